@@ -1,0 +1,67 @@
+"""Zero-shot classification of FiftyOne datasets with CLIP, WCA and LGCA, and the evidence behind it.
+
+Start with :func:`classify`. Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .config import RegionConfig
+    from .dataset.classify import Progress, classify
+    from .dataset.runs import Run, list_runs, load_run
+    from .errors import ConfigError, ImageError, LgcaError, ModelUnavailableError, RunNotFoundError
+    from .method.scores import METHODS, Method
+    from .model.encoder import Encoder, OpenClipEncoder, load_encoder
+
+_HOMES = {
+    "ConfigError": "errors",
+    "Encoder": "model.encoder",
+    "ImageError": "errors",
+    "LgcaError": "errors",
+    "METHODS": "method.scores",
+    "Method": "method.scores",
+    "ModelUnavailableError": "errors",
+    "OpenClipEncoder": "model.encoder",
+    "Progress": "dataset.classify",
+    "RegionConfig": "config",
+    "Run": "dataset.runs",
+    "RunNotFoundError": "errors",
+    "classify": "dataset.classify",
+    "list_runs": "dataset.runs",
+    "load_encoder": "model.encoder",
+    "load_run": "dataset.runs",
+}
+
+__all__ = [
+    "METHODS",
+    "ConfigError",
+    "Encoder",
+    "ImageError",
+    "LgcaError",
+    "Method",
+    "ModelUnavailableError",
+    "OpenClipEncoder",
+    "Progress",
+    "RegionConfig",
+    "Run",
+    "RunNotFoundError",
+    "classify",
+    "list_runs",
+    "load_encoder",
+    "load_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

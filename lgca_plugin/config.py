@@ -1,0 +1,259 @@
+"""What a run is asked to do: frozen, validated, to and from JSON."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from .errors import ConfigError
+from .method.boxes import chain_counts, matching_chains
+from .method.scores import METHODS, Method
+
+DEFAULT_RUN_KEY = "zeroshot"
+DEFAULT_METHODS = ("clip", "wca", "lgca")
+CONFIG_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionConfig:
+    """Which regions of an image are encoded. The defaults are WCA's published settings and LGCA at WCA's cost.
+
+    Attributes:
+        crops: number of local crops of the crop methods (WCA's N)
+        lgca_crops: number of crops that start a chain; None takes the most that cost no more encodes than ``crops``
+            when all steps are counted (34 for 60)
+        scale_min: smallest side of a crop, as a share of the image's shorter side
+        scale_max: largest side of a crop, as a share of the image's shorter side
+        steps: number of expansion steps (LGCA's T)
+        keep: share of the regions, the most salient ones, that each step keeps
+        growth: factor by which a step grows the side of a region
+        seed: seed of the crops; they depend on it and on the image file's bytes alone
+    """
+
+    crops: int = 60
+    lgca_crops: int | None = None
+    scale_min: float = 0.5
+    scale_max: float = 0.9
+    steps: int = 2
+    keep: float = 0.5
+    growth: float = 1.5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_int("crops", self.crops, at_least=1, at_most=10_000)
+        if self.lgca_crops is not None:
+            _check_int("lgca_crops", self.lgca_crops, at_least=1, at_most=10_000)
+        _check_int("steps", self.steps, at_least=0, at_most=20)
+        _check_int("seed", self.seed, at_least=0)
+        for name in ("scale_min", "scale_max", "keep", "growth"):
+            _check_number(name, getattr(self, name))
+        if not 0 < self.scale_min <= 1 or not 0 < self.scale_max <= 1:
+            raise ConfigError(
+                "scale_min and scale_max are shares of the image's shorter side, above 0 and at most 1; "
+                f"got {self.scale_min} and {self.scale_max}"
+            )
+        if self.scale_min > self.scale_max:
+            raise ConfigError(f"scale_min must not exceed scale_max, got {self.scale_min} > {self.scale_max}")
+        if not 0 < self.keep < 1:
+            raise ConfigError(f"keep must be between 0 and 1, got {self.keep}")
+        if not 1 < self.growth <= 100:
+            raise ConfigError(f"growth must be greater than 1 (and at most 100), got {self.growth}")
+
+    @property
+    def n_chains(self) -> int:
+        """Number of crops that start a chain, with None resolved."""
+        if self.lgca_crops is not None:
+            return self.lgca_crops
+        return matching_chains(self.crops, keep=self.keep, steps=self.steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionPlan:
+    """The regions that a set of methods needs, per image.
+
+    Attributes:
+        n_crops: crops of step 0 that the crop methods use; 0 where no method does
+        n_chains: crops of step 0 that start a chain; 0 where no method uses chains
+        steps: number of expansion steps; 0 where no method uses chains
+        regions: the geometry of crops and expansion
+    """
+
+    n_crops: int
+    n_chains: int
+    steps: int
+    regions: RegionConfig
+
+    @classmethod
+    def of(cls, methods: tuple[Method, ...], regions: RegionConfig) -> RegionPlan:
+        """Works out what ``methods`` need of ``regions``."""
+        kinds = {method.regions for method in methods}
+        return cls(
+            n_crops=regions.crops if "crops" in kinds else 0,
+            n_chains=regions.n_chains if "chains" in kinds else 0,
+            steps=regions.steps if "chains" in kinds else 0,
+            regions=regions,
+        )
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Regions of each step, step 0 first; empty where no method uses regions.
+
+        The methods share one sequence of crops, of which each takes a prefix.
+        """
+        sampled = max(self.n_crops, self.n_chains)
+        if not self.n_chains:
+            return (sampled,) if sampled else ()
+        return (sampled, *chain_counts(self.n_chains, keep=self.regions.keep, steps=self.steps)[1:])
+
+    @property
+    def encodes_per_image(self) -> int:
+        """Encodes per image, the whole image included: 87 for CLIP, WCA and LGCA at the defaults.
+
+        An upper bound: regions of one image that have grown equal are encoded once.
+        """
+        return 1 + sum(self.counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything needed to repeat a run on the same images.
+
+    Attributes:
+        classes: the candidate classes
+        descriptions_hash: hash of the class descriptions; the texts are kept in the run's results
+        methods: the methods' presets
+        regions: which regions are encoded
+        encoder: the encoder's name
+        encoder_fingerprint: hash of the encoder's weights and preprocessing
+        precision: floating-point type of the encoder's tower
+        ground_truth: the label field that the classes came from or are compared with, if any
+        logits: whether the labels carry the class scores as logits
+        shown_chains: how many chains of an image are written as boxes
+    """
+
+    classes: tuple[str, ...]
+    descriptions_hash: str
+    methods: tuple[Method, ...]
+    regions: RegionConfig
+    encoder: str
+    encoder_fingerprint: str
+    precision: str
+    ground_truth: str | None = None
+    logits: bool = False
+    shown_chains: int = 3
+
+    def to_json(self) -> dict[str, Any]:
+        """Gives the config as a JSON-ready dict that :meth:`from_json` reads back."""
+        document = asdict(self)
+        document["classes"] = list(self.classes)
+        document["methods"] = [method.to_json() for method in self.methods]
+        return {"version": CONFIG_VERSION, **document}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> RunConfig:
+        """Reads what :meth:`to_json` wrote.
+
+        Raises:
+            ConfigError: if the document is of another version or has other keys
+        """
+        values = dict(document)
+        version = values.pop("version", None)
+        if version != CONFIG_VERSION:
+            raise ConfigError(f"this run's config is of version {version!r}; this release reads {CONFIG_VERSION}")
+        expected = {field.name for field in fields(cls)}
+        if set(values) != expected:
+            raise ConfigError(f"this run's config has other keys than expected: {sorted(set(values) ^ expected)}")
+        values["classes"] = tuple(values["classes"])
+        values["methods"] = tuple(Method.from_json(method) for method in values["methods"])
+        values["regions"] = RegionConfig(**values["regions"])
+        return cls(**values)
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """Names the settings in which two configs differ, for an error message."""
+        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
+
+
+def check_run_key(run_key: str) -> str:
+    """Returns ``run_key`` if fields can be named after it.
+
+    Raises:
+        ConfigError: if it is no identifier
+    """
+    if not isinstance(run_key, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", run_key):
+        raise ConfigError(
+            f"run_key names fields, so it must start with a letter and hold only letters, digits and _; got {run_key!r}"
+        )
+    if len(run_key) > 64:
+        raise ConfigError(f"run_key must have at most 64 characters, got {len(run_key)}")
+    return run_key
+
+
+def check_classes(classes: Any) -> tuple[str, ...]:
+    """Returns ``classes`` as a tuple of distinct, non-blank names, stripped of surrounding space.
+
+    Raises:
+        ConfigError: if a name is blank, not text or given twice, or if there are fewer than two
+    """
+    if isinstance(classes, str) or not hasattr(classes, "__iter__"):
+        raise ConfigError(f"classes must be a list of names, got {classes!r}")
+    names: list[str] = []
+    for position, name in enumerate(classes, 1):
+        if not isinstance(name, str):
+            raise ConfigError(f"classes must be text, got {name!r} at position {position}")
+        if not name.strip():
+            raise ConfigError(f"class {position} of classes is blank; remove it or give it a name")
+        names.append(name.strip())
+    doubled = _first_repeated(names)
+    if doubled is not None:
+        raise ConfigError(f"class {doubled!r} is given twice; class names must be distinct")
+    if len(names) < 2:
+        raise ConfigError(f"classification needs at least two classes, got {names!r}")
+    return tuple(names)
+
+
+def check_methods(methods: Any) -> tuple[Method, ...]:
+    """Returns the presets behind ``methods``, which may be names or presets of the caller's own.
+
+    Raises:
+        ConfigError: if there is none, one is unknown, or two have one name
+    """
+    if isinstance(methods, (str, Method)):
+        methods = (methods,)
+    presets: list[Method] = []
+    for method in methods or ():
+        if isinstance(method, Method):
+            presets.append(method)
+        elif method in METHODS:
+            presets.append(METHODS[method])
+        else:
+            raise ConfigError(f"unknown method {method!r}; choose from {', '.join(METHODS)} or pass a Method")
+    if not presets:
+        raise ConfigError(f"methods is empty; choose from {', '.join(METHODS)}")
+    doubled = _first_repeated([preset.name for preset in presets])
+    if doubled is not None:
+        raise ConfigError(f"methods must have distinct names, got {doubled!r} twice")
+    return tuple(presets)
+
+
+def _first_repeated(names: list[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def _check_int(name: str, value: Any, *, at_least: int, at_most: int | None = None) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigError(f"{name} must be a whole number, got {value!r}")
+    if value < at_least or (at_most is not None and value > at_most):
+        limits = f"at least {at_least}" + (f" and at most {at_most}" if at_most is not None else "")
+        raise ConfigError(f"{name} must be {limits}, got {value}")
+
+
+def _check_number(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number, got {value!r}")

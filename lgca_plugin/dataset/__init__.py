@@ -1,0 +1,1 @@
+"""The dataset side: the rooms that know FiftyOne."""

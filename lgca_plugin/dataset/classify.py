@@ -1,0 +1,352 @@
+"""The use case: samples through the engine into fields."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..config import DEFAULT_METHODS, DEFAULT_RUN_KEY, RegionConfig
+from ..engine import EncodedImage, EngineStats, FailedImage, encode_images
+from ..errors import ImageError
+from . import fields as f
+from .plan import Plan, check_request, prepare
+from .runs import DONE, INTERRUPTED, RUNNING, Run, register_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ..method.scores import Method
+    from ..model.encoder import Encoder
+
+logger = logging.getLogger(__name__)
+
+WRITE_IMAGES = 64
+WRITE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has got.
+
+    Attributes:
+        done: samples finished in this call, failed ones included
+        total: samples to do in this call
+        label: one line for people
+    """
+
+    done: int
+    total: int
+    label: str
+
+
+def classify(
+    samples: Any,
+    classes: Sequence[str] | None = None,
+    descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
+    methods: Sequence[str | Method] = DEFAULT_METHODS,
+    run_key: str = DEFAULT_RUN_KEY,
+    encoder: Encoder | str | None = None,
+    regions: RegionConfig | None = None,
+    ground_truth: str | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    precision: str = "auto",
+    overwrite: bool = False,
+    skip_failures: bool = True,
+    progress: bool | Callable[[Progress], object] | None = None,
+    *,
+    logits: bool = False,
+    shown_chains: int = 3,
+) -> Run:
+    """Classifies image samples zero-shot with several methods and writes the results onto them.
+
+    For run key K every sample gets ``K_METHOD`` (Classification with label, confidence and margin) for each method,
+    ``K_regions`` (Detections: the chains worth looking at) and, where it failed, ``K_error``, the reason. A second call
+    with the same run key and settings does only what is missing, so an interrupted run goes on where it stopped.
+
+    Args:
+        samples: a FiftyOne dataset or view of images; of a grouped one, the active slice
+        classes: the candidate classes, at least two; None takes the distinct labels of ``ground_truth``
+        descriptions: class name to texts that describe it, or the path of a JSON file with such an object; None takes a
+            template ensemble
+        methods: names from :data:`lgca_plugin.METHODS`, or presets of your own
+        run_key: names the fields and the run's record; an identifier
+        encoder: an encoder, an open_clip model name, ``"demo"``, or None for ``ViT-B-32-quickgelu`` with OpenAI's
+            weights
+        regions: which regions are encoded; None takes the published settings
+        ground_truth: Classification field with the given labels, if there is one
+        batch_size: crops in one call of the encoder; None chooses by device
+        device: where a model that is loaded here runs; None takes the best there is
+        precision: floating-point type of a model that is loaded here: ``"auto"``, ``"fp32"``, ``"bf16"``, ``"fp16"``
+        overwrite: replace the run that exists under the key, with its fields
+        skip_failures: go on after an image that can't be used; False stops there and raises
+        progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
+            :class:`Progress`
+        logits: write all class scores onto the labels
+        shown_chains: how many chains of each image are written as boxes
+
+    Returns:
+        the run, with counts and timings in ``run.summary()``
+
+    Raises:
+        ConfigError: if an argument is wrong, before anything is written
+        ModelUnavailableError: if the model can't be loaded, before anything is written
+        ImageError: if an image can't be used and ``skip_failures`` is False
+    """
+    steps = iter_classify(
+        samples,
+        classes=classes,
+        descriptions=descriptions,
+        methods=methods,
+        run_key=run_key,
+        encoder=encoder,
+        regions=regions,
+        ground_truth=ground_truth,
+        batch_size=batch_size,
+        device=device,
+        precision=precision,
+        overwrite=overwrite,
+        skip_failures=skip_failures,
+        logits=logits,
+        shown_chains=shown_chains,
+    )
+    if callable(progress):
+        return _drive(steps, progress)
+    with _progress_bar(progress) as report:
+        return _drive(steps, report)
+
+
+def iter_classify(
+    samples: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
+    methods: Sequence[str | Method] = DEFAULT_METHODS,
+    run_key: str = DEFAULT_RUN_KEY,
+    encoder: Encoder | str | None = None,
+    regions: RegionConfig | None = None,
+    ground_truth: str | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    precision: str = "auto",
+    overwrite: bool = False,
+    skip_failures: bool = True,
+    logits: bool = False,
+    shown_chains: int = 3,
+) -> Generator[Progress, None, Run]:
+    """Does what :func:`classify` does, as a generator that yields :class:`Progress` and returns the run.
+
+    Closing the generator stops the run cleanly: what is done is written, and the run can be gone on with.
+    """
+    request = check_request(
+        samples,
+        classes=classes,
+        methods=methods,
+        run_key=run_key,
+        regions=regions,
+        ground_truth=ground_truth,
+        batch_size=batch_size,
+        overwrite=overwrite,
+    )
+    yield Progress(0, 0, "Loading the model and embedding the class descriptions")
+    plan = prepare(
+        request,
+        descriptions=descriptions,
+        encoder=encoder,
+        device=device,
+        precision=precision,
+        logits=logits,
+        shown_chains=shown_chains,
+    )
+    run = yield from _execute(plan, batch_size=batch_size, skip_failures=skip_failures)
+    return run
+
+
+def _drive(steps: Generator[Progress, None, Run], report: Callable[[Progress], object]) -> Run:
+    try:
+        while True:
+            report(next(steps))
+    except StopIteration as stop:
+        run: Run = stop.value
+        return run
+
+
+@contextmanager
+def _progress_bar(progress: bool | None) -> Iterator[Callable[[Progress], object]]:
+    """Shows FiftyOne's progress bar, from the moment on at which the number of images is known."""
+    import fiftyone.core.utils as fou
+
+    with ExitStack() as stack:
+        bar: Any = None
+
+        def report(step: Progress) -> None:
+            nonlocal bar
+            if bar is None and step.total:
+                bar = stack.enter_context(fou.ProgressBar(total=step.total, iters_str="images", progress=progress))
+            if bar is not None:
+                bar.set_iteration(step.done)
+
+        yield report
+
+
+def _execute(plan: Plan, *, batch_size: int | None, skip_failures: bool) -> Generator[Progress, None, Run]:
+    run = _open_run(plan)
+    for warning in plan.warnings:
+        logger.warning(warning)
+    stats = EngineStats()
+    writer = _Writer(plan, run)
+    total = len(plan.todo)
+    started = time.perf_counter()
+    before = dict(run.results)
+    status = INTERRUPTED
+    try:
+        yield Progress(0, total, _progress_label(0, total, 0))
+        outcomes = encode_images(
+            plan.todo,
+            encoder=plan.encoder,
+            plan=plan.request.region_plan,
+            batch_size=batch_size,
+            stats=stats,
+        )
+        for done, outcome in enumerate(outcomes, 1):
+            writer.add(outcome)
+            if isinstance(outcome, FailedImage) and not skip_failures:
+                path = dict(plan.todo)[outcome.id]
+                raise ImageError(f"{path}: {outcome.reason}")
+            if writer.is_due() or done == total:
+                writer.flush()
+                yield Progress(done, total, _progress_label(done, total, time.perf_counter() - started))
+        status = DONE
+    finally:
+        writer.flush()
+        _record(run, plan, before, stats, time.perf_counter() - started, status)
+    return run
+
+
+def _open_run(plan: Plan) -> Run:
+    """Registers the run (or takes up the one that exists) and declares its fields, before anything is encoded."""
+    request = plan.request
+    dataset = request.target.dataset
+    run = request.run
+    if run is not None and request.overwrite:
+        run.delete()
+        run = None
+    if run is None:
+        run = register_run(dataset, request.run_key, plan.config, {"status": RUNNING})
+    else:
+        run.results["status"] = RUNNING
+    run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}
+    run.results["total"] = len(plan.sample_ids)
+    run.save()
+    f.declare_fields(dataset, request.run_key, request.methods)
+    f.arrange_app(dataset, request.run_key, request.methods)
+    return run
+
+
+class _Writer:
+    """Scores outcomes in batches and writes them; the labels come last, so a sample that has them all is complete."""
+
+    def __init__(self, plan: Plan, run: Run) -> None:
+        self._plan = plan
+        self._key = run.key
+        self._pending: list[EncodedImage[str] | FailedImage[str]] = []
+        self._last_flush = time.perf_counter()
+
+    def add(self, outcome: EncodedImage[str] | FailedImage[str]) -> None:
+        self._pending.append(outcome)
+
+    def is_due(self) -> bool:
+        waited = time.perf_counter() - self._last_flush
+        return len(self._pending) >= WRITE_IMAGES or waited >= WRITE_SECONDS
+
+    def flush(self) -> None:
+        outcomes, self._pending = self._pending, []
+        self._last_flush = time.perf_counter()
+        if not outcomes:
+            return
+        encoded = [outcome for outcome in outcomes if isinstance(outcome, EncodedImage)]
+        failed = {outcome.id: outcome.reason for outcome in outcomes if isinstance(outcome, FailedImage)}
+        predictions = self._plan.predictor.predict(encoded)
+        classes, methods = self._plan.config.classes, self._plan.config.methods
+        reasons: dict[str, str | None] = {**{image.id: None for image in encoded}, **failed}
+        self._set(f.error_field(self._key), reasons)
+        if f.regions_field(self._key) in f.run_fields(self._key, methods):
+            boxes = [f.detections(prediction.regions, classes) for prediction in predictions]
+            self._set(f.regions_field(self._key), _by_id(encoded, boxes))
+        for method in methods:
+            labels = [
+                f.classification(prediction.methods[method.name], classes, logits=self._plan.config.logits)
+                for prediction in predictions
+            ]
+            self._set(f.method_field(self._key, method.name), _by_id(encoded, labels))
+
+    def _set(self, field: str, values: Mapping[str, object]) -> None:
+        if values:
+            samples = self._plan.request.target.writable
+            samples.set_values(field, values, key_field="id", validate=False, progress=False)
+
+
+def _by_id(images: Iterable[EncodedImage[str]], values: Iterable[object]) -> dict[str, object]:
+    return {image.id: value for image, value in zip(images, values, strict=True)}
+
+
+def _record(run: Run, plan: Plan, before: dict[str, Any], stats: EngineStats, seconds: float, status: str) -> None:
+    """Writes counts and timings; times and encodes add up over the calls that a run took."""
+    images = before.get("images_encoded", 0) + stats.images
+    encodes = before.get("encodes", 0) + stats.encodes
+    seconds = before.get("seconds", 0.0) + seconds
+    run.results.update(
+        _outcome_counts(run, plan),
+        status=status,
+        images_encoded=images,
+        encodes=encodes,
+        encodes_per_image=encodes / images if images else 0.0,
+        planned_encodes_per_image=plan.request.region_plan.encodes_per_image,
+        seconds=seconds,
+        images_per_second=images / seconds if seconds else 0.0,
+        encodes_per_second=encodes / seconds if seconds else 0.0,
+        templates=list(plan.texts.from_templates),
+        warnings=plan.warnings,
+        device=str(getattr(plan.encoder, "device", "unknown")),
+        version=__version__,
+    )
+    if stats.images:
+        run.results["engine"] = {**asdict(stats), "batch_fill": stats.batch_fill}
+    run.save()
+
+
+def _outcome_counts(run: Run, plan: Plan) -> dict[str, Any]:
+    """Counts, from what is stored now, how each sample of the call ended."""
+    writable = plan.request.target.writable
+    paths = [f.method_field(run.key, method.name) + ".label" for method in plan.config.methods]
+    ids, reasons, *labels = writable.values(["id", f.error_field(run.key), *paths])
+    complete = [all(label is not None for label in of_sample) for of_sample in zip(*labels, strict=True)]
+    state = {
+        id_: "predicted" if is_complete else "failed" if reason is not None else "pending"
+        for id_, reason, is_complete in zip(ids, reasons, complete, strict=True)
+    }
+    ended = [state.get(id_, "skipped") for id_ in plan.sample_ids]
+    counts: dict[str, Any] = {name: ended.count(name) for name in ("predicted", "failed", "skipped", "pending")}
+    deleted = {"deleted from the dataset during the run": counts["skipped"]} if counts["skipped"] else {}
+    return {"total": len(ended), **counts, "skipped_reasons": deleted}
+
+
+def _progress_label(done: int, total: int, seconds: float) -> str:
+    if not total:
+        return "Every sample has its predictions already"
+    speed = f", {done / seconds:.1f} images/s" if done and seconds else ""
+    left = f", about {_duration((total - done) * seconds / done)} left" if done and done < total else ""
+    return f"{done} of {total} images{speed}{left}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

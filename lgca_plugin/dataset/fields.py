@@ -1,0 +1,167 @@
+"""The fields of a run on the samples: their names, declarations, contents, and how the App shows them."""
+
+from __future__ import annotations
+
+import colorsys
+from typing import TYPE_CHECKING, Any
+
+from ..predict import explained_method
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import fiftyone as fo
+
+    from ..method.scores import Method
+    from ..predict import MethodPrediction, ShownRegion
+
+_REGION_ATTRIBUTES = {
+    "step": "IntField",
+    "similarity": "FloatField",
+    "weight": "FloatField",
+    "contribution": "FloatField",
+    "misleading": "BooleanField",
+}
+_GOLDEN_ANGLE = 0.618033988749895
+_COLORED_CHAINS = 64
+
+
+def method_field(run_key: str, method: str) -> str:
+    """Names the field of a method's predictions."""
+    return f"{run_key}_{method}"
+
+
+def regions_field(run_key: str) -> str:
+    """Names the field of the chains worth looking at."""
+    return f"{run_key}_regions"
+
+
+def error_field(run_key: str) -> str:
+    """Names the field that says why a sample has no result."""
+    return f"{run_key}_error"
+
+
+def run_fields(run_key: str, methods: Sequence[Method]) -> list[str]:
+    """Lists the fields of a run, in the order in which the App shows them.
+
+    Args:
+        run_key: the run's key
+        methods: the run's presets
+
+    Returns:
+        the field names; without a method that looks at regions there is no regions field
+    """
+    names = [method_field(run_key, method.name) for method in methods]
+    if explained_method(methods) is not None:
+        names.append(regions_field(run_key))
+    return [*names, error_field(run_key)]
+
+
+def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) -> None:
+    """Declares a run's fields before anything is encoded; fields that exist already are left as they are."""
+    import fiftyone as fo
+
+    for method in methods:
+        path = method_field(run_key, method.name)
+        dataset.add_sample_field(path, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
+        dataset.add_sample_field(f"{path}.margin", fo.FloatField)
+    path = regions_field(run_key)
+    if path in run_fields(run_key, methods):
+        dataset.add_sample_field(path, fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
+        for name, kind in _REGION_ATTRIBUTES.items():
+            dataset.add_sample_field(f"{path}.detections.{name}", getattr(fo, kind))
+    dataset.add_sample_field(error_field(run_key), fo.StringField)
+
+
+def classification(prediction: MethodPrediction, classes: Sequence[str], *, logits: bool) -> fo.Classification:
+    """Makes the label of one method for one sample.
+
+    Args:
+        prediction: what the method says
+        classes: the class names, by index
+        logits: whether the label carries all class scores
+
+    Returns:
+        a Classification with label, confidence and margin
+    """
+    import fiftyone as fo
+
+    return fo.Classification(
+        label=classes[prediction.label],
+        confidence=prediction.confidence,
+        margin=prediction.margin,
+        logits=prediction.scores.tolist() if logits else None,
+    )
+
+
+def detections(regions: Sequence[ShownRegion], classes: Sequence[str]) -> fo.Detections:
+    """Makes the boxes of one sample: ``index`` is the chain, the label is the region's own vote."""
+    import fiftyone as fo
+
+    return fo.Detections(
+        detections=[
+            fo.Detection(
+                label=classes[region.label],
+                bounding_box=list(region.box),
+                confidence=region.confidence,
+                index=region.chain,
+                step=region.step,
+                similarity=region.similarity,
+                weight=region.weight,
+                contribution=region.contribution,
+                misleading=region.misleading,
+            )
+            for region in regions
+        ]
+    )
+
+
+def arrange_app(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) -> None:
+    """Groups a run's fields in the App's sidebar, and colors labels by value and boxes by chain.
+
+    A color scheme of the user's own is kept; only the boxes' entry is added to it.
+    """
+    import fiftyone as fo
+
+    config = dataset.app_config
+    paths = run_fields(run_key, methods)
+    groups = config.sidebar_groups or fo.DatasetAppConfig.default_sidebar_groups(dataset)
+    for group in groups:
+        group.paths = [path for path in group.paths if path.split(".")[0] not in paths]
+    groups = [group for group in groups if group.name != run_key]
+    position = next((i for i, group in enumerate(groups) if group.name == "labels"), len(groups) - 1) + 1
+    groups.insert(position, fo.SidebarGroupDocument(name=run_key, paths=paths, expanded=True))
+    config.sidebar_groups = groups
+
+    if regions_field(run_key) in paths:
+        scheme = config.color_scheme or fo.ColorScheme(color_by="value")
+        others = [entry for entry in scheme.fields or [] if entry.get("path") != regions_field(run_key)]
+        scheme.fields = [*others, _chain_colors(run_key)]
+        config.color_scheme = scheme
+    dataset.save()
+
+
+def forget_fields(dataset: fo.Dataset, run_key: str, fields: Sequence[str]) -> None:
+    """Deletes a run's fields and what :func:`arrange_app` did for them."""
+    schema = dataset.get_field_schema()
+    present = [field for field in fields if field in schema]
+    if present:
+        dataset.delete_sample_fields(present)
+    config = dataset.app_config
+    if config.sidebar_groups:
+        config.sidebar_groups = [group for group in config.sidebar_groups if group.name != run_key]
+    scheme = config.color_scheme
+    if scheme is not None and scheme.fields:
+        scheme.fields = [entry for entry in scheme.fields if entry.get("path") not in fields]
+        if not scheme.fields and scheme == type(scheme)(color_by="value", fields=[], id=scheme.id):
+            config.color_scheme = None
+    dataset.save()
+
+
+def _chain_colors(run_key: str) -> dict[str, Any]:
+    colors = []
+    for chain in range(_COLORED_CHAINS):
+        red, green, blue = colorsys.hls_to_rgb((chain * _GOLDEN_ANGLE) % 1.0, 0.55, 0.85)
+        color = f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+        colors.append({"value": str(chain), "color": color})
+    return {"path": regions_field(run_key), "colorByAttribute": "index", "valueColors": colors}

@@ -1,0 +1,245 @@
+"""Before a run: everything is checked here, and nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..config import (
+    DEFAULT_METHODS,
+    DEFAULT_RUN_KEY,
+    RegionConfig,
+    RegionPlan,
+    RunConfig,
+    check_classes,
+    check_methods,
+    check_run_key,
+)
+from ..errors import ConfigError
+from ..model.encoder import Encoder, encoder_fingerprint, load_encoder
+from ..model.prompts import ClassTexts, class_texts
+from ..predict import Predictor
+from .fields import method_field, run_fields
+from .runs import Run, existing_run
+from .target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ..method.scores import Method
+
+_NAMED_WORDS = 12
+
+
+@dataclass(frozen=True)
+class Request:
+    """What can be checked of a call without loading a model.
+
+    Attributes:
+        target: the samples
+        run_key: the run's key
+        classes: the candidate classes; None where they are the labels of ``ground_truth``, not read yet
+        methods: the presets
+        regions: which regions are encoded
+        ground_truth: label field, if any
+        run: the run that exists under the key, if any
+        overwrite: whether that run is replaced
+    """
+
+    target: Target
+    run_key: str
+    classes: tuple[str, ...] | None
+    methods: tuple[Method, ...]
+    regions: RegionConfig
+    ground_truth: str | None
+    run: Run | None
+    overwrite: bool
+
+    @property
+    def region_plan(self) -> RegionPlan:
+        """The regions that the methods need."""
+        return RegionPlan.of(self.methods, self.regions)
+
+    def resolved_classes(self) -> tuple[str, ...]:
+        """Gives the classes, read from ``ground_truth`` where none were passed."""
+        if self.classes is not None:
+            return self.classes
+        if self.ground_truth is None:
+            raise ConfigError("pass classes, or a ground_truth field whose labels are the classes")
+        labels = self.target.distinct_labels(self.ground_truth)
+        if len(labels) < 2:
+            found = f"one, {labels[0]!r}" if labels else "none"
+            raise ConfigError(
+                f"classification needs at least two classes, and {self.ground_truth!r} holds {found}; pass classes"
+            )
+        return check_classes(labels)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A call that has been checked, with its model loaded: ready to run.
+
+    Attributes:
+        request: the call
+        config: the run's config
+        texts: the texts of every class
+        encoder: the loaded encoder
+        predictor: scores what the engine encodes
+        sample_ids: all samples of the call
+        todo: ids and files of those that have no prediction yet
+        warnings: what the user should know before trusting the result
+    """
+
+    request: Request
+    config: RunConfig
+    texts: ClassTexts
+    encoder: Encoder
+    predictor: Predictor
+    sample_ids: list[str]
+    todo: list[tuple[str, str]]
+    warnings: list[str]
+
+
+def check_request(
+    samples: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    methods: Sequence[str | Method] = DEFAULT_METHODS,
+    run_key: str = DEFAULT_RUN_KEY,
+    regions: RegionConfig | None = None,
+    ground_truth: str | None = None,
+    batch_size: int | None = None,
+    overwrite: bool = False,
+) -> Request:
+    """Checks a call as far as that needs neither a model nor a look at every sample.
+
+    Args:
+        samples: a dataset or view
+        classes: see :func:`lgca_plugin.classify`, as all that follow
+        methods: names or presets
+        run_key: the run's key
+        regions: which regions are encoded
+        ground_truth: label field
+        batch_size: crops in one call of the encoder
+        overwrite: whether a run under the key is replaced
+
+    Returns:
+        the checked call
+
+    Raises:
+        ConfigError: if an argument is wrong; the message names it and says what to do
+    """
+    check_run_key(run_key)
+    presets = check_methods(methods)
+    names = None if classes is None else check_classes(classes)
+    if names is None and ground_truth is None:
+        raise ConfigError("pass classes, or a ground_truth field whose labels are the classes")
+    if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
+        raise ConfigError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
+    target = Target.of(samples)
+    if ground_truth is not None:
+        target.check_label_field(ground_truth)
+    run = existing_run(target.dataset, run_key)
+    if run is None or overwrite:
+        _check_fields_are_free(target, run_key, presets, own=run.fields if run else [])
+    return Request(target, run_key, names, presets, regions or RegionConfig(), ground_truth, run, overwrite)
+
+
+def prepare(
+    request: Request,
+    *,
+    descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
+    encoder: Encoder | str | None = None,
+    device: str | None = None,
+    precision: str = "auto",
+    logits: bool = False,
+    shown_chains: int = 3,
+) -> Plan:
+    """Loads the model, embeds the texts, and finds out what is left to do.
+
+    Args:
+        request: the checked call
+        descriptions: see :func:`lgca_plugin.classify`, as all that follow
+        encoder: an encoder, a model name, or None for the default model
+        device: where a model that is loaded here runs
+        precision: floating-point type of a model that is loaded here
+        logits: whether the labels carry all class scores
+        shown_chains: how many chains are written as boxes
+
+    Returns:
+        the plan
+
+    Raises:
+        ConfigError: if an argument is wrong, or another config has been run under the key
+        ModelUnavailableError: if the model can't be loaded
+    """
+    classes = request.resolved_classes()
+    texts = class_texts(classes, descriptions)
+    if isinstance(shown_chains, bool) or not isinstance(shown_chains, int) or shown_chains < 0:
+        raise ConfigError(f"shown_chains must be a whole number of at least 0, got {shown_chains!r}")
+    if encoder is None:
+        encoder = load_encoder(device=device, precision=precision)
+    elif isinstance(encoder, str):
+        encoder = load_encoder(encoder, device=device, precision=precision)
+    elif not isinstance(encoder, Encoder):
+        raise ConfigError(f"encoder must be a model name or have the members of Encoder, got {type(encoder).__name__}")
+    config = RunConfig(
+        classes=classes,
+        descriptions_hash=texts.digest,
+        methods=request.methods,
+        regions=request.regions,
+        encoder=encoder.name,
+        encoder_fingerprint=encoder_fingerprint(encoder),
+        precision=str(getattr(encoder, "precision", "fp32")),
+        ground_truth=request.ground_truth,
+        logits=logits,
+        shown_chains=shown_chains,
+    )
+    _check_same_config(request, config)
+    sample_ids, todo = _find_work(request)
+    predictor = Predictor(request.methods, texts, encoder, request.region_plan, shown_chains=shown_chains)
+    return Plan(request, config, texts, encoder, predictor, sample_ids, todo, _warnings(encoder, texts))
+
+
+def _check_fields_are_free(target: Target, run_key: str, methods: Sequence[Method], own: Sequence[str]) -> None:
+    schema = target.dataset.get_field_schema()
+    taken = [field for field in run_fields(run_key, methods) if field in schema and field not in own]
+    if taken:
+        raise ConfigError(
+            f"field {taken[0]!r} exists already and belongs to no run called {run_key!r}; choose another run_key"
+        )
+
+
+def _check_same_config(request: Request, config: RunConfig) -> None:
+    if request.run is None or request.overwrite:
+        return
+    different = request.run.config.differences(config)
+    if different:
+        raise ConfigError(
+            f"run {request.run_key!r} exists with other settings ({', '.join(different)}); "
+            "pass overwrite=True to replace it, or another run_key to keep both"
+        )
+
+
+def _find_work(request: Request) -> tuple[list[str], list[tuple[str, str]]]:
+    samples = request.target.samples
+    ids, paths = samples.values(["id", "filepath"])
+    if request.run is None or request.overwrite:
+        return ids, list(zip(ids, paths, strict=True))
+    schema = request.target.dataset.get_field_schema()
+    fields = [method_field(request.run_key, method.name) for method in request.methods]
+    if not all(field in schema for field in fields):  # killed between registering the run and declaring its fields
+        return ids, list(zip(ids, paths, strict=True))
+    labels = samples.values([f"{field}.label" for field in fields])
+    predicted = [all(label is not None for label in of_sample) for of_sample in zip(*labels, strict=True)]
+    return ids, [(id_, path) for id_, path, is_done in zip(ids, paths, predicted, strict=True) if not is_done]
+
+
+def _warnings(encoder: Encoder, texts: ClassTexts) -> list[str]:
+    unknown_words = getattr(encoder, "unknown_words", None)
+    unknown = unknown_words(texts.all_texts()) if unknown_words else []
+    if not unknown:
+        return []
+    named = ", ".join(unknown[:_NAMED_WORDS]) + (", ..." if len(unknown) > _NAMED_WORDS else "")
+    return [f"{encoder.name} was never trained on these words, so texts with them get meaningless vectors: {named}"]

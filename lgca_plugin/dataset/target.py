@@ -1,0 +1,85 @@
+"""The samples that a run is about: their dataset, media type, ids and files, and the classes of a label field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+
+
+@dataclass(frozen=True)
+class Target:
+    """Image samples of a dataset.
+
+    Attributes:
+        dataset: the dataset that the samples belong to
+        samples: the samples as a flat collection of images, the active slice of a grouped one
+        writable: all samples that they are among, whatever a view filters by
+    """
+
+    dataset: fo.Dataset
+    samples: Any
+    writable: Any
+
+    @classmethod
+    def of(cls, samples: Any) -> Target:
+        """Checks a dataset or view and finds its image samples.
+
+        Raises:
+            ConfigError: if it is no FiftyOne collection, holds no samples, or holds something else than images
+        """
+        import fiftyone as fo
+        import fiftyone.core.collections as foc
+
+        if not isinstance(samples, foc.SampleCollection):
+            raise ConfigError(f"samples must be a FiftyOne dataset or view, got {type(samples).__name__}")
+        dataset = samples._root_dataset  # noqa: SLF001 (no public name leads from a view to its dataset)
+        if isinstance(samples, fo.DatasetView) and samples._is_generated:  # noqa: SLF001
+            raise ConfigError(
+                "patches, frames and clips can't be classified in place; pass the dataset or a view of whole images"
+            )
+        flat, writable = samples, dataset
+        media_type = samples.media_type
+        if media_type == "group":
+            media_type = samples.group_media_types[samples.group_slice]
+            flat = samples.select_group_slices(samples.group_slice)
+            writable = dataset.select_group_slices(samples.group_slice)
+        if media_type not in ("image", None):
+            where = f" (slice {samples.group_slice!r})" if samples.media_type == "group" else ""
+            raise ConfigError(f"only images can be classified, and these samples{where} are of type {media_type!r}")
+        if len(flat) == 0:
+            raise ConfigError("there are no samples to classify: the dataset or view is empty")
+        return cls(dataset, flat, writable)
+
+    def check_label_field(self, ground_truth: str) -> None:
+        """Checks that a field holds one class label a sample.
+
+        Raises:
+            ConfigError: if it is missing or of another type
+        """
+        import fiftyone as fo
+
+        schema = self.dataset.get_field_schema()
+        if ground_truth not in schema:
+            known = [name for name in schema if self.is_label_field(name)]
+            raise ConfigError(
+                f"ground_truth {ground_truth!r} is no field of this dataset; "
+                f"its classification fields: {', '.join(known) or 'none'}"
+            )
+        if not self.is_label_field(ground_truth):
+            kind = getattr(schema[ground_truth], "document_type", type(schema[ground_truth])).__name__
+            raise ConfigError(f"ground_truth must be a {fo.Classification.__name__} field; {ground_truth!r} is {kind}")
+
+    def is_label_field(self, name: str) -> bool:
+        """Tells whether a field holds Classifications."""
+        import fiftyone as fo
+
+        return getattr(self.dataset.get_field(name), "document_type", None) is fo.Classification
+
+    def distinct_labels(self, ground_truth: str) -> list[str]:
+        """Lists the distinct labels of a field, sorted."""
+        return [label for label in self.samples.distinct(f"{ground_truth}.label") if label is not None]

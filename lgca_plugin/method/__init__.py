@@ -1,0 +1,1 @@
+"""The methods as pure functions of arrays: no files, no models, no FiftyOne."""

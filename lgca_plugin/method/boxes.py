@@ -1,0 +1,175 @@
+"""Sampling square crops and growing them.
+
+Boxes are ``[n, 4]`` integer arrays in absolute pixels, ``(left, top, width, height)``, in the orientation in which the
+image is shown (EXIF applied). Every box is square and lies inside its image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def sample_boxes(
+    n: int,
+    image_size_hw: tuple[int, int],
+    *,
+    scale_min: float,
+    scale_max: float,
+    seed: int,
+    content_hash: str,
+) -> NDArray[np.int64]:
+    """Samples the local crops of one image.
+
+    The side is ``u * min(H, W)`` with ``u ~ Uniform(scale_min, scale_max)``, rounded to a whole pixel; the position is
+    uniform. The crops depend on nothing but the arguments, and the first ``m`` of ``n`` crops are the ``m`` crops that
+    ``n=m`` would give, so methods that ask for different numbers share a sequence. Only the raw bits of PCG64 are used,
+    whose stream NumPy guarantees for all versions and machines.
+
+    Args:
+        n: number of crops, at least 1
+        image_size_hw: image height and width in pixels
+        scale_min: smallest side, as a share of the image's shorter side, > 0
+        scale_max: largest side, as a share of the image's shorter side, in [``scale_min``, 1]
+        seed: the run's seed
+        content_hash: hash of the image file's bytes
+
+    Returns:
+        ``[n, 4]`` int64 boxes
+
+    Raises:
+        ValueError: if ``n``, the scales or the image size are out of range
+    """
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    if not 0 < scale_min <= scale_max <= 1:
+        raise ValueError(
+            f"scale_min and scale_max must satisfy 0 < scale_min <= scale_max <= 1, got {scale_min} and {scale_max}"
+        )
+    height, width = _checked_size(image_size_hw)
+    digest = hashlib.sha256(f"{seed}:{content_hash}".encode()).digest()
+    bits = np.random.PCG64(int.from_bytes(digest[:16], "little"))
+    raw = np.asarray(bits.random_raw(3 * n), dtype=np.uint64)
+    uniforms = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    scale, along_x, along_y = uniforms.reshape(n, 3).T
+
+    shorter = min(height, width)
+    side = np.floor((scale_min + scale * (scale_max - scale_min)) * shorter + 0.5)
+    side = np.clip(side, 1, shorter)
+    left = np.floor(along_x * (width - side + 1))
+    top = np.floor(along_y * (height - side + 1))
+    return np.stack([left, top, side, side], axis=1).astype(np.int64)
+
+
+def expand_boxes(boxes: NDArray[np.int64], image_size_hw: tuple[int, int], growth: float) -> NDArray[np.int64]:
+    """Grows square boxes about their centres and shifts them back inside the image.
+
+    Args:
+        boxes: ``[n, 4]`` int array, absolute pixels, ``(left, top, width, height)``
+        image_size_hw: image height and width in pixels
+        growth: side factor, > 1
+
+    Returns:
+        ``[n, 4]`` int64 array; every box lies inside the image, sides at most ``min(H, W)``
+
+    Raises:
+        ValueError: if ``growth`` is not greater than 1
+    """
+    if not growth > 1:
+        raise ValueError(f"growth must be greater than 1, got {growth}")
+    height, width = _checked_size(image_size_hw)
+    left, top, side = boxes[:, 0], boxes[:, 1], boxes[:, 2]
+    grown = np.minimum(np.floor(side * growth + 0.5).astype(np.int64), min(height, width))
+    grown_left = np.clip(left + (side - grown) // 2, 0, width - grown)
+    grown_top = np.clip(top + (side - grown) // 2, 0, height - grown)
+    return np.stack([grown_left, grown_top, grown, grown], axis=1)
+
+
+def chain_counts(n: int, *, keep: float, steps: int) -> tuple[int, ...]:
+    """Counts the regions of each step: ``K_0 = n`` and ``K_{t+1} = max(1, ceil(keep * K_t))``.
+
+    Their sum stays below ``n / (1 - keep)`` plus one region a step, whatever ``steps`` is: expansion costs the same
+    order as no expansion (the complexity theorem of LGCA, arXiv 2511.00419).
+
+    Args:
+        n: number of chains, at least 1
+        keep: share of the regions that each step keeps, in (0, 1); taken as the decimal that it prints as
+        steps: number of expansion steps, at least 0
+
+    Returns:
+        ``steps + 1`` counts
+
+    Raises:
+        ValueError: if an argument is out of range
+    """
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    if not 0 < keep < 1:
+        raise ValueError(f"keep must be between 0 and 1, got {keep}")
+    if steps < 0:
+        raise ValueError(f"steps must be at least 0, got {steps}")
+    share = Fraction(str(keep))  # 0.1 * 30 is 3, not the binary 3.0000000000000004
+    counts = [n]
+    for _ in range(steps):
+        counts.append(max(1, ceil(share * counts[-1])))
+    return tuple(counts)
+
+
+def matching_chains(crops: int, *, keep: float, steps: int) -> int:
+    """Finds the most chains whose regions, over all steps, cost no more encodes than ``crops`` crops.
+
+    Args:
+        crops: number of encodes to match, at least 1
+        keep: share of the regions that each step keeps, in (0, 1)
+        steps: number of expansion steps, at least 0
+
+    Returns:
+        the number of chains, at least 1; 34 for 60 crops, keep 0.5 and 2 steps
+    """
+    return max((n for n in range(1, crops + 1) if sum(chain_counts(n, keep=keep, steps=steps)) <= crops), default=1)
+
+
+def select_salient(salience: NDArray[np.floating], count: int) -> NDArray[np.int64]:
+    """Selects the ``count`` regions of highest salience; ties go to the earlier region.
+
+    Args:
+        salience: ``[n]`` similarities of the regions to the whole image
+        count: how many to keep, in [1, n]
+
+    Returns:
+        ``[count]`` indices in ascending order
+
+    Raises:
+        ValueError: if ``count`` is out of range
+    """
+    if not 1 <= count <= len(salience):
+        raise ValueError(f"count must be between 1 and {len(salience)}, got {count}")
+    return np.sort(np.argsort(-salience, kind="stable")[:count])
+
+
+def relative_boxes(boxes: NDArray[np.int64], image_size_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """Converts pixel boxes to FiftyOne's relative ``[x, y, w, h]``.
+
+    Args:
+        boxes: ``[n, 4]`` int array, absolute pixels, ``(left, top, width, height)``
+        image_size_hw: image height and width in pixels
+
+    Returns:
+        ``[n, 4]`` float64 array in [0, 1]
+    """
+    height, width = _checked_size(image_size_hw)
+    return boxes / np.array([width, height, width, height], dtype=np.float64)
+
+
+def _checked_size(image_size_hw: tuple[int, int]) -> tuple[int, int]:
+    height, width = image_size_hw
+    if height < 1 or width < 1:
+        raise ValueError(f"image_size_hw must be positive, got {image_size_hw}")
+    return height, width

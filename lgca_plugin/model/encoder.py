@@ -1,0 +1,253 @@
+"""Encoders: the protocol that the engine drives, and open_clip models behind it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+from contextlib import nullcontext
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from ..errors import ConfigError
+from .crops import Preprocessing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_MODEL = "ViT-B-32-quickgelu"
+DEFAULT_PRETRAINED = "openai"
+DEMO_MODEL = "demo"
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+_TEXT_BATCH = 256
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """What the engine needs of a model. Any object with these members will do.
+
+    Two optional attributes, ``interpolation`` and ``resize_mode``, tell how images are resized (open_clip's terms;
+    bicubic and shortest by default), and an optional ``fingerprint`` tells two encoders of one name apart.
+
+    Attributes:
+        name: what the run's record calls the model
+        image_size: side of the square input in pixels
+        mean: per-channel mean of the normalization, for values in [0, 1]
+        std: per-channel standard deviation of the normalization
+        logit_scale: factor on similarities before the softmax, about 100 for CLIP
+        dim: length of an embedding
+    """
+
+    name: str
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    logit_scale: float
+    dim: int
+
+    def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
+        """Embeds ``[n, 3, image_size, image_size]`` normalized float32 pixels as ``[n, dim]`` unit vectors."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds texts as ``[n, dim]`` unit vectors."""
+        ...
+
+
+class OpenClipEncoder:
+    """An open_clip model as an :class:`Encoder`.
+
+    Args:
+        model: an open_clip model with ``encode_image``, ``encode_text`` and ``logit_scale``
+        tokenizer: turns a list of texts into a token tensor
+        name: what the run's record calls the model
+        device: where the model runs; None takes cuda, then mps, then cpu
+        precision: floating-point type of the towers: ``"fp32"``, ``"bf16"``, ``"fp16"``, or ``"auto"`` for bf16 (fp16
+            where the GPU lacks it) on CUDA and fp32 elsewhere; similarities and scores are float32 or better always
+        vocabulary: the words that the model knows, where it knows few
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Callable[[list[str]], torch.Tensor],
+        *,
+        name: str,
+        device: str | None = None,
+        precision: str = "auto",
+        vocabulary: frozenset[str] | None = None,
+    ) -> None:
+        import torch
+
+        self.name = name
+        self.device = torch.device(device or default_device())
+        self.precision = _resolve_precision(precision, self.device)
+        self.vocabulary = vocabulary
+        self._tokenizer = tokenizer
+        self._model = model.eval().requires_grad_(False).to(self.device, torch.float32)
+        self._texts: dict[str, NDArray[np.float32]] = {}
+
+        wanted = model.visual.preprocess_cfg
+        self.image_size = _square_side(wanted["size"], name)
+        self.mean = tuple(float(value) for value in wanted["mean"])
+        self.std = tuple(float(value) for value in wanted["std"])
+        self.interpolation = str(wanted.get("interpolation", "bicubic"))
+        self.resize_mode = str(wanted.get("resize_mode", "shortest"))
+        self.fill_color = int(wanted.get("fill_color", 0))
+        self.logit_scale = float(model.logit_scale.exp())
+        self.dim = int(self.encode_texts(["a photo"]).shape[1])
+
+    def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
+        """Embeds ``[n, 3, image_size, image_size]`` normalized float32 pixels as ``[n, dim]`` float32 unit vectors."""
+        import torch
+
+        with torch.inference_mode(), self._autocast():
+            features = self._model.encode_image(pixels.to(self.device, non_blocking=True))
+        return _unit(features)
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds texts as ``[n, dim]`` float32 unit vectors; a text is encoded once in the encoder's life."""
+        import torch
+
+        missing = [text for text in dict.fromkeys(texts) if text not in self._texts]
+        for start in range(0, len(missing), _TEXT_BATCH):
+            batch = missing[start : start + _TEXT_BATCH]
+            tokens = self._tokenizer(batch).to(self.device)
+            with torch.inference_mode(), self._autocast():
+                vectors = _unit(self._model.encode_text(tokens))
+            self._texts.update(zip(batch, vectors, strict=True))
+        return np.stack([self._texts[text] for text in texts])
+
+    def unknown_words(self, texts: Sequence[str]) -> list[str]:
+        """Lists the words of ``texts`` that a model with a small vocabulary was never trained on."""
+        if self.vocabulary is None:
+            return []
+        words = {word for text in texts for word in re.findall(r"[a-z0-9]+", text.lower())}
+        return sorted(words - self.vocabulary)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the weights, the layers' types and the preprocessing: equal where embeddings are."""
+        digest = hashlib.blake2b(digest_size=16)
+        for key, tensor in sorted(self._model.state_dict().items()):
+            digest.update(f"{key} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
+        digest.update(json.dumps(sorted({type(layer).__name__ for layer in self._model.modules()})).encode())
+        digest.update(repr(Preprocessing.of(self)).encode())
+        return digest.hexdigest()
+
+    def _autocast(self) -> Any:
+        import torch
+
+        if self.precision == "fp32":
+            return nullcontext()
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
+        return torch.autocast(self.device.type, dtype=dtype)
+
+
+def load_encoder(
+    name: str = DEFAULT_MODEL,
+    pretrained: str | None = None,
+    *,
+    device: str | None = None,
+    precision: str = "auto",
+) -> OpenClipEncoder:
+    """Loads an open_clip model by name. The two models loaded last are kept, so a second call is free.
+
+    Args:
+        name: ``"demo"``, the tiny model that ships with the package; an open_clip architecture such as
+            ``"ViT-B-32-quickgelu"``; ``"hf-hub:ORGANIZATION/MODEL"``; or ``"local-dir:PATH"`` for a folder in the
+            layout of an open_clip hub repository
+        pretrained: for an architecture, a pretrained tag (``"openai"``, the default of the default model) or the path
+            of a checkpoint (safetensors, or a torch file, which is read with ``weights_only=True``)
+        device: ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"cpu"``; None takes the best there is
+        precision: see :class:`OpenClipEncoder`
+
+    Returns:
+        the encoder, in evaluation mode
+
+    Raises:
+        ConfigError: if the name, tag, file, device or precision is not one that exists
+        ModelUnavailableError: if the weights are neither cached nor reachable, or do not fit the architecture
+    """
+    if name == DEFAULT_MODEL and pretrained is None:
+        pretrained = DEFAULT_PRETRAINED
+    checked_device = _check_device(device) if device else default_device()
+    return _load_cached(name, pretrained, checked_device, _resolve_precision(precision, checked_device))
+
+
+@lru_cache(maxsize=2)
+def _load_cached(name: str, pretrained: str | None, device: str, precision: str) -> OpenClipEncoder:
+    from . import checkpoints
+
+    if name == DEMO_MODEL:
+        model, tokenizer, vocabulary = checkpoints.load_demo()
+        return OpenClipEncoder(
+            model, tokenizer, name=DEMO_MODEL, device=device, precision=precision, vocabulary=vocabulary
+        )
+    model, tokenizer = checkpoints.load_open_clip(name, pretrained)
+    full_name = name if pretrained is None else f"{name}/{Path(pretrained).name}"
+    return OpenClipEncoder(model, tokenizer, name=full_name, device=device, precision=precision)
+
+
+def default_device() -> str:
+    """Names the best device that torch sees: cuda, then mps, then cpu."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def encoder_fingerprint(encoder: Encoder) -> str:
+    """Gives an encoder's own fingerprint, or one made of its public attributes where it has none."""
+    own = getattr(encoder, "fingerprint", None)
+    return str(own) if own else f"{encoder.name}/{encoder.dim}/{Preprocessing.of(encoder)!r}"
+
+
+def _check_device(device: str) -> str:
+    import torch
+
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ConfigError(f"device {device!r} is none that torch knows; use cuda, cuda:N, mps or cpu") from error
+    if (kind == "cuda" and not torch.cuda.is_available()) or (kind == "mps" and not torch.backends.mps.is_available()):
+        raise ConfigError(f"device {device!r} is not available on this machine; leave it empty to choose automatically")
+    return device
+
+
+def _resolve_precision(precision: str, device: torch.device | str) -> str:
+    import torch
+
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if precision != "auto":
+        return precision
+    if torch.device(device).type != "cuda":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+
+
+def _square_side(size: Any, name: str) -> int:
+    sides = {int(side) for side in (size if isinstance(size, (tuple, list)) else (size,))}
+    if len(sides) != 1:
+        raise ConfigError(f"{name} takes images of {size} pixels; only models with a square input are supported")
+    return sides.pop()
+
+
+def _unit(features: torch.Tensor) -> NDArray[np.float32]:
+    import torch
+
+    vectors: NDArray[np.float32] = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
+    return vectors

@@ -1,4 +1,4 @@
-"""Reading one image: bytes, hash, and 8-bit RGB pixels in the orientation that a viewer shows."""
+"""Reading images: bytes, hash, and 8-bit RGB pixels in the orientation that a viewer shows; ahead, in threads."""
 
 from __future__ import annotations
 
@@ -6,24 +6,33 @@ import hashlib
 import io
 import os
 import warnings
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from .errors import ImageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
     from PIL import Image
 
 ImageSource = str | os.PathLike[str] | bytes
+Id = TypeVar("Id")
 
+MAX_WORKERS = 8
+AHEAD_PER_WORKER = 8
 MIN_SIDE = 8
 MAX_ASPECT = 500
 MAX_PIXELS = 178_956_970  # where Pillow stops, too: beyond it an image is taken for a decompression bomb
 
+_EXIF_ORIENTATION = 0x0112
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
@@ -45,6 +54,9 @@ class DecodedImage:
         return self.pixels.shape[0], self.pixels.shape[1]
 
 
+Decoded = DecodedImage | ImageError
+
+
 def decode(source: ImageSource) -> DecodedImage:
     """Reads an image once: hashes its bytes and decodes them to RGB.
 
@@ -63,25 +75,71 @@ def decode(source: ImageSource) -> DecodedImage:
     data = source if isinstance(source, bytes) else _read(source)
     if not data:
         raise ImageError("the file is empty")
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # about tags and sizes; what matters is raised
             with Image.open(io.BytesIO(data)) as opened:
                 _check_size(*opened.size)
                 opened.load()
-                upright = ImageOps.exif_transpose(opened)
-                pixels = np.array(_to_rgb(upright))
+                pixels = np.array(_to_rgb(_upright(opened)))
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
         raise ImageError("the file is not an image that can be read") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"the image has more than {MAX_PIXELS // 1_000_000} million pixels") from error
     except MemoryError as error:
         raise ImageError("the image does not fit into memory") from error
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError) as error:
+    except Exception as error:  # each format's decoder raises kinds of its own
         raise ImageError(f"the image is damaged: {_first_sentence(error)}") from error
     return DecodedImage(pixels, content_hash(data))
+
+
+def decode_ahead(
+    images: Iterable[tuple[Id, ImageSource]], *, max_images: int, max_bytes: int
+) -> Iterator[tuple[Id, Decoded]]:
+    """Decodes images in threads, ahead of the caller.
+
+    Args:
+        images: pairs of an id and a path or the bytes of an image file; read lazily
+        max_images: how many images may wait for the caller
+        max_bytes: how many bytes of decoded pixels may wait for the caller, judged by the images seen so far; the
+            threads' own work comes on top
+
+    Yields:
+        the ids in the order given, each with the decoded image or the error that says why there is none
+    """
+    source = iter(images)
+    workers = min(MAX_WORKERS, os.cpu_count() or 1)
+    ahead = min(max_images, workers)
+    seen = seen_bytes = 0
+    with ThreadPoolExecutor(workers, thread_name_prefix="lgca-decode") as pool:
+        pending: deque[tuple[Id, Future[Decoded]]] = deque()
+        try:
+            while True:
+                for id_, item in islice(source, ahead - len(pending)):
+                    pending.append((id_, pool.submit(_try_decode, item)))
+                if not pending:
+                    return
+                id_, future = pending.popleft()
+                decoded = future.result()
+                if isinstance(decoded, DecodedImage):
+                    seen, seen_bytes = seen + 1, seen_bytes + decoded.pixels.nbytes
+                    roomy = min(AHEAD_PER_WORKER * workers, max_bytes * seen // seen_bytes)
+                    ahead = min(max_images, max(workers, roomy))
+                yield id_, decoded
+        finally:
+            for _, future in pending:
+                future.cancel()
+
+
+def _try_decode(source: ImageSource) -> Decoded:
+    try:
+        return decode(source)
+    except ImageError as error:
+        return error
 
 
 def content_hash(data: bytes) -> str:
@@ -106,6 +164,27 @@ def _check_size(width: int, height: int) -> None:
         raise ImageError(f"{shown}; a crop needs sides of at least {MIN_SIDE}")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ImageError(f"{shown}; one side is more than {MAX_ASPECT} times the other")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turns an image as its EXIF orientation says; ``ImageOps.exif_transpose`` fails on tags that it can't rewrite."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION)
+    except Exception:  # noqa: BLE001 (broken EXIF data raises many kinds, and costs no good picture)
+        return image
+    turn = turns.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

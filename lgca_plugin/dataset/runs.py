@@ -146,4 +146,4 @@ def existing_run(dataset: fo.Dataset, run_key: str) -> Run | None:
 
 
 def _all_slices(dataset: fo.Dataset) -> Any:
-    return dataset.select_group_slices(_allow_mixed=True) if dataset.media_type == "group" else dataset
+    return dataset.select_group_slices(media_type="image") if dataset.media_type == "group" else dataset

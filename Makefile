@@ -1,0 +1,47 @@
+# make demo          draws the demo dataset, classifies it, prints a table and opens the FiftyOne App
+# make demo APP=0    stops after the table
+# make test          lint, types and the whole test suite
+# make lint          ruff and mypy only
+# make clean         removes all that make has made here
+#
+# Each does its own set-up in .venv the first time. PYTHON=... picks the Python that .venv is made with.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# .demo holds the demo's database, images and plugin link, so that it never touches a user's own FiftyOne data.
+DEMO := $(CURDIR)/.demo
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test lint clean setup setup-dev
+.DEFAULT_GOAL := demo
+
+setup setup-dev:
+	@python="$(PYTHON)"; python="$${python:-$$(sh scripts/find_python.sh)}" && \
+	"$$python" scripts/setup_env.py $(if $(filter setup-dev,$@),--dev) $(if $(NO_BROWSER),--no-browser)
+
+demo: setup
+	@mkdir -p "$(DEMO)/plugins" && ln -sfn "$(CURDIR)" "$(DEMO)/plugins/lgca"
+	@FIFTYONE_DEFAULT_DATASET_DIR="$(DEMO)/datasets" \
+	 FIFTYONE_PLUGINS_DIR="$(DEMO)/plugins" \
+	 FIFTYONE_DATABASE_VALIDATION=false \
+	 FIFTYONE_DO_NOT_TRACK=true \
+	 $(PY) scripts/mongod.py "$(DEMO)/database" $(PY) -m lgca_plugin.demo $(if $(filter 0,$(APP)),--no-app)
+
+test: setup-dev
+	@$(MAKE) --no-print-directory check
+	$(PY) -m pytest
+
+lint:
+	@$(MAKE) --no-print-directory setup-dev NO_BROWSER=1
+	@$(MAKE) --no-print-directory check
+
+.PHONY: check
+check:
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+clean:
+	rm -rf $(VENV) "$(DEMO)" artifacts build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

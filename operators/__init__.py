@@ -1,0 +1,6 @@
+"""The plugin's operators: forms and execution for the App. All the work is done by ``lgca_plugin``."""
+
+from .classify import Classify
+from .runs import DeleteRun
+
+OPERATORS = (Classify, DeleteRun)

@@ -1,0 +1,218 @@
+"""``lgca_classify``: zero-shot classification from the App, the SDK or a delegated worker."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ..lgca_plugin.config import DEFAULT_METHODS, DEFAULT_RUN_KEY, check_classes
+from ..lgca_plugin.errors import LgcaError
+from . import forms, outlook, settings
+
+SECONDS_BETWEEN_UPDATES = 0.5
+
+
+class Classify(foo.Operator):
+    """Classifies images zero-shot and writes labels, confidences and boxes onto the samples."""
+
+    @property
+    def config(self) -> Any:
+        """What the operator browser shows, and how it is executed."""
+        return foo.OperatorConfig(
+            name="lgca_classify",
+            label="Classify zero-shot (CLIP, WCA, LGCA)",
+            description="Predict a class for every image from class names alone, with the boxes behind each answer",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            risk_level=types.RiskLevel.MEDIUM,
+        )
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """Puts a button above the grid."""
+        return types.Placement(
+            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
+            types.Button(label="Classify zero-shot", icon="category", prompt=True),
+        )
+
+    def resolve_input(self, ctx: Any) -> Any:
+        """Builds the form. Runs on every keystroke, so it neither scans the dataset nor imports torch."""
+        inputs = types.Object()
+        prompt = types.PromptView(label="Classify zero-shot", submit_button_label="Classify")
+        if ctx.dataset is None:
+            forms.refusal(inputs, "Open a dataset first, then classify it.")
+            return types.Property(inputs, view=prompt)
+        params = ctx.params
+        choices = forms.label_fields(ctx.dataset)
+        ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
+
+        classes = forms.add_classes(inputs, params, choices)
+        encoder = forms.add_encoder(inputs, params)
+        methods = forms.add_methods(inputs, params)
+        forms.add_descriptions(inputs, params)
+        run_key_property, run_key = forms.add_run_key(inputs, params)
+        regions = forms.add_advanced(inputs, params)
+        chosen = {"classes": classes, "encoder": encoder, "methods": methods, "regions": regions}
+        if run_key:
+            outlook.add_run_key_notes(inputs, run_key_property, ctx, run_key, chosen)
+        outlook.add_outlook(inputs, ctx, chosen)
+        return types.Property(inputs, view=prompt)
+
+    def resolve_run_name(self, ctx: Any) -> str:
+        """Names a delegated operation."""
+        return f"Classify zero-shot: {settings.read_run_key(ctx.params)}"
+
+    def execute(self, ctx: Any) -> Iterator[Any]:
+        """Checks what can be checked at once, then runs step by step.
+
+        Raises:
+            ConfigError: if a setting is wrong, before anything is loaded or written
+        """
+        from ..lgca_plugin.dataset.plan import check_request
+
+        samples = ctx.target_view(require_flat=True)
+        arguments = settings.read_arguments(ctx.params, forms.label_fields(ctx.dataset))
+        checked = ("classes", "methods", "run_key", "regions", "ground_truth", "batch_size", "overwrite")
+        request = check_request(samples, **{name: arguments[name] for name in checked})
+        request.resolved_classes()
+        return self._steps(ctx, samples, arguments)
+
+    def _steps(self, ctx: Any, samples: Any, arguments: dict[str, Any]) -> Iterator[Any]:
+        """Runs the classification, and yields what the App is to show on the way and at the end."""
+        from ..lgca_plugin.dataset.classify import iter_classify
+        from ..lgca_plugin.dataset.runs import load_run
+        from ..lgca_plugin.model.encoder import load_encoder
+
+        try:
+            yield from report(ctx, 0.0, "Loading the model")
+            name, pretrained = arguments.pop("encoder")
+            encoder = load_encoder(name, pretrained, device=arguments["device"], precision=arguments["precision"])
+            last = 0.0
+            with closing(iter_classify(samples, encoder=encoder, **arguments)) as steps:
+                for step in steps:
+                    if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
+                        last = time.monotonic()
+                        yield from report(ctx, step.done / step.total if step.total else 0.0, step.label)
+            run = load_run(ctx.dataset, arguments["run_key"])
+        except Exception as error:  # the App says nothing of an error in the middle of a stream
+            if not ctx.delegated:
+                sentence = str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
+                yield show_lines(ctx, types.Error(label="The run has stopped", description=sentence), {})
+            raise
+        if not ctx.delegated:
+            yield from show(ctx, run)
+
+    def __call__(
+        self,
+        sample_collection: Any,
+        classes: list[str] | None = None,
+        *,
+        ground_truth: str | None = None,
+        descriptions: dict[str, list[str]] | str | None = None,
+        methods: tuple[str, ...] | list[str] = DEFAULT_METHODS,
+        run_key: str = DEFAULT_RUN_KEY,
+        encoder: str | None = None,
+        pretrained: str | None = None,
+        regions: Any = None,
+        shown_chains: int = settings.DEFAULT_SHOWN_CHAINS,
+        batch_size: int | None = None,
+        device: str | None = None,
+        precision: str = "auto",
+        overwrite: bool = False,
+        skip_failures: bool = True,
+        delegate: bool = False,
+    ) -> Any:
+        """Executes the operator from the SDK.
+
+        ``lgca.classify`` does the same in the calling process and returns the run; this is the way to queue a run for
+        a delegated worker. In a notebook the returned task must be awaited: ``await operator(...)``.
+
+        Args:
+            sample_collection: a FiftyOne dataset or view
+            classes: the candidate classes; None takes the distinct labels of ``ground_truth``
+            ground_truth: Classification field with the given labels, if there is one
+            descriptions: class name to texts, or the path of a JSON file with such an object
+            methods: names of the methods
+            run_key: names the fields and the run's record
+            encoder: ``"demo"`` or the name of an open_clip model; None takes ``ViT-B-32-quickgelu``
+            pretrained: a pretrained tag, or the path of a checkpoint
+            regions: a ``RegionConfig`` or a dict of its settings
+            shown_chains: how many chains of each image are written as boxes
+            batch_size: crops in one call of the encoder
+            device: where the model runs
+            precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``
+            overwrite: replace the run that exists under the key
+            skip_failures: go on after an image that can't be used
+            delegate: queue the run for a delegated worker instead of running it here
+
+        Returns:
+            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with
+            ``lgca.load_run(dataset, run_key).summary()``
+
+        Raises:
+            ConfigError: if the class names are not valid
+            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+        """
+        geometry = dataclasses.asdict(regions) if dataclasses.is_dataclass(regions) else dict(regions or {})
+        params = {
+            "class_source": "field" if classes is None else "typed",
+            "classes": None if classes is None else "\n".join(check_classes(classes)),
+            "ground_truth": ground_truth,
+            **settings.description_params(descriptions),
+            "methods": list(methods),
+            "run_key": run_key,
+            **settings.encoder_params(encoder, pretrained),
+            "advanced": True,
+            **geometry,
+            "shown_chains": shown_chains,
+            "batch_size": batch_size,
+            "device": device,
+            "precision": precision,
+            "overwrite": overwrite,
+            "skip_failures": skip_failures,
+        }
+        return foo.execute_operator(
+            self.uri,
+            {"view": sample_collection.view()},
+            params={name: value for name, value in params.items() if value is not None},
+            request_delegation=delegate,
+        )
+
+
+def report(ctx: Any, progress: float, label: str) -> Iterator[Any]:
+    """Reports progress: to the App as messages, to a delegated operation as its state."""
+    if ctx.delegated:
+        ctx.set_progress(progress=progress, label=label)
+    else:
+        yield ctx.ops.set_progress(progress=progress, label=label)
+
+
+def show(ctx: Any, run: Any) -> Iterator[Any]:
+    """Shows a finished run: its fields on the grid, and its counts."""
+    summary = run.summary()
+    shown = [field for field in run.fields if not field.endswith("_error")]
+    if not ctx.has_custom_view:  # the only way to hand the App the boxes' colors; it would close a view
+        yield ctx.ops.open_dataset(ctx.dataset.name)
+    yield ctx.ops.reload_dataset()
+    yield ctx.ops.set_active_fields([*(f for f in ctx.active_fields if f not in shown), *shown])
+    for warning in summary.get("warnings") or []:
+        yield ctx.ops.notify(warning, variant="warning")
+    line = outlook.outcome_line(summary)
+    yield ctx.ops.notify(line, variant="success")
+    yield show_lines(ctx, types.Success(label=f"Run {run.key!r}: {line}"), outlook.outcome(summary))
+
+
+def show_lines(ctx: Any, heading: Any, lines: dict[str, str]) -> Any:
+    """Shows a heading and lines of label and value in the dialog where the progress was."""
+    outputs = types.Object()
+    outputs.view("heading", heading)
+    for label in lines:
+        outputs.str(label, label=label, view=types.LabelValueView())
+    return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results=lines)

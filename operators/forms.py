@@ -1,0 +1,246 @@
+"""The form of ``lgca_classify``, part by part: each adds its fields and returns what was chosen, None if not valid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fiftyone.operators import types
+
+from ..lgca_plugin.config import DEFAULT_METHODS, DEFAULT_RUN_KEY, RegionConfig
+from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.method.scores import METHODS
+from ..lgca_plugin.model.encoder import DEFAULT_MODEL, DEFAULT_PRETRAINED, PRECISIONS
+from . import settings
+from .settings import Params
+
+# Suggestions only: any architecture and tag that open_clip knows can be typed. Listing them all would import torch.
+MODELS = (DEFAULT_MODEL, "ViT-B-16-quickgelu", "ViT-L-14-quickgelu", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-H-14")
+TAGS = (
+    DEFAULT_PRETRAINED,
+    "dfn2b",
+    "metaclip_fullcc",
+    "laion2b_s34b_b79k",
+    "laion2b_s34b_b88k",
+    "datacomp_xl_s13b_b90k",
+)
+METHOD_NOTES = {
+    "clip": "the whole image against 'a photo of a ...'",
+    "wca": "crops, weighted by their agreement with the whole image",
+    "lgca": "crops that grow, step by step, where they agree with the whole image",
+    "lgca_d": "LGCA weighted by how decided each region is; ours, experimental",
+    "clip_d": "control: the whole image against the mean of the descriptions",
+    "wca_global": "control: WCA plus the whole image",
+    "crops_mean": "control: all crops weighted equally",
+}
+REGION_NOTES = {
+    "crops": ("Crops", "random square crops of each image (N)"),
+    "lgca_crops": ("Crops that grow", "of these; empty: as many as cost what WCA does"),
+    "scale_min": ("Smallest crop", "side, as a share of the image's shorter side"),
+    "scale_max": ("Largest crop", "side, as a share of the image's shorter side"),
+    "steps": ("Expansion steps", "how often regions are kept and grown (T)"),
+    "keep": ("Keep", "share of the regions that each step keeps"),
+    "growth": ("Growth", "factor on the side of a region in each step"),
+    "seed": ("Seed", "with the file's bytes, it decides the crops"),
+}
+
+
+def label_fields(dataset: Any) -> list[str]:
+    """Lists the dataset's Classification fields."""
+    import fiftyone as fo
+
+    return list(dataset.get_field_schema(ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification))
+
+
+def refusal(inputs: Any, sentence: str) -> None:
+    """Adds a sentence that says why the form can't be submitted at all."""
+    prop = inputs.view("refusal", types.Notice(label=sentence))
+    prop.invalid = True
+    prop.error_message = sentence
+
+
+def checked(prop: Any, read: Callable[..., Any], *args: Any) -> Any:
+    """Runs a reader; a ``ConfigError`` marks the field invalid and is shown under it.
+
+    Returns:
+        what was read, or None if it is not valid
+    """
+    try:
+        return read(*args)
+    except ConfigError as error:
+        prop.invalid = True
+        prop.error_message = str(error)
+        return None
+
+
+def tabs(inputs: Any, name: str, chosen: str, choices: dict[str, str], **texts: str) -> None:
+    """Adds a choice between the parts of the form that follow it."""
+    view = types.TabsView()
+    for value, label in choices.items():
+        view.add_choice(value, label=label)
+    inputs.enum(name, view.values(), default=chosen, view=view, **texts)
+
+
+def add_classes(inputs: Any, params: Params, choices: list[str]) -> Any:
+    """Adds the candidate classes: taken from a label field, or typed."""
+    source = settings.class_source(params) if choices else "typed"
+    ways = {"field": "Labels of a field"} if choices else {}
+    tabs(inputs, "class_source", source, {**ways, "typed": "Type them"}, label="Classes")
+    typed = source == "typed"
+    classes = None
+    if typed:
+        prop = inputs.str("classes", label="Class names, one a line", view=types.TextFieldView(multiline=True, rows=5))
+        classes = checked(prop, settings.read_classes, {**params, "class_source": "typed"})
+    if choices:
+        view = types.DropdownView()
+        for name in choices:
+            view.add_choice(name, label=name)
+        default = "ground_truth" if "ground_truth" in choices else choices[0]
+        prop = inputs.enum(
+            "ground_truth",
+            view.values(),
+            default=None if typed else default,
+            label="Compare with (optional)" if typed else "Label field",
+            description="A label field to measure the predictions against"
+            if typed
+            else "Its distinct labels are the candidate classes; which image has which label is not used",
+            view=view,
+        )
+        checked(prop, settings.read_ground_truth, {"ground_truth": default, **params}, choices)
+    return classes
+
+
+def add_encoder(inputs: Any, params: Params) -> Any:
+    """Adds the choice of the encoder."""
+    source = params.get("encoder") or "open_clip"
+    ways = {"open_clip": "open_clip model", "checkpoint": "Checkpoint file", "demo": "Demo model"}
+    tabs(inputs, "encoder", source, ways, label="Encoder")
+    if source == "demo":
+        note = "A tiny model for the demo's drawn birds: it ships with the plugin and knows nothing else"
+        inputs.view("demo_note", types.Notice(label=note))
+        return settings.read_encoder(params)
+    inputs.str("model", default=DEFAULT_MODEL, label="Architecture", view=suggestions(MODELS))
+    params = {"model": DEFAULT_MODEL, "pretrained": DEFAULT_PRETRAINED, **params}
+    if source == "checkpoint":
+        prop = inputs.str("checkpoint", label="Path of the checkpoint", view=types.TextFieldView(space=6))
+    else:
+        prop = inputs.str("pretrained", default=DEFAULT_PRETRAINED, label="Pretrained tag", view=suggestions(TAGS))
+    return checked(prop, settings.read_encoder, params)
+
+
+def suggestions(values: tuple[str, ...]) -> Any:
+    """Makes a text field, half the form wide, that suggests values and takes any other."""
+    view = types.AutocompleteView(allow_user_input=True, space=6)
+    for value in values:
+        view.add_choice(value, label=value)
+    return view
+
+
+def add_methods(inputs: Any, params: Params) -> Any:
+    """Adds the choice of the methods."""
+    view = types.DropdownView()
+    for name in METHODS:
+        view.add_choice(name, label=name, description=METHOD_NOTES.get(name))
+    prop = inputs.list(
+        "methods",
+        types.String(),
+        default=list(DEFAULT_METHODS),
+        label="Methods",
+        description="Each writes a field of its own; they share their crops, so another method costs little",
+        view=view,
+    )
+    return checked(prop, settings.read_methods, params)
+
+
+def add_descriptions(inputs: Any, params: Params) -> None:
+    """Adds the source of the class descriptions."""
+    source = params.get("description_source") or "templates"
+    tabs(
+        inputs,
+        "description_source",
+        source,
+        {"templates": "Templates", "typed": "Paste JSON", "file": "JSON file"},
+        label="Class descriptions",
+        description="What each class looks like, in several texts; templates stand in where there are none",
+    )
+    if source == "typed":
+        prop = inputs.str(
+            "descriptions",
+            label='{"duck": ["a duck with a broad beak", "a duck on water"], ...}',
+            view=types.TextFieldView(multiline=True, rows=5),
+        )
+    elif source == "file":
+        prop = inputs.str("description_file", label="Path of the JSON file")
+    else:
+        return
+    checked(prop, settings.read_descriptions, params)
+
+
+def add_run_key(inputs: Any, params: Params) -> tuple[Any, str | None]:
+    """Adds the run key; returns its property too, for errors that only the dataset can tell."""
+    prop = inputs.str(
+        "run_key",
+        default=DEFAULT_RUN_KEY,
+        label="Run key",
+        description="Names the run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ...",
+    )
+    return prop, checked(prop, settings.read_run_key, params)
+
+
+def add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
+    """Adds the switch for the advanced settings and, when it is on, the settings."""
+    inputs.bool(
+        "advanced",
+        default=False,
+        label="Advanced settings",
+        description="Regions, batch size, device and precision; switched off, the published defaults are used",
+        view=types.SwitchView(),
+    )
+    if not params.get("advanced"):
+        return RegionConfig()
+    properties: dict[str, Any] = {}
+    for name, (label, note) in REGION_NOTES.items():
+        default = getattr(RegionConfig(), name)
+        define = inputs.float if isinstance(default, float) else inputs.int
+        properties[name] = define(name, default=default, label=label, description=note, view=quarter())
+    regions = None
+    try:
+        regions = settings.read_regions(params)
+    except ConfigError as error:  # its message begins with the setting's name
+        blamed = properties.get(str(error).split(maxsplit=1)[0], properties["crops"])
+        checked(blamed, settings.read_regions, params)
+
+    prop = inputs.int(
+        "shown_chains",
+        default=settings.DEFAULT_SHOWN_CHAINS,
+        label="Chains shown",
+        description="written as boxes, the most telling first",
+        view=quarter(),
+    )
+    checked(prop, settings.read_shown_chains, params)
+    prop = inputs.int("batch_size", label="Batch size", description="empty: chosen for the device", view=quarter())
+    checked(prop, settings.read_batch_size, params)
+    inputs.str("device", label="Device", description="empty: the best one there is", view=quarter())
+    view = types.DropdownView(space=3)
+    for precision in PRECISIONS:
+        view.add_choice(precision, label=precision)
+    inputs.enum(
+        "precision",
+        view.values(),
+        default="auto",
+        label="Precision",
+        description="of the encoder alone",
+        view=view,
+    )
+    inputs.bool(
+        "skip_failures",
+        default=True,
+        label="Go on when an image fails",
+        description="The reason is written to the sample; unticked, the run stops at the first failure",
+    )
+    return regions
+
+
+def quarter() -> Any:
+    """Makes a text field a quarter of the form wide."""
+    return types.TextFieldView(space=3)

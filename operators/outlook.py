@@ -1,0 +1,181 @@
+"""What a run would do, for the form (how many images, encodes and seconds, and what is in the way), and what it did.
+
+The form is built again on every keystroke, so whatever asks the database is remembered for as long as it is open.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ..lgca_plugin.config import RegionPlan, RunConfig, check_methods
+from ..lgca_plugin.dataset.fields import run_fields
+from ..lgca_plugin.dataset.runs import PACKAGE, list_runs, load_run
+from ..lgca_plugin.dataset.target import Target
+from ..lgca_plugin.errors import ConfigError, LgcaError
+
+Chosen = dict[str, Any]
+
+
+def add_outlook(inputs: Any, ctx: Any, chosen: Chosen) -> None:
+    """Adds the line that says what the run would cost, or why it can't start.
+
+    Args:
+        inputs: the form
+        ctx: the operator's context
+        chosen: ``methods``, ``regions`` and ``encoder`` as the form's parts returned them, None where not valid
+    """
+    images, problem = target_size(ctx)
+    if problem:
+        prop = inputs.view("outlook", types.Error(label=problem))
+        prop.invalid = True
+        prop.error_message = problem
+    elif chosen["methods"] and chosen["regions"]:
+        per_image = RegionPlan.of(check_methods(chosen["methods"]), chosen["regions"]).encodes_per_image
+        speed = encodes_per_second(ctx, encoder_name(*chosen["encoder"])) if chosen["encoder"] else None
+        inputs.view("outlook", types.Notice(label=outlook_line(images, per_image, speed)))
+
+
+def outlook_line(images: int, encodes_per_image: int, speed: float | None) -> str:
+    """Puts the cost of a run into words.
+
+    Args:
+        images: how many images
+        encodes_per_image: encodes that each of them takes at most
+        speed: encodes per second of the last run with this encoder, None if there was none
+    """
+    encodes = images * encodes_per_image
+    line = f"{images:,} {'image' if images == 1 else 'images'} x {encodes_per_image} encodes = {encodes:,} encodes"
+    if not speed:
+        return line
+    return f"{line}; about {duration(encodes / speed)} at the speed of the last run with this encoder"
+
+
+def duration(seconds: float) -> str:
+    """Puts a duration into words."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(1, round(seconds))} s"
+
+
+def encoder_name(name: str, pretrained: str | None) -> str:
+    """Gives the name that ``load_encoder`` gives to the encoder it makes of these."""
+    return name if pretrained is None else f"{name}/{Path(pretrained).name}"
+
+
+def target_size(ctx: Any) -> tuple[int, str | None]:
+    """Counts the images of the chosen view, or says why they can't be classified."""
+    chosen = ctx.params.get("view_target") or ctx.request_params.get("view_target")
+    images, problem = remembered(ctx, _target_size, str(chosen))
+    return images, problem
+
+
+def encodes_per_second(ctx: Any, encoder: str) -> float | None:
+    """Looks up the speed that the last run with an encoder has recorded."""
+    speed = remembered(ctx, _encodes_per_second, encoder)
+    return float(speed) if speed else None
+
+
+def remembered(ctx: Any, question: Any, *args: Any) -> Any:
+    """Asks a cached question; outside of an open form there is nothing to tie the cache to, so it is asked anew."""
+    return question(ctx, *args) if ctx.prompt_id else question.uncached(ctx, *args)
+
+
+@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
+def _target_size(ctx: Any, _chosen: str) -> list[Any]:
+    try:
+        return [len(Target.of(ctx.target_view(require_flat=True)).samples), None]
+    except ConfigError as error:
+        return [0, str(error)]
+
+
+@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
+def _encodes_per_second(ctx: Any, encoder: str) -> float:
+    for key in reversed(list_runs(ctx.dataset)):
+        try:
+            summary = load_run(ctx.dataset, key).summary()
+        except LgcaError:  # another release's record
+            continue
+        if summary.get("encoder") == encoder and summary.get("encodes_per_second"):
+            return float(summary["encodes_per_second"])
+    return 0.0
+
+
+@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
+def _run_config(ctx: Any, run_key: str) -> dict[str, Any]:
+    return load_run(ctx.dataset, run_key).config.to_json()
+
+
+def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Chosen) -> None:
+    """Says what a run key that is in use means for the run, and asks before anything is overwritten.
+
+    Args:
+        inputs: the form
+        prop: the run key's property
+        ctx: the operator's context
+        run_key: a valid run key
+        chosen: ``classes``, ``encoder``, ``methods`` and ``regions`` as the form's parts returned them
+    """
+    dataset = ctx.dataset
+    overwrite = bool(ctx.params.get("overwrite"))
+    own: list[str] = []
+    problem = None
+    if run_key in dataset.list_runs(package=PACKAGE):
+        try:
+            config = RunConfig.from_json(remembered(ctx, _run_config, run_key))
+            own = run_fields(run_key, config.methods)
+            different = differences(config, chosen)
+        except LgcaError as error:
+            different = [str(error)]
+        inputs.bool(
+            "overwrite",
+            default=False,
+            label=f"Run {run_key!r} exists: start over",
+            description="Ticked, its fields are deleted first; unticked, the run does only what is missing",
+        )
+        if different and not overwrite:
+            problem = (
+                f"run {run_key!r} exists with other settings ({', '.join(different)}): "
+                "start over, or choose another key"
+            )
+    elif run_key in dataset.list_runs():
+        problem = f"{run_key!r} is the key of a run of another kind; choose another key"
+    if not problem and chosen["methods"] and (overwrite or not own):
+        schema = dataset.get_field_schema()
+        fields = run_fields(run_key, check_methods(chosen["methods"]))
+        taken = [field for field in fields if field in schema and field not in own]
+        if taken:
+            problem = f"field {taken[0]!r} exists already and belongs to no run; choose another key"
+    if problem:
+        prop.invalid = True
+        prop.error_message = problem
+
+
+def differences(config: RunConfig, chosen: Chosen) -> list[str]:
+    """Names the settings in which a form differs from a run, as far as that shows without loading a model."""
+    asked = {
+        "classes": (chosen["classes"], config.classes),
+        "methods": (chosen["methods"], [method.name for method in config.methods]),
+        "regions": (chosen["regions"], config.regions),
+        "encoder": (chosen["encoder"] and encoder_name(*chosen["encoder"]), config.encoder),
+    }
+    return [name for name, (wanted, has) in asked.items() if wanted is not None and wanted != has]
+
+
+def outcome_line(summary: dict[str, Any]) -> str:
+    """Puts a finished run into one line."""
+    counts = [f"{summary.get(name, 0):,} {name}" for name in ("predicted", "failed", "skipped") if summary.get(name)]
+    return f"{', '.join(counts) or 'nothing to do'} of {summary.get('total', 0):,} images"
+
+
+def outcome(summary: dict[str, Any]) -> dict[str, str]:
+    """Gives the lines that are shown when a run has ended, label to value."""
+    return {
+        "Encodes per image": f"{summary.get('encodes_per_image', 0):.1f}",
+        "Images per second": f"{summary.get('images_per_second', 0):.1f}",
+        "Encoder": f"{summary.get('encoder')} on {summary.get('device')}",
+    }

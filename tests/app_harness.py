@@ -1,0 +1,171 @@
+"""Drives the real FiftyOne App in a headless browser, as a person would.
+
+The App's server runs in a process of its own, on the same database as the tests. Playwright is imported where
+it is used, so that the set-up script can ask for :func:`find_browser` before the tests run.
+"""
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ARTIFACTS = ROOT / "artifacts"
+
+BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chrome")
+MAC_CHROME = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find_browser():
+    """The path of a Chromium or Chrome, the system's before Playwright's own; None if there is none."""
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return path
+    if MAC_CHROME.is_file():
+        return str(MAC_CHROME)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).is_file() else None
+
+
+@contextlib.contextmanager
+def running_app(log_path):
+    """Starts the App's server on a free port; yields its address.
+
+    The server runs alone, as it does for many users at once: a session of ``fo.launch_app`` would push its own
+    state, which knows no dataset, onto the page whenever its connection is renewed.
+    """
+    import fiftyone.constants as foc
+    import mongod
+
+    port = mongod.free_port()
+    command = [sys.executable, "main.py", "--port", port, "--address", "127.0.0.1"]
+    environment = {**os.environ, "FIFTYONE_DISABLE_SERVICES": "1"}
+    with mongod.background(command, Path(log_path), cwd=foc.SERVER_DIR, env=environment):
+        mongod.wait_for(port, log_path, timeout=180)
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def browser_page(width=1600, height=1000):
+    """Opens one page of a headless browser."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        try:
+            context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+            page = context.new_page()
+            page.set_default_timeout(60_000)
+            yield page
+        finally:
+            browser.close()
+
+
+class App:
+    """What a person does in the App.
+
+    Args:
+        page: a Playwright page
+        address: the address of the App's server
+    """
+
+    def __init__(self, page, address):
+        self.page = page
+        self.address = address
+
+    def open_home(self):
+        """Opens the App with no dataset chosen."""
+        self.page.goto(self.address, wait_until="domcontentloaded")
+        self.page.wait_for_load_state("load")
+
+    def open_dataset(self, name):
+        """Opens a dataset and waits until its grid shows samples."""
+        self.page.goto(f"{self.address}/datasets/{name}", wait_until="domcontentloaded")
+        self.page.locator("[data-cy=looker]").first.wait_for()
+        self.dismiss_popups()
+
+    def dismiss_popups(self):
+        """Closes the promotional pop-up that covers content, if it is there."""
+        button = self.page.get_by_role("button", name=re.compile("^dismiss$", re.IGNORECASE))
+        with contextlib.suppress(Exception):
+            button.first.click(timeout=3_000)
+
+    def open_operator(self, label):
+        """Opens the operator browser with its key, searches for an operator and chooses it."""
+        self.page.keyboard.press("Backquote")
+        search = self.page.get_by_placeholder(re.compile("search operations", re.IGNORECASE))
+        search.wait_for()
+        search.fill(label)
+        self.page.get_by_text(label, exact=True).first.click()
+
+    def field(self, label):
+        """The text field under a label of the form."""
+        return self.page.locator(f"xpath=//*[text()='{label}']/following::input[1]")
+
+    def choose(self, label, value):
+        """Chooses a value of the drop-down list under a label."""
+        self.page.locator(f"xpath=//*[text()='{label}']/following::*[@role='combobox'][1]").click()
+        self.page.get_by_role("option", name=value).click()
+
+    def can_submit(self, button):
+        """Whether the form's button can be pressed."""
+        return self.page.get_by_role("button", name=button, exact=True).is_enabled()
+
+    def submit(self, button):
+        """Presses the form's button, once what was typed has been checked."""
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+    def toggle_field(self, field):
+        """Shows a field's labels, or hides them, with its checkbox in the sidebar."""
+        self.page.locator(f"[data-cy={field}-field] input[type=checkbox]").first.click()
+
+    def picture_of(self, locator):
+        """A picture of a part of the page, taken when it no longer changes, with the pointer out of the way."""
+        self.page.mouse.move(5, 5)
+        before = None
+        for _ in range(20):
+            self.page.wait_for_timeout(500)
+            picture = locator.screenshot()
+            if picture == before:
+                break
+            before = picture
+        return picture
+
+    def close_dialog(self):
+        """Closes the dialog in front."""
+        self.page.keyboard.press("Escape")
+        self.page.get_by_role("dialog").last.wait_for(state="hidden")
+
+    def screenshot(self, name):
+        """Saves what is seen to ``artifacts/``."""
+        ARTIFACTS.mkdir(exist_ok=True)
+        path = ARTIFACTS / f"{name}.png"
+        self.page.screenshot(path=str(path))
+        return path
+
+
+def missing_browser_reason():
+    """A sentence for the person whose browser tests are skipped."""
+    return (
+        "No Chromium or Chrome was found, so the App was not tested in a browser. "
+        "On Debian: apt-get install chromium; elsewhere: .venv/bin/python -m playwright install chromium"
+    )
+
+
+def on_ci():
+    """Whether this is a CI machine, where nothing may be skipped."""
+    return os.environ.get("CI") == "true"

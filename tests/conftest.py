@@ -1,0 +1,130 @@
+"""Fixtures shared by all tests: a real MongoDB of their own, datasets, photographs and the demo's model.
+
+FiftyOne reads its settings when it is first imported, so they are set here, at import time, before any test
+module is collected. Nothing touches the database, plugins or datasets of whoever runs the tests.
+"""
+
+import atexit
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+for folder in (ROOT / "tests", ROOT / "scripts"):  # for `import app_harness`, `import reference`, `import mongod`
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+import mongod  # noqa: E402
+
+_session = contextlib.ExitStack()
+atexit.register(_session.close)
+
+
+def _set_up():
+    if "fiftyone" in sys.modules:
+        raise RuntimeError("fiftyone was imported before tests/conftest.py could point it at a database of its own")
+
+    home = Path(tempfile.mkdtemp(prefix="lgca-tests-"))
+    _session.callback(shutil.rmtree, home, ignore_errors=True)
+    plugins = home / "plugins"
+    plugins.mkdir()
+    (plugins / "lgca").symlink_to(ROOT, target_is_directory=True)
+
+    os.environ.update(
+        FIFTYONE_ALLOW_LEGACY_ORCHESTRATORS="true",
+        FIFTYONE_DATABASE_NAME=f"lgca-tests-{uuid.uuid4().hex[:12]}",
+        FIFTYONE_DATABASE_VALIDATION="false",
+        FIFTYONE_DEFAULT_DATASET_DIR=str(home / "datasets"),
+        FIFTYONE_DO_NOT_TRACK="true",
+        FIFTYONE_MODEL_ZOO_DIR=str(home / "models"),
+        FIFTYONE_PLUGINS_DIR=str(plugins),
+        FIFTYONE_SHOW_PROGRESS_BARS="false",
+        HF_HUB_OFFLINE="1",
+    )
+    if os.environ.get("FIFTYONE_DATABASE_URI"):  # a database of the user's own: leave it as it was
+        _session.callback(_drop_database)
+    else:
+        os.environ["FIFTYONE_DATABASE_URI"] = _session.enter_context(mongod.running_mongod(home / "database"))
+
+
+def _drop_database():
+    import pymongo
+
+    with pymongo.MongoClient(os.environ["FIFTYONE_DATABASE_URI"]) as client:
+        client.drop_database(os.environ["FIFTYONE_DATABASE_NAME"])
+
+
+_set_up()
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Lets a fixture ask on its way out whether its test has failed, to take a last screenshot."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+@pytest.fixture
+def failed(request):
+    """Tells, once the test is over, whether it has failed."""
+    return lambda: request.node.stash.get(FAILED, False)
+
+
+@pytest.fixture
+def dataset():
+    """A new, empty dataset, deleted after the test."""
+    import fiftyone as fo
+
+    created = fo.Dataset(f"test-{uuid.uuid4().hex[:12]}")
+    yield created
+    if fo.dataset_exists(created.name):
+        fo.delete_dataset(created.name)
+
+
+@pytest.fixture(scope="session")
+def photographs():
+    """Paths of the photographs that scikit-image ships inside its wheel, JPEG and PNG, colour and grey."""
+    import skimage
+
+    folder = Path(skimage.__file__).parent / "data"
+    names = [
+        "astronaut.png",
+        "camera.png",
+        "chelsea.png",
+        "coffee.png",
+        "coins.png",
+        "hubble_deep_field.jpg",
+        "motorcycle_left.png",
+        "retina.jpg",
+        "rocket.jpg",
+    ]
+    paths = [folder / name for name in names if (folder / name).is_file()]
+    assert len(paths) >= 6, f"scikit-image ships too few of its photographs in {folder}"
+    return paths
+
+
+@pytest.fixture(scope="session")
+def demo_images(tmp_path_factory):
+    """24 of the demo's drawn birds: objects with ``path``, ``label`` and ``truth``."""
+    from lgca_plugin.demo.dataset import draw_images
+
+    return draw_images(tmp_path_factory.mktemp("birds"), count=24, seed=51)
+
+
+@pytest.fixture(scope="session")
+def demo_encoder():
+    """The tiny model that ships with the package."""
+    import lgca_plugin as lgca
+
+    return lgca.load_encoder("demo")

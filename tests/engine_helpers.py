@@ -1,0 +1,98 @@
+"""What the tests of the engine share: plans, real encoders that count or fail, inputs that know how far they are read."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lgca_plugin.config import RegionConfig, RegionPlan
+from lgca_plugin.engine import encode_images
+from lgca_plugin.method.scores import METHODS
+
+ALL = tuple(METHODS)
+SMALL = RegionConfig(crops=12)  # 12 crops, of which 6 start chains: 6 + 3 + 2 = 11 encodes
+
+
+def plan_of(methods: Iterable[str] = ALL, regions: RegionConfig = SMALL) -> RegionPlan:
+    return RegionPlan.of(tuple(METHODS[name] for name in methods), regions)
+
+
+def encode(sources: Iterable[Any], encoder: Any, plan: RegionPlan | None = None, **options: Any) -> list[Any]:
+    """Runs the engine over paths or bytes; their positions are the ids."""
+    return list(encode_images(enumerate(sources), encoder=encoder, plan=plan or plan_of(), **options))
+
+
+def assert_same(found: list[Any], expected: list[Any]) -> None:
+    """The same boxes, and embeddings that differ by no more than the order of a sum."""
+    assert [type(one) for one in found] == [type(one) for one in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one.content_hash == other.content_hash
+        np.testing.assert_array_equal(one.step, other.step)
+        np.testing.assert_array_equal(one.chain, other.chain)
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+        np.testing.assert_allclose(one.whole, other.whole, atol=1e-5)
+        np.testing.assert_allclose(one.regions, other.regions, atol=1e-5)
+        assert one.encodes == other.encodes
+
+
+def shrunk(path: Path, side: int = 240) -> bytes:
+    """A photograph in a size for quick tests, as JPEG."""
+    image = Image.open(path).convert("RGB")
+    image.thumbnail((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=92)
+    return buffer.getvalue()
+
+
+class Counting:
+    """A real encoder that counts what it is given, and runs out of memory above a batch size."""
+
+    def __init__(self, encoder: Any, *, memory: int | None = None) -> None:
+        self._encoder = encoder
+        self._memory = memory
+        self.batches: list[int] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    @property
+    def encoded(self) -> int:
+        return sum(self.batches)
+
+    def encode_images(self, pixels: Any) -> np.ndarray:
+        import torch
+
+        if self._memory is not None and len(pixels) > self._memory:
+            raise torch.OutOfMemoryError(f"no room for {len(pixels)}")
+        self.batches.append(len(pixels))
+        return self._encoder.encode_images(pixels)
+
+
+class Blind(Counting):
+    """A real encoder that gives no numbers for black pictures, as half precision can."""
+
+    def encode_images(self, pixels: Any) -> np.ndarray:
+        vectors = super().encode_images(pixels).copy()
+        vectors[(pixels.amax(dim=(1, 2, 3)) < -1).numpy()] = np.nan
+        return vectors
+
+
+class Watched:
+    """An iterator over (position, source) that knows how far it has been read."""
+
+    def __init__(self, sources: Iterable[Any]) -> None:
+        self._sources = enumerate(sources)
+        self.read = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        item = next(self._sources)
+        self.read += 1
+        return item

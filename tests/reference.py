@@ -1,0 +1,349 @@
+"""A slow, independent reference of the methods: plain loops, one image, one crop and one number at a time.
+
+Written from the mathematics alone and kept free of the library, so that an error would have to be made twice to go
+unnoticed. Numbers are Python floats; images are cut with Pillow and prepared by open_clip's own preprocessing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+Vector = list[float]
+Box = tuple[int, int, int, int]  # left, top, width, height in pixels
+
+
+# ---------------------------------------------------------------------------------------------------- vectors
+
+
+def dot(a: Sequence[float], b: Sequence[float]) -> float:
+    return math.fsum(x * y for x, y in zip(a, b, strict=True))
+
+
+def unit(v: Sequence[float]) -> Vector:
+    length = math.sqrt(dot(v, v))
+    return [x / length for x in v]
+
+
+def softmax(values: Sequence[float]) -> list[float]:
+    top = max(values)
+    powers = [math.exp(value - top) for value in values]
+    total = math.fsum(powers)
+    return [power / total for power in powers]
+
+
+def entropy(probabilities: Sequence[float]) -> float:
+    return -math.fsum(p * math.log(p) for p in probabilities if p > 0)
+
+
+def weighted_sum(weights: Sequence[float], vectors: Sequence[Sequence[float]]) -> Vector:
+    dim = len(vectors[0])
+    return [math.fsum(w * v[i] for w, v in zip(weights, vectors, strict=True)) for i in range(dim)]
+
+
+# ------------------------------------------------------------------------------------------------------ boxes
+
+
+def first_boxes(
+    n: int, height: int, width: int, scale_min: float, scale_max: float, seed: int, content: str
+) -> list[Box]:
+    digest = hashlib.sha256(f"{seed}:{content}".encode()).digest()
+    draws = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "little")))
+    shorter = min(height, width)
+    boxes = []
+    for _ in range(n):
+        u, x, y = draws.random(), draws.random(), draws.random()
+        side = max(1, math.floor((scale_min + u * (scale_max - scale_min)) * shorter + 0.5))
+        boxes.append((math.floor(x * (width - side + 1)), math.floor(y * (height - side + 1)), side, side))
+    return boxes
+
+
+def grown(box: Box, height: int, width: int, growth: float) -> Box:
+    left, top, side, _ = box
+    new = min(math.floor(side * growth + 0.5), min(height, width))
+    left = left + math.floor((side - new) / 2)
+    top = top + math.floor((side - new) / 2)
+    left = min(max(left, 0), width - new)
+    top = min(max(top, 0), height - new)
+    return left, top, new, new
+
+
+def kept_count(count: int, keep: float) -> int:
+    return max(1, math.ceil(Fraction(str(keep)) * count))
+
+
+def most_salient(saliences: Sequence[float], count: int) -> list[int]:
+    """Picks the largest one after the other; the first of equals is taken first."""
+    left = list(range(len(saliences)))
+    chosen = []
+    for _ in range(count):
+        best = left[0]
+        for index in left:
+            if saliences[index] > saliences[best]:
+                best = index
+        left.remove(best)
+        chosen.append(best)
+    return sorted(chosen)
+
+
+# ------------------------------------------------------------------------------------------------------ model
+
+
+@dataclass
+class ReferenceModel:
+    """One image or one text at a time through a plain open_clip model.
+
+    `preprocess` prepares whole images, and crops too unless `preprocess_crop` has another way for them.
+    """
+
+    model: Any
+    preprocess: Callable[[Image.Image], Any]
+    tokenizer: Callable[[list[str]], Any]
+    preprocess_crop: Callable[[Image.Image], Any] | None = None
+    texts: dict[str, Vector] = field(default_factory=dict)
+
+    @property
+    def logit_scale(self) -> float:
+        return math.exp(self.model.logit_scale.item())
+
+    def image(self, image: Image.Image) -> Vector:
+        return self._encode(self.preprocess(image))
+
+    def crop(self, image: Image.Image) -> Vector:
+        return self._encode((self.preprocess_crop or self.preprocess)(image))
+
+    def _encode(self, pixels: Any) -> Vector:
+        import torch
+
+        with torch.inference_mode():
+            return unit(self.model.encode_image(pixels[None])[0].double().tolist())
+
+    def text(self, text: str) -> Vector:
+        import torch
+
+        if text not in self.texts:
+            with torch.inference_mode():
+                self.texts[text] = unit(self.model.encode_text(self.tokenizer([text]))[0].double().tolist())
+        return self.texts[text]
+
+
+def open_upright(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    return ImageOps.exif_transpose(image).convert("RGB")
+
+
+# ------------------------------------------------------------------------------------------------- image side
+
+
+@dataclass
+class Region:
+    step: int
+    chain: int
+    box: Box
+    embedding: Vector
+    salience: float
+
+
+@dataclass
+class ReferenceImage:
+    whole: Vector
+    regions: list[Region]  # by step, then by chain
+    encodes: int
+
+
+def look_at(
+    image: Image.Image,
+    model: ReferenceModel,
+    *,
+    content: str,
+    crops: int,
+    chains: int,
+    scale_min: float = 0.5,
+    scale_max: float = 0.9,
+    steps: int = 2,
+    keep: float = 0.5,
+    growth: float = 1.5,
+    seed: int = 0,
+) -> ReferenceImage:
+    """Samples `crops` regions, grows the most salient of the first `chains` step by step, encodes each box once."""
+    width, height = image.size
+    whole = model.image(image)
+    # The largest box of a square image shows what the whole image shows.
+    known: dict[Box, Vector] = {(0, 0, width, height): whole} if width == height else {}
+
+    def region(step: int, chain: int, box: Box) -> Region:
+        if box not in known:
+            left, top, box_width, box_height = box
+            known[box] = model.crop(image.crop((left, top, left + box_width, top + box_height)))
+        return Region(step, chain, box, known[box], dot(known[box], whole))
+
+    first = first_boxes(max(crops, chains), height, width, scale_min, scale_max, seed, content)
+    regions = [region(0, chain, box) for chain, box in enumerate(first)]
+    current = regions[:chains]
+    for step in range(1, steps + 1 if chains else 1):
+        chosen = most_salient([r.salience for r in current], kept_count(len(current), keep))
+        current = [region(step, current[i].chain, grown(current[i].box, height, width, growth)) for i in chosen]
+        regions += current
+    encodes = len(known) if width == height else 1 + len(known)
+    return ReferenceImage(whole, regions, encodes)
+
+
+# -------------------------------------------------------------------------------------------------- text side
+
+
+def label_vector(model: ReferenceModel, name: str) -> Vector:
+    return model.text(f"a photo of a {name}.")
+
+
+def weighted_vector(descriptions: Sequence[Sequence[float]], label: Sequence[float], text_scale: float) -> Vector:
+    weights = softmax([math.exp(text_scale) * dot(g, label) for g in descriptions])
+    return unit(weighted_sum(weights, descriptions))
+
+
+def mean_vector(descriptions: Sequence[Sequence[float]]) -> Vector:
+    return unit(weighted_sum([1 / len(descriptions)] * len(descriptions), descriptions))
+
+
+def class_vectors(
+    kind: str, labels: Sequence[Vector], descriptions: Sequence[Sequence[Vector]], text_scale: float = 2.0
+) -> list[Vector]:
+    vectors = []
+    for label, own in zip(labels, descriptions, strict=True):
+        if kind == "label":
+            vectors.append(unit(label))
+        elif kind == "weighted":
+            vectors.append(weighted_vector(own, label, text_scale))
+        else:
+            vectors.append(mean_vector(own))
+    return vectors
+
+
+# ---------------------------------------------------------------------------------------------------- methods
+
+
+@dataclass(frozen=True)
+class Rule:
+    regions: str  # none, crops, chains
+    weighting: str  # salience, decisive, uniform
+    global_weight: float
+    texts: str  # label, weighted, mean
+
+
+RULES = {
+    "clip": Rule("none", "uniform", 1.0, "label"),
+    "wca": Rule("crops", "salience", 0.0, "weighted"),
+    "lgca": Rule("chains", "salience", 0.0, "weighted"),
+    "lgca_d": Rule("chains", "decisive", 0.0, "weighted"),
+    "clip_d": Rule("none", "uniform", 1.0, "mean"),
+    "wca_global": Rule("crops", "salience", 1.0, "weighted"),
+    "crops_mean": Rule("crops", "uniform", 0.0, "weighted"),
+}
+
+
+def weights(
+    rule: Rule,
+    seen: ReferenceImage,
+    vectors: Sequence[Vector],
+    *,
+    crops: int,
+    chains: int,
+    logit_scale: float,
+    image_scale: float = 4.0,
+    decisiveness: float = 10.0,
+) -> list[float]:
+    """The weight of every region of the image, 0 where the method does not look."""
+    result = [0.0] * len(seen.regions)
+    if rule.regions == "none":
+        return result
+    if rule.regions == "crops":
+        used = [i for i, r in enumerate(seen.regions) if r.step == 0 and r.chain < crops]
+    else:
+        used = [i for i, r in enumerate(seen.regions) if r.chain < chains]
+
+    if rule.weighting == "uniform":
+        for i in used:
+            result[i] = 1 / len(used)
+    elif rule.weighting == "decisive":
+        indecision = []
+        for i in used:
+            beliefs = softmax([logit_scale * dot(seen.regions[i].embedding, c) for c in vectors])
+            indecision.append(entropy(beliefs) / math.log(len(vectors)))
+        for i, weight in zip(used, softmax([-decisiveness * h for h in indecision]), strict=True):
+            result[i] = weight
+    else:
+        steps = sorted({seen.regions[i].step for i in used})
+        for step in steps:
+            members = [i for i in used if seen.regions[i].step == step]
+            inside = softmax([math.exp(image_scale) * seen.regions[i].salience for i in members])
+            for i, weight in zip(members, inside, strict=True):
+                result[i] = weight / len(steps)
+    return result
+
+
+@dataclass
+class Verdict:
+    weights: list[float]
+    vector: Vector
+    scores: list[float]
+    confidences: list[float]
+    label: int
+    margin: float
+    norm: float
+    votes: list[int]
+
+
+def verdict(
+    rule: Rule,
+    seen: ReferenceImage,
+    vectors: Sequence[Vector],
+    region_weights: Sequence[float],
+    logit_scale: float,
+) -> Verdict:
+    embeddings = [r.embedding for r in seen.regions]
+    total = weighted_sum([*region_weights, rule.global_weight], [*embeddings, seen.whole])
+    norm = math.sqrt(dot(total, total))
+    vector = unit(total)
+    scores = [dot(vector, c) for c in vectors]
+    label = scores.index(max(scores))
+    ranked = sorted(scores, reverse=True)
+    votes = []
+    for embedding in embeddings:
+        own = [dot(embedding, c) for c in vectors]
+        votes.append(own.index(max(own)))
+    confidences = softmax([logit_scale * s for s in scores])
+    return Verdict(list(region_weights), vector, scores, confidences, label, ranked[0] - ranked[1], norm, votes)
+
+
+def contributions(
+    rule: Rule, seen: ReferenceImage, vectors: Sequence[Vector], answer: Verdict, a: int, b: int
+) -> tuple[list[float], float]:
+    """Each region's exact part of the margin of class a over class b, and the whole image's part."""
+    difference = [x - y for x, y in zip(vectors[a], vectors[b], strict=True)]
+    parts = [w * dot(r.embedding, difference) / answer.norm for w, r in zip(answer.weights, seen.regions, strict=True)]
+    return parts, rule.global_weight * dot(seen.whole, difference) / answer.norm
+
+
+def classify(
+    seen: ReferenceImage,
+    model: ReferenceModel,
+    classes: Sequence[str],
+    descriptions: Sequence[Sequence[str]],
+    method: str,
+    *,
+    crops: int,
+    chains: int,
+) -> Verdict:
+    """The whole way from a looked-at image and class names to one method's answer."""
+    rule = RULES[method]
+    labels = [label_vector(model, name) for name in classes]
+    vectors = class_vectors(rule.texts, labels, [[model.text(t) for t in own] for own in descriptions])
+    own_weights = weights(rule, seen, vectors, crops=crops, chains=chains, logit_scale=model.logit_scale)
+    return verdict(rule, seen, vectors, own_weights, model.logit_scale)

@@ -1,0 +1,149 @@
+"""The App as a person uses it: a real server, a real database, a real browser. Screenshots land in artifacts/."""
+
+import re
+import uuid
+
+import fiftyone as fo
+import pytest
+from app_harness import App, browser_page, find_browser, missing_browser_reason, on_ci, running_app
+
+import lgca_plugin as lgca
+
+pytestmark = pytest.mark.app
+
+LABEL = "Classify zero-shot (CLIP, WCA, LGCA)"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    if not find_browser():
+        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
+    with running_app(tmp_path_factory.mktemp("app") / "server.log") as found:
+        yield found
+
+
+@pytest.fixture
+def app(address, failed, request):
+    with browser_page() as page:
+        app = App(page, address)
+        yield app
+        if failed():
+            app.screenshot(f"failed_{request.node.name}")
+
+
+@pytest.fixture
+def birds(demo_images):
+    """24 drawn birds and no run. Persistent, since the App's server is another process."""
+    dataset = fo.Dataset(f"birds-{uuid.uuid4().hex[:8]}", persistent=True)
+    dataset.add_samples(
+        [fo.Sample(filepath=image.path, ground_truth=fo.Classification(label=image.label)) for image in demo_images]
+    )
+    yield dataset
+    fo.delete_dataset(dataset.name)
+
+
+def test_app__opens_without_a_dataset(app):
+    app.open_home()
+    app.page.get_by_placeholder("Select dataset").wait_for()
+    app.screenshot("home")
+
+
+def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):
+    page = app.page
+    assert birds.list_runs() == []
+    app.open_dataset(birds.name)
+    app.open_operator(LABEL)
+    page.get_by_text("24 images x 87 encodes = 2,088 encodes").wait_for()
+    page.get_by_role("tab", name="Demo model").click()
+    page.get_by_text("A tiny model for the demo's drawn birds").wait_for()
+    app.screenshot("classify_form")
+
+    app.submit("Classify")
+    page.get_by_text(re.compile("^Loading the model|^[0-9]+ of 24 images")).first.wait_for()
+    app.screenshot("classify_progress")
+    page.get_by_text("Run 'zeroshot': 24 predicted of 24 images").wait_for(timeout=180_000)
+    app.screenshot("classify_done")
+
+    birds.reload()
+    run = lgca.load_run(birds, "zeroshot")
+    assert run.summary()["status"] == "done"
+    assert birds.count("zeroshot_lgca") == 24
+    assert birds.count("zeroshot_regions.detections") > 24
+
+    app.close_dialog()
+    bird = birds.first()
+    tile = page.locator("[data-cy=looker]").first
+    for field in ("ground_truth", "zeroshot_clip", "zeroshot_wca", "zeroshot_lgca"):
+        label = tile.locator(f"[data-cy=tag-{field}]")
+        label.wait_for()
+        assert label.inner_text() == bird[field].label
+    with_boxes = app.picture_of(tile)
+    app.screenshot("classify_grid")
+    app.toggle_field("zeroshot_regions")
+    assert app.picture_of(tile) != with_boxes
+    app.toggle_field("zeroshot_regions")
+
+    tile.click()
+    modal = page.locator("[data-cy=modal]")
+    regions = modal.locator("[data-cy=zeroshot_regions-field]")
+    regions.wait_for()
+    assert regions.locator("[data-cy=entry-count-all]").inner_text() == str(len(bird.zeroshot_regions.detections))
+    modal.locator("[data-cy=sample-canvas]").hover()
+    page.get_by_text("similarity", exact=True).wait_for()  # the tooltip of the box under the pointer
+    app.screenshot("classify_sample")
+
+
+def test_classify__an_error_on_the_way_is_shown_in_the_dialog(app, birds, tmp_path):
+    broken = tmp_path / "weights.pt"
+    broken.write_bytes(b"these are no weights")
+    app.open_dataset(birds.name)
+    app.open_operator(LABEL)
+    app.page.get_by_role("tab", name="Checkpoint file").click()
+    app.field("Path of the checkpoint").fill(str(broken))
+    app.page.get_by_text("there is no file").wait_for(state="detached")
+    app.submit("Classify")
+    app.page.get_by_text("The run has stopped").wait_for(timeout=120_000)
+    app.page.get_by_text("weights.pt").first.wait_for()
+    app.screenshot("classify_stopped")
+    birds.reload()
+    assert birds.list_runs() == []
+
+
+def test_delete__from_the_menu(app, birds, demo_encoder):
+    lgca.classify(
+        birds,
+        ground_truth="ground_truth",
+        encoder=demo_encoder,
+        methods=["clip"],
+        regions=lgca.RegionConfig(crops=1, steps=0),
+        progress=False,
+    )
+    app.open_dataset(birds.name)
+    app.open_operator("Delete a zero-shot run")
+    app.choose("Run", "zeroshot")
+    app.page.get_by_text("The fields zeroshot_clip, zeroshot_error of 24 predicted samples").wait_for()
+    app.page.get_by_text("tick to confirm").wait_for()
+    app.screenshot("delete_form")
+    app.page.get_by_role("checkbox").last.check()
+    app.submit("Delete")
+    app.page.get_by_text("Run 'zeroshot' and its fields are deleted").wait_for()
+    birds.reload()
+    assert lgca.list_runs(birds) == []
+    assert "zeroshot_clip" not in birds.get_field_schema()
+
+
+def test_classify__bad_input_is_shown_in_the_form(app, birds):
+    app.open_dataset(birds.name)
+    app.open_operator(LABEL)
+    app.page.get_by_role("tab", name="Demo model").click()
+    app.page.get_by_role("tab", name="Type them").click()
+    names = app.page.locator("textarea").first
+    names.fill("duck\nheron\nduck")
+    app.page.get_by_text("class 'duck' is given twice; class names must be distinct").wait_for()
+    app.screenshot("classify_bad_input")
+    assert not app.can_submit("Classify")
+    names.fill("duck\nheron")
+    app.page.get_by_text("class 'duck' is given twice").wait_for(state="detached")
+    assert app.can_submit("Classify")
+    birds.reload()
+    assert birds.list_runs() == []

@@ -1,0 +1,123 @@
+"""From decoded pixels to the tower's input, against Pillow and open_clip's own transform."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lgca_plugin.model.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
+
+MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
+
+
+def preprocessing(**options: object) -> Preprocessing:
+    return Preprocessing(**{"size": 64, "mean": MEAN, "std": STD, **options})  # type: ignore[arg-type]
+
+
+def transform(wanted: Preprocessing):
+    from open_clip.transform import image_transform
+
+    return image_transform(
+        wanted.size,
+        is_train=False,
+        mean=wanted.mean,
+        std=wanted.std,
+        resize_mode=wanted.resize_mode,
+        interpolation=wanted.interpolation,
+        fill_color=wanted.fill_color,
+    )
+
+
+@pytest.fixture(scope="module")
+def photograph(photographs) -> np.ndarray:
+    """A real photograph, 300 x 451 pixels."""
+    return np.array(Image.open(next(p for p in photographs if p.name == "chelsea.png")).convert("RGB"))
+
+
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("size", [64, 224])
+def test_whole__is_open_clips_own_transform(photograph: np.ndarray, mode: str, interpolation: str, size: int) -> None:
+    wanted = preprocessing(size=size, resize_mode=mode, interpolation=interpolation, fill_color=3)
+    expected = transform(wanted)(Image.fromarray(photograph)).numpy()
+    found = normalize_pixels(resize_whole(photograph, wanted)[None], wanted)[0].numpy()
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (1, 1), (2, 1), (63, 65), (65, 64), (5, 200), (200, 5), (64, 4000)])
+def test_whole__is_open_clips_own_transform_for_odd_sizes(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    wanted = preprocessing()
+    expected = transform(wanted)(Image.fromarray(image)).numpy()
+    found = normalize_pixels(resize_whole(image, wanted)[None], wanted)[0].numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("size", [64, 224])
+def test_crops__differ_from_pillows_crop_and_resize_by_two_levels_at_most_and_rarely(
+    photograph: np.ndarray, interpolation: str, size: int
+) -> None:
+    wanted = preprocessing(size=size, interpolation=interpolation)
+    height, width = photograph.shape[:2]
+    boxes = np.array(
+        [
+            [0, 0, 300, 300],
+            [width - 150, height - 150, 150, 150],
+            [100, 50, 64, 64],
+            [200, 100, 31, 31],  # enlarged
+            [17, 29, 271, 271],
+            [5, 6, 1, 1],
+            [width - 1, height - 1, 1, 1],
+            [7, 8, 2, 2],
+        ]
+    )
+    found = crop_and_resize(photograph, boxes, wanted)
+    assert tuple(found.shape) == (len(boxes), 3, size, size)
+    whole = Image.fromarray(photograph)
+    for crop, (left, top, side, _) in zip(found, boxes.tolist(), strict=True):
+        expected = transform(preprocessing(size=size, interpolation=interpolation, mean=(0, 0, 0), std=(1, 1, 1)))(
+            whole.crop((left, top, left + side, top + side))
+        )
+        difference = np.abs(crop.numpy().astype(int) - np.round(expected.numpy() * 255).astype(int))
+        assert difference.max() <= 2
+        assert (difference > 0).mean() < 0.1  # ties of the rounding, where the factor is a round number
+
+
+def test_crops__of_the_encoders_own_size_are_untouched() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (100, 120, 3), dtype=np.uint8)
+    found = crop_and_resize(image, np.array([[13, 21, 64, 64]]), preprocessing())
+    np.testing.assert_array_equal(found[0].permute(1, 2, 0).numpy(), image[21:85, 13:77])
+
+
+def test_crops__do_not_bleed_into_each_other_or_past_their_edges() -> None:
+    """A crop is cut first and resized then: pixels outside the box have no part in it."""
+    image = np.zeros((100, 200, 3), dtype=np.uint8)
+    image[20:60, 50:90] = 255
+    found = crop_and_resize(image, np.array([[50, 20, 40, 40], [100, 20, 40, 40]]), preprocessing())
+    assert (found[0] == 255).all()
+    assert (found[1] == 0).all()
+
+
+def test_crops__leave_the_image_alone() -> None:
+    image = np.random.default_rng(2).integers(0, 256, (80, 80, 3), dtype=np.uint8)
+    before = image.copy()
+    crop_and_resize(image, np.array([[0, 0, 80, 80]]), preprocessing())
+    resize_whole(image, preprocessing())
+    np.testing.assert_array_equal(image, before)
+
+
+def test_crops__none_give_none() -> None:
+    image = np.zeros((10, 10, 3), dtype=np.uint8)
+    found = crop_and_resize(image, np.zeros((0, 4), dtype=np.int64), preprocessing())
+    assert tuple(found.shape) == (0, 3, 64, 64)
+
+
+def test_normalize__by_hand() -> None:
+    import torch
+
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
+    wanted = preprocessing(size=1, mean=(0.5, 0.2, 0.0), std=(0.5, 1.0, 2.0))
+    assert normalize_pixels(pixels, wanted).flatten().tolist() == pytest.approx([-1.0, 0.0, 0.5], abs=1e-6)

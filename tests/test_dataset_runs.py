@@ -1,0 +1,118 @@
+"""A run's record: listing, loading, deleting, and what the App shows of it."""
+
+import fiftyone as fo
+import pytest
+
+import lgca_plugin as lgca
+
+CLASSES = ["caspian tern", "barn swallow", "blue tit"]
+REGIONS = lgca.RegionConfig(crops=4, steps=1)
+
+
+@pytest.fixture
+def birds(dataset, demo_images):
+    dataset.add_samples(
+        [
+            fo.Sample(filepath=str(image.path), ground_truth=fo.Classification(label="tern"))
+            for image in demo_images[:4]
+        ],
+        progress=False,
+    )
+    return dataset
+
+
+@pytest.fixture
+def classify(demo_encoder):
+    def run(samples, run_key, **changes):
+        return lgca.classify(
+            samples, classes=CLASSES, encoder=demo_encoder, regions=REGIONS, run_key=run_key, **changes
+        )
+
+    return run
+
+
+def test_load__gives_back_what_was_stored(birds, classify):
+    run = classify(birds, "first", ground_truth="ground_truth")
+    loaded = lgca.load_run(fo.load_dataset(birds.name), "first")
+    assert loaded.config == run.config
+    assert loaded.summary() == run.summary()
+    assert loaded.descriptions == run.descriptions
+    assert set(loaded.descriptions) == set(CLASSES)
+    assert "4 predicted" in repr(loaded)
+
+
+def test_list__names_zero_shot_runs_only_oldest_first(birds, classify):
+    birds.register_run("other", birds.init_run(method="other"))
+    classify(birds, "second")
+    classify(birds, "a_third")
+    assert lgca.list_runs(birds) == ["second", "a_third"]
+
+
+def test_load__an_unknown_key_says_which_there_are(birds, classify):
+    with pytest.raises(lgca.RunNotFoundError, match="it has none yet"):
+        lgca.load_run(birds, "nope")
+    classify(birds, "first")
+    with pytest.raises(lgca.RunNotFoundError, match="its runs are first"):
+        lgca.load_run(birds, "nope")
+
+
+def test_delete__removes_the_runs_fields_and_record_and_nothing_else(birds, classify):
+    birds.add_sample_field("first_notes", fo.StringField)
+    before = birds.get_field_schema().keys()
+    classify(birds, "first")
+    classify(birds, "second")
+    of_second = birds.values("second_lgca.label")
+
+    lgca.load_run(birds, "first").delete()
+
+    assert lgca.list_runs(birds) == ["second"]
+    left = set(birds.get_field_schema())
+    assert set(before) <= left
+    assert left - set(before) == set(lgca.load_run(birds, "second").fields)
+    assert birds.values("second_lgca.label") == of_second
+    groups = [group.name for group in birds.app_config.sidebar_groups]
+    assert "second" in groups
+    assert "first" not in groups
+    assert [entry["path"] for entry in birds.app_config.color_scheme.fields] == ["second_regions"]
+
+    lgca.load_run(birds, "second").delete()
+    assert set(birds.get_field_schema()) == set(before)
+
+
+def test_app__the_run_has_a_sidebar_group_and_each_chain_a_color(birds, classify):
+    run = classify(birds, "first")
+    group = next(group for group in birds.app_config.sidebar_groups if group.name == "first")
+    assert group.paths == run.fields
+    listed = [path for other in birds.app_config.sidebar_groups for path in other.paths]
+    assert len(listed) == len(set(listed))
+    assert "ground_truth" in listed
+    (entry,) = birds.app_config.color_scheme.fields
+    assert entry["colorByAttribute"] == "index"
+    colors = [color["color"] for color in entry["valueColors"]]
+    assert len(set(colors)) == len(colors)
+
+
+def test_app__a_color_scheme_of_the_users_own_is_kept(birds, classify):
+    birds.app_config.color_scheme = fo.ColorScheme(
+        color_by="field", fields=[{"path": "ground_truth", "fieldColor": "#ff00ff"}]
+    )
+    birds.save()
+    classify(birds, "first").delete()
+    scheme = birds.app_config.color_scheme
+    assert scheme.color_by == "field"
+    assert [entry["path"] for entry in scheme.fields] == ["ground_truth"]
+
+
+def test_delete__an_interrupted_run_can_be_deleted_too(birds, classify):
+    with pytest.raises(RuntimeError):
+        classify(birds, "first", progress=_fail)
+    run = lgca.load_run(birds, "first")
+    assert run.summary()["status"] == "interrupted"
+    run.delete()
+    assert lgca.list_runs(birds) == []
+    assert not birds.has_sample_field("first_clip")
+
+
+def _fail(step):
+    if step.total:
+        raise RuntimeError("the caller's own function failed")

@@ -1,0 +1,242 @@
+"""The demo's classes, drawings, captions and dataset."""
+
+import hashlib
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lgca_plugin.demo import drawings
+from lgca_plugin.demo.backgrounds import SCENES
+from lgca_plugin.demo.captions import caption, facts, inside, vocabulary, words
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS, PART_VALUES, PLUMAGE, SLOTS, part_phrase
+from lgca_plugin.demo.crops import draw_crop
+from lgca_plugin.demo.dataset import MANIFEST, draw_images, load_demo_dataset
+from lgca_plugin.demo.drawings import BIRD_LENGTHS, Part, Scene, draw_scene, generator
+from lgca_plugin.errors import ConfigError
+
+
+def test_classes__every_part_value_belongs_to_two_classes_or_more():
+    assert len(CLASSES) == 12
+    for slot, values in PART_VALUES.items():
+        for value in values:
+            assert sum(plumage[slot] == value for plumage in PLUMAGE.values()) >= 2, (slot, value)
+
+
+def test_classes__any_two_differ_in_two_parts_or_more():
+    for first, second in itertools.combinations(PLUMAGE.values(), 2):
+        assert sum(first[slot] != second[slot] for slot in SLOTS) >= 2
+
+
+def test_descriptions__name_every_part_and_share_sentences_with_other_classes():
+    for name, sentences in DESCRIPTIONS.items():
+        assert 5 <= len(sentences) <= 8
+        text = " ".join(sentences)
+        assert all(part_phrase(slot, value, article=False) in text for slot, value in PLUMAGE[name].items())
+        others = {sentence for other in CLASSES if other != name for sentence in DESCRIPTIONS[other]}
+        assert len(others & set(sentences)) >= 2
+
+
+def test_draw_scene__the_same_seed_gives_the_same_picture_and_geometry():
+    first, second = (draw_scene("blue tit", generator("demo", 3, 7)) for _ in range(2))
+    assert first.image.tobytes() == second.image.tobytes()
+    assert (first.parts, first.things, first.bird) == (second.parts, second.things, second.bird)
+
+
+def test_draw_scene__other_seeds_indices_and_domains_give_other_pictures():
+    keys = [("demo", 3, 7), ("demo", 3, 8), ("demo", 4, 7), ("training", 3, 7), ("validation", 3, 7)]
+    assert len({draw_scene("blue tit", generator(*key)).image.tobytes() for key in keys}) == len(keys)
+
+
+def test_draw_scene__unknown_class_is_refused():
+    with pytest.raises(ValueError, match="'dodo'"):
+        draw_scene("dodo", generator("demo", 0))
+
+
+def test_draw_scene__sizes_and_boxes_are_what_is_promised():
+    scenes = [draw_scene(CLASSES[index % 12], generator("validation", 1, index)) for index in range(60)]
+    assert {scene.background for scene in scenes} == set(SCENES)
+    for scene in scenes:
+        width, height = scene.image.size
+        assert scene.size == (width, height)
+        assert 160 <= min(width, height) <= max(width, height) <= 256
+        left, top, right, bottom = scene.bird
+        assert BIRD_LENGTHS[0] <= max(right - left, bottom - top) / min(width, height) <= BIRD_LENGTHS[1]
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+        for part in scene.parts.values():
+            assert inside(part.box, scene.bird) == pytest.approx(1)
+    assert any(scene.image.width != scene.image.height for scene in scenes)
+    assert {len(scene.things) for scene in scenes} == {0, 1, 2}
+
+
+def test_draw_scene__a_part_has_a_foreign_colour_now_and_then():
+    scenes = [draw_scene("redpoll", generator("validation", 2, index)) for index in range(100)]
+    coloured = [slot for slot in SLOTS if slot not in ("neck", "tail")]
+    foreign = [scene.parts[slot].value != PLUMAGE["redpoll"][slot] for scene in scenes for slot in coloured]
+    assert 0.02 < np.mean(foreign) < 0.11
+    assert all(scene.parts[slot].value == PLUMAGE["redpoll"][slot] for scene in scenes for slot in ("neck", "tail"))
+
+
+def test_draw_scene__the_box_of_a_part_shows_its_colour():
+    """The beak's box holds pixels of the beak's colour; the picture without a bird there holds fewer."""
+    orange = np.array(drawings.PALETTE["orange"], dtype=float)
+    shares = []
+    for index in range(20):
+        scene = draw_scene("oystercatcher", generator("validation", 4, index))
+        if scene.parts["beak"].value == "orange":
+            pixels = np.asarray(scene.image.crop(tuple(round(edge) for edge in scene.parts["beak"].box)), dtype=float)
+            shares.append((np.linalg.norm(pixels - orange, axis=-1) < 70).mean())
+    assert np.median(shares) > 0.15
+
+
+def hand_made_scene():
+    image = Image.new("RGB", (200, 200))
+    boxes = {slot: (20.0 * index, 0.0, 20.0 * index + 10, 10.0) for index, slot in enumerate(SLOTS)}
+    parts = {slot: Part(value=PLUMAGE["blue tit"][slot], box=box) for slot, box in boxes.items()}
+    bird = (0.0, 0.0, 130.0, 10.0)
+    return Scene(image=image, size=(200, 200), label="blue tit", background="lake", bird=bird, parts=parts, things=())
+
+
+def test_facts__name_what_lies_inside_the_crop():
+    shown = facts(hand_made_scene(), (0.0, 0.0, 35.0, 35.0))
+    assert shown.label is None
+    assert shown.parts == {"beak": "black", "head": "blue"}
+    assert shown.claims == {
+        ("background", "lake"), ("bird", ""), ("class", "blue tit"), ("beak", "black"), ("head", "blue"),
+    }  # fmt: skip
+
+
+def test_facts__a_part_half_inside_is_not_named_but_may_be_claimed():
+    shown = facts(hand_made_scene(), (0.0, 0.0, 25.0, 25.0))
+    assert shown.parts == {"beak": "black"}
+    assert ("head", "blue") in shown.claims
+
+
+def test_facts__empty_background_has_no_bird():
+    shown = facts(hand_made_scene(), (100.0, 100.0, 200.0, 200.0))
+    assert (shown.label, shown.parts, shown.claims) == (None, {}, {("background", "lake")})
+
+
+def test_captions__say_only_what_is_true_and_in_words_of_the_vocabulary():
+    known = set(vocabulary())
+    texts = set()
+    for index in range(180):
+        rng = generator("validation", 5, index)
+        scene = draw_scene(CLASSES[index % 12], rng)
+        shown = facts(scene, draw_crop(scene, rng))
+        written = caption(shown, rng)
+        texts.add(written.text)
+        assert written.claims
+        assert written.claims <= shown.claims
+        assert words([written.text]) <= known
+        # The words agree with the claims: a class or part is in the sentence exactly when it is claimed.
+        named = {name for name in CLASSES if name in written.text}
+        assert named == {value for kind, value in written.claims if kind == "class"}
+        rest = written.text
+        for name in named:
+            rest = rest.replace(name, "")
+        for slot, values in PART_VALUES.items():
+            said = {value for value in values if part_phrase(slot, value, article=False) in rest}
+            assert said == {value for kind, value in written.claims if kind == slot}
+    assert len(texts) > 90
+
+
+def test_crops__lie_inside_the_picture_and_are_square():
+    for index in range(60):
+        rng = generator("validation", 6, index)
+        scene = draw_scene(CLASSES[index % 12], rng)
+        left, top, right, bottom = draw_crop(scene, rng)
+        assert -1e-9 <= left < right <= scene.image.width + 1e-9
+        assert -1e-9 <= top < bottom <= scene.image.height + 1e-9
+        assert right - left == pytest.approx(bottom - top)
+
+
+@pytest.fixture(scope="module")
+def full_set(tmp_path_factory):
+    return draw_images(tmp_path_factory.mktemp("demo"))
+
+
+def test_draw_images__twelve_of_240_labels_are_wrong_and_their_truth_is_recorded(full_set):
+    assert len(full_set) == 240
+    assert all(image.mislabelled == (image.label != image.truth) for image in full_set)
+    assert sum(image.mislabelled for image in full_set) == 12
+    assert {image.label for image in full_set} == set(CLASSES)
+    truths = [image.truth for image in full_set]
+    assert {truths.count(name) for name in CLASSES} == {20}
+    assert truths[:12] != list(CLASSES), "the order gives the classes away"
+
+
+def test_draw_images__a_second_call_reuses_the_files(full_set):
+    paths = [Path(image.path) for image in full_set]
+    times = [path.stat().st_mtime_ns for path in paths]
+    assert draw_images(paths[0].parent) == full_set
+    assert [path.stat().st_mtime_ns for path in paths] == times
+
+
+def digests(images):
+    return [hashlib.sha256(Path(image.path).read_bytes()).hexdigest() for image in images]
+
+
+def test_draw_images__same_seed_same_bytes_anywhere_and_other_seed_other_bytes(tmp_path):
+    first = draw_images(tmp_path / "a", count=6, seed=1)
+    second = draw_images(tmp_path / "b", count=6, seed=1)
+    third = draw_images(tmp_path / "c", count=6, seed=2)
+    assert digests(first) == digests(second)
+    assert not set(digests(first)) & set(digests(third))
+
+
+def test_draw_images__a_damaged_or_different_set_is_drawn_again_and_strangers_stay(tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    small = draw_images(tmp_path, count=6, seed=1)
+    right = digests(small)
+    Path(small[2].path).write_bytes(b"")
+    assert digests(draw_images(tmp_path, count=6, seed=1)) == right
+    draw_images(tmp_path, count=3, seed=2)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "mine.txt", MANIFEST, "bird-000.jpg", "bird-001.jpg", "bird-002.jpg",
+    }  # fmt: skip
+
+
+def test_draw_images__a_manifest_that_points_outside_the_folder_is_not_followed(tmp_path):
+    outside = tmp_path / "outside.jpg"
+    outside.write_text("keep")
+    folder = tmp_path / "birds"
+    folder.mkdir()
+    (folder / MANIFEST).write_text('{"set": {}, "digests": {"../outside.jpg": "0"}}')
+    draw_images(folder, count=2, seed=1)
+    assert outside.read_text() == "keep"
+
+
+@pytest.mark.parametrize(("count", "seed", "name"), [(0, 1, "count"), (3, -1, "seed")])
+def test_draw_images__bad_numbers_are_refused_before_anything_is_written(tmp_path, count, seed, name):
+    with pytest.raises(ConfigError, match=name):
+        draw_images(tmp_path / "new", count=count, seed=seed)
+    assert not (tmp_path / "new").exists()
+
+
+def test_load_demo_dataset__records_labels_and_truth_and_is_found_again(tmp_path):
+    import fiftyone as fo
+
+    name = f"demo-{tmp_path.name}"
+    try:
+        dataset = load_demo_dataset(name, tmp_path, count=40, seed=3)
+        assert dataset.persistent
+        assert "on purpose" in dataset.info["description"]
+        for sample in dataset:
+            assert sample.label_is_wrong == (sample.ground_truth.label != sample.truth.label)
+        assert dataset.count_values("label_is_wrong") == {True: 2, False: 38}
+
+        Path(dataset.first().filepath).unlink()
+        again = load_demo_dataset(name, tmp_path, count=40, seed=3)
+        assert again.values("id") == dataset.values("id")
+        assert Path(again.first().filepath).is_file()
+
+        with pytest.raises(ConfigError, match="overwrite=True"):
+            load_demo_dataset(name, tmp_path, count=10, seed=3)
+        assert len(load_demo_dataset(name, tmp_path, count=10, seed=3, overwrite=True)) == 10
+    finally:
+        if fo.dataset_exists(name):
+            fo.delete_dataset(name)

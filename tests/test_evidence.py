@@ -1,0 +1,133 @@
+"""Votes, exact contributions, flips and misleading crops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_world import World
+
+from lgca_plugin.method import evidence, scores
+from lgca_plugin.method.scores import METHODS
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(sorted(METHODS)), data=st.data())
+def test_contributions__and_the_global_term_sum_to_the_margin(seed: int, name: str, data: st.DataObject) -> None:
+    world, method = World(seed, images=3), METHODS[name]
+    a, b = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3))
+    weights, vectors, found = world.weights(method), world.class_vectors(method), world.scores(method)
+    parts, whole = evidence.contributions(world.regions, world.whole, weights, method.global_weight, vectors, a, b)
+    assert parts.shape == weights.shape and whole.shape == (3,)
+    np.testing.assert_allclose(parts.sum(axis=-1) + whole, found[:, a] - found[:, b], atol=1e-6)
+    assert (parts[weights == 0] == 0).all()
+    if method.global_weight == 0:
+        assert (whole == 0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), global_weight=st.floats(0.01, 5))
+def test_contributions__hold_for_any_weights(seed: int, global_weight: float) -> None:
+    """Also for weights of no preset: what-if questions take regions out or weigh them anew."""
+    world = World(seed)
+    weights = np.random.default_rng(seed).random((1, len(world.step)))
+    vector = scores.image_vector(world.regions, world.whole, weights, global_weight)
+    found = scores.class_scores(vector, world.labels)
+    parts, whole = evidence.contributions(world.regions, world.whole, weights, global_weight, world.labels, 2, 0)
+    np.testing.assert_allclose(parts.sum(axis=-1) + whole, found[:, 2] - found[:, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_contributions__equal_the_loop(name: str) -> None:
+    world, method = World(11, images=2), METHODS[name]
+    for image in range(2):
+        vectors, answer = world.expected(name, image)
+        parts, whole = reference.contributions(reference.RULES[name], world.seen(image), vectors, answer, 1, 3)
+        found, found_whole = evidence.contributions(
+            world.regions,
+            world.whole,
+            world.weights(method),
+            method.global_weight,
+            world.class_vectors(method),
+            1,
+            3,
+        )
+        np.testing.assert_allclose(found[image], parts, atol=2e-6)
+        assert float(found_whole[image]) == pytest.approx(whole, abs=2e-6)
+
+
+def test_contributions__each_image_may_ask_about_its_own_classes() -> None:
+    world, method = World(5, images=3), METHODS["wca_global"]
+    weights, vectors = world.weights(method), world.class_vectors(method)
+    a, b = np.array([0, 1, 3]), np.array([2, 0, 1])
+    parts, whole = evidence.contributions(world.regions, world.whole, weights, 1.0, vectors, a, b)
+    for image in range(3):
+        own, own_whole = evidence.contributions(
+            world.regions[image],
+            world.whole[image],
+            weights[image],
+            1.0,
+            vectors,
+            int(a[image]),
+            int(b[image]),
+        )
+        np.testing.assert_allclose(parts[image], own, atol=1e-9)
+        np.testing.assert_allclose(whole[image], own_whole, atol=1e-9)
+
+
+def test_contributions__of_a_over_b_are_the_negative_of_b_over_a() -> None:
+    world, method = World(6), METHODS["lgca"]
+    arguments = (world.regions, world.whole, world.weights(method), 0.0, world.class_vectors(method))
+    np.testing.assert_allclose(
+        evidence.contributions(*arguments, 0, 2)[0], -evidence.contributions(*arguments, 2, 0)[0]
+    )
+    assert not evidence.contributions(*arguments, 1, 1)[0].any()
+
+
+def test_contributions__by_hand() -> None:
+    regions = np.array([[1.0, 0.0], [0.0, 1.0]])
+    classes = np.array([[1.0, 0.0], [0.0, 1.0]])
+    parts, whole = evidence.contributions(regions, np.array([1.0, 0.0]), np.array([0.5, 0.5]), 1.0, classes, 0, 1)
+    norm = np.hypot(1.5, 0.5)
+    np.testing.assert_allclose(parts, [0.5 / norm, -0.5 / norm])
+    assert whole == pytest.approx(1.0 / norm)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_votes__equal_the_loop(seed: int) -> None:
+    world = World(seed, images=2)
+    found = evidence.votes(world.regions, world.class_vectors(METHODS["wca"]))
+    assert np.issubdtype(found.dtype, np.integer)
+    for image in range(2):
+        assert found[image].tolist() == world.expected("wca", image)[1].votes
+
+
+def test_flips__compare_the_first_with_the_last_vote_of_a_grown_chain() -> None:
+    step = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2])
+    chain = np.array([0, 1, 2, 3, 0, 1, 3, 1, 3])
+    vote = np.array([5, 5, 7, 2, 6, 6, 2, 5, 4])
+    #  chain 0: 5 6, flipped; 1: 5 6 5, back again; 2: never grew; 3: 2 2 4, flipped
+    assert evidence.flips(vote, step, chain) == {0: True, 1: False, 3: True}
+    shuffled = np.array([8, 3, 5, 0, 7, 2, 6, 1, 4])
+    assert evidence.flips(vote[shuffled], step[shuffled], chain[shuffled]) == {0: True, 1: False, 3: True}
+    assert evidence.flips(vote[:4], step[:4], chain[:4]) == {}
+
+
+def test_misleading__is_a_step_0_vote_for_wcas_label_that_pushes_for_it() -> None:
+    step = np.array([0, 0, 0, 1])
+    vote = np.array([2, 2, 3, 2])
+    contribution = np.array([0.1, -0.1, 0.1, 0.1])
+    assert evidence.misleading_crops(vote, step, contribution, 2, 3).tolist() == [True, False, False, False]
+    assert not evidence.misleading_crops(vote, step, contribution, 2, 2).any()  # the methods agree
+    assert evidence.misleading_crops(vote, step, contribution, 3, 2).tolist() == [False, False, True, False]
+
+
+def test_misleading__many_images_at_once() -> None:
+    step = np.array([0, 0, 1])
+    vote = np.array([[1, 0, 1], [1, 0, 1]])
+    contribution = np.array([[0.2, 0.2, 0.2], [0.2, 0.2, 0.2]])
+    found = evidence.misleading_crops(vote, step, contribution, np.array([1, 0]), np.array([0, 0]))
+    assert found.tolist() == [[True, False, False], [False, False, False]]

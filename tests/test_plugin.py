@@ -1,0 +1,101 @@
+"""The plugin as FiftyOne sees it: what it registers, what it costs to load, and that its papers agree."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import fiftyone.operators as foo
+import fiftyone.plugins as fop
+import fiftyone.plugins.context as fopc
+import pytest
+import yaml
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pytest brings it on Python 3.10
+
+ROOT = Path(__file__).resolve().parent.parent
+PLUGIN = "@lgca/zero-shot"
+
+LOAD = """
+import json, sys
+import fiftyone.plugins.context as fopc
+context = next(c for c in fopc.build_plugin_contexts() if c.name == "@lgca/zero-shot")
+print(json.dumps({
+    "errors": context.errors,
+    "operators": sorted(operator.name for operator in context.instances),
+    "modules": sorted({name.partition(".")[0] for name in sys.modules}),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """What a new process holds after it has loaded the plugin."""
+    done = subprocess.run([sys.executable, "-c", LOAD], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def manifest():
+    return yaml.safe_load((ROOT / "fiftyone.yml").read_text())
+
+
+def test_load__no_errors(loaded):
+    assert loaded["errors"] == []
+
+
+def test_load__imports_neither_torch_nor_open_clip(loaded):
+    assert not {"torch", "torchvision", "open_clip", "timm"} & set(loaded["modules"])
+
+
+def test_manifest__lists_exactly_the_operators_that_register(loaded, manifest):
+    assert loaded["operators"] == sorted(manifest["operators"] + (manifest["panels"] or []))
+
+
+def test_manifest__every_operator_class_is_listed(manifest):
+    """FiftyOne drops an operator that the manifest does not list without a word."""
+    package = next(c for c in fopc.build_plugin_contexts() if c.name == PLUGIN)
+    module = sys.modules[type(package.instances[0]).__module__.rpartition(".")[0]]
+    assert sorted(cls().name for cls in module.OPERATORS) == sorted(manifest["operators"])
+
+
+def test_manifest__one_version_everywhere(manifest):
+    import lgca_plugin as lgca
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert manifest["version"] == project["version"] == lgca.__version__
+
+
+def test_manifest__fiftyone_requirement_is_that_of_the_package(manifest):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"fiftyone{manifest['fiftyone']['version']}" in project["dependencies"]
+
+
+def test_requirements__are_those_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == project["dependencies"]
+
+
+def test_operators__names_labels_and_descriptions_are_distinct_and_risk_is_declared():
+    operators = [operator for operator in foo.list_operators(builtin=False) if operator.plugin_name == PLUGIN]
+    assert len(operators) >= 2
+    for attribute in ("name", "label", "description"):
+        values = [getattr(operator.config, attribute) for operator in operators]
+        assert all(values) and len(set(values)) == len(values)
+    assert {operator.risk_level.value for operator in operators} <= {"low", "medium", "high"}
+
+
+def test_skills__each_listed_skill_is_found(manifest):
+    skills = fop.list_skills(plugin=PLUGIN)
+    assert {skill.name for skill in skills} == set(manifest["skills"])
+    assert all(skill.description for skill in skills)
+
+
+def test_library__import_is_free_of_torch_and_fiftyone():
+    code = "import sys, lgca_plugin; print([m for m in ('torch', 'fiftyone', 'open_clip') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"

@@ -12,6 +12,8 @@ PY := $(VENV)/bin/python
 DEMO := $(CURDIR)/.demo
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The demo's model is so small that threads waiting for each other cost more than they bring, above all on a busy machine.
+export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test lint clean setup setup-dev
 .DEFAULT_GOAL := demo

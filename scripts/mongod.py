@@ -21,8 +21,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-# Ends the command when this process ends in any way, kill -9 included: the pipe closes and cat returns.
-WATCHED = '"$@" & child=$!; cat >/dev/null; kill "$child" 2>/dev/null; wait "$child"'
+# Ends the command when this process ends in any way, kill -9 included: the pipe closes and read fails.
+WATCHED = '"$@" & child=$!; while read -r _; do :; done; kill "$child" 2>/dev/null; wait "$child"'
 
 
 @contextlib.contextmanager

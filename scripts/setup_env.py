@@ -35,7 +35,7 @@ or reinstall fiftyone-db with internet access:
 
 NO_BROWSER = """\
 No Chromium was found, and none could be installed: {reason}
-The browser tests are skipped until there is one. On Debian: apt-get install chromium (as root).
+Without one the browser tests are skipped, and on a CI machine they fail. On Debian: apt-get install chromium (as root).
 On Ubuntu, macOS or others, either install Google Chrome or run: {python} -m playwright install chromium"""
 
 
@@ -167,17 +167,15 @@ def output(command: list) -> str:
 
 
 def quietly(command: list, environment: dict) -> str:
-    """Runs a command and returns its last line of complaint, empty when it succeeded."""
+    """Runs a command and returns the line of its output that says what went wrong, empty when nothing did."""
     done = subprocess.run(
-        [str(part) for part in command],
-        cwd=ROOT,
-        check=False,
-        env=environment,
-        capture_output=True,
-        text=True,
+        [str(part) for part in command], cwd=ROOT, check=False, env=environment, capture_output=True, text=True
     )
-    lines = (done.stderr or done.stdout).strip().splitlines()
-    return (lines[-1] if lines else f"exit status {done.returncode}") if done.returncode else ""
+    if not done.returncode:
+        return ""
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower() or line.startswith("E:")]
+    return (errors or lines or [f"exit status {done.returncode}"])[-1]
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ def _set_up():
     plugins.mkdir()
     (plugins / "lgca").symlink_to(ROOT, target_is_directory=True)
 
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the demo's model is too small for more
     os.environ.update(
         FIFTYONE_ALLOW_LEGACY_ORCHESTRATORS="true",
         FIFTYONE_DATABASE_NAME=f"lgca-tests-{uuid.uuid4().hex[:12]}",
@@ -128,3 +129,17 @@ def demo_encoder():
     import lgca_plugin as lgca
 
     return lgca.load_encoder("demo")
+
+
+@pytest.fixture(scope="session")
+def random_vit():
+    """A full-size ViT-B-32 with random weights from a fixed seed: what CLIP costs, without a download."""
+    import open_clip
+    import torch
+
+    from lgca_plugin.model.encoder import OpenClipEncoder
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model, _, _ = open_clip.create_model_and_transforms("ViT-B-32")
+    return OpenClipEncoder(model, open_clip.get_tokenizer("ViT-B-32"), name="random-ViT-B-32", device="cpu")

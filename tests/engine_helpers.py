@@ -1,4 +1,4 @@
-"""What the tests of the engine share: plans, real encoders that count or fail, inputs that know how far they are read."""
+"""What the engine's tests share: plans, real encoders that count or fail, inputs that know how far they are read."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def first_boxes(
 
 def grown(box: Box, height: int, width: int, growth: float) -> Box:
     left, top, side, _ = box
-    new = min(math.floor(side * growth + 0.5), min(height, width))
+    new = min(math.floor(side * growth + 0.5), height, width)
     left = left + math.floor((side - new) / 2)
     top = top + math.floor((side - new) / 2)
     left = min(max(left, 0), width - new)

@@ -181,6 +181,17 @@ def test_demo__agrees_on_photographs_for_any_batch_and_wave(
     assert_agrees(sources, demo, plan, batch_size=batch_size, wave_size=wave_size)
 
 
+def test_demo__agrees_where_wca_and_lgca_disagree(birds: list[Path], demo: Setting) -> None:
+    """There, regions are explained against WCA's label, and crops may mislead."""
+    plan = plan_of(regions=RegionConfig(crops=15, lgca_crops=9, scale_min=0.15, scale_max=0.4))
+    predictor = Predictor(tuple(METHODS.values()), class_texts(CLASSES), demo.encoder, plan)
+    found = predictor.predict(encode(birds, demo.encoder, plan))
+    disagreeing = [i for i, one in enumerate(found) if one.methods["wca"].label != one.methods["lgca"].label]
+    assert len(disagreeing) >= 2
+    assert any(region.misleading for i in disagreeing for region in found[i].regions)
+    assert_agrees([birds[i].read_bytes() for i in disagreeing[:4]], demo, plan)
+
+
 def test_demo__is_close_to_open_clips_own_preprocessing_of_every_crop(
     photographs: list[Path], birds: list[Path], demo: Setting
 ) -> None:

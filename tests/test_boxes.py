@@ -26,9 +26,12 @@ def sample(n: int = 60, size: tuple[int, int] = (200, 300), **options: Any) -> n
 
 def assert_inside(boxes: np.ndarray, height: int, width: int) -> None:
     left, top, box_width, box_height = boxes.T
-    assert (left >= 0).all() and (top >= 0).all()
-    assert (box_width >= 1).all() and (box_width == box_height).all()
-    assert (left + box_width <= width).all() and (top + box_height <= height).all()
+    assert (left >= 0).all()
+    assert (top >= 0).all()
+    assert (box_width >= 1).all()
+    assert (box_width == box_height).all()
+    assert (left + box_width <= width).all()
+    assert (top + box_height <= height).all()
 
 
 # --------------------------------------------------------------------------------------------------- sampling
@@ -42,7 +45,8 @@ def test_sample__crops_of_an_image_never_change() -> None:
 
 def test_sample__is_an_int64_array_of_squares() -> None:
     boxes = sample(7)
-    assert boxes.shape == (7, 4) and boxes.dtype == np.int64
+    assert boxes.shape == (7, 4)
+    assert boxes.dtype == np.int64
     assert (boxes[:, 2] == boxes[:, 3]).all()
 
 
@@ -91,10 +95,14 @@ def test_sample__is_untouched_by_numpys_global_seed() -> None:
 def test_sample__sides_and_positions_fill_their_ranges() -> None:
     boxes = sample(4000, (1000, 2000), scale_min=0.2, scale_max=0.4)
     side, left, top = boxes[:, 2], boxes[:, 0], boxes[:, 1]
-    assert side.min() <= 202 and side.max() >= 398 and abs(side.mean() - 300) < 5
+    assert side.min() <= 202
+    assert side.max() >= 398
+    assert abs(side.mean() - 300) < 5
     across, down = left / (2000 - side), top / (1000 - side)
     for share in (across, down):
-        assert share.min() < 0.005 and share.max() > 0.995 and abs(share.mean() - 0.5) < 0.02
+        assert share.min() < 0.005
+        assert share.max() > 0.995
+        assert abs(share.mean() - 0.5) < 0.02
     assert abs(np.corrcoef(across, down)[0, 1]) < 0.06
     assert abs(np.corrcoef(side, across)[0, 1]) < 0.06
 
@@ -105,7 +113,8 @@ def test_sample__equal_scales_give_one_side() -> None:
 
 def test_sample__full_scale_is_the_largest_square() -> None:
     boxes = sample(30, (100, 160), scale_min=1.0, scale_max=1.0)
-    assert set(boxes[:, 2].tolist()) == {100} and set(boxes[:, 1].tolist()) == {0}
+    assert set(boxes[:, 2].tolist()) == {100}
+    assert set(boxes[:, 1].tolist()) == {0}
     assert len(set(boxes[:, 0].tolist())) > 10
 
 
@@ -181,7 +190,8 @@ def test_expand__grown_box_contains_the_old_one(
 ) -> None:
     boxes = sample(8, size, scale_min=scales[0], scale_max=scales[1], seed=seed)
     grown = expand_boxes(boxes, size, growth)
-    assert (grown[:, 2] >= boxes[:, 2]).all() and (grown[:, 2] <= min(size)).all()
+    assert (grown[:, 2] >= boxes[:, 2]).all()
+    assert (grown[:, 2] <= min(size)).all()
     assert (grown[:, :2] <= boxes[:, :2]).all()
     assert (grown[:, :2] + grown[:, 2:] >= boxes[:, :2] + boxes[:, 2:]).all()
 

@@ -48,7 +48,8 @@ def test_regions__defaults_are_the_published_settings() -> None:
     config = RegionConfig()
     assert (config.crops, config.scale_min, config.scale_max) == (60, 0.5, 0.9)
     assert (config.steps, config.keep, config.growth, config.seed) == (2, 0.5, 1.5, 0)
-    assert config.lgca_crops is None and config.n_chains == 34
+    assert config.lgca_crops is None
+    assert config.n_chains == 34
 
 
 @pytest.mark.parametrize(

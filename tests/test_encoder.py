@@ -343,7 +343,7 @@ def test_quick_gelu__is_what_the_real_tags_ask_for() -> None:
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> OpenClipEncoder:
+def encoder() -> OpenClipEncoder:
     import open_clip
 
     return OpenClipEncoder(random_model(), open_clip.get_tokenizer(TINY), name="tiny", device="cpu")

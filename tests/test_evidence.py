@@ -20,7 +20,8 @@ def test_contributions__and_the_global_term_sum_to_the_margin(seed: int, name: s
     a, b = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3))
     weights, vectors, found = world.weights(method), world.class_vectors(method), world.scores(method)
     parts, whole = evidence.contributions(world.regions, world.whole, weights, method.global_weight, vectors, a, b)
-    assert parts.shape == weights.shape and whole.shape == (3,)
+    assert parts.shape == weights.shape
+    assert whole.shape == (3,)
     np.testing.assert_allclose(parts.sum(axis=-1) + whole, found[:, a] - found[:, b], atol=1e-6)
     assert (parts[weights == 0] == 0).all()
     if method.global_weight == 0:

@@ -231,6 +231,29 @@ def test_run__only_the_selected_samples(birds, classes):
     assert birds.exists("zeroshot_clip").values("id") == chosen.values("id")
 
 
+def test_run__of_a_grouped_dataset_the_active_slice(dataset, demo_images, classes):
+    dataset.add_group_field("group", default="left")
+    for left, right in zip(demo_images[:3], demo_images[3:6], strict=True):
+        group = fo.Group()
+        dataset.add_samples(
+            [
+                fo.Sample(filepath=left.path, group=group.element("left")),
+                fo.Sample(filepath=right.path, group=group.element("right")),
+            ]
+        )
+    params = typed(*classes, advanced=True, **LIGHT)
+    properties, verdict = form(dataset, **params)
+    assert not verdict.invalid
+    assert properties["outlook"].view.label.startswith("3 images")
+    assert "view_target" in properties
+    request = {"dataset_name": dataset.name, "group_slice": "right", "params": params}
+    operator = foo.get_operator(CLASSIFY)
+    list(operator.execute(ExecutionContext(request, executor=Executor(), operator_uri=operator.uri)))
+    dataset.reload()
+    for name, count in (("left", 0), ("right", 3)):
+        assert dataset.select_group_slices(name).count("zeroshot_lgca") == count
+
+
 def test_run__model_that_is_not_there_is_told_and_nothing_is_written(birds):
     operator = foo.get_operator(CLASSIFY)
     ctx = context(birds, operator, **typed("a", "b", encoder="open_clip", model="No-Such", pretrained="x"))

@@ -98,7 +98,8 @@ def test_weights__are_a_distribution_over_the_regions_in_use(seed: int, name: st
     world, method = World(seed, images=2), replace(METHODS[name], image_scale=image_scale)
     weights = world.weights(method)
     assert weights.shape == (2, len(world.step))
-    assert np.isfinite(weights).all() and (weights >= 0).all()
+    assert np.isfinite(weights).all()
+    assert (weights >= 0).all()
     in_use = {
         "none": np.zeros(len(world.step), dtype=bool),
         "crops": world.step == 0,
@@ -253,7 +254,8 @@ def test_weights__no_crops_are_refused_not_nan(name: str) -> None:
 def test_weights__too_few_step_weights_are_refused() -> None:
     with pytest.raises(ValueError, match="step_weights") as caught:
         World(0).weights(replace(METHODS["lgca"], step_weights=(0.5, 0.5)))
-    assert "2" in str(caught.value) and "3" in str(caught.value)
+    assert "2" in str(caught.value)
+    assert "3" in str(caught.value)
 
 
 def test_weights__one_class_cannot_be_decisive() -> None:

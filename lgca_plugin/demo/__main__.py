@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         "to try the plugin on,\nand no evidence about photographs or about which method wins with a real CLIP."
     )
     if options.app:
-        _open_app(dataset, options.port)
+        _open_app(dataset, options.address, options.port)
     return 0
 
 
@@ -57,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--no-app", dest="app", action="store_false", help="stop after the table")
     parser.add_argument("--fresh", action="store_true", help="classify again, even if a finished run is there")
     parser.add_argument("--count", type=int, default=240, help="number of pictures (default 240)")
+    parser.add_argument(
+        "--address", default="127.0.0.1", help="address of the App (default 127.0.0.1: this machine only)"
+    )
     parser.add_argument("--port", type=int, default=5151, help="port of the App (default 5151)")
     return parser
 
@@ -95,12 +99,14 @@ def _choose_shown_fields(dataset: fo.Dataset, run_key: str) -> None:
     dataset.save()
 
 
-def _open_app(dataset: fo.Dataset, port: int) -> None:
+def _open_app(dataset: fo.Dataset, address: str, port: int) -> None:
     import fiftyone as fo
 
-    session = fo.launch_app(dataset, port=port)
-    _say(f"\nThe App is at http://localhost:{port}/datasets/{dataset.name} - press Ctrl+C to stop.")
-    session.wait(-1)
+    session = fo.launch_app(dataset, address=address, port=port)
+    _say(f"\nThe App is at http://{address}:{port}/datasets/{dataset.name} - press Ctrl+C to stop.")
+    with contextlib.suppress(KeyboardInterrupt):
+        session.wait(-1)
+    session.close()
 
 
 def _say(text: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .errors import LgcaError
 from .model.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
 
 if TYPE_CHECKING:
@@ -137,9 +138,11 @@ class Feeder:
         started = time.perf_counter()
         try:
             vectors = self._encoder.encode_images(pixels)
-        except torch.OutOfMemoryError:
+        except torch.OutOfMemoryError as error:
             if len(pixels) == 1:
-                raise
+                raise LgcaError(
+                    "the device has too little free memory for a single crop; free some, or pass device='cpu'"
+                ) from error
             self._stats.batch_size = len(pixels) // 2
             logger.warning("Out of memory: going on with batches of %d", self._stats.batch_size)
             if torch.cuda.is_available():

@@ -166,8 +166,14 @@ class RunConfig:
         if set(values) != expected:
             raise ConfigError(f"this run's config has other keys than expected: {sorted(set(values) ^ expected)}")
         values["classes"] = tuple(values["classes"])
-        values["methods"] = tuple(Method.from_json(method) for method in values["methods"])
+        unknown = set(values["regions"]) - {field.name for field in fields(RegionConfig)}
+        if unknown:
+            raise ConfigError(f"this run's regions have a setting {sorted(unknown)[0]!r} that this release has not")
         values["regions"] = RegionConfig(**values["regions"])
+        try:
+            values["methods"] = tuple(Method.from_json(method) for method in values["methods"])
+        except ValueError as error:
+            raise ConfigError(f"this run's methods can't be read: {error}") from error
         return cls(**values)
 
     def differences(self, other: RunConfig) -> list[str]:
@@ -221,11 +227,13 @@ def check_methods(methods: Any) -> tuple[Method, ...]:
     """
     if isinstance(methods, (str, Method)):
         methods = (methods,)
+    if not hasattr(methods or (), "__iter__"):
+        raise ConfigError(f"methods must be a list of names or presets, got {methods!r}")
     presets: list[Method] = []
     for method in methods or ():
         if isinstance(method, Method):
             presets.append(method)
-        elif method in METHODS:
+        elif isinstance(method, str) and method in METHODS:
             presets.append(METHODS[method])
         else:
             raise ConfigError(f"unknown method {method!r}; choose from {', '.join(METHODS)} or pass a Method")

@@ -99,15 +99,11 @@ def most_salient(saliences: Sequence[float], count: int) -> list[int]:
 
 @dataclass
 class ReferenceModel:
-    """One image or one text at a time through a plain open_clip model.
-
-    `preprocess` prepares whole images, and crops too unless `preprocess_crop` has another way for them.
-    """
+    """One image, one crop or one text at a time through a plain open_clip model and its own preprocessing."""
 
     model: Any
     preprocess: Callable[[Image.Image], Any]
     tokenizer: Callable[[list[str]], Any]
-    preprocess_crop: Callable[[Image.Image], Any] | None = None
     texts: dict[str, Vector] = field(default_factory=dict)
 
     @property
@@ -116,9 +112,6 @@ class ReferenceModel:
 
     def image(self, image: Image.Image) -> Vector:
         return self._encode(self.preprocess(image))
-
-    def crop(self, image: Image.Image) -> Vector:
-        return self._encode((self.preprocess_crop or self.preprocess)(image))
 
     def _encode(self, pixels: Any) -> Vector:
         import torch
@@ -182,7 +175,7 @@ def look_at(
     def region(step: int, chain: int, box: Box) -> Region:
         if box not in known:
             left, top, box_width, box_height = box
-            known[box] = model.crop(image.crop((left, top, left + box_width, top + box_height)))
+            known[box] = model.image(image.crop((left, top, left + box_width, top + box_height)))
         return Region(step, chain, box, known[box], dot(known[box], whole))
 
     first = first_boxes(max(crops, chains), height, width, scale_min, scale_max, seed, content)

@@ -86,7 +86,7 @@ def expand_boxes(boxes: NDArray[np.int64], image_size_hw: tuple[int, int], growt
         raise ValueError(f"growth must be greater than 1, got {growth}")
     height, width = _checked_size(image_size_hw)
     left, top, side = boxes[:, 0], boxes[:, 1], boxes[:, 2]
-    grown = np.minimum(np.floor(side * growth + 0.5).astype(np.int64), min(height, width))
+    grown = np.minimum(np.floor(side * growth + 0.5), min(height, width)).astype(np.int64)
     grown_left = np.clip(left + (side - grown) // 2, 0, width - grown)
     grown_top = np.clip(top + (side - grown) // 2, 0, height - grown)
     return np.stack([grown_left, grown_top, grown, grown], axis=1)
@@ -95,8 +95,9 @@ def expand_boxes(boxes: NDArray[np.int64], image_size_hw: tuple[int, int], growt
 def chain_counts(n: int, *, keep: float, steps: int) -> tuple[int, ...]:
     """Counts the regions of each step: ``K_0 = n`` and ``K_{t+1} = max(1, ceil(keep * K_t))``.
 
-    Their sum stays below ``n / (1 - keep)`` plus one region a step, whatever ``steps`` is: expansion costs the same
-    order as no expansion (the complexity theorem of LGCA, arXiv 2511.00419).
+    Without the rounding up their sum is below ``n / (1 - keep)``, whatever ``steps`` is, and rounding adds less than
+    ``steps / (1 - keep)``: expansion costs the same order as no expansion (the complexity theorem of LGCA, arXiv
+    2511.00419).
 
     Args:
         n: number of chains, at least 1

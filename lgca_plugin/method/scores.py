@@ -65,14 +65,16 @@ class Method:
         ):
             if getattr(self, field) not in get_args(allowed):
                 raise ValueError(f"{field} must be one of {get_args(allowed)}, got {getattr(self, field)!r}")
-        if self.global_weight < 0 or (self.regions == "none" and self.global_weight == 0):
+        if not 0 <= self.global_weight < np.inf or (self.regions == "none" and self.global_weight == 0):
             raise ValueError(f"global_weight must be at least 0, and above 0 without regions; got {self.global_weight}")
         for field in ("image_scale", "text_scale"):
             if not -20 <= getattr(self, field) <= 20:
                 raise ValueError(f"{field} is an exponent and must be in [-20, 20], got {getattr(self, field)}")
-        if self.decisiveness < 0:
+        if not 0 <= self.decisiveness < np.inf:
             raise ValueError(f"decisiveness must be at least 0, got {self.decisiveness}")
-        if self.step_weights is not None and (min(self.step_weights, default=0) < 0 or not any(self.step_weights)):
+        if self.step_weights is not None and not (
+            all(0 <= weight < np.inf for weight in self.step_weights) and any(self.step_weights)
+        ):
             raise ValueError(f"step_weights must be at least 0 and not all 0, got {self.step_weights}")
 
     def to_json(self) -> dict[str, Any]:
@@ -187,7 +189,12 @@ def relative_entropy(regions: FloatArray, class_vectors: FloatArray, logit_scale
 
     Returns:
         ``[..., n]`` float64 in [0, 1]
+
+    Raises:
+        ValueError: if there are fewer than two classes
     """
+    if len(class_vectors) < 2:
+        raise ValueError(f"class_vectors must hold at least two classes to decide between, got {len(class_vectors)}")
     probabilities = confidences(class_scores(regions, class_vectors), logit_scale)
     logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
     entropy: FloatArray = -(probabilities * logs).sum(axis=-1) / np.log(len(class_vectors))

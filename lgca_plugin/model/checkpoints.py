@@ -122,9 +122,10 @@ def _offline_if_unreachable(*, wanted: bool) -> Iterator[None]:
 
 
 def _reachable(endpoint: str) -> bool:
-    if urllib.request.getproxies():
-        return True  # a proxy resolves names that this machine can't
     address = urlparse(endpoint)
+    if not urllib.request.proxy_bypass(address.hostname or ""):
+        proxy = urllib.request.getproxies().get(address.scheme)  # it resolves names that this machine can't
+        address = urlparse(proxy if "://" in proxy else f"http://{proxy}") if proxy else address
     try:
         with socket.create_connection(
             (address.hostname or "", address.port or (80 if address.scheme == "http" else 443)), timeout=5

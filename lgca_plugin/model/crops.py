@@ -69,10 +69,11 @@ def resize_whole(image: NDArray[np.uint8], preprocessing: Preprocessing) -> torc
 
 
 def crop_and_resize(image: NDArray[np.uint8], boxes: NDArray[np.int64], preprocessing: Preprocessing) -> torch.Tensor:
-    """Cuts square boxes out of an image and resizes them, antialiased, to the encoder's input size.
+    """Cuts square boxes out of an image and resizes them to the encoder's input size.
 
-    Agrees with Pillow's resize of the same crop to one of 255 levels (the transform that open_clip applies to a square
-    image), and is several times as fast.
+    Does to each crop what open_clip's own transform does to a square image, to the last bit. Torch's resize of a uint8
+    tensor is several times as fast, but differs by a level or two in a few pixels of a thousand: enough to move a small
+    model's scores by more than 1e-4.
 
     Args:
         image: ``[H, W, 3]`` uint8
@@ -83,20 +84,16 @@ def crop_and_resize(image: NDArray[np.uint8], boxes: NDArray[np.int64], preproce
         ``[n, 3, size, size]`` uint8 tensor
     """
     import torch
-    from torch.nn.functional import interpolate
+    from PIL import Image
 
     size = preprocessing.size
-    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
-    crops = torch.empty((len(boxes), 3, size, size), dtype=torch.uint8)
+    resampling = Image.Resampling[preprocessing.interpolation.upper()]
+    whole = Image.fromarray(image)
+    crops = np.empty((len(boxes), size, size, 3), dtype=np.uint8)
     for index, (left, top, width, height) in enumerate(boxes.tolist()):
-        crops[index] = interpolate(
-            pixels[:, :, top : top + height, left : left + width],
-            size=(size, size),
-            mode=preprocessing.interpolation,
-            antialias=True,
-            align_corners=False,
-        )[0]
-    return crops
+        crop = whole.crop((left, top, left + width, top + height))
+        crops[index] = np.asarray(crop.resize((size, size), resampling))
+    return torch.from_numpy(crops).permute(0, 3, 1, 2)
 
 
 def normalize_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:

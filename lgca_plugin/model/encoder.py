@@ -119,6 +119,8 @@ class OpenClipEncoder:
         """Embeds texts as ``[n, dim]`` float32 unit vectors; a text is encoded once in the encoder's life."""
         import torch
 
+        if not len(texts):
+            return np.zeros((0, self.dim), dtype=np.float32)
         missing = [text for text in dict.fromkeys(texts) if text not in self._texts]
         for start in range(0, len(missing), _TEXT_BATCH):
             batch = missing[start : start + _TEXT_BATCH]
@@ -183,11 +185,22 @@ def load_encoder(
     if name == DEFAULT_MODEL and pretrained is None:
         pretrained = DEFAULT_PRETRAINED
     checked_device = _check_device(device) if device else default_device()
-    return _load_cached(name, pretrained, checked_device, _resolve_precision(precision, checked_device))
+    files = _file_states(pretrained if pretrained is not None else name.removeprefix("local-dir:"))
+    return _load_cached(name, pretrained, checked_device, _resolve_precision(precision, checked_device), files)
+
+
+def _file_states(path: str) -> tuple[tuple[str, int, int], ...]:
+    """Tells versions of a local checkpoint apart: name, size and time of change of its files; empty for other names."""
+    location = Path(path)
+    files = sorted(location.iterdir()) if location.is_dir() else [location] if location.is_file() else []
+    states = [(file.name, file.stat()) for file in files]
+    return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
 
 
 @lru_cache(maxsize=2)
-def _load_cached(name: str, pretrained: str | None, device: str, precision: str) -> OpenClipEncoder:
+def _load_cached(
+    name: str, pretrained: str | None, device: str, precision: str, _files: tuple[tuple[str, int, int], ...]
+) -> OpenClipEncoder:
     from . import checkpoints
 
     if name == DEMO_MODEL:

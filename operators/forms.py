@@ -24,6 +24,7 @@ TAGS = (
     "laion2b_s34b_b88k",
     "datacomp_xl_s13b_b90k",
 )
+MAX_UPLOAD_BYTES = 8 * 1024**2  # a queued run keeps it, base64-encoded, in one MongoDB document of at most 16 MB
 METHOD_NOTES = {
     "clip": "the whole image against 'a photo of a ...'",
     "wca": "crops, weighted by their agreement with the whole image",
@@ -159,7 +160,7 @@ def add_descriptions(inputs: Any, params: Params) -> None:
         inputs,
         "description_source",
         source,
-        {"templates": "Templates", "typed": "Paste JSON", "file": "JSON file"},
+        {"templates": "Templates", "upload": "Upload a file", "file": "File on the server", "typed": "Paste JSON"},
         label="Class descriptions",
         description="What each class looks like, in several texts; templates stand in where there are none",
     )
@@ -171,6 +172,13 @@ def add_descriptions(inputs: Any, params: Params) -> None:
         )
     elif source == "file":
         prop = inputs.str("description_file", label="Path of the JSON file")
+    elif source == "upload":
+        view = types.FileView(
+            types=".json,application/json",
+            max_size=MAX_UPLOAD_BYTES,
+            max_size_error_message=f"The file must be smaller than {MAX_UPLOAD_BYTES // 1024**2} MB",
+        )
+        prop = inputs.define_property("description_upload", types.UploadedFile(), label="JSON file", view=view)
     else:
         return
     checked(prop, settings.read_descriptions, params)

@@ -6,6 +6,7 @@ field, and the run is made from the same readers, so what the form accepts is wh
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import fields
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..lgca_plugin.config import (
     check_run_key,
 )
 from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.model.descriptions import parse_descriptions
 from ..lgca_plugin.model.encoder import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL
 
 Params = dict[str, Any]
@@ -55,20 +57,27 @@ def read_ground_truth(params: Params, choices: list[str]) -> str | None:
     return field
 
 
-def read_descriptions(params: Params) -> dict[str, list[str]] | str | None:
-    """Reads the class descriptions: a JSON object, the path of a file with one, or None for the templates."""
+def read_descriptions(params: Params) -> dict[str, tuple[str, ...]] | str | None:
+    """Reads the class descriptions: typed, uploaded, or the path of a file; None for the templates."""
     source = params.get("description_source") or "templates"
     if source == "file":
         return existing_file(params.get("description_file"), "a JSON file that maps each class to a list of texts")
-    if source == "templates" or not (params.get("descriptions") or "").strip():
-        return None
+    if source == "upload":
+        return read_upload(params.get("description_upload"))
+    typed = (params.get("descriptions") or "").strip()
+    return parse_descriptions(typed, name="as typed") if source == "typed" and typed else None
+
+
+def read_upload(upload: Any) -> dict[str, tuple[str, ...]]:
+    """Reads the descriptions from a file that was uploaded with the form: its contents come base64-encoded."""
+    content = (upload or {}).get("content")
+    if not content:
+        raise ConfigError("choose a JSON file that maps each class to a list of texts")
     try:
-        given = json.loads(params["descriptions"])
+        data = base64.b64decode(content.rpartition(",")[2], validate=True)
     except ValueError as error:
-        raise ConfigError(f"the descriptions are not JSON: {error}") from error
-    if not isinstance(given, dict) or not all(isinstance(texts, list) for texts in given.values()):
-        raise ConfigError('the descriptions must look like {"duck": ["a short neck", "webbed feet"], ...}')
-    return given or None
+        raise ConfigError("the uploaded file arrived damaged; choose it again") from error
+    return parse_descriptions(data, name=f"in {upload.get('name') or 'the uploaded file'!r}")
 
 
 def description_params(descriptions: dict[str, list[str]] | str | Path | None) -> Params:

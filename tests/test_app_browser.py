@@ -1,5 +1,6 @@
 """The App as a person uses it: a real server, a real database, a real browser. Screenshots land in artifacts/."""
 
+import json
 import re
 import uuid
 
@@ -11,6 +12,7 @@ import lgca_plugin as lgca
 
 pytestmark = pytest.mark.app
 
+LABELS = "ground_truth.label"
 LABEL = "Classify zero-shot (CLIP, WCA, LGCA)"
 
 
@@ -107,6 +109,33 @@ def test_classify__an_error_on_the_way_is_shown_in_the_dialog(app, birds, tmp_pa
     app.screenshot("classify_stopped")
     birds.reload()
     assert birds.list_runs() == []
+
+
+def test_classify__with_descriptions_from_an_uploaded_file(app, birds, tmp_path):
+    page = app.page
+    described = {name.upper(): ["a yellow breast", "a bird with a blue cap."] for name in birds.distinct(LABELS)}
+    good, bad = tmp_path / "birds.json", tmp_path / "table.json"
+    good.write_text(json.dumps(described))
+    bad.write_text('{"blue tit": "a yellow breast"}')
+    app.open_dataset(birds.name)
+    app.open_operator(LABEL)
+    page.get_by_role("tab", name="Demo model").click()
+    page.get_by_role("tab", name="Upload a file").click()
+    page.get_by_text("choose a JSON file that maps each class to a list of texts").wait_for()
+    page.locator("input[type=file]").set_input_files(bad)
+    page.get_by_text("descriptions of 'blue tit' must be a list of texts, got a text").wait_for()
+    app.screenshot("classify_bad_upload")
+    assert not app.can_submit("Classify")
+
+    page.locator("input[type=file]").set_input_files(good)
+    page.get_by_text("must be a list of texts, got a text").wait_for(state="detached")
+    app.screenshot("classify_upload")
+    app.submit("Classify")
+    page.get_by_text("Run 'zeroshot': 24 predicted of 24 images").wait_for(timeout=180_000)
+    birds.reload()
+    run = lgca.load_run(birds, "zeroshot")
+    assert run.summary()["templates"] == []
+    assert run.descriptions["blue tit"][0] == "blue tit, which has a yellow breast."
 
 
 def test_delete__from_the_menu(app, birds, demo_encoder):

@@ -1,6 +1,7 @@
 """The operators as FiftyOne executes them: forms, errors before anything is written, runs, delegation, deletion."""
 
 import asyncio
+import base64
 import itertools
 import json
 
@@ -65,6 +66,13 @@ def typed(*names, **params):
     return {"class_source": "typed", "classes": "\n".join(names), "encoder": "demo", **params}
 
 
+def uploaded(data, name="descriptions.json"):
+    """What the App sends for a file that was chosen in the form."""
+    content = "data:application/json;base64," + base64.b64encode(data).decode()
+    file = {"name": name, "type": "application/json", "size": len(data), "content": content, "last_modified": 0}
+    return typed("a", "b", description_source="upload", description_upload=file)
+
+
 def run_it(dataset, **params):
     """Executes the operator as the App does, and returns the messages that the App would receive."""
     operator = foo.get_operator(CLASSIFY)
@@ -82,6 +90,16 @@ def test_form__starts_valid_with_the_label_field_and_the_published_defaults(bird
     assert (properties["model"].default, properties["pretrained"].default) == ("ViT-B-32-quickgelu", "openai")
     assert properties["run_key"].default == "zeroshot"
     assert properties["outlook"].view.label == "8 images x 87 encodes = 696 encodes"
+
+
+def test_run__with_uploaded_descriptions(birds):
+    texts = {"Caspian_Tern": ["an orange beak"], "blue-tit": ["a yellow breast"]}
+    upload = uploaded(json.dumps(texts).encode())
+    run_it(birds, **{**upload, "classes": "caspian tern\nblue tit", "run_key": "up"})
+    assert lgca.load_run(birds, "up").descriptions == {
+        "caspian tern": ["caspian tern, which has an orange beak."],
+        "blue tit": ["blue tit, which has a yellow breast."],
+    }
 
 
 def test_form__offers_classification_fields_only(birds):
@@ -119,7 +137,10 @@ def test_form__without_label_fields_asks_for_names(dataset, demo_images):
         (typed("a", "b", encoder="open_clip", model="ViT-B-16", pretrained=""), "pretrained", "pretrained tag"),
         (typed("a", "b", encoder="checkpoint", checkpoint="/no/such.pt"), "checkpoint", "no file '/no/such.pt'"),
         (typed("a", "b", description_source="typed", descriptions="{"), "descriptions", "not JSON"),
-        (typed("a", "b", description_source="typed", descriptions="[1]"), "descriptions", "must look like"),
+        (typed("a", "b", description_source="typed", descriptions="[1]"), "descriptions", "must map each class"),
+        (typed("a", "b", description_source="upload"), "description_upload", "choose a JSON file"),
+        (uploaded(b"\xff\xfe"), "description_upload", "not UTF-8"),
+        (uploaded(b'{"a": 3}'), "description_upload", "must be a list of texts"),
         (typed("a", "b", description_source="file"), "description_file", "give the path"),
         (typed("a", "b", advanced=True, crops=0), "crops", "crops must be at least 1"),
         (typed("a", "b", advanced=True, crops=2.5), "crops", "whole number"),

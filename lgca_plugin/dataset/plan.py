@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from ..method.scores import Method
 
-_NAMED_WORDS = 12
+_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,8 @@ def prepare(
     _check_same_config(request, config)
     sample_ids, todo = _find_work(request)
     predictor = Predictor(request.methods, texts, encoder, request.region_plan, shown_chains=shown_chains)
-    return Plan(request, config, texts, encoder, predictor, sample_ids, todo, _warnings(encoder, texts))
+    warnings = _warnings(encoder, texts, described=descriptions is not None)
+    return Plan(request, config, texts, encoder, predictor, sample_ids, todo, warnings)
 
 
 def _check_fields_are_free(target: Target, run_key: str, methods: Sequence[Method], own: Sequence[str]) -> None:
@@ -236,10 +237,21 @@ def _find_work(request: Request) -> tuple[list[str], list[tuple[str, str]]]:
     return ids, [(id_, path) for id_, path, is_done in zip(ids, paths, predicted, strict=True) if not is_done]
 
 
-def _warnings(encoder: Encoder, texts: ClassTexts) -> list[str]:
+def _warnings(encoder: Encoder, texts: ClassTexts, *, described: bool) -> list[str]:
+    warnings = []
+    if described and texts.from_templates:
+        warnings.append(f"no descriptions for {_named(texts.from_templates)}: the template ensemble stands in")
+    if texts.unused:
+        warnings.append(f"descriptions were given for {_named(texts.unused)}, which no class is called")
     unknown_words = getattr(encoder, "unknown_words", None)
     unknown = unknown_words(texts.all_texts()) if unknown_words else []
-    if not unknown:
-        return []
-    named = ", ".join(unknown[:_NAMED_WORDS]) + (", ..." if len(unknown) > _NAMED_WORDS else "")
-    return [f"{encoder.name} was never trained on these words, so texts with them get meaningless vectors: {named}"]
+    if unknown:
+        warnings.append(
+            f"{encoder.name} was never trained on these words, so texts with them get meaningless vectors: "
+            f"{_named(unknown)}"
+        )
+    return warnings
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

@@ -1,21 +1,20 @@
-"""Class descriptions: where the texts behind a class vector come from."""
+"""The texts behind a class vector: label prompt, descriptions, or the template ensemble."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import ConfigError
 from ..method.scores import class_vector
+from .descriptions import match_descriptions, read_descriptions, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from .encoder import Encoder
 
 LABEL_PROMPT = "a photo of a {}."
-Descriptions = dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +32,13 @@ class ClassTexts:
         classes: the class names
         descriptions: class name to its descriptions
         from_templates: the classes that nobody described, for which the template ensemble stands in
+        unused: names that were described and are no class of the run
     """
 
     classes: tuple[str, ...]
-    descriptions: Descriptions
+    descriptions: dict[str, tuple[str, ...]]
     from_templates: tuple[str, ...]
+    unused: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -77,7 +77,7 @@ class ClassTexts:
 
 def label_prompt(name: str) -> str:
     """Gives a class's label prompt; underscores are read as spaces, as they stand for in labels."""
-    return LABEL_PROMPT.format(_spoken(name))
+    return LABEL_PROMPT.format(spoken(name))
 
 
 def templates() -> tuple[str, ...]:
@@ -94,8 +94,8 @@ def class_texts(
 
     Args:
         classes: distinct class names
-        descriptions: class name to its texts, or the path of a JSON file with such an object; names match whatever
-            their case, underscores and hyphens. Texts that do not mention their class are put into a sentence with it.
+        descriptions: class name to its texts, or the path of a JSON file with such an object; sentences or attributes,
+            matched to the classes as :func:`~.descriptions.match_descriptions` says
 
     Returns:
         the texts of every class
@@ -103,56 +103,16 @@ def class_texts(
     Raises:
         ConfigError: if the descriptions can't be read, have another shape, or match no class
     """
-    given = {_key(name): texts for name, texts in _read(descriptions).items()}
+    found: dict[str, tuple[str, ...]] = {}
+    unused: list[str] = []
+    if descriptions is not None:
+        found, unused = match_descriptions(classes, read_descriptions(descriptions))
     ensemble = templates()
-    chosen: Descriptions = {}
-    unmatched = []
-    for name in classes:
-        texts = given.get(_key(name))
-        if texts:
-            chosen[name] = tuple(_sentence(name, text) for text in texts)
-        else:
-            unmatched.append(name)
-            chosen[name] = tuple(template.format(_spoken(name)) for template in ensemble)
-    if given and len(unmatched) == len(classes):
-        known = ", ".join(sorted(_read(descriptions))[:5])
-        raise ConfigError(f"descriptions match none of the classes; they describe {known}, ...")
-    return ClassTexts(classes=tuple(classes), descriptions=chosen, from_templates=tuple(unmatched))
-
-
-def _read(descriptions: Mapping[str, Sequence[str]] | str | Path | None) -> dict[str, list[str]]:
-    if descriptions is None:
-        return {}
-    document: Any = descriptions
-    if isinstance(descriptions, (str, Path)):
-        try:
-            document = json.loads(Path(descriptions).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"descriptions file {str(descriptions)!r} can't be read: {error.strerror}") from error
-        except ValueError as error:
-            raise ConfigError(f"descriptions file {str(descriptions)!r} is not JSON in UTF-8") from error
-    if not hasattr(document, "items"):
-        raise ConfigError("descriptions must map each class name to a list of texts")
-    result: dict[str, list[str]] = {}
-    for name, texts in document.items():
-        if isinstance(texts, str) or not hasattr(texts, "__iter__"):
-            raise ConfigError(f"descriptions of {name!r} must be a list of texts, got {texts!r}")
-        listed = list(texts)
-        if not all(isinstance(text, str) and text.strip() for text in listed):
-            raise ConfigError(f"descriptions of {name!r} must be texts that are not blank")
-        result[str(name)] = [text.strip() for text in listed]
-    return result
-
-
-def _key(name: str) -> str:
-    return " ".join(re.split(r"[\s_\-]+", name.casefold())).strip()
-
-
-def _spoken(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _sentence(name: str, text: str) -> str:
-    if _key(name) in _key(text) or text.endswith("."):
-        return text
-    return f"{_spoken(name)}, which has {text}."
+    return ClassTexts(
+        classes=tuple(classes),
+        descriptions={
+            name: found.get(name) or tuple(template.format(spoken(name)) for template in ensemble) for name in classes
+        },
+        from_templates=tuple(name for name in classes if name not in found),
+        unused=tuple(unused),
+    )

@@ -138,7 +138,9 @@ class Feeder:
         started = time.perf_counter()
         try:
             vectors = self._encoder.encode_images(pixels)
-        except torch.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
             if len(pixels) == 1:
                 raise LgcaError(
                     "the device has too little free memory for a single crop; free some, or pass device='cpu'"
@@ -151,3 +153,8 @@ class Feeder:
         finally:
             self._stats.encoder_seconds += time.perf_counter() - started
         return vectors
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Tells memory errors from others: CUDA has a class of its own, MPS and the CPU raise plain RuntimeErrors."""
+    return type(error).__name__ == "OutOfMemoryError" or "out of memory" in str(error).lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -12,6 +13,7 @@ from .method.boxes import chain_counts, matching_chains
 from .method.scores import METHODS, Method
 
 DEFAULT_RUN_KEY = "zeroshot"
+DEFAULT_SHOWN_CHAINS = 3
 DEFAULT_METHODS = ("clip", "wca", "lgca")
 CONFIG_VERSION = 1
 
@@ -142,7 +144,7 @@ class RunConfig:
     precision: str
     ground_truth: str | None = None
     logits: bool = False
-    shown_chains: int = 3
+    shown_chains: int = DEFAULT_SHOWN_CHAINS
 
     def to_json(self) -> dict[str, Any]:
         """Gives the config as a JSON-ready dict that :meth:`from_json` reads back."""
@@ -210,6 +212,8 @@ def check_classes(classes: Any) -> tuple[str, ...]:
             raise ConfigError(f"classes must be text, got {name!r} at position {position}")
         if not name.strip():
             raise ConfigError(f"class {position} of classes is blank; remove it or give it a name")
+        if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name.strip()):
+            raise ConfigError(f"class {name!r} has a line break or control character in it; remove it")
         names.append(name.strip())
     doubled = _first_repeated(names)
     if doubled is not None:

@@ -228,12 +228,10 @@ class Predictor:
 
 
 def explained_method(methods: Sequence[Method]) -> Method | None:
-    """Chooses the method that the shown regions explain: the first that uses chains, else the first that uses crops."""
-    for kind in ("chains", "crops"):
-        for method in methods:
-            if method.regions == kind:
-                return method
-    return None
+    """Chooses the method that the shown regions explain: LGCA, else the first with chains, else with crops."""
+    ranks = {"lgca": 0, "chains": 1, "crops": 2}
+    explaining = [method for method in methods if method.regions in ranks]
+    return min(explaining, key=lambda method: ranks.get(method.name, ranks[method.regions]), default=None)
 
 
 class _Batch:

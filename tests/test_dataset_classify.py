@@ -327,7 +327,7 @@ def test_grouped__the_active_slice_is_classified(dataset, demo_images, classify)
     assert len(dataset.select_group_slices("right").exists("zs_lgca")) == 0
 
     dataset.group_slice = "right"
-    assert classify(dataset).summary()["predicted"] == 3
+    assert classify(dataset).summary()["predicted"] == 6  # of the run, in two calls
     assert len(dataset.select_group_slices("right").exists("zs_lgca")) == 3
 
 
@@ -457,3 +457,129 @@ def test_photographs__go_through_classify(dataset, photographs, demo_encoder, ra
     assert summary["encodes_per_image"] <= run.summary()["planned_encodes_per_image"]
     assert 0 < summary["seconds"] <= seconds
     assert all(dataset.values("zeroshot_lgca.label"))
+
+
+# ------------------------------------------------------------------------------- what several callers or views do
+
+
+def test_two_callers__the_one_whose_run_was_replaced_stops_and_writes_nothing_more(birds, classify, monkeypatch):
+    from lgca_plugin.dataset import results as module
+
+    monkeypatch.setattr(module, "WRITE_IMAGES", 1)
+
+    def start_again(step):
+        if step.done == 2:
+            classify(birds, overwrite=True, classes=["heron", "stork"], descriptions=None, progress=False)
+
+    with pytest.raises(lgca.LgcaError, match="run 'zs' was deleted or started again elsewhere"):
+        classify(birds, progress=start_again)
+    run = lgca.load_run(birds, "zs")
+    assert run.config.classes == ("heron", "stork")
+    assert (run.summary()["status"], run.summary()["predicted"]) == ("done", 12)
+    assert set(birds.distinct("zs_lgca.label")) <= {"heron", "stork"}
+
+
+def test_two_callers__deleting_a_run_stops_it(birds, classify, monkeypatch):
+    from lgca_plugin.dataset import results as module
+
+    monkeypatch.setattr(module, "WRITE_IMAGES", 1)
+
+    def delete(step):
+        if step.done == 2:
+            lgca.load_run(birds, "zs").delete()
+
+    with pytest.raises(lgca.LgcaError, match="deleted or started again"):
+        classify(birds, progress=delete)
+    assert without_results(birds)
+    stored = birds._sample_collection.find_one({})
+    assert not [name for name in stored if name.startswith("zs")]
+
+
+@pytest.fixture
+def pairs(dataset, demo_images):
+    """Three groups of a left and a right image; left is the active slice."""
+    dataset.add_group_field("group", default="left")
+    samples = []
+    for left, right in zip(demo_images[:3], demo_images[3:6], strict=True):
+        group = fo.Group()
+        samples.append(fo.Sample(filepath=str(left.path), group=group.element("left")))
+        samples.append(fo.Sample(filepath=str(right.path), group=group.element("right")))
+    dataset.add_samples(samples, progress=False)
+    return dataset
+
+
+def test_grouped__a_view_of_another_slice_or_of_all_is_counted_right(pairs, classify):
+    right = classify(pairs.select_group_slices("right")).summary()
+    assert (right["total"], right["predicted"], right["skipped"]) == (3, 3, 0)
+    both = classify(pairs.select_group_slices()).summary()
+    assert (both["total"], both["predicted"], both["skipped"]) == (6, 6, 0)
+    assert both["images_encoded"] == 6
+    assert pairs.group_slice == "left"
+
+
+def test_grouped__failures_of_every_slice_are_listed(pairs, classify, tmp_path):
+    pairs.select_group_slices("right").set_values("filepath", [str(tmp_path / f"{i}.jpg") for i in range(3)])
+    run = classify(pairs.select_group_slices())
+    assert (run.summary()["predicted"], run.summary()["failed"]) == (3, 3)
+    assert set(run.failures.values()) == {"the file does not exist"}
+
+
+def test_view__by_dynamic_groups_is_flattened(birds, classify):
+    assert classify(birds.group_by("ground_truth.label")).summary()["predicted"] == 12
+
+
+def test_view__that_hides_or_filters_fields_resumes_all_the_same(birds, classify):
+    first = classify(birds, ground_truth="ground_truth", classes=None).summary()
+    for view in (
+        birds.select_fields("ground_truth"),
+        birds.select_fields("filepath"),
+        birds.filter_labels("zs_clip", F("label") == "nothing", only_matches=False),
+        birds.exclude_fields("zs_lgca"),
+    ):
+        again = classify(view, ground_truth="ground_truth", classes=None).summary()
+        assert again["encodes"] == first["encodes"]
+        assert again["predicted"] == again["total"] == 12
+
+
+def test_counts__add_up_over_the_calls_that_a_run_took(birds, classify, tmp_path):
+    birds.add_sample(fo.Sample(filepath=str(tmp_path / "missing.jpg")))
+    classify(birds.skip(7))
+    summary = classify(birds.limit(3)).summary()
+    assert (summary["predicted"], summary["failed"], summary["total"]) == (8, 1, 9)
+    assert summary["images_encoded"] == 8
+
+
+@pytest.mark.parametrize("name", ["regions", "error", "case", "stability"])
+def test_bad_input__a_preset_called_like_a_field_of_the_run(birds, classify, name):
+    with pytest.raises(lgca.ConfigError, match=f"can't be called '{name}'"):
+        classify(birds, methods=("clip", lgca.Method(name=name, regions="crops")))
+    assert without_results(birds)
+
+
+@pytest.mark.parametrize("weights", [(1.0,), (1.0, 1.0), (0.0, 0.0, 0.0, 1.0)])
+def test_bad_input__step_weights_that_do_not_cover_the_steps(birds, classify, weights):
+    with pytest.raises(lgca.ConfigError, match="step_weights of 'mine'"):
+        classify(birds, methods=(lgca.Method(name="mine", regions="chains", step_weights=weights),))
+    assert without_results(birds)
+
+
+@pytest.mark.parametrize("classes", [["blue_tit", "blue tit"], ["blue tit", "blue  tit"]])
+def test_bad_input__classes_that_read_the_same(birds, classify, classes):
+    with pytest.raises(lgca.ConfigError, match="read the same in a prompt"):
+        classify(birds, classes=classes, descriptions=None)
+    assert without_results(birds)
+
+
+@pytest.mark.parametrize("name", ["big\nduck", "big\x85duck", "big\u2028duck", "big\x00duck"])
+def test_bad_input__class_names_with_line_breaks(birds, classify, name):
+    with pytest.raises(lgca.ConfigError, match="line break or control character"):
+        classify(birds, classes=[name, "gull"])
+
+
+def test_ground_truth__labels_are_the_classes_to_the_letter(birds, classify):
+    labels = ["  blue tit", "redpoll", "", None] * 3
+    birds.set_values("ground_truth", [None if label is None else fo.Classification(label=label) for label in labels])
+    run = classify(birds, classes=None, ground_truth="ground_truth", descriptions=None)
+    assert run.config.classes == ("  blue tit", "redpoll")
+    assert "a photo of a blue tit." not in run.descriptions["  blue tit"]
+    assert "itap of a blue tit." in run.descriptions["  blue tit"]

@@ -113,6 +113,73 @@ def test_delete__an_interrupted_run_can_be_deleted_too(birds, classify):
     assert not birds.has_sample_field("first_clip")
 
 
+def test_app__a_group_of_the_users_own_keeps_what_is_in_it(birds, classify):
+    classify(birds, "labels").delete()
+    classify(birds, "tags")
+    groups = {group.name: group.paths for group in birds.app_config.sidebar_groups}
+    assert "ground_truth" in groups["labels"]
+    assert "tags" in groups["tags"]
+    assert "tags_lgca" in groups["tags"]
+    lgca.load_run(birds, "tags").delete()
+    left = birds.app_config.sidebar_groups or fo.DatasetAppConfig.default_sidebar_groups(birds)
+    groups = {group.name: group.paths for group in left}
+    assert "tags" in groups["tags"]
+    assert "ground_truth" in groups["labels"]
+
+
+def test_app__a_second_call_leaves_the_users_arrangement_alone(birds, classify):
+    classify(birds.limit(2), "first")
+    groups = birds.app_config.sidebar_groups
+    for group in groups:
+        if group.name == "first":
+            group.paths.remove("first_wca")
+        if group.name == "labels":
+            group.paths.append("first_wca")
+    birds.app_config.sidebar_groups = groups
+    birds.app_config.color_scheme.fields = [{"path": "first_regions", "fieldColor": "#ff00ff"}]
+    birds.save()
+    classify(birds, "first")
+    assert "first_wca" in next(group.paths for group in birds.app_config.sidebar_groups if group.name == "labels")
+    assert birds.app_config.color_scheme.fields == [{"path": "first_regions", "fieldColor": "#ff00ff"}]
+
+
+def test_app__deleting_the_only_run_leaves_the_app_as_it_was(birds, classify):
+    assert birds.app_config.sidebar_groups is None
+    classify(birds, "first").delete()
+    assert not birds.app_config.sidebar_groups
+    assert birds.app_config.color_scheme is None
+
+
+def test_app__a_plain_color_scheme_of_the_users_own_outlives_the_run(birds, classify):
+    birds.app_config.color_scheme = fo.ColorScheme(color_by="value")
+    birds.save()
+    classify(birds, "first").delete()
+    assert birds.app_config.color_scheme.color_by == "value"
+
+
+def test_load__from_a_view_is_the_run_of_its_dataset(birds, classify):
+    classify(birds, "first")
+    view = birds.limit(1)
+    assert lgca.list_runs(view) == ["first"]
+    lgca.load_run(view, "first").delete()
+    assert lgca.list_runs(birds) == []
+
+
+def test_record__of_another_release_can_be_deleted_and_replaced(birds, classify):
+    for replace in (False, True):
+        classify(birds, "first")
+        config = birds.get_run_info("first").config
+        config.run = config.run.replace('"version": 1', '"version": 99')
+        birds.update_run_config("first", config)
+        with pytest.raises(lgca.ConfigError, match="version 99"):
+            lgca.load_run(birds, "first")
+        if replace:
+            assert classify(birds, "first", overwrite=True).summary()["predicted"] == 4
+        else:
+            lgca.delete_run(birds, "first")
+            assert not birds.has_sample_field("first_lgca")
+
+
 def _fail(step):
     if step.total:
         raise RuntimeError("the caller's own function failed")

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..batches import EngineStats
-from ..config import DEFAULT_METHODS, DEFAULT_RUN_KEY, RegionConfig
+from ..config import DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
 from ..engine import FailedImage, encode_images
 from ..errors import ImageError
 from . import fields as f
 from .plan import Plan, check_request, prepare
 from .results import Writer, record_outcome
-from .runs import DONE, INTERRUPTED, RUNNING, Run, register_run
+from .runs import DONE, INTERRUPTED, RUNNING, Run, delete_run, register_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ def classify(
     progress: bool | Callable[[Progress], object] | None = None,
     *,
     logits: bool = False,
-    shown_chains: int = 3,
+    shown_chains: int = DEFAULT_SHOWN_CHAINS,
 ) -> Run:
     """Classifies image samples zero-shot with several methods and writes the results onto them.
 
@@ -95,6 +95,7 @@ def classify(
         ConfigError: if an argument is wrong, before anything is written
         ModelUnavailableError: if the model can't be loaded, before anything is written
         ImageError: if an image can't be used and ``skip_failures`` is False
+        LgcaError: if somebody deletes the run, or starts it again, while this call still writes to it
     """
     steps = iter_classify(
         samples,
@@ -135,7 +136,7 @@ def iter_classify(
     overwrite: bool = False,
     skip_failures: bool = True,
     logits: bool = False,
-    shown_chains: int = 3,
+    shown_chains: int = DEFAULT_SHOWN_CHAINS,
 ) -> Generator[Progress, None, Run]:
     """Does what :func:`classify` does, as a generator that yields :class:`Progress` and returns the run.
 
@@ -221,8 +222,9 @@ def _execute(plan: Plan, *, batch_size: int | None, skip_failures: bool) -> Gene
                 yield Progress(done, total, _progress_label(done, total, time.perf_counter() - started))
         status = DONE
     finally:
-        writer.flush()
-        record_outcome(run, plan, before, stats, time.perf_counter() - started, status)
+        if run.is_current():
+            writer.flush()
+            record_outcome(run, plan, before, stats, time.perf_counter() - started, status)
     return run
 
 
@@ -230,19 +232,16 @@ def _open_run(plan: Plan) -> Run:
     """Registers the run (or takes up the one that exists) and declares its fields, before anything is encoded."""
     request = plan.request
     dataset = request.target.dataset
-    run = request.run
-    if run is not None and request.overwrite:
-        run.delete()
-        run = None
-    if run is None:
-        run = register_run(dataset, request.run_key, plan.config, {"status": RUNNING})
-    else:
-        run.results["status"] = RUNNING
+    if request.replaces:
+        delete_run(dataset, request.run_key)
+    run = request.run or register_run(dataset, request.run_key, plan.config, {})
+    f.declare_fields(dataset, request.run_key, request.methods)
+    if "made" not in run.results:
+        run.results["made"] = f.arrange_app(dataset, request.run_key, request.methods)
+    run.results["status"] = RUNNING
     run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}
     run.results["total"] = len(plan.sample_ids)
     run.save()
-    f.declare_fields(dataset, request.run_key, request.methods)
-    f.arrange_app(dataset, request.run_key, request.methods)
     return run
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..predict import explained_method
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import fiftyone as fo
 
@@ -22,6 +22,9 @@ _REGION_ATTRIBUTES = {
     "contribution": "FloatField",
     "misleading": "BooleanField",
 }
+RESERVED_NAMES = ("regions", "error", "case", "stability", "misleading", "label_quality")
+"""What a run's fields other than predictions are called, so no method may be."""
+
 _GOLDEN_ANGLE = 0.618033988749895
 _COLORED_CHAINS = 64
 
@@ -116,46 +119,73 @@ def detections(regions: Sequence[ShownRegion], classes: Sequence[str]) -> fo.Det
     )
 
 
-def arrange_app(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) -> None:
-    """Groups a run's fields in the App's sidebar, and colors labels by value and boxes by chain.
+def arrange_app(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) -> dict[str, bool]:
+    """Groups a new run's fields in the App's sidebar, and colors labels by value and boxes by chain.
 
-    A color scheme of the user's own is kept; only the boxes' entry is added to it.
+    What the user has arranged is kept: the fields join a sidebar group of the run's name where there is one, and to a
+    color scheme only the boxes' entry is added.
+
+    Args:
+        dataset: the dataset
+        run_key: the run's key
+        methods: the run's presets
+
+    Returns:
+        what was made here (``groups``, ``group``, ``scheme``), for :func:`forget_fields` to take back
     """
     import fiftyone as fo
 
     config = dataset.app_config
     paths = run_fields(run_key, methods)
+    made = {"groups": not config.sidebar_groups, "group": False, "scheme": False}
     groups = config.sidebar_groups or fo.DatasetAppConfig.default_sidebar_groups(dataset)
     for group in groups:
         group.paths = [path for path in group.paths if path.split(".")[0] not in paths]
-    groups = [group for group in groups if group.name != run_key]
-    position = next((i for i, group in enumerate(groups) if group.name == "labels"), len(groups) - 1) + 1
-    groups.insert(position, fo.SidebarGroupDocument(name=run_key, paths=paths, expanded=True))
+    own = next((group for group in groups if group.name == run_key), None)
+    if own is None:
+        made["group"] = True
+        own = fo.SidebarGroupDocument(name=run_key, paths=[], expanded=True)
+        position = next((i for i, group in enumerate(groups) if group.name == "labels"), len(groups) - 1) + 1
+        groups.insert(position, own)
+    own.paths = [*own.paths, *paths]
     config.sidebar_groups = groups
 
     if regions_field(run_key) in paths:
+        made["scheme"] = config.color_scheme is None
         scheme = config.color_scheme or fo.ColorScheme(color_by="value")
         others = [entry for entry in scheme.fields or [] if entry.get("path") != regions_field(run_key)]
         scheme.fields = [*others, _chain_colors(run_key)]
         config.color_scheme = scheme
     dataset.save()
+    return made
 
 
-def forget_fields(dataset: fo.Dataset, run_key: str, fields: Sequence[str]) -> None:
-    """Deletes a run's fields and what :func:`arrange_app` did for them."""
+def forget_fields(dataset: fo.Dataset, run_key: str, fields: Sequence[str], made: Mapping[str, bool]) -> None:
+    """Deletes a run's fields and takes back what :func:`arrange_app` made, where nothing else uses it now."""
+    import fiftyone as fo
+
     schema = dataset.get_field_schema()
     present = [field for field in fields if field in schema]
     if present:
         dataset.delete_sample_fields(present)
     config = dataset.app_config
-    if config.sidebar_groups:
-        config.sidebar_groups = [group for group in config.sidebar_groups if group.name != run_key]
+    groups = config.sidebar_groups or []
+    for group in groups:
+        group.paths = [path for path in group.paths if path.split(".")[0] not in fields]
+    groups = [group for group in groups if group.paths or group.name != run_key or not made.get("group")]
+    if made.get("groups") and _layout(groups) == _layout(fo.DatasetAppConfig.default_sidebar_groups(dataset)):
+        groups = []
+    config.sidebar_groups = groups or None
     scheme = config.color_scheme
     if scheme is not None and scheme.fields:
         scheme.fields = [entry for entry in scheme.fields if entry.get("path") not in fields]
-        if not scheme.fields and scheme == type(scheme)(color_by="value", fields=[], id=scheme.id):
+        if made.get("scheme") and not scheme.fields and scheme.color_by == "value":
             config.color_scheme = None
     dataset.save()
+
+
+def _layout(groups: Sequence[fo.SidebarGroupDocument]) -> list[tuple[str, list[str]]]:
+    return [(group.name, sorted(group.paths)) for group in groups]
 
 
 def _chain_colors(run_key: str) -> dict[str, Any]:

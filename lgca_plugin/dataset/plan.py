@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import (
     DEFAULT_METHODS,
     DEFAULT_RUN_KEY,
+    DEFAULT_SHOWN_CHAINS,
     RegionConfig,
     RegionPlan,
     RunConfig,
@@ -19,8 +20,8 @@ from ..errors import ConfigError
 from ..model.encoder import Encoder, encoder_fingerprint, load_encoder
 from ..model.prompts import ClassTexts, class_texts
 from ..predict import Predictor
-from .fields import method_field, run_fields
-from .runs import Run, existing_run
+from .fields import RESERVED_NAMES, method_field, run_fields
+from .runs import Run, existing_run, list_runs, stored_fields
 from .target import Target
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Request:
         methods: the presets
         regions: which regions are encoded
         ground_truth: label field, if any
-        run: the run that exists under the key, if any
-        overwrite: whether that run is replaced
+        run: the run that exists under the key and is gone on with, if any
+        replaces: whether a run exists under the key and is replaced; ``run`` is None then
     """
 
     target: Target
@@ -54,7 +55,7 @@ class Request:
     regions: RegionConfig
     ground_truth: str | None
     run: Run | None
-    overwrite: bool
+    replaces: bool
 
     @property
     def region_plan(self) -> RegionPlan:
@@ -73,7 +74,7 @@ class Request:
             raise ConfigError(
                 f"classification needs at least two classes, and {self.ground_truth!r} holds {found}; pass classes"
             )
-        return check_classes(labels)
+        return tuple(labels)
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def check_request(
     """
     check_run_key(run_key)
     presets = check_methods(methods)
+    _check_method_names(presets)
     names = None if classes is None else check_classes(classes)
     if names is None and ground_truth is None:
         raise ConfigError("pass classes, or a ground_truth field whose labels are the classes")
@@ -140,10 +142,14 @@ def check_request(
     target = Target.of(samples)
     if ground_truth is not None:
         target.check_label_field(ground_truth)
-    run = existing_run(target.dataset, run_key)
-    if run is None or overwrite:
-        _check_fields_are_free(target, run_key, presets, own=run.fields if run else [])
-    return Request(target, run_key, names, presets, regions or RegionConfig(), ground_truth, run, overwrite)
+    replaced = overwrite and run_key in list_runs(target.dataset)
+    run = None if replaced else existing_run(target.dataset, run_key)
+    if run is None:
+        own = stored_fields(target.dataset, run_key) if replaced else []
+        _check_fields_are_free(target, run_key, presets, own)
+    request = Request(target, run_key, names, presets, regions or RegionConfig(), ground_truth, run, replaced)
+    _check_step_weights(request)
+    return request
 
 
 def prepare(
@@ -154,7 +160,7 @@ def prepare(
     device: str | None = None,
     precision: str = "auto",
     logits: bool = False,
-    shown_chains: int = 3,
+    shown_chains: int = DEFAULT_SHOWN_CHAINS,
 ) -> Plan:
     """Loads the model, embeds the texts, and finds out what is left to do.
 
@@ -203,6 +209,12 @@ def prepare(
     return Plan(request, config, texts, encoder, predictor, sample_ids, todo, warnings)
 
 
+def _check_method_names(methods: Sequence[Method]) -> None:
+    for method in methods:
+        if method.name in RESERVED_NAMES:
+            raise ConfigError(f"a method can't be called {method.name!r}: a field of every run is; choose another name")
+
+
 def _check_fields_are_free(target: Target, run_key: str, methods: Sequence[Method], own: Sequence[str]) -> None:
     schema = target.dataset.get_field_schema()
     taken = [field for field in run_fields(run_key, methods) if field in schema and field not in own]
@@ -213,7 +225,7 @@ def _check_fields_are_free(target: Target, run_key: str, methods: Sequence[Metho
 
 
 def _check_same_config(request: Request, config: RunConfig) -> None:
-    if request.run is None or request.overwrite:
+    if request.run is None:
         return
     different = request.run.config.differences(config)
     if different:
@@ -223,18 +235,40 @@ def _check_same_config(request: Request, config: RunConfig) -> None:
         )
 
 
+def _check_step_weights(request: Request) -> None:
+    steps = request.region_plan.steps
+    for method in request.methods:
+        weights = method.step_weights
+        if weights is None or method.regions != "chains":
+            continue
+        if len(weights) <= steps:
+            raise ConfigError(f"step_weights of {method.name!r} has {len(weights)} entries for {steps + 1} steps")
+        if not any(weights[: steps + 1]):
+            raise ConfigError(f"step_weights of {method.name!r} gives no weight to the first {steps + 1} steps")
+
+
 def _find_work(request: Request) -> tuple[list[str], list[tuple[str, str]]]:
-    samples = request.target.samples
-    ids, paths = samples.values(["id", "filepath"])
-    if request.run is None or request.overwrite:
-        return ids, list(zip(ids, paths, strict=True))
-    schema = request.target.dataset.get_field_schema()
+    ids, paths = request.target.samples.values(["id", "filepath"])
+    done = finished_samples(request, ids) if request.run is not None else set()
+    return ids, [(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ not in done]
+
+
+def finished_samples(request: Request, ids: Sequence[str]) -> set[str]:
+    """Finds which samples have all of the run's predictions.
+
+    Args:
+        request: the checked call
+        ids: sample ids
+
+    Returns:
+        the ids among them that need no encoding any more
+    """
     fields = [method_field(request.run_key, method.name) for method in request.methods]
+    schema = request.target.dataset.get_field_schema()
     if not all(field in schema for field in fields):  # killed between registering the run and declaring its fields
-        return ids, list(zip(ids, paths, strict=True))
-    labels = samples.values([f"{field}.label" for field in fields])
-    predicted = [all(label is not None for label in of_sample) for of_sample in zip(*labels, strict=True)]
-    return ids, [(id_, path) for id_, path, is_done in zip(ids, paths, predicted, strict=True) if not is_done]
+        return set()
+    stored = request.target.stored(ids, [f"{field}.label" for field in fields])
+    return {id_ for id_, labels in stored.items() if all(label is not None for label in labels)}
 
 
 def _warnings(encoder: Encoder, texts: ClassTexts, *, described: bool) -> list[str]:

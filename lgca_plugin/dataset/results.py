@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..batches import EngineStats
 from ..engine import EncodedImage, FailedImage
+from ..errors import LgcaError
 from . import fields as f
+from .plan import finished_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .plan import Plan
     from .runs import Run
+    from .target import Target
 
 WRITE_IMAGES = 64
 WRITE_SECONDS = 5.0
@@ -26,6 +29,7 @@ class Writer:
 
     def __init__(self, plan: Plan, run: Run) -> None:
         self._plan = plan
+        self._run = run
         self._key = run.key
         self._pending: list[EncodedImage[str] | FailedImage[str]] = []
         self._last_flush = time.perf_counter()
@@ -45,6 +49,8 @@ class Writer:
         self._last_flush = time.perf_counter()
         if not outcomes:
             return
+        if not self._run.is_current():
+            raise LgcaError(f"run {self._run.key!r} was deleted or started again elsewhere, so this one has stopped")
         encoded = [outcome for outcome in outcomes if isinstance(outcome, EncodedImage)]
         failed = {outcome.id: outcome.reason for outcome in outcomes if isinstance(outcome, FailedImage)}
         predictions = self._plan.predictor.predict(encoded)
@@ -99,16 +105,25 @@ def record_outcome(
 
 
 def _outcome_counts(run: Run, plan: Plan) -> dict[str, Any]:
-    """Counts, from what is stored now, how each sample of the call ended."""
-    writable = plan.request.target.writable
-    paths = [f.method_field(run.key, method.name) + ".label" for method in plan.config.methods]
-    ids, reasons, *labels = writable.values(["id", f.error_field(run.key), *paths])
-    complete = [all(label is not None for label in of_sample) for of_sample in zip(*labels, strict=True)]
-    state = {
-        id_: "predicted" if is_complete else "failed" if reason is not None else "pending"
-        for id_, reason, is_complete in zip(ids, reasons, complete, strict=True)
+    """Counts, from what is stored now, how each sample of the run ended, and how those of this call did."""
+    target = plan.request.target
+    finished = finished_samples(plan.request, plan.sample_ids)
+    stored = target.stored(plan.sample_ids, [f.error_field(run.key)])
+    failed = {id_ for id_, (reason,) in stored.items() if reason is not None} - finished
+    skipped = len(plan.sample_ids) - len(stored)
+    counts = {
+        "predicted": _count(target, *(f.method_field(run.key, method.name) for method in plan.config.methods)),
+        "failed": _count(target, f.error_field(run.key)),
+        "skipped": skipped,
+        "pending": len(stored) - len(finished) - len(failed),
     }
-    ended = [state.get(id_, "skipped") for id_ in plan.sample_ids]
-    counts: dict[str, Any] = {name: ended.count(name) for name in ("predicted", "failed", "skipped", "pending")}
-    deleted = {"deleted from the dataset during the run": counts["skipped"]} if counts["skipped"] else {}
-    return {"total": len(ended), **counts, "skipped_reasons": deleted}
+    reasons = {"deleted from the dataset during the run": skipped} if skipped else {}
+    return {"total": sum(counts.values()), **counts, "skipped_reasons": reasons}
+
+
+def _count(target: Target, *fields: str) -> int:
+    """Counts the samples of the dataset that have a value in all of some fields."""
+    samples = target.writable
+    for field in fields:
+        samples = samples.exists(field)
+    return len(samples)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, RunNotFoundError
 from .fields import error_field, forget_fields, method_field, run_fields
+from .target import image_samples
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -31,6 +33,7 @@ class Run:
         self.key = key
         self.config = config
         self.results = results
+        self._token = _tokens(dataset).get(key)
 
     @property
     def fields(self) -> list[str]:
@@ -43,7 +46,7 @@ class Run:
         path = error_field(self.key)
         if path not in self.dataset.get_field_schema():
             return {}
-        failed = _all_slices(self.dataset).exists(path)
+        failed = image_samples(self.dataset).exists(path)
         ids, reasons = failed.values(["id", path])
         return dict(zip(ids, reasons, strict=True))
 
@@ -57,10 +60,12 @@ class Run:
 
         Returns:
             a dict with ``status``; ``total`` and the counts ``predicted``, ``failed``, ``skipped`` and ``pending`` that
-            sum to it (``pending`` is 0 once the status is ``"done"``); ``skipped_reasons``; ``encodes``,
-            ``encodes_per_image`` and ``planned_encodes_per_image``; ``seconds``, ``images_per_second`` and
-            ``encodes_per_second`` of the last call; ``batch_fill`` in [0, 1]; ``methods``, ``classes`` (how many),
-            ``encoder``, ``device``, ``precision`` and ``templates`` (classes that nobody described)
+            sum to it: the first two over all samples that the run has come to, in however many calls, the others of
+            the last call (``pending`` is 0 once the status is ``"done"``); ``skipped_reasons``; ``images_encoded``,
+            ``encodes``, ``seconds``, and their ratios ``encodes_per_image``, ``images_per_second`` and
+            ``encodes_per_second``, over all calls; ``planned_encodes_per_image``, the most there can be; ``engine``,
+            the last call's :class:`~lgca_plugin.batches.EngineStats`; ``methods``, ``classes`` (how many), ``encoder``,
+            ``device``, ``precision``, ``templates`` (classes that nobody described), ``warnings`` and ``version``
         """
         summary = {name: value for name, value in self.results.items() if name != "descriptions"}
         return {
@@ -73,8 +78,11 @@ class Run:
 
     def delete(self) -> None:
         """Deletes the run: its record and its fields, and nothing else."""
-        forget_fields(self.dataset, self.key, self.fields)
-        self.dataset.delete_run(self.key)
+        delete_run(self.dataset, self.key)
+
+    def is_current(self) -> bool:
+        """Tells whether this is still the run under its key: not deleted, and not started again, by anybody."""
+        return bool(self._token == _tokens(self.dataset).get(self.key))
 
     def save(self) -> None:
         """Writes :attr:`results` to the run's record."""
@@ -93,15 +101,47 @@ class Run:
 
 def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any]) -> Run:
     """Writes a new run's record, so that an interrupted run can be found and gone on with."""
-    stored = dataset.init_run(package=PACKAGE, run=json.dumps(config.to_json()))
+    stored = dataset.init_run(
+        package=PACKAGE, run=json.dumps(config.to_json()), fields=run_fields(run_key, config.methods)
+    )
     dataset.register_run(run_key, stored)
+    _tokens(dataset).set(run_key, uuid.uuid4().hex)
     run = Run(dataset, run_key, config, results)
     run.save()
     return run
 
 
+def delete_run(dataset: fo.Dataset, run_key: str) -> None:
+    """Deletes a run, of whatever release: its record and its fields, and nothing else.
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+    """
+    dataset = _of_view(dataset)
+    fields = stored_fields(dataset, run_key)
+    made = _stored_results(dataset, run_key).get("made") or {}
+    _tokens(dataset).delete(run_key)  # first, so that a process that still writes to the run stops
+    forget_fields(dataset, run_key, fields, made)
+    dataset.delete_run(run_key)
+
+
+def stored_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
+    """Lists the fields that belong to a run, of whatever release.
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+    """
+    dataset = _of_view(dataset)
+    runs = dataset.list_runs(package=PACKAGE)
+    if run_key not in runs:
+        known = f"its runs are {', '.join(runs)}" if runs else "it has none yet"
+        raise RunNotFoundError(f"dataset {dataset.name!r} has no zero-shot run {run_key!r}; {known}")
+    return list(dataset.get_run_info(run_key).config.fields)
+
+
 def list_runs(dataset: fo.Dataset) -> list[str]:
     """Lists the keys of the zero-shot runs on a dataset, oldest first."""
+    dataset = _of_view(dataset)
     keys = dataset.list_runs(package=PACKAGE)
     return sorted(keys, key=lambda key: dataset.get_run_info(key).timestamp)
 
@@ -120,16 +160,10 @@ def load_run(dataset: fo.Dataset, run_key: str) -> Run:
         RunNotFoundError: if the dataset has no such run
         ConfigError: if another release wrote the run's record and this one can't read it
     """
-    runs = dataset.list_runs(package=PACKAGE)
-    if run_key not in runs:
-        known = f"its runs are {', '.join(runs)}" if runs else "it has none yet"
-        raise RunNotFoundError(f"dataset {dataset.name!r} has no zero-shot run {run_key!r}; {known}")
+    dataset = _of_view(dataset)
+    stored_fields(dataset, run_key)
     config = RunConfig.from_json(json.loads(dataset.get_run_info(run_key).config.run))
-    stored = dataset.load_run_results(run_key, cache=False)
-    results = stored.serialize() if stored is not None else {}
-    results = json.loads(json.dumps(results))
-    results.pop("cls", None)
-    return Run(dataset, run_key, config, results)
+    return Run(dataset, run_key, config, _stored_results(dataset, run_key))
 
 
 def existing_run(dataset: fo.Dataset, run_key: str) -> Run | None:
@@ -145,5 +179,19 @@ def existing_run(dataset: fo.Dataset, run_key: str) -> Run | None:
     return None
 
 
-def _all_slices(dataset: fo.Dataset) -> Any:
-    return dataset.select_group_slices(media_type="image") if dataset.media_type == "group" else dataset
+def _stored_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
+    stored = dataset.load_run_results(run_key, cache=False)
+    results: dict[str, Any] = json.loads(json.dumps(stored.serialize() if stored is not None else {}))
+    results.pop("cls", None)
+    return results
+
+
+def _tokens(dataset: fo.Dataset) -> Any:
+    """The store in which each run's token lies: another process sees at once that a run is gone or another one."""
+    from fiftyone.operators.store import ExecutionStore
+
+    return ExecutionStore.create("lgca_runs", dataset_id=dataset._doc.id)  # noqa: SLF001 (no public name for the id)
+
+
+def _of_view(samples: Any) -> Any:
+    return samples._root_dataset  # noqa: SLF001 (no public name leads from a view to its dataset)

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import fiftyone as fo
+
+_MOST_SELECTED = 100_000  # beyond, a list of ids no longer fits into one MongoDB query
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,7 @@ class Target:
     Attributes:
         dataset: the dataset that the samples belong to
         samples: the samples as a flat collection of images, the active slice of a grouped one
-        writable: all samples that they are among, whatever a view filters by
+        writable: all image samples of the dataset, with all their fields, whatever a view hides
     """
 
     dataset: fo.Dataset
@@ -42,18 +46,19 @@ class Target:
             raise ConfigError(
                 "patches, frames and clips can't be classified in place; pass the dataset or a view of whole images"
             )
-        flat, writable = samples, dataset
+        flat = samples
+        if samples._is_dynamic_groups:  # noqa: SLF001
+            flat = samples = samples.flatten()
         media_type = samples.media_type
         if media_type == "group":
             media_type = samples.group_media_types[samples.group_slice]
             flat = samples.select_group_slices(samples.group_slice)
-            writable = dataset.select_group_slices(samples.group_slice)
         if media_type not in ("image", None):
             where = f" (slice {samples.group_slice!r})" if samples.media_type == "group" else ""
             raise ConfigError(f"only images can be classified, and these samples{where} are of type {media_type!r}")
         if len(flat) == 0:
             raise ConfigError("there are no samples to classify: the dataset or view is empty")
-        return cls(dataset, flat, writable)
+        return cls(dataset, flat, image_samples(dataset))
 
     def check_label_field(self, ground_truth: str) -> None:
         """Checks that a field holds one class label a sample.
@@ -80,6 +85,27 @@ class Target:
 
         return getattr(self.dataset.get_field(name), "document_type", None) is fo.Classification
 
+    def stored(self, ids: Sequence[str], paths: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+        """Reads values of samples as they are stored, also where a view hides fields or filters labels.
+
+        Args:
+            ids: sample ids
+            paths: fields, or fields of labels
+
+        Returns:
+            id to the values; without the ids that the dataset no longer holds
+        """
+        samples = self.writable.select(ids) if len(ids) < _MOST_SELECTED else self.writable
+        found, *columns = samples.values(["id", *paths])
+        values = dict(zip(found, zip(*columns, strict=True) if columns else [()] * len(found), strict=True))
+        return {id_: values[id_] for id_ in ids if id_ in values}
+
     def distinct_labels(self, ground_truth: str) -> list[str]:
-        """Lists the distinct labels of a field, sorted."""
-        return [label for label in self.samples.distinct(f"{ground_truth}.label") if label is not None]
+        """Lists the distinct labels of a field among the samples, sorted, without blank ones."""
+        stored = self.stored(self.samples.values("id"), [f"{ground_truth}.label"])
+        return sorted({label for (label,) in stored.values() if label and label.strip()})
+
+
+def image_samples(dataset: fo.Dataset) -> Any:
+    """Gives all image samples of a dataset, those of every slice if it is grouped."""
+    return dataset.select_group_slices(media_type="image") if dataset.media_type == "group" else dataset

@@ -175,7 +175,7 @@ def name_key(name: str) -> str:
 
 def spoken(name: str) -> str:
     """Gives a class name as it is put into sentences: underscores, which stand for spaces in labels, become spaces."""
-    return name.replace("_", " ")
+    return " ".join(name.replace("_", " ").split())
 
 
 def attribute_sentence(name: str, attribute: str) -> str:

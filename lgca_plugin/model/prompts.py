@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import ConfigError
 from ..method.scores import class_vector
 from .descriptions import match_descriptions, read_descriptions, spoken
 
@@ -101,12 +102,18 @@ def class_texts(
         the texts of every class
 
     Raises:
-        ConfigError: if the descriptions can't be read, have another shape, or match no class
+        ConfigError: if the descriptions can't be read, have another shape, or match no class, or if two classes read
+            the same in a prompt
     """
     found: dict[str, tuple[str, ...]] = {}
     unused: list[str] = []
     if descriptions is not None:
         found, unused = match_descriptions(classes, read_descriptions(descriptions))
+    prompts: dict[str, str] = {}
+    for name in classes:
+        other = prompts.setdefault(label_prompt(name), name)
+        if other != name:
+            raise ConfigError(f"classes {other!r} and {name!r} read the same in a prompt; merge them or rename one")
     ensemble = templates()
     return ClassTexts(
         classes=tuple(classes),

@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         exit status: 0, or 1 with a sentence on standard error
     """
     options = _parser().parse_args(arguments)
-    logging.getLogger("fiftyone").setLevel(logging.WARNING)
+    for chatty in ("fiftyone", "eta"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         dataset = _draw(options.count)
         run = _classify(dataset, fresh=options.fresh)

@@ -11,7 +11,7 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.config import DEFAULT_METHODS, DEFAULT_RUN_KEY, check_classes
+from ..lgca_plugin.config import DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
 from ..lgca_plugin.errors import LgcaError
 from . import forms, outlook, settings
 
@@ -50,16 +50,23 @@ class Classify(foo.Operator):
             forms.refusal(inputs, "Open a dataset first, then classify it.")
             return types.Property(inputs, view=prompt)
         params = ctx.params
-        choices = forms.label_fields(ctx.dataset)
+        choices = forms.label_fields(ctx.dataset, keep=params.get("ground_truth"))
         ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
 
         classes = forms.add_classes(inputs, params, choices)
         encoder = forms.add_encoder(inputs, params)
         methods = forms.add_methods(inputs, params)
-        forms.add_descriptions(inputs, params)
+        descriptions = forms.add_descriptions(inputs, params, ctx.dataset)
         run_key_property, run_key = forms.add_run_key(inputs, params)
         regions = forms.add_advanced(inputs, params)
-        chosen = {"classes": classes, "encoder": encoder, "methods": methods, "regions": regions}
+        chosen = {
+            "classes": classes,
+            "descriptions": descriptions,
+            "encoder": encoder,
+            "methods": methods,
+            "regions": regions,
+            **settings.read_plain(params, choices),
+        }
         if run_key:
             outlook.add_run_key_notes(inputs, run_key_property, ctx, run_key, chosen)
         outlook.add_outlook(inputs, ctx, chosen)
@@ -78,7 +85,8 @@ class Classify(foo.Operator):
         from ..lgca_plugin.dataset.plan import check_request
 
         samples = ctx.target_view(require_flat=True)
-        arguments = settings.read_arguments(ctx.params, forms.label_fields(ctx.dataset))
+        choices = forms.label_fields(ctx.dataset, keep=ctx.params.get("ground_truth"))
+        arguments = settings.read_arguments(ctx.params, choices, ctx.dataset)
         checked = ("classes", "methods", "run_key", "regions", "ground_truth", "batch_size", "overwrite")
         request = check_request(samples, **{name: arguments[name] for name in checked})
         request.resolved_classes()
@@ -121,7 +129,8 @@ class Classify(foo.Operator):
         encoder: str | None = None,
         pretrained: str | None = None,
         regions: Any = None,
-        shown_chains: int = settings.DEFAULT_SHOWN_CHAINS,
+        shown_chains: int = DEFAULT_SHOWN_CHAINS,
+        logits: bool = False,
         batch_size: int | None = None,
         device: str | None = None,
         precision: str = "auto",
@@ -145,6 +154,7 @@ class Classify(foo.Operator):
             pretrained: a pretrained tag, or the path of a checkpoint
             regions: a ``RegionConfig`` or a dict of its settings
             shown_chains: how many chains of each image are written as boxes
+            logits: write all class scores onto the labels
             batch_size: crops in one call of the encoder
             device: where the model runs
             precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``
@@ -163,7 +173,7 @@ class Classify(foo.Operator):
         geometry = dataclasses.asdict(regions) if dataclasses.is_dataclass(regions) else dict(regions or {})
         params = {
             "class_source": "field" if classes is None else "typed",
-            "classes": None if classes is None else "\n".join(check_classes(classes)),
+            "classes": None if classes is None else list(check_classes(classes)),
             "ground_truth": ground_truth,
             **settings.description_params(descriptions),
             "methods": list(methods),
@@ -172,6 +182,7 @@ class Classify(foo.Operator):
             "advanced": True,
             **geometry,
             "shown_chains": shown_chains,
+            "logits": logits,
             "batch_size": batch_size,
             "device": device,
             "precision": precision,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from fiftyone.operators import types
 
-from ..lgca_plugin.config import DEFAULT_METHODS, DEFAULT_RUN_KEY, RegionConfig
+from ..lgca_plugin.config import DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
+from ..lgca_plugin.dataset.fields import method_field
+from ..lgca_plugin.dataset.runs import PACKAGE, stored_fields
 from ..lgca_plugin.errors import ConfigError
 from ..lgca_plugin.method.scores import METHODS
-from ..lgca_plugin.model.encoder import DEFAULT_MODEL, DEFAULT_PRETRAINED, PRECISIONS
+from ..lgca_plugin.model.architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED
+from ..lgca_plugin.model.encoder import PRECISIONS
 from . import settings
+from .outlook import UNREADABLE
 from .settings import Params
 
 # Suggestions only: any architecture and tag that open_clip knows can be typed. Listing them all would import torch.
@@ -46,11 +51,22 @@ REGION_NOTES = {
 }
 
 
-def label_fields(dataset: Any) -> list[str]:
-    """Lists the dataset's Classification fields."""
+def label_fields(dataset: Any, keep: str | None = None) -> list[str]:
+    """Lists the dataset's Classification fields, without those that hold the predictions of runs.
+
+    Args:
+        dataset: the FiftyOne dataset
+        keep: a field that is listed also if it is a run's
+    """
     import fiftyone as fo
 
-    return list(dataset.get_field_schema(ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification))
+    predicted: set[str] = set()
+    for run_key in dataset.list_runs(package=PACKAGE):
+        predicted.update(method_field(run_key, method) for method in METHODS)
+        with suppress(*UNREADABLE):
+            predicted.update(stored_fields(dataset, run_key))
+    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
+    return [name for name in schema if name == keep or name not in predicted]
 
 
 def refusal(inputs: Any, sentence: str) -> None:
@@ -82,25 +98,36 @@ def tabs(inputs: Any, name: str, chosen: str, choices: dict[str, str], **texts: 
     inputs.enum(name, view.values(), default=chosen, view=view, **texts)
 
 
-def add_classes(inputs: Any, params: Params, choices: list[str]) -> Any:
-    """Adds the candidate classes: taken from a label field, or typed."""
+def add_classes(inputs: Any, params: Params, choices: list[str], *, compare: bool = True) -> Any:
+    """Adds the classes: taken from a label field, or typed.
+
+    Args:
+        inputs: the form
+        params: ``ctx.params``
+        choices: the dataset's Classification fields
+        compare: ask with typed classes for a label field too, to compare predictions with
+    """
     source = settings.class_source(params) if choices else "typed"
     ways = {"field": "Labels of a field"} if choices else {}
     tabs(inputs, "class_source", source, {**ways, "typed": "Type them"}, label="Classes")
     typed = source == "typed"
     classes = None
     if typed:
-        prop = inputs.str("classes", label="Class names, one a line", view=types.TextFieldView(multiline=True, rows=5))
+        if isinstance(params.get("classes"), list):  # as code passes them
+            prop = inputs.list("classes", types.String(), label="Class names")
+        else:
+            view = types.TextFieldView(multiline=True, rows=5)
+            prop = inputs.str("classes", label="Class names, one a line", view=view)
         classes = checked(prop, settings.read_classes, {**params, "class_source": "typed"})
-    if choices:
+    if choices and (compare or not typed):
         view = types.DropdownView()
         for name in choices:
             view.add_choice(name, label=name)
-        default = "ground_truth" if "ground_truth" in choices else choices[0]
+        default = settings.default_field({**params, "class_source": source}, choices)
         prop = inputs.enum(
             "ground_truth",
             view.values(),
-            default=None if typed else default,
+            default=default,
             label="Compare with (optional)" if typed else "Label field",
             description="A label field to measure the predictions against"
             if typed
@@ -113,20 +140,21 @@ def add_classes(inputs: Any, params: Params, choices: list[str]) -> Any:
 
 def add_encoder(inputs: Any, params: Params) -> Any:
     """Adds the choice of the encoder."""
-    source = params.get("encoder") or "open_clip"
+    source = settings.encoder_source(params)
     ways = {"open_clip": "open_clip model", "checkpoint": "Checkpoint file", "demo": "Demo model"}
     tabs(inputs, "encoder", source, ways, label="Encoder")
     if source == "demo":
         note = "A tiny model for the demo's drawn birds: it ships with the plugin and knows nothing else"
         inputs.view("demo_note", types.Notice(label=note))
         return settings.read_encoder(params)
-    inputs.str("model", default=DEFAULT_MODEL, label="Architecture", view=suggestions(MODELS))
+    prop = inputs.str("model", default=DEFAULT_MODEL, label="Architecture", view=suggestions(MODELS))
+    model = checked(prop, settings.read_model, params)
     params = {"model": DEFAULT_MODEL, "pretrained": DEFAULT_PRETRAINED, **params}
     if source == "checkpoint":
         prop = inputs.str("checkpoint", label="Path of the checkpoint", view=types.TextFieldView(space=6))
     else:
         prop = inputs.str("pretrained", default=DEFAULT_PRETRAINED, label="Pretrained tag", view=suggestions(TAGS))
-    return checked(prop, settings.read_encoder, params)
+    return checked(prop, settings.read_encoder, params) if model else None
 
 
 def suggestions(values: tuple[str, ...]) -> Any:
@@ -153,14 +181,18 @@ def add_methods(inputs: Any, params: Params) -> Any:
     return checked(prop, settings.read_methods, params)
 
 
-def add_descriptions(inputs: Any, params: Params) -> None:
-    """Adds the source of the class descriptions."""
-    source = params.get("description_source") or "templates"
+def add_descriptions(inputs: Any, params: Params, dataset: Any) -> Any:
+    """Adds the source of the class descriptions; the dataset's own are offered where it has some."""
+    source = settings.description_source(params)
+    saved = settings.saved_descriptions(dataset)
+    ways = {"templates": "Templates", "upload": "Upload a file", "file": "File on the server", "typed": "Paste JSON"}
+    if saved:
+        ways["saved"] = "Saved on the dataset"
     tabs(
         inputs,
         "description_source",
         source,
-        {"templates": "Templates", "upload": "Upload a file", "file": "File on the server", "typed": "Paste JSON"},
+        ways,
         label="Class descriptions",
         description="What each class looks like, in several texts; templates stand in where there are none",
     )
@@ -179,9 +211,12 @@ def add_descriptions(inputs: Any, params: Params) -> None:
             max_size_error_message=f"The file must be smaller than {MAX_UPLOAD_BYTES // 1024**2} MB",
         )
         prop = inputs.define_property("description_upload", types.UploadedFile(), label="JSON file", view=view)
+    elif source == "saved":
+        note = f"Descriptions of {len(saved):,} classes, kept in dataset.info[{settings.SAVED_KEY!r}]"
+        prop = inputs.view("saved_note", types.Notice(label=note))
     else:
-        return
-    checked(prop, settings.read_descriptions, params)
+        return None
+    return checked(prop, settings.read_descriptions, params, dataset)
 
 
 def add_run_key(inputs: Any, params: Params) -> tuple[Any, str | None]:
@@ -197,14 +232,15 @@ def add_run_key(inputs: Any, params: Params) -> tuple[Any, str | None]:
 
 def add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
     """Adds the switch for the advanced settings and, when it is on, the settings."""
+    switched_on = bool(params.get("advanced", settings.advanced(params)))
     inputs.bool(
         "advanced",
-        default=False,
+        default=switched_on,
         label="Advanced settings",
         description="Regions, batch size, device and precision; switched off, the published defaults are used",
         view=types.SwitchView(),
     )
-    if not params.get("advanced"):
+    if not switched_on:
         return RegionConfig()
     properties: dict[str, Any] = {}
     for name, (label, note) in REGION_NOTES.items():
@@ -220,7 +256,7 @@ def add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
 
     prop = inputs.int(
         "shown_chains",
-        default=settings.DEFAULT_SHOWN_CHAINS,
+        default=DEFAULT_SHOWN_CHAINS,
         label="Chains shown",
         description="written as boxes, the most telling first",
         view=quarter(),
@@ -232,13 +268,20 @@ def add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
     view = types.DropdownView(space=3)
     for precision in PRECISIONS:
         view.add_choice(precision, label=precision)
-    inputs.enum(
+    prop = inputs.enum(
         "precision",
         view.values(),
         default="auto",
         label="Precision",
         description="of the encoder alone",
         view=view,
+    )
+    checked(prop, settings.read_precision, params)
+    inputs.bool(
+        "logits",
+        default=False,
+        label="Write all class scores as logits",
+        description="One number a class on every label, so that a long list of classes makes large samples",
     )
     inputs.bool(
         "skip_failures",

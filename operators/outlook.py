@@ -5,7 +5,6 @@ The form is built again on every keystroke, so whatever asks the database is rem
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import fiftyone.operators as foo
@@ -13,11 +12,15 @@ from fiftyone.operators import types
 
 from ..lgca_plugin.config import RegionPlan, RunConfig, check_methods
 from ..lgca_plugin.dataset.fields import run_fields
-from ..lgca_plugin.dataset.runs import PACKAGE, list_runs, load_run
+from ..lgca_plugin.dataset.runs import PACKAGE, list_runs, load_run, stored_fields
 from ..lgca_plugin.dataset.target import Target
 from ..lgca_plugin.errors import ConfigError, LgcaError
+from ..lgca_plugin.model.architectures import display_name
+from ..lgca_plugin.model.descriptions import match_descriptions, read_descriptions
 
 Chosen = dict[str, Any]
+
+UNREADABLE = (LgcaError, AttributeError, KeyError, TypeError, ValueError)  # what another release's record may raise
 
 
 def add_outlook(inputs: Any, ctx: Any, chosen: Chosen) -> None:
@@ -35,7 +38,7 @@ def add_outlook(inputs: Any, ctx: Any, chosen: Chosen) -> None:
         prop.error_message = problem
     elif chosen["methods"] and chosen["regions"]:
         per_image = RegionPlan.of(check_methods(chosen["methods"]), chosen["regions"]).encodes_per_image
-        speed = encodes_per_second(ctx, encoder_name(*chosen["encoder"])) if chosen["encoder"] else None
+        speed = encodes_per_second(ctx, display_name(*chosen["encoder"])) if chosen["encoder"] else None
         inputs.view("outlook", types.Notice(label=outlook_line(images, per_image, speed)))
 
 
@@ -60,11 +63,6 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(1, round(seconds))} s"
-
-
-def encoder_name(name: str, pretrained: str | None) -> str:
-    """Gives the name that ``load_encoder`` gives to the encoder it makes of these."""
-    return name if pretrained is None else f"{name}/{Path(pretrained).name}"
 
 
 def target_size(ctx: Any) -> tuple[int, str | None]:
@@ -98,7 +96,7 @@ def _encodes_per_second(ctx: Any, encoder: str) -> float:
     for key in reversed(list_runs(ctx.dataset)):
         try:
             summary = load_run(ctx.dataset, key).summary()
-        except LgcaError:  # another release's record
+        except UNREADABLE:
             continue
         if summary.get("encoder") == encoder and summary.get("encodes_per_second"):
             return float(summary["encodes_per_second"])
@@ -106,8 +104,9 @@ def _encodes_per_second(ctx: Any, encoder: str) -> float:
 
 
 @foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def _run_config(ctx: Any, run_key: str) -> dict[str, Any]:
-    return load_run(ctx.dataset, run_key).config.to_json()
+def _run_record(ctx: Any, run_key: str) -> dict[str, Any]:
+    run = load_run(ctx.dataset, run_key)
+    return {"config": run.config.to_json(), "descriptions": run.descriptions, "templates": run.results.get("templates")}
 
 
 def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Chosen) -> None:
@@ -118,7 +117,7 @@ def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Ch
         prop: the run key's property
         ctx: the operator's context
         run_key: a valid run key
-        chosen: ``classes``, ``encoder``, ``methods`` and ``regions`` as the form's parts returned them
+        chosen: the settings as the form's parts returned them, None where not valid
     """
     dataset = ctx.dataset
     overwrite = bool(ctx.params.get("overwrite"))
@@ -126,11 +125,16 @@ def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Ch
     problem = None
     if run_key in dataset.list_runs(package=PACKAGE):
         try:
-            config = RunConfig.from_json(remembered(ctx, _run_config, run_key))
-            own = run_fields(run_key, config.methods)
+            own = stored_fields(dataset, run_key)
+            record = remembered(ctx, _run_record, run_key)
+            config = RunConfig.from_json(record["config"])
             different = differences(config, chosen)
+            if not different and other_descriptions(config, record, chosen["descriptions"]):
+                different = ["descriptions"]
         except LgcaError as error:
             different = [str(error)]
+        except UNREADABLE:
+            different = ["its record can't be read"]
         inputs.bool(
             "overwrite",
             default=False,
@@ -156,14 +160,46 @@ def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Ch
 
 
 def differences(config: RunConfig, chosen: Chosen) -> list[str]:
-    """Names the settings in which a form differs from a run, as far as that shows without loading a model."""
+    """Names the settings in which a form differs from a run.
+
+    Left out is what shows only later: the labels of a field, the weights behind an encoder's name, and the precision
+    that ``"auto"`` comes to on the device.
+
+    Args:
+        config: what the run was asked to do
+        chosen: the settings as the form's parts returned them, None where not valid
+    """
     asked = {
-        "classes": (chosen["classes"], config.classes),
-        "methods": (chosen["methods"], [method.name for method in config.methods]),
-        "regions": (chosen["regions"], config.regions),
-        "encoder": (chosen["encoder"] and encoder_name(*chosen["encoder"]), config.encoder),
+        "classes": chosen["classes"],
+        "methods": chosen["methods"] and check_methods(chosen["methods"]),
+        "regions": chosen["regions"],
+        "encoder": chosen["encoder"] and display_name(*chosen["encoder"]),
+        "precision": None if chosen.get("precision") == "auto" else chosen.get("precision"),
+        "logits": chosen.get("logits"),
+        "shown_chains": chosen.get("shown_chains"),
     }
-    return [name for name, (wanted, has) in asked.items() if wanted is not None and wanted != has]
+    different = [name for name, wanted in asked.items() if wanted is not None and wanted != getattr(config, name)]
+    if "ground_truth" in chosen and chosen["ground_truth"] != config.ground_truth:  # None is a choice here
+        different.append("ground_truth")
+    return different
+
+
+def other_descriptions(config: RunConfig, record: dict[str, Any], given: Any) -> bool:
+    """Tells whether descriptions differ from a run's; the templates are not compared, for they would import torch.
+
+    Args:
+        config: what the run was asked to do
+        record: the texts that each class was scored with, and the classes whose texts are templates
+        given: descriptions as the form read them, None for templates alone
+    """
+    try:
+        found = match_descriptions(config.classes, read_descriptions(given))[0] if given is not None else {}
+    except ConfigError:
+        return False
+    described = {name for name in config.classes if found.get(name)}
+    if record["templates"] is not None and described != set(config.classes) - set(record["templates"]):
+        return True
+    return any(list(found[name]) != record["descriptions"].get(name) for name in described)
 
 
 def outcome_line(summary: dict[str, Any]) -> str:

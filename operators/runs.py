@@ -7,9 +7,11 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.runs import list_runs, load_run
-from ..lgca_plugin.errors import LgcaError
+from ..lgca_plugin.dataset.runs import delete_run, list_runs, stored_fields
+from ..lgca_plugin.dataset.target import image_samples
+from ..lgca_plugin.errors import ConfigError
 from .forms import refusal
+from .outlook import UNREADABLE, remembered
 
 
 class DeleteRun(foo.Operator):
@@ -51,7 +53,7 @@ class DeleteRun(foo.Operator):
         inputs.enum("run_key", view.values(), required=True, label="Run", view=view)
         key = ctx.params.get("run_key")
         if key in keys:
-            inputs.view("loss", types.Warning(label="This cannot be undone", description=loss(ctx.dataset, key)))
+            inputs.view("loss", types.Warning(label="This cannot be undone", description=remembered(ctx, loss, key)))
             prop = inputs.bool("confirm", default=False, required=True, label=f"Delete run {key!r} for good")
             if not ctx.params.get("confirm"):
                 prop.invalid = True
@@ -59,11 +61,22 @@ class DeleteRun(foo.Operator):
         return types.Property(inputs, view=prompt)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Deletes the run."""
-        key = ctx.params["run_key"]
-        run = load_run(ctx.dataset, key)
-        fields = run.fields
-        run.delete()
+        """Deletes the run.
+
+        Raises:
+            ConfigError: if it is not said which run, or it is not confirmed
+            RunNotFoundError: if the dataset has no such run
+        """
+        if ctx.dataset is None:
+            raise ConfigError("open a dataset first, then delete one of its runs")
+        key = ctx.params.get("run_key")
+        if not isinstance(key, str) or not key:
+            known = ", ".join(list_runs(ctx.dataset)) or "none"
+            raise ConfigError(f"run_key must name the run to delete; this dataset's runs: {known}")
+        fields = stored_fields(ctx.dataset, key)
+        if ctx.params.get("confirm") is not True:
+            raise ConfigError(f"deleting run {key!r} can't be undone; confirm it with confirm=True")
+        delete_run(ctx.dataset, key)
         ctx.ops.notify(f"Run {key!r} and its fields are deleted", variant="success")
         ctx.ops.reload_dataset()
         return {"run_key": key, "fields": fields}
@@ -92,12 +105,14 @@ class DeleteRun(foo.Operator):
         )
 
 
-def loss(dataset: Any, run_key: str) -> str:
-    """Says what deleting a run takes away."""
+@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
+def loss(ctx: Any, run_key: str) -> str:
+    """Says what deleting a run takes away, counted in the dataset as it is now."""
+    dataset = ctx.dataset
     try:
-        run = load_run(dataset, run_key)
-    except LgcaError as error:
-        return str(error)
-    fields = ", ".join(run.fields)
-    predicted = run.results.get("predicted", 0)
-    return f"The fields {fields} of {predicted:,} predicted samples, and the run's record. Nothing else is touched."
+        fields = stored_fields(dataset, run_key)
+    except UNREADABLE as error:
+        return f"The record of run {run_key!r} can't be read: {error}"
+    predictions = next((field for field in fields if dataset.has_field(field)), None)  # a method's field comes first
+    predicted = image_samples(dataset).count(predictions) if predictions else 0
+    return f"The fields {', '.join(fields)} of {predicted:,} predicted samples, and the run's record; nothing else."

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,29 @@ from typing import Any
 from ..lgca_plugin.config import (
     DEFAULT_METHODS,
     DEFAULT_RUN_KEY,
+    DEFAULT_SHOWN_CHAINS,
     RegionConfig,
     check_classes,
     check_methods,
     check_run_key,
 )
 from ..lgca_plugin.errors import ConfigError
-from ..lgca_plugin.model.descriptions import parse_descriptions
-from ..lgca_plugin.model.encoder import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL
+from ..lgca_plugin.model.architectures import (
+    DEFAULT_MODEL,
+    DEFAULT_PRETRAINED,
+    DEMO_MODEL,
+    FOLDER_SCHEMA,
+    REMOTE_SCHEMA,
+    check_architecture,
+)
+from ..lgca_plugin.model.descriptions import check_descriptions, parse_descriptions
+from ..lgca_plugin.model.encoder import PRECISIONS
 
 Params = dict[str, Any]
 
-DEFAULT_SHOWN_CHAINS = 3
+REGION_SETTINGS = tuple(field.name for field in fields(RegionConfig))
+ADVANCED = (*REGION_SETTINGS, "shown_chains", "batch_size", "device", "precision", "logits", "skip_failures")
+SAVED_KEY = "lgca_descriptions"  # of dataset.info: class name to texts
 
 
 def class_source(params: Params) -> str:
@@ -37,13 +50,23 @@ def class_source(params: Params) -> str:
 
 
 def read_classes(params: Params) -> tuple[str, ...] | None:
-    """Reads the typed classes, one a line; None when they come from a label field."""
+    """Reads the typed classes, one a line or as a list; None when they come from a label field."""
     if class_source(params) == "field":
         return None
-    text = (params.get("classes") or "").strip()
+    given = params.get("classes") or ""
+    if not isinstance(given, str):
+        return check_classes(given)
+    text = given.strip()
     if not text:
         raise ConfigError("type the candidate classes, one a line")
     return check_classes(text.splitlines())
+
+
+def default_field(params: Params, choices: list[str]) -> str | None:
+    """Gives the label field that the form proposes: none to compare typed classes with."""
+    if class_source(params) == "typed" or not choices:
+        return None
+    return "ground_truth" if "ground_truth" in choices else choices[0]
 
 
 def read_ground_truth(params: Params, choices: list[str]) -> str | None:
@@ -57,15 +80,42 @@ def read_ground_truth(params: Params, choices: list[str]) -> str | None:
     return field
 
 
-def read_descriptions(params: Params) -> dict[str, tuple[str, ...]] | str | None:
-    """Reads the class descriptions: typed, uploaded, or the path of a file; None for the templates."""
-    source = params.get("description_source") or "templates"
+def saved_descriptions(dataset: Any) -> dict[str, Any]:
+    """Gives the class descriptions that the dataset keeps, as they are; none if it keeps none."""
+    saved = (dataset.info or {}).get(SAVED_KEY)
+    return dict(saved) if isinstance(saved, dict) else {}
+
+
+def description_source(params: Params) -> str:
+    """Where the descriptions come from; where that is not said, a parameter that holds some says it."""
+    if params.get("description_source"):
+        return str(params["description_source"])
+    sources = {"descriptions": "typed", "description_file": "file", "description_upload": "upload"}
+    return next((source for name, source in sources.items() if params.get(name)), "templates")
+
+
+def read_descriptions(params: Params, dataset: Any) -> dict[str, tuple[str, ...]] | str | None:
+    """Reads the class descriptions: typed, uploaded, the dataset's, or the path of a file; None for the templates."""
+    source = description_source(params)
+    if source == "saved":
+        return read_saved(dataset)
     if source == "file":
         return existing_file(params.get("description_file"), "a JSON file that maps each class to a list of texts")
     if source == "upload":
         return read_upload(params.get("description_upload"))
     typed = (params.get("descriptions") or "").strip()
     return parse_descriptions(typed, name="as typed") if source == "typed" and typed else None
+
+
+def read_saved(dataset: Any) -> dict[str, tuple[str, ...]]:
+    """Reads the descriptions that the dataset keeps, which anyone may have edited."""
+    saved = saved_descriptions(dataset)
+    if not saved:
+        raise ConfigError(f"dataset.info has no {SAVED_KEY!r}; choose another source of descriptions")
+    try:
+        return check_descriptions(saved)
+    except ConfigError as error:
+        raise ConfigError(f"dataset.info[{SAVED_KEY!r}] can't be used: {error}") from error
 
 
 def read_upload(upload: Any) -> dict[str, tuple[str, ...]]:
@@ -89,16 +139,26 @@ def description_params(descriptions: dict[str, list[str]] | str | Path | None) -
     return {"description_source": "typed", "descriptions": json.dumps(descriptions)}
 
 
+def encoder_source(params: Params) -> str:
+    """Which kind of encoder is meant; where that is not said, the path of a checkpoint says it."""
+    return str(params.get("encoder") or ("checkpoint" if params.get("checkpoint") else "open_clip"))
+
+
+def read_model(params: Params) -> str:
+    """Reads the name of the architecture, which must be one that exists."""
+    return check_architecture((params.get("model") or "").strip() or DEFAULT_MODEL)
+
+
 def read_encoder(params: Params) -> tuple[str, str | None]:
     """Reads the encoder as the name and the pretrained tag or path that ``load_encoder`` takes."""
-    source = params.get("encoder") or "open_clip"
+    source = encoder_source(params)
     if source == "demo":
         return DEMO_MODEL, None
-    model = (params.get("model") or "").strip() or DEFAULT_MODEL
+    model = read_model(params)
     if source == "checkpoint":
         return model, existing_file(params.get("checkpoint"), "a checkpoint: safetensors, or a torch file")
     tag = (params.get("pretrained") or "").strip()
-    if model.startswith(("hf-hub:", "local-dir:")):  # these bring their own weights
+    if model == DEMO_MODEL or model.startswith((REMOTE_SCHEMA, FOLDER_SCHEMA)):  # these bring their own weights
         return model, None
     if not tag:
         raise ConfigError(f"give the pretrained tag of {model}, such as {DEFAULT_PRETRAINED!r}")
@@ -139,17 +199,21 @@ def read_run_key(params: Params) -> str:
     return check_run_key(DEFAULT_RUN_KEY if key is None else key.strip())
 
 
+def advanced(params: Params) -> Params:
+    """Gives the advanced settings that count: none while they are switched off, all where nobody says which."""
+    if not params.get("advanced", True):
+        return {}
+    return {name: params[name] for name in ADVANCED if params.get(name) is not None}
+
+
 def read_regions(params: Params) -> RegionConfig:
-    """Reads the region settings; the defaults unless the advanced settings are switched on."""
-    if not params.get("advanced"):
-        return RegionConfig()
-    given = {field.name: params.get(field.name) for field in fields(RegionConfig)}
-    return RegionConfig(**{name: value for name, value in given.items() if value is not None})
+    """Reads the region settings."""
+    return RegionConfig(**{name: value for name, value in advanced(params).items() if name in REGION_SETTINGS})
 
 
 def read_count(params: Params, name: str, default: int | None, at_least: int) -> int | None:
     """Reads a whole number of the advanced settings."""
-    value = params.get(name) if params.get("advanced") else None
+    value = advanced(params).get(name)
     if value is None:
         return default
     if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
@@ -167,29 +231,59 @@ def read_shown_chains(params: Params) -> int | None:
     return read_count(params, "shown_chains", DEFAULT_SHOWN_CHAINS, 0)
 
 
-def read_arguments(params: Params, choices: list[str]) -> Params:
+def read_logits(params: Params) -> bool:
+    """Reads whether the labels carry all class scores."""
+    return bool(advanced(params).get("logits", False))
+
+
+def read_precision(params: Params) -> str:
+    """Reads the floating-point type of the encoder."""
+    precision = str(advanced(params).get("precision") or "auto")
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    return precision
+
+
+def read_plain(params: Params, choices: list[str]) -> Params:
+    """Reads the settings that a run's record holds as they are, without those that are not valid."""
+    readers: dict[str, Callable[[], Any]] = {
+        "ground_truth": lambda: read_ground_truth({"ground_truth": default_field(params, choices), **params}, choices),
+        "shown_chains": lambda: read_shown_chains(params),
+        "logits": lambda: read_logits(params),
+        "precision": lambda: read_precision(params),
+    }
+    found: Params = {}
+    for name, read in readers.items():
+        with suppress(ConfigError):
+            found[name] = read()
+    return found
+
+
+def read_arguments(params: Params, choices: list[str], dataset: Any) -> Params:
     """Reads everything as keyword arguments of ``lgca.classify``, the encoder still by name.
 
     Args:
         params: ``ctx.params``
         choices: the dataset's Classification fields
+        dataset: the dataset, for the descriptions that it keeps
 
     Raises:
         ConfigError: for the first setting that is not valid
     """
-    advanced = params if params.get("advanced") else {}
+    others = advanced(params)
     return {
         "classes": read_classes(params),
         "ground_truth": read_ground_truth(params, choices),
-        "descriptions": read_descriptions(params),
+        "descriptions": read_descriptions(params, dataset),
         "methods": read_methods(params),
         "run_key": read_run_key(params),
         "encoder": read_encoder(params),
         "regions": read_regions(params),
         "shown_chains": read_shown_chains(params),
         "batch_size": read_batch_size(params),
-        "device": (advanced.get("device") or "").strip() or None,
-        "precision": advanced.get("precision") or "auto",
-        "skip_failures": bool(advanced.get("skip_failures", True)),
+        "device": others.get("device", "").strip() or None,
+        "precision": read_precision(params),
+        "logits": read_logits(params),
+        "skip_failures": bool(others.get("skip_failures", True)),
         "overwrite": bool(params.get("overwrite", False)),
     }

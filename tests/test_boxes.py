@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matching import all_of
 
-from lgca_plugin.method.boxes import chain_counts, expand_boxes, sample_boxes, select_salient
+from lgca_plugin.method.boxes import chain_counts, expand_boxes, matching_chains, sample_boxes, select_salient
 
 HASH = hashlib.sha256(b"an image").hexdigest()
 GOLDEN = [[106, 30, 130, 130], [89, 27, 130, 130], [23, 41, 150, 150], [88, 1, 143, 143]]
@@ -224,6 +225,27 @@ def test_expand__enormous_growth_is_the_largest_square(growth: float) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------- chains
+
+
+@pytest.mark.parametrize(
+    ("crops", "steps", "chains"),
+    [(60, 2, 34), (60, 0, 60), (1, 0, 1), (3, 2, 1), (2, 2, 1)],  # the last: one chain costs 3, and there is no less
+)
+def test_matching_chains__literal(crops: int, steps: int, chains: int) -> None:
+    assert matching_chains(crops, keep=0.5, steps=steps) == chains
+
+
+@settings(max_examples=100, deadline=None)
+@given(crops=st.integers(1, 200), keep=st.floats(0.01, 0.99), steps=st.integers(0, 6))
+def test_matching_chains__is_the_most_that_can_be_afforded(crops: int, keep: float, steps: int) -> None:
+    affordable = [n for n in range(1, crops + 1) if sum(chain_counts(n, keep=keep, steps=steps)) <= crops]
+    assert matching_chains(crops, keep=keep, steps=steps) == max(affordable, default=1)
+
+
+def test_matching_chains__is_quick_enough_for_every_keystroke() -> None:
+    started = time.perf_counter()
+    matching_chains(10_000, keep=0.9, steps=20)
+    assert time.perf_counter() - started < 0.05
 
 
 @pytest.mark.parametrize(

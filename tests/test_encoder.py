@@ -18,6 +18,7 @@ import reference
 from matching import all_of
 
 from lgca_plugin.errors import ConfigError, LgcaError, ModelUnavailableError
+from lgca_plugin.model.architectures import display_name
 from lgca_plugin.model.encoder import Encoder, OpenClipEncoder, load_encoder
 
 TINY = "lgca-test-tiny"
@@ -265,6 +266,76 @@ def test_device_and_precision__that_do_not_exist_are_named(
     path = save(random_model(), tmp_path / "weights.safetensors")
     with pytest.raises(ConfigError, match=all_of(words)):
         load_encoder(TINY, pretrained=path, **options)
+
+
+def add_architecture(folder: Path, name: str, **changes: Any) -> None:
+    import open_clip
+
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({**CONFIG, **changes}), encoding="utf-8")
+    open_clip.add_model_config(path)
+
+
+def test_package__that_a_tokenizer_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SigLIP's tokenizers come through transformers, which open_clip does not require."""
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    tokenizer = {"hf_tokenizer_name": "timm/ViT-B-16-SigLIP"}
+    add_architecture(tmp_path, "lgca-test-siglip", text_cfg={**CONFIG["text_cfg"], **tokenizer})
+    path = save(random_model(), tmp_path / "weights.safetensors")
+    with pytest.raises(ModelUnavailableError, match=r"needs the package transformers: pip install transformers$"):
+        load_encoder("lgca-test-siglip", pretrained=path, device="cpu")
+
+
+def test_package__that_a_text_tower_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from open_clip import hf_model
+
+    monkeypatch.setattr(hf_model, "transformers", None)
+    add_architecture(tmp_path, "lgca-test-hf", text_cfg={"hf_model_name": "no/such", "hf_tokenizer_name": "no/such"})
+    path = save(random_model(), tmp_path / "weights.safetensors")
+    with pytest.raises(ModelUnavailableError, match=r"needs the package transformers: pip install transformers$"):
+        load_encoder("lgca-test-hf", pretrained=path, device="cpu")
+
+
+def test_model__that_fails_for_another_reason_than_the_network_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from open_clip import pretrained
+
+    add_architecture(tmp_path, "lgca-test-timm", vision_cfg={"timm_model_name": "no_such_tower", "image_size": 32})
+    path = save(random_model(), tmp_path / "weights.safetensors")
+    monkeypatch.setitem(pretrained._PRETRAINED, "lgca-test-timm", {"tag": {"file": path}})
+    with pytest.raises(ModelUnavailableError, match="no_such_tower") as caught:
+        load_encoder("lgca-test-timm", pretrained="tag", device="cpu")
+    assert "reachable" not in str(caught.value)
+    assert_one_sentence(caught.value)
+
+
+def test_names__are_known_without_torch() -> None:
+    """The form checks them at every keystroke, in a process that may never load a model."""
+    script = """
+        import sys
+        from lgca_plugin.model.architectures import architectures, check_architecture
+        before = architectures()
+        check_architecture("ViT-B-32")
+        assert "torch" not in sys.modules
+        import open_clip
+        assert sorted(before) == sorted(open_clip.list_models())
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "pretrained", "shown"),
+    [
+        ("demo", None, "demo"),
+        ("demo", "openai", "demo"),
+        ("ViT-B-32-quickgelu", None, "ViT-B-32-quickgelu/openai"),
+        ("ViT-B-32", "/a/b.pt", "ViT-B-32/b.pt"),
+        ("hf-hub:a/b", None, "hf-hub:a/b"),
+    ],
+)
+def test_names__that_runs_record(name: str, pretrained: str | None, shown: str) -> None:
+    assert display_name(name, pretrained) == shown
 
 
 @pytest.mark.slow

@@ -107,6 +107,24 @@ def test_form__offers_classification_fields_only(birds):
     assert properties["ground_truth"].type.values == ["ground_truth", "taken"]
 
 
+@pytest.mark.parametrize("readable", [True, False])
+def test_form__offers_no_predictions_of_runs_as_labels(birds, classes, readable):
+    run_it(birds, **typed(*classes, advanced=True, run_key="a", **LIGHT))
+    if not readable:  # as another release might leave it
+        record = birds.get_run_info("a")
+        record.config.run, record.config.fields = "?", None
+        birds.update_run_config("a", record.config)
+    properties, verdict = form(birds)
+    assert properties["ground_truth"].type.values == ["ground_truth", "taken"]
+    assert not verdict.invalid
+    properties, verdict = form(birds, **typed("a", "b", run_key="b", ground_truth="a_clip"))  # on purpose, from code
+    assert "a_clip" in properties["ground_truth"].type.values
+    assert not verdict.invalid
+    birds.delete_sample_fields(["ground_truth", "taken"])
+    properties, _ = form(birds)
+    assert properties["class_source"].type.values == ["typed"]
+
+
 def test_form__explains_every_method(birds):
     properties, _ = form(birds)
     choices = properties["methods"].view.choices
@@ -135,6 +153,9 @@ def test_form__without_label_fields_asks_for_names(dataset, demo_images):
         (typed("a", "b", methods=[]), "methods", "methods is empty"),
         (typed("a", "b", methods=["clip", "magic"]), "methods", "unknown method 'magic'"),
         (typed("a", "b", encoder="open_clip", model="ViT-B-16", pretrained=""), "pretrained", "pretrained tag"),
+        (typed("a", "b", encoder="open_clip", model="ViT-B-33"), "model", "no model 'ViT-B-33'; did you mean ViT-B-32"),
+        (typed("a", "b", encoder="checkpoint", model="ViT-B-33"), "model", "did you mean ViT-B-32"),
+        (typed("a", "b", encoder="open_clip", model="local-dir:/no/such"), "model", "no model in '/no/such'"),
         (typed("a", "b", encoder="checkpoint", checkpoint="/no/such.pt"), "checkpoint", "no file '/no/such.pt'"),
         (typed("a", "b", description_source="typed", descriptions="{"), "descriptions", "not JSON"),
         (typed("a", "b", description_source="typed", descriptions="[1]"), "descriptions", "must map each class"),
@@ -149,6 +170,8 @@ def test_form__without_label_fields_asks_for_names(dataset, demo_images):
         (typed("a", "b", advanced=True, steps=-1), "steps", "steps must be at least 0"),
         (typed("a", "b", advanced=True, keep=1.0), "keep", "keep must be between 0 and 1"),
         (typed("a", "b", advanced=True, growth=1.0), "growth", "growth must be greater than 1"),
+        (typed("a", "b", crops=0), "crops", "crops must be at least 1"),
+        (typed("a", "b", advanced=True, precision="fp12"), "precision", "must be one of auto, fp32"),
         (typed("a", "b", advanced=True, batch_size=0), "batch_size", "at least 1"),
         (typed("a", "b", advanced=True, shown_chains=-1), "shown_chains", "at least 0"),
     ],
@@ -164,11 +187,33 @@ def test_form__bad_input_is_shown_under_its_field_and_nothing_is_written(birds, 
     assert (list(birds.get_field_schema()), birds.list_runs()) == before
 
 
+def test_form__takes_every_kind_of_model_name(birds):
+    names = ("ViT-L-14", "demo", "hf-hub:someone/some-model")
+    assert [errors(birds, **typed("a", "b", encoder="open_clip", model=name)) for name in names] == [{}, {}, {}]
+
+
 def test_form__advanced_settings_count_only_while_switched_on(birds):
-    properties, _ = form(birds, **typed("a", "b", crops=5))
+    properties, _ = form(birds, **typed("a", "b", advanced=False, crops=5))
     assert "8 images x 87 encodes" in properties["outlook"].view.label
     properties, _ = form(birds, **typed("a", "b", advanced=True, crops=5, steps=0))
     assert properties["outlook"].view.label == "8 images x 6 encodes = 48 encodes"
+
+
+def test_form__settings_given_without_their_switch_count(birds):
+    texts = json.dumps({"a": ["a bird"], "b": ["a fish"]})
+    properties, _ = form(birds, **typed("a", "b", crops=5, steps=0, descriptions=texts))
+    assert properties["outlook"].view.label == "8 images x 6 encodes = 48 encodes"
+    assert properties["advanced"].default is True
+    assert properties["description_source"].default == "typed"
+    assert "descriptions" in errors(birds, **typed("a", "b", descriptions="{"))
+
+
+def test_run__settings_given_without_their_switch_count(birds):
+    texts = {"a": ["a bird."], "b": ["a fish."]}
+    run_it(birds, **typed("a", "b", crops=5, steps=0, descriptions=json.dumps(texts)))
+    run = lgca.load_run(birds, "zeroshot")
+    assert run.config.regions == lgca.RegionConfig(crops=5, steps=0)
+    assert run.descriptions == texts
 
 
 def test_form__names_a_field_that_is_taken(birds):
@@ -176,6 +221,15 @@ def test_form__names_a_field_that_is_taken(birds):
     assert "'zeroshot_wca' exists already" in errors(birds, **typed("a", "b"))["run_key"]
     assert errors(birds, **typed("a", "b", run_key="other")) == {}
     assert errors(birds, **typed("a", "b", methods=["clip"])) == {}
+
+
+def test_form__run_of_another_release_can_be_started_over(birds, classes):
+    run_it(birds, **typed(*classes, **LIGHT))
+    record = birds.get_run_info("zeroshot")
+    record.config.run = '{"version": 99}'
+    birds.update_run_config("zeroshot", record.config)
+    assert "version 99" in errors(birds, **typed(*classes, **LIGHT))["run_key"]
+    assert errors(birds, **typed(*classes, overwrite=True, **LIGHT)) == {}
 
 
 def test_form__names_a_key_of_another_kind_of_run(birds):
@@ -240,6 +294,39 @@ def test_run__same_settings_resume_and_others_are_refused_in_the_form(birds, cla
     assert run_it(birds, **params)[-2].params["message"] == "8 predicted of 8 images"
 
 
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"shown_chains": 2}, "shown_chains"),
+        ({"ground_truth": "taken"}, "ground_truth"),
+        ({"precision": "bf16"}, "precision"),
+        ({"precision": "fp32"}, None),
+        ({"seed": 1}, "regions"),
+        ({"logits": True}, "logits"),
+        ({"descriptions": '{"a": ["a bird."], "b": ["a fish."]}'}, None),
+        ({"descriptions": '{"a": ["a bird."], "b": ["a cat."]}'}, "descriptions"),
+        ({"descriptions": '{"a": ["a bird."]}'}, "descriptions"),
+        ({"descriptions": None}, "descriptions"),
+    ],
+)
+def test_form__whatever_the_run_would_refuse_is_refused_in_the_form(birds, change, name):
+    texts = '{"a": ["a bird."], "b": ["a fish."]}'
+    params = typed("a", "b", advanced=True, ground_truth="ground_truth", descriptions=texts, **LIGHT)
+    run_it(birds, **params)
+    assert errors(birds, **params) == {}
+    found = errors(birds, **{**params, **change})
+    assert found == {} if name is None else f"other settings ({name})" in found["run_key"]
+
+
+def test_run__writes_all_class_scores_when_asked(birds, classes):
+    assert form(birds, advanced=True)[0]["logits"].default is False
+    run_it(birds, **typed(*classes, logits=True, **LIGHT))
+    foo.get_operator(CLASSIFY)(birds, classes=classes, encoder="demo", regions=LIGHT, run_key="sdk", logits=True)
+    birds.reload()
+    for key in ("zeroshot", "sdk"):
+        assert [len(scores) for scores in birds.values(f"{key}_lgca.logits")] == [len(classes)] * len(birds)
+
+
 def test_run__only_the_selected_samples(birds, classes):
     chosen = birds.limit(3)
     foo.execute_operator(
@@ -277,13 +364,13 @@ def test_run__of_a_grouped_dataset_the_active_slice(dataset, demo_images, classe
 
 def test_run__model_that_is_not_there_is_told_and_nothing_is_written(birds):
     operator = foo.get_operator(CLASSIFY)
-    ctx = context(birds, operator, **typed("a", "b", encoder="open_clip", model="No-Such", pretrained="x"))
+    ctx = context(birds, operator, **typed("a", "b", encoder="open_clip", model="ViT-B-32", pretrained="no-such"))
     messages = []
-    with pytest.raises(Exception, match="No-Such"):
+    with pytest.raises(Exception, match="no-such"):
         messages.extend(operator.execute(ctx))
     shown = messages[-1].body
     assert shown.operator_uri == "show_output"
-    assert "No-Such" in shown.params["outputs"]["type"]["properties"]["heading"]["view"]["description"]
+    assert "no-such" in shown.params["outputs"]["type"]["properties"]["heading"]["view"]["description"]
     birds.reload()
     assert birds.list_runs() == []
 
@@ -323,6 +410,19 @@ def test_sdk__call_refuses_blank_names_that_a_form_would_trim(birds):
         foo.get_operator(CLASSIFY)(birds, classes=["a", "b", " "], encoder="demo")
 
 
+def test_sdk__class_names_travel_as_a_list(birds):
+    names = ["duck, wild", "heron; grey"]
+    foo.execute_operator(CLASSIFY, dataset=birds, params={"classes": names, "encoder": "demo", **LIGHT})
+    birds.reload()
+    assert lgca.load_run(birds, "zeroshot").config.classes == tuple(names)
+
+
+@pytest.mark.parametrize("separator", ["\n", "\x85", "\u2028"])
+def test_sdk__call_makes_no_two_classes_of_one(birds, separator):
+    with pytest.raises(ValueError, match="line break"):
+        foo.get_operator(CLASSIFY)(birds, classes=[f"duck{separator}heron", "owl"], encoder="demo")
+
+
 def test_delegated__runs_in_a_worker_with_progress(birds, classes):
     result = foo.get_operator(CLASSIFY)(
         birds, classes=classes, encoder="demo", regions=LIGHT, run_key="later", delegate=True
@@ -351,6 +451,33 @@ def test_delete__says_what_goes_and_wants_it_confirmed(birds, classes):
         foo.execute_operator(DELETE, dataset=birds, params={"run_key": "zeroshot"})
     birds.reload()
     assert "zeroshot_clip" in birds.get_field_schema()
+
+
+def test_delete__counts_what_is_there_now(birds, classes):
+    run_it(birds, **typed(*classes, **LIGHT))
+    for left in (8, 5):
+        birds.delete_samples(birds.limit(len(birds) - left))
+        properties, _ = form(birds, DELETE, run_key="zeroshot")
+        assert f"of {left} predicted samples" in properties["loss"].view.description
+    birds.clear_sample_field("zeroshot_clip")
+    assert "of 0 predicted samples" in form(birds, DELETE, run_key="zeroshot")[0]["loss"].view.description
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"confirm": True}, "run_key must name the run to delete; this dataset's runs: zeroshot"),
+        ({"run_key": "nowhere", "confirm": True}, "no zero-shot run 'nowhere'"),
+        ({"run_key": "zeroshot"}, "confirm=True"),
+        ({"run_key": "zeroshot", "confirm": "no"}, "confirm=True"),
+    ],
+)
+def test_delete__past_the_form_is_refused_in_words(birds, classes, params, words):
+    run_it(birds, **typed(*classes, **LIGHT))
+    operator = foo.get_operator(DELETE)
+    with pytest.raises(Exception, match=words):
+        operator.execute(context(birds, operator, **params))
+    assert lgca.list_runs(birds) == ["zeroshot"]
 
 
 def test_delete__takes_the_run_and_nothing_else(birds, classes):

@@ -126,6 +126,8 @@ def chain_counts(n: int, *, keep: float, steps: int) -> tuple[int, ...]:
 def matching_chains(crops: int, *, keep: float, steps: int) -> int:
     """Finds the most chains whose regions, over all steps, cost no more encodes than ``crops`` crops.
 
+    There is always one chain, although a single one costs ``steps + 1`` encodes, which may be more than ``crops``.
+
     Args:
         crops: number of encodes to match, at least 1
         keep: share of the regions that each step keeps, in (0, 1)
@@ -134,7 +136,14 @@ def matching_chains(crops: int, *, keep: float, steps: int) -> int:
     Returns:
         the number of chains, at least 1; 34 for 60 crops, keep 0.5 and 2 steps
     """
-    return max((n for n in range(1, crops + 1) if sum(chain_counts(n, keep=keep, steps=steps)) <= crops), default=1)
+    affordable, too_many = 1, crops + 1
+    while too_many - affordable > 1:  # more chains never cost less
+        middle = (affordable + too_many) // 2
+        if sum(chain_counts(middle, keep=keep, steps=steps)) <= crops:
+            affordable = middle
+        else:
+            too_many = middle
+    return affordable
 
 
 def select_salient(salience: NDArray[np.floating], count: int) -> NDArray[np.int64]:

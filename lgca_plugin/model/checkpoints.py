@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import socket
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from ..errors import ConfigError, ModelUnavailableError
+from .architectures import FOLDER_SCHEMA, REMOTE_SCHEMA, check_architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DEMO_FOLDER = Path(__file__).parent.parent / "demo" / "model"
-_REMOTE_SCHEMA = "hf-hub:"
-_FOLDER_SCHEMA = "local-dir:"
+_NETWORK_PACKAGES = ("httpx", "huggingface_hub", "requests", "urllib3")
 
 
 def load_demo() -> tuple[Any, Any, frozenset[str]]:
     """Loads the tiny model that ships with the package: model, tokenizer, and the words that it knows."""
-    model, tokenizer = load_open_clip(f"{_FOLDER_SCHEMA}{DEMO_FOLDER}", None)
+    model, tokenizer = load_open_clip(f"{FOLDER_SCHEMA}{DEMO_FOLDER}", None)
     words = json.loads((DEMO_FOLDER / "vocabulary.json").read_text(encoding="utf-8"))
     return model, tokenizer, frozenset(words)
 
@@ -36,6 +35,7 @@ def load_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any]:
     import open_clip
 
     is_path = _check_names(name, pretrained)
+    part = "weights"
     try:
         with _offline_if_unreachable(wanted=not is_path):
             model = open_clip.create_model(
@@ -45,9 +45,10 @@ def load_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any]:
                 require_pretrained=True,
                 force_quick_gelu=_needs_quick_gelu(name, pretrained),
             )
+            part = "tokenizer"
             tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # open_clip and the hub raise many kinds
-        raise ModelUnavailableError(_explain(name, pretrained, error)) from error
+        raise ModelUnavailableError(_explain(name, pretrained, part, error)) from error
     return model, tokenizer
 
 
@@ -55,20 +56,9 @@ def _check_names(name: str, pretrained: str | None) -> bool:
     """Checks what can be checked without the network, and tells whether the weights lie on disk."""
     import open_clip
 
-    if name.startswith(_REMOTE_SCHEMA):
-        return False
-    if name.startswith(_FOLDER_SCHEMA):
-        folder = Path(name.removeprefix(_FOLDER_SCHEMA))
-        if not (folder / "open_clip_config.json").is_file():
-            raise ConfigError(f"there is no model in {str(folder)!r}: it must hold an open_clip_config.json")
-        return True
-    if name not in open_clip.list_models():
-        if Path(name).exists():
-            raise ConfigError(
-                f"{name!r} is a path; pass the architecture as the name and the path as pretrained, "
-                'for example load_encoder("ViT-B-32", pretrained="checkpoint.safetensors")'
-            )
-        raise ConfigError(f"open_clip has no model {name!r}{_hint(name, open_clip.list_models())}")
+    check_architecture(name)
+    if name.startswith((REMOTE_SCHEMA, FOLDER_SCHEMA)):
+        return name.startswith(FOLDER_SCHEMA)
     tags = open_clip.list_pretrained_tags_by_model(name)
     if pretrained is None:
         raise ConfigError(f"{name} needs pretrained weights: pass a checkpoint's path or one of {', '.join(tags)}")
@@ -86,24 +76,60 @@ def _needs_quick_gelu(name: str, pretrained: str | None) -> bool:
     """Tells whether weights were trained with QuickGELU, which plain architecture names lack."""
     import open_clip
 
-    if pretrained is None or name.startswith((_REMOTE_SCHEMA, _FOLDER_SCHEMA)):
+    if pretrained is None or name.startswith((REMOTE_SCHEMA, FOLDER_SCHEMA)):
         return False
     return bool((open_clip.get_pretrained_cfg(name, pretrained) or {}).get("quick_gelu", False))
 
 
-def _explain(name: str, pretrained: str | None, error: Exception) -> str:
+def _explain(name: str, pretrained: str | None, part: str, error: Exception) -> str:
+    """Puts an error into one sentence that says what to do.
+
+    Args:
+        name: the name that was asked for
+        pretrained: the tag or path that was asked for
+        part: what was being loaded, ``"weights"`` or ``"tokenizer"``
+        error: what open_clip, the hub or torch raised
+    """
     wanted = name if pretrained is None else f"{name} with pretrained weights {pretrained!r}"
-    first_line = next(iter(str(error).strip().splitlines()), type(error).__name__).strip()
+    chain = list(_chain(error))
+    missing = next((cause.name for cause in chain if isinstance(cause, ImportError) and cause.name), None)
+    if missing is None and "pip install transformers" in str(error):  # what open_clip's text towers say
+        missing = "transformers"
+    if missing is not None:
+        package = missing.partition(".")[0]
+        return f"{wanted} needs the package {package}: pip install {package}"
     if "state_dict" in str(error) or "size mismatch" in str(error):
         return f"the weights do not fit: {wanted} can't be loaded, so check that the checkpoint is of this architecture"
-    on_disk = name.startswith(_FOLDER_SCHEMA) or (pretrained is not None and Path(pretrained).is_file())
-    if on_disk:
-        return f"{wanted} can't be read ({first_line[:200]}); pass a safetensors file or a torch state dict"
+    reason = _first_line(error)
+    on_disk = name.startswith(FOLDER_SCHEMA) or (pretrained is not None and Path(pretrained).is_file())
+    if on_disk and part == "weights":
+        return f"{wanted} can't be read ({reason}); pass a safetensors file or a torch state dict"
+    if not any(_is_of_the_network(cause) for cause in chain):
+        return f"{wanted} can't be loaded: {reason}"
+    if part == "tokenizer":
+        return f"the tokenizer of {name} is neither cached nor reachable from here; connect to the internet once"
     return (
         f"the weights of {wanted} are neither cached nor reachable from here; connect to the internet once, or pass "
         'pretrained="/path/to/checkpoint.safetensors", or try the tiny model that ships with the package: '
         'load_encoder("demo")'
     )
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yields an error, what caused it, what caused that, and so on."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+
+
+def _is_of_the_network(error: BaseException) -> bool:
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _NETWORK_PACKAGES
+
+
+def _first_line(error: BaseException) -> str:
+    line = next(iter(str(error).strip().splitlines()), "").strip()
+    return line[:200] or type(error).__name__
 
 
 @contextmanager
@@ -133,8 +159,3 @@ def _reachable(endpoint: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _hint(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=3)
-    return f"; did you mean {' or '.join(close)}?" if close else "; see open_clip.list_models()"

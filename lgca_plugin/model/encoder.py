@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import ConfigError
+from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL, FOLDER_SCHEMA, display_name
 from .crops import Preprocessing
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_MODEL = "ViT-B-32-quickgelu"
-DEFAULT_PRETRAINED = "openai"
-DEMO_MODEL = "demo"
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 _TEXT_BATCH = 256
@@ -180,12 +178,13 @@ def load_encoder(
 
     Raises:
         ConfigError: if the name, tag, file, device or precision is not one that exists
-        ModelUnavailableError: if the weights are neither cached nor reachable, or do not fit the architecture
+        ModelUnavailableError: if the weights are neither cached nor reachable, do not fit the architecture, or need a
+            package that is not installed
     """
     if name == DEFAULT_MODEL and pretrained is None:
         pretrained = DEFAULT_PRETRAINED
     checked_device = _check_device(device) if device else default_device()
-    files = _file_states(pretrained if pretrained is not None else name.removeprefix("local-dir:"))
+    files = _file_states(pretrained if pretrained is not None else name.removeprefix(FOLDER_SCHEMA))
     return _load_cached(name, pretrained, checked_device, _resolve_precision(precision, checked_device), files)
 
 
@@ -209,8 +208,7 @@ def _load_cached(
             model, tokenizer, name=DEMO_MODEL, device=device, precision=precision, vocabulary=vocabulary
         )
     model, tokenizer = checkpoints.load_open_clip(name, pretrained)
-    full_name = name if pretrained is None else f"{name}/{Path(pretrained).name}"
-    return OpenClipEncoder(model, tokenizer, name=full_name, device=device, precision=precision)
+    return OpenClipEncoder(model, tokenizer, name=display_name(name, pretrained), device=device, precision=precision)
 
 
 def default_device() -> str:

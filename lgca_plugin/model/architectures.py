@@ -1,0 +1,66 @@
+"""The names that ``load_encoder`` takes, checked without importing torch: the App's form asks at every keystroke."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import ConfigError
+
+DEFAULT_MODEL = "ViT-B-32-quickgelu"
+DEFAULT_PRETRAINED = "openai"
+DEMO_MODEL = "demo"
+REMOTE_SCHEMA = "hf-hub:"
+FOLDER_SCHEMA = "local-dir:"
+
+
+def architectures() -> tuple[str, ...]:
+    """Lists the architectures that open_clip knows, those that were added to it in this process included."""
+    list_models = getattr(sys.modules.get("open_clip"), "list_models", None)
+    return tuple(list_models()) if list_models else _shipped_architectures()
+
+
+def check_architecture(name: str) -> str:
+    """Returns ``name`` if ``load_encoder`` can make something of it, as far as that shows without the network.
+
+    Raises:
+        ConfigError: if it is no architecture, hub name or folder of a model; the message says what is like it
+    """
+    if name == DEMO_MODEL or name.startswith(REMOTE_SCHEMA):
+        return name
+    if name.startswith(FOLDER_SCHEMA):
+        folder = Path(name.removeprefix(FOLDER_SCHEMA))
+        if not (folder / "open_clip_config.json").is_file():
+            raise ConfigError(f"there is no model in {str(folder)!r}: it must hold an open_clip_config.json")
+        return name
+    known = architectures()
+    if name in known or not known:  # none are known where open_clip is missing, and loading says so
+        return name
+    if name and Path(name).exists():
+        raise ConfigError(
+            f"{name!r} is a path; pass the architecture as the name and the path as pretrained, "
+            'for example load_encoder("ViT-B-32", pretrained="checkpoint.safetensors")'
+        )
+    close = difflib.get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else "see open_clip.list_models()"
+    raise ConfigError(f"open_clip has no model {name!r}; {hint}")
+
+
+def display_name(name: str, pretrained: str | None) -> str:
+    """Gives the name of the encoder that ``load_encoder`` makes of these, as runs record it."""
+    if name == DEMO_MODEL:
+        return DEMO_MODEL
+    if name == DEFAULT_MODEL and pretrained is None:
+        pretrained = DEFAULT_PRETRAINED
+    return name if pretrained is None else f"{name}/{Path(pretrained).name}"
+
+
+@lru_cache(maxsize=1)
+def _shipped_architectures() -> tuple[str, ...]:
+    found = find_spec("open_clip")
+    if found is None or found.origin is None:
+        return ()
+    return tuple(sorted(file.stem for file in (Path(found.origin).parent / "model_configs").glob("*.json")))

@@ -13,13 +13,17 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .config import RegionConfig
     from .dataset.classify import Progress, classify
-    from .dataset.runs import Run, list_runs, load_run
-    from .errors import ConfigError, ImageError, LgcaError, ModelUnavailableError, RunNotFoundError
+    from .dataset.describe import describe_classes
+    from .dataset.runs import Run, delete_run, list_runs, load_run
+    from .errors import ConfigError, DescribeError, ImageError, LgcaError, ModelUnavailableError, RunNotFoundError
     from .method.scores import METHODS, Method
+    from .model.describe import Described
     from .model.encoder import Encoder, OpenClipEncoder, load_encoder
 
 _HOMES = {
     "ConfigError": "errors",
+    "DescribeError": "errors",
+    "Described": "model.describe",
     "Encoder": "model.encoder",
     "ImageError": "errors",
     "LgcaError": "errors",
@@ -32,6 +36,8 @@ _HOMES = {
     "Run": "dataset.runs",
     "RunNotFoundError": "errors",
     "classify": "dataset.classify",
+    "delete_run": "dataset.runs",
+    "describe_classes": "dataset.describe",
     "list_runs": "dataset.runs",
     "load_encoder": "model.encoder",
     "load_run": "dataset.runs",
@@ -40,6 +46,8 @@ _HOMES = {
 __all__ = [
     "METHODS",
     "ConfigError",
+    "DescribeError",
+    "Described",
     "Encoder",
     "ImageError",
     "LgcaError",
@@ -51,6 +59,8 @@ __all__ = [
     "Run",
     "RunNotFoundError",
     "classify",
+    "delete_run",
+    "describe_classes",
     "list_runs",
     "load_encoder",
     "load_run",

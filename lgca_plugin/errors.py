@@ -1,5 +1,12 @@
 """The exceptions that this package raises on purpose. Each message is one sentence that says what to do."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class LgcaError(Exception):
     """Base of every error that the package raises on purpose."""
@@ -19,3 +26,11 @@ class ImageError(LgcaError):
 
 class RunNotFoundError(LgcaError, ValueError):
     """The dataset has no run under this key."""
+
+
+class DescribeError(LgcaError):
+    """A language model can't be asked any further; ``descriptions`` holds what it has said about the classes so far."""
+
+    def __init__(self, message: str, descriptions: Mapping[str, tuple[str, ...]] | None = None):
+        super().__init__(message)
+        self.descriptions = dict(descriptions or {})

@@ -1,0 +1,105 @@
+"""Describing classes with a language model: the call for notebooks, with FiftyOne's folder and progress bar."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..model.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, Described, DescribeProgress, iter_describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+logger = logging.getLogger(__name__)
+
+_NAMED = 12
+
+
+def default_cache() -> Path:
+    """Gives the folder in which answers are kept: ``lgca/descriptions`` in FiftyOne's configuration folder."""
+    import fiftyone.constants as foc
+
+    return Path(foc.FIFTYONE_CONFIG_DIR) / "lgca" / "descriptions"
+
+
+def describe_classes(
+    classes: Sequence[str],
+    *,
+    model: str,
+    base_url: str = DEFAULT_BASE_URL,
+    api_key: str | None = None,
+    per_class: int = DEFAULT_PER_CLASS,
+    topic: str | None = None,
+    cache: str | Path | None = None,
+    concurrency: int = 4,
+    timeout: float = 60.0,
+    progress: bool | Callable[[DescribeProgress], object] | None = None,
+) -> Described:
+    """Asks a language model what classes look like.
+
+    The names of the classes, and the topic, are sent to ``base_url``: OpenAI's service unless you name another, which
+    may be any server with the same protocol, such as vLLM, Ollama or llama.cpp on your own machine. Every answer is
+    kept the moment it arrives, so a second call asks only for what is missing.
+
+    Args:
+        classes: class names, at least one
+        model: the model's name at the endpoint
+        base_url: the endpoint, mostly ending in ``/v1``
+        api_key: its key; None takes the environment variable ``OPENAI_API_KEY``, and without one, none is sent
+        per_class: how many descriptions are asked for, 1 to 50
+        topic: what the classes have in common, if anything, like "birds of North America"
+        cache: folder in which answers are kept; None takes :func:`default_cache`
+        concurrency: requests at a time
+        timeout: seconds that one try of a request may take
+        progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
+            :class:`~lgca_plugin.model.describe.DescribeProgress`
+
+    Returns:
+        ``descriptions`` for :func:`lgca_plugin.classify`, and ``failed``: the classes whose answers could not be used,
+        with reasons
+
+    Raises:
+        ConfigError: if an argument is wrong, before anything is sent
+        ModelUnavailableError: if the package ``openai`` is missing, before anything is sent
+        DescribeError: if the endpoint can't be used; what it has answered is kept
+    """
+    steps = iter_describe(
+        classes,
+        model=model,
+        base_url=base_url,
+        api_key=api_key,
+        per_class=per_class,
+        topic=topic,
+        cache=default_cache() if cache is None else Path(cache),
+        concurrency=concurrency,
+        timeout=timeout,
+    )
+    described = _drive(steps, progress) if callable(progress) else _drive_with_bar(steps, progress)
+    if described.failed:
+        named = ", ".join(repr(name) for name in list(described.failed)[:_NAMED])
+        more = ", ..." if len(described.failed) > _NAMED else ""
+        logger.warning("No descriptions for %d of the classes: %s%s", len(described.failed), named, more)
+    return described
+
+
+def _drive(
+    steps: Generator[DescribeProgress, None, Described], report: Callable[[DescribeProgress], object]
+) -> Described:
+    try:
+        while True:
+            report(next(steps))
+    except StopIteration as stop:
+        described: Described = stop.value
+        return described
+    finally:
+        steps.close()
+
+
+def _drive_with_bar(steps: Generator[DescribeProgress, None, Described], progress: bool | None) -> Described:
+    import fiftyone.core.utils as fou
+
+    first = next(steps)
+    with fou.ProgressBar(total=first.total, iters_str="classes", progress=progress) as bar:
+        bar.set_iteration(first.done)
+        return _drive(steps, lambda step: bar.set_iteration(step.done))

@@ -1,0 +1,250 @@
+"""Asking a language model what classes look like: one request for each class, and no answer asked for twice.
+
+The endpoint is any that speaks OpenAI's chat protocol, the ones that run on the user's own machine included. It is sent
+the names of the classes and the topic, as :func:`prompt_for` puts them, and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, DescribeError
+from .answers import AnswerCache, AnswerError, prompt_for, write_json
+from .asker import Asker
+from .endpoint import Endpoint, EndpointError, check_base_url, find_key
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+DEFAULT_PER_CLASS = 8
+MAX_PER_CLASS = 50
+MAX_NAME_LENGTH = 200
+
+_NOT_IN_NAMES = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
+
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "DEFAULT_PER_CLASS",
+    "DescribeProgress",
+    "Described",
+    "check_describe",
+    "iter_describe",
+    "prompt_for",
+]
+
+
+@dataclass(frozen=True)
+class DescribeProgress:
+    """How far the asking has got.
+
+    Attributes:
+        done: classes that are settled, those from the cache and those that failed included
+        total: classes
+        label: one line for people
+    """
+
+    done: int
+    total: int
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """What a language model said about classes.
+
+    Attributes:
+        descriptions: class name to its texts, in the order of the classes; ready for :func:`lgca_plugin.classify`
+        failed: class name to the reason why it has no descriptions
+        cached: how many classes were known from an earlier call
+    """
+
+    descriptions: dict[str, tuple[str, ...]]
+    failed: dict[str, str]
+    cached: int
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the descriptions as a JSON file, which :func:`lgca_plugin.classify` takes and a person can edit.
+
+        Args:
+            path: the file; one that exists is replaced
+
+        Returns:
+            the file
+
+        Raises:
+            ConfigError: if it can't be written, or no class was described
+        """
+        if not self.descriptions:
+            raise ConfigError("there is nothing to save: no class was described")
+        target = Path(path)
+        try:
+            write_json(target, self.descriptions)
+        except OSError as error:
+            raise ConfigError(f"descriptions can't be saved as {str(path)!r}: {error.strerror or error}") from error
+        return target
+
+
+def check_describe(
+    classes: Any,
+    *,
+    model: Any,
+    base_url: Any = DEFAULT_BASE_URL,
+    per_class: Any = DEFAULT_PER_CLASS,
+    topic: Any = None,
+    api_key: Any = None,
+    concurrency: Any = 4,
+    timeout: Any = 60.0,
+) -> tuple[str, ...]:
+    """Checks a call of :func:`iter_describe`, whose arguments it takes; sends nothing.
+
+    Returns:
+        the classes, stripped of surrounding space
+
+    Raises:
+        ConfigError: if an argument is wrong; the message names it
+    """
+    if isinstance(classes, str) or not hasattr(classes, "__iter__"):
+        raise ConfigError(f"classes must be a list of names, got {classes!r}")
+    names = [_check_line(name, f"class {position} of classes") for position, name in enumerate(classes, 1)]
+    if not names:
+        raise ConfigError("classes is empty; name at least one class to describe")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ConfigError(f"class {name!r} is given twice; class names must be distinct")
+        seen.add(name)
+    _check_line(model, "model")
+    check_base_url(base_url)
+    _check_count(per_class, "per_class", MAX_PER_CLASS)
+    if topic is not None and topic != "":
+        _check_line(topic, "topic")
+    find_key(api_key)
+    _check_count(concurrency, "concurrency", 64)
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < math.inf:
+        raise ConfigError(f"timeout must be a number of seconds above 0, got {timeout!r}")
+    return tuple(names)
+
+
+def iter_describe(
+    classes: Sequence[str],
+    *,
+    model: str,
+    base_url: str = DEFAULT_BASE_URL,
+    api_key: str | None = None,
+    per_class: int = DEFAULT_PER_CLASS,
+    topic: str | None = None,
+    cache: Path | None,
+    concurrency: int = 4,
+    timeout: float = 60.0,
+) -> Generator[DescribeProgress, None, Described]:
+    """Asks for descriptions of classes, as a generator that yields :class:`DescribeProgress`.
+
+    Up to its first yield the generator checks its arguments and reads the cache; the first request is sent when it is
+    advanced past that. Closing it stops the asking: requests that are under way are left to end, no other is sent.
+
+    Args:
+        classes: class names, at least one
+        model: the model's name at the endpoint
+        base_url: the endpoint, mostly ending in ``/v1``
+        api_key: its key; None or "" takes the environment variable ``OPENAI_API_KEY``, and without one, none is sent
+        per_class: how many descriptions are asked for, 1 to 50
+        topic: what the classes have in common, if anything
+        cache: folder in which every answer is kept from the moment it arrives; None keeps none
+        concurrency: requests at a time
+        timeout: seconds that one try of a request may take
+
+    Returns:
+        the descriptions, and the classes that failed, with reasons
+
+    Raises:
+        ConfigError: if an argument is wrong, before anything is sent
+        ModelUnavailableError: if the package ``openai`` is missing, before anything is sent
+        DescribeError: if the endpoint can't be used; what it has answered is in the cache and in ``descriptions`` of
+            the error
+    """
+    names = check_describe(
+        classes,
+        model=model,
+        base_url=base_url,
+        per_class=per_class,
+        topic=topic,
+        api_key=api_key,
+        concurrency=concurrency,
+        timeout=timeout,
+    )
+    model, topic, base_url = model.strip(), (topic or "").strip() or None, check_base_url(base_url)
+    prompts = {name: prompt_for(name, per_class=per_class, topic=topic) for name in names}
+    kept = None if cache is None else AnswerCache(Path(cache), base_url, model)
+    found: dict[str, tuple[str, ...]] = {}
+    for name, prompt in prompts.items():
+        if kept is not None and (texts := kept.load(name, prompt)):
+            found[name] = texts
+    cached = len(found)
+    todo = {name: prompt for name, prompt in prompts.items() if name not in found}
+    yield DescribeProgress(cached, len(names), _first_label(len(todo), len(names), model, base_url))
+    failed: dict[str, str] = {}
+    if todo:
+        if kept is not None:
+            kept.prepare()
+        stop = threading.Event()
+        endpoint = Endpoint(model=model, base_url=base_url, api_key=api_key, timeout=timeout, stop=stop)
+        asker = Asker(endpoint, per_class, kept, stop)
+        try:
+            for name, outcome in asker.outcomes(todo, min(concurrency, len(todo))):
+                if isinstance(outcome, tuple):
+                    found[name] = outcome
+                elif isinstance(outcome, AnswerError):
+                    failed[name] = str(outcome)
+                elif isinstance(outcome, EndpointError):
+                    raise DescribeError(f"{outcome}{_kept_label(len(found), cache)}", found)
+                else:
+                    raise outcome
+                done = len(found) + len(failed)
+                yield DescribeProgress(done, len(names), _label(done, len(names), len(failed)))
+        finally:
+            stop.set()
+    return Described(descriptions={name: found[name] for name in names if name in found}, failed=failed, cached=cached)
+
+
+def _check_line(text: Any, what: str) -> str:
+    """Returns a text stripped; refuses what could not stand in one line of a message."""
+    if not isinstance(text, str):
+        raise ConfigError(f"{what} must be text, got {text!r}")
+    stripped = text.strip()
+    if not stripped:
+        raise ConfigError(f"{what} is blank")
+    if any(unicodedata.category(char) in _NOT_IN_NAMES for char in stripped):
+        raise ConfigError(f"{what} holds a line break or control character, which is not sent: {text[:80]!r}")
+    if len(stripped) > MAX_NAME_LENGTH:
+        raise ConfigError(f"{what} has {len(stripped)} characters; the limit is {MAX_NAME_LENGTH}")
+    return stripped
+
+
+def _check_count(value: Any, what: str, limit: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= limit:
+        raise ConfigError(f"{what} must be a whole number from 1 to {limit}, got {value!r}")
+
+
+def _first_label(todo: int, total: int, model: str, base_url: str) -> str:
+    if not todo:
+        return "Every class has its descriptions already"
+    return f"Asking {model} at {base_url} about {todo} of {total} classes"
+
+
+def _label(done: int, total: int, failed: int) -> str:
+    return f"{done} of {total} classes" + (f", {failed} without an answer that can be used" if failed else "")
+
+
+def _kept_label(count: int, cache: Path | None) -> str:
+    if not count:
+        return " (no class has been answered yet)"
+    classes = "1 class" if count == 1 else f"{count} classes"
+    if cache is None:
+        return f" (the answers for {classes} are in the error's descriptions)"
+    return f" (the answers for {classes} are kept in the cache; the next call asks only for the rest)"

@@ -97,7 +97,7 @@ class DescribeClasses(foo.Operator):
                     described = yield from followed(ctx, steps)
             described = dataclasses.replace(described, descriptions={**kept, **described.descriptions})
             problem = keep(ctx.dataset, described.descriptions)
-            if path:
+            if path and described.descriptions:
                 described.save(path)
         except Exception as error:  # the App says nothing of an error in the middle of a stream
             if not ctx.delegated:
@@ -224,18 +224,21 @@ def outcome_line(described: Any, *, n_kept: int) -> str:
 def show(ctx: Any, line: str, described: Any, problem: str | None, path: Path | None) -> Any:
     """Shows the texts as JSON that can be copied, what failed, and where the texts are kept."""
     outputs = types.Object()
-    outputs.view("heading", types.Success(label=line))
+    kind = types.Success if described.descriptions else types.Warning
+    outputs.view("heading", kind(label=line))
     failures = "; ".join(f"{name}: {reason}" for name, reason in list(described.failed.items())[:MAX_SHOWN])
     if failures:
         outputs.view("failed", types.Warning(label="Templates stand in for these classes", description=failures))
     if problem:
         outputs.view("problem", types.Warning(label=problem))
+    if not described.descriptions:
+        return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results={})
     shown = dict(list(described.descriptions.items())[:MAX_SHOWN])
-    results = {"descriptions": json.dumps(shown, indent=2, ensure_ascii=False)}
+    # A text field of a result is disabled, which not every browser lets one copy from
+    results = {"descriptions": f"```json\n{json.dumps(shown, indent=2, ensure_ascii=False)}\n```"}
     of = f" (the first {len(shown)} classes)" if len(shown) < len(described.descriptions) else ""
-    view = types.TextFieldView(multiline=True, rows=14)  # read-only, it could not be copied everywhere
-    outputs.str("descriptions", label=f"Descriptions, to copy{of}", view=view)
+    outputs.str("kept", label="Kept in", view=types.LabelValueView())
+    outputs.str("descriptions", label=f"Descriptions{of}", view=types.MarkdownView())
     places = [] if problem else [f'dataset.info["{settings.SAVED_KEY}"], to edit and to classify with']
     results["kept"] = " and ".join([*places, *([str(path)] if path else [])]) or "the cache alone"
-    outputs.str("kept", label="Kept in", view=types.LabelValueView())
     return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results=results)

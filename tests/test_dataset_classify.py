@@ -312,7 +312,9 @@ def test_view__only_its_samples_are_classified(birds, classify):
     assert len(birds.exists("zs_lgca")) == 4
 
 
-def test_grouped__the_active_slice_is_classified(dataset, demo_images, classify):
+@pytest.fixture
+def pairs(dataset, demo_images):
+    """Three groups of a left and a right image; left is the active slice."""
     dataset.add_group_field("group", default="left")
     samples = []
     for left, right in zip(demo_images[:3], demo_images[3:6], strict=True):
@@ -320,15 +322,18 @@ def test_grouped__the_active_slice_is_classified(dataset, demo_images, classify)
         samples.append(fo.Sample(filepath=str(left.path), group=group.element("left")))
         samples.append(fo.Sample(filepath=str(right.path), group=group.element("right")))
     dataset.add_samples(samples, progress=False)
+    return dataset
 
-    run = classify(dataset)
+
+def test_grouped__the_active_slice_is_classified(pairs, classify):
+    run = classify(pairs)
     assert run.summary()["predicted"] == 3
-    assert len(dataset.select_group_slices("left").exists("zs_lgca")) == 3
-    assert len(dataset.select_group_slices("right").exists("zs_lgca")) == 0
+    assert len(pairs.select_group_slices("left").exists("zs_lgca")) == 3
+    assert len(pairs.select_group_slices("right").exists("zs_lgca")) == 0
 
-    dataset.group_slice = "right"
-    assert classify(dataset).summary()["predicted"] == 6  # of the run, in two calls
-    assert len(dataset.select_group_slices("right").exists("zs_lgca")) == 3
+    pairs.group_slice = "right"
+    assert classify(pairs).summary()["predicted"] == 6  # of the run, in two calls
+    assert len(pairs.select_group_slices("right").exists("zs_lgca")) == 3
 
 
 @pytest.mark.parametrize(("file", "kind"), [("clip.mp4", "video"), ("scene.fo3d", "3d"), ("cloud.pcd", "point-cloud")])
@@ -493,19 +498,6 @@ def test_two_callers__deleting_a_run_stops_it(birds, classify, monkeypatch):
     assert without_results(birds)
     stored = birds._sample_collection.find_one({})
     assert not [name for name in stored if name.startswith("zs")]
-
-
-@pytest.fixture
-def pairs(dataset, demo_images):
-    """Three groups of a left and a right image; left is the active slice."""
-    dataset.add_group_field("group", default="left")
-    samples = []
-    for left, right in zip(demo_images[:3], demo_images[3:6], strict=True):
-        group = fo.Group()
-        samples.append(fo.Sample(filepath=str(left.path), group=group.element("left")))
-        samples.append(fo.Sample(filepath=str(right.path), group=group.element("right")))
-    dataset.add_samples(samples, progress=False)
-    return dataset
 
 
 def test_grouped__a_view_of_another_slice_or_of_all_is_counted_right(pairs, classify):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,12 @@ from ..engine import FailedImage, encode_images
 from ..errors import ImageError
 from . import fields as f
 from .plan import Plan, check_request, prepare
+from .progress import drive
 from .results import Writer, record_outcome
 from .runs import DONE, INTERRUPTED, RUNNING, Run, delete_run, register_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from ..method.scores import Method
@@ -114,10 +114,7 @@ def classify(
         logits=logits,
         shown_chains=shown_chains,
     )
-    if callable(progress):
-        return _drive(steps, progress)
-    with _progress_bar(progress) as report:
-        return _drive(steps, report)
+    return drive(steps, progress, unit="images")
 
 
 def iter_classify(
@@ -164,33 +161,6 @@ def iter_classify(
     )
     run = yield from _execute(plan, batch_size=batch_size, skip_failures=skip_failures)
     return run
-
-
-def _drive(steps: Generator[Progress, None, Run], report: Callable[[Progress], object]) -> Run:
-    try:
-        while True:
-            report(next(steps))
-    except StopIteration as stop:
-        run: Run = stop.value
-        return run
-
-
-@contextmanager
-def _progress_bar(progress: bool | None) -> Iterator[Callable[[Progress], object]]:
-    """Shows FiftyOne's progress bar, from the moment on at which the number of images is known."""
-    import fiftyone.core.utils as fou
-
-    with ExitStack() as stack:
-        bar: Any = None
-
-        def report(step: Progress) -> None:
-            nonlocal bar
-            if bar is None and step.total:
-                bar = stack.enter_context(fou.ProgressBar(total=step.total, iters_str="images", progress=progress))
-            if bar is not None:
-                bar.set_iteration(step.done)
-
-        yield report
 
 
 def _execute(plan: Plan, *, batch_size: int | None, skip_failures: bool) -> Generator[Progress, None, Run]:

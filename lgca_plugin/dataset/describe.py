@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..model.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, Described, DescribeProgress, iter_describe
+from .progress import drive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Sequence
 
 logger = logging.getLogger(__name__)
 
@@ -75,31 +76,9 @@ def describe_classes(
         concurrency=concurrency,
         timeout=timeout,
     )
-    described = _drive(steps, progress) if callable(progress) else _drive_with_bar(steps, progress)
+    described = drive(steps, progress, unit="classes")
     if described.failed:
         named = ", ".join(repr(name) for name in list(described.failed)[:_NAMED])
         more = ", ..." if len(described.failed) > _NAMED else ""
         logger.warning("No descriptions for %d of the classes: %s%s", len(described.failed), named, more)
     return described
-
-
-def _drive(
-    steps: Generator[DescribeProgress, None, Described], report: Callable[[DescribeProgress], object]
-) -> Described:
-    try:
-        while True:
-            report(next(steps))
-    except StopIteration as stop:
-        described: Described = stop.value
-        return described
-    finally:
-        steps.close()
-
-
-def _drive_with_bar(steps: Generator[DescribeProgress, None, Described], progress: bool | None) -> Described:
-    import fiftyone.core.utils as fou
-
-    first = next(steps)
-    with fou.ProgressBar(total=first.total, iters_str="classes", progress=progress) as bar:
-        bar.set_iteration(first.done)
-        return _drive(steps, lambda step: bar.set_iteration(step.done))

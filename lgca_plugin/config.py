@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from .errors import ConfigError
@@ -98,7 +99,7 @@ class RegionPlan:
             regions=regions,
         )
 
-    @property
+    @cached_property
     def counts(self) -> tuple[int, ...]:
         """Regions of each step, step 0 first; empty where no method uses regions.
 

@@ -11,7 +11,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..lgca_plugin.config import RegionPlan, RunConfig, check_methods
-from ..lgca_plugin.dataset.fields import run_fields
+from ..lgca_plugin.dataset.fields import taken_fields
 from ..lgca_plugin.dataset.runs import PACKAGE, list_runs, load_run, stored_fields
 from ..lgca_plugin.dataset.target import Target
 from ..lgca_plugin.errors import ConfigError, LgcaError
@@ -149,9 +149,7 @@ def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Ch
     elif run_key in dataset.list_runs():
         problem = f"{run_key!r} is the key of a run of another kind; choose another key"
     if not problem and chosen["methods"] and (overwrite or not own):
-        schema = dataset.get_field_schema()
-        fields = run_fields(run_key, check_methods(chosen["methods"]))
-        taken = [field for field in fields if field in schema and field not in own]
+        taken = taken_fields(dataset, run_key, check_methods(chosen["methods"]), own)
         if taken:
             problem = f"field {taken[0]!r} exists already and belongs to no run; choose another key"
     if problem:

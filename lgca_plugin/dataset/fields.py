@@ -60,6 +60,19 @@ def run_fields(run_key: str, methods: Sequence[Method]) -> list[str]:
     return [*names, error_field(run_key)]
 
 
+def taken_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method], own: Sequence[str]) -> list[str]:
+    """Lists the fields that a run would write to and that exist already, without belonging to the run it replaces.
+
+    Args:
+        dataset: the dataset
+        run_key: the run's key
+        methods: the run's presets
+        own: fields of the run that exists under the key
+    """
+    schema = dataset.get_field_schema()
+    return [field for field in run_fields(run_key, methods) if field in schema and field not in own]
+
+
 def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) -> None:
     """Declares a run's fields before anything is encoded; fields that exist already are left as they are."""
     import fiftyone as fo

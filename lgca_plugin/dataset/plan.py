@@ -20,7 +20,7 @@ from ..errors import ConfigError
 from ..model.encoder import Encoder, encoder_fingerprint, load_encoder
 from ..model.prompts import ClassTexts, class_texts
 from ..predict import Predictor
-from .fields import RESERVED_NAMES, method_field, run_fields
+from .fields import RESERVED_NAMES, method_field, taken_fields
 from .runs import Run, existing_run, list_runs, stored_fields
 from .target import Target
 
@@ -216,8 +216,7 @@ def _check_method_names(methods: Sequence[Method]) -> None:
 
 
 def _check_fields_are_free(target: Target, run_key: str, methods: Sequence[Method], own: Sequence[str]) -> None:
-    schema = target.dataset.get_field_schema()
-    taken = [field for field in run_fields(run_key, methods) if field in schema and field not in own]
+    taken = taken_fields(target.dataset, run_key, methods, own)
     if taken:
         raise ConfigError(
             f"field {taken[0]!r} exists already and belongs to no run called {run_key!r}; choose another run_key"

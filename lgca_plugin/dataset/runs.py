@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import RunConfig
 from ..errors import ConfigError, RunNotFoundError
 from .fields import error_field, forget_fields, method_field, run_fields
-from .target import image_samples
+from .target import image_samples, root_dataset
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -117,7 +117,7 @@ def delete_run(dataset: fo.Dataset, run_key: str) -> None:
     Raises:
         RunNotFoundError: if the dataset has no such run
     """
-    dataset = _of_view(dataset)
+    dataset = root_dataset(dataset)
     fields = stored_fields(dataset, run_key)
     made = _stored_results(dataset, run_key).get("made") or {}
     _tokens(dataset).delete(run_key)  # first, so that a process that still writes to the run stops
@@ -131,7 +131,7 @@ def stored_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
     Raises:
         RunNotFoundError: if the dataset has no such run
     """
-    dataset = _of_view(dataset)
+    dataset = root_dataset(dataset)
     runs = dataset.list_runs(package=PACKAGE)
     if run_key not in runs:
         known = f"its runs are {', '.join(runs)}" if runs else "it has none yet"
@@ -141,7 +141,7 @@ def stored_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
 
 def list_runs(dataset: fo.Dataset) -> list[str]:
     """Lists the keys of the zero-shot runs on a dataset, oldest first."""
-    dataset = _of_view(dataset)
+    dataset = root_dataset(dataset)
     keys = dataset.list_runs(package=PACKAGE)
     return sorted(keys, key=lambda key: dataset.get_run_info(key).timestamp)
 
@@ -160,7 +160,7 @@ def load_run(dataset: fo.Dataset, run_key: str) -> Run:
         RunNotFoundError: if the dataset has no such run
         ConfigError: if another release wrote the run's record and this one can't read it
     """
-    dataset = _of_view(dataset)
+    dataset = root_dataset(dataset)
     stored_fields(dataset, run_key)
     config = RunConfig.from_json(json.loads(dataset.get_run_info(run_key).config.run))
     return Run(dataset, run_key, config, _stored_results(dataset, run_key))
@@ -191,7 +191,3 @@ def _tokens(dataset: fo.Dataset) -> Any:
     from fiftyone.operators.store import ExecutionStore
 
     return ExecutionStore.create("lgca_runs", dataset_id=dataset._doc.id)  # noqa: SLF001 (no public name for the id)
-
-
-def _of_view(samples: Any) -> Any:
-    return samples._root_dataset  # noqa: SLF001 (no public name leads from a view to its dataset)

@@ -41,7 +41,7 @@ class Target:
 
         if not isinstance(samples, foc.SampleCollection):
             raise ConfigError(f"samples must be a FiftyOne dataset or view, got {type(samples).__name__}")
-        dataset = samples._root_dataset  # noqa: SLF001 (no public name leads from a view to its dataset)
+        dataset = root_dataset(samples)
         if isinstance(samples, fo.DatasetView) and samples._is_generated:  # noqa: SLF001
             raise ConfigError(
                 "patches, frames and clips can't be classified in place; pass the dataset or a view of whole images"
@@ -109,3 +109,8 @@ class Target:
 def image_samples(dataset: fo.Dataset) -> Any:
     """Gives all image samples of a dataset, those of every slice if it is grouped."""
     return dataset.select_group_slices(media_type="image") if dataset.media_type == "group" else dataset
+
+
+def root_dataset(samples: Any) -> Any:
+    """Gives the dataset of a view, or the dataset itself."""
+    return samples._root_dataset  # noqa: SLF001 (no public name leads from a view to its dataset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -98,15 +98,11 @@ def crop_and_resize(image: NDArray[np.uint8], boxes: NDArray[np.int64], preproce
 
 def normalize_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
     """Scales uint8 pixels to [0, 1] and normalizes them, ``[n, 3, size, size]`` to the same shape in float32."""
-    mean = pixels.new_tensor(preprocessing.mean, dtype=_float32()).view(1, -1, 1, 1)
-    std = pixels.new_tensor(preprocessing.std, dtype=_float32()).view(1, -1, 1, 1)
-    return (pixels.to(_float32()) / 255 - mean) / std
-
-
-def _float32() -> Any:
     import torch
 
-    return torch.float32
+    mean = pixels.new_tensor(preprocessing.mean, dtype=torch.float32).view(1, -1, 1, 1)
+    std = pixels.new_tensor(preprocessing.std, dtype=torch.float32).view(1, -1, 1, 1)
+    return (pixels.to(torch.float32) / 255 - mean) / std
 
 
 @lru_cache(maxsize=8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from .decode import DecodedImage
+    from .growing import Box, GrowingImage
     from .model.encoder import Encoder
 
 logger = logging.getLogger(__name__)
-
-Box = tuple[int, int, int, int]
 
 
 @dataclass
@@ -29,7 +27,8 @@ class EngineStats:
     """What the engine did, counted as it goes.
 
     Attributes:
-        images: images encoded
+        images: images with a result
+        recalled: images among them whose embeddings were all known, so that nothing was decoded or encoded
         failed: images that gave no result
         encodes: encodes of whole images and regions
         batches: batches given to the encoder
@@ -41,6 +40,7 @@ class EngineStats:
     """
 
     images: int = 0
+    recalled: int = 0
     failed: int = 0
     encodes: int = 0
     batches: int = 0
@@ -56,35 +56,6 @@ class EngineStats:
         return self.encodes / self.batch_capacity if self.batch_capacity else 0.0
 
 
-@dataclass
-class WaveImage:
-    """An image on its way through the steps of a wave."""
-
-    decoded: DecodedImage
-    boxes: list[NDArray[np.int64]] = field(default_factory=list)
-    chains: list[NDArray[np.int64]] = field(default_factory=list)
-    embeddings: dict[Box | None, NDArray[np.float32]] = field(default_factory=dict)
-
-    def key(self, box: NDArray[np.int64]) -> Box | None:
-        """Names what a box shows; the box of a whole square image shows what the whole image shows, None."""
-        left, top, width, height = box.tolist()
-        return None if (height, width) == self.decoded.size_hw else (left, top, width, height)
-
-    def add_step(self, boxes: NDArray[np.int64], chain: NDArray[np.int64]) -> None:
-        """Adds the regions of the next step."""
-        self.boxes.append(boxes)
-        self.chains.append(chain)
-
-    def embedded(self, boxes: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Gives the ``[n, dim]`` embeddings of boxes that have been encoded."""
-        return np.stack([self.embeddings[self.key(box)] for box in boxes])
-
-    def missing(self, boxes: NDArray[np.int64]) -> list[Box | None]:
-        """Lists what of ``boxes`` has not been encoded yet, each once."""
-        keys = dict.fromkeys(self.key(box) for box in boxes)
-        return [key for key in keys if key not in self.embeddings]
-
-
 class Feeder:
     """Gives the encoder full batches made of many images' crops, smaller ones when memory runs out."""
 
@@ -93,7 +64,7 @@ class Feeder:
         self._preprocessing = Preprocessing.of(encoder)
         self._stats = stats
 
-    def encode(self, wanted: list[tuple[WaveImage, list[Box | None]]]) -> None:
+    def encode(self, wanted: list[tuple[GrowingImage, list[Box | None]]]) -> None:
         """Encodes boxes (None is the whole image) and stores the embeddings with their images."""
         jobs = [(image, key) for image, keys in wanted for key in keys]
         start = 0
@@ -109,7 +80,7 @@ class Feeder:
             self._stats.batches += 1
             self._stats.batch_capacity += self._stats.batch_size
 
-    def _pixels(self, batch: list[tuple[WaveImage, Box | None]]) -> torch.Tensor:
+    def _pixels(self, batch: list[tuple[GrowingImage, Box | None]]) -> torch.Tensor:
         import torch
 
         started = time.perf_counter()
@@ -117,7 +88,9 @@ class Feeder:
         start = 0
         while start < len(batch):
             image, key = batch[start]
-            pixels = image.decoded.pixels
+            pixels = image.pixels
+            if pixels is None:
+                raise ValueError("an image that was not decoded has nothing to encode")
             if key is None:
                 parts.append(resize_whole(pixels, self._preprocessing)[None])
                 start += 1

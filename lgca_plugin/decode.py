@@ -11,14 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
 from .errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -53,15 +53,23 @@ class DecodedImage:
         """Height and width in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory that the pixels take."""
+        return self.pixels.nbytes
 
-Decoded = DecodedImage | ImageError
+
+class _Sized(Protocol):
+    @property
+    def nbytes(self) -> int:
+        """Memory that the object holds."""
+
+
+Loaded = TypeVar("Loaded", bound=_Sized)
 
 
 def decode(source: ImageSource) -> DecodedImage:
-    """Reads an image once: hashes its bytes and decodes them to RGB.
-
-    EXIF orientation is applied. An animation gives its first frame, transparency is dropped as open_clip drops it, and
-    16-bit grey values are scaled to 8 bits.
+    """Reads an image once: hashes its bytes and decodes them to RGB, as :func:`decode_pixels` does.
 
     Args:
         source: a path, or the bytes of an image file
@@ -72,9 +80,25 @@ def decode(source: ImageSource) -> DecodedImage:
     Raises:
         ImageError: if there is no usable image; the message is the reason
     """
-    data = source if isinstance(source, bytes) else _read(source)
-    if not data:
-        raise ImageError("the file is empty")
+    data = read_bytes(source)
+    return DecodedImage(decode_pixels(data), content_hash(data))
+
+
+def decode_pixels(data: bytes) -> NDArray[np.uint8]:
+    """Decodes the bytes of an image file to RGB.
+
+    EXIF orientation is applied. An animation gives its first frame, transparency is dropped as open_clip drops it, and
+    16-bit grey values are scaled to 8 bits.
+
+    Args:
+        data: the file's bytes
+
+    Returns:
+        ``[H, W, 3]`` uint8
+
+    Raises:
+        ImageError: if there is no usable image; the message is the reason
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -83,7 +107,7 @@ def decode(source: ImageSource) -> DecodedImage:
             with Image.open(io.BytesIO(data)) as opened:
                 _check_size(*opened.size)
                 opened.load()
-                pixels = np.array(_to_rgb(_upright(opened)))
+                return np.array(_to_rgb(_upright(opened)))
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -94,50 +118,54 @@ def decode(source: ImageSource) -> DecodedImage:
         raise ImageError("the image does not fit into memory") from error
     except Exception as error:  # each format's decoder raises kinds of its own
         raise ImageError(f"the image is damaged: {_first_sentence(error)}") from error
-    return DecodedImage(pixels, content_hash(data))
 
 
-def decode_ahead(
-    images: Iterable[tuple[Id, ImageSource]], *, max_images: int, max_bytes: int
-) -> Iterator[tuple[Id, Decoded]]:
-    """Decodes images in threads, ahead of the caller.
+def load_ahead(
+    images: Iterable[tuple[Id, ImageSource]],
+    load: Callable[[ImageSource], Loaded],
+    *,
+    max_images: int,
+    max_bytes: int,
+) -> Iterator[tuple[Id, Loaded | ImageError]]:
+    """Loads images in threads, ahead of the caller.
 
     Args:
         images: pairs of an id and a path or the bytes of an image file; read lazily
+        load: loads one image, in any thread; for example :func:`decode`
         max_images: how many images may wait for the caller
-        max_bytes: how many bytes of decoded pixels may wait for the caller, judged by the images seen so far; the
+        max_bytes: how many bytes of loaded images may wait for the caller, judged by the images seen so far; the
             threads' own work comes on top
 
     Yields:
-        the ids in the order given, each with the decoded image or the error that says why there is none
+        the ids in the order given, each with the loaded image or the error that says why there is none
     """
     source = iter(images)
     workers = min(MAX_WORKERS, os.cpu_count() or 1)
     ahead = min(max_images, workers)
     seen = seen_bytes = 0
     with ThreadPoolExecutor(workers, thread_name_prefix="lgca-decode") as pool:
-        pending: deque[tuple[Id, Future[Decoded]]] = deque()
+        pending: deque[tuple[Id, Future[Loaded | ImageError]]] = deque()
         try:
             while True:
                 for id_, item in islice(source, ahead - len(pending)):
-                    pending.append((id_, pool.submit(_try_decode, item)))
+                    pending.append((id_, pool.submit(_try, load, item)))
                 if not pending:
                     return
                 id_, future = pending.popleft()
-                decoded = future.result()
-                if isinstance(decoded, DecodedImage):
-                    seen, seen_bytes = seen + 1, seen_bytes + decoded.pixels.nbytes
+                loaded = future.result()
+                if not isinstance(loaded, ImageError):
+                    seen, seen_bytes = seen + 1, seen_bytes + loaded.nbytes
                     roomy = min(AHEAD_PER_WORKER * workers, max_bytes * seen // seen_bytes)
                     ahead = min(max_images, max(workers, roomy))
-                yield id_, decoded
+                yield id_, loaded
         finally:
             for _, future in pending:
                 future.cancel()
 
 
-def _try_decode(source: ImageSource) -> Decoded:
+def _try(load: Callable[[ImageSource], Loaded], source: ImageSource) -> Loaded | ImageError:
     try:
-        return decode(source)
+        return load(source)
     except ImageError as error:
         return error
 
@@ -145,6 +173,18 @@ def _try_decode(source: ImageSource) -> Decoded:
 def content_hash(data: bytes) -> str:
     """Hashes a file's bytes: the crops of an image come from this and the run's seed."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def read_bytes(source: ImageSource) -> bytes:
+    """Reads an image file, if it is not in memory already.
+
+    Raises:
+        ImageError: if it can't be read, or is empty
+    """
+    data = source if isinstance(source, bytes) else _read(source)
+    if not data:
+        raise ImageError("the file is empty")
+    return data
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

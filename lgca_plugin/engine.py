@@ -8,21 +8,18 @@ on the images alone, not on the wave, the batch size or the order.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
-from .batches import Box, EngineStats, Feeder, WaveImage
-from .decode import Decoded, DecodedImage, ImageSource, decode_ahead
+from .batches import EngineStats, Feeder
+from .decode import ImageSource, content_hash, decode_pixels, load_ahead, read_bytes
 from .errors import ConfigError, ImageError
-from .method.boxes import expand_boxes, sample_boxes, select_salient
+from .growing import EncodedImage, FailedImage, GrowingImage, KnownRegions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
 
     from .config import RegionPlan
     from .model.encoder import Encoder
@@ -36,44 +33,8 @@ WAVE_SECONDS = 3.0
 BATCHES_PER_STEP = 4  # a wave fills at least so many batches in its smallest step, so that few run part empty
 
 
-@dataclass(frozen=True)
-class EncodedImage(Generic[Id]):
-    """The embeddings of one image and its regions.
-
-    Attributes:
-        id: the caller's
-        content_hash: hash of the file's bytes
-        image_size_hw: height and width in pixels, EXIF orientation applied
-        boxes: ``[n, 4]`` int64, absolute pixels, ``(left, top, width, height)``
-        step: ``[n]`` expansion step of each region, ascending
-        chain: ``[n]`` number of the crop that each region grew from
-        regions: ``[n, dim]`` float32 unit region embeddings
-        whole: ``[dim]`` float32 unit embedding of the whole image
-        encodes: how many encodes the image took; fewer than ``n + 1`` where regions have grown equal
-    """
-
-    id: Id
-    content_hash: str
-    image_size_hw: tuple[int, int]
-    boxes: NDArray[np.int64]
-    step: NDArray[np.int64]
-    chain: NDArray[np.int64]
-    regions: NDArray[np.float32]
-    whole: NDArray[np.float32]
-    encodes: int
-
-
-@dataclass(frozen=True)
-class FailedImage(Generic[Id]):
-    """An image that gave no result.
-
-    Attributes:
-        id: the caller's
-        reason: one sentence
-    """
-
-    id: Id
-    reason: str
+Recall = Callable[[str], KnownRegions | None]
+"""Gives what is known of the image whose file has this content hash; called in any thread."""
 
 
 def encode_images(
@@ -84,6 +45,7 @@ def encode_images(
     batch_size: int | None = None,
     wave_size: int | None = None,
     stats: EngineStats | None = None,
+    recall: Recall | None = None,
 ) -> Iterator[EncodedImage[Id] | FailedImage[Id]]:
     """Encodes images and the regions that a set of methods needs, in the order given.
 
@@ -95,6 +57,7 @@ def encode_images(
         wave_size: images in a wave; None takes as many as fill every step's
             batches, fewer where that would take more than seconds
         stats: counted up while the iterator runs
+        recall: gives embeddings that are known from earlier; they are not encoded again
 
     Yields:
         an :class:`EncodedImage`, or a :class:`FailedImage` with the reason
@@ -109,7 +72,7 @@ def encode_images(
     stats.batch_size = batch_size or default_batch_size(encoder)
     feeder = Feeder(encoder, stats)
     sizes = _WaveSizes(plan, stats, fixed=wave_size)
-    for wave in _decoded_waves(images, sizes, stats):
+    for wave in _waves(images, partial(_load, plan=plan, recall=recall), sizes, stats):
         yield from _encode_wave(wave, plan, feeder, stats)
 
 
@@ -139,21 +102,24 @@ class _WaveSizes:
         return min(self.largest, max(1, ceil(quick_enough / self._encodes_per_image)))
 
 
-def _decoded_waves(
-    images: Iterable[tuple[Id, ImageSource]], sizes: _WaveSizes, stats: EngineStats
-) -> Iterator[list[tuple[Id, Decoded]]]:
-    """Groups decoded images; a wave is closed when it is full or its pixels fill ``WAVE_BYTES``."""
-    wave: list[tuple[Id, Decoded]] = []
+def _waves(
+    images: Iterable[tuple[Id, ImageSource]],
+    load: Callable[[ImageSource], GrowingImage],
+    sizes: _WaveSizes,
+    stats: EngineStats,
+) -> Iterator[list[tuple[Id, GrowingImage | ImageError]]]:
+    """Groups loaded images; a wave is closed when it is full or its images fill ``WAVE_BYTES``."""
+    wave: list[tuple[Id, GrowingImage | ImageError]] = []
     held = 0
-    decoded_images = decode_ahead(images, max_images=sizes.largest, max_bytes=WAVE_BYTES)
+    loaded_images = load_ahead(images, load, max_images=sizes.largest, max_bytes=WAVE_BYTES)
     while True:
         started = time.perf_counter()
-        item = next(decoded_images, None)
+        item = next(loaded_images, None)
         stats.wait_seconds += time.perf_counter() - started
         if item is None:
             break
         wave.append(item)
-        held += item[1].pixels.nbytes if isinstance(item[1], DecodedImage) else 0
+        held += item[1].nbytes if isinstance(item[1], GrowingImage) else 0
         if len(wave) >= sizes.next() or held >= WAVE_BYTES:
             yield wave
             wave, held = [], 0
@@ -162,72 +128,33 @@ def _decoded_waves(
 
 
 def _encode_wave(
-    wave: list[tuple[Id, Decoded]], plan: RegionPlan, feeder: Feeder, stats: EngineStats
+    wave: list[tuple[Id, GrowingImage | ImageError]], plan: RegionPlan, feeder: Feeder, stats: EngineStats
 ) -> Iterator[EncodedImage[Id] | FailedImage[Id]]:
-    images = {index: WaveImage(decoded) for index, (_, decoded) in enumerate(wave) if isinstance(decoded, DecodedImage)}
-    for image in images.values():
-        if plan.counts:
-            image.add_step(_first_boxes(image, plan), np.arange(plan.counts[0]))
-    feeder.encode([(image, [None, *_new_boxes(image)]) for image in images.values()])
-    for count in plan.counts[1:]:
-        for image in images.values():
-            _expand(image, plan, count)
-        feeder.encode([(image, _new_boxes(image)) for image in images.values()])
+    images = {index: loaded for index, (_, loaded) in enumerate(wave) if isinstance(loaded, GrowingImage)}
+    for step in range(max(1, len(plan.counts))):
+        present = [image for image in images.values() if image.step == step]  # others were known, and are further
+        feeder.encode([(image, image.missing()) for image in present])
+        for image in present:
+            image.grow()
 
-    for index, (id_, decoded) in enumerate(wave):
+    for index, (id_, loaded) in enumerate(wave):
         result: EncodedImage[Id] | FailedImage[Id]
-        if isinstance(decoded, ImageError):
-            result = FailedImage(id_, str(decoded))
-        else:
-            result = _finished(id_, images.pop(index))
+        result = FailedImage(id_, str(loaded)) if isinstance(loaded, ImageError) else images.pop(index).finished(id_)
         if isinstance(result, FailedImage):
             stats.failed += 1
         else:
             stats.images += 1
+            stats.recalled += not result.encodes
         yield result
 
 
-def _first_boxes(image: WaveImage, plan: RegionPlan) -> NDArray[np.int64]:
-    return sample_boxes(
-        plan.counts[0],
-        image.decoded.size_hw,
-        scale_min=plan.regions.scale_min,
-        scale_max=plan.regions.scale_max,
-        seed=plan.regions.seed,
-        content_hash=image.decoded.content_hash,
-    )
-
-
-def _expand(image: WaveImage, plan: RegionPlan, count: int) -> None:
-    """Grows the most salient regions of the last step; of step 0, only the crops that start a chain take part."""
-    boxes, chain = image.boxes[-1], image.chains[-1]
-    taking_part = chain < plan.n_chains
-    boxes, chain = boxes[taking_part], chain[taking_part]
-    # Row by row in float64: a matrix product rounds equal rows differently by their place, and ties must be ties.
-    similarity = (image.embedded(boxes).astype(np.float64) * image.embeddings[None]).sum(axis=1)
-    kept = select_salient(similarity, count)
-    image.add_step(expand_boxes(boxes[kept], image.decoded.size_hw, plan.regions.growth), chain[kept])
-
-
-def _new_boxes(image: WaveImage) -> list[Box | None]:
-    return [key for key in image.missing(image.boxes[-1]) if key is not None] if image.boxes else []
-
-
-def _finished(id_: Id, image: WaveImage) -> EncodedImage[Id] | FailedImage[Id]:
-    whole = image.embeddings[None]
-    steps = [np.full(len(boxes), step) for step, boxes in enumerate(image.boxes)]
-    boxes = np.concatenate(image.boxes) if image.boxes else np.zeros((0, 4), np.int64)
-    regions = image.embedded(boxes) if len(boxes) else np.zeros((0, len(whole)), np.float32)
-    if not (np.isfinite(whole).all() and np.isfinite(regions).all()):
-        return FailedImage(id_, "the encoder gave values that are no numbers; try precision fp32")
-    return EncodedImage(
-        id=id_,
-        content_hash=image.decoded.content_hash,
-        image_size_hw=image.decoded.size_hw,
-        boxes=boxes,
-        step=np.concatenate(steps) if steps else np.zeros(0, np.int64),
-        chain=np.concatenate(image.chains) if image.chains else np.zeros(0, np.int64),
-        regions=regions,
-        whole=whole,
-        encodes=len(image.embeddings),
-    )
+def _load(source: ImageSource, plan: RegionPlan, recall: Recall | None) -> GrowingImage:
+    """Reads an image; one whose embeddings are all known is not decoded."""
+    data = read_bytes(source)
+    hashed = content_hash(data)
+    known = recall(hashed) if recall else None
+    if known is not None:
+        image = GrowingImage(hashed, plan, known=known)
+        if image.replay():
+            return image
+    return GrowingImage(hashed, plan, pixels=decode_pixels(data), known=known)

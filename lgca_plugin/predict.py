@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .config import RegionPlan
-    from .engine import EncodedImage
+    from .growing import EncodedImage
     from .method.scores import Method
     from .model.encoder import Encoder
     from .model.prompts import ClassTexts

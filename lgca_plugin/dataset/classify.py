@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..batches import EngineStats
 from ..config import DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
-from ..engine import FailedImage, encode_images
+from ..engine import encode_images
 from ..errors import ImageError
+from ..growing import FailedImage
 from . import fields as f
 from .plan import Plan, check_request, prepare
 from .progress import drive

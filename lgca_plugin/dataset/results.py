@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..batches import EngineStats
-from ..engine import EncodedImage, FailedImage
 from ..errors import LgcaError
+from ..growing import EncodedImage, FailedImage
 from . import fields as f
 from .plan import finished_samples
 

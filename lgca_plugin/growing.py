@@ -1,0 +1,209 @@
+"""One image and its regions on their way through the expansion steps: which boxes there are, which still need encoding.
+
+Boxes follow from the file's bytes and the embeddings alone. So an image whose embeddings are known already goes through
+the same steps without being decoded, and one of which some are known has only the others encoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+
+from .method.boxes import expand_boxes, sample_boxes, select_salient
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .config import RegionPlan
+
+Id = TypeVar("Id")
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class EncodedImage(Generic[Id]):
+    """The embeddings of one image and its regions.
+
+    Attributes:
+        id: the caller's
+        content_hash: hash of the file's bytes
+        image_size_hw: height and width in pixels, EXIF orientation applied
+        boxes: ``[n, 4]`` int64, absolute pixels, ``(left, top, width, height)``
+        step: ``[n]`` expansion step of each region, ascending
+        chain: ``[n]`` number of the crop that each region grew from
+        regions: ``[n, dim]`` float32 unit region embeddings
+        whole: ``[dim]`` float32 unit embedding of the whole image
+        fresh: ``[n]`` whether a region was encoded now: False where its embedding was known, where it equals a region
+            before it, and where it is the whole image
+        encodes: how many encodes the image took: 0 where all was known; at most ``n + 1``, less where regions have
+            grown equal
+    """
+
+    id: Id
+    content_hash: str
+    image_size_hw: tuple[int, int]
+    boxes: NDArray[np.int64]
+    step: NDArray[np.int64]
+    chain: NDArray[np.int64]
+    regions: NDArray[np.float32]
+    whole: NDArray[np.float32]
+    fresh: NDArray[np.bool_]
+    encodes: int
+
+
+@dataclass(frozen=True)
+class FailedImage(Generic[Id]):
+    """An image that gave no result.
+
+    Attributes:
+        id: the caller's
+        reason: one sentence
+    """
+
+    id: Id
+    reason: str
+
+
+@dataclass(frozen=True)
+class KnownRegions:
+    """Embeddings of an image that an earlier run has kept.
+
+    Attributes:
+        image_size_hw: height and width in pixels, EXIF orientation applied
+        whole: ``[dim]`` float32 unit embedding of the whole image
+        boxes: ``[n, 4]`` int, absolute pixels, ``(left, top, width, height)``; in any order, of any steps
+        regions: ``[n, dim]`` float32 unit embeddings of the boxes
+    """
+
+    image_size_hw: tuple[int, int]
+    whole: NDArray[np.float32]
+    boxes: NDArray[np.integer]
+    regions: NDArray[np.float32]
+
+
+class GrowingImage:
+    """An image that goes through the expansion steps of a plan.
+
+    Args:
+        content_hash: hash of the file's bytes
+        plan: which regions are encoded
+        pixels: ``[H, W, 3]`` uint8; None where all embeddings are known
+        known: embeddings that need no encoding
+    """
+
+    def __init__(
+        self,
+        content_hash: str,
+        plan: RegionPlan,
+        *,
+        pixels: NDArray[np.uint8] | None = None,
+        known: KnownRegions | None = None,
+    ) -> None:
+        if pixels is not None:
+            self.size_hw = pixels.shape[0], pixels.shape[1]
+        elif known is not None:
+            self.size_hw = known.image_size_hw
+        else:
+            raise ValueError("an image needs pixels or known embeddings")
+        self.content_hash = content_hash
+        self.pixels = pixels
+        self.boxes: list[NDArray[np.int64]] = []
+        self.chains: list[NDArray[np.int64]] = []
+        self.embeddings: dict[Box | None, NDArray[np.float32]] = {}
+        self._plan = plan
+        if known is not None and known.image_size_hw == self.size_hw:
+            self.embeddings[None] = known.whole
+            self.embeddings.update(zip(map(tuple, known.boxes.tolist()), known.regions, strict=True))
+        self._known = frozenset(self.embeddings)
+        if plan.counts:
+            self._add_step(self._sampled(), np.arange(plan.counts[0]))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the image holds."""
+        pixels = 0 if self.pixels is None else self.pixels.nbytes
+        return pixels + sum(vector.nbytes for vector in self.embeddings.values())
+
+    @property
+    def step(self) -> int:
+        """The step that the image has reached, 0 at first."""
+        return max(0, len(self.boxes) - 1)
+
+    def missing(self) -> list[Box | None]:
+        """Lists what the present step needs encoded, each once: boxes, and None for the whole image."""
+        keys = [None, *(self._keys(self.boxes[-1]) if self.boxes else ())]
+        return [key for key in dict.fromkeys(keys) if key not in self.embeddings]
+
+    def grow(self) -> bool:
+        """Goes on to the next step, if there is one: keeps the most salient regions of this step and grows them.
+
+        Of step 0, only the crops that start a chain take part.
+        """
+        if len(self.boxes) >= len(self._plan.counts):
+            return False
+        taking_part = self.chains[-1] < self._plan.n_chains
+        boxes, chain = self.boxes[-1][taking_part], self.chains[-1][taking_part]
+        # Row by row in float64: a matrix product rounds equal rows differently by their place, and ties must be ties.
+        similarity = (self._embedded(boxes).astype(np.float64) * self.embeddings[None]).sum(axis=1)
+        kept = select_salient(similarity, self._plan.counts[len(self.boxes)])
+        self._add_step(expand_boxes(boxes[kept], self.size_hw, self._plan.regions.growth), chain[kept])
+        return True
+
+    def replay(self) -> bool:
+        """Goes through all steps on the embeddings that are there; False means that some are missing."""
+        while not self.missing():
+            if not self.grow():
+                return True
+        return False
+
+    def finished(self, id_: Id) -> EncodedImage[Id] | FailedImage[Id]:
+        """Gives the result, once nothing is missing at the last step."""
+        whole = self.embeddings[None]
+        boxes = np.concatenate(self.boxes) if self.boxes else np.zeros((0, 4), np.int64)
+        regions = self._embedded(boxes) if len(boxes) else np.zeros((0, len(whole)), np.float32)
+        if not (np.isfinite(whole).all() and np.isfinite(regions).all()):
+            return FailedImage(id_, "the encoder gave values that are no numbers; try precision fp32")
+        return EncodedImage(
+            id=id_,
+            content_hash=self.content_hash,
+            image_size_hw=self.size_hw,
+            boxes=boxes,
+            step=np.repeat(np.arange(len(self.boxes)), [len(of_step) for of_step in self.boxes]),
+            chain=np.concatenate(self.chains) if self.chains else np.zeros(0, np.int64),
+            regions=regions,
+            whole=whole,
+            fresh=self._fresh(boxes),
+            encodes=len(self.embeddings) - len(self._known),
+        )
+
+    def _sampled(self) -> NDArray[np.int64]:
+        return sample_boxes(
+            self._plan.counts[0],
+            self.size_hw,
+            scale_min=self._plan.regions.scale_min,
+            scale_max=self._plan.regions.scale_max,
+            seed=self._plan.regions.seed,
+            content_hash=self.content_hash,
+        )
+
+    def _add_step(self, boxes: NDArray[np.int64], chain: NDArray[np.int64]) -> None:
+        self.boxes.append(boxes)
+        self.chains.append(chain)
+
+    def _keys(self, boxes: NDArray[np.int64]) -> list[Box | None]:
+        """Names what boxes show; the box of a whole square image shows what the whole image shows, None."""
+        everything = (0, 0, self.size_hw[1], self.size_hw[0])
+        return [None if box == everything else box for box in map(tuple, boxes.tolist())]
+
+    def _embedded(self, boxes: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([self.embeddings[key] for key in self._keys(boxes)])
+
+    def _fresh(self, boxes: NDArray[np.int64]) -> NDArray[np.bool_]:
+        seen = {None, *self._known}
+        fresh = np.zeros(len(boxes), dtype=bool)
+        for index, key in enumerate(self._keys(boxes)):
+            fresh[index] = key not in seen
+            seen.add(key)
+        return fresh

@@ -28,6 +28,7 @@ demo: setup
 	 FIFTYONE_PLUGINS_DIR="$(DEMO)/plugins" \
 	 FIFTYONE_DATABASE_VALIDATION=false \
 	 FIFTYONE_DO_NOT_TRACK=true \
+	 LGCA_STORE_DIR="$(DEMO)/embeddings" \
 	 $(PY) scripts/mongod.py "$(DEMO)/database" $(PY) -m lgca_plugin.demo $(if $(filter 0,$(APP)),--no-app)
 
 test: setup-dev

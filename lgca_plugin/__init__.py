@@ -13,9 +13,18 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .config import RegionConfig
     from .dataset.classify import Progress, classify
+    from .dataset.cleaning import StoreInfo, clean_store, store_info
     from .dataset.describe import describe_classes
     from .dataset.runs import Run, delete_run, list_runs, load_run
-    from .errors import ConfigError, DescribeError, ImageError, LgcaError, ModelUnavailableError, RunNotFoundError
+    from .errors import (
+        ConfigError,
+        DescribeError,
+        ImageError,
+        LgcaError,
+        ModelUnavailableError,
+        RunNotFoundError,
+        StoreError,
+    )
     from .method.scores import METHODS, Method
     from .model.describe import Described
     from .model.encoder import Encoder, OpenClipEncoder, load_encoder
@@ -35,12 +44,16 @@ _HOMES = {
     "RegionConfig": "config",
     "Run": "dataset.runs",
     "RunNotFoundError": "errors",
+    "StoreError": "errors",
+    "StoreInfo": "dataset.cleaning",
     "classify": "dataset.classify",
     "delete_run": "dataset.runs",
+    "clean_store": "dataset.cleaning",
     "describe_classes": "dataset.describe",
     "list_runs": "dataset.runs",
     "load_encoder": "model.encoder",
     "load_run": "dataset.runs",
+    "store_info": "dataset.cleaning",
 }
 
 __all__ = [
@@ -58,12 +71,16 @@ __all__ = [
     "RegionConfig",
     "Run",
     "RunNotFoundError",
+    "StoreError",
+    "StoreInfo",
     "classify",
+    "clean_store",
     "delete_run",
     "describe_classes",
     "list_runs",
     "load_encoder",
     "load_run",
+    "store_info",
 ]
 
 

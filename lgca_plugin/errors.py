@@ -28,6 +28,10 @@ class RunNotFoundError(LgcaError, ValueError):
     """The dataset has no run under this key."""
 
 
+class StoreError(LgcaError):
+    """The embeddings that are kept on disk can't be read or written."""
+
+
 class DescribeError(LgcaError):
     """A language model can't be asked any further; ``descriptions`` holds what it has said about the classes so far."""
 

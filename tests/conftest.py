@@ -47,6 +47,7 @@ def _set_up():
         FIFTYONE_PLUGINS_DIR=str(plugins),
         FIFTYONE_SHOW_PROGRESS_BARS="false",
         HF_HUB_OFFLINE="1",
+        LGCA_STORE_DIR=str(home / "embeddings"),
     )
     if os.environ.get("FIFTYONE_DATABASE_URI"):  # a database of the user's own: leave it as it was
         _session.callback(_drop_database)
@@ -80,6 +81,18 @@ def pytest_runtest_makereport(item):
 def failed(request):
     """Tells, once the test is over, whether it has failed."""
     return lambda: request.node.stash.get(FAILED, False)
+
+
+@pytest.fixture(autouse=True)
+def fresh_store(monkeypatch, tmp_path_factory):
+    """Gives every test a store of its own, so that no test finds what another has encoded.
+
+    Fixtures of wider scope use the session's. A module whose tests look at what such a fixture has stored overrides
+    this one.
+    """
+    folder = tmp_path_factory.mktemp("store")
+    monkeypatch.setenv("LGCA_STORE_DIR", str(folder))
+    return folder
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ from ..engine import encode_images
 from ..errors import ImageError
 from ..growing import FailedImage
 from . import fields as f
+from .keeper import Keeper
 from .plan import Plan, check_request, prepare
 from .progress import drive
 from .results import Writer, record_outcome
-from .runs import DONE, INTERRUPTED, RUNNING, Run, delete_run, register_run
+from .runs import DONE, INTERRUPTED, RUNNING, Run, forget_run, register_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -61,6 +62,7 @@ def classify(
     *,
     logits: bool = False,
     shown_chains: int = DEFAULT_SHOWN_CHAINS,
+    store_regions: bool = True,
 ) -> Run:
     """Classifies image samples zero-shot with several methods and writes the results onto them.
 
@@ -88,6 +90,9 @@ def classify(
             :class:`Progress`
         logits: write all class scores onto the labels
         shown_chains: how many chains of each image are written as boxes
+        store_regions: keep the embeddings of all regions on disk (float32: 178 KB an image at the defaults with a
+            ViT-B), for evidence, for rescoring with other weights, and so that a later run on the same images encodes
+            nothing; one vector an image and method is kept in any case
 
     Returns:
         the run, with counts and timings in ``run.summary()``
@@ -114,6 +119,7 @@ def classify(
         skip_failures=skip_failures,
         logits=logits,
         shown_chains=shown_chains,
+        store_regions=store_regions,
     )
     return drive(steps, progress, unit="images")
 
@@ -135,6 +141,7 @@ def iter_classify(
     skip_failures: bool = True,
     logits: bool = False,
     shown_chains: int = DEFAULT_SHOWN_CHAINS,
+    store_regions: bool = True,
 ) -> Generator[Progress, None, Run]:
     """Does what :func:`classify` does, as a generator that yields :class:`Progress` and returns the run.
 
@@ -160,16 +167,19 @@ def iter_classify(
         logits=logits,
         shown_chains=shown_chains,
     )
-    run = yield from _execute(plan, batch_size=batch_size, skip_failures=skip_failures)
+    run = yield from _execute(plan, batch_size=batch_size, skip_failures=skip_failures, store_regions=store_regions)
     return run
 
 
-def _execute(plan: Plan, *, batch_size: int | None, skip_failures: bool) -> Generator[Progress, None, Run]:
-    run = _open_run(plan)
+def _execute(
+    plan: Plan, *, batch_size: int | None, skip_failures: bool, store_regions: bool
+) -> Generator[Progress, None, Run]:
+    run, replaced = open_run(plan)
     for warning in plan.warnings:
         logger.warning(warning)
     stats = EngineStats()
-    writer = Writer(plan, run)
+    keeper = Keeper(plan, run, with_regions=store_regions, replaces=replaced)
+    writer = Writer(plan, run, keeper)
     total = len(plan.todo)
     started = time.perf_counter()
     before = dict(run.results)
@@ -182,6 +192,7 @@ def _execute(plan: Plan, *, batch_size: int | None, skip_failures: bool) -> Gene
             plan=plan.request.region_plan,
             batch_size=batch_size,
             stats=stats,
+            recall=keeper.recall,
         )
         for done, outcome in enumerate(outcomes, 1):
             writer.add(outcome)
@@ -192,19 +203,24 @@ def _execute(plan: Plan, *, batch_size: int | None, skip_failures: bool) -> Gene
                 writer.flush()
                 yield Progress(done, total, _progress_label(done, total, time.perf_counter() - started))
         status = DONE
+        keeper.settle()
     finally:
         if run.is_current():
             writer.flush()
-            record_outcome(run, plan, before, stats, time.perf_counter() - started, status)
+            record_outcome(run, plan, keeper, before, stats, time.perf_counter() - started, status)
+        keeper.close()
     return run
 
 
-def _open_run(plan: Plan) -> Run:
-    """Registers the run (or takes up the one that exists) and declares its fields, before anything is encoded."""
+def open_run(plan: Plan) -> tuple[Run, str | None]:
+    """Registers the run (or takes up the one that exists) and declares its fields, before anything is written.
+
+    Returns:
+        the run, and the token of the one that it replaces, if any: what that one holds in the store is still there
+    """
     request = plan.request
     dataset = request.target.dataset
-    if request.replaces:
-        delete_run(dataset, request.run_key)
+    replaced = forget_run(dataset, request.run_key) if request.replaces else None
     run = request.run or register_run(dataset, request.run_key, plan.config, {})
     f.declare_fields(dataset, request.run_key, request.methods)
     if "made" not in run.results:
@@ -213,7 +229,7 @@ def _open_run(plan: Plan) -> Run:
     run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}
     run.results["total"] = len(plan.sample_ids)
     run.save()
-    return run
+    return run, replaced
 
 
 def _progress_label(done: int, total: int, seconds: float) -> str:

@@ -1,11 +1,11 @@
-"""The fields of a run on the samples: their names, declarations, contents, and how the App shows them."""
+"""The fields of a run on the samples: their names and declarations, and how the App shows them."""
 
 from __future__ import annotations
 
 import colorsys
 from typing import TYPE_CHECKING, Any
 
-from ..predict import explained_method
+from ..shown import explained_method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
     from ..method.scores import Method
-    from ..predict import MethodPrediction, ShownRegion
 
 _REGION_ATTRIBUTES = {
     "step": "IntField",
@@ -87,49 +86,6 @@ def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method])
         for name, kind in _REGION_ATTRIBUTES.items():
             dataset.add_sample_field(f"{path}.detections.{name}", getattr(fo, kind))
     dataset.add_sample_field(error_field(run_key), fo.StringField)
-
-
-def classification(prediction: MethodPrediction, classes: Sequence[str], *, logits: bool) -> fo.Classification:
-    """Makes the label of one method for one sample.
-
-    Args:
-        prediction: what the method says
-        classes: the class names, by index
-        logits: whether the label carries all class scores
-
-    Returns:
-        a Classification with label, confidence and margin
-    """
-    import fiftyone as fo
-
-    return fo.Classification(
-        label=classes[prediction.label],
-        confidence=prediction.confidence,
-        margin=prediction.margin,
-        logits=prediction.scores.tolist() if logits else None,
-    )
-
-
-def detections(regions: Sequence[ShownRegion], classes: Sequence[str]) -> fo.Detections:
-    """Makes the boxes of one sample: ``index`` is the chain, the label is the region's own vote."""
-    import fiftyone as fo
-
-    return fo.Detections(
-        detections=[
-            fo.Detection(
-                label=classes[region.label],
-                bounding_box=list(region.box),
-                confidence=region.confidence,
-                index=region.chain,
-                step=region.step,
-                similarity=region.similarity,
-                weight=region.weight,
-                contribution=region.contribution,
-                misleading=region.misleading,
-            )
-            for region in regions
-        ]
-    )
 
 
 def arrange_app(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) -> dict[str, bool]:

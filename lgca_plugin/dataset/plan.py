@@ -20,7 +20,7 @@ from ..errors import ConfigError
 from ..model.encoder import Encoder, encoder_fingerprint, load_encoder
 from ..model.prompts import ClassTexts, class_texts
 from ..predict import Predictor
-from .fields import RESERVED_NAMES, method_field, taken_fields
+from .fields import RESERVED_NAMES, error_field, run_fields, taken_fields
 from .runs import Run, existing_run, list_runs, stored_fields
 from .target import Target
 
@@ -253,7 +253,7 @@ def _find_work(request: Request) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def finished_samples(request: Request, ids: Sequence[str]) -> set[str]:
-    """Finds which samples have all of the run's predictions.
+    """Finds which samples have all of the run's predictions and boxes.
 
     Args:
         request: the checked call
@@ -262,12 +262,11 @@ def finished_samples(request: Request, ids: Sequence[str]) -> set[str]:
     Returns:
         the ids among them that need no encoding any more
     """
-    fields = [method_field(request.run_key, method.name) for method in request.methods]
+    fields = [name for name in run_fields(request.run_key, request.methods) if name != error_field(request.run_key)]
     schema = request.target.dataset.get_field_schema()
     if not all(field in schema for field in fields):  # killed between registering the run and declaring its fields
         return set()
-    stored = request.target.stored(ids, [f"{field}.label" for field in fields])
-    return {id_ for id_, labels in stored.items() if all(label is not None for label in labels)}
+    return request.target.filled(ids, fields)
 
 
 def _warnings(encoder: Encoder, texts: ClassTexts, *, described: bool) -> list[str]:

@@ -11,11 +11,15 @@ from ..batches import EngineStats
 from ..errors import LgcaError
 from ..growing import EncodedImage, FailedImage
 from . import fields as f
+from .documents import classification, detections, write_fields
 from .plan import finished_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
+    from ..predict import MethodPrediction
+    from ..shown import ShownRegion
+    from .keeper import Keeper
     from .plan import Plan
     from .runs import Run
     from .target import Target
@@ -25,12 +29,12 @@ WRITE_SECONDS = 5.0
 
 
 class Writer:
-    """Scores outcomes in batches and writes them; the labels come last, so a sample that has them all is complete."""
+    """Scores outcomes in batches, has their embeddings kept, and writes them, each sample whole or not at all."""
 
-    def __init__(self, plan: Plan, run: Run) -> None:
+    def __init__(self, plan: Plan, run: Run, keeper: Keeper) -> None:
         self._plan = plan
         self._run = run
-        self._key = run.key
+        self._keeper = keeper
         self._pending: list[EncodedImage[str] | FailedImage[str]] = []
         self._last_flush = time.perf_counter()
 
@@ -54,48 +58,57 @@ class Writer:
         encoded = [outcome for outcome in outcomes if isinstance(outcome, EncodedImage)]
         failed = {outcome.id: outcome.reason for outcome in outcomes if isinstance(outcome, FailedImage)}
         predictions = self._plan.predictor.predict(encoded)
-        classes, methods = self._plan.config.classes, self._plan.config.methods
-        reasons: dict[str, str | None] = {**{image.id: None for image in encoded}, **failed}
-        self._set(f.error_field(self._key), reasons)
-        if f.regions_field(self._key) in f.run_fields(self._key, methods):
-            boxes = [f.detections(prediction.regions, classes) for prediction in predictions]
-            self._set(f.regions_field(self._key), _by_id(encoded, boxes))
-        for method in methods:
-            labels = [
-                f.classification(prediction.methods[method.name], classes, logits=self._plan.config.logits)
-                for prediction in predictions
-            ]
-            self._set(f.method_field(self._key, method.name), _by_id(encoded, labels))
-
-    def _set(self, field: str, values: Mapping[str, object]) -> None:
-        if values:
-            samples = self._plan.request.target.writable
-            samples.set_values(field, values, key_field="id", validate=False, progress=False)
+        self._keeper.keep(encoded, predictions)
+        values: dict[str, dict[str, Any]] = {id_: {f.error_field(self._run.key): why} for id_, why in failed.items()}
+        for image, prediction in zip(encoded, predictions, strict=True):
+            values[image.id] = sample_values(self._run, prediction.methods, prediction.regions)
+        write_fields(self._run.dataset, values)
 
 
-def _by_id(images: Iterable[EncodedImage[str]], values: Iterable[object]) -> dict[str, object]:
-    return {image.id: value for image, value in zip(images, values, strict=True)}
+def sample_values(
+    run: Run, methods: Mapping[str, MethodPrediction], regions: Sequence[ShownRegion] | None
+) -> dict[str, Any]:
+    """Gives the values of a run's fields on a sample that has been predicted.
+
+    Args:
+        run: the run
+        methods: method name to its prediction
+        regions: the regions worth looking at; None leaves that field alone
+
+    Returns:
+        field to document
+    """
+    config = run.config
+    values: dict[str, Any] = {f.error_field(run.key): None}
+    if regions is not None and f.regions_field(run.key) in run.fields:
+        values[f.regions_field(run.key)] = detections(regions, config.classes)
+    for name, prediction in methods.items():
+        values[f.method_field(run.key, name)] = classification(prediction, config.classes, logits=config.logits)
+    return values
 
 
 def record_outcome(
-    run: Run, plan: Plan, before: dict[str, Any], stats: EngineStats, seconds: float, status: str
+    run: Run, plan: Plan, keeper: Keeper, before: dict[str, Any], stats: EngineStats, seconds: float, status: str
 ) -> None:
     """Writes counts and timings; times and encodes add up over the calls that a run took."""
-    images = before.get("images_encoded", 0) + stats.images
+    recalled = before.get("images_recalled", 0) + stats.recalled
+    images = before.get("images_encoded", 0) + stats.images - stats.recalled
     encodes = before.get("encodes", 0) + stats.encodes
     seconds = before.get("seconds", 0.0) + seconds
     run.results.update(
         _outcome_counts(run, plan),
         status=status,
         images_encoded=images,
+        images_recalled=recalled,
         encodes=encodes,
         encodes_per_image=encodes / images if images else 0.0,
         planned_encodes_per_image=plan.request.region_plan.encodes_per_image,
         seconds=seconds,
-        images_per_second=images / seconds if seconds else 0.0,
+        images_per_second=(images + recalled) / seconds if seconds else 0.0,
         encodes_per_second=encodes / seconds if seconds else 0.0,
         templates=list(plan.texts.from_templates),
-        warnings=plan.warnings,
+        warnings=plan.warnings + ([keeper.problem] if keeper.problem else []),
+        stored=keeper.outcome(),
         device=str(getattr(plan.encoder, "device", "unknown")),
         version=__version__,
     )

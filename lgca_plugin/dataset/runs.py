@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, RunNotFoundError
 from .fields import error_field, forget_fields, method_field, run_fields
+from .store import Store, store_exists
 from .target import image_samples, root_dataset
+from .tokens import forget_token, new_token, run_token
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -26,6 +27,7 @@ class Run:
         key: the run key
         config: what the run was asked to do
         results: status, counts, timings and the class descriptions, as stored
+        token: tells this run from others that have been, or will be, under its key
     """
 
     def __init__(self, dataset: fo.Dataset, key: str, config: RunConfig, results: dict[str, Any]) -> None:
@@ -33,7 +35,7 @@ class Run:
         self.key = key
         self.config = config
         self.results = results
-        self._token = _tokens(dataset).get(key)
+        self.token = run_token(dataset, key) or new_token(dataset, key)
 
     @property
     def fields(self) -> list[str]:
@@ -61,11 +63,14 @@ class Run:
         Returns:
             a dict with ``status``; ``total`` and the counts ``predicted``, ``failed``, ``skipped`` and ``pending`` that
             sum to it: the first two over all samples that the run has come to, in however many calls, the others of
-            the last call (``pending`` is 0 once the status is ``"done"``); ``skipped_reasons``; ``images_encoded``,
-            ``encodes``, ``seconds``, and their ratios ``encodes_per_image``, ``images_per_second`` and
-            ``encodes_per_second``, over all calls; ``planned_encodes_per_image``, the most there can be; ``engine``,
-            the last call's :class:`~lgca_plugin.batches.EngineStats`; ``methods``, ``classes`` (how many), ``encoder``,
-            ``device``, ``precision``, ``templates`` (classes that nobody described), ``warnings`` and ``version``
+            the last call (``pending`` is 0 once the status is ``"done"``); ``skipped_reasons``; over all calls
+            ``images_encoded``, ``images_recalled`` (those whose embeddings were all in the store), ``encodes``,
+            ``seconds``, and the ratios ``encodes_per_image`` (of those encoded), ``images_per_second`` and
+            ``encodes_per_second``; ``planned_encodes_per_image``, the most there can be; ``engine``, the last call's
+            :class:`~lgca_plugin.batches.EngineStats`; ``stored``, what the store holds of the last call: ``samples``,
+            whether ``regions`` were to be kept, whether it is ``complete``; ``methods``, ``classes`` (how many),
+            ``encoder``, ``device``, ``precision``, ``templates`` (classes that nobody described), ``warnings`` and
+            ``version``
         """
         summary = {name: value for name, value in self.results.items() if name != "descriptions"}
         return {
@@ -77,12 +82,12 @@ class Run:
         }
 
     def delete(self) -> None:
-        """Deletes the run: its record and its fields, and nothing else."""
+        """Deletes the run: its record, its fields and the embeddings that it alone holds, and nothing else."""
         delete_run(self.dataset, self.key)
 
     def is_current(self) -> bool:
         """Tells whether this is still the run under its key: not deleted, and not started again, by anybody."""
-        return bool(self._token == _tokens(self.dataset).get(self.key))
+        return self.token == run_token(self.dataset, self.key)
 
     def save(self) -> None:
         """Writes :attr:`results` to the run's record."""
@@ -105,24 +110,37 @@ def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: 
         package=PACKAGE, run=json.dumps(config.to_json()), fields=run_fields(run_key, config.methods)
     )
     dataset.register_run(run_key, stored)
-    _tokens(dataset).set(run_key, uuid.uuid4().hex)
+    new_token(dataset, run_key)
     run = Run(dataset, run_key, config, results)
     run.save()
     return run
 
 
 def delete_run(dataset: fo.Dataset, run_key: str) -> None:
-    """Deletes a run, of whatever release: its record and its fields, and nothing else.
+    """Deletes a run, of whatever release: its record, its fields and its stored embeddings, and nothing else.
+
+    Embeddings that another run holds, too, stay.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
+        StoreError: if its embeddings can't be deleted; the rest of it is, then
     """
+    token = forget_run(dataset, run_key)
+    if token is not None and store_exists():
+        with Store() as store:
+            store.delete_run(token)
+
+
+def forget_run(dataset: fo.Dataset, run_key: str) -> str | None:
+    """Deletes a run's record and fields; its embeddings stay, under the token that is returned."""
     dataset = root_dataset(dataset)
     fields = stored_fields(dataset, run_key)
     made = _stored_results(dataset, run_key).get("made") or {}
-    _tokens(dataset).delete(run_key)  # first, so that a process that still writes to the run stops
+    token = run_token(dataset, run_key)
+    forget_token(dataset, run_key)  # first, so that a process that still writes to the run stops
     forget_fields(dataset, run_key, fields, made)
     dataset.delete_run(run_key)
+    return token
 
 
 def stored_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
@@ -184,10 +202,3 @@ def _stored_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     results: dict[str, Any] = json.loads(json.dumps(stored.serialize() if stored is not None else {}))
     results.pop("cls", None)
     return results
-
-
-def _tokens(dataset: fo.Dataset) -> Any:
-    """The store in which each run's token lies: another process sees at once that a run is gone or another one."""
-    from fiftyone.operators.store import ExecutionStore
-
-    return ExecutionStore.create("lgca_runs", dataset_id=dataset._doc.id)  # noqa: SLF001 (no public name for the id)

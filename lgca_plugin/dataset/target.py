@@ -100,6 +100,13 @@ class Target:
         values = dict(zip(found, zip(*columns, strict=True) if columns else [()] * len(found), strict=True))
         return {id_: values[id_] for id_ in ids if id_ in values}
 
+    def filled(self, ids: Sequence[str], paths: Sequence[str]) -> set[str]:
+        """Finds which samples have a value in all of some fields, as stored."""
+        samples = self.writable.select(ids) if len(ids) < _MOST_SELECTED else self.writable
+        for path in paths:
+            samples = samples.exists(path)
+        return set(samples.values("id")).intersection(ids)
+
     def distinct_labels(self, ground_truth: str) -> list[str]:
         """Lists the distinct labels of a field among the samples, sorted, without blank ones."""
         stored = self.stored(self.samples.values("id"), [f"{ground_truth}.label"])

@@ -30,6 +30,19 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _TEXT_BATCH = 256
 
 
+class TextEncoder(Protocol):
+    """What scoring needs of a model; every :class:`Encoder` is one."""
+
+    @property
+    def logit_scale(self) -> float:
+        """Factor on similarities before the softmax."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds texts as ``[n, dim]`` unit vectors."""
+        ...
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """What the engine needs of a model. Any object with these members will do.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..method.scores import Method
-    from .encoder import Encoder
+    from .encoder import TextEncoder
 
 LABEL_PROMPT = "a photo of a {}."
 
@@ -52,7 +52,7 @@ class ClassTexts:
         labels = [label_prompt(name) for name in self.classes]
         return labels + [text for name in self.classes for text in self.descriptions[name]]
 
-    def class_vectors(self, encoder: Encoder, method: Method) -> NDArray[np.float32]:
+    def class_vectors(self, encoder: TextEncoder, method: Method) -> NDArray[np.float32]:
         """Computes a method's class vectors.
 
         Args:

@@ -1,0 +1,379 @@
+"""Embeddings kept on disk, so that a new question about the same images encodes nothing.
+
+An image's embeddings are filed under its content hash and the encoder's fingerprint, its regions also under the
+geometry that they were sampled with. A run holds, for each of its samples, the image it came from and the image vectors
+of its methods. What no run holds any more is deleted with the last run that did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..growing import EncodedImage, KnownRegions
+from .store_file import FILE_NAME, StoreFile
+from .store_room import default_folder, default_limit, forget_unheld, make_room
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..config import RegionConfig
+
+READ_AT_ONCE = 256
+VECTORS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the store keeps of one sample.
+
+    Attributes:
+        image: the embeddings; ``image.id`` is the sample's id
+        vectors: ``[V, dim]`` float32 image vectors, in the order of the run's signatures
+    """
+
+    image: EncodedImage[str]
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run's entry in the store.
+
+    Attributes:
+        id: row number
+        encoder: row number of the encoder
+        geometry: how the run's regions were sampled
+        signatures: what each of a sample's image vectors is
+        logit_scale: the encoder's factor on similarities
+    """
+
+    id: int
+    encoder: int
+    geometry: str
+    signatures: tuple[str, ...]
+    logit_scale: float
+
+
+def store_exists() -> bool:
+    """Tells whether anything has been stored yet."""
+    return (default_folder() / FILE_NAME).exists()
+
+
+def geometry_of(regions: RegionConfig) -> str:
+    """Names the geometry of sampled boxes: whatever else differs, runs that share it share crops."""
+    return f"{regions.scale_min!r}-{regions.scale_max!r} seed {regions.seed}"
+
+
+class Store:
+    """The store in a folder; open it anew for each use, and close it.
+
+    Args:
+        folder: where its file lies; None takes :func:`default_folder`
+        limit_bytes: size up to which it grows; None takes :func:`default_limit`
+
+    Raises:
+        StoreError: if the file can't be opened
+    """
+
+    def __init__(self, folder: Path | None = None, *, limit_bytes: int | None = None) -> None:
+        self.limit_bytes = default_limit() if limit_bytes is None else limit_bytes
+        self._file = StoreFile(default_folder() if folder is None else folder)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the store's file."""
+        self._file.close()
+
+    @property
+    def path(self) -> Path:
+        """The store's file."""
+        return self._file.path
+
+    @property
+    def used_bytes(self) -> int:
+        """Size of what the store holds."""
+        return self._file.used_bytes
+
+    # ------------------------------------------------------------------------------------------ encoders and texts
+
+    def encoder(self, fingerprint: str) -> int | None:
+        """Finds the row of an encoder that a run has used."""
+        found = self._file.read("SELECT id FROM encoders WHERE fingerprint = ?", (fingerprint,))
+        return int(found[0][0]) if found else None
+
+    def keep_texts(self, encoder: int, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
+        """Keeps the ``[dim]`` embeddings of texts."""
+        rows_of = [(encoder, _digest(text), *_sealed(vector)) for text, vector in embeddings.items()]
+        with self._file.writing() as rows:
+            rows.executemany("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)", rows_of)
+
+    def texts(self, encoder: int, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Gives the ``[dim]`` embeddings of those among ``texts`` that are kept."""
+        found: dict[str, NDArray[np.float32]] = {}
+        for start in range(0, len(texts), READ_AT_ONCE):
+            by_digest = {_digest(text): text for text in texts[start : start + READ_AT_ONCE]}
+            query = f"SELECT * FROM texts WHERE encoder = ? AND digest IN ({_marks(by_digest)})"  # noqa: S608
+            for _, digest, embedding, checksum in self._file.read(query, (encoder, *by_digest)):
+                if zlib.crc32(embedding) == checksum:
+                    found[by_digest[digest]] = np.frombuffer(embedding, np.float32)
+        return found
+
+    # ------------------------------------------------------------------------------------------------------ images
+
+    def recall(self, encoder: int, content_hash: str, geometry: str) -> KnownRegions | None:
+        """Gives what is known of an image; an entry that does not match its checksum counts as unknown."""
+        query = "SELECT id, height, width, whole, checksum FROM images WHERE encoder = ? AND content_hash = ?"
+        images = self._file.read(query, (encoder, bytes.fromhex(content_hash)))
+        return self._known(images[0], geometry) if images else None
+
+    def _known(self, image: tuple[Any, ...], geometry: str) -> KnownRegions | None:
+        row, height, width, whole, checksum = image
+        if zlib.crc32(whole) != checksum:
+            return None
+        vector = np.frombuffer(whole, np.float32)
+        query = "SELECT boxes, embeddings, checksum FROM regions WHERE image = ? AND geometry = ?"
+        parts = [
+            (np.frombuffer(boxes, np.int32).reshape(-1, 4), np.frombuffer(embeddings, np.float32))
+            for boxes, embeddings, sealed in self._file.read(query, (row, geometry))
+            if zlib.crc32(embeddings, zlib.crc32(boxes)) == sealed
+        ]
+        return KnownRegions(
+            image_size_hw=(height, width),
+            whole=vector,
+            boxes=np.concatenate([np.zeros((0, 4), np.int32), *(boxes for boxes, _ in parts)]),
+            regions=np.concatenate(
+                [np.zeros((0, len(vector)), np.float32), *(part.reshape(-1, len(vector)) for _, part in parts)]
+            ),
+        )
+
+    # -------------------------------------------------------------------------------------------------------- runs
+
+    def open_run(
+        self,
+        token: str,
+        *,
+        fingerprint: str,
+        encoder_name: str,
+        logit_scale: float,
+        geometry: str,
+        signatures: Sequence[str],
+        database: str,
+        dataset: str,
+        run_key: str,
+        replaces: str | None = None,
+    ) -> StoredRun:
+        """Opens a run's entry, made if it is new.
+
+        Args:
+            token: the run's token, its key here
+            fingerprint: tells the encoder from all others
+            encoder_name: the encoder's name, for people
+            logit_scale: the encoder's factor on similarities
+            geometry: see :func:`geometry_of`
+            signatures: what each image vector of a sample is
+            database: identity of the database that the run's dataset lies in
+            dataset: the dataset's id
+            run_key: the run's key
+            replaces: token of a run that this one replaces; what that one holds stays until :meth:`settle`, so that
+                this one finds it, or until this one is deleted
+
+        Returns:
+            the entry
+        """
+        now = time.time()
+        with self._file.writing() as rows:
+            rows.execute(
+                "INSERT OR IGNORE INTO encoders VALUES (NULL, ?, ?, ?)", (fingerprint, encoder_name, logit_scale)
+            )
+            ((encoder,),) = rows.execute("SELECT id FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchall()
+            rows.execute(
+                "INSERT OR IGNORE INTO runs VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                (token, encoder, geometry, json.dumps(list(signatures)), database, dataset, run_key, now),
+            )
+            rows.execute("UPDATE runs SET used = ? WHERE token = ?", (now, token))
+            if replaces is not None:
+                rows.execute(
+                    "UPDATE runs SET replaced_by = ? WHERE token = ? OR replaced_by = ?", (token, replaces, replaces)
+                )
+        return StoredRun(self._run_id(token), encoder, geometry, tuple(signatures), logit_scale)
+
+    def run(self, token: str | None) -> StoredRun | None:
+        """Finds a run's entry."""
+        query = """SELECT runs.id, encoder, geometry, signatures, logit_scale
+                   FROM runs JOIN encoders ON encoders.id = encoder WHERE token = ?"""
+        for row, encoder, geometry, signatures, logit_scale in self._file.read(query, (token,)):
+            return StoredRun(row, encoder, geometry, tuple(json.loads(signatures)), logit_scale)
+        return None
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Lists all runs' entries: token, replaced_by, database, dataset, run_key, used (since 1970) and samples."""
+        names = ("token", "replaced_by", "database", "dataset", "run_key", "used", "samples")
+        query = """SELECT token, replaced_by, database, dataset, run_key, used,
+                   (SELECT count(*) FROM samples WHERE samples.run = runs.id) FROM runs ORDER BY used"""
+        return [dict(zip(names, row, strict=True)) for row in self._file.read(query)]
+
+    def keep(self, run: StoredRun, kept: Sequence[Kept], *, with_regions: bool = True) -> bool:
+        """Keeps samples of a run, all of them or, after a kill, none.
+
+        Args:
+            run: the run's entry
+            kept: the samples
+            with_regions: whether region embeddings are kept, or image vectors alone
+
+        Returns:
+            whether all has been kept; False where the limit left no room, even after the region embeddings of runs used
+            longer ago were deleted: then nothing has been kept, or the image vectors alone
+        """
+        small = sum(one.vectors.nbytes + 2 * one.image.whole.nbytes for one in kept)
+        large = sum(int(one.image.fresh.sum()) * (one.image.whole.nbytes + 16) for one in kept) if with_regions else 0
+        fits = self._fits(small + large, run)
+        if not fits and not (large and self._fits(small, run)):
+            return False
+        with self._file.writing() as rows:
+            before = self._images_of(rows, run, [one.image.id for one in kept])
+            for one in kept:
+                self._keep_one(rows, run, one, with_regions=with_regions and fits)
+            if before:  # a file that has changed since an earlier call of the run
+                forget_unheld(rows, before)
+        return fits
+
+    def _keep_one(self, rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_regions: bool) -> None:
+        image = one.image
+        key = (run.encoder, bytes.fromhex(image.content_hash))
+        rows.execute(
+            "INSERT OR IGNORE INTO images VALUES (NULL, ?, ?, ?, ?, ?, ?)",
+            (*key, *image.image_size_hw, *_sealed(image.whole)),
+        )
+        ((row,),) = rows.execute("SELECT id FROM images WHERE encoder = ? AND content_hash = ?", key).fetchall()
+        if with_regions and image.fresh.any():
+            boxes = np.ascontiguousarray(image.boxes[image.fresh], np.int32).tobytes()
+            embeddings = np.ascontiguousarray(image.regions[image.fresh], np.float32).tobytes()
+            checksum = zlib.crc32(embeddings, zlib.crc32(boxes))
+            rows.execute(
+                "INSERT INTO regions VALUES (NULL, ?, ?, ?, ?, ?)", (row, run.geometry, boxes, embeddings, checksum)
+            )
+        rows.execute(
+            "INSERT OR REPLACE INTO samples VALUES (NULL, ?, ?, ?, ?, ?)",
+            (run.id, image.id, row, *_sealed(one.vectors)),
+        )
+
+    def copy_samples(self, run: StoredRun, other: StoredRun) -> None:
+        """Has a run hold what another one holds, image vectors included."""
+        with self._file.writing() as rows:
+            rows.execute(
+                """INSERT OR REPLACE INTO samples (run, sample, image, vectors, checksum)
+                   SELECT ?, sample, image, vectors, checksum FROM samples WHERE run = ?""",
+                (run.id, other.id),
+            )
+
+    def settle(self, run: StoredRun, token: str) -> None:
+        """Lets go of what the runs that a run has replaced held and the run does not."""
+        for (replaced,) in self._file.read("SELECT token FROM runs WHERE replaced_by = ?", (token,)):
+            self._delete_entry(replaced)
+        self._touch(run)
+
+    def delete_run(self, token: str | None) -> None:
+        """Deletes a run's entry and all that no other run holds, and gives the space back."""
+        if token is None:
+            return
+        for (replaced,) in self._file.read("SELECT token FROM runs WHERE replaced_by = ?", (token,)):
+            self._delete_entry(replaced)
+        self._delete_entry(token)
+        self._file.give_back()
+
+    def _delete_entry(self, token: str) -> None:
+        with self._file.writing() as rows:
+            found = rows.execute("SELECT id FROM runs WHERE token = ?", (token,)).fetchall()
+            if not found:
+                return
+            images = [image for (image,) in rows.execute("SELECT image FROM samples WHERE run = ?", found[0])]
+            rows.execute("DELETE FROM runs WHERE id = ?", found[0])
+            forget_unheld(rows, images)
+            rows.execute("DELETE FROM encoders WHERE id NOT IN (SELECT encoder FROM runs)")
+
+    # --------------------------------------------------------------------------------------------- reading a run back
+
+    def sample_ids(self, run: StoredRun) -> list[str]:
+        """Lists the samples that a run holds, in the order in which they were kept."""
+        query = "SELECT sample FROM samples WHERE run = ? ORDER BY id"
+        return [sample for (sample,) in self._file.read(query, (run.id,))]
+
+    def image_vectors(
+        self, run: StoredRun, *, at_once: int = VECTORS_AT_ONCE
+    ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+        """Reads all image vectors of a run.
+
+        Yields:
+            sample ids, and their ``[b, V, dim]`` vectors in the order of the run's signatures; entries that do not
+            match their checksum are left out
+        """
+        last = 0
+        query = "SELECT id, sample, vectors, checksum FROM samples WHERE run = ? AND id > ? ORDER BY id LIMIT ?"
+        while found := self._file.read(query, (run.id, last, at_once)):
+            last = found[-1][0]
+            sound = [(sample, vectors) for _, sample, vectors, checksum in found if zlib.crc32(vectors) == checksum]
+            stacked = np.frombuffer(b"".join(vectors for _, vectors in sound), np.float32)
+            yield [sample for sample, _ in sound], stacked.reshape(len(sound), len(run.signatures), -1)
+
+    def known_regions(self, run: StoredRun, sample_ids: Sequence[str]) -> Iterator[tuple[str, str, KnownRegions]]:
+        """Reads the embeddings behind samples of a run.
+
+        Yields:
+            sample id, content hash and embeddings, without the samples that the run does not hold
+        """
+        for start in range(0, len(sample_ids), READ_AT_ONCE):
+            batch = sample_ids[start : start + READ_AT_ONCE]
+            query = f"""SELECT sample, content_hash, images.id, height, width, whole, images.checksum
+                        FROM samples JOIN images ON images.id = image
+                        WHERE run = ? AND sample IN ({_marks(batch)})"""  # noqa: S608
+            found = {sample: rest for sample, *rest in self._file.read(query, (run.id, *batch))}
+            for sample in batch:
+                if sample in found:
+                    content_hash, *image = found[sample]
+                    known = self._known(tuple(image), run.geometry)
+                    if known is not None:
+                        yield sample, content_hash.hex(), known
+
+    def _fits(self, nbytes: int, run: StoredRun) -> bool:
+        return make_room(self._file, nbytes, limit_bytes=self.limit_bytes, run=run.id)
+
+    def _images_of(self, rows: sqlite3.Connection, run: StoredRun, sample_ids: Sequence[str]) -> list[int]:
+        query = f"SELECT image FROM samples WHERE run = ? AND sample IN ({_marks(sample_ids)})"  # noqa: S608
+        return [image for (image,) in rows.execute(query, (run.id, *sample_ids))]
+
+    def _touch(self, run: StoredRun) -> None:
+        with self._file.writing() as rows:
+            rows.execute("UPDATE runs SET used = ? WHERE id = ?", (time.time(), run.id))
+
+    def _run_id(self, token: str) -> int:
+        ((row,),) = self._file.read("SELECT id FROM runs WHERE token = ?", (token,))
+        return int(row)
+
+
+def _sealed(vectors: NDArray[np.float32]) -> tuple[bytes, int]:
+    data = np.ascontiguousarray(vectors, np.float32).tobytes()
+    return data, zlib.crc32(data)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _marks(values: Sequence[object] | Mapping[Any, object]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,184 @@
+"""The regions of an image that are worth looking at: which of them, and what they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .method.boxes import relative_boxes
+from .method.evidence import contributions, misleading_crops, votes
+from .method.scores import class_scores, confidences, salience
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from .growing import EncodedImage
+    from .method.scores import Method
+
+
+@dataclass(frozen=True)
+class ShownRegion:
+    """A region that is worth looking at.
+
+    Attributes:
+        box: relative ``(x, y, width, height)``
+        label: class index that the region itself votes for
+        confidence: softmax probability of that class for the region alone, in [0, 1]
+        chain: number of the crop that the region grew from
+        step: expansion step, 0 for a sampled crop
+        similarity: salience, the similarity to the whole image
+        weight: share of the image vector under the method that the regions explain
+        contribution: share of that method's margin between its label and the rival class
+        misleading: whether the crop speaks for WCA's label where LGCA says another
+    """
+
+    box: tuple[float, float, float, float]
+    label: int
+    confidence: float
+    chain: int
+    step: int
+    similarity: float
+    weight: float
+    contribution: float
+    misleading: bool
+
+
+@dataclass(frozen=True)
+class MethodView:
+    """How a method sees a batch of images.
+
+    Attributes:
+        class_vectors: ``[C, dim]``
+        weights: ``[images, regions]``
+        vectors: ``[images, dim]`` image vectors
+        scores: ``[images, C]``
+    """
+
+    class_vectors: NDArray[np.floating]
+    weights: NDArray[np.floating]
+    vectors: NDArray[np.floating]
+    scores: NDArray[np.floating]
+
+
+class Batch:
+    """The arrays of several images, stacked: ``[images, regions, ...]``."""
+
+    def __init__(self, images: Sequence[EncodedImage[Any]]) -> None:
+        self.regions = np.stack([image.regions for image in images])
+        self.whole = np.stack([image.whole for image in images])
+        self.step = np.stack([image.step for image in images])
+        self.chain = np.stack([image.chain for image in images])
+
+
+def explained_method(methods: Sequence[Method]) -> Method | None:
+    """Chooses the method that the shown regions explain: LGCA, else the first with chains, else with crops."""
+    ranks = {"lgca": 0, "chains": 1, "crops": 2}
+    explaining = [method for method in methods if method.regions in ranks]
+    return min(explaining, key=lambda method: ranks.get(method.name, ranks[method.regions]), default=None)
+
+
+def shown_regions(
+    images: Sequence[EncodedImage[Any]],
+    batch: Batch,
+    methods: Sequence[Method],
+    views: Mapping[str, MethodView],
+    *,
+    logit_scale: float,
+    count: int,
+) -> list[list[ShownRegion]]:
+    """Chooses each image's chains that are worth looking at, and says what is to be known of their regions.
+
+    Args:
+        images: the images
+        batch: their arrays
+        methods: the run's presets
+        views: how each method sees the images
+        logit_scale: the encoder's factor on similarities
+        count: how many chains of an image
+
+    Returns:
+        the regions of each image, chain by chain, in the order of the steps
+    """
+    method = explained_method(methods)
+    if method is None or not count:
+        return [[] for _ in images]
+    view = views[method.name]
+    vote = votes(batch.regions, view.class_vectors)
+    misleading = _misleading(batch, vote, methods, views)
+    share, _ = contributions(
+        batch.regions,
+        batch.whole,
+        view.weights,
+        method.global_weight,
+        view.class_vectors,
+        view.scores.argmax(axis=-1),
+        _rivals(views, method.name),
+    )
+    confidence = confidences(class_scores(batch.regions, view.class_vectors), logit_scale).max(axis=-1)
+    similarity = salience(batch.regions, batch.whole)
+    shown = []
+    for i, image in enumerate(images):
+        boxes = relative_boxes(image.boxes, image.image_size_hw)
+        shown.append(
+            [
+                ShownRegion(
+                    box=(float(x), float(y), float(w), float(h)),
+                    label=int(vote[i, r]),
+                    confidence=float(confidence[i, r]),
+                    chain=int(batch.chain[i, r]),
+                    step=int(batch.step[i, r]),
+                    similarity=float(similarity[i, r]),
+                    weight=float(view.weights[i, r]),
+                    contribution=float(share[i, r]),
+                    misleading=bool(misleading[i, r]),
+                )
+                for r in _worth_looking_at(batch.step[i], batch.chain[i], share[i], misleading[i], count)
+                for x, y, w, h in (boxes[r],)
+            ]
+        )
+    return shown
+
+
+def _misleading(
+    batch: Batch, vote: NDArray[np.int64], methods: Sequence[Method], views: Mapping[str, MethodView]
+) -> NDArray[np.bool_]:
+    """Marks misleading crops; a run without both WCA and LGCA has none."""
+    wca = next((method for method in methods if method.name == "wca"), None)
+    if wca is None or "lgca" not in views:
+        return np.zeros(vote.shape, dtype=bool)
+    view = views["wca"]
+    wca_label, lgca_label = view.scores.argmax(axis=-1), views["lgca"].scores.argmax(axis=-1)
+    share, _ = contributions(
+        batch.regions, batch.whole, view.weights, wca.global_weight, view.class_vectors, wca_label, lgca_label
+    )
+    return misleading_crops(vote, batch.step, share, wca_label, lgca_label)
+
+
+def _rivals(views: Mapping[str, MethodView], method: str) -> NDArray[np.int64]:
+    """The class that a label is compared with: WCA's where LGCA says another, else the runner-up."""
+    runner_up: NDArray[np.int64] = np.argsort(views[method].scores, axis=-1)[:, -2]
+    if method == "lgca" and "wca" in views:
+        label, wca_label = views["lgca"].scores.argmax(axis=-1), views["wca"].scores.argmax(axis=-1)
+        return np.where(wca_label != label, wca_label, runner_up)
+    return runner_up
+
+
+def _worth_looking_at(
+    step: NDArray[np.int64],
+    chain: NDArray[np.int64],
+    contribution: NDArray[np.floating],
+    misleading: NDArray[np.bool_],
+    count: int,
+) -> list[int]:
+    """Chooses chains: those with a misleading crop first, then those that grew furthest, then by contribution."""
+    numbers = np.unique(chain)
+    last_step = {n: int(step[chain == n].max()) for n in numbers}
+    ranked = sorted(
+        numbers,
+        key=lambda n: (not misleading[chain == n].any(), -last_step[n], -np.abs(contribution[chain == n]).sum(), n),
+    )
+    return [int(r) for n in ranked[:count] for r in np.flatnonzero(chain == n)]

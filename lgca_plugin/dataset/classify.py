@@ -14,7 +14,7 @@ from ..errors import ImageError
 from ..growing import FailedImage
 from . import fields as f
 from .keeper import Keeper
-from .plan import Plan, check_request, prepare
+from .plan import Plan, Prepared, check_request, prepare
 from .progress import drive
 from .results import Writer, record_outcome
 from .runs import DONE, INTERRUPTED, RUNNING, Run, forget_run, register_run
@@ -207,12 +207,22 @@ def _execute(
     finally:
         if run.is_current():
             writer.flush()
-            record_outcome(run, plan, keeper, before, stats, time.perf_counter() - started, status)
+            record_outcome(
+                run,
+                plan,
+                before,
+                stats,
+                time.perf_counter() - started,
+                status=status,
+                stored=keeper.outcome(),
+                warnings=[*plan.warnings, *([keeper.problem] if keeper.problem else [])],
+                device=str(getattr(plan.encoder, "device", "unknown")),
+            )
         keeper.close()
     return run
 
 
-def open_run(plan: Plan) -> tuple[Run, str | None]:
+def open_run(plan: Prepared) -> tuple[Run, str | None]:
     """Registers the run (or takes up the one that exists) and declares its fields, before anything is written.
 
     Returns:
@@ -228,6 +238,7 @@ def open_run(plan: Plan) -> tuple[Run, str | None]:
     run.results["status"] = RUNNING
     run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}
     run.results["total"] = len(plan.sample_ids)
+    run.results["encoder_source"] = plan.encoder_source
     run.save()
     return run, replaced
 

@@ -77,29 +77,41 @@ class Request:
         return tuple(labels)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A call that has been checked, with its model loaded: ready to run.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A run that has been checked, with its texts embedded.
 
     Attributes:
         request: the call
         config: the run's config
         texts: the texts of every class
-        encoder: the loaded encoder
-        predictor: scores what the engine encodes
+        encoder_source: how ``load_encoder`` finds the encoder again: name and pretrained tag or path; None for an
+            encoder of the user's own
+        predictor: scores embeddings
         sample_ids: all samples of the call
-        todo: ids and files of those that have no prediction yet
         warnings: what the user should know before trusting the result
     """
 
     request: Request
     config: RunConfig
     texts: ClassTexts
-    encoder: Encoder
+    encoder_source: Sequence[str | None] | None
     predictor: Predictor
     sample_ids: list[str]
-    todo: list[tuple[str, str]]
     warnings: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Prepared):
+    """A call that has been checked, with its model loaded: ready to encode.
+
+    Attributes:
+        encoder: the loaded encoder
+        todo: ids and files of the samples that have no prediction yet
+    """
+
+    encoder: Encoder
+    todo: list[tuple[str, str]]
 
 
 def check_request(
@@ -133,7 +145,6 @@ def check_request(
     """
     check_run_key(run_key)
     presets = check_methods(methods)
-    _check_method_names(presets)
     names = None if classes is None else check_classes(classes)
     if names is None and ground_truth is None:
         raise ConfigError("pass classes, or a ground_truth field whose labels are the classes")
@@ -146,9 +157,9 @@ def check_request(
     run = None if replaced else existing_run(target.dataset, run_key)
     if run is None:
         own = stored_fields(target.dataset, run_key) if replaced else []
-        _check_fields_are_free(target, run_key, presets, own)
+        check_fields_are_free(target, run_key, presets, own)
     request = Request(target, run_key, names, presets, regions or RegionConfig(), ground_truth, run, replaced)
-    _check_step_weights(request)
+    check_step_weights(request)
     return request
 
 
@@ -182,8 +193,7 @@ def prepare(
     """
     classes = request.resolved_classes()
     texts = class_texts(classes, descriptions)
-    if isinstance(shown_chains, bool) or not isinstance(shown_chains, int) or shown_chains < 0:
-        raise ConfigError(f"shown_chains must be a whole number of at least 0, got {shown_chains!r}")
+    check_shown_chains(shown_chains)
     if encoder is None:
         encoder = load_encoder(device=device, precision=precision)
     elif isinstance(encoder, str):
@@ -205,17 +215,31 @@ def prepare(
     _check_same_config(request, config)
     sample_ids, todo = _find_work(request)
     predictor = Predictor(request.methods, texts, encoder, request.region_plan, shown_chains=shown_chains)
-    warnings = _warnings(encoder, texts, described=descriptions is not None)
-    return Plan(request, config, texts, encoder, predictor, sample_ids, todo, warnings)
+    warnings = text_warnings(encoder, texts, described=descriptions is not None)
+    return Plan(
+        request=request,
+        config=config,
+        texts=texts,
+        encoder_source=getattr(encoder, "source", None),
+        predictor=predictor,
+        sample_ids=sample_ids,
+        warnings=warnings,
+        encoder=encoder,
+        todo=todo,
+    )
 
 
-def _check_method_names(methods: Sequence[Method]) -> None:
+def check_shown_chains(shown_chains: int) -> None:
+    """Raises ConfigError unless ``shown_chains`` is a whole number of at least 0."""
+    if isinstance(shown_chains, bool) or not isinstance(shown_chains, int) or shown_chains < 0:
+        raise ConfigError(f"shown_chains must be a whole number of at least 0, got {shown_chains!r}")
+
+
+def check_fields_are_free(target: Target, run_key: str, methods: Sequence[Method], own: Sequence[str]) -> None:
+    """Raises ConfigError if a run would write to a field that is not among its ``own``; also if it can't be named."""
     for method in methods:
         if method.name in RESERVED_NAMES:
             raise ConfigError(f"a method can't be called {method.name!r}: a field of every run is; choose another name")
-
-
-def _check_fields_are_free(target: Target, run_key: str, methods: Sequence[Method], own: Sequence[str]) -> None:
     taken = taken_fields(target.dataset, run_key, methods, own)
     if taken:
         raise ConfigError(
@@ -234,7 +258,8 @@ def _check_same_config(request: Request, config: RunConfig) -> None:
         )
 
 
-def _check_step_weights(request: Request) -> None:
+def check_step_weights(request: Request) -> None:
+    """Raises ConfigError if a method's step weights don't fit the steps that there are."""
     steps = request.region_plan.steps
     for method in request.methods:
         weights = method.step_weights
@@ -269,7 +294,14 @@ def finished_samples(request: Request, ids: Sequence[str]) -> set[str]:
     return request.target.filled(ids, fields)
 
 
-def _warnings(encoder: Encoder, texts: ClassTexts, *, described: bool) -> list[str]:
+def text_warnings(encoder: Encoder | None, texts: ClassTexts, *, described: bool) -> list[str]:
+    """Says what the user should know of the texts before trusting the result.
+
+    Args:
+        encoder: the encoder; None where it was not needed, so that all texts have been seen before
+        texts: the texts of every class
+        described: whether the user gave descriptions
+    """
     warnings = []
     if described and texts.from_templates:
         warnings.append(f"no descriptions for {_named(texts.from_templates)}: the template ensemble stands in")
@@ -279,8 +311,8 @@ def _warnings(encoder: Encoder, texts: ClassTexts, *, described: bool) -> list[s
     unknown = unknown_words(texts.all_texts()) if unknown_words else []
     if unknown:
         warnings.append(
-            f"{encoder.name} was never trained on these words, so texts with them get meaningless vectors: "
-            f"{_named(unknown)}"
+            f"{getattr(encoder, 'name', 'the encoder')} was never trained on these words, so texts with them get "
+            f"meaningless vectors: {_named(unknown)}"
         )
     return warnings
 

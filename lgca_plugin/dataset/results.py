@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..predict import MethodPrediction
     from ..shown import ShownRegion
     from .keeper import Keeper
-    from .plan import Plan
+    from .plan import Plan, Prepared
     from .runs import Run
     from .target import Target
 
@@ -53,8 +53,7 @@ class Writer:
         self._last_flush = time.perf_counter()
         if not outcomes:
             return
-        if not self._run.is_current():
-            raise LgcaError(f"run {self._run.key!r} was deleted or started again elsewhere, so this one has stopped")
+        check_current(self._run)
         encoded = [outcome for outcome in outcomes if isinstance(outcome, EncodedImage)]
         failed = {outcome.id: outcome.reason for outcome in outcomes if isinstance(outcome, FailedImage)}
         predictions = self._plan.predictor.predict(encoded)
@@ -63,6 +62,16 @@ class Writer:
         for image, prediction in zip(encoded, predictions, strict=True):
             values[image.id] = sample_values(self._run, prediction.methods, prediction.regions)
         write_fields(self._run.dataset, values)
+
+
+def check_current(run: Run) -> None:
+    """Checks that a run is still the one under its key.
+
+    Raises:
+        LgcaError: if it is not, so that nothing more may be written
+    """
+    if not run.is_current():
+        raise LgcaError(f"run {run.key!r} was deleted or started again elsewhere, so this one has stopped")
 
 
 def sample_values(
@@ -88,7 +97,16 @@ def sample_values(
 
 
 def record_outcome(
-    run: Run, plan: Plan, keeper: Keeper, before: dict[str, Any], stats: EngineStats, seconds: float, status: str
+    run: Run,
+    plan: Prepared,
+    before: dict[str, Any],
+    stats: EngineStats,
+    seconds: float,
+    *,
+    status: str,
+    stored: dict[str, object],
+    warnings: Sequence[str],
+    device: str,
 ) -> None:
     """Writes counts and timings; times and encodes add up over the calls that a run took."""
     recalled = before.get("images_recalled", 0) + stats.recalled
@@ -107,9 +125,9 @@ def record_outcome(
         images_per_second=(images + recalled) / seconds if seconds else 0.0,
         encodes_per_second=encodes / seconds if seconds else 0.0,
         templates=list(plan.texts.from_templates),
-        warnings=plan.warnings + ([keeper.problem] if keeper.problem else []),
-        stored=keeper.outcome(),
-        device=str(getattr(plan.encoder, "device", "unknown")),
+        warnings=list(warnings),
+        stored=stored,
+        device=device,
         version=__version__,
     )
     if stats.images:
@@ -117,7 +135,7 @@ def record_outcome(
     run.save()
 
 
-def _outcome_counts(run: Run, plan: Plan) -> dict[str, Any]:
+def _outcome_counts(run: Run, plan: Prepared) -> dict[str, Any]:
     """Counts, from what is stored now, how each sample of the run ended, and how those of this call did."""
     target = plan.request.target
     finished = finished_samples(plan.request, plan.sample_ids)

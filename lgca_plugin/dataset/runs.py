@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any
 from ..config import RunConfig
 from ..errors import ConfigError, RunNotFoundError
 from .fields import error_field, forget_fields, method_field, run_fields
+from .progress import drive
 from .store import Store, store_exists
 from .target import image_samples, root_dataset
 from .tokens import forget_token, new_token, run_token
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
     import fiftyone as fo
+
+    from ..method.scores import Method
+    from ..model.encoder import Encoder
+    from .classify import Progress
 
 PACKAGE = "fiftyone-lgca"
 RUNNING, INTERRUPTED, DONE = "running", "interrupted", "done"
@@ -80,6 +88,80 @@ class Run:
             "encoder": self.config.encoder,
             "precision": self.config.precision,
         }
+
+    def rescore(
+        self,
+        classes: Sequence[str] | None = None,
+        descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
+        *,
+        methods: Sequence[str | Method] | None = None,
+        image_scale: float | None = None,
+        text_scale: float | None = None,
+        global_weight: float | None = None,
+        step_weights: Sequence[float] | None = None,
+        decisiveness: float | None = None,
+        steps: int | None = None,
+        run_key: str | None = None,
+        overwrite: bool = False,
+        logits: bool | None = None,
+        shown_chains: int | None = None,
+        encoder: Encoder | None = None,
+        progress: bool | Callable[[Progress], object] | None = None,
+    ) -> Run:
+        """Answers a new question about the same images, from the store of embeddings: no image is encoded.
+
+        The result is what :func:`lgca_plugin.classify` would give with these settings. What is None stays as it is in
+        the run. Predictions take seconds for a hundred thousand images, where only classes, descriptions, or the way
+        descriptions are weighed change; boxes (``shown_chains``), decisive methods, and whatever changes the weights of
+        regions go through the region embeddings, at milliseconds an image.
+
+        Args:
+            classes: the candidate classes; those that the run has keep their descriptions
+            descriptions: class name to texts, or the path of a JSON file with such an object; other classes get the
+                template ensemble, then
+            methods: names or presets, of regions that the run has encoded
+            image_scale: softmax scale of salience, as an exponent
+            text_scale: softmax scale over descriptions, as an exponent
+            global_weight: LGCA's lambda_g, the whole image's weight, of the methods with chains
+            step_weights: LGCA's lambda_t, weight of each step, of the methods with chains
+            decisiveness: of the decisive methods
+            steps: LGCA's T, at most as many as were encoded
+            run_key: key of a new run; None rescores this one in place
+            overwrite: replace the run that exists under ``run_key``
+            logits: write all class scores onto the labels
+            shown_chains: how many chains of each image are written as boxes; 0 for none
+            encoder: this run's encoder, if you have it loaded; it is needed for texts that are new, and loaded by name
+                otherwise
+            progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
+                :class:`lgca_plugin.Progress`
+
+        Returns:
+            the new run; where ``run_key`` is None, it has taken this one's place
+
+        Raises:
+            ConfigError: if a change is wrong or asks for regions that were not encoded, or the embeddings are no longer
+                in the store; before anything is written
+            ModelUnavailableError: if texts are new and the model can't be loaded; before anything is written
+            StoreError: if the store can't be read
+        """
+        from .rescore import iter_rescore
+        from .rescore_plan import Changes
+
+        changes = Changes(
+            classes=classes,
+            descriptions=descriptions,
+            methods=methods,
+            image_scale=image_scale,
+            text_scale=text_scale,
+            global_weight=global_weight,
+            step_weights=step_weights,
+            decisiveness=decisiveness,
+            steps=steps,
+            logits=logits,
+            shown_chains=shown_chains,
+        )
+        rescored = iter_rescore(self, changes, run_key=run_key, overwrite=overwrite, encoder=encoder)
+        return drive(rescored, progress, unit="images")
 
     def delete(self) -> None:
         """Deletes the run: its record, its fields and the embeddings that it alone holds, and nothing else."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import StoreError
 from ..growing import EncodedImage, KnownRegions
 from .store_file import FILE_NAME, StoreFile
 from .store_room import default_folder, default_limit, forget_unheld, make_room
@@ -56,6 +57,7 @@ class StoredRun:
         geometry: how the run's regions were sampled
         signatures: what each of a sample's image vectors is
         logit_scale: the encoder's factor on similarities
+        fingerprint: tells the encoder from all others
     """
 
     id: int
@@ -63,6 +65,7 @@ class StoredRun:
     geometry: str
     signatures: tuple[str, ...]
     logit_scale: float
+    fingerprint: str
 
 
 def store_exists() -> bool:
@@ -197,28 +200,33 @@ class Store:
             the entry
         """
         now = time.time()
+        values = (token, geometry, json.dumps(list(signatures)), database, dataset, run_key, now, fingerprint)
         with self._file.writing() as rows:
             rows.execute(
                 "INSERT OR IGNORE INTO encoders VALUES (NULL, ?, ?, ?)", (fingerprint, encoder_name, logit_scale)
             )
-            ((encoder,),) = rows.execute("SELECT id FROM encoders WHERE fingerprint = ?", (fingerprint,)).fetchall()
             rows.execute(
-                "INSERT OR IGNORE INTO runs VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-                (token, encoder, geometry, json.dumps(list(signatures)), database, dataset, run_key, now),
+                """INSERT OR IGNORE INTO runs
+                   (token, geometry, signatures, database, dataset, run_key, used, encoder)
+                   SELECT ?, ?, ?, ?, ?, ?, ?, id FROM encoders WHERE fingerprint = ?""",
+                values,
             )
             rows.execute("UPDATE runs SET used = ? WHERE token = ?", (now, token))
             if replaces is not None:
                 rows.execute(
                     "UPDATE runs SET replaced_by = ? WHERE token = ? OR replaced_by = ?", (token, replaces, replaces)
                 )
-        return StoredRun(self._run_id(token), encoder, geometry, tuple(signatures), logit_scale)
+        found = self.run(token)
+        if found is None:
+            raise StoreError(f"run {run_key!r} vanished from the store of embeddings while it was being opened")
+        return found
 
-    def run(self, token: str | None) -> StoredRun | None:
+    def run(self, token: str) -> StoredRun | None:
         """Finds a run's entry."""
-        query = """SELECT runs.id, encoder, geometry, signatures, logit_scale
+        query = """SELECT runs.id, encoder, geometry, signatures, logit_scale, fingerprint
                    FROM runs JOIN encoders ON encoders.id = encoder WHERE token = ?"""
-        for row, encoder, geometry, signatures, logit_scale in self._file.read(query, (token,)):
-            return StoredRun(row, encoder, geometry, tuple(json.loads(signatures)), logit_scale)
+        for row, encoder, geometry, signatures, logit_scale, fingerprint in self._file.read(query, (token,)):
+            return StoredRun(row, encoder, geometry, tuple(json.loads(signatures)), logit_scale, fingerprint)
         return None
 
     def runs(self) -> list[dict[str, Any]]:
@@ -273,6 +281,21 @@ class Store:
             (run.id, image.id, row, *_sealed(one.vectors)),
         )
 
+    def hold(self, run: StoredRun, other: StoredRun, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Has a run hold samples of another one, with image vectors of its own.
+
+        Args:
+            run: the run's entry
+            other: the other run's entry
+            vectors: sample id to ``[V, dim]`` float32, in the order of the run's signatures
+        """
+        with self._file.writing() as rows:
+            rows.executemany(
+                """INSERT OR REPLACE INTO samples (run, sample, image, vectors, checksum)
+                   SELECT ?, sample, image, ?, ? FROM samples WHERE run = ? AND sample = ?""",
+                [(run.id, *_sealed(of_sample), other.id, sample) for sample, of_sample in vectors.items()],
+            )
+
     def copy_samples(self, run: StoredRun, other: StoredRun) -> None:
         """Has a run hold what another one holds, image vectors included."""
         with self._file.writing() as rows:
@@ -288,10 +311,8 @@ class Store:
             self._delete_entry(replaced)
         self._touch(run)
 
-    def delete_run(self, token: str | None) -> None:
+    def delete_run(self, token: str) -> None:
         """Deletes a run's entry and all that no other run holds, and gives the space back."""
-        if token is None:
-            return
         for (replaced,) in self._file.read("SELECT token FROM runs WHERE replaced_by = ?", (token,)):
             self._delete_entry(replaced)
         self._delete_entry(token)
@@ -313,6 +334,12 @@ class Store:
         """Lists the samples that a run holds, in the order in which they were kept."""
         query = "SELECT sample FROM samples WHERE run = ? ORDER BY id"
         return [sample for (sample,) in self._file.read(query, (run.id,))]
+
+    def with_regions(self, run: StoredRun) -> set[str]:
+        """Finds which samples of a run still have region embeddings."""
+        query = """SELECT sample FROM samples WHERE run = ? AND EXISTS (
+                       SELECT 1 FROM regions WHERE regions.image = samples.image AND geometry = ?)"""
+        return {sample for (sample,) in self._file.read(query, (run.id, run.geometry))}
 
     def image_vectors(
         self, run: StoredRun, *, at_once: int = VECTORS_AT_ONCE
@@ -360,10 +387,6 @@ class Store:
     def _touch(self, run: StoredRun) -> None:
         with self._file.writing() as rows:
             rows.execute("UPDATE runs SET used = ? WHERE id = ?", (time.time(), run.id))
-
-    def _run_id(self, token: str) -> int:
-        ((row,),) = self._file.read("SELECT id FROM runs WHERE token = ?", (token,))
-        return int(row)
 
 
 def _sealed(vectors: NDArray[np.float32]) -> tuple[bytes, int]:

@@ -86,6 +86,7 @@ class OpenClipEncoder:
         precision: floating-point type of the towers: ``"fp32"``, ``"bf16"``, ``"fp16"``, or ``"auto"`` for bf16 (fp16
             where the GPU lacks it) on CUDA and fp32 elsewhere; similarities and scores are float32 or better always
         vocabulary: the words that the model knows, where it knows few
+        source: the name, and pretrained tag or path, under which :func:`load_encoder` has found the model
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class OpenClipEncoder:
         device: str | None = None,
         precision: str = "auto",
         vocabulary: frozenset[str] | None = None,
+        source: tuple[str, str | None] | None = None,
     ) -> None:
         import torch
 
@@ -104,6 +106,7 @@ class OpenClipEncoder:
         self.device = torch.device(device or default_device())
         self.precision = _resolve_precision(precision, self.device)
         self.vocabulary = vocabulary
+        self.source = source
         self._tokenizer = tokenizer
         self._model = model.eval().requires_grad_(False).to(self.device, torch.float32)
         self._texts: dict[str, NDArray[np.float32]] = {}
@@ -215,13 +218,20 @@ def _load_cached(
 ) -> OpenClipEncoder:
     from . import checkpoints
 
+    vocabulary: frozenset[str] | None = None
     if name == DEMO_MODEL:
         model, tokenizer, vocabulary = checkpoints.load_demo()
-        return OpenClipEncoder(
-            model, tokenizer, name=DEMO_MODEL, device=device, precision=precision, vocabulary=vocabulary
-        )
-    model, tokenizer = checkpoints.load_open_clip(name, pretrained)
-    return OpenClipEncoder(model, tokenizer, name=display_name(name, pretrained), device=device, precision=precision)
+    else:
+        model, tokenizer = checkpoints.load_open_clip(name, pretrained)
+    return OpenClipEncoder(
+        model,
+        tokenizer,
+        name=display_name(name, pretrained),
+        device=device,
+        precision=precision,
+        vocabulary=vocabulary,
+        source=(name, pretrained),
+    )
 
 
 def default_device() -> str:

@@ -1,0 +1,173 @@
+"""The use case: a new question about images that are encoded already, answered from the store."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..batches import EngineStats
+from ..errors import StoreError
+from ..growing import EncodedImage, GrowingImage
+from . import fields as f
+from .classify import Progress, open_run
+from .documents import write_fields
+from .rescore_plan import Changes, RescorePlan, check_rescore, prepare_rescore
+from .results import check_current, record_outcome, sample_values
+from .runs import DONE, INTERRUPTED
+from .store import Store, geometry_of
+from .tokens import database_identity, dataset_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from ..model.encoder import Encoder
+    from ..shown import ShownRegion
+    from .runs import Run
+    from .store import StoredRun
+
+REGIONS_AT_ONCE = 64
+INCOMPLETE = "its region embeddings are not complete in the store; classify with overwrite=True to encode it again"
+
+
+def iter_rescore(
+    run: Run,
+    changes: Changes,
+    *,
+    run_key: str | None = None,
+    overwrite: bool = False,
+    encoder: Encoder | None = None,
+) -> Generator[Progress, None, Run]:
+    """Does what :meth:`lgca_plugin.Run.rescore` does, as a generator that yields progress and returns the new run."""
+    request = check_rescore(run, changes, run_key=run_key, overwrite=overwrite)
+    yield Progress(0, 0, "Embedding the class descriptions")
+    with Store() as store:
+        plan = prepare_rescore(store, run, request, changes, encoder=encoder)
+        result = yield from _Rescoring(store, plan).steps()
+    return result
+
+
+class _Rescoring:
+    """One rescoring: predictions from kept image vectors first, then whatever takes the regions."""
+
+    def __init__(self, store: Store, plan: RescorePlan) -> None:
+        self._store = store
+        self._plan = plan
+        self._ids = set(plan.ids)
+        self._passes = bool(plan.from_vectors) + bool(plan.from_regions or plan.boxes)
+        self._run, replaced = open_run(plan.prepared)
+        self._stored = self._open_entry(replaced)
+
+    def _open_entry(self, replaced: str | None) -> StoredRun:
+        source = self._plan.stored
+        # Where the vectors are all there, they are held as they are, whichever of them the new methods need.
+        keeps = bool(self._plan.from_vectors)
+        stored = self._store.open_run(
+            self._run.token,
+            fingerprint=source.fingerprint,
+            encoder_name=self._run.config.encoder,
+            logit_scale=source.logit_scale,
+            geometry=geometry_of(self._run.config.regions),
+            signatures=source.signatures if keeps else self._plan.prepared.predictor.signatures,
+            database=database_identity(),
+            dataset=dataset_identity(self._run.dataset),
+            run_key=self._run.key,
+            replaces=replaced,
+        )
+        if keeps:
+            self._store.copy_samples(stored, source)
+        return stored
+
+    def steps(self) -> Generator[Progress, None, Run]:
+        run, plan = self._run, self._plan
+        started = time.perf_counter()
+        status = INTERRUPTED
+        try:
+            write_fields(run.dataset, {id_: {f.error_field(run.key): reason} for id_, reason in plan.failures.items()})
+            if plan.from_vectors:
+                yield from self._pass("predictions", self._from_vectors())
+            if plan.from_regions or plan.boxes:
+                yield from self._pass("regions", self._from_regions())
+            self._store.settle(self._stored, run.token)
+            status = DONE
+        finally:
+            if run.is_current():
+                self._record(time.perf_counter() - started, status)
+        return run
+
+    def _pass(self, what: str, values: Iterator[dict[str, dict[str, Any]]]) -> Generator[Progress, None, None]:
+        total = len(self._plan.ids) * self._passes
+        before = len(self._plan.ids) * (what == "regions" and self._passes == 2)
+        done = 0
+        for batch in values:
+            check_current(self._run)
+            write_fields(self._run.dataset, batch)
+            done += len(batch)
+            yield Progress(before + done, total, f"{what.capitalize()} of {done:,} of {len(self._plan.ids):,} images")
+
+    def _from_vectors(self) -> Iterator[dict[str, dict[str, Any]]]:
+        """Scores the kept image vectors: one matrix product for a batch and method."""
+        predictor, config = self._plan.prepared.predictor, self._run.config
+        boxes: list[ShownRegion] | None = None if self._plan.boxes else []  # None leaves them to the second pass
+        for ids, vectors in self._store.image_vectors(self._plan.stored):
+            predictions = {
+                method.name: predictor.predict_from_vectors(method, vectors[:, row], with_scores=config.logits)
+                for method, row in self._plan.from_vectors
+            }
+            yield {
+                id_: sample_values(self._run, {name: made[index] for name, made in predictions.items()}, boxes)
+                for index, id_ in enumerate(ids)
+                if id_ in self._ids
+            }
+
+    def _from_regions(self) -> Iterator[dict[str, dict[str, Any]]]:
+        """Goes through the regions again, without pixels, for boxes and for vectors that are not kept."""
+        plan, predictor = self._plan, self._plan.prepared.predictor
+        names = {method.name for method in plan.from_regions}
+        for images, incomplete in self._replayed():
+            predictions = predictor.predict(images)
+            values: dict[str, dict[str, Any]] = {}
+            for image, prediction in zip(images, predictions, strict=True):
+                methods = {name: made for name, made in prediction.methods.items() if name in names}
+                values[image.id] = sample_values(self._run, methods, prediction.regions if plan.boxes else [])
+            if not plan.from_vectors:
+                vectors = {image.id: prediction.vectors for image, prediction in zip(images, predictions, strict=True)}
+                self._store.hold(self._stored, plan.stored, vectors)
+            for id_ in incomplete:
+                values[id_] = sample_values(self._run, {}, [])
+                if names:
+                    values[id_] = {f.error_field(self._run.key): INCOMPLETE}
+            yield values
+
+    def _replayed(self) -> Iterator[tuple[list[EncodedImage[str]], list[str]]]:
+        """Gives batches of images as they were encoded, and the ids of those whose embeddings are not all there."""
+        region_plan = self._plan.prepared.request.region_plan
+        for start in range(0, len(self._plan.ids), REGIONS_AT_ONCE):
+            batch = self._plan.ids[start : start + REGIONS_AT_ONCE]
+            images: list[EncodedImage[str]] = []
+            for id_, content_hash, known in self._store.known_regions(self._plan.stored, batch):
+                image = GrowingImage(content_hash, region_plan, known=known)
+                finished = image.finished(id_) if image.replay() else None
+                if isinstance(finished, EncodedImage):
+                    images.append(finished)
+            complete = {image.id for image in images}
+            yield images, [id_ for id_ in batch if id_ not in complete]
+
+    def _record(self, seconds: float, status: str) -> None:
+        source, prepared = self._plan.source, self._plan.prepared
+        images = len(self._plan.ids)
+        self._run.results["rescored_from"] = source.key
+        try:
+            held = len(self._store.sample_ids(self._stored))
+        except StoreError:
+            held = 0
+        record_outcome(
+            self._run,
+            prepared,
+            {},
+            EngineStats(images=images, recalled=images),
+            seconds,
+            status=status,
+            stored={"samples": held, "regions": self._plan.boxes, "complete": held >= images},
+            warnings=prepared.warnings,
+            device=str(source.results.get("device", "unknown")),
+        )

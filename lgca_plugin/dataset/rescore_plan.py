@@ -1,0 +1,269 @@
+"""Before a run is rescored: the changes are checked against what was encoded, and nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..config import RegionPlan, check_classes, check_methods, check_run_key
+from ..errors import ConfigError
+from ..model.prompts import ClassTexts, class_texts
+from ..predict import Predictor, signature
+from ..shown import explained_method
+from .plan import Prepared, Request, check_fields_are_free, check_shown_chains, check_step_weights, text_warnings
+from .runs import existing_run, list_runs, stored_fields
+from .target import Target, image_samples
+from .texts import StoredTexts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from ..config import RegionConfig, RunConfig
+    from ..method.scores import Method
+    from ..model.encoder import Encoder
+    from .runs import Run
+    from .store import Store, StoredRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What is to be other than in the run; None, or nothing, leaves a setting as it is.
+
+    Attributes are those of :meth:`lgca_plugin.Run.rescore`.
+    """
+
+    classes: Sequence[str] | None = None
+    descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
+    methods: Sequence[str | Method] | None = None
+    image_scale: float | None = None
+    text_scale: float | None = None
+    global_weight: float | None = None
+    step_weights: Sequence[float] | None = None
+    decisiveness: float | None = None
+    steps: int | None = None
+    logits: bool | None = None
+    shown_chains: int | None = None
+
+
+@dataclass(frozen=True)
+class RescorePlan:
+    """A rescoring that has been checked, with its texts embedded: ready to run.
+
+    Attributes:
+        source: the run that is rescored
+        stored: its entry in the store
+        prepared: the new run
+        ids: the samples that the source has predicted and that still exist, in the order in which they were kept
+        failures: sample id to reason, for those that the source has not
+        from_vectors: the methods whose image vectors are in the store, each with its row among them
+        from_regions: the methods whose image vectors are computed from region embeddings
+        boxes: whether boxes are written, which takes region embeddings, too
+    """
+
+    source: Run
+    stored: StoredRun
+    prepared: Prepared
+    ids: list[str]
+    failures: dict[str, str]
+    from_vectors: tuple[tuple[Method, int], ...]
+    from_regions: tuple[Method, ...]
+    boxes: bool
+
+
+def check_rescore(run: Run, changes: Changes, *, run_key: str | None, overwrite: bool) -> Request:
+    """Checks changes as far as that needs neither the store nor a model.
+
+    Args:
+        run: the run to be rescored
+        changes: what is to be other
+        run_key: key of the new run; None, or the run's own, rescores the run in place
+        overwrite: whether another run that is under the key is replaced
+
+    Returns:
+        the new run's request
+
+    Raises:
+        ConfigError: if a change is wrong, or asks for regions that were not encoded
+    """
+    key = run.key if run_key is None else check_run_key(run_key)
+    regions = changed_regions(run.config, changes.steps)
+    methods = changed_methods(run.config.methods, changes)
+    _check_was_encoded(run, methods, regions)
+    classes = run.config.classes if changes.classes is None else check_classes(changes.classes)
+    if changes.shown_chains is not None:
+        check_shown_chains(changes.shown_chains)
+    samples = image_samples(run.dataset)
+    target = Target(run.dataset, samples, samples)
+    replaces = key == run.key or (overwrite and key in list_runs(run.dataset))
+    if not replaces and existing_run(run.dataset, key) is not None:
+        raise ConfigError(f"run {key!r} exists: pass overwrite=True to replace it, or another run_key to keep both")
+    check_fields_are_free(target, key, methods, stored_fields(run.dataset, key) if replaces else [])
+    request = Request(target, key, classes, methods, regions, run.config.ground_truth, None, replaces)
+    check_step_weights(request)
+    return request
+
+
+def changed_regions(config: RunConfig, steps: int | None) -> RegionConfig:
+    """Gives a run's regions with another number of steps, up to what was encoded; the chains stay the same."""
+    if steps is None or steps == config.regions.steps:
+        return config.regions
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 0 <= steps <= config.regions.steps:
+        raise ConfigError(
+            f"steps must be a whole number from 0 to {config.regions.steps}, which were encoded; got {steps!r}"
+        )
+    return replace(config.regions, steps=steps, lgca_crops=config.regions.n_chains)
+
+
+def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method, ...]:
+    """Gives the presets with the changes; each goes to the methods that have the setting, and one at least must have.
+
+    ``image_scale`` goes to the methods that weigh regions by salience, ``text_scale`` to those that weigh descriptions,
+    ``global_weight`` (LGCA's lambda_g) and ``step_weights`` to those with chains, ``decisiveness`` to decisive ones.
+    """
+    presets = check_methods(methods if changes.methods is None else changes.methods)
+    step_weights = None if changes.step_weights is None else tuple(changes.step_weights)
+    by_salience = {method.name for method in presets if method.regions != "none" and method.weighting == "salience"}
+    with_chains = {method.name for method in presets if method.regions == "chains"}
+    decisive = {method.name for method in presets if method.weighting == "decisive"}
+    wanted: dict[str, tuple[Any, set[str]]] = {
+        "image_scale": (changes.image_scale, by_salience),
+        "text_scale": (changes.text_scale, {method.name for method in presets if method.class_vectors == "weighted"}),
+        "global_weight": (changes.global_weight, with_chains),
+        "step_weights": (step_weights, with_chains - decisive),
+        "decisiveness": (changes.decisiveness, decisive),
+    }
+    for name, (value, having) in wanted.items():
+        if value is not None and not having:
+            raise ConfigError(f"{name} is a setting of none of these methods: {_names(presets)}")
+    made = []
+    for method in presets:
+        changed = {
+            name: value for name, (value, having) in wanted.items() if value is not None and method.name in having
+        }
+        try:
+            made.append(replace(method, **changed))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(str(error)) from error
+    return tuple(made)
+
+
+def _check_was_encoded(run: Run, methods: Sequence[Method], regions: RegionConfig) -> None:
+    had = RegionPlan.of(run.config.methods, run.config.regions)
+    needed = RegionPlan.of(tuple(methods), regions)
+    sampled = max(had.n_crops, had.n_chains)
+    if needed.n_crops > sampled or needed.n_chains > had.n_chains:
+        lacking = "chains" if needed.n_chains > had.n_chains else "crops"
+        raise ConfigError(
+            f"run {run.key!r} has encoded too few {lacking} for {_names(methods)}; "
+            "lgca.classify with these methods under another run_key encodes only what is missing"
+        )
+
+
+def prepare_rescore(
+    store: Store, run: Run, request: Request, changes: Changes, *, encoder: Encoder | None = None
+) -> RescorePlan:
+    """Finds the stored embeddings, and embeds the texts.
+
+    Args:
+        store: the store
+        run: the run to be rescored
+        request: the checked changes
+        changes: the changes
+        encoder: the run's encoder, where the caller has it loaded
+
+    Returns:
+        the plan
+
+    Raises:
+        ConfigError: if descriptions can't be used, embeddings are no longer stored, or ``encoder`` is another one
+        ModelUnavailableError: if texts are new and the model can't be loaded
+    """
+    stored = store.run(run.token)
+    if stored is None:
+        raise ConfigError(
+            f"the embeddings of run {run.key!r} are not stored on this machine; "
+            "lgca.classify with the same settings and overwrite=True encodes the images again"
+        )
+    config = run.config
+    texts = changed_texts(run, request.resolved_classes(), changes.descriptions)
+    new = replace(
+        config,
+        classes=texts.classes,
+        descriptions_hash=texts.digest,
+        methods=request.methods,
+        regions=request.regions,
+        logits=config.logits if changes.logits is None else changes.logits,
+        shown_chains=config.shown_chains if changes.shown_chains is None else changes.shown_chains,
+    )
+    encoded = StoredTexts(store, stored, run, encoder)
+    plan = request.region_plan
+    predictor = Predictor(request.methods, texts, encoded, plan, shown_chains=new.shown_chains)
+
+    rows = _stored_rows(stored, request.methods, plan)
+    from_vectors = tuple((method, row) for method, row in zip(request.methods, rows, strict=True) if row is not None)
+    from_regions = tuple(method for method, row in zip(request.methods, rows, strict=True) if row is None)
+    boxes = new.shown_chains > 0 and explained_method(request.methods) is not None
+
+    ids, failures = _samples(store, run, stored)
+    warnings = text_warnings(encoded.loaded, texts, described=changes.descriptions is not None)
+    if from_regions or boxes:
+        bare = len(set(ids) - store.with_regions(stored)) if plan.counts else 0
+        if bare and from_regions:
+            raise ConfigError(
+                f"{_names(from_regions)} needs region embeddings, which {bare} of {len(ids)} samples of run "
+                f"{run.key!r} do not have in the store; lgca.classify with overwrite=True encodes them again"
+            )
+        if bare:
+            boxes = False
+            warnings.append(f"no boxes: {bare} of {len(ids)} samples have no region embeddings in the store")
+    prepared = Prepared(
+        request=request,
+        config=new,
+        texts=texts,
+        encoder_source=run.results.get("encoder_source"),
+        predictor=predictor,
+        sample_ids=[*ids, *failures],
+        warnings=warnings,
+    )
+    return RescorePlan(run, stored, prepared, ids, failures, from_vectors, from_regions, boxes)
+
+
+def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan) -> list[int | None]:
+    """Finds where each method's image vector is kept; nowhere, unless all that can be kept are."""
+    names = [signature(method, plan) for method in methods]
+    if any(name is not None and name not in stored.signatures for name in names):
+        return [None] * len(names)
+    return [None if name is None else stored.signatures.index(name) for name in names]
+
+
+def changed_texts(
+    run: Run, classes: Sequence[str], descriptions: Mapping[str, Sequence[str]] | str | Path | None
+) -> ClassTexts:
+    """Gives the texts of the classes; where no descriptions are passed, classes that the run has keep theirs."""
+    if descriptions is not None:
+        return class_texts(classes, descriptions)
+    templated = set(run.results.get("templates", ()))
+    kept = {name: run.descriptions[name] for name in classes if name in run.descriptions and name not in templated}
+    return class_texts(classes, kept or None)
+
+
+def _samples(store: Store, run: Run, stored: StoredRun) -> tuple[list[str], dict[str, str]]:
+    """Gives the samples that were predicted and still exist, in the order in which they were kept, and the failures."""
+    held = store.sample_ids(stored)
+    target = Target(run.dataset, image_samples(run.dataset), image_samples(run.dataset))
+    fields = [field for field in run.fields if not field.endswith("_error")]
+    predicted = target.filled(target.samples.values("id"), fields[:1])
+    lacking = len(predicted.difference(held))
+    if lacking:
+        raise ConfigError(
+            f"{lacking} of {len(predicted)} predicted samples of run {run.key!r} are not in the store of embeddings; "
+            "lgca.classify with the same settings and overwrite=True encodes them again"
+        )
+    present = set(target.stored(held, []))
+    return [id_ for id_ in held if id_ in present], run.failures
+
+
+def _names(methods: Sequence[Method]) -> str:
+    return ", ".join(method.name for method in methods)

@@ -1,0 +1,86 @@
+"""Text embeddings from the store; the model is loaded only for texts that are new."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..model.encoder import Encoder, encoder_fingerprint, load_encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .runs import Run
+    from .store import Store, StoredRun
+
+
+class StoredTexts:
+    """The text side of a run's encoder: embeds what is in the store without a model, and other texts with it.
+
+    Args:
+        store: the store
+        stored: the run's entry in it
+        run: the run
+        encoder: the run's encoder, where the caller has it loaded
+
+    Attributes:
+        logit_scale: factor on similarities before the softmax
+        loaded: the model, once it was needed
+
+    Raises:
+        ConfigError: if ``encoder`` is not the one that the run was made with
+    """
+
+    def __init__(self, store: Store, stored: StoredRun, run: Run, encoder: Encoder | None = None) -> None:
+        self.logit_scale = stored.logit_scale
+        self.loaded: Encoder | None = None
+        self._store = store
+        self._stored = stored
+        self._run = run
+        self._known: dict[str, NDArray[np.float32]] = {}
+        if encoder is not None:
+            if not isinstance(encoder, Encoder):
+                raise ConfigError(f"encoder must have the members of Encoder, got {type(encoder).__name__}")
+            self.loaded = self._checked(encoder)
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds texts as ``[n, dim]`` unit vectors.
+
+        Raises:
+            ConfigError: if the model is needed, and is not the one that the run was made with any more
+            ModelUnavailableError: if it is needed and can't be loaded
+        """
+        asked = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(self._store.texts(self._stored.encoder, asked))
+        missing = [text for text in asked if text not in self._known]
+        if missing:
+            if self.loaded is None:
+                self.loaded = self._checked(self._load())
+            embeddings = dict(zip(missing, self.loaded.encode_texts(missing), strict=True))
+            self._store.keep_texts(self._stored.encoder, embeddings)
+            self._known.update(embeddings)
+        return np.stack([self._known[text] for text in texts])
+
+    def _load(self) -> Encoder:
+        source = self._run.results.get("encoder_source")
+        if not source:
+            raise ConfigError(
+                f"run {self._run.key!r} was made with an encoder of your own, {self._run.config.encoder!r}: "
+                "pass it as encoder, to embed texts that are new"
+            )
+        name, pretrained = source
+        return load_encoder(name, pretrained, precision=self._run.config.precision)
+
+    def _checked(self, encoder: Encoder) -> Encoder:
+        config = self._run.config
+        precision = getattr(encoder, "precision", "fp32")
+        if (encoder_fingerprint(encoder), precision) != (config.encoder_fingerprint, config.precision):
+            raise ConfigError(
+                f"the encoder is not the one that run {self._run.key!r} was made with ({config.encoder}, "
+                f"{config.precision}): its weights, preprocessing or precision are other ones"
+            )
+        return encoder

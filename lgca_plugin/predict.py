@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .method.scores import class_scores, image_vector, margins, region_weights
+from .method.scores import class_scores, image_vector, region_weights
 from .shown import Batch, MethodView, ShownRegion, shown_regions
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .model.prompts import ClassTexts
 
 
+ROWS_AT_ONCE = 1024  # few enough that the scores stay in the processor's cache
 WHOLE = "whole image"
 """Signature of the whole image's own embedding."""
 
@@ -122,8 +123,12 @@ class Predictor:
         self, method: Method, vectors: NDArray[np.float32], *, with_scores: bool
     ) -> list[MethodPrediction]:
         """Scores ``[b, dim]`` image vectors that were kept, those of the method's signature, in float32."""
-        scores = class_scores(vectors, self._class_vectors[method.name])
-        return decisions(scores, self._logit_scale, with_scores=with_scores)
+        class_vectors = self._class_vectors[method.name]
+        made: list[MethodPrediction] = []
+        for start in range(0, len(vectors), ROWS_AT_ONCE):
+            scores = class_scores(vectors[start : start + ROWS_AT_ONCE], class_vectors)
+            made += decisions(scores, self._logit_scale, with_scores=with_scores)
+        return made
 
     def _view(self, method: Method, batch: Batch) -> MethodView:
         class_vectors = self._class_vectors[method.name]
@@ -165,21 +170,28 @@ def signature(method: Method, plan: RegionPlan) -> str | None:
     return f"{name} of {plan.n_chains} chains in {plan.steps} steps{steps}, keep {regions.keep!r}, {regions.growth!r}"
 
 
-def decisions(scores: NDArray[np.floating], logit_scale: float, *, with_scores: bool = True) -> list[MethodPrediction]:
+def decisions(
+    scores: NDArray[np.floating], logit_scale: float, *, with_scores: bool = True
+) -> list[MethodPrediction]:
     """Finds label, confidence and margin of every row.
 
     Args:
-        scores: ``[b, C]`` class scores; the result has their precision
+        scores: ``[b, C]`` class scores, C at least 2; the result has their precision
         logit_scale: the encoder's factor on similarities
-        with_scores: whether the scores come with the predictions
+        with_scores: whether the scores come with the predictions; if not, they are overwritten, which is quicker
 
     Returns:
         one prediction a row
     """
+    kept = scores.copy() if with_scores else None
     rows = np.arange(len(scores))
     labels = scores.argmax(axis=-1)
     best = scores[rows, labels]
-    # The softmax of the best class alone: of the exponentials only their sum is needed.
-    confidence = 1 / np.exp(logit_scale * (scores - best[:, None])).sum(axis=-1)
-    columns = (labels.tolist(), confidence.tolist(), margins(scores).tolist(), scores if with_scores else repeat(None))
+    scores[rows, labels] = -np.inf
+    margin = best - scores.max(axis=-1)
+    # Of the softmax, the best class's share alone: 1 over the sum of the exponentials, its own being 1.
+    scores -= best[:, None]
+    scores *= logit_scale
+    confidence = 1 / (1 + np.exp(scores, out=scores).sum(axis=-1))
+    columns = (labels.tolist(), confidence.tolist(), margin.tolist(), repeat(None) if kept is None else kept)
     return [MethodPrediction(*values) for values in zip(*columns, strict=False)]

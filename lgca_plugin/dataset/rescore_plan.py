@@ -245,7 +245,8 @@ def changed_texts(
     if descriptions is not None:
         return class_texts(classes, descriptions)
     templated = set(run.results.get("templates", ()))
-    kept = {name: run.descriptions[name] for name in classes if name in run.descriptions and name not in templated}
+    had = run.descriptions
+    kept = {name: had[name] for name in classes if name in had and name not in templated}
     return class_texts(classes, kept or None)
 
 

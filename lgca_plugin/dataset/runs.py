@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
@@ -45,7 +46,7 @@ class Run:
         self.results = results
         self.token = run_token(dataset, key) or new_token(dataset, key)
 
-    @property
+    @cached_property
     def fields(self) -> list[str]:
         """The sample fields that belong to the run."""
         return run_fields(self.key, self.config.methods)

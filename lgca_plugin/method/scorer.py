@@ -1,0 +1,281 @@
+"""Many settings of the methods, scored in one pass over the images.
+
+Scores are linear: the weighted sum behind a setting's answer mixes a few vectors that many settings share, namely the
+whole image and, for each softmax scale, the weighted means of the regions of one step. These are pooled once and
+multiplied once with each distinct matrix of class vectors; a setting is then a row of shares. Its best class needs no
+norm, which only divides all of its scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..errors import ConfigError
+from .scores import class_scores, confidences, relative_entropy, salience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from .scores import Method, Regions, Weighting
+
+    FloatArray = NDArray[np.floating]
+    IntArray = NDArray[np.integer]
+
+CHUNK_BYTES = 32 * 1024**2
+
+
+def effective_regions(weights: FloatArray) -> FloatArray:
+    """Computes the effective number of regions, ``1 / sum_r w_r^2``: n for n equal weights, 1 for a single one.
+
+    Args:
+        weights: ``[..., n]`` region weights that sum to 1, or that are all 0 where a method uses no regions
+
+    Returns:
+        ``[...]`` float64 in [1, n]; nan where no regions are used
+    """
+    return _inverse((weights.astype(np.float64) ** 2).sum(axis=-1))
+
+
+@dataclass(frozen=True)
+class SettingsScores:
+    """What every setting says of a batch of images.
+
+    Attributes:
+        labels: ``[S, b]`` int64, index of the class with the highest score, the lower index of equals
+        effective: ``[S, b]`` float64, effective number of regions; nan where a setting uses none
+        used: ``[S, b]`` int64, number of regions with a share in the answer, what ``effective`` could be at most
+    """
+
+    labels: NDArray[np.int64]
+    effective: NDArray[np.float64]
+    used: NDArray[np.int64]
+
+
+class _Part(NamedTuple):
+    """Weights that settings share: a softmax over the used regions of one step, or over all of them (None)."""
+
+    regions: Regions
+    weighting: Weighting
+    scale: float
+    step: int | None
+
+
+class _Question(NamedTuple):
+    """The settings with the same class vectors: ``vectors`` [C, d] float32, ``members`` [s] indices of settings."""
+
+    vectors: NDArray[np.float32]
+    members: list[int]
+
+
+class SettingsScorer:
+    """Scores batches of images under many settings at once.
+
+    The labels are those of :func:`~.scores.class_scores` of :func:`~.scores.image_vector` under
+    :func:`~.scores.region_weights`, setting by setting, but for classes whose scores are closer than the rounding of
+    float32.
+
+    Args:
+        settings: the presets to score; names may repeat
+        class_vectors: gives a preset's ``[C, d]`` class vectors; called once for each distinct matrix
+        n_crops: how many crops of step 0 the crop methods use
+        n_chains: how many crops of step 0 start a chain
+        logit_scale: the encoder's factor on similarities
+
+    Raises:
+        ConfigError: if there are no settings
+    """
+
+    def __init__(
+        self,
+        settings: Sequence[Method],
+        class_vectors: Callable[[Method], FloatArray],
+        *,
+        n_crops: int,
+        n_chains: int,
+        logit_scale: float,
+    ) -> None:
+        if not settings:
+            raise ConfigError("settings is empty; give at least one")
+        self.settings = tuple(settings)
+        self._n_crops = n_crops
+        self._n_chains = n_chains
+        self._logit_scale = logit_scale
+        members: dict[tuple[object, ...], list[int]] = {}
+        for index, setting in enumerate(self.settings):
+            text_scale = setting.text_scale if setting.class_vectors == "weighted" else None
+            members.setdefault((setting.class_vectors, text_scale), []).append(index)
+        self._questions = [
+            _Question(np.asarray(class_vectors(self.settings[indices[0]]), dtype=np.float32), indices)
+            for indices in members.values()
+        ]
+
+    def score(self, regions: FloatArray, whole: FloatArray, step: IntArray, chain: IntArray) -> SettingsScores:
+        """Scores a batch of images under every setting.
+
+        Memory beyond the arguments and the result stays near ``CHUNK_BYTES``, however large the batch is.
+
+        Args:
+            regions: ``[b, n, d]`` unit region embeddings; float32 is used as it is, other types are converted
+            whole: ``[b, d]`` unit embeddings of the whole images
+            step: ``[n]`` or ``[b, n]`` expansion step of each region, 0 for the sampled crops
+            chain: like ``step``, the number of the crop that each region grew from
+
+        Returns:
+            labels and effective regions of every setting
+
+        Raises:
+            ValueError: if a setting's regions are missing, or its ``step_weights`` do not suit the steps that there are
+        """
+        regions = np.asarray(regions)
+        step, chain = np.broadcast_to(step, regions.shape[:2]), np.broadcast_to(chain, regions.shape[:2])
+        used = {"crops": (step == 0) & (chain < self._n_crops), "chains": chain < self._n_chains}
+        shares = self._shares(step, used)
+        size = self._chunk_size(regions.shape[1], regions.shape[2], len({part for row in shares for part in row}))
+        shape = (len(self.settings), len(regions))
+        result = SettingsScores(np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape, np.int64))
+        for start in range(0, len(regions), size):
+            chunk = slice(start, start + size)
+            images = _Images(
+                np.asarray(regions[chunk], dtype=np.float32),
+                np.asarray(whole[chunk], dtype=np.float32),
+                step[chunk],
+                {kind: mask[chunk] for kind, mask in used.items()},
+            )
+            self._score_chunk(images, shares, SettingsScores(*(array[:, chunk] for array in vars(result).values())))
+        return result
+
+    def _shares(self, step: IntArray, used: dict[str, NDArray[np.bool_]]) -> list[dict[_Part, float]]:
+        """Finds of which parts each setting's region weights are made, and their shares, which sum to 1."""
+        kinds = {setting.regions: setting for setting in self.settings if setting.regions != "none" and len(step)}
+        present: dict[str, list[int]] = {}
+        for kind, setting in kinds.items():
+            steps = {t: (used[kind] & (step == t)).any(axis=-1) for t in range(int(step.max(initial=0)) + 1)}
+            present[kind] = [t for t, of_images in steps.items() if of_images.any()]
+            if not present[kind]:
+                raise ValueError(f"{setting.name} needs {kind}, and the images were encoded without them")
+            if not all(steps[t].all() for t in present[kind]):
+                raise ValueError(f"{setting.name} needs {kind} of the same steps in all images of a batch")
+        return [
+            _parts(setting, present[setting.regions]) if setting.regions in present else {} for setting in self.settings
+        ]
+
+    def _score_chunk(self, images: _Images, shares: list[dict[_Part, float]], result: SettingsScores) -> None:
+        """Fills the chunk's columns of the result, one matrix of class vectors after the other."""
+        parts = list(dict.fromkeys(part for row in shares for part in row))
+        shared = images.pool([part for part in parts if part.weighting != "decisive"])
+        for vectors, members in self._questions:
+            own = dict.fromkeys(part for index in members for part in shares[index] if part.weighting == "decisive")
+            entropy = images.entropy(vectors, self._logit_scale) if own else None
+            pooled = shared.and_also(images.pool(list(own), entropy)) if own else shared
+            mix = np.zeros((len(members), 1 + len(pooled.parts)))  # the whole image, then the parts
+            for row, index in zip(mix, members, strict=True):
+                row[0] = self.settings[index].global_weight
+                row[1:] = [shares[index].get(part, 0.0) for part in pooled.parts]
+            rows = np.concatenate([images.whole[:, None], pooled.vectors], axis=1)
+            of_rows = class_scores(rows.reshape(-1, rows.shape[-1]), vectors).reshape(*rows.shape[:2], -1)
+            result.labels[members] = np.matmul(mix.astype(np.float32), of_rows).argmax(axis=-1).T
+            # A setting's steps share no region, so their squared weights add up.
+            result.effective[members] = _inverse(mix[:, 1:] ** 2 @ pooled.squares.T)
+            result.used[members] = (mix[:, 1:] > 0) @ pooled.counts.T
+
+    def _chunk_size(self, n: int, dim: int, parts: int) -> int:
+        """Number of images whose intermediate arrays fit ``CHUNK_BYTES``."""
+        classes = len(self._questions[0].vectors)
+        members = max(len(question.members) for question in self._questions)
+        floats = 4 * n * parts + 2 * dim * (parts + 1) + classes * (parts + 1 + members)
+        if any(setting.weighting == "decisive" for setting in self.settings):
+            floats += 8 * n * classes
+        return max(1, CHUNK_BYTES // (4 * floats))
+
+
+@dataclass(frozen=True)
+class _Pooled:
+    """Weighted means of regions, one for each part.
+
+    Attributes:
+        parts: P parts
+        vectors: ``[b, P, d]`` float32
+        squares: ``[b, P]`` sums of squared weights
+        counts: ``[b, P]`` numbers of regions that share the weight
+    """
+
+    parts: list[_Part]
+    vectors: NDArray[np.float32]
+    squares: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    def and_also(self, other: _Pooled) -> _Pooled:
+        """Joins two sets of parts of the same images."""
+        return _Pooled(
+            self.parts + other.parts,
+            np.concatenate([self.vectors, other.vectors], axis=1),
+            np.concatenate([self.squares, other.squares], axis=1),
+            np.concatenate([self.counts, other.counts], axis=1),
+        )
+
+
+class _Images:
+    """A chunk of images: ``regions`` [b, n, d], ``whole`` [b, d], ``step`` [b, n], ``used`` [b, n] by kind."""
+
+    def __init__(
+        self,
+        regions: NDArray[np.float32],
+        whole: NDArray[np.float32],
+        step: IntArray,
+        used: dict[str, NDArray[np.bool_]],
+    ) -> None:
+        self.regions = regions
+        self.whole = whole
+        self._step = step
+        self._used = used
+        self._salience = salience(regions, whole).astype(np.float64)
+
+    def entropy(self, class_vectors: NDArray[np.float32], logit_scale: float) -> FloatArray:
+        """Computes ``[b, n]`` how undecided each region is."""
+        flat = self.regions.reshape(-1, self.regions.shape[-1])
+        return relative_entropy(flat, class_vectors, logit_scale).reshape(self.regions.shape[:2])
+
+    def pool(self, parts: list[_Part], entropy: FloatArray | None = None) -> _Pooled:
+        """Pools the regions under each part's weights; decisive parts need the regions' relative entropy."""
+        weights = np.zeros((len(self.regions), len(parts), self.regions.shape[1]))
+        counts = np.zeros(weights.shape[:2], dtype=np.int64)
+        for column, part in enumerate(parts):
+            inside = (
+                self._used[part.regions] if part.step is None else self._used[part.regions] & (self._step == part.step)
+            )
+            if part.weighting == "decisive" and entropy is not None:
+                logits = -part.scale * entropy
+            elif part.weighting == "uniform":
+                logits = np.zeros_like(self._salience)
+            else:
+                logits = np.exp(part.scale) * self._salience
+            weights[:, column] = confidences(np.where(inside, logits, -np.inf), 1.0)
+            counts[:, column] = inside.sum(axis=-1)
+        vectors = np.matmul(weights.astype(np.float32), self.regions)
+        return _Pooled(parts, vectors, (weights**2).sum(axis=-1), counts)
+
+
+def _parts(setting: Method, present: list[int]) -> dict[_Part, float]:
+    """Splits a setting's region weights into parts with their shares."""
+    if setting.weighting == "decisive":
+        return {_Part(setting.regions, "decisive", setting.decisiveness, None): 1.0}
+    shares = setting.step_weights or (1.0,) * (max(present) + 1)
+    if len(shares) <= max(present):
+        raise ValueError(f"step_weights has {len(shares)} entries for {max(present) + 1} steps")
+    total = sum(shares[step] for step in present)
+    if not total:
+        raise ValueError(f"step_weights gives no weight to the steps that there are: {setting.step_weights}")
+    scale = setting.image_scale if setting.weighting == "salience" else 0.0
+    return {
+        _Part(setting.regions, setting.weighting, scale, step): shares[step] / total for step in present if shares[step]
+    }
+
+
+def _inverse(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    inverse: NDArray[np.float64] = np.divide(1.0, squares, out=np.full(squares.shape, np.nan), where=squares > 0)
+    return inverse

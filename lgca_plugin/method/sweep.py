@@ -1,0 +1,235 @@
+"""Trying many settings on labelled images that are encoded already: the grid, the pass over the images, the report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from .scorer import SettingsScorer
+from .selection import FOLDS, REPEATS, nested_sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from .scores import Method
+    from .selection import Choice, Estimate
+
+    FloatArray = NDArray[np.floating]
+    IntArray = NDArray[np.integer]
+
+IMAGE_SCALES = (0.0, 2.0, 3.0, 4.0, 5.0)
+TEXT_SCALES = {"none": (0.0, 2.0, 3.0, 4.0), "crops": (0.0, 2.0, 3.0, 4.0), "chains": (0.0, 2.0, 4.0)}
+GLOBAL_WEIGHTS = (0.0, 0.5, 1.0)
+DECISIVENESS = (2.5, 5.0, 10.0, 20.0, 40.0)
+
+
+def default_grid(methods: Sequence[Method], *, steps: int) -> list[Method]:
+    """Lists settings around each method: every combination of values of the settings that matter to it.
+
+    Salience weights vary ``image_scale``, decisive ones ``decisiveness``; regions vary ``global_weight``; chains vary
+    ``step_weights`` too (equal, halved and doubled from step to step); weighted descriptions vary ``text_scale``. That
+    makes 60 settings of WCA, 135 of LGCA, 45 of decisive LGCA and one of CLIP.
+
+    Args:
+        methods: the presets, with distinct names
+        steps: number of expansion steps that the images were encoded with
+
+    Returns:
+        the settings, by method; each has its method's name, and the method itself comes first of its name
+    """
+    return [setting for method in methods for setting in _around(method, steps)]
+
+
+def _around(method: Method, steps: int) -> list[Method]:
+    axes: dict[str, tuple[object, ...]] = {}
+    if method.regions != "none":
+        axes["global_weight"] = GLOBAL_WEIGHTS
+        if method.weighting == "salience":
+            axes["image_scale"] = IMAGE_SCALES
+        if method.weighting == "decisive":
+            axes["decisiveness"] = DECISIVENESS
+        elif method.regions == "chains" and steps:
+            falling = tuple(2.0**-step for step in range(steps + 1))
+            axes["step_weights"] = (None, falling, falling[::-1])
+    if method.class_vectors == "weighted":
+        axes["text_scale"] = TEXT_SCALES[method.regions]
+    own_first = [tuple(dict.fromkeys((getattr(method, name), *values))) for name, values in axes.items()]
+    settings = []
+    for values in product(*own_first):
+        changes: dict[str, Any] = dict(zip(axes, values, strict=True))
+        settings.append(replace(method, **changes))
+    return settings
+
+
+class Sweep:
+    """Collects how settings do on labelled images, batch by batch; one byte a setting and image is kept.
+
+    Args:
+        settings: the presets to compare; those of one name form a group, whose first is its default
+        class_vectors: gives a preset's ``[C, d]`` class vectors; called once for each distinct matrix
+        n_crops: how many crops of step 0 the crop methods use
+        n_chains: how many crops of step 0 start a chain
+        logit_scale: the encoder's factor on similarities
+
+    Raises:
+        ConfigError: if there are no settings
+    """
+
+    def __init__(
+        self,
+        settings: Sequence[Method],
+        class_vectors: Callable[[Method], FloatArray],
+        *,
+        n_crops: int,
+        n_chains: int,
+        logit_scale: float,
+    ) -> None:
+        self._scorer = SettingsScorer(
+            settings, class_vectors, n_crops=n_crops, n_chains=n_chains, logit_scale=logit_scale
+        )
+        self._truth: list[IntArray] = []
+        self._correct: list[NDArray[np.bool_]] = []
+        self._effective = np.zeros(len(settings))
+        self._used = np.zeros(len(settings))
+
+    def add(self, regions: FloatArray, whole: FloatArray, step: IntArray, chain: IntArray, truth: IntArray) -> None:
+        """Scores a batch of images under every setting.
+
+        Args:
+            regions: ``[b, n, d]`` unit region embeddings
+            whole: ``[b, d]`` unit embeddings of the whole images
+            step: ``[n]`` or ``[b, n]`` expansion step of each region
+            chain: like ``step``, the number of the crop that each region grew from
+            truth: ``[b]`` index of the true class; one that is no index of a class is never answered rightly
+
+        Raises:
+            ValueError: if a setting's regions are missing, or its ``step_weights`` do not suit the steps that there are
+        """
+        scores = self._scorer.score(regions, whole, step, chain)
+        self._truth.append(np.asarray(truth))
+        self._correct.append(scores.labels == np.asarray(truth))
+        self._effective += scores.effective.sum(axis=1)
+        self._used += scores.used.sum(axis=1)
+
+    def report(self, *, folds: int = FOLDS, repeats: int = REPEATS, seed: int = 0) -> SweepReport:
+        """Chooses a setting from each group and estimates what the choice is worth.
+
+        Args:
+            folds: number of folds of the nested cross-validation, in [3, n]
+            repeats: number of ways to split the samples, at least 1
+            seed: seed of the splits
+
+        Raises:
+            ConfigError: if there are fewer images than folds, or an option is out of range
+        """
+        if not self._truth:
+            raise ConfigError("there are no labelled samples to compare settings on")
+        correct, truth = np.concatenate(self._correct, axis=1), np.concatenate(self._truth)
+        settings = self._scorer.settings
+        choices = nested_sweep(
+            correct, [setting.name for setting in settings], truth, folds=folds, repeats=repeats, seed=seed
+        )
+        found = zip(settings, correct.mean(axis=1), self._effective / len(truth), self._used / len(truth), strict=True)
+        results = tuple(
+            SettingResult(setting, float(accuracy), None if np.isnan(effective) else float(effective), float(used))
+            for setting, accuracy, effective, used in found
+        )
+        return SweepReport(results, tuple(choices), len(truth), folds, repeats, seed)
+
+
+@dataclass(frozen=True)
+class SettingResult:
+    """What is known of one setting.
+
+    Attributes:
+        setting: the preset
+        accuracy: share of all samples that it answers rightly; of the best of many, too high
+        effective: effective number of regions, ``1 / sum_r a_r^2``, mean over the samples; needs no labels. Near 1, one
+            region decides; near ``used``, the weights hardly matter. None where the setting uses no regions
+        used: number of regions with a share in the answer, mean over the samples
+    """
+
+    setting: Method
+    accuracy: float
+    effective: float | None
+    used: float
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What a sweep found.
+
+    Attributes:
+        results: one for each setting, in the order given
+        choices: one for each group of settings; their settings are indices of ``results``
+        samples: number of labelled samples
+        folds: number of folds of the nested cross-validation
+        repeats: number of ways the samples were split
+        seed: seed of the splits
+    """
+
+    results: tuple[SettingResult, ...]
+    choices: tuple[Choice, ...]
+    samples: int
+    folds: int
+    repeats: int
+    seed: int
+
+    @property
+    def chosen(self) -> dict[str, Method]:
+        """Group to its chosen setting."""
+        return {choice.group: self.results[choice.chosen].setting for choice in self.choices}
+
+    def to_json(self) -> dict[str, Any]:
+        """Gives the report as a JSON-ready dict."""
+        results = [{**asdict(result), "setting": result.setting.to_json()} for result in self.results]
+        choices = [choice.to_json() for choice in self.choices]
+        return {**asdict(self), "results": results, "choices": choices}
+
+    def table(self) -> str:
+        """Formats the choices as text, one line a group."""
+        titles = f"{'method':<12} {'default':<22} {'chosen, held out':<22} {'gain in points':<22} "
+        lines = [titles + f"{'like the best':<14} {'effective':<11} chosen"]
+        for choice in self.choices:
+            result = self.results[choice.chosen]
+            effective = "-" if result.effective is None else f"{result.effective:.0f} of {result.used:.0f}"
+            alike = f"{len(choice.within_noise)} of {choice.settings}"
+            lines.append(
+                f"{choice.group:<12} {_percent(choice.default_accuracy):<22} {_percent(choice.nested):<22} "
+                f"{_points(choice.gain):<22} {alike:<14} {effective:<11} "
+                f"{changes(result.setting, self.results[choice.default].setting)}"
+            )
+        legend = (
+            f"{self.samples} samples; nested cross-validation, {self.folds} folds, {self.repeats} repeats; 95% "
+            "intervals. Like the best: settings that the samples can't tell from the chosen one. Effective: crops that "
+            "carry the chosen setting's weight, of those it uses."
+        )
+        return "\n".join([*lines, legend])
+
+
+def changes(setting: Method, default: Method) -> str:
+    """Says in which settings a preset differs from its default: ``"image_scale 2, text_scale 4"``."""
+    before = default.to_json()
+    differing = {name: value for name, value in setting.to_json().items() if value != before[name]}
+    texts = [f"{name} {_number(value)}" for name, value in differing.items()]
+    return ", ".join(texts) or "the default"
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, list):
+        return "/".join(_number(item) for item in value)
+    return "equal" if value is None else f"{value:g}"
+
+
+def _percent(estimate: Estimate) -> str:
+    return f"{estimate.value:.1%} ({estimate.low:.1%}-{estimate.high:.1%})"
+
+
+def _points(estimate: Estimate) -> str:
+    return f"{100 * estimate.value:+.1f} ({100 * estimate.low:+.1f} to {100 * estimate.high:+.1f})"

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .dataset.classify import Progress, classify
     from .dataset.cleaning import StoreInfo, clean_store, store_info
     from .dataset.describe import describe_classes
-    from .dataset.runs import Run, delete_run, list_runs, load_run
+    from .dataset.run import Run
+    from .dataset.runs import delete_run, list_runs, load_run
     from .errors import (
         ConfigError,
         DescribeError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         StoreError,
     )
     from .method.scores import METHODS, Method
+    from .method.sweep import SweepReport
     from .model.describe import Described
     from .model.encoder import Encoder, OpenClipEncoder, load_encoder
 
@@ -42,10 +44,11 @@ _HOMES = {
     "OpenClipEncoder": "model.encoder",
     "Progress": "dataset.classify",
     "RegionConfig": "config",
-    "Run": "dataset.runs",
+    "Run": "dataset.run",
     "RunNotFoundError": "errors",
     "StoreError": "errors",
     "StoreInfo": "dataset.cleaning",
+    "SweepReport": "method.sweep",
     "classify": "dataset.classify",
     "delete_run": "dataset.runs",
     "clean_store": "dataset.cleaning",
@@ -73,6 +76,7 @@ __all__ = [
     "RunNotFoundError",
     "StoreError",
     "StoreInfo",
+    "SweepReport",
     "classify",
     "clean_store",
     "delete_run",

@@ -170,9 +170,7 @@ def signature(method: Method, plan: RegionPlan) -> str | None:
     return f"{name} of {plan.n_chains} chains in {plan.steps} steps{steps}, keep {regions.keep!r}, {regions.growth!r}"
 
 
-def decisions(
-    scores: NDArray[np.floating], logit_scale: float, *, with_scores: bool = True
-) -> list[MethodPrediction]:
+def decisions(scores: NDArray[np.floating], logit_scale: float, *, with_scores: bool = True) -> list[MethodPrediction]:
     """Finds label, confidence and margin of every row.
 
     Args:

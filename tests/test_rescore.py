@@ -10,7 +10,7 @@ from engine_helpers import Counting
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 
-ALL = tuple(lgca.METHODS)
+ALL = ("clip", "wca", "lgca", "lgca_d", "clip_d")
 SMALL = lgca.RegionConfig(crops=14)  # 14 crops, of which 8 start chains: 8 + 4 + 2
 FEWER = CLASSES[3:9]
 

@@ -17,7 +17,8 @@ from .keeper import Keeper
 from .plan import Plan, Prepared, check_request, prepare
 from .progress import drive
 from .results import Writer, record_outcome
-from .runs import DONE, INTERRUPTED, RUNNING, Run, forget_run, register_run
+from .run import Run
+from .runs import DONE, INTERRUPTED, RUNNING, forget_run, register_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..growing import EncodedImage, KnownRegions
     from ..predict import Prediction
     from .plan import Plan
-    from .runs import Run
+    from .run import Run
     from .store import StoredRun
 
 logger = logging.getLogger(__name__)

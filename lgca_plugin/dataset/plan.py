@@ -21,7 +21,8 @@ from ..model.encoder import Encoder, encoder_fingerprint, load_encoder
 from ..model.prompts import ClassTexts, class_texts
 from ..predict import Predictor
 from .fields import RESERVED_NAMES, error_field, run_fields, taken_fields
-from .runs import Run, existing_run, list_runs, stored_fields
+from .run import Run
+from .runs import existing_run, list_runs, stored_fields
 from .target import Target
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..batches import EngineStats
 from ..errors import StoreError
-from ..growing import EncodedImage, GrowingImage
 from . import fields as f
 from .classify import Progress, open_run
 from .documents import write_fields
+from .replay import replay
 from .rescore_plan import Changes, RescorePlan, check_rescore, prepare_rescore
 from .results import check_current, record_outcome, sample_values
 from .runs import DONE, INTERRUPTED
@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
     from ..model.encoder import Encoder
     from ..shown import ShownRegion
-    from .runs import Run
+    from .run import Run
     from .store import StoredRun
 
-REGIONS_AT_ONCE = 64
 INCOMPLETE = "its region embeddings are not complete in the store; classify with overwrite=True to encode it again"
 
 
@@ -123,7 +122,7 @@ class _Rescoring:
         """Goes through the regions again, without pixels, for boxes and for vectors that are not kept."""
         plan, predictor = self._plan, self._plan.prepared.predictor
         names = {method.name for method in plan.from_regions}
-        for images, incomplete in self._replayed():
+        for images, incomplete in replay(self._store, plan.stored, plan.ids, plan.prepared.request.region_plan):
             predictions = predictor.predict(images)
             values: dict[str, dict[str, Any]] = {}
             for image, prediction in zip(images, predictions, strict=True):
@@ -137,20 +136,6 @@ class _Rescoring:
                 if names:
                     values[id_] = {f.error_field(self._run.key): INCOMPLETE}
             yield values
-
-    def _replayed(self) -> Iterator[tuple[list[EncodedImage[str]], list[str]]]:
-        """Gives batches of images as they were encoded, and the ids of those whose embeddings are not all there."""
-        region_plan = self._plan.prepared.request.region_plan
-        for start in range(0, len(self._plan.ids), REGIONS_AT_ONCE):
-            batch = self._plan.ids[start : start + REGIONS_AT_ONCE]
-            images: list[EncodedImage[str]] = []
-            for id_, content_hash, known in self._store.known_regions(self._plan.stored, batch):
-                image = GrowingImage(content_hash, region_plan, known=known)
-                finished = image.finished(id_) if image.replay() else None
-                if isinstance(finished, EncodedImage):
-                    images.append(finished)
-            complete = {image.id for image in images}
-            yield images, [id_ for id_ in batch if id_ not in complete]
 
     def _record(self, seconds: float, status: str) -> None:
         source, prepared = self._plan.source, self._plan.prepared

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..config import RegionConfig, RunConfig
     from ..method.scores import Method
     from ..model.encoder import Encoder
-    from .runs import Run
+    from .run import Run
     from .store import Store, StoredRun
 
 
@@ -90,7 +90,7 @@ def check_rescore(run: Run, changes: Changes, *, run_key: str | None, overwrite:
     key = run.key if run_key is None else check_run_key(run_key)
     regions = changed_regions(run.config, changes.steps)
     methods = changed_methods(run.config.methods, changes)
-    _check_was_encoded(run, methods, regions)
+    check_was_encoded(run, methods, regions)
     classes = run.config.classes if changes.classes is None else check_classes(changes.classes)
     if changes.shown_chains is not None:
         check_shown_chains(changes.shown_chains)
@@ -149,7 +149,8 @@ def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method
     return tuple(made)
 
 
-def _check_was_encoded(run: Run, methods: Sequence[Method], regions: RegionConfig) -> None:
+def check_was_encoded(run: Run, methods: Sequence[Method], regions: RegionConfig) -> None:
+    """Raises ConfigError if methods need regions that a run has not encoded."""
     had = RegionPlan.of(run.config.methods, run.config.regions)
     needed = RegionPlan.of(tuple(methods), regions)
     sampled = max(had.n_crops, had.n_chains)
@@ -180,12 +181,7 @@ def prepare_rescore(
         ConfigError: if descriptions can't be used, embeddings are no longer stored, or ``encoder`` is another one
         ModelUnavailableError: if texts are new and the model can't be loaded
     """
-    stored = store.run(run.token)
-    if stored is None:
-        raise ConfigError(
-            f"the embeddings of run {run.key!r} are not stored on this machine; "
-            "lgca.classify with the same settings and overwrite=True encodes the images again"
-        )
+    stored = stored_run(store, run)
     config = run.config
     texts = changed_texts(run, request.resolved_classes(), changes.descriptions)
     new = replace(
@@ -228,6 +224,21 @@ def prepare_rescore(
         warnings=warnings,
     )
     return RescorePlan(run, stored, prepared, ids, failures, from_vectors, from_regions, boxes)
+
+
+def stored_run(store: Store, run: Run) -> StoredRun:
+    """Finds a run's entry in the store.
+
+    Raises:
+        ConfigError: if there is none
+    """
+    stored = store.run(run.token)
+    if stored is None:
+        raise ConfigError(
+            f"the embeddings of run {run.key!r} are not stored on this machine; "
+            "lgca.classify with the same settings and overwrite=True encodes the images again"
+        )
+    return stored
 
 
 def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan) -> list[int | None]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..shown import ShownRegion
     from .keeper import Keeper
     from .plan import Plan, Prepared
-    from .runs import Run
+    from .run import Run
     from .target import Target
 
 WRITE_IMAGES = 64

@@ -358,6 +358,14 @@ class Store:
             stacked = np.frombuffer(b"".join(vectors for _, vectors in sound), np.float32)
             yield [sample for sample, _ in sound], stacked.reshape(len(sound), len(run.signatures), -1)
 
+    def vectors_of(self, run: StoredRun, sample_id: str) -> NDArray[np.float32] | None:
+        """Reads one sample's ``[V, dim]`` image vectors; None where the run does not hold them."""
+        query = "SELECT vectors, checksum FROM samples WHERE run = ? AND sample = ?"
+        for vectors, checksum in self._file.read(query, (run.id, sample_id)):
+            if zlib.crc32(vectors) == checksum:
+                return np.frombuffer(vectors, np.float32).reshape(len(run.signatures), -1)
+        return None
+
     def known_regions(self, run: StoredRun, sample_ids: Sequence[str]) -> Iterator[tuple[str, str, KnownRegions]]:
         """Reads the embeddings behind samples of a run.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .runs import Run
+    from .run import Run
     from .store import Store, StoredRun
 
 

@@ -21,7 +21,7 @@ from .report import accuracy_table
 if TYPE_CHECKING:
     import fiftyone as fo
 
-    from ..dataset.runs import Run
+    from ..dataset.run import Run
 
 _SHOWN = ("clip", "wca", "lgca")
 

@@ -10,7 +10,7 @@ from ..dataset.fields import method_field
 from ..method.scores import CONTROLS
 
 if TYPE_CHECKING:
-    from ..dataset.runs import Run
+    from ..dataset.run import Run
 
 _CONFIDENCE_LEVEL = 0.95
 _COMPARED = ("clip", "wca", "lgca")

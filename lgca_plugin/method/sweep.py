@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -131,16 +131,33 @@ class Sweep:
         if not self._truth:
             raise ConfigError("there are no labelled samples to compare settings on")
         correct, truth = np.concatenate(self._correct, axis=1), np.concatenate(self._truth)
-        settings = self._scorer.settings
-        choices = nested_sweep(
-            correct, [setting.name for setting in settings], truth, folds=folds, repeats=repeats, seed=seed
+        groups = [setting.name for setting in self._scorer.settings]
+        choices = nested_sweep(correct, groups, truth, folds=folds, repeats=repeats, seed=seed)
+        results = self._results(correct.mean(axis=1).tolist())
+        return SweepReport(results, tuple(choices), len(truth), folds, repeats, seed)
+
+    def hint(self) -> SweepReport:
+        """Tells what can be told without labels: the effective number of regions under every setting.
+
+        Raises:
+            ConfigError: if there are no images
+        """
+        if not self._truth:
+            raise ConfigError("there are no samples to compare settings on")
+        return SweepReport(self._results([None] * len(self._effective)), (), self._count, 0, 0, 0)
+
+    @property
+    def _count(self) -> int:
+        return sum(len(of_batch) for of_batch in self._truth)
+
+    def _results(self, accuracies: Sequence[float | None]) -> tuple[SettingResult, ...]:
+        found = zip(
+            self._scorer.settings, accuracies, self._effective / self._count, self._used / self._count, strict=True
         )
-        found = zip(settings, correct.mean(axis=1), self._effective / len(truth), self._used / len(truth), strict=True)
-        results = tuple(
-            SettingResult(setting, float(accuracy), None if np.isnan(effective) else float(effective), float(used))
+        return tuple(
+            SettingResult(setting, accuracy, None if np.isnan(effective) else float(effective), float(used))
             for setting, accuracy, effective, used in found
         )
-        return SweepReport(results, tuple(choices), len(truth), folds, repeats, seed)
 
 
 @dataclass(frozen=True)
@@ -149,14 +166,14 @@ class SettingResult:
 
     Attributes:
         setting: the preset
-        accuracy: share of all samples that it answers rightly; of the best of many, too high
+        accuracy: share of all samples that it answers rightly; of the best of many, too high; None without labels
         effective: effective number of regions, ``1 / sum_r a_r^2``, mean over the samples; needs no labels. Near 1, one
             region decides; near ``used``, the weights hardly matter. None where the setting uses no regions
         used: number of regions with a share in the answer, mean over the samples
     """
 
     setting: Method
-    accuracy: float
+    accuracy: float | None
     effective: float | None
     used: float
 
@@ -167,11 +184,12 @@ class SweepReport:
 
     Attributes:
         results: one for each setting, in the order given
-        choices: one for each group of settings; their settings are indices of ``results``
-        samples: number of labelled samples
+        choices: one for each group of settings; their settings are indices of ``results``; none without labels
+        samples: number of samples compared on
         folds: number of folds of the nested cross-validation
         repeats: number of ways the samples were split
         seed: seed of the splits
+        excluded: reason to the number of samples left out for it
     """
 
     results: tuple[SettingResult, ...]
@@ -180,6 +198,7 @@ class SweepReport:
     folds: int
     repeats: int
     seed: int
+    excluded: dict[str, int] = field(default_factory=dict)
 
     @property
     def chosen(self) -> dict[str, Method]:
@@ -193,7 +212,27 @@ class SweepReport:
         return {**asdict(self), "results": results, "choices": choices}
 
     def table(self) -> str:
-        """Formats the choices as text, one line a group."""
+        """Formats the choices as text, one line a group; without labels, the effective numbers of regions."""
+        lines = self._choice_lines() if self.choices else self._hint_lines()
+        left_out = [f"Left out: {count:,} {why}." for why, count in self.excluded.items()]
+        return "\n".join([*lines, *left_out])
+
+    def _hint_lines(self) -> list[str]:
+        lines = [f"{'method':<12} {'effective':<11} setting"]
+        defaults: dict[str, Method] = {}
+        for result in self.results:
+            default = defaults.setdefault(result.setting.name, result.setting)
+            differing = {name for name, value in asdict(default).items() if value != getattr(result.setting, name)}
+            if (result.effective is not None and differing <= {"image_scale"}) or differing == {"decisiveness"}:
+                effective = f"{result.effective:.0f} of {result.used:.0f}"
+                lines.append(f"{result.setting.name:<12} {effective:<11} {changes(result.setting, default)}")
+        legend = (
+            f"{self.samples} samples, no labels. Effective: regions that carry the weight, 1 / sum of squared weights, "
+            "of those the setting uses. Near 1, one region decides; near all of them, the weights hardly matter."
+        )
+        return [*lines, legend]
+
+    def _choice_lines(self) -> list[str]:
         titles = f"{'method':<12} {'default':<22} {'chosen, held out':<22} {'gain in points':<22} "
         lines = [titles + f"{'like the best':<14} {'effective':<11} chosen"]
         for choice in self.choices:
@@ -210,7 +249,7 @@ class SweepReport:
             "intervals. Like the best: settings that the samples can't tell from the chosen one. Effective: crops that "
             "carry the chosen setting's weight, of those it uses."
         )
-        return "\n".join([*lines, legend])
+        return [*lines, legend]
 
 
 def changes(setting: Method, default: Method) -> str:

@@ -1,0 +1,294 @@
+"""A run on a dataset, in the hands of a user: what it was asked, how it went, and what can be asked of it now."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..method.selection import FOLDS, REPEATS
+from .fields import error_field, method_field, run_fields
+from .progress import drive
+from .target import image_samples
+from .tokens import new_token, run_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import fiftyone as fo
+    import plotly.graph_objects as go
+
+    from ..config import RunConfig
+    from ..figure_page import Theme
+    from ..method.scores import Method
+    from ..method.sweep import SweepReport
+    from ..model.encoder import Encoder
+    from .classify import Progress
+
+
+class Run:
+    """A zero-shot run on a dataset; made by :func:`lgca_plugin.classify` and :func:`load_run`.
+
+    Attributes:
+        dataset: the FiftyOne dataset
+        key: the run key
+        config: what the run was asked to do
+        results: status, counts, timings and the class descriptions, as stored
+        token: tells this run from others that have been, or will be, under its key
+    """
+
+    def __init__(self, dataset: fo.Dataset, key: str, config: RunConfig, results: dict[str, Any]) -> None:
+        self.dataset = dataset
+        self.key = key
+        self.config = config
+        self.results = results
+        self.token = run_token(dataset, key) or new_token(dataset, key)
+
+    @cached_property
+    def fields(self) -> list[str]:
+        """The sample fields that belong to the run."""
+        return run_fields(self.key, self.config.methods)
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Sample id to the reason why the sample has no result."""
+        path = error_field(self.key)
+        if path not in self.dataset.get_field_schema():
+            return {}
+        failed = image_samples(self.dataset).exists(path)
+        ids, reasons = failed.values(["id", path])
+        return dict(zip(ids, reasons, strict=True))
+
+    @property
+    def descriptions(self) -> dict[str, list[str]]:
+        """The descriptions that each class was scored with."""
+        return {name: list(texts) for name, texts in self.results.get("descriptions", {}).items()}
+
+    def summary(self) -> dict[str, Any]:
+        """Gives the run's outcome.
+
+        Returns:
+            a dict with ``status``; ``total`` and the counts ``predicted``, ``failed``, ``skipped`` and ``pending`` that
+            sum to it: the first two over all samples that the run has come to, in however many calls, the others of
+            the last call (``pending`` is 0 once the status is ``"done"``); ``skipped_reasons``; over all calls
+            ``images_encoded``, ``images_recalled`` (those whose embeddings were all in the store), ``encodes``,
+            ``seconds``, and the ratios ``encodes_per_image`` (of those encoded), ``images_per_second`` and
+            ``encodes_per_second``; ``planned_encodes_per_image``, the most there can be; ``engine``, the last call's
+            :class:`~lgca_plugin.batches.EngineStats`; ``stored``, what the store holds of the last call: ``samples``,
+            whether ``regions`` were to be kept, whether it is ``complete``; ``methods``, ``classes`` (how many),
+            ``encoder``, ``device``, ``precision``, ``templates`` (classes that nobody described), ``warnings`` and
+            ``version``
+        """
+        summary = {name: value for name, value in self.results.items() if name != "descriptions"}
+        return {
+            **summary,
+            "methods": [method.name for method in self.config.methods],
+            "classes": len(self.config.classes),
+            "encoder": self.config.encoder,
+            "precision": self.config.precision,
+        }
+
+    def rescore(
+        self,
+        classes: Sequence[str] | None = None,
+        descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
+        *,
+        methods: Sequence[str | Method] | None = None,
+        image_scale: float | None = None,
+        text_scale: float | None = None,
+        global_weight: float | None = None,
+        step_weights: Sequence[float] | None = None,
+        decisiveness: float | None = None,
+        steps: int | None = None,
+        run_key: str | None = None,
+        overwrite: bool = False,
+        logits: bool | None = None,
+        shown_chains: int | None = None,
+        encoder: Encoder | None = None,
+        progress: bool | Callable[[Progress], object] | None = None,
+    ) -> Run:
+        """Answers a new question about the same images, from the store of embeddings: no image is encoded.
+
+        The result is what :func:`lgca_plugin.classify` would give with these settings. What is None stays as it is in
+        the run. Predictions take seconds for a hundred thousand images, where only classes, descriptions, or the way
+        descriptions are weighed change; boxes (``shown_chains``), decisive methods, and whatever changes the weights of
+        regions go through the region embeddings, at milliseconds an image.
+
+        Args:
+            classes: the candidate classes; those that the run has keep their descriptions
+            descriptions: class name to texts, or the path of a JSON file with such an object; other classes get the
+                template ensemble, then
+            methods: names or presets, of regions that the run has encoded
+            image_scale: softmax scale of salience, as an exponent
+            text_scale: softmax scale over descriptions, as an exponent
+            global_weight: LGCA's lambda_g, the whole image's weight, of the methods with chains
+            step_weights: LGCA's lambda_t, weight of each step, of the methods with chains
+            decisiveness: of the decisive methods
+            steps: LGCA's T, at most as many as were encoded
+            run_key: key of a new run; None rescores this one in place
+            overwrite: replace the run that exists under ``run_key``
+            logits: write all class scores onto the labels
+            shown_chains: how many chains of each image are written as boxes; 0 for none
+            encoder: this run's encoder, if you have it loaded; it is needed for texts that are new, and loaded by name
+                otherwise
+            progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
+                :class:`lgca_plugin.Progress`
+
+        Returns:
+            the new run; where ``run_key`` is None, it has taken this one's place
+
+        Raises:
+            ConfigError: if a change is wrong or asks for regions that were not encoded, or the embeddings are no longer
+                in the store; before anything is written
+            ModelUnavailableError: if texts are new and the model can't be loaded; before anything is written
+            StoreError: if the store can't be read
+        """
+        from .rescore import iter_rescore
+        from .rescore_plan import Changes
+
+        changes = Changes(
+            classes=classes,
+            descriptions=descriptions,
+            methods=methods,
+            image_scale=image_scale,
+            text_scale=text_scale,
+            global_weight=global_weight,
+            step_weights=step_weights,
+            decisiveness=decisiveness,
+            steps=steps,
+            logits=logits,
+            shown_chains=shown_chains,
+        )
+        rescored = iter_rescore(self, changes, run_key=run_key, overwrite=overwrite, encoder=encoder)
+        return drive(rescored, progress, unit="images")
+
+    def sweep(
+        self,
+        ground_truth: str | None = None,
+        *,
+        methods: Sequence[str | Method] | None = None,
+        settings: Sequence[Method] | None = None,
+        folds: int = FOLDS,
+        repeats: int = REPEATS,
+        seed: int = 0,
+        max_samples: int | None = None,
+        encoder: Encoder | None = None,
+        progress: bool | Callable[[Progress], object] | None = None,
+    ) -> SweepReport:
+        """Tries many settings on the labelled samples, from the store of embeddings: no image is encoded.
+
+        Settings are compared by accuracy, and judged by nested cross-validation: never on the samples that chose them.
+        ``report.table()`` prints the outcome, ``report.chosen`` are presets for ``run.rescore(methods=...)``.
+
+        Args:
+            ground_truth: Classification field with the labels; None takes the run's. Where the run has none either, the
+                report holds the effective number of regions under every setting, which needs no labels
+            methods: names or presets whose settings are varied; None takes the run's methods without the controls
+            settings: presets to compare, instead; those of one name compete, the first of them is the default
+            folds: number of folds, at least 3
+            repeats: number of ways to split the samples
+            seed: seed of the splits, and of the choice of samples
+            max_samples: use a random choice of so many samples
+            encoder: as in :meth:`rescore`
+            progress: as in :meth:`rescore`
+
+        Returns:
+            the report; samples without a label, with one that is no class of the run, or without stored regions are
+            left out and counted in ``report.excluded``
+
+        Raises:
+            ConfigError: if an argument is wrong, too few samples are labelled, or embeddings are not in the store
+            StoreError: if the store can't be read
+        """
+        from .sweep import check_sweep, iter_sweep
+
+        request = check_sweep(
+            self,
+            ground_truth=ground_truth,
+            methods=methods,
+            settings=settings,
+            folds=folds,
+            repeats=repeats,
+            seed=seed,
+            max_samples=max_samples,
+        )
+        return drive(iter_sweep(request, encoder=encoder), progress, unit="samples")
+
+    def plot_description_weights(
+        self, name: str, *, encoder: Encoder | None = None, theme: Theme = "light", min_width: int = 700
+    ) -> go.Figure:
+        """Draws how much each description of a class counts; grey ones hardly do.
+
+        Args:
+            name: the class
+            encoder: as in :meth:`rescore`
+            theme: ``"light"``, ``"dark"``, or ``"app"`` for FiftyOne's panels
+            min_width: width of the narrowest page that shows the figure, in pixels
+
+        Returns:
+            a Plotly figure, see :func:`lgca_plugin.figures.description_weights`
+
+        Raises:
+            ConfigError: if there is no such class, or the run's embeddings are not in the store
+        """
+        from .pictures import plot_description_weights
+
+        return plot_description_weights(self, name, encoder=encoder, theme=theme, min_width=min_width)
+
+    def plot_description_votes(
+        self,
+        sample_id: str,
+        a: str | None = None,
+        b: str | None = None,
+        *,
+        methods: Sequence[str] | None = None,
+        encoder: Encoder | None = None,
+        theme: Theme = "light",
+        min_width: int = 700,
+    ) -> go.Figure:
+        """Draws which descriptions of two classes speak for which, on one sample, as each method sees it.
+
+        Args:
+            sample_id: the sample's id
+            a: a class; None takes the answer of the last method
+            b: its rival; None takes the answer of the first method where it is another, else the runner-up
+            methods: names of the run's methods, a column each; None takes CLIP and LGCA
+            encoder: as in :meth:`rescore`
+            theme: ``"light"``, ``"dark"``, or ``"app"`` for FiftyOne's panels
+            min_width: width of the narrowest page that shows the figure, in pixels
+
+        Returns:
+            a Plotly figure, see :func:`lgca_plugin.figures.description_votes`
+
+        Raises:
+            ConfigError: if a class or method is none of the run's, or the sample's vectors are not in the store
+        """
+        from .pictures import plot_description_votes
+
+        return plot_description_votes(
+            self, sample_id, a, b, methods=methods, encoder=encoder, theme=theme, min_width=min_width
+        )
+
+    def delete(self) -> None:
+        """Deletes the run: its record, its fields and the embeddings that it alone holds, and nothing else."""
+        from .runs import delete_run
+
+        delete_run(self.dataset, self.key)
+
+    def is_current(self) -> bool:
+        """Tells whether this is still the run under its key: not deleted, and not started again, by anybody."""
+        return self.token == run_token(self.dataset, self.key)
+
+    def save(self) -> None:
+        """Writes :attr:`results` to the run's record."""
+        stored = self.dataset.init_run_results(self.key, **self.results)
+        self.dataset.save_run_results(self.key, stored, overwrite=True, cache=False)
+
+    def __repr__(self) -> str:
+        results = self.results
+        return (
+            f"<Run {self.key!r} on {self.dataset.name!r}: {results.get('status')}, "
+            f"{results.get('predicted', 0)} predicted, {results.get('failed', 0)} failed, "
+            f"{results.get('skipped', 0)} skipped of {results.get('total', 0)}; "
+            f"methods {', '.join(method_field(self.key, method.name) for method in self.config.methods)}>"
+        )

@@ -2,11 +2,13 @@
 # make demo APP=0    stops after the table
 # make test          lint, types and the whole test suite
 # make lint          ruff and mypy only
+# make bench         the benchmarks, one line of JSON each
 # make clean         removes all that make has made here
 #
 # Each does its own set-up in .venv the first time. PYTHON=... picks the Python that .venv is made with.
 
 VENV := .venv
+THREADS ?= 2
 PY := $(VENV)/bin/python
 # .demo holds the demo's database, images and plugin link, so that it never touches a user's own FiftyOne data.
 DEMO := $(CURDIR)/.demo
@@ -15,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The demo's model is so small that threads waiting for each other cost more than they bring, above all on a busy machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint clean setup setup-dev
+.PHONY: demo test lint bench clean setup setup-dev
 .DEFAULT_GOAL := demo
 
 setup setup-dev:
@@ -38,6 +40,12 @@ test: setup-dev
 lint:
 	@$(MAKE) --no-print-directory setup-dev NO_BROWSER=1
 	@$(MAKE) --no-print-directory check
+
+bench: setup
+	@mkdir -p "$(DEMO)"
+	@FIFTYONE_DATABASE_VALIDATION=false FIFTYONE_DO_NOT_TRACK=true FIFTYONE_SHOW_PROGRESS_BARS=false OMP_NUM_THREADS=$(THREADS) \
+	 $(PY) scripts/mongod.py "$(DEMO)/bench" $(PY) -m benchmarks.rescore
+	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.sweep
 
 .PHONY: check
 check:

@@ -1,8 +1,7 @@
 """Rescoring 100,000 samples against 1,000 classes: what it costs to compute, to read, and to write.
 
 Embeddings are random unit vectors, put straight into the store and the dataset: what is measured does not depend on
-what they mean. Run with ``make bench-rescore``, or ``python -m benchmarks.rescore --samples 100000 --classes 1000``
-where a MongoDB is named in FIFTYONE_DATABASE_URI.
+what they mean. ``make bench`` runs it; so does ``python scripts/mongod.py FOLDER python -m benchmarks.rescore``.
 """
 
 from __future__ import annotations

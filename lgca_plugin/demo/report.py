@@ -82,6 +82,8 @@ def _totals(run: Run, predicted: dict[str, list[str]]) -> list[str]:
     encodes = (
         f"{summary['encodes_per_image']:.1f} encodes per image for all methods together, "
         f"of at most {summary['planned_encodes_per_image']}: regions that have grown equal are encoded once."
+        if summary["images_encoded"]
+        else f"No image was encoded: the embeddings of all {summary['images_recalled']} were in the store."
     )
     names = ", ".join(name.upper() for name in compared)
     return [

@@ -52,6 +52,12 @@ class EncodedImage(Generic[Id]):
     fresh: NDArray[np.bool_]
     encodes: int
 
+    def distinct(self) -> NDArray[np.int64]:
+        """Gives the positions of the regions that differ from each other and from the whole image."""
+        _, first = np.unique(self.boxes, axis=0, return_index=True)
+        whole = (0, 0, self.image_size_hw[1], self.image_size_hw[0])
+        return np.sort(first[(self.boxes[first] != whole).any(axis=1)])
+
 
 @dataclass(frozen=True)
 class FailedImage(Generic[Id]):

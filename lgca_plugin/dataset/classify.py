@@ -216,7 +216,7 @@ def _execute(
                 time.perf_counter() - started,
                 status=status,
                 stored=keeper.outcome(),
-                warnings=[*plan.warnings, *([keeper.problem] if keeper.problem else [])],
+                warnings=[*plan.warnings, *keeper.warnings],
                 device=str(getattr(plan.encoder, "device", "unknown")),
             )
         keeper.close()

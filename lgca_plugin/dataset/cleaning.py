@@ -88,7 +88,8 @@ def _is_alive(run: dict[str, Any], alive: dict[str, Any]) -> bool:
     name = next((name for name, id_ in alive.items() if str(id_) == run["dataset"]), None)
     if name is None:
         return False
-    held = run_token(fo.load_dataset(name), run["run_key"])
+    dataset = fo.load_dataset(name)
+    held = run_token(dataset, run["run_key"]) if run["run_key"] in dataset.list_runs() else None
     return held is not None and held in (run["token"], run["replaced_by"])
 
 

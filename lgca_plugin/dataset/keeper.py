@@ -7,10 +7,12 @@ costs a warning, not the run.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
 from .store import Kept, Store, geometry_of
+from .store_room import GIGABYTE
 from .tokens import database_identity, dataset_identity
 
 if TYPE_CHECKING:
@@ -38,29 +40,33 @@ class Keeper:
         replaces: token of the run that this one has replaced, if any
 
     Attributes:
-        kept: samples of this call that are in the store
         complete: whether all that was to be kept has been
-        problem: why the store is not used any more, if it is not
+        warnings: what the user should know: why the store is not used any more, or that it is full
     """
 
     def __init__(self, plan: Plan, run: Run, *, with_regions: bool, replaces: str | None) -> None:
-        self.kept = 0
         self.complete = True
-        self.problem: str | None = None
+        self.warnings: list[str] = []
         self._plan = plan
         self._with_regions = with_regions
         self._geometry = geometry_of(plan.config.regions)
         self._token = run.token
-        self._store: Store | None = None
+        self._held = 0
+        self._can_recall = getattr(plan.encoder, "fingerprint", None) is not None
+        self._entry: tuple[Store, StoredRun] | None = None
         try:
-            self._store = Store()
-            self._run = self._open(self._store, run, replaces)
+            store = Store()
         except StoreError as error:
+            self._give_up(error)
+            return
+        try:
+            self._entry = store, self._open(store, run, replaces)
+        except StoreError as error:
+            store.close()
             self._give_up(error)
 
     def _open(self, store: Store, run: Run, replaces: str | None) -> StoredRun:
         plan = self._plan
-        self._can_recall = getattr(plan.encoder, "fingerprint", None) is not None
         opened = store.open_run(
             run.token,
             fingerprint=stored_fingerprint(plan, run),
@@ -82,55 +88,67 @@ class Keeper:
     @property
     def recall(self) -> Recall | None:
         """What the engine asks before it encodes; None where nothing can be known."""
-        return self._recall if self._store is not None and self._can_recall else None
+        return self._recall if self._entry is not None and self._can_recall else None
 
     def _recall(self, content_hash: str) -> KnownRegions | None:
-        store = self._store
-        if store is None:
+        if self._entry is None:
             return None
+        store, run = self._entry
         try:
-            return store.recall(self._run.encoder, content_hash, self._geometry)
+            return store.recall(run.encoder, content_hash, self._geometry)
         except StoreError as error:
             self._give_up(error)
             return None
 
     def keep(self, images: Sequence[EncodedImage[str]], predictions: Sequence[Prediction]) -> None:
         """Keeps images and their image vectors; called before the samples are written, so that none lacks them."""
-        if self._store is None or not images:
+        if self._entry is None or not images:
             return
+        store, run = self._entry
         kept = [Kept(image, prediction.vectors) for image, prediction in zip(images, predictions, strict=True)]
         try:
-            fits = self._store.keep(self._run, kept, with_regions=self._with_regions)
+            fits = store.keep(run, kept, with_regions=self._with_regions)
         except StoreError as error:
             self._give_up(error)
             return
         if not fits and self.complete:
             self.complete = False
-            logger.warning("The store of embeddings has reached its limit: not all embeddings of this run are kept")
-        self.kept += len(kept)
+            self.warnings.append(
+                f"the store of embeddings has reached its limit of {store.limit_bytes / GIGABYTE:g} GB: not all "
+                "embeddings of this run are kept"
+            )
+            logger.warning(self.warnings[-1])
 
     def outcome(self) -> dict[str, object]:
         """Tells, for the run's record, what is kept."""
-        return {"samples": self.kept, "regions": self._with_regions, "complete": self.complete}
+        return {"samples": self._count(), "regions": self._with_regions, "complete": self.complete}
+
+    def _count(self) -> int:
+        if self._entry is not None:
+            store, run = self._entry
+            with suppress(StoreError):
+                self._held = store.count(run)
+        return self._held
 
     def settle(self) -> None:
         """Lets go of what a replaced run held, once the new run is through."""
-        if self._store is not None:
+        if self._entry is not None:
             try:
-                self._store.settle(self._run, self._token)
+                self._entry[0].settle(self._token)
             except StoreError as error:
                 self._give_up(error)
 
     def close(self) -> None:
         """Closes the store."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        if self._entry is not None:
+            self._entry[0].close()
+            self._entry = None
 
     def _give_up(self, error: StoreError) -> None:
         logger.warning("%s; the run goes on without it, and can't be rescored", error)
-        self.problem = str(error)
+        self.warnings.append(str(error))
         self.complete = False
+        self._count()
         self.close()
 
 

@@ -23,6 +23,7 @@ from ..predict import Predictor
 from .fields import RESERVED_NAMES, error_field, run_fields, taken_fields
 from .run import Run
 from .runs import existing_run, list_runs, stored_fields
+from .store_room import default_limit
 from .target import Target
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def check_request(
         ConfigError: if an argument is wrong; the message names it and says what to do
     """
     check_run_key(run_key)
+    default_limit()  # of the store: a setting that makes no sense is said now, and not in the middle
     presets = check_methods(methods)
     names = None if classes is None else check_classes(classes)
     if names is None and ground_truth is None:

@@ -20,6 +20,9 @@ from .tokens import database_identity, dataset_identity
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..model.encoder import Encoder
     from ..shown import ShownRegion
     from .run import Run
@@ -58,21 +61,20 @@ class _Rescoring:
 
     def _open_entry(self, replaced: str | None) -> StoredRun:
         source = self._plan.stored
-        # Where the vectors are all there, they are held as they are, whichever of them the new methods need.
-        keeps = bool(self._plan.from_vectors)
+        signatures = self._plan.prepared.predictor.signatures
         stored = self._store.open_run(
             self._run.token,
             fingerprint=source.fingerprint,
             encoder_name=self._run.config.encoder,
             logit_scale=source.logit_scale,
             geometry=geometry_of(self._run.config.regions),
-            signatures=source.signatures if keeps else self._plan.prepared.predictor.signatures,
+            signatures=signatures,
             database=database_identity(),
             dataset=dataset_identity(self._run.dataset),
             run_key=self._run.key,
             replaces=replaced,
         )
-        if keeps:
+        if signatures == source.signatures:
             self._store.copy_samples(stored, source)
         return stored
 
@@ -86,7 +88,7 @@ class _Rescoring:
                 yield from self._pass("predictions", self._from_vectors())
             if plan.from_regions or plan.boxes:
                 yield from self._pass("regions", self._from_regions())
-            self._store.settle(self._stored, run.token)
+            self._store.settle(run.token)
             status = DONE
         finally:
             if run.is_current():
@@ -108,6 +110,7 @@ class _Rescoring:
         predictor, config = self._plan.prepared.predictor, self._run.config
         boxes: list[ShownRegion] | None = None if self._plan.boxes else []  # None leaves them to the second pass
         for ids, vectors in self._store.image_vectors(self._plan.stored):
+            self._hold(dict(zip(ids, vectors[:, self._rows_kept()], strict=True)))
             predictions = {
                 method.name: predictor.predict_from_vectors(method, vectors[:, row], with_scores=config.logits)
                 for method, row in self._plan.from_vectors
@@ -129,20 +132,26 @@ class _Rescoring:
                 methods = {name: made for name, made in prediction.methods.items() if name in names}
                 values[image.id] = sample_values(self._run, methods, prediction.regions if plan.boxes else [])
             if not plan.from_vectors:
-                vectors = {image.id: prediction.vectors for image, prediction in zip(images, predictions, strict=True)}
-                self._store.hold(self._stored, plan.stored, vectors)
+                self._hold({image.id: made.vectors for image, made in zip(images, predictions, strict=True)})
             for id_ in incomplete:
                 values[id_] = sample_values(self._run, {}, [])
                 if names:
                     values[id_] = {f.error_field(self._run.key): INCOMPLETE}
             yield values
 
+    def _rows_kept(self) -> list[int]:
+        return [self._plan.stored.signatures.index(name) for name in self._stored.signatures]
+
+    def _hold(self, vectors: dict[str, NDArray[np.float32]]) -> None:
+        if self._stored.signatures != self._plan.stored.signatures:  # else they were copied, all at once
+            self._store.hold(self._stored, self._plan.stored, vectors)
+
     def _record(self, seconds: float, status: str) -> None:
         source, prepared = self._plan.source, self._plan.prepared
         images = len(self._plan.ids)
         self._run.results["rescored_from"] = source.key
         try:
-            held = len(self._store.sample_ids(self._stored))
+            held = self._store.count(self._stored)
         except StoreError:
             held = 0
         record_outcome(

@@ -238,6 +238,7 @@ def stored_run(store: Store, run: Run) -> StoredRun:
             f"the embeddings of run {run.key!r} are not stored on this machine; "
             "lgca.classify with the same settings and overwrite=True encodes the images again"
         )
+    store.mark_used(stored)
     return stored
 
 

@@ -74,10 +74,10 @@ class Run:
             ``images_encoded``, ``images_recalled`` (those whose embeddings were all in the store), ``encodes``,
             ``seconds``, and the ratios ``encodes_per_image`` (of those encoded), ``images_per_second`` and
             ``encodes_per_second``; ``planned_encodes_per_image``, the most there can be; ``engine``, the last call's
-            :class:`~lgca_plugin.batches.EngineStats`; ``stored``, what the store holds of the last call: ``samples``,
-            whether ``regions`` were to be kept, whether it is ``complete``; ``methods``, ``classes`` (how many),
-            ``encoder``, ``device``, ``precision``, ``templates`` (classes that nobody described), ``warnings`` and
-            ``version``
+            :class:`~lgca_plugin.batches.EngineStats`; ``stored``, what the store holds of the run: ``samples``, whether
+            ``regions`` were to be kept, whether all of the last call is there (``complete``); ``methods``, ``classes``
+            (how many), ``encoder``, ``device``, ``precision``, ``templates`` (classes that nobody described),
+            ``warnings`` and ``version``
         """
         summary = {name: value for name, value in self.results.items() if name != "descriptions"}
         return {

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from ..config import RegionConfig
 
 READ_AT_ONCE = 256
+REGIONS_SHARE = 0.875
 VECTORS_AT_ONCE = 4096
+SECONDS_BETWEEN_MARKS = 3600
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Store:
     """
 
     def __init__(self, folder: Path | None = None, *, limit_bytes: int | None = None) -> None:
-        self.limit_bytes = default_limit() if limit_bytes is None else limit_bytes
+        self._limit_bytes = limit_bytes
         self._file = StoreFile(default_folder() if folder is None else folder)
 
     def __enter__(self) -> Store:
@@ -113,6 +115,11 @@ class Store:
         """Size of what the store holds."""
         return self._file.used_bytes
 
+    @property
+    def limit_bytes(self) -> int:
+        """Size up to which the store grows."""
+        return default_limit() if self._limit_bytes is None else self._limit_bytes
+
     # ------------------------------------------------------------------------------------------ encoders and texts
 
     def encoder(self, fingerprint: str) -> int | None:
@@ -124,7 +131,12 @@ class Store:
         """Keeps the ``[dim]`` embeddings of texts."""
         rows_of = [(encoder, _digest(text), *_sealed(vector)) for text, vector in embeddings.items()]
         with self._file.writing() as rows:
-            rows.executemany("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?)", rows_of)
+            rows.executemany(
+                """INSERT INTO texts VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
+                   SET embedding = excluded.embedding, checksum = excluded.checksum
+                   WHERE checksum_of(embedding) != checksum""",
+                rows_of,
+            )
 
     def texts(self, encoder: int, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Gives the ``[dim]`` embeddings of those among ``texts`` that are kept."""
@@ -250,7 +262,8 @@ class Store:
         """
         small = sum(one.vectors.nbytes + 2 * one.image.whole.nbytes for one in kept)
         large = sum(int(one.image.fresh.sum()) * (one.image.whole.nbytes + 16) for one in kept) if with_regions else 0
-        fits = self._fits(small + large, run)
+        # Regions leave some room, so that image vectors, which are small, find theirs for long after.
+        fits = self._fits(small + large, run, share=REGIONS_SHARE if large else 1.0)
         if not fits and not (large and self._fits(small, run)):
             return False
         with self._file.writing() as rows:
@@ -264,18 +277,31 @@ class Store:
     def _keep_one(self, rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_regions: bool) -> None:
         image = one.image
         key = (run.encoder, bytes.fromhex(image.content_hash))
+        # A row that is damaged is written anew, and its regions, which nobody has recalled, go.
         rows.execute(
-            "INSERT OR IGNORE INTO images VALUES (NULL, ?, ?, ?, ?, ?, ?)",
+            "DELETE FROM regions WHERE image IN (SELECT id FROM images WHERE encoder = ? AND content_hash = ? "
+            "AND checksum_of(whole) != checksum)",
+            key,
+        )
+        rows.execute(
+            """INSERT INTO images VALUES (NULL, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+               SET whole = excluded.whole, checksum = excluded.checksum WHERE checksum_of(whole) != checksum""",
             (*key, *image.image_size_hw, *_sealed(image.whole)),
         )
         ((row,),) = rows.execute("SELECT id FROM images WHERE encoder = ? AND content_hash = ?", key).fetchall()
-        if with_regions and image.fresh.any():
-            boxes = np.ascontiguousarray(image.boxes[image.fresh], np.int32).tobytes()
-            embeddings = np.ascontiguousarray(image.regions[image.fresh], np.float32).tobytes()
-            checksum = zlib.crc32(embeddings, zlib.crc32(boxes))
-            rows.execute(
-                "INSERT INTO regions VALUES (NULL, ?, ?, ?, ?, ?)", (row, run.geometry, boxes, embeddings, checksum)
-            )
+        if with_regions:
+            known = "SELECT coalesce(sum(length(boxes)), 0) / 16 FROM regions WHERE image = ? AND geometry = ?"
+            ((there,),) = rows.execute(known, (row, run.geometry)).fetchall()
+            distinct = image.distinct()
+            # What was recalled may have been deleted since, with another run: then all is written, known or not.
+            new = image.fresh if there >= len(distinct) - image.fresh.sum() else distinct
+            if len(image.boxes[new]):
+                boxes = np.ascontiguousarray(image.boxes[new], np.int32).tobytes()
+                embeddings = np.ascontiguousarray(image.regions[new], np.float32).tobytes()
+                checksum = zlib.crc32(embeddings, zlib.crc32(boxes))
+                rows.execute(
+                    "INSERT INTO regions VALUES (NULL, ?, ?, ?, ?, ?)", (row, run.geometry, boxes, embeddings, checksum)
+                )
         rows.execute(
             "INSERT OR REPLACE INTO samples VALUES (NULL, ?, ?, ?, ?, ?)",
             (run.id, image.id, row, *_sealed(one.vectors)),
@@ -290,26 +316,36 @@ class Store:
             vectors: sample id to ``[V, dim]`` float32, in the order of the run's signatures
         """
         with self._file.writing() as rows:
+            before = self._images_of(rows, run, list(vectors))
             rows.executemany(
                 """INSERT OR REPLACE INTO samples (run, sample, image, vectors, checksum)
                    SELECT ?, sample, image, ?, ? FROM samples WHERE run = ? AND sample = ?""",
                 [(run.id, *_sealed(of_sample), other.id, sample) for sample, of_sample in vectors.items()],
             )
+            forget_unheld(rows, before)
 
     def copy_samples(self, run: StoredRun, other: StoredRun) -> None:
         """Has a run hold what another one holds, image vectors included."""
         with self._file.writing() as rows:
+            before = [image for (image,) in rows.execute("SELECT image FROM samples WHERE run = ?", (run.id,))]
             rows.execute(
                 """INSERT OR REPLACE INTO samples (run, sample, image, vectors, checksum)
                    SELECT ?, sample, image, vectors, checksum FROM samples WHERE run = ?""",
                 (run.id, other.id),
             )
+            forget_unheld(rows, before)
 
-    def settle(self, run: StoredRun, token: str) -> None:
+    def mark_used(self, run: StoredRun) -> None:
+        """Notes that a run is in use, so that others' embeddings go before its own; once in a while is enough."""
+        now = time.time()
+        if self._file.read("SELECT 1 FROM runs WHERE id = ? AND used < ?", (run.id, now - SECONDS_BETWEEN_MARKS)):
+            with self._file.writing() as rows:
+                rows.execute("UPDATE runs SET used = ? WHERE id = ?", (now, run.id))
+
+    def settle(self, token: str) -> None:
         """Lets go of what the runs that a run has replaced held and the run does not."""
         for (replaced,) in self._file.read("SELECT token FROM runs WHERE replaced_by = ?", (token,)):
             self._delete_entry(replaced)
-        self._touch(run)
 
     def delete_run(self, token: str) -> None:
         """Deletes a run's entry and all that no other run holds, and gives the space back."""
@@ -335,6 +371,11 @@ class Store:
         query = "SELECT sample FROM samples WHERE run = ? ORDER BY id"
         return [sample for (sample,) in self._file.read(query, (run.id,))]
 
+    def count(self, run: StoredRun) -> int:
+        """Counts the samples that a run holds."""
+        ((count,),) = self._file.read("SELECT count(*) FROM samples WHERE run = ?", (run.id,))
+        return int(count)
+
     def with_regions(self, run: StoredRun) -> set[str]:
         """Finds which samples of a run still have region embeddings."""
         query = """SELECT sample FROM samples WHERE run = ? AND EXISTS (
@@ -355,6 +396,8 @@ class Store:
         while found := self._file.read(query, (run.id, last, at_once)):
             last = found[-1][0]
             sound = [(sample, vectors) for _, sample, vectors, checksum in found if zlib.crc32(vectors) == checksum]
+            if not sound:
+                continue
             stacked = np.frombuffer(b"".join(vectors for _, vectors in sound), np.float32)
             yield [sample for sample, _ in sound], stacked.reshape(len(sound), len(run.signatures), -1)
 
@@ -385,16 +428,12 @@ class Store:
                     if known is not None:
                         yield sample, content_hash.hex(), known
 
-    def _fits(self, nbytes: int, run: StoredRun) -> bool:
-        return make_room(self._file, nbytes, limit_bytes=self.limit_bytes, run=run.id)
+    def _fits(self, nbytes: int, run: StoredRun, share: float = 1.0) -> bool:
+        return make_room(self._file, nbytes, limit_bytes=int(share * self.limit_bytes), run=run.id)
 
     def _images_of(self, rows: sqlite3.Connection, run: StoredRun, sample_ids: Sequence[str]) -> list[int]:
         query = f"SELECT image FROM samples WHERE run = ? AND sample IN ({_marks(sample_ids)})"  # noqa: S608
         return [image for (image,) in rows.execute(query, (run.id, *sample_ids))]
-
-    def _touch(self, run: StoredRun) -> None:
-        with self._file.writing() as rows:
-            rows.execute("UPDATE runs SET used = ? WHERE id = ?", (time.time(), run.id))
 
 
 def _sealed(vectors: NDArray[np.float32]) -> tuple[bytes, int]:

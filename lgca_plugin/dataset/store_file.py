@@ -12,6 +12,8 @@ import logging
 import sqlite3
 import threading
 import time
+import uuid
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
@@ -29,15 +31,16 @@ BUSY_SECONDS = 60.0
 VACUUM_PAGES = 1000
 VACUUM_SECONDS = 10.0
 
+# Numbers are not given twice: whoever still holds that of a deleted row must not meet another one under it.
 _SCHEMA = """
 CREATE TABLE encoders (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     fingerprint TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
     logit_scale REAL NOT NULL
 );
 CREATE TABLE images (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     encoder INTEGER NOT NULL REFERENCES encoders,
     content_hash BLOB NOT NULL,
     height INTEGER NOT NULL,
@@ -56,7 +59,7 @@ CREATE TABLE regions (
 );
 CREATE INDEX regions_of_image ON regions (image, geometry);
 CREATE TABLE runs (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     token TEXT NOT NULL UNIQUE,
     encoder INTEGER NOT NULL REFERENCES encoders,
     geometry TEXT NOT NULL,
@@ -103,35 +106,52 @@ class StoreFile:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._connection = self._open()
-        except (OSError, sqlite3.OperationalError) as error:
+            self._inode = self.path.stat().st_ino
+        except (OSError, sqlite3.Error) as error:
             raise StoreError(f"the store of embeddings at {self.path} can't be opened: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
+        if self.path.exists() and self._marker(self.path.stat().st_ino).exists():
+            self._set_aside("so it was noticed when it was used last")
         try:
             return self._connect()
-        except sqlite3.OperationalError:  # locked, read-only, no room: nothing is wrong with the file
-            raise
         except sqlite3.DatabaseError as error:
-            aside = self.path.with_name(f"damaged-{time.strftime('%Y%m%d-%H%M%S')}.sqlite")
-            logger.warning(
-                "The store of embeddings at %s is damaged (%s); it goes on as %s, and a new one begins: images will be "
-                "encoded again",
-                self.path,
-                error,
-                aside.name,
-            )
-            self.path.rename(aside)
-            self.path.with_name(f"{FILE_NAME}-journal").unlink(missing_ok=True)
+            if not _is_damage(error):
+                raise
+            self._set_aside(str(error))
             return self._connect()
+
+    def _marker(self, inode: int) -> Path:
+        """A file that says that the store is damaged: whoever notices can't move it away from under others.
+
+        It names the very file that it means, since others may have begun a new one in the meantime.
+        """
+        return self.path.with_name(f"{FILE_NAME}-{inode}-is-damaged")
+
+    def _set_aside(self, why: str) -> None:
+        aside = self.path.with_name(f"damaged-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.sqlite")
+        logger.warning(
+            "The store of embeddings at %s is damaged (%s); it is kept as %s, and a new one begins: images will be "
+            "encoded again",
+            self.path,
+            why,
+            aside.name,
+        )
+        with contextlib.suppress(FileNotFoundError):  # another process may be quicker
+            self.path.rename(aside)
+        self.path.with_name(f"{FILE_NAME}-journal").unlink(missing_ok=True)
+        for marker in self.path.parent.glob(f"{FILE_NAME}-*-is-damaged"):
+            marker.unlink(missing_ok=True)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
+            connection.create_function("checksum_of", 1, zlib.crc32, deterministic=True)
             # A rollback journal and not a write-ahead log: that one needs memory shared by all who open the file, which
             # home folders on a network do not have, and would write every embedding twice.
+            new = (f"page_size = {PAGE_BYTES}", "auto_vacuum = INCREMENTAL")  # these write, and so may have to wait
             for pragma in (
-                f"page_size = {PAGE_BYTES}",
-                "auto_vacuum = INCREMENTAL",
+                *(new if _is_new(connection) else ()),
                 "journal_mode = TRUNCATE",
                 "synchronous = FULL",
                 "foreign_keys = ON",
@@ -161,7 +181,7 @@ class StoreFile:
         Raises:
             StoreError: if the file can't be read
         """
-        with self._lock, _explained(self.path):
+        with self._lock, self._explained():
             return self._connection.execute(query, values).fetchall()
 
     @contextlib.contextmanager
@@ -171,14 +191,25 @@ class StoreFile:
         Raises:
             StoreError: if the file can't be written
         """
-        with self._lock, _explained(self.path):
+        with self._lock, self._explained():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # SQLite itself rolls back after some errors, a full disk for one
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if _is_damage(error):
+                with contextlib.suppress(OSError):
+                    self._marker(self._inode).touch()
+            raise StoreError(f"the store of embeddings at {self.path} can't be used: {error}") from error
 
     @property
     def used_bytes(self) -> int:
@@ -197,9 +228,6 @@ def _is_new(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("PRAGMA user_version").fetchone() == (0,))
 
 
-@contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(f"the store of embeddings at {path} can't be used: {error}") from error
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Tells a file that is no sound database from one that is locked, full, read-only or asked the wrong thing."""
+    return type(error) is sqlite3.DatabaseError

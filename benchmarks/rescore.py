@@ -58,14 +58,15 @@ def fill(samples: int, classes: list[str]) -> Any:
     from lgca_plugin.dataset import fields
     from lgca_plugin.dataset.documents import classification, write_fields
     from lgca_plugin.dataset.runs import register_run
-    from lgca_plugin.dataset.store import Kept, Store, geometry_of
+    from lgca_plugin.dataset.store import Store, geometry_of
+    from lgca_plugin.dataset.store_rows import Kept
     from lgca_plugin.dataset.tokens import database_identity, dataset_identity
     from lgca_plugin.growing import EncodedImage
     from lgca_plugin.model.prompts import class_texts
     from lgca_plugin.predict import MethodPrediction, Predictor
 
     dataset = fo.Dataset()
-    now = datetime.utcnow()  # noqa: DTZ003 (as FiftyOne stamps its samples)
+    now = datetime.utcnow()
     ids = [ObjectId() for _ in range(samples)]
     dataset._sample_collection.insert_many(
         {

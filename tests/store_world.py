@@ -20,7 +20,8 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lgca_plugin.dataset.store import Kept, Store, StoredRun
+from lgca_plugin.dataset.store import Store
+from lgca_plugin.dataset.store_rows import Kept, StoredRun
 from lgca_plugin.growing import EncodedImage, KnownRegions
 
 DIM = 64

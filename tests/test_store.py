@@ -20,8 +20,9 @@ from store_world import BOXES, ENCODERS, GEOMETRIES, SIGNATURES, content_hash, k
 
 import lgca_plugin
 from lgca_plugin.dataset import store_file, store_room
-from lgca_plugin.dataset.store import REGIONS_SHARE, Store, StoredRun, geometry_of, store_exists
+from lgca_plugin.dataset.store import REGIONS_SHARE, Store, geometry_of, store_exists
 from lgca_plugin.dataset.store_file import FILE_NAME, PAGE_BYTES
+from lgca_plugin.dataset.store_rows import StoredRun
 from lgca_plugin.errors import ConfigError, StoreError
 
 A, B = ENCODERS
@@ -419,7 +420,7 @@ def test_limit__an_eviction_is_said(opened: Callable[..., Store], caplog: pytest
         run = open_run(store, token)
         for number in range(8):
             keep(store, run, f"{token} {number}")
-    assert "an older run's region embeddings were deleted" in caplog.text
+    assert "region embeddings of older runs are deleted" in caplog.text
 
 
 @pytest.mark.parametrize(("chosen", "expected"), [(None, 20e9), ("", 20e9), ("0.5", 5e8), ("1e3", 1e12)])

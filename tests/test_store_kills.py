@@ -18,7 +18,7 @@ from lgca_plugin.dataset.store_file import FILE_NAME
 
 KILLS = 22
 KILLS_AT_START = 6
-LIMIT = 2_000_000  # reached after some hundred operations, so that regions are evicted while others are kept
+LIMIT = 1_200_000  # reached after some hundred operations, so that regions are evicted while others are kept
 
 
 @contextlib.contextmanager

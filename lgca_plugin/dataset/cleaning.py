@@ -56,7 +56,8 @@ def clean_store(*, unused_days: float | None = None) -> int:
     """Deletes embeddings that nobody needs from the store.
 
     Those of runs of this database that are gone, with their dataset or otherwise; and, if asked, those of runs of any
-    database that have not been used for some time. The runs themselves stay: their fields, records and predictions.
+    database, and of texts, that have not been used for some time. The runs themselves stay: their fields, records and
+    predictions.
 
     Args:
         unused_days: runs that were neither classified nor rescored for so many days lose their embeddings, too
@@ -79,6 +80,8 @@ def clean_store(*, unused_days: float | None = None) -> int:
             old = unused_days is not None and time.time() - run["used"] >= unused_days * SECONDS_A_DAY
             if gone or old:
                 store.delete_run(run["token"])
+        if unused_days is not None:
+            store.forget_texts(before=time.time() - unused_days * SECONDS_A_DAY)
         return before - store.used_bytes
 
 

@@ -76,16 +76,20 @@ def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method])
     """Declares a run's fields before anything is encoded; fields that exist already are left as they are."""
     import fiftyone as fo
 
+    labels: dict[str, fo.Field] = {}
+    parts: dict[str, fo.Field] = {}
     for method in methods:
         path = method_field(run_key, method.name)
-        dataset.add_sample_field(path, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
-        dataset.add_sample_field(f"{path}.margin", fo.FloatField)
+        labels[path] = fo.EmbeddedDocumentField(fo.Classification)
+        parts[f"{path}.margin"] = fo.FloatField()
     path = regions_field(run_key)
     if path in run_fields(run_key, methods):
-        dataset.add_sample_field(path, fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
+        labels[path] = fo.EmbeddedDocumentField(fo.Detections)
         for name, kind in _REGION_ATTRIBUTES.items():
-            dataset.add_sample_field(f"{path}.detections.{name}", getattr(fo, kind))
-    dataset.add_sample_field(error_field(run_key), fo.StringField)
+            parts[f"{path}.detections.{name}"] = getattr(fo, kind)()
+    labels[error_field(run_key)] = fo.StringField()
+    for schema in (labels, parts):  # add_sample_field reloads the dataset for every field: a second for a run
+        dataset._merge_sample_field_schema(schema)  # noqa: SLF001
 
 
 def arrange_app(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) -> dict[str, bool]:

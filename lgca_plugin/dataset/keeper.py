@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
-from .store import Kept, Store, geometry_of
+from .store import Store, geometry_of
 from .store_room import GIGABYTE
+from .store_rows import Kept
 from .tokens import database_identity, dataset_identity
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..predict import Prediction
     from .plan import Plan
     from .run import Run
-    from .store import StoredRun
+    from .store_rows import StoredRun
 
 logger = logging.getLogger(__name__)
 

@@ -223,13 +223,18 @@ def prepare(
         request=request,
         config=config,
         texts=texts,
-        encoder_source=getattr(encoder, "source", None),
+        encoder_source=_source(encoder),
         predictor=predictor,
         sample_ids=sample_ids,
         warnings=warnings,
         encoder=encoder,
         todo=todo,
     )
+
+
+def _source(encoder: Encoder) -> list[str | None] | None:
+    source = getattr(encoder, "source", None)
+    return None if source is None else list(source)
 
 
 def check_shown_chains(shown_chains: int) -> None:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..config import RegionPlan
-    from .store import Store, StoredRun
+    from .store import Store
+    from .store_rows import StoredRun
 
 IMAGES_AT_ONCE = 64
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..model.encoder import Encoder
     from ..shown import ShownRegion
     from .run import Run
-    from .store import StoredRun
+    from .store_rows import StoredRun
 
 INCOMPLETE = "its region embeddings are not complete in the store; classify with overwrite=True to encode it again"
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ..method.scores import Method
     from ..model.encoder import Encoder
     from .run import Run
-    from .store import Store, StoredRun
+    from .store import Store
+    from .store_rows import StoredRun
 
 
 @dataclass(frozen=True, kw_only=True)

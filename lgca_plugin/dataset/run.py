@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..config import RunConfig
     from ..figure_page import Theme
+    from ..method.account import Evidence
     from ..method.scores import Method
     from ..method.sweep import SweepReport
     from ..model.encoder import Encoder
@@ -213,6 +214,29 @@ class Run:
             max_samples=max_samples,
         )
         return drive(iter_sweep(request, encoder=encoder), progress, unit="samples")
+
+    def evidence(self, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
+        """Gives everything about one sample: which regions decided, which misled, and how firm the answers are.
+
+        From the store of embeddings, in milliseconds: no image is read, and no model is needed once the texts are
+        stored. Class vectors stay in memory for the next sample, also if the run is loaded again.
+
+        Args:
+            sample_id: the sample's id
+            encoder: as in :meth:`rescore`
+
+        Returns:
+            votes, weights, contributions, flips, misleading crops and the misleading-crop case, stability, and
+            ``without(regions)`` for what if
+
+        Raises:
+            ConfigError: if the sample has no result in the run, or its region embeddings are not in the store
+            ModelUnavailableError: if texts are not stored and the model can't be loaded
+            StoreError: if the store can't be read
+        """
+        from .evidence import evidence
+
+        return evidence(self, sample_id, encoder=encoder)
 
     def plot_description_weights(
         self, name: str, *, encoder: Encoder | None = None, theme: Theme = "light", min_width: int = 700

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import StoreError
-from ..growing import EncodedImage, KnownRegions
 from .store_file import FILE_NAME, StoreFile
 from .store_room import default_folder, default_limit, forget_unheld, make_room
+from .store_rows import Kept, StoredRun, read_image, sealed, write_image
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,45 +29,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import RegionConfig
+    from ..growing import KnownRegions
+
+logger = logging.getLogger(__name__)
 
 READ_AT_ONCE = 256
 REGIONS_SHARE = 0.875
 VECTORS_AT_ONCE = 4096
 SECONDS_BETWEEN_MARKS = 3600
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What the store keeps of one sample.
-
-    Attributes:
-        image: the embeddings; ``image.id`` is the sample's id
-        vectors: ``[V, dim]`` float32 image vectors, in the order of the run's signatures
-    """
-
-    image: EncodedImage[str]
-    vectors: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class StoredRun:
-    """A run's entry in the store.
-
-    Attributes:
-        id: row number
-        encoder: row number of the encoder
-        geometry: how the run's regions were sampled
-        signatures: what each of a sample's image vectors is
-        logit_scale: the encoder's factor on similarities
-        fingerprint: tells the encoder from all others
-    """
-
-    id: int
-    encoder: int
-    geometry: str
-    signatures: tuple[str, ...]
-    logit_scale: float
-    fingerprint: str
 
 
 def store_exists() -> bool:
@@ -93,6 +62,7 @@ class Store:
 
     def __init__(self, folder: Path | None = None, *, limit_bytes: int | None = None) -> None:
         self._limit_bytes = limit_bytes
+        self._told = False
         self._file = StoreFile(default_folder() if folder is None else folder)
 
     def __enter__(self) -> Store:
@@ -128,23 +98,32 @@ class Store:
         return int(found[0][0]) if found else None
 
     def keep_texts(self, encoder: int, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
-        """Keeps the ``[dim]`` embeddings of texts."""
-        rows_of = [(encoder, _digest(text), *_sealed(vector)) for text, vector in embeddings.items()]
+        """Keeps the ``[dim]`` embeddings of texts, if there is room."""
+        now = time.time()
+        rows_of = [(encoder, _digest(text), *sealed(vector), now) for text, vector in embeddings.items()]
+        if self.used_bytes + sum(vector.nbytes for vector in embeddings.values()) > self.limit_bytes:
+            return  # they are embedded again when they are needed
         with self._file.writing() as rows:
             rows.executemany(
-                """INSERT INTO texts VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
-                   SET embedding = excluded.embedding, checksum = excluded.checksum
-                   WHERE checksum_of(embedding) != checksum""",
-                rows_of,
+                """INSERT INTO texts VALUES (?, ?, ?, ?, ?) ON CONFLICT (encoder, digest) DO UPDATE
+                   SET embedding = excluded.embedding, checksum = excluded.checksum, used = excluded.used
+                   WHERE checksum_of(embedding) != checksum OR used < excluded.used - ?""",
+                [(*values, SECONDS_BETWEEN_MARKS) for values in rows_of],
             )
+
+    def forget_texts(self, *, before: float) -> None:
+        """Deletes the embeddings of texts that no run has used since a time, in seconds since 1970."""
+        with self._file.writing() as rows:
+            rows.execute("DELETE FROM texts WHERE used <= ?", (before,))
 
     def texts(self, encoder: int, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Gives the ``[dim]`` embeddings of those among ``texts`` that are kept."""
         found: dict[str, NDArray[np.float32]] = {}
         for start in range(0, len(texts), READ_AT_ONCE):
             by_digest = {_digest(text): text for text in texts[start : start + READ_AT_ONCE]}
-            query = f"SELECT * FROM texts WHERE encoder = ? AND digest IN ({_marks(by_digest)})"  # noqa: S608
-            for _, digest, embedding, checksum in self._file.read(query, (encoder, *by_digest)):
+            query = f"""SELECT digest, embedding, checksum FROM texts
+                        WHERE encoder = ? AND digest IN ({_marks(by_digest)})"""  # noqa: S608
+            for digest, embedding, checksum in self._file.read(query, (encoder, *by_digest)):
                 if zlib.crc32(embedding) == checksum:
                     found[by_digest[digest]] = np.frombuffer(embedding, np.float32)
         return found
@@ -155,27 +134,7 @@ class Store:
         """Gives what is known of an image; an entry that does not match its checksum counts as unknown."""
         query = "SELECT id, height, width, whole, checksum FROM images WHERE encoder = ? AND content_hash = ?"
         images = self._file.read(query, (encoder, bytes.fromhex(content_hash)))
-        return self._known(images[0], geometry) if images else None
-
-    def _known(self, image: tuple[Any, ...], geometry: str) -> KnownRegions | None:
-        row, height, width, whole, checksum = image
-        if zlib.crc32(whole) != checksum:
-            return None
-        vector = np.frombuffer(whole, np.float32)
-        query = "SELECT boxes, embeddings, checksum FROM regions WHERE image = ? AND geometry = ?"
-        parts = [
-            (np.frombuffer(boxes, np.int32).reshape(-1, 4), np.frombuffer(embeddings, np.float32))
-            for boxes, embeddings, sealed in self._file.read(query, (row, geometry))
-            if zlib.crc32(embeddings, zlib.crc32(boxes)) == sealed
-        ]
-        return KnownRegions(
-            image_size_hw=(height, width),
-            whole=vector,
-            boxes=np.concatenate([np.zeros((0, 4), np.int32), *(boxes for boxes, _ in parts)]),
-            regions=np.concatenate(
-                [np.zeros((0, len(vector)), np.float32), *(part.reshape(-1, len(vector)) for _, part in parts)]
-            ),
-        )
+        return read_image(self._file, images[0], geometry) if images else None
 
     # -------------------------------------------------------------------------------------------------------- runs
 
@@ -260,6 +219,7 @@ class Store:
             whether all has been kept; False where the limit left no room, even after the region embeddings of runs used
             longer ago were deleted: then nothing has been kept, or the image vectors alone
         """
+        self.mark_used(run)
         small = sum(one.vectors.nbytes + 2 * one.image.whole.nbytes for one in kept)
         large = sum(int(one.image.fresh.sum()) * (one.image.whole.nbytes + 16) for one in kept) if with_regions else 0
         # Regions leave some room, so that image vectors, which are small, find theirs for long after.
@@ -269,43 +229,10 @@ class Store:
         with self._file.writing() as rows:
             before = self._images_of(rows, run, [one.image.id for one in kept])
             for one in kept:
-                self._keep_one(rows, run, one, with_regions=with_regions and fits)
+                write_image(rows, run, one, with_regions=with_regions and fits)
             if before:  # a file that has changed since an earlier call of the run
                 forget_unheld(rows, before)
         return fits
-
-    def _keep_one(self, rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_regions: bool) -> None:
-        image = one.image
-        key = (run.encoder, bytes.fromhex(image.content_hash))
-        # A row that is damaged is written anew, and its regions, which nobody has recalled, go.
-        rows.execute(
-            "DELETE FROM regions WHERE image IN (SELECT id FROM images WHERE encoder = ? AND content_hash = ? "
-            "AND checksum_of(whole) != checksum)",
-            key,
-        )
-        rows.execute(
-            """INSERT INTO images VALUES (NULL, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-               SET whole = excluded.whole, checksum = excluded.checksum WHERE checksum_of(whole) != checksum""",
-            (*key, *image.image_size_hw, *_sealed(image.whole)),
-        )
-        ((row,),) = rows.execute("SELECT id FROM images WHERE encoder = ? AND content_hash = ?", key).fetchall()
-        if with_regions:
-            known = "SELECT coalesce(sum(length(boxes)), 0) / 16 FROM regions WHERE image = ? AND geometry = ?"
-            ((there,),) = rows.execute(known, (row, run.geometry)).fetchall()
-            distinct = image.distinct()
-            # What was recalled may have been deleted since, with another run: then all is written, known or not.
-            new = image.fresh if there >= len(distinct) - image.fresh.sum() else distinct
-            if len(image.boxes[new]):
-                boxes = np.ascontiguousarray(image.boxes[new], np.int32).tobytes()
-                embeddings = np.ascontiguousarray(image.regions[new], np.float32).tobytes()
-                checksum = zlib.crc32(embeddings, zlib.crc32(boxes))
-                rows.execute(
-                    "INSERT INTO regions VALUES (NULL, ?, ?, ?, ?, ?)", (row, run.geometry, boxes, embeddings, checksum)
-                )
-        rows.execute(
-            "INSERT OR REPLACE INTO samples VALUES (NULL, ?, ?, ?, ?, ?)",
-            (run.id, image.id, row, *_sealed(one.vectors)),
-        )
 
     def hold(self, run: StoredRun, other: StoredRun, vectors: Mapping[str, NDArray[np.float32]]) -> None:
         """Has a run hold samples of another one, with image vectors of its own.
@@ -320,7 +247,7 @@ class Store:
             rows.executemany(
                 """INSERT OR REPLACE INTO samples (run, sample, image, vectors, checksum)
                    SELECT ?, sample, image, ?, ? FROM samples WHERE run = ? AND sample = ?""",
-                [(run.id, *_sealed(of_sample), other.id, sample) for sample, of_sample in vectors.items()],
+                [(run.id, *sealed(of_sample), other.id, sample) for sample, of_sample in vectors.items()],
             )
             forget_unheld(rows, before)
 
@@ -424,21 +351,20 @@ class Store:
             for sample in batch:
                 if sample in found:
                     content_hash, *image = found[sample]
-                    known = self._known(tuple(image), run.geometry)
+                    known = read_image(self._file, tuple(image), run.geometry)
                     if known is not None:
                         yield sample, content_hash.hex(), known
 
     def _fits(self, nbytes: int, run: StoredRun, share: float = 1.0) -> bool:
-        return make_room(self._file, nbytes, limit_bytes=int(share * self.limit_bytes), run=run.id)
+        room = make_room(self._file, nbytes, limit_bytes=int(share * self.limit_bytes), run=run.id)
+        if room.evicted and not self._told:
+            self._told = True
+            logger.warning("The store of embeddings is full, so region embeddings of older runs are deleted")
+        return room.enough
 
     def _images_of(self, rows: sqlite3.Connection, run: StoredRun, sample_ids: Sequence[str]) -> list[int]:
         query = f"SELECT image FROM samples WHERE run = ? AND sample IN ({_marks(sample_ids)})"  # noqa: S608
         return [image for (image,) in rows.execute(query, (run.id, *sample_ids))]
-
-
-def _sealed(vectors: NDArray[np.float32]) -> tuple[bytes, int]:
-    data = np.ascontiguousarray(vectors, np.float32).tobytes()
-    return data, zlib.crc32(data)
 
 
 def _digest(text: str) -> bytes:

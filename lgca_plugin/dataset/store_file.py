@@ -85,6 +85,7 @@ CREATE TABLE texts (
     digest BLOB NOT NULL,
     embedding BLOB NOT NULL,
     checksum INTEGER NOT NULL,
+    used REAL NOT NULL,
     PRIMARY KEY (encoder, digest)
 ) WITHOUT ROWID;
 """

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import ConfigError
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .store_file import StoreFile
-
-logger = logging.getLogger(__name__)
 
 FOLDER_VARIABLE = "LGCA_STORE_DIR"
 LIMIT_VARIABLE = "LGCA_STORE_GB"
@@ -61,7 +58,14 @@ def default_limit() -> int:
     return int(gigabytes * GIGABYTE)
 
 
-def make_room(file: StoreFile, nbytes: int, *, limit_bytes: int, run: int) -> bool:
+class Room(NamedTuple):
+    """Whether there is enough room now, and whether region embeddings were deleted for it."""
+
+    enough: bool
+    evicted: bool
+
+
+def make_room(file: StoreFile, nbytes: int, *, limit_bytes: int, run: int) -> Room:
     """Deletes region embeddings, those of the runs used longest ago first, until more fits under the limit.
 
     Args:
@@ -71,10 +75,11 @@ def make_room(file: StoreFile, nbytes: int, *, limit_bytes: int, run: int) -> bo
         run: row of the run that writes; it, and runs used after it, lose nothing
 
     Returns:
-        whether so much fits now
+        whether so much fits now, and what it took
     """
     if file.used_bytes + nbytes <= limit_bytes:
-        return True
+        return Room(enough=True, evicted=False)
+    evicted = False
     older = "SELECT id FROM runs WHERE used < (SELECT used FROM runs WHERE id = ?) ORDER BY used"
     for (victim,) in file.read(older, (run,)):
         last = 0
@@ -84,11 +89,10 @@ def make_room(file: StoreFile, nbytes: int, *, limit_bytes: int, run: int) -> bo
                 rows.executemany("DELETE FROM regions WHERE image = ?", [(image,) for _, image in images])
             if not images:
                 break
-            last = images[-1][0]
+            last, evicted = images[-1][0], True
         else:
-            logger.warning("The store of embeddings is full, so an older run's region embeddings were deleted")
-            return True
-    return False
+            return Room(enough=True, evicted=evicted)
+    return Room(enough=False, evicted=evicted)
 
 
 def forget_unheld(rows: sqlite3.Connection, images: Sequence[int]) -> None:

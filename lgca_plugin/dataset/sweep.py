@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..method.sweep import SweepReport
     from ..model.encoder import Encoder
     from .run import Run
-    from .store import StoredRun
+    from .store_rows import StoredRun
 
 
 @dataclass(frozen=True, kw_only=True)

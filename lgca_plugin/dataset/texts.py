@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .run import Run
-    from .store import Store, StoredRun
+    from .store import Store
+    from .store_rows import StoredRun
 
 
 class StoredTexts:

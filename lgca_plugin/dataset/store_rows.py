@@ -1,0 +1,123 @@
+"""The rows of the store: what stands in them, how an image is written to them and read back."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..growing import EncodedImage, KnownRegions
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from numpy.typing import NDArray
+
+    from .store_file import StoreFile
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the store keeps of one sample.
+
+    Attributes:
+        image: the embeddings; ``image.id`` is the sample's id
+        vectors: ``[V, dim]`` float32 image vectors, in the order of the run's signatures
+    """
+
+    image: EncodedImage[str]
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run's entry in the store.
+
+    Attributes:
+        id: row number
+        encoder: row number of the encoder
+        geometry: how the run's regions were sampled
+        signatures: what each of a sample's image vectors is
+        logit_scale: the encoder's factor on similarities
+        fingerprint: tells the encoder from all others
+    """
+
+    id: int
+    encoder: int
+    geometry: str
+    signatures: tuple[str, ...]
+    logit_scale: float
+    fingerprint: str
+
+
+def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_regions: bool) -> None:
+    """Writes a sample's image, its regions, where wanted, and its image vectors, inside a transaction."""
+    image = one.image
+    key = (run.encoder, bytes.fromhex(image.content_hash))
+    found = rows.execute(
+        "SELECT id, checksum_of(whole) != checksum FROM images WHERE encoder = ? AND content_hash = ?", key
+    ).fetchall()
+    values = (*key, *image.image_size_hw, *sealed(image.whole))
+    if not found:
+        rows.execute("INSERT INTO images VALUES (NULL, ?, ?, ?, ?, ?, ?)", values)
+    elif found[0][1]:  # damaged: so nothing of it was recalled, and its regions come anew with it
+        rows.execute("UPDATE images SET whole = ?, checksum = ? WHERE id = ?", (*values[-2:], found[0][0]))
+        if with_regions:
+            rows.execute("DELETE FROM regions WHERE image = ? AND geometry = ?", (found[0][0], run.geometry))
+    ((row,),) = rows.execute("SELECT id FROM images WHERE encoder = ? AND content_hash = ?", key).fetchall()
+    if with_regions:
+        known = "SELECT coalesce(sum(length(boxes)), 0) / 16 FROM regions WHERE image = ? AND geometry = ?"
+        ((there,),) = rows.execute(known, (row, run.geometry)).fetchall()
+        distinct = image.distinct()
+        # What was recalled may have been deleted since, with another run: then all is written, known or not.
+        new = image.fresh if there >= len(distinct) - image.fresh.sum() else distinct
+        if len(image.boxes[new]):
+            boxes = np.ascontiguousarray(image.boxes[new], np.int32).tobytes()
+            embeddings = np.ascontiguousarray(image.regions[new], np.float32).tobytes()
+            checksum = zlib.crc32(embeddings, zlib.crc32(boxes))
+            rows.execute(
+                "INSERT INTO regions VALUES (NULL, ?, ?, ?, ?, ?)", (row, run.geometry, boxes, embeddings, checksum)
+            )
+    rows.execute(
+        "INSERT OR REPLACE INTO samples VALUES (NULL, ?, ?, ?, ?, ?)",
+        (run.id, image.id, row, *sealed(one.vectors)),
+    )
+
+
+def read_image(file: StoreFile, image: tuple[Any, ...], geometry: str) -> KnownRegions | None:
+    """Reads an image's embeddings.
+
+    Args:
+        file: the store's file
+        image: the image's row: id, height, width, whole, checksum
+        geometry: how the wanted regions were sampled
+
+    Returns:
+        what is sound of it; None where the embedding of the whole image is not
+    """
+    row, height, width, whole, checksum = image
+    if zlib.crc32(whole) != checksum:
+        return None
+    vector = np.frombuffer(whole, np.float32)
+    query = "SELECT boxes, embeddings, checksum FROM regions WHERE image = ? AND geometry = ?"
+    parts = [
+        (np.frombuffer(boxes, np.int32).reshape(-1, 4), np.frombuffer(embeddings, np.float32))
+        for boxes, embeddings, sealed in file.read(query, (row, geometry))
+        if zlib.crc32(embeddings, zlib.crc32(boxes)) == sealed
+    ]
+    return KnownRegions(
+        image_size_hw=(height, width),
+        whole=vector,
+        boxes=np.concatenate([np.zeros((0, 4), np.int32), *(boxes for boxes, _ in parts)]),
+        regions=np.concatenate(
+            [np.zeros((0, len(vector)), np.float32), *(part.reshape(-1, len(vector)) for _, part in parts)]
+        ),
+    )
+
+
+def sealed(vectors: NDArray[np.float32]) -> tuple[bytes, int]:
+    """Gives vectors as bytes, and their checksum."""
+    data = np.ascontiguousarray(vectors, np.float32).tobytes()
+    return data, zlib.crc32(data)

@@ -2,6 +2,8 @@
 
 from .classify import Classify
 from .describe import DescribeClasses
+from .rescore import Rescore
 from .runs import DeleteRun
+from .suggest import SuggestSettings
 
-OPERATORS = (Classify, DescribeClasses, DeleteRun)
+OPERATORS = (Classify, Rescore, SuggestSettings, DescribeClasses, DeleteRun)

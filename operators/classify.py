@@ -65,6 +65,7 @@ class Classify(foo.Operator):
             "encoder": encoder,
             "methods": methods,
             "regions": regions,
+            "store_regions": settings.read_store_regions(params),
             **settings.read_plain(params, choices),
         }
         if run_key:
@@ -131,6 +132,7 @@ class Classify(foo.Operator):
         regions: Any = None,
         shown_chains: int = DEFAULT_SHOWN_CHAINS,
         logits: bool = False,
+        store_regions: bool = True,
         batch_size: int | None = None,
         device: str | None = None,
         precision: str = "auto",
@@ -155,6 +157,7 @@ class Classify(foo.Operator):
             regions: a ``RegionConfig`` or a dict of its settings
             shown_chains: how many chains of each image are written as boxes
             logits: write all class scores onto the labels
+            store_regions: keep the embeddings of all crops on disk, for evidence and for rescoring
             batch_size: crops in one call of the encoder
             device: where the model runs
             precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``
@@ -183,6 +186,7 @@ class Classify(foo.Operator):
             **geometry,
             "shown_chains": shown_chains,
             "logits": logits,
+            "store_regions": store_regions,
             "batch_size": batch_size,
             "device": device,
             "precision": precision,

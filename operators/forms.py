@@ -90,12 +90,12 @@ def checked(prop: Any, read: Callable[..., Any], *args: Any) -> Any:
         return None
 
 
-def tabs(inputs: Any, name: str, chosen: str, choices: dict[str, str], **texts: str) -> None:
-    """Adds a choice between the parts of the form that follow it."""
+def tabs(inputs: Any, name: str, chosen: str, choices: dict[str, str], **texts: str) -> Any:
+    """Adds a choice between the parts of the form that follow it, and returns its property."""
     view = types.TabsView()
     for value, label in choices.items():
         view.add_choice(value, label=label)
-    inputs.enum(name, view.values(), default=chosen, view=view, **texts)
+    return inputs.enum(name, view.values(), default=chosen, view=view, **texts)
 
 
 def add_classes(inputs: Any, params: Params, choices: list[str], *, compare: bool = True) -> Any:
@@ -181,11 +181,19 @@ def add_methods(inputs: Any, params: Params) -> Any:
     return checked(prop, settings.read_methods, params)
 
 
-def add_descriptions(inputs: Any, params: Params, dataset: Any) -> Any:
-    """Adds the source of the class descriptions; the dataset's own are offered where it has some."""
-    source = settings.description_source(params)
+def add_descriptions(inputs: Any, params: Params, dataset: Any, *, keep: bool = False) -> Any:
+    """Adds the source of the class descriptions; the dataset's own are offered where it has some.
+
+    Args:
+        inputs: the form
+        params: ``ctx.params``
+        dataset: the dataset
+        keep: offer first to keep those that there are
+    """
+    source = settings.description_source(params, "keep" if keep else "templates")
     saved = settings.saved_descriptions(dataset)
-    ways = {"templates": "Templates", "upload": "Upload a file", "file": "File on the server", "typed": "Paste JSON"}
+    ways = {"keep": "Keep"} if keep else {}
+    ways |= {"templates": "Templates", "upload": "Upload a file", "file": "File on the server", "typed": "Paste JSON"}
     if saved:
         ways["saved"] = "Saved on the dataset"
     tabs(
@@ -194,7 +202,9 @@ def add_descriptions(inputs: Any, params: Params, dataset: Any) -> Any:
         source,
         ways,
         label="Class descriptions",
-        description="What each class looks like, in several texts; templates stand in where there are none",
+        description="Classes of the run keep their texts; templates stand in for new classes"
+        if source == "keep"
+        else "What each class looks like, in several texts; templates stand in where there are none",
     )
     if source == "typed":
         prop = inputs.str(
@@ -277,6 +287,13 @@ def add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
         view=view,
     )
     checked(prop, settings.read_precision, params)
+    inputs.bool(
+        "store_regions",
+        default=True,
+        label="Keep embeddings of crops",
+        description="On disk, for evidence and for rescoring; a later run on the same images then encodes nothing",
+        view=types.SwitchView(),
+    )
     inputs.bool(
         "logits",
         default=False,

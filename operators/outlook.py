@@ -17,6 +17,7 @@ from ..lgca_plugin.dataset.target import Target
 from ..lgca_plugin.errors import ConfigError, LgcaError
 from ..lgca_plugin.model.architectures import display_name
 from ..lgca_plugin.model.descriptions import match_descriptions, read_descriptions
+from .room import add_room_problem, kept_line, store_room
 
 Chosen = dict[str, Any]
 
@@ -29,7 +30,8 @@ def add_outlook(inputs: Any, ctx: Any, chosen: Chosen) -> None:
     Args:
         inputs: the form
         ctx: the operator's context
-        chosen: ``methods``, ``regions`` and ``encoder`` as the form's parts returned them, None where not valid
+        chosen: ``methods``, ``regions`` and ``encoder`` as the form's parts returned them, None where not valid, and
+            ``store_regions``
     """
     images, problem = target_size(ctx)
     if problem:
@@ -39,7 +41,14 @@ def add_outlook(inputs: Any, ctx: Any, chosen: Chosen) -> None:
     elif chosen["methods"] and chosen["regions"]:
         per_image = RegionPlan.of(check_methods(chosen["methods"]), chosen["regions"]).encodes_per_image
         speed = encodes_per_second(ctx, display_name(*chosen["encoder"])) if chosen["encoder"] else None
-        inputs.view("outlook", types.Notice(label=outlook_line(images, per_image, speed)))
+        line = outlook_line(images, per_image, speed)
+        if not chosen["encoder"]:
+            inputs.view("outlook", types.Notice(label=line))
+            return
+        room = remembered(ctx, store_room)
+        kept = kept_line(chosen, images, room)
+        inputs.view("outlook", types.Notice(label=line, description=kept))
+        add_room_problem(inputs, chosen, images, room)
 
 
 def outlook_line(images: int, encodes_per_image: int, speed: float | None) -> str:
@@ -210,9 +219,12 @@ def outcome_line(summary: dict[str, Any]) -> str:
 def outcome(summary: dict[str, Any]) -> dict[str, str]:
     """Gives the lines that are shown when a run has ended, label to value."""
     recalled = summary.get("images_recalled", 0)
+    speed = f"{summary.get('images_per_second', 0):,.1f}"
+    if summary.get("rescored_from"):
+        return {"Scored from stored embeddings": f"{recalled:,} images, none encoded", "Images per second": speed}
     return {
         **({"Encoded by an earlier run": f"{recalled:,} images"} if recalled else {}),
         "Encodes per image": f"{summary.get('encodes_per_image', 0):.1f}",
-        "Images per second": f"{summary.get('images_per_second', 0):.1f}",
+        "Images per second": speed,
         "Encoder": f"{summary.get('encoder')} on {summary.get('device')}",
     }

@@ -15,7 +15,7 @@ from .outlook import UNREADABLE, remembered
 
 
 class DeleteRun(foo.Operator):
-    """Deletes a run: its record and its fields, and nothing else."""
+    """Deletes a run: its record, its fields and the embeddings that it alone holds, and nothing else."""
 
     @property
     def config(self) -> Any:
@@ -23,7 +23,7 @@ class DeleteRun(foo.Operator):
         return foo.OperatorConfig(
             name="lgca_delete_run",
             label="Delete a zero-shot run",
-            description="Delete the fields and the record of a CLIP, WCA and LGCA run",
+            description="Delete the fields, the record and the stored embeddings of a CLIP, WCA and LGCA run",
             dynamic=True,
             risk_level=types.RiskLevel.HIGH,
             view_target=False,
@@ -115,4 +115,7 @@ def loss(ctx: Any, run_key: str) -> str:
         return f"The record of run {run_key!r} can't be read: {error}"
     predictions = next((field for field in fields if dataset.has_field(field)), None)  # a method's field comes first
     predicted = image_samples(dataset).count(predictions) if predictions else 0
-    return f"The fields {', '.join(fields)} of {predicted:,} predicted samples, and the run's record; nothing else."
+    return (
+        f"The fields {', '.join(fields)} of {predicted:,} predicted samples, the run's record, and those of its stored "
+        "embeddings that no other run holds; nothing else."
+    )

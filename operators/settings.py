@@ -38,7 +38,16 @@ from ..lgca_plugin.model.encoder import PRECISIONS
 Params = dict[str, Any]
 
 REGION_SETTINGS = tuple(field.name for field in fields(RegionConfig))
-ADVANCED = (*REGION_SETTINGS, "shown_chains", "batch_size", "device", "precision", "logits", "skip_failures")
+ADVANCED = (
+    *REGION_SETTINGS,
+    "shown_chains",
+    "batch_size",
+    "device",
+    "precision",
+    "store_regions",
+    "logits",
+    "skip_failures",
+)
 SAVED_KEY = "lgca_descriptions"  # of dataset.info: class name to texts
 
 
@@ -86,12 +95,12 @@ def saved_descriptions(dataset: Any) -> dict[str, Any]:
     return dict(saved) if isinstance(saved, dict) else {}
 
 
-def description_source(params: Params) -> str:
+def description_source(params: Params, default: str = "templates") -> str:
     """Where the descriptions come from; where that is not said, a parameter that holds some says it."""
     if params.get("description_source"):
         return str(params["description_source"])
     sources = {"descriptions": "typed", "description_file": "file", "description_upload": "upload"}
-    return next((source for name, source in sources.items() if params.get(name)), "templates")
+    return next((source for name, source in sources.items() if params.get(name)), default)
 
 
 def read_descriptions(params: Params, dataset: Any) -> dict[str, tuple[str, ...]] | str | None:
@@ -236,6 +245,11 @@ def read_logits(params: Params) -> bool:
     return bool(advanced(params).get("logits", False))
 
 
+def read_store_regions(params: Params) -> bool:
+    """Reads whether the embeddings of crops are kept on disk."""
+    return bool(advanced(params).get("store_regions", True))
+
+
 def read_precision(params: Params) -> str:
     """Reads the floating-point type of the encoder."""
     precision = str(advanced(params).get("precision") or "auto")
@@ -284,6 +298,7 @@ def read_arguments(params: Params, choices: list[str], dataset: Any) -> Params:
         "device": others.get("device", "").strip() or None,
         "precision": read_precision(params),
         "logits": read_logits(params),
+        "store_regions": read_store_regions(params),
         "skip_failures": bool(others.get("skip_failures", True)),
         "overwrite": bool(params.get("overwrite", False)),
     }

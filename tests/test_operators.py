@@ -4,6 +4,8 @@ import asyncio
 import base64
 import itertools
 import json
+import re
+import sqlite3
 
 import fiftyone as fo
 import fiftyone.operators as foo
@@ -12,6 +14,7 @@ from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor, ValidationContext
 
 import lgca_plugin as lgca
+from lgca_plugin.model.architectures import embedding_dim
 
 CLASSIFY = "@lgca/zero-shot/lgca_classify"
 DELETE = "@lgca/zero-shot/lgca_delete_run"
@@ -514,3 +517,98 @@ def test_placement__delete_appears_with_the_first_run(birds, classes):
     run_it(birds, **typed(*classes, advanced=True, **LIGHT))
     birds.reload()
     assert operator.resolve_placement(context(birds, operator)).place.value == "samples-grid-secondary-actions"
+
+
+def test_form__tells_what_is_kept_on_disk_and_is_right(birds, classes, fresh_store):
+    params = typed(*classes, advanced=True, **LIGHT)
+    line = form(birds, **params)[0]["outlook"].view.description
+    # 4 crops, of which 2 start chains: 4 + 1 regions; the whole image, and the image vectors of clip, wca and lgca
+    nbytes = 8 * 4 * (128 * (1 + 3 + 5) + 4 * 5)
+    assert line == f"Embeddings kept on disk: at most {nbytes / 1000:.0f} kB; the store holds 0 bytes of 20 GB"
+    without = form(birds, **params, store_regions=False)[0]["outlook"].view.description
+    assert without.startswith("Image vectors, without the embeddings of crops, kept on disk: at most 16 kB;")
+
+    run_it(birds, **params)
+    with sqlite3.connect(fresh_store / "embeddings-1.sqlite") as connection:
+        sizes = (
+            "SELECT sum(length(whole)) FROM images",
+            "SELECT sum(length(boxes) + length(embeddings)) FROM regions",
+            "SELECT sum(length(vectors)) FROM samples",
+        )
+        kept = sum(connection.execute(query).fetchone()[0] for query in sizes)
+    assert 0.9 * nbytes <= kept <= nbytes
+    line = form(birds, **{**params, "run_key": "next"})[0]["outlook"].view.description
+    assert re.search(r"the store holds [0-9.]+ [kM]B of 20 GB", line)
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [("ViT-B-32-quickgelu", "1.5 MB"), ("ViT-L-14", "2.2 MB"), ("hf-hub:someone/some-model", "an unknown size")],
+)
+def test_form__size_on_disk_follows_the_model(birds, model, size):
+    params = typed("a", "b", encoder="open_clip", model=model, pretrained="openai")
+    assert size in form(birds, **params)[0]["outlook"].view.description
+
+
+def test_form__warns_where_the_store_has_no_room(birds, classes, monkeypatch, fresh_store):
+    params = typed(*classes)
+    assert "room" not in form(birds, **params)[0]
+    monkeypatch.setenv("LGCA_STORE_GB", "0.00001")
+    assert form(birds, **params)[0]["room"].view.label == (
+        "The store of embeddings may hold 10 kB: not all embeddings of this run can be kept"
+    )
+    monkeypatch.delenv("LGCA_STORE_GB")
+    run_it(birds, **params)
+    monkeypatch.setenv("LGCA_STORE_GB", "0.0006")
+    assert form(birds, **{**params, "run_key": "next"})[0]["room"].view.label == (
+        "The store of embeddings may hold 600 kB: embeddings of crops of runs used longest ago are deleted to make room"
+    )
+    monkeypatch.setenv("LGCA_STORE_GB", "much")
+    assert "LGCA_STORE_GB must be a number" in errors(birds, **{**params, "run_key": "next"})["room"]
+    monkeypatch.delenv("LGCA_STORE_GB")
+    (fresh_store / "embeddings-1.sqlite").unlink()
+    (fresh_store / "embeddings-1.sqlite").mkdir()  # can't be opened, and the run goes on without it
+    properties, verdict = form(birds, **{**params, "run_key": "next"})
+    assert "can't be opened" in properties["outlook"].view.description
+    assert not verdict.invalid
+
+
+def test_run__keeps_embeddings_of_crops_unless_told_not_to(birds, classes):
+    properties, _ = form(birds, advanced=True)
+    assert properties["store_regions"].default is True
+    run_it(birds, **typed(*classes, **LIGHT))
+    run_it(birds, **typed(*classes, advanced=True, store_regions=False, run_key="light", seed=1, **LIGHT))
+    foo.get_operator(CLASSIFY)(
+        birds, classes=classes, encoder="demo", regions={**LIGHT, "seed": 2}, run_key="sdk", store_regions=False
+    )
+    birds.reload()
+    kept = {key: lgca.load_run(birds, key).summary()["stored"]["regions"] for key in ("zeroshot", "light", "sdk")}
+    assert kept == {"zeroshot": True, "light": False, "sdk": False}
+
+
+def test_delete__says_that_stored_embeddings_go_and_takes_them(birds, classes):
+    run_it(birds, **typed(*classes, **LIGHT))
+    loss = form(birds, DELETE, run_key="zeroshot")[0]["loss"].view.description
+    assert loss.endswith("and those of its stored embeddings that no other run holds; nothing else.")
+    foo.get_operator(DELETE)(birds, "zeroshot")
+    assert lgca.store_info().runs == []
+
+
+def test_embedding_dim__comes_from_the_models_config(tmp_path):
+    (tmp_path / "open_clip_config.json").write_text('{"model_cfg": {"embed_dim": 640}, "preprocess_cfg": {}}')
+    found = {
+        name: embedding_dim(name)
+        for name in (
+            "demo",
+            "ViT-B-32",
+            "ViT-H-14",
+            f"local-dir:{tmp_path}",
+            "local-dir:/no/such",
+            "hf-hub:a/b",
+            "../x",
+        )
+    }
+    assert list(found.values()) == [128, 512, 1024, 640, None, None, None]
+    for text in ("[]", "{", '{"model_cfg": 3}', '{"embed_dim": "wide"}'):
+        (tmp_path / "open_clip_config.json").write_text(text)
+        assert embedding_dim(f"local-dir:{tmp_path}") is None

@@ -99,3 +99,12 @@ def test_library__import_is_free_of_torch_and_fiftyone():
     code = "import sys, lgca_plugin; print([m for m in ('torch', 'fiftyone', 'open_clip') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_operators__only_the_one_that_a_form_asks_is_hidden_from_people():
+    operators = {operator.name: operator for operator in foo.list_operators(builtin=False)}
+    hidden = [
+        name for name, operator in operators.items() if operator.plugin_name == PLUGIN and operator.config.unlisted
+    ]
+    assert hidden == ["lgca_suggest_settings"]
+    assert operators["lgca_suggest_settings"].risk_level.value == "low"

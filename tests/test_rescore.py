@@ -151,6 +151,21 @@ def test_rescore__in_place_takes_the_runs_place(run, full_run):
     assert held == [8]  # the run that is there now, and none of those that it has replaced
 
 
+def test_rescore__a_class_that_comes_back_finds_its_descriptions(run):
+    rescored = run.rescore(classes=FEWER, progress=False).rescore(classes=FEWER[:2], progress=False)
+    assert set(rescored.descriptions) == set(FEWER[:2])
+    back = rescored.rescore(classes=CLASSES, progress=False)
+    assert back.descriptions == run.descriptions
+    assert back.summary()["templates"] == []
+
+
+def test_rescore__an_empty_dict_gives_all_classes_the_templates(run, full_run):
+    rescored = run.rescore(descriptions={}, run_key="re", progress=False)
+    assert rescored.summary()["templates"] == list(CLASSES)
+    assert rescored.summary()["warnings"] == []
+    assert_same(rescored, full_run(descriptions=None))
+
+
 def test_rescore__under_another_key_leaves_the_run_alone(run):
     before = [run.dataset.values(f"zs_{name}.{part}") for name in ALL for part in ("label", "confidence", "id")]
     run.rescore(classes=FEWER, run_key="re", progress=False)

@@ -11,7 +11,7 @@ from . import fields as f
 from .classify import Progress, open_run
 from .documents import write_fields
 from .replay import replay
-from .rescore_plan import Changes, RescorePlan, check_rescore, prepare_rescore
+from .rescore_plan import Changes, RescorePlan, check_rescore, known_texts, prepare_rescore
 from .results import check_current, record_outcome, sample_values
 from .runs import DONE, INTERRUPTED
 from .store import Store, geometry_of
@@ -150,6 +150,9 @@ class _Rescoring:
         source, prepared = self._plan.source, self._plan.prepared
         images = len(self._plan.ids)
         self._run.results["rescored_from"] = source.key
+        self._run.results["texts_of_former_classes"] = {
+            name: texts for name, texts in known_texts(source).items() if name not in self._run.config.classes
+        }
         try:
             held = self._store.count(self._stored)
         except StoreError:

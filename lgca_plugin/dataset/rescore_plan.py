@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from .target import Target, image_samples
 from .texts import StoredTexts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import Any
 
@@ -204,7 +205,7 @@ def prepare_rescore(
     boxes = new.shown_chains > 0 and explained_method(request.methods) is not None
 
     ids, failures = _samples(store, run, stored)
-    warnings = text_warnings(encoded.loaded, texts, described=changes.descriptions is not None)
+    warnings = text_warnings(encoded.loaded, texts, described=bool(changes.descriptions))
     if from_regions or boxes:
         bare = len(set(ids) - store.with_regions(stored)) if plan.counts else 0
         if bare and from_regions:
@@ -254,13 +255,22 @@ def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan)
 def changed_texts(
     run: Run, classes: Sequence[str], descriptions: Mapping[str, Sequence[str]] | str | Path | None
 ) -> ClassTexts:
-    """Gives the texts of the classes; where no descriptions are passed, classes that the run has keep theirs."""
-    if descriptions is not None:
-        return class_texts(classes, descriptions)
+    """Gives the texts of the classes.
+
+    Where no descriptions are passed, classes keep the texts that the run has, or had before they were left out of it;
+    an empty dict gives all of them the template ensemble.
+    """
+    if descriptions is None:
+        had = known_texts(run)
+        descriptions = {name: had[name] for name in classes if name in had}
+    return class_texts(classes, None if isinstance(descriptions, Mapping) and not descriptions else descriptions)
+
+
+def known_texts(run: Run) -> dict[str, list[str]]:
+    """Gives the descriptions that a run was given, those of classes that it has not any more included."""
     templated = set(run.results.get("templates", ()))
-    had = run.descriptions
-    kept = {name: had[name] for name in classes if name in had and name not in templated}
-    return class_texts(classes, kept or None)
+    own = {name: texts for name, texts in run.descriptions.items() if name not in templated}
+    return {**run.results.get("texts_of_former_classes", {}), **own}
 
 
 def _samples(store: Store, run: Run, stored: StoredRun) -> tuple[list[str], dict[str, str]]:

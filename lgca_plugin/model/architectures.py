@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import sys
 from functools import lru_cache
 from importlib.util import find_spec
@@ -15,12 +16,13 @@ DEFAULT_PRETRAINED = "openai"
 DEMO_MODEL = "demo"
 REMOTE_SCHEMA = "hf-hub:"
 FOLDER_SCHEMA = "local-dir:"
+FOLDER_CONFIG = "open_clip_config.json"
 
 
 def architectures() -> tuple[str, ...]:
     """Lists the architectures that open_clip knows, those that were added to it in this process included."""
     list_models = getattr(sys.modules.get("open_clip"), "list_models", None)
-    return tuple(list_models()) if list_models else _shipped_architectures()
+    return tuple(list_models() if list_models else _shipped_architectures())
 
 
 def check_architecture(name: str) -> str:
@@ -33,8 +35,8 @@ def check_architecture(name: str) -> str:
         return name
     if name.startswith(FOLDER_SCHEMA):
         folder = Path(name.removeprefix(FOLDER_SCHEMA))
-        if not (folder / "open_clip_config.json").is_file():
-            raise ConfigError(f"there is no model in {str(folder)!r}: it must hold an open_clip_config.json")
+        if not (folder / FOLDER_CONFIG).is_file():
+            raise ConfigError(f"there is no model in {str(folder)!r}: it must hold an {FOLDER_CONFIG}")
         return name
     known = architectures()
     if name in known or not known:  # none are known where open_clip is missing, and loading says so
@@ -58,9 +60,36 @@ def display_name(name: str, pretrained: str | None) -> str:
     return name if pretrained is None else f"{name}/{Path(pretrained).name}"
 
 
+def embedding_dim(name: str) -> int | None:
+    """Gives the length of a model's embeddings, from its config and without the model.
+
+    Args:
+        name: a name that :func:`check_architecture` takes
+
+    Returns:
+        the length; None where no config is on this machine, as of a hub's model
+    """
+    try:
+        document = json.loads(_config_file(name).read_text(encoding="utf-8"))
+        dim = document.get("model_cfg", document)["embed_dim"]
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return None
+    return dim if isinstance(dim, int) else None
+
+
+def _config_file(name: str) -> Path:
+    if name == DEMO_MODEL:
+        return Path(__file__).parent.parent / "demo" / "model" / FOLDER_CONFIG
+    if name.startswith(FOLDER_SCHEMA):
+        return Path(name.removeprefix(FOLDER_SCHEMA)) / FOLDER_CONFIG
+    return _shipped_architectures()[name]
+
+
 @lru_cache(maxsize=1)
-def _shipped_architectures() -> tuple[str, ...]:
+def _shipped_architectures() -> dict[str, Path]:
+    """Gives the config files that open_clip ships, by architecture, in alphabetical order."""
     found = find_spec("open_clip")
     if found is None or found.origin is None:
-        return ()
-    return tuple(sorted(file.stem for file in (Path(found.origin).parent / "model_configs").glob("*.json")))
+        return {}
+    files = (Path(found.origin).parent / "model_configs").glob("*.json")
+    return {file.stem: file for file in sorted(files, key=lambda file: file.stem)}

@@ -1,0 +1,212 @@
+"""Rescoring a run in the real App, as a person would; screenshots in artifacts/."""
+
+import uuid
+
+import fiftyone as fo
+import pytest
+from app_harness import App, browser_page, find_browser, missing_browser_reason, on_ci, running_app
+
+import lgca_plugin as lgca
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.dataset import draw_images
+
+pytestmark = pytest.mark.app
+
+LABEL = "Rescore a zero-shot run"
+SMALL = lgca.RegionConfig(crops=14)
+COUNT = 60
+GONE = ("blue tit", "redpoll")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def module_store(tmp_path_factory):
+    """One store for the module: the App's server is a process of its own, with the environment it was started in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LGCA_STORE_DIR", str(tmp_path_factory.mktemp("store")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def fresh_store():
+    """Keeps the tests on the module's store."""
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    if not find_browser():
+        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
+    with running_app(tmp_path_factory.mktemp("app") / "server.log") as found:
+        yield found
+
+
+@pytest.fixture
+def app(address, failed, request):
+    with browser_page(height=1400) as page:
+        app = App(page, address)
+        yield app
+        if failed():
+            app.screenshot(f"failed_{request.node.name}")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    return draw_images(tmp_path_factory.mktemp("birds"), count=COUNT, seed=7)
+
+
+@pytest.fixture
+def run(pictures, demo_encoder):
+    """A run on drawn birds. Persistent, since the App's server is another process."""
+    dataset = fo.Dataset(f"rescored-{uuid.uuid4().hex[:8]}", persistent=True)
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=picture.path,
+                ground_truth=fo.Classification(label=picture.label),
+                truth=fo.Classification(label=picture.truth),
+            )
+            for picture in pictures
+        ]
+    )
+    yield lgca.classify(
+        dataset,
+        classes=CLASSES,
+        descriptions=DESCRIPTIONS,
+        methods=("clip", "wca", "lgca", "lgca_d"),
+        encoder=demo_encoder,
+        regions=SMALL,
+        ground_truth="ground_truth",
+        run_key="birds",
+        progress=False,
+    )
+    fo.delete_dataset(dataset.name)
+
+
+def value_of(field):
+    """What a text field holds, once it holds something."""
+    for _ in range(100):
+        if field.input_value():
+            break
+        field.page.wait_for_timeout(100)
+    return field.input_value()
+
+
+def test_rescore__with_another_class_list_in_place(app, run):
+    page, dataset = app.page, run.dataset
+    position = dataset.values("birds_lgca.label").index("blue tit")
+    app.open_dataset(dataset.name)
+    tiles = page.locator("[data-cy=looker]")
+    shown = tiles.nth(position).locator("[data-cy=tag-birds_lgca]")
+    shown.wait_for()
+    assert shown.inner_text() == "blue tit"
+
+    app.open_operator(LABEL)
+    page.get_by_text(f"{COUNT} samples, and no image is encoded").wait_for()
+    app.screenshot("rescore_form")
+    page.get_by_role("tab", name="Edit").click()
+    names = page.get_by_role("dialog").locator("textarea").first
+    assert value_of(names).split("\n") == list(CLASSES)
+    fewer = [name for name in CLASSES if name not in GONE]
+    names.fill("\n".join([*fewer, fewer[0]]))
+    page.get_by_text(f"class {fewer[0]!r} is given twice").wait_for()
+    assert not app.can_submit("Rescore")
+    names.fill("\n".join(fewer))
+    page.get_by_text("2 left out: blue tit, redpoll").wait_for()
+    page.get_by_role("tab", name="In place of run 'birds'").click()
+    page.get_by_text("The labels and boxes of run 'birds' are replaced").wait_for()
+    app.screenshot("rescore_classes")
+    app.submit("Rescore")
+    page.get_by_text(f"Run 'birds': {COUNT} predicted of {COUNT} images").wait_for(timeout=120_000)
+    page.get_by_text(f"{COUNT} images, none encoded").wait_for()
+    app.screenshot("rescore_done")
+
+    dataset.reload()
+    assert lgca.list_runs(dataset) == ["birds"]
+    assert lgca.load_run(dataset, "birds").config.classes == tuple(fewer)
+    assert not set(GONE) & set(dataset.distinct("birds_lgca.label"))
+    app.close_dialog()
+    now = dataset.values("birds_lgca.label")[position]
+    shown.get_by_text(now, exact=True).wait_for()
+    app.screenshot("rescore_grid")
+    tiles.nth(position).click()
+    regions = page.locator("[data-cy=modal]").locator("[data-cy=birds_regions-field]")
+    regions.wait_for()
+    boxes = len(dataset.values("birds_regions.detections")[position])
+    assert regions.locator("[data-cy=entry-count-all]").inner_text() == str(boxes)
+    app.screenshot("rescore_sample")
+
+
+def test_rescore__with_changed_settings_as_a_new_run(app, run):
+    page, dataset = app.page, run.dataset
+    dataset.info["lgca_descriptions"] = {name: [f"a small {name}."] for name in CLASSES}
+    dataset.save()
+    app.open_dataset(dataset.name)
+    app.open_operator(LABEL)
+    page.get_by_role("tab", name="Saved on the dataset").click()
+    page.get_by_text("Descriptions of 12 classes, kept in dataset.info").wait_for()
+    page.get_by_role("tab", name="Change").click()
+    scale = app.field("wca: image scale")
+    assert value_of(scale) == "4"
+    scale.fill("99")
+    page.get_by_text("image_scale is an exponent and must be in [-20, 20], got 99").wait_for()
+    assert not app.can_submit("Rescore")
+    scale.fill("")
+    page.get_by_text("image_scale is an exponent").wait_for(state="detached")
+    scale.fill("2.5")
+    app.field("lgca: step weights").fill("1, 2")
+    page.get_by_text("step_weights of lgca must be 3 numbers, one a step").wait_for()
+    app.screenshot("rescore_bad_weights")
+    app.field("lgca: step weights").fill("1, 2, 4")
+    page.get_by_text("step_weights of lgca must be").wait_for(state="detached")
+    app.screenshot("rescore_change")
+    app.submit("Rescore")
+    page.get_by_text(f"Run 'birds_2': {COUNT} predicted of {COUNT} images").wait_for(timeout=120_000)
+    dataset.reload()
+    rescored = lgca.load_run(dataset, "birds_2")
+    assert rescored.descriptions["redpoll"] == ["a small redpoll."]
+    methods = {method.name: method for method in rescored.config.methods}
+    assert (methods["wca"].image_scale, methods["lgca"].image_scale) == (2.5, 4.0)
+    assert methods["lgca"].step_weights == (1.0, 2.0, 4.0)
+    app.close_dialog()
+    page.locator("[data-cy=looker]").first.locator("[data-cy=tag-birds_2_wca]").wait_for()
+
+
+def test_rescore__with_suggested_settings(app, run):
+    page, dataset = app.page, run.dataset
+    chosen = run.sweep("truth", max_samples=1000, progress=False).chosen
+    app.open_dataset(dataset.name)
+    app.open_operator(LABEL)
+    page.get_by_role("tab", name="Suggest from labels").click()
+    page.get_by_text("Trying settings on the samples with a label in ground_truth").wait_for()
+    app.screenshot("rescore_trying")
+    assert not app.can_submit("Rescore")
+    page.get_by_text("Equally good").wait_for(timeout=120_000)
+    page.locator("xpath=//*[text()='Labels to go by']/following::*[@role='combobox'][1]").click()
+    page.get_by_role("option", name="truth", exact=True).click()
+    page.get_by_text("Trying settings on the samples with a label in truth").wait_for()
+    page.get_by_text("Equally good").wait_for(timeout=120_000)
+    page.get_by_text("on these samples:").first.wait_for()
+    scale = app.field("lgca: text scale")
+    assert float(value_of(scale)) == chosen["lgca"].text_scale
+    app.screenshot("rescore_suggested")
+    scale.fill("3.25")
+    page.get_by_role("dialog").get_by_text("no image is encoded").scroll_into_view_if_needed()
+    app.screenshot("rescore_suggested_below")
+    app.submit("Rescore")
+    page.get_by_text(f"Run 'birds_2': {COUNT} predicted of {COUNT} images").wait_for(timeout=120_000)
+    dataset.reload()
+    methods = {method.name: method for method in lgca.load_run(dataset, "birds_2").config.methods}
+    assert methods["wca"] == chosen["wca"]
+    assert methods["lgca"].text_scale == 3.25
+    assert methods["lgca"].image_scale == chosen["lgca"].image_scale
+
+
+def test_classify__tells_what_is_kept_on_disk(app, run):
+    page = app.page
+    app.open_dataset(run.dataset.name)
+    app.open_operator("Classify zero-shot (CLIP, WCA, LGCA)")
+    page.get_by_role("tab", name="Demo model").click()
+    page.get_by_text("Embeddings kept on disk: at most 2.8 MB").wait_for()
+    page.get_by_role("dialog").get_by_role("checkbox").last.check()
+    page.get_by_text("Keep embeddings of crops").wait_for()
+    page.get_by_role("dialog").get_by_text("Embeddings kept on disk").scroll_into_view_if_needed()
+    app.screenshot("classify_advanced")

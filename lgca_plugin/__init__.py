@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         RunNotFoundError,
         StoreError,
     )
+    from .method.account import Evidence
     from .method.scores import METHODS, Method
     from .method.sweep import SweepReport
     from .model.describe import Described
@@ -36,6 +37,7 @@ _HOMES = {
     "DescribeError": "errors",
     "Described": "model.describe",
     "Encoder": "model.encoder",
+    "Evidence": "method.account",
     "ImageError": "errors",
     "LgcaError": "errors",
     "METHODS": "method.scores",
@@ -65,6 +67,7 @@ __all__ = [
     "DescribeError",
     "Described",
     "Encoder",
+    "Evidence",
     "ImageError",
     "LgcaError",
     "Method",

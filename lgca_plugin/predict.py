@@ -176,12 +176,14 @@ def decisions(scores: NDArray[np.floating], logit_scale: float, *, with_scores: 
     Args:
         scores: ``[b, C]`` class scores, C at least 2; the result has their precision
         logit_scale: the encoder's factor on similarities
-        with_scores: whether the scores come with the predictions; if not, they are overwritten, which is quicker
+        with_scores: whether the scores come with the predictions, and stay as they are; if not, they are overwritten,
+            which is quicker
 
     Returns:
         one prediction a row
     """
-    kept = scores.copy() if with_scores else None
+    kept = scores if with_scores else None
+    scores = scores.copy() if with_scores else scores
     rows = np.arange(len(scores))
     labels = scores.argmax(axis=-1)
     best = scores[rows, labels]

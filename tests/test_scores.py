@@ -17,6 +17,7 @@ from random_world import N_CHAINS, N_CROPS, World, units
 
 from lgca_plugin.method import scores
 from lgca_plugin.method.scores import METHODS, Method
+from lgca_plugin.predict import decisions
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -418,3 +419,16 @@ def test_method__own_preset_mixes_freely() -> None:
     expected = reference.verdict(rule, seen, vectors, weights, 30.0)
     np.testing.assert_allclose(world.weights(mine)[0], weights, atol=1e-5)
     np.testing.assert_allclose(world.scores(mine)[0], expected.scores, atol=2e-6)
+
+
+def test_decisions__leave_the_scores_alone_that_come_with_them():
+    found = np.array([[0.1, 0.5, 0.2], [0.9, 0.1, 0.3]])
+    before = found.copy()
+    made = decisions(found, 10.0)
+    np.testing.assert_array_equal(found, before)
+    assert [one.label for one in made] == [1, 0]
+    assert [one.margin for one in made] == pytest.approx([0.3, 0.6])
+    assert made[0].confidence == pytest.approx(np.exp(5) / np.exp([1, 5, 2]).sum())
+    quick = decisions(found, 10.0, with_scores=False)
+    assert [(a.label, a.confidence, a.margin) for a in quick] == [(b.label, b.confidence, b.margin) for b in made]
+    assert quick[0].scores is None

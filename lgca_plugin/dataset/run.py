@@ -80,7 +80,8 @@ class Run:
             (how many), ``encoder``, ``device``, ``precision``, ``templates`` (classes that nobody described),
             ``warnings`` and ``version``
         """
-        summary = {name: value for name, value in self.results.items() if name != "descriptions"}
+        texts = ("descriptions", "texts_of_former_classes")
+        summary = {name: value for name, value in self.results.items() if name not in texts}
         return {
             **summary,
             "methods": [method.name for method in self.config.methods],
@@ -116,9 +117,9 @@ class Run:
         regions go through the region embeddings, at milliseconds an image.
 
         Args:
-            classes: the candidate classes; those that the run has keep their descriptions
+            classes: the candidate classes; those that the run has, or had before it was rescored, keep their texts
             descriptions: class name to texts, or the path of a JSON file with such an object; other classes get the
-                template ensemble, then
+                template ensemble, then, and with ``{}`` all of them do
             methods: names or presets, of regions that the run has encoded
             image_scale: softmax scale of salience, as an exponent
             text_scale: softmax scale over descriptions, as an exponent

@@ -1,0 +1,283 @@
+"""Everything about one image: which regions decided, which misled, and how firm the answers are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ConfigError
+from .cases import MisleadingCase, misleading_cases
+from .evidence import flips, misleading_crops
+from .scores import class_scores, salience
+from .stability import stability
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from .verdicts import Verdicts
+
+    FloatArray = NDArray[np.floating]
+    IntArray = NDArray[np.integer]
+    BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """Everything about one sample of a run: what each region says, and what share of each decision it has.
+
+    Regions are in the order of their steps, crops of step 0 first; arrays over regions have n entries, arrays over
+    classes C, in the order of :attr:`classes`. A class is given by its name or its index.
+
+    Attributes:
+        sample_id: the sample's id
+        run_key: the run's key
+        boxes: ``[n, 4]`` relative ``(x, y, width, height)``, in the orientation that the App shows
+        explained: the method under whose class vectors regions vote, and which the run's boxes explain: LGCA, else the
+            run's first with chains, else with crops; None where no method looks at regions
+        verdicts: what the methods say, and how they weigh the regions
+    """
+
+    sample_id: str
+    run_key: str
+    boxes: NDArray[np.float64]
+    explained: str | None
+    verdicts: Verdicts
+
+    # ---------------------------------------------------------------------------------------------------- regions
+
+    @property
+    def step(self) -> IntArray:
+        """``[n]`` expansion step of each region, 0 for the sampled crops."""
+        return self.verdicts.step
+
+    @property
+    def chain(self) -> IntArray:
+        """``[n]`` number of the crop that each region grew from."""
+        return self.verdicts.chain
+
+    @cached_property
+    def similarity(self) -> FloatArray:
+        """``[n]`` salience of each region, its similarity to the whole image, in [-1, 1]."""
+        return salience(self.verdicts.regions, self.verdicts.whole)
+
+    @cached_property
+    def vote(self) -> NDArray[np.int64]:
+        """``[n]`` index of each region's own best class, under the class vectors of :attr:`explained`."""
+        if self.explained is None:
+            return np.zeros(len(self.step), dtype=np.int64)
+        best: NDArray[np.int64] = self._region_scores(self.explained).argmax(axis=-1)
+        return best
+
+    def regions_of(self, *, chain: int | None = None, step: int | None = None) -> list[int]:
+        """Lists the regions of a chain, of a step, or of both, to be taken out by :meth:`without`.
+
+        Args:
+            chain: number of a chain; None for all
+            step: number of a step; None for all
+
+        Returns:
+            their indices, in the order of their steps
+
+        Raises:
+            ConfigError: if there is none
+        """
+        found = np.ones(len(self.step), dtype=bool)
+        for array, value in ((self.chain, chain), (self.step, step)):
+            if value is not None:
+                found &= array == value
+        if not found.any():
+            wanted = " and ".join(
+                f"{name} {value!r}" for name, value in (("chain", chain), ("step", step)) if value is not None
+            )
+            raise ConfigError(f"sample {self.sample_id!r} has no region{f' of {wanted}' if wanted else ''}")
+        return [int(r) for r in np.flatnonzero(found)]
+
+    # -------------------------------------------------------------------------------------------------- decisions
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names."""
+        return self.verdicts.question.classes
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the run's methods."""
+        return tuple(self.verdicts.question.methods)
+
+    @property
+    def labels(self) -> dict[str, str | None]:
+        """Method name to its label."""
+        return self.verdicts.labels
+
+    @property
+    def scores(self) -> dict[str, FloatArray]:
+        """Method name to ``[C]`` class scores, in [-1, 1]."""
+        return self.verdicts.scores
+
+    @property
+    def confidences(self) -> dict[str, FloatArray]:
+        """Method name to ``[C]`` class probabilities."""
+        return self.verdicts.confidences
+
+    @property
+    def weights(self) -> dict[str, FloatArray]:
+        """Method name to ``[n]`` region weights; they sum to 1, or are all 0 where a method looks at no regions."""
+        return self.verdicts.weights
+
+    def margin(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
+        """Gives the score of class a minus that of class b.
+
+        Args:
+            method: the method's name
+            a: a class; None takes the method's label
+            b: a class; None takes the runner-up, or, where a is not the label, the label
+
+        Raises:
+            ConfigError: if there is no such method or class
+        """
+        return self.verdicts.margin(method, a, b)
+
+    def contributions(self, method: str, a: str | int | None = None, b: str | int | None = None) -> FloatArray:
+        """Gives each region's share of the margin of class a over class b, ``[n]``; arguments as of :meth:`margin`.
+
+        ``contribution(r; a over b) = a_r <f_r, c(a) - c(b)> / norm``: with :meth:`global_contribution` they sum to
+        :meth:`margin`.
+        """
+        return self.verdicts.contributions(method, a, b)
+
+    def global_contribution(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
+        """Gives the whole image's share of the margin of class a over class b; arguments as of :meth:`margin`."""
+        return self.verdicts.global_contribution(method, a, b)
+
+    def pair(self, method: str) -> tuple[str, str]:
+        """Names the two classes between which a method's decision is worth explaining: its label and a rival.
+
+        The rival is the runner-up, but for WCA and LGCA, where they disagree, the other one's label. The run's boxes
+        carry the contributions of this pair, for :attr:`explained`.
+        """
+        label, rival = self.verdicts.answer(method)
+        if self._disagree and method in ("wca", "lgca"):
+            rival = self._disagree[1] if method == "wca" else self._disagree[0]
+        return self.classes[label], self.classes[rival]
+
+    def without(self, regions: Iterable[int] | BoolArray) -> Verdicts:
+        """Asks what the methods would say without some of the regions, weights renormalized.
+
+        Those regions go and no others: what a crop has grown into stays, unless it is given, too (:meth:`regions_of`
+        lists a whole chain). A step that has lost all its regions leaves its weight to the others. A method that has
+        lost all of its own answers by its whole-image term, if it has one, and otherwise not at all: its label is None
+        and its scores are nan.
+
+        Args:
+            regions: their indices, or ``[n]`` bool
+
+        Returns:
+            labels, scores, margins, weights and contributions of every method
+
+        Raises:
+            ConfigError: if there is no such region
+        """
+        return self.verdicts.without(regions)
+
+    # ------------------------------------------------------------------------------------------------ what misled
+
+    @cached_property
+    def flips(self) -> dict[int, bool]:
+        """Chain number to whether its last vote differs from its first; chains that never grew are not listed."""
+        return flips(self.vote, self.step, self.chain)
+
+    @cached_property
+    def misleading(self) -> BoolArray:
+        """``[n]`` the misleading crops: they vote for WCA's label, where LGCA says another, and contribute to it."""
+        if not self._disagree:
+            return np.zeros(len(self.step), dtype=bool)
+        return misleading_crops(self.vote, self.step, self.contributions("wca", *self._disagree), *self._disagree)
+
+    @cached_property
+    def case(self) -> MisleadingCase | None:
+        """The misleading-crop case that this sample is; None where it is none."""
+        question = self.verdicts.question
+        if not self._disagree or question.methods["wca"].regions != "crops":
+            return None
+        a, b = self._disagree
+        return misleading_cases(
+            weights=self.weights["wca"][None],
+            region_scores=self._region_scores("wca")[None],
+            whole_scores=class_scores(self.verdicts.whole[None], question.class_vectors["wca"]),
+            global_weight=question.methods["wca"].global_weight,
+            misleading=self.misleading[None],
+            wca_label=np.array([a]),
+            lgca_label=np.array([b]),
+        )[0]
+
+    @cached_property
+    def stability(self) -> dict[str, float]:
+        """Method name to the share of bootstrap draws of the crops in which it keeps its label, see :func:`stability`.
+
+        1 for methods that look at no crops.
+        """
+        question, seen = self.verdicts.question, self.verdicts
+        return {
+            name: float(
+                stability(
+                    method,
+                    regions=seen.regions,
+                    whole=seen.whole,
+                    step=seen.step,
+                    chain=seen.chain,
+                    n_crops=question.n_crops,
+                    n_chains=question.n_chains,
+                    class_vectors=question.class_vectors[name],
+                    logit_scale=question.logit_scale,
+                    weights=seen.weights[name],
+                    region_scores=None if method.regions == "none" else self._region_scores(name),
+                    labels=seen.answer(name)[0],
+                )
+            )
+            for name, method in question.methods.items()
+        }
+
+    @cached_property
+    def _disagree(self) -> tuple[int, int] | tuple[()]:
+        """WCA's label and LGCA's, where they are two."""
+        if "wca" not in self.methods or "lgca" not in self.methods:
+            return ()
+        a, b = self.verdicts.answer("wca")[0], self.verdicts.answer("lgca")[0]
+        return (a, b) if a != b else ()
+
+    @cached_property
+    def _known_scores(self) -> dict[int, FloatArray]:
+        return {}
+
+    def _region_scores(self, method: str) -> FloatArray:
+        """``[n, C]`` scores of the regions themselves, computed once for methods that share class vectors."""
+        vectors = self.verdicts.question.class_vectors[method]
+        if id(vectors) not in self._known_scores:
+            self._known_scores[id(vectors)] = class_scores(self.verdicts.regions, vectors)
+        return self._known_scores[id(vectors)]
+
+    # ---------------------------------------------------------------------------------------------------- to show
+
+    def to_json(self, *, top: int = 5) -> dict[str, Any]:
+        """Gives all of it as a JSON-ready dict, for a panel: see :func:`~.account_json.account_json`.
+
+        Args:
+            top: how many classes of each method, best first
+        """
+        from .account_json import account_json
+
+        return account_json(self, top=top)
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name} {label}" for name, label in self.labels.items())
+        facts = [f"{len(self.step)} regions", f"{sum(self.flips.values())} of {len(self.flips)} chains flipped"]
+        if self._disagree:
+            facts.append(f"{int(self.misleading.sum())} misleading crops")
+        if self.case is not None:
+            facts.append(f"without {self.case.size} of its crops WCA says what LGCA says")
+        return f"<Evidence on sample {self.sample_id!r} in run {self.run_key!r}: {said}; {'; '.join(facts)}>"

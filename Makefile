@@ -9,6 +9,8 @@
 
 VENV := .venv
 THREADS ?= 2
+# Test processes; each has a MongoDB and a store of its own.
+WORKERS ?= 2
 PY := $(VENV)/bin/python
 # .demo holds the demo's database, images and plugin link, so that it never touches a user's own FiftyOne data.
 DEMO := $(CURDIR)/.demo
@@ -35,7 +37,7 @@ demo: setup
 
 test: setup-dev
 	@$(MAKE) --no-print-directory check
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile
 
 lint:
 	@$(MAKE) --no-print-directory setup-dev NO_BROWSER=1

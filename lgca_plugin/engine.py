@@ -19,7 +19,7 @@ from .errors import ConfigError, ImageError
 from .growing import EncodedImage, FailedImage, GrowingImage, KnownRegions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from .config import RegionPlan
     from .model.encoder import Encoder
@@ -46,7 +46,7 @@ def encode_images(
     wave_size: int | None = None,
     stats: EngineStats | None = None,
     recall: Recall | None = None,
-) -> Iterator[EncodedImage[Id] | FailedImage[Id]]:
+) -> Generator[EncodedImage[Id] | FailedImage[Id], None, None]:
     """Encodes images and the regions that a set of methods needs, in the order given.
 
     Args:

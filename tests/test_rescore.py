@@ -8,6 +8,12 @@ import pytest
 from engine_helpers import Counting
 
 import lgca_plugin as lgca
+from lgca_plugin.dataset import replay as replay_module
+from lgca_plugin.dataset import rescore as rescore_module
+from lgca_plugin.dataset.classify import iter_classify
+from lgca_plugin.dataset.rescore import INCOMPLETE, iter_rescore
+from lgca_plugin.dataset.rescore_plan import Changes, known_texts
+from lgca_plugin.dataset.store import Store
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 
 ALL = ("clip", "wca", "lgca", "lgca_d", "clip_d")
@@ -321,3 +327,99 @@ def test_rescore__reports_progress_to_the_end(run):
     run.rescore(classes=FEWER, progress=steps.append)
     assert steps[-1].done == steps[-1].total == 16
     assert [step.done for step in steps] == sorted(step.done for step in steps)
+
+
+# ------------------------------------------------------------------------------------- broken off, and at the same time
+
+
+def test_rescore__in_place_by_two_at_once_leaves_the_first_ones_answer(run):
+    late = iter_rescore(run, Changes(classes=FEWER[:3]))
+    next(late)
+    first = lgca.load_run(run.dataset, "zs").rescore(classes=FEWER, progress=False)
+    labels = run.dataset.values("zs_lgca.label")
+    with pytest.raises(lgca.LgcaError):
+        list(late)
+    assert run.dataset.values("zs_lgca.label") == labels
+    assert first.rescore(image_scale=2.0, progress=False).summary()["predicted"] == 8
+
+
+def test_rescore__after_the_plan_is_made_still_sees_that_the_run_has_changed(run, monkeypatch):
+    prepare = rescore_module.prepare_rescore
+
+    def slowly(*arguments, **options):
+        plan = prepare(*arguments, **options)
+        monkeypatch.setattr(rescore_module, "prepare_rescore", prepare)
+        lgca.load_run(run.dataset, "zs").rescore(classes=FEWER, progress=False)
+        return plan
+
+    monkeypatch.setattr(rescore_module, "prepare_rescore", slowly)
+    with pytest.raises(lgca.LgcaError, match="was deleted or started again elsewhere"):
+        run.rescore(classes=FEWER[:3], progress=False)
+    assert lgca.load_run(run.dataset, "zs").config.classes == FEWER
+    assert lgca.load_run(run.dataset, "zs").rescore(image_scale=2.0, progress=False).summary()["predicted"] == 8
+
+
+@pytest.mark.parametrize("change", [{"image_scale": 3.0}, {"classes": FEWER}], ids=["weights", "classes"])
+def test_rescore__broken_off_in_place_loses_nothing_and_can_be_repeated(run, monkeypatch, change):
+    monkeypatch.setattr(replay_module, "IMAGES_AT_ONCE", 2)
+    steps = iter_rescore(run, Changes(**change))
+    while next(steps).done < 2:
+        pass
+    steps.close()
+
+    broken = lgca.load_run(run.dataset, "zs")
+    assert broken.summary()["status"] == "interrupted"
+    assert set(known_texts(broken)) == set(CLASSES)
+    again = broken.rescore(**change, progress=False)
+    summary = again.summary()
+    assert (summary["status"], summary["predicted"], summary["pending"], summary["failed"]) == ("done", 8, 0, 0)
+    whole = again.rescore(classes=CLASSES, image_scale=4.0, progress=False)
+    assert whole.summary()["predicted"] == 8
+    assert whole.descriptions == run.descriptions
+
+
+def test_rescore__regions_that_another_run_has_kept_do_not_pass_for_its_own(birds, demo_encoder, monkeypatch, tmp_path):
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "own"))
+    given = {"classes": CLASSES, "encoder": demo_encoder, "regions": SMALL, "progress": False}
+    lgca.classify(birds, methods=("wca",), run_key="crops", **given)
+    bare = lgca.classify(birds, methods=("lgca",), run_key="bare", store_regions=False, **given)
+    labels = birds.values("bare_lgca.label")
+    with pytest.raises(lgca.ConfigError, match="lgca needs region embeddings, which 8 of 8 samples"):
+        bare.rescore(image_scale=3.0, progress=False)
+    assert birds.values("bare_lgca.label") == labels
+
+
+def test_rescore__of_a_run_that_is_deleted_meanwhile_is_complete(run):
+    steps = iter_rescore(run, Changes(classes=FEWER), run_key="re")
+    while not next(steps).total:
+        pass
+    run.delete()
+    list(steps)
+    summary = lgca.load_run(run.dataset, "re").summary()
+    assert (summary["status"], summary["predicted"], summary["pending"]) == ("done", 8, 0)
+
+
+def test_rescore__an_image_whose_vectors_are_damaged_is_said_to_have_failed(run, monkeypatch):
+    lost = run.dataset.first().id
+    read = Store.image_vectors
+
+    def damaged(self, *arguments):
+        for ids, vectors in read(self, *arguments):
+            sound = [row for row, id_ in enumerate(ids) if id_ != lost]
+            yield [ids[row] for row in sound], vectors[sound]
+
+    monkeypatch.setattr(Store, "image_vectors", damaged)
+    rescored = run.rescore(classes=FEWER, methods=("clip", "wca"), shown_chains=0, run_key="re", progress=False)
+    assert rescored.failures == {lost: INCOMPLETE}
+    assert (rescored.summary()["predicted"], rescored.summary()["failed"]) == (7, 1)
+
+
+def test_classify__that_goes_on_with_a_run_sees_that_it_was_rescored_meanwhile(run, demo_encoder):
+    given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "methods": ALL, "regions": SMALL}
+    steps = iter_classify(run.dataset, encoder=demo_encoder, run_key="zs", **given)
+    next(steps)
+    run.rescore(classes=FEWER, progress=False)
+    with pytest.raises(lgca.LgcaError):
+        list(steps)
+    assert lgca.load_run(run.dataset, "zs").config.classes == FEWER
+    assert set(lgca.load_run(run.dataset, "zs").descriptions) == set(FEWER)

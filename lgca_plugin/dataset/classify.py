@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from . import fields as f
 from .keeper import Keeper
 from .plan import Plan, Prepared, check_request, prepare
 from .progress import drive
-from .results import Writer, record_outcome
+from .results import Writer, check_current, record_outcome
 from .run import Run
 from .runs import DONE, INTERRUPTED, RUNNING, forget_run, register_run
 
@@ -195,14 +196,15 @@ def _execute(
             stats=stats,
             recall=keeper.recall,
         )
-        for done, outcome in enumerate(outcomes, 1):
-            writer.add(outcome)
-            if isinstance(outcome, FailedImage) and not skip_failures:
-                path = dict(plan.todo)[outcome.id]
-                raise ImageError(f"{path}: {outcome.reason}")
-            if writer.is_due() or done == total:
-                writer.flush()
-                yield Progress(done, total, _progress_label(done, total, time.perf_counter() - started))
+        with closing(outcomes):  # its threads ask the store, which is closed after them
+            for done, outcome in enumerate(outcomes, 1):
+                writer.add(outcome)
+                if isinstance(outcome, FailedImage) and not skip_failures:
+                    path = dict(plan.todo)[outcome.id]
+                    raise ImageError(f"{path}: {outcome.reason}")
+                if writer.is_due() or done == total:
+                    writer.flush()
+                    yield Progress(done, total, _progress_label(done, total, time.perf_counter() - started))
         status = DONE
         keeper.settle()
     finally:
@@ -231,6 +233,8 @@ def open_run(plan: Prepared) -> tuple[Run, str | None]:
     """
     request = plan.request
     dataset = request.target.dataset
+    if request.run is not None:
+        check_current(request.run)
     replaced = forget_run(dataset, request.run_key) if request.replaces else None
     run = request.run or register_run(dataset, request.run_key, plan.config, {})
     f.declare_fields(dataset, request.run_key, request.methods)
@@ -240,6 +244,7 @@ def open_run(plan: Prepared) -> tuple[Run, str | None]:
     run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}
     run.results["total"] = len(plan.sample_ids)
     run.results["encoder_source"] = plan.encoder_source
+    run.results["templates"] = list(plan.texts.from_templates)
     run.save()
     return run, replaced
 

@@ -20,9 +20,6 @@ from .tokens import database_identity, dataset_identity
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from ..model.encoder import Encoder
     from ..shown import ShownRegion
     from .run import Run
@@ -56,7 +53,14 @@ class _Rescoring:
         self._plan = plan
         self._ids = set(plan.ids)
         self._passes = bool(plan.from_vectors) + bool(plan.from_regions or plan.boxes)
+        self._missing = set(plan.ids)
+        check_current(plan.source)
         self._run, replaced = open_run(plan.prepared)
+        self._run.results["rescored_from"] = plan.source.key
+        self._run.results["texts_of_former_classes"] = {
+            name: texts for name, texts in known_texts(plan.source).items() if name not in self._run.config.classes
+        }
+        self._run.save()
         self._stored = self._open_entry(replaced)
 
     def _open_entry(self, replaced: str | None) -> StoredRun:
@@ -74,8 +78,7 @@ class _Rescoring:
             run_key=self._run.key,
             replaces=replaced,
         )
-        if signatures == source.signatures:
-            self._store.copy_samples(stored, source)
+        self._store.copy_samples(stored, source)  # all at once: so a run that is broken off still holds them all
         return stored
 
     def steps(self) -> Generator[Progress, None, Run]:
@@ -88,7 +91,11 @@ class _Rescoring:
                 yield from self._pass("predictions", self._from_vectors())
             if plan.from_regions or plan.boxes:
                 yield from self._pass("regions", self._from_regions())
-            self._store.settle(run.token)
+            if self._missing:
+                check_current(run)
+                write_fields(run.dataset, {id_: {f.error_field(run.key): INCOMPLETE} for id_ in self._missing})
+            else:
+                self._store.settle(run.token)
             status = DONE
         finally:
             if run.is_current():
@@ -102,6 +109,7 @@ class _Rescoring:
         for batch in values:
             check_current(self._run)
             write_fields(self._run.dataset, batch)
+            self._missing.difference_update(batch)
             done += len(batch)
             yield Progress(before + done, total, f"{what.capitalize()} of {done:,} of {len(self._plan.ids):,} images")
 
@@ -109,8 +117,11 @@ class _Rescoring:
         """Scores the kept image vectors: one matrix product for a batch and method."""
         predictor, config = self._plan.prepared.predictor, self._run.config
         boxes: list[ShownRegion] | None = None if self._plan.boxes else []  # None leaves them to the second pass
-        for ids, vectors in self._store.image_vectors(self._plan.stored):
-            self._hold(dict(zip(ids, vectors[:, self._rows_kept()], strict=True)))
+        same = self._stored.signatures == self._plan.stored.signatures
+        kept = [self._plan.stored.signatures.index(name) for name in self._stored.signatures]
+        for ids, vectors in self._store.image_vectors(self._stored if same else self._plan.stored):
+            if not same:
+                self._store.fill_vectors(self._stored, dict(zip(ids, vectors[:, kept], strict=True)))
             predictions = {
                 method.name: predictor.predict_from_vectors(method, vectors[:, row], with_scores=config.logits)
                 for method, row in self._plan.from_vectors
@@ -125,38 +136,32 @@ class _Rescoring:
         """Goes through the regions again, without pixels, for boxes and for vectors that are not kept."""
         plan, predictor = self._plan, self._plan.prepared.predictor
         names = {method.name for method in plan.from_regions}
-        for images, incomplete in replay(self._store, plan.stored, plan.ids, plan.prepared.request.region_plan):
+        no_boxes = 0
+        for images, incomplete in replay(self._store, self._stored, plan.ids, plan.prepared.request.region_plan):
             predictions = predictor.predict(images)
             values: dict[str, dict[str, Any]] = {}
             for image, prediction in zip(images, predictions, strict=True):
                 methods = {name: made for name, made in prediction.methods.items() if name in names}
                 values[image.id] = sample_values(self._run, methods, prediction.regions if plan.boxes else [])
             if not plan.from_vectors:
-                self._hold({image.id: made.vectors for image, made in zip(images, predictions, strict=True)})
-            for id_ in incomplete:
-                values[id_] = sample_values(self._run, {}, [])
-                if names:
-                    values[id_] = {f.error_field(self._run.key): INCOMPLETE}
+                vectors = {image.id: made.vectors for image, made in zip(images, predictions, strict=True)}
+                self._store.fill_vectors(self._stored, vectors)
+            if names:
+                self._missing.update(incomplete)
+            else:
+                no_boxes += len(incomplete)
+                values.update({id_: sample_values(self._run, {}, []) for id_ in incomplete})
             yield values
-
-    def _rows_kept(self) -> list[int]:
-        return [self._plan.stored.signatures.index(name) for name in self._stored.signatures]
-
-    def _hold(self, vectors: dict[str, NDArray[np.float32]]) -> None:
-        if self._stored.signatures != self._plan.stored.signatures:  # else they were copied, all at once
-            self._store.hold(self._stored, self._plan.stored, vectors)
+        if no_boxes:
+            plan.prepared.warnings.append(f"no boxes for {no_boxes} samples, whose region embeddings are incomplete")
 
     def _record(self, seconds: float, status: str) -> None:
         source, prepared = self._plan.source, self._plan.prepared
         images = len(self._plan.ids)
-        self._run.results["rescored_from"] = source.key
-        self._run.results["texts_of_former_classes"] = {
-            name: texts for name, texts in known_texts(source).items() if name not in self._run.config.classes
-        }
         try:
-            held = self._store.count(self._stored)
+            held, regions = self._store.count(self._stored), bool(self._store.with_regions(self._stored))
         except StoreError:
-            held = 0
+            held, regions = 0, False
         record_outcome(
             self._run,
             prepared,
@@ -164,7 +169,7 @@ class _Rescoring:
             EngineStats(images=images, recalled=images),
             seconds,
             status=status,
-            stored={"samples": held, "regions": self._plan.boxes, "complete": held >= images},
+            stored={"samples": held, "regions": regions, "complete": held >= images and not self._missing},
             warnings=prepared.warnings,
             device=str(source.results.get("device", "unknown")),
         )

@@ -13,6 +13,7 @@ from ..predict import Predictor, signature
 from ..shown import explained_method
 from .plan import Prepared, Request, check_fields_are_free, check_shown_chains, check_step_weights, text_warnings
 from .runs import existing_run, list_runs, stored_fields
+from .store_room import GIGABYTE, LIMIT_VARIABLE
 from .target import Target, image_samples
 from .texts import StoredTexts
 
@@ -199,7 +200,12 @@ def prepare_rescore(
     plan = request.region_plan
     predictor = Predictor(request.methods, texts, encoded, plan, shown_chains=new.shown_chains)
 
-    rows = _stored_rows(stored, request.methods, plan)
+    if request.run_key != run.key and not store.has_room_for_copy(stored):
+        raise ConfigError(
+            "the store of embeddings has no room for another run: delete a run, rescore this one in place, or raise "
+            f"the limit of {store.limit_bytes / GIGABYTE:g} GB ({LIMIT_VARIABLE})"
+        )
+    rows = [None] * len(request.methods) if store.lacks_vectors(stored) else _stored_rows(stored, request.methods, plan)
     from_vectors = tuple((method, row) for method, row in zip(request.methods, rows, strict=True) if row is not None)
     from_regions = tuple(method for method, row in zip(request.methods, rows, strict=True) if row is None)
     boxes = new.shown_chains > 0 and explained_method(request.methods) is not None
@@ -276,6 +282,7 @@ def known_texts(run: Run) -> dict[str, list[str]]:
 def _samples(store: Store, run: Run, stored: StoredRun) -> tuple[list[str], dict[str, str]]:
     """Gives the samples that were predicted and still exist, in the order in which they were kept, and the failures."""
     held = store.sample_ids(stored)
+    failures = run.failures
     target = Target(run.dataset, image_samples(run.dataset), image_samples(run.dataset))
     fields = [field for field in run.fields if not field.endswith("_error")]
     predicted = target.filled(target.samples.values("id"), fields[:1])
@@ -286,7 +293,8 @@ def _samples(store: Store, run: Run, stored: StoredRun) -> tuple[list[str], dict
             "lgca.classify with the same settings and overwrite=True encodes them again"
         )
     present = set(target.stored(held, []))
-    return [id_ for id_ in held if id_ in present], run.failures
+    ids = [id_ for id_ in held if id_ in present]
+    return ids, {id_: reason for id_, reason in failures.items() if id_ not in present}
 
 
 def _names(methods: Sequence[Method]) -> str:

@@ -114,7 +114,11 @@ def existing_run(dataset: fo.Dataset, run_key: str) -> Run | None:
 
 
 def _stored_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
-    stored = dataset.load_run_results(run_key, cache=False)
+    try:
+        stored = dataset.load_run_results(run_key, cache=False)
+    except AttributeError:  # another process has written the run anew since this dataset object was loaded
+        dataset.reload()
+        stored = dataset.load_run_results(run_key, cache=False)
     results: dict[str, Any] = json.loads(json.dumps(stored.serialize() if stored is not None else {}))
     results.pop("cls", None)
     return results

@@ -234,33 +234,35 @@ class Store:
                 forget_unheld(rows, before)
         return fits
 
-    def hold(self, run: StoredRun, other: StoredRun, vectors: Mapping[str, NDArray[np.float32]]) -> None:
-        """Has a run hold samples of another one, with image vectors of its own.
-
-        Args:
-            run: the run's entry
-            other: the other run's entry
-            vectors: sample id to ``[V, dim]`` float32, in the order of the run's signatures
-        """
-        with self._file.writing() as rows:
-            before = self._images_of(rows, run, list(vectors))
-            rows.executemany(
-                """INSERT OR REPLACE INTO samples (run, sample, image, vectors, checksum)
-                   SELECT ?, sample, image, ?, ? FROM samples WHERE run = ? AND sample = ?""",
-                [(run.id, *sealed(of_sample), other.id, sample) for sample, of_sample in vectors.items()],
-            )
-            forget_unheld(rows, before)
-
     def copy_samples(self, run: StoredRun, other: StoredRun) -> None:
-        """Has a run hold what another one holds, image vectors included."""
+        """Has a run hold what another one holds; with its image vectors, if they are the same, else without."""
+        same = run.signatures == other.signatures
         with self._file.writing() as rows:
             before = [image for (image,) in rows.execute("SELECT image FROM samples WHERE run = ?", (run.id,))]
             rows.execute(
-                """INSERT OR REPLACE INTO samples (run, sample, image, vectors, checksum)
-                   SELECT ?, sample, image, vectors, checksum FROM samples WHERE run = ?""",
+                f"""INSERT OR REPLACE INTO samples (run, sample, image, regions, vectors, checksum)
+                    SELECT ?, sample, image, regions, {"vectors, checksum" if same else "x'', 0"}
+                    FROM samples WHERE run = ? ORDER BY id""",  # noqa: S608
                 (run.id, other.id),
             )
             forget_unheld(rows, before)
+
+    def fill_vectors(self, run: StoredRun, vectors: Mapping[str, NDArray[np.float32]]) -> None:
+        """Gives samples that a run holds their ``[V, dim]`` image vectors, in the order of the run's signatures."""
+        with self._file.writing() as rows:
+            rows.executemany(
+                "UPDATE samples SET vectors = ?, checksum = ? WHERE run = ? AND sample = ?",
+                [(*sealed(of_sample), run.id, sample) for sample, of_sample in vectors.items()],
+            )
+
+    def has_room_for_copy(self, run: StoredRun) -> bool:
+        """Tells whether another run can hold what a run holds, if need be without older runs' region embeddings."""
+        ((size,),) = self._file.read("SELECT coalesce(sum(length(vectors)), 0) FROM samples WHERE run = ?", (run.id,))
+        return self._fits(int(size), run)
+
+    def lacks_vectors(self, run: StoredRun) -> bool:
+        """Tells whether some of a run's samples have no image vectors yet."""
+        return bool(self._file.read("SELECT 1 FROM samples WHERE run = ? AND vectors = x'' LIMIT 1", (run.id,)))
 
     def mark_used(self, run: StoredRun) -> None:
         """Notes that a run is in use, so that others' embeddings go before its own; once in a while is enough."""
@@ -304,9 +306,10 @@ class Store:
         return int(count)
 
     def with_regions(self, run: StoredRun) -> set[str]:
-        """Finds which samples of a run still have region embeddings."""
-        query = """SELECT sample FROM samples WHERE run = ? AND EXISTS (
-                       SELECT 1 FROM regions WHERE regions.image = samples.image AND geometry = ?)"""
+        """Finds which samples of a run still have the region embeddings that were kept with them."""
+        query = """SELECT sample FROM samples WHERE run = ? AND regions > 0 AND regions <= (
+                       SELECT coalesce(sum(length(boxes)), 0) / 16 FROM regions
+                       WHERE regions.image = samples.image AND geometry = ?)"""
         return {sample for (sample,) in self._file.read(query, (run.id, run.geometry))}
 
     def image_vectors(
@@ -322,7 +325,11 @@ class Store:
         query = "SELECT id, sample, vectors, checksum FROM samples WHERE run = ? AND id > ? ORDER BY id LIMIT ?"
         while found := self._file.read(query, (run.id, last, at_once)):
             last = found[-1][0]
-            sound = [(sample, vectors) for _, sample, vectors, checksum in found if zlib.crc32(vectors) == checksum]
+            sound = [
+                (sample, vectors)
+                for _, sample, vectors, checksum in found
+                if vectors and zlib.crc32(vectors) == checksum
+            ]
             if not sound:
                 continue
             stacked = np.frombuffer(b"".join(vectors for _, vectors in sound), np.float32)
@@ -332,7 +339,7 @@ class Store:
         """Reads one sample's ``[V, dim]`` image vectors; None where the run does not hold them."""
         query = "SELECT vectors, checksum FROM samples WHERE run = ? AND sample = ?"
         for vectors, checksum in self._file.read(query, (run.id, sample_id)):
-            if zlib.crc32(vectors) == checksum:
+            if vectors and zlib.crc32(vectors) == checksum:
                 return np.frombuffer(vectors, np.float32).reshape(len(run.signatures), -1)
         return None
 

@@ -75,6 +75,7 @@ CREATE TABLE samples (
     run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     sample TEXT NOT NULL,
     image INTEGER NOT NULL REFERENCES images,
+    regions INTEGER NOT NULL,
     vectors BLOB NOT NULL,
     checksum INTEGER NOT NULL,
     UNIQUE (run, sample)
@@ -138,8 +139,10 @@ class StoreFile:
             why,
             aside.name,
         )
-        with contextlib.suppress(FileNotFoundError):  # another process may be quicker
+        try:
             self.path.rename(aside)
+        except FileNotFoundError:  # another process was quicker
+            return
         self.path.with_name(f"{FILE_NAME}-journal").unlink(missing_ok=True)
         for marker in self.path.parent.glob(f"{FILE_NAME}-*-is-damaged"):
             marker.unlink(missing_ok=True)

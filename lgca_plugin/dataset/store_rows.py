@@ -67,13 +67,13 @@ def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_reg
         if with_regions:
             rows.execute("DELETE FROM regions WHERE image = ? AND geometry = ?", (found[0][0], run.geometry))
     ((row,),) = rows.execute("SELECT id FROM images WHERE encoder = ? AND content_hash = ?", key).fetchall()
+    there = 0
     if with_regions:
-        known = "SELECT coalesce(sum(length(boxes)), 0) / 16 FROM regions WHERE image = ? AND geometry = ?"
-        ((there,),) = rows.execute(known, (row, run.geometry)).fetchall()
-        distinct = image.distinct()
-        # What was recalled may have been deleted since, with another run: then all is written, known or not.
-        new = image.fresh if there >= len(distinct) - image.fresh.sum() else distinct
-        if len(image.boxes[new]):
+        known = _sound_boxes(rows, row, run.geometry)
+        # Not only what was encoded now: what was recalled may have been deleted since, with the run that held it.
+        new = [r for r in image.distinct() if tuple(image.boxes[r].tolist()) not in known]
+        there = len(known) + len(new)
+        if new:
             boxes = np.ascontiguousarray(image.boxes[new], np.int32).tobytes()
             embeddings = np.ascontiguousarray(image.regions[new], np.float32).tobytes()
             checksum = zlib.crc32(embeddings, zlib.crc32(boxes))
@@ -81,9 +81,21 @@ def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_reg
                 "INSERT INTO regions VALUES (NULL, ?, ?, ?, ?, ?)", (row, run.geometry, boxes, embeddings, checksum)
             )
     rows.execute(
-        "INSERT OR REPLACE INTO samples VALUES (NULL, ?, ?, ?, ?, ?)",
-        (run.id, image.id, row, *sealed(one.vectors)),
+        "INSERT OR REPLACE INTO samples VALUES (NULL, ?, ?, ?, ?, ?, ?)",
+        (run.id, image.id, row, there, *sealed(one.vectors)),
     )
+
+
+def _sound_boxes(rows: sqlite3.Connection, image: int, geometry: str) -> set[tuple[int, ...]]:
+    """Finds the boxes of an image that are there; rows that do not match their checksum are deleted."""
+    found: set[tuple[int, ...]] = set()
+    query = "SELECT id, boxes, embeddings, checksum FROM regions WHERE image = ? AND geometry = ?"
+    for row, boxes, embeddings, checksum in rows.execute(query, (image, geometry)).fetchall():
+        if zlib.crc32(embeddings, zlib.crc32(boxes)) == checksum:
+            found.update(map(tuple, np.frombuffer(boxes, np.int32).reshape(-1, 4).tolist()))
+        else:
+            rows.execute("DELETE FROM regions WHERE id = ?", (row,))
+    return found
 
 
 def read_image(file: StoreFile, image: tuple[Any, ...], geometry: str) -> KnownRegions | None:

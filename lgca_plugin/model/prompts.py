@@ -114,7 +114,8 @@ def class_texts(
         other = prompts.setdefault(label_prompt(name), name)
         if other != name:
             raise ConfigError(f"classes {other!r} and {name!r} read the same in a prompt; merge them or rename one")
-    ensemble = templates()
+    undescribed = [name for name in classes if not found.get(name)]
+    ensemble = templates() if undescribed else ()  # they come with open_clip, and so with torch
     return ClassTexts(
         classes=tuple(classes),
         descriptions={

@@ -399,7 +399,8 @@ def test_rescore__of_a_run_that_is_deleted_meanwhile_is_complete(run):
     assert (summary["status"], summary["predicted"], summary["pending"]) == ("done", 8, 0)
 
 
-def test_rescore__an_image_whose_vectors_are_damaged_is_said_to_have_failed(run, monkeypatch):
+@pytest.mark.parametrize("shown_chains", [0, 2])
+def test_rescore__an_image_whose_vectors_are_damaged_is_said_to_have_failed(run, monkeypatch, shown_chains):
     lost = run.dataset.first().id
     read = Store.image_vectors
 
@@ -409,7 +410,9 @@ def test_rescore__an_image_whose_vectors_are_damaged_is_said_to_have_failed(run,
             yield [ids[row] for row in sound], vectors[sound]
 
     monkeypatch.setattr(Store, "image_vectors", damaged)
-    rescored = run.rescore(classes=FEWER, methods=("clip", "wca"), shown_chains=0, run_key="re", progress=False)
+    rescored = run.rescore(
+        classes=FEWER, methods=("clip", "wca"), shown_chains=shown_chains, run_key="re", progress=False
+    )
     assert rescored.failures == {lost: INCOMPLETE}
     assert (rescored.summary()["predicted"], rescored.summary()["failed"]) == (7, 1)
 

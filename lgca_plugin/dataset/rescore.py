@@ -109,7 +109,8 @@ class _Rescoring:
         for batch in values:
             check_current(self._run)
             write_fields(self._run.dataset, batch)
-            self._missing.difference_update(batch)
+            if not before:  # boxes alone, in the second pass, make no prediction
+                self._missing.difference_update(batch)
             done += len(batch)
             yield Progress(before + done, total, f"{what.capitalize()} of {done:,} of {len(self._plan.ids):,} images")
 

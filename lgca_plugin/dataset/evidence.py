@@ -16,7 +16,7 @@ from .fields import error_field
 from .replay import replay
 from .rescore_plan import changed_texts, stored_run
 from .store import Store
-from .target import Target, image_samples
+from .target import Target
 from .texts import StoredTexts
 
 if TYPE_CHECKING:
@@ -102,9 +102,8 @@ def _why_missing(run: Run, sample_id: str) -> str:
     """Says why there is nothing to show: the first of a few reasons that holds."""
     from bson import ObjectId
 
-    samples = image_samples(run.dataset)
     known = isinstance(sample_id, str) and ObjectId.is_valid(sample_id)
-    found = Target(run.dataset, samples, samples).stored([sample_id], [error_field(run.key)]) if known else {}
+    found = Target.whole(run.dataset).stored([sample_id], [error_field(run.key)]) if known else {}
     if sample_id not in found:
         return f"{sample_id!r} is no image sample of dataset {run.dataset.name!r}"
     (reason,) = found[sample_id]

@@ -14,7 +14,7 @@ from ..shown import explained_method
 from .plan import Prepared, Request, check_fields_are_free, check_shown_chains, check_step_weights, text_warnings
 from .runs import existing_run, list_runs, stored_fields
 from .store_room import GIGABYTE, LIMIT_VARIABLE
-from .target import Target, image_samples
+from .target import Target
 from .texts import StoredTexts
 
 if TYPE_CHECKING:
@@ -97,8 +97,7 @@ def check_rescore(run: Run, changes: Changes, *, run_key: str | None, overwrite:
     classes = run.config.classes if changes.classes is None else check_classes(changes.classes)
     if changes.shown_chains is not None:
         check_shown_chains(changes.shown_chains)
-    samples = image_samples(run.dataset)
-    target = Target(run.dataset, samples, samples)
+    target = Target.whole(run.dataset)
     replaces = key == run.key or (overwrite and key in list_runs(run.dataset))
     if not replaces and existing_run(run.dataset, key) is not None:
         raise ConfigError(f"run {key!r} exists: pass overwrite=True to replace it, or another run_key to keep both")
@@ -283,7 +282,7 @@ def _samples(store: Store, run: Run, stored: StoredRun) -> tuple[list[str], dict
     """Gives the samples that were predicted and still exist, in the order in which they were kept, and the failures."""
     held = store.sample_ids(stored)
     failures = run.failures
-    target = Target(run.dataset, image_samples(run.dataset), image_samples(run.dataset))
+    target = Target.whole(run.dataset)
     fields = [field for field in run.fields if not field.endswith("_error")]
     predicted = target.filled(target.samples.values("id"), fields[:1])
     lacking = len(predicted.difference(held))

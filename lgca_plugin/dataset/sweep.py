@@ -16,7 +16,7 @@ from .classify import Progress
 from .replay import replay
 from .rescore_plan import changed_texts, check_was_encoded, stored_run
 from .store import Store
-from .target import Target, image_samples
+from .target import Target
 from .texts import StoredTexts
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def check_sweep(
     config = run.config
     field = config.ground_truth if ground_truth is None else ground_truth
     if field is not None:
-        samples = image_samples(run.dataset)
-        Target(run.dataset, samples, samples).check_label_field(field)
+        Target.whole(run.dataset).check_label_field(field)
     if settings is not None and methods is not None:
         raise ConfigError("pass methods, whose settings are varied, or settings of your own, not both")
     if settings is None:
@@ -140,8 +139,7 @@ def iter_sweep(request: SweepRequest, *, encoder: Encoder | None = None) -> Gene
 def _truth(request: SweepRequest, store: Store, stored: StoredRun) -> tuple[dict[str, int], dict[str, int]]:
     """Gives the samples to use with the index of their true class (-1 without labels), and who is left out, and why."""
     run = request.run
-    samples = image_samples(run.dataset)
-    target = Target(run.dataset, samples, samples)
+    target = Target.whole(run.dataset)
     held = store.sample_ids(stored)
     excluded: dict[str, int] = {}
     truth: dict[str, int]

@@ -60,6 +60,12 @@ class Target:
             raise ConfigError("there are no samples to classify: the dataset or view is empty")
         return cls(dataset, flat, image_samples(dataset))
 
+    @classmethod
+    def whole(cls, dataset: fo.Dataset) -> Target:
+        """Takes all image samples of a dataset, those of every slice if it is grouped; there may be none."""
+        samples = image_samples(dataset)
+        return cls(dataset, samples, samples)
+
     def check_label_field(self, ground_truth: str) -> None:
         """Checks that a field holds one class label a sample.
 

@@ -11,7 +11,7 @@ from ..lgca_plugin.config import RegionPlan, RunConfig
 from ..lgca_plugin.dataset.rescore_plan import stored_run
 from ..lgca_plugin.dataset.runs import list_runs, load_run
 from ..lgca_plugin.dataset.store import Store
-from ..lgca_plugin.dataset.target import Target, image_samples
+from ..lgca_plugin.dataset.target import Target
 from ..lgca_plugin.errors import ConfigError, LgcaError
 from ..lgca_plugin.method.scores import METHODS
 from .outlook import UNREADABLE, remembered
@@ -115,8 +115,7 @@ def _stored_state(ctx: Any, key: str) -> list[Any]:
             held, with_regions = store.sample_ids(stored), store.with_regions(stored)
     except LgcaError as error:
         return [run.config.to_json(), {**state, "problem": str(error)}]
-    samples = image_samples(run.dataset)
-    present = Target(run.dataset, samples, samples).stored(held, [])
+    present = Target.whole(run.dataset).stored(held, [])
     regions = sum(RegionPlan.of(run.config.methods, run.config.regions).counts)
     state.update(samples=len(present), signatures=stored.signatures)
     state["bare"] = len(set(present) - with_regions) if regions else 0

@@ -1,0 +1,162 @@
+"""What a triage wants to know of many images' regions at once: did crops mislead WCA, how firm is LGCA's label.
+
+The same numbers as :class:`~.account.Evidence` gives for one image, from arrays of many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .cases import misleading_cases
+from .evidence import misleading_crops
+from .scores import class_scores, image_vector, region_weights
+from .stability import stability
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from .scores import Method
+
+    FloatArray = NDArray[np.floating]
+    IntArray = NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the regions of b images say.
+
+    Attributes:
+        case_size: ``[b]`` the fewest crops without which WCA's label is LGCA's; nan where it is no misleading-crop case
+        proven: ``[b]`` whether that is proven to be the fewest; True where it is no case
+        stability: ``[b]`` share of bootstrap draws of the crops in which LGCA keeps its label, in [0, 1]
+    """
+
+    case_size: NDArray[np.float64]
+    proven: NDArray[np.bool_]
+    stability: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finder:
+    """Looks at the regions of batches of images.
+
+    Attributes:
+        crops: the method that looks at crops, WCA or one in its place
+        chains: the method that looks at crops that grow, LGCA or one in its place
+        class_vectors: method name to ``[C, d]`` unit class vectors
+        logit_scale: the encoder's factor on similarities
+        n_crops: how many crops of step 0 the crop methods use
+        n_chains: how many crops of step 0 start a chain
+    """
+
+    crops: Method
+    chains: Method
+    class_vectors: Mapping[str, FloatArray]
+    logit_scale: float
+    n_crops: int
+    n_chains: int
+
+    def find(
+        self,
+        *,
+        regions: FloatArray,
+        whole: FloatArray,
+        step: IntArray,
+        chain: IntArray,
+        crops_label: IntArray,
+        chains_label: IntArray,
+    ) -> Findings:
+        """Looks at a batch.
+
+        Args:
+            regions: ``[b, n, d]`` unit region embeddings
+            whole: ``[b, d]`` unit embeddings of the whole images
+            step: ``[b, n]`` expansion step of each region, 0 for the sampled crops
+            chain: ``[b, n]`` number of the crop that each region grew from
+            crops_label: ``[b]`` class index of the crop method's label
+            chains_label: ``[b]`` class index of the other's
+
+        Returns:
+            the findings
+        """
+        vectors = self.class_vectors[self.chains.name]
+        scores = class_scores(regions, vectors)
+        return Findings(
+            *self._cases(regions, whole, step, chain, scores, crops_label, chains_label),
+            stability(
+                self.chains,
+                regions=regions,
+                whole=whole,
+                step=step,
+                chain=chain,
+                n_crops=self.n_crops,
+                n_chains=self.n_chains,
+                class_vectors=vectors,
+                logit_scale=self.logit_scale,
+                region_scores=scores,
+                labels=chains_label,
+            ),
+        )
+
+    def vectors(
+        self, method: Method, *, regions: FloatArray, whole: FloatArray, step: IntArray, chain: IntArray
+    ) -> NDArray[np.float32]:
+        """Computes ``[b, d]`` a method's image vectors, where they are not kept; arguments as of :meth:`find`."""
+        weights = self._weights(method, regions, whole, step, chain)
+        return image_vector(regions, whole, weights.astype(np.float32), method.global_weight).astype(np.float32)
+
+    def _cases(
+        self,
+        regions: FloatArray,
+        whole: FloatArray,
+        step: IntArray,
+        chain: IntArray,
+        chains_scores: FloatArray,
+        crops_label: IntArray,
+        chains_label: IntArray,
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        size, proven = np.full(len(regions), np.nan), np.ones(len(regions), dtype=bool)
+        differ = np.flatnonzero(crops_label != chains_label)
+        if not len(differ):
+            return size, proven
+        regions, whole, step, chain = regions[differ], whole[differ], step[differ], chain[differ]
+        a, b = crops_label[differ], chains_label[differ]
+        vectors = self.class_vectors[self.crops.name]
+        weights = self._weights(self.crops, regions, whole, step, chain)
+        same = vectors is self.class_vectors[self.chains.name]
+        scores = chains_scores[differ] if same else class_scores(regions, vectors)
+        rows = np.arange(len(differ))
+        pull = weights * (scores[rows, :, a] - scores[rows, :, b])  # contributions but for a positive factor
+        misleading = misleading_crops(chains_scores[differ].argmax(axis=-1), step, pull, a, b)
+        cases = misleading_cases(
+            weights=weights,
+            region_scores=scores,
+            whole_scores=class_scores(whole, vectors),
+            global_weight=self.crops.global_weight,
+            misleading=misleading,
+            wca_label=a,
+            lgca_label=b,
+        )
+        size[differ] = [np.nan if case is None else case.size for case in cases]
+        proven[differ] = [case is None or case.exact for case in cases]
+        return size, proven
+
+    def _weights(
+        self, method: Method, regions: FloatArray, whole: FloatArray, step: IntArray, chain: IntArray
+    ) -> FloatArray:
+        return region_weights(
+            method,
+            regions=regions,
+            whole=whole,
+            step=step,
+            chain=chain,
+            n_crops=self.n_crops,
+            n_chains=self.n_chains,
+            class_vectors=self.class_vectors[method.name],
+            logit_scale=self.logit_scale,
+        )

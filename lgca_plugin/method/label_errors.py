@@ -1,0 +1,201 @@
+"""Suspected label errors: how far several methods believe each given label, and which labels are likely wrong.
+
+The rule is cleanlab's (Northcutt et al., *Confident Learning*, JAIR 2021, arXiv 1911.00068) on calibrated
+probabilities. It wants probabilities that have not seen the labels; zero-shot ones have not, but for one number a
+method, its temperature.
+
+Quality of a label is the probability of the given class, cleanlab's self-confidence. It was chosen before any result
+was looked at: a calibrated probability can be read as what it says, the chance that the label is right, and compared
+between methods; it still tells labels apart that a margin between probabilities takes for equally hopeless; and it is
+low for images that show no class at all, which a curator wants to see too. The ensemble gives all methods the same
+weight: they share an encoder, and weights by agreement with the labels would let the labels under suspicion choose
+their judges. So its quality is both the mean of the methods' qualities and the quality under the mean of their
+probabilities, and the latter can be summed up with one method in memory at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .calibration import MAX_WRONG_SHARE, MIN_LABELS, Calibration, calibrate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.floating]
+    IntArray = NDArray[np.integer]
+
+TIE = 1e-6
+"""A given label whose probability comes this close to the largest is no suspect; cleanlab's own tolerance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfidentJoint:
+    """Which classes are given where others are meant, over the dataset.
+
+    Attributes:
+        estimated_errors: cleanlab's calibrated estimate of the number of wrong labels. The confident joint counts the
+            samples that are as sure of a class as those given that class are on average, by given label and by that
+            class; scaled to the number of samples with each given label, the sum off its diagonal is the estimate. A
+            method's own mistakes are counted with the labels', so read it as an upper estimate
+        pairs: given class, suggested class and number of suspects, largest number first and then by class; the numbers
+            sum to that of the suspects
+    """
+
+    estimated_errors: int
+    pairs: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelErrors:
+    """What several methods together say about given labels; arrays in the order of the samples.
+
+    Attributes:
+        quality: ``[n]`` float64 in [0, 1], the ensemble's probability of the given label; low is suspicious
+        by_method: method name to ``[n]``, that method's calibrated probability of the given label
+        calibrated: method name to ``[n]``, calibrated confidence of the method's own label
+        suspect: ``[n]`` bool, labels that confident learning takes for wrong
+        suggestion: ``[n]`` int64, the ensemble's most probable class; differs from the given one for every suspect
+        suggestion_confidence: ``[n]`` float64, the ensemble's probability of the suggestion
+        calibration: method name to what calibrating it has done
+        joint: the summary over classes
+        fitted_errors: number of wrong labels by the fitted wrong shares, ``e (C - 1) / C n``, mean of the methods; 0
+            where nothing was fitted. Closer than ``joint.estimated_errors`` if wrong labels fall on all classes alike
+        warnings: sentences about what the result can't be trusted for
+    """
+
+    quality: NDArray[np.float64]
+    by_method: dict[str, NDArray[np.float64]]
+    calibrated: dict[str, NDArray[np.float64]]
+    suspect: NDArray[np.bool_]
+    suggestion: NDArray[np.int64]
+    suggestion_confidence: NDArray[np.float64]
+    calibration: dict[str, Calibration]
+    joint: ConfidentJoint
+    fitted_errors: int
+    warnings: tuple[str, ...]
+
+
+def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: IntArray, *, classes: int) -> LabelErrors:
+    """Judges given labels by the answers of several methods.
+
+    Each method is calibrated on its own (:func:`~.calibration.calibrate`). Suspects come from confident learning on the
+    mean of the calibrated probabilities: for each class the threshold is its mean probability over the samples given
+    it; a sample whose probability of just one class reaches the threshold counts for that class, one that reaches
+    several for its most probable class; where that is not the given class, the label is a suspect, unless the given
+    class is the most probable one or ties with it. A class that no sample is given has no threshold and makes no label
+    a suspect.
+
+    At its peak this holds about two ``[n, C]`` float32 arrays, however many methods there are.
+
+    Args:
+        logits: method name to a function that gives ``[n, C]`` logit_scale * scores, which is overwritten;
+            contiguous float32 spares a copy. Each is called once, when the one before it is done with
+        labels: ``[n]`` given class indices; samples without a usable label are left out by the caller
+        classes: C, at least 1
+
+    Returns:
+        the findings. With fewer than :data:`~.calibration.MIN_LABELS` labels nothing is calibrated, and a warning
+        says so
+
+    Raises:
+        ValueError: if there is no method, logits have another shape or hold nan, or a label is no class index
+    """
+    if not logits:
+        raise ValueError("logits is empty; at least one method is needed to judge labels")
+    labels = np.asarray(labels)
+    ensemble = np.zeros((len(labels), classes), dtype=np.float32)
+    by_method, calibrated, calibration = {}, {}, {}
+    for name, compute in logits.items():
+        values = np.require(compute(), np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
+        if values.shape != (len(labels), classes):
+            raise ValueError(f"logits of {name!r} must have the shape {(len(labels), classes)}, got {values.shape}")
+        result = calibrate(values, labels)
+        by_method[name] = _quality(result.probabilities, labels)
+        calibrated[name] = result.confidence
+        calibration[name] = result.calibration
+        ensemble += result.probabilities
+        del values, result  # before the next method takes as much
+    ensemble /= np.float32(len(logits))
+
+    suggestion = ensemble.argmax(axis=1)
+    confidence = ensemble[np.arange(len(labels)), suggestion].astype(np.float64)
+    quality = _quality(ensemble, labels)
+    suspect, estimated_errors = _confident_learning(ensemble, labels)
+    suspect &= confidence - quality > TIE
+    wrong_share = sum(fit.wrong_share for fit in calibration.values()) / len(calibration)
+    pairs = Counter(zip(labels[suspect].tolist(), suggestion[suspect].tolist(), strict=True))
+    return LabelErrors(
+        quality=quality,
+        by_method=by_method,
+        calibrated=calibrated,
+        suspect=suspect,
+        suggestion=suggestion,
+        suggestion_confidence=confidence,
+        calibration=calibration,
+        joint=ConfidentJoint(
+            estimated_errors=estimated_errors,
+            pairs=tuple((*pair, count) for pair, count in sorted(pairs.items(), key=lambda item: (-item[1], item[0]))),
+        ),
+        fitted_errors=round(wrong_share * (classes - 1) / classes * len(labels)),
+        warnings=tuple(_warnings(labels, classes, calibration, suspects=int(suspect.sum()))),
+    )
+
+
+def _quality(probabilities: NDArray[np.float32], labels: IntArray) -> NDArray[np.float64]:
+    """``[n]`` the probability of each given label."""
+    from cleanlab.rank import get_label_quality_scores  # takes seconds to import
+
+    if not len(labels):
+        return np.empty(0)
+    quality: FloatArray = get_label_quality_scores(labels, probabilities, method="self_confidence")
+    return quality.astype(np.float64)
+
+
+def _confident_learning(probabilities: NDArray[np.float32], labels: IntArray) -> tuple[NDArray[np.bool_], int]:
+    """``[n]`` bool, the samples off the diagonal of the confident joint, and the estimated number of wrong labels.
+
+    ``cleanlab.filter.find_label_issues`` and ``cleanlab.count.num_label_issues`` come to the same, but each computes
+    the joint anew, copies the probabilities, and refuses labels that are all alike.
+    """
+    from cleanlab.count import compute_confident_joint, estimate_joint
+
+    suspect = np.zeros(len(labels), dtype=bool)
+    if not len(labels) or probabilities.shape[1] == 1:
+        return suspect, 0
+    joint, off_diagonal = compute_confident_joint(
+        labels, probabilities, calibrate=False, return_indices_of_off_diagonals=True
+    )
+    suspect[off_diagonal] = True
+    shares: FloatArray = estimate_joint(labels, probabilities, confident_joint=joint)
+    return suspect, round((1.0 - float(shares.trace())) * len(labels))
+
+
+def _warnings(labels: IntArray, classes: int, calibration: Mapping[str, Calibration], *, suspects: int) -> list[str]:
+    warnings = []
+    if len(labels) < MIN_LABELS:
+        warnings.append(
+            f"only {len(labels)} samples have a usable label, and calibrating takes {MIN_LABELS}: confidences stay as "
+            "the methods give them, and suspected label errors are guesses"
+        )
+    never_given = classes - len(np.unique(labels))
+    if len(labels) and never_given:
+        warnings.append(
+            f"{never_given} of {classes} classes are given to no sample: "
+            "confident learning can't say when a label should have been one of them"
+        )
+    if suspects > len(labels) / 2:
+        warnings.append(
+            f"{suspects} of {len(labels)} labels are suspects: "
+            "check that the class names mean what the labels mean before trusting any of them"
+        )
+    for name, fit in calibration.items():
+        if fit.wrong_share > 0.99 * MAX_WRONG_SHARE:
+            warnings.append(f"{name} contradicts the labels so often that its calibrated confidences can't be trusted")
+    return warnings

@@ -114,17 +114,17 @@ def draw_scene(label: str, rng: np.random.Generator) -> Scene:
     """
     if label not in PLUMAGE:
         raise ValueError(f"label is {label!r}; the demo draws {', '.join(PLUMAGE)}")
-    canvas = Canvas(*_size(rng))
+    canvas = Canvas(*picture_size(rng))
     setting = paint_background(canvas, tuple(SCENES)[int(rng.integers(len(SCENES)))], rng)
 
     plumage = {slot: _value(slot, value, rng) for slot, value in PLUMAGE[label].items()}
     flying = rng.random() < (0.6 if setting.kind == "sky" else 0.12)
     shapes = bird_shapes(plumage, Pose.draw(rng, flying=flying), rng)
-    polygons, bird = _place([shape.points for shape in shapes], canvas, setting, rng, flying=flying)
+    polygons, bird = place_bird([shape.points for shape in shapes], canvas, setting, rng, flying=flying)
 
-    things = _draw_things(canvas, setting, bird, rng)
+    things = draw_things(canvas, setting, bird, rng)
     if not flying:
-        _draw_footing(canvas, setting, bird, rng)
+        draw_footing(canvas, setting, bird, rng)
     for shape, polygon in zip(shapes, polygons, strict=True):
         canvas.polygon(polygon, shape.colour)
     if not flying and setting.kind in ("meadow", "forest"):
@@ -147,8 +147,8 @@ def draw_scene(label: str, rng: np.random.Generator) -> Scene:
     )
 
 
-def _size(rng: np.random.Generator) -> tuple[int, int]:
-    """Width and height, a third of the time equal."""
+def picture_size(rng: np.random.Generator) -> tuple[int, int]:
+    """Draws the width and height of a picture in pixels, a third of the time equal."""
     width = int(rng.integers(SIDES[0], SIDES[1] + 1))
     if rng.random() < 1 / 3:
         return width, width
@@ -163,10 +163,21 @@ def _value(slot: str, value: str, rng: np.random.Generator) -> str:
     return others[choice] if foreign and value in PALETTE else value
 
 
-def _place(
+def place_bird(
     polygons: list[Points], canvas: Canvas, setting: Setting, rng: np.random.Generator, *, flying: bool
 ) -> tuple[list[Points], Box]:
-    """Turns, mirrors, scales and moves a bird so that it lies inside the picture's central square."""
+    """Turns, mirrors, scales and moves a bird so that it lies inside the picture's central square.
+
+    Args:
+        polygons: the bird's shapes, ``[n, 2]`` points each
+        canvas: the picture
+        setting: the landscape, which says where the ground is
+        rng: draws where and how
+        flying: whether the bird is in the air
+
+    Returns:
+        the shapes in the picture, and the bird's box
+    """
     tilt = rng.uniform(-16, 16) if flying else rng.uniform(-6, 6)
     mirror = np.array([-1.0 if rng.random() < 0.5 else 1.0, 1.0])
     polygons = [turn(points, tilt) * mirror for points in polygons]
@@ -187,8 +198,8 @@ def _place(
     return moved, (x, y, x + width, y + height)
 
 
-def _draw_footing(canvas: Canvas, setting: Setting, bird: Box, rng: np.random.Generator) -> None:
-    """What a standing bird stands on: a branch in the sky, ripples in the water, else its shadow."""
+def draw_footing(canvas: Canvas, setting: Setting, bird: Box, rng: np.random.Generator) -> None:
+    """Draws what a standing bird stands on: a branch in the sky, ripples in the water, else its shadow."""
     middle, ground, width = (bird[0] + bird[2]) / 2, bird[3], bird[2] - bird[0]
     if setting.kind != "sky":
         tint = setting.tint if setting.kind == "lake" else darker(setting.tint, 0.14)
@@ -212,7 +223,7 @@ def _draw_footing(canvas: Canvas, setting: Setting, bird: Box, rng: np.random.Ge
         canvas.polygon(blade, mix(leaf, (255, 255, 255), rng.uniform(0, 0.15)))
 
 
-def _draw_things(canvas: Canvas, setting: Setting, bird: Box, rng: np.random.Generator) -> tuple[Thing, ...]:
+def draw_things(canvas: Canvas, setting: Setting, bird: Box, rng: np.random.Generator) -> tuple[Thing, ...]:
     """Draws up to two things beside the bird; one that finds no free place is left out."""
     names = [name for name, (_, backgrounds) in THINGS.items() if setting.kind in backgrounds]
     things: list[Thing] = []

@@ -118,6 +118,25 @@ def test_stability__with_many_classes_equals_the_loop(name: str) -> None:
     assert found(world, method, draws=20).tolist() == [expected(world, method, image, 20) for image in range(4)]
 
 
+@pytest.mark.parametrize("name", ["wca", "wca_global", "lgca", "lgca_d", "lgca_falling", "lgca_last"])
+def test_stability__with_more_rivals_than_are_drawn_at_once_equals_the_loop(name: str) -> None:
+    """Images of many rivals, of one and of none, next to each other."""
+    world, method = World(6, images=5, classes=90, dim=12), VARIANTS[name]
+    vectors = world.class_vectors(method)
+    calm = [1, 3]
+    world.whole[calm] = vectors[7]
+    world.regions[calm] = vectors[7] + 0.1 * world.regions[calm]
+    world.regions[3, 2] = vectors[8]
+    world.regions /= np.linalg.norm(world.regions, axis=-1, keepdims=True)
+    rivals = []
+    for image in range(5):
+        scores = class_scores(world.regions[image], vectors)
+        rivals.append(int((scores > scores[:, [world.scores(method, image).argmax()]]).any(axis=0).sum()))
+    assert sum(rivals) > 3 * 64 and rivals[1] == 0 < rivals[3]
+    values = found(world, method, draws=20)
+    assert values.tolist() == [expected(world, method, image, 20) for image in range(5)]
+
+
 # --------------------------------------------------------------------------------------------------- what it means
 
 
@@ -196,6 +215,17 @@ def test_stability__takes_leading_dimensions_and_what_is_known() -> None:
         class_vectors=vectors,
     )
     assert nested.tolist() == flat.reshape(2, 3).tolist()
+
+
+def test_stability__of_scores_that_are_a_part_of_an_array() -> None:
+    """The regions and classes of a larger array, in another order in memory."""
+    world, method = World(8, images=6), METHODS["lgca"]
+    scores = class_scores(world.regions.astype(float), world.class_vectors(method))
+    larger = np.zeros((scores.shape[2] + 3, 6, scores.shape[1]))
+    larger[2:-1] = scores.transpose(2, 0, 1)
+    part = larger[2:-1].transpose(1, 2, 0)
+    assert not part.flags.c_contiguous
+    assert found(world, method, region_scores=part).tolist() == found(world, method).tolist()
 
 
 def test_stability__images_of_a_batch_may_have_grown_other_chains() -> None:

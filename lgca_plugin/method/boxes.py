@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -47,37 +49,72 @@ def sample_boxes(
     Raises:
         ValueError: if ``n``, the scales or the image size are out of range
     """
+    sizes = np.array([image_size_hw], dtype=np.int64)
+    boxes: NDArray[np.int64] = sample_boxes_of_images(
+        n, sizes, scale_min=scale_min, scale_max=scale_max, seed=seed, content_hashes=[content_hash]
+    )[0]
+    return boxes
+
+
+def sample_boxes_of_images(
+    n: int,
+    image_sizes_hw: NDArray[np.int64],
+    *,
+    scale_min: float,
+    scale_max: float,
+    seed: int,
+    content_hashes: Sequence[str],
+) -> NDArray[np.int64]:
+    """Samples the local crops of several images, each as :func:`sample_boxes` does.
+
+    Args:
+        n: number of crops an image, at least 1
+        image_sizes_hw: ``[b, 2]`` image heights and widths in pixels
+        scale_min: smallest side, as a share of the image's shorter side, > 0
+        scale_max: largest side, as a share of the image's shorter side, in [``scale_min``, 1]
+        seed: the run's seed
+        content_hashes: hashes of the b image files' bytes
+
+    Returns:
+        ``[b, n, 4]`` int64 boxes
+
+    Raises:
+        ValueError: if ``n``, the scales or an image size are out of range
+    """
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
     if not 0 < scale_min <= scale_max <= 1:
         raise ValueError(
             f"scale_min and scale_max must satisfy 0 < scale_min <= scale_max <= 1, got {scale_min} and {scale_max}"
         )
-    height, width = _checked_size(image_size_hw)
-    digest = hashlib.sha256(f"{seed}:{content_hash}".encode()).digest()
-    bits = np.random.PCG64(int.from_bytes(digest[:16], "little"))
-    raw = np.asarray(bits.random_raw(3 * n), dtype=np.uint64)
+    height, width = _checked_size(image_sizes_hw)
+    raw = np.empty((len(content_hashes), 3 * n), dtype=np.uint64)
+    for row, content_hash in zip(raw, content_hashes, strict=True):
+        digest = hashlib.sha256(f"{seed}:{content_hash}".encode()).digest()
+        row[:] = np.random.PCG64(int.from_bytes(digest[:16], "little")).random_raw(3 * n)
     uniforms = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    scale, along_x, along_y = uniforms.reshape(n, 3).T
+    scale, along_x, along_y = np.moveaxis(uniforms.reshape(-1, n, 3), -1, 0)
 
-    shorter = min(height, width)
+    shorter = np.minimum(height, width)
     side = np.floor((scale_min + scale * (scale_max - scale_min)) * shorter + 0.5)
     side = np.clip(side, 1, shorter)
     left = np.floor(along_x * (width - side + 1))
     top = np.floor(along_y * (height - side + 1))
-    return np.stack([left, top, side, side], axis=1).astype(np.int64)
+    return np.stack([left, top, side, side], axis=-1).astype(np.int64)
 
 
-def expand_boxes(boxes: NDArray[np.int64], image_size_hw: tuple[int, int], growth: float) -> NDArray[np.int64]:
+def expand_boxes(
+    boxes: NDArray[np.int64], image_size_hw: tuple[int, int] | NDArray[np.int64], growth: float
+) -> NDArray[np.int64]:
     """Grows square boxes about their centres and shifts them back inside the image.
 
     Args:
-        boxes: ``[n, 4]`` int array, absolute pixels, ``(left, top, width, height)``
-        image_size_hw: image height and width in pixels
+        boxes: ``[..., n, 4]`` int array, absolute pixels, ``(left, top, width, height)``
+        image_size_hw: image height and width in pixels, or ``[..., 2]`` those of several images
         growth: side factor, > 1
 
     Returns:
-        ``[n, 4]`` int64 array; every box lies inside the image, sides at most ``min(H, W)``
+        ``[..., n, 4]`` int64 array; every box lies inside the image, sides at most ``min(H, W)``
 
     Raises:
         ValueError: if ``growth`` is not greater than 1
@@ -85,11 +122,11 @@ def expand_boxes(boxes: NDArray[np.int64], image_size_hw: tuple[int, int], growt
     if not growth > 1:
         raise ValueError(f"growth must be greater than 1, got {growth}")
     height, width = _checked_size(image_size_hw)
-    left, top, side = boxes[:, 0], boxes[:, 1], boxes[:, 2]
-    grown = np.minimum(np.floor(side * growth + 0.5), min(height, width)).astype(np.int64)
+    left, top, side = boxes[..., 0], boxes[..., 1], boxes[..., 2]
+    grown = np.minimum(np.floor(side * growth + 0.5), np.minimum(height, width)).astype(np.int64)
     grown_left = np.clip(left + (side - grown) // 2, 0, width - grown)
     grown_top = np.clip(top + (side - grown) // 2, 0, height - grown)
-    return np.stack([grown_left, grown_top, grown, grown], axis=1)
+    return np.stack([grown_left, grown_top, grown, grown], axis=-1)
 
 
 def chain_counts(n: int, *, keep: float, steps: int) -> tuple[int, ...]:
@@ -150,18 +187,18 @@ def select_salient(salience: NDArray[np.floating], count: int) -> NDArray[np.int
     """Selects the ``count`` regions of highest salience; ties go to the earlier region.
 
     Args:
-        salience: ``[n]`` similarities of the regions to the whole image
+        salience: ``[..., n]`` similarities of the regions to the whole image
         count: how many to keep, in [1, n]
 
     Returns:
-        ``[count]`` indices in ascending order
+        ``[..., count]`` indices in ascending order
 
     Raises:
         ValueError: if ``count`` is out of range
     """
-    if not 1 <= count <= len(salience):
-        raise ValueError(f"count must be between 1 and {len(salience)}, got {count}")
-    return np.sort(np.argsort(-salience, kind="stable")[:count])
+    if not 1 <= count <= salience.shape[-1]:
+        raise ValueError(f"count must be between 1 and {salience.shape[-1]}, got {count}")
+    return np.sort(np.argsort(-salience, axis=-1, kind="stable")[..., :count], axis=-1)
 
 
 def relative_boxes(boxes: NDArray[np.int64], image_size_hw: tuple[int, int]) -> NDArray[np.float64]:
@@ -174,12 +211,14 @@ def relative_boxes(boxes: NDArray[np.int64], image_size_hw: tuple[int, int]) -> 
     Returns:
         ``[n, 4]`` float64 array in [0, 1]
     """
-    height, width = _checked_size(image_size_hw)
+    height, width = image_size_hw
+    _checked_size(image_size_hw)
     return boxes / np.array([width, height, width, height], dtype=np.float64)
 
 
-def _checked_size(image_size_hw: tuple[int, int]) -> tuple[int, int]:
-    height, width = image_size_hw
-    if height < 1 or width < 1:
+def _checked_size(image_size_hw: tuple[int, int] | NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """``[..., 1]`` heights and widths, which go with all boxes of their image."""
+    sizes = np.asarray(image_size_hw, dtype=np.int64)
+    if (sizes < 1).any():
         raise ValueError(f"image_size_hw must be positive, got {image_size_hw}")
-    return height, width
+    return sizes[..., 0, None], sizes[..., 1, None]

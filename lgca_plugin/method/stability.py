@@ -34,8 +34,7 @@ TIE = 1e-6
 """Scores that are no further apart count as equal: what rounding does to a product of float32 embeddings."""
 
 _SEED = 0
-_IMAGES_AT_ONCE = 16  # their draws fit into a processor's cache
-_FEW_CLASSES = 32  # up to here, it costs more to find out which classes can win than to score them all
+_RIVALS_AT_ONCE = 64  # their draws fit into a processor's cache
 
 
 @lru_cache(maxsize=32)
@@ -78,12 +77,15 @@ def stability(
     A draw keeps the label if no other class scores higher by more than :data:`TIE`. A method without regions keeps it
     always. A draw that leaves a method without any weight, as it can where ``step_weights`` are 0, does not.
 
+    Only rivals are drawn, classes that some used region, or the whole image, prefers to the label: no mix of embeddings
+    that all prefer the label can prefer another class. Where there is none, all draws keep the label.
+
     Args:
         method: the preset
         regions: ``[..., n, d]`` unit region embeddings
         whole: ``[..., d]`` unit embedding of the whole image
         step: ``[n]`` or ``[..., n]`` expansion step of each region, 0 for the sampled crops
-        chain: like ``step``, the number of the crop that each region grew from
+        chain: like ``step``, the number of the crop that each region grew from; a crop has one region a step
         n_crops: how many crops of step 0 the crop methods use
         n_chains: how many crops of step 0 start a chain
         class_vectors: ``[C, d]`` unit class vectors
@@ -125,7 +127,7 @@ def stability(
         logit_scale=logit_scale,
         geometry=geometry,
         weights=weights.reshape(len(step), n),
-        scores=region_scores.reshape(len(step), n, -1),
+        scores=np.ascontiguousarray(region_scores.reshape(len(step), n, -1)),
         of_whole=method.global_weight * class_scores(whole, class_vectors),
     )
     own = images.labels() if labels is None else np.broadcast_to(labels, lead).reshape(-1)
@@ -182,87 +184,106 @@ class _Images:
         best: IntArray = (np.matmul(weights[:, None, :], self.scores)[:, 0] + self.of_whole).argmax(axis=-1)
         return best
 
+    @cached_property
+    def units(self) -> int:
+        """How many crops a draw draws of."""
+        return self.geometry["n_crops" if self.method.regions == "crops" else "n_chains"]
+
+    @cached_property
+    def places(self) -> tuple[IntArray, NDArray[np.bool_]]:
+        """``[b, steps * units]`` which used region lies at each step and crop, and whether there is one."""
+        steps = 1 if self.method.regions == "crops" else int(self.step.max()) + 1
+        nowhere = steps * self.units
+        place = np.where(self.used, self.step * self.units + self.chain, nowhere)
+        region = np.zeros((len(place), nowhere + 1), dtype=np.int64)
+        there = np.zeros(region.shape, dtype=bool)
+        np.put_along_axis(region, place, np.arange(place.shape[1])[None], axis=1)
+        np.put_along_axis(there, place, True, axis=1)
+        return region[:, :-1], there[:, :-1]
+
     def kept(self, labels: IntArray, draws: int) -> NDArray[np.float64]:
         """``[b]`` share of draws that keep the labels."""
-        units = self.geometry["n_crops" if self.method.regions == "crops" else "n_chains"]
-        counts = draw_counts(units, draws).T.astype(self.scores.dtype)
-        used = self.used
-        rivals = self._rivals(labels, used)
-        order = np.argsort(rivals.sum(axis=1), kind="stable")  # a batch scores as many classes as its widest image
-        result = np.zeros(len(labels))
-        for start in range(0, len(order), _IMAGES_AT_ONCE):
-            part = order[start : start + _IMAGES_AT_ONCE]
-            result[part] = self._kept(part, labels[part], rivals[part], used[part], counts).mean(axis=1)
-        return result
+        counts = draw_counts(self.units, draws).T.astype(self.scores.dtype)
+        relative = self._relative_weights()
+        factors, answered, vanished = self._factors(relative, counts)
+        kept = np.broadcast_to(answered, (len(labels), draws)).copy()
+        images, rivals = np.nonzero(self._rivals(labels))
+        first = (np.arange(len(labels))[:, None] * self.scores.shape[1] + self.places[0]) * self.scores.shape[2]
+        own = self.scores.take(first + labels[:, None])
+        for start in range(0, len(images), _RIVALS_AT_ONCE):
+            image, rival = images[start : start + _RIVALS_AT_ONCE], rivals[start : start + _RIVALS_AT_ONCE]
+            lead = self.scores.take(first[image] + rival[:, None])  # [p, steps * units]
+            lead -= own[image]
+            lead *= relative[image]
+            leads = np.einsum("pgd,pgd->pd", self._sums(lead, counts), factors[image])
+            if self.method.global_weight:
+                leads += (self.of_whole[image, rival] - self.of_whole[image, labels[image]])[:, None]
+            among = np.unique(image)
+            ahead = (among[:, None] == image).astype(leads.dtype) @ (leads > TIE).astype(leads.dtype)
+            kept[among] &= ahead == 0
+        vanished[np.setdiff1d(np.arange(len(labels)), images)] = False  # without rivals, weights decide nothing
+        for i, draw in zip(*np.nonzero(vanished), strict=True):
+            kept[i, draw] = self._keeps(i, labels[i], counts[:, draw])
+        shares: NDArray[np.float64] = kept.mean(axis=1)
+        return shares
 
-    def _rivals(self, labels: IntArray, used: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """``[b, C]`` the classes that may win a draw, and the labels themselves.
+    def _rivals(self, labels: IntArray) -> NDArray[np.bool_]:
+        """``[b, C]`` the classes that may win a draw against the label.
 
         In every draw the image vector mixes the used regions and, perhaps, the whole image: a class that none of these
         prefers to the label can't overtake it.
         """
-        rivals = np.ones((len(labels), self.scores.shape[-1]), dtype=bool)
-        if rivals.shape[1] <= _FEW_CLASSES:
-            return rivals
-        for i, label in enumerate(labels):
-            seen = self.scores[i, used[i]]
-            rivals[i] = (seen > seen[:, label, None]).any(axis=0) | (self.of_whole[i] > self.of_whole[i, label])
-            rivals[i, label] = True
+        images = np.arange(len(labels))
+        own = np.where(self.used, self.scores[images, :, labels], np.inf).astype(self.scores.dtype)
+        rivals = self.of_whole > self.of_whole[images, labels, None]
+        for i, scores in enumerate(self.scores):
+            rivals[i] |= (scores > own[i, :, None]).any(axis=0)
         return rivals
 
-    def _kept(
-        self,
-        part: IntArray,
-        labels: IntArray,
-        rivals: NDArray[np.bool_],
-        used: NDArray[np.bool_],
-        counts: FloatArray,
-    ) -> NDArray[np.bool_]:
-        """``[b, draws]`` whether a part of the images keep their labels."""
-        columns = np.flatnonzero(used.any(axis=0))
-        used, chain = used[:, columns], self.chain[np.ix_(part, columns)]
-        times = counts[np.where(used, chain, 0)]  # [b, K, draws]
-        weights, answered, vanished = self._drawn_weights(part, columns, used, times)
-        few = np.argsort(~rivals, axis=1, kind="stable")[:, : int(rivals.sum(axis=1).max())]
-        scores = np.stack([self.scores[i].T[own][:, columns] for i, own in zip(part, few, strict=True)])
-        drawn = np.matmul(scores, weights)  # [b, classes, draws]
-        if self.method.global_weight:
-            drawn += np.take_along_axis(self.of_whole[part], few, axis=1)[:, :, None].astype(drawn.dtype)
-        own = drawn[np.arange(len(part)), (few == labels[:, None]).argmax(axis=1)]
-        kept: NDArray[np.bool_] = answered & (drawn.max(axis=1) <= own + TIE)
-        for i, draw in zip(*np.nonzero(vanished), strict=True):
-            kept[i, draw] = self._keeps(int(part[i]), int(labels[i]), columns[used[i]], times[i, used[i], draw])
-        return kept
+    def _relative_weights(self) -> FloatArray:
+        """``[b, steps * units]`` the weights at all places, over the heaviest of their group; 0 without a region."""
+        weights = np.where(self.used, self.weights, 0.0)
+        relative = np.zeros(weights.shape)
+        for group in range(len(self.shares)):
+            inside = np.where(self.group == group, weights, 0.0)
+            relative += inside / np.maximum(inside.max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+        region, there = self.places
+        return np.where(there, np.take_along_axis(relative, region, axis=1), 0).astype(self.scores.dtype)
 
-    def _drawn_weights(
-        self, part: IntArray, columns: IntArray, used: NDArray[np.bool_], times: FloatArray
+    def _factors(
+        self, relative: FloatArray, counts: FloatArray
     ) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
-        """Weighs the regions in every draw.
+        """Finds what makes drawn weights sum to 1.
 
         Returns:
-            ``[b, K, draws]`` weights; ``[b, draws]`` whether there are any, or a whole image; and ``[b, draws]`` where
-            all that was drawn of a group is too light for the number format
+            ``[b, G, draws]`` the factor of each group's relative weights; ``[b, draws]`` whether there are any weights,
+            or a whole image; and ``[b, draws]`` where all that was drawn of a group is too light for the number format
         """
-        shares = self.shares
-        of_group = (self.group[np.ix_(part, columns)][:, None, :] == np.arange(len(shares))[:, None]) & used[:, None]
-        weights = np.where(used, self.weights[np.ix_(part, columns)], 0)
-        heaviest = np.where(of_group, weights[:, None, :], 0).max(axis=2, keepdims=True)  # [b, G, 1]
-        member = of_group.astype(times.dtype)
-        relative = weights / np.maximum((of_group * heaviest).sum(axis=1), np.finfo(np.float64).tiny)
-        drawn = times * relative.astype(times.dtype)[:, :, None]
-        sums = np.matmul(member, drawn)  # [b, G, draws]
-        light = sums < np.finfo(times.dtype).tiny / np.finfo(times.dtype).eps
-        there = np.ones_like(light) if not light.any() else np.matmul(member, times) > 0
-        share = np.where(there, shares.astype(times.dtype)[:, None], 0)
+        sums = self._sums(relative, counts)
+        light = sums < np.finfo(sums.dtype).tiny / np.finfo(sums.dtype).eps
+        drawn = self._sums(self.places[1].astype(sums.dtype), counts) > 0 if light.any() else np.ones_like(light)
+        share = np.where(drawn, self.shares.astype(sums.dtype)[:, None], 0)
         total = share.sum(axis=1, keepdims=True)
-        factor = np.divide(share, sums * total, out=np.zeros_like(sums), where=~light)
-        drawn *= factor if len(shares) == 1 else np.matmul(member.swapaxes(1, 2), factor)
-        answered = (total[:, 0] > 0) | (self.method.global_weight > 0)
-        return drawn, answered, (light & there).any(axis=1)
+        factors = np.divide(share, sums * total, out=np.zeros_like(sums), where=~light)
+        answered: NDArray[np.bool_] = (total[:, 0] > 0) | (self.method.global_weight > 0)
+        vanished: NDArray[np.bool_] = (light & drawn).any(axis=1)
+        return factors, answered, vanished
 
-    def _keeps(self, i: int, label: int, columns: IntArray, times: FloatArray) -> bool:
+    def _sums(self, values: FloatArray, counts: FloatArray) -> FloatArray:
+        """``[p, G, draws]`` sums over each group, in every draw, of ``[p, steps * units]`` values at all places.
+
+        All images share their draws, so this is one matrix product.
+        """
+        of_crops = values.reshape(len(values), -1, self.units)
+        if self.one_group:
+            of_crops = of_crops.sum(axis=1)
+        sums: FloatArray = np.matmul(of_crops.reshape(-1, self.units), counts)
+        return sums.reshape(len(values), -1, counts.shape[1])
+
+    def _keeps(self, i: int, label: int, times: FloatArray) -> bool:
         """Tells for one image and draw whether the label is kept, the long way."""
-        again = np.repeat(columns, times.astype(np.int64))
+        columns = np.flatnonzero(self.used[i])
+        again = np.repeat(columns, times[self.chain[i, columns]].astype(np.int64))
         weights = region_weights(
             self.method,
             regions=self.regions[i, again],

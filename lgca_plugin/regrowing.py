@@ -1,0 +1,249 @@
+"""Many images at once through the expansion steps that they went through before, on embeddings that are all known.
+
+What :class:`~.growing.GrowingImage` does for one image, region by region, is done here on arrays: every box is looked
+up among the known ones by its number, and a box leads to an embedding once, at the end. Nothing comes out otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .growing import EncodedImage
+from .method.boxes import expand_boxes, sample_boxes_of_images, select_salient
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .config import RegionPlan
+    from .growing import KnownRegions
+
+_MOST_BOXES = 2.0**54
+"""So many boxes has no image that a memory could hold; those of some hundred images are numbered in 63 bits."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RegionBatch:
+    """The embeddings of several images and their regions, stacked.
+
+    Attributes:
+        ids: the b images' ids
+        content_hashes: hashes of their files' bytes
+        image_size_hw: ``[b, 2]`` int64 heights and widths in pixels, EXIF orientation applied
+        boxes: ``[b, n, 4]`` int64, absolute pixels, ``(left, top, width, height)``
+        step: ``[b, n]`` expansion step of each region, ascending, the same for all images; read-only
+        chain: ``[b, n]`` number of the crop that each region grew from
+        regions: ``[b, n, dim]`` float32 unit region embeddings
+        whole: ``[b, dim]`` float32 unit embeddings of the whole images
+    """
+
+    ids: tuple[str, ...]
+    content_hashes: tuple[str, ...]
+    image_size_hw: NDArray[np.int64]
+    boxes: NDArray[np.int64]
+    step: NDArray[np.int64]
+    chain: NDArray[np.int64]
+    regions: NDArray[np.float32]
+    whole: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def images(self) -> list[EncodedImage[str]]:
+        """Gives the images one by one, of which nothing had to be encoded; their arrays are views of these."""
+        fresh = np.zeros(self.step.shape[1], dtype=bool)
+        sizes = self.image_size_hw.tolist()
+        return [
+            EncodedImage(
+                id=id_,
+                content_hash=self.content_hashes[i],
+                image_size_hw=(sizes[i][0], sizes[i][1]),
+                boxes=self.boxes[i],
+                step=self.step[i],
+                chain=self.chain[i],
+                regions=self.regions[i],
+                whole=self.whole[i],
+                fresh=fresh,
+                encodes=0,
+            )
+            for i, id_ in enumerate(self.ids)
+        ]
+
+
+def regrow(images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan) -> RegionBatch | None:
+    """Goes through the expansion steps of a plan on known embeddings.
+
+    Args:
+        images: id, content hash and known embeddings of each image, some hundred at most, all of one encoder
+        plan: which regions are wanted
+
+    Returns:
+        the images in their order, without those of which an embedding is missing or is no number; None where none is
+        left
+    """
+    images = [one for one in images if _fits(one[2].image_size_hw)]
+    if not images:
+        return None
+    hashes = [content_hash for _, content_hash, _ in images]
+    with np.errstate(over="ignore", invalid="ignore"):  # embeddings that are no numbers are left out below
+        known = _Known([one for _, _, one in images])
+        boxes, chain, rows = _steps(known, hashes, plan)
+    complete = (rows >= 0).all(axis=1) & known.finite(rows)
+    if not complete.any():
+        return None
+    which = np.flatnonzero(complete)
+    step = np.repeat(np.arange(len(plan.counts)), plan.counts)
+    return RegionBatch(
+        ids=tuple(images[i][0] for i in which),
+        content_hashes=tuple(hashes[i] for i in which),
+        image_size_hw=known.sizes_hw[which],
+        boxes=boxes[which],
+        step=np.broadcast_to(step, (len(which), len(step))),
+        chain=chain[which],
+        regions=known.embedded(which, rows[which]),
+        whole=known.whole[which],
+    )
+
+
+def _fits(image_size_hw: tuple[int, int]) -> bool:
+    """Tells whether an image's boxes can be numbered; a size that is not true is no reason to fail."""
+    height, width = image_size_hw
+    return min(height, width) >= 1 and float(height) * width * min(height, width) <= _MOST_BOXES
+
+
+def _steps(
+    known: _Known, hashes: Sequence[str], plan: RegionPlan
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """``[b, n, 4]`` boxes, ``[b, n]`` their chains and ``[b, n]`` the rows of their embeddings, -1 where unknown."""
+    b, regions = len(hashes), plan.regions
+    none = np.zeros((b, 0), np.int64)
+    all_boxes, all_chains, all_rows = [np.zeros((b, 0, 4), np.int64)], [none], [none]
+    for step, count in enumerate(plan.counts):
+        if step == 0:
+            boxes = sample_boxes_of_images(
+                count,
+                known.sizes_hw,
+                scale_min=regions.scale_min,
+                scale_max=regions.scale_max,
+                seed=regions.seed,
+                content_hashes=hashes,
+            )
+            chain = np.broadcast_to(np.arange(count), (b, count))
+        else:
+            taking_part = slice(plan.n_chains)  # of step 0, the crops that start a chain; of later steps, all
+            kept = known.most_salient(all_rows[-1][:, taking_part], count)
+            boxes = np.take_along_axis(all_boxes[-1], kept[..., None], axis=1)
+            boxes = expand_boxes(boxes, known.sizes_hw, regions.growth)
+            chain = np.take_along_axis(all_chains[-1], kept, axis=1)
+        all_boxes.append(boxes)
+        all_chains.append(chain)
+        all_rows.append(known.rows_of(boxes))
+    return np.concatenate(all_boxes, axis=1), np.concatenate(all_chains, axis=1), np.concatenate(all_rows, axis=1)
+
+
+class _Known:
+    """The known embeddings of b images as one list of rows: all their regions', then those of the whole images.
+
+    Args:
+        images: what is known of each
+    """
+
+    def __init__(self, images: Sequence[KnownRegions]) -> None:
+        counts = [len(one.boxes) for one in images]
+        self.sizes_hw = np.array([one.image_size_hw for one in images], dtype=np.int64)
+        self.whole = np.stack([one.whole for one in images])
+        self._regions = [one.regions for one in images]
+        self._starts = np.cumsum([0, *counts])
+        self._first_whole = int(self._starts[-1])
+        self._salience, self._squares = self._products()
+        self._doubt = self._most_error()
+        volume = self.sizes_hw.prod(axis=1) * self.sizes_hw.min(axis=1)
+        self._first_number = np.cumsum(volume) - volume
+        boxes = np.concatenate([one.boxes for one in images]).astype(np.int64)
+        numbers = self._numbers(boxes, np.repeat(np.arange(len(images)), counts))
+        order = np.argsort(numbers, kind="stable")
+        # The first of both stands for all boxes that there are not.
+        self._sorted_numbers = np.concatenate([[-1], numbers[order]])
+        self._sorted_rows = np.concatenate([[-1], order])
+
+    def rows_of(self, boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """``[b, k]`` the rows of ``[b, k, 4]`` boxes; -1 for unknown ones."""
+        image = np.arange(len(boxes))[:, None]
+        numbers = self._numbers(boxes, image)
+        place = np.searchsorted(self._sorted_numbers, numbers, side="right") - 1  # of equal boxes, the last counts
+        rows = np.where(self._sorted_numbers[place] == numbers, self._sorted_rows[place], -1)
+        height, width = self.sizes_hw[:, 0, None], self.sizes_hw[:, 1, None]
+        everything = (boxes[..., 2] == width) & (boxes[..., 3] == height)
+        return np.where(everything, self._first_whole + image, rows)
+
+    def most_salient(self, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+        """Selects the ``count`` most salient of ``[b, k]`` rows, exactly as :meth:`~.growing.GrowingImage.grow` does.
+
+        That compares sums of float64. Float32 is much quicker, and leaves no doubt which regions are selected, unless
+        the last of them and another region are as near to each other as the errors of both.
+        """
+        salience = self._salience[rows].astype(np.float64)
+        kept = select_salient(salience, count)
+        last = np.argsort(-salience, axis=1, kind="stable")[:, count - 1, None]
+        distance = np.abs(salience - np.take_along_axis(salience, last, axis=1))
+        tied = rows == np.take_along_axis(rows, last, axis=1)  # the same embedding, so really a tie
+        doubtful = np.flatnonzero((~(distance > self._doubt[:, None]) & ~tied).any(axis=1))
+        if len(doubtful):
+            exact = self.embedded(doubtful, rows[doubtful]).astype(np.float64) * self.whole[doubtful, None]
+            kept[doubtful] = select_salient(exact.sum(axis=-1), count)
+        return kept
+
+    def finite(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """``[b]`` whether the embeddings of ``[b, k]`` rows, and of the whole image, are numbers."""
+        sound = np.isfinite(self._squares)
+        return sound[rows].all(axis=1) & sound[self._first_whole :]
+
+    def embedded(self, which: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """``[len(which), k, dim]`` the embeddings of ``[len(which), k]`` rows of some of the images."""
+        regions = np.empty((*rows.shape, self.whole.shape[1]), dtype=np.float32)
+        for out, image, own in zip(regions, which, rows - self._starts[which, None], strict=True):
+            if len(self._regions[image]):
+                np.take(self._regions[image], own, axis=0, out=out, mode="clip")
+            else:
+                out[:] = self.whole[image]
+        everything = rows >= self._first_whole
+        if everything.any():
+            regions[everything] = self.whole[np.broadcast_to(which[:, None], rows.shape)[everything]]
+        return regions
+
+    def _products(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """``[rows]`` similarity of each row to its whole image, and squared length; no numbers where it has none."""
+        salience, squares = np.empty((2, self._first_whole + len(self.whole)), dtype=np.float32)
+        for i, regions in enumerate(self._regions):
+            own = slice(self._starts[i], self._starts[i + 1])
+            np.einsum("nd,d->n", regions, self.whole[i], out=salience[own])  # no BLAS: its threads are the caller's
+            np.einsum("nd,nd->n", regions, regions, out=squares[own])
+        np.einsum("bd,bd->b", self.whole, self.whole, out=squares[self._first_whole :])
+        salience[self._first_whole :] = squares[self._first_whole :]
+        return salience, squares
+
+    def _most_error(self) -> NDArray[np.float64]:
+        """``[b]`` how far two similarities may seem apart that are equal.
+
+        A sum of d products in any order is wrong by d roundings of the product of the lengths at most; some more is
+        added for the float64 sums, which are not exact either.
+        """
+        lengths = np.sqrt(self._squares.astype(np.float64))
+        of_whole = lengths[self._first_whole :]
+        own = zip(self._starts[:-1], self._starts[1:], of_whole, strict=True)
+        longest = np.array([lengths[start:end].max(initial=whole) for start, end, whole in own])
+        most: NDArray[np.float64] = 2.01 * self.whole.shape[1] * 2.0**-24 * longest * of_whole
+        return most
+
+    def _numbers(self, boxes: NDArray[np.int64], image: NDArray[np.int64]) -> NDArray[np.int64]:
+        """``[...]`` numbers of ``[..., 4]`` boxes, which tell all boxes of all images apart; -1 for impossible ones."""
+        height, width = self.sizes_hw[image, 0], self.sizes_hw[image, 1]
+        left, top, side = boxes[..., 0], boxes[..., 1], boxes[..., 2]
+        possible = (left >= 0) & (top >= 0) & (side >= 1) & (side == boxes[..., 3])
+        possible &= (left + side <= width) & (top + side <= height)
+        numbers = self._first_number[image] + (top * width + left) * np.minimum(height, width) + side - 1
+        return np.where(possible, numbers, -1)

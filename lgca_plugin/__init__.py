@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from .config import RegionConfig
     from .dataset.classify import Progress, classify
     from .dataset.cleaning import StoreInfo, clean_store, store_info
+    from .dataset.decisions import Decision
     from .dataset.describe import describe_classes
+    from .dataset.queue import Triage
     from .dataset.run import Run
     from .dataset.runs import delete_run, list_runs, load_run
     from .errors import (
@@ -26,17 +28,22 @@ if TYPE_CHECKING:
         RunNotFoundError,
         StoreError,
     )
+    from .evaluation import Evaluation
     from .method.account import Evidence
+    from .method.patterns import Case
     from .method.scores import METHODS, Method
     from .method.sweep import SweepReport
     from .model.describe import Described
     from .model.encoder import Encoder, OpenClipEncoder, load_encoder
 
 _HOMES = {
+    "Case": "method.patterns",
     "ConfigError": "errors",
+    "Decision": "dataset.decisions",
     "DescribeError": "errors",
     "Described": "model.describe",
     "Encoder": "model.encoder",
+    "Evaluation": "evaluation",
     "Evidence": "method.account",
     "ImageError": "errors",
     "LgcaError": "errors",
@@ -50,6 +57,7 @@ _HOMES = {
     "RunNotFoundError": "errors",
     "StoreError": "errors",
     "StoreInfo": "dataset.cleaning",
+    "Triage": "dataset.queue",
     "SweepReport": "method.sweep",
     "classify": "dataset.classify",
     "delete_run": "dataset.runs",
@@ -63,10 +71,13 @@ _HOMES = {
 
 __all__ = [
     "METHODS",
+    "Case",
     "ConfigError",
+    "Decision",
     "DescribeError",
     "Described",
     "Encoder",
+    "Evaluation",
     "Evidence",
     "ImageError",
     "LgcaError",
@@ -80,6 +91,7 @@ __all__ = [
     "StoreError",
     "StoreInfo",
     "SweepReport",
+    "Triage",
     "classify",
     "clean_store",
     "delete_run",

@@ -1,9 +1,23 @@
 """The plugin's operators: forms and execution for the App. All the work is done by ``lgca_plugin``."""
 
 from .classify import Classify
+from .decide import Decide, ExportDecisions, UndoDecision
 from .describe import DescribeClasses
+from .evaluate import Evaluate
 from .rescore import Rescore
 from .runs import DeleteRun
 from .suggest import SuggestSettings
+from .triage import Triage
 
-OPERATORS = (Classify, Rescore, SuggestSettings, DescribeClasses, DeleteRun)
+OPERATORS = (
+    Classify,
+    Rescore,
+    SuggestSettings,
+    Triage,
+    Decide,
+    UndoDecision,
+    ExportDecisions,
+    Evaluate,
+    DescribeClasses,
+    DeleteRun,
+)

@@ -9,13 +9,14 @@ from fiftyone.operators import types
 
 from ..lgca_plugin.dataset.runs import delete_run, list_runs, stored_fields
 from ..lgca_plugin.dataset.target import image_samples
+from ..lgca_plugin.dataset.triage_fields import DECISION, triage_field
 from ..lgca_plugin.errors import ConfigError
 from .forms import refusal
 from .outlook import UNREADABLE, remembered
 
 
 class DeleteRun(foo.Operator):
-    """Deletes a run: its record, its fields and the embeddings that it alone holds, and nothing else."""
+    """Deletes a run and all that belongs to it, and nothing else."""
 
     @property
     def config(self) -> Any:
@@ -115,7 +116,12 @@ def loss(ctx: Any, run_key: str) -> str:
         return f"The record of run {run_key!r} can't be read: {error}"
     predictions = next((field for field in fields if dataset.has_field(field)), None)  # a method's field comes first
     predicted = image_samples(dataset).count(predictions) if predictions else 0
-    return (
-        f"The fields {', '.join(fields)} of {predicted:,} predicted samples, the run's record, and those of its stored "
-        "embeddings that no other run holds; nothing else."
+    sentence = (
+        f"The fields {', '.join(fields)} of {predicted:,} predicted samples, the run's record, saved views and "
+        "evaluations, and those of its stored embeddings that no other run holds; nothing else."
     )
+    decided = triage_field(run_key, DECISION)
+    decisions = image_samples(dataset).count(f"{decided}.action") if dataset.has_field(decided) else 0
+    if decisions:
+        sentence += f" {decisions:,} decisions about labels go with it: export them first. Corrected labels stay."
+    return sentence

@@ -84,15 +84,40 @@ def failed(request):
 
 
 @pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, tmp_path_factory):
+def fresh_store(request, monkeypatch, tmp_path_factory):
     """Gives every test a store of its own, so that no test finds what another has encoded.
 
-    Fixtures of wider scope use the session's. A module whose tests look at what such a fixture has stored overrides
-    this one.
+    Fixtures of wider scope use the session's, and so do the tests in the App, whose server is a process of its own. A
+    module whose tests look at what such a fixture has stored overrides this one.
     """
+    if request.node.get_closest_marker("app"):
+        return Path(os.environ["LGCA_STORE_DIR"])
     folder = tmp_path_factory.mktemp("store")
     monkeypatch.setenv("LGCA_STORE_DIR", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """The address of the App's server, which runs as long as the tests do."""
+    from app_harness import find_browser, missing_browser_reason, on_ci, running_app
+
+    if not find_browser():
+        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
+    with running_app(tmp_path_factory.mktemp("app") / "server.log") as found:
+        yield found
+
+
+@pytest.fixture
+def app(address, failed, request):
+    """The App in a browser of its own; ``PAGE_HEIGHT`` of a module is the height of its pages, in pixels."""
+    from app_harness import App, browser_page
+
+    with browser_page(height=getattr(request.module, "PAGE_HEIGHT", 1000)) as page:
+        app = App(page, address)
+        yield app
+        if failed():
+            app.screenshot(f"failed_{request.node.name}")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import uuid
 
 import fiftyone as fo
 import pytest
-from app_harness import App, browser_page, find_browser, missing_browser_reason, on_ci, running_app
+from app_harness import App, browser_page, running_app
 
 import lgca_plugin as lgca
 
@@ -14,23 +14,6 @@ pytestmark = pytest.mark.app
 
 LABELS = "ground_truth.label"
 LABEL = "Classify zero-shot (CLIP, WCA, LGCA)"
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    if not find_browser():
-        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
-    with running_app(tmp_path_factory.mktemp("app") / "server.log") as found:
-        yield found
-
-
-@pytest.fixture
-def app(address, failed, request):
-    with browser_page() as page:
-        app = App(page, address)
-        yield app
-        if failed():
-            app.screenshot(f"failed_{request.node.name}")
 
 
 @pytest.fixture
@@ -44,10 +27,14 @@ def birds(demo_images):
     fo.delete_dataset(dataset.name)
 
 
-def test_app__opens_without_a_dataset(app):
-    app.open_home()
-    app.page.get_by_placeholder("Select dataset").wait_for()
-    app.screenshot("home")
+@pytest.mark.usefixtures("address")  # skips where there is no browser
+def test_app__opens_without_a_dataset(tmp_path):
+    """In an App that has just started: it would open the dataset that was open last."""
+    with running_app(tmp_path / "server.log") as own_address, browser_page() as page:
+        app = App(page, own_address)
+        app.open_home()
+        page.get_by_placeholder("Select dataset").wait_for()
+        app.screenshot("home")
 
 
 def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):

@@ -1,6 +1,7 @@
 """What a triage finds in batches of images equals what the evidence on each image says."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,12 @@ from lgca_plugin.method.scores import METHODS
 from lgca_plugin.method.verdicts import Question, Verdicts
 
 IMAGES = 60
+
+
+def stacked(world, images):
+    """The world's images as a batch."""
+    step, chain = (np.broadcast_to(array, (images, len(array))) for array in (world.step, world.chain))
+    return SimpleNamespace(regions=world.regions, whole=world.whole, step=step, chain=chain)
 
 
 def evidence(world, methods, vectors, image):
@@ -56,14 +63,7 @@ def test_findings__are_those_of_the_evidence_on_each_image(crops, chains):
         n_crops=N_CROPS,
         n_chains=N_CHAINS,
     )
-    found = finder.find(
-        regions=world.regions,
-        whole=world.whole,
-        step=np.broadcast_to(world.step, (IMAGES, len(world.step))),
-        chain=np.broadcast_to(world.chain, (IMAGES, len(world.chain))),
-        crops_label=labels["wca"],
-        chains_label=labels["lgca"],
-    )
+    found = finder.find(stacked(world, IMAGES), crops_label=labels["wca"], chains_label=labels["lgca"])
     one_by_one = [evidence(world, methods, vectors, image) for image in range(IMAGES)]
     sizes = [np.nan if one.case is None else one.case.size for one in one_by_one]
     np.testing.assert_array_equal(found.case_size, sizes)
@@ -83,6 +83,5 @@ def test_vectors__are_those_that_the_scores_come_from():
         n_crops=N_CROPS,
         n_chains=N_CHAINS,
     )
-    step, chain = (np.broadcast_to(array, (9, len(array))) for array in (world.step, world.chain))
-    vectors = finder.vectors(method, regions=world.regions, whole=world.whole, step=step, chain=chain)
+    vectors = finder.vectors(method, stacked(world, 9))
     np.testing.assert_allclose(vectors @ world.class_vectors(method).T, world.scores(method), atol=1e-6)

@@ -40,7 +40,7 @@ def mean_probabilities(logits, labels):
 
 
 def slow_suspects(probabilities, labels):
-    """Confident learning, sample by sample: suspects, and the confident joint as counts by (given, believed)."""
+    """Confident learning, sample by sample: whom it counts, and the confident joint as counts by (given, believed)."""
     n, classes = probabilities.shape
     thresholds = {}
     for k in range(classes):
@@ -76,8 +76,12 @@ def test_find_label_errors__suspects_equal_a_plain_loop(n, classes):
     logits, labels, _ = world(n, classes, seed=1)
     found = find(logits, labels, classes)
     probabilities = mean_probabilities(logits, labels)
-    suspects, joint = slow_suspects(probabilities, labels)
+    counted, joint = slow_suspects(probabilities, labels)
+    own = [float(probabilities[i, labels[i]]) for i in range(n)]
+    lowest = sorted(range(n), key=lambda i: own[i])[: len(counted)]
+    suspects = sorted(i for i in lowest if probabilities[i].max() - own[i] > 1e-6)
     assert np.flatnonzero(found.suspect).tolist() == suspects and suspects
+    assert suspects != counted  # on these data the two rules differ
     assert found.joint.estimated_errors == pytest.approx(slow_estimate(joint, labels), abs=0.5 + 0.02 * n)
 
 
@@ -91,8 +95,8 @@ def test_find_label_errors__equals_cleanlabs_own_functions(n, classes):
     found = find(logits, labels, classes)
     each = [calibrate(values.copy(), labels).probabilities for values in logits.values()]
     mean = np.mean(each, axis=0)
-    issues = find_label_issues(labels, mean, filter_by="confident_learning", n_jobs=1)
-    np.testing.assert_array_equal(found.suspect, issues)
+    issues = find_label_issues(labels, mean, filter_by="low_self_confidence", n_jobs=1)
+    np.testing.assert_array_equal(found.suspect, issues & (mean.argmax(axis=1) != labels))
     estimate = num_label_issues(labels, mean, estimation_method="off_diagonal_calibrated")
     assert abs(found.joint.estimated_errors - estimate) <= 1
     scores = get_label_quality_ensemble_scores(labels, each, weight_ensemble_members_by="uniform", verbose=False)
@@ -137,9 +141,9 @@ def test_find_label_errors__finds_wrong_labels():
     wrong = labels != truth
     first = np.argsort(found.quality)[: wrong.sum()]
     assert wrong[first].mean() > 0.75
-    assert wrong[found.suspect].mean() > 0.6 and found.suspect[wrong].mean() > 0.7
+    assert wrong[found.suspect].mean() > 0.6 and found.suspect[wrong].mean() > 0.8
     right = found.suggestion[found.suspect & wrong] == truth[found.suspect & wrong]
-    assert right.mean() > 0.9
+    assert right.mean() > 0.85
     assert 0.5 * wrong.sum() < found.joint.estimated_errors < 2 * wrong.sum()
     assert found.fitted_errors == pytest.approx(wrong.sum(), rel=0.15)
 

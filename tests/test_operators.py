@@ -589,7 +589,7 @@ def test_run__keeps_embeddings_of_crops_unless_told_not_to(birds, classes):
 def test_delete__says_that_stored_embeddings_go_and_takes_them(birds, classes):
     run_it(birds, **typed(*classes, **LIGHT))
     loss = form(birds, DELETE, run_key="zeroshot")[0]["loss"].view.description
-    assert loss.endswith("and those of its stored embeddings that no other run holds; nothing else.")
+    assert loss.endswith("evaluations, and those of its stored embeddings that no other run holds; nothing else.")
     foo.get_operator(DELETE)(birds, "zeroshot")
     assert lgca.store_info().runs == []
 

@@ -4,7 +4,6 @@ import uuid
 
 import fiftyone as fo
 import pytest
-from app_harness import App, browser_page, find_browser, missing_browser_reason, on_ci, running_app
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
@@ -12,40 +11,12 @@ from lgca_plugin.demo.dataset import draw_images
 
 pytestmark = pytest.mark.app
 
+PAGE_HEIGHT = 1400
+
 LABEL = "Rescore a zero-shot run"
 SMALL = lgca.RegionConfig(crops=14)
 COUNT = 60
 GONE = ("blue tit", "redpoll")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def module_store(tmp_path_factory):
-    """One store for the module: the App's server is a process of its own, with the environment it was started in."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(tmp_path_factory.mktemp("store")))
-        yield
-
-
-@pytest.fixture(autouse=True)
-def fresh_store():
-    """Keeps the tests on the module's store."""
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    if not find_browser():
-        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
-    with running_app(tmp_path_factory.mktemp("app") / "server.log") as found:
-        yield found
-
-
-@pytest.fixture
-def app(address, failed, request):
-    with browser_page(height=1400) as page:
-        app = App(page, address)
-        yield app
-        if failed():
-            app.screenshot(f"failed_{request.node.name}")
 
 
 @pytest.fixture(scope="module")

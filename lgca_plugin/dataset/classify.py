@@ -19,7 +19,7 @@ from .plan import Plan, Prepared, check_request, prepare
 from .progress import drive
 from .results import Writer, check_current, record_outcome
 from .run import Run
-from .runs import DONE, INTERRUPTED, RUNNING, forget_run, register_run
+from .runs import DONE, INTERRUPTED, RUNNING, decided, forget_run, register_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -235,11 +235,15 @@ def open_run(plan: Prepared) -> tuple[Run, str | None]:
     dataset = request.target.dataset
     if request.run is not None:
         check_current(request.run)
-    replaced = forget_run(dataset, request.run_key) if request.replaces else None
-    run = request.run or register_run(dataset, request.run_key, plan.config, {})
+    # Decisions are a person's, and about labels: they outlive the predictions that suggested them.
+    kept = decided(dataset, request.run_key) if request.replaces else {}
+    made_before = kept.pop("made", {})
+    replaced = forget_run(dataset, request.run_key, keep=kept.get("triage_fields", ())) if request.replaces else None
+    run = request.run or register_run(dataset, request.run_key, plan.config, kept)
     f.declare_fields(dataset, request.run_key, request.methods)
     if "made" not in run.results:
-        run.results["made"] = f.arrange_app(dataset, request.run_key, request.methods)
+        made = f.arrange_app(dataset, request.run_key, request.methods)
+        run.results["made"] = {name: done or bool(made_before.get(name)) for name, done in made.items()}
     run.results["status"] = RUNNING
     run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}
     run.results["total"] = len(plan.sample_ids)

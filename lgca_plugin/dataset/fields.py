@@ -6,6 +6,7 @@ import colorsys
 from typing import TYPE_CHECKING, Any
 
 from ..shown import explained_method
+from .triage_fields import COMPUTED, DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ _REGION_ATTRIBUTES = {
     "contribution": "FloatField",
     "misleading": "BooleanField",
 }
-RESERVED_NAMES = ("regions", "error", "case", "stability", "misleading", "label_quality")
+RESERVED_NAMES = ("regions", "error", *COMPUTED, DECISION)
 """What a run's fields other than predictions are called, so no method may be."""
 
 _GOLDEN_ANGLE = 0.618033988749895
@@ -131,6 +132,20 @@ def arrange_app(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) ->
         config.color_scheme = scheme
     dataset.save()
     return made
+
+
+def join_group(dataset: fo.Dataset, run_key: str, fields: Sequence[str]) -> None:
+    """Shows fields in a run's group of the App's sidebar, where that is still there, after those that are in it."""
+    config = dataset.app_config
+    groups = config.sidebar_groups or []
+    own = next((group for group in groups if group.name == run_key), None)
+    if own is None or all(field in own.paths for field in fields):
+        return
+    for group in groups:
+        group.paths = [path for path in group.paths if group is own or path.split(".")[0] not in fields]
+    own.paths = [*own.paths, *(field for field in fields if field not in own.paths)]
+    config.sidebar_groups = groups
+    dataset.save()
 
 
 def forget_fields(dataset: fo.Dataset, run_key: str, fields: Sequence[str], made: Mapping[str, bool]) -> None:

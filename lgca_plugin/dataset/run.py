@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from ..config import RunConfig
+    from ..evaluation import Evaluation
     from ..figure_page import Theme
     from ..method.account import Evidence
     from ..method.scores import Method
     from ..method.sweep import SweepReport
     from ..model.encoder import Encoder
     from .classify import Progress
+    from .queue import Triage
 
 
 class Run:
@@ -215,6 +217,92 @@ class Run:
             max_samples=max_samples,
         )
         return drive(iter_sweep(request, encoder=encoder), progress, unit="samples")
+
+    def triage(
+        self,
+        ground_truth: str | None = None,
+        *,
+        methods: Sequence[str] | None = None,
+        corrected_field: str | None = None,
+        encoder: Encoder | None = None,
+        progress: bool | Callable[[Progress], object] | None = None,
+    ) -> Triage:
+        """Sorts the samples by what needs a look: who disagrees, which crops misled, which labels are likely wrong.
+
+        From the store of embeddings: no image is encoded. Writes ``K_case``, ``K_misleading``, ``K_stability``,
+        ``K_label_quality`` and, on suspected label errors, ``K_suggestion``; and saved views of them. Decisions that
+        were made before stay.
+
+        Args:
+            ground_truth: Classification field with the labels in question; None takes the run's. Where the run has none
+                either, samples are sorted by disagreement alone
+            methods: names of the three that are compared, one that looks at the whole image, one at crops and one at
+                crops that grow; None takes ``clip``, ``wca`` and ``lgca``, or what the run has in their place
+            corrected_field: field that corrected labels will be written to; None takes the name of the label field with
+                ``_corrected``
+            encoder: as in :meth:`rescore`
+            progress: as in :meth:`rescore`
+
+        Returns:
+            the triage: its report, the queue of suspects, and the curator's decisions
+
+        Raises:
+            ConfigError: if an argument is wrong, the run lacks one of the three predictions, or no sample has them all;
+                before anything is written
+            ModelUnavailableError: if texts are not stored and the model can't be loaded
+            StoreError: if the store can't be read
+        """
+        from .triage import iter_triage
+        from .triage_plan import check_triage
+
+        request = check_triage(self, ground_truth=ground_truth, methods=methods, corrected_field=corrected_field)
+        return drive(iter_triage(request, encoder=encoder), progress, unit="samples")
+
+    def last_triage(self) -> Triage:
+        """Gives the triage that was made last, with its queue and its decisions.
+
+        Raises:
+            ConfigError: if the run has not been triaged
+        """
+        from .queue import Triage
+
+        return Triage.of(self)
+
+    def evaluate(
+        self,
+        ground_truth: str | None = None,
+        *,
+        methods: Sequence[str] | None = None,
+        confidence: float = 0.95,
+        progress: bool | Callable[[Progress], object] | None = None,
+    ) -> Evaluation:
+        """Compares the methods with labels, all on the same samples, and with each other.
+
+        Each method gets a FiftyOne evaluation of its own (eval key ``K_<method>_eval``), which the App's Model
+        Evaluation panel opens; they are deleted with the run. ``print(evaluation)`` gives the table.
+
+        Args:
+            ground_truth: Classification field with the labels, the given or the corrected ones; None takes the run's
+            methods: names of the run's methods; None takes all
+            confidence: of the intervals, in (0, 1)
+            progress: as in :meth:`rescore`
+
+        Returns:
+            accuracies with Wilson intervals, and for each pair McNemar's exact test and an interval of the difference
+
+        Raises:
+            ConfigError: if an argument is wrong or no sample has both a label and all predictions; before anything is
+                written
+        """
+        from .evaluate import evaluate
+
+        return evaluate(self, ground_truth, methods=methods, confidence=confidence, progress=progress)
+
+    def last_evaluation(self) -> Evaluation | None:
+        """Gives what the last :meth:`evaluate` has found; None where there is nothing."""
+        from .evaluate import last_evaluation
+
+        return last_evaluation(self)
 
     def evidence(self, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
         """Gives everything about one sample: which regions decided, which misled, and how firm the answers are.

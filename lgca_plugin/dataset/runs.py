@@ -12,8 +12,11 @@ from .run import Run
 from .store import Store, store_exists
 from .target import root_dataset
 from .tokens import forget_token, new_token, run_token
+from .triage_fields import DECISION, triage_field
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import fiftyone as fo
 
 PACKAGE = "fiftyone-lgca"
@@ -33,9 +36,10 @@ def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: 
 
 
 def delete_run(dataset: fo.Dataset, run_key: str) -> None:
-    """Deletes a run, of whatever release: its record, its fields and its stored embeddings, and nothing else.
+    """Deletes a run, of whatever release, and nothing else.
 
-    Embeddings that another run holds, too, stay.
+    Its record, its fields, those of its triage with the decisions included, its saved views, its evaluations and its
+    stored embeddings go. Embeddings that another run holds, too, stay, and so do corrected labels.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
@@ -47,20 +51,53 @@ def delete_run(dataset: fo.Dataset, run_key: str) -> None:
             store.delete_run(token)
 
 
-def forget_run(dataset: fo.Dataset, run_key: str) -> str | None:
-    """Deletes a run's record and fields; its embeddings stay, under the token that is returned."""
+def forget_run(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -> str | None:
+    """Deletes a run's record, fields, saved views and evaluations; its embeddings stay, under the token returned.
+
+    Args:
+        dataset: the dataset
+        run_key: the run's key
+        keep: fields that stay
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+    """
     dataset = root_dataset(dataset)
+    results = _stored_results(dataset, run_key)
     fields = stored_fields(dataset, run_key)
-    made = _stored_results(dataset, run_key).get("made") or {}
     token = run_token(dataset, run_key)
     forget_token(dataset, run_key)  # first, so that a process that still writes to the run stops
-    forget_fields(dataset, run_key, fields, made)
+    if results.get("views"):
+        from .saved_views import forget_views
+
+        forget_views(dataset, results["views"])
+    if results.get("evaluation"):
+        from .evaluate import forget_evaluations
+
+        forget_evaluations(dataset, results)
+    forget_fields(dataset, run_key, [field for field in fields if field not in keep], results.get("made") or {})
     dataset.delete_run(run_key)
     return token
 
 
+def record(run: Run, **entries: Any) -> None:
+    """Writes entries into a run's record, beside what anybody else has written there since the run was loaded."""
+    run.results = {**_stored_results(run.dataset, run.key), **entries}
+    run.save()
+
+
+def decided(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
+    """Gives the part of a run's results that says where its decisions are: what a run that replaces it takes over."""
+    dataset = root_dataset(dataset)
+    results = _stored_results(dataset, run_key)
+    field = triage_field(run_key, DECISION)
+    if field not in results.get("triage_fields", ()) or field not in dataset.get_field_schema():
+        return {}
+    return {"triage_fields": [field], "made": results.get("made") or {}}
+
+
 def stored_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
-    """Lists the fields that belong to a run, of whatever release.
+    """Lists the fields that belong to a run, of whatever release, those of its triage included.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
@@ -70,7 +107,8 @@ def stored_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
     if run_key not in runs:
         known = f"its runs are {', '.join(runs)}" if runs else "it has none yet"
         raise RunNotFoundError(f"dataset {dataset.name!r} has no zero-shot run {run_key!r}; {known}")
-    return list(dataset.get_run_info(run_key).config.fields)
+    of_triage = _stored_results(dataset, run_key).get("triage_fields", ())
+    return [*dataset.get_run_info(run_key).config.fields, *of_triage]
 
 
 def list_runs(dataset: fo.Dataset) -> list[str]:

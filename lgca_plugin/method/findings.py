@@ -6,7 +6,7 @@ The same numbers as :class:`~.account.Evidence` gives for one image, from arrays
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -24,6 +24,26 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
+
+
+class Regions(Protocol):
+    """Several images and their regions, stacked."""
+
+    @property
+    def regions(self) -> FloatArray:
+        """``[b, n, d]`` unit region embeddings."""
+
+    @property
+    def whole(self) -> FloatArray:
+        """``[b, d]`` unit embeddings of the whole images."""
+
+    @property
+    def step(self) -> IntArray:
+        """``[b, n]`` expansion step of each region, 0 for the sampled crops."""
+
+    @property
+    def chain(self) -> IntArray:
+        """``[b, n]`` number of the crop that each region grew from."""
 
 
 @dataclass(frozen=True)
@@ -61,23 +81,11 @@ class Finder:
     n_crops: int
     n_chains: int
 
-    def find(
-        self,
-        *,
-        regions: FloatArray,
-        whole: FloatArray,
-        step: IntArray,
-        chain: IntArray,
-        crops_label: IntArray,
-        chains_label: IntArray,
-    ) -> Findings:
+    def find(self, images: Regions, *, crops_label: IntArray, chains_label: IntArray) -> Findings:
         """Looks at a batch.
 
         Args:
-            regions: ``[b, n, d]`` unit region embeddings
-            whole: ``[b, d]`` unit embeddings of the whole images
-            step: ``[b, n]`` expansion step of each region, 0 for the sampled crops
-            chain: ``[b, n]`` number of the crop that each region grew from
+            images: b images
             crops_label: ``[b]`` class index of the crop method's label
             chains_label: ``[b]`` class index of the other's
 
@@ -85,46 +93,38 @@ class Finder:
             the findings
         """
         vectors = self.class_vectors[self.chains.name]
-        scores = class_scores(regions, vectors)
-        return Findings(
-            *self._cases(regions, whole, step, chain, scores, crops_label, chains_label),
-            stability(
-                self.chains,
-                regions=regions,
-                whole=whole,
-                step=step,
-                chain=chain,
-                n_crops=self.n_crops,
-                n_chains=self.n_chains,
-                class_vectors=vectors,
-                logit_scale=self.logit_scale,
-                region_scores=scores,
-                labels=chains_label,
-            ),
+        scores = class_scores(images.regions, vectors)
+        firm = stability(
+            self.chains,
+            regions=images.regions,
+            whole=images.whole,
+            step=images.step,
+            chain=images.chain,
+            n_crops=self.n_crops,
+            n_chains=self.n_chains,
+            class_vectors=vectors,
+            logit_scale=self.logit_scale,
+            region_scores=scores,
+            labels=chains_label,
         )
+        return Findings(*self._cases(images, scores, crops_label, chains_label), firm)
 
-    def vectors(
-        self, method: Method, *, regions: FloatArray, whole: FloatArray, step: IntArray, chain: IntArray
-    ) -> NDArray[np.float32]:
-        """Computes ``[b, d]`` a method's image vectors, where they are not kept; arguments as of :meth:`find`."""
-        weights = self._weights(method, regions, whole, step, chain)
-        return image_vector(regions, whole, weights.astype(np.float32), method.global_weight).astype(np.float32)
+    def vectors(self, method: Method, images: Regions) -> NDArray[np.float32]:
+        """Computes ``[b, d]`` a method's image vectors, where they are not kept."""
+        weights = self._weights(method, images.regions, images.whole, images.step, images.chain)
+        vectors = image_vector(images.regions, images.whole, weights.astype(np.float32), method.global_weight)
+        return vectors.astype(np.float32)
 
     def _cases(
-        self,
-        regions: FloatArray,
-        whole: FloatArray,
-        step: IntArray,
-        chain: IntArray,
-        chains_scores: FloatArray,
-        crops_label: IntArray,
-        chains_label: IntArray,
+        self, images: Regions, chains_scores: FloatArray, crops_label: IntArray, chains_label: IntArray
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        size, proven = np.full(len(regions), np.nan), np.ones(len(regions), dtype=bool)
+        """Finds the misleading-crop cases among the images on which the two disagree: sizes, and whether proven."""
+        size, proven = np.full(len(crops_label), np.nan), np.ones(len(crops_label), dtype=bool)
         differ = np.flatnonzero(crops_label != chains_label)
         if not len(differ):
             return size, proven
-        regions, whole, step, chain = regions[differ], whole[differ], step[differ], chain[differ]
+        regions, whole = images.regions[differ], images.whole[differ]
+        step, chain = images.step[differ], images.chain[differ]
         a, b = crops_label[differ], chains_label[differ]
         vectors = self.class_vectors[self.crops.name]
         weights = self._weights(self.crops, regions, whole, step, chain)

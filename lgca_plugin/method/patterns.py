@@ -63,7 +63,7 @@ WITHOUT_LABEL = tuple(case for case in Case if case not in WITH_LABEL)
 _MEANINGS = {
     Case.ALL_AGREE: "CLIP, WCA and LGCA give the same answer.",
     Case.CLIP_DIFFERS: "WCA and LGCA agree against CLIP: details say something else than the whole image.",
-    Case.WCA_MISLED: "Without some crops WCA would say what LGCA says, and CLIP does not back WCA; who is right, is open.",
+    Case.WCA_MISLED: "Without some crops WCA would say what LGCA says; CLIP does not back WCA; who is right is open.",
     Case.WCA_DIFFERS: "CLIP and LGCA agree against WCA, and no misleading crops explain it.",
     Case.LGCA_DIFFERS: "CLIP and WCA agree against LGCA: grown regions say something else.",
     Case.ALL_DIFFER: "Three answers, and no misleading crops explain WCA's.",

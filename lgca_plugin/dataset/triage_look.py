@@ -1,0 +1,157 @@
+"""What the store of embeddings says of a run's samples: misleading crops, stability, and how likely labels are."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..config import RegionPlan
+from ..method.findings import Finder
+from ..method.label_errors import find_label_errors
+from .classify import Progress
+from .replay import replay_batches
+from .rescore_plan import changed_texts
+from .texts import StoredTexts
+from .triage_scores import RunScores
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import NDArray
+
+    from ..method.label_errors import LabelErrors
+    from ..method.scores import ClassVectors, Method
+    from ..model.encoder import Encoder
+    from .store import Store
+    from .store_rows import StoredRun
+    from .triage_plan import TriageRequest
+    from .triage_samples import TriageSamples
+
+
+@dataclass(kw_only=True)
+class Looked:
+    """What was found of n samples; nan or False where nothing was.
+
+    Attributes:
+        case_size: ``[n]`` size of the misleading-crop case; nan where there is none
+        unproven: how many of these sizes are not proven to be the smallest
+        stability: ``[n]`` of the label of the method with chains, in [0, 1]
+        with_vectors: ``[n]`` whether the image vectors of all methods are in the store
+        with_regions: ``[n]`` whether the region embeddings are
+        unedited: ``[n]`` whether all labels are those that the stored image vectors give
+        judged: ``[m]`` rows, ascending, whose labels have been judged
+        errors: what was found of those; None where there are none
+        warnings: sentences for the user
+    """
+
+    case_size: NDArray[np.float64]
+    stability: NDArray[np.float64]
+    with_vectors: NDArray[np.bool_]
+    with_regions: NDArray[np.bool_]
+    unedited: NDArray[np.bool_]
+    judged: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    errors: LabelErrors | None = None
+    unproven: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def nothing(cls, n: int) -> Looked:
+        """Makes the findings of n samples before anything is known."""
+        nan, false = np.full((2, n), np.nan), np.zeros((3, n), dtype=bool)
+        return cls(case_size=nan[0], stability=nan[1], with_vectors=false[0], with_regions=false[1], unedited=false[2])
+
+
+def look(
+    request: TriageRequest, samples: TriageSamples, store: Store, stored: StoredRun, *, encoder: Encoder | None = None
+) -> Generator[Progress, None, Looked]:
+    """Goes through the embeddings of a run's samples; yields progress.
+
+    Args:
+        request: the triage
+        samples: the samples
+        store: the store
+        stored: the run's entry in it
+        encoder: the run's encoder, where the caller has it loaded
+
+    Returns:
+        the findings
+
+    Raises:
+        ConfigError: if texts are not stored and ``encoder`` is another one
+        ModelUnavailableError: if texts are not stored and the model can't be loaded
+    """
+    run = request.run
+    found = Looked.nothing(len(samples.ids))
+    plan = RegionPlan.of(run.config.methods, run.config.regions)
+    texts = StoredTexts(store, stored, run, encoder)
+    vectors = _class_vectors(request, texts)
+    row_of = {id_: row for row, id_ in enumerate(samples.ids)}
+    scores = RunScores(store, stored, plan, row_of, vectors, texts.logit_scale)
+    kept = [method for method in run.config.methods if scores.is_kept(method)]
+    _match(found, samples, scores, kept)
+    _, crops, chains = request.compared
+    finder = Finder(
+        crops=crops,
+        chains=chains,
+        class_vectors=vectors,
+        logit_scale=texts.logit_scale,
+        n_crops=plan.n_crops,
+        n_chains=plan.n_chains,
+    )
+    others = [method for method in request.judging if not scores.is_kept(method)]
+    ids = [id_ for id_, held in zip(samples.ids, found.with_vectors.tolist(), strict=True) if held]
+    done, total = 0, 2 * len(samples.ids)  # the other half is writing
+    yield Progress(0, total, "Looking for misleading crops")
+    with closing(replay_batches(store, stored, ids, plan)) as batches:
+        for batch, incomplete in batches:
+            if batch is not None:
+                rows = np.array([row_of[id_] for id_ in batch.ids])
+                seen = finder.find(
+                    batch,
+                    crops_label=samples.answers[crops.name][rows],
+                    chains_label=samples.answers[chains.name][rows],
+                )
+                found.case_size[rows], found.stability[rows] = seen.case_size, seen.stability
+                found.with_regions[rows] = True
+                found.unproven += int((~seen.proven).sum())
+                for method in others:
+                    scores.add(method, batch.ids, finder.vectors(method, batch))
+            done += len(incomplete) + (0 if batch is None else len(batch))
+            yield Progress(done, total, f"Regions of {done:,} of {len(ids):,} images")
+    _match(found, samples, scores, [*kept, *others])
+    found.case_size[~found.unedited] = np.nan
+    found.stability[~found.unedited] = np.nan
+    found.judged = np.flatnonzero(found.unedited & (samples.truth >= 0))
+    if len(found.judged):
+        yield Progress(total // 2, total, f"Judging {len(found.judged):,} labels")
+        logits = {method.name: scores.logits(method, found.judged) for method in request.judging}
+        found.errors = find_label_errors(logits, samples.truth[found.judged], classes=len(run.config.classes))
+        found.warnings += found.errors.warnings
+    return found
+
+
+def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: list[Method]) -> None:
+    """Finds which samples have their image vectors, and which labels are still those that these give."""
+    found.with_vectors[:] = True
+    found.unedited[:] = True
+    for method in methods:
+        there, same = scores.matching(method, samples.answers[method.name])
+        found.with_vectors &= there
+        found.unedited &= same
+
+
+def _class_vectors(request: TriageRequest, texts: StoredTexts) -> dict[str, NDArray[np.float32]]:
+    """Computes the class vectors of the run's methods, once for methods that share them."""
+    run = request.run
+    prompts = changed_texts(run, run.config.classes, None)
+    distinct: dict[tuple[ClassVectors, float], NDArray[np.float32]] = {}
+    vectors = {}
+    for method in run.config.methods:
+        kind = (method.class_vectors, method.text_scale if method.class_vectors == "weighted" else 0.0)
+        if kind not in distinct:
+            distinct[kind] = prompts.class_vectors(texts, method)
+        vectors[method.name] = distinct[kind]
+    return vectors

@@ -1,0 +1,128 @@
+"""Before a triage: what is asked for is checked here, and nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from ..method.scores import CONTROLS
+from .corrected import check_corrected_field, default_corrected_field
+from .fields import run_fields
+from .target import Target
+from .triage_fields import COMPUTED, DECISION, triage_field
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..method.scores import Method
+    from .run import Run
+
+ROLES = {"none": "the whole image", "crops": "crops", "chains": "crops that grow"}
+"""What the three compared methods look at, by ``Method.regions``, in their order."""
+
+_PREFERRED = ("clip", "wca", "lgca")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriageRequest:
+    """A triage that has been checked as far as that needs neither the samples nor the store.
+
+    Attributes:
+        run: the run
+        ground_truth: label field; None for a triage without labels
+        compared: the methods on the whole image, on crops, and on crops that grow
+        judging: the methods whose probabilities judge the labels: all of the run's but the controls
+        corrected_field: field that corrected labels go to
+        warnings: sentences for the user
+    """
+
+    run: Run
+    ground_truth: str | None
+    compared: tuple[Method, Method, Method]
+    judging: tuple[Method, ...]
+    corrected_field: str
+    warnings: tuple[str, ...]
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that the triage writes."""
+        return [triage_field(self.run.key, name) for name in COMPUTED]
+
+
+def check_triage(
+    run: Run,
+    *,
+    ground_truth: str | None = None,
+    methods: Sequence[str] | None = None,
+    corrected_field: str | None = None,
+) -> TriageRequest:
+    """Checks what is asked for; arguments as in :meth:`lgca_plugin.Run.triage`.
+
+    Raises:
+        ConfigError: if an argument is wrong, or the run lacks one of the three predictions
+    """
+    target = Target.whole(run.dataset)
+    warnings = []
+    field = run.config.ground_truth if ground_truth is None else ground_truth
+    if ground_truth is None and field is not None and not target.is_label_field(field):
+        warnings.append(f"field {field!r}, which the run took its labels from, is no label field any more: no labels")
+        field = None
+    if field is not None:
+        target.check_label_field(field)
+        if field in run_fields(run.key, run.config.methods):
+            raise ConfigError(f"ground_truth is {field!r}, a prediction of this very run; name a field with labels")
+    corrected = default_corrected_field(run.key, field) if corrected_field is None else corrected_field
+    check_corrected_field(run.dataset, run.key, corrected, field)
+    _check_fields_are_free(run)
+    return TriageRequest(
+        run=run,
+        ground_truth=field,
+        compared=_compared(run, methods),
+        judging=tuple(method for method in run.config.methods if method.name not in CONTROLS) or run.config.methods,
+        corrected_field=corrected,
+        warnings=tuple(warnings),
+    )
+
+
+def can_be_triaged(methods: Sequence[Method]) -> bool:
+    """Tells whether a run of these methods has the three predictions that a triage compares."""
+    return {method.regions for method in methods} == set(ROLES)
+
+
+def _compared(run: Run, methods: Sequence[str] | None) -> tuple[Method, Method, Method]:
+    """Finds the method of each role: the one that was named, or the published one, or the first that is no control."""
+    own = {method.name: method for method in run.config.methods}
+    for name in methods or ():
+        if name not in own:
+            raise ConfigError(f"there is no method {name!r} in run {run.key!r}; choose from {', '.join(own)}")
+    found = []
+    for regions, looks_at in ROLES.items():
+        playing = [method for method in own.values() if method.regions == regions]
+        named = [method for method in playing if method.name in (methods or ())]
+        if methods is not None and len(named) != 1:
+            raise ConfigError(
+                "methods must name three, one that looks at the whole image, one at crops and one at crops that grow; "
+                f"got {list(methods)!r}, with {len(named)} that look at {looks_at}"
+            )
+        if not playing:
+            raise ConfigError(
+                f"run {run.key!r} has no method that looks at {looks_at}, and a triage compares three: "
+                "classify or rescore with methods=('clip', 'wca', 'lgca') first"
+            )
+        playing.sort(key=lambda method: (method.name not in _PREFERRED, method.name in CONTROLS))
+        found.append(named[0] if named else playing[0])
+    whole, crops, chains = found
+    return whole, crops, chains
+
+
+def _check_fields_are_free(run: Run) -> None:
+    own = set(run.results.get("triage_fields", ()))
+    schema = run.dataset.get_field_schema()
+    for name in (*COMPUTED, DECISION):
+        field = triage_field(run.key, name)
+        if field in schema and field not in own:
+            raise ConfigError(
+                f"field {field!r} exists and was not made by a triage of run {run.key!r}: rename it, or rescore the "
+                "run under another run_key and triage that one"
+            )

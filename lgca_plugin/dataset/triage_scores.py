@@ -1,0 +1,111 @@
+"""The class scores behind a run's predictions, from the store, a method at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..method.scores import class_scores
+from ..predict import ROWS_AT_ONCE, signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..config import RegionPlan
+    from ..method.scores import FloatArray, Method
+    from .store import Store
+    from .store_rows import StoredRun
+
+MATCHES = 1e-4
+"""A label is the one of the stored embeddings if no class scores higher by more: rounding, and what a tie may turn."""
+
+
+class RunScores:
+    """The image vectors of a run's samples, read from the store for one method after the other.
+
+    Args:
+        store: the store
+        stored: the run's entry in it
+        plan: which regions the run has encoded
+        row_of: sample id to row, of the n samples in question
+        class_vectors: method name to ``[C, d]``
+        logit_scale: the encoder's factor on similarities
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        stored: StoredRun,
+        plan: RegionPlan,
+        row_of: Mapping[str, int],
+        class_vectors: Mapping[str, FloatArray],
+        logit_scale: float,
+    ) -> None:
+        self._store = store
+        self._stored = stored
+        self._plan = plan
+        self._row_of = row_of
+        self._class_vectors = class_vectors
+        self._logit_scale = logit_scale
+        self._own: dict[str, NDArray[np.float32]] = {}
+
+    def is_kept(self, method: Method) -> bool:
+        """Tells whether the store keeps the method's image vectors; decisive ones depend on the classes."""
+        name = signature(method, self._plan)
+        return name is not None and name in self._stored.signatures
+
+    def add(self, method: Method, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Takes ``[b, d]`` image vectors of a method that the store does not keep."""
+        if method.name not in self._own:
+            self._own[method.name] = np.full((len(self._row_of), vectors.shape[-1]), np.nan, np.float32)
+        self._own[method.name][[self._row_of[id_] for id_ in ids]] = vectors
+
+    def matching(self, method: Method, answers: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Finds the samples whose image vectors are there, and those whose label is the one that they give.
+
+        Args:
+            method: the method
+            answers: ``[n]`` class index of the label on each sample
+
+        Returns:
+            ``[n]`` and ``[n]``, the second only True where the first is
+        """
+        there, same = np.zeros((2, len(answers)), dtype=bool)
+        for rows, vectors in self._vectors(method):
+            scores = class_scores(vectors, self._class_vectors[method.name])
+            there[rows] = True
+            same[rows] = scores[np.arange(len(rows)), answers[rows]] >= scores.max(axis=1) - MATCHES
+        return there, same
+
+    def logits(self, method: Method, chosen: NDArray[np.int64]) -> Callable[[], NDArray[np.float32]]:
+        """Gives a function that computes ``[m, C]`` logits of chosen rows, ascending, each time it is called."""
+        vectors_of_classes = (self._logit_scale * self._class_vectors[method.name]).astype(np.float32)
+        place = np.full(len(self._row_of), -1)
+        place[chosen] = np.arange(len(chosen))
+
+        def compute() -> NDArray[np.float32]:
+            result = np.empty((len(chosen), len(vectors_of_classes)), np.float32)
+            for rows, vectors in self._vectors(method):
+                wanted = place[rows] >= 0
+                result[place[rows[wanted]]] = class_scores(vectors[wanted], vectors_of_classes)
+            return result
+
+        return compute
+
+    def _vectors(self, method: Method) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Reads rows and their ``[b, d]`` image vectors."""
+        if not self.is_kept(method):
+            own = self._own.get(method.name)
+            if own is not None:
+                there = np.flatnonzero(np.isfinite(own[:, 0]))
+                for start in range(0, len(there), ROWS_AT_ONCE):
+                    rows = there[start : start + ROWS_AT_ONCE]
+                    yield rows, own[rows]
+            return
+        column = self._stored.signatures.index(str(signature(method, self._plan)))
+        for ids, vectors in self._store.image_vectors(self._stored, at_once=ROWS_AT_ONCE):
+            rows = np.array([self._row_of.get(id_, -1) for id_ in ids])
+            yield rows[rows >= 0], vectors[rows >= 0, column]

@@ -1,0 +1,123 @@
+"""What an evaluation of a run's methods against labels found, as numbers, sentences and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from .method.paired import Comparison
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodScore:
+    """How a method does on labelled samples.
+
+    Attributes:
+        eval_key: key of FiftyOne's own evaluation of the method, for ``dataset.load_evaluation_results``
+        correct: samples whose label it finds
+        accuracy: ``correct / samples``, in [0, 1]
+        interval: Wilson's score interval of the accuracy
+        macro_recall: mean over the classes that occur of the share found, in [0, 1]: every class counts the same
+    """
+
+    eval_key: str
+    correct: int
+    accuracy: float
+    interval: tuple[float, float]
+    macro_recall: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How a run's methods do on the same labelled samples, and what the differences between them are worth.
+
+    Printing it gives :meth:`table`.
+
+    Attributes:
+        run_key: the run's key
+        ground_truth: the label field
+        samples: how many samples were used, the same for all methods
+        excluded: reason to the number of samples left out for it; with ``samples``, they sum to the dataset's images
+        confidence: of all intervals; differences with ``p_holm < 1 - confidence`` are called real
+        methods: method name to its score, in the run's order
+        pairs: every method compared with every one before it
+    """
+
+    run_key: str
+    ground_truth: str
+    samples: int
+    excluded: Mapping[str, int]
+    confidence: float
+    methods: Mapping[str, MethodScore]
+    pairs: tuple[Comparison, ...]
+
+    def sentence(self, pair: Comparison) -> str:
+        """Puts a comparison into words: who is better and by how much, or that these samples can't tell."""
+        low, high = (100 * end for end in pair.interval)
+        better = pair.difference > 0
+        of_size = (low, high) if better else (-high, -low)
+        by = f"by {abs(100 * pair.difference):.1f} points ({of_size[0]:.1f} to {of_size[1]:.1f})"
+        word = "better" if better else "worse"
+        if self.is_real(pair):
+            return f"{pair.a} is {word} than {pair.b} {by}"
+        if pair.p < 1 - self.confidence:
+            return f"{pair.a} may be {word} than {pair.b} {by}; in {len(self.pairs)} comparisons that can be chance"
+        images = "this image" if self.samples == 1 else f"these {self.samples:,} images"
+        return f"{pair.a} and {pair.b}: no difference that {images} can show ({signed(low)} to {signed(high)} points)"
+
+    def is_real(self, pair: Comparison) -> bool:
+        """Tells whether a difference is more than chance, all comparisons considered."""
+        return pair.p_holm < 1 - self.confidence
+
+    def table(self) -> str:
+        """Formats the evaluation as text: a line a method, a line a pair, and what the numbers rest on."""
+        width = max(12, *(len(name) + 1 for name in self.methods))
+        lines = [f"{'method':<{width}} {'accuracy':<24} {'macro recall':<14} evaluation"]
+        for name, score in self.methods.items():
+            accuracy = f"{score.accuracy:.1%} ({score.interval[0]:.1%} to {score.interval[1]:.1%})"
+            lines.append(f"{name:<{width}} {accuracy:<24} {score.macro_recall:<14.1%} {score.eval_key}")
+        if self.pairs:
+            lines += ["", f"{'p':<8} {'Holm':<8} difference"]
+            lines += [f"{p_text(pair.p):<8} {p_text(pair.p_holm):<8} {self.sentence(pair)}" for pair in self.pairs]
+        return "\n".join([*lines, "", self.basis()])
+
+    def basis(self) -> str:
+        """Says on what the numbers rest."""
+        left_out = "".join(f" Left out: {count:,} {why}." for why, count in self.excluded.items())
+        tests = " p: exact McNemar test; Holm: corrected for all comparisons." if self.pairs else ""
+        return (
+            f"{self.samples:,} {'sample' if self.samples == 1 else 'samples'} with a label in {self.ground_truth}, the "
+            f"same for all methods; {self.confidence:.0%} intervals.{tests}{left_out}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Gives the evaluation as a JSON-ready dict."""
+        methods = {name: {**asdict(score), "interval": list(score.interval)} for name, score in self.methods.items()}
+        pairs = [{**asdict(pair), "interval": list(pair.interval)} for pair in self.pairs]
+        return {**self.__dict__, "excluded": dict(self.excluded), "methods": methods, "pairs": pairs}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Evaluation:
+        """Reads what :meth:`to_json` gave."""
+        methods = {
+            name: MethodScore(**{**score, "interval": tuple(score["interval"])})
+            for name, score in document["methods"].items()
+        }
+        pairs = tuple(Comparison(**{**pair, "interval": tuple(pair["interval"])}) for pair in document["pairs"])
+        return cls(**{**document, "methods": methods, "pairs": pairs})
+
+    def __str__(self) -> str:
+        return self.table()
+
+
+def p_text(p: float) -> str:
+    """Writes a p value with as many digits as it is worth."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def signed(points: float) -> str:
+    """Writes a difference in points with its sign, and none where it is rounded to nothing."""
+    return "0.0" if abs(points) < 0.05 else f"{points:+.1f}"

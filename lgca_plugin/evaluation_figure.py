@@ -1,0 +1,151 @@
+"""A Plotly figure of an evaluation: what each method finds, and how far apart the methods are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from .evaluation import signed
+from .figure_page import MINUS, PAD, ROW_GAP, Page, Palette, Theme, escape_html, palette_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import plotly.graph_objects as go
+
+    from .evaluation import Evaluation
+    from .method.paired import Interval
+
+MARK: Final = 9
+NUMBERS: Final = 150  # pixels for a number with its interval
+ROOM: Final = 0.06
+
+
+def evaluation_figure(evaluation: Evaluation, *, theme: Theme = "light", min_width: int = 700) -> go.Figure:
+    """Draws an evaluation: a dot with its interval for each method's accuracy, then one for each difference.
+
+    Accuracies and differences have scales of their own. A difference that is real, all comparisons considered, is blue
+    where it speaks for the method named first and orange where against it; grey is what these samples can't tell.
+
+    Args:
+        evaluation: what was found
+        theme: colours for a light page, a dark one, or FiftyOne's App
+        min_width: width of the narrowest page that shows the figure, in pixels, at least 480
+
+    Returns:
+        the figure, with a trace for every dot, named by its row's text; values are shares
+
+    Raises:
+        ValueError: if ``theme`` or ``min_width`` is out of range
+    """
+    palette = palette_of(theme, min_width)
+    images = "image" if evaluation.samples == 1 else "images"
+    key: list[tuple[str | None, str, str]] = [(palette.text, "●", f"with its {evaluation.confidence:.0%} interval")]
+    subtitle = "Dotted: the best of them."
+    if evaluation.pairs:
+        subtitle = (
+            "Differences are known better than accuracies, for all methods are judged on the same images: they can be "
+            "clear where the intervals of the accuracies overlap. Dotted: the best accuracy, and no difference."
+        )
+        key += [
+            (palette.blue, "●", "better"),
+            (palette.orange, "●", "worse"),
+            (palette.grey, "●", "can be chance"),
+        ]
+    page = Page(
+        palette,
+        f"Which method is right most often on {evaluation.samples:,} labelled {images}?",
+        subtitle,
+        key,
+        min_width=min_width,
+        left=round(0.26 * min_width),
+        right=NUMBERS + 2 * PAD,
+        heading=4,
+    )
+    traces, axes = _accuracies(page, palette, evaluation)
+    if evaluation.pairs:
+        more_traces, more_axes = _differences(page, palette, evaluation)
+        traces, axes = traces + more_traces, axes + more_axes
+    return page.figure(traces, axes, hovermode="closest")
+
+
+_Parts = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+
+
+def _accuracies(page: Page, palette: Palette, evaluation: Evaluation) -> _Parts:
+    page.row("Accuracy", palette.muted)
+    top, traces = page.body, []
+    colour = palette.text or palette.muted
+    for name, score in evaluation.methods.items():
+        row = page.row(name, palette.text)
+        low, high = score.interval
+        page.note(
+            f"{score.accuracy:.1%} ({100 * low:.1f} to {100 * high:.1f})",
+            row,
+            1,
+            shift=2 * PAD,
+            name="number",
+            color=palette.text,
+        )
+        hover = (
+            f"{escape_html(name)}: {score.correct:,} of {evaluation.samples:,} right"
+            f"<br>Macro recall {score.macro_recall:.1%}: every class counts the same"
+        )
+        traces.append({**_dot(score.accuracy, score.interval, row, colour, hover), "name": name})
+    best = max(score.accuracy for score in evaluation.methods.values())
+    page.line(best, top, page.body, name="best", color=palette.muted, dash="dot")
+    return traces, [{"range": _span([score.interval for score in evaluation.methods.values()], (0.0, 1.0))}]
+
+
+def _differences(page: Page, palette: Palette, evaluation: Evaluation) -> _Parts:
+    """Draws the differences under the accuracies, on an axis of their own."""
+    page.body += 2 * ROW_GAP
+    page.row("Difference in points", palette.muted)
+    top, traces, pairs = page.body, [], evaluation.pairs
+    comparisons = "comparison" if len(pairs) == 1 else "comparisons"
+    for pair in pairs:
+        name, real = f"{pair.a} {MINUS} {pair.b}", evaluation.is_real(pair)
+        text_colour = palette.text if real else palette.muted
+        colour = (palette.blue if pair.difference > 0 else palette.orange) if real else palette.grey
+        row = page.row(name, text_colour)
+        by, low, high = (signed(100 * value).replace("-", MINUS) for value in (pair.difference, *pair.interval))
+        page.note(f"{by} ({low} to {high})", row, 1, shift=2 * PAD, name="number", color=text_colour)
+        hover = (
+            f"{escape_html(evaluation.sentence(pair))}<br><br>Only {escape_html(pair.a)} is right: {pair.only_a:,}; "
+            f"only {escape_html(pair.b)}: {pair.only_b:,}"
+            f"<br>p = {pair.p:.2g}; corrected for {len(pairs)} {comparisons}: {pair.p_holm:.2g}"
+        )
+        traces.append({**_dot(pair.difference, pair.interval, row, colour, hover), "name": name, "xaxis": "x2"})
+    page.line(0, top, page.body, name="no difference", xref="x2", color=palette.muted, dash="dot")
+    span = _span([*(pair.interval for pair in pairs), (0.0, 0.0)], (-1.0, 1.0))
+    return traces, [{"range": span, "overlaying": "x"}]
+
+
+def _dot(value: float, interval: Interval, row: float, colour: str, hover: str) -> dict[str, Any]:
+    """A dot with its interval: a trace, for Plotly draws the intervals of one trace in one colour."""
+    low, high = interval
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [value],
+        "y": [row],
+        "marker": {"size": MARK, "color": colour, "opacity": 1},
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [high - value],
+            "arrayminus": [value - low],
+            "thickness": 2,
+            "width": 0,
+            "color": colour,
+        },
+        "cliponaxis": False,
+        "hoverinfo": "text",
+        "hovertext": [hover],
+    }
+
+
+def _span(intervals: Sequence[Interval], limits: Interval) -> list[float]:
+    """Gives the ends of an axis that shows all intervals, with some room, inside what there can be."""
+    low, high = min(low for low, _ in intervals), max(high for _, high in intervals)
+    room = ROOM * (high - low)
+    return [max(limits[0], low - room), min(limits[1], high + room)]

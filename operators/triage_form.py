@@ -1,0 +1,136 @@
+"""The form of ``lgca_triage``, and what it says when it is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ..lgca_plugin.dataset.fields import method_field
+from ..lgca_plugin.dataset.runs import load_run
+from ..lgca_plugin.dataset.target import image_samples
+from ..lgca_plugin.dataset.triage_fields import CASE, SUGGESTION, triage_field
+from ..lgca_plugin.dataset.triage_plan import TriageRequest, check_triage
+from ..lgca_plugin.errors import ConfigError, LgcaError
+from . import forms
+from .outlook import UNREADABLE, remembered
+from .rescore_source import known_runs, newest
+
+NO_LABELS = "no labels"
+
+
+def add_form(inputs: Any, ctx: Any) -> None:
+    """Adds the whole form."""
+    runs = known_runs(ctx)
+    view = types.DropdownView()
+    for key, note, _ in runs:
+        view.add_choice(key, label=key, description=note)
+    prop = inputs.enum("run", view.values(), default=newest(runs), label="Run", view=view)
+    state = forms.checked(prop, _run_state, ctx)
+    if state is None:
+        return
+    _add_labels(inputs, ctx, state)
+    request = forms.checked(prop, read_request, ctx)
+    if request is not None:
+        inputs.view("outlook", types.Notice(label=_outlook(request, state)))
+
+
+def read_request(ctx: Any) -> TriageRequest:
+    """Reads what is asked for.
+
+    Raises:
+        ConfigError: if it is not valid
+    """
+    params = ctx.params
+    key = params.get("run") or newest(known_runs(ctx))
+    return check_triage(
+        load_run(ctx.dataset, str(key)),
+        ground_truth=params.get("ground_truth") or None,
+        methods=params.get("methods") or None,
+        corrected_field=(params.get("corrected_field") or "").strip() or None,
+    )
+
+
+def outcome_lines(triage: Any) -> tuple[str, dict[str, str]]:
+    """Puts a finished triage into words: a heading, and lines of label and value."""
+    report = triage.report
+    counts = report["counts"]
+    lines = {case: f"{count:,}" for case, count in report["cases"].items() if count}
+    if "suspects" in report:
+        lines["Suspected label errors"] = f"{report['suspects']:,} of {report['judged']:,} labels judged"
+    left = {name: count for name, count in counts.items() if name not in ("triaged", "total") and count}
+    lines |= {f"Left out, {name}": f"{count:,}" for name, count in left.items()}
+    misleading = sum(report["misleading"].values())
+    lines["Misleading-crop cases"] = f"{misleading:,}"
+    return f"{counts['triaged']:,} samples triaged in {report['seconds']:.1f} s", lines
+
+
+def shown_fields(triage: Any) -> list[str]:
+    """Lists what a curator wants to see on a sample of the queue."""
+    given = triage.report["ground_truth"]
+    names = [SUGGESTION, CASE] if triage.report.get("suspects") else [CASE]
+    return [*([given] if given else []), *(triage_field(triage.run.key, name) for name in names)]
+
+
+def _add_labels(inputs: Any, ctx: Any, state: dict[str, Any]) -> None:
+    """Adds the field with the labels in question, and the one for the corrected."""
+    own = state["ground_truth"]
+    choices = forms.label_fields(ctx.dataset, keep=own)
+    if not choices:
+        inputs.view("no_labels", types.Notice(label="No label field: samples are sorted by disagreement alone"))
+        return
+    view = types.DropdownView()
+    for name in choices:
+        view.add_choice(name, label=name)
+    inputs.enum(
+        "ground_truth",
+        view.values(),
+        default=own,
+        required=False,
+        label="Labels in question",
+        description="Leave empty to sort by disagreement alone" if own is None else "They stay as they are",
+        view=view,
+    )
+    chosen = ctx.params.get("ground_truth") or own
+    if chosen:
+        inputs.str(
+            "corrected_field",
+            required=False,
+            label="Field for corrected labels",
+            description=f"Empty: {chosen}_corrected, made at the first decision as a copy of {chosen}",
+        )
+
+
+def _outlook(request: TriageRequest, state: dict[str, Any]) -> str:
+    names = [method.name for method in request.compared]
+    line = f"{state['predicted']:,} predicted samples; {names[0]}, {names[1]} and {names[2]} are compared"
+    return f"{line}; no image is encoded, and decisions made before stay"
+
+
+def _run_state(ctx: Any) -> dict[str, Any]:
+    """Looks up what the form says of the chosen run.
+
+    Raises:
+        ConfigError: if it can't be read
+    """
+    key = ctx.params.get("run") or newest(known_runs(ctx))
+    if key is None:
+        raise ConfigError("run must name a zero-shot run of this dataset")
+    state: dict[str, Any] = remembered(ctx, _stored_state, key)
+    if state["problem"]:
+        raise ConfigError(state["problem"])
+    return state
+
+
+@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
+def _stored_state(ctx: Any, key: str) -> dict[str, Any]:
+    try:
+        run = load_run(ctx.dataset, key)
+    except LgcaError as error:
+        return {"problem": str(error)}
+    except UNREADABLE:
+        return {"problem": f"the record of run {key!r} can't be read by this release"}
+    first = method_field(key, run.config.methods[0].name)
+    predicted = image_samples(ctx.dataset).count(first) if ctx.dataset.has_field(first) else 0
+    return {"problem": None, "ground_truth": run.config.ground_truth, "predicted": predicted}

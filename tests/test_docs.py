@@ -1,0 +1,50 @@
+"""The user's guide to triage says what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lgca_plugin.dataset.decisions import Decision
+from lgca_plugin.dataset.saved_views import VIEWS, view_name
+from lgca_plugin.dataset.triage_fields import COMPUTED, DECISION, triage_field
+from lgca_plugin.method.patterns import WITH_LABEL, WITHOUT_LABEL, Case
+
+GUIDE = Path(__file__).resolve().parent.parent / "docs" / "triage.md"
+TEXT = GUIDE.read_text(encoding="utf-8")
+ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line.startswith("|")]
+
+
+def test_guide__has_every_case_once_with_its_meaning_in_the_half_it_belongs_to():
+    names = {case.value for case in Case}
+    start = next(i for i, row in enumerate(ROWS) if row[0] == "**with a label**")
+    middle = next(i for i, row in enumerate(ROWS) if row[0] == "**without a label**")
+    for cases, rows in ((WITH_LABEL, ROWS[start + 1 : middle]), (WITHOUT_LABEL, ROWS[middle + 1 :])):
+        assert rows[: len(cases)] == [[f"`{case.value}`", case.meaning] for case in cases]
+    assert sum(row[0].strip("`") in names for row in ROWS) == len(names)
+
+
+def test_guide__has_every_decision_with_its_tag():
+    for decision in Decision:
+        assert [row[2] for row in ROWS if row[0] == f"`{decision.value}`"] == [f"`{decision.tag}`"]
+
+
+def test_guide__names_every_field_and_saved_view():
+    listed = " ".join(row[0] for row in ROWS)
+    for name in (*COMPUTED, DECISION):
+        assert f"`{triage_field('zeroshot', name)}`" in listed
+    for kind in VIEWS:
+        assert f"`{view_name('zeroshot', kind)}`" in TEXT
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)\s]+)\)", TEXT))
+def test_guide__links_lead_somewhere(target):
+    if target.startswith("#"):
+        headings = [
+            re.sub(r"[^\w\s-]", "", line.lstrip("# ").lower()).replace(" ", "-")
+            for line in TEXT.splitlines()
+            if line.startswith("#")
+        ]
+        assert target[1:] in headings
+    elif not target.startswith("https://"):
+        assert (GUIDE.parent / target).exists()

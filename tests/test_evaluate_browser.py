@@ -1,0 +1,116 @@
+"""Evaluating a run in the real App, and the Model Evaluation panel on what came out; screenshots in artifacts/."""
+
+import re
+import uuid
+
+import fiftyone as fo
+import pytest
+
+import lgca_plugin as lgca
+from lgca_plugin.dataset.evaluate import last_evaluation
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.dataset import draw_images
+
+pytestmark = pytest.mark.app
+
+PAGE_HEIGHT = 1200
+
+LABEL = "Evaluate a zero-shot run"
+METHODS = ("clip", "wca", "lgca")
+COUNT = 60
+UNLABELLED = 4
+
+
+@pytest.fixture
+def run(tmp_path, demo_encoder):
+    """A run on drawn birds, a few of them without a label. Persistent, since the App's server is another process."""
+    dataset = fo.Dataset(f"evaluated-{uuid.uuid4().hex[:8]}", persistent=True)
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=picture.path,
+                ground_truth=fo.Classification(label=picture.label) if position >= UNLABELLED else None,
+                truth=fo.Classification(label=picture.truth),
+            )
+            for position, picture in enumerate(draw_images(tmp_path, count=COUNT, seed=7))
+        ]
+    )
+    yield lgca.classify(
+        dataset,
+        classes=CLASSES,
+        descriptions=DESCRIPTIONS,
+        methods=METHODS,
+        encoder=demo_encoder,
+        regions=lgca.RegionConfig(crops=8),
+        ground_truth="ground_truth",
+        run_key="birds",
+        progress=False,
+    )
+    fo.delete_dataset(dataset.name)
+
+
+def submit(app, run, field):
+    """Evaluates against a label field, and gives what was found."""
+    page = app.page
+    app.open_operator(LABEL)
+    page.get_by_text("images are used, the same for all methods").wait_for()
+    if field != "ground_truth":
+        app.choose("Labels to compare with", re.compile(f"^{field}$"))
+        page.get_by_text(f"{COUNT} of {COUNT} images are used").wait_for()
+        page.get_by_text("Replaces this run's evaluation against ground_truth").wait_for()
+    app.submit("Evaluate")
+    page.get_by_text("which differences").or_(page.get_by_text("labelled images?")).first.wait_for(timeout=120_000)
+    run.dataset.reload()
+    return last_evaluation(lgca.load_run(run.dataset, run.key))
+
+
+def open_evaluation(app, score):
+    """Opens a method's evaluation in the panel, and sees its accuracy there."""
+    page = app.page
+    page.get_by_text(score.eval_key, exact=True).last.click()
+    page.get_by_text("Summary", exact=True).first.wait_for()
+    page.get_by_role("row", name=re.compile("^Accuracy")).get_by_text(f"{score.accuracy:.3g}", exact=True).wait_for()
+
+
+def go_back(app):
+    """Leaves an evaluation for the panel's list."""
+    app.page.get_by_test_id("ArrowBackIcon").click()
+    app.page.get_by_text("3 Model Evaluations").wait_for()
+
+
+def test_evaluate__from_the_form_to_the_model_evaluation_panel_and_again(app, run):
+    page, dataset = app.page, run.dataset
+    app.open_dataset(dataset.name)
+    app.open_operator(LABEL)
+    used = COUNT - UNLABELLED
+    page.get_by_text(f"{used} of {COUNT} images are used, the same for all methods").wait_for()
+    page.get_by_text(f"Left out: {UNLABELLED} without a label").wait_for()
+    app.screenshot("evaluate_form")
+    app.close_dialog()
+
+    found = submit(app, run, "ground_truth")
+    assert found.samples == used
+    dialog = page.get_by_role("dialog").last
+    for pair in found.pairs:
+        dialog.get_by_text(found.sentence(pair)).first.wait_for()
+    app.screenshot("evaluate_done")
+    app.close_dialog()
+    page.get_by_text("3 Model Evaluations").wait_for()
+    app.screenshot("evaluate_panel")
+    for name in METHODS[:-1]:
+        open_evaluation(app, found.methods[name])
+        go_back(app)
+    open_evaluation(app, found.methods[METHODS[-1]])
+    page.get_by_text("Confusion Matrices", exact=True).click()
+    ticks = page.locator(".ytick text")
+    ticks.filter(has_text=CLASSES[-1]).first.wait_for()
+    upwards = [text for text in ticks.all_text_contents() if text in CLASSES]
+    assert upwards == list(CLASSES[::-1])
+    app.screenshot("evaluate_panel_matrix")
+
+    again = submit(app, run, "truth")  # the panel is open, on an evaluation that is replaced
+    assert again.samples == COUNT
+    app.close_dialog()
+    page.get_by_text("3 Model Evaluations").wait_for()
+    open_evaluation(app, again.methods[METHODS[-1]])
+    app.screenshot("evaluate_panel_again")

@@ -1,0 +1,78 @@
+"""Triaging a run in the real App, as a person would; screenshots in artifacts/."""
+
+import uuid
+
+import fiftyone as fo
+import pytest
+
+import lgca_plugin as lgca
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.dataset import draw_images
+
+pytestmark = pytest.mark.app
+
+PAGE_HEIGHT = 1200
+
+LABEL = "Triage a zero-shot run"
+SMALL = lgca.RegionConfig(crops=14)
+COUNT = 72
+
+
+@pytest.fixture
+def run(demo_encoder, tmp_path):
+    """A run on drawn birds. Persistent, since the App's server is another process."""
+    dataset = fo.Dataset(f"triaged-{uuid.uuid4().hex[:8]}", persistent=True)
+    dataset.add_samples(
+        [
+            fo.Sample(filepath=picture.path, ground_truth=fo.Classification(label=picture.label))
+            for picture in draw_images(tmp_path, count=COUNT, seed=7)
+        ]
+    )
+    yield lgca.classify(
+        dataset,
+        classes=CLASSES,
+        descriptions=DESCRIPTIONS,
+        encoder=demo_encoder,
+        regions=SMALL,
+        ground_truth="ground_truth",
+        run_key="birds",
+        progress=False,
+    )
+    fo.delete_dataset(dataset.name)
+
+
+def test_triage__from_the_form_to_the_queue_on_the_grid(app, run):
+    page, dataset = app.page, run.dataset
+    app.open_dataset(dataset.name)
+    app.open_operator(LABEL)
+    page.get_by_text(f"{COUNT} predicted samples; clip, wca and lgca are compared").wait_for()
+    app.screenshot("triage_form")
+    field = app.field("Field for corrected labels")
+    field.fill("ground_truth")
+    page.get_by_text("corrected_field must not be the field of the given labels").wait_for()
+    assert not app.can_submit("Triage")
+    field.fill("checked")
+    page.get_by_text("corrected_field must not be").wait_for(state="detached")
+    app.submit("Triage")
+    page.get_by_text(f"{COUNT} samples triaged in").first.wait_for(timeout=120_000)
+    page.get_by_text("Suspected label errors").first.wait_for()
+    app.screenshot("triage_done")
+
+    dataset.reload()
+    triage = lgca.load_run(dataset, "birds").last_triage()
+    suspects = triage.suspects()
+    assert len(suspects) == triage.report["suspects"] > 0
+    assert triage.report["corrected_field"] == "checked"
+    app.close_dialog()
+    page.get_by_text(f"{len(suspects)} samples").first.wait_for()
+    tiles = page.locator("[data-cy=looker]")
+    tiles.nth(len(suspects) - 1).wait_for()
+    assert tiles.count() == len(suspects)
+    worst = suspects.first()
+    tiles.first.locator("[data-cy=tag-birds_case]").wait_for()
+    assert tiles.first.locator("[data-cy=tag-birds_suggestion]").inner_text() == worst.birds_suggestion.label
+    app.screenshot("triage_queue")
+    tiles.first.click()
+    page.locator("[data-cy=modal]").locator("[data-cy=birds_suggestion-field]").wait_for()
+    app.picture_of(page.locator("[data-cy=modal]"))  # when it no longer changes
+    app.screenshot("triage_sample")

@@ -48,7 +48,17 @@ def assert_smallest(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray) -
     assert (np.delete(lead, chosen, axis=0).sum(axis=0) > 0).all()
     assert (len(chosen), int(preferred[chosen].sum())) == best[:2]
     assert pull[chosen].sum() == pytest.approx(best[2], abs=1e-5 * max(1.0, np.abs(pull).max()))
+    assert_as_small(lead, preferred, pull, found)
     return found
+
+
+def assert_as_small(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray, best: Removal) -> None:
+    """Any set of the smallest size will do, where only that is asked for."""
+    found = smallest_removal(lead, preferred=preferred, pull=pull, any_crops=True)
+    assert found is not None and found.exact
+    assert len(set(found.crops)) == len(found.crops) == len(best.crops)
+    assert list(found.crops) == sorted(found.crops)
+    assert (np.delete(lead, list(found.crops), axis=0).sum(axis=0) > 0).all()
 
 
 # -------------------------------------------------------------------------------------------- the program by itself

@@ -19,8 +19,9 @@ import numpy as np
 
 from ..errors import StoreError
 from .store_file import FILE_NAME, StoreFile
+from .store_images import image_of_content, images_of_samples
 from .store_room import default_folder, default_limit, forget_unheld, make_room
-from .store_rows import Kept, StoredRun, read_image, sealed, write_image
+from .store_rows import Kept, StoredRun, sealed, write_image
 
 if TYPE_CHECKING:
     import sqlite3
@@ -132,9 +133,7 @@ class Store:
 
     def recall(self, encoder: int, content_hash: str, geometry: str) -> KnownRegions | None:
         """Gives what is known of an image; an entry that does not match its checksum counts as unknown."""
-        query = "SELECT id, height, width, whole, checksum FROM images WHERE encoder = ? AND content_hash = ?"
-        images = self._file.read(query, (encoder, bytes.fromhex(content_hash)))
-        return read_image(self._file, images[0], geometry) if images else None
+        return image_of_content(self._file, encoder, content_hash, geometry)
 
     # -------------------------------------------------------------------------------------------------------- runs
 
@@ -322,18 +321,24 @@ class Store:
             match their checksum are left out
         """
         last = 0
-        query = "SELECT id, sample, vectors, checksum FROM samples WHERE run = ? AND id > ? ORDER BY id LIMIT ?"
-        while found := self._file.read(query, (run.id, last, at_once)):
-            last = found[-1][0]
-            sound = [
-                (sample, vectors)
-                for _, sample, vectors, checksum in found
-                if vectors and zlib.crc32(vectors) == checksum
-            ]
-            if not sound:
-                continue
-            stacked = np.frombuffer(b"".join(vectors for _, vectors in sound), np.float32)
-            yield [sample for sample, _ in sound], stacked.reshape(len(sound), len(run.signatures), -1)
+        # The ids first: SQLite would otherwise sort all that is left of the run, vectors and all, for every batch.
+        listed = "SELECT id FROM samples WHERE run = ? AND id > ? ORDER BY id"
+        query = """SELECT sample, vectors, checksum FROM samples NOT INDEXED
+                   WHERE id BETWEEN ? AND ? AND run = ? ORDER BY id"""
+        while rows := [row for (row,) in self._file.read(listed, (run.id, last))]:
+            last = rows[-1]
+            for start in range(0, len(rows), at_once):
+                part = rows[start : start + at_once]
+                found = self._file.read(query, (part[0], part[-1], run.id))
+                sound = [
+                    (sample, vectors)
+                    for sample, vectors, checksum in found
+                    if vectors and zlib.crc32(vectors) == checksum
+                ]
+                if not sound:
+                    continue
+                stacked = np.frombuffer(b"".join(vectors for _, vectors in sound), np.float32)
+                yield [sample for sample, _ in sound], stacked.reshape(len(sound), len(run.signatures), -1)
 
     def vectors_of(self, run: StoredRun, sample_id: str) -> NDArray[np.float32] | None:
         """Reads one sample's ``[V, dim]`` image vectors; None where the run does not hold them."""
@@ -350,17 +355,7 @@ class Store:
             sample id, content hash and embeddings, without the samples that the run does not hold
         """
         for start in range(0, len(sample_ids), READ_AT_ONCE):
-            batch = sample_ids[start : start + READ_AT_ONCE]
-            query = f"""SELECT sample, content_hash, images.id, height, width, whole, images.checksum
-                        FROM samples JOIN images ON images.id = image
-                        WHERE run = ? AND sample IN ({_marks(batch)})"""  # noqa: S608
-            found = {sample: rest for sample, *rest in self._file.read(query, (run.id, *batch))}
-            for sample in batch:
-                if sample in found:
-                    content_hash, *image = found[sample]
-                    known = read_image(self._file, tuple(image), run.geometry)
-                    if known is not None:
-                        yield sample, content_hash.hex(), known
+            yield from images_of_samples(self._file, run, sample_ids[start : start + READ_AT_ONCE])
 
     def _fits(self, nbytes: int, run: StoredRun, share: float = 1.0) -> bool:
         room = make_room(self._file, nbytes, limit_bytes=int(share * self.limit_bytes), run=run.id)

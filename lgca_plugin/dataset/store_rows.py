@@ -1,21 +1,19 @@
-"""The rows of the store: what stands in them, how an image is written to them and read back."""
+"""The rows of the store: what stands in them, and how an image is written to them."""
 
 from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-
-from ..growing import EncodedImage, KnownRegions
 
 if TYPE_CHECKING:
     import sqlite3
 
     from numpy.typing import NDArray
 
-    from .store_file import StoreFile
+    from ..growing import EncodedImage
 
 
 @dataclass(frozen=True)
@@ -96,37 +94,6 @@ def _sound_boxes(rows: sqlite3.Connection, image: int, geometry: str) -> set[tup
         else:
             rows.execute("DELETE FROM regions WHERE id = ?", (row,))
     return found
-
-
-def read_image(file: StoreFile, image: tuple[Any, ...], geometry: str) -> KnownRegions | None:
-    """Reads an image's embeddings.
-
-    Args:
-        file: the store's file
-        image: the image's row: id, height, width, whole, checksum
-        geometry: how the wanted regions were sampled
-
-    Returns:
-        what is sound of it; None where the embedding of the whole image is not
-    """
-    row, height, width, whole, checksum = image
-    if zlib.crc32(whole) != checksum:
-        return None
-    vector = np.frombuffer(whole, np.float32)
-    query = "SELECT boxes, embeddings, checksum FROM regions WHERE image = ? AND geometry = ?"
-    parts = [
-        (np.frombuffer(boxes, np.int32).reshape(-1, 4), np.frombuffer(embeddings, np.float32))
-        for boxes, embeddings, sealed in file.read(query, (row, geometry))
-        if zlib.crc32(embeddings, zlib.crc32(boxes)) == sealed
-    ]
-    return KnownRegions(
-        image_size_hw=(height, width),
-        whole=vector,
-        boxes=np.concatenate([np.zeros((0, 4), np.int32), *(boxes for boxes, _ in parts)]),
-        regions=np.concatenate(
-            [np.zeros((0, len(vector)), np.float32), *(part.reshape(-1, len(vector)) for _, part in parts)]
-        ),
-    )
 
 
 def sealed(vectors: NDArray[np.float32]) -> tuple[bytes, int]:

@@ -83,6 +83,8 @@ def look(
         ConfigError: if texts are not stored and ``encoder`` is another one
         ModelUnavailableError: if texts are not stored and the model can't be loaded
     """
+    from threadpoolctl import threadpool_limits
+
     run = request.run
     found = Looked.nothing(len(samples.ids))
     plan = RegionPlan.of(run.config.methods, run.config.regions)
@@ -105,7 +107,8 @@ def look(
     ids = [id_ for id_, held in zip(samples.ids, found.with_vectors.tolist(), strict=True) if held]
     done, total = 0, 2 * len(samples.ids)  # the other half is writing
     yield Progress(0, total, "Looking for misleading crops")
-    with closing(replay_batches(store, stored, ids, plan)) as batches:
+    # Reading takes the other core; two threads of one product wait for each other where a machine is busy.
+    with threadpool_limits(1, user_api="blas"), closing(replay_batches(store, stored, ids, plan)) as batches:
         for batch, incomplete in batches:
             if batch is not None:
                 rows = np.array([row_of[id_] for id_ in batch.ids])

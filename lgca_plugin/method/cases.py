@@ -96,6 +96,7 @@ def misleading_cases(
     misleading: BoolArray,
     wca_label: IntArray,
     lgca_label: IntArray,
+    any_crops: bool = False,
 ) -> list[MisleadingCase | None]:
     """Finds the misleading-crop cases among images.
 
@@ -107,6 +108,8 @@ def misleading_cases(
         misleading: ``[b, n]`` what :func:`~.evidence.misleading_crops` marks
         wca_label: ``[b]`` class index
         lgca_label: ``[b]`` class index
+        any_crops: whether any of several smallest sets of crops will do, as where only sizes are asked for: that spares
+            most integer programs
 
     Returns:
         for each image its case, or None
@@ -120,14 +123,16 @@ def misleading_cases(
         if not (lead[~marked].sum(axis=0) > 0).all():
             continue
         pull = weights[i, used] * (region_scores[i, used, a] - region_scores[i, used, b])
-        found = smallest_removal(lead, preferred=marked, pull=pull)
+        found = smallest_removal(lead, preferred=marked, pull=pull, any_crops=any_crops)
         if found is not None:
             crops = tuple(used[list(found.crops)].tolist())
             cases[i] = MisleadingCase(a, b, crops, found.exact, found.at_least)
     return cases
 
 
-def smallest_removal(lead: FloatArray, *, preferred: BoolArray, pull: FloatArray) -> Removal | None:
+def smallest_removal(
+    lead: FloatArray, *, preferred: BoolArray, pull: FloatArray, any_crops: bool = False
+) -> Removal | None:
     """Finds a smallest set of crops whose removal leaves every rival behind.
 
     The crops sorted by ``preferred`` and ``pull`` give a set at once. It is a smallest one where it is as small as the
@@ -139,6 +144,7 @@ def smallest_removal(lead: FloatArray, *, preferred: BoolArray, pull: FloatArray
         lead: ``[n, rivals]`` what each crop adds to the lead over each rival
         preferred: ``[n]`` which crops are taken rather than others, where sizes are equal
         pull: ``[n]`` of equally many preferred crops, those with the largest sum are taken
+        any_crops: whether another set of the same size will do
 
     Returns:
         the set, empty if there is nothing to do; None if no set does, or none was found
@@ -150,6 +156,10 @@ def smallest_removal(lead: FloatArray, *, preferred: BoolArray, pull: FloatArray
     size = _first_sufficient(lead[order])
     if size == least:  # the first crops of the order are the best choice among all sets of this size
         return Removal(_ascending(order[:size]), least)
+    if any_crops:
+        taken = _one_by_one(lead, least)
+        if taken is not None:
+            return Removal(_ascending(taken), least)
     return _Program(lead, preferred, pull, least).solve(None if size is None else order[:size])
 
 
@@ -178,6 +188,17 @@ def _least(lead: FloatArray) -> int | None:
         return 0
     remaining = np.sort(ahead, axis=0)[::-1].cumsum(axis=0)[::-1] > 0
     return int(remaining.argmax(axis=0).max()) if remaining.any(axis=0).all() else None
+
+
+def _one_by_one(lead: FloatArray, most: int) -> IntArray | None:
+    """Takes out the crop that closes most of the rivals' gaps, and again; None if ``most`` crops are not enough."""
+    gone = np.zeros(len(lead), dtype=bool)
+    for _ in range(most):
+        remaining = lead[~gone].sum(axis=0)
+        gap = np.maximum(-remaining, np.finfo(np.float64).tiny)[remaining <= 0]
+        closed = np.minimum(-lead[:, remaining <= 0] / gap, 1).sum(axis=1)
+        gone[np.where(gone, -np.inf, closed).argmax()] = True
+    return np.flatnonzero(gone) if (lead[~gone].sum(axis=0) > 0).all() else None
 
 
 def _ascending(crops: IntArray) -> tuple[int, ...]:

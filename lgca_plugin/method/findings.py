@@ -93,21 +93,22 @@ class Finder:
             the findings
         """
         vectors = self.class_vectors[self.chains.name]
-        scores = class_scores(images.regions, vectors)
+        grown = np.flatnonzero((images.chain < self.n_chains).any(axis=0))
+        regions = images.regions[:, grown]
         firm = stability(
             self.chains,
-            regions=images.regions,
+            regions=regions,
             whole=images.whole,
-            step=images.step,
-            chain=images.chain,
+            step=images.step[:, grown],
+            chain=images.chain[:, grown],
             n_crops=self.n_crops,
             n_chains=self.n_chains,
             class_vectors=vectors,
             logit_scale=self.logit_scale,
-            region_scores=scores,
+            region_scores=_region_scores(regions, vectors),
             labels=chains_label,
         )
-        return Findings(*self._cases(images, scores, crops_label, chains_label), firm)
+        return Findings(*self._cases(images, crops_label, chains_label), firm)
 
     def vectors(self, method: Method, images: Regions) -> NDArray[np.float32]:
         """Computes ``[b, d]`` a method's image vectors, where they are not kept."""
@@ -116,7 +117,7 @@ class Finder:
         return vectors.astype(np.float32)
 
     def _cases(
-        self, images: Regions, chains_scores: FloatArray, crops_label: IntArray, chains_label: IntArray
+        self, images: Regions, crops_label: IntArray, chains_label: IntArray
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Finds the misleading-crop cases among the images on which the two disagree: sizes, and whether proven."""
         size, proven = np.full(len(crops_label), np.nan), np.ones(len(crops_label), dtype=bool)
@@ -128,11 +129,12 @@ class Finder:
         a, b = crops_label[differ], chains_label[differ]
         vectors = self.class_vectors[self.crops.name]
         weights = self._weights(self.crops, regions, whole, step, chain)
-        same = vectors is self.class_vectors[self.chains.name]
-        scores = chains_scores[differ] if same else class_scores(regions, vectors)
+        scores = _region_scores(regions, vectors)
+        of_chains = self.class_vectors[self.chains.name]
+        vote = (scores if vectors is of_chains else _region_scores(regions, of_chains)).argmax(axis=-1)
         rows = np.arange(len(differ))
         pull = weights * (scores[rows, :, a] - scores[rows, :, b])  # contributions but for a positive factor
-        misleading = misleading_crops(chains_scores[differ].argmax(axis=-1), step, pull, a, b)
+        misleading = misleading_crops(vote, step, pull, a, b)
         cases = misleading_cases(
             weights=weights,
             region_scores=scores,
@@ -141,6 +143,7 @@ class Finder:
             misleading=misleading,
             wca_label=a,
             lgca_label=b,
+            any_crops=True,
         )
         size[differ] = [np.nan if case is None else case.size for case in cases]
         proven[differ] = [case is None or case.exact for case in cases]
@@ -160,3 +163,9 @@ class Finder:
             class_vectors=self.class_vectors[method.name],
             logit_scale=self.logit_scale,
         )
+
+
+def _region_scores(regions: FloatArray, class_vectors: FloatArray) -> FloatArray:
+    """``[b, n, C]`` scores of ``[b, n, d]`` regions, in one product: one an image is slower."""
+    flat = class_scores(regions.reshape(-1, regions.shape[-1]), class_vectors)
+    return flat.reshape(*regions.shape[:-1], -1)

@@ -1,0 +1,244 @@
+"""Triage of a run: how long it takes on many samples, part by part, and what memory it takes.
+
+The default regions, 512 dimensions and 100 classes. Embeddings are random, but made so that regions resemble their
+image and images their class; they are put straight into the store, 8.8 GB of them for 50,000 samples. One label in
+twenty is wrong. It is triaged twice: with the store in the system's cache, as after classifying, and from the disk.
+For every number of classes a JSON line is printed. ``make bench`` runs it with few samples;
+``python scripts/mongod.py FOLDER python -m benchmarks.triage --samples 50000`` with many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .rescore import DIM, RandomTexts, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lgca_plugin.config import RegionPlan
+    from lgca_plugin.growing import EncodedImage
+
+SIZE_HW = (400, 500)
+METHODS = ("clip", "wca", "lgca")
+WRONG_LABELS = 0.05
+AT_ONCE = 250
+
+
+def image(id_: str, own: Any, other: Any, plan: RegionPlan, random: np.random.Generator) -> EncodedImage[str]:
+    """Grows an image's regions: its class, something of the image's own, another class in half of them, and noise."""
+    from lgca_plugin.growing import EncodedImage, GrowingImage, KnownRegions
+
+    content = hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
+    scene = random.uniform(0.05, 0.2) * own + 0.6 * noise(random, 1)[0]
+    known = KnownRegions(SIZE_HW, unit(scene), np.zeros((0, 4), np.int32), np.zeros((0, DIM), np.float32))
+    growing = GrowingImage(content, plan, known=known)
+    while True:
+        boxes = growing.missing()
+        parts = random.uniform(0, 0.3, (len(boxes), 1)) * (random.random((len(boxes), 1)) < 0.5)
+        growing.embeddings.update(
+            zip(boxes, unit(scene + parts * other + 0.5 * noise(random, len(boxes))), strict=True)
+        )
+        if not growing.grow():
+            break
+    grown = growing.finished(id_)
+    assert isinstance(grown, EncodedImage)
+    return grown
+
+
+def noise(random: np.random.Generator, count: int) -> Any:
+    """Draws random directions."""
+    vectors = random.standard_normal((count, DIM), dtype=np.float32)
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def fill(samples: int, classes: list[str]) -> Any:
+    """Makes a dataset with labels and a finished run, its predictions, and all its embeddings in the store."""
+    import fiftyone as fo
+    from bson import ObjectId
+
+    import lgca_plugin as lgca
+    from lgca_plugin.config import RegionPlan, RunConfig
+    from lgca_plugin.dataset import fields
+    from lgca_plugin.dataset.documents import classification
+    from lgca_plugin.dataset.runs import register_run
+    from lgca_plugin.dataset.store import Store, geometry_of
+    from lgca_plugin.dataset.store_rows import Kept
+    from lgca_plugin.dataset.tokens import database_identity, dataset_identity
+    from lgca_plugin.model.prompts import class_texts
+    from lgca_plugin.predict import Predictor
+
+    dataset = fo.Dataset()
+    dataset.add_sample_field("ground_truth", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
+    methods = tuple(lgca.METHODS[name] for name in METHODS)
+    texts, encoder = class_texts(classes), RandomTexts()
+    config = RunConfig(
+        classes=tuple(classes),
+        descriptions_hash=texts.digest,
+        methods=methods,
+        regions=lgca.RegionConfig(),
+        encoder=encoder.name,
+        encoder_fingerprint=encoder.fingerprint,
+        precision="fp32",
+        ground_truth="ground_truth",
+    )
+    run = register_run(dataset, "bench", config, {"descriptions": {k: list(v) for k, v in texts.descriptions.items()}})
+    fields.declare_fields(dataset, "bench", methods)
+    plan = RegionPlan.of(methods, config.regions)
+    predictor = Predictor(methods, texts, encoder, plan, shown_chains=0)
+    vectors = unit(sum(texts.class_vectors(encoder, lgca.METHODS[name]) for name in ("clip", "wca")))
+    now = datetime.now(timezone.utc).replace(tzinfo=None)  # as FiftyOne stamps its samples
+    random = np.random.default_rng(0)
+    with Store(limit_bytes=10**12) as store:
+        stored = store.open_run(
+            run.token,
+            fingerprint="random-512/fp32",
+            encoder_name=encoder.name,
+            logit_scale=encoder.logit_scale,
+            geometry=geometry_of(config.regions),
+            signatures=predictor.signatures,
+            database=database_identity(),
+            dataset=dataset_identity(dataset),
+            run_key="bench",
+        )
+        unknown = list(dict.fromkeys(texts.all_texts()))
+        store.keep_texts(stored.encoder, dict(zip(unknown, encoder.encode_texts(unknown), strict=True)))
+        for start in range(0, samples, AT_ONCE):
+            ids = [ObjectId() for _ in range(min(AT_ONCE, samples - start))]
+            truth = random.integers(len(classes), size=len(ids))
+            other = (truth + random.integers(1, len(classes), size=len(ids))) % len(classes)
+            encoded = [
+                image(str(id_), vectors[a], vectors[b], plan, random)
+                for id_, a, b in zip(ids, truth, other, strict=True)
+            ]
+            predicted = predictor.predict(encoded)
+            store.keep(stored, [Kept(one, made.vectors) for one, made in zip(encoded, predicted, strict=True)])
+            wrong = random.random(len(ids)) < WRONG_LABELS
+            given = np.where(wrong, random.integers(len(classes), size=len(ids)), truth)
+            dataset._sample_collection.insert_many(
+                {
+                    "_id": id_,
+                    "filepath": f"/images/{id_}.jpg",
+                    "_media_type": "image",
+                    "_rand": 0.5,
+                    "tags": [],
+                    "metadata": None,
+                    "_dataset_id": dataset._doc.id,
+                    "created_at": now,
+                    "last_modified_at": now,
+                    "ground_truth": {"_id": ObjectId(), "_cls": "Classification", "tags": [], "label": classes[label]},
+                    **{
+                        f"bench_{name}": classification(of_method, classes, logits=False)
+                        for name, of_method in made.methods.items()
+                    },
+                }
+                for id_, label, made in zip(ids, given.tolist(), predicted, strict=True)
+            )
+    return run
+
+
+@contextmanager
+def memory() -> Iterator[dict[str, float]]:
+    """Watches how many megabytes this process takes more than before, at most: its own, and with the mapped store."""
+    import psutil
+
+    process, done = psutil.Process(), threading.Event()
+
+    def now() -> tuple[int, int]:
+        info = process.memory_info()
+        return info.rss - info.shared, info.rss
+
+    before = now()
+    peak = list(before)
+    found: dict[str, float] = {}
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            peak[:] = map(max, peak, now())
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield found
+    finally:
+        done.set()
+        thread.join()
+        found["own_mb"], found["with_mapped_file_mb"] = (
+            (most - first) / 1e6 for most, first in zip(peak, before, strict=True)
+        )
+
+
+def triage(run: Any) -> dict[str, Any]:
+    """Triages a run: seconds, of which this process computes some, those of its parts, memory, and what was found."""
+    parts: dict[str, float] = {}
+    last = time.perf_counter()
+    part = "Checking"
+
+    def note(progress: Any) -> None:
+        nonlocal last, part
+        now = time.perf_counter()
+        parts[part] = parts.get(part, 0.0) + now - last
+        last, part = now, progress.label.split()[0]
+
+    started, worked = time.perf_counter(), time.process_time()
+    with memory() as peak:
+        report = run.triage(progress=note).report
+    finished, worked = time.perf_counter(), time.process_time() - worked
+    parts[part] = parts.get(part, 0.0) + finished - last
+    return {
+        "seconds": finished - started,
+        "processor_s": worked,
+        "parts_s": {name: round(seconds, 2) for name, seconds in parts.items()},
+        **peak,
+        "cases": report["cases"],
+        "misleading": sum(report["misleading"].values()),
+        "unproven": report["unproven"],
+        "mean_stability": report["stability"]["mean"],
+    }
+
+
+def measure(run: Any) -> dict[str, Any]:
+    """Triages twice: from the system's cache and from the disk."""
+    from lgca_plugin.dataset.store import Store
+
+    found = triage(run)
+    with Store() as store:
+        path, found["store_gb"] = store.path, store.used_bytes / 1e9
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return {**found, "from_disk_s": triage(run)["seconds"]}
+
+
+def main() -> int:
+    """Runs the benchmark and prints a line of JSON for each number of classes."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--classes", type=int, nargs="+", default=[100])
+    options = parser.parse_args()
+    for count in options.classes:
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["LGCA_STORE_DIR"] = folder
+            run = fill(options.samples, [f"class {number}" for number in range(count)])
+            try:
+                found = measure(run)
+            finally:
+                run.dataset.delete()
+        rounded = {name: round(value, 3) if isinstance(value, float) else value for name, value in found.items()}
+        print(json.dumps({"benchmark": "triage", "samples": options.samples, "classes": count, **rounded}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

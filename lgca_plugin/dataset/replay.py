@@ -44,7 +44,13 @@ def replay(
 
 
 def replay_batches(
-    store: Store, stored: StoredRun, sample_ids: Sequence[str], plan: RegionPlan, *, at_once: int = IMAGES_AT_ONCE
+    store: Store,
+    stored: StoredRun,
+    sample_ids: Sequence[str],
+    plan: RegionPlan,
+    *,
+    at_once: int = IMAGES_AT_ONCE,
+    ahead: bool = True,
 ) -> Generator[tuple[RegionBatch | None, list[str]], None, None]:
     """Goes through the expansion steps again on the stored embeddings, many images at a time.
 
@@ -58,6 +64,7 @@ def replay_batches(
         sample_ids: the samples, each once
         plan: which regions are wanted; of the run's own, or fewer
         at_once: how many samples a batch
+        ahead: whether there is a second thread
 
     Yields:
         for each batch of ``sample_ids`` the images, in their order, or None where there is none; and the ids of those
@@ -69,7 +76,8 @@ def replay_batches(
         complete = set() if batch is None else set(batch.ids)
         return batch, [id_ for id_ in ids if id_ not in complete]
 
-    yield from _made_ahead(read, [sample_ids[start : start + at_once] for start in range(0, len(sample_ids), at_once)])
+    parts = [sample_ids[start : start + at_once] for start in range(0, len(sample_ids), at_once)]
+    yield from _made_ahead(read, parts) if ahead else map(read, parts)
 
 
 def _made_ahead(make: Callable[[Part], Made], parts: Sequence[Part]) -> Generator[Made, None, None]:

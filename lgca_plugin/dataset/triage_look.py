@@ -12,7 +12,8 @@ from ..config import RegionPlan
 from ..method.findings import Finder
 from ..method.label_errors import find_label_errors
 from .classify import Progress
-from .replay import replay_batches
+from .region_pass import RegionPass
+from .region_workers import look_at_all
 from .rescore_plan import changed_texts
 from .texts import StoredTexts
 from .triage_scores import RunScores
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..method.label_errors import LabelErrors
     from ..method.scores import ClassVectors, Method
     from ..model.encoder import Encoder
+    from .region_pass import Seen
     from .store import Store
     from .store_rows import StoredRun
     from .triage_plan import TriageRequest
@@ -83,8 +85,6 @@ def look(
         ConfigError: if texts are not stored and ``encoder`` is another one
         ModelUnavailableError: if texts are not stored and the model can't be loaded
     """
-    from threadpoolctl import threadpool_limits
-
     run = request.run
     found = Looked.nothing(len(samples.ids))
     plan = RegionPlan.of(run.config.methods, run.config.regions)
@@ -103,27 +103,24 @@ def look(
         n_crops=plan.n_crops,
         n_chains=plan.n_chains,
     )
-    others = [method for method in request.judging if not scores.is_kept(method)]
-    ids = [id_ for id_, held in zip(samples.ids, found.with_vectors.tolist(), strict=True) if held]
-    done, total = 0, 2 * len(samples.ids)  # the other half is writing
+    others = tuple(method for method in request.judging if not scores.is_kept(method))
+    rows = np.flatnonzero(found.with_vectors)
+    ids = [samples.ids[row] for row in rows.tolist()]
+    total = 2 * len(samples.ids)  # the other half is writing
     yield Progress(0, total, "Looking for misleading crops")
-    # Reading takes the other core; two threads of one product wait for each other where a machine is busy.
-    with threadpool_limits(1, user_api="blas"), closing(replay_batches(store, stored, ids, plan)) as batches:
-        for batch, incomplete in batches:
-            if batch is not None:
-                rows = np.array([row_of[id_] for id_ in batch.ids])
-                seen = finder.find(
-                    batch,
-                    crops_label=samples.answers[crops.name][rows],
-                    chains_label=samples.answers[chains.name][rows],
-                )
-                found.case_size[rows], found.stability[rows] = seen.case_size, seen.stability
-                found.with_regions[rows] = True
-                found.unproven += int((~seen.proven).sum())
-                for method in others:
-                    scores.add(method, batch.ids, finder.vectors(method, batch))
-            done += len(incomplete) + (0 if batch is None else len(batch))
-            yield Progress(done, total, f"Regions of {done:,} of {len(ids):,} images")
+    passing = look_at_all(
+        store,
+        stored,
+        RegionPass(finder=finder, plan=plan, others=others),
+        ids,
+        crops_label=samples.answers[crops.name][rows],
+        chains_label=samples.answers[chains.name][rows],
+    )
+    seen = yield from _with_labels(passing, len(ids), total)
+    found.case_size[rows], found.stability[rows], found.with_regions[rows] = seen.case_size, seen.stability, seen.there
+    found.unproven = int((~seen.proven).sum())
+    for method in others:
+        scores.add(method, [ids[i] for i in np.flatnonzero(seen.there)], seen.vectors[method.name][seen.there])
     _match(found, samples, scores, [*kept, *others])
     found.case_size[~found.unedited] = np.nan
     found.stability[~found.unedited] = np.nan
@@ -134,6 +131,18 @@ def look(
         found.errors = find_label_errors(logits, samples.truth[found.judged], classes=len(run.config.classes))
         found.warnings += found.errors.warnings
     return found
+
+
+def _with_labels(passing: Generator[int, None, Seen], count: int, total: int) -> Generator[Progress, None, Seen]:
+    """Puts steps into words, and returns what they return."""
+    with closing(passing):
+        while True:
+            try:
+                done = next(passing)
+            except StopIteration as stop:
+                seen: Seen = stop.value
+                return seen
+            yield Progress(done, total, f"Regions of {done:,} of {count:,} images")
 
 
 def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: list[Method]) -> None:

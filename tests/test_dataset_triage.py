@@ -316,3 +316,31 @@ def test_triage__progress_goes_up_to_the_end(run):
     known = [step for step in seen if step.total]
     assert [step.done for step in known] == sorted(step.done for step in known)
     assert known[-1].done == known[-1].total == 2 * COUNT
+
+
+def test_triage__of_a_slice_of_a_grouped_dataset_counts_the_other_slice(images, demo_encoder):
+    dataset = fo.Dataset()
+    dataset.add_group_field("pair", default="left")
+    samples = []
+    for left, right in zip(images[:8], images[8:16], strict=True):
+        group = fo.Group()
+        for name, image in (("left", left), ("right", right)):
+            given = fo.Classification(label=image.label)
+            samples.append(fo.Sample(filepath=image.path, pair=group.element(name), ground_truth=given))
+    dataset.add_samples(samples)
+    run = classify(dataset, demo_encoder)
+    triage = run.triage(progress=False)
+    assert triage.report["counts"]["triaged"] == 8
+    assert triage.report["counts"]["without a prediction"] == 8
+    assert len(dataset.exists("zs_case")) == 8
+    assert len(triage.suspects()) == triage.report["suspects"]
+    dataset.delete()
+
+
+def test_triage__of_a_view_leaves_the_other_samples_alone(images, demo_encoder):
+    dataset = make_dataset(images[:30])
+    run = classify(dataset.limit(12), demo_encoder)
+    report = run.triage(progress=False).report
+    assert (report["counts"]["triaged"], report["counts"]["without a prediction"]) == (12, 18)
+    assert dataset.values("zs_case")[12:] == [None] * 18
+    dataset.delete()

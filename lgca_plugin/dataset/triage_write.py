@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from .triage_fields import (
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -82,14 +84,21 @@ def write_triage(
         **_judgements(request, samples, found),
     }
     total = len(samples.ids)
-    for start in range(0, total, SAMPLES_AT_ONCE):
-        part = slice(start, start + SAMPLES_AT_ONCE)
-        rows = zip(*(column[part] for column in columns.values()), strict=True)
-        values = {id_: dict(zip(columns, row, strict=True)) for id_, row in zip(samples.ids[part], rows, strict=True)}
-        check_current(run)
-        write_fields(run.dataset, values)
-        done = min(total, start + SAMPLES_AT_ONCE)
-        yield Progress(total + done, 2 * total, f"Cases and suggestions of {done:,} of {total:,} samples")
+    with ThreadPoolExecutor(1, thread_name_prefix="lgca-write") as pool:  # the database works while documents are made
+        writing: Future[None] | None = None
+        for start in range(0, total, SAMPLES_AT_ONCE):
+            part = slice(start, start + SAMPLES_AT_ONCE)
+            rows = zip(*(column[part] for column in columns.values()), strict=True)
+            ids = samples.ids[part]
+            values = {id_: dict(zip(columns, row, strict=True)) for id_, row in zip(ids, rows, strict=True)}
+            if writing is not None:
+                writing.result()
+                yield Progress(total + start, 2 * total, f"Cases and suggestions of {start:,} of {total:,} samples")
+            check_current(run)
+            writing = pool.submit(write_fields, run.dataset, values)
+        if writing is not None:
+            writing.result()
+    yield Progress(2 * total, 2 * total, f"Cases and suggestions of {total:,} samples")
 
 
 def _judgements(request: TriageRequest, samples: TriageSamples, found: Looked) -> dict[str, list[Any]]:

@@ -123,5 +123,7 @@ def loss(ctx: Any, run_key: str) -> str:
     decided = triage_field(run_key, DECISION)
     decisions = image_samples(dataset).count(f"{decided}.action") if dataset.has_field(decided) else 0
     if decisions:
-        sentence += f" {decisions:,} decisions about labels go with it: export them first. Corrected labels stay."
+        sentence += (
+            f" {decisions:,} decisions about labels go with it: export them first. Corrected labels and tags stay."
+        )
     return sentence

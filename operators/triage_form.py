@@ -7,6 +7,7 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ..lgca_plugin.dataset.corrected import default_corrected_field
 from ..lgca_plugin.dataset.fields import method_field
 from ..lgca_plugin.dataset.runs import load_run
 from ..lgca_plugin.dataset.target import image_samples
@@ -15,6 +16,7 @@ from ..lgca_plugin.dataset.triage_plan import TriageRequest, check_triage
 from ..lgca_plugin.errors import ConfigError, LgcaError
 from . import forms
 from .outlook import UNREADABLE, remembered
+from .rescore_settings import given, initial, of_run
 from .rescore_source import known_runs, newest
 
 NO_LABELS = "no labels"
@@ -46,9 +48,9 @@ def read_request(ctx: Any) -> TriageRequest:
     key = params.get("run") or newest(known_runs(ctx))
     return check_triage(
         load_run(ctx.dataset, str(key)),
-        ground_truth=params.get("ground_truth") or None,
+        ground_truth=given(params, "ground_truth", str(key)) or None,
         methods=params.get("methods") or None,
-        corrected_field=(params.get("corrected_field") or "").strip() or None,
+        corrected_field=(given(params, "corrected_field", str(key)) or "").strip() or None,
     )
 
 
@@ -75,8 +77,9 @@ def shown_fields(triage: Any) -> list[str]:
 
 def _add_labels(inputs: Any, ctx: Any, state: dict[str, Any]) -> None:
     """Adds the field with the labels in question, and the one for the corrected."""
-    own = state["ground_truth"]
+    key, own = state["key"], state["ground_truth"]
     choices = forms.label_fields(ctx.dataset, keep=own)
+    own = own if own in choices and ctx.dataset.has_field(own) else None
     if not choices:
         inputs.view("no_labels", types.Notice(label="No label field: samples are sorted by disagreement alone"))
         return
@@ -84,21 +87,24 @@ def _add_labels(inputs: Any, ctx: Any, state: dict[str, Any]) -> None:
     for name in choices:
         view.add_choice(name, label=name)
     inputs.enum(
-        "ground_truth",
+        of_run("ground_truth", key),
         view.values(),
-        default=own,
+        default=initial(ctx.params, "ground_truth", own),
         required=False,
         label="Labels in question",
         description="Leave empty to sort by disagreement alone" if own is None else "They stay as they are",
         view=view,
     )
-    chosen = ctx.params.get("ground_truth") or own
+    chosen = given(ctx.params, "ground_truth", key) or own
     if chosen:
+        same = state["corrected_field"] if state["triaged_against"] == chosen else None
+        name = same or default_corrected_field(key, chosen)
         inputs.str(
-            "corrected_field",
+            of_run("corrected_field", key),
             required=False,
+            default=initial(ctx.params, "corrected_field", same),
             label="Field for corrected labels",
-            description=f"Empty: {chosen}_corrected, made at the first decision as a copy of {chosen}",
+            description=f"Empty: {name}, made at the first decision as a copy of {chosen}",
         )
 
 
@@ -133,4 +139,12 @@ def _stored_state(ctx: Any, key: str) -> dict[str, Any]:
         return {"problem": f"the record of run {key!r} can't be read by this release"}
     first = method_field(key, run.config.methods[0].name)
     predicted = image_samples(ctx.dataset).count(first) if ctx.dataset.has_field(first) else 0
-    return {"problem": None, "ground_truth": run.config.ground_truth, "predicted": predicted}
+    former = run.results.get("triage") or run.results.get("decided") or {}
+    return {
+        "problem": None,
+        "key": key,
+        "ground_truth": run.config.ground_truth,
+        "predicted": predicted,
+        "triaged_against": former.get("ground_truth"),
+        "corrected_field": former.get("corrected_field"),
+    }

@@ -150,7 +150,7 @@ def test_triage__odd_labels_are_counted_and_get_cases_of_their_own(run):
         "without a label": 2,
         "with a label that is no class of the run": 1,
     }
-    assert report["outside"] == {"dodo": 1}
+    assert report["outside"] == [["dodo", 1]]
     assert sum(report["cases"].values()) == COUNT
     for sample in dataset.limit(3):
         assert Case(sample.zs_case) in WITHOUT_LABEL
@@ -266,7 +266,7 @@ def test_triage__deleting_the_run_deletes_its_fields_and_views_and_nothing_else(
     ("arguments", "sentence"),
     [
         ({"ground_truth": "nothing"}, "ground_truth 'nothing' is no field of this dataset"),
-        ({"ground_truth": "zs_clip"}, "ground_truth is 'zs_clip', a prediction of this very run"),
+        ({"ground_truth": "zs_clip"}, "ground_truth is 'zs_clip', a field of this very run"),
         ({"methods": ("clip", "wca")}, "methods must name three"),
         ({"methods": ("clip", "wca", "crops_mean")}, "methods must name three"),
         ({"methods": ("clip", "wca", "lgca_d")}, "there is no method 'lgca_d' in run 'zs'"),
@@ -344,3 +344,114 @@ def test_triage__of_a_view_leaves_the_other_samples_alone(images, demo_encoder):
     assert (report["counts"]["triaged"], report["counts"]["without a prediction"]) == (12, 18)
     assert dataset.values("zs_case")[12:] == [None] * 18
     dataset.delete()
+
+
+def test_triage__somebody_elses_is_seen_by_a_run_that_was_loaded_before(run):
+    before, other = lgca.load_run(run.dataset, "zs"), lgca.load_run(run.dataset, "zs")
+    other.triage(progress=False)
+    other.evaluate(progress=False)
+    assert before.last_triage().report["counts"]["triaged"] == COUNT
+    assert before.last_evaluation().samples == COUNT
+    before.triage(progress=False)
+    before.evaluate(progress=False)
+    assert set(lgca.load_run(run.dataset, "zs").results) >= {"triage", "views", "evaluation"}
+
+
+def test_triage__outlives_a_classification_that_goes_on_meanwhile(run, images, demo_encoder):
+    dataset = run.dataset
+    triaged = []
+
+    def triage_once(_):
+        if not triaged:
+            triaged.append(lgca.load_run(dataset, "zs").triage(progress=False))
+
+    dataset.add_sample(
+        fo.Sample(filepath=images[0].path, ground_truth=fo.Classification(label=images[0].label), truth=None)
+    )
+    options = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "methods": METHODS, "regions": SMALL}
+    gone_on = lgca.classify(
+        dataset, encoder=demo_encoder, ground_truth="ground_truth", run_key="zs", progress=triage_once, **options
+    )
+    assert gone_on.summary()["predicted"] == COUNT + 1
+    assert lgca.load_run(dataset, "zs").last_triage().report["counts"]["triaged"] >= COUNT
+    run.delete()
+    assert not [name for name in dataset.get_field_schema() if name.startswith("zs_")]
+    assert not dataset.list_saved_views()
+
+
+def test_decisions__can_be_read_and_undone_after_rescoring_in_place(run):
+    triage = run.triage(corrected_field="better", progress=False)
+    ids = triage.suspects().limit(2).values("id")
+    triage.decide(ids, "accepted", by="anna")
+    rescored = run.rescore(text_scale=1.0, progress=False)
+    left = rescored.last_triage()
+    assert {row.sample_id for row in left.decisions()} == set(ids)
+    assert rescored.triage(progress=False).report["corrected_field"] == "better"  # where the accepted labels are
+    with pytest.raises(ConfigError, match="2 accepted labels of run 'zs' are in 'better'"):
+        rescored.triage(corrected_field="elsewhere", progress=False)
+    assert rescored.last_triage().undo(by="anna").samples == 2
+    assert rescored.triage(corrected_field="elsewhere", progress=False).report["corrected_field"] == "elsewhere"
+
+
+def test_triage__a_field_with_the_default_name_that_was_there_before_is_pointed_out(run):
+    run.dataset.clone_sample_field("ground_truth", "ground_truth_corrected")
+    report = run.triage(progress=False).report
+    assert any("'ground_truth_corrected', which exists" in warning for warning in report["warnings"])
+    assert run.triage(corrected_field="ground_truth_corrected", progress=False).report["warnings"] == []
+
+
+@pytest.mark.parametrize(("name", "corrected"), [("my labels", "my_labels_corrected"), ("2nd", "zs_2nd_corrected")])
+def test_triage__labels_in_a_field_whose_name_is_no_identifier(run, name, corrected):
+    run.dataset.clone_sample_field("ground_truth", name)
+    assert run.triage(name, progress=False).report["corrected_field"] == corrected
+
+
+def test_triage__decisive_lgca_without_stored_regions_leaves_judging_to_the_others(
+    images, demo_encoder, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
+    dataset = make_dataset(images[:40])
+    run = classify(dataset, demo_encoder, methods=("clip", "wca", "lgca", "lgca_d"), store_regions=False)
+    report = run.triage(progress=False).report
+    assert report["judged"] == 40
+    assert report["judging"] == ["clip", "wca", "lgca"]
+    assert any("lgca_d does not judge" in warning for warning in report["warnings"])
+    dataset.delete()
+
+
+def test_triage__a_second_one_without_labels_leaves_no_stale_judgement(run):
+    run.triage(progress=False)
+    assert run.dataset.count("zs_clip.calibrated") == COUNT
+    run.dataset.delete_sample_field("ground_truth")
+    run.triage(progress=False)
+    assert run.dataset.count("zs_clip.calibrated") == run.dataset.count("zs_clip.label_quality") == 0
+    assert run.dataset.count("zs_clip.label") == COUNT
+
+
+def test_triage__a_prediction_that_is_cleared_meanwhile_does_not_come_back(run):
+    cleared = run.dataset.first()
+
+    def clear(progress):
+        if progress.label.startswith("Judging"):
+            cleared.zs_wca = None
+            cleared.save()
+
+    run.triage(progress=clear)
+    cleared.reload()
+    assert cleared.zs_wca is cleared.zs_case is None
+    assert run.dataset.count("zs_case") == COUNT - 1
+
+
+def test_triage__labels_that_are_words_of_the_database_do_no_harm(run):
+    sample = run.dataset.first()
+    sample.ground_truth.label = "$oid"
+    sample.save()
+    assert run.triage(progress=False).report["outside"] == [["$oid", 1]]
+    assert lgca.load_run(run.dataset, "zs").last_triage().report["outside"] == [["$oid", 1]]
+    run.delete()
+
+
+def test_triage__a_predictions_field_that_was_deleted_is_named(run):
+    run.dataset.delete_sample_field("zs_wca")
+    with pytest.raises(ConfigError, match="zs_wca of run 'zs' was deleted from the dataset"):
+        run.triage(progress=False)

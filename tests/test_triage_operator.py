@@ -74,8 +74,8 @@ def test_form__says_what_is_compared_and_proposes_the_runs_labels(classify, bird
     properties, problems = form(birds)
     assert not problems
     assert properties["run"].default == "zs"
-    assert properties["ground_truth"].default == "ground_truth"
-    assert properties["ground_truth"].type.values == ["ground_truth"]
+    assert properties["ground_truth_of_zs"].default == "ground_truth"
+    assert properties["ground_truth_of_zs"].type.values == ["ground_truth"]
     assert "24 predicted samples; clip, wca and lgca are compared" in properties["outlook"].view.label
 
 
@@ -83,7 +83,7 @@ def test_form__lists_no_field_that_a_triage_has_made(classify, birds):
     classify(ground_truth="ground_truth").triage(progress=False)
     properties, problems = form(birds)
     assert not problems
-    assert properties["ground_truth"].type.values == ["ground_truth"]
+    assert properties["ground_truth_of_zs"].type.values == ["ground_truth"]
 
 
 @pytest.mark.parametrize(

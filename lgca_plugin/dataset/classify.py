@@ -19,7 +19,7 @@ from .plan import Plan, Prepared, check_request, prepare
 from .progress import drive
 from .results import Writer, check_current, record_outcome
 from .run import Run
-from .runs import DONE, INTERRUPTED, RUNNING, decided, forget_run, register_run
+from .runs import DONE, INTERRUPTED, RUNNING, decided, forget_run, record_own, register_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -249,7 +249,7 @@ def open_run(plan: Prepared) -> tuple[Run, str | None]:
     run.results["total"] = len(plan.sample_ids)
     run.results["encoder_source"] = plan.encoder_source
     run.results["templates"] = list(plan.texts.from_templates)
-    run.save()
+    record_own(run)
     return run, replaced
 
 

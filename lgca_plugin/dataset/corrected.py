@@ -5,6 +5,7 @@ With given labels it begins as a complete copy of them, so that one can train on
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,14 @@ _INFO = "lgca"  # key of a field's info, where what is ours is marked
 
 def default_corrected_field(run_key: str, ground_truth: str | None) -> str:
     """Names the field that corrected labels go to unless another is named."""
-    return f"{ground_truth or run_key}_corrected"
+    name = re.sub(r"\W", "_", ground_truth or run_key)
+    return f"{name if name.isidentifier() else f'{run_key}_{name}'}_corrected"
+
+
+def is_somebodys(dataset: fo.Dataset, name: str) -> bool:
+    """Tells whether a field was there before anything was decided: its labels are a user's own."""
+    field = dataset.get_field(name)
+    return field is not None and _INFO not in (field.info or {})
 
 
 def places_of(run: Run, report: Mapping[str, Any]) -> Places:

@@ -75,12 +75,13 @@ def detections(regions: Sequence[ShownRegion], classes: Sequence[str]) -> Docume
     }
 
 
-def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]]) -> None:
+def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *, filled: Sequence[str] = ()) -> None:
     """Writes fields of samples; samples that the dataset no longer holds are passed over.
 
     Args:
         dataset: the dataset
         values: sample id to field to document or plain value
+        filled: fields that must have a value; samples without one are passed over
     """
     from bson import ObjectId
     from pymongo import UpdateOne
@@ -90,5 +91,8 @@ def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]]) -
     modified = {
         "last_modified_at": datetime.now(timezone.utc).replace(tzinfo=None)
     }  # as FiftyOne stamps its own writes
-    updates = [UpdateOne({"_id": ObjectId(id_)}, {"$set": {**fields, **modified}}) for id_, fields in values.items()]
+    there = {field: {"$ne": None} for field in filled}
+    updates = [
+        UpdateOne({"_id": ObjectId(id_), **there}, {"$set": {**fields, **modified}}) for id_, fields in values.items()
+    ]
     dataset._bulk_write(updates, ids=list(values))  # noqa: SLF001 (set_values writes one field at a time)

@@ -14,7 +14,8 @@ from .classify import Progress
 from .fields import error_field, join_group, method_field
 from .progress import drive
 from .results import check_current
-from .runs import load_run
+from .runs import record as record_in
+from .runs import refresh
 from .target import Target
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def check_evaluate(
         LgcaError: if the run has been deleted or replaced
     """
     check_current(run)
+    refresh(run)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 < confidence < 1:
         raise ConfigError(f"confidence is a share between 0 and 1, such as 0.95; got {confidence!r}")
     target = Target.whole(run.dataset)
@@ -247,8 +249,7 @@ def _tidy_sidebar(run: Run, keys: Sequence[str]) -> None:
 
 def _record(run: Run, record: dict[str, Any]) -> None:
     """Writes the evaluation into the run's record beside what anybody else has written there meanwhile."""
-    run.results = {**load_run(run.dataset, run.key).results, RECORD: record}
-    run.save()
+    record_in(run, **{RECORD: record})
 
 
 def _check_ground_truth(run: Run, target: Target, ground_truth: str | None) -> str:

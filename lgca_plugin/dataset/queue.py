@@ -10,6 +10,7 @@ from .deciding import decide
 from .decision_rows import count_left, read_rows, write_csv
 from .decisions import Decision
 from .fields import method_field
+from .runs import record
 from .saved_views import write_views
 from .target import image_samples
 from .triage_fields import CASE, MISLEADING, QUALITY, triage_field
@@ -31,13 +32,13 @@ class Triage:
 
     Attributes:
         run: the run
-        report: what was found, as stored with the run
+        report: what was found, as stored with the run; of a run that was rescored since, only where its decisions are
         places: where decisions are kept
     """
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.report: dict[str, Any] = run.results["triage"]
+        self.report: dict[str, Any] = run.results.get("triage") or run.results["decided"]
         self.places = places_of(run, self.report)
 
     @classmethod
@@ -47,7 +48,7 @@ class Triage:
         Raises:
             ConfigError: if it has not been triaged
         """
-        if not run.results.get("triage"):
+        if not (run.results.get("triage") or run.results.get("decided")):
             raise ConfigError(f"run {run.key!r} has not been triaged: run.triage() does that")
         return cls(run)
 
@@ -206,8 +207,7 @@ class Triage:
         own = self.run.results.get("views") or []
         names = write_views(self.run.dataset, self.run.key, self._views(), own)
         if names != own:
-            self.run.results["views"] = names
-            self.run.save()
+            record(self.run, views=names)
         return names
 
     def _views(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from .documents import write_fields
 from .replay import replay
 from .rescore_plan import Changes, RescorePlan, check_rescore, known_texts, prepare_rescore
 from .results import check_current, record_outcome, sample_values
-from .runs import DONE, INTERRUPTED
+from .runs import DONE, INTERRUPTED, record_own
 from .store import Store, geometry_of
 from .tokens import database_identity, dataset_identity
 
@@ -60,7 +60,7 @@ class _Rescoring:
         self._run.results["texts_of_former_classes"] = {
             name: texts for name, texts in known_texts(plan.source).items() if name not in self._run.config.classes
         }
-        self._run.save()
+        record_own(self._run)
         self._stored = self._open_entry(replaced)
 
     def _open_entry(self, replaced: str | None) -> StoredRun:

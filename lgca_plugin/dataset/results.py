@@ -13,6 +13,7 @@ from ..growing import EncodedImage, FailedImage
 from . import fields as f
 from .documents import classification, detections, write_fields
 from .plan import finished_samples
+from .runs import record_own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,7 +133,7 @@ def record_outcome(
     )
     if stats.images:
         run.results["engine"] = {**asdict(stats), "batch_fill": stats.batch_fill}
-    run.save()
+    record_own(run)
 
 
 def _outcome_counts(run: Run, plan: Prepared) -> dict[str, Any]:

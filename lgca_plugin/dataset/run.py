@@ -265,7 +265,9 @@ class Run:
             ConfigError: if the run has not been triaged
         """
         from .queue import Triage
+        from .runs import refresh
 
+        refresh(self)
         return Triage.of(self)
 
     def evaluate(
@@ -301,7 +303,9 @@ class Run:
     def last_evaluation(self) -> Evaluation | None:
         """Gives what the last :meth:`evaluate` has found; None where there is nothing."""
         from .evaluate import last_evaluation
+        from .runs import refresh
 
+        refresh(self)
         return last_evaluation(self)
 
     def evidence(self, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:

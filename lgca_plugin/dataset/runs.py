@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PACKAGE = "fiftyone-lgca"
 RUNNING, INTERRUPTED, DONE = "running", "interrupted", "done"
+ABOUT_PREDICTIONS_MADE = ("triage", "triage_fields", "views", "evaluation", "decided")
+"""Entries of a record that may be written while predictions are still being made."""
 
 
 def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any]) -> Run:
@@ -80,10 +82,21 @@ def forget_run(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -
     return token
 
 
+def refresh(run: Run) -> None:
+    """Reads a run's record again: somebody may have triaged or evaluated the run since it was loaded."""
+    run.results = _stored_results(run.dataset, run.key)
+
+
 def record(run: Run, **entries: Any) -> None:
     """Writes entries into a run's record, beside what anybody else has written there since the run was loaded."""
-    run.results = {**_stored_results(run.dataset, run.key), **entries}
+    refresh(run)
+    run.results.update(entries)
     run.save()
+
+
+def record_own(run: Run) -> None:
+    """Writes what the predictions of a run are about; what else is in its record stays as it is there."""
+    record(run, **{name: value for name, value in run.results.items() if name not in ABOUT_PREDICTIONS_MADE})
 
 
 def decided(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
@@ -93,7 +106,9 @@ def decided(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     field = triage_field(run_key, DECISION)
     if field not in results.get("triage_fields", ()) or field not in dataset.get_field_schema():
         return {}
-    return {"triage_fields": [field], "made": results.get("made") or {}}
+    former = results.get("triage") or results.get("decided") or {}
+    places = {name: former.get(name) for name in ("ground_truth", "corrected_field")}
+    return {"triage_fields": [field], "made": results.get("made") or {}, "decided": places}
 
 
 def stored_fields(dataset: fo.Dataset, run_key: str) -> list[str]:

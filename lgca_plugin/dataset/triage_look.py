@@ -19,7 +19,7 @@ from .texts import StoredTexts
 from .triage_scores import RunScores
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,9 +41,10 @@ class Looked:
         case_size: ``[n]`` size of the misleading-crop case; nan where there is none
         unproven: how many of these sizes are not proven to be the smallest
         stability: ``[n]`` of the label of the method with chains, in [0, 1]
-        with_vectors: ``[n]`` whether the image vectors of all methods are in the store
+        with_vectors: ``[n]`` whether the image vectors that can be kept are in the store
         with_regions: ``[n]`` whether the region embeddings are
         unedited: ``[n]`` whether all labels are those that the stored image vectors give
+        judging: the methods that have judged labels
         judged: ``[m]`` rows, ascending, whose labels have been judged
         errors: what was found of those; None where there are none
         warnings: sentences for the user
@@ -54,6 +55,7 @@ class Looked:
     with_vectors: NDArray[np.bool_]
     with_regions: NDArray[np.bool_]
     unedited: NDArray[np.bool_]
+    judging: tuple[Method, ...] = ()
     judged: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     errors: LabelErrors | None = None
     unproven: int = 0
@@ -118,16 +120,18 @@ def look(
     )
     seen = yield from _with_labels(passing, len(ids), total)
     found.case_size[rows], found.stability[rows], found.with_regions[rows] = seen.case_size, seen.stability, seen.there
-    found.unproven = int((~seen.proven).sum())
+    proven = np.ones(len(samples.ids), dtype=bool)
+    proven[rows] = seen.proven
     for method in others:
         scores.add(method, [ids[i] for i in np.flatnonzero(seen.there)], seen.vectors[method.name][seen.there])
-    _match(found, samples, scores, [*kept, *others])
+    found.judging, usable = _judging(request, found, samples, scores)
     found.case_size[~found.unedited] = np.nan
     found.stability[~found.unedited] = np.nan
-    found.judged = np.flatnonzero(found.unedited & (samples.truth >= 0))
+    found.unproven = int((~proven & ~np.isnan(found.case_size)).sum())
+    found.judged = np.flatnonzero(usable & (samples.truth >= 0))
     if len(found.judged):
         yield Progress(total // 2, total, f"Judging {len(found.judged):,} labels")
-        logits = {method.name: scores.logits(method, found.judged) for method in request.judging}
+        logits = {method.name: scores.logits(method, found.judged) for method in found.judging}
         found.errors = find_label_errors(logits, samples.truth[found.judged], classes=len(run.config.classes))
         found.warnings += found.errors.warnings
     return found
@@ -145,7 +149,7 @@ def _with_labels(passing: Generator[int, None, Seen], count: int, total: int) ->
             yield Progress(done, total, f"Regions of {done:,} of {count:,} images")
 
 
-def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: list[Method]) -> None:
+def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: Sequence[Method]) -> None:
     """Finds which samples have their image vectors, and which labels are still those that these give."""
     found.with_vectors[:] = True
     found.unedited[:] = True
@@ -153,6 +157,28 @@ def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: li
         there, same = scores.matching(method, samples.answers[method.name])
         found.with_vectors &= there
         found.unedited &= same
+
+
+def _judging(
+    request: TriageRequest, found: Looked, samples: TriageSamples, scores: RunScores
+) -> tuple[tuple[Method, ...], NDArray[np.bool_]]:
+    """Finds the methods that can judge labels, and ``[n]`` the samples whose labels all of them can judge.
+
+    The image vectors of decisive methods come from the regions, so a run without these is judged by the others.
+    """
+    able, usable = [], found.unedited.copy()
+    for method in request.judging:
+        if scores.is_kept(method):
+            able.append(method)
+            continue
+        there, same = scores.matching(method, samples.answers[method.name])
+        found.unedited &= same | ~there
+        if there.any():
+            able.append(method)
+            usable &= there & same
+        else:
+            found.warnings.append(f"{method.name} does not judge labels: that takes region embeddings, which are gone")
+    return tuple(able), usable & found.unedited
 
 
 def _class_vectors(request: TriageRequest, texts: StoredTexts) -> dict[str, NDArray[np.float32]]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 from ..method.scores import CONTROLS
-from .corrected import check_corrected_field, default_corrected_field
+from .corrected import check_corrected_field, default_corrected_field, is_somebodys
 from .fields import run_fields
-from .target import Target
+from .results import check_current
+from .runs import refresh
+from .target import Target, image_samples
 from .triage_fields import COMPUTED, DECISION, triage_field
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ def check_triage(
     Raises:
         ConfigError: if an argument is wrong, or the run lacks one of the three predictions
     """
+    check_current(run)
+    refresh(run)
     target = Target.whole(run.dataset)
     warnings = []
     field = run.config.ground_truth if ground_truth is None else ground_truth
@@ -70,10 +74,19 @@ def check_triage(
         field = None
     if field is not None:
         target.check_label_field(field)
-        if field in run_fields(run.key, run.config.methods):
-            raise ConfigError(f"ground_truth is {field!r}, a prediction of this very run; name a field with labels")
-    corrected = default_corrected_field(run.key, field) if corrected_field is None else corrected_field
+        own = {triage_field(run.key, name) for name in (*COMPUTED, DECISION)}
+        if field in own.union(run_fields(run.key, run.config.methods)):
+            raise ConfigError(f"ground_truth is {field!r}, a field of this very run; name a field with given labels")
+    former = run.results.get("triage") or run.results.get("decided") or {}
+    kept = former.get("corrected_field") if former.get("ground_truth") == field else None
+    corrected = corrected_field or kept or default_corrected_field(run.key, field)
     check_corrected_field(run.dataset, run.key, corrected, field)
+    _check_accepted_labels(run, former.get("corrected_field"), corrected)
+    if corrected_field is None and kept is None and is_somebodys(run.dataset, corrected):
+        warnings.append(
+            f"corrected labels will go to {corrected!r}, which exists: accepted suggestions replace labels there; "
+            "pass corrected_field=... to have them elsewhere"
+        )
     _check_fields_are_free(run)
     return TriageRequest(
         run=run,
@@ -114,6 +127,19 @@ def _compared(run: Run, methods: Sequence[str] | None) -> tuple[Method, Method, 
         found.append(named[0] if named else playing[0])
     whole, crops, chains = found
     return whole, crops, chains
+
+
+def _check_accepted_labels(run: Run, former: str | None, corrected: str) -> None:
+    """Raises ConfigError if labels that were accepted before are in another field than those to come would be."""
+    field = triage_field(run.key, DECISION)
+    if former in (None, corrected) or not run.dataset.has_field(f"{field}.corrected"):
+        return
+    accepted = len(image_samples(run.dataset).exists(f"{field}.action").exists(f"{field}.corrected"))
+    if accepted:
+        raise ConfigError(
+            f"corrected_field is {corrected!r}, and {accepted} accepted labels of run {run.key!r} are in {former!r}: "
+            f"pass corrected_field={former!r}, or undo those decisions first"
+        )
 
 
 def _check_fields_are_free(run: Run) -> None:

@@ -48,11 +48,11 @@ def triage_report(
     report: dict[str, Any] = {
         "ground_truth": request.ground_truth,
         "methods": names,
-        "judging": [method.name for method in request.judging],
+        "judging": [method.name for method in found.judging],
         "corrected_field": request.corrected_field,
         "counts": samples.counts,
         "labels": samples.labels,
-        "outside": samples.outside,
+        "outside": [[label, count] for label, count in samples.outside.items()],  # any word may be a label, and no key
         "embeddings": {
             "with image vectors": int(found.with_vectors.sum()),
             "with region embeddings": int(found.with_regions.sum()),

@@ -52,6 +52,13 @@ def read_samples(request: TriageRequest) -> TriageSamples:
     run = request.run
     samples = Target.whole(run.dataset).samples
     methods = [method.name for method in run.config.methods]
+    schema = run.dataset.get_field_schema()
+    gone = [field for field in (method_field(run.key, name) for name in methods) if field not in schema]
+    if gone:
+        raise ConfigError(
+            f"{', '.join(gone)} of run {run.key!r} was deleted from the dataset: rescore the run with the methods that "
+            "you want, then triage it"
+        )
     paths = [f"{method_field(run.key, name)}.label" for name in methods]
     given = None if request.ground_truth is None else f"{request.ground_truth}.label"
     ids, errors, *columns = _columns(samples, ["_id", error_field(run.key), *paths, *([given] if given else [])])

@@ -44,6 +44,7 @@ SAMPLES_AT_ONCE = 2000
 def declare_triage(request: TriageRequest) -> None:
     """Declares a triage's fields and shows them in the run's group of the sidebar; empties those of a former triage."""
     import fiftyone as fo
+    from pymongo import UpdateMany
 
     run = request.run
     dataset, key = run.dataset, run.key
@@ -68,6 +69,8 @@ def declare_triage(request: TriageRequest) -> None:
     declare_decisions(dataset, key)
     if former:
         dataset.clear_sample_fields(former)
+        stale = [path for path in parts if not path.startswith(triage_field(key, SUGGESTION))]
+        dataset._bulk_write([UpdateMany({path: {"$exists": True}}, {"$unset": {path: ""}}) for path in stale])  # noqa: SLF001
     f.join_group(dataset, key, run.results["triage_fields"])
 
 
@@ -84,6 +87,8 @@ def write_triage(
         **_judgements(request, samples, found),
     }
     total = len(samples.ids)
+    # A prediction that somebody has cleared meanwhile must not come back as a label without a class.
+    labels = [f"{f.method_field(key, method.name)}.label" for method in run.config.methods]
     with ThreadPoolExecutor(1, thread_name_prefix="lgca-write") as pool:  # the database works while documents are made
         writing: Future[None] | None = None
         for start in range(0, total, SAMPLES_AT_ONCE):
@@ -95,7 +100,7 @@ def write_triage(
                 writing.result()
                 yield Progress(total + start, 2 * total, f"Cases and suggestions of {start:,} of {total:,} samples")
             check_current(run)
-            writing = pool.submit(write_fields, run.dataset, values)
+            writing = pool.submit(write_fields, run.dataset, values, filled=labels)
         if writing is not None:
             writing.result()
     yield Progress(2 * total, 2 * total, f"Cases and suggestions of {total:,} samples")
@@ -114,7 +119,7 @@ def _judgements(request: TriageRequest, samples: TriageSamples, found: Looked) -
         row = int(found.judged[at])
         label, given = classes[errors.suggestion[at]], classes[samples.truth[row]]
         columns[suggestion][row] = _suggestion(label, float(errors.suggestion_confidence[at]), given)
-    for name in (method.name for method in request.judging):
+    for name in (method.name for method in found.judging):
         field = f.method_field(key, name)
         columns[f"{field}.{CALIBRATED}"] = _spread(errors.calibrated[name], found.judged, n)
         columns[f"{field}.{LABEL_QUALITY}"] = _spread(errors.by_method[name], found.judged, n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..config import RegionPlan
 from ..method.findings import Finder
-from ..method.label_errors import find_label_errors
+from ..method.label_errors import find_label_errors, warm_up
 from .classify import Progress
 from .region_pass import RegionPass
 from .region_workers import look_at_all
@@ -110,6 +111,8 @@ def look(
     ids = [samples.ids[row] for row in rows.tolist()]
     total = 2 * len(samples.ids)  # the other half is writing
     yield Progress(0, total, "Looking for misleading crops")
+    if request.ground_truth is not None:
+        threading.Thread(target=warm_up, daemon=True).start()
     passing = look_at_all(
         store,
         stored,
@@ -153,8 +156,7 @@ def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: Se
     """Finds which samples have their image vectors, and which labels are still those that these give."""
     found.with_vectors[:] = True
     found.unedited[:] = True
-    for method in methods:
-        there, same = scores.matching(method, samples.answers[method.name])
+    for there, same in scores.matching(methods, samples.answers).values():
         found.with_vectors &= there
         found.unedited &= same
 
@@ -171,7 +173,7 @@ def _judging(
         if scores.is_kept(method):
             able.append(method)
             continue
-        there, same = scores.matching(method, samples.answers[method.name])
+        there, same = scores.matching([method], samples.answers)[method.name]
         found.unedited &= same | ~there
         if there.any():
             able.append(method)

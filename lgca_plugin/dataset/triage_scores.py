@@ -63,22 +63,27 @@ class RunScores:
             self._own[method.name] = np.full((len(self._row_of), vectors.shape[-1]), np.nan, np.float32)
         self._own[method.name][[self._row_of[id_] for id_ in ids]] = vectors
 
-    def matching(self, method: Method, answers: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def matching(
+        self, methods: Sequence[Method], answers: Mapping[str, NDArray[np.int64]]
+    ) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
         """Finds the samples whose image vectors are there, and those whose label is the one that they give.
 
         Args:
-            method: the method
-            answers: ``[n]`` class index of the label on each sample
+            methods: the methods
+            answers: method name to ``[n]`` class index of the label on each sample
 
         Returns:
-            ``[n]`` and ``[n]``, the second only True where the first is
+            method name to ``[n]`` and ``[n]``, the second only True where the first is
         """
-        there, same = np.zeros((2, len(answers)), dtype=bool)
-        for rows, vectors in self._vectors(method):
+        n = len(self._row_of)
+        found = {method.name: (np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)) for method in methods}
+        for method, rows, vectors in self._vectors(methods):
             scores = class_scores(vectors, self._class_vectors[method.name])
+            there, same = found[method.name]
             there[rows] = True
-            same[rows] = scores[np.arange(len(rows)), answers[rows]] >= scores.max(axis=1) - MATCHES
-        return there, same
+            own = scores[np.arange(len(rows)), answers[method.name][rows]]
+            same[rows] = own >= scores.max(axis=1) - MATCHES
+        return found
 
     def logits(self, method: Method, chosen: NDArray[np.int64]) -> Callable[[], NDArray[np.float32]]:
         """Gives a function that computes ``[m, C]`` logits of chosen rows, ascending, each time it is called."""
@@ -90,24 +95,29 @@ class RunScores:
             result = np.full(
                 (len(chosen), len(vectors_of_classes)), np.nan, np.float32
             )  # a row that vanishes is noticed
-            for rows, vectors in self._vectors(method):
+            for _, rows, vectors in self._vectors([method]):
                 wanted = place[rows] >= 0
                 result[place[rows[wanted]]] = class_scores(vectors[wanted], vectors_of_classes)
             return result
 
         return compute
 
-    def _vectors(self, method: Method) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Reads rows and their ``[b, d]`` image vectors."""
-        if not self.is_kept(method):
+    def _vectors(self, methods: Sequence[Method]) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.float32]]]:
+        """Reads methods, rows and their ``[b, d]`` image vectors; those that the store keeps in one go."""
+        columns = [
+            (method, self._stored.signatures.index(str(signature(method, self._plan))))
+            for method in methods
+            if self.is_kept(method)
+        ]
+        if columns:
+            for ids, vectors in self._store.image_vectors(self._stored, at_once=ROWS_AT_ONCE):
+                rows = np.array([self._row_of.get(id_, -1) for id_ in ids])
+                for method, column in columns:
+                    yield method, rows[rows >= 0], vectors[rows >= 0, column]
+        for method in methods:
             own = self._own.get(method.name)
             if own is not None:
                 there = np.flatnonzero(np.isfinite(own[:, 0]))
                 for start in range(0, len(there), ROWS_AT_ONCE):
                     rows = there[start : start + ROWS_AT_ONCE]
-                    yield rows, own[rows]
-            return
-        column = self._stored.signatures.index(str(signature(method, self._plan)))
-        for ids, vectors in self._store.image_vectors(self._stored, at_once=ROWS_AT_ONCE):
-            rows = np.array([self._row_of.get(id_, -1) for id_ in ids])
-            yield rows[rows >= 0], vectors[rows >= 0, column]
+                    yield method, rows, own[rows]

@@ -65,11 +65,6 @@ def _drop_database():
 _set_up()
 
 
-def pytest_collection_modifyitems(items):
-    """Runs the tests in the App first: they take longest, so no process is left alone with them at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("app") is None)
-
-
 FAILED = pytest.StashKey[bool]()
 
 

@@ -119,7 +119,7 @@ def test_queue__decided_samples_leave_it_come_back_and_are_downloaded(app, triag
     assert dataset.values("labels_corrected.label") == [*suggested, *dataset.values("labels.label")[2:]]
 
     app.open_operator(EXPORT)
-    page.get_by_text(f"{SUSPECTS - 2} of {SUSPECTS} suspects left to decide").wait_for()
+    page.get_by_text(f"{SUSPECTS - 2} of {SUSPECTS} suspects left to decide", exact=True).wait_for()
     with page.expect_download() as download:
         app.submit("Export")
     page.get_by_text("Decisions exported").wait_for()

@@ -1,4 +1,4 @@
-"""The notebook in docs: it runs from start to end, twice, and tells what it says it tells."""
+"""The notebook in docs: it runs from start to end, over what is left of a former run, and tells what it says."""
 
 import base64
 import re
@@ -48,14 +48,14 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def executed(folder, tmp_path_factory):
-    """The notebook, executed twice: the second time finds the dataset, pictures and embeddings of the first."""
+    """The notebook, executed where a dataset of its name is left over."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LGCA_STORE_DIR", str(tmp_path_factory.mktemp("store")))
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("JUPYTER_PREFER_ENV_PATH", "1")  # the kernel of this interpreter
         patch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path_factory.mktemp("jupyter")))
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        execute(folder)
+        fo.Dataset(DATASET, persistent=True).add_sample(fo.Sample(filepath="left_over.jpg"))
         yield execute(folder)
         fo.delete_dataset(DATASET)
 

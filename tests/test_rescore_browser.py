@@ -149,7 +149,12 @@ def test_rescore__with_suggested_settings(app, run):
     page.get_by_role("tab", name="Suggest from labels").click()
     page.get_by_text("Trying settings on the samples with a label in ground_truth").wait_for()
     app.screenshot("rescore_trying")
-    assert not app.can_submit("Rescore")
+    for _ in range(50):  # either the button waits for the settings, or they are there
+        if not app.can_submit("Rescore") or page.get_by_text("Equally good").count():
+            break
+        page.wait_for_timeout(100)
+    else:
+        pytest.fail("the form can be submitted before there are settings")
     page.get_by_text("Equally good").wait_for(timeout=120_000)
     page.locator("xpath=//*[text()='Labels to go by']/following::*[@role='combobox'][1]").click()
     page.get_by_role("option", name="truth", exact=True).click()

@@ -87,7 +87,7 @@ class Predictor:
         self._plan = plan
         self._logit_scale = encoder.logit_scale
         self._shown_chains = shown_chains
-        self._class_vectors = {method.name: texts.class_vectors(encoder, method) for method in methods}
+        self._class_vectors = texts.by_method(encoder, methods)
         named = (signature(method, plan) for method in methods)
         self.signatures = tuple(dict.fromkeys([WHOLE, *(name for name in named if name)]))
 

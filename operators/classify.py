@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -12,10 +11,8 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..lgca_plugin.config import DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
-from ..lgca_plugin.errors import LgcaError
 from . import forms, outlook, settings
-
-SECONDS_BETWEEN_UPDATES = 0.5
+from .running import call, followed, report, show_lines, told
 
 
 class Classify(foo.Operator):
@@ -94,29 +91,21 @@ class Classify(foo.Operator):
         return self._steps(ctx, samples, arguments)
 
     def _steps(self, ctx: Any, samples: Any, arguments: dict[str, Any]) -> Iterator[Any]:
-        """Runs the classification, and yields what the App is to show on the way and at the end."""
-        from ..lgca_plugin.dataset.classify import iter_classify
-        from ..lgca_plugin.dataset.runs import load_run
-        from ..lgca_plugin.model.encoder import load_encoder
-
-        try:
-            yield from report(ctx, 0.0, "Loading the model")
-            name, pretrained = arguments.pop("encoder")
-            encoder = load_encoder(name, pretrained, device=arguments["device"], precision=arguments["precision"])
-            last = 0.0
-            with closing(iter_classify(samples, encoder=encoder, **arguments)) as steps:
-                for step in steps:
-                    if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
-                        last = time.monotonic()
-                        yield from report(ctx, step.done / step.total if step.total else 0.0, step.label)
-            run = load_run(ctx.dataset, arguments["run_key"])
-        except Exception as error:  # the App says nothing of an error in the middle of a stream
-            if not ctx.delegated:
-                sentence = str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
-                yield show_lines(ctx, types.Error(label="The run has stopped", description=sentence), {})
-            raise
+        """Yields what the App is to show on the way and at the end."""
+        run = yield from told(ctx, "The run has stopped", self._classified(ctx, samples, arguments))
         if not ctx.delegated:
             yield from show(ctx, run)
+
+    def _classified(self, ctx: Any, samples: Any, arguments: dict[str, Any]) -> Generator[Any, None, Any]:
+        """Runs the classification, reports its progress, and returns the run."""
+        from ..lgca_plugin.dataset.classify import iter_classify
+        from ..lgca_plugin.model.encoder import load_encoder
+
+        yield from report(ctx, 0.0, "Loading the model")
+        name, pretrained = arguments.pop("encoder")
+        encoder = load_encoder(name, pretrained, device=arguments["device"], precision=arguments["precision"])
+        with closing(iter_classify(samples, encoder=encoder, **arguments)) as steps:
+            return (yield from followed(ctx, steps))
 
     def __call__(
         self,
@@ -193,20 +182,7 @@ class Classify(foo.Operator):
             "overwrite": overwrite,
             "skip_failures": skip_failures,
         }
-        return foo.execute_operator(
-            self.uri,
-            {"view": sample_collection.view()},
-            params={name: value for name, value in params.items() if value is not None},
-            request_delegation=delegate,
-        )
-
-
-def report(ctx: Any, progress: float, label: str) -> Iterator[Any]:
-    """Reports progress: to the App as messages, to a delegated operation as its state."""
-    if ctx.delegated:
-        ctx.set_progress(progress=progress, label=label)
-    else:
-        yield ctx.ops.set_progress(progress=progress, label=label)
+        return call(self, sample_collection, params, delegate=delegate)
 
 
 def show(ctx: Any, run: Any) -> Iterator[Any]:
@@ -222,12 +198,3 @@ def show(ctx: Any, run: Any) -> Iterator[Any]:
     line = outlook.outcome_line(summary)
     yield ctx.ops.notify(line, variant="success")
     yield show_lines(ctx, types.Success(label=f"Run {run.key!r}: {line}"), outlook.outcome(summary))
-
-
-def show_lines(ctx: Any, heading: Any, lines: dict[str, str]) -> Any:
-    """Shows a heading and lines of label and value in the dialog where the progress was."""
-    outputs = types.Object()
-    outputs.view("heading", heading)
-    for label in lines:
-        outputs.str(label, label=label, view=types.LabelValueView())
-    return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results=lines)

@@ -12,6 +12,7 @@ from ..lgca_plugin.dataset.decision_rows import csv_text
 from ..lgca_plugin.errors import ConfigError
 from . import decide_form as form
 from . import queue_source as source
+from .running import call
 
 DECIDE = "Decide on suspected labels"
 UNDO = "Undo decisions on labels"
@@ -98,7 +99,7 @@ class Decide(foo.Operator):
         ids = [sample_ids] if isinstance(sample_ids, str) else list(sample_ids)
         params = {"run": run, "sample_ids": ids, "decision": str(getattr(decision, "value", decision)), "label": label}
         params |= {"note": note, "by": by, "allow_new_class": allow_new_class}
-        return _execute(self, sample_collection, params)
+        return call(self, sample_collection, params)
 
 
 class UndoDecision(foo.Operator):
@@ -171,7 +172,7 @@ class UndoDecision(foo.Operator):
         """
         ids = [sample_ids] if isinstance(sample_ids, str) else sample_ids
         params = {"run": run, "action": action, "sample_ids": ids, "of": of, "note": note, "by": by}
-        return _execute(self, sample_collection, params)
+        return call(self, sample_collection, params)
 
 
 class ExportDecisions(foo.Operator):
@@ -259,15 +260,7 @@ class ExportDecisions(foo.Operator):
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
         """
         params = {"run": run, "destination": form.SERVER, "path": str(path), "history": history, "overwrite": overwrite}
-        return _execute(self, sample_collection, params)
-
-
-def _execute(operator: Any, sample_collection: Any, params: dict[str, Any]) -> Any:
-    return foo.execute_operator(
-        operator.uri,
-        {"view": sample_collection.view()},
-        params={name: value for name, value in params.items() if value is not None},
-    )
+        return call(self, sample_collection, params)
 
 
 def _download(ctx: Any, text: str, name: str) -> None:

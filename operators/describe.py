@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,12 +13,12 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..lgca_plugin.config import check_classes
-from ..lgca_plugin.errors import ConfigError, LgcaError
+from ..lgca_plugin.errors import ConfigError
 from ..lgca_plugin.model.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS
 from ..lgca_plugin.model.descriptions import name_key
 from . import describe_form as form
 from . import forms, settings
-from .classify import SECONDS_BETWEEN_UPDATES, report, show_lines
+from .running import call, followed, report, told
 
 LABEL = "Describe classes with a language model"
 MAX_SHOWN = 200  # classes in the dialog; all are kept on the dataset
@@ -84,30 +83,37 @@ class DescribeClasses(foo.Operator):
         arguments: dict[str, Any],
         path: Path | None,
     ) -> Iterator[Any]:
-        """Asks, keeps the texts, and yields what the App is to show on the way and at the end."""
-        from ..lgca_plugin.dataset.describe import default_cache
-        from ..lgca_plugin.model.describe import Described, iter_describe
-
-        try:
-            described = Described(descriptions={}, failed={}, cached=0)
-            if asked:
-                yield from report(ctx, 0.0, f"Asking {arguments['base_url']}")
-                key = ctx.secret(form.SECRET) or None
-                with closing(iter_describe(asked, api_key=key, cache=default_cache(), **arguments)) as steps:
-                    described = yield from followed(ctx, steps)
-            described = dataclasses.replace(described, descriptions={**kept, **described.descriptions})
-            problem = keep(ctx.dataset, described.descriptions)
-            if path and described.descriptions:
-                described.save(path)
-        except Exception as error:  # the App says nothing of an error in the middle of a stream
-            if not ctx.delegated:
-                sentence = str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
-                yield show_lines(ctx, types.Error(label="The descriptions were not finished", description=sentence), {})
-            raise
+        """Yields what the App is to show on the way and at the end."""
+        work = self._described(ctx, asked, kept, arguments, path)
+        described, problem = yield from told(ctx, "The descriptions were not finished", work)
         if not ctx.delegated:
             line = outcome_line(described, n_kept=len(kept))
             yield ctx.ops.notify(line, variant="warning" if described.failed or problem else "success")
             yield show(ctx, line, described, problem, path)
+
+    def _described(
+        self,
+        ctx: Any,
+        asked: list[str],
+        kept: dict[str, tuple[str, ...]],
+        arguments: dict[str, Any],
+        path: Path | None,
+    ) -> Generator[Any, None, tuple[Any, str | None]]:
+        """Asks, keeps the texts, and returns them, and why they could not be kept, if so."""
+        from ..lgca_plugin.dataset.describe import default_cache
+        from ..lgca_plugin.model.describe import Described, iter_describe
+
+        described = Described(descriptions={}, failed={}, cached=0)
+        if asked:
+            yield from report(ctx, 0.0, f"Asking {arguments['base_url']}")
+            key = ctx.secret(form.SECRET) or None
+            with closing(iter_describe(asked, api_key=key, cache=default_cache(), **arguments)) as steps:
+                described = yield from followed(ctx, steps)
+        described = dataclasses.replace(described, descriptions={**kept, **described.descriptions})
+        problem = keep(ctx.dataset, described.descriptions)
+        if path and described.descriptions:
+            described.save(path)
+        return described, problem
 
     def __call__(
         self,
@@ -160,12 +166,7 @@ class DescribeClasses(foo.Operator):
             "replace_file": replace,
             "confirm": True,
         }
-        return foo.execute_operator(
-            self.uri,
-            {"view": sample_collection.view()},
-            params={name: value for name, value in params.items() if value is not None},
-            request_delegation=delegate,
-        )
+        return call(self, sample_collection, params, delegate=delegate)
 
 
 def labels_of(dataset: Any, field: str | None) -> tuple[str, ...]:
@@ -174,19 +175,6 @@ def labels_of(dataset: Any, field: str | None) -> tuple[str, ...]:
     if not labels:
         raise ConfigError(f"field {field!r} has no labels to describe; type the classes")
     return tuple(labels)
-
-
-def followed(ctx: Any, steps: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
-    """Reports the progress of ``iter_describe``, and returns what it returns."""
-    last = 0.0
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
-            last = time.monotonic()
-            yield from report(ctx, step.done / step.total if step.total else 0.0, step.label)
 
 
 def keep(dataset: Any, descriptions: dict[str, tuple[str, ...]]) -> str | None:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.runs import list_runs
-from ..lgca_plugin.errors import LgcaError
 from . import forms
-from .classify import report, show_lines
-from .describe import followed
 from .evaluate_form import PANEL, add_form, read_request, show
 from .rescore_source import known_runs, newest
+from .running import call, followed, report, run_placement, told
 
 LABEL = "Evaluate a zero-shot run"
 
@@ -40,12 +37,7 @@ class Evaluate(foo.Operator):
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid once there is a run to evaluate."""
-        if ctx.dataset is None or not list_runs(ctx.dataset):
-            return None
-        return types.Placement(
-            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
-            types.Button(label=LABEL, icon="ssid_chart", prompt=True),
-        )
+        return run_placement(ctx, LABEL, "ssid_chart")
 
     def resolve_input(self, ctx: Any) -> Any:
         """Builds the form. Runs on every keystroke, so what asks the database is remembered."""
@@ -72,22 +64,20 @@ class Evaluate(foo.Operator):
         return self._steps(ctx, read_request(ctx))
 
     def _steps(self, ctx: Any, request: Any) -> Iterator[Any]:
-        """Evaluates, and yields what the App is to show on the way and at the end."""
-        from ..lgca_plugin.dataset.evaluate import iter_evaluate
-
+        """Yields what the App is to show on the way and at the end."""
         if not ctx.delegated:  # an open panel would go on showing the evaluations that are replaced
             yield ctx.ops.close_panel(PANEL)
-        try:
-            yield from report(ctx, 0.0, f"Evaluating on {request.samples:,} samples")
-            with closing(iter_evaluate(request)) as steps:
-                evaluation = yield from followed(ctx, steps)
-        except Exception as error:  # the App says nothing of an error in the middle of a stream
-            if not ctx.delegated:
-                sentence = str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
-                yield show_lines(ctx, types.Error(label="The run was not evaluated", description=sentence), {})
-            raise
+        evaluation = yield from told(ctx, "The run was not evaluated", self._evaluated(ctx, request))
         if not ctx.delegated:
             yield from show(ctx, evaluation)
+
+    def _evaluated(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
+        """Evaluates, reports the progress, and returns the outcome."""
+        from ..lgca_plugin.dataset.evaluate import iter_evaluate
+
+        yield from report(ctx, 0.0, f"Evaluating on {request.samples:,} samples")
+        with closing(iter_evaluate(request)) as steps:
+            return (yield from followed(ctx, steps))
 
     def __call__(
         self,
@@ -124,9 +114,4 @@ class Evaluate(foo.Operator):
             "methods": None if methods is None else list(methods),
             "confidence": confidence,
         }
-        return foo.execute_operator(
-            self.uri,
-            {"view": sample_collection.view()},
-            params={name: value for name, value in params.items() if value is not None},
-            request_delegation=delegate,
-        )
+        return call(self, sample_collection, params, delegate=delegate)

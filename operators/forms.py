@@ -11,6 +11,7 @@ from fiftyone.operators import types
 from ..lgca_plugin.config import DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
 from ..lgca_plugin.dataset.fields import method_field
 from ..lgca_plugin.dataset.runs import PACKAGE, stored_fields
+from ..lgca_plugin.dataset.triage_fields import DECISION, SUGGESTION, triage_field
 from ..lgca_plugin.errors import ConfigError
 from ..lgca_plugin.method.scores import METHODS
 from ..lgca_plugin.model.architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED
@@ -52,7 +53,7 @@ REGION_NOTES = {
 
 
 def label_fields(dataset: Any, keep: str | None = None) -> list[str]:
-    """Lists the dataset's Classification fields, without those that hold the predictions of runs.
+    """Lists the dataset's Classification fields, without those that hold predictions, suggestions or decisions of runs.
 
     Args:
         dataset: the FiftyOne dataset
@@ -63,6 +64,7 @@ def label_fields(dataset: Any, keep: str | None = None) -> list[str]:
     predicted: set[str] = set()
     for run_key in dataset.list_runs(package=PACKAGE):
         predicted.update(method_field(run_key, method) for method in METHODS)
+        predicted.update(triage_field(run_key, name) for name in (SUGGESTION, DECISION))
         with suppress(*UNREADABLE):
             predicted.update(stored_fields(dataset, run_key))
     schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)

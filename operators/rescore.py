@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -10,14 +10,13 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..lgca_plugin.config import check_classes
-from ..lgca_plugin.dataset.runs import list_runs
-from ..lgca_plugin.errors import ConfigError, LgcaError
+from ..lgca_plugin.errors import ConfigError
 from . import forms, settings
 from . import rescore_settings as rescoring
-from .classify import report, show, show_lines
-from .describe import followed
+from .classify import show
 from .rescore_form import add_form
 from .rescore_source import known_runs, newest, read_source
+from .running import call, followed, report, run_placement, told
 
 LABEL = "Rescore a zero-shot run"
 
@@ -42,12 +41,7 @@ class Rescore(foo.Operator):
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid once there is a run to rescore."""
-        if ctx.dataset is None or not list_runs(ctx.dataset):
-            return None
-        return types.Placement(
-            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
-            types.Button(label=LABEL, icon="published_with_changes", prompt=True),
-        )
+        return run_placement(ctx, LABEL, "published_with_changes")
 
     def resolve_input(self, ctx: Any) -> Any:
         """Builds the form. Runs on every keystroke, so what asks the database or the store is remembered."""
@@ -86,20 +80,18 @@ class Rescore(foo.Operator):
         return self._steps(ctx, run, changes, target)
 
     def _steps(self, ctx: Any, run: Any, changes: Any, target: dict[str, Any]) -> Iterator[Any]:
-        """Rescores, and yields what the App is to show on the way and at the end."""
-        from ..lgca_plugin.dataset.rescore import iter_rescore
-
-        try:
-            yield from report(ctx, 0.0, "Reading the stored embeddings")
-            with closing(iter_rescore(run, changes, **target)) as steps:
-                rescored = yield from followed(ctx, steps)
-        except Exception as error:  # the App says nothing of an error in the middle of a stream
-            if not ctx.delegated:
-                sentence = str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
-                yield show_lines(ctx, types.Error(label="The run was not rescored", description=sentence), {})
-            raise
+        """Yields what the App is to show on the way and at the end."""
+        rescored = yield from told(ctx, "The run was not rescored", self._rescored(ctx, run, changes, target))
         if not ctx.delegated:
             yield from show(ctx, rescored)
+
+    def _rescored(self, ctx: Any, run: Any, changes: Any, target: dict[str, Any]) -> Generator[Any, None, Any]:
+        """Rescores, reports the progress, and returns the new run."""
+        from ..lgca_plugin.dataset.rescore import iter_rescore
+
+        yield from report(ctx, 0.0, "Reading the stored embeddings")
+        with closing(iter_rescore(run, changes, **target)) as steps:
+            return (yield from followed(ctx, steps))
 
     def __call__(
         self,
@@ -170,9 +162,4 @@ class Rescore(foo.Operator):
             "logits": logits,
             "shown_chains": shown_chains,
         }
-        return foo.execute_operator(
-            self.uri,
-            {"view": sample_collection.view()},
-            params={name: value for name, value in params.items() if value is not None},
-            request_delegation=delegate,
-        )
+        return call(self, sample_collection, params, delegate=delegate)

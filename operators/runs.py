@@ -7,12 +7,13 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.runs import delete_run, list_runs, stored_fields
+from ..lgca_plugin.dataset.runs import delete_run, list_runs, owned_fields
 from ..lgca_plugin.dataset.target import image_samples
 from ..lgca_plugin.dataset.triage_fields import DECISION, triage_field
 from ..lgca_plugin.errors import ConfigError
 from .forms import refusal
 from .outlook import UNREADABLE, remembered
+from .running import call, run_placement
 
 
 class DeleteRun(foo.Operator):
@@ -32,12 +33,7 @@ class DeleteRun(foo.Operator):
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid once there is a run to delete."""
-        if ctx.dataset is None or not list_runs(ctx.dataset):
-            return None
-        return types.Placement(
-            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
-            types.Button(label="Delete a zero-shot run", icon="delete_sweep", prompt=True),
-        )
+        return run_placement(ctx, "Delete a zero-shot run", "delete_sweep")
 
     def resolve_input(self, ctx: Any) -> Any:
         """Asks which run, says what goes with it, and has it confirmed."""
@@ -74,7 +70,7 @@ class DeleteRun(foo.Operator):
         if not isinstance(key, str) or not key:
             known = ", ".join(list_runs(ctx.dataset)) or "none"
             raise ConfigError(f"run_key must name the run to delete; this dataset's runs: {known}")
-        fields = stored_fields(ctx.dataset, key)
+        fields = owned_fields(ctx.dataset, key)
         if ctx.params.get("confirm") is not True:
             raise ConfigError(f"deleting run {key!r} can't be undone; confirm it with confirm=True")
         delete_run(ctx.dataset, key)
@@ -99,11 +95,7 @@ class DeleteRun(foo.Operator):
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``
         """
-        return foo.execute_operator(
-            self.uri,
-            {"view": sample_collection.view()},
-            params={"run_key": run_key, "confirm": True},
-        )
+        return call(self, sample_collection, {"run_key": run_key, "confirm": True})
 
 
 @foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
@@ -111,7 +103,7 @@ def loss(ctx: Any, run_key: str) -> str:
     """Says what deleting a run takes away, counted in the dataset as it is now."""
     dataset = ctx.dataset
     try:
-        fields = stored_fields(dataset, run_key)
+        fields = owned_fields(dataset, run_key)
     except UNREADABLE as error:
         return f"The record of run {run_key!r} can't be read: {error}"
     predictions = next((field for field in fields if dataset.has_field(field)), None)  # a method's field comes first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -10,10 +10,9 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..lgca_plugin.dataset.runs import list_runs
-from ..lgca_plugin.errors import ConfigError, LgcaError
+from ..lgca_plugin.errors import ConfigError
 from . import forms
-from .classify import show_lines
-from .describe import followed
+from .running import call, followed, run_placement, show_lines, told
 from .triage_form import add_form, outcome_lines, read_request, shown_fields
 
 LABEL = "Triage a zero-shot run"
@@ -39,12 +38,7 @@ class Triage(foo.Operator):
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid once there is a run to triage."""
-        if ctx.dataset is None or not list_runs(ctx.dataset):
-            return None
-        return types.Placement(
-            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
-            types.Button(label=LABEL, icon="rule", prompt=True),
-        )
+        return run_placement(ctx, LABEL, "rule")
 
     def resolve_input(self, ctx: Any) -> Any:
         """Builds the form. Runs on every keystroke, so what asks the database is remembered."""
@@ -73,19 +67,17 @@ class Triage(foo.Operator):
         return self._steps(ctx, read_request(ctx))
 
     def _steps(self, ctx: Any, request: Any) -> Iterator[Any]:
-        """Triages, and yields what the App is to show on the way and at the end."""
-        from ..lgca_plugin.dataset.triage import iter_triage
-
-        try:
-            with closing(iter_triage(request)) as steps:
-                triage = yield from followed(ctx, steps)
-        except Exception as error:  # the App says nothing of an error in the middle of a stream
-            if not ctx.delegated:
-                sentence = str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
-                yield show_lines(ctx, types.Error(label="The run was not triaged", description=sentence), {})
-            raise
+        """Yields what the App is to show on the way and at the end."""
+        triage = yield from told(ctx, "The run was not triaged", self._triaged(ctx, request))
         if not ctx.delegated:
             yield from show(ctx, triage)
+
+    def _triaged(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
+        """Triages, reports the progress, and returns the triage."""
+        from ..lgca_plugin.dataset.triage import iter_triage
+
+        with closing(iter_triage(request)) as steps:
+            return (yield from followed(ctx, steps))
 
     def __call__(
         self,
@@ -122,12 +114,7 @@ class Triage(foo.Operator):
             "methods": None if methods is None else list(methods),
             "corrected_field": corrected_field,
         }
-        return foo.execute_operator(
-            self.uri,
-            {"view": sample_collection.view()},
-            params={name: value for name, value in params.items() if value is not None},
-            request_delegation=delegate,
-        )
+        return call(self, sample_collection, params, delegate=delegate)
 
 
 def show(ctx: Any, triage: Any) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import fiftyone.operators as foo
@@ -19,8 +20,6 @@ from .outlook import UNREADABLE, remembered
 from .rescore_settings import given, initial, of_run
 from .rescore_source import known_runs, newest
 
-NO_LABELS = "no labels"
-
 
 def add_form(inputs: Any, ctx: Any) -> None:
     """Adds the whole form."""
@@ -33,9 +32,9 @@ def add_form(inputs: Any, ctx: Any) -> None:
     if state is None:
         return
     _add_labels(inputs, ctx, state)
-    request = forms.checked(prop, read_request, ctx)
-    if request is not None:
-        inputs.view("outlook", types.Notice(label=_outlook(request, state)))
+    outlook: str | None = forms.checked(prop, _read_outlook, ctx)
+    if outlook is not None:
+        inputs.view("outlook", types.Notice(label=f"{state['predicted']:,} predicted samples; {outlook}"))
 
 
 def read_request(ctx: Any) -> TriageRequest:
@@ -44,14 +43,8 @@ def read_request(ctx: Any) -> TriageRequest:
     Raises:
         ConfigError: if it is not valid
     """
-    params = ctx.params
-    key = params.get("run") or newest(known_runs(ctx))
-    return check_triage(
-        load_run(ctx.dataset, str(key)),
-        ground_truth=given(params, "ground_truth", str(key)) or None,
-        methods=params.get("methods") or None,
-        corrected_field=(given(params, "corrected_field", str(key)) or "").strip() or None,
-    )
+    arguments = _arguments(ctx)
+    return check_triage(load_run(ctx.dataset, arguments.pop("run")), **arguments)
 
 
 def outcome_lines(triage: Any) -> tuple[str, dict[str, str]]:
@@ -108,10 +101,39 @@ def _add_labels(inputs: Any, ctx: Any, state: dict[str, Any]) -> None:
         )
 
 
-def _outlook(request: TriageRequest, state: dict[str, Any]) -> str:
-    names = [method.name for method in request.compared]
-    line = f"{state['predicted']:,} predicted samples; {names[0]}, {names[1]} and {names[2]} are compared"
-    return f"{line}; no image is encoded, and decisions made before stay"
+def _arguments(ctx: Any) -> dict[str, Any]:
+    """Gives the run's key, and the arguments of ``check_triage``."""
+    params = ctx.params
+    key = str(params.get("run") or newest(known_runs(ctx)))
+    return {
+        "run": key,
+        "ground_truth": given(params, "ground_truth", key) or None,
+        "methods": params.get("methods") or None,
+        "corrected_field": (given(params, "corrected_field", key) or "").strip() or None,
+    }
+
+
+def _read_outlook(ctx: Any) -> str:
+    """Says what will be done.
+
+    Raises:
+        ConfigError: if something is not valid
+    """
+    outlook, problem = remembered(ctx, _outlook, json.dumps(_arguments(ctx)))
+    if problem:
+        raise ConfigError(problem)
+    return str(outlook)
+
+
+@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
+def _outlook(ctx: Any, arguments: str) -> list[str]:
+    given_arguments = json.loads(arguments)
+    try:
+        request = check_triage(load_run(ctx.dataset, given_arguments.pop("run")), **given_arguments)
+    except LgcaError as error:
+        return ["", str(error)]
+    whole, crops, chains = (method.name for method in request.compared)
+    return [f"{whole}, {crops} and {chains} are compared; no image is encoded, and decisions made before stay", ""]
 
 
 def _run_state(ctx: Any) -> dict[str, Any]:

@@ -14,8 +14,7 @@ from .classify import Progress
 from .fields import error_field, join_group, method_field
 from .progress import drive
 from .results import check_current
-from .runs import record as record_in
-from .runs import refresh
+from .runs import record, refresh
 from .target import Target
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from .run import Run
 
-RECORD = "evaluation"
 RUNNING, DONE = "running", "done"
 
 
@@ -112,7 +110,7 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
     check_current(run)
     forget_evaluations(run.dataset, run.results)
     # The keys are recorded first: if this is broken off, they are known to be the run's
-    _record(run, {"status": RUNNING, "eval_keys": list(keys.values())})
+    record(run, evaluation={"status": RUNNING, "eval_keys": list(keys.values())})
     truth: NDArray[Any] | None = None
     correct: dict[str, NDArray[np.bool_]] = {}
     for done, (name, key) in enumerate(keys.items()):
@@ -134,15 +132,15 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
     _tidy_sidebar(run, list(keys.values()))
     evaluation = _summary(request, keys, truth, correct)
     check_current(run)
-    _record(run, {"status": DONE, "eval_keys": list(keys.values()), "summary": evaluation.to_json()})
+    record(run, evaluation={"status": DONE, "eval_keys": list(keys.values()), "summary": evaluation.to_json()})
     yield Progress(total, total, f"{request.samples:,} samples, {len(names)} methods")
     return evaluation
 
 
 def last_evaluation(run: Run) -> Evaluation | None:
     """Gives the run's evaluation as it was recorded; None if there is none, or it was broken off."""
-    record = run.results.get(RECORD) or {}
-    return Evaluation.from_json(record["summary"]) if record.get("status") == DONE else None
+    last = run.results.get("evaluation") or {}
+    return Evaluation.from_json(last["summary"]) if last.get("status") == DONE else None
 
 
 def forget_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[str]:
@@ -155,7 +153,7 @@ def forget_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[
     Returns:
         the keys of those that there were; one that somebody has renamed is theirs now
     """
-    own = [key for key in (results.get(RECORD) or {}).get("eval_keys", ()) if _is_own(dataset, key)]
+    own = [key for key in (results.get("evaluation") or {}).get("eval_keys", ()) if _is_own(dataset, key)]
     for key in own:
         dataset.delete_evaluation(key)
     return own
@@ -247,11 +245,6 @@ def _tidy_sidebar(run: Run, keys: Sequence[str]) -> None:
     run.dataset.save()
 
 
-def _record(run: Run, record: dict[str, Any]) -> None:
-    """Writes the evaluation into the run's record beside what anybody else has written there meanwhile."""
-    record_in(run, **{RECORD: record})
-
-
 def _check_ground_truth(run: Run, target: Target, ground_truth: str | None) -> str:
     field = run.config.ground_truth if ground_truth is None else ground_truth
     if field is None:
@@ -282,7 +275,7 @@ def _check_methods(run: Run, methods: Sequence[str] | None) -> tuple[str, ...]:
 
 def _check_keys(run: Run, methods: Sequence[str]) -> None:
     """Checks that nobody else's evaluation or field would be overwritten."""
-    recorded = set((run.results.get(RECORD) or {}).get("eval_keys", ()))
+    recorded = set((run.results.get("evaluation") or {}).get("eval_keys", ()))
     if not recorded <= set(run.dataset.list_evaluations()):
         run.dataset.reload()  # another process may have made them
     for key in (eval_key(run.key, name) for name in methods):

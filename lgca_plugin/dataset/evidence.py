@@ -20,10 +20,6 @@ from .target import Target
 from .texts import StoredTexts
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from ..method.scores import ClassVectors
     from ..model.encoder import Encoder
     from .run import Run
     from .store_rows import StoredRun
@@ -75,14 +71,7 @@ def _question(store: Store, stored: StoredRun, run: Run, plan: RegionPlan, encod
         if known is not None:
             _questions.move_to_end(key)
             return known
-    prompts = changed_texts(run, run.config.classes, None)
-    distinct: dict[tuple[ClassVectors, float], NDArray[np.float32]] = {}
-    vectors = {}
-    for method in run.config.methods:
-        kind = (method.class_vectors, method.text_scale if method.class_vectors == "weighted" else 0.0)
-        if kind not in distinct:
-            distinct[kind] = prompts.class_vectors(texts, method)
-        vectors[method.name] = distinct[kind]
+    vectors = changed_texts(run, run.config.classes, None).by_method(texts, run.config.methods)
     question = Question(
         methods={method.name: method for method in run.config.methods},
         classes=run.config.classes,

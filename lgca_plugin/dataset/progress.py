@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -22,6 +22,7 @@ class Step(Protocol):
 
 
 StepType = TypeVar("StepType", bound=Step)
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -47,14 +48,27 @@ def drive(
         return _run(steps, report)
 
 
+class Steps(Generic[Item, Result]):
+    """The steps of a generator, to go through once, and then what it returns.
+
+    Attributes:
+        result: what the generator returns, once it has been gone through
+    """
+
+    result: Result
+
+    def __init__(self, steps: Generator[Item, None, Result]) -> None:
+        self._steps = steps
+
+    def __iter__(self) -> Iterator[Item]:
+        self.result = yield from self._steps
+
+
 def _run(steps: Generator[StepType, None, Result], report: Callable[[StepType], object]) -> Result:
     with closing(steps):
-        try:
-            while True:
-                report(next(steps))
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
+        for step in (gone_through := Steps(steps)):
+            report(step)
+    return gone_through.result
 
 
 @contextmanager

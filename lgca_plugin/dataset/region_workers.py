@@ -26,6 +26,7 @@ import numpy as np
 from ..config import RegionConfig, RegionPlan
 from ..method.findings import Finder
 from ..method.scores import Method
+from .progress import Steps
 from .region_pass import RegionPass, Seen, look_at
 from .store import Store
 from .store_rows import StoredRun
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SAMPLES_A_WORKER = 2000
-"""Fewer are not worth a process, which takes about as long to start as half of them do."""
+"""So many take one process a second or more; another process takes a third of a second to start."""
 MOST_WORKERS = 8
 
 _JOB, _ARRAYS, _RESULT = "job.json", "arrays.npz", "result.npz"
@@ -86,23 +87,12 @@ def look_at_all(
                     crops_label=crops_label[share],
                     chains_label=chains_label[share],
                 )
-                for done in (steps := _Steps(again)):
+                for done in (steps := Steps(again)):
                     yield share.start + done
                 part = steps.result
             seen.put(share, part)
     yield len(ids)
     return seen
-
-
-class _Steps:
-    """A generator of steps, and what it returns."""
-
-    def __init__(self, steps: Generator[int, None, Seen]) -> None:
-        self._steps = steps
-        self.result: Seen
-
-    def __iter__(self) -> Generator[int, None, None]:
-        self.result = yield from self._steps
 
 
 class _Worker:
@@ -246,7 +236,7 @@ def main(folder: Path) -> None:
     labels = {name: arrays[name] for name in ("crops_label", "chains_label")}
     run = StoredRun(**{**job["run"], "signatures": tuple(job["run"]["signatures"])})
     with Store(Path(job["store"])) as store:
-        steps = _Steps(look_at(store, run, what, arrays["ids"].tolist(), **labels, ahead=False))
+        steps = Steps(look_at(store, run, what, arrays["ids"].tolist(), **labels, ahead=False))
         for done in steps:
             sys.stdout.write(f"{done}\n")
             sys.stdout.flush()

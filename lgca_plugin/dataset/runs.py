@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 PACKAGE = "fiftyone-lgca"
 RUNNING, INTERRUPTED, DONE = "running", "interrupted", "done"
-ABOUT_PREDICTIONS_MADE = ("triage", "triage_fields", "views", "evaluation", "decided")
-"""Entries of a record that may be written while predictions are still being made."""
+WRITTEN_BY_OTHERS = ("triage", "triage_fields", "views", "evaluation", "decided")
+"""Entries of a record that a triage or an evaluation may write while predictions are still being made."""
 
 
 def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any]) -> Run:
@@ -65,8 +65,8 @@ def forget_run(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -
         RunNotFoundError: if the dataset has no such run
     """
     dataset = root_dataset(dataset)
+    fields = owned_fields(dataset, run_key)
     results = _stored_results(dataset, run_key)
-    fields = stored_fields(dataset, run_key)
     token = run_token(dataset, run_key)
     forget_token(dataset, run_key)  # first, so that a process that still writes to the run stops
     if results.get("views"):
@@ -96,7 +96,7 @@ def record(run: Run, **entries: Any) -> None:
 
 def record_own(run: Run) -> None:
     """Writes what the predictions of a run are about; what else is in its record stays as it is there."""
-    record(run, **{name: value for name, value in run.results.items() if name not in ABOUT_PREDICTIONS_MADE})
+    record(run, **{name: value for name, value in run.results.items() if name not in WRITTEN_BY_OTHERS})
 
 
 def decided(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def decided(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
 
 
 def stored_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
-    """Lists the fields that belong to a run, of whatever release, those of its triage included.
+    """Lists the fields of a run's predictions, of whatever release; without reading its results.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
@@ -122,8 +122,17 @@ def stored_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
     if run_key not in runs:
         known = f"its runs are {', '.join(runs)}" if runs else "it has none yet"
         raise RunNotFoundError(f"dataset {dataset.name!r} has no zero-shot run {run_key!r}; {known}")
-    of_triage = _stored_results(dataset, run_key).get("triage_fields", ())
-    return [*dataset.get_run_info(run_key).config.fields, *of_triage]
+    return list(dataset.get_run_info(run_key).config.fields)
+
+
+def owned_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
+    """Lists all fields that are deleted with a run: those of its predictions, then those of its triage.
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+    """
+    fields = stored_fields(dataset, run_key)
+    return [*fields, *_stored_results(root_dataset(dataset), run_key).get("triage_fields", ())]
 
 
 def list_runs(dataset: fo.Dataset) -> list[str]:

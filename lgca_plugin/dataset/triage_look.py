@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,8 +10,9 @@ import numpy as np
 
 from ..config import RegionPlan
 from ..method.findings import Finder
-from ..method.label_errors import find_label_errors, warm_up
+from ..method.label_errors import find_label_errors
 from .classify import Progress
+from .progress import Steps
 from .region_pass import RegionPass
 from .region_workers import look_at_all
 from .rescore_plan import changed_texts
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..method.label_errors import LabelErrors
-    from ..method.scores import ClassVectors, Method
+    from ..method.scores import Method
     from ..model.encoder import Encoder
-    from .region_pass import Seen
     from .store import Store
     from .store_rows import StoredRun
     from .triage_plan import TriageRequest
@@ -92,7 +91,7 @@ def look(
     found = Looked.nothing(len(samples.ids))
     plan = RegionPlan.of(run.config.methods, run.config.regions)
     texts = StoredTexts(store, stored, run, encoder)
-    vectors = _class_vectors(request, texts)
+    vectors = changed_texts(run, run.config.classes, None).by_method(texts, run.config.methods)
     row_of = {id_: row for row, id_ in enumerate(samples.ids)}
     scores = RunScores(store, stored, plan, row_of, vectors, texts.logit_scale)
     kept = [method for method in run.config.methods if scores.is_kept(method)]
@@ -111,8 +110,6 @@ def look(
     ids = [samples.ids[row] for row in rows.tolist()]
     total = 2 * len(samples.ids)  # the other half is writing
     yield Progress(0, total, "Looking for misleading crops")
-    if request.ground_truth is not None:
-        threading.Thread(target=warm_up, daemon=True).start()
     passing = look_at_all(
         store,
         stored,
@@ -121,7 +118,10 @@ def look(
         crops_label=samples.answers[crops.name][rows],
         chains_label=samples.answers[chains.name][rows],
     )
-    seen = yield from _with_labels(passing, len(ids), total)
+    with closing(passing):
+        for done in (steps := Steps(passing)):
+            yield Progress(done, total, f"Regions of {done:,} of {len(ids):,} images")
+    seen = steps.result
     found.case_size[rows], found.stability[rows], found.with_regions[rows] = seen.case_size, seen.stability, seen.there
     proven = np.ones(len(samples.ids), dtype=bool)
     proven[rows] = seen.proven
@@ -138,18 +138,6 @@ def look(
         found.errors = find_label_errors(logits, samples.truth[found.judged], classes=len(run.config.classes))
         found.warnings += found.errors.warnings
     return found
-
-
-def _with_labels(passing: Generator[int, None, Seen], count: int, total: int) -> Generator[Progress, None, Seen]:
-    """Puts steps into words, and returns what they return."""
-    with closing(passing):
-        while True:
-            try:
-                done = next(passing)
-            except StopIteration as stop:
-                seen: Seen = stop.value
-                return seen
-            yield Progress(done, total, f"Regions of {done:,} of {count:,} images")
 
 
 def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: Sequence[Method]) -> None:
@@ -181,17 +169,3 @@ def _judging(
         else:
             found.warnings.append(f"{method.name} does not judge labels: that takes region embeddings, which are gone")
     return tuple(able), usable & found.unedited
-
-
-def _class_vectors(request: TriageRequest, texts: StoredTexts) -> dict[str, NDArray[np.float32]]:
-    """Computes the class vectors of the run's methods, once for methods that share them."""
-    run = request.run
-    prompts = changed_texts(run, run.config.classes, None)
-    distinct: dict[tuple[ClassVectors, float], NDArray[np.float32]] = {}
-    vectors = {}
-    for method in run.config.methods:
-        kind = (method.class_vectors, method.text_scale if method.class_vectors == "weighted" else 0.0)
-        if kind not in distinct:
-            distinct[kind] = prompts.class_vectors(texts, method)
-        vectors[method.name] = distinct[kind]
-    return vectors

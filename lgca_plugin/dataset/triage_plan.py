@@ -98,11 +98,6 @@ def check_triage(
     )
 
 
-def can_be_triaged(methods: Sequence[Method]) -> bool:
-    """Tells whether a run of these methods has the three predictions that a triage compares."""
-    return {method.regions for method in methods} == set(ROLES)
-
-
 def _compared(run: Run, methods: Sequence[str] | None) -> tuple[Method, Method, Method]:
     """Finds the method of each role: the one that was named, or the published one, or the first that is no control."""
     own = {method.name: method for method in run.config.methods}

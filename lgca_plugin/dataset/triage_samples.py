@@ -61,7 +61,7 @@ def read_samples(request: TriageRequest) -> TriageSamples:
         )
     paths = [f"{method_field(run.key, name)}.label" for name in methods]
     given = None if request.ground_truth is None else f"{request.ground_truth}.label"
-    ids, errors, *columns = _columns(samples, ["_id", error_field(run.key), *paths, *([given] if given else [])])
+    ids, errors, *columns = samples.values(["id", error_field(run.key), *paths, *([given] if given else [])])
     index = {name: position for position, name in enumerate(run.config.classes)}
     answers = {name: _indices(column, index) for name, column in zip(methods, columns, strict=False)}
     stacked = np.stack(list(answers.values()))
@@ -86,7 +86,7 @@ def read_samples(request: TriageRequest) -> TriageSamples:
     outside = _outside(labels, index)
     blank = sum(not label for label in labels)
     return TriageSamples(
-        ids=[str(ids[row]) for row in rows.tolist()],
+        ids=[ids[row] for row in rows.tolist()],
         answers={name: column[rows] for name, column in answers.items()},
         truth=truth,
         counts=counts,
@@ -97,20 +97,6 @@ def read_samples(request: TriageRequest) -> TriageSamples:
         },
         outside=outside,
     )
-
-
-def _columns(samples: Any, paths: Sequence[str]) -> list[list[Any]]:
-    """Reads values of all samples, None where there is none; quicker than ``values``, which groups them by field."""
-    columns: list[list[Any]] = [[] for _ in paths]
-    parts = [path.split(".") for path in paths]
-    project = {"$project": dict.fromkeys(paths, True)}
-    for document in samples._aggregate(pipeline=[project]):  # noqa: SLF001 (no public name for a projection)
-        for column, (first, *rest) in zip(columns, parts, strict=True):
-            value = document.get(first)
-            for name in rest:
-                value = value.get(name) if isinstance(value, dict) else None
-            column.append(value)
-    return columns
 
 
 def _indices(labels: Sequence[Any], index: dict[str, int]) -> NDArray[np.int64]:

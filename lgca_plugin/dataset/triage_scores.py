@@ -92,9 +92,8 @@ class RunScores:
         place[chosen] = np.arange(len(chosen))
 
         def compute() -> NDArray[np.float32]:
-            result = np.full(
-                (len(chosen), len(vectors_of_classes)), np.nan, np.float32
-            )  # a row that vanishes is noticed
+            shape = len(chosen), len(vectors_of_classes)
+            result = np.full(shape, np.nan, np.float32)  # so that a row that vanishes meanwhile is noticed
             for _, rows, vectors in self._vectors([method]):
                 wanted = place[rows] >= 0
                 result[place[rows[wanted]]] = class_scores(vectors[wanted], vectors_of_classes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,6 @@ from .triage_fields import (
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -58,10 +56,12 @@ def declare_triage(request: TriageRequest) -> None:
     schema = dataset.get_field_schema()
     former = [field for field in request.fields if field in schema]
     fields: dict[str, fo.Field] = {triage_field(key, name): kind for name, kind in kinds.items()}
-    parts: dict[str, fo.Field] = {f"{triage_field(key, SUGGESTION)}.given": fo.StringField()}
-    for method in request.judging:
-        for name in (CALIBRATED, LABEL_QUALITY):
-            parts[f"{f.method_field(key, method.name)}.{name}"] = fo.FloatField()
+    judgements: dict[str, fo.Field] = {
+        f"{f.method_field(key, method.name)}.{name}": fo.FloatField()
+        for method in request.judging
+        for name in (CALIBRATED, LABEL_QUALITY)
+    }
+    parts: dict[str, fo.Field] = {f"{triage_field(key, SUGGESTION)}.given": fo.StringField(), **judgements}
     # First, so that whatever happens the run's deletion deletes them.
     record(run, triage_fields=[triage_field(key, name) for name in (*COMPUTED, DECISION)])
     for declared in (fields, parts):
@@ -69,8 +69,8 @@ def declare_triage(request: TriageRequest) -> None:
     declare_decisions(dataset, key)
     if former:
         dataset.clear_sample_fields(former)
-        stale = [path for path in parts if not path.startswith(triage_field(key, SUGGESTION))]
-        dataset._bulk_write([UpdateMany({path: {"$exists": True}}, {"$unset": {path: ""}}) for path in stale])  # noqa: SLF001
+        stale = [UpdateMany({path: {"$exists": True}}, {"$unset": {path: ""}}) for path in judgements]
+        dataset._bulk_write(stale)  # noqa: SLF001
     f.join_group(dataset, key, run.results["triage_fields"])
 
 
@@ -89,21 +89,14 @@ def write_triage(
     total = len(samples.ids)
     # A prediction that somebody has cleared meanwhile must not come back as a label without a class.
     labels = [f"{f.method_field(key, method.name)}.label" for method in run.config.methods]
-    with ThreadPoolExecutor(1, thread_name_prefix="lgca-write") as pool:  # the database works while documents are made
-        writing: Future[None] | None = None
-        for start in range(0, total, SAMPLES_AT_ONCE):
-            part = slice(start, start + SAMPLES_AT_ONCE)
-            rows = zip(*(column[part] for column in columns.values()), strict=True)
-            ids = samples.ids[part]
-            values = {id_: dict(zip(columns, row, strict=True)) for id_, row in zip(ids, rows, strict=True)}
-            if writing is not None:
-                writing.result()
-                yield Progress(total + start, 2 * total, f"Cases and suggestions of {start:,} of {total:,} samples")
-            check_current(run)
-            writing = pool.submit(write_fields, run.dataset, values, filled=labels)
-        if writing is not None:
-            writing.result()
-    yield Progress(2 * total, 2 * total, f"Cases and suggestions of {total:,} samples")
+    for start in range(0, total, SAMPLES_AT_ONCE):
+        part = slice(start, start + SAMPLES_AT_ONCE)
+        rows = zip(*(column[part] for column in columns.values()), strict=True)
+        values = {id_: dict(zip(columns, row, strict=True)) for id_, row in zip(samples.ids[part], rows, strict=True)}
+        check_current(run)
+        write_fields(run.dataset, values, filled=labels)
+        done = min(total, start + SAMPLES_AT_ONCE)
+        yield Progress(total + done, 2 * total, f"Cases and suggestions of {done:,} of {total:,} samples")
 
 
 def _judgements(request: TriageRequest, samples: TriageSamples, found: Looked) -> dict[str, list[Any]]:

@@ -151,12 +151,6 @@ def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: In
     )
 
 
-def warm_up() -> None:
-    """Imports what takes seconds to import, for another thread to do while there is something else to wait for."""
-    import cleanlab.count
-    import cleanlab.rank  # noqa: F401
-
-
 def _quality(probabilities: NDArray[np.float32], labels: IntArray) -> NDArray[np.float64]:
     """``[n]`` the probability of each given label."""
     from cleanlab.rank import get_label_quality_scores  # takes seconds to import

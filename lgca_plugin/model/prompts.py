@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..method.scores import Method
+    from ..method.scores import ClassVectors, Method
     from .encoder import TextEncoder
 
 LABEL_PROMPT = "a photo of a {}."
@@ -74,6 +74,21 @@ class ClassTexts:
                 for vectors, label in zip(by_class, labels, strict=True)
             ]
         ).astype(np.float32)
+
+    def by_method(self, encoder: TextEncoder, methods: Sequence[Method]) -> dict[str, NDArray[np.float32]]:
+        """Computes the class vectors of several methods; those that ask for the same share one array.
+
+        Returns:
+            method name to ``[C, dim]``, see :meth:`class_vectors`
+        """
+        distinct: dict[tuple[ClassVectors, float], NDArray[np.float32]] = {}
+        vectors = {}
+        for method in methods:
+            kind = (method.class_vectors, method.text_scale if method.class_vectors == "weighted" else 0.0)
+            if kind not in distinct:
+                distinct[kind] = self.class_vectors(encoder, method)
+            vectors[method.name] = distinct[kind]
+        return vectors
 
 
 def label_prompt(name: str) -> str:

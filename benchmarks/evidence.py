@@ -16,12 +16,11 @@ import statistics
 import sys
 import tempfile
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .rescore import DIM, RandomTexts, unit
+from .filling import DIM, new_run, unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,69 +61,22 @@ def noise(random: np.random.Generator) -> Any:
 
 def fill(samples: int, classes: list[str]) -> Any:
     """Makes a dataset with a finished run and all its regions in the store."""
-    import fiftyone as fo
     from bson import ObjectId
 
     import lgca_plugin as lgca
-    from lgca_plugin.config import RegionPlan, RunConfig
-    from lgca_plugin.dataset import fields
-    from lgca_plugin.dataset.runs import register_run
-    from lgca_plugin.dataset.store import Kept, Store, geometry_of
-    from lgca_plugin.dataset.tokens import database_identity, dataset_identity
-    from lgca_plugin.model.prompts import class_texts
-    from lgca_plugin.predict import Predictor
+    from lgca_plugin.dataset.store import Store
+    from lgca_plugin.dataset.store_rows import Kept
 
-    dataset = fo.Dataset()
-    now = datetime.now(timezone.utc).replace(tzinfo=None)  # as FiftyOne stamps its samples
+    made = new_run(classes, METHODS)
     ids = [ObjectId() for _ in range(samples)]
-    dataset._sample_collection.insert_many(
-        {
-            "_id": id_,
-            "filepath": f"/images/{id_}.jpg",
-            "_media_type": "image",
-            "_rand": 0.5,
-            "tags": [],
-            "metadata": None,
-            "_dataset_id": dataset._doc.id,
-            "created_at": now,
-            "last_modified_at": now,
-        }
-        for id_ in ids
-    )
-    methods = tuple(lgca.METHODS[name] for name in METHODS)
-    texts, encoder = class_texts(classes), RandomTexts()
-    config = RunConfig(
-        classes=tuple(classes),
-        descriptions_hash=texts.digest,
-        methods=methods,
-        regions=lgca.RegionConfig(),
-        encoder=encoder.name,
-        encoder_fingerprint=encoder.fingerprint,
-        precision="fp32",
-    )
-    run = register_run(dataset, "bench", config, {"descriptions": {k: list(v) for k, v in texts.descriptions.items()}})
-    fields.declare_fields(dataset, "bench", methods)
-    plan = RegionPlan.of(methods, config.regions)
-    predictor = Predictor(methods, texts, encoder, plan)
-    vectors = texts.class_vectors(encoder, lgca.METHODS["wca"])
+    made.run.dataset._sample_collection.insert_many(made.sample(id_) for id_ in ids)
+    vectors = made.texts.class_vectors(made.encoder, lgca.METHODS["wca"])
+    none = np.zeros((len(made.predictor.signatures), DIM), np.float32)
     with Store() as store:
-        stored = store.open_run(
-            run.token,
-            fingerprint="random-512/fp32",
-            encoder_name=encoder.name,
-            logit_scale=encoder.logit_scale,
-            geometry=geometry_of(config.regions),
-            signatures=predictor.signatures,
-            database=database_identity(),
-            dataset=dataset_identity(dataset),
-            run_key="bench",
-        )
-        encoded = [image(str(id_), vectors, plan) for id_ in ids]
-        none = np.zeros((len(predictor.signatures), DIM), np.float32)
-        store.keep(stored, [Kept(one, none) for one in encoded])
-        unknown = list(dict.fromkeys(texts.all_texts()))
-        store.keep_texts(stored.encoder, dict(zip(unknown, encoder.encode_texts(unknown), strict=True)))
-    return run
+        stored = made.open_entry(store)
+        store.keep(stored, [Kept(image(str(id_), vectors, made.plan), none) for id_ in ids])
+        made.keep_texts(store, stored)
+    return made.run
 
 
 def each(what: Callable[[str], Any], ids: Sequence[str]) -> tuple[float, list[Any]]:

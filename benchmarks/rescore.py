@@ -13,109 +13,37 @@ import os
 import sys
 import tempfile
 import time
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-DIM = 512
+from .filling import DIM, KEY, RandomTexts, new_run, unit
+
+METHODS = ("clip", "wca", "lgca")
 AT_ONCE = 5000
-
-
-class RandomTexts:
-    """An encoder of random vectors: its texts are the same in every process, and it has seen no image."""
-
-    name = "random-512"
-    image_size = 224
-    mean = (0.5, 0.5, 0.5)
-    std = (0.5, 0.5, 0.5)
-    logit_scale = 100.0
-    dim = DIM
-    fingerprint = "random-512"
-
-    def encode_images(self, pixels: Any) -> Any:
-        """Refuses: rescoring encodes no image."""
-        raise AssertionError("an image was encoded")
-
-    def encode_texts(self, texts: Any) -> Any:
-        """Embeds texts as random unit vectors."""
-        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") for text in texts]
-        return unit(np.stack([np.random.default_rng(seed).standard_normal(DIM) for seed in seeds]))
-
-
-def unit(vectors: Any) -> Any:
-    """Scales vectors to unit length, float32."""
-    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
 
 
 def fill(samples: int, classes: list[str]) -> Any:
     """Makes a dataset with a finished run, and the store's entry for it."""
-    import fiftyone as fo
     from bson import ObjectId
 
-    import lgca_plugin as lgca
-    from lgca_plugin.config import RunConfig
-    from lgca_plugin.dataset import fields
     from lgca_plugin.dataset.documents import classification, write_fields
-    from lgca_plugin.dataset.runs import register_run
-    from lgca_plugin.dataset.store import Store, geometry_of
+    from lgca_plugin.dataset.store import Store
     from lgca_plugin.dataset.store_rows import Kept
-    from lgca_plugin.dataset.tokens import database_identity, dataset_identity
     from lgca_plugin.growing import EncodedImage
-    from lgca_plugin.model.prompts import class_texts
-    from lgca_plugin.predict import MethodPrediction, Predictor
+    from lgca_plugin.predict import MethodPrediction
 
-    dataset = fo.Dataset()
-    now = datetime.utcnow()
+    made = new_run(classes, METHODS)
+    dataset, signatures = made.run.dataset, made.predictor.signatures
     ids = [ObjectId() for _ in range(samples)]
-    dataset._sample_collection.insert_many(
-        {
-            "_id": id_,
-            "filepath": f"/images/{number}.jpg",
-            "_media_type": "image",
-            "_rand": 0.5,
-            "tags": [],
-            "metadata": None,
-            "_dataset_id": dataset._doc.id,
-            "created_at": now,
-            "last_modified_at": now,
-        }
-        for number, id_ in enumerate(ids)
-    )
-    methods = tuple(lgca.METHODS[name] for name in ("clip", "wca", "lgca"))
-    texts = class_texts(classes)
-    encoder = RandomTexts()
-    config = RunConfig(
-        classes=tuple(classes),
-        descriptions_hash=texts.digest,
-        methods=methods,
-        regions=lgca.RegionConfig(),
-        encoder=encoder.name,
-        encoder_fingerprint=encoder.fingerprint,
-        precision="fp32",
-    )
-    run = register_run(dataset, "bench", config, {"descriptions": {k: list(v) for k, v in texts.descriptions.items()}})
-    fields.declare_fields(dataset, "bench", methods)
-    from lgca_plugin.config import RegionPlan
-
-    predictor = Predictor(methods, texts, encoder, RegionPlan.of(methods, config.regions))
+    dataset._sample_collection.insert_many(made.sample(id_) for id_ in ids)
     random = np.random.default_rng(0)
     empty = np.zeros(0, np.int64)
     with Store() as store:
-        stored = store.open_run(
-            run.token,
-            fingerprint="random-512/fp32",
-            encoder_name=encoder.name,
-            logit_scale=encoder.logit_scale,
-            geometry=geometry_of(config.regions),
-            signatures=predictor.signatures,
-            database=database_identity(),
-            dataset=dataset_identity(dataset),
-            run_key="bench",
-        )
+        stored = made.open_entry(store)
         for start in range(0, samples, AT_ONCE):
             batch = [str(id_) for id_ in ids[start : start + AT_ONCE]]
-            vectors = unit(random.standard_normal((len(batch), len(predictor.signatures), DIM)))
+            vectors = unit(random.standard_normal((len(batch), len(signatures), DIM)))
             images = [
                 EncodedImage(
                     id=id_,
@@ -133,8 +61,8 @@ def fill(samples: int, classes: list[str]) -> Any:
             ]
             store.keep(stored, [Kept(image, vectors[row]) for row, image in enumerate(images)])
             guess = classification(MethodPrediction(0, 0.5, 0.1, None), classes, logits=False)
-            write_fields(dataset, {id_: {f"bench_{m.name}": guess for m in methods} for id_ in batch})
-    return run
+            write_fields(dataset, {id_: {f"{KEY}_{name}": guess for name in METHODS} for id_ in batch})
+    return made.run
 
 
 def measure(run: Any, classes: list[str]) -> dict[str, float]:

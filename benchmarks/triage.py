@@ -18,12 +18,11 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .rescore import DIM, RandomTexts, unit
+from .filling import DIM, KEY, new_run, unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,88 +65,44 @@ def noise(random: np.random.Generator, count: int) -> Any:
 
 def fill(samples: int, classes: list[str]) -> Any:
     """Makes a dataset with labels and a finished run, its predictions, and all its embeddings in the store."""
-    import fiftyone as fo
     from bson import ObjectId
 
     import lgca_plugin as lgca
-    from lgca_plugin.config import RegionPlan, RunConfig
-    from lgca_plugin.dataset import fields
     from lgca_plugin.dataset.documents import classification
-    from lgca_plugin.dataset.runs import register_run
-    from lgca_plugin.dataset.store import Store, geometry_of
+    from lgca_plugin.dataset.store import Store
     from lgca_plugin.dataset.store_rows import Kept
-    from lgca_plugin.dataset.tokens import database_identity, dataset_identity
-    from lgca_plugin.model.prompts import class_texts
-    from lgca_plugin.predict import Predictor
 
-    dataset = fo.Dataset()
-    dataset.add_sample_field("ground_truth", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
-    methods = tuple(lgca.METHODS[name] for name in METHODS)
-    texts, encoder = class_texts(classes), RandomTexts()
-    config = RunConfig(
-        classes=tuple(classes),
-        descriptions_hash=texts.digest,
-        methods=methods,
-        regions=lgca.RegionConfig(),
-        encoder=encoder.name,
-        encoder_fingerprint=encoder.fingerprint,
-        precision="fp32",
-        ground_truth="ground_truth",
-    )
-    run = register_run(dataset, "bench", config, {"descriptions": {k: list(v) for k, v in texts.descriptions.items()}})
-    fields.declare_fields(dataset, "bench", methods)
-    plan = RegionPlan.of(methods, config.regions)
-    predictor = Predictor(methods, texts, encoder, plan, shown_chains=0)
-    vectors = unit(sum(texts.class_vectors(encoder, lgca.METHODS[name]) for name in ("clip", "wca")))
-    now = datetime.now(timezone.utc).replace(tzinfo=None)  # as FiftyOne stamps its samples
+    made = new_run(classes, METHODS, ground_truth="ground_truth", shown_chains=0)
+    vectors = unit(sum(made.texts.class_vectors(made.encoder, lgca.METHODS[name]) for name in ("clip", "wca")))
     random = np.random.default_rng(0)
     with Store(limit_bytes=10**12) as store:
-        stored = store.open_run(
-            run.token,
-            fingerprint="random-512/fp32",
-            encoder_name=encoder.name,
-            logit_scale=encoder.logit_scale,
-            geometry=geometry_of(config.regions),
-            signatures=predictor.signatures,
-            database=database_identity(),
-            dataset=dataset_identity(dataset),
-            run_key="bench",
-        )
-        unknown = list(dict.fromkeys(texts.all_texts()))
-        store.keep_texts(stored.encoder, dict(zip(unknown, encoder.encode_texts(unknown), strict=True)))
+        stored = made.open_entry(store)
+        made.keep_texts(store, stored)
         for start in range(0, samples, AT_ONCE):
             ids = [ObjectId() for _ in range(min(AT_ONCE, samples - start))]
             truth = random.integers(len(classes), size=len(ids))
             other = (truth + random.integers(1, len(classes), size=len(ids))) % len(classes)
             encoded = [
-                image(str(id_), vectors[a], vectors[b], plan, random)
+                image(str(id_), vectors[a], vectors[b], made.plan, random)
                 for id_, a, b in zip(ids, truth, other, strict=True)
             ]
-            predicted = predictor.predict(encoded)
-            store.keep(stored, [Kept(one, made.vectors) for one, made in zip(encoded, predicted, strict=True)])
+            predicted = made.predictor.predict(encoded)
+            store.keep(stored, [Kept(one, answers.vectors) for one, answers in zip(encoded, predicted, strict=True)])
             wrong = random.random(len(ids)) < WRONG_LABELS
             given = np.where(wrong, random.integers(len(classes), size=len(ids)), truth)
-            dataset._sample_collection.insert_many(
+            made.run.dataset._sample_collection.insert_many(
                 {
-                    "_id": id_,
-                    "filepath": f"/images/{id_}.jpg",
-                    "_media_type": "image",
-                    "_rand": 0.5,
-                    "tags": [],
-                    "metadata": None,
-                    "_dataset_id": dataset._doc.id,
-                    "created_at": now,
-                    "last_modified_at": now,
+                    **made.sample(id_),
                     "ground_truth": {"_id": ObjectId(), "_cls": "Classification", "tags": [], "label": classes[label]},
                     **{
-                        f"bench_{name}": classification(of_method, classes, logits=False)
-                        for name, of_method in made.methods.items()
+                        f"{KEY}_{name}": classification(of_method, classes, logits=False)
+                        for name, of_method in answers.methods.items()
                     },
                 }
-                for id_, label, made in zip(ids, given.tolist(), predicted, strict=True)
+                for id_, label, answers in zip(ids, given.tolist(), predicted, strict=True)
             )
     os.sync()  # a database that still writes gigabytes to the disk would be measured, too
-    return run
+    return made.run
 
 
 @contextmanager

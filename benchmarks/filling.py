@@ -1,0 +1,139 @@
+"""A dataset with a run whose embeddings nobody has encoded: what benchmarks of the store have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lgca_plugin.config import RegionPlan
+    from lgca_plugin.dataset.store import Store
+    from lgca_plugin.dataset.store_rows import StoredRun
+    from lgca_plugin.model.prompts import ClassTexts
+    from lgca_plugin.predict import Predictor
+
+DIM = 512
+KEY = "bench"
+
+
+class RandomTexts:
+    """An encoder of random vectors: its texts are the same in every process, and it has seen no image."""
+
+    name = "random-512"
+    image_size = 224
+    mean = (0.5, 0.5, 0.5)
+    std = (0.5, 0.5, 0.5)
+    logit_scale = 100.0
+    dim = DIM
+    fingerprint = "random-512"
+
+    def encode_images(self, pixels: Any) -> Any:
+        """Refuses: these benchmarks encode no image."""
+        raise AssertionError("an image was encoded")
+
+    def encode_texts(self, texts: Any) -> Any:
+        """Embeds texts as random unit vectors."""
+        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") for text in texts]
+        return unit(np.stack([np.random.default_rng(seed).standard_normal(DIM) for seed in seeds]))
+
+
+def unit(vectors: Any) -> Any:
+    """Scales vectors to unit length, float32."""
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filling:
+    """A registered run on a dataset of its own, to be filled.
+
+    Attributes:
+        run: the run
+        texts: the classes and their descriptions
+        encoder: embeds them
+        plan: the default regions
+        predictor: scores what is filled in
+    """
+
+    run: Any
+    texts: ClassTexts
+    encoder: RandomTexts
+    plan: RegionPlan
+    predictor: Predictor
+
+    def sample(self, id_: Any) -> dict[str, Any]:
+        """Makes the document of a sample without predictions."""
+        now = datetime.now(timezone.utc).replace(tzinfo=None)  # as FiftyOne stamps its samples
+        return {
+            "_id": id_,
+            "filepath": f"/images/{id_}.jpg",
+            "_media_type": "image",
+            "_rand": 0.5,
+            "tags": [],
+            "metadata": None,
+            "_dataset_id": self.run.dataset._doc.id,
+            "created_at": now,
+            "last_modified_at": now,
+        }
+
+    def open_entry(self, store: Store) -> StoredRun:
+        """Opens the run's entry in the store."""
+        from lgca_plugin.dataset.store import geometry_of
+        from lgca_plugin.dataset.tokens import database_identity, dataset_identity
+
+        return store.open_run(
+            self.run.token,
+            fingerprint="random-512/fp32",
+            encoder_name=self.encoder.name,
+            logit_scale=self.encoder.logit_scale,
+            geometry=geometry_of(self.run.config.regions),
+            signatures=self.predictor.signatures,
+            database=database_identity(),
+            dataset=dataset_identity(self.run.dataset),
+            run_key=KEY,
+        )
+
+    def keep_texts(self, store: Store, stored: StoredRun) -> None:
+        """Keeps the embeddings of all texts."""
+        unknown = list(dict.fromkeys(self.texts.all_texts()))
+        store.keep_texts(stored.encoder, dict(zip(unknown, self.encoder.encode_texts(unknown), strict=True)))
+
+
+def new_run(
+    classes: list[str], methods: Sequence[str], *, ground_truth: str | None = None, shown_chains: int = 3
+) -> Filling:
+    """Registers a run of some methods on a new, empty dataset, which has a label field if one is named."""
+    import fiftyone as fo
+
+    import lgca_plugin as lgca
+    from lgca_plugin.config import RegionPlan, RunConfig
+    from lgca_plugin.dataset import fields
+    from lgca_plugin.dataset.runs import register_run
+    from lgca_plugin.model.prompts import class_texts
+    from lgca_plugin.predict import Predictor
+
+    dataset = fo.Dataset()
+    if ground_truth is not None:
+        dataset.add_sample_field(ground_truth, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
+    presets = tuple(lgca.METHODS[name] for name in methods)
+    texts, encoder = class_texts(classes), RandomTexts()
+    config = RunConfig(
+        classes=tuple(classes),
+        descriptions_hash=texts.digest,
+        methods=presets,
+        regions=lgca.RegionConfig(),
+        encoder=encoder.name,
+        encoder_fingerprint=encoder.fingerprint,
+        precision="fp32",
+        ground_truth=ground_truth,
+    )
+    run = register_run(dataset, KEY, config, {"descriptions": {k: list(v) for k, v in texts.descriptions.items()}})
+    fields.declare_fields(dataset, KEY, presets)
+    plan = RegionPlan.of(presets, config.regions)
+    predictor = Predictor(presets, texts, encoder, plan, shown_chains=shown_chains)
+    return Filling(run=run, texts=texts, encoder=encoder, plan=plan, predictor=predictor)

@@ -1,14 +1,15 @@
 """``lgca_evaluate`` as FiftyOne executes it: its form, what it shows, what it refuses, from the SDK and delegated."""
 
 import asyncio
-import json
 import uuid
+from functools import partial
 
 import fiftyone as fo
 import fiftyone.operators as foo
+import operator_harness as harness
 import pytest
 from fiftyone.operators.delegated import DelegatedOperationService
-from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor, ValidationContext
+from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor
 
 import lgca_plugin as lgca
 from lgca_plugin.dataset.evaluate import evaluate, last_evaluation
@@ -57,31 +58,8 @@ def run(classified):
     copy.delete()
 
 
-def context(dataset, params, **request):
-    request = {"dataset_name": dataset.name, "params": params, **request}
-    return ExecutionContext(request_params=request, executor=Executor(), operator_uri=EVALUATE)
-
-
-def form(dataset, **params):
-    """The form's fields, and the message of each that is not valid."""
-    operator = foo.get_operator(EVALUATE)
-    ctx = context(dataset, params)
-    inputs = operator.resolve_type(ctx, "inputs")
-    properties = inputs.type.properties
-    found = {name: prop.error_message for name, prop in properties.items() if prop.invalid}
-    assert ValidationContext(ctx, inputs, operator).invalid == bool(found)
-    return properties, found
-
-
-def run_it(dataset, **params):
-    """Executes the operator as the App does, and returns the messages that the App would receive."""
-    operator = foo.get_operator(EVALUATE)
-    ctx = context(dataset, params)
-    assert not ValidationContext(ctx, operator.resolve_type(ctx, "inputs"), operator).invalid
-    messages = [message.body for message in operator.execute(ctx)]
-    json.dumps([message.to_json() for message in messages])
-    dataset.reload()
-    return messages
+context = partial(harness.context, uri=EVALUATE)
+form, run_it = partial(harness.form, uri=EVALUATE), partial(harness.run_it, uri=EVALUATE)
 
 
 def last_shown(messages):

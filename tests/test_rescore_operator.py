@@ -3,10 +3,12 @@
 import asyncio
 import json
 from dataclasses import replace
+from functools import partial
 
 import fiftyone as fo
 import fiftyone.operators as foo
 import numpy as np
+import operator_harness as harness
 import pytest
 from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor, ValidationContext
@@ -62,20 +64,11 @@ def run(classify):
     return classify()
 
 
+form, run_it = partial(harness.form, uri=RESCORE), partial(harness.run_it, uri=RESCORE)
+
+
 def context(dataset, operator, params, **request):
-    request = {"dataset_name": dataset.name, "params": params, **request}
-    return ExecutionContext(request_params=request, executor=Executor(), operator_uri=operator.uri)
-
-
-def form(dataset, **params):
-    """The form's fields, and the message of each that is not valid."""
-    operator = foo.get_operator(RESCORE)
-    ctx = context(dataset, operator, params)
-    inputs = operator.resolve_type(ctx, "inputs")
-    properties = inputs.type.properties
-    found = {name: prop.error_message for name, prop in properties.items() if prop.invalid}
-    assert ValidationContext(ctx, inputs, operator).invalid == bool(found)
-    return properties, found
+    return harness.context(dataset, params, uri=operator.uri, **request)
 
 
 def filled(dataset, **params):
@@ -90,17 +83,6 @@ def filled(dataset, **params):
         if not defaults:
             return params
         params.update(defaults)
-
-
-def run_it(dataset, **params):
-    """Executes the operator as the App does, and returns the messages that the App would receive."""
-    operator = foo.get_operator(RESCORE)
-    ctx = context(dataset, operator, params)
-    assert not ValidationContext(ctx, operator.resolve_type(ctx, "inputs"), operator).invalid
-    messages = [message.body for message in operator.execute(ctx)]
-    json.dumps([message.to_json() for message in messages])
-    dataset.reload()
-    return messages
 
 
 def suggestion(dataset, field="ground_truth", run="zs"):

@@ -1,12 +1,13 @@
 """``lgca_triage`` as FiftyOne executes it: the form, the result, refusals, delegation."""
 
 import json
+from functools import partial
 
 import fiftyone as fo
 import fiftyone.operators as foo
+import operator_harness as harness
 import pytest
 from fiftyone.operators.delegated import DelegatedOperationService
-from fiftyone.operators.executor import ExecutionContext, Executor, ValidationContext
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
@@ -43,30 +44,7 @@ def classify(birds, demo_encoder):
     return classify
 
 
-def context(dataset, operator, params):
-    request = {"dataset_name": dataset and dataset.name, "params": params}
-    return ExecutionContext(request_params=request, executor=Executor(), operator_uri=operator.uri)
-
-
-def form(dataset, **params):
-    """The form's fields, and the message of each that is not valid."""
-    operator = foo.get_operator(TRIAGE)
-    ctx = context(dataset, operator, params)
-    inputs = operator.resolve_type(ctx, "inputs")
-    properties = inputs.type.properties
-    found = {name: prop.error_message for name, prop in properties.items() if prop.invalid}
-    assert ValidationContext(ctx, inputs, operator).invalid == bool(found)
-    return properties, found
-
-
-def run_it(dataset, **params):
-    """Executes the operator as the App does, and returns the messages that the App would receive."""
-    operator = foo.get_operator(TRIAGE)
-    ctx = context(dataset, operator, params)
-    messages = [message.body for message in operator.execute(ctx)]
-    json.dumps([message.to_json() for message in messages])
-    dataset.reload()
-    return messages
+form, run_it = partial(harness.form, uri=TRIAGE), partial(harness.run_it, uri=TRIAGE)
 
 
 def test_form__says_what_is_compared_and_proposes_the_runs_labels(classify, birds):
@@ -125,8 +103,9 @@ def test_execute__triages_shows_the_queue_and_says_what_it_found(classify, birds
 
 def test_execute__what_is_wrong_is_said_before_anything_is_written(classify, birds):
     classify()
+    ctx = harness.context(birds, {"run": "zs", "ground_truth": "nothing"}, uri=TRIAGE)
     with pytest.raises(ValueError, match="ground_truth 'nothing' is no field"):
-        run_it(birds, run="zs", ground_truth="nothing")
+        foo.get_operator(TRIAGE).execute(ctx)
     assert not birds.has_field("zs_case")
 
 

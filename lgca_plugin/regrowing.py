@@ -7,6 +7,7 @@ up among the known ones by its number, and a box leads to an embedding once, at 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,7 @@ class RegionBatch:
         boxes: ``[b, n, 4]`` int64, absolute pixels, ``(left, top, width, height)``
         step: ``[b, n]`` expansion step of each region, ascending, the same for all images; read-only
         chain: ``[b, n]`` number of the crop that each region grew from
-        regions: ``[b, n, dim]`` float32 unit region embeddings
+        similarity: ``[b, n]`` float32 similarity of each region to the whole image
         whole: ``[b, dim]`` float32 unit embeddings of the whole images
     """
 
@@ -47,11 +48,23 @@ class RegionBatch:
     boxes: NDArray[np.int64]
     step: NDArray[np.int64]
     chain: NDArray[np.int64]
-    regions: NDArray[np.float32]
+    similarity: NDArray[np.float32]
     whole: NDArray[np.float32]
+    _known: _Known
+    _image: NDArray[np.int64]  # [b] number of each image among the known ones
+    _rows: NDArray[np.int64]  # [b, n] row of each region's embedding among the known ones
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def regions(self) -> NDArray[np.float32]:
+        """``[b, n, dim]`` unit region embeddings."""
+        return self._known.embedded(self._image, self._rows)
+
+    def embeddings(self, images: NDArray[np.integer], regions: NDArray[np.integer]) -> NDArray[np.float32]:
+        """``[len(images), len(regions), dim]`` unit embeddings of some regions of some images, by their numbers."""
+        return self._known.embedded(self._image[images], self._rows[images[:, None], regions])
 
     def images(self) -> list[EncodedImage[str]]:
         """Gives the images one by one, of which nothing had to be encoded; their arrays are views of these."""
@@ -104,8 +117,11 @@ def regrow(images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan) ->
         boxes=boxes[which],
         step=np.broadcast_to(step, (len(which), len(step))),
         chain=chain[which],
-        regions=known.embedded(which, rows[which]),
+        similarity=known.similarity(rows[which]),
         whole=known.whole[which],
+        _known=known,
+        _image=which,
+        _rows=rows[which],
     )
 
 
@@ -201,6 +217,10 @@ class _Known:
         """``[b]`` whether the embeddings of ``[b, k]`` rows, and of the whole image, are numbers."""
         sound = np.isfinite(self._squares)
         return sound[rows].all(axis=1) & sound[self._first_whole :]
+
+    def similarity(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """``[b, k]`` similarities of ``[b, k]`` rows to their whole images."""
+        return self._salience[rows]
 
     def embedded(self, which: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """``[len(which), k, dim]`` the embeddings of ``[len(which), k]`` rows of some of the images."""

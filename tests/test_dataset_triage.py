@@ -6,6 +6,7 @@ import pytest
 from engine_helpers import Counting
 
 import lgca_plugin as lgca
+from lgca_plugin.dataset import triage_scores
 from lgca_plugin.dataset.store import Store
 from lgca_plugin.dataset.triage_plan import check_triage
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
@@ -16,6 +17,7 @@ from lgca_plugin.method.patterns import WITH_LABEL, WITHOUT_LABEL, Case
 SMALL = lgca.RegionConfig(crops=14)
 COUNT = 60
 METHODS = ("clip", "wca", "lgca", "crops_mean")
+JUDGEMENTS = ("calibrated", "label_quality")
 
 
 @pytest.fixture(autouse=True)
@@ -227,6 +229,19 @@ def test_triage__other_labels_give_other_suspects(run):
     assert true.report["ground_truth"] == "truth"
     assert true.report["suspects"] != given.report["suspects"]
     assert true.report["cases"]["all right"] > given.report["cases"]["all right"]
+
+
+@pytest.mark.parametrize("room", [0, 4 * COUNT * len(CLASSES)], ids=["none", "for one of four methods"])
+def test_triage__scores_that_there_is_no_room_for_are_computed_again(run, monkeypatch, room):
+    samples = run.dataset.limit(5)
+    samples.set_values("ground_truth.label", [None] * 5)  # so that labels are judged of some of the samples only
+    paths = ["zs_label_quality", *(f"zs_{name}.{part}" for name in METHODS[:3] for part in JUDGEMENTS)]
+    run.triage(progress=False)
+    expected = np.array(run.dataset.values(paths), dtype=float)
+    assert np.isnan(expected).sum() == 5 * len(paths)
+    monkeypatch.setattr(triage_scores, "KEPT_BYTES", room)
+    run.triage(progress=False)
+    np.testing.assert_allclose(np.array(run.dataset.values(paths), dtype=float), expected)
 
 
 def test_triage__decisive_lgca_can_stand_in_for_lgca(images, demo_encoder):

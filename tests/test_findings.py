@@ -18,7 +18,13 @@ IMAGES = 60
 def stacked(world, images):
     """The world's images as a batch."""
     step, chain = (np.broadcast_to(array, (images, len(array))) for array in (world.step, world.chain))
-    return SimpleNamespace(regions=world.regions, whole=world.whole, step=step, chain=chain)
+    return SimpleNamespace(
+        whole=world.whole,
+        step=step,
+        chain=chain,
+        similarity=np.einsum("bnd,bd->bn", world.regions, world.whole),
+        embeddings=lambda images, regions: np.stack([world.regions[image][regions] for image in images]),
+    )
 
 
 def evidence(world, methods, vectors, image):

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .store import Store
     from .store_rows import StoredRun
 
+KEPT_BYTES = 128 * 1024**2
+"""Scores of so many bytes are kept from one reading of the image vectors, rather than computed from a second."""
+
 MATCHES = 1e-4
 """A label is the one of the stored embeddings if no class scores higher by more: rounding, and what a tie may turn."""
 
@@ -51,6 +54,7 @@ class RunScores:
         self._class_vectors = class_vectors
         self._logit_scale = logit_scale
         self._own: dict[str, NDArray[np.float32]] = {}
+        self._scores: dict[str, NDArray[np.float32]] = {}
 
     def is_kept(self, method: Method) -> bool:
         """Tells whether the store keeps the method's image vectors; decisive ones depend on the classes."""
@@ -77,8 +81,11 @@ class RunScores:
         """
         n = len(self._row_of)
         found = {method.name: (np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)) for method in methods}
+        self._make_room(methods)
         for method, rows, vectors in self._vectors(methods):
             scores = class_scores(vectors, self._class_vectors[method.name])
+            if method.name in self._scores:
+                self._scores[method.name][rows] = scores
             there, same = found[method.name]
             there[rows] = True
             own = scores[np.arange(len(rows)), answers[method.name][rows]]
@@ -87,19 +94,33 @@ class RunScores:
 
     def logits(self, method: Method, chosen: NDArray[np.int64]) -> Callable[[], NDArray[np.float32]]:
         """Gives a function that computes ``[m, C]`` logits of chosen rows, ascending, each time it is called."""
-        vectors_of_classes = (self._logit_scale * self._class_vectors[method.name]).astype(np.float32)
-        place = np.full(len(self._row_of), -1)
-        place[chosen] = np.arange(len(chosen))
 
         def compute() -> NDArray[np.float32]:
-            shape = len(chosen), len(vectors_of_classes)
-            result = np.full(shape, np.nan, np.float32)  # so that a row that vanishes meanwhile is noticed
-            for _, rows, vectors in self._vectors([method]):
-                wanted = place[rows] >= 0
-                result[place[rows[wanted]]] = class_scores(vectors[wanted], vectors_of_classes)
+            scores = self._scores.pop(method.name, None)  # the caller has an array of its own, and overwrites it
+            result = self._scores_of(method, chosen) if scores is None else scores[chosen]
+            result *= np.float32(self._logit_scale)
             return result
 
         return compute
+
+    def _make_room(self, methods: Sequence[Method]) -> None:
+        """Makes arrays for the scores of all rows, as many as there is room for; nan where nothing is known."""
+        for method in methods:
+            shape = len(self._row_of), len(self._class_vectors[method.name])
+            taken = sum(scores.nbytes for name, scores in self._scores.items() if name != method.name)
+            if taken + 4 * shape[0] * shape[1] <= KEPT_BYTES:
+                self._scores[method.name] = np.full(shape, np.nan, np.float32)
+
+    def _scores_of(self, method: Method, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+        """``[m, C]`` scores of chosen rows, from the vectors."""
+        class_vectors = self._class_vectors[method.name]
+        place = np.full(len(self._row_of), -1)
+        place[chosen] = np.arange(len(chosen))
+        result = np.full((len(chosen), len(class_vectors)), np.nan, np.float32)  # so that a vanished row is noticed
+        for _, rows, vectors in self._vectors([method]):
+            wanted = place[rows] >= 0
+            result[place[rows[wanted]]] = class_scores(vectors[wanted], class_vectors)
+        return result
 
     def _vectors(self, methods: Sequence[Method]) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.float32]]]:
         """Reads methods, rows and their ``[b, d]`` image vectors; those that the store keeps in one go."""

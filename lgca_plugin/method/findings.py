@@ -27,11 +27,7 @@ if TYPE_CHECKING:
 
 
 class Regions(Protocol):
-    """Several images and their regions, stacked."""
-
-    @property
-    def regions(self) -> FloatArray:
-        """``[b, n, d]`` unit region embeddings."""
+    """Several images and their regions."""
 
     @property
     def whole(self) -> FloatArray:
@@ -44,6 +40,13 @@ class Regions(Protocol):
     @property
     def chain(self) -> IntArray:
         """``[b, n]`` number of the crop that each region grew from."""
+
+    @property
+    def similarity(self) -> FloatArray:
+        """``[b, n]`` salience of each region."""
+
+    def embeddings(self, images: IntArray, regions: IntArray) -> FloatArray:
+        """``[len(images), len(regions), d]`` unit embeddings of some regions of some images, contiguous."""
 
 
 @dataclass(frozen=True)
@@ -93,27 +96,29 @@ class Finder:
             the findings
         """
         vectors = self.class_vectors[self.chains.name]
-        grown = np.flatnonzero((images.chain < self.n_chains).any(axis=0))
-        regions = images.regions[:, grown]
+        part = self._part(images, self.chains)
+        scores = _region_scores(part.regions, vectors)
         firm = stability(
             self.chains,
-            regions=regions,
-            whole=images.whole,
-            step=images.step[:, grown],
-            chain=images.chain[:, grown],
+            regions=part.regions,
+            whole=part.whole,
+            step=part.step,
+            chain=part.chain,
             n_crops=self.n_crops,
             n_chains=self.n_chains,
             class_vectors=vectors,
             logit_scale=self.logit_scale,
-            region_scores=_region_scores(regions, vectors),
+            weights=self._weights(self.chains, part, scores),
+            region_scores=scores,
             labels=chains_label,
         )
         return Findings(*self._cases(images, crops_label, chains_label), firm)
 
     def vectors(self, method: Method, images: Regions) -> NDArray[np.float32]:
         """Computes ``[b, d]`` a method's image vectors, where they are not kept."""
-        weights = self._weights(method, images.regions, images.whole, images.step, images.chain)
-        vectors = image_vector(images.regions, images.whole, weights.astype(np.float32), method.global_weight)
+        part = self._part(images, method)
+        weights = self._weights(method, part, None).astype(np.float32)
+        vectors = image_vector(part.regions, part.whole, weights, method.global_weight)
         return vectors.astype(np.float32)
 
     def _cases(
@@ -124,21 +129,20 @@ class Finder:
         differ = np.flatnonzero(crops_label != chains_label)
         if not len(differ):
             return size, proven
-        regions, whole = images.regions[differ], images.whole[differ]
-        step, chain = images.step[differ], images.chain[differ]
+        part = self._part(images, self.crops, differ)
         a, b = crops_label[differ], chains_label[differ]
         vectors = self.class_vectors[self.crops.name]
-        weights = self._weights(self.crops, regions, whole, step, chain)
-        scores = _region_scores(regions, vectors)
+        scores = _region_scores(part.regions, vectors)
+        weights = self._weights(self.crops, part, scores)
         of_chains = self.class_vectors[self.chains.name]
-        vote = (scores if vectors is of_chains else _region_scores(regions, of_chains)).argmax(axis=-1)
+        vote = (scores if vectors is of_chains else _region_scores(part.regions, of_chains)).argmax(axis=-1)
         rows = np.arange(len(differ))
         pull = weights * (scores[rows, :, a] - scores[rows, :, b])  # contributions but for a positive factor
-        misleading = misleading_crops(vote, step, pull, a, b)
+        misleading = misleading_crops(vote, part.step, pull, a, b)
         cases = misleading_cases(
             weights=weights,
             region_scores=scores,
-            whole_scores=class_scores(whole, vectors),
+            whole_scores=class_scores(part.whole, vectors),
             global_weight=self.crops.global_weight,
             misleading=misleading,
             wca_label=a,
@@ -149,20 +153,48 @@ class Finder:
         proven[differ] = [case is None or case.exact for case in cases]
         return size, proven
 
-    def _weights(
-        self, method: Method, regions: FloatArray, whole: FloatArray, step: IntArray, chain: IntArray
-    ) -> FloatArray:
+    def _part(self, images: Regions, method: Method, chosen: IntArray | None = None) -> _Part:
+        """Takes the regions that a method uses, of all images or of chosen ones."""
+        if method.regions == "crops":
+            used = (images.step == 0) & (images.chain < self.n_crops)
+        else:
+            used = images.chain < self.n_chains
+        columns = np.flatnonzero(used.any(axis=0))
+        rows = np.arange(len(images.whole)) if chosen is None else chosen
+        part = rows[:, None], columns
+        return _Part(
+            regions=images.embeddings(rows, columns),
+            whole=images.whole[rows],
+            step=images.step[part],
+            chain=images.chain[part],
+            similarity=images.similarity[part],
+        )
+
+    def _weights(self, method: Method, part: _Part, scores: FloatArray | None) -> FloatArray:
         return region_weights(
             method,
-            regions=regions,
-            whole=whole,
-            step=step,
-            chain=chain,
+            regions=part.regions,
+            whole=part.whole,
+            step=part.step,
+            chain=part.chain,
             n_crops=self.n_crops,
             n_chains=self.n_chains,
             class_vectors=self.class_vectors[method.name],
             logit_scale=self.logit_scale,
+            similarity=part.similarity,
+            region_scores=scores,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Some regions of some images, as arrays: ``[b, m, d]``, ``[b, d]`` and thrice ``[b, m]``."""
+
+    regions: FloatArray
+    whole: FloatArray
+    step: IntArray
+    chain: IntArray
+    similarity: FloatArray
 
 
 def _region_scores(regions: FloatArray, class_vectors: FloatArray) -> FloatArray:

@@ -238,7 +238,8 @@ class _Images:
     def entropy(self, class_vectors: NDArray[np.float32], logit_scale: float) -> FloatArray:
         """Computes ``[b, n]`` how undecided each region is."""
         flat = self.regions.reshape(-1, self.regions.shape[-1])
-        return relative_entropy(flat, class_vectors, logit_scale).reshape(self.regions.shape[:2])
+        scores = class_scores(flat, class_vectors)
+        return relative_entropy(scores, logit_scale).reshape(self.regions.shape[:2])
 
     def pool(self, parts: list[_Part], entropy: FloatArray | None = None) -> _Pooled:
         """Pools the regions under each part's weights; decisive parts need the regions' relative entropy."""

@@ -140,6 +140,8 @@ def region_weights(
     n_chains: int,
     class_vectors: FloatArray | None = None,
     logit_scale: float | None = None,
+    similarity: FloatArray | None = None,
+    region_scores: FloatArray | None = None,
 ) -> FloatArray:
     """Computes the weight ``a_r`` of every region under a method.
 
@@ -153,6 +155,8 @@ def region_weights(
         n_chains: how many crops of step 0 start a chain
         class_vectors: ``[C, d]``, needed by decisive weights
         logit_scale: the encoder's factor on similarities, needed by decisive weights
+        similarity: ``[..., n]`` what :func:`salience` gives, where it is known
+        region_scores: ``[..., n, C]`` what :func:`class_scores` gives for the regions, where it is known
 
     Returns:
         ``[..., n]`` float64 weights that sum to 1; 0 for regions that the method does not use, and for all of them
@@ -170,21 +174,22 @@ def region_weights(
     if method.weighting == "decisive":
         if class_vectors is None or logit_scale is None:
             raise ValueError(f"{method.name} weighs regions by class, so class_vectors and logit_scale are needed")
-        entropy = relative_entropy(regions, class_vectors, logit_scale)
+        scores = class_scores(regions, class_vectors) if region_scores is None else region_scores
+        entropy = relative_entropy(scores, logit_scale)
         return _softmax(np.where(used, -method.decisiveness * entropy, -np.inf))
     if method.weighting == "uniform":
         logits = np.zeros(regions.shape[:-1])
     else:
-        logits = np.exp(method.image_scale) * salience(regions, whole).astype(np.float64)
+        known = salience(regions, whole) if similarity is None else similarity
+        logits = np.exp(method.image_scale) * known.astype(np.float64)
     return _weights_by_step(np.where(used, logits, -np.inf), step, method.step_weights)
 
 
-def relative_entropy(regions: FloatArray, class_vectors: FloatArray, logit_scale: float) -> FloatArray:
+def relative_entropy(region_scores: FloatArray, logit_scale: float) -> FloatArray:
     """Computes how undecided each region is: the entropy of its class probabilities over that of a uniform guess.
 
     Args:
-        regions: ``[..., n, d]`` unit region embeddings
-        class_vectors: ``[C, d]`` unit class vectors, C at least 2
+        region_scores: ``[..., n, C]`` scores of the regions themselves, C at least 2
         logit_scale: the encoder's factor on similarities
 
     Returns:
@@ -193,11 +198,12 @@ def relative_entropy(regions: FloatArray, class_vectors: FloatArray, logit_scale
     Raises:
         ValueError: if there are fewer than two classes
     """
-    if len(class_vectors) < 2:
-        raise ValueError(f"class_vectors must hold at least two classes to decide between, got {len(class_vectors)}")
-    probabilities = confidences(class_scores(regions, class_vectors), logit_scale)
+    classes = region_scores.shape[-1]
+    if classes < 2:
+        raise ValueError(f"class_vectors must hold at least two classes to decide between, got {classes}")
+    probabilities = confidences(region_scores, logit_scale)
     logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
-    entropy: FloatArray = -(probabilities * logs).sum(axis=-1) / np.log(len(class_vectors))
+    entropy: FloatArray = -(probabilities * logs).sum(axis=-1) / np.log(classes)
     return entropy
 
 

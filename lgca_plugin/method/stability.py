@@ -103,7 +103,6 @@ def stability(
         return np.ones(lead)
     step, chain = (np.broadcast_to(array, (*lead, n)).reshape(-1, n) for array in (step, chain))
     regions, whole = regions.reshape(len(step), n, -1), whole.reshape(len(step), -1)
-    geometry = {"n_crops": n_crops, "n_chains": n_chains}
     if weights is None:
         weights = region_weights(
             method,
@@ -113,7 +112,8 @@ def stability(
             chain=chain,
             class_vectors=class_vectors,
             logit_scale=logit_scale,
-            **geometry,
+            n_crops=n_crops,
+            n_chains=n_chains,
         )
     if region_scores is None:
         region_scores = class_scores(regions, class_vectors)
@@ -125,7 +125,8 @@ def stability(
         chain=chain,
         class_vectors=class_vectors,
         logit_scale=logit_scale,
-        geometry=geometry,
+        n_crops=n_crops,
+        n_chains=n_chains,
         weights=weights.reshape(len(step), n),
         scores=np.ascontiguousarray(region_scores.reshape(len(step), n, -1)),
         of_whole=method.global_weight * class_scores(whole, class_vectors),
@@ -145,7 +146,8 @@ class _Images:
     chain: IntArray
     class_vectors: FloatArray
     logit_scale: float | None
-    geometry: dict[str, int]
+    n_crops: int
+    n_chains: int
     weights: FloatArray
     scores: FloatArray
     of_whole: FloatArray
@@ -155,9 +157,9 @@ class _Images:
         """``[b, n]`` which regions the method gives a weight."""
         used: NDArray[np.bool_]
         if self.method.regions == "crops":
-            used = (self.step == 0) & (self.chain < self.geometry["n_crops"])
+            used = (self.step == 0) & (self.chain < self.n_crops)
         else:
-            used = (self.chain < self.geometry["n_chains"]) & (self.shares[self.group] > 0)
+            used = (self.chain < self.n_chains) & (self.shares[self.group] > 0)
         return used
 
     @cached_property
@@ -187,7 +189,7 @@ class _Images:
     @cached_property
     def units(self) -> int:
         """How many crops a draw draws of."""
-        return self.geometry["n_crops" if self.method.regions == "crops" else "n_chains"]
+        return self.n_crops if self.method.regions == "crops" else self.n_chains
 
     @cached_property
     def places(self) -> tuple[IntArray, NDArray[np.bool_]]:
@@ -292,7 +294,8 @@ class _Images:
             chain=self.chain[i, again],
             class_vectors=self.class_vectors,
             logit_scale=self.logit_scale,
-            **self.geometry,
+            n_crops=self.n_crops,
+            n_chains=self.n_chains,
         )
         scores = weights @ self.scores[i, again] + self.of_whole[i]
         return bool(scores.max() <= scores[label] + TIE)

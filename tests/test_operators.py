@@ -14,6 +14,7 @@ from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor, ValidationContext
 
 import lgca_plugin as lgca
+from lgca_plugin.dataset.store_file import FILE_NAME
 from lgca_plugin.model.architectures import embedding_dim
 
 CLASSIFY = "@lgca/zero-shot/lgca_classify"
@@ -529,7 +530,7 @@ def test_form__tells_what_is_kept_on_disk_and_is_right(birds, classes, fresh_sto
     assert without.startswith("Image vectors, without the embeddings of crops, kept on disk: at most 16 kB;")
 
     run_it(birds, **params)
-    with sqlite3.connect(fresh_store / "embeddings-1.sqlite") as connection:
+    with sqlite3.connect(fresh_store / FILE_NAME) as connection:
         sizes = (
             "SELECT sum(length(whole)) FROM images",
             "SELECT sum(length(boxes) + length(embeddings)) FROM regions",
@@ -566,8 +567,8 @@ def test_form__warns_where_the_store_has_no_room(birds, classes, monkeypatch, fr
     monkeypatch.setenv("LGCA_STORE_GB", "much")
     assert "LGCA_STORE_GB must be a number" in errors(birds, **{**params, "run_key": "next"})["room"]
     monkeypatch.delenv("LGCA_STORE_GB")
-    (fresh_store / "embeddings-1.sqlite").unlink()
-    (fresh_store / "embeddings-1.sqlite").mkdir()  # can't be opened, and the run goes on without it
+    (fresh_store / FILE_NAME).unlink()
+    (fresh_store / FILE_NAME).mkdir()  # can't be opened, and the run goes on without it
     properties, verdict = form(birds, **{**params, "run_key": "next"})
     assert "can't be opened" in properties["outlook"].view.description
     assert not verdict.invalid

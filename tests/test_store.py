@@ -22,7 +22,7 @@ import lgca_plugin
 from lgca_plugin.dataset import store_file, store_room
 from lgca_plugin.dataset.store import REGIONS_SHARE, Store, geometry_of, store_exists
 from lgca_plugin.dataset.store_file import FILE_NAME, PAGE_BYTES
-from lgca_plugin.dataset.store_rows import StoredRun
+from lgca_plugin.dataset.store_rows import StoredRun, checksum_of_regions
 from lgca_plugin.errors import ConfigError, StoreError
 
 A, B = ENCODERS
@@ -510,6 +510,26 @@ def test_damage__of_regions_makes_them_unknown_until_they_are_encoded_again(open
     assert boxes_known(store, run, "image 0.0") == 0
     keep(store, open_run(store, "again"), "image 0.0")
     assert boxes_known(store, run, "image 0.0") == BOXES
+
+
+def test_checksum__of_regions_changes_with_any_bit_and_any_shift() -> None:
+    random = np.random.default_rng(0)
+    boxes, embeddings = (
+        random.integers(0, 500, (5, 4), np.int32).tobytes(),
+        random.random((5, 24), np.float32).tobytes(),
+    )
+    sound = checksum_of_regions(boxes, embeddings)
+    assert 0 <= sound < 2**32
+    for part in (0, 1):
+        for bit in range(8 * len((boxes, embeddings)[part])):
+            damaged = [bytearray(boxes), bytearray(embeddings)]
+            damaged[part][bit // 8] ^= 1 << bit % 8
+            assert checksum_of_regions(*map(bytes, damaged)) != sound, (part, bit)
+    shifted = embeddings[:200] + embeddings[232:] + embeddings[200:232]  # no whole embedding moves
+    torn = embeddings[:200] + bytes(len(embeddings) - 200)
+    short = embeddings[: -len(embeddings) // 5]
+    for other in (shifted, torn, short, b""):
+        assert checksum_of_regions(boxes, other) != sound
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FILE_NAME = "embeddings-1.sqlite"  # the number is the schema's version
+FILE_NAME = "embeddings-2.sqlite"  # the number is the schema's version
 PAGE_BYTES = 32 * 1024
 MAPPED_BYTES = 64 * 1024**3  # address space only: pages are read straight from the system's cache
 BUSY_SECONDS = 60.0
@@ -166,7 +166,7 @@ class StoreFile:
             if _is_new(connection):  # asked again: another process may have been quicker
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
-                connection.execute("PRAGMA user_version = 1")
+                connection.execute("PRAGMA user_version = 2")
             connection.execute("COMMIT")
             connection.execute("SELECT count(*) FROM encoders").fetchone()
         except BaseException:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..growing import KnownRegions
+from .store_rows import checksum_of_regions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,7 @@ def _known(rows: Sequence[tuple[Any, ...]]) -> KnownRegions | None:
     parts = [
         (np.frombuffer(boxes, np.int32).reshape(-1, 4), np.frombuffer(embeddings, np.float32).reshape(-1, len(vector)))
         for *_, boxes, embeddings, sealed in rows
-        if boxes is not None and zlib.crc32(embeddings, zlib.crc32(boxes)) == sealed
+        if boxes is not None and checksum_of_regions(boxes, embeddings) == sealed
     ]
     if len(parts) == 1:
         ((boxes, regions),) = parts

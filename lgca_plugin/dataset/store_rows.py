@@ -74,7 +74,7 @@ def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_reg
         if new:
             boxes = np.ascontiguousarray(image.boxes[new], np.int32).tobytes()
             embeddings = np.ascontiguousarray(image.regions[new], np.float32).tobytes()
-            checksum = zlib.crc32(embeddings, zlib.crc32(boxes))
+            checksum = checksum_of_regions(boxes, embeddings)
             rows.execute(
                 "INSERT INTO regions VALUES (NULL, ?, ?, ?, ?, ?)", (row, run.geometry, boxes, embeddings, checksum)
             )
@@ -89,11 +89,33 @@ def _sound_boxes(rows: sqlite3.Connection, image: int, geometry: str) -> set[tup
     found: set[tuple[int, ...]] = set()
     query = "SELECT id, boxes, embeddings, checksum FROM regions WHERE image = ? AND geometry = ?"
     for row, boxes, embeddings, checksum in rows.execute(query, (image, geometry)).fetchall():
-        if zlib.crc32(embeddings, zlib.crc32(boxes)) == checksum:
+        if checksum_of_regions(boxes, embeddings) == checksum:
             found.update(map(tuple, np.frombuffer(boxes, np.int32).reshape(-1, 4).tolist()))
         else:
             rows.execute("DELETE FROM regions WHERE id = ?", (row,))
     return found
+
+
+def checksum_of_regions(boxes: bytes, embeddings: bytes) -> int:
+    """Computes what tells damaged regions from sound ones.
+
+    The CRC-32 of the boxes and of the sum of all embeddings, taken as integers that wrap around. A sum reads memory
+    several times as fast as a CRC does, and whoever reads 200 kilobytes an image waits for it. Any damage to one
+    embedding changes the sum; so does a page of the file in the place of another, since pages and embeddings do not
+    begin together.
+
+    Args:
+        boxes: n boxes of 16 bytes, n at least 1
+        embeddings: their n float32 embeddings
+
+    Returns:
+        a number of 32 bits; -1 where there are no embeddings of so many boxes
+    """
+    count = len(boxes) // 16
+    if not count or len(boxes) % 16 or not embeddings or len(embeddings) % (4 * count):
+        return -1
+    total = np.frombuffer(embeddings, np.uint32).reshape(count, -1).sum(axis=0, dtype=np.uint32)
+    return zlib.crc32(total.tobytes(), zlib.crc32(boxes))
 
 
 def sealed(vectors: NDArray[np.float32]) -> tuple[bytes, int]:

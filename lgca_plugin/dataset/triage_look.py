@@ -20,7 +20,7 @@ from .texts import StoredTexts
 from .triage_scores import RunScores
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -95,7 +95,6 @@ def look(
     row_of = {id_: row for row, id_ in enumerate(samples.ids)}
     scores = RunScores(store, stored, plan, row_of, vectors, texts.logit_scale)
     kept = [method for method in run.config.methods if scores.is_kept(method)]
-    _match(found, samples, scores, kept)
     _, crops, chains = request.compared
     finder = Finder(
         crops=crops,
@@ -106,37 +105,35 @@ def look(
         n_chains=plan.n_chains,
     )
     others = tuple(method for method in request.judging if not scores.is_kept(method))
-    rows = np.flatnonzero(found.with_vectors)
-    ids = [samples.ids[row] for row in rows.tolist()]
-    total = 2 * len(samples.ids)  # the other half is writing
+    n = len(samples.ids)
+    total = 2 * n  # the other half is writing
     yield Progress(0, total, "Looking for misleading crops")
     passing = look_at_all(
         store,
         stored,
         RegionPass(finder=finder, plan=plan, others=others),
-        ids,
-        crops_label=samples.answers[crops.name][rows],
-        chains_label=samples.answers[chains.name][rows],
+        samples.ids,
+        crops_label=samples.answers[crops.name],
+        chains_label=samples.answers[chains.name],
     )
     with closing(passing):
-        for done in (steps := Steps(passing)):
-            yield Progress(done, total, f"Regions of {done:,} of {len(ids):,} images")
+        going = iter(steps := Steps(passing))
+        next(going, None)  # where there are other processes, they have begun, and this one has time
+        _match(found, samples, scores, kept)
+        if not others:
+            yield from _judge(found, request, samples, scores, done=0)
+        for done in going:
+            yield Progress(done, total, f"Regions of {done:,} of {n:,} images")
     seen = steps.result
-    found.case_size[rows], found.stability[rows], found.with_regions[rows] = seen.case_size, seen.stability, seen.there
-    proven = np.ones(len(samples.ids), dtype=bool)
-    proven[rows] = seen.proven
+    found.with_regions = seen.there & found.with_vectors
     for method in others:
-        scores.add(method, [ids[i] for i in np.flatnonzero(seen.there)], seen.vectors[method.name][seen.there])
-    found.judging, usable = _judging(request, found, samples, scores)
-    found.case_size[~found.unedited] = np.nan
-    found.stability[~found.unedited] = np.nan
-    found.unproven = int((~proven & ~np.isnan(found.case_size)).sum())
-    found.judged = np.flatnonzero(usable & (samples.truth >= 0))
-    if len(found.judged):
-        yield Progress(total // 2, total, f"Judging {len(found.judged):,} labels")
-        logits = {method.name: scores.logits(method, found.judged) for method in found.judging}
-        found.errors = find_label_errors(logits, samples.truth[found.judged], classes=len(run.config.classes))
-        found.warnings += found.errors.warnings
+        scores.add(method, [samples.ids[i] for i in np.flatnonzero(seen.there)], seen.vectors[method.name][seen.there])
+    if others:
+        yield from _judge(found, request, samples, scores, done=n)
+    sound = found.with_regions & found.unedited
+    found.case_size = np.where(sound, seen.case_size, np.nan)
+    found.stability = np.where(sound, seen.stability, np.nan)
+    found.unproven = int((~seen.proven & ~np.isnan(found.case_size)).sum())
     return found
 
 
@@ -147,6 +144,20 @@ def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: Se
     for there, same in scores.matching(methods, samples.answers).values():
         found.with_vectors &= there
         found.unedited &= same
+
+
+def _judge(
+    found: Looked, request: TriageRequest, samples: TriageSamples, scores: RunScores, *, done: int
+) -> Iterator[Progress]:
+    """Judges the labels of the samples that all methods can judge; yields progress, of which nothing is new."""
+    found.judging, usable = _judging(request, found, samples, scores)
+    found.judged = np.flatnonzero(usable & (samples.truth >= 0))
+    if len(found.judged):
+        yield Progress(done, 2 * len(samples.ids), f"Judging {len(found.judged):,} labels")
+        logits = {method.name: scores.logits(method, found.judged) for method in found.judging}
+        labels = samples.truth[found.judged]
+        found.errors = find_label_errors(logits, labels, classes=len(request.run.config.classes))
+        found.warnings += found.errors.warnings
 
 
 def _judging(

@@ -16,6 +16,21 @@ ARTIFACTS = ROOT / "artifacts"
 
 BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chrome")
 MAC_CHROME = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+# BROWSER_SLOWDOWN=4 makes the browser four times slower, to find waits that depend on who is quicker.
+SLOWDOWN = float(os.environ.get("BROWSER_SLOWDOWN", "1"))
+# The App's advertisement lies over the page until it is closed. This is how the App remembers that it was.
+ADVERTISEMENT_SEEN = "localStorage.setItem('fiftyone-enterprise-tooltip-seen', 'true')"
+# Looks at every change of the page, so that a text is found however short the time that it is shown.
+WATCH = """pattern => {
+    const wanted = new RegExp(pattern);
+    window.textWasShown = false;
+    const watcher = new MutationObserver(() => {
+        if (!wanted.test(document.body.textContent)) return;
+        window.textWasShown = true;
+        watcher.disconnect();
+    });
+    watcher.observe(document.body, {childList: true, characterData: true, subtree: true});
+}"""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -42,37 +57,51 @@ def find_browser():
 
 
 @contextlib.contextmanager
-def running_app(log_path):
+def running_app(home):
     """Starts the App's server on a free port; yields its address.
 
     The server runs alone, as it does for many users at once: a session of ``fo.launch_app`` would push its own
     state, which knows no dataset, onto the page whenever its connection is renewed.
+
+    Args:
+        home: a folder that the server takes for the home directory; it keeps a language model's answers there
     """
     import fiftyone.constants as foc
     import mongod
 
     port = mongod.free_port()
+    log = Path(home) / "server.log"
     command = [sys.executable, "main.py", "--port", port, "--address", "127.0.0.1"]
-    environment = {**os.environ, "FIFTYONE_DISABLE_SERVICES": "1"}
-    with mongod.background(command, Path(log_path), cwd=foc.SERVER_DIR, env=environment):
-        mongod.wait_for(port, log_path, timeout=180)
+    environment = {**os.environ, "FIFTYONE_DISABLE_SERVICES": "1", "HOME": str(home)}
+    environment.pop("OPENAI_API_KEY", None)
+    with mongod.background(command, log, cwd=foc.SERVER_DIR, env=environment):
+        mongod.wait_for(port, log, timeout=180)
         yield f"http://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
-def browser_page(width=1600, height=1000):
-    """Opens one page of a headless browser."""
+def running_browser():
+    """Starts a headless browser.
+
+    While it runs, Playwright keeps an event loop in this thread; so no longer than a module, since other tests have
+    loops of their own.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
         try:
-            context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
-            page = context.new_page()
-            page.set_default_timeout(60_000)
-            yield page
+            yield browser
         finally:
             browser.close()
+
+
+def new_context(browser, width=1600, height=1000):
+    """What a person has of a browser: pages share what it keeps of the App's code and of its settings."""
+    context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    context.set_default_timeout(60_000)
+    context.add_init_script(ADVERTISEMENT_SEEN)
+    return context
 
 
 class App:
@@ -86,23 +115,29 @@ class App:
     def __init__(self, page, address):
         self.page = page
         self.address = address
+        # Should it come all the same: Playwright looks for it before it clicks.
+        closing = page.locator(".MuiPopover-root").get_by_role("button", name=re.compile("^dismiss$", re.IGNORECASE))
+        page.add_locator_handler(closing, lambda button: button.click())
+        if SLOWDOWN > 1:
+            page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
 
     def open_home(self):
         """Opens the App with no dataset chosen."""
         self.page.goto(self.address, wait_until="domcontentloaded")
         self.page.wait_for_load_state("load")
 
-    def open_dataset(self, name):
-        """Opens a dataset and waits until its grid shows samples."""
-        self.page.goto(f"{self.address}/datasets/{name}", wait_until="domcontentloaded")
+    def open_dataset(self, name, view=None):
+        """Opens a dataset, or a saved view of it, and waits until its grid shows samples."""
+        query = f"?view={view}" if view else ""
+        self.page.goto(f"{self.address}/datasets/{name}{query}", wait_until="domcontentloaded")
         self.page.locator("[data-cy=looker]").first.wait_for()
-        self.dismiss_popups()
 
-    def dismiss_popups(self):
-        """Closes the promotional pop-up that covers content, if it is there."""
-        button = self.page.get_by_role("button", name=re.compile("^dismiss$", re.IGNORECASE))
-        with contextlib.suppress(Exception):
-            button.first.click(timeout=3_000)
+    @contextlib.contextmanager
+    def bringing_up(self, pattern):
+        """Checks that what is done within brings up a text, which may be gone again at once."""
+        self.page.evaluate(WATCH, pattern)
+        yield
+        self.page.wait_for_function("window.textWasShown")
 
     def open_operator(self, label):
         """Opens the operator browser with its key, searches for an operator and chooses it."""
@@ -121,9 +156,25 @@ class App:
         self.page.locator(f"xpath=//*[text()='{label}']/following::*[@role='combobox'][1]").click()
         self.page.get_by_role("option", name=value).click()
 
-    def can_submit(self, button):
-        """Whether the form's button can be pressed."""
-        return self.page.get_by_role("button", name=button, exact=True).is_enabled()
+    def wait_for_value(self, field):
+        """What a text field holds, once it holds something."""
+        from playwright.sync_api import expect
+
+        expect(field).not_to_have_value("", timeout=60_000)
+        return field.input_value()
+
+    def wait_until_ready(self, button):
+        """Waits until the form's button can be pressed."""
+        self._wait_for_button(button, "to_be_enabled")
+
+    def wait_until_refused(self, button):
+        """Waits until the form's button cannot be pressed; the form takes a moment after what was typed."""
+        self._wait_for_button(button, "to_be_disabled")
+
+    def _wait_for_button(self, button, state):
+        from playwright.sync_api import expect
+
+        getattr(expect(self.page.get_by_role("button", name=button, exact=True)), state)(timeout=60_000)
 
     def submit(self, button):
         """Presses the form's button, once what was typed has been checked."""

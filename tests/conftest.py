@@ -104,20 +104,31 @@ def address(tmp_path_factory):
 
     if not find_browser():
         (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
-    with running_app(tmp_path_factory.mktemp("app") / "server.log") as found:
+    with running_app(tmp_path_factory.mktemp("app")) as found:
         yield found
 
 
-@pytest.fixture
-def app(address, failed, request):
-    """The App in a browser of its own; ``PAGE_HEIGHT`` of a module is the height of its pages, in pixels."""
-    from app_harness import App, browser_page
+@pytest.fixture(scope="module")
+def browser_context(request):
+    """A browser for a module's tests; ``PAGE_HEIGHT`` of the module is the height of its pages, in pixels."""
+    from app_harness import find_browser, missing_browser_reason, new_context, on_ci, running_browser
 
-    with browser_page(height=getattr(request.module, "PAGE_HEIGHT", 1000)) as page:
-        app = App(page, address)
-        yield app
-        if failed():
-            app.screenshot(f"failed_{request.node.name}")
+    if not find_browser():
+        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
+    with running_browser() as browser:
+        yield new_context(browser, height=getattr(request.module, "PAGE_HEIGHT", 1000))
+
+
+@pytest.fixture
+def app(address, browser_context, failed, request):
+    """The App on a page of its own."""
+    from app_harness import App
+
+    app = App(browser_context.new_page(), address)
+    yield app
+    if failed():
+        app.screenshot(f"failed_{request.node.name}")
+    app.page.close()
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """The App as a person uses it: a real server, a real database, a real browser. Screenshots land in artifacts/."""
 
 import json
-import re
 import uuid
 
 import fiftyone as fo
 import pytest
-from app_harness import App, browser_page, running_app
+from app_harness import App, running_app
 
 import lgca_plugin as lgca
 
@@ -27,14 +26,14 @@ def birds(demo_images):
     fo.delete_dataset(dataset.name)
 
 
-@pytest.mark.usefixtures("address")  # skips where there is no browser
-def test_app__opens_without_a_dataset(tmp_path):
+def test_app__opens_without_a_dataset(browser_context, tmp_path):
     """In an App that has just started: it would open the dataset that was open last."""
-    with running_app(tmp_path / "server.log") as own_address, browser_page() as page:
-        app = App(page, own_address)
+    with running_app(tmp_path) as own_address:
+        app = App(browser_context.new_page(), own_address)
         app.open_home()
-        page.get_by_placeholder("Select dataset").wait_for()
+        app.page.get_by_placeholder("Select dataset").wait_for()
         app.screenshot("home")
+        app.page.close()
 
 
 def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):
@@ -47,8 +46,8 @@ def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):
     page.get_by_text("A tiny model for the demo's drawn birds").wait_for()
     app.screenshot("classify_form")
 
-    app.submit("Classify")
-    page.get_by_text(re.compile("^Loading the model|^[0-9]+ of 24 images")).first.wait_for()
+    with app.bringing_up("Loading the model|[0-9]+ of 24 images"):
+        app.submit("Classify")
     app.screenshot("classify_progress")
     page.get_by_text("Run 'zeroshot': 24 predicted of 24 images").wait_for(timeout=180_000)
     app.screenshot("classify_done")
@@ -112,7 +111,7 @@ def test_classify__with_descriptions_from_an_uploaded_file(app, birds, tmp_path)
     page.locator("input[type=file]").set_input_files(bad)
     page.get_by_text("descriptions of 'blue tit' must be a list of texts, got a text").wait_for()
     app.screenshot("classify_bad_upload")
-    assert not app.can_submit("Classify")
+    app.wait_until_refused("Classify")
 
     page.locator("input[type=file]").set_input_files(good)
     page.get_by_text("must be a list of texts, got a text").wait_for(state="detached")
@@ -157,9 +156,9 @@ def test_classify__bad_input_is_shown_in_the_form(app, birds):
     names.fill("duck\nheron\nduck")
     app.page.get_by_text("class 'duck' is given twice; class names must be distinct").wait_for()
     app.screenshot("classify_bad_input")
-    assert not app.can_submit("Classify")
+    app.wait_until_refused("Classify")
     names.fill("duck\nheron")
     app.page.get_by_text("class 'duck' is given twice").wait_for(state="detached")
-    assert app.can_submit("Classify")
+    app.wait_until_ready("Classify")
     birds.reload()
     assert birds.list_runs() == []

@@ -1,34 +1,16 @@
 """Describing classes in the real App, with a language model's server on this machine; screenshots in artifacts/."""
 
 import json
-import re
 import uuid
 
 import fiftyone as fo
 import llm_server as llm
 import pytest
-from app_harness import App, browser_page, find_browser, missing_browser_reason, on_ci, running_app
 from llm_server import running_llm_server
 
 pytestmark = pytest.mark.app
 
 CLASSES = ("blue tit", "caspian tern", "grey heron")
-
-
-@pytest.fixture
-def app(tmp_path, monkeypatch, failed):
-    if not find_browser():
-        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
-    with monkeypatch.context() as server_only:  # the App's server keeps its answers under the home directory
-        server_only.setenv("HOME", str(tmp_path))
-        server_only.delenv("OPENAI_API_KEY", raising=False)
-        with running_app(tmp_path / "server.log") as address:
-            server_only.undo()
-            with browser_page() as page:
-                app = App(page, address)
-                yield app
-                if failed():
-                    app.screenshot("failed_describe")
 
 
 @pytest.fixture
@@ -56,15 +38,15 @@ def test_describe__from_the_form_to_texts_that_classify_offers(app, birds):
         line = f"The distinct labels of 'ground_truth' and the topic are sent to {server.base_url}; images are not."
         page.get_by_text(line).wait_for()
         page.get_by_text("tick to confirm").wait_for()
-        assert not app.can_submit("Describe")
+        app.wait_until_refused("Describe")
         app.screenshot("describe_form")
         page.get_by_role("checkbox").last.check()
         page.get_by_text("tick to confirm").wait_for(state="detached")
         assert server.requests == []
 
-        server.replies["grey heron"] = llm.Reply(delay=2.0)
-        app.submit("Describe")
-        page.get_by_text(re.compile("of 3 classes")).first.wait_for()
+        server.replies["grey heron"] = llm.Reply(delay=1.0)
+        with app.bringing_up("of 3 classes"):
+            app.submit("Describe")
         app.screenshot("describe_progress")
         page.get_by_text("3 classes described").first.wait_for()
         shown = page.get_by_role("dialog").locator("pre").last
@@ -85,7 +67,7 @@ def test_describe__from_the_form_to_texts_that_classify_offers(app, birds):
     page.get_by_role("tab", name="Saved on the dataset").click()
     page.get_by_text("Descriptions of 3 classes, kept in dataset.info['lgca_descriptions']").wait_for()
     app.screenshot("classify_saved_descriptions")
-    assert app.can_submit("Classify")
+    app.wait_until_ready("Classify")
     app.close_dialog()
 
     app.open_operator("Describe classes with a language model")  # the server is gone by now

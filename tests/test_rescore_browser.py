@@ -17,6 +17,8 @@ LABEL = "Rescore a zero-shot run"
 SMALL = lgca.RegionConfig(crops=14)
 COUNT = 60
 GONE = ("blue tit", "redpoll")
+REFUSED_UNTIL_THERE = """() => document.body.textContent.includes('Equally good')
+    || [...document.querySelectorAll('button')].some(one => one.textContent === 'Rescore' && one.disabled)"""
 
 
 @pytest.fixture(scope="module")
@@ -52,15 +54,6 @@ def run(pictures, demo_encoder):
     fo.delete_dataset(dataset.name)
 
 
-def value_of(field):
-    """What a text field holds, once it holds something."""
-    for _ in range(100):
-        if field.input_value():
-            break
-        field.page.wait_for_timeout(100)
-    return field.input_value()
-
-
 def test_rescore__with_another_class_list_in_place(app, run):
     page, dataset = app.page, run.dataset
     position = dataset.values("birds_lgca.label").index("blue tit")
@@ -75,11 +68,11 @@ def test_rescore__with_another_class_list_in_place(app, run):
     app.screenshot("rescore_form")
     page.get_by_role("tab", name="Edit").click()
     names = page.get_by_role("dialog").locator("textarea").first
-    assert value_of(names).split("\n") == list(CLASSES)
+    assert app.wait_for_value(names).split("\n") == list(CLASSES)
     fewer = [name for name in CLASSES if name not in GONE]
     names.fill("\n".join([*fewer, fewer[0]]))
     page.get_by_text(f"class {fewer[0]!r} is given twice").wait_for()
-    assert not app.can_submit("Rescore")
+    app.wait_until_refused("Rescore")
     names.fill("\n".join(fewer))
     page.get_by_text("2 left out: blue tit, redpoll").wait_for()
     page.get_by_role("tab", name="In place of run 'birds'").click()
@@ -116,10 +109,10 @@ def test_rescore__with_changed_settings_as_a_new_run(app, run):
     page.get_by_text("Descriptions of 12 classes, kept in dataset.info").wait_for()
     page.get_by_role("tab", name="Change").click()
     scale = app.field("wca: image scale")
-    assert value_of(scale) == "4"
+    assert app.wait_for_value(scale) == "4"
     scale.fill("99")
     page.get_by_text("image_scale is an exponent and must be in [-20, 20], got 99").wait_for()
-    assert not app.can_submit("Rescore")
+    app.wait_until_refused("Rescore")
     scale.fill("")
     page.get_by_text("image_scale is an exponent").wait_for(state="detached")
     scale.fill("2.5")
@@ -146,23 +139,18 @@ def test_rescore__with_suggested_settings(app, run):
     chosen = run.sweep("truth", max_samples=1000, progress=False).chosen
     app.open_dataset(dataset.name)
     app.open_operator(LABEL)
-    page.get_by_role("tab", name="Suggest from labels").click()
-    page.get_by_text("Trying settings on the samples with a label in ground_truth").wait_for()
+    with app.bringing_up("Trying settings on the samples with a label in ground_truth"):
+        page.get_by_role("tab", name="Suggest from labels").click()
     app.screenshot("rescore_trying")
-    for _ in range(50):  # either the button waits for the settings, or they are there
-        if not app.can_submit("Rescore") or page.get_by_text("Equally good").count():
-            break
-        page.wait_for_timeout(100)
-    else:
-        pytest.fail("the form can be submitted before there are settings")
+    page.wait_for_function(REFUSED_UNTIL_THERE)
     page.get_by_text("Equally good").wait_for(timeout=120_000)
     page.locator("xpath=//*[text()='Labels to go by']/following::*[@role='combobox'][1]").click()
-    page.get_by_role("option", name="truth", exact=True).click()
-    page.get_by_text("Trying settings on the samples with a label in truth").wait_for()
+    with app.bringing_up("Trying settings on the samples with a label in truth"):
+        page.get_by_role("option", name="truth", exact=True).click()
     page.get_by_text("Equally good").wait_for(timeout=120_000)
     page.get_by_text("on these samples:").first.wait_for()
     scale = app.field("lgca: text scale")
-    assert float(value_of(scale)) == chosen["lgca"].text_scale
+    assert float(app.wait_for_value(scale)) == chosen["lgca"].text_scale
     app.screenshot("rescore_suggested")
     scale.fill("3.25")
     page.get_by_role("dialog").get_by_text("no image is encoded").scroll_into_view_if_needed()

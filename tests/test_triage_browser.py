@@ -50,7 +50,7 @@ def test_triage__from_the_form_to_the_queue_on_the_grid(app, run):
     field = app.field("Field for corrected labels")
     field.fill("ground_truth")
     page.get_by_text("corrected_field must not be the field of the given labels").wait_for()
-    assert not app.can_submit("Triage")
+    app.wait_until_refused("Triage")
     field.fill("checked")
     page.get_by_text("corrected_field must not be").wait_for(state="detached")
     app.submit("Triage")

@@ -101,6 +101,13 @@ def test_calibration_error__of_equally_probable_classes_the_first_is_the_answer(
     assert calibration_error(probabilities, np.array([0, 1, 2, 3])) == pytest.approx(0.0)
 
 
+def test_calibration_error__a_confidence_between_two_bins_belongs_to_the_lower_one():
+    probabilities = np.array([[0.5, 0.3, 0.1, 0.1], [0.3, 0.25, 0.25, 0.2], [0.8, 0.1, 0.05, 0.05]])
+    # (0, 0.5] holds a wrong answer of 0.5 and a right one of 0.3, (0.5, 1] a right one of 0.8
+    error = calibration_error(probabilities, np.array([1, 0, 0]), bins=2)
+    assert error == pytest.approx((2 * abs(0.5 - 0.4) + abs(1 - 0.8)) / 3)
+
+
 def test_calibration_error__certainty_belongs_to_the_last_bin():
     assert calibration_error(np.array([[1.0, 0.0]]), np.array([0])) == 0.0
     assert calibration_error(np.array([[1.0, 0.0]]), np.array([1])) == 1.0
@@ -184,8 +191,9 @@ def test_fit_temperature__few_labels_fit_nothing():
 
 def test_fit_temperature__where_labels_leave_it_open_it_stays_sensible():
     labels = np.arange(40) % 4
-    equal = fit_temperature(np.zeros((40, 4), dtype=np.float32), labels)
-    assert (equal.value, equal.wrong_share) == (pytest.approx(1, abs=0.01), 0.0)
+    for classes in range(4, 30):  # of most numbers of classes, 1 / C is not what the softmax gives to the last bit
+        equal = fit_temperature(np.zeros((40, classes), dtype=np.float32), labels)
+        assert (equal.value, equal.wrong_share) == (pytest.approx(1, abs=0.01), 0.0)
     always_right = fit_temperature(10 * np.eye(4, dtype=np.float32)[labels], labels)
     assert 0.1 < always_right.value < 10 and always_right.wrong_share == 0
     one_class = fit_temperature(np.ones((40, 1), dtype=np.float32), np.zeros(40, dtype=int))

@@ -148,6 +148,12 @@ def test_find_label_errors__finds_wrong_labels():
     assert found.fitted_errors == pytest.approx(wrong.sum(), rel=0.15)
 
 
+def test_find_label_errors__a_label_that_was_drawn_blindly_is_right_by_chance_now_and_then():
+    """With two classes every other time: as many are wrong as half the fitted share."""
+    logits, labels, truth = world(3000, 2, seed=6, wrong=0.1, signal=6.0)
+    assert find(logits, labels, 2).fitted_errors == pytest.approx((labels != truth).sum(), rel=0.3)
+
+
 # ------------------------------------------------------------------------------------------- odd label sets
 
 

@@ -104,6 +104,13 @@ def new_context(browser, width=1600, height=1000):
     return context
 
 
+@contextlib.contextmanager
+def browser_page(width=1600, height=1000):
+    """Opens one page of a browser of its own."""
+    with running_browser() as browser:
+        yield new_context(browser, width, height).new_page()
+
+
 class App:
     """What a person does in the App.
 

@@ -15,7 +15,7 @@ LABELS = "ground_truth.label"
 LABEL = "Classify zero-shot (CLIP, WCA, LGCA)"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def birds(demo_images):
     """24 drawn birds and no run. Persistent, since the App's server is another process."""
     dataset = fo.Dataset(f"birds-{uuid.uuid4().hex[:8]}", persistent=True)
@@ -24,6 +24,29 @@ def birds(demo_images):
     )
     yield dataset
     fo.delete_dataset(dataset.name)
+
+
+@pytest.fixture(scope="module")
+def page_of_birds(address, browser_context, birds):
+    app = App(browser_context.new_page(), address)
+    app.open_dataset(birds.name)
+    yield app
+    app.page.close()
+
+
+@pytest.fixture
+def app(page_of_birds, birds, failed, request):
+    """The birds on a page that the tests share: each finds them without a run, and no dialog in front."""
+    app = page_of_birds
+    yield app
+    birds.reload()
+    for key in lgca.list_runs(birds):
+        lgca.load_run(birds, key).delete()
+    if failed():
+        app.screenshot(f"failed_{request.node.name}")
+        app.open_dataset(birds.name)
+    elif app.page.get_by_role("dialog").count():
+        app.close_dialog()
 
 
 def test_app__opens_without_a_dataset(browser_context, tmp_path):
@@ -36,10 +59,88 @@ def test_app__opens_without_a_dataset(browser_context, tmp_path):
         app.page.close()
 
 
+def test_classify__an_error_on_the_way_is_shown_in_the_dialog(app, birds, tmp_path):
+    broken = tmp_path / "weights.pt"
+    broken.write_bytes(b"these are no weights")
+    app.open_operator(LABEL)
+    app.page.get_by_role("tab", name="Checkpoint file").click()
+    app.field("Path of the checkpoint").fill(str(broken))
+    app.page.get_by_text("there is no file").wait_for(state="detached")
+    app.submit("Classify")
+    app.page.get_by_text("The run has stopped").wait_for(timeout=120_000)
+    app.page.get_by_text("weights.pt").first.wait_for()
+    app.screenshot("classify_stopped")
+    birds.reload()
+    assert birds.list_runs() == []
+
+
+def test_classify__with_descriptions_from_an_uploaded_file(app, birds, tmp_path):
+    page = app.page
+    described = {name.upper(): ["a yellow breast", "a bird with a blue cap."] for name in birds.distinct(LABELS)}
+    good, bad = tmp_path / "birds.json", tmp_path / "table.json"
+    good.write_text(json.dumps(described))
+    bad.write_text('{"blue tit": "a yellow breast"}')
+    app.open_operator(LABEL)
+    page.get_by_role("tab", name="Demo model").click()
+    page.get_by_role("tab", name="Upload a file").click()
+    page.get_by_text("choose a JSON file that maps each class to a list of texts").wait_for()
+    page.locator("input[type=file]").set_input_files(bad)
+    page.get_by_text("descriptions of 'blue tit' must be a list of texts, got a text").wait_for()
+    app.screenshot("classify_bad_upload")
+    app.wait_until_refused("Classify")
+
+    page.locator("input[type=file]").set_input_files(good)
+    page.get_by_text("must be a list of texts, got a text").wait_for(state="detached")
+    app.screenshot("classify_upload")
+    app.submit("Classify")
+    page.get_by_text("Run 'zeroshot': 24 predicted of 24 images").wait_for(timeout=180_000)
+    birds.reload()
+    run = lgca.load_run(birds, "zeroshot")
+    assert run.summary()["templates"] == []
+    assert run.descriptions["blue tit"][0] == "blue tit, which has a yellow breast."
+
+
+def test_delete__from_the_menu(app, birds, demo_encoder):
+    lgca.classify(
+        birds,
+        ground_truth="ground_truth",
+        encoder=demo_encoder,
+        methods=["clip"],
+        regions=lgca.RegionConfig(crops=1, steps=0),
+        progress=False,
+    )
+    app.open_operator("Delete a zero-shot run")
+    app.choose("Run", "zeroshot")
+    app.page.get_by_text("The fields zeroshot_clip, zeroshot_error of 24 predicted samples").wait_for()
+    app.page.get_by_text("tick to confirm").wait_for()
+    app.screenshot("delete_form")
+    app.page.get_by_role("checkbox").last.check()
+    app.submit("Delete")
+    app.page.get_by_text("Run 'zeroshot' and its fields are deleted").wait_for()
+    birds.reload()
+    assert lgca.list_runs(birds) == []
+    assert "zeroshot_clip" not in birds.get_field_schema()
+
+
+def test_classify__bad_input_is_shown_in_the_form(app, birds):
+    app.open_operator(LABEL)
+    app.page.get_by_role("tab", name="Demo model").click()
+    app.page.get_by_role("tab", name="Type them").click()
+    names = app.page.locator("textarea").first
+    names.fill("duck\nheron\nduck")
+    app.page.get_by_text("class 'duck' is given twice; class names must be distinct").wait_for()
+    app.screenshot("classify_bad_input")
+    app.wait_until_refused("Classify")
+    names.fill("duck\nheron")
+    app.page.get_by_text("class 'duck' is given twice").wait_for(state="detached")
+    app.wait_until_ready("Classify")
+    birds.reload()
+    assert birds.list_runs() == []
+
+
 def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):
     page = app.page
     assert birds.list_runs() == []
-    app.open_dataset(birds.name)
     app.open_operator(LABEL)
     page.get_by_text("24 images x 87 encodes = 2,088 encodes").wait_for()
     page.get_by_role("tab", name="Demo model").click()
@@ -79,86 +180,3 @@ def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):
     modal.locator("[data-cy=sample-canvas]").hover()
     page.get_by_text("similarity", exact=True).wait_for()  # the tooltip of the box under the pointer
     app.screenshot("classify_sample")
-
-
-def test_classify__an_error_on_the_way_is_shown_in_the_dialog(app, birds, tmp_path):
-    broken = tmp_path / "weights.pt"
-    broken.write_bytes(b"these are no weights")
-    app.open_dataset(birds.name)
-    app.open_operator(LABEL)
-    app.page.get_by_role("tab", name="Checkpoint file").click()
-    app.field("Path of the checkpoint").fill(str(broken))
-    app.page.get_by_text("there is no file").wait_for(state="detached")
-    app.submit("Classify")
-    app.page.get_by_text("The run has stopped").wait_for(timeout=120_000)
-    app.page.get_by_text("weights.pt").first.wait_for()
-    app.screenshot("classify_stopped")
-    birds.reload()
-    assert birds.list_runs() == []
-
-
-def test_classify__with_descriptions_from_an_uploaded_file(app, birds, tmp_path):
-    page = app.page
-    described = {name.upper(): ["a yellow breast", "a bird with a blue cap."] for name in birds.distinct(LABELS)}
-    good, bad = tmp_path / "birds.json", tmp_path / "table.json"
-    good.write_text(json.dumps(described))
-    bad.write_text('{"blue tit": "a yellow breast"}')
-    app.open_dataset(birds.name)
-    app.open_operator(LABEL)
-    page.get_by_role("tab", name="Demo model").click()
-    page.get_by_role("tab", name="Upload a file").click()
-    page.get_by_text("choose a JSON file that maps each class to a list of texts").wait_for()
-    page.locator("input[type=file]").set_input_files(bad)
-    page.get_by_text("descriptions of 'blue tit' must be a list of texts, got a text").wait_for()
-    app.screenshot("classify_bad_upload")
-    app.wait_until_refused("Classify")
-
-    page.locator("input[type=file]").set_input_files(good)
-    page.get_by_text("must be a list of texts, got a text").wait_for(state="detached")
-    app.screenshot("classify_upload")
-    app.submit("Classify")
-    page.get_by_text("Run 'zeroshot': 24 predicted of 24 images").wait_for(timeout=180_000)
-    birds.reload()
-    run = lgca.load_run(birds, "zeroshot")
-    assert run.summary()["templates"] == []
-    assert run.descriptions["blue tit"][0] == "blue tit, which has a yellow breast."
-
-
-def test_delete__from_the_menu(app, birds, demo_encoder):
-    lgca.classify(
-        birds,
-        ground_truth="ground_truth",
-        encoder=demo_encoder,
-        methods=["clip"],
-        regions=lgca.RegionConfig(crops=1, steps=0),
-        progress=False,
-    )
-    app.open_dataset(birds.name)
-    app.open_operator("Delete a zero-shot run")
-    app.choose("Run", "zeroshot")
-    app.page.get_by_text("The fields zeroshot_clip, zeroshot_error of 24 predicted samples").wait_for()
-    app.page.get_by_text("tick to confirm").wait_for()
-    app.screenshot("delete_form")
-    app.page.get_by_role("checkbox").last.check()
-    app.submit("Delete")
-    app.page.get_by_text("Run 'zeroshot' and its fields are deleted").wait_for()
-    birds.reload()
-    assert lgca.list_runs(birds) == []
-    assert "zeroshot_clip" not in birds.get_field_schema()
-
-
-def test_classify__bad_input_is_shown_in_the_form(app, birds):
-    app.open_dataset(birds.name)
-    app.open_operator(LABEL)
-    app.page.get_by_role("tab", name="Demo model").click()
-    app.page.get_by_role("tab", name="Type them").click()
-    names = app.page.locator("textarea").first
-    names.fill("duck\nheron\nduck")
-    app.page.get_by_text("class 'duck' is given twice; class names must be distinct").wait_for()
-    app.screenshot("classify_bad_input")
-    app.wait_until_refused("Classify")
-    names.fill("duck\nheron")
-    app.page.get_by_text("class 'duck' is given twice").wait_for(state="detached")
-    app.wait_until_ready("Classify")
-    birds.reload()
-    assert birds.list_runs() == []

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app_harness import ARTIFACTS, ROOT
+from app_harness import ARTIFACTS, ROOT, browser_page, find_browser, missing_browser_reason, on_ci
 from engine_helpers import encode, plan_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -438,9 +438,9 @@ def look_at(page: Any, figure: Any, name: str, width: int, colour: str) -> None:
 
 
 @pytest.mark.app
-def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(
-    browser_context: Any, demo_encoder: Any, demo_votes: Any
-):
+def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(demo_encoder: Any, demo_votes: Any):
+    if not find_browser():
+        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
     from plotly.offline import get_plotlyjs
 
     many = [*DESCRIPTIONS["barn swallow"], LONG, "W" * 80, "x" * 300, "燕" * 90, "<b>markup</b> & $5 to $6"] * 5
@@ -448,29 +448,29 @@ def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(
     name = "a class of birds with a name that does not end soon, as some have"
     rows = unit(*rng.normal(size=(len(many) + 4, 8)))
     weights = scores.description_weights(rows[:-4], rows[-1], 1.0)
-    page = browser_context.new_page()
-    page.add_script_tag(content=get_plotlyjs())
-    for theme, colour in PAGES.values():
-        drawn = {
-            "weights": demo_weights(demo_encoder, "barn swallow", theme=theme),
-            "votes": demo_votes(("clip", "lgca"), theme=theme),
-        }
-        for kind, figure in drawn.items():
-            for width in (700, 1280):
-                look_at(page, figure, f"{kind}_{theme}_{width}", width, colour)
-    look_at(page, demo_weights(demo_encoder, "barn swallow", min_width=480), "weights_480", 480, "#ffffff")
-    look_at(page, demo_votes(("clip", "lgca"), min_width=480), "votes_480", 480, "#ffffff")
-    look_at(page, demo_votes(("clip", "wca", "lgca")), "votes_3", 700, "#ffffff")
-    look_at(page, figures.description_weights(name, many, weights), "weights_many", 700, "#ffffff")
-    crowded = figures.description_votes(
-        many,
-        ["the only one"],
-        names=(name, f"another: {name}"),
-        vectors={"clip": rows[-4], "crops_mean": rows[-3], "lgca": rows[-2], "a method's name": rows[-4]},
-        embeddings_a=rows[:-4],
-        embeddings_b=rows[-1:],
-        weights_a=weights,
-        weights_b=np.ones(1),
-        label_margins={"clip": 0.01},
-    )
-    look_at(page, crowded, "votes_many", 700, "#ffffff")
+    with browser_page() as page:
+        page.add_script_tag(content=get_plotlyjs())
+        for theme, colour in PAGES.values():
+            drawn = {
+                "weights": demo_weights(demo_encoder, "barn swallow", theme=theme),
+                "votes": demo_votes(("clip", "lgca"), theme=theme),
+            }
+            for kind, figure in drawn.items():
+                for width in (700, 1280):
+                    look_at(page, figure, f"{kind}_{theme}_{width}", width, colour)
+        look_at(page, demo_weights(demo_encoder, "barn swallow", min_width=480), "weights_480", 480, "#ffffff")
+        look_at(page, demo_votes(("clip", "lgca"), min_width=480), "votes_480", 480, "#ffffff")
+        look_at(page, demo_votes(("clip", "wca", "lgca")), "votes_3", 700, "#ffffff")
+        look_at(page, figures.description_weights(name, many, weights), "weights_many", 700, "#ffffff")
+        crowded = figures.description_votes(
+            many,
+            ["the only one"],
+            names=(name, f"another: {name}"),
+            vectors={"clip": rows[-4], "crops_mean": rows[-3], "lgca": rows[-2], "a method's name": rows[-4]},
+            embeddings_a=rows[:-4],
+            embeddings_b=rows[-1:],
+            weights_a=weights,
+            weights_b=np.ones(1),
+            label_margins={"clip": 0.01},
+        )
+        look_at(page, crowded, "votes_many", 700, "#ffffff")

@@ -65,6 +65,33 @@ def _drop_database():
 _set_up()
 
 
+def pytest_collection_modifyitems(items):
+    """Puts the tests in the App first: they take longest, so no process is left alone with them at the end."""
+    items.sort(key=lambda item: not in_app(item.path.name))
+
+
+def in_app(file_name):
+    """Whether all tests of a file are tests in the App."""
+    return file_name.endswith("_browser.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Gives processes whole files in their order, and all tests in the App to the same one: it has the App's server."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False  # else files with many tests come first, and the App last
+
+    class WholeFiles(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "in the App" if in_app(file) else file
+
+    return WholeFiles(config, log)
+
+
 FAILED = pytest.StashKey[bool]()
 
 

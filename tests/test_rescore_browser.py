@@ -4,7 +4,6 @@ import uuid
 
 import fiftyone as fo
 import pytest
-from app_harness import App
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
@@ -27,8 +26,8 @@ def pictures(tmp_path_factory):
     return draw_images(tmp_path_factory.mktemp("birds"), count=COUNT, seed=7)
 
 
-@pytest.fixture(scope="module")
-def classified(pictures, demo_encoder):
+@pytest.fixture
+def run(pictures, demo_encoder):
     """A run on drawn birds. Persistent, since the App's server is another process."""
     dataset = fo.Dataset(f"rescored-{uuid.uuid4().hex[:8]}", persistent=True)
     dataset.add_samples(
@@ -55,114 +54,10 @@ def classified(pictures, demo_encoder):
     fo.delete_dataset(dataset.name)
 
 
-@pytest.fixture(scope="module")
-def page_of_birds(address, browser_context, classified):
-    app = App(browser_context.new_page(), address)
-    app.open_dataset(classified.dataset.name)
-    yield app
-    app.page.close()
-
-
-@pytest.fixture
-def app(page_of_birds, classified, failed, request):
-    """The run on a page that the tests share: each finds it alone on the dataset, and no dialog in front."""
-    app, dataset = page_of_birds, classified.dataset
-    yield app
-    dataset.reload()
-    for key in {*lgca.list_runs(dataset)} - {"birds"}:
-        lgca.load_run(dataset, key).delete()
-    dataset.info.pop("lgca_descriptions", None)
-    dataset.save()
-    if failed():
-        app.screenshot(f"failed_{request.node.name}")
-        app.open_dataset(dataset.name)
-    elif app.page.get_by_role("dialog").count():
-        app.close_dialog()
-
-
-@pytest.fixture
-def run(classified):
-    """The run as its dataset has it now."""
-    return lgca.load_run(classified.dataset, "birds")
-
-
-def test_classify__tells_what_is_kept_on_disk(app):
-    page = app.page
-    app.open_operator("Classify zero-shot (CLIP, WCA, LGCA)")
-    page.get_by_role("tab", name="Demo model").click()
-    page.get_by_text("Embeddings kept on disk: at most 2.8 MB").wait_for()
-    page.get_by_role("dialog").get_by_role("checkbox").last.check()
-    page.get_by_text("Keep embeddings of crops").wait_for()
-    page.get_by_role("dialog").get_by_text("Embeddings kept on disk").scroll_into_view_if_needed()
-    app.screenshot("classify_advanced")
-
-
-def test_rescore__with_suggested_settings(app, run):
-    page, dataset = app.page, run.dataset
-    chosen = run.sweep("truth", max_samples=1000, progress=False).chosen
-    app.open_operator(LABEL)
-    with app.bringing_up("Trying settings on the samples with a label in ground_truth"):
-        page.get_by_role("tab", name="Suggest from labels").click()
-    app.screenshot("rescore_trying")
-    page.wait_for_function(REFUSED_UNTIL_THERE)
-    page.get_by_text("Equally good").wait_for(timeout=120_000)
-    page.locator("xpath=//*[text()='Labels to go by']/following::*[@role='combobox'][1]").click()
-    with app.bringing_up("Trying settings on the samples with a label in truth"):
-        page.get_by_role("option", name="truth", exact=True).click()
-    page.get_by_text("Equally good").wait_for(timeout=120_000)
-    page.get_by_text("on these samples:").first.wait_for()
-    scale = app.field("lgca: text scale")
-    assert float(app.wait_for_value(scale)) == chosen["lgca"].text_scale
-    app.screenshot("rescore_suggested")
-    scale.fill("3.25")
-    page.get_by_role("dialog").get_by_text("no image is encoded").scroll_into_view_if_needed()
-    app.screenshot("rescore_suggested_below")
-    app.submit("Rescore")
-    page.get_by_text(f"Run 'birds_2': {COUNT} predicted of {COUNT} images").wait_for(timeout=120_000)
-    dataset.reload()
-    methods = {method.name: method for method in lgca.load_run(dataset, "birds_2").config.methods}
-    assert methods["wca"] == chosen["wca"]
-    assert methods["lgca"].text_scale == 3.25
-    assert methods["lgca"].image_scale == chosen["lgca"].image_scale
-
-
-def test_rescore__with_changed_settings_as_a_new_run(app, run):
-    page, dataset = app.page, run.dataset
-    dataset.info["lgca_descriptions"] = {name: [f"a small {name}."] for name in CLASSES}
-    dataset.save()
-    app.open_operator(LABEL)
-    page.get_by_role("tab", name="Saved on the dataset").click()
-    page.get_by_text("Descriptions of 12 classes, kept in dataset.info").wait_for()
-    page.get_by_role("tab", name="Change").click()
-    scale = app.field("wca: image scale")
-    assert app.wait_for_value(scale) == "4"
-    scale.fill("99")
-    page.get_by_text("image_scale is an exponent and must be in [-20, 20], got 99").wait_for()
-    app.wait_until_refused("Rescore")
-    scale.fill("")
-    page.get_by_text("image_scale is an exponent").wait_for(state="detached")
-    scale.fill("2.5")
-    app.field("lgca: step weights").fill("1, 2")
-    page.get_by_text("step_weights of lgca must be 3 numbers, one a step").wait_for()
-    app.screenshot("rescore_bad_weights")
-    app.field("lgca: step weights").fill("1, 2, 4")
-    page.get_by_text("step_weights of lgca must be").wait_for(state="detached")
-    app.screenshot("rescore_change")
-    app.submit("Rescore")
-    page.get_by_text(f"Run 'birds_2': {COUNT} predicted of {COUNT} images").wait_for(timeout=120_000)
-    dataset.reload()
-    rescored = lgca.load_run(dataset, "birds_2")
-    assert rescored.descriptions["redpoll"] == ["a small redpoll."]
-    methods = {method.name: method for method in rescored.config.methods}
-    assert (methods["wca"].image_scale, methods["lgca"].image_scale) == (2.5, 4.0)
-    assert methods["lgca"].step_weights == (1.0, 2.0, 4.0)
-    app.close_dialog()
-    page.locator("[data-cy=looker]").first.locator("[data-cy=tag-birds_2_wca]").wait_for()
-
-
-def test_rescore__with_another_class_list_in_place(app, run):  # the last one: the run is another one after it
+def test_rescore__with_another_class_list_in_place(app, run):
     page, dataset = app.page, run.dataset
     position = dataset.values("birds_lgca.label").index("blue tit")
+    app.open_dataset(dataset.name)
     tiles = page.locator("[data-cy=looker]")
     shown = tiles.nth(position).locator("[data-cy=tag-birds_lgca]")
     shown.wait_for()
@@ -202,3 +97,80 @@ def test_rescore__with_another_class_list_in_place(app, run):  # the last one: t
     boxes = len(dataset.values("birds_regions.detections")[position])
     assert regions.locator("[data-cy=entry-count-all]").inner_text() == str(boxes)
     app.screenshot("rescore_sample")
+
+
+def test_rescore__with_changed_settings_as_a_new_run(app, run):
+    page, dataset = app.page, run.dataset
+    dataset.info["lgca_descriptions"] = {name: [f"a small {name}."] for name in CLASSES}
+    dataset.save()
+    app.open_dataset(dataset.name)
+    app.open_operator(LABEL)
+    page.get_by_role("tab", name="Saved on the dataset").click()
+    page.get_by_text("Descriptions of 12 classes, kept in dataset.info").wait_for()
+    page.get_by_role("tab", name="Change").click()
+    scale = app.field("wca: image scale")
+    assert app.wait_for_value(scale) == "4"
+    scale.fill("99")
+    page.get_by_text("image_scale is an exponent and must be in [-20, 20], got 99").wait_for()
+    app.wait_until_refused("Rescore")
+    scale.fill("")
+    page.get_by_text("image_scale is an exponent").wait_for(state="detached")
+    scale.fill("2.5")
+    app.field("lgca: step weights").fill("1, 2")
+    page.get_by_text("step_weights of lgca must be 3 numbers, one a step").wait_for()
+    app.screenshot("rescore_bad_weights")
+    app.field("lgca: step weights").fill("1, 2, 4")
+    page.get_by_text("step_weights of lgca must be").wait_for(state="detached")
+    app.screenshot("rescore_change")
+    app.submit("Rescore")
+    page.get_by_text(f"Run 'birds_2': {COUNT} predicted of {COUNT} images").wait_for(timeout=120_000)
+    dataset.reload()
+    rescored = lgca.load_run(dataset, "birds_2")
+    assert rescored.descriptions["redpoll"] == ["a small redpoll."]
+    methods = {method.name: method for method in rescored.config.methods}
+    assert (methods["wca"].image_scale, methods["lgca"].image_scale) == (2.5, 4.0)
+    assert methods["lgca"].step_weights == (1.0, 2.0, 4.0)
+    app.close_dialog()
+    page.locator("[data-cy=looker]").first.locator("[data-cy=tag-birds_2_wca]").wait_for()
+
+
+def test_rescore__with_suggested_settings(app, run):
+    page, dataset = app.page, run.dataset
+    chosen = run.sweep("truth", max_samples=1000, progress=False).chosen
+    app.open_dataset(dataset.name)
+    app.open_operator(LABEL)
+    with app.bringing_up("Trying settings on the samples with a label in ground_truth"):
+        page.get_by_role("tab", name="Suggest from labels").click()
+    app.screenshot("rescore_trying")
+    page.wait_for_function(REFUSED_UNTIL_THERE)
+    page.get_by_text("Equally good").wait_for(timeout=120_000)
+    page.locator("xpath=//*[text()='Labels to go by']/following::*[@role='combobox'][1]").click()
+    with app.bringing_up("Trying settings on the samples with a label in truth"):
+        page.get_by_role("option", name="truth", exact=True).click()
+    page.get_by_text("Equally good").wait_for(timeout=120_000)
+    page.get_by_text("on these samples:").first.wait_for()
+    scale = app.field("lgca: text scale")
+    assert float(app.wait_for_value(scale)) == chosen["lgca"].text_scale
+    app.screenshot("rescore_suggested")
+    scale.fill("3.25")
+    page.get_by_role("dialog").get_by_text("no image is encoded").scroll_into_view_if_needed()
+    app.screenshot("rescore_suggested_below")
+    app.submit("Rescore")
+    page.get_by_text(f"Run 'birds_2': {COUNT} predicted of {COUNT} images").wait_for(timeout=120_000)
+    dataset.reload()
+    methods = {method.name: method for method in lgca.load_run(dataset, "birds_2").config.methods}
+    assert methods["wca"] == chosen["wca"]
+    assert methods["lgca"].text_scale == 3.25
+    assert methods["lgca"].image_scale == chosen["lgca"].image_scale
+
+
+def test_classify__tells_what_is_kept_on_disk(app, run):
+    page = app.page
+    app.open_dataset(run.dataset.name)
+    app.open_operator("Classify zero-shot (CLIP, WCA, LGCA)")
+    page.get_by_role("tab", name="Demo model").click()
+    page.get_by_text("Embeddings kept on disk: at most 2.8 MB").wait_for()
+    page.get_by_role("dialog").get_by_role("checkbox").last.check()
+    page.get_by_text("Keep embeddings of crops").wait_for()
+    page.get_by_role("dialog").get_by_text("Embeddings kept on disk").scroll_into_view_if_needed()
+    app.screenshot("classify_advanced")

@@ -339,20 +339,22 @@ def test_names__that_runs_record(name: str, pretrained: str | None, shown: str) 
 
 
 @pytest.mark.slow
-def test_weights__out_of_reach_say_what_to_pass_instead(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "call", ['"ViT-B-32-quickgelu", pretrained="openai"', "", '"hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"']
+)
+def test_weights__out_of_reach_say_what_to_pass_instead(tmp_path: Path, call: str) -> None:
     """In a process without the offline switch, with an empty cache and a hub that nobody answers for."""
-    script = """
+    script = f"""
         import time
         import lgca_plugin.model.encoder as encoder
         from lgca_plugin.errors import ModelUnavailableError
         import open_clip
-        for arguments in (("ViT-B-32-quickgelu", "openai"), (), ("hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K",)):
-            started = time.perf_counter()
-            try:
-                encoder.load_encoder(*arguments)
-            except ModelUnavailableError as error:
-                print(error)
-                print(time.perf_counter() - started)
+        started = time.perf_counter()
+        try:
+            encoder.load_encoder({call})
+        except ModelUnavailableError as error:
+            print(error)
+            print(time.perf_counter() - started)
     """
     hidden = {"HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
     clean = {key: value for key, value in os.environ.items() if key.upper() not in hidden}
@@ -364,13 +366,11 @@ def test_weights__out_of_reach_say_what_to_pass_instead(tmp_path: Path) -> None:
         check=True,
         timeout=180,
     )
-    lines = done.stdout.strip().splitlines()
-    assert len(lines) == 6
-    for message, seconds in zip(lines[::2], lines[1::2], strict=True):
-        assert "load_encoder" in message
-        assert "pretrained=" in message
-        assert_one_sentence(Exception(message))
-        assert float(seconds) < 15
+    message, seconds = done.stdout.strip().splitlines()
+    assert "load_encoder" in message
+    assert "pretrained=" in message
+    assert_one_sentence(Exception(message))
+    assert float(seconds) < 15
 
 
 # ------------------------------------------------------------------------------------------------- QuickGELU

@@ -23,7 +23,7 @@ from .overview_table import NONE, Table, id_bytes, table_of
 from .triage_plan import compared_methods
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..method.crossing import Flow
     from .overview_table import BoolArray, IntArray
@@ -203,7 +203,15 @@ class Overview:
         return None if case == NONE else self.table.cases[case]
 
 
-def overview(run: Run, view: Any = None, *, view_key: str | None = None, ground_truth: str | None = None) -> Overview:
+def overview(
+    run: Run,
+    view: Any = None,
+    *,
+    view_key: str | None = None,
+    ground_truth: str | None = None,
+    changed: Sequence[str] = (),
+    again: bool = False,
+) -> Overview:
     """Looks at a run's samples in a view.
 
     Args:
@@ -212,6 +220,8 @@ def overview(run: Run, view: Any = None, *, view_key: str | None = None, ground_
             is called only where this view is not in memory
         view_key: identifies the view, so that it is asked for its samples once; without, it is asked each time
         ground_truth: a label field to compare with
+        changed: ids of samples that are known to have changed
+        again: read all samples again
 
     Returns:
         the overview of the samples as they are now
@@ -221,9 +231,9 @@ def overview(run: Run, view: Any = None, *, view_key: str | None = None, ground_
     """
     if ground_truth is not None and not run.dataset.has_field(ground_truth):
         raise ConfigError(f"field {ground_truth!r} is no longer on dataset {run.dataset.name!r}")
-    table = table_of(run, ground_truth)
+    table = table_of(run, ground_truth, changed=changed, again=again)
     compared, triaged = _roles(run, table)
-    key = (run.token, table.stamp, id(table), view_key, ground_truth, compared, triaged)
+    key = (table.version, view_key, ground_truth, compared, triaged)
     if view_key is not None:
         with _lock:
             known = _overviews.get(key)

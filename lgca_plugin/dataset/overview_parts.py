@@ -1,4 +1,4 @@
-"""Parts of an overview that a click shows: which samples, what to call them, and the stages that narrow a view to them."""
+"""Parts of an overview that a click shows: which samples, in which words, and the stages that lead a view to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..method.crossing import PATTERNS
 from .fields import error_field, method_field
-from .overview import shown_name
+from .overview import MOST_CLASSES, shown_name
 from .overview_table import NONE, id_bytes
 from .triage_fields import DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 
@@ -99,7 +99,7 @@ def pattern_words(compared: Sequence[str], index: int) -> str:
     )[index]
 
 
-def flow_cell(of: Overview, a: str, b: str, row: int, column: int, *, most: int) -> Part:
+def flow_cell(of: Overview, a: str, b: str, row: int, column: int, *, most: int = MOST_CLASSES) -> Part:
     """The samples of a cell of :meth:`~.overview.Overview.flow`."""
     flow = of.flow(a, b, most=most)
     size = len(flow.counts)

@@ -7,8 +7,10 @@ carry regions, which are most of their size: only single values are ever asked f
 from __future__ import annotations
 
 import threading
+import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +35,7 @@ MOST_TABLES = 3
 
 DECISIONS = tuple(decision.value for decision in Decision)
 NONE = -1
+SLACK = timedelta(seconds=5)
 
 _tables: OrderedDict[tuple[Any, ...], Table] = OrderedDict()
 _lock = threading.Lock()
@@ -44,7 +47,8 @@ class Table:
     """The samples of a dataset as a run has left them, one row a sample, by ascending id.
 
     Attributes:
-        stamp: tells one state of the samples from another: their number, and when one was modified last
+        version: tells this table from any other, in whatever process
+        stamp: of the samples as they were read: their number, and when one was modified last
         ids: ``[n]`` sample ids, 12 bytes each
         labels: the run's classes, then whatever else stands in the columns
         classes: how many of ``labels`` are classes of the run
@@ -60,6 +64,7 @@ class Table:
         given: label field to ``[n]`` index into ``labels``, -1 without a label
     """
 
+    version: str
     stamp: tuple[Any, ...]
     ids: NDArray[np.bytes_]
     labels: tuple[str, ...]
@@ -94,7 +99,7 @@ class Table:
         return [id_.ljust(12, b"\0").hex() for id_ in self.ids[rows].tolist()]  # numpy drops zeros at the end
 
 
-def table_of(run: Run, ground_truth: str | None = None) -> Table:
+def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str] = (), again: bool = False) -> Table:
     """Gives the table of a run as the samples are now, from memory as far as they have not changed.
 
     What has changed is found by FiftyOne's stamps of modification, which every write of FiftyOne's and ours sets.
@@ -102,6 +107,8 @@ def table_of(run: Run, ground_truth: str | None = None) -> Table:
     Args:
         run: the run
         ground_truth: a label field that the table is to have
+        changed: ids of samples that are known to have changed, whatever their stamps say
+        again: read everything again
     """
     schema = run.dataset.get_field_schema()
     paths = _paths(run, schema)
@@ -110,14 +117,16 @@ def table_of(run: Run, ground_truth: str | None = None) -> Table:
         reading = _reading.setdefault(key, threading.Lock())
     with reading:  # several events ask at once when a panel opens: one of them reads
         with _lock:
-            table = _tables.get(key)
+            former = table = _tables.get(key)
         stamp = _stamp(run)
-        if table is None:
+        if table is None or again:
             table = _read(run, paths, stamp, [ground_truth] if ground_truth else [])
         else:
-            table = _brought_up_to_date(table, run, paths, stamp)
+            table = _brought_up_to_date(table, run, paths, stamp, changed)
             if ground_truth and ground_truth not in table.given:
                 table = _with_given(table, run, ground_truth)
+        if table is not former:
+            table = replace(table, version=uuid.uuid4().hex)
         with _lock:
             _tables[key] = table
             _tables.move_to_end(key)
@@ -190,6 +199,7 @@ def _made(run: Run, columns: dict[str, list[Any]], ids: list[Any], stamp: tuple[
         for action, label in zip(columns.get("action", empty), columns.get(DECISION, empty), strict=True)
     ]
     table = Table(
+        version="",
         stamp=stamp,
         ids=id_bytes(ids),
         answers={name: _indices(columns[f"label {name}"], index) for name in names},
@@ -244,17 +254,24 @@ def _mapped(tables: Sequence[Table], change: Any) -> Table:
     return replace(first, **changed)
 
 
-def _brought_up_to_date(table: Table, run: Run, paths: dict[str, str], stamp: tuple[Any, ...]) -> Table:
+def _brought_up_to_date(
+    table: Table, run: Run, paths: dict[str, str], stamp: tuple[Any, ...], known: Sequence[str]
+) -> Table:
     """Reads the samples that were modified or added since; all of them where some were deleted."""
-    if stamp == table.stamp:
+    from bson import ObjectId
+
+    if stamp == table.stamp and not known:
         return table
     fields = list(table.given)
     since = table.stamp[1]
     if since is None:
         return _read(run, paths, stamp, fields)
     wanted = [*paths.values(), *(f"{field}.label" for field in fields)]
-    # From that moment on, not after it: others may have written in the same millisecond.
-    ids, columns = _fetch(run, wanted, {"last_modified_at": {"$gte": since}})
+    # From before that moment on: a stamp is made a little earlier than it is written.
+    recent: dict[str, Any] = {"last_modified_at": {"$gte": since - SLACK}}
+    if known:
+        recent = {"$or": [recent, {"_id": {"$in": [ObjectId(id_) for id_ in known]}}]}
+    ids, columns = _fetch(run, wanted, recent)
     names = [*paths, *(f"given {field}" for field in fields)]
     changed = _made(run, dict(zip(names, columns, strict=True)), ids, stamp)
     kept = table if not len(changed.ids) else _taken(table, np.flatnonzero(~np.isin(table.ids, changed.ids)))

@@ -186,3 +186,49 @@ def empty_state(
     text(parent, "empty_text", sentence, muted=True, width="100%")
     if action and on_click:
         button(parent, "empty_action", action, on_click, main=True, title=sentence)
+
+
+def card(
+    cards: Any,
+    name: str,
+    number: str,
+    caption: str,
+    about: str,
+    label: str | None = None,
+    on_click: Any = None,
+    **params: Any,
+) -> None:
+    """Adds a number with what it is, and a button where its samples can be shown.
+
+    Args:
+        cards: a :func:`row`
+        name: its name there
+        number: the number
+        caption: what it is, in a word or two
+        about: what it means exactly, on hovering
+        label: of the button, None for none
+        on_click: a method of the panel
+        **params: for the method
+    """
+    place = column(cards, name, title=about)
+    text(place, "number", number, size=LARGE, bold=True)
+    text(place, "caption", caption, size=SMALL, muted=True)
+    if label and on_click:
+        button(place, "show", label, on_click, title=f"{label}: {about[:1].lower()}{about[1:]}", params=params)
+
+
+def choice(
+    parent: Any, name: str, label: str, choices: list[tuple[str, str]], on_change: Any, about: str, width: str = "210px"
+) -> None:
+    """Adds a list to choose from; what is chosen is in the panel's state."""
+    field = column(parent, f"{name}_field", title=about, width=width, gap="2px")
+    text(field, "label", label, size=SMALL, muted=True)
+    view = types.DropdownView(compact=True, label=label, description=about)
+    for value, shown in choices:
+        view.add_choice(value, label=shown)
+    field.enum(name, view.values(), view=view, on_change=on_change)
+
+
+def samples_word(count: int) -> str:
+    """Gives the right form of a word."""
+    return "sample" if count == 1 else "samples"

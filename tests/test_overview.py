@@ -293,13 +293,13 @@ def test_table__reads_only_what_has_changed(run, monkeypatch):
     old = run.dataset.values("last_modified_at")[0]
     table_of(run)
     asked = []
-    fetch = overview_table._fetch
+    fetch = overview_table.read_columns
 
     def watched(run, paths, match=None):
         asked.append(match)
         return fetch(run, paths, match)
 
-    monkeypatch.setattr(overview_table, "_fetch", watched)
+    monkeypatch.setattr(overview_table, "read_columns", watched)
     table_of(run)
     assert asked == []
     run.dataset.limit(1).set_values("zs_error", ["later"])

@@ -17,6 +17,7 @@ import numpy as np
 
 from .decisions import Decision
 from .fields import error_field, method_field
+from .overview_read import read_columns, read_stamp
 from .triage_fields import CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str
     with reading:  # several events ask at once when a panel opens: one of them reads
         with _lock:
             former = table = _tables.get(key)
-        stamp = _stamp(run)
+        stamp = read_stamp(run)
         if table is None or again:
             table = _read(run, paths, stamp, [ground_truth] if ground_truth else [])
         else:
@@ -162,30 +163,13 @@ def _paths(run: Run, schema: Any) -> dict[str, str]:
     return found | ({"action": f"{triage_field(run.key, DECISION)}.action"} if DECISION in found else {})
 
 
-def _stamp(run: Run) -> tuple[Any, ...]:
-    """Asks the database's catalogue and the index of modification times: neither reads samples."""
-    samples = run.dataset._sample_collection  # noqa: SLF001
-    newest = samples.find_one({}, {"last_modified_at": True, "_id": False}, sort=[("last_modified_at", -1)])
-    return samples.estimated_document_count(), (newest or {}).get("last_modified_at")
-
-
-def _fetch(run: Run, paths: Sequence[str], match: dict[str, Any] | None = None) -> tuple[list[Any], list[Any]]:
-    """Reads values of samples: ids, and a column for each path."""
-    stages: list[dict[str, Any]] = [{"$match": match}] if match else []
-    stages.append({"$project": {"v": ["$_id", *(f"${path}" for path in paths)]}})
-    stages.append({"$project": {"_id": False}})
-    found = run.dataset._sample_collection.aggregate(stages, batchSize=20_000)  # noqa: SLF001
-    columns = list(zip(*(document["v"] for document in found), strict=True)) or [()] * (1 + len(paths))
-    return list(columns[0]), [list(column) for column in columns[1:]]
-
-
 def _read(run: Run, paths: dict[str, str], stamp: tuple[Any, ...], fields: Sequence[str]) -> Table:
     """Reads all samples."""
-    ids, columns = _fetch(run, [*paths.values(), *(f"{field}.label" for field in fields)])
+    ids, columns = read_columns(run, [*paths.values(), *(f"{field}.label" for field in fields)])
     return _made(run, dict(zip([*paths, *(f"given {field}" for field in fields)], columns, strict=True)), ids, stamp)
 
 
-def _made(run: Run, columns: dict[str, list[Any]], ids: list[Any], stamp: tuple[Any, ...]) -> Table:
+def _made(run: Run, columns: dict[str, list[Any]], ids: NDArray[np.bytes_], stamp: tuple[Any, ...]) -> Table:
     classes = run.config.classes
     index: dict[Any, int] = {label: place for place, label in enumerate(classes)}
     cases: dict[Any, int] = {}
@@ -201,7 +185,7 @@ def _made(run: Run, columns: dict[str, list[Any]], ids: list[Any], stamp: tuple[
     table = Table(
         version="",
         stamp=stamp,
-        ids=id_bytes(ids),
+        ids=ids,
         answers={name: _indices(columns[f"label {name}"], index) for name in names},
         margins={name: _floats(columns[f"margin {name}"]) for name in names},
         failed=np.array([reason is not None for reason in columns.get("error", empty)], dtype=bool),
@@ -271,7 +255,7 @@ def _brought_up_to_date(
     recent: dict[str, Any] = {"last_modified_at": {"$gte": since - SLACK}}
     if known:
         recent = {"$or": [recent, {"_id": {"$in": [ObjectId(id_) for id_ in known]}}]}
-    ids, columns = _fetch(run, wanted, recent)
+    ids, columns = read_columns(run, wanted, recent)
     names = [*paths, *(f"given {field}" for field in fields)]
     changed = _made(run, dict(zip(names, columns, strict=True)), ids, stamp)
     kept = table if not len(changed.ids) else _taken(table, np.flatnonzero(~np.isin(table.ids, changed.ids)))
@@ -299,10 +283,9 @@ def _joined(old: Table, new: Table) -> Table:
 
 def _with_given(table: Table, run: Run, field: str) -> Table:
     """Adds a label field."""
-    ids, (labels,) = _fetch(run, [f"{field}.label"])
+    found, (labels,) = read_columns(run, [f"{field}.label"])
     index: dict[Any, int] = {label: place for place, label in enumerate(table.labels)}
     column = _indices([label or None for label in labels], index)
-    found = id_bytes(ids)
     given = np.full(len(table.ids), NONE, dtype=np.int32)
     places = np.searchsorted(table.ids, found)
     there = (places < len(table.ids)) & (table.ids[np.minimum(places, len(table.ids) - 1)] == found)

@@ -283,7 +283,7 @@ def main() -> int:
                 in_browser = measure_in_browser(run.dataset.name, Path(folder) / "server.log")
                 _print("compare_panel_in_browser", about, in_browser)
             command = [sys.executable, "-m", "benchmarks.compare_panel", "--measure", run.dataset.name]
-            child = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+            child = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)  # noqa: S603
             events = json.loads(child.stdout.splitlines()[-1])
         finally:
             run.dataset.delete()

@@ -8,7 +8,7 @@ from typing import Any
 from ..lgca_plugin.dataset.overview import Overview, shown_name
 from ..lgca_plugin.dataset.overview_rows import SampleRow
 from ..lgca_plugin.dataset.overview_table import NONE
-from .compare_screen import ROWS, Screen, pages
+from .compare_screen import ROWS, Screen
 from .panel_parts import SMALL, button, column, heading, row, text
 
 THUMBNAIL = "72px"
@@ -79,9 +79,9 @@ def _add_list(panel: Any, body: Any, name: str, screen: Screen, count: int, ever
     border = {"borderBottom": "1px solid", "borderColor": "divider", "pb": "6px"}
     for at, sample in enumerate(rows):
         _add_row(panel, row(listed, f"row{at}", gap="10px", flexWrap="nowrap", **border), name, sample)
-    low, high = pages(count, start)
+    high = start + len(rows)
     turn = row(listed, "turn", gap="6px")
-    text(turn, "which", f"{low:,} to {high:,} of {count:,}", size=SMALL, muted=True)
+    text(turn, "which", f"{start + 1:,} to {high:,} of {count:,}", size=SMALL, muted=True)
     for label, by, usable in (("Previous", -ROWS, start > 0), ("Next", ROWS, high < count)):
         params, title = {"list": name, "by": by}, f"{label} samples of the list"
         button(turn, label.lower(), label, panel.turn, title=title, params=params, disabled=not usable)

@@ -40,7 +40,7 @@ FRESH: dict[str, Any] = {
 """What the panel remembers between events: choices, what the pictures show, its narrowing, the last decision."""
 
 
-class ComparePanel(foo.Panel):  # type: ignore[misc]
+class ComparePanel(foo.Panel):
     """Compares the methods of a run."""
 
     @property
@@ -177,7 +177,7 @@ class ComparePanel(foo.Panel):  # type: ignore[misc]
         def act(triage: Triage) -> tuple[str, None, None]:
             return source.told(triage.undo(action, by=source.read_curator(ctx)), triage.left()), None, None
 
-        self._act(ctx, act, [], again=True)
+        self._act(ctx, act, [])
 
     def classify(self, ctx: Any) -> None:
         """Opens the form that classifies."""
@@ -254,7 +254,7 @@ class ComparePanel(foo.Panel):  # type: ignore[misc]
         self._mine |= {"mark": mark, "sentence": part.sentence, "saved": saved}
         _remember(ctx, self._screen, self._mine)
 
-    def _act(self, ctx: Any, act: Any, ids: list[str], *, again: bool = False) -> None:
+    def _act(self, ctx: Any, act: Any, ids: list[str]) -> None:
         """Decides or takes back, tells what was done, and shows it."""
         self._look(ctx)
         run = self._screen.run
@@ -266,12 +266,12 @@ class ComparePanel(foo.Panel):  # type: ignore[misc]
             ctx.ops.notify(str(error), variant="error")
             return
         ctx.ops.notify(told, variant="success")
-        self._look(ctx, changed=tuple(ids), again=again, action=action, undo=undo)
+        self._look(ctx, changed=tuple(ids), action=action, undo=undo)
         ctx.ops.clear_selected_samples()
         ctx.ops.reload_dataset()
 
 
-class OpenCompare(foo.Operator):  # type: ignore[misc]
+class OpenCompare(foo.Operator):
     """Opens the panel beside the grid."""
 
     @property

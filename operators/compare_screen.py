@@ -104,8 +104,8 @@ def read_screen(ctx: Any, choices: Choices, *, changed: tuple[str, ...] = (), ag
         again=again,
     )
     a, b = _pair(of, choices)
-    misleading = _page(of.misleading.tolist(), choices.misleading)
-    suspects = _page(of.suspects.tolist(), choices.suspects)
+    first_misleading, misleading = _page(of.misleading.tolist(), choices.misleading)
+    first_suspect, suspects = _page(of.suspects.tolist(), choices.suspects)
     key = repr((of.table.version, base.key, labels, a, b, misleading, suspects, run.key))
     pictures, points = _pictures(of, a, b)
     return Screen(
@@ -120,17 +120,14 @@ def read_screen(ctx: Any, choices: Choices, *, changed: tuple[str, ...] = (), ag
         suspects=sample_rows(of, suspects),
         points=points,
         key=hashlib.sha256(key.encode()).hexdigest()[:16],
-        choices=Choices(run.key, labels, a or None, b or None, choices.misleading, choices.suspects),
+        choices=Choices(run.key, labels, a or None, b or None, first_misleading, first_suspect),
     )
 
 
-def pages(count: int, first: int) -> tuple[int, int]:
-    """Gives the first and the last row that a list shows, counted from 1."""
-    return min(first, count) + 1 if count else 0, min(first + ROWS, count)
-
-
-def _page(places: list[int], first: int) -> list[int]:
-    return places[first : first + ROWS]
+def _page(places: list[int], wanted: int) -> tuple[int, list[int]]:
+    """Gives a page of a list that may have become shorter, and its first row."""
+    first = max(0, min(wanted, (len(places) - 1) // ROWS * ROWS))
+    return first, places[first : first + ROWS]
 
 
 def _labels(run: Any, fields: list[str], wanted: str | None) -> str:

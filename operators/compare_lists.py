@@ -28,9 +28,9 @@ def add_misleading(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
         text(body, "misleading_none", words, muted=True)
         button(body, "misleading_triage", "Triage this run", panel.triage, title=words)
         return
-    _add_list(
-        panel, body, "misleading", screen, of.misleading.tolist(), screen.misleading, "There are none in this view."
-    )
+    count = len(of.misleading)
+    everything = _ShowAll(f"Show all {count:,}", "Show them in the grid, the fewest crops first", "misleading_cases")
+    _add_list(panel, body, "misleading", screen, count, everything)
 
 
 def add_suspects(panel: Any, body: Any, screen: Screen, of: Overview) -> None:

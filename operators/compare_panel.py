@@ -19,7 +19,7 @@ from ..lgca_plugin.errors import LgcaError
 from . import queue_source as source
 from .compare_layout import layout
 from .compare_screen import Choices, Screen, read_screen
-from .compare_view import narrow, restore
+from .compare_view import narrow, new_mark, restore
 from .panel_parts import operator_uri
 
 NAME = "lgca_compare"
@@ -250,9 +250,10 @@ class ComparePanel(foo.Panel):
             ctx.ops.notify(f"There are no samples {part.words}", variant="info")
             return
         saved = base.saved if base.narrowed is None else self._mine["saved"]
-        mark = narrow(ctx, base, part.stages)
+        mark = new_mark()
         self._mine |= {"mark": mark, "sentence": part.sentence, "saved": saved}
-        _remember(ctx, self._screen, self._mine)
+        _remember(ctx, self._screen, self._mine)  # before the view changes, for the next event comes from that
+        narrow(ctx, base, part.stages, mark)
 
     def _act(self, ctx: Any, act: Any, ids: list[str]) -> None:
         """Decides or takes back, tells what was done, and shows it."""

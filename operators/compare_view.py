@@ -74,13 +74,16 @@ def base_of(ctx: Any) -> Base:
     )
 
 
-def narrow(ctx: Any, base: Base, stages: list[Any]) -> str:
-    """Has the App show a part of the user's view; gives the id of the narrowing."""
-    mark = f"{MARK}{uuid.uuid4().hex[:12]}"
+def new_mark() -> str:
+    """Gives the id of a new narrowing."""
+    return f"{MARK}{uuid.uuid4().hex[:12]}"
+
+
+def narrow(ctx: Any, base: Base, stages: list[Any], mark: str) -> None:
+    """Has the App show a part of the user's view, marked as the panel's."""
     plain = [stage._serialize(include_uuid=False) for stage in stages]  # noqa: SLF001
     own = [{**stage, "_uuid": mark} for stage in json.loads(json_util.dumps(plain))]
     ctx.trigger("set_view", {"view": [*base.stages, *own]})
-    return mark
 
 
 def restore(ctx: Any, base: Base, saved: str | None) -> None:

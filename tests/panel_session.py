@@ -29,7 +29,7 @@ class PanelSession:
         self.state, self.data, self.shown = {}, {}, None
         self.notes, self.asked, self.sent = [], [], []
 
-    def send(self, method, **params):
+    def send(self, method, /, **params):
         """Sends an event, and gives the messages that the page gets back."""
         executor = Executor()
         request = {
@@ -49,8 +49,12 @@ class PanelSession:
         operator.execute(ExecutionContext(request_params=request, executor=executor, operator_uri=self.uri))
         messages = json.loads(json.dumps(executor.to_json()))["requests"]
         self.sent = [message["operator_uri"] for message in messages]
+        view = (self.view, self.view_name)
         for message in messages:
             self._do(message["operator_uri"], message["params"])
+        if (self.view, self.view_name) != view:
+            self.send("on_change_view")
+            self.sent = [message["operator_uri"] for message in messages]
         return messages
 
     def _do(self, name, params):
@@ -73,7 +77,6 @@ class PanelSession:
                 saved = self.dataset.load_saved_view(self.view_name)
                 self.view = json.loads(json.dumps(saved._serialize(include_uuids=False)))
             self.selected = []
-            self.send("on_change_view")
 
     def load(self):
         """Opens the panel; the App then says what the view and the selection are."""

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from dataclasses import replace
 
 import fiftyone as fo
 import numpy as np
@@ -134,7 +135,8 @@ def test_overview__accuracies_are_those_of_an_evaluation(run):
     evaluated = run.evaluate(progress=False)
     assert of.samples == evaluated.samples
     for mine, its in zip(of.methods.values(), evaluated.methods.values(), strict=True):
-        assert mine == its
+        assert replace(mine, macro_recall=0) == replace(its, macro_recall=0)
+        assert mine.macro_recall == pytest.approx(its.macro_recall)  # classes are summed in another order
     assert [(pair.difference, pair.interval, pair.p_holm) for pair in of.pairs] == [
         (pair.difference, pair.interval, pair.p_holm) for pair in evaluated.pairs
     ]

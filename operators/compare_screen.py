@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,12 @@ from .compare_view import Situation, situation
 NO_LABELS = "-"  # no field can be called that
 ROWS = 5  # of a ranked list, a page
 AGREE = (Case.ALL_AGREE.value, Case.ALL_RIGHT.value)
+MOST_DRAWINGS = 8  # of a few hundred kilobytes each
+
+Drawn = tuple[dict[str, dict[str, Any]], int]
+
+_drawings: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,7 @@ def read_screen(ctx: Any, choices: Choices, *, changed: tuple[str, ...] = (), ag
     first_misleading, misleading = _page(of.misleading.tolist(), choices.misleading)
     first_suspect, suspects = _page(of.suspects.tolist(), choices.suspects)
     key = repr((of.table.version, base.key, labels, a, b, misleading, suspects, run.key))
-    pictures, points = _pictures(of, a, b)
+    pictures, points = _drawn(of, base.key, a, b)
     return Screen(
         situation=found,
         overview=of,
@@ -149,7 +157,22 @@ def _pair(of: Overview, choices: Choices) -> tuple[str, str]:
     return str(a), str(others[0])
 
 
-def _pictures(of: Overview, a: str, b: str) -> tuple[dict[str, dict[str, Any]], int]:
+def _drawn(of: Overview, view_key: str, a: str, b: str) -> Drawn:
+    """Gives the pictures, from memory where they are the same as before."""
+    key = (of.table.version, view_key, of.compared, of.triaged, a, b)
+    with _lock:
+        known = _drawings.get(key)
+    if known is not None:
+        return known
+    made = _pictures(of, a, b)
+    with _lock:
+        _drawings[key] = made
+        while len(_drawings) > MOST_DRAWINGS:
+            _drawings.popitem(last=False)
+    return made
+
+
+def _pictures(of: Overview, a: str, b: str) -> Drawn:
     """Draws the pictures that there is something for; also gives the number of points."""
     if not a or not of.predicted.any():
         return {}, 0
@@ -167,7 +190,7 @@ def _pictures(of: Overview, a: str, b: str) -> tuple[dict[str, dict[str, Any]], 
     groups = _groups(of, places, a, b)
     table, rows_at = of.table, of.rows[places]
     labels = [[table.labels[label] for label in table.answers[name][rows_at].tolist()] for name in (a, b)]
-    margins = [table.margins[name][rows_at] for name in (a, b)]
+    margins = of.margins(places, (a, b))
     says = [
         [f"{name}: {label} (margin {margin:.4f})" for label, margin in zip(*columns, strict=True)]
         for name, *columns in zip(shown, labels, margins, strict=True)

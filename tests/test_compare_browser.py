@@ -5,7 +5,6 @@ import uuid
 import fiftyone as fo
 import pytest
 from fiftyone import ViewField as F
-from overview_world import add, new_run
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS

@@ -53,7 +53,7 @@ def random_rows(count, seed=0):
         elif kind < 0.2:
             row["answers"] = [None] * 3
         elif kind < 0.25:
-            row["answers"][rng.randrange(3)] = None
+            row["answers"][rng.randrange(3)] = rng.choice([None, ""])
         elif kind < 0.3:
             row["answers"][rng.randrange(3)] = "edited"
         elif kind < 0.35:
@@ -74,8 +74,8 @@ def random_triage(count, seed=0):
 
 def slow_counts(rows):
     """The figures, one sample at a time."""
-    predicted = [row for row in rows if None not in row["answers"]]
-    missing = [row for row in rows if None in row["answers"]]
+    predicted = [row for row in rows if all(row["answers"])]
+    missing = [row for row in rows if not all(row["answers"])]
     judged = [row for row in predicted if row["truth"] in CLASSES and all(label in CLASSES for label in row["answers"])]
     return {
         "predicted": len(predicted),

@@ -19,11 +19,15 @@ from ..evaluation import Evaluation, MethodScore
 from ..method.crossing import PATTERNS, agreement, choose_points, class_flow, pair_agreements
 from ..method.paired import compare, macro_recall, wilson_interval
 from .evaluate import eval_key
+from .fields import method_field
+from .overview_read import read_values
 from .overview_table import NONE, Table, id_bytes, table_of
 from .triage_plan import compared_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from ..method.crossing import Flow
     from .overview_table import BoolArray, IntArray
@@ -118,6 +122,13 @@ class Overview:
         there = np.flatnonzero(self.predicted)
         differs = (self.answers(a) != self.answers(b))[there]
         return there[choose_points(_scrambled(self.table.ids[self.rows[there]]), differs, most)]
+
+    def margins(self, places: IntArray, methods: Sequence[str]) -> list[NDArray[np.float64]]:
+        """Reads the margins of some samples, a column a method; nan where there is none."""
+        ids = self.table.sample_ids(self.rows[places])
+        found = read_values(self.run, ids, [f"{method_field(self.run.key, name)}.margin" for name in methods])
+        rows = [found.get(id_) or [None] * len(methods) for id_ in ids]
+        return [np.array([row[at] for row in rows], dtype=np.float64) for at in range(len(methods))]
 
     @cached_property
     def truth(self) -> IntArray:

@@ -117,7 +117,7 @@ def flow_cell(of: Overview, a: str, b: str, row: int, column: int, *, most: int 
             found &= answers == flow.classes[place]
             words.append(f"{shown_name(method)} says {shown[place]}")
         else:
-            query[path] = {"$nin": [None, *shown]}
+            query[path] = {"$nin": [None, "", *shown]}
             found &= ~np.isin(answers, flow.classes)
             words.append(f"{shown_name(method)} gives another class")
     if row == column == len(shown):
@@ -135,7 +135,7 @@ def wrong(of: Overview, method: str) -> Part:
         )
     edited = list(of.table.labels[of.table.classes :])
     truth = f"{of.ground_truth}.label"
-    query: Query = {_label(of, name): {"$nin": [None, *edited]} for name in of.table.answers}
+    query: Query = {_label(of, name): {"$nin": [None, "", *edited]} for name in of.table.answers}
     query[truth] = {"$nin": [None, "", *edited]}
     query["$expr"] = {"$ne": [f"${_label(of, method)}", f"${truth}"]}
     found = np.flatnonzero(of.judged & (of.answers(method) != of.truth))
@@ -188,11 +188,11 @@ def _label(of: Overview, method: str) -> str:
 
 
 def _answered(of: Overview) -> Query:
-    return {_label(of, name): {"$ne": None} for name in of.table.answers}
+    return {_label(of, name): {"$nin": [None, ""]} for name in of.table.answers}
 
 
 def _unanswered(of: Overview) -> list[Query]:
-    return [{_label(of, name): None} for name in of.table.answers] or [{}]
+    return [{_label(of, name): {"$in": [None, ""]}} for name in of.table.answers] or [{}]
 
 
 def _alike(of: Overview, numbers: Sequence[int]) -> Query:

@@ -17,7 +17,7 @@ import numpy as np
 
 from .decisions import Decision
 from .fields import error_field, method_field
-from .overview_read import read_columns, read_stamp
+from .overview_read import Columns, Wanted, read_column, read_columns, read_stamp
 from .triage_fields import CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ class Table:
         labels: the run's classes, then whatever else stands in the columns
         classes: how many of ``labels`` are classes of the run
         answers: method to ``[n]`` index into ``labels``, -1 where there is no prediction
-        margins: method to ``[n]`` best minus second-best score, nan where there is none
+        margins: method to ``[n]`` best minus second-best score of the misleading-crop cases, nan for other samples
         failed: ``[n]`` whether the run says why there is no result
         cases: names of the triage cases that occur
         case: ``[n]`` index into ``cases``, -1 without one
         misleading: ``[n]`` how many crops it takes to turn a misleading-crop case, nan for other samples
-        quality: ``[n]`` quality of the given label, nan where it was not judged
+        quality: ``[n]`` quality of the given label where it is suspected, nan for other samples
         suggested: ``[n]`` index into ``labels`` of the suggested class, -1 where nothing is suspected
         decided: ``[n]`` index into :data:`DECISIONS` of the decision that stands, -1 without one
         given: label field to ``[n]`` index into ``labels``, -1 without a label
@@ -112,8 +112,8 @@ def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str
         again: read everything again
     """
     schema = run.dataset.get_field_schema()
-    paths = _paths(run, schema)
-    key = (run.dataset._doc.id, run.key, run.token, run.config.classes, tuple(paths.items()))  # noqa: SLF001
+    wanted = _wanted(run, schema)
+    key = (run.dataset._doc.id, run.key, run.token, run.config.classes, *wanted.every, *wanted.some)  # noqa: SLF001
     with _lock:
         reading = _reading.setdefault(key, threading.Lock())
     with reading:  # several events ask at once when a panel opens: one of them reads
@@ -121,9 +121,9 @@ def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str
             former = table = _tables.get(key)
         stamp = read_stamp(run)
         if table is None or again:
-            table = _read(run, paths, stamp, [ground_truth] if ground_truth else [])
+            table = _read(run, wanted, stamp, [ground_truth] if ground_truth else [])
         else:
-            table = _brought_up_to_date(table, run, paths, stamp, changed)
+            table = _brought_up_to_date(table, run, wanted, stamp, changed)
             if ground_truth and ground_truth not in table.given:
                 table = _with_given(table, run, ground_truth)
         if table is not former:
@@ -148,76 +148,97 @@ def id_bytes(ids: Iterable[Any]) -> NDArray[np.bytes_]:
     return np.array([id_.binary for id_ in ids], dtype="S12")
 
 
-def _paths(run: Run, schema: Any) -> dict[str, str]:
-    """Gives what is read of a sample, name to path in its document: of the fields that there are, and are the run's."""
-    found = {"error": error_field(run.key)}
-    for method in run.config.methods:
-        field = method_field(run.key, method.name)
-        if field in schema:
-            found |= {f"label {method.name}": f"{field}.label", f"margin {method.name}": f"{field}.margin"}
+def _wanted(run: Run, schema: Any) -> Wanted:
+    """Says what is read of a sample: of the fields that there are, and are the run's."""
+    methods = [method.name for method in run.config.methods if method_field(run.key, method.name) in schema]
     own = run.results.get("triage_fields", ())
-    parts = {CASE: "", MISLEADING: "", QUALITY: "", SUGGESTION: ".label", DECISION: ".label"}
-    found |= {
-        name: triage_field(run.key, name) + part for name, part in parts.items() if triage_field(run.key, name) in own
-    }
-    return found | ({"action": f"{triage_field(run.key, DECISION)}.action"} if DECISION in found else {})
+    fields = {name: triage_field(run.key, name) for name in (CASE, MISLEADING, QUALITY, SUGGESTION, DECISION)}
+    fields = {name: field for name, field in fields.items() if field in own}
+    error = error_field(run.key)
+    every = {f"label {name}": f"{method_field(run.key, name)}.label" for name in methods}
+    some: dict[str, str] = {"error": error}
+    marks: list[dict[str, Any]] = [{error: {"$ne": None}}]
+    if CASE in fields:
+        every[CASE] = fields[CASE]
+    if MISLEADING in fields:
+        some |= {f"margin {name}": f"{method_field(run.key, name)}.margin" for name in methods}
+        some[MISLEADING] = fields[MISLEADING]
+        marks.append({fields[MISLEADING]: {"$ne": None}})
+    if SUGGESTION in fields and QUALITY in fields:
+        some |= {SUGGESTION: f"{fields[SUGGESTION]}.label", QUALITY: fields[QUALITY]}
+        marks.append({some[SUGGESTION]: {"$gt": ""}})
+    if DECISION in fields:
+        some |= {"action": f"{fields[DECISION]}.action", DECISION: f"{fields[DECISION]}.label"}
+        marks.append({some["action"]: {"$gt": ""}})
+    return Wanted(every, some, tuple(marks))
 
 
-def _read(run: Run, paths: dict[str, str], stamp: tuple[Any, ...], fields: Sequence[str]) -> Table:
-    """Reads all samples."""
-    ids, columns = read_columns(run, [*paths.values(), *(f"{field}.label" for field in fields)])
-    return _made(run, dict(zip([*paths, *(f"given {field}" for field in fields)], columns, strict=True)), ids, stamp)
+def _read(
+    run: Run, wanted: Wanted, stamp: tuple[Any, ...], fields: Sequence[str], match: dict[str, Any] | None = None
+) -> Table:
+    """Reads samples; all of them where nothing is said of which."""
+    given = {f"given {field}": f"{field}.label" for field in fields}
+    every, some = read_columns(run, replace(wanted, every={**wanted.every, **given}), match)
+    return _made(run, every, some, stamp)
 
 
-def _made(run: Run, columns: dict[str, list[Any]], ids: NDArray[np.bytes_], stamp: tuple[Any, ...]) -> Table:
-    classes = run.config.classes
-    index: dict[Any, int] = {label: place for place, label in enumerate(classes)}
+def _made(run: Run, every: Columns, some: Columns, stamp: tuple[Any, ...]) -> Table:
+    """Makes a table of what was read; what only some have is spread over all."""
+    order = np.argsort(every.ids, kind="stable")
+    ids, n = every.ids[order], len(order)
+    places = np.searchsorted(ids, some.ids)
+    there = np.flatnonzero(ids[np.minimum(places, n - 1)] == some.ids) if n else np.zeros(0, dtype=np.int64)
+    places = places[there]
+    labels: dict[Any, int] = {label: place for place, label in enumerate(run.config.classes)}
     cases: dict[Any, int] = {}
-    decided: dict[Any, int] = {label: place for place, label in enumerate(DECISIONS)}
-    n = len(ids)
-    empty: list[Any] = [None] * n
-    names = [name.removeprefix("label ") for name in columns if name.startswith("label ")]
-    given = [name.removeprefix("given ") for name in columns if name.startswith("given ")]
-    standing = [
-        label if action else None
-        for action, label in zip(columns.get("action", empty), columns.get(DECISION, empty), strict=True)
-    ]
+    decisions: dict[Any, int] = {label: place for place, label in enumerate(DECISIONS)}
+
+    def indices(name: str, known: dict[Any, int]) -> NDArray[np.int32]:
+        return _indices(every.values[name], known)[order] if name in every.values else np.full(n, NONE, np.int32)
+
+    def spread(values: NDArray[Any], fill: float) -> NDArray[Any]:
+        found = np.full(n, fill, dtype=values.dtype)
+        found[places] = values[there]
+        return found
+
+    def of_some(name: str) -> list[Any]:
+        return some.values.get(name) or [None] * len(some.ids)
+
+    names = [name.removeprefix("label ") for name in every.values if name.startswith("label ")]
+    given = [name.removeprefix("given ") for name in every.values if name.startswith("given ")]
+    standing = [label if act else None for act, label in zip(of_some("action"), of_some(DECISION), strict=True)]
+    suspects = [label or None for label in of_some(SUGGESTION)]
     table = Table(
         version="",
         stamp=stamp,
         ids=ids,
-        answers={name: _indices(columns[f"label {name}"], index) for name in names},
-        margins={name: _floats(columns[f"margin {name}"]) for name in names},
-        failed=np.array([reason is not None for reason in columns.get("error", empty)], dtype=bool),
-        case=_indices(columns.get(CASE, empty), cases),
-        misleading=_floats(columns.get(MISLEADING, empty)),
-        quality=_floats(columns.get(QUALITY, empty)),
-        suggested=_indices([label or None for label in columns.get(SUGGESTION, empty)], index),
-        decided=_indices(standing, decided),
-        given={field: _indices([label or None for label in columns[f"given {field}"]], index) for field in given},
+        answers={name: indices(f"label {name}", labels) for name in names},
+        margins={name: spread(_floats(of_some(f"margin {name}")), np.nan) for name in names},
+        failed=spread(np.array([reason is not None for reason in of_some("error")], dtype=bool), 0),
+        case=indices(CASE, cases),
+        misleading=spread(_floats(of_some(MISLEADING)), np.nan),
+        quality=spread(_floats(of_some(QUALITY)), np.nan),
+        suggested=spread(_indices(suspects, labels), NONE),
+        decided=spread(_indices(standing, decisions), NONE),
+        given={field: indices(f"given {field}", labels) for field in given},
         labels=(),
-        classes=len(classes),
+        classes=len(run.config.classes),
         cases=(),
     )
-    return _sorted(replace(table, labels=tuple(index), cases=tuple(cases)))
+    return replace(table, labels=tuple(labels), cases=tuple(cases))
 
 
 def _indices(values: Sequence[Any], index: dict[Any, int]) -> NDArray[np.int32]:
-    """Turns values into indices; values that are new get the next ones, None gets -1."""
+    """Turns values into indices; values that are new get the next ones, None gets -1, and so does a blank text."""
     for value in dict.fromkeys(values):
-        if value is not None:
+        if value:
             index.setdefault(value, len(index))
-    numbers = {**index, None: NONE}
+    numbers = {**index, None: NONE, "": NONE}
     return np.fromiter(map(numbers.__getitem__, values), dtype=np.int32, count=len(values))
 
 
 def _floats(values: Sequence[Any]) -> NDArray[np.float32]:
     return np.array(values, dtype=np.float32) if values else np.zeros(0, dtype=np.float32)  # None becomes nan
-
-
-def _sorted(table: Table) -> Table:
-    order = np.argsort(table.ids, kind="stable")
-    return table if (order[1:] > order[:-1]).all() else _taken(table, order)
 
 
 def _taken(table: Table, rows: IntArray) -> Table:
@@ -238,9 +259,7 @@ def _mapped(tables: Sequence[Table], change: Any) -> Table:
     return replace(first, **changed)
 
 
-def _brought_up_to_date(
-    table: Table, run: Run, paths: dict[str, str], stamp: tuple[Any, ...], known: Sequence[str]
-) -> Table:
+def _brought_up_to_date(table: Table, run: Run, wanted: Wanted, stamp: tuple[Any, ...], known: Sequence[str]) -> Table:
     """Reads the samples that were modified or added since; all of them where some were deleted."""
     from bson import ObjectId
 
@@ -249,18 +268,15 @@ def _brought_up_to_date(
     fields = list(table.given)
     since = table.stamp[1]
     if since is None:
-        return _read(run, paths, stamp, fields)
-    wanted = [*paths.values(), *(f"{field}.label" for field in fields)]
+        return _read(run, wanted, stamp, fields)
     # From before that moment on: a stamp is made a little earlier than it is written.
     recent: dict[str, Any] = {"last_modified_at": {"$gte": since - SLACK}}
     if known:
         recent = {"$or": [recent, {"_id": {"$in": [ObjectId(id_) for id_ in known]}}]}
-    ids, columns = read_columns(run, wanted, recent)
-    names = [*paths, *(f"given {field}" for field in fields)]
-    changed = _made(run, dict(zip(names, columns, strict=True)), ids, stamp)
+    changed = _read(run, wanted, stamp, fields, recent)
     kept = table if not len(changed.ids) else _taken(table, np.flatnonzero(~np.isin(table.ids, changed.ids)))
     if len(kept.ids) + len(changed.ids) != stamp[0]:
-        return _read(run, paths, stamp, fields)
+        return _read(run, wanted, stamp, fields)
     return _joined(kept, changed)
 
 
@@ -278,16 +294,17 @@ def _joined(old: Table, new: Table) -> Table:
         case=of_case[new.case],
     )
     joined = _mapped([old, new], np.concatenate)
-    return _sorted(replace(joined, stamp=new.stamp, labels=tuple(labels), cases=tuple(cases)))
+    joined = replace(joined, stamp=new.stamp, labels=tuple(labels), cases=tuple(cases))
+    return _taken(joined, np.argsort(joined.ids, kind="stable"))
 
 
 def _with_given(table: Table, run: Run, field: str) -> Table:
     """Adds a label field."""
-    found, (labels,) = read_columns(run, [f"{field}.label"])
+    found = read_column(run, f"{field}.label")
     index: dict[Any, int] = {label: place for place, label in enumerate(table.labels)}
-    column = _indices([label or None for label in labels], index)
+    column = _indices(found.values[f"{field}.label"], index)
+    places = np.searchsorted(table.ids, found.ids)
+    there = (places < len(table.ids)) & (table.ids[np.minimum(places, len(table.ids) - 1)] == found.ids)
     given = np.full(len(table.ids), NONE, dtype=np.int32)
-    places = np.searchsorted(table.ids, found)
-    there = (places < len(table.ids)) & (table.ids[np.minimum(places, len(table.ids) - 1)] == found)
     given[places[there]] = column[there]
     return replace(table, labels=tuple(index), given={**table.given, field: given})

@@ -146,7 +146,7 @@ def _add_selection(panel: Any, body: Any, of: Overview, mine: dict[str, Any], se
 def _add_figures(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
     """Adds the row of numbers."""
     summary = screen.run.summary()
-    cards = row(body, "figures", gap="22px", align="flex-start")
+    cards = row(body, "figures", gap="18px", align="flex-start")
     predicted, failed, without = (int(which.sum()) for which in (of.predicted, of.failed, of.without))
     card(cards, "samples", f"{of.total:,}", "samples", "Samples of your view")
     card(cards, "predicted", f"{predicted:,}", "predicted", "Samples with a prediction of every method of the run")

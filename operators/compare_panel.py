@@ -299,17 +299,21 @@ class OpenCompare(foo.Operator):
 
 
 def _remember(ctx: Any, screen: Screen, mine: dict[str, Any]) -> None:
-    """Writes the panel's state anew, as small as it is.
+    """Writes the panel's state anew, as small as it is, where the App's is another.
 
-    Whenever something is chosen from a list, the App copies all data of the panel, pictures included, into its state,
-    and would send it along with every event, and mix it with the pictures to come.
+    Only then: the App takes every write for a change of what surrounds the panel, and sends the events of a changed
+    view once more. And anew, for the App mixes its copy with the state whenever something is chosen from a list.
     """
     chosen = screen.choices
     page = {
         "head": {"run_field": {"run": chosen.run}, "labels_field": {"labels": screen.labels}},
         "pair": {"a_field": {"a": chosen.a}, "b_field": {"b": chosen.b}},
     }
-    ctx.ops.set_panel_state({"mine": mine, "page": page})
+    state = {"mine": dict(mine), "page": page}
+    if ctx.panel_state != state:
+        ctx.ops.set_panel_state(state)
+        ctx.panel_state.clear()
+        ctx.panel_state.update(state)
 
 
 def _send(ctx: Any, screen: Screen) -> None:

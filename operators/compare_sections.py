@@ -22,7 +22,7 @@ def add_agreement(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
         )
         return
     total = int(of.predicted.sum())
-    pairs = row(body, "pairs", gap="22px", align="flex-start")
+    pairs = row(body, "pairs", gap="18px", align="flex-start")
     for at, ((a, b), count) in enumerate(of.pairs_agree.items()):
         about = f"Share of the predicted samples to which {shown_name(a)} and {shown_name(b)} give the same class"
         card(pairs, f"pair{at}", share_text(count / total), f"{shown_name(a)} = {shown_name(b)}", about)
@@ -73,7 +73,7 @@ def add_accuracy(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
         words = f"No sample here has both a label in {of.ground_truth}, a class of the run, and all predictions."
         text(body, "accuracy_none", words, muted=True)
         return
-    cards = row(body, "accuracy", gap="22px", align="flex-start")
+    cards = row(body, "accuracy", gap="18px", align="flex-start")
     for name, score in zip(of.table.answers, found.methods.values(), strict=True):
         low, high = score.interval
         about = (
@@ -136,9 +136,12 @@ def add_margins(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
 
 
 def _plot(body: Any, name: str, screen: Screen, **events: Any) -> None:
-    """Adds a picture; its data has been sent apart, where it has changed."""
+    """Adds a picture; its data has been sent apart, where it has changed.
+
+    ``composite_view`` keeps the App from copying that data into the panel's state, which travels with every event.
+    """
     look = screen.pictures[name]["layout"]
     bar = name == "margins"
     config = {"displayModeBar": bar, "displaylogo": False, "scrollZoom": False, "responsive": True}
     config["modeBarButtonsToRemove"] = ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"]
-    body.plot(name, layout=look, config=config, height=f"{look['height']}px", **events)
+    body.plot(name, layout=look, config=config, height=f"{look['height']}px", composite_view=True, **events)

@@ -138,3 +138,33 @@ def compare(address, failed, request):
         yield Compare(app)
         if failed():
             app.screenshot(f"failed_{request.node.name}")
+
+
+def test_compare__everything_that_can_be_clicked(compare, birds):
+    page, app = compare.page, compare.app
+    compare.app.open_dataset(birds.name)
+    compare.open()
+    compare.has("Do the methods agree?")
+    compare.plot(2).locator(".scatterlayer .trace").first.wait_for()
+    assert compare.overflow() <= 0
+    assert page.get_by_role("button", name="Label is right").count() == 0
+    compare.page.get_by_text("A triage finds them").first.scroll_into_view_if_needed()
+    app.screenshot("compare_untriaged")
+    compare.press("Triage this run")
+    page.get_by_text("predicted samples; clip, wca and lgca are compared").wait_for()
+    app.submit("Triage")
+    page.get_by_text("samples triaged in").first.wait_for(timeout=120_000)
+    app.close_dialog()
+    compare.has("Label is right")  # the panel has followed
+
+    run = lgca.load_run(birds, "birds")
+    triage = run.last_triage()
+    suspects = triage.suspects().values("id")
+    birds.reload()
+    compare.back_to_all()
+    app.screenshot("compare")
+
+
+def ids_of_tiles(page):
+    """The names of the files that the grid shows."""
+    return page.locator("[data-cy=looker]").count()

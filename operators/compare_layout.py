@@ -32,7 +32,7 @@ def layout(panel: Any, screen: Screen, mine: dict[str, Any], selected: int) -> A
     Args:
         panel: the panel, whose methods are called
         screen: what is to be shown
-        mine: what the panel remembers: what it shows in the grid, and the last decision
+        mine: what the panel remembers: the last decision
         selected: how many samples are selected in the grid
     """
     root, body = page()
@@ -43,7 +43,7 @@ def layout(panel: Any, screen: Screen, mine: dict[str, Any], selected: int) -> A
         call = getattr(panel, obstacle.method) if obstacle.method else None
         empty_state(body, obstacle.title, obstacle.sentence, action=obstacle.action, on_click=call)
         return root
-    _add_narrowing(panel, body, screen, mine)
+    _add_narrowing(panel, body, screen)
     _add_status(panel, body, screen)
     of = screen.overview
     if of is None:
@@ -77,15 +77,13 @@ def _add_head(panel: Any, body: Any, screen: Screen) -> None:
     button(actions, "refresh", "Read again", panel.refresh, title="Read all samples anew from the database")
 
 
-def _add_narrowing(panel: Any, body: Any, screen: Screen, mine: dict[str, Any]) -> None:
+def _add_narrowing(panel: Any, body: Any, screen: Screen) -> None:
     """Says what the panel shows in the grid, with the way back."""
     base, of = screen.situation.base, screen.overview
     if base.narrowed is None or of is None:
         return
-    known = mine.get("mark") == base.narrowed
     line = row(body, "narrowing", padding="6px 10px", borderRadius="4px", backgroundColor="background.level2")
-    sentence = mine["sentence"] if known else "Showing samples that were chosen here"
-    text(line, "sentence", str(sentence), bold=True, flex="1 1 200px")
+    text(line, "sentence", base.narrowed.sentence, bold=True, flex="1 1 200px")
     label = f"Back to your view ({of.total:,} {samples_word(of.total)})"
     button(line, "back", label, panel.back, main=True, title="Show your own view again, as it was")
 

@@ -19,7 +19,7 @@ from ..lgca_plugin.errors import LgcaError
 from . import queue_source as source
 from .compare_layout import layout
 from .compare_screen import Choices, Screen, read_screen
-from .compare_view import narrow, new_mark, restore
+from .compare_view import narrow, restore
 from .panel_parts import operator_uri
 
 NAME = "lgca_compare"
@@ -31,13 +31,10 @@ HELP = (
 FRESH: dict[str, Any] = {
     "chosen": {},
     "drawn": None,
-    "mark": None,
-    "sentence": None,
-    "saved": None,
     "action": None,
     "undo": None,
 }
-"""What the panel remembers between events: choices, what the pictures show, its narrowing, the last decision."""
+"""What the panel remembers between events: choices, what the pictures show, and the last decision."""
 
 
 class ComparePanel(foo.Panel):
@@ -146,8 +143,7 @@ class ComparePanel(foo.Panel):
     def back(self, ctx: Any) -> None:
         """Shows the user's own view again."""
         self._look(ctx)
-        base = self._screen.situation.base
-        restore(ctx, base, self._mine["saved"] if self._mine["mark"] == base.narrowed else None)
+        restore(ctx, self._screen.situation.base)
 
     def leave_view(self, ctx: Any) -> None:
         """Shows the whole dataset, where a view can't be shown."""
@@ -249,11 +245,7 @@ class ComparePanel(foo.Panel):
         if not part.count:
             ctx.ops.notify(f"There are no samples {part.words}", variant="info")
             return
-        saved = base.saved if base.narrowed is None else self._mine["saved"]
-        mark = new_mark()
-        self._mine |= {"mark": mark, "sentence": part.sentence, "saved": saved}
-        _remember(ctx, self._screen, self._mine)  # before the view changes, for the next event comes from that
-        narrow(ctx, base, part.stages, mark)
+        narrow(ctx, base, part.stages, part.sentence)
 
     def _act(self, ctx: Any, act: Any, ids: list[str]) -> None:
         """Decides or takes back, tells what was done, and shows it."""

@@ -1,13 +1,13 @@
 """What the panel that compares methods looks at: a dataset's run, and the user's own view under the panel's narrowing.
 
-The panel narrows the App's view by stages whose ids begin with :data:`MARK`. Whatever comes before them is the user's
-view, and whoever removes or adds a stage elsewhere makes a new one.
+The panel narrows the App's view by stages whose ids begin with :data:`MARK` and say what is shown. Whatever comes before
+them is the user's view, and whoever removes or adds a stage elsewhere makes a new one. What the App knows of the view
+and what the panel shows so can't come apart, in whatever order events arrive.
 """
 
 from __future__ import annotations
 
 import json
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,19 +23,32 @@ Stage = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Narrowing:
+    """What the panel shows of the user's view.
+
+    Attributes:
+        sentence: says so
+        saved: name of the saved view that the user's view is
+    """
+
+    sentence: str
+    saved: str | None
+
+
+@dataclass(frozen=True)
 class Base:
     """The user's view.
 
     Attributes:
         stages: its stages, as the App has sent them
-        narrowed: id of the panel's narrowing that lies on it, None without
+        narrowed: what the panel shows of it, None where it shows all of it
         filters: what is set in the App's sidebar
         extended: what is selected in the App's other panels
         saved: name of the saved view that it is; None if it is none, or something lies on it
     """
 
     stages: list[Stage]
-    narrowed: str | None
+    narrowed: Narrowing | None
     filters: dict[str, Any]
     extended: dict[str, Any]
     saved: str | None
@@ -67,27 +80,31 @@ def base_of(ctx: Any) -> Base:
         own -= 1
     return Base(
         stages=stages[:own],
-        narrowed=str(stages[own]["_uuid"]) if own < len(stages) else None,
+        narrowed=_read_mark(str(stages[own]["_uuid"])) if own < len(stages) else None,
         filters=dict(request.get("filters") or {}),
         extended=dict(request.get("extended") or {}),
         saved=request.get("view_name") or None,
     )
 
 
-def new_mark() -> str:
-    """Gives the id of a new narrowing."""
-    return f"{MARK}{uuid.uuid4().hex[:12]}"
-
-
-def narrow(ctx: Any, base: Base, stages: list[Any], mark: str) -> None:
-    """Has the App show a part of the user's view, marked as the panel's."""
+def narrow(ctx: Any, base: Base, stages: list[Any], sentence: str) -> None:
+    """Has the App show a part of the user's view."""
+    saved = base.saved if base.narrowed is None else base.narrowed.saved
     plain = [stage._serialize(include_uuid=False) for stage in stages]  # noqa: SLF001
-    own = [{**stage, "_uuid": mark} for stage in json.loads(json_util.dumps(plain))]
+    own = json.loads(json_util.dumps(plain))
+    marks = [f"{MARK}{json.dumps([at, sentence, saved])}" for at in range(len(own))]  # every stage has an id of its own
+    own = [{**stage, "_uuid": mark} for stage, mark in zip(own, marks, strict=True)]
     ctx.trigger("set_view", {"view": [*base.stages, *own]})
 
 
-def restore(ctx: Any, base: Base, saved: str | None) -> None:
+def _read_mark(mark: str) -> Narrowing:
+    _, sentence, saved = json.loads(mark.removeprefix(MARK))
+    return Narrowing(sentence, saved)
+
+
+def restore(ctx: Any, base: Base) -> None:
     """Has the App show the user's view again, under its name where it was a saved one."""
+    saved = base.narrowed.saved if base.narrowed else None
     if saved and saved in ctx.dataset.list_saved_views():
         ctx.ops.set_view(name=saved)
     else:

@@ -77,12 +77,10 @@ def pattern(of: Overview, index: int) -> Part:
     if not isinstance(index, int) or not 0 <= index < len(known):
         raise ConfigError(f"pattern must be a number from 0 to {len(known) - 1}, got {index!r}")
     words = pattern_words(of.compared, index)
+    if words.startswith(("All", "Only")):
+        words = words[:1].lower() + words[1:]
     query = {**_answered(of), "$expr": _alike(of, known[index])}
-    return _part(
-        f"where {words[:1].lower() if words.startswith('A') else words[:1]}{words[1:]}",
-        np.flatnonzero(of.pattern == index),
-        query,
-    )
+    return _part(f"where {words}", np.flatnonzero(of.pattern == index), query)
 
 
 def pattern_words(compared: Sequence[str], index: int) -> str:

@@ -1,6 +1,6 @@
 """What the panel that compares methods looks at: a dataset's run, and the user's own view under the panel's narrowing.
 
-The panel narrows the App's view by stages whose ids begin with :data:`MARK` and say what is shown. Whatever comes before
+The panel narrows the App's view by stages whose ids begin with :data:`MARK` and say what is shown. What comes before
 them is the user's view, and whoever removes or adds a stage elsewhere makes a new one. What the App knows of the view
 and what the panel shows so can't come apart, in whatever order events arrive.
 """

@@ -112,13 +112,10 @@ def flow_picture(
         "z": np.round(shade, 4).tolist(),
         "zmin": -1,
         "zmax": 1,
-        "colorscale": [[0, _see_through(palette.grey, 0.75)], [0.5, CLEAR], [1, _see_through(palette.blue, 0.95)]],
+        "colorscale": [[0, _see_through(palette.grey, 0.5)], [0.5, CLEAR], [1, _see_through(palette.blue, 0.75)]],
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
-        "text": [[f"{count:,}" if count else "" for count in row] for row in counts.tolist()],
-        "texttemplate": "%{text}",
-        "textfont": {"size": 10},
         "hoverinfo": "text",
         "hovertext": hover,
     }
@@ -129,6 +126,11 @@ def flow_picture(
     title = {"font": {"size": SMALL_FONT + 1}, "standoff": 4}
     layout["xaxis"] |= ticks | {"side": "top", "tickangle": -90, "title": {**title, "text": f"{methods[1]} says"}}
     layout["yaxis"] |= ticks | {"range": [k - 0.5, -0.5], "title": {**title, "text": f"{methods[0]} says"}}
+    # Annotations, for the heatmap's own texts don't take the colour of the page's text.
+    layout["annotations"] = [
+        {"x": int(j), "y": int(i), "text": f"{counts[i, j]:,}", "showarrow": False, "font": {"size": 10}}
+        for i, j in zip(*np.nonzero(counts), strict=True)
+    ]
     return {"data": [trace], "layout": layout}
 
 

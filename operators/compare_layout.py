@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fiftyone.operators import types
+
 from ..lgca_plugin.dataset.overview import Overview
 from ..lgca_plugin.dataset.runs import DONE
 from .compare_lists import add_misleading, add_suspects
@@ -47,6 +49,8 @@ def layout(panel: Any, screen: Screen, mine: dict[str, Any], selected: int) -> A
     _add_status(panel, body, screen)
     of = screen.overview
     if of is None:
+        body.view("loading", types.LoadingView(text="Reading the samples", variant="spinner"))
+        text(body, "reading", "Reading the predictions of all samples for the first time.", muted=True)
         return root
     if not of.predicted.any():
         _add_nothing(panel, body, screen, of)

@@ -18,7 +18,7 @@ from ..lgca_plugin.dataset.runs import list_runs
 from ..lgca_plugin.errors import LgcaError
 from . import queue_source as source
 from .compare_layout import layout
-from .compare_screen import Choices, Screen, read_screen
+from .compare_screen import Choices, Screen, loading_screen, read_screen
 from .compare_view import narrow, restore
 from .panel_parts import operator_uri
 
@@ -50,8 +50,12 @@ class ComparePanel(foo.Panel):
         return layout(self, self._screen, self._mine, len(ctx.selected))
 
     def on_load(self, ctx: Any) -> None:
-        """Reads everything when the panel opens."""
-        self._look(ctx)
+        """Opens the panel: at once, for the App says next what the view is, and everything is read then."""
+        loading = loading_screen(ctx, self._chosen(ctx))
+        if loading is None:
+            self._look(ctx)
+        else:
+            self._screen, self._mine = loading, self._remembered(ctx)
 
     def on_change_view(self, ctx: Any) -> None:
         """Follows the view; the App also says so several times when the panel has opened."""

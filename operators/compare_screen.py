@@ -12,7 +12,7 @@ from ..lgca_plugin.compare_figures import agreement_picture, flow_picture, margi
 from ..lgca_plugin.dataset.overview import Overview, overview, shown_name
 from ..lgca_plugin.dataset.overview_parts import pattern_words
 from ..lgca_plugin.dataset.overview_rows import SampleRow, sample_rows
-from ..lgca_plugin.dataset.overview_table import NONE
+from ..lgca_plugin.dataset.overview_table import NONE, is_in_memory
 from ..lgca_plugin.method.patterns import Case
 from . import forms
 from .compare_view import Situation, situation
@@ -55,7 +55,7 @@ class Screen:
 
     Attributes:
         situation: run, view and what may be in the way
-        overview: the figures; None where something is in the way
+        overview: the figures; None where something is in the way, and while they are being read
         label_fields: the fields to choose from
         labels: the one that is chosen, or :data:`NO_LABELS`
         a: the method whose answers turn into
@@ -85,6 +85,14 @@ class Screen:
     def run(self) -> Any:
         """The run."""
         return self.situation.run
+
+
+def loading_screen(ctx: Any, choices: Choices) -> Screen | None:
+    """Gives what is shown while a run's samples are read for the first time; None where they have been read before."""
+    found = situation(ctx, choices.run)
+    if found.obstacle or found.run is None or is_in_memory(found.run):
+        return None
+    return Screen(found, None, [], NO_LABELS, "", "", {}, [], [], 0, "", choices)
 
 
 def read_screen(ctx: Any, choices: Choices, *, changed: tuple[str, ...] = (), again: bool = False) -> Screen:

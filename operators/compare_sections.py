@@ -92,7 +92,8 @@ def add_accuracy(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
             method=name,
         )
     about = "On the same samples. In brackets, the 95% interval; McNemar's exact test with Holm's correction"
-    for at, pair in enumerate(found.pairs):
+    compared = [shown_name(name) for name in of.compared]
+    for at, pair in enumerate(pair for pair in found.pairs if pair.a in compared and pair.b in compared):
         text(body, f"difference{at}", found.sentence(pair), muted=not found.is_real(pair), title=about)
     text(body, "basis", found.basis(), size=SMALL, muted=True)
 

@@ -127,10 +127,9 @@ class Compare:
 
     def a_cell(self, at):
         """A cell off the diagonal of the heatmap with a number in it: the number, and where it is."""
-        texts = self.plot(at).locator(".heatmaplayer text")
+        texts = self.plot(at).locator(".annotation text")
         boxes = [(texts.nth(i).inner_text(), texts.nth(i).bounding_box()) for i in range(texts.count())]
-        found = [(int(words), box) for words, box in boxes if words.strip()]
-        number, box = min(found, key=lambda one: one[0])
+        number, box = min(((int(words), box) for words, box in boxes), key=lambda one: one[0])
         return number, (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 
     def a_point(self, at):
@@ -145,8 +144,8 @@ class Compare:
         tile.click(position={"x": 18, "y": 18})
 
     def settled(self):
-        """Waits until nothing is under way: no event of the panel, and a grid that has loaded."""
-        self.page.wait_for_load_state("networkidle")
+        """Waits until what is seen no longer changes."""
+        self.app.picture_of(self.page.locator("body"))
 
     def choose(self, label, value):
         self.page.locator(f"xpath=//*[text()='{label}']/following::*[@role='combobox'][1]").click()

@@ -113,7 +113,7 @@ def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str
     """
     schema = run.dataset.get_field_schema()
     wanted = _wanted(run, schema)
-    key = (run.dataset._doc.id, run.key, run.token, run.config.classes, *wanted.every, *wanted.some)  # noqa: SLF001
+    key = _key(run, wanted)
     with _lock:
         reading = _reading.setdefault(key, threading.Lock())
     with reading:  # several events ask at once when a panel opens: one of them reads
@@ -136,6 +136,12 @@ def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str
     return table
 
 
+def is_in_memory(run: Run) -> bool:
+    """Tells whether a run's table has been read before, so that asking for it takes no time worth mentioning."""
+    with _lock:
+        return _key(run, _wanted(run, run.dataset.get_field_schema())) in _tables
+
+
 def forget_tables() -> None:
     """Lets go of all tables."""
     with _lock:
@@ -146,6 +152,10 @@ def forget_tables() -> None:
 def id_bytes(ids: Iterable[Any]) -> NDArray[np.bytes_]:
     """Gives ObjectIds as an array that can be sorted and searched."""
     return np.array([id_.binary for id_ in ids], dtype="S12")
+
+
+def _key(run: Run, wanted: Wanted) -> tuple[Any, ...]:
+    return (run.dataset._doc.id, run.key, run.token, run.config.classes, *wanted.every, *wanted.some)  # noqa: SLF001
 
 
 def _wanted(run: Run, schema: Any) -> Wanted:

@@ -24,6 +24,8 @@ CELL: Final = 26
 LONGEST: Final = 16  # letters of a class on an axis
 LETTER: Final = 6.4  # pixels, of the small font
 HOVER_WIDTH: Final = 320
+NARROW: Final = 380  # the width of a plot in the narrowest panel
+LEGEND_ROW: Final = 19
 COLOURS: Final = ("#2f8fd0", "#dd7a12", "#1f9e77", "#c2569b", "#b39b00", "#7a6fd0", "#d0493f", "#4aa3a3")
 """Of the cases, in between light and dark, and apart for colour-blind eyes as far as eight can be."""
 
@@ -179,8 +181,9 @@ def margin_picture(
                 "hovertext": ["<br>".join(map(escape_html, hover[place].split("\n"))) for place in places.tolist()],
             }
         )
-    legend_rows = -(-sum(len(name) + 6 for name, _ in groups) // 52) + 1
-    layout = _layout(360 + 20 * legend_rows, left=56, right=10, top=30, bottom=48 + 20 * legend_rows)
+    entry = LETTER * max(len(name) for name, _ in groups) + 44
+    legend = LEGEND_ROW * -(-len(groups) // max(1, int(NARROW // entry)))
+    layout = _layout(370 + legend, left=56, right=10, top=30, bottom=58 + legend)
     title = {"font": {"size": SMALL_FONT + 1}, "standoff": 6}
     for axis, method in (("xaxis", methods[0]), ("yaxis", methods[1])):
         layout[axis] |= {

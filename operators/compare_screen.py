@@ -10,9 +10,10 @@ from typing import Any
 
 from ..lgca_plugin.compare_figures import agreement_picture, flow_picture, margin_picture
 from ..lgca_plugin.dataset.overview import Overview, overview, shown_name
+from ..lgca_plugin.dataset.overview_memory import is_in_memory
 from ..lgca_plugin.dataset.overview_parts import pattern_words
 from ..lgca_plugin.dataset.overview_rows import SampleRow, sample_rows
-from ..lgca_plugin.dataset.overview_table import NONE, is_in_memory
+from ..lgca_plugin.dataset.overview_table import NONE
 from ..lgca_plugin.method.patterns import Case
 from . import forms
 from .compare_view import Situation, situation

@@ -1,6 +1,7 @@
 """The panel that compares methods in the real App: everything that can be clicked is; screenshots in artifacts/."""
 
 import contextlib
+import re
 import uuid
 from itertools import pairwise
 
@@ -76,9 +77,9 @@ class Compare:
     def gone(self, words):
         self.page.get_by_text(words).first.wait_for(state="detached")
 
-    def shown(self, words="Showing"):
+    def shown(self, words):
         """The sentence about what is shown, once the grid shows it; how many samples that are."""
-        line = self.page.get_by_text(words).first
+        line = self.page.get_by_text(re.compile(f"^Showing .*{words}")).first
         line.wait_for()
         sentence = line.inner_text()
         count = int(sentence.split()[1].replace(",", ""))
@@ -200,6 +201,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     page.locator("[data-cy=btn-clear-view-bar]").click()
     compare.grid_has(total)
     compare.has(f"{COUNT} samples with a label in truth")
+    page.get_by_text("Labels to compare with").scroll_into_view_if_needed()
     compare.settled()
     app.screenshot("compare")
 

@@ -13,7 +13,7 @@ from panel_session import PanelSession
 
 import lgca_plugin as lgca
 from lgca_plugin.dataset.overview import forget_overviews
-from lgca_plugin.dataset.overview_table import forget_tables
+from lgca_plugin.dataset.overview_memory import forget_tables
 from lgca_plugin.dataset.queue import Triage
 
 URI = "@lgca/zero-shot/lgca_compare"

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from overview_world import METHODS, add, new_run, triaged
 
 import lgca_plugin as lgca
+from lgca_plugin.dataset import overview_memory, overview_table
 from lgca_plugin.dataset import overview_parts as parts
-from lgca_plugin.dataset import overview_table
 from lgca_plugin.dataset.overview import forget_overviews, overview, stages_key
+from lgca_plugin.dataset.overview_memory import forget_tables, table_of
 from lgca_plugin.dataset.overview_rows import sample_rows
-from lgca_plugin.dataset.overview_table import forget_tables, table_of
 from lgca_plugin.dataset.queue import Triage
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.crossing import PATTERNS
@@ -332,13 +332,13 @@ def test_table__a_rescored_run_is_another(run):
 
 def test_table__is_read_once_however_many_ask(run, monkeypatch):
     add(run, random_rows(10))
-    read, times = overview_table._read, []
+    read, times = overview_memory.read_table, []
 
     def watched(*args):
         times.append(1)
         return read(*args)
 
-    monkeypatch.setattr(overview_table, "_read", watched)
+    monkeypatch.setattr(overview_memory, "read_table", watched)
     threads = [threading.Thread(target=table_of, args=(run,)) for _ in range(6)]
     for thread in threads:
         thread.start()
@@ -358,7 +358,7 @@ def test_memory__is_bounded(run):
     for other in made:
         table_of(other)
         fo.delete_dataset(other.dataset.name)
-    assert len(overview_table._tables) == overview_table.MOST_TABLES
+    assert len(overview_memory._tables) == overview_memory.MOST_TABLES
 
 
 def test_overview__of_a_known_view_asks_for_no_samples(run):

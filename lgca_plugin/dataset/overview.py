@@ -20,8 +20,9 @@ from ..method.crossing import PATTERNS, agreement, choose_points, class_flow, pa
 from ..method.paired import compare, macro_recall, wilson_interval
 from .evaluate import eval_key
 from .fields import method_field
+from .overview_memory import table_of
 from .overview_read import read_values
-from .overview_table import NONE, Table, id_bytes, table_of
+from .overview_table import NONE, Table, id_bytes
 from .triage_plan import compared_methods
 
 if TYPE_CHECKING:

@@ -6,9 +6,6 @@ carry regions, which are most of their size: only single values are ever asked f
 
 from __future__ import annotations
 
-import threading
-import uuid
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,7 +14,7 @@ import numpy as np
 
 from .decisions import Decision
 from .fields import error_field, method_field
-from .overview_read import Columns, Wanted, read_column, read_columns, read_stamp
+from .overview_read import Columns, Wanted, read_column, read_columns
 from .triage_fields import CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 
 if TYPE_CHECKING:
@@ -31,16 +28,9 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.floating]
     BoolArray = NDArray[np.bool_]
 
-MOST_TABLES = 3
-"""How many runs' tables stay in memory, those asked for last: about 8 MB each for 100,000 samples and three methods."""
-
 DECISIONS = tuple(decision.value for decision in Decision)
 NONE = -1
 SLACK = timedelta(seconds=5)
-
-_tables: OrderedDict[tuple[Any, ...], Table] = OrderedDict()
-_lock = threading.Lock()
-_reading: dict[tuple[Any, ...], threading.Lock] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,65 +90,12 @@ class Table:
         return [id_.ljust(12, b"\0").hex() for id_ in self.ids[rows].tolist()]  # numpy drops zeros at the end
 
 
-def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str] = (), again: bool = False) -> Table:
-    """Gives the table of a run as the samples are now, from memory as far as they have not changed.
-
-    What has changed is found by FiftyOne's stamps of modification, which every write of FiftyOne's and ours sets.
-
-    Args:
-        run: the run
-        ground_truth: a label field that the table is to have
-        changed: ids of samples that are known to have changed, whatever their stamps say
-        again: read everything again
-    """
-    schema = run.dataset.get_field_schema()
-    wanted = _wanted(run, schema)
-    key = _key(run, wanted)
-    with _lock:
-        reading = _reading.setdefault(key, threading.Lock())
-    with reading:  # several events ask at once when a panel opens: one of them reads
-        with _lock:
-            former = table = _tables.get(key)
-        stamp = read_stamp(run)
-        if table is None or again:
-            table = _read(run, wanted, stamp, [ground_truth] if ground_truth else [])
-        else:
-            table = _brought_up_to_date(table, run, wanted, stamp, changed)
-            if ground_truth and ground_truth not in table.given:
-                table = _with_given(table, run, ground_truth)
-        if table is not former:
-            table = replace(table, version=uuid.uuid4().hex)
-        with _lock:
-            _tables[key] = table
-            _tables.move_to_end(key)
-            while len(_tables) > MOST_TABLES:
-                _reading.pop(_tables.popitem(last=False)[0], None)
-    return table
-
-
-def is_in_memory(run: Run) -> bool:
-    """Tells whether a run's table has been read before, so that asking for it takes no time worth mentioning."""
-    with _lock:
-        return _key(run, _wanted(run, run.dataset.get_field_schema())) in _tables
-
-
-def forget_tables() -> None:
-    """Lets go of all tables."""
-    with _lock:
-        _tables.clear()
-        _reading.clear()
-
-
 def id_bytes(ids: Iterable[Any]) -> NDArray[np.bytes_]:
     """Gives ObjectIds as an array that can be sorted and searched."""
     return np.array([id_.binary for id_ in ids], dtype="S12")
 
 
-def _key(run: Run, wanted: Wanted) -> tuple[Any, ...]:
-    return (run.dataset._doc.id, run.key, run.token, run.config.classes, *wanted.every, *wanted.some)  # noqa: SLF001
-
-
-def _wanted(run: Run, schema: Any) -> Wanted:
+def wanted_of(run: Run, schema: Any) -> Wanted:
     """Says what is read of a sample: of the fields that there are, and are the run's."""
     methods = [method.name for method in run.config.methods if method_field(run.key, method.name) in schema]
     own = run.results.get("triage_fields", ())
@@ -183,7 +120,7 @@ def _wanted(run: Run, schema: Any) -> Wanted:
     return Wanted(every, some, tuple(marks))
 
 
-def _read(
+def read_table(
     run: Run, wanted: Wanted, stamp: tuple[Any, ...], fields: Sequence[str], match: dict[str, Any] | None = None
 ) -> Table:
     """Reads samples; all of them where nothing is said of which."""
@@ -269,7 +206,7 @@ def _mapped(tables: Sequence[Table], change: Any) -> Table:
     return replace(first, **changed)
 
 
-def _brought_up_to_date(table: Table, run: Run, wanted: Wanted, stamp: tuple[Any, ...], known: Sequence[str]) -> Table:
+def brought_up_to_date(table: Table, run: Run, wanted: Wanted, stamp: tuple[Any, ...], known: Sequence[str]) -> Table:
     """Reads the samples that were modified or added since; all of them where some were deleted."""
     from bson import ObjectId
 
@@ -278,15 +215,15 @@ def _brought_up_to_date(table: Table, run: Run, wanted: Wanted, stamp: tuple[Any
     fields = list(table.given)
     since = table.stamp[1]
     if since is None:
-        return _read(run, wanted, stamp, fields)
+        return read_table(run, wanted, stamp, fields)
     # From before that moment on: a stamp is made a little earlier than it is written.
     recent: dict[str, Any] = {"last_modified_at": {"$gte": since - SLACK}}
     if known:
         recent = {"$or": [recent, {"_id": {"$in": [ObjectId(id_) for id_ in known]}}]}
-    changed = _read(run, wanted, stamp, fields, recent)
+    changed = read_table(run, wanted, stamp, fields, recent)
     kept = table if not len(changed.ids) else _taken(table, np.flatnonzero(~np.isin(table.ids, changed.ids)))
     if len(kept.ids) + len(changed.ids) != stamp[0]:
-        return _read(run, wanted, stamp, fields)
+        return read_table(run, wanted, stamp, fields)
     return _joined(kept, changed)
 
 
@@ -308,7 +245,7 @@ def _joined(old: Table, new: Table) -> Table:
     return _taken(joined, np.argsort(joined.ids, kind="stable"))
 
 
-def _with_given(table: Table, run: Run, field: str) -> Table:
+def with_given(table: Table, run: Run, field: str) -> Table:
     """Adds a label field."""
     found = read_column(run, f"{field}.label")
     index: dict[Any, int] = {label: place for place, label in enumerate(table.labels)}

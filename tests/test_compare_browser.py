@@ -129,7 +129,7 @@ class Compare:
     def a_cell(self, at):
         """A cell off the diagonal of the heatmap with a number in it: the number, and where it is."""
         texts = self.plot(at).locator(".annotation text")
-        boxes = [(texts.nth(i).inner_text(), texts.nth(i).bounding_box()) for i in range(texts.count())]
+        boxes = [(texts.nth(i).text_content(), texts.nth(i).bounding_box()) for i in range(texts.count())]
         number, box = min(((int(words), box) for words, box in boxes), key=lambda one: one[0])
         return number, (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 

@@ -199,9 +199,7 @@ def measure(name: str) -> dict[str, Any]:
     foo.get_operator(PANEL)  # the App's server has loaded the plugin when it has started
     dataset = fo.load_dataset(name)
     panel = Panel(name)
-    panel.send("frame", "on_load")
-    panel.send("open", "on_change_view")  # the App says so as soon as the frame is there
-    panel.seconds["open"] += panel.seconds["frame"]
+    panel.send("open", "on_load")
     panel.send("view again", "on_change_view")
     panel.send("disagreements", "show", part="disagreements")
     panel.send("view narrowed", "on_change_view")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fiftyone.operators import types
-
 from ..lgca_plugin.dataset.overview import Overview
 from ..lgca_plugin.dataset.runs import DONE
 from .compare_lists import add_misleading, add_suspects
 from .compare_screen import NO_LABELS, Screen
 from .compare_sections import add_accuracy, add_agreement, add_flow, add_margins
-from .panel_parts import button, card, choice, empty_state, page, row, samples_word, text
+from .compare_view import Narrowing
+from .panel_parts import bar, button, card, choice, dock, empty_state, page, row, samples_word, text
 
 DECISIONS = (
     ("accepted", "Accept suggestion", "The suggested class is right: it goes to the field of corrected labels"),
@@ -39,23 +38,28 @@ def layout(panel: Any, screen: Screen, mine: dict[str, Any], selected: int) -> A
     """
     root, body = page()
     obstacle = screen.situation.obstacle
-    if screen.situation.keys and screen.situation.run is not None:
+    if screen.situation.keys:
         _add_head(panel, body, screen)
     if obstacle is not None:
         call = getattr(panel, obstacle.method) if obstacle.method else None
         empty_state(body, obstacle.title, obstacle.sentence, action=obstacle.action, on_click=call)
         return root
-    _add_narrowing(panel, body, screen)
-    _add_status(panel, body, screen)
-    of = screen.overview
+    of, narrowed = screen.overview, screen.situation.base.narrowed
     if of is None:
-        body.view("loading", types.LoadingView(text="Reading the samples", variant="spinner"))
-        text(body, "reading", "Reading the predictions of all samples for the first time.", muted=True)
         return root
+    decides = of.triaged and selected > 0
+    if narrowed or decides:
+        docked = dock(body, "dock")
+        if narrowed:
+            _add_narrowing(panel, docked, narrowed, of)
+        if decides:
+            _add_selection(panel, docked, mine, selected)
+    _add_status(panel, body, screen)
     if not of.predicted.any():
         _add_nothing(panel, body, screen, of)
         return root
-    _add_selection(panel, body, of, mine, selected)
+    if of.triaged and not decides:
+        _add_selection(panel, body, mine, selected)
     _add_figures(panel, body, screen, of)
     add_agreement(panel, body, screen, of)
     add_accuracy(panel, body, screen, of)
@@ -81,13 +85,10 @@ def _add_head(panel: Any, body: Any, screen: Screen) -> None:
     button(actions, "refresh", "Read again", panel.refresh, title="Read all samples anew from the database")
 
 
-def _add_narrowing(panel: Any, body: Any, screen: Screen) -> None:
+def _add_narrowing(panel: Any, body: Any, narrowed: Narrowing, of: Overview) -> None:
     """Says what the panel shows in the grid, with the way back."""
-    base, of = screen.situation.base, screen.overview
-    if base.narrowed is None or of is None:
-        return
-    line = row(body, "narrowing", padding="6px 10px", borderRadius="4px", backgroundColor="background.level2")
-    text(line, "sentence", base.narrowed.sentence, bold=True, flex="1 1 200px")
+    line = bar(body, "narrowing")
+    text(line, "sentence", narrowed.sentence, bold=True, flex="1 1 200px")
     label = f"Back to your view ({of.total:,} {samples_word(of.total)})"
     button(line, "back", label, panel.back, main=True, title="Show your own view again, as it was")
 
@@ -99,7 +100,7 @@ def _add_status(panel: Any, body: Any, screen: Screen) -> None:
     if status in (DONE, None):
         return
     done, total = summary.get("predicted", 0), summary.get("total", 0)
-    line = row(body, "status", padding="6px 10px", borderRadius="4px", backgroundColor="background.level2")
+    line = bar(body, "status")
     words = f"This run is not finished ({status}): {done:,} of {total:,} images are predicted."
     if not total:
         words = f"This run is not finished ({status})."
@@ -119,13 +120,9 @@ def _add_nothing(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
     empty_state(body, "No predictions here", sentence, action="Classify zero-shot", on_click=panel.classify)
 
 
-def _add_selection(panel: Any, body: Any, of: Overview, mine: dict[str, Any], selected: int) -> None:
+def _add_selection(panel: Any, body: Any, mine: dict[str, Any], selected: int) -> None:
     """Adds the queue's decisions, which act on the samples that are selected in the grid."""
-    if not of.triaged:
-        return
-    line = row(
-        body, "decisions", gap="6px", padding="6px 10px", borderRadius="4px", backgroundColor="background.level2"
-    )
+    line = bar(body, "decisions")
     words = f"{selected:,} {samples_word(selected)} selected" if selected else "Select samples in the grid to decide"
     text(line, "count", words, bold=bool(selected), muted=not selected, title="Decisions act on the selected samples")
     for value, label, title in DECISIONS:

@@ -16,7 +16,7 @@ from ..lgca_plugin.dataset.queue import Triage
 from ..lgca_plugin.errors import LgcaError
 from . import queue_source as source
 from .compare_layout import layout
-from .compare_screen import Choices, Screen, loading_screen, read_screen
+from .compare_screen import Choices, Screen, read_screen
 from .compare_view import narrow, restore
 from .panel_parts import operator_uri
 
@@ -48,12 +48,8 @@ class ComparePanel(foo.Panel):
         return layout(self, self._screen, self._mine, len(ctx.selected))
 
     def on_load(self, ctx: Any) -> None:
-        """Opens the panel: at once, for the App says next what the view is, and everything is read then."""
-        loading = loading_screen(ctx, self._chosen(ctx))
-        if loading is None:
-            self._look(ctx)
-        else:
-            self._screen, self._mine = loading, self._remembered(ctx)
+        """Reads everything when the panel opens; meanwhile the App shows that it is loading."""
+        self._look(ctx)
 
     def on_change_view(self, ctx: Any) -> None:
         """Follows the view; the App also says so several times when the panel has opened."""

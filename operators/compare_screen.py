@@ -10,7 +10,6 @@ from typing import Any
 
 from ..lgca_plugin.compare_figures import agreement_picture, flow_picture, margin_picture
 from ..lgca_plugin.dataset.overview import Overview, overview, shown_name
-from ..lgca_plugin.dataset.overview_memory import is_in_memory
 from ..lgca_plugin.dataset.overview_parts import pattern_words
 from ..lgca_plugin.dataset.overview_rows import SampleRow, sample_rows
 from ..lgca_plugin.dataset.overview_table import NONE
@@ -56,7 +55,7 @@ class Screen:
 
     Attributes:
         situation: run, view and what may be in the way
-        overview: the figures; None where something is in the way, and while they are being read
+        overview: the figures; None where something is in the way
         label_fields: the fields to choose from
         labels: the one that is chosen, or :data:`NO_LABELS`
         a: the method whose answers turn into
@@ -86,14 +85,6 @@ class Screen:
     def run(self) -> Any:
         """The run."""
         return self.situation.run
-
-
-def loading_screen(ctx: Any, choices: Choices) -> Screen | None:
-    """Gives what is shown while a run's samples are read for the first time; None where they have been read before."""
-    found = situation(ctx, choices.run)
-    if found.obstacle or found.run is None or is_in_memory(found.run):
-        return None
-    return Screen(found, None, [], NO_LABELS, "", "", {}, [], [], 0, "", choices)
 
 
 def read_screen(ctx: Any, choices: Choices, *, changed: tuple[str, ...] = (), again: bool = False) -> Screen:

@@ -18,6 +18,7 @@ from ..lgca_plugin.errors import LgcaError
 from .outlook import UNREADABLE
 
 PLUGIN = "@lgca/zero-shot"
+BAR_COLOUR = "var(--fo-palette-background-level2)"
 SMALL, NORMAL, LARGE = "0.8rem", "0.95rem", "1.35rem"
 
 
@@ -75,7 +76,7 @@ def page(*, gap: int = 2) -> tuple[Any, Any]:
         the property that ``render`` returns, and the object to add to
     """
     root = types.Object()
-    style = {"sx": {"padding": "8px 14px 32px 8px", "boxSizing": "border-box", "width": "100%", "overflowX": "hidden"}}
+    style = {"sx": {"padding": "8px 14px 32px 8px", "boxSizing": "border-box", "width": "100%", "overflowX": "clip"}}
     inner = root.v_stack("page", gap=gap, componentsProps={"container": style})
     return types.Property(root), inner
 
@@ -84,6 +85,18 @@ def row(parent: Any, name: str, *, gap: str = "8px", align: str = "center", **st
     """Adds things side by side, which go on in the next line where they don't fit; give them :func:`aside`."""
     sx = {"display": "flex", "flexDirection": "row", "flexWrap": "wrap", "gap": gap, "alignItems": align, **style}
     return parent.h_stack(name, componentsProps={"grid": {"sx": sx}})
+
+
+def dock(parent: Any, name: str) -> Any:
+    """Adds a place for what stays in sight, whatever is scrolled to."""
+    return column(parent, name, gap="4px", width="100%", position="sticky", top=0, zIndex=10)
+
+
+def bar(parent: Any, name: str) -> Any:
+    """Adds a :func:`row` that stands out."""
+    grid = {"display": "flex", "flexWrap": "wrap", "gap": "6px", "alignItems": "center", "padding": "6px 10px"}
+    grid |= {"borderRadius": "4px", "backgroundColor": BAR_COLOUR}
+    return parent.h_stack(name, componentsProps={"grid": {"sx": grid}, "item": {"sx": {"maxHeight": "none"}}})
 
 
 def column(parent: Any, name: str, *, gap: str = "0px", title: str | None = None, **style: Any) -> Any:

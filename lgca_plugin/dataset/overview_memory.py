@@ -62,12 +62,6 @@ def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str
     return table
 
 
-def is_in_memory(run: Run) -> bool:
-    """Tells whether a run's table has been read before, so that asking for it takes no time worth mentioning."""
-    with _lock:
-        return _key(run, wanted_of(run, run.dataset.get_field_schema())) in _tables
-
-
 def forget_tables() -> None:
     """Lets go of all tables."""
     with _lock:

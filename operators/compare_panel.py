@@ -128,13 +128,13 @@ class ComparePanel(foo.Panel):
 
     def show_point(self, ctx: Any) -> None:
         """Shows the sample of a point."""
-        self._show(ctx, lambda of: parts.chosen(of, [str(ctx.params.get("id"))], "of the picture"))
+        self._show(ctx, lambda of: parts.chosen(of, [str(ctx.params.get("id"))], "that you have clicked on"))
 
     def show_points(self, ctx: Any) -> None:
         """Shows the samples of the points that somebody has drawn around; the App also says so where there are none."""
         ids = [point["id"] for point in ctx.params.get("data") or () if point.get("id")]
         if ids:
-            self._show(ctx, lambda of: parts.chosen(of, ids, "of the picture"))
+            self._show(ctx, lambda of: parts.chosen(of, ids, "that you have drawn around"))
         else:
             self._look(ctx)
 

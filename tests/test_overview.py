@@ -271,7 +271,13 @@ def test_table__that_follows_is_that_which_is_read_anew(run):
     triaged(run, random_triage(40))
     table_of(run, "labels")
     Triage.of(run).decide(run.dataset.skip(5).limit(9), "bad image", by="me")
-    add(run, random_rows(5, seed=2))
+    sample = run.dataset.skip(20).first()  # with words that were not there before, in an order of their own
+    sample["zs_case"] = "a new case"
+    sample["zs_clip"] = fo.Classification(label="emu", margin=0.5)
+    sample["labels"] = fo.Classification(label="rhea")
+    sample["zs_suggestion"] = fo.Classification(label="ibis", confidence=0.9)
+    sample.save()
+    add(run, [*random_rows(5, seed=2), {"answers": ["owl", "emu", "tern"], "truth": "ibis"}])
     followed = table_of(run, "labels")
     forget_tables()
     anew = table_of(run, "labels")

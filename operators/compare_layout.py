@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..lgca_plugin.dataset.overview import Overview
+from ..lgca_plugin.dataset.overview_parts import NAMED
 from ..lgca_plugin.dataset.runs import DONE
 from .compare_lists import add_misleading, add_suspects
 from .compare_screen import NO_LABELS, Screen
@@ -88,7 +89,8 @@ def _add_head(panel: Any, body: Any, screen: Screen) -> None:
 def _add_narrowing(panel: Any, body: Any, narrowed: Narrowing, of: Overview) -> None:
     """Says what the panel shows in the grid, with the way back."""
     line = bar(body, "narrowing")
-    text(line, "sentence", narrowed.sentence, bold=True, flex="1 1 200px")
+    now = NAMED[narrowed.part](of).sentence if narrowed.part in NAMED else narrowed.sentence  # decisions change it
+    text(line, "sentence", now, bold=True, flex="1 1 200px")
     label = f"Back to your view ({of.total:,} {samples_word(of.total)})"
     button(line, "back", label, panel.back, main=True, title="Show your own view again, as it was")
 

@@ -107,7 +107,7 @@ def _add_row(panel: Any, line: Any, name: str, sample: SampleRow) -> None:
         sure = "" if sample.confidence is None else f" ({sample.confidence:.0%})"
         about = "The given label, the suggested class, and how sure the calibrated methods are of it"
         text(words, "first", f"{sample.given or '?'} → {sample.suggested}{sure}", bold=True, title=about)
-        quality = "" if sample.quality is None else f"quality {sample.quality:.2f}  ·  "
+        quality = "" if sample.quality is None else f"quality {sample.quality:.3f}  ·  "
         answers = quality + answers
     text(words, "second", answers, size=SMALL)
     given = f"label: {sample.given}  ·  " if name == "misleading" and sample.given else ""

@@ -107,14 +107,7 @@ class ComparePanel(foo.Panel):
         elif name == "sample":
             self._show(ctx, lambda of: parts.chosen(of, [params["id"]], "of the list"))
         else:
-            found = {
-                "failures": parts.failures,
-                "without_result": parts.without_result,
-                "disagreements": parts.disagreements,
-                "misleading_cases": parts.misleading_cases,
-                "open_suspects": parts.open_suspects,
-            }
-            self._show(ctx, found[str(name)])
+            self._show(ctx, parts.NAMED[str(name)], part=str(name))
 
     def show_bar(self, ctx: Any) -> None:
         """Shows the samples of a bar."""
@@ -222,6 +215,8 @@ class ComparePanel(foo.Panel):
         """Brings the screen up to date, and sends what has changed."""
         mine = dict(FRESH) if fresh else self._remembered(ctx)
         screen = read_screen(ctx, chosen or Choices(**mine["chosen"]), changed=changed, again=again)
+        if screen.choices.run != mine["chosen"].get("run"):
+            mine |= {"action": None, "undo": None}  # it was another run's
         mine |= {"chosen": asdict(screen.choices), **remember}
         if screen.overview is not None and mine["drawn"] != screen.key:
             _send(ctx, screen)
@@ -229,21 +224,21 @@ class ComparePanel(foo.Panel):
         self._screen, self._mine = screen, mine
         _remember(ctx, screen, mine)
 
-    def _show(self, ctx: Any, choose: Any) -> None:
+    def _show(self, ctx: Any, choose: Any, *, part: str | None = None) -> None:
         """Narrows the grid to a part of the user's view."""
         self._look(ctx)
         of, base = self._screen.overview, self._screen.situation.base
         if of is None:
             return
         try:
-            part = choose(of)
+            found = choose(of)
         except LgcaError as error:
             ctx.ops.notify(str(error), variant="error")
             return
-        if not part.count:
-            ctx.ops.notify(f"There are no samples {part.words}", variant="info")
+        if not found.count:
+            ctx.ops.notify(f"There are no samples {found.words}", variant="info")
             return
-        narrow(ctx, base, part.stages, part.sentence)
+        narrow(ctx, base, found.stages, found.sentence, part)
 
     def _act(self, ctx: Any, act: Any, ids: list[str]) -> None:
         """Decides or takes back, tells what was done, and shows it."""

@@ -27,11 +27,13 @@ class Narrowing:
     """What the panel shows of the user's view.
 
     Attributes:
-        sentence: says so
+        sentence: said so when it was shown
+        part: which of the parts that can be named; None for another
         saved: name of the saved view that the user's view is
     """
 
     sentence: str
+    part: str | None
     saved: str | None
 
 
@@ -87,19 +89,21 @@ def base_of(ctx: Any) -> Base:
     )
 
 
-def narrow(ctx: Any, base: Base, stages: list[Any], sentence: str) -> None:
+def narrow(ctx: Any, base: Base, stages: list[Any], sentence: str, part: str | None = None) -> None:
     """Has the App show a part of the user's view."""
     saved = base.saved if base.narrowed is None else base.narrowed.saved
     plain = [stage._serialize(include_uuid=False) for stage in stages]  # noqa: SLF001
     own = json.loads(json_util.dumps(plain))
-    marks = [f"{MARK}{json.dumps([at, sentence, saved])}" for at in range(len(own))]  # every stage has an id of its own
+    marks = [
+        f"{MARK}{json.dumps([at, sentence, part, saved])}" for at in range(len(own))
+    ]  # every stage has an id of its own
     own = [{**stage, "_uuid": mark} for stage, mark in zip(own, marks, strict=True)]
     ctx.trigger("set_view", {"view": [*base.stages, *own]})
 
 
 def _read_mark(mark: str) -> Narrowing:
-    _, sentence, saved = json.loads(mark.removeprefix(MARK))
-    return Narrowing(sentence, saved)
+    _, sentence, part, saved = json.loads(mark.removeprefix(MARK))
+    return Narrowing(sentence, part, saved)
 
 
 def restore(ctx: Any, base: Base) -> None:

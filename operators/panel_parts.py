@@ -89,7 +89,9 @@ def row(parent: Any, name: str, *, gap: str = "8px", align: str = "center", **st
 
 def dock(parent: Any, name: str) -> Any:
     """Adds a place for what stays in sight, whatever is scrolled to."""
-    return column(parent, name, gap="4px", width="100%", position="sticky", top=0, zIndex=10)
+    return column(
+        parent, name, gap="4px", width="100%", position="sticky", top=0, zIndex=10, backgroundColor=BAR_COLOUR
+    )
 
 
 def bar(parent: Any, name: str) -> Any:

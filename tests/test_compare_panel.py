@@ -258,7 +258,10 @@ def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
         listed = panel.texts[panel.texts.index("Suspected label errors") :]
         assert sum(f"decided: {value}" in text for text in listed) == 2
         assert f"Show the {len(suspects) - 2} undecided" in panel.buttons()
-    panel.press("Undo “skipped” on 2")
+    panel.press(f"Show the {len(suspects) - 2} undecided")
+    assert any(text.startswith(f"Showing {len(suspects) - 2} samples") for text in panel.texts)
+    panel.press("Undo “skipped” on 2")  # before, something else was decided about them
+    assert any(text.startswith(f"Showing {len(suspects) - 2} samples") for text in panel.texts)
     assert {row.decision.value for row in triage.decisions()} == {"bad image"}
     assert not any(label.startswith("Undo") for label in panel.buttons())
 

@@ -163,6 +163,16 @@ def open_suspects(of: Overview) -> Part:
     return Part(found.words, found.places, [*found.stages, SortBy(triage_field(key, QUALITY))])
 
 
+NAMED = {
+    "failures": failures,
+    "without_result": without_result,
+    "disagreements": disagreements,
+    "misleading_cases": misleading_cases,
+    "open_suspects": open_suspects,
+}
+"""The parts that nothing has to be said about."""
+
+
 def chosen(of: Overview, ids: Sequence[str], words: str) -> Part:
     """Samples by their ids; those that the overview does not have are left out."""
     from bson import ObjectId

@@ -89,7 +89,13 @@ def base_of(ctx: Any) -> Base:
     )
 
 
-def narrow(ctx: Any, base: Base, stages: list[Any], sentence: str, part: str | None = None) -> None:
+def narrow(
+    ctx: Any,
+    base: Base,
+    stages: list[Any],
+    sentence: str,
+    part: str | None = None,
+) -> None:
     """Has the App show a part of the user's view."""
     saved = base.saved if base.narrowed is None else base.narrowed.saved
     plain = [stage._serialize(include_uuid=False) for stage in stages]  # noqa: SLF001

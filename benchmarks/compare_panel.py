@@ -166,7 +166,7 @@ class Panel:
         self.data: dict[str, Any] = {}
         self.seconds: dict[str, float] = {}
 
-    def send(self, name: str, method: str, **params: Any) -> None:
+    def send(self, name: str, method: str, /, **params: Any) -> None:
         """Sends an event and notes how long the answer took, as JSON ready to be sent."""
         import fiftyone.operators as foo
         from fiftyone.operators.executor import ExecutionContext, Executor
@@ -226,7 +226,7 @@ def measure(name: str) -> dict[str, Any]:
     panel.send("selection", "on_change_selected")
     panel.send("first decision", "decide", decision="label right")  # copies all labels to the corrected ones
     panel.send("read after it", "on_change_view")
-    time.sleep(6)  # until that copy is not among what has just changed
+    time.sleep(11)  # until that copy is not among what has just changed
     panel.send("decision", "decide", decision="bad image")
     panel.send("undo", "undo")
     panel.send("read again", "refresh")
@@ -248,11 +248,13 @@ def measure_in_browser(name: str, log: Path) -> dict[str, float]:
         page.locator("[data-cy=new-panel-btn]").first.click()
         option = page.locator("[data-cy=new-panel-option-lgca_compare]").first
         option.wait_for()
+        page.wait_for_timeout(15_000)  # until the App has counted what its sidebar shows
         started = time.perf_counter()
         option.click()
         page.locator(".scatterlayer .trace").first.wait_for(state="attached")
         opened = time.perf_counter() - started
         page.get_by_role("button", name="Only CLIP differs").click(trial=True)
+        page.wait_for_timeout(5_000)
         started = time.perf_counter()
         page.get_by_role("button", name="Only CLIP differs").click()
         page.get_by_text("Showing").first.wait_for()

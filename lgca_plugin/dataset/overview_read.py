@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,14 @@ LARGE = 10_000
 
 
 def read_stamp(run: Run) -> tuple[Any, ...]:
-    """Asks the database's catalogue and the index of modification times: neither reads samples."""
+    """Tells how many samples there are, when one was modified last, and when that was asked.
+
+    It asks the database's catalogue and the index of modification times: neither reads samples.
+    """
+    now = datetime.now(timezone.utc).replace(tzinfo=None)  # as FiftyOne stamps its samples
     samples = run.dataset._sample_collection  # noqa: SLF001
     newest = samples.find_one({}, {"last_modified_at": True, "_id": False}, sort=[("last_modified_at", -1)])
-    return samples.estimated_document_count(), (newest or {}).get("last_modified_at")
+    return samples.estimated_document_count(), (newest or {}).get("last_modified_at"), now
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DECISIONS = tuple(decision.value for decision in Decision)
 NONE = -1
-SLACK = timedelta(seconds=5)
+SLACK = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Table:
 
     Attributes:
         version: tells this table from any other, in whatever process
-        stamp: of the samples as they were read: their number, and when one was modified last
+        stamp: of the samples as they were read: their number, when one was modified last, and when that was asked
         ids: ``[n]`` sample ids, 12 bytes each
         labels: the run's classes, then whatever else stands in the columns
         classes: how many of ``labels`` are classes of the run
@@ -210,14 +210,13 @@ def brought_up_to_date(table: Table, run: Run, wanted: Wanted, stamp: tuple[Any,
     """Reads the samples that were modified or added since; all of them where some were deleted."""
     from bson import ObjectId
 
-    if stamp == table.stamp and not known:
+    if stamp[:2] == table.stamp[:2] and not known:
         return table
     fields = list(table.given)
-    since = table.stamp[1]
-    if since is None:
+    if table.stamp[1] is None:
         return read_table(run, wanted, stamp, fields)
-    # From before that moment on: a stamp is made a little earlier than it is written.
-    recent: dict[str, Any] = {"last_modified_at": {"$gte": since - SLACK}}
+    # From before that moment on: a stamp is made earlier than it is written, by a clock that may be a little behind.
+    recent: dict[str, Any] = {"last_modified_at": {"$gte": table.stamp[2] - SLACK}}
     if known:
         recent = {"$or": [recent, {"_id": {"$in": [ObjectId(id_) for id_ in known]}}]}
     changed = read_table(run, wanted, stamp, fields, recent)

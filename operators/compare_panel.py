@@ -193,7 +193,7 @@ class ComparePanel(foo.Panel):
         ctx.prompt(operator_uri(name), params=params, on_success=self.refresh)
 
     def _remembered(self, ctx: Any) -> dict[str, Any]:
-        return {**FRESH, **(ctx.panel.state.get("mine") or {})}
+        return {name: ctx.panel_state.get(name, value) for name, value in FRESH.items()}
 
     def _chosen(self, ctx: Any) -> Choices:
         return Choices(**self._remembered(ctx)["chosen"])
@@ -258,21 +258,24 @@ class ComparePanel(foo.Panel):
 
 
 def _remember(ctx: Any, screen: Screen, mine: dict[str, Any]) -> None:
-    """Writes the panel's state anew, as small as it is, where the App's is another.
+    """Writes into the panel's state what is another than the App's.
 
-    Only then: the App takes every write for a change of what surrounds the panel, and sends the events of a changed
-    view once more. And anew, for the App mixes its copy with the state whenever something is chosen from a list.
+    Only that: the App takes every write for a change of what surrounds the panel, and sends the events of a changed
+    view once more; and an event may come with a state that another has changed meanwhile. The state is written anew
+    where the App has mixed its data into it, as it does whenever something is chosen from a list.
     """
-    chosen = screen.choices
+    chosen, before = screen.choices, ctx.panel_state
     page = {
         "head": {"run_field": {"run": chosen.run}, "labels_field": {"labels": screen.labels}},
         "pair": {"a_field": {"a": chosen.a}, "b_field": {"b": chosen.b}},
     }
-    state = {"mine": dict(mine), "page": page}
-    if ctx.panel_state != state:
+    state = {**mine, "page": page}
+    if set(before) - set(state) or set(before.get("page") or {}) - set(page):
         ctx.ops.set_panel_state(state)
-        ctx.panel_state.clear()
-        ctx.panel_state.update(state)
+    elif changed := {name: value for name, value in state.items() if name not in before or before[name] != value}:
+        ctx.ops.patch_panel_state(changed)
+    before.clear()
+    before.update(state)
 
 
 def _send(ctx: Any, screen: Screen) -> None:

@@ -60,6 +60,8 @@ class PanelSession:
     def _do(self, name, params):
         if name == "set_panel_state":
             self.state = params["state"]
+        elif name == "patch_panel_state":
+            self.state |= params["state"]
         elif name == "patch_panel_data":
             self.data |= params["data"]
         elif name == "show_panel_output":

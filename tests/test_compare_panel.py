@@ -219,6 +219,17 @@ def test_panel__choices_change_what_is_compared(panel):
     assert sum(part["label"].endswith(" wrong") for part in panel.parts("Button")) == 3
 
 
+def test_panel__an_event_with_an_old_state_forgets_nothing(panel, run):
+    panel.selected = run.dataset.limit(1).values("id")
+    old = json.loads(json.dumps(panel.state))
+    panel.send("on_change_selected")
+    panel.press("Skip")
+    now, panel.state = panel.state, old  # sent before the answer to the decision was there
+    sent = panel.send("on_change_view")
+    assert not any("action" in message["params"].get("state", {}) for message in sent)
+    assert now["action"] is not None
+
+
 def test_panel__drops_the_pictures_that_the_app_mixes_into_its_state(panel):
     panel.state = {**panel.state, "page": {**panel.state["page"], "flow": panel.data["page.flow"]}, "more": [1] * 5000}
     panel.send("pick_labels", value="-")
@@ -383,7 +394,7 @@ def test_panel__stands_a_run_that_is_deleted_while_it_is_open(panel, run):
     ):
         panel.selected = run.dataset.limit(1).values("id")
         panel.send(method, **params)
-        assert panel.state["mine"]["chosen"]["run"] == "older"
+        assert panel.state["chosen"]["run"] == "older"
     other.delete()
     panel.send("on_change_view")
     assert panel.texts[0] == "No zero-shot run yet"
@@ -424,7 +435,7 @@ def test_panel__starts_anew_with_another_dataset(panel):
     add(other, [{"answers": ["a", "b", "a"], "truth": "a"}] * 3)
     panel.dataset = other.dataset
     panel.send("on_change_dataset")
-    assert panel.state["mine"]["chosen"] == {
+    assert panel.state["chosen"] == {
         "run": "there", "labels": "truth", "a": "clip", "b": "lgca", "misleading": 0, "suspects": 0
     }  # fmt: skip
     fo.delete_dataset(other.dataset.name)

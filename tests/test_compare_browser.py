@@ -114,6 +114,8 @@ class Compare:
     def click_at(self, find):
         """Clicks into a plot, at the place that ``find`` gives, once the plot says what is there."""
         hover = self.page.locator(".js-plotly-plot .hoverlayer .hovertext").first
+        self.page.mouse.move(5, 5)
+        hover.wait_for(state="detached")
         while not hover.is_visible():  # what is clicked on is what the pointer was found to be on
             point = find()
             self.page.mouse.move(point[0] - 2, point[1] - 1)
@@ -241,7 +243,6 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     app.screenshot("compare_flow")
     compare.click_at(lambda: compare.a_cell(1)[1])
     assert compare.shown("CLIP says")[1] == compare.a_cell(1)[0]
-    page.mouse.move(5, 5)
     compare.click_at(lambda: compare.a_point(2))
     assert compare.shown("that you have clicked on")[1] == 1
     area = compare.area(2)

@@ -1,6 +1,8 @@
 """The plugin's operators: forms and execution for the App. All the work is done by ``lgca_plugin``."""
 
 from .classify import Classify
+from .compare import OpenCompare
+from .compare_panel import ComparePanel
 from .decide import Decide, ExportDecisions, UndoDecision
 from .describe import DescribeClasses
 from .evaluate import Evaluate
@@ -20,4 +22,7 @@ OPERATORS = (
     Evaluate,
     DescribeClasses,
     DeleteRun,
+    OpenCompare,
 )
+
+PANELS = (ComparePanel,)

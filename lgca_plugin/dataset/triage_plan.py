@@ -91,14 +91,14 @@ def check_triage(
     return TriageRequest(
         run=run,
         ground_truth=field,
-        compared=_compared(run, methods),
+        compared=compared_methods(run, methods),
         judging=tuple(method for method in run.config.methods if method.name not in CONTROLS) or run.config.methods,
         corrected_field=corrected,
         warnings=tuple(warnings),
     )
 
 
-def _compared(run: Run, methods: Sequence[str] | None) -> tuple[Method, Method, Method]:
+def compared_methods(run: Run, methods: Sequence[str] | None = None) -> tuple[Method, Method, Method]:
     """Finds the method of each role: the one that was named, or the published one, or the first that is no control."""
     own = {method.name: method for method in run.config.methods}
     for name in methods or ():

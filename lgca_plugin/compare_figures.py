@@ -1,0 +1,247 @@
+"""Pictures of how methods compare: who agrees, which classes turn into which, and how sure each of them is.
+
+Plain numbers and texts in, the parts of a Plotly figure out: ``plotly.graph_objects.Figure(**parts)`` shows them in a
+notebook, FiftyOne's panels take ``parts["data"]`` and ``parts["layout"]`` as they are, without loading Plotly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from .figure_page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme, escape_html, wrap
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Parts = dict[str, Any]
+
+BAR_ROW: Final = 30  # pixels
+CELL: Final = 26
+LONGEST: Final = 16  # letters of a class on an axis
+LETTER: Final = 6.4  # pixels, of the small font
+HOVER_WIDTH: Final = 320
+NARROW: Final = 380  # the width of a plot in the narrowest panel
+LEGEND_ROW: Final = 19
+COLOURS: Final = ("#2f8fd0", "#dd7a12", "#1f9e77", "#c2569b", "#b39b00", "#7a6fd0", "#d0493f", "#4aa3a3")
+"""Of the cases, in between light and dark, and apart for colour-blind eyes as far as eight can be."""
+
+
+def agreement_picture(rows: Sequence[tuple[str, int]], *, theme: Theme = "app") -> Parts:
+    """Draws on how many samples who agrees with whom, a bar each.
+
+    Args:
+        rows: what the methods have in common, and the number of samples; the first is that all agree
+        theme: colours for a light page, a dark one, or FiftyOne's App
+
+    Returns:
+        ``data`` with one trace, whose point i is row i, and ``layout``
+    """
+    palette = PALETTES[theme]
+    total = sum(count for _, count in rows)
+    shares = [count / total if total else 0.0 for _, count in rows]
+    colours = [
+        palette.grey if at == 0 else palette.orange if at == len(rows) - 1 else palette.blue for at in range(len(rows))
+    ]
+    texts = [f"{count:,} ({share_text(share)})" for (_, count), share in zip(rows, shares, strict=True)]
+    trace = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [count for _, count in rows],
+        "y": list(range(len(rows))),
+        "ids": [str(at) for at in range(len(rows))],
+        "width": 0.72,
+        "marker": {"color": colours},
+        "text": texts,
+        "textposition": "outside",
+        "cliponaxis": False,
+        "textfont": {"size": SMALL_FONT + 1},
+        "hoverinfo": "text",
+        "hovertext": [
+            f"{escape_html(name)}: {text} of the samples that all of them have classified"
+            for (name, _), text in zip(rows, texts, strict=True)
+        ],
+    }
+    layout = _layout(
+        BAR_ROW * len(rows) + 8, left=int(LETTER * max(len(name) for name, _ in rows)) + 22, right=8, top=0
+    )
+    longest = max(count for _, count in rows) or 1
+    layout["xaxis"] |= {"visible": False, "range": [0, 1.45 * longest]}
+    layout["yaxis"] |= {
+        "range": [len(rows) - 0.5, -0.5],
+        "tickvals": list(range(len(rows))),
+        "ticktext": [escape_html(name) for name, _ in rows],
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def flow_picture(
+    names: Sequence[str], counts: NDArray[np.int64], *, methods: tuple[str, str], theme: Theme = "app"
+) -> Parts:
+    """Draws what the answers of one method become under another: a cell for each two classes.
+
+    Args:
+        names: classes of the rows and columns, the same for both; the last may stand for all others
+        counts: ``[k, k]`` samples by the answer of the one (row) and the other (column)
+        methods: shown names of the two
+        theme: colours for a light page, a dark one, or FiftyOne's App
+
+    Returns:
+        ``data`` with one trace, a heatmap whose point ``[i, j]`` is the cell, and ``layout``. Agreement is grey,
+        disagreement blue, both the stronger the more samples
+    """
+    palette, k = PALETTES[theme], len(names)
+    diagonal = np.eye(k, dtype=bool)
+    most_alike = int(counts[diagonal].max(initial=0)) or 1
+    most_apart = int(counts[~diagonal].max(initial=0)) or 1
+    shade = np.where(diagonal, -np.sqrt(counts / most_alike), np.sqrt(counts / most_apart))
+    short = [escape_html(shortened(name)) for name in names]
+    says = [[wrap(f"{method} says {name}", HOVER_WIDTH) for name in names] for method in methods]
+    hover = [
+        [
+            f"{says[0][i]}<br>{says[1][j]}<br>{counts[i, j]:,} {'sample' if counts[i, j] == 1 else 'samples'}"
+            for j in range(k)
+        ]
+        for i in range(k)
+    ]
+    trace = {
+        "type": "heatmap",
+        "x": list(range(k)),
+        "y": list(range(k)),
+        "z": np.round(shade, 4).tolist(),
+        "zmin": -1,
+        "zmax": 1,
+        "colorscale": [[0, _see_through(palette.grey, 0.5)], [0.5, CLEAR], [1, _see_through(palette.blue, 0.75)]],
+        "showscale": False,
+        "xgap": 1,
+        "ygap": 1,
+        "hoverinfo": "text",
+        "hovertext": hover,
+    }
+    longest = max(len(name) for name in short)
+    room = int(LETTER * longest) + 12
+    layout = _layout(CELL * k + room + 52, left=room + 18, right=6, top=room + 20, bottom=4)
+    ticks = {"tickvals": list(range(k)), "ticktext": short, "showgrid": False, "range": [-0.5, k - 0.5]}
+    title = {"font": {"size": SMALL_FONT + 1}, "standoff": 4}
+    layout["xaxis"] |= ticks | {"side": "top", "tickangle": -90, "title": {**title, "text": f"{methods[1]} says"}}
+    layout["yaxis"] |= ticks | {"range": [k - 0.5, -0.5], "title": {**title, "text": f"{methods[0]} says"}}
+    # Annotations, for the heatmap's own texts don't take the colour of the page's text.
+    layout["annotations"] = [
+        {"x": int(j), "y": int(i), "text": f"{counts[i, j]:,}", "showarrow": False, "font": {"size": 10}}
+        for i, j in zip(*np.nonzero(counts), strict=True)
+    ]
+    return {"data": [trace], "layout": layout}
+
+
+def margin_picture(
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    groups: Sequence[tuple[str, NDArray[np.integer]]],
+    *,
+    ids: Sequence[str],
+    hover: Sequence[str],
+    methods: tuple[str, str],
+    theme: Theme = "app",
+) -> Parts:
+    """Draws how sure two methods are of the same samples: a point each.
+
+    Args:
+        x: ``[n]`` margins of the one method
+        y: ``[n]`` margins of the other
+        groups: name of a group of samples and their places; the first is drawn in grey, behind the others
+        ids: ``[n]`` what identifies the points
+        hover: ``[n]`` texts, which are escaped here
+        methods: shown names of the two
+        theme: colours for a light page, a dark one, or FiftyOne's App
+
+    Returns:
+        ``data`` with a trace for each group, whose ``ids`` are those of its points, and ``layout``
+    """
+    palette = PALETTES[theme]
+    traces = []
+    for at, (name, places) in enumerate(groups):
+        grey = at == 0
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": escape_html(name),
+                "x": np.round(x[places], 5).tolist(),
+                "y": np.round(y[places], 5).tolist(),
+                "ids": [ids[place] for place in places.tolist()],
+                "marker": {
+                    "size": 5 if grey else 7,
+                    "color": palette.grey if grey else COLOURS[(at - 1) % len(COLOURS)],
+                    "opacity": 0.5 if grey else 0.85,
+                },
+                "hoverinfo": "text",
+                "hovertext": ["<br>".join(map(escape_html, hover[place].split("\n"))) for place in places.tolist()],
+            }
+        )
+    entry = LETTER * max(len(name) for name, _ in groups) + 44
+    legend = LEGEND_ROW * -(-len(groups) // max(1, int(NARROW // entry)))
+    layout = _layout(370 + legend, left=56, right=10, top=30, bottom=58 + legend)
+    title = {"font": {"size": SMALL_FONT + 1}, "standoff": 6}
+    for axis, method in (("xaxis", methods[0]), ("yaxis", methods[1])):
+        layout[axis] |= {
+            "showgrid": True,
+            "gridcolor": _see_through(palette.grey, 0.25),
+            "fixedrange": False,
+            "rangemode": "tozero",
+            "title": {**title, "text": f"margin of {method}"},
+        }
+    layout |= {
+        "showlegend": True,
+        "dragmode": "lasso",
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 0,
+            "yref": "container",
+            "yanchor": "bottom",
+            "bgcolor": CLEAR,
+            "font": {"size": SMALL_FONT},
+            "itemsizing": "constant",
+        },
+        "modebar": {"bgcolor": CLEAR, "color": palette.muted, "activecolor": palette.blue},
+    }
+    return {"data": traces, "layout": layout}
+
+
+def shortened(name: str, longest: int = LONGEST) -> str:
+    """Cuts a text that is too long, in its middle, where names differ least."""
+    if len(name) <= longest:
+        return name
+    end = longest // 3
+    return f"{name[: longest - end - 1].rstrip()}…{name[-end:].lstrip()}"
+
+
+def share_text(share: float) -> str:
+    """Writes a share as a percentage; one that is tiny is not written as nothing."""
+    return "0%" if share == 0 else f"{share:.1%}" if share >= 0.0005 else "<0.1%"
+
+
+def _layout(height: int, *, left: int, right: int, top: int, bottom: int = 8) -> dict[str, Any]:
+    axis: dict[str, Any] = {"showgrid": False, "zeroline": False, "automargin": False, "fixedrange": True}
+    axis |= {"ticks": "", "tickfont": {"size": SMALL_FONT}}
+    return {
+        "height": height,
+        "autosize": True,
+        "margin": {"l": left, "r": right, "t": top, "b": bottom, "pad": 0},
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "font": {"family": FAMILY, "size": SMALL_FONT + 1},
+        "hoverlabel": {"bgcolor": "#303030", "bordercolor": "#808080", "align": "left", "font": {"color": "#ffffff"}},
+        "showlegend": False,
+        "dragmode": False,
+        "xaxis": dict(axis),
+        "yaxis": dict(axis),
+    }
+
+
+def _see_through(colour: str, opacity: float) -> str:
+    red, green, blue = bytes.fromhex(colour[1:])
+    return f"rgba({red},{green},{blue},{opacity})"

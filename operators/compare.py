@@ -1,0 +1,37 @@
+"""``lgca_open_compare``: opens the panel that compares methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ..lgca_plugin.dataset.runs import list_runs
+from .compare_panel import LABEL, NAME
+
+
+class OpenCompare(foo.Operator):
+    """Opens the panel beside the grid."""
+
+    @property
+    def config(self) -> Any:
+        """What the operator browser shows, and how it is executed."""
+        return foo.OperatorConfig(
+            name="lgca_open_compare",
+            label=LABEL,
+            description="Agreement, accuracy, misleading crops and suspected label errors of a run, beside the grid",
+            risk_level=types.RiskLevel.LOW,
+            view_target=False,
+        )
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """Puts a button above the grid once there is a run."""
+        if ctx.dataset is None or not list_runs(ctx.dataset):
+            return None
+        place = types.Places.SAMPLES_GRID_SECONDARY_ACTIONS
+        return types.Placement(place, types.Button(label=LABEL, icon="balance", prompt=False))
+
+    def execute(self, ctx: Any) -> None:
+        """Opens it."""
+        ctx.ops.open_panel(NAME, layout="horizontal", is_active=True)

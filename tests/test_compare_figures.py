@@ -1,0 +1,77 @@
+"""The pictures of the panel that compares methods: what they show, and that Plotly takes them."""
+
+import json
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from lgca_plugin.compare_figures import agreement_picture, flow_picture, margin_picture, share_text, shortened
+
+LONG = "a class whose name is so long that no axis has room for it, $x^2$ <b>bold</b>"
+
+
+def texts(parts):
+    return json.dumps(go.Figure(**parts).to_plotly_json(), default=str)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "app"])
+def test_pictures__are_figures_with_nothing_that_plotly_reads_as_markup(theme):
+    counts = np.array([[3, 1], [0, 2]])
+    groups = [(LONG, np.array([0])), ("case", np.array([1]))]
+    made = [
+        agreement_picture([(LONG, 3), ("Only CLIP differs", 1)], theme=theme),
+        flow_picture(["tern", LONG], counts, methods=("CLIP", "LGCA"), theme=theme),
+        margin_picture(
+            np.array([0.1, 0.2]),
+            np.array([0.3, 0.4]),
+            groups,
+            ids=["1", "2"],
+            hover=[LONG, "b"],
+            methods=("CLIP", "LGCA"),
+            theme=theme,
+        ),
+    ]
+    for parts in made:
+        assert "<b>" not in texts(parts)
+        assert "$x" not in texts(parts)
+
+
+def test_agreement__bars_are_the_counts_with_their_shares():
+    parts = agreement_picture([("All agree", 800), ("Only CLIP differs", 199), ("All differ", 1)])
+    (trace,) = parts["data"]
+    assert trace["x"] == [800, 199, 1]
+    assert trace["text"] == ["800 (80.0%)", "199 (19.9%)", "1 (0.1%)"]
+    assert parts["layout"]["yaxis"]["ticktext"] == ["All agree", "Only CLIP differs", "All differ"]
+    assert agreement_picture([("All agree", 0), ("All differ", 0)])["data"][0]["text"] == ["0 (0%)", "0 (0%)"]
+
+
+def test_flow__tells_agreement_from_disagreement_and_writes_every_count_that_is_not_zero():
+    counts = np.array([[50, 4, 0], [1, 30, 0], [0, 0, 0]])
+    parts = flow_picture(["tern", "swan", LONG], counts, methods=("CLIP", "LGCA"))
+    (trace,) = parts["data"]
+    shade = np.array(trace["z"])
+    assert shade[0, 0] == -1 and shade[0, 1] == 1  # the most of each
+    assert (np.sign(shade) == np.sign(counts) * np.where(np.eye(3, dtype=bool), -1, 1)).all()
+    notes = {(note["y"], note["x"]): note["text"] for note in parts["layout"]["annotations"]}
+    assert notes == {(0, 0): "50", (0, 1): "4", (1, 0): "1", (1, 1): "30"}
+    assert trace["hovertext"][0][1] == "CLIP says tern<br>LGCA says swan<br>4 samples"
+    assert trace["hovertext"][1][0].endswith("1 sample")
+    assert all(len(name) <= 40 for name in parts["layout"]["xaxis"]["ticktext"])
+
+
+def test_margins__every_point_is_where_its_sample_says_and_carries_its_id():
+    x, y = np.array([0.1, 0.2, 0.3]), np.array([0.3, 0.2, 0.1])
+    groups = [("all right", np.array([2])), ("nobody right", np.array([0, 1]))]
+    parts = margin_picture(x, y, groups, ids=["a", "b", "c"], hover=["p\nq", "r", "s"], methods=("CLIP", "WCA"))
+    first, second = parts["data"]
+    assert (first["ids"], first["x"], first["y"]) == (["c"], [0.3], [0.1])
+    assert (second["ids"], second["x"], second["y"]) == (["a", "b"], [0.1, 0.2], [0.3, 0.2])
+    assert second["hovertext"] == ["p<br>q", "r"]
+    assert parts["layout"]["dragmode"] == "lasso"
+
+
+def test_texts__are_as_short_and_as_exact_as_they_are_meant_to_be():
+    assert shortened("tern") == "tern"
+    assert shortened("a class with a very long name indeed", 16) == "a class wi…ndeed"
+    assert [share_text(share) for share in (0, 0.0001, 0.0005, 0.5, 1)] == ["0%", "<0.1%", "0.1%", "50.0%", "100.0%"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import os
 import warnings
 from collections import deque
@@ -99,15 +100,36 @@ def decode_pixels(data: bytes) -> NDArray[np.uint8]:
     Raises:
         ImageError: if there is no usable image; the message is the reason
     """
+    return np.array(open_upright(data))
+
+
+def open_upright(data: bytes, *, longest: float | None = None, any_shape: bool = False) -> Image.Image:
+    """Decodes the bytes of an image file to an RGB picture, in the orientation that a viewer shows.
+
+    Args:
+        data: the file's bytes
+        longest: longer side in pixels that is enough: a larger JPEG is decoded at a half, a quarter or an eighth of its
+            size, which is quick, as long as that is not less; other formats come whole. None: all come whole
+        any_shape: take pictures that are too small or too narrow for crops, too
+
+    Returns:
+        the picture, mode RGB
+
+    Raises:
+        ImageError: if there is no usable image; the message is the reason
+    """
     from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about tags and sizes; what matters is raised
             with Image.open(io.BytesIO(data)) as opened:
-                _check_size(*opened.size)
+                _check_size(*opened.size, any_shape=any_shape)
+                if longest is not None:
+                    share = min(1.0, longest / max(opened.size))
+                    opened.draft(None, tuple(math.ceil(side * share) for side in opened.size))
                 opened.load()
-                return np.array(_to_rgb(_upright(opened)))
+                return _to_rgb(_upright(opened))
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -196,10 +218,12 @@ def _read(path: str | os.PathLike[str]) -> bytes:
         raise ImageError(f"the file can't be read: {_first_sentence(error)}") from error
 
 
-def _check_size(width: int, height: int) -> None:
+def _check_size(width: int, height: int, *, any_shape: bool) -> None:
     shown = f"the image is {width} x {height} pixels"
     if width * height > MAX_PIXELS:
         raise ImageError(f"{shown}, more than {MAX_PIXELS // 1_000_000} million")
+    if any_shape:
+        return
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"{shown}; a crop needs sides of at least {MIN_SIDE}")
     if max(width, height) > MAX_ASPECT * min(width, height):

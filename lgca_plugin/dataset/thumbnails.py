@@ -1,0 +1,82 @@
+"""Small pictures of images and of boxes in them, as data URIs that fit into a table, a panel or a figure."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+from ..decode import open_upright, read_bytes
+from ..errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from PIL import Image
+
+Box = tuple[float, float, float, float]
+
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
+QUALITY = 88
+"""Of the JPEGs: edges in a crop of a hundred pixels stay clean."""
+
+
+def thumbnail_uri(path: str, *, box: Box | None = None, side: int = 96) -> str | None:
+    """Gives a small picture of an image, or of a box in it.
+
+    Args:
+        path: the image file
+        box: relative ``(x, y, width, height)`` in the orientation that a viewer shows, as on the samples; None takes
+            the whole image
+        side: the longer side of the picture, in pixels
+
+    Returns:
+        a JPEG as a data URI; None where the file is missing or can't be read as an image
+    """
+    box = WHOLE if box is None else box
+    try:
+        image = open_upright(read_bytes(path), longest=enough_for([box], side), any_shape=True)
+    except ImageError:
+        return None
+    return jpeg_uri(cut(image, box, side))
+
+
+def enough_for(boxes: Iterable[Box], side: int) -> float:
+    """Gives the longer side, in pixels, that an image needs so that boxes have twice the pixels of their pictures.
+
+    Twice, for a JPEG that was decoded at a part of its size is a little soft.
+    """
+    return 2 * side / max(1e-6, min(min(box[2:]) for box in boxes))
+
+
+def cut(image: Image.Image, box: Box, side: int) -> Image.Image:
+    """Cuts a box out of an image and scales it.
+
+    Args:
+        image: an RGB image
+        box: relative ``(x, y, width, height)``; what lies outside of the image is left out
+        side: the longer side of the result, in pixels
+
+    Returns:
+        the picture, in the box's proportions
+    """
+    from PIL import Image as Images
+
+    left, right = _inside(box[0] * image.width, (box[0] + box[2]) * image.width, image.width)
+    top, bottom = _inside(box[1] * image.height, (box[1] + box[3]) * image.height, image.height)
+    scale = side / max(right - left, bottom - top)
+    size = (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale)))
+    return image.resize(size, Images.Resampling.LANCZOS, box=(left, top, right, bottom), reducing_gap=3.0)
+
+
+def jpeg_uri(image: Image.Image) -> str:
+    """Gives a picture as a data URI."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+def _inside(start: float, end: float, size: int) -> tuple[float, float]:
+    """Keeps an interval inside an image, at least a pixel wide."""
+    start = min(max(start, 0.0), size - 1.0)
+    return start, min(max(end, start + 1.0), float(size))

@@ -1,0 +1,188 @@
+"""What the panels share: the runs to choose from, what is shown where there is nothing yet, and parts of the layout.
+
+FiftyOne's stacks give every child the whole width; ``componentsProps`` reaches the elements that its components are
+made of, which is the way to set things side by side, to keep them inside the panel, and to explain them on hovering.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fiftyone.operators import types
+
+from ..lgca_plugin.dataset.run import Run
+from ..lgca_plugin.dataset.runs import list_runs, load_run
+from ..lgca_plugin.errors import LgcaError
+from .outlook import UNREADABLE
+
+PLUGIN = "@lgca/zero-shot"
+SMALL, NORMAL, LARGE = "0.8rem", "0.95rem", "1.35rem"
+
+
+@dataclass(frozen=True)
+class KnownRun:
+    """A run of a dataset, as far as its record can be read.
+
+    Attributes:
+        key: its key
+        run: the run; None where another release wrote a record that this one can't read
+        problem: a sentence that says so
+    """
+
+    key: str
+    run: Run | None
+    problem: str | None = None
+
+
+def known_run(dataset: Any, key: str) -> KnownRun:
+    """Loads a run, or says why it can't be read."""
+    try:
+        return KnownRun(key, load_run(dataset, key))
+    except LgcaError as error:
+        return KnownRun(key, None, str(error))
+    except UNREADABLE:
+        return KnownRun(key, None, f"The record of run {key!r} can't be read by this release.")
+
+
+def run_keys(dataset: Any) -> list[str]:
+    """Lists the keys of a dataset's runs, the latest first."""
+    return list(reversed(list_runs(dataset))) if dataset is not None else []
+
+
+def pick_run(dataset: Any, keys: list[str], wanted: str | None) -> KnownRun | None:
+    """Gives the run that is wanted, else the latest that can be read, else the latest; None if there is none."""
+    if wanted in keys:
+        return known_run(dataset, wanted)
+    found = [known_run(dataset, key) for key in keys[:1]]
+    for key in keys[1:]:
+        if found[-1].run is not None:
+            break
+        found.append(known_run(dataset, key))
+    return next((one for one in found if one.run is not None), found[0] if found else None)
+
+
+def operator_uri(name: str) -> str:
+    """Gives the address of one of the plugin's operators."""
+    return f"{PLUGIN}/{name}"
+
+
+def page(*, gap: int = 2) -> tuple[Any, Any]:
+    """Makes a panel's page, with some room at its edges and nothing that sticks out of it.
+
+    Returns:
+        the property that ``render`` returns, and the object to add to
+    """
+    root = types.Object()
+    style = {"sx": {"padding": "8px 14px 32px 8px", "boxSizing": "border-box", "width": "100%", "overflowX": "hidden"}}
+    inner = root.v_stack("page", gap=gap, componentsProps={"container": style})
+    return types.Property(root), inner
+
+
+def row(parent: Any, name: str, *, gap: str = "8px", align: str = "center", **style: Any) -> Any:
+    """Adds things side by side, which go on in the next line where they don't fit; give them :func:`aside`."""
+    sx = {"display": "flex", "flexDirection": "row", "flexWrap": "wrap", "gap": gap, "alignItems": align, **style}
+    return parent.h_stack(name, componentsProps={"grid": {"sx": sx}})
+
+
+def column(parent: Any, name: str, *, gap: str = "0px", title: str | None = None, **style: Any) -> Any:
+    """Adds things below each other, as one thing of a :func:`row`."""
+    sx = {"display": "flex", "flexDirection": "column", "gap": gap}
+    return parent.v_stack(name, componentsProps=aside(title=title, **style) | {"grid": {"sx": sx}})
+
+
+def aside(*, title: str | None = None, **style: Any) -> dict[str, Any]:
+    """Gives the ``componentsProps`` of one thing of a :func:`row`: as wide as it needs, explained on hovering."""
+    sx = {"width": "auto", "maxWidth": "100%", "maxHeight": "none", "minWidth": 0, **style}
+    return {"item": {"sx": sx}, "container": {"title": title} if title else {}}
+
+
+def text(
+    parent: Any,
+    name: str,
+    words: str,
+    *,
+    size: str = NORMAL,
+    muted: bool = False,
+    bold: bool = False,
+    title: str | None = None,
+    **style: Any,
+) -> None:
+    """Adds plain text, which is never read as markup, in the theme's colour.
+
+    Args:
+        parent: where to
+        name: its name among the parent's parts
+        words: the text
+        size: font size
+        muted: less prominent
+        bold: more prominent
+        title: what is shown on hovering: what a number means
+        **style: of the item
+    """
+    parts = aside(title=title, **style)
+    parts["text"] = {"sx": {"overflowWrap": "anywhere", "fontWeight": 600 if bold else 400, "lineHeight": 1.35}}
+    color = "text.secondary" if muted else "text.primary"
+    parent.view(
+        name, types.TextView(title=words, padding="0", font_size=size, color=color, componentsProps=parts, space=None)
+    )
+
+
+def heading(parent: Any, name: str, words: str, explained: str | None = None) -> None:
+    """Adds the heading of a section, and a sentence about it."""
+    text(parent, name, words, size="1.1rem", bold=True, width="100%", pt="10px")
+    if explained:
+        text(parent, f"{name}_about", explained, size=SMALL, muted=True, width="100%")
+
+
+def button(
+    parent: Any,
+    name: str,
+    label: str,
+    on_click: Callable[..., Any] | str,
+    *,
+    title: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    icon: str | None = None,
+    disabled: bool = False,
+    main: bool = False,
+    **style: Any,
+) -> None:
+    """Adds a button, with what it does on hovering.
+
+    Args:
+        parent: where to
+        name: its name among the parent's parts
+        label: what stands on it
+        on_click: a method of the panel
+        title: what it does, or why it can't be used
+        params: for the method
+        icon: a material icon
+        disabled: whether it can't be used
+        main: whether it stands out
+        **style: of the item
+    """
+    look = {"minWidth": 0, "padding": "2px 10px", "textAlign": "left", "overflowWrap": "anywhere"}
+    props = aside(**style) | {"button": {"sx": look}}
+    parent.btn(
+        name,
+        label=label,
+        on_click=on_click,
+        title=title,
+        params=dict(params or {}),
+        icon=icon,
+        disabled=disabled,
+        variant="contained" if main else "outlined",
+        componentsProps=props,
+    )
+
+
+def empty_state(
+    parent: Any, title: str, sentence: str, *, action: str | None = None, on_click: Callable[..., Any] | None = None
+) -> None:
+    """Shows that there is nothing to show: a heading, one sentence, and one button that helps."""
+    text(parent, "empty_title", title, size=LARGE, bold=True, width="100%", pt="24px")
+    text(parent, "empty_text", sentence, muted=True, width="100%")
+    if action and on_click:
+        button(parent, "empty_action", action, on_click, main=True, title=sentence)

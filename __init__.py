@@ -7,12 +7,12 @@ from typing import Any
 
 
 def register(p: Any) -> None:
-    """Registers the plugin's operators.
+    """Registers the plugin's operators and panels.
 
     Args:
         p: the ``fiftyone.plugins.context.PluginContext`` to register on
     """
-    from .operators import OPERATORS
+    from .operators import OPERATORS, PANELS
 
-    for operator in OPERATORS:
+    for operator in (*OPERATORS, *PANELS):
         p.register(operator)

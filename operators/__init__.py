@@ -1,9 +1,10 @@
-"""The plugin's operators: forms and execution for the App. All the work is done by ``lgca_plugin``."""
+"""The plugin's operators and panels: forms and layout for the App. All the work is done by ``lgca_plugin``."""
 
 from .classify import Classify
 from .decide import Decide, ExportDecisions, UndoDecision
 from .describe import DescribeClasses
 from .evaluate import Evaluate
+from .evidence_panel import EvidencePanel
 from .rescore import Rescore
 from .runs import DeleteRun
 from .suggest import SuggestSettings
@@ -21,3 +22,5 @@ OPERATORS = (
     DescribeClasses,
     DeleteRun,
 )
+
+PANELS = (EvidencePanel,)

@@ -1,0 +1,109 @@
+"""The film strip of a sample: its evidence from the store, its pictures from its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..decode import content_hash, open_upright, read_bytes
+from ..errors import ConfigError, ImageError
+from ..evidence_figures import film_strip
+from ..kept import Kept
+from ..method.strip import CHAINS, strip
+from .target import Target
+from .thumbnails import WHOLE, cut, enough_for, jpeg_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import plotly.graph_objects as go
+
+    from ..figure_page import Theme
+    from ..method.account import Evidence
+    from ..method.strip import Strip
+    from .run import Run
+    from .thumbnails import Box
+
+SIDE, WHOLE_SIDE = 160, 480
+"""Longer sides of the pictures of frames and of the whole image, in pixels: sharp on screens of fine pixels, too."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of an image and of regions of it.
+
+    Attributes:
+        regions: region to data URI
+        whole: data URI of the whole image
+        size_hw: height and width, in any unit
+        content_hash: hash of the file's bytes
+    """
+
+    regions: Mapping[int, str]
+    whole: str
+    size_hw: tuple[int, int]
+    content_hash: str
+
+
+PICTURES: Kept[Pictures] = Kept(24)
+"""Of the images seen last: some 200 KB each."""
+
+
+def pictures_of(path: str, boxes: Mapping[int, Box]) -> Pictures:
+    """Cuts regions out of an image file; kept in memory for as long as the file is the same.
+
+    Args:
+        path: the image file
+        boxes: region to its relative ``(x, y, width, height)`` in the orientation that a viewer shows
+
+    Raises:
+        ImageError: if there is no such file, or it can't be read as an image; the message is the reason
+    """
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError) as error:
+        raise ImageError("the file does not exist") from error
+    key = (path, found.st_mtime_ns, found.st_size, tuple(boxes.items()))
+    return PICTURES.get(key, lambda: _cut_out(path, boxes))
+
+
+def _cut_out(path: str, boxes: Mapping[int, Box]) -> Pictures:
+    data = read_bytes(path)
+    longest = max(enough_for([WHOLE], WHOLE_SIDE), enough_for(boxes.values(), SIDE) if boxes else 0)
+    image = open_upright(data, longest=longest, any_shape=True)
+    return Pictures(
+        regions={region: jpeg_uri(cut(image, box, SIDE)) for region, box in boxes.items()},
+        whole=jpeg_uri(cut(image, WHOLE, WHOLE_SIDE)),
+        size_hw=(image.height, image.width),
+        content_hash=content_hash(data),
+    )
+
+
+def strip_boxes(shown: Strip) -> dict[int, Box]:
+    """Lists the boxes of a strip's frames by region."""
+    return {frame.region: frame.box for chain in shown.chains for frame in chain.frames}
+
+
+def film_strip_of(
+    run: Run,
+    evidence: Evidence,
+    *,
+    method: str | None = None,
+    a: str | None = None,
+    b: str | None = None,
+    chains: int = CHAINS,
+    out: Iterable[int] = (),
+    theme: Theme = "light",
+    min_width: int = 640,
+) -> go.Figure:
+    """Draws what :meth:`lgca_plugin.Run.film_strip` says, of evidence that is there already."""
+    shown = strip(evidence, method=method, a=a, b=b, chains=chains, out=out)
+    stored = Target.whole(run.dataset).stored([evidence.sample_id], ["filepath"])
+    try:
+        found = pictures_of(str(stored[evidence.sample_id][0]), strip_boxes(shown))
+    except ImageError as error:
+        raise ConfigError(f"there are no pictures of sample {evidence.sample_id!r}: {error}") from error
+    return film_strip(
+        shown, found.regions, image=found.whole, image_size_hw=found.size_hw, theme=theme, min_width=min_width
+    )

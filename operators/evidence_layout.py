@@ -1,0 +1,310 @@
+"""How the evidence panel is laid out. What it shows comes from :mod:`.evidence_scene`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fiftyone.operators import types
+
+from ..lgca_plugin.dataset.open_sample import kept_description_votes
+from ..lgca_plugin.errors import LgcaError
+from ..lgca_plugin.evidence_figures import film_strip, signed_text
+from ..lgca_plugin.evidence_map import region_map
+from ..lgca_plugin.method.strip import CHAINS
+from ..lgca_plugin.method.telling import Answer, answers, method_name, told
+from .evidence_scene import Asked, Scene
+from .outlook import UNREADABLE
+from .panel_parts import SMALL, aside, button, column, empty_state, heading, row, text
+
+WIDTH = 430
+"""Pixels: as wide as the panel is beside the image in a window of 1280 pixels."""
+
+ABOUT = {
+    "confidence": "Confidence: the softmax probability of the label among the run's classes, to rank images by within "
+    "one method",
+    "margin": "Margin: the score of the best class minus that of the second best; scores are cosine similarities",
+    "stability": "Stability: the share of 200 bootstrap draws of the crops in which the method keeps its label; 100% "
+    "means that the label owes nothing to the luck of the crops",
+    "lead": "Lead: the score of the first rival minus that of the second under this method; negative where the second "
+    "leads",
+    "without": "The lead with the regions taken out; the weights of the others are renormalized",
+}
+PLOT = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
+DECISIONS = (
+    ("label right", "Label is right", "The given label is right; it stays as it is"),
+    ("bad crop", "Bad crop", "A region misled the method; the given label stands"),
+    ("bad image", "Bad image", "The image can't be judged, or does not belong here"),
+    ("skipped", "Skip", "Leave it for later, or for somebody else"),
+)
+
+
+def add_page(page: Any, scene: Scene, asked: Asked, panel: Any) -> None:
+    """Adds all there is to show."""
+    add_choices(page, scene, panel)
+    for at, note in enumerate(scene.notes):
+        page.view(f"note_{at}", types.AlertView(severity="warning", label=note, componentsProps={"container": NOTE}))
+    if scene.trouble is not None:
+        action = scene.trouble.action
+        empty_state(page, scene.trouble.title, scene.trouble.sentence, action=action, on_click=panel.help_out)
+        return
+    add_answers(page, scene)
+    add_decision(page, scene, panel)
+    columns = row(page, "columns", align="flex-start", gap="0px 24px")
+    left = column(columns, "left", flex=f"1 1 {WIDTH - 20}px", width="100%", maxWidth="660px")
+    right = column(columns, "right", flex=f"1 1 {WIDTH - 20}px", width="100%", maxWidth="760px")
+    if scene.strip is not None and scene.names is not None:
+        add_strip(left, scene, asked, panel)
+        add_what_if(right, scene, panel)
+        add_map(right, scene, panel)
+    if scene.evidence is not None and scene.names is not None:
+        add_descriptions(right, scene)
+
+
+NOTE = {"sx": {"width": "100%", "boxSizing": "border-box", "padding": "0 10px", "overflowWrap": "anywhere"}}
+
+
+def add_choices(page: Any, scene: Scene, panel: Any) -> None:
+    """Adds the file's name, and the run to choose where there are several."""
+    top = row(page, "top", gap="4px 14px")
+    if len(scene.keys) > 1:
+        choose(top, "run", "Run", [(key, key) for key in scene.keys], panel.pick_run, "Whose evidence is shown")
+    if scene.sample is not None:
+        name = scene.sample.filepath.replace("\\", "/").rpartition("/")[2]
+        text(top, "file", name, size=SMALL, muted=True, title=scene.sample.filepath)
+
+
+def add_answers(page: Any, scene: Scene) -> None:
+    """Adds what each method says, in a table and in sentences."""
+    sample, evidence = scene.sample, scene.evidence
+    if evidence is not None:
+        for at, sentence in enumerate(told(evidence)):
+            text(page, f"told_{at}", sentence, bold=at == 0, width="100%")
+    table = types.TableView(size="small", componentsProps=TABLE)
+    for key, label in (("method", "Method"), ("label", "Says"), ("confidence", "Confidence"), ("margin", "Margin")):
+        table.add_column(key, label=label)
+    if evidence is not None:
+        table.add_column("stability", label="Stability")
+    rows = []
+    for at, (method, said) in enumerate(sample.said.items()):
+        shown = {
+            "method": method_name(method),
+            "label": said.label,
+            "confidence": percent(said.confidence),
+            "margin": "\u2013" if said.margin is None else f"{said.margin:.4f}",
+        }
+        if evidence is not None and method in evidence.stability:
+            shown["stability"] = percent(evidence.stability[method])
+        rows.append(shown)
+        for key in shown:
+            if key in ABOUT:
+                table.add_tooltip(at, key, ABOUT[key])
+    page.list("answers", types.Object(), default=rows, view=table)
+    facts = row(page, "facts", gap="2px 16px")
+    for key, words, title in _facts(sample):
+        text(facts, key, words, size=SMALL, title=title)
+
+
+TABLE = {
+    "container": {"sx": {"width": "100%", "overflowX": "auto"}},
+    "tableContainer": {"sx": {"maxWidth": "100%"}},
+    "table": {"sx": {"& th, & td": {"padding": "3px 8px", "overflowWrap": "anywhere"}}},
+}
+
+
+def _facts(sample: Any) -> list[tuple[str, str, str]]:
+    facts = []
+    if sample.given is not None:
+        facts.append(("given", f"Given label: {sample.given}", "The label that the sample came with"))
+    if sample.suggested is not None:
+        sure = f" ({percent(sample.suggested_confidence)})" if sample.suggested_confidence is not None else ""
+        facts.append(
+            (
+                "suggested",
+                f"Suggested: {sample.suggested}{sure}",
+                "What triage takes for the right label, and how sure it is",
+            )
+        )
+    if sample.quality is not None:
+        about = "How likely the given label is right, as triage sees it; low is suspicious"
+        facts.append(("quality", f"Label quality: {percent(sample.quality)}", about))
+    if sample.case is not None:
+        facts.append(
+            ("case", f"Case: {sample.case}", "Who disagrees with whom, and who is right where a label is known")
+        )
+    if sample.decision is not None:
+        what = f"{sample.decision} as {sample.corrected}" if sample.corrected else sample.decision
+        facts.append(
+            ("decision", f"Decided: {what}, by {sample.decided_by}", "The decision that stands on this sample")
+        )
+    return facts
+
+
+def add_decision(page: Any, scene: Scene, panel: Any) -> None:
+    """Adds the buttons with which a curator decides about the sample."""
+    results = scene.run.results
+    buttons = row(page, "decide", gap="6px")
+    if not (results.get("triage") or results.get("decided")):
+        text(buttons, "why", "To decide about labels, triage the run first.", size=SMALL, muted=True)
+        button(buttons, "triage", "Triage this run", panel.open_triage, title="Sorts the samples by what needs a look")
+        return
+    suggested = scene.sample.suggested
+    if suggested is not None:
+        about = f"Take “{suggested}” for the right label; the given label stays, this goes to a field of its own"
+        button(buttons, "accept", f"Accept “{suggested}”", panel.accept, title=about, main=True)
+    for decision, label, about in DECISIONS:
+        if decision != "label right" or scene.sample.given is not None:
+            name = decision.replace(" ", "_")
+            button(buttons, name, label, panel.decide, title=about, params={"decision": decision})
+    button(buttons, "another", "Another label …", panel.open_decide, title="Name the right class, or leave a note")
+    if scene.sample.decision is not None:
+        button(
+            buttons, "undo", "Undo", panel.undo, icon="undo", title="Take back the decision that stands on this sample"
+        )
+    page.bool(
+        "go_on",
+        label="Then open the next suspect",
+        view=types.SwitchView(componentsProps=aside()),
+        on_change=panel.set_go_on,
+    )
+
+
+def add_strip(page: Any, scene: Scene, asked: Asked, panel: Any) -> None:
+    """Adds the film strip, and what it is about."""
+    shown = scene.strip
+    heading(page, "strip_title", "How crops grow", "Click a picture to take it out and see what the methods say then.")
+    if scene.evidence is not None:
+        classes = [(name, name) for name in scene.evidence.classes]
+        rival = row(page, "rivals", gap="8px", align="flex-end")
+        about = "Weights and contributions are about the lead of the first class over the second"
+        choose(rival, "first", "First rival (blue)", classes, panel.pick_first, about)
+        choose(rival, "second", "Second rival (orange)", classes, panel.pick_second, about)
+        if len(scene.methods) > 1:
+            methods = [(name, method_name(name)) for name in scene.methods]
+            choose(rival, "method", "Weights of", methods, panel.pick_method, "The method whose weights are shown")
+    found = scene.pictures
+    figure = film_strip(
+        shown,
+        {} if found is None else found.regions,
+        image=None if found is None else found.whole,
+        image_size_hw=(1, 1) if found is None else found.size_hw,
+        theme="app",
+        min_width=WIDTH,
+    )
+    plot(page, "strip", figure, panel.click_frame if scene.evidence is not None else None)
+    if shown.n_chains > min(CHAINS, len(shown.chains)):
+        label = "Show fewer crops" if asked.everything else f"Show all {shown.n_chains} crops"
+        button(
+            page, "everything", label, panel.show_everything, title="The crops that misled or matter most come first"
+        )
+
+
+def add_what_if(page: Any, scene: Scene, panel: Any) -> None:
+    """Adds what the methods say without the regions that are taken out."""
+    evidence = scene.evidence
+    if evidence is None:
+        return
+    first, second = scene.names
+    heading(page, "what_if_title", "What if?", "Take regions out: the others share their weight.")
+    buttons = row(page, "what_if", gap="6px", align="flex-end")
+    misleading = int(evidence.misleading.sum())
+    if misleading:
+        label = f"Take out all {misleading} misleading crops" if misleading > 1 else "Take out the misleading crop"
+        gone = bool(evidence.misleading[list(scene.out)].sum() == misleading)
+        about = "They vote for WCA's label and pull WCA there, where LGCA says another"
+        button(buttons, "misleading", label, panel.take_misleading, title=about, disabled=gone)
+    if evidence.case is not None:
+        size = evidence.case.size
+        label = f"Take out the {size} that {'does' if size == 1 else 'do'} it"
+        about = "The fewest crops without which WCA says what LGCA says"
+        button(buttons, "fewest", label, panel.take_fewest, title=about)
+    regions = [
+        (str(frame.region), _region_name(chain, frame)) for chain in scene.strip.chains for frame in chain.frames
+    ]
+    choose(
+        buttons, "region", "Take out or put back", regions, panel.toggle_region, "The same as a click on its picture"
+    )
+    if scene.out:
+        button(buttons, "reset", "Put all back", panel.put_back, icon="restart_alt", title="All regions count again")
+    table = types.TableView(size="small", componentsProps=TABLE)
+    out = len(scene.out)
+    for key, label in (
+        ("method", "Method"),
+        ("before", f"Lead of {first}"),
+        ("after", f"Without {out} {'region' if out == 1 else 'regions'}"),
+        ("says", "Says then"),
+    ):
+        if out or key in ("method", "before"):
+            table.add_column(key, label=label)
+    before = answers(evidence.verdicts, first, second)
+    after = answers(evidence.without(scene.out), first, second)
+    rows = []
+    for at, (was, now) in enumerate(zip(before, after, strict=True)):
+        rows.append(_what_if_row(was, now))
+        table.add_tooltip(at, "before", ABOUT["lead"])
+        if out:
+            table.add_tooltip(at, "after", ABOUT["without"])
+    page.list("leads", types.Object(), default=rows, view=table)
+
+
+def _what_if_row(was: Answer, now: Answer) -> dict[str, str]:
+    says = "no answer: nothing is left" if now.label is None else now.label
+    return {
+        "method": method_name(was.method),
+        "before": signed_text(was.lead),
+        "after": signed_text(now.lead),
+        "says": says if now.label == was.label else f"{says} (was {was.label})",
+    }
+
+
+def _region_name(chain: Any, frame: Any) -> str:
+    grown = f", grown {frame.step} {'time' if frame.step == 1 else 'times'}" if frame.step else ""
+    return f"Crop {chain.number + 1}{grown}: {frame.vote}{' (out)' if frame.out else ''}"
+
+
+def add_map(page: Any, scene: Scene, panel: Any) -> None:
+    """Adds the picture of the whole image with the boxes."""
+    if scene.pictures is None:
+        return
+    heading(page, "map_title", "Where they are", "The boxes of these crops and of what they grew into.")
+    figure = region_map(scene.strip, scene.pictures.whole, scene.pictures.size_hw, theme="app", min_width=WIDTH)
+    plot(page, "map", figure, panel.click_frame if scene.evidence is not None else None)
+
+
+def add_descriptions(page: Any, scene: Scene) -> None:
+    """Adds which descriptions speak for which of the rivals."""
+    try:
+        figure = kept_description_votes(scene.run, scene.sample, *scene.names, min_width=WIDTH)
+    except (LgcaError, *UNREADABLE) as error:
+        text(page, "descriptions_why", f"No descriptions to show: {error}", size=SMALL, muted=True, width="100%")
+        return
+    plot(page, "descriptions", figure, None)
+
+
+def plot(page: Any, name: str, figure: Any, on_click: Any) -> None:
+    """Adds a Plotly figure at its own height."""
+    drawn = figure.to_plotly_json()
+    page.plot(
+        name,
+        data=list(drawn["data"]),
+        layout=drawn["layout"],
+        config=PLOT,
+        height=drawn["layout"]["height"],
+        on_click=on_click,
+        componentsProps=aside(width="100%"),
+    )
+
+
+def choose(parent: Any, name: str, label: str, choices: list[tuple[str, str]], on_change: Any, about: str) -> None:
+    """Adds a list to choose from; what is chosen is in the panel's state."""
+    field = column(parent, f"{name}_field", title=about, width="132px", gap="2px")
+    text(field, "label", label, size=SMALL, muted=True)
+    view = types.DropdownView(compact=True, label=label)
+    for value, shown in choices:
+        view.add_choice(value, label=shown)
+    field.enum(name, view.values(), view=view, on_change=on_change)
+
+
+def percent(value: float | None) -> str:
+    """Writes a share as a percentage."""
+    return "\u2013" if value is None or math.isnan(value) else f"{value:.1%}"

@@ -58,14 +58,35 @@ def film_strip(
     Raises:
         ValueError: if ``theme`` or ``min_width`` is out of range
     """
+    import plotly.graph_objects as go
+
+    options = {"image": image, "image_size_hw": image_size_hw, "theme": theme, "min_width": min_width}
+    return go.Figure(**film_strip_document(strip, pictures, **options))
+
+
+def film_strip_document(
+    strip: Strip,
+    pictures: Mapping[int, str],
+    *,
+    image: str | None,
+    image_size_hw: tuple[int, int],
+    theme: Theme,
+    min_width: int,
+) -> dict[str, Any]:
+    """Gives the figure of :func:`film_strip` as a plain document, without the time that Plotly takes to check it."""
+    check_page(theme, min_width)
+    sheet = _Sheet(strip, PALETTES[theme], min_width, image_size_hw, image)
+    for chain in strip.chains:
+        sheet.add(chain, pictures)
+    return sheet.document()
+
+
+def check_page(theme: str, min_width: int) -> None:
+    """Checks a theme and the width of a page; raises ValueError."""
     if min_width < NARROWEST:
         raise ValueError(f"min_width must be at least {NARROWEST} pixels, got {min_width}")
     if theme not in PALETTES:
         raise ValueError(f"theme must be one of {', '.join(PALETTES)}, got {theme!r}")
-    sheet = _Sheet(strip, PALETTES[theme], min_width, image_size_hw, image)
-    for chain in strip.chains:
-        sheet.add(chain, pictures)
-    return sheet.figure()
 
 
 class _Sheet:
@@ -119,10 +140,8 @@ class _Sheet:
         self._place_in_image(chain)
         self.y += self.side + VOTE + NUMBERS + BAR_ROOM
 
-    def figure(self) -> go.Figure:
+    def document(self) -> dict[str, Any]:
         """Puts the picture together."""
-        import plotly.graph_objects as go
-
         self._sum()
         height = round(self.y + EDGE)
         bare = {"visible": False, "fixedrange": True, "automargin": False, "constrain": "domain"}
@@ -158,7 +177,7 @@ class _Sheet:
             },
             **self._layout,
         }
-        return go.Figure(data=[points], layout=layout)
+        return {"data": [points], "layout": layout}
 
     # ---------------------------------------------------------------------------------------------------- the parts
 
@@ -310,7 +329,7 @@ def signed_text(value: float) -> str:
     """Writes a contribution or margin with its sign, with four decimals, or more where they would all be 0."""
     if not math.isfinite(value):
         return "\u2013"
-    digits = 4 if abs(value) >= 5e-5 or not value else 6
+    digits = 6 if 5e-7 <= abs(value) < 5e-5 else 4
     return f"{'+' if value >= 0 else MINUS}{abs(value):.{digits}f}"
 
 

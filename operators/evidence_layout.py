@@ -9,11 +9,11 @@ from fiftyone.operators import types
 
 from ..lgca_plugin.dataset.open_sample import kept_description_votes
 from ..lgca_plugin.errors import LgcaError
-from ..lgca_plugin.evidence_figures import film_strip, signed_text
-from ..lgca_plugin.evidence_map import region_map
+from ..lgca_plugin.evidence_figures import film_strip_document, signed_text
+from ..lgca_plugin.evidence_map import region_map_document
 from ..lgca_plugin.method.strip import CHAINS
 from ..lgca_plugin.method.telling import Answer, answers, method_name, told
-from .evidence_scene import Asked, Scene
+from .evidence_scene import MORE_CHAINS, Asked, Scene
 from .outlook import UNREADABLE
 from .panel_parts import SMALL, aside, button, column, empty_state, heading, row, text
 
@@ -183,7 +183,7 @@ def add_strip(page: Any, scene: Scene, asked: Asked, panel: Any) -> None:
             methods = [(name, method_name(name)) for name in scene.methods]
             choose(rival, "method", "Weights of", methods, panel.pick_method, "The method whose weights are shown")
     found = scene.pictures
-    figure = film_strip(
+    figure = film_strip_document(
         shown,
         {} if found is None else found.regions,
         image=None if found is None else found.whole,
@@ -267,7 +267,9 @@ def add_map(page: Any, scene: Scene, panel: Any) -> None:
     if scene.pictures is None:
         return
     heading(page, "map_title", "Where they are", "The boxes of these crops and of what they grew into.")
-    figure = region_map(scene.strip, scene.pictures.whole, scene.pictures.size_hw, theme="app", min_width=WIDTH)
+    figure = region_map_document(
+        scene.strip, scene.pictures.whole, scene.pictures.size_hw, theme="app", min_width=WIDTH
+    )
     plot(page, "map", figure, panel.click_frame if scene.evidence is not None else None)
 
 
@@ -278,18 +280,17 @@ def add_descriptions(page: Any, scene: Scene) -> None:
     except (LgcaError, *UNREADABLE) as error:
         text(page, "descriptions_why", f"No descriptions to show: {error}", size=SMALL, muted=True, width="100%")
         return
-    plot(page, "descriptions", figure, None)
+    plot(page, "descriptions", figure.to_plotly_json(), None)
 
 
 def plot(page: Any, name: str, figure: Any, on_click: Any) -> None:
-    """Adds a Plotly figure at its own height."""
-    drawn = figure.to_plotly_json()
+    """Adds a figure, a plain document, at its own height."""
     page.plot(
         name,
-        data=list(drawn["data"]),
-        layout=drawn["layout"],
+        data=list(figure["data"]),
+        layout=figure["layout"],
         config=PLOT,
-        height=drawn["layout"]["height"],
+        height=figure["layout"]["height"],
         on_click=on_click,
         componentsProps=aside(width="100%"),
     )

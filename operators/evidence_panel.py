@@ -24,7 +24,7 @@ FIRST, SECOND = "page.columns.left.rivals.first_field.first", "page.columns.left
 METHOD = "page.columns.left.rivals.method_field.method"
 REGION = "page.columns.right.what_if.region_field.region"
 # Texts and not lists, for the App merges what it is sent into the list that it has.
-SAMPLE, OUT, EVERYTHING, WEIGHTS, KEY = "sample", "out", "everything", "weights", "key"
+SAMPLE, OUT, MORE, WEIGHTS, KEY = "sample", "out", "more", "weights", "key"
 RIVALS = ("rival_a", "rival_b")
 
 
@@ -85,9 +85,9 @@ class EvidencePanel(foo.Panel):
             ctx.panel.set_state(WEIGHTS, ctx.params["value"])
         self._look(ctx)
 
-    def show_everything(self, ctx: Any) -> None:
-        """Shows all chains, or the first ones again."""
-        ctx.panel.set_state(EVERYTHING, not ctx.panel.get_state(EVERYTHING))
+    def show_more(self, ctx: Any) -> None:
+        """Shows more chains, or the first ones again."""
+        ctx.panel.set_state(MORE, not ctx.panel.get_state(MORE))
         self._look(ctx)
 
     def click_frame(self, ctx: Any) -> None:
@@ -211,7 +211,7 @@ class EvidencePanel(foo.Panel):
         self._look(ctx)
 
     def _forget_choices(self, ctx: Any) -> None:
-        ctx.panel.set_state({OUT: "", EVERYTHING: False, **dict.fromkeys(RIVALS)})
+        ctx.panel.set_state({OUT: "", MORE: False, **dict.fromkeys(RIVALS)})
 
     def _decide(self, ctx: Any, decision: str) -> None:
         """Writes a decision, says so, and opens the next suspect if the user wants that."""
@@ -242,7 +242,7 @@ def _asked(ctx: Any) -> Asked:
         second=state.get_state(RIVALS[1]),
         method=state.get_state(WEIGHTS),
         out=tuple(_out(ctx)),
-        everything=bool(state.get_state(EVERYTHING)),
+        more=bool(state.get_state(MORE)),
     )
 
 

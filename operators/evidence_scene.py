@@ -16,6 +16,7 @@ from .outlook import UNREADABLE
 from .panel_parts import KnownRun, pick_run, run_keys
 
 CLASSIFY, TRIAGE = "lgca_classify", "lgca_triage"
+MORE_CHAINS = 15  # more take the App seconds to draw, and nobody looks at them
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Asked:
         second: the second
         method: the method whose weights are shown; None for the usual one
         out: regions that are taken out
-        everything: whether all chains are shown
+        more: whether more chains are shown
     """
 
     run: str | None = None
@@ -57,7 +58,7 @@ class Asked:
     second: str | None = None
     method: str | None = None
     out: tuple[int, ...] = ()
-    everything: bool = False
+    more: bool = False
 
 
 @dataclass(kw_only=True)
@@ -197,10 +198,8 @@ def _add_evidence(scene: Scene, asked: Asked) -> None:
         scene.notes.append("The methods of this run look at the whole image only, so there are no regions to show.")
         return
     method = asked.method if asked.method in scene.methods else evidence.explained
-    chains = len(evidence.step) if asked.everything else CHAINS
-    scene.strip = strip(
-        evidence, method=method, a=scene.names[0], b=scene.names[1], chains=max(1, chains), out=scene.out
-    )
+    chains = MORE_CHAINS if asked.more else CHAINS
+    scene.strip = strip(evidence, method=method, a=scene.names[0], b=scene.names[1], chains=chains, out=scene.out)
     _add_pictures(scene)
 
 

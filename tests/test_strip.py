@@ -8,40 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from evidence_world import CLASSES, account, disagreeing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_world import N_CHAINS, N_CROPS, World
 
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method.account import Evidence
 from lgca_plugin.method.scores import METHODS
 from lgca_plugin.method.strip import rivals, strip, strip_of_boxes, wca_pull
 from lgca_plugin.method.telling import answers, told
-from lgca_plugin.method.verdicts import Question, Verdicts
 
-CLASSES = ("tern", "gull", "duck", "heron")
 EVERYTHING = 100
-
-
-def account(world: World, methods: dict[str, Any] = METHODS) -> Evidence:
-    question = Question(
-        methods=methods,
-        classes=CLASSES,
-        class_vectors={name: world.class_vectors(method) for name, method in methods.items()},
-        logit_scale=world.logit_scale,
-        n_crops=N_CROPS,
-        n_chains=N_CHAINS,
-    )
-    verdicts = Verdicts.of_all(question, world.regions[0], world.whole[0], world.step, world.chain)
-    boxes = np.tile([0.25, 0.25, 0.5, 0.5], (len(world.step), 1)) * np.linspace(0.5, 1, len(world.step))[:, None]
-    explained = "lgca" if "lgca" in methods else "wca" if "wca" in methods else None
-    return Evidence(sample_id="one", run_key="zs", boxes=boxes, explained=explained, verdicts=verdicts)
-
-
-def disagreeing() -> Evidence:
-    """An image on which crops mislead WCA."""
-    found = (account(World(seed)) for seed in range(400))
-    return next(one for one in found if one.case is not None and one.misleading.sum() > 1)
 
 
 @settings(max_examples=60, deadline=None)

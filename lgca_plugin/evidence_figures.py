@@ -60,8 +60,10 @@ def film_strip(
     """
     import plotly.graph_objects as go
 
-    options = {"image": image, "image_size_hw": image_size_hw, "theme": theme, "min_width": min_width}
-    return go.Figure(**film_strip_document(strip, pictures, **options))
+    drawn = film_strip_document(
+        strip, pictures, image=image, image_size_hw=image_size_hw, theme=theme, min_width=min_width
+    )
+    return go.Figure(**drawn)
 
 
 def film_strip_document(

@@ -192,11 +192,10 @@ def add_strip(page: Any, scene: Scene, asked: Asked, panel: Any) -> None:
         min_width=WIDTH,
     )
     plot(page, "strip", figure, panel.click_frame if scene.evidence is not None else None)
-    if shown.n_chains > min(CHAINS, len(shown.chains)):
-        label = "Show fewer crops" if asked.everything else f"Show all {shown.n_chains} crops"
-        button(
-            page, "everything", label, panel.show_everything, title="The crops that misled or matter most come first"
-        )
+    more = min(MORE_CHAINS, shown.n_chains)
+    if scene.evidence is not None and more > CHAINS:
+        label = "Show fewer crops" if asked.more else f"Show {more} of {shown.n_chains} crops"
+        button(page, "more", label, panel.show_more, title="The crops that misled or matter most come first")
 
 
 def add_what_if(page: Any, scene: Scene, panel: Any) -> None:

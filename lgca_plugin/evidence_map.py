@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .evidence_figures import check_page, hover_text
+from .evidence_figures import check_page
+from .evidence_text import hover_text
 from .figure_page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme
 
 if TYPE_CHECKING:

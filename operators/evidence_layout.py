@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from fiftyone.operators import types
 
 from ..lgca_plugin.dataset.open_sample import kept_description_votes
 from ..lgca_plugin.errors import LgcaError
-from ..lgca_plugin.evidence_figures import film_strip_document, signed_text
+from ..lgca_plugin.evidence_figures import film_strip_document
 from ..lgca_plugin.evidence_map import region_map_document
 from ..lgca_plugin.method.strip import CHAINS
-from ..lgca_plugin.method.telling import Answer, answers, method_name, told
+from ..lgca_plugin.method.telling import method_name, told
+from .evidence_parts import ABOUT, TABLE, WIDTH, choose, percent, plot
 from .evidence_scene import MORE_CHAINS, Asked, Scene
+from .evidence_what_if import add_what_if
 from .outlook import UNREADABLE
 from .panel_parts import SMALL, aside, button, column, empty_state, heading, row, text
 
-WIDTH = 430
-"""Pixels: as wide as the panel is beside the image in a window of 1280 pixels."""
-
-ABOUT = {
-    "confidence": "Confidence: the softmax probability of the label among the run's classes, to rank images by within "
-    "one method",
-    "margin": "Margin: the score of the best class minus that of the second best; scores are cosine similarities",
-    "stability": "Stability: the share of 200 bootstrap draws of the crops in which the method keeps its label; 100% "
-    "means that the label owes nothing to the luck of the crops",
-    "lead": "Lead: the score of the first rival minus that of the second under this method; negative where the second "
-    "leads",
-    "without": "The lead with the regions taken out; the weights of the others are renormalized",
-}
-PLOT = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
 DECISIONS = (
     ("label right", "Label is right", "The given label is right; it stays as it is"),
     ("bad crop", "Bad crop", "A region misled the method; the given label stands"),
@@ -103,13 +90,6 @@ def add_answers(page: Any, scene: Scene) -> None:
     facts = row(page, "facts", gap="2px 16px")
     for key, words, title in _facts(sample):
         text(facts, key, words, size=SMALL, title=title)
-
-
-TABLE = {
-    "container": {"sx": {"width": "100%", "overflowX": "auto"}},
-    "tableContainer": {"sx": {"maxWidth": "100%"}},
-    "table": {"sx": {"& th, & td": {"padding": "3px 8px", "overflowWrap": "anywhere"}}},
-}
 
 
 def _facts(sample: Any) -> list[tuple[str, str, str]]:
@@ -198,69 +178,6 @@ def add_strip(page: Any, scene: Scene, asked: Asked, panel: Any) -> None:
         button(page, "more", label, panel.show_more, title="The crops that misled or matter most come first")
 
 
-def add_what_if(page: Any, scene: Scene, panel: Any) -> None:
-    """Adds what the methods say without the regions that are taken out."""
-    evidence = scene.evidence
-    if evidence is None:
-        return
-    first, second = scene.names
-    heading(page, "what_if_title", "What if?", "Take regions out: the others share their weight.")
-    buttons = row(page, "what_if", gap="6px", align="flex-end")
-    misleading = int(evidence.misleading.sum())
-    if misleading:
-        label = f"Take out all {misleading} misleading crops" if misleading > 1 else "Take out the misleading crop"
-        gone = bool(evidence.misleading[list(scene.out)].sum() == misleading)
-        about = "They vote for WCA's label and pull WCA there, where LGCA says another"
-        button(buttons, "misleading", label, panel.take_misleading, title=about, disabled=gone)
-    if evidence.case is not None:
-        size = evidence.case.size
-        label = f"Take out the {size} that {'does' if size == 1 else 'do'} it"
-        about = "The fewest crops without which WCA says what LGCA says"
-        button(buttons, "fewest", label, panel.take_fewest, title=about)
-    regions = [
-        (str(frame.region), _region_name(chain, frame)) for chain in scene.strip.chains for frame in chain.frames
-    ]
-    choose(
-        buttons, "region", "Take out or put back", regions, panel.toggle_region, "The same as a click on its picture"
-    )
-    if scene.out:
-        button(buttons, "reset", "Put all back", panel.put_back, icon="restart_alt", title="All regions count again")
-    table = types.TableView(size="small", componentsProps=TABLE)
-    out = len(scene.out)
-    for key, label in (
-        ("method", "Method"),
-        ("before", f"Lead of {first}"),
-        ("after", f"Without {out} {'region' if out == 1 else 'regions'}"),
-        ("says", "Says then"),
-    ):
-        if out or key in ("method", "before"):
-            table.add_column(key, label=label)
-    before = answers(evidence.verdicts, first, second)
-    after = answers(evidence.without(scene.out), first, second)
-    rows = []
-    for at, (was, now) in enumerate(zip(before, after, strict=True)):
-        rows.append(_what_if_row(was, now))
-        table.add_tooltip(at, "before", ABOUT["lead"])
-        if out:
-            table.add_tooltip(at, "after", ABOUT["without"])
-    page.list("leads", types.Object(), default=rows, view=table)
-
-
-def _what_if_row(was: Answer, now: Answer) -> dict[str, str]:
-    says = "no answer: nothing is left" if now.label is None else now.label
-    return {
-        "method": method_name(was.method),
-        "before": signed_text(was.lead),
-        "after": signed_text(now.lead),
-        "says": says if now.label == was.label else f"{says} (was {was.label})",
-    }
-
-
-def _region_name(chain: Any, frame: Any) -> str:
-    grown = f", grown {frame.step} {'time' if frame.step == 1 else 'times'}" if frame.step else ""
-    return f"Crop {chain.number + 1}{grown}: {frame.vote}{' (out)' if frame.out else ''}"
-
-
 def add_map(page: Any, scene: Scene, panel: Any) -> None:
     """Adds the picture of the whole image with the boxes."""
     if scene.pictures is None:
@@ -280,31 +197,3 @@ def add_descriptions(page: Any, scene: Scene) -> None:
         text(page, "descriptions_why", f"No descriptions to show: {error}", size=SMALL, muted=True, width="100%")
         return
     plot(page, "descriptions", figure.to_plotly_json(), None)
-
-
-def plot(page: Any, name: str, figure: Any, on_click: Any) -> None:
-    """Adds a figure, a plain document, at its own height."""
-    page.plot(
-        name,
-        data=list(figure["data"]),
-        layout=figure["layout"],
-        config=PLOT,
-        height=figure["layout"]["height"],
-        on_click=on_click,
-        componentsProps=aside(width="100%"),
-    )
-
-
-def choose(parent: Any, name: str, label: str, choices: list[tuple[str, str]], on_change: Any, about: str) -> None:
-    """Adds a list to choose from; what is chosen is in the panel's state."""
-    field = column(parent, f"{name}_field", title=about, width="132px", gap="2px")
-    text(field, "label", label, size=SMALL, muted=True)
-    view = types.DropdownView(compact=True, label=label)
-    for value, shown in choices:
-        view.add_choice(value, label=shown)
-    field.enum(name, view.values(), view=view, on_change=on_change)
-
-
-def percent(value: float | None) -> str:
-    """Writes a share as a percentage."""
-    return "\u2013" if value is None or math.isnan(value) else f"{value:.1%}"

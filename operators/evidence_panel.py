@@ -66,10 +66,11 @@ class EvidencePanel(foo.Panel):
 
     def pick_run(self, ctx: Any) -> None:
         """Shows another run."""
-        if ctx.params.get("value") and ctx.params["value"] != ctx.panel.get_state(KEY):
-            ctx.panel.set_state(KEY, ctx.params["value"])
+        value, scene = ctx.params.get("value"), self._look(ctx)
+        if value and (scene.run is None or value != scene.run.key):
+            ctx.panel.set_state(KEY, value)
             self._forget_choices(ctx)
-        self._look(ctx)
+            self._look(ctx)
 
     def pick_first(self, ctx: Any) -> None:
         """Compares another class."""

@@ -22,11 +22,11 @@ class Shown:
 
     def __init__(self, requests):
         json.dumps(requests)  # whatever is sent must be JSON
-        self.requests = {one["operator_name"]: one["params"] for one in requests}
+        self.requests = {one["operator_uri"]: one["params"] for one in requests}
         self.texts, self.notes, self.switches = [], [], []
         self.buttons, self.tables, self.lists, self.plots = {}, {}, {}, {}
         self.bytes = len(json.dumps(self.requests["show_panel_output"]))
-        self._collect(self.requests["show_panel_output"]["outputs"], "")
+        self._collect(self.requests["show_panel_output"]["output"], "")
 
     def _collect(self, prop, name):
         view = prop.get("view") or {}

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from .evidence_text import WARNING, cut, hover_text, signed_text, weight_text
-from .figure_page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, ems, escape_html, wrap
+from .figure_page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, escape_html, wrap
 from .method.telling import method_name
 
 if TYPE_CHECKING:
@@ -134,11 +134,12 @@ class _Sheet:
             self._frame(column, frame, pictures.get(frame.region), chain)
             if column:
                 self._arrow(column, chain.frames[column - 1], frame)
+        used = any(frame.weight or frame.out for frame in chain.frames)
+        why = "grown no<br>further" if used else f"not used<br>by {escape_html(method_name(self.strip.method))}"
         for column in range(len(chain.frames), self.strip.steps):
             middle = self.left(column) + self.side / 2
-            self._write(
-                "grown no<br>further", middle, self.y + self.side / 2, color=self.palette.muted, xanchor="center"
-            )
+            look: dict[str, Any] = {"xanchor": "center", "align": "center", "name": "end"}
+            self._write(why, middle, self.y + self.side / 2, color=self.palette.muted, **look)
         self._place_in_image(chain)
         self.y += self.side + VOTE + NUMBERS + BAR_ROOM
 
@@ -198,15 +199,11 @@ class _Sheet:
         return f'<span style="color:{colour}">\u25a0</span>'
 
     def _heading(self, chain: Chain) -> None:
-        bold, rest = f"Crop {chain.number + 1}", ""
+        words = []
         if any(frame.misleading for frame in chain.frames):
-            rest += f" \u00b7 {WARNING} misleading"
-        flip = f" \u00b7 {FLIP} flips" if chain.flipped else ""
-        if chain.pull is not None:
-            rest += f": {chain.pull:.1%} of WCA's pull to "
-            room = self.width - 12 * 1.08 * ems(bold + rest + flip)
-            rest += cut(chain.frames[0].vote, room, 12)
-        line = f"<b>{bold}</b>{escape_html(rest + flip)}"
+            words.append(f"{WARNING} misleading" + (f": {chain.pull:.1%} of WCA's pull" if chain.pull else ""))
+        words += [f"{FLIP} flips"] if chain.flipped else []
+        line = " \u00b7 ".join([f"<b>Crop {chain.number + 1}</b>", *words])
         self._write(line, EDGE, self.y + HEAD / 2 - 2, size=12, xanchor="left", name="chain")
 
     def _frame(self, column: int, frame: Frame, picture: str | None, chain: Chain) -> None:

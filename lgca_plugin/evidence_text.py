@@ -37,13 +37,17 @@ def hover_text(frame: Frame, chain: Chain, strip: Strip) -> str:
 
 def weight_text(weight: float) -> str:
     """Writes a weight as a percentage."""
-    return f"{weight:.1%}" if weight >= 0.0005 or not weight else "<0.1%".replace("<", "&lt;")
+    if not weight:
+        return "0%"
+    return f"{weight:.1%}" if weight >= 0.0005 else "<0.1%".replace("<", "&lt;")
 
 
 def signed_text(value: float) -> str:
     """Writes a contribution or margin with its sign, with four decimals, or more where they would all be 0."""
     if not math.isfinite(value):
         return "\u2013"
+    if not value:
+        return "0"
     digits = 6 if 5e-7 <= abs(value) < 5e-5 else 4
     return f"{'+' if value >= 0 else MINUS}{abs(value):.{digits}f}"
 

@@ -11,7 +11,7 @@ from ..lgca_plugin.errors import LgcaError
 from ..lgca_plugin.evidence_figures import film_strip_document
 from ..lgca_plugin.evidence_map import region_map_document
 from ..lgca_plugin.method.strip import CHAINS
-from ..lgca_plugin.method.telling import method_name, told
+from ..lgca_plugin.method.telling import method_name, told, told_methods
 from .evidence_parts import ABOUT, TABLE, WIDTH, choose, percent, plot
 from .evidence_scene import MORE_CHAINS, Asked, Scene
 from .evidence_what_if import add_what_if
@@ -37,12 +37,13 @@ def add_page(page: Any, scene: Scene, asked: Asked, panel: Any) -> None:
         return
     add_answers(page, scene)
     add_decision(page, scene, panel)
+    if scene.strip is not None and scene.names is not None:
+        add_what_if(page, scene, panel)
     columns = row(page, "columns", align="flex-start", gap="0px 24px")
     left = column(columns, "left", flex=f"1 1 {WIDTH - 20}px", width="100%", maxWidth="660px")
     right = column(columns, "right", flex=f"1 1 {WIDTH - 20}px", width="100%", maxWidth="760px")
     if scene.strip is not None and scene.names is not None:
         add_strip(left, scene, asked, panel)
-        add_what_if(right, scene, panel)
         add_map(right, scene, panel)
     if scene.evidence is not None and scene.names is not None:
         add_descriptions(right, scene)
@@ -73,7 +74,8 @@ def add_answers(page: Any, scene: Scene) -> None:
     if evidence is not None:
         table.add_column("stability", label="Stability")
     rows = []
-    for at, (method, said) in enumerate(sample.said.items()):
+    for at, method in enumerate(told_methods(sample.said)):
+        said = sample.said[method]
         shown = {
             "method": method_name(method),
             "label": said.label,

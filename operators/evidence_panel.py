@@ -22,7 +22,7 @@ HELP = (
 RUN, GO_ON = "page.top.run_field.run", "page.go_on"
 FIRST, SECOND = "page.columns.left.rivals.first_field.first", "page.columns.left.rivals.second_field.second"
 METHOD = "page.columns.left.rivals.method_field.method"
-REGION = "page.columns.right.what_if.region_field.region"
+REGION = "page.what_if.region_field.region"
 # Texts and not lists, for the App merges what it is sent into the list that it has.
 SAMPLE, OUT, MORE, WEIGHTS, KEY = "sample", "out", "more", "weights", "key"
 RIVALS = ("rival_a", "rival_b")

@@ -39,7 +39,7 @@ def plot(page: Any, name: str, figure: Any, on_click: Any) -> None:
         data=list(figure["data"]),
         layout=figure["layout"],
         config=PLOT,
-        height=figure["layout"]["height"],
+        height=f"{figure['layout']['height']}px",  # a bare number is a percentage of the panel's height
         on_click=on_click,
         componentsProps=aside(width="100%"),
     )

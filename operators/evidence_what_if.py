@@ -18,7 +18,6 @@ def add_what_if(page: Any, scene: Scene, panel: Any) -> None:
     evidence = scene.evidence
     if evidence is None:
         return
-    first, second = scene.names
     heading(page, "what_if_title", "What if?", "Take regions out: the others share their weight.")
     buttons = row(page, "what_if", gap="6px", align="flex-end")
     misleading = int(evidence.misleading.sum())
@@ -40,24 +39,27 @@ def add_what_if(page: Any, scene: Scene, panel: Any) -> None:
     )
     if scene.out:
         button(buttons, "reset", "Put all back", panel.put_back, icon="restart_alt", title="All regions count again")
+        _add_answers(page, scene)
+
+
+def _add_answers(page: Any, scene: Scene) -> None:
+    """Adds what each method says with all regions and without those."""
+    evidence, (first, second), out = scene.evidence, scene.names, len(scene.out)
     table = types.TableView(size="small", componentsProps=TABLE)
-    out = len(scene.out)
     for key, label in (
         ("method", "Method"),
         ("before", f"Lead of {first}"),
         ("after", f"Without {out} {'region' if out == 1 else 'regions'}"),
         ("says", "Says then"),
     ):
-        if out or key in ("method", "before"):
-            table.add_column(key, label=label)
+        table.add_column(key, label=label)
     before = answers(evidence.verdicts, first, second)
     after = answers(evidence.without(scene.out), first, second)
     rows = []
     for at, (was, now) in enumerate(zip(before, after, strict=True)):
         rows.append(_what_if_row(was, now))
         table.add_tooltip(at, "before", ABOUT["lead"])
-        if out:
-            table.add_tooltip(at, "after", ABOUT["without"])
+        table.add_tooltip(at, "after", ABOUT["without"])
     page.list("leads", types.Object(), default=rows, view=table)
 
 

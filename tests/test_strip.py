@@ -184,6 +184,7 @@ def test_answers__before_and_after() -> None:
     out = seen.case.crops
     left = seen.without(out)
     for verdicts in (seen.verdicts, left):
+        assert [answer.method for answer in answers(verdicts, a, b)] == ["clip", "wca", "lgca", "lgca_d"]
         for answer in answers(verdicts, a, b):
             label = verdicts.labels[answer.method]
             assert answer.label == label

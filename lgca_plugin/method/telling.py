@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .scores import CONTROLS
 from .strip import wca_pull
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .account import Evidence
     from .verdicts import Verdicts
 
@@ -43,10 +46,11 @@ def answers(verdicts: Verdicts, a: str, b: str) -> list[Answer]:
         b: its rival
 
     Returns:
-        an answer for each method, in the order of the run; numbers are nan where the method gives none
+        an answer for each of :func:`told_methods`, in the order of the run; numbers are nan where it gives none
     """
-    found = []
-    for method, label in verdicts.labels.items():
+    found, labels = [], verdicts.labels
+    for method in told_methods(labels):
+        label = labels[method]
         confidence = margin = lead = float("nan")
         if label is not None:
             best, _ = verdicts.answer(method)
@@ -88,13 +92,19 @@ def told(evidence: Evidence) -> list[str]:
     return said
 
 
+def told_methods(methods: Iterable[str]) -> list[str]:
+    """Lists the methods that people are told about: the controls only where there is nothing else."""
+    methods = list(methods)
+    return [name for name in methods if name not in CONTROLS] or methods
+
+
 def method_name(name: str) -> str:
     """Gives what a method is called on the screen."""
     return NAMES.get(name, name)
 
 
 def _who_says_what(evidence: Evidence) -> str:
-    labels = {name: label for name, label in evidence.labels.items() if name in NAMES} or evidence.labels
+    labels = {name: evidence.labels[name] for name in told_methods(evidence.methods)}
     groups: dict[str, list[str]] = {}
     for method, label in labels.items():
         groups.setdefault(str(label), []).append(method_name(method))

@@ -72,9 +72,8 @@ def test_film_strip__each_frame_has_its_picture_vote_weight_and_contribution(see
         assert edge.line.color == {a: BLUE, b: ORANGE}.get(frame.vote, GREY)
         assert edge.line.width == (4 if frame.misleading else 2)
         hover = unescape(points.hovertext[point])
-        assert (
-            f"Weight {frame.weight:.1%}" if frame.weight >= 0.0005 else "Weight 0%" if not frame.weight else "<"
-        ) in hover
+        weight = f"{frame.weight:.1%}" if frame.weight >= 0.0005 else "<0.1%" if frame.weight else "0%"
+        assert f"Weight {weight}: its share of LGCA's image vector" in hover
         assert frame.vote in hover
         assert (f"{abs(frame.contribution):.4f}" if abs(frame.contribution) >= 5e-5 else "Contribution") in hover
         assert ("Misleading" in hover) == frame.misleading

@@ -168,7 +168,7 @@ def test_choose__rivals_change_and_swap(case, opened):
     shown = session.send("pick_method", value="wca")
     ids = [int(r) for r in shown.plots["strip"]["data"][0]["ids"]]
     weights = [row[2] for row in shown.plots["strip"]["data"][0]["customdata"]]
-    assert weights == pytest.approx(case.weights["wca"][ids].tolist())
+    assert weights == pytest.approx(case.without([0]).weights["wca"][ids].tolist())
 
 
 def test_choose__more_chains_and_few_again(case, opened):
@@ -300,8 +300,9 @@ def test_follow__another_slice_of_a_group(images, demo_encoder):
 
 def test_follow__a_patch_shows_the_sample_that_it_was_cut_from(run, case):
     patches = run.dataset.to_patches("zs_regions")
-    patch = patches.match(fo.ViewField("sample_id").to_string() == case.sample_id).first()
-    session = PanelSession(URI, run.dataset, patch.id, view=patches._serialize())
+    patch = dict(zip(*patches.values(["sample_id", "id"]), strict=True))[case.sample_id]
+    assert patch != case.sample_id
+    session = PanelSession(URI, run.dataset, patch, view=patches._serialize())
     shown = session.send("on_load")
     assert rows(shown.tables["answers"], "label") == [case.labels[name] for name in METHODS]
 

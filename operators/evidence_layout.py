@@ -130,19 +130,18 @@ def add_decision(page: Any, scene: Scene, panel: Any) -> None:
         text(buttons, "why", "To decide about labels, triage the run first.", size=SMALL, muted=True)
         button(buttons, "triage", "Triage this run", panel.open_triage, title="Sorts the samples by what needs a look")
         return
-    suggested = scene.sample.suggested
+    suggested, about_this = scene.sample.suggested, {"sample": scene.sample.id}
     if suggested is not None:
         about = f"Take “{suggested}” for the right label; the given label stays, this goes to a field of its own"
-        button(buttons, "accept", f"Accept “{suggested}”", panel.accept, title=about, main=True)
+        button(buttons, "accept", f"Accept “{suggested}”", panel.accept, title=about, params=about_this, main=True)
     for decision, label, about in DECISIONS:
         if decision != "label right" or scene.sample.given is not None:
             name = decision.replace(" ", "_")
-            button(buttons, name, label, panel.decide, title=about, params={"decision": decision})
+            button(buttons, name, label, panel.decide, title=about, params={**about_this, "decision": decision})
     button(buttons, "another", "Another label …", panel.open_decide, title="Name the right class, or leave a note")
     if scene.sample.decision is not None:
-        button(
-            buttons, "undo", "Undo", panel.undo, icon="undo", title="Take back the decision that stands on this sample"
-        )
+        about = "Take back the decision that stands on this sample"
+        button(buttons, "undo", "Undo", panel.undo, icon="undo", title=about, params=about_this)
     page.bool(
         "go_on",
         label="Then open the next suspect",

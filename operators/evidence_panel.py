@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import fiftyone.operators as foo
 
 from ..lgca_plugin.dataset.queue import Triage
-from ..lgca_plugin.dataset.runs import load_run
-from ..lgca_plugin.errors import ConfigError, LgcaError
+from ..lgca_plugin.errors import LgcaError
 from . import queue_source as source
 from .evidence_layout import add_page
 from .evidence_scene import TRIAGE, Asked, Scene, look
@@ -128,18 +128,7 @@ class EvidencePanel(foo.Panel):
 
     def undo(self, ctx: Any) -> None:
         """Takes back the decision that stands on the sample."""
-        scene = self._look(ctx)
-        if scene.run is None or scene.sample is None:
-            return
-        try:
-            triage = Triage.of(scene.run)
-            done = triage.undo(sample_ids=[scene.sample.id], by=source.read_curator(ctx))
-        except LgcaError as error:
-            ctx.ops.notify(str(error), variant="error")
-            return
-        ctx.ops.notify(source.told(done, triage.left()), variant="success")
-        ctx.ops.reload_dataset()
-        self._look(ctx)
+        self._write(ctx, lambda triage, id_: triage.undo(sample_ids=[id_], by=source.read_curator(ctx)))
 
     def set_go_on(self, ctx: Any) -> None:
         """Remembers whether the next suspect is opened after a decision."""
@@ -215,22 +204,35 @@ class EvidencePanel(foo.Panel):
         ctx.panel.set_state({OUT: "", MORE: False, **dict.fromkeys(RIVALS)})
 
     def _decide(self, ctx: Any, decision: str) -> None:
-        """Writes a decision, says so, and opens the next suspect if the user wants that."""
+        """Writes a decision, and opens the next suspect if the user wants that."""
+        triage = self._write(ctx, lambda triage, id_: triage.decide([id_], decision, by=source.read_curator(ctx)))
+        if triage is not None and ctx.panel.get_state(GO_ON):
+            then = source.next_open(ctx, triage)
+            if then is not None and then != ctx.current_sample:
+                ctx.ops.open_sample(id=then)
+
+    def _write(self, ctx: Any, work: Callable[[Triage, str], Any]) -> Triage | None:
+        """Does something about the sample that the button was drawn for, says so, and shows it.
+
+        Returns:
+            the triage; None where nothing was done
+        """
         scene = self._look(ctx)
         if scene.run is None or scene.sample is None:
-            return
+            return None
+        if ctx.params.get("sample") != scene.sample.id:  # the user has turned to another one before this one was shown
+            ctx.ops.notify("Another sample has been opened meanwhile: nothing was decided.", variant="warning")
+            return None
         try:
-            triage = Triage.of(load_run(ctx.dataset, scene.run.key))
-            done = triage.decide([scene.sample.id], decision, by=source.read_curator(ctx))
-        except ConfigError as error:
+            triage = Triage.of(scene.run)
+            done = work(triage, scene.sample.id)
+        except LgcaError as error:
             ctx.ops.notify(str(error), variant="error")
-            return
+            return None
         ctx.ops.notify(source.told(done, triage.left()), variant="success")
         ctx.ops.reload_dataset()
-        then = source.next_open(ctx, triage) if ctx.panel.get_state(GO_ON) else None
-        if then is not None and then != ctx.current_sample:
-            ctx.ops.open_sample(id=then)
         self._look(ctx)
+        return triage
 
 
 def _asked(ctx: Any) -> Asked:
@@ -238,7 +240,6 @@ def _asked(ctx: Any) -> Asked:
     state = ctx.panel
     return Asked(
         run=state.get_state(KEY),
-        sample=state.get_state(SAMPLE),
         first=state.get_state(RIVALS[0]),
         second=state.get_state(RIVALS[1]),
         method=state.get_state(WEIGHTS),

@@ -44,7 +44,6 @@ class Asked:
 
     Attributes:
         run: key of the run that is wanted; None for the latest
-        sample: id of the sample that these choices are about
         first: the first of the two rivals; None for the usual one
         second: the second
         method: the method whose weights are shown; None for the usual one
@@ -53,7 +52,6 @@ class Asked:
     """
 
     run: str | None = None
-    sample: str | None = None
     first: str | None = None
     second: str | None = None
     method: str | None = None

@@ -385,14 +385,22 @@ def test_decide__a_sample_that_is_not_suspected_has_nothing_to_accept(triage):
     session = PanelSession(URI, triage.run.dataset, other)
     shown = session.send("on_load")
     assert not [label for label in shown.buttons if label.startswith("Accept")]
-    shown = session.send("accept")  # as from a page that is out of date
+    shown = session.send("accept", sample=other)  # as from a page that is out of date
     assert shown.requests["notify"]["variant"] == "error" and triage.decisions() == []
     asked = session.press(shown, "Another label …").requests["prompt_user_for_operation"]
     assert asked["operator_uri"] == "@lgca/zero-shot/lgca_decide" and asked["params"] == {"run": "zs"}
     shown = session.press(session.send("on_load"), "Bad image")
     assert "open_sample" not in shown.requests  # not of the queue, so there is no next one
-    assert session.send("undo").requests["notify"]["variant"] == "success"
-    assert session.send("undo").requests["notify"]["variant"] == "error"
+    assert session.send("undo", sample=other).requests["notify"]["variant"] == "success"
+    assert session.send("undo", sample=other).requests["notify"]["variant"] == "error"
+
+
+def test_decide__nothing_about_a_sample_that_is_open_but_was_not_shown_yet(triage):
+    session, shown, suspects = open_first(triage)
+    session.sample = suspects[1]  # the user turns over, and presses before the panel has followed
+    for label in ("Label is right", "Bad image"):
+        assert session.press(shown, label).requests["notify"]["variant"] == "warning"
+    assert triage.decisions() == []
 
 
 def test_decide__without_a_triage_its_form_is_offered(opened):

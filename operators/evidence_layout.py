@@ -193,7 +193,8 @@ def add_map(page: Any, scene: Scene, panel: Any) -> None:
 def add_descriptions(page: Any, scene: Scene) -> None:
     """Adds which descriptions speak for which of the rivals."""
     try:
-        figure = kept_description_votes(scene.run, scene.sample, *scene.names, min_width=WIDTH)
+        compared = ("wca", "lgca") if scene.evidence.misleading_pair else None
+        figure = kept_description_votes(scene.run, scene.sample, scene.names, methods=compared, min_width=WIDTH)
     except (LgcaError, *UNREADABLE) as error:
         text(page, "descriptions_why", f"No descriptions to show: {error}", size=SMALL, muted=True, width="100%")
         return

@@ -147,10 +147,13 @@ def kept_evidence(run: Run, sample: OpenSample) -> Evidence:
     return EVIDENCE.get((run.token, run.config, sample.id, sample.modified), lambda: evidence(run, sample.id))
 
 
-def kept_description_votes(run: Run, sample: OpenSample, a: str, b: str, *, min_width: int) -> Any:
+def kept_description_votes(
+    run: Run, sample: OpenSample, names: tuple[str, str], *, methods: tuple[str, ...] | None, min_width: int
+) -> Any:
     """Gives :meth:`lgca_plugin.Run.plot_description_votes` for FiftyOne's panels, likewise from memory."""
-    key = (run.token, run.config, sample.id, sample.modified, a, b, min_width)
-    return FIGURES.get(key, lambda: run.plot_description_votes(sample.id, a, b, theme="app", min_width=min_width))
+    key = (run.token, run.config, sample.id, sample.modified, names, methods, min_width)
+    options: dict[str, Any] = {"methods": methods, "theme": "app", "min_width": min_width}
+    return FIGURES.get(key, lambda: run.plot_description_votes(sample.id, *names, **options))
 
 
 def _said(run: Run, found: Mapping[str, Any]) -> dict[str, Said]:

@@ -21,7 +21,7 @@ STICKS_OUT = """() => {
     const edge = panel.getBoundingClientRect().right + 1;
     return [...panel.querySelectorAll('*')].filter(one => {
         const box = one.getBoundingClientRect();
-        return box.width && box.height && box.right > edge;
+        return box.width && box.height && box.right > edge && !one.closest('svg');
     }).map(one => `${one.tagName} ${one.className} ${one.textContent.slice(0, 40)}`);
 }"""
 
@@ -93,7 +93,9 @@ class Panel:
         self.body.get_by_text(words).first.wait_for()
 
     def button(self, name):
-        return self.body.get_by_role("button", name=name)
+        """A button by what stands on it; its accessible name is what it explains on hovering."""
+        words = name if isinstance(name, re.Pattern) else re.compile(f"^(undo|restart_alt)?{re.escape(name)}$")
+        return self.body.locator("button").filter(has_text=words)
 
     def press(self, name):
         """Presses a button with the keyboard alone."""
@@ -169,9 +171,9 @@ def test_panel__follows_the_user_answers_what_if_and_writes_decisions(panel, mad
     panel.button("Put all back").wait_for(state="detached")
     panel.frames(1).last.click(force=True)
     panel.says("Without 1 region")
-    panel.press(re.compile("^Take out all"))
+    panel.press(re.compile("Take out all"))
     panel.says(re.compile(r"Without \d\d? regions"))
-    panel.press(re.compile(r"^Take out the \d"))
+    panel.press(re.compile(r"Take out the \d"))
     panel.says(re.compile(f"{re.escape(b)} \\(was {re.escape(a)}\\)"))
     assert leads(panel) == pytest.approx(
         [case.without(case.case.crops).margin(m, a, b) for m in case.methods], abs=6e-5
@@ -190,11 +192,11 @@ def test_panel__follows_the_user_answers_what_if_and_writes_decisions(panel, mad
     panel.choose("Weights of", "WCA")
     panel.says(re.compile("under WCA"))
     count = panel.frames(0).count()
-    panel.press(re.compile(r"^Show \d+ of"))
+    panel.press(re.compile(r"Show \d+ of"))
     panel.button("Show fewer crops").wait_for()
     assert panel.frames(0).count() > count
     panel.press("Show fewer crops")
-    panel.button(re.compile(r"^Show \d+ of")).wait_for()
+    panel.button(re.compile(r"Show \d+ of")).wait_for()
     panel.choose("Run", "plain")
     panel.body.get_by_text("LGCA", exact=True).wait_for(state="detached")
     panel.says("To decide about labels, triage the run first.")
@@ -233,7 +235,7 @@ def decide_and_undo(panel, run, case, others):
         dataset.reload()
         return {row.sample_id: row.decision.value for row in triage.decisions()}
 
-    panel.press(re.compile("^Accept"))
+    panel.press(re.compile("Accept"))
     page.get_by_text(re.compile("Accepted: 1 sample")).first.wait_for()
     page.wait_for_url(f"**id={others[0]}*")
     assert decided() == {case.sample_id: "accepted"}

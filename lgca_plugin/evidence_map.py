@@ -116,5 +116,5 @@ def _free(y: float, x: float, points: dict[str, list[Any]]) -> float:
     while any(
         abs(y - other) < TAG and abs(x - left) < TAG for left, other in zip(points["x"], points["y"], strict=False)
     ):
-        y += TAG
+        y += TAG + 2
     return y

@@ -83,8 +83,8 @@ class Panel:
         tab.or_(new).first.wait_for()
         if not tab.count():
             new.click()
-            page.locator("[data-cy=new-panel-option-lgca_evidence]").click()
-        if split:
+            page.locator("[data-cy=new-panel-option-lgca_evidence]").click()  # stands beside the image at once
+        elif split:
             tab.click()
             page.get_by_title("Split horizontally").first.click()
         self.body.wait_for()

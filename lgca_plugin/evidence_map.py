@@ -112,9 +112,10 @@ def region_map_document(
 
 
 def _free(y: float, x: float, points: dict[str, list[Any]]) -> float:
-    """Moves a mark down until it hides no other."""
+    """Moves a mark down until it hides no other, with a little room where the picture is shown smaller."""
+    apart = TAG + 2
     while any(
-        abs(y - other) < TAG and abs(x - left) < TAG for left, other in zip(points["x"], points["y"], strict=False)
+        abs(y - other) < apart and abs(x - left) < apart for left, other in zip(points["x"], points["y"], strict=False)
     ):
-        y += TAG + 2
+        y += apart
     return y

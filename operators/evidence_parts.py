@@ -28,7 +28,7 @@ PLOT = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
 TABLE = {
     "container": {"sx": {"width": "100%", "overflowX": "auto"}},
     "tableContainer": {"sx": {"maxWidth": "100%"}},
-    "table": {"sx": {"& th, & td": {"padding": "3px 8px", "overflowWrap": "anywhere"}}},
+    "table": {"sx": {"& th, & td": {"padding": "3px 8px", "overflowWrap": "break-word"}}},
 }
 
 

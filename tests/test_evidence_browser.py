@@ -121,8 +121,9 @@ class Panel:
 
     def rows(self, table):
         """The cells of a table: 0 is the answers, 1 what if."""
-        rows = self.body.get_by_role("table").nth(table).get_by_role("row").all()
-        return [[cell.strip() for cell in row.locator("td, th").all_inner_texts()] for row in rows]
+        rows = self.body.locator("table").nth(table).locator("tr")
+        rows.nth(1).wait_for()
+        return [[cell.strip() for cell in row.locator("td, th").all_inner_texts()] for row in rows.all()]
 
     def picture(self, name):
         self.page.mouse.move(5, 5)

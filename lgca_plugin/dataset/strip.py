@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     import plotly.graph_objects as go
+    from PIL import Image
 
     from ..figure_page import Theme
     from ..method.account import Evidence
@@ -49,6 +51,9 @@ class Pictures:
 PICTURES: Kept[Pictures] = Kept(24)
 """Of the images seen last: some 200 KB each."""
 
+_OPENED: Kept[tuple[Image.Image, str]] = Kept(4)
+"""The images seen last, decoded: some 10 MB each."""
+
 
 def pictures_of(path: str, boxes: Mapping[int, Box]) -> Pictures:
     """Cuts regions out of an image file; kept in memory for as long as the file is the same.
@@ -64,20 +69,29 @@ def pictures_of(path: str, boxes: Mapping[int, Box]) -> Pictures:
         found = Path(path).stat()
     except (OSError, ValueError) as error:
         raise ImageError("the file does not exist") from error
-    key = (path, found.st_mtime_ns, found.st_size, tuple(boxes.items()))
-    return PICTURES.get(key, lambda: _cut_out(path, boxes))
+    file = (path, found.st_mtime_ns, found.st_size)
+    return PICTURES.get((file, tuple(boxes.items())), lambda: _cut_out(file, boxes))
 
 
-def _cut_out(path: str, boxes: Mapping[int, Box]) -> Pictures:
-    data = read_bytes(path)
-    longest = max(enough_for([WHOLE], WHOLE_SIDE), enough_for(boxes.values(), SIDE) if boxes else 0)
-    image = open_upright(data, longest=longest, any_shape=True)
+def _cut_out(file: tuple[str, int, int], boxes: Mapping[int, Box]) -> Pictures:
+    needed = max(enough_for([WHOLE], WHOLE_SIDE), enough_for(boxes.values(), SIDE) if boxes else 0)
+    longest = 1 << math.ceil(math.log2(needed))  # few sizes, so that other regions of the image find it decoded
+    image, hashed = _OPENED.get((file, longest), lambda: _open(file[0], longest))
     return Pictures(
         regions={region: jpeg_uri(cut(image, box, SIDE)) for region, box in boxes.items()},
         whole=jpeg_uri(cut(image, WHOLE, WHOLE_SIDE)),
         size_hw=(image.height, image.width),
-        content_hash=content_hash(data),
+        content_hash=hashed,
     )
+
+
+def _open(path: str, longest: int) -> tuple[Image.Image, str]:
+    """Reads a file: its picture, no larger than it has to be, and the hash of its bytes."""
+    data = read_bytes(path)
+    image = open_upright(data, longest=longest, any_shape=True)
+    if max(image.size) > 2 * longest:
+        image.thumbnail((2 * longest, 2 * longest), reducing_gap=2.0)
+    return image, content_hash(data)
 
 
 def strip_boxes(shown: Strip) -> dict[int, Box]:

@@ -12,7 +12,7 @@ from ..lgca_plugin.evidence_figures import film_strip_document
 from ..lgca_plugin.evidence_map import region_map_document
 from ..lgca_plugin.method.strip import CHAINS
 from ..lgca_plugin.method.telling import method_name, told, told_methods
-from .evidence_parts import ABOUT, TABLE, WIDTH, choose, percent, plot
+from .evidence_parts import TABLE, WIDTH, choose, explain, percent, plot
 from .evidence_scene import MORE_CHAINS, Asked, Scene
 from .evidence_what_if import add_what_if
 from .outlook import UNREADABLE
@@ -85,9 +85,7 @@ def add_answers(page: Any, scene: Scene) -> None:
         if evidence is not None and method in evidence.stability:
             shown["stability"] = percent(evidence.stability[method])
         rows.append(shown)
-        for key in shown:
-            if key in ABOUT:
-                table.add_tooltip(at, key, ABOUT[key])
+        explain(table, at)
     page.list("answers", types.Object(), default=rows, view=table)
     facts = row(page, "facts", gap="2px 16px")
     for key, words, title in _facts(sample):

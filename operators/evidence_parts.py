@@ -18,9 +18,9 @@ ABOUT = {
     "margin": "Margin: the score of the best class minus that of the second best; scores are cosine similarities",
     "stability": "Stability: the share of 200 bootstrap draws of the crops in which the method keeps its label; 100% "
     "means that the label owes nothing to the luck of the crops",
-    "lead": "Lead: the score of the first rival minus that of the second under this method; negative where the second "
+    "before": "Lead: the score of the first rival minus that of the second under this method; negative where the second "
     "leads",
-    "without": "The lead with the regions taken out; the weights of the others are renormalized",
+    "after": "The lead with the regions taken out; the weights of the others are renormalized",
 }
 
 PLOT = {"displayModeBar": False, "scrollZoom": False, "responsive": True}
@@ -53,6 +53,13 @@ def choose(parent: Any, name: str, label: str, choices: list[tuple[str, str]], o
     for value, shown in choices:
         view.add_choice(value, label=shown)
     field.enum(name, view.values(), view=view, on_change=on_change)
+
+
+def explain(table: Any, row: int) -> None:
+    """Says on hovering what the numbers in a table's row mean; the App takes columns by their place, not their name."""
+    for place, key in enumerate(table.keys()):
+        if key in ABOUT:
+            table.add_tooltip(row, place, ABOUT[key])
 
 
 def percent(value: float | None) -> str:

@@ -8,7 +8,7 @@ from fiftyone.operators import types
 
 from ..lgca_plugin.evidence_text import signed_text
 from ..lgca_plugin.method.telling import Answer, answers, method_name
-from .evidence_parts import ABOUT, TABLE, choose
+from .evidence_parts import TABLE, choose, explain
 from .evidence_scene import Scene
 from .panel_parts import button, heading, row
 
@@ -58,8 +58,7 @@ def _add_answers(page: Any, scene: Scene) -> None:
     rows = []
     for at, (was, now) in enumerate(zip(before, after, strict=True)):
         rows.append(_what_if_row(was, now))
-        table.add_tooltip(at, "before", ABOUT["lead"])
-        table.add_tooltip(at, "after", ABOUT["without"])
+        explain(table, at)
     page.list("leads", types.Object(), default=rows, view=table)
 
 

@@ -14,6 +14,7 @@ class Shown:
         notes: warnings
         buttons: label to the button's view
         tables: name to rows
+        tooltips: name of a table to what cells explain, by row and place of the column
         lists: name to the values to choose from
         plots: name to the figure's view
         switches: names of switches
@@ -24,7 +25,7 @@ class Shown:
         json.dumps(requests)  # whatever is sent must be JSON
         self.requests = {one["operator_uri"]: one["params"] for one in requests}
         self.texts, self.notes, self.switches = [], [], []
-        self.buttons, self.tables, self.lists, self.plots = {}, {}, {}, {}
+        self.buttons, self.tables, self.tooltips, self.lists, self.plots = {}, {}, {}, {}, {}
         self.bytes = len(json.dumps(self.requests["show_panel_output"]))
         self._collect(self.requests["show_panel_output"]["output"], "")
 
@@ -39,6 +40,7 @@ class Shown:
             self.buttons[view["label"]] = view
         elif kind == "TableView":
             self.tables[name] = prop["default"]
+            self.tooltips[name] = {(one["row"], one["column"]): one["value"] for one in view["tooltips"]}
         elif kind == "DropdownView":
             self.lists[name] = [choice["value"] for choice in view["choices"]]
         elif kind == "PlotlyView":

@@ -109,6 +109,8 @@ def test_load__shows_what_each_method_says(run, case, opened):
         assert row["confidence"] == f"{field.confidence:.1%}"
         assert float(row["margin"]) == pytest.approx(field.margin, abs=6e-5)
         assert row["stability"] == f"{case.stability[name]:.1%}"
+    explained = shown.tooltips["answers"]
+    assert [explained[1, place].partition(":")[0] for place in (2, 3, 4)] == ["Confidence", "Margin", "Stability"]
     assert f"Given label: {CLASSES[0]}" in shown.texts
     assert Path(sample.filepath).name in shown.texts
     assert not shown.notes

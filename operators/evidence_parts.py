@@ -18,8 +18,8 @@ ABOUT = {
     "margin": "Margin: the score of the best class minus that of the second best; scores are cosine similarities",
     "stability": "Stability: the share of 200 bootstrap draws of the crops in which the method keeps its label; 100% "
     "means that the label owes nothing to the luck of the crops",
-    "before": "Lead: the score of the first rival minus that of the second under this method; negative where the second "
-    "leads",
+    "before": "Lead: the score of the first rival minus that of the second under this method; negative where the "
+    "second leads",
     "after": "The lead with the regions taken out; the weights of the others are renormalized",
 }
 

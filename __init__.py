@@ -14,5 +14,5 @@ def register(p: Any) -> None:
     """
     from .operators import OPERATORS, PANELS
 
-    for operator in (*OPERATORS, *PANELS):
-        p.register(operator)
+    for component in (*OPERATORS, *PANELS):
+        p.register(component)

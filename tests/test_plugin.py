@@ -60,6 +60,7 @@ def test_manifest__every_operator_class_is_listed(manifest):
     package = next(c for c in fopc.build_plugin_contexts() if c.name == PLUGIN)
     module = sys.modules[type(package.instances[0]).__module__.rpartition(".")[0]]
     assert sorted(cls().name for cls in module.OPERATORS) == sorted(manifest["operators"])
+    assert sorted(cls().name for cls in module.PANELS) == sorted(manifest["panels"])
 
 
 def test_manifest__one_version_everywhere(manifest):
@@ -81,7 +82,11 @@ def test_requirements__are_those_of_the_package():
 
 
 def test_operators__names_labels_and_descriptions_are_distinct_and_risk_is_declared():
-    operators = [operator for operator in foo.list_operators(builtin=False) if operator.plugin_name == PLUGIN]
+    operators = [
+        operator
+        for operator in foo.list_operators(builtin=False)
+        if operator.plugin_name == PLUGIN and not isinstance(operator, foo.Panel)
+    ]
     assert len(operators) >= 2
     for attribute in ("name", "label", "description"):
         values = [getattr(operator.config, attribute) for operator in operators]
@@ -104,7 +109,9 @@ def test_library__import_is_free_of_torch_and_fiftyone():
 def test_operators__only_the_one_that_a_form_asks_is_hidden_from_people():
     operators = {operator.name: operator for operator in foo.list_operators(builtin=False)}
     hidden = [
-        name for name, operator in operators.items() if operator.plugin_name == PLUGIN and operator.config.unlisted
+        name
+        for name, operator in operators.items()
+        if operator.plugin_name == PLUGIN and operator.config.unlisted and not isinstance(operator, foo.Panel)
     ]
     assert hidden == ["lgca_suggest_settings"]
     assert operators["lgca_suggest_settings"].risk_level.value == "low"

@@ -99,10 +99,13 @@ class Panel:
         return self.body.locator("button").filter(has_text=words)
 
     def press(self, name):
+        """Presses a button."""
+        self.button(name).click()
+
+    def press_key(self, name, key):
         """Presses a button with the keyboard alone."""
-        button = self.button(name)
-        button.focus()
-        self.page.keyboard.press("Enter")
+        self.button(name).focus()
+        self.button(name).press(key)
 
     def choose(self, label, value):
         """Chooses from a list with the keyboard."""

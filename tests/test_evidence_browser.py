@@ -108,10 +108,9 @@ class Panel:
         self.button(name).press(key)
 
     def choose(self, label, value):
-        """Chooses from a list with the keyboard."""
+        """Chooses from a list."""
         box = self.body.locator(f"xpath=.//*[text()='{label}']/following::*[@role='combobox'][1]")
-        box.focus()
-        self.page.keyboard.press("Enter")
+        box.click()
         self.page.get_by_role("option", name=value, exact=True).click()
 
     def shown(self, label):

@@ -102,11 +102,6 @@ class Panel:
         """Presses a button."""
         self.button(name).click()
 
-    def press_key(self, name, key):
-        """Presses a button with the keyboard alone."""
-        self.button(name).focus()
-        self.button(name).press(key)
-
     def choose(self, label, value):
         """Chooses from a list."""
         box = self.body.locator(f"xpath=.//*[text()='{label}']/following::*[@role='combobox'][1]")
@@ -184,7 +179,7 @@ def test_panel__follows_the_user_answers_what_if_and_writes_decisions(panel, mad
         [case.without(case.case.crops).margin(m, a, b) for m in case.methods], abs=6e-5
     )
     panel.picture("what_if")
-    panel.press_key("Put all back", "Enter")
+    panel.press("Put all back")
     panel.button("Put all back").wait_for(state="detached")
     grown = next(text for text in option_texts(panel, "Take out or put back") if "grown 1 time" in text)
     panel.choose("Take out or put back", grown)

@@ -102,15 +102,18 @@ class Panel:
         """Presses a button."""
         self.button(name).click()
 
+    def list_of(self, label):
+        return self.body.locator(f"xpath=.//*[text()='{label}']/following::*[@role='combobox'][1]").first
+
     def choose(self, label, value):
         """Chooses from a list."""
-        box = self.body.locator(f"xpath=.//*[text()='{label}']/following::*[@role='combobox'][1]")
+        box = self.list_of(label)
         box.click()
         self.page.get_by_role("option", name=value, exact=True).click()
 
     def shown(self, label):
         """What a list shows as chosen."""
-        return self.body.locator(f"xpath=.//*[text()='{label}']/following::*[@role='combobox'][1]").inner_text()
+        return self.list_of(label).inner_text()
 
     def frames(self, figure):
         """The points of a figure: 0 is the strip, 1 the map."""
@@ -219,7 +222,7 @@ def strip_ids(panel):
 
 
 def option_texts(panel, label):
-    box = panel.body.locator(f"xpath=.//*[text()='{label}']/following::*[@role='combobox'][1]")
+    box = panel.list_of(label)
     box.click()
     panel.page.get_by_role("option").first.wait_for()
     found = panel.page.get_by_role("option").all_inner_texts()

@@ -66,11 +66,11 @@ class EvidencePanel(foo.Panel):
 
     def pick_run(self, ctx: Any) -> None:
         """Shows another run."""
-        value, scene = ctx.params.get("value"), self._look(ctx)
+        value, scene = ctx.params.get("value"), look(ctx, _asked(ctx))
         if value and (scene.run is None or value != scene.run.key):
             ctx.panel.set_state(KEY, value)
             self._forget_choices(ctx)
-            self._look(ctx)
+        self._look(ctx)
 
     def pick_first(self, ctx: Any) -> None:
         """Compares another class."""
@@ -182,13 +182,14 @@ class EvidencePanel(foo.Panel):
 
     def _pick(self, ctx: Any, place: int) -> None:
         """Takes another rival; the one that is chosen already changes places with it."""
-        value, scene = ctx.params.get("value"), self._look(ctx)
+        # The lists are written to once, at the end: the App takes every value on the way for the user's next choice.
+        value, scene = ctx.params.get("value"), look(ctx, _asked(ctx))
         if value and scene.names is not None and value != scene.names[place]:
             names = list(scene.names)
             names[1 - place] = names[place] if value == names[1 - place] else names[1 - place]
             names[place] = value
             ctx.panel.set_state(dict(zip(RIVALS, names, strict=True)))
-            self._look(ctx)
+        self._look(ctx)
 
     def _toggle(self, ctx: Any, region: Any) -> None:
         if isinstance(region, str) and region.isdigit():

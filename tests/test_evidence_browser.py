@@ -271,8 +271,7 @@ def decide_and_undo(panel, run, case, others):
 def follow(panel, dataset):
     """Pages through the samples from the grid; one that was opened by its address has no neighbours."""
     page = panel.page
-    page.keyboard.press("Escape")
-    page.locator("[data-cy=modal]").wait_for(state="detached")
+    panel.app.open_dataset(dataset.name)
     page.locator("[data-cy=looker]").first.click()
     for at, key in enumerate((None, "ArrowRight", "ArrowRight")):
         page.keyboard.press(key) if key else None

@@ -100,7 +100,11 @@ def decode_pixels(data: bytes) -> NDArray[np.uint8]:
     Raises:
         ImageError: if there is no usable image; the message is the reason
     """
-    return np.array(open_upright(data))
+    picture = open_upright(data)
+    try:
+        return np.array(picture)
+    except MemoryError as error:
+        raise ImageError("the image does not fit into memory") from error
 
 
 def open_upright(data: bytes, *, longest: float | None = None, any_shape: bool = False) -> Image.Image:

@@ -17,7 +17,7 @@ Theme = Literal["light", "dark", "app"]
 """``"app"`` suits light and dark pages: its colours are in between, and text takes FiftyOne's own colour in a panel."""
 
 # Sizes are pixels.
-NARROWEST, PAD, ROW_GAP, BAR, COLUMN, COLUMN_GAP = 480, 14, 10, 12, 80, 18
+NARROWEST, PAD, ROW_GAP, BAR, COLUMN, COLUMN_GAP = 420, 14, 10, 12, 80, 18
 TITLE_FONT, FONT, SMALL_FONT = 17, 12, 11
 DOT, DOT_MIN, DOT_MAX = 10.0, 3.5, 17.0  # diameter at an equal share, the smallest, the largest
 LINE: Final = 1.3  # Plotly's line height, in ems
@@ -189,12 +189,12 @@ def wrap(text: str, width: float, size: float = FONT) -> str:
     lines = [""]
     for word in text.split():
         joined = f"{lines[-1]} {word}" if lines[-1] else word
-        if _ems(joined) * size <= width:
+        if ems(joined) * size <= width:
             lines[-1] = joined
             continue
         lines += [""] if lines[-1] else []
         for letter in word:
-            lines += [""] if lines[-1] and _ems(lines[-1] + letter) * size > width else []
+            lines += [""] if lines[-1] and ems(lines[-1] + letter) * size > width else []
             lines[-1] += letter
     return "<br>".join(escape_html(line) for line in lines)
 
@@ -203,7 +203,7 @@ def flow(key: Sequence[tuple[str | None, str, str]], width: float) -> str:
     """Sets coloured symbols and their meanings side by side, in as many lines as they need."""
     lines, used = [""], 0.0
     for colour, symbol, meaning in key:
-        needed = (_ems(f"{symbol} {meaning}") + 1) * FONT
+        needed = (ems(f"{symbol} {meaning}") + 1) * FONT
         if lines[-1] and used + needed > width:
             lines, used = [*lines, ""], 0.0
         lines[-1] += f"{EM_SPACE if used else ''}{in_colour(colour, symbol) if colour else symbol} {meaning}"
@@ -211,7 +211,7 @@ def flow(key: Sequence[tuple[str | None, str, str]], width: float) -> str:
     return "<br>".join(lines)
 
 
-def _ems(text: str) -> float:
+def ems(text: str) -> float:
     """Estimates the width of a text in Arial, in font sizes, rather too wide than too narrow."""
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     narrow = sum(letter in "ijlftrI .,:;'|!/()[]-" for letter in text)

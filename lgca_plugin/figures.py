@@ -67,7 +67,7 @@ def description_weights(
         texts: its M descriptions, at least one
         weights: ``[M]`` their weights, which sum to 1
         theme: colours for a light page, a dark one, or FiftyOne's App
-        min_width: width of the narrowest page that shows the figure, in pixels, at least 480
+        min_width: width of the narrowest page that shows the figure, in pixels, at least 420
 
     Returns:
         the figure; its trace ``"weight"`` holds the weights from top to bottom
@@ -165,7 +165,7 @@ def description_votes(
         weights_b: ``[m_b]``
         label_margins: shown name of a method that decides by label prompts to its margin of a over b
         theme: colours for a light page, a dark one, or FiftyOne's App
-        min_width: width of the narrowest page that shows the figure, in pixels, at least 480
+        min_width: width of the narrowest page that shows the figure, in pixels, at least 420
 
     Returns:
         the figure. Its traces are named ``"{method}: {class}"``; a row of their ``customdata`` is a description's

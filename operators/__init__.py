@@ -1,4 +1,4 @@
-"""The plugin's operators: forms and execution for the App. All the work is done by ``lgca_plugin``."""
+"""The plugin's operators and panels: forms and layout for the App. All the work is done by ``lgca_plugin``."""
 
 from .classify import Classify
 from .compare import OpenCompare
@@ -6,6 +6,7 @@ from .compare_panel import ComparePanel
 from .decide import Decide, ExportDecisions, UndoDecision
 from .describe import DescribeClasses
 from .evaluate import Evaluate
+from .evidence_panel import EvidencePanel
 from .rescore import Rescore
 from .runs import DeleteRun
 from .suggest import SuggestSettings
@@ -25,4 +26,4 @@ OPERATORS = (
     OpenCompare,
 )
 
-PANELS = (ComparePanel,)
+PANELS = (ComparePanel, EvidencePanel)

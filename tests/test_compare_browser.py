@@ -1,6 +1,5 @@
 """The panel that compares methods in the real App: everything that can be clicked is; screenshots in artifacts/."""
 
-import contextlib
 import re
 import uuid
 from itertools import pairwise
@@ -60,13 +59,8 @@ class Compare:
     def open(self):
         """Opens the panel from the list beside the tabs."""
         page = self.page
-        option = page.locator("[data-cy=new-panel-option-lgca_compare]").first
-        while not option.is_visible():  # a pop-up of the App's may come late, and cover the button
-            self.app.dismiss_popups()
-            with contextlib.suppress(Exception):
-                page.locator("[data-cy=new-panel-btn]").first.click(timeout=3_000)
-                option.wait_for(timeout=3_000)
-        option.click()
+        page.locator("[data-cy=new-panel-btn]").first.click()
+        page.locator("[data-cy=new-panel-option-lgca_compare]").first.click()
 
     def press(self, name, at=0):
         self.page.get_by_role("button", name=name, exact=True).nth(at).click()

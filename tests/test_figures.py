@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app_harness import ARTIFACTS, ROOT, browser_page, find_browser, missing_browser_reason, on_ci
+from app_harness import ROOT, browser_page, find_browser, missing_browser_reason, on_ci
 from engine_helpers import encode, plan_of
+from figure_look import PAGES, look_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matching import all_of
@@ -132,7 +133,7 @@ def test_weights__rows_do_not_overlap():
     assert all(before[1] < after[0] for before, after in itertools.pairwise(ends))
 
 
-@given(st.text(min_size=1, max_size=400), st.integers(min_value=480, max_value=1300))
+@given(st.text(min_size=1, max_size=400), st.integers(min_value=420, max_value=1300))
 @settings(max_examples=60, deadline=None)
 def test_weights__every_word_of_a_text_is_shown(text: str, min_width: int):
     figure = figures.description_weights("x", [text], np.ones(1), min_width=min_width)
@@ -168,7 +169,7 @@ def test_weights__that_do_not_fit_are_refused(texts: Any, weights: list[float], 
 def test_page__unknown_theme_and_width_are_refused():
     with pytest.raises(ValueError, match=all_of(["theme", "light", "dark", "app", "'blue'"])):
         figures.description_weights("x", ["a"], np.ones(1), theme="blue")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=all_of(["min_width", "480", "300"])):
+    with pytest.raises(ValueError, match=all_of(["min_width", "420", "300"])):
         figures.description_weights("x", ["a"], np.ones(1), min_width=300)
 
 
@@ -401,41 +402,6 @@ def test_demo__sentences_that_name_the_class_define_it(demo_encoder: Any):
 
 # --- how they look
 
-TEXTS_SEEN = """() => {
-    const svg = document.querySelector('.js-plotly-plot .main-svg').getBoundingClientRect();
-    const texts = [...document.querySelectorAll('.js-plotly-plot .main-svg text')].map(one => {
-        const box = one.getBoundingClientRect();
-        return [one.textContent, box.left - svg.left, box.top - svg.top, box.right - svg.left, box.bottom - svg.top];
-    });
-    return [[svg.width, svg.height], texts.filter(one => one[0].trim() && one[3] > one[1])];
-}"""
-DRAW = """async ([figure, colour]) => {
-    document.body.style = `margin: 0; background: ${colour}`;
-    document.body.innerHTML = '<div id="figure"></div>';
-    await Plotly.newPlot('figure', figure.data, figure.layout, {responsive: true});
-    await document.fonts.ready;
-}"""
-PAGES = {"light": ("light", "#ffffff"), "dark": ("dark", "#1a1a1a")}
-
-
-def look_at(page: Any, figure: Any, name: str, width: int, colour: str) -> None:
-    """Opens a figure on a page of a width, keeps its picture, and checks that its texts can be read."""
-    page.set_viewport_size({"width": width, "height": int(figure.layout.height)})
-    page.evaluate(DRAW, [json.loads(figure.to_json()), colour])
-    ARTIFACTS.mkdir(exist_ok=True)
-    page.screenshot(path=str(ARTIFACTS / f"figure_{name}.png"))
-    (svg_width, svg_height), texts = page.evaluate(TEXTS_SEEN)
-    assert svg_width == width and svg_height == figure.layout.height
-    assert len(texts) >= len(figure.layout.annotations)
-    for text, left, top, right, bottom in texts:
-        assert left >= 0 and top >= 0 and right <= width and bottom <= svg_height, (
-            f"{name}: {text!r} leaves the picture"
-        )
-    for i, (text, left, top, right, bottom) in enumerate(texts):
-        for other, left_2, top_2, right_2, bottom_2 in texts[:i]:
-            apart = right <= left_2 + 1 or right_2 <= left + 1 or bottom <= top_2 + 1 or bottom_2 <= top + 1
-            assert apart, f"{name}: {text!r} overlaps {other!r}"
-
 
 @pytest.mark.app
 def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(demo_encoder: Any, demo_votes: Any):
@@ -458,8 +424,8 @@ def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(de
             for kind, figure in drawn.items():
                 for width in (700, 1280):
                     look_at(page, figure, f"{kind}_{theme}_{width}", width, colour)
-        look_at(page, demo_weights(demo_encoder, "barn swallow", min_width=480), "weights_480", 480, "#ffffff")
-        look_at(page, demo_votes(("clip", "lgca"), min_width=480), "votes_480", 480, "#ffffff")
+        look_at(page, demo_weights(demo_encoder, "barn swallow", min_width=420), "weights_420", 420, "#ffffff")
+        look_at(page, demo_votes(("clip", "lgca"), min_width=420), "votes_420", 420, "#ffffff")
         look_at(page, demo_votes(("clip", "wca", "lgca")), "votes_3", 700, "#ffffff")
         look_at(page, figures.description_weights(name, many, weights), "weights_many", 700, "#ffffff")
         crowded = figures.description_votes(

@@ -49,6 +49,7 @@ def evidence(run: Run, sample_id: str, *, encoder: Encoder | None = None) -> Evi
         boxes=relative_boxes(image.boxes, image.image_size_hw),
         explained=None if explained is None else explained.name,
         verdicts=Verdicts.of_all(question, image.regions, image.whole, image.step, image.chain),
+        content_hash=image.content_hash,
     )
 
 

@@ -6,13 +6,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..method.selection import FOLDS, REPEATS
+from ..method.strip import CHAINS
 from .fields import error_field, method_field, run_fields
 from .progress import drive
 from .target import image_samples
 from .tokens import new_token, run_token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import fiftyone as fo
@@ -330,6 +331,57 @@ class Run:
         from .evidence import evidence
 
         return evidence(self, sample_id, encoder=encoder)
+
+    def film_strip(
+        self,
+        sample_id: str,
+        a: str | None = None,
+        b: str | None = None,
+        *,
+        method: str | None = None,
+        chains: int = CHAINS,
+        without: Iterable[int] = (),
+        encoder: Encoder | None = None,
+        theme: Theme = "light",
+        min_width: int = 640,
+    ) -> go.Figure:
+        """Draws how crops of a sample grow, step by step, and what each region says: the papers' expansion figure.
+
+        Each row is a chain: the crop, the crop grown, and so on, and its boxes in the whole image; below each region
+        its own vote, its weight, and its contribution to the margin of a over b. Misleading crops come first, then the
+        chains that matter most.
+
+        Args:
+            sample_id: the sample's id
+            a: a class; None takes WCA's label where LGCA has another, else LGCA's
+            b: its rival; None takes LGCA's label where WCA has another, else the runner-up
+            method: the method whose weights and contributions are shown; None takes LGCA, or what the run has in its
+                place
+            chains: how many chains
+            without: regions that are taken out, as :meth:`lgca_plugin.method.account.Evidence.without` takes them
+            encoder: as in :meth:`rescore`
+            theme: ``"light"``, ``"dark"``, or ``"app"`` for FiftyOne's panels
+            min_width: width of the narrowest page that shows the figure, in pixels
+
+        Returns:
+            a Plotly figure, see :func:`lgca_plugin.evidence_figures.film_strip`
+
+        Raises:
+            ConfigError: as :meth:`evidence`, and if there is no such class, method or region, or the file can't be read
+        """
+        from .strip import film_strip_of
+
+        return film_strip_of(
+            self,
+            self.evidence(sample_id, encoder=encoder),
+            method=method,
+            a=a,
+            b=b,
+            chains=chains,
+            out=without,
+            theme=theme,
+            min_width=min_width,
+        )
 
     def plot_description_weights(
         self, name: str, *, encoder: Encoder | None = None, theme: Theme = "light", min_width: int = 700

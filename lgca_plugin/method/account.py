@@ -40,6 +40,7 @@ class Evidence:
         explained: the method under whose class vectors regions vote, and which the run's boxes explain: LGCA, else the
             run's first with chains, else with crops; None where no method looks at regions
         verdicts: what the methods say, and how they weigh the regions
+        content_hash: hash of the file's bytes as they were encoded; None where that is not known
     """
 
     sample_id: str
@@ -47,6 +48,7 @@ class Evidence:
     boxes: NDArray[np.float64]
     explained: str | None
     verdicts: Verdicts
+    content_hash: str | None = None
 
     # ---------------------------------------------------------------------------------------------------- regions
 
@@ -197,6 +199,11 @@ class Evidence:
         if not self._disagree:
             return np.zeros(len(self.step), dtype=bool)
         return misleading_crops(self.vote, self.step, self.contributions("wca", *self._disagree), *self._disagree)
+
+    @property
+    def misleading_pair(self) -> tuple[str, str] | tuple[()]:
+        """WCA's label and LGCA's, where they are two: the classes that misleading crops are about."""
+        return (self.classes[self._disagree[0]], self.classes[self._disagree[1]]) if self._disagree else ()
 
     @cached_property
     def case(self) -> MisleadingCase | None:

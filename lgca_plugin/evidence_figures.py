@@ -1,0 +1,302 @@
+"""The film strip: an image's chains of regions as pictures, each with its vote, its weight and its contribution.
+
+Numbers and data URIs in, a Plotly figure out: the App's panel, notebooks and docs show the same picture. It is laid out
+in pixels for its narrowest page and is shown at that size wherever there is room.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from .evidence_text import WARNING, cut, hover_text, signed_text, weight_text
+from .figure_page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, escape_html, wrap
+from .method.telling import method_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import plotly.graph_objects as go
+
+    from .method.strip import Chain, Frame, Strip
+
+# Sizes are pixels.
+NARROWEST, GAP, EDGE = 400, 16, 3
+HEAD, VOTE, NUMBERS, BAR_ROOM, BAR, BETWEEN = 18, 17, 15, 12, 5, 16
+FLIP: Final = "\u21c4"
+
+
+def film_strip(
+    strip: Strip,
+    pictures: Mapping[int, str],
+    *,
+    image: str | None = None,
+    image_size_hw: tuple[int, int] = (1, 1),
+    theme: Theme = "light",
+    min_width: int = 640,
+) -> go.Figure:
+    """Draws chains of regions: the crop, what it has grown into, and where it lies in the image.
+
+    The last column is the whole image with the chain's boxes. A frame's edge and the name below it have the colour of
+    its vote: blue for class a, orange for class b, grey for all others. Below stand its weight, the share of the
+    method's image vector, and its contribution to the margin of a over b, which the bar draws: to the right and blue
+    towards a, to the left and orange towards b; all bars have one scale. A chain whose last vote is another than its
+    first is marked as flipped, a misleading crop as such.
+
+    Args:
+        strip: the chains, see :func:`lgca_plugin.method.strip.strip`
+        pictures: region to its picture, a data URI; regions without one are drawn as empty frames
+        image: the whole image, a data URI
+        image_size_hw: its height and width, in any unit
+        theme: colours for a light page, a dark one, or FiftyOne's App
+        min_width: width of the narrowest page that shows the figure, in pixels, at least 400
+
+    Returns:
+        the figure. Its trace ``"frames"`` has a point for each frame with the region's index as its id, and rows of
+        ``customdata`` with chain, step, weight and contribution
+
+    Raises:
+        ValueError: if ``theme`` or ``min_width`` is out of range
+    """
+    import plotly.graph_objects as go
+
+    drawn = film_strip_document(
+        strip, pictures, image=image, image_size_hw=image_size_hw, theme=theme, min_width=min_width
+    )
+    return go.Figure(**drawn)
+
+
+def film_strip_document(
+    strip: Strip,
+    pictures: Mapping[int, str],
+    *,
+    image: str | None,
+    image_size_hw: tuple[int, int],
+    theme: Theme,
+    min_width: int,
+) -> dict[str, Any]:
+    """Gives the figure of :func:`film_strip` as a plain document, without the time that Plotly takes to check it."""
+    check_page(theme, min_width)
+    sheet = _Sheet(strip, PALETTES[theme], min_width, image_size_hw, image)
+    for chain in strip.chains:
+        sheet.add(chain, pictures)
+    return sheet.document()
+
+
+def check_page(theme: str, min_width: int) -> None:
+    """Checks a theme and the width of a page; raises ValueError."""
+    if min_width < NARROWEST:
+        raise ValueError(f"min_width must be at least {NARROWEST} pixels, got {min_width}")
+    if theme not in PALETTES:
+        raise ValueError(f"theme must be one of {', '.join(PALETTES)}, got {theme!r}")
+
+
+class _Sheet:
+    """A strip on its way to the figure; y counts pixels from the top."""
+
+    def __init__(
+        self, strip: Strip, palette: Palette, width: int, image_size_hw: tuple[int, int], image: str | None
+    ) -> None:
+        self.strip, self.palette, self.width, self.whole = strip, palette, width, image
+        columns = strip.steps + 1
+        self.side = (width - 2 * EDGE - (columns - 1) * GAP) / columns
+        height, across = image_size_hw
+        scale = self.side / max(height, across)
+        self.whole_size = (across * scale, height * scale)
+        frames = [frame for chain in strip.chains for frame in chain.frames]
+        numbers = [frame.contribution for frame in frames] + [strip.of_whole]
+        sizes = [abs(number) for number in numbers if math.isfinite(number)]
+        self.largest = max(sizes, default=0.0) or 1.0
+        self.y = 0.0
+        self._layout: dict[str, list[dict[str, Any]]] = {"annotations": [], "shapes": [], "images": []}
+        self._points: dict[str, list[Any]] = {"x": [], "y": [], "ids": [], "hovertext": [], "customdata": []}
+        self._legend()
+
+    def colour(self, vote: str) -> str:
+        """Gives the colour of a vote."""
+        first, second = self.strip.names
+        return {first: self.palette.blue, second: self.palette.orange}.get(vote, self.palette.grey)
+
+    def shade(self, vote: str) -> str:
+        """Gives the colour in which a vote is written."""
+        return self.colour(vote) if vote in self.strip.names else self.palette.muted
+
+    def left(self, column: int) -> float:
+        """Gives the left edge of a column."""
+        return EDGE + column * (self.side + GAP)
+
+    def add(self, chain: Chain, pictures: Mapping[int, str]) -> None:
+        """Draws a chain below those before it."""
+        self.y += BETWEEN
+        self._heading(chain)
+        self.y += HEAD
+        for column, frame in enumerate(chain.frames):
+            self._frame(column, frame, pictures.get(frame.region), chain)
+            if column:
+                self._arrow(column, chain.frames[column - 1], frame)
+        used = any(frame.weight or frame.out for frame in chain.frames)
+        why = "grown no<br>further" if used else f"not used<br>by {escape_html(method_name(self.strip.method))}"
+        for column in range(len(chain.frames), self.strip.steps):
+            middle = self.left(column) + self.side / 2
+            look: dict[str, Any] = {"xanchor": "center", "align": "center", "name": "end"}
+            self._write(why, middle, self.y + self.side / 2, color=self.palette.muted, **look)
+        self._place_in_image(chain)
+        self.y += self.side + VOTE + NUMBERS + BAR_ROOM
+
+    def document(self) -> dict[str, Any]:
+        """Puts the picture together."""
+        self._sum()
+        height = round(self.y + EDGE)
+        bare = {"visible": False, "fixedrange": True, "automargin": False, "constrain": "domain"}
+        text = {"color": self.palette.text} if self.palette.text else {}
+        points = {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "frames",
+            **self._points,
+            "hoverinfo": "text",
+            "marker": {"size": self.side, "symbol": "square", "color": CLEAR, "line": {"width": 0}},
+            "cliponaxis": False,
+        }
+        layout = {
+            "template": {},
+            "height": height,
+            "autosize": True,
+            "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0},
+            # One pixel of the drawing is one of the page, however wide that is.
+            "xaxis": {**bare, "range": [0, self.width], "constraintoward": "left"},
+            "yaxis": {**bare, "range": [height, 0], "scaleanchor": "x", "scaleratio": 1, "constraintoward": "top"},
+            "paper_bgcolor": CLEAR,
+            "plot_bgcolor": CLEAR,
+            "font": {"size": SMALL_FONT, "family": FAMILY, **text},
+            "showlegend": False,
+            "hovermode": "closest",
+            "dragmode": False,
+            "hoverlabel": {
+                "bgcolor": "#303030",
+                "bordercolor": "#808080",
+                "align": "left",
+                "font": {"size": 12, "color": "#ffffff", "family": FAMILY},
+            },
+            **self._layout,
+        }
+        return {"data": [points], "layout": layout}
+
+    # ---------------------------------------------------------------------------------------------------- the parts
+
+    def _legend(self) -> None:
+        first, second = (escape_html(cut(name, 0.3 * self.width, 12)) for name in self.strip.names)
+        key = f"{self._mark(self.palette.blue)} votes {first}   {self._mark(self.palette.orange)} votes {second}   "
+        self._write(key + f"{self._mark(self.palette.grey)} another class", EDGE, 9, size=12, xanchor="left")
+        self.y = 20
+        heads = ["crop", *("grown" if step == 1 else f"grown {step} times" for step in range(1, self.strip.steps))]
+        for column, head in enumerate([*heads, "whole image"]):
+            x = self.left(column) + self.side / 2
+            self._write(head, x, self.y + 8, color=self.palette.muted, xanchor="center", name="column")
+        self.y += 8
+
+    def _mark(self, colour: str) -> str:
+        return f'<span style="color:{colour}">\u25a0</span>'
+
+    def _heading(self, chain: Chain) -> None:
+        words = []
+        if any(frame.misleading for frame in chain.frames):
+            words.append(f"{WARNING} misleading" + (f": {chain.pull:.1%} of WCA's pull" if chain.pull else ""))
+        words += [f"{FLIP} flips"] if chain.flipped else []
+        line = " \u00b7 ".join([f"<b>Crop {chain.number + 1}</b>", *words])
+        self._write(line, EDGE, self.y + HEAD / 2 - 2, size=12, xanchor="left", name="chain")
+
+    def _frame(self, column: int, frame: Frame, picture: str | None, chain: Chain) -> None:
+        x, y, colour = self.left(column), self.y, self.colour(frame.vote)
+        if picture is not None:
+            self._image(picture, x, y, self.side, self.side, opacity=0.25 if frame.out else 1.0)
+        width = 4 if frame.misleading else 2
+        edge = {"color": colour, "width": width, "dash": "dot" if frame.out else "solid"}
+        self._layout["shapes"].append({"type": "rect", **_corners(x, y, self.side, self.side), "line": edge})
+        middle = x + self.side / 2
+        if frame.out:
+            self._write("<b>taken out</b>", middle, y + self.side / 2, size=12, xanchor="center", name="out")
+        self._numbers(column, frame.vote, frame.weight, frame.contribution)
+        self._points["x"].append(middle)
+        self._points["y"].append(y + self.side / 2)
+        self._points["ids"].append(str(frame.region))
+        self._points["customdata"].append([chain.number, frame.step, frame.weight, frame.contribution])
+        self._points["hovertext"].append(hover_text(frame, chain, self.strip))
+
+    def _numbers(self, column: int, vote: str, weight: float, contribution: float) -> None:
+        """Writes below a frame what it says and counts."""
+        x, y, middle = self.left(column), self.y + self.side, self.left(column) + self.side / 2
+        name = escape_html(cut(vote, self.side - 2, SMALL_FONT, bold=True))
+        self._write(f"<b>{name}</b>", middle, y + 9, color=self.shade(vote), xanchor="center", name="vote")
+        y += VOTE
+        self._write(weight_text(weight), x, y + 6, color=self.palette.muted, xanchor="left", name="weight")
+        self._write(signed_text(contribution), x + self.side, y + 6, xanchor="right", name="contribution")
+        self._bar(contribution, middle, y + NUMBERS)
+
+    def _bar(self, contribution: float, middle: float, top: float) -> None:
+        half = self.side / 2
+        muted = {"width": 1, "color": self.palette.muted}
+        ends = {"x0": middle, "x1": middle, "y0": top - 2, "y1": top + BAR + 2}
+        self._layout["shapes"].append({"type": "line", "xref": "x", "yref": "y", **ends, "line": muted})
+        if not math.isfinite(contribution) or not contribution:
+            return
+        length = half * contribution / self.largest
+        bar = _corners(min(middle, middle + length), top, abs(length), BAR)
+        colour = self.palette.blue if contribution > 0 else self.palette.orange
+        self._layout["shapes"].append({"type": "rect", **bar, "fillcolor": colour, "line": {"width": 0}, "name": "bar"})
+
+    def _arrow(self, column: int, before: Frame, frame: Frame) -> None:
+        changed = before.vote != frame.vote
+        colour = self.colour(frame.vote) if changed else self.palette.muted
+        sign = f"<b>{FLIP}</b>" if changed else "\u203a"
+        x, size = self.left(column) - GAP / 2, 14 if changed else 13
+        self._write(sign, x, self.y + self.side / 2, size=size, color=colour, xanchor="center", name="arrow")
+
+    def _place_in_image(self, chain: Chain) -> None:
+        """Draws the whole image with the chain's boxes."""
+        across, height = self.whole_size
+        x = self.left(self.strip.steps) + (self.side - across) / 2
+        y = self.y + (self.side - height) / 2
+        if self.whole is not None:
+            self._image(self.whole, x, y, across, height)
+        for frame in chain.frames:
+            left, top, wide, high = frame.box
+            place = _corners(x + left * across, y + top * height, wide * across, high * height)
+            line = {"color": self.colour(frame.vote), "width": 2, "dash": "dot" if frame.out else "solid"}
+            self._layout["shapes"].append({"type": "rect", "name": "box", **place, "line": line})
+        if self.strip.whole_vote is not None:
+            self._numbers(self.strip.steps, self.strip.whole_vote, self.strip.whole_weight, self.strip.of_whole)
+
+    def _sum(self) -> None:
+        """Says how what is shown and what is not add up to the margin."""
+        strip = self.strip
+        if not math.isfinite(strip.margin):
+            return
+        hidden = strip.n_chains - len(strip.chains)
+        shown = sum(frame.contribution for chain in strip.chains for frame in chain.frames)
+        parts = [f"frames shown {signed_text(shown)}"]
+        parts += [f"{hidden} other chains {signed_text(strip.others)}"] if hidden else []
+        parts += [f"whole image {signed_text(strip.of_whole)}"] if strip.of_whole else []
+        first, second = strip.names
+        words = f"{', '.join(parts)}: together the lead of {first} over {second} under {method_name(strip.method)}, "
+        text = wrap(words + signed_text(strip.margin), self.width - 2 * EDGE, SMALL_FONT)
+        high = (1 + text.count("<br>")) * SMALL_FONT * LINE
+        self.y += 10
+        self._write(text, EDGE, self.y + high / 2, color=self.palette.muted, xanchor="left", name="sum")
+        self.y += high
+
+    def _image(self, source: str, x: float, y: float, across: float, height: float, opacity: float = 1.0) -> None:
+        place = {"x": x, "y": y, "sizex": across, "sizey": height, "xanchor": "left", "yanchor": "top"}
+        look = {"sizing": "stretch", "layer": "below", "opacity": opacity}
+        self._layout["images"].append({"source": source, "xref": "x", "yref": "y", **place, **look})
+
+    def _write(
+        self, text: str, x: float, y: float, *, size: int = SMALL_FONT, color: str | None = None, **more: Any
+    ) -> None:
+        font = {"size": size, **({"color": color} if color else {})}
+        style = {"xref": "x", "yref": "y", "showarrow": False, "borderpad": 0, "yanchor": "middle", "align": "left"}
+        self._layout["annotations"].append({"text": text, "x": x, "y": y, **style, **more, "font": font})
+
+
+def _corners(x: float, y: float, across: float, height: float) -> dict[str, Any]:
+    return {"x0": x, "x1": x + across, "y0": y, "y1": y + height, "xref": "x", "yref": "y"}

@@ -1,0 +1,121 @@
+"""The picture of a whole image with the boxes of its chains."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .evidence_figures import check_page
+from .evidence_text import hover_text
+from .figure_page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from .method.strip import Strip
+
+HIGHEST = 360
+TAG = 18  # pixels, of the mark in a box's corner
+
+
+def region_map(
+    strip: Strip,
+    image: str,
+    image_size_hw: tuple[int, int],
+    *,
+    theme: Theme = "light",
+    min_width: int = 640,
+) -> go.Figure:
+    """Draws an image with the boxes of a strip's chains, in the colours of their votes.
+
+    Each box has a mark in its corner with the number of its crop; misleading crops have thick edges, what is taken out
+    dotted ones.
+
+    Args:
+        strip: the chains
+        image: the whole image, a data URI
+        image_size_hw: its height and width, in any unit
+        theme: colours for a light page, a dark one, or FiftyOne's App
+        min_width: width of the narrowest page that shows the figure, in pixels, at least 400
+
+    Returns:
+        the figure. Its trace ``"frames"`` has a point for each region with the region's index as its id
+
+    Raises:
+        ValueError: if ``theme`` or ``min_width`` is out of range
+    """
+    import plotly.graph_objects as go
+
+    return go.Figure(**region_map_document(strip, image, image_size_hw, theme=theme, min_width=min_width))
+
+
+def region_map_document(
+    strip: Strip, image: str, image_size_hw: tuple[int, int], *, theme: Theme, min_width: int
+) -> dict[str, Any]:
+    """Gives the figure of :func:`region_map` as a plain document, without the time that Plotly takes to check it."""
+    check_page(theme, min_width)
+    palette = PALETTES[theme]
+    high, wide = image_size_hw
+    scale = min((min_width - 6) / wide, HIGHEST / high)
+    across, height = wide * scale, high * scale
+    colours = {strip.names[0]: palette.blue, strip.names[1]: palette.orange}
+    points: dict[str, list[Any]] = {name: [] for name in ("x", "y", "ids", "text", "hovertext")}
+    shapes, marks = [], []
+    for chain in reversed(strip.chains):  # those that matter most are drawn last, on top
+        for frame in reversed(chain.frames):
+            left, top, width, tall = frame.box
+            colour = colours.get(frame.vote, palette.grey)
+            edge = {"color": colour, "width": 4 if frame.misleading else 2, "dash": "dot" if frame.out else "solid"}
+            place = {"x0": 3 + left * across, "x1": 3 + (left + width) * across}
+            place |= {"y0": 3 + top * height, "y1": 3 + (top + tall) * height}
+            shapes.append({"type": "rect", "xref": "x", "yref": "y", **place, "line": edge})
+            for name, value in (
+                ("x", place["x0"] + TAG / 2),
+                ("y", _free(place["y0"] + TAG / 2, place["x0"] + TAG / 2, points)),
+                ("ids", str(frame.region)),
+                ("text", str(chain.number + 1)),
+                ("hovertext", hover_text(frame, chain, strip)),
+            ):
+                points[name].append(value)
+            marks.append(colour)
+    trace = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": "frames",
+        **points,
+        "hoverinfo": "text",
+        "marker": {"size": TAG, "symbol": "square", "color": marks, "opacity": 1, "line": {"width": 0}},
+        "textfont": {"size": SMALL_FONT - 1, "color": "#ffffff", "family": FAMILY},
+        "textposition": "middle center",
+        "cliponaxis": False,
+    }
+    total = math.ceil(height + 6)
+    bare = {"visible": False, "fixedrange": True, "automargin": False, "constrain": "domain"}
+    picture = {"x": 3, "y": 3, "sizex": across, "sizey": height, "xanchor": "left", "yanchor": "top"}
+    layout = {
+        "template": {},
+        "height": total,
+        "autosize": True,
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0},
+        "xaxis": {**bare, "range": [0, min_width], "constraintoward": "left"},
+        "yaxis": {**bare, "range": [total, 0], "scaleanchor": "x", "scaleratio": 1, "constraintoward": "top"},
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
+        "showlegend": False,
+        "hovermode": "closest",
+        "dragmode": False,
+        "hoverlabel": {"bgcolor": "#303030", "bordercolor": "#808080", "align": "left", "font": {"color": "#ffffff"}},
+        "images": [{"source": image, "xref": "x", "yref": "y", **picture, "sizing": "stretch", "layer": "below"}],
+        "shapes": shapes,
+    }
+    return {"data": [trace], "layout": layout}
+
+
+def _free(y: float, x: float, points: dict[str, list[Any]]) -> float:
+    """Moves a mark down until it hides no other, with a little room where the picture is shown smaller."""
+    apart = TAG + 2
+    while any(
+        abs(y - other) < apart and abs(x - left) < apart for left, other in zip(points["x"], points["y"], strict=False)
+    ):
+        y += apart
+    return y

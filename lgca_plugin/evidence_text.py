@@ -1,0 +1,62 @@
+"""What the film strip writes: numbers, names that fit, and what a region's picture says on hovering."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from .figure_page import MINUS, ems, escape_html
+from .method.telling import method_name
+
+if TYPE_CHECKING:
+    from .method.strip import Chain, Frame, Strip
+
+WARNING: Final = "\u25b2"
+
+
+def hover_text(frame: Frame, chain: Chain, strip: Strip) -> str:
+    """Says everything about a region, each number with what it means."""
+    first, second = (escape_html(name) for name in strip.names)
+    method = method_name(strip.method)
+    grown = "the sampled crop" if not frame.step else f"grown {frame.step} {'time' if frame.step == 1 else 'times'}"
+    towards = first if frame.contribution >= 0 else second
+    lines = [
+        f"<b>Crop {chain.number + 1}</b>, {grown}",
+        f"Vote: <b>{escape_html(frame.vote)}</b>, the class that this region itself is closest to",
+        f"Weight {weight_text(frame.weight)}: its share of {method}'s image vector",
+        f"Contribution {signed_text(frame.contribution)} towards {towards}:",
+        f"its part of the lead of {first} over {second}, exact",
+        f"Similarity to the whole image {frame.similarity:.3f}",
+    ]
+    if frame.misleading:
+        pull = "" if chain.pull is None else f", with {chain.pull:.1%} of all that pulls it there"
+        lines.append(f"{WARNING} Misleading: it speaks for WCA's label, where LGCA says another{pull}")
+    lines.append("<i>taken out: click to put it back</i>" if frame.out else "<i>click to take it out</i>")
+    return "<br>".join(lines)
+
+
+def weight_text(weight: float) -> str:
+    """Writes a weight as a percentage."""
+    if not weight:
+        return "0%"
+    return f"{weight:.1%}" if weight >= 0.0005 else "<0.1%".replace("<", "&lt;")
+
+
+def signed_text(value: float) -> str:
+    """Writes a contribution or margin with its sign, with four decimals, or more where they would all be 0."""
+    if not math.isfinite(value):
+        return "\u2013"
+    if not value:
+        return "0"
+    digits = 6 if 5e-7 <= abs(value) < 5e-5 else 4
+    return f"{'+' if value >= 0 else MINUS}{abs(value):.{digits}f}"
+
+
+def cut(text: str, width: float, size: float, *, bold: bool = False) -> str:
+    """Shortens a text to a width, with an ellipsis."""
+    size *= 1.08 if bold else 1.0
+    if ems(text) * size <= width:
+        return text
+    while text and ems(text + "\u2026") * size > width:
+        text = text[:-1]
+    return text.rstrip() + "\u2026"

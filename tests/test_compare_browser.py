@@ -58,15 +58,17 @@ class Compare:
         self.app, self.page = app, app.page
 
     def open(self):
-        """Opens the panel from the list beside the tabs."""
+        """Opens the panel from the list beside the tabs; a pop-up of the App's may come late, and cover the button."""
         page = self.page
         option = page.locator("[data-cy=new-panel-option-lgca_compare]").first
-        while not option.is_visible():  # a pop-up of the App's may come late, and cover the button
-            self.app.dismiss_popups()
+        for _ in range(8):
             with contextlib.suppress(Exception):
-                page.locator("[data-cy=new-panel-btn]").first.click(timeout=3_000)
-                option.wait_for(timeout=3_000)
-        option.click()
+                page.locator("[data-cy=new-panel-btn]").first.click(timeout=5_000)
+                option.click(timeout=5_000)
+                return
+            page.keyboard.press("Escape")
+            self.app.dismiss_popups()
+        raise AssertionError("the panel is not in the list of panels")
 
     def press(self, name, at=0):
         self.page.get_by_role("button", name=name, exact=True).nth(at).click()

@@ -3,6 +3,7 @@
 # make test          lint, types and the whole test suite
 # make lint          ruff and mypy only
 # make bench         the benchmarks, one line of JSON each
+# make story         takes the pictures of docs/story.md anew, on the demo's dataset
 # make clean         removes all that make has made here
 #
 # Each does its own set-up in .venv the first time. PYTHON=... picks the Python that .venv is made with.
@@ -19,21 +20,24 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The demo's model is so small that threads waiting for each other cost more than they bring, above all on a busy machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench clean setup setup-dev
+.PHONY: demo test lint bench story clean setup setup-dev
 .DEFAULT_GOAL := demo
 
 setup setup-dev:
 	@python="$(PYTHON)"; python="$${python:-$$(sh scripts/find_python.sh)}" && \
 	"$$python" scripts/setup_env.py $(if $(filter setup-dev,$@),--dev) $(if $(NO_BROWSER),--no-browser)
 
+IN_DEMO = FIFTYONE_DEFAULT_DATASET_DIR="$(DEMO)/datasets" FIFTYONE_PLUGINS_DIR="$(DEMO)/plugins" \
+ FIFTYONE_DATABASE_VALIDATION=false FIFTYONE_DO_NOT_TRACK=true LGCA_STORE_DIR="$(DEMO)/embeddings" \
+ $(PY) scripts/mongod.py "$(DEMO)/database" $(PY)
+
 demo: setup
 	@mkdir -p "$(DEMO)/plugins" && ln -sfn "$(CURDIR)" "$(DEMO)/plugins/lgca"
-	@FIFTYONE_DEFAULT_DATASET_DIR="$(DEMO)/datasets" \
-	 FIFTYONE_PLUGINS_DIR="$(DEMO)/plugins" \
-	 FIFTYONE_DATABASE_VALIDATION=false \
-	 FIFTYONE_DO_NOT_TRACK=true \
-	 LGCA_STORE_DIR="$(DEMO)/embeddings" \
-	 $(PY) scripts/mongod.py "$(DEMO)/database" $(PY) -m lgca_plugin.demo $(if $(filter 0,$(APP)),--no-app)
+	@$(IN_DEMO) -m lgca_plugin.demo $(if $(filter 0,$(APP)),--no-app)
+
+story: setup-dev
+	@$(MAKE) --no-print-directory demo APP=0
+	@$(IN_DEMO) scripts/story.py
 
 test: setup-dev
 	@$(MAKE) --no-print-directory check

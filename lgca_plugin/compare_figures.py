@@ -79,14 +79,20 @@ def agreement_picture(rows: Sequence[tuple[str, int]], *, theme: Theme = "app") 
 
 
 def flow_picture(
-    names: Sequence[str], counts: NDArray[np.int64], *, methods: tuple[str, str], theme: Theme = "app"
+    names: Sequence[str],
+    counts: NDArray[np.int64],
+    *,
+    methods: tuple[str, str],
+    folded: bool = False,
+    theme: Theme = "app",
 ) -> Parts:
     """Draws what the answers of one method become under another: a cell for each two classes.
 
     Args:
-        names: classes of the rows and columns, the same for both; the last may stand for all others
+        names: classes of the rows and columns, the same for both
         counts: ``[k, k]`` samples by the answer of the one (row) and the other (column)
         methods: shown names of the two
+        folded: whether the last name stands for several classes, whose last cell are disagreements
         theme: colours for a light page, a dark one, or FiftyOne's App
 
     Returns:
@@ -95,6 +101,8 @@ def flow_picture(
     """
     palette, k = PALETTES[theme], len(names)
     diagonal = np.eye(k, dtype=bool)
+    if folded:
+        diagonal[-1, -1] = False
     most_alike = int(counts[diagonal].max(initial=0)) or 1
     most_apart = int(counts[~diagonal].max(initial=0)) or 1
     shade = np.where(diagonal, -np.sqrt(counts / most_alike), np.sqrt(counts / most_apart))
@@ -107,6 +115,9 @@ def flow_picture(
         ]
         for i in range(k)
     ]
+    if folded:
+        number = f"{counts[-1, -1]:,} {'sample' if counts[-1, -1] == 1 else 'samples'}"
+        hover[-1][-1] = f"{methods[0]} and {methods[1]} give other classes,<br>and not the same one<br>{number}"
     trace = {
         "type": "heatmap",
         "x": list(range(k)),

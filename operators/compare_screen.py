@@ -185,7 +185,7 @@ def _pictures(of: Overview, a: str, b: str) -> Drawn:
     names = [of.table.labels[label] for label in flow.classes]
     if flow.folded:
         names.append(f"{flow.folded:,} other classes")
-    found["flow"] = flow_picture(names, flow.counts, methods=shown)
+    found["flow"] = flow_picture(names, flow.counts, methods=shown, folded=flow.folded > 0)
     places = of.points(a, b)
     groups = _groups(of, places, a, b)
     table, rows_at = of.table, of.rows[places]

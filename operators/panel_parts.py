@@ -238,7 +238,8 @@ def choice(
     """Adds a list to choose from; what is chosen is in the panel's state."""
     field = column(parent, f"{name}_field", title=about, width=width, gap="2px")
     text(field, "label", label, size=SMALL, muted=True)
-    view = types.DropdownView(compact=True, label=label, description=about)
+    # composite_view: or the App takes every value that comes from here for one that was chosen, and says so
+    view = types.DropdownView(compact=True, label=label, description=about, composite_view=True)
     for value, shown in choices:
         view.add_choice(value, label=shown)
     field.enum(name, view.values(), view=view, on_change=on_change)

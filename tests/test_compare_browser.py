@@ -150,8 +150,14 @@ class Compare:
         self.app.picture_of(self.page.locator("body"))
 
     def choose(self, label, value):
-        self.page.locator(f"xpath=//*[text()='{label}']/following::*[@role='combobox'][1]").click()
-        self.page.get_by_role("option", name=value, exact=True).click()
+        """Chooses a value of the list under a label; an event that is answered meanwhile may close the list again."""
+        option = self.page.get_by_role("option", name=value, exact=True)
+        for _ in range(8):
+            with contextlib.suppress(Exception):
+                self.page.locator(f"xpath=//*[text()='{label}']/following::*[@role='combobox'][1]").click(timeout=5_000)
+                option.click(timeout=5_000)
+                return
+        raise AssertionError(f"{value!r} can't be chosen under {label!r}")
 
     def chosen(self, label):
         """What is chosen in the list under a label, once it is another than the first method."""

@@ -60,6 +60,14 @@ def test_flow__tells_agreement_from_disagreement_and_writes_every_count_that_is_
     assert all(len(name) <= 40 for name in parts["layout"]["xaxis"]["ticktext"])
 
 
+def test_flow__of_many_classes_ends_in_a_cell_of_disagreements():
+    counts = np.array([[50, 4], [1, 8]])
+    plain = flow_picture(["tern", "9 other classes"], counts, methods=("CLIP", "LGCA"))["data"][0]
+    folded = flow_picture(["tern", "9 other classes"], counts, methods=("CLIP", "LGCA"), folded=True)["data"][0]
+    assert plain["z"][1][1] < 0 < folded["z"][1][1] == 1
+    assert folded["hovertext"][1][1] == "CLIP and LGCA give other classes,<br>and not the same one<br>8 samples"
+
+
 def test_margins__every_point_is_where_its_sample_says_and_carries_its_id():
     x, y = np.array([0.1, 0.2, 0.3]), np.array([0.3, 0.2, 0.1])
     groups = [("all right", np.array([2])), ("nobody right", np.array([0, 1]))]

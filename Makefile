@@ -1,6 +1,7 @@
 # make demo          draws the demo dataset, classifies it, prints a table and opens the FiftyOne App
 # make demo APP=0    stops after the table
 # make test          lint, types and the whole test suite
+# make thorough      every click in both panels, in a real browser; some minutes more
 # make lint          ruff and mypy only
 # make bench         the benchmarks, one line of JSON each
 # make story         takes the pictures of docs/story.md anew, on the demo's dataset
@@ -20,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The demo's model is so small that threads waiting for each other cost more than they bring, above all on a busy machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint bench story clean setup setup-dev
+.PHONY: demo test thorough lint bench story clean setup setup-dev
 .DEFAULT_GOAL := demo
 
 setup setup-dev:
@@ -41,7 +42,10 @@ story: setup-dev
 
 test: setup-dev
 	@$(MAKE) --no-print-directory check
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not thorough"
+
+thorough: setup-dev
+	$(PY) -m pytest -m thorough
 
 lint:
 	@$(MAKE) --no-print-directory setup-dev NO_BROWSER=1

@@ -190,6 +190,20 @@ def compare(address, failed, request):
             app.screenshot(f"failed_{request.node.name}")
 
 
+def test_compare__opens_shows_a_part_and_leads_back(compare, birds):
+    compare.app.open_dataset(birds.name)
+    compare.open()
+    compare.has("Do the methods agree?")
+    compare.plot(2).locator(".scatterlayer .trace").first.wait_for()
+    assert compare.overflow() <= 0
+    compare.press("Only WCA differs")
+    alone = (F("birds_clip.label") == F("birds_lgca.label")) & (F("birds_wca.label") != F("birds_lgca.label"))
+    assert compare.shown("where only WCA differs")[1] == len(birds.match(alone))
+    compare.back()
+    compare.grid_has(COUNT + 1)
+
+
+@pytest.mark.thorough
 def test_compare__everything_that_can_be_clicked(compare, birds):
     page, app, total = compare.page, compare.app, COUNT + 1
     app.open_dataset(birds.name)
@@ -314,6 +328,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     app.screenshot("compare_light")
 
 
+@pytest.mark.thorough
 def test_compare__saved_views_many_classes_and_nothing(compare, birds):
     page, app = compare.page, compare.app
     page.goto(f"{app.address}/datasets/{birds.name}?view=first-fifty", wait_until="domcontentloaded")

@@ -156,6 +156,18 @@ def leads(panel):
     return [number(row[2]) for row in panel.rows(1)[1:]]
 
 
+def test_panel__shows_the_strip_beside_the_image_and_takes_a_region_out(panel, made):
+    case = made[1]
+    panel.open(case.sample_id, split=True)
+    panel.says("How crops grow")
+    a, b = case.misleading_pair
+    assert {row[0]: row[1] for row in panel.rows(0)[1:]} == {"CLIP": case.labels["clip"], "WCA": a, "LGCA": b}
+    assert panel.page.evaluate(STICKS_OUT) == []
+    panel.button(re.compile(r"^Take out the \d")).click()
+    panel.says(re.compile(f"{re.escape(b)} \\(was {re.escape(a)}\\)"))
+
+
+@pytest.mark.thorough
 def test_panel__follows_the_user_answers_what_if_and_writes_decisions(panel, made):
     run, case, others = made
     page, (a, b) = panel.page, case.misleading_pair
@@ -279,6 +291,7 @@ def follow(panel, dataset):
         panel.says("How crops grow")
 
 
+@pytest.mark.thorough
 def test_panel__light_full_width_and_states(panel, made):
     run, case, _ = made
     page, dataset = panel.page, run.dataset

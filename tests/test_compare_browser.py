@@ -1,5 +1,6 @@
 """The panel that compares methods in the real App: everything that can be clicked is; screenshots in artifacts/."""
 
+import contextlib
 import re
 import uuid
 from itertools import pairwise

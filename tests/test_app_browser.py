@@ -27,26 +27,23 @@ def birds(demo_images):
 
 
 @pytest.fixture(scope="module")
-def page_of_birds(address, browser_context, birds):
+def page_of_birds(address, browser_context):
     app = App(browser_context.new_page(), address)
-    app.open_dataset(birds.name)
     yield app
     app.page.close()
 
 
 @pytest.fixture
 def app(page_of_birds, birds, failed, request):
-    """The birds on a page that the tests share: each finds them without a run, and no dialog in front."""
+    """The birds on a page that the tests share: each opens them anew, without a run."""
     app = page_of_birds
+    app.open_dataset(birds.name)
     yield app
     birds.reload()
     for key in lgca.list_runs(birds):
         lgca.load_run(birds, key).delete()
     if failed():
         app.screenshot(f"failed_{request.node.name}")
-        app.open_dataset(birds.name)
-    elif app.page.get_by_role("dialog").count():
-        app.close_dialog()
 
 
 def test_app__opens_without_a_dataset(browser_context, tmp_path):

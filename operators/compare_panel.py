@@ -196,7 +196,14 @@ class ComparePanel(foo.Panel):
         return {name: ctx.panel_state.get(name, value) for name, value in FRESH.items()}
 
     def _chosen(self, ctx: Any) -> Choices:
-        return Choices(**self._remembered(ctx)["chosen"])
+        """Reads what is chosen: what the lists show in the App, which knows first; the rest as it was remembered."""
+        known = Choices(**self._remembered(ctx)["chosen"])
+        page = ctx.panel_state.get("page") or {}
+        lists = {
+            name: ((page.get(part) or {}).get(f"{name}_field") or {}).get(name, getattr(known, name))
+            for part, name in (("head", "run"), ("head", "labels"), ("pair", "a"), ("pair", "b"))
+        }
+        return replace(known, **lists) if lists["run"] in (None, known.run) else Choices(run=lists["run"])
 
     def _choose(self, ctx: Any, **changes: Any) -> None:
         chosen = replace(self._chosen(ctx), **changes)
@@ -214,7 +221,8 @@ class ComparePanel(foo.Panel):
     ) -> None:
         """Brings the screen up to date, and sends what has changed."""
         mine = dict(FRESH) if fresh else self._remembered(ctx)
-        screen = read_screen(ctx, chosen or Choices(**mine["chosen"]), changed=changed, again=again)
+        chosen = chosen or (Choices() if fresh else self._chosen(ctx))
+        screen = read_screen(ctx, chosen, changed=changed, again=again)
         if screen.choices.run != mine["chosen"].get("run"):
             mine |= {"action": None, "undo": None}  # it was another run's
         mine |= {"chosen": asdict(screen.choices), **remember}
@@ -266,7 +274,7 @@ def _remember(ctx: Any, screen: Screen, mine: dict[str, Any]) -> None:
     """
     chosen, before = screen.choices, ctx.panel_state
     page = {
-        "head": {"run_field": {"run": chosen.run}, "labels_field": {"labels": screen.labels}},
+        "head": {"run_field": {"run": chosen.run}, "labels_field": {"labels": chosen.labels}},
         "pair": {"a_field": {"a": chosen.a}, "b_field": {"b": chosen.b}},
     }
     state = {**mine, "page": page}

@@ -230,6 +230,15 @@ def test_panel__an_event_with_an_old_state_forgets_nothing(panel, run):
     assert now["action"] is not None
 
 
+def test_panel__what_a_list_shows_counts_whatever_else_an_event_comes_with(panel):
+    panel.state["page"]["head"]["labels_field"]["labels"] = "-"  # chosen, and not yet answered
+    panel.state["page"]["pair"]["a_field"]["a"] = "wca"
+    panel.send("on_change_view")
+    assert "Choose labels to compare with above." in panel.texts
+    assert panel.state["chosen"]["labels"] == "-"
+    assert (panel.state["chosen"]["a"], panel.state["chosen"]["b"]) == ("wca", "lgca")
+
+
 def test_panel__drops_the_pictures_that_the_app_mixes_into_its_state(panel):
     panel.state = {**panel.state, "page": {**panel.state["page"], "flow": panel.data["page.flow"]}, "more": [1] * 5000}
     panel.send("pick_labels", value="-")

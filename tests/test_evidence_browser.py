@@ -87,7 +87,9 @@ class Panel:
             page.locator("[data-cy=new-panel-option-lgca_evidence]").click()  # stands beside the image at once
         elif split:
             tab.click()
-            page.get_by_title("Split horizontally").first.click()
+            button = page.get_by_title("Split horizontally")
+            if button.count():  # the browser remembers that it is split
+                button.first.click()
         self.body.wait_for()
 
     def says(self, words):

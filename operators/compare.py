@@ -7,8 +7,8 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.runs import list_runs
 from .compare_panel import LABEL, NAME
+from .running import run_placement
 
 
 class OpenCompare(foo.Operator):
@@ -27,10 +27,7 @@ class OpenCompare(foo.Operator):
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid once there is a run."""
-        if ctx.dataset is None or not list_runs(ctx.dataset):
-            return None
-        place = types.Places.SAMPLES_GRID_SECONDARY_ACTIONS
-        return types.Placement(place, types.Button(label=LABEL, icon="balance", prompt=False))
+        return run_placement(ctx, LABEL, "balance", prompt=False)
 
     def execute(self, ctx: Any) -> None:
         """Opens it."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +11,7 @@ from ..lgca_plugin.dataset.overview import Overview, overview, shown_name
 from ..lgca_plugin.dataset.overview_parts import pattern_words
 from ..lgca_plugin.dataset.overview_rows import SampleRow, sample_rows
 from ..lgca_plugin.dataset.overview_table import NONE
+from ..lgca_plugin.kept import Kept
 from ..lgca_plugin.method.patterns import Case
 from . import forms
 from .compare_view import Situation, situation
@@ -24,8 +23,7 @@ MOST_DRAWINGS = 8  # of a few hundred kilobytes each
 
 Drawn = tuple[dict[str, dict[str, Any]], int]
 
-_drawings: OrderedDict[tuple[Any, ...], Drawn] = OrderedDict()
-_lock = threading.Lock()
+_DRAWINGS: Kept[Drawn] = Kept(MOST_DRAWINGS)
 
 
 @dataclass(frozen=True)
@@ -160,16 +158,7 @@ def _pair(of: Overview, choices: Choices) -> tuple[str, str]:
 def _drawn(of: Overview, view_key: str, a: str, b: str) -> Drawn:
     """Gives the pictures, from memory where they are the same as before."""
     key = (of.table.version, view_key, of.compared, of.triaged, a, b)
-    with _lock:
-        known = _drawings.get(key)
-    if known is not None:
-        return known
-    made = _pictures(of, a, b)
-    with _lock:
-        _drawings[key] = made
-        while len(_drawings) > MOST_DRAWINGS:
-            _drawings.popitem(last=False)
-    return made
+    return _DRAWINGS.get(key, lambda: _pictures(of, a, b))
 
 
 def _pictures(of: Overview, a: str, b: str) -> Drawn:

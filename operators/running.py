@@ -15,12 +15,12 @@ from ..lgca_plugin.errors import LgcaError
 SECONDS_BETWEEN_UPDATES = 0.5
 
 
-def run_placement(ctx: Any, label: str, icon: str) -> Any:
-    """Puts a button above the grid once the dataset has a run."""
+def run_placement(ctx: Any, label: str, icon: str, *, prompt: bool = True) -> Any:
+    """Puts a button above the grid once the dataset has a run; with ``prompt``, it opens a form."""
     if ctx.dataset is None or not list_runs(ctx.dataset):
         return None
     return types.Placement(
-        types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, types.Button(label=label, icon=icon, prompt=True)
+        types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, types.Button(label=label, icon=icon, prompt=prompt)
     )
 
 

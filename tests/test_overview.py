@@ -359,7 +359,7 @@ def test_memory__is_bounded(run):
         overview(run, run.dataset.limit(at), view_key=str(at))
     from lgca_plugin.dataset import overview as module
 
-    assert len(module._overviews) == module.MOST_VIEWS
+    assert len(module._OVERVIEWS) == module.MOST_VIEWS
     made = [new_run(CLASSES) for _ in range(5)]
     for other in made:
         table_of(other)

@@ -6,8 +6,6 @@ Computed from a :class:`~.overview_table.Table`, so that no figure asks the data
 from __future__ import annotations
 
 import json
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..evaluation import Evaluation, MethodScore
+from ..kept import Kept
 from ..method.crossing import PATTERNS, agreement, choose_points, class_flow, pair_agreements
 from ..method.paired import compare, macro_recall, wilson_interval
 from .evaluate import eval_key
@@ -39,9 +38,6 @@ MOST_VIEWS = 8
 MOST_CLASSES = 12
 MOST_POINTS = 2000
 SHOWN_NAMES = {"clip": "CLIP", "wca": "WCA", "lgca": "LGCA", "lgca_d": "LGCA-D", "clip_d": "CLIP-D"}
-
-_overviews: OrderedDict[tuple[Any, ...], Overview] = OrderedDict()
-_lock = threading.Lock()
 
 
 def shown_name(method: str) -> str:
@@ -215,6 +211,9 @@ class Overview:
         return None if case == NONE else self.table.cases[case]
 
 
+_OVERVIEWS: Kept[Overview] = Kept(MOST_VIEWS)
+
+
 def overview(
     run: Run,
     view: Any = None,
@@ -246,26 +245,17 @@ def overview(
     table = table_of(run, ground_truth, changed=changed, again=again)
     compared, triaged = _roles(run, table)
     key = (table.version, view_key, ground_truth, compared, triaged)
-    if view_key is not None:
-        with _lock:
-            known = _overviews.get(key)
-            if known is not None:
-                _overviews.move_to_end(key)
-                return known
-    rows = np.arange(len(table.ids)) if view is None else _rows(table, view)
-    made = Overview(run, table, rows, compared, triaged, ground_truth)
-    if view_key is not None:
-        with _lock:
-            _overviews[key] = made
-            while len(_overviews) > MOST_VIEWS:
-                _overviews.popitem(last=False)
-    return made
+
+    def look() -> Overview:
+        rows = np.arange(len(table.ids)) if view is None else _rows(table, view)
+        return Overview(run, table, rows, compared, triaged, ground_truth)
+
+    return look() if view_key is None else _OVERVIEWS.get(key, look)
 
 
 def forget_overviews() -> None:
     """Lets go of all overviews."""
-    with _lock:
-        _overviews.clear()
+    _OVERVIEWS.clear()
 
 
 def stages_key(*parts: Any) -> str:

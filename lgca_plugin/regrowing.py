@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .growing import EncodedImage
+from .growing import EncodedImage, products_of
 from .method.boxes import expand_boxes, sample_boxes_of_images, select_salient
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class _Known:
         self._regions = [one.regions for one in images]
         self._starts = np.cumsum([0, *counts])
         self._first_whole = int(self._starts[-1])
-        self._salience, self._squares = self._products()
+        self._salience, self._squares = self._products(images)
         self._doubt = self._most_error()
         volume = self.sizes_hw.prod(axis=1) * self.sizes_hw.min(axis=1)
         self._first_number = np.cumsum(volume) - volume
@@ -235,13 +235,13 @@ class _Known:
             regions[everything] = self.whole[np.broadcast_to(which[:, None], rows.shape)[everything]]
         return regions
 
-    def _products(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _products(self, images: Sequence[KnownRegions]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """``[rows]`` similarity of each row to its whole image, and squared length; no numbers where it has none."""
         salience, squares = np.empty((2, self._first_whole + len(self.whole)), dtype=np.float32)
-        for i, regions in enumerate(self._regions):
+        for i, one in enumerate(images):
             own = slice(self._starts[i], self._starts[i + 1])
-            np.einsum("nd,d->n", regions, self.whole[i], out=salience[own])  # no BLAS: its threads are the caller's
-            np.einsum("nd,nd->n", regions, regions, out=squares[own])
+            products = products_of(one.regions, one.whole) if one.products is None else one.products
+            salience[own], squares[own] = products
         np.einsum("bd,bd->b", self.whole, self.whole, out=squares[self._first_whole :])
         salience[self._first_whole :] = squares[self._first_whole :]
         return salience, squares

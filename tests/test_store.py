@@ -806,16 +806,16 @@ def test_recall__of_an_image_that_is_deleted_meanwhile_never_gives_another_one_s
     store, elsewhere = opened(), opened()
     run, other = open_run(store, "run"), open_run(elsewhere, "other")
     keep(store, run, "image 0.0")
-    read = store._file.read
+    read = store._file.read_each
 
-    def interrupted(query: str, *values: Any) -> list[tuple[Any, ...]]:
+    def interrupted(query: str, *values: Any) -> list[Any]:
         found = read(query, *values)
         if "FROM images" in query and elsewhere.run("run") is not None:
             elsewhere.delete_run("run")
             keep(elsewhere, other, "image 0.1")
         return found
 
-    monkeypatch.setattr(store._file, "read", interrupted)
+    monkeypatch.setattr(store._file, "read_each", interrupted)
     assert boxes_known(store, run, "image 0.0") in (None, 0, BOXES)  # what it finds is checked
     assert elsewhere.sample_ids(other) == ["image 0.1"]
 

@@ -6,6 +6,7 @@ classes would store them (a test compares the two), and a sample is written whol
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import fiftyone as fo
+    from pymongo import UpdateOne
 
     from ..predict import MethodPrediction
     from ..shown import ShownRegion
 
 Document = dict[str, Any]
+
+UPDATES_A_CONNECTION = 250
+"""MongoDB works off a connection's updates one by one; so many are worth another connection, and so another core."""
 
 
 def classification(prediction: MethodPrediction, classes: Sequence[str], *, logits: bool) -> Document:
@@ -83,6 +88,7 @@ def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *
         values: sample id to field to document or plain value
         filled: fields that must have a value; samples without one are passed over
     """
+    import fiftyone as fo
     from bson import ObjectId
     from pymongo import UpdateOne
 
@@ -95,4 +101,18 @@ def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *
     updates = [
         UpdateOne({"_id": ObjectId(id_), **there}, {"$set": {**fields, **modified}}) for id_, fields in values.items()
     ]
-    dataset._bulk_write(updates, ids=list(values))  # noqa: SLF001 (set_values writes one field at a time)
+    _write(dataset, updates)
+    fo.Sample._reload_docs(dataset._sample_collection_name, sample_ids=list(values))  # noqa: SLF001 (as every write does)
+
+
+def _write(dataset: fo.Dataset, updates: list[UpdateOne]) -> None:
+    """Writes to the samples' collection, through two connections where there is much to write."""
+    from fiftyone.core.odm import bulk_write
+
+    collection = dataset._sample_collection  # noqa: SLF001 (set_values writes one field at a time)
+    half = len(updates) // 2 if len(updates) >= 2 * UPDATES_A_CONNECTION else 0
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(bulk_write, updates[:half], collection) if half else None
+        bulk_write(updates[half:], collection)
+        if first is not None:
+            first.result()

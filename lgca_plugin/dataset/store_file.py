@@ -14,15 +14,17 @@ import threading
 import time
 import uuid
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
+
+Taken = TypeVar("Taken")
 
 FILE_NAME = "embeddings-2.sqlite"  # the number is the schema's version
 PAGE_BYTES = 32 * 1024
@@ -187,6 +189,15 @@ class StoreFile:
         """
         with self._lock, self._explained():
             return self._connection.execute(query, values).fetchall()
+
+    def read_each(self, query: str, values: Sequence[Any], take: Callable[[tuple[Any, ...]], Taken]) -> list[Taken]:
+        """Runs a query and gives what is made of its rows, each as soon as it is there: it is in the cache then.
+
+        Raises:
+            StoreError: if the file can't be read
+        """
+        with self._lock, self._explained():
+            return [take(row) for row in self._connection.execute(query, values)]
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

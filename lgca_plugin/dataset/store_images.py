@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..growing import KnownRegions
+from ..growing import KnownRegions, products_of
 from .store_rows import checksum_of_regions
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def image_of_content(file: StoreFile, encoder: int, content_hash: str, geometry:
         what is sound of it; None where there is no such image, or the embedding of the whole image is not sound
     """
     query = f"SELECT {_COLUMNS} FROM images {_REGIONS} WHERE encoder = ? AND content_hash = ?"  # noqa: S608
-    rows = file.read(query, (geometry, encoder, bytes.fromhex(content_hash)))
-    return _known(rows) if rows else None
+    parts = file.read_each(query, (geometry, encoder, bytes.fromhex(content_hash)), _part_of)
+    return _known(parts)
 
 
 def images_of_samples(
@@ -54,29 +55,45 @@ def images_of_samples(
     marks = ",".join("?" * len(sample_ids))
     query = f"""SELECT sample, content_hash, {_COLUMNS} FROM samples JOIN images ON images.id = samples.image {_REGIONS}
                 WHERE run = ? AND sample IN ({marks})"""  # noqa: S608
-    found: dict[str, list[tuple[Any, ...]]] = {}
+    found: dict[str, list[KnownRegions | None]] = {}
     hashes: dict[str, str] = {}
-    for sample, content_hash, *row in file.read(query, (run.geometry, run.id, *sample_ids)):
+    values = (run.geometry, run.id, *sample_ids)
+    for sample, content_hash, part in file.read_each(query, values, lambda row: (row[0], row[1], _part_of(row[2:]))):
         hashes[sample] = content_hash.hex()
-        found.setdefault(sample, []).append(tuple(row))
+        found.setdefault(sample, []).append(part)
     known = ((sample, _known(found[sample])) for sample in sample_ids if sample in found)
     return [(sample, hashes[sample], one) for sample, one in known if one is not None]
 
 
-def _known(rows: Sequence[tuple[Any, ...]]) -> KnownRegions | None:
-    """Puts an image together from its rows, each of some regions, or of none; the arrays share memory with the rows."""
-    height, width, whole, checksum = rows[0][:4]
+def _part_of(row: tuple[Any, ...]) -> KnownRegions | None:
+    """Makes a row into what is sound of it: an image with some of its regions, or none; None where not even the image.
+
+    The arrays share memory with the row.
+    """
+    height, width, whole, checksum, boxes, embeddings, sealed = row
     if zlib.crc32(whole) != checksum:
         return None
     vector = np.frombuffer(whole, np.float32)
-    parts = [
-        (np.frombuffer(boxes, np.int32).reshape(-1, 4), np.frombuffer(embeddings, np.float32).reshape(-1, len(vector)))
-        for *_, boxes, embeddings, sealed in rows
-        if boxes is not None and checksum_of_regions(boxes, embeddings) == sealed
-    ]
-    if len(parts) == 1:
-        ((boxes, regions),) = parts
-    else:
-        boxes = np.concatenate([np.zeros((0, 4), np.int32), *(boxes for boxes, _ in parts)])
-        regions = np.concatenate([np.zeros((0, len(vector)), np.float32), *(regions for _, regions in parts)])
-    return KnownRegions(image_size_hw=(height, width), whole=vector, boxes=boxes, regions=regions)
+    if boxes is None or checksum_of_regions(boxes, embeddings) != sealed:
+        boxes = embeddings = b""
+    regions = np.frombuffer(embeddings, np.float32).reshape(-1, len(vector))
+    return KnownRegions(
+        image_size_hw=(height, width),
+        whole=vector,
+        boxes=np.frombuffer(boxes, np.int32).reshape(-1, 4),
+        regions=regions,
+        products=products_of(regions, vector),
+    )
+
+
+def _known(parts: Sequence[KnownRegions | None]) -> KnownRegions | None:
+    """Puts an image together from its parts; None where there is nothing sound of it."""
+    sound = [part for part in parts if part is not None]
+    if len(sound) < 2:
+        return sound[0] if sound else None
+    return replace(
+        sound[0],
+        boxes=np.concatenate([part.boxes for part in sound]),
+        regions=np.concatenate([part.regions for part in sound]),
+        products=np.concatenate([part.products for part in sound if part.products is not None], axis=1),
+    )

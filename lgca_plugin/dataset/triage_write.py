@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -67,10 +68,12 @@ def declare_triage(request: TriageRequest) -> None:
     for declared in (fields, parts):
         dataset._merge_sample_field_schema(declared)  # noqa: SLF001 (add_sample_field reloads the dataset every time)
     declare_decisions(dataset, key)
-    if former:
-        dataset.clear_sample_fields(former)
-        stale = [UpdateMany({path: {"$exists": True}}, {"$unset": {path: ""}}) for path in judgements]
-        dataset._bulk_write(stale)  # noqa: SLF001
+    if former:  # all in one pass over the samples: MongoDB takes a second for 50,000
+        now = datetime.now(timezone.utc).replace(tzinfo=None)
+        emptied = dict.fromkeys(former)
+        held = [{path: {"$ne": None}} for path in (*former, *judgements)]
+        change = {"$set": {**emptied, "last_modified_at": now}, "$unset": dict.fromkeys(judgements, "")}
+        dataset._bulk_write([UpdateMany({"$or": held}, change)])  # noqa: SLF001
     f.join_group(dataset, key, run.results["triage_fields"])
 
 

@@ -160,7 +160,7 @@ def smallest_removal(
         taken = _one_by_one(lead, least)
         if taken is not None:
             return Removal(_ascending(taken), least)
-    return _Program(lead, preferred, pull, least).solve(None if size is None else order[:size])
+    return _Program(lead, preferred, pull, least).solve(None if size is None else order[:size], any_crops=any_crops)
 
 
 def _leads(weights: FloatArray, scores: FloatArray, of_whole: FloatArray, b: int) -> FloatArray:
@@ -216,14 +216,16 @@ class _Program:
         self._rivals = set(np.flatnonzero(lead.sum(axis=0) <= 0).tolist())
         self._refused: list[BoolArray] = []
 
-    def solve(self, known: IntArray | None) -> Removal | None:
-        """Finds a smallest set, and the best among them; ``known`` is a set that does, if there is one."""
+    def solve(self, known: IntArray | None, *, any_crops: bool) -> Removal | None:
+        """Finds a smallest set, the best of them unless any will do; ``known`` is a set that does, if there is one."""
         n, most = len(self._lead), len(self._lead) - 1 if known is None else len(known)
         fewest, bound = self._best(n + 1.0 - self._preferred, [(np.ones(n), self._least, most)])
         if fewest is None:  # given up, or there is none
             at_least = max(self._least, int(np.ceil(bound / (n + 1) - TIE)) if np.isfinite(bound) else 0)
             return None if known is None else Removal(_ascending(known), min(at_least, most))
         size, kept = int(fewest.sum()), int((fewest & self._preferred).sum())
+        if any_crops:
+            return Removal(tuple(np.flatnonzero(fewest).tolist()), size)
         scale = float(np.abs(self._pull).max()) or 1.0
         limits = [(np.ones(n), size, size), (self._preferred.astype(float), kept, kept)]
         strongest, _ = self._best(-self._pull / scale, limits)

@@ -220,9 +220,8 @@ class _Images:
             leads = np.einsum("pgd,pgd->pd", self._sums(lead, counts), factors[image])
             if self.method.global_weight:
                 leads += (self.of_whole[image, rival] - self.of_whole[image, labels[image]])[:, None]
-            among = np.unique(image)
-            ahead = (among[:, None] == image).astype(leads.dtype) @ (leads > TIE).astype(leads.dtype)
-            kept[among] &= ahead == 0
+            first_of = np.flatnonzero(np.diff(image, prepend=-1))  # images ascend
+            kept[image[first_of]] &= np.maximum.reduceat(leads, first_of, axis=0) <= TIE
         vanished[np.setdiff1d(np.arange(len(labels)), images)] = False  # without rivals, weights decide nothing
         for i, draw in zip(*np.nonzero(vanished), strict=True):
             kept[i, draw] = self._keeps(i, labels[i], counts[:, draw])

@@ -6,6 +6,8 @@ notebook, FiftyOne's panels take ``parts["data"]`` and ``parts["layout"]`` as th
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -75,7 +77,7 @@ def agreement_picture(rows: Sequence[tuple[str, int]], *, theme: Theme = "app") 
         "tickvals": list(range(len(rows))),
         "ticktext": [escape_html(name) for name, _ in rows],
     }
-    return {"data": [trace], "layout": layout}
+    return _revised([trace], layout)
 
 
 def flow_picture(
@@ -144,7 +146,7 @@ def flow_picture(
         {"x": int(j), "y": int(i), "text": f"{counts[i, j]:,}", "showarrow": False, "font": {"size": 10}}
         for i, j in zip(*np.nonzero(counts), strict=True)
     ]
-    return {"data": [trace], "layout": layout}
+    return _revised([trace], layout)
 
 
 def margin_picture(
@@ -175,6 +177,7 @@ def margin_picture(
     traces = []
     for at, (name, places) in enumerate(groups):
         grey = at == 0
+        colour = palette.grey if grey else COLOURS[(at - 1) % len(COLOURS)]
         traces.append(
             {
                 "type": "scatter",
@@ -185,9 +188,11 @@ def margin_picture(
                 "ids": [ids[place] for place in places.tolist()],
                 "marker": {
                     "size": 5 if grey else 7,
-                    "color": palette.grey if grey else COLOURS[(at - 1) % len(COLOURS)],
-                    "opacity": 0.5 if grey else 0.85,
+                    # Points that let something through by themselves are each a layer for the browser to put together.
+                    "color": _see_through(colour, 0.5 if grey else 0.85),
+                    "opacity": 1,
                 },
+                "unselected": {"marker": {"opacity": 1, "color": _see_through(colour, 0.15)}},
                 "hoverinfo": "text",
                 "hovertext": ["<br>".join(map(escape_html, hover[place].split("\n"))) for place in places.tolist()],
             }
@@ -219,7 +224,7 @@ def margin_picture(
         },
         "modebar": {"bgcolor": CLEAR, "color": palette.muted, "activecolor": palette.blue},
     }
-    return {"data": traces, "layout": layout}
+    return _revised(traces, layout)
 
 
 def shortened(name: str, longest: int = LONGEST) -> str:
@@ -251,6 +256,15 @@ def _layout(height: int, *, left: int, right: int, top: int, bottom: int = 8) ->
         "xaxis": dict(axis),
         "yaxis": dict(axis),
     }
+
+
+def _revised(data: list[dict[str, Any]], layout: dict[str, Any]) -> Parts:
+    """Puts a figure together, with what tells Plotly that its data is what it has drawn already.
+
+    The App hands a panel's figures over anew whenever anything changes, as copies, and drawing takes most of its time.
+    """
+    digest = hashlib.blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=8)
+    return {"data": data, "layout": {**layout, "datarevision": digest.hexdigest()}}
 
 
 def _see_through(colour: str, opacity: float) -> str:

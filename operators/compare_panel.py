@@ -19,6 +19,7 @@ from .compare_layout import layout
 from .compare_screen import Choices, Screen, read_screen
 from .compare_view import narrow, restore
 from .panel_parts import operator_uri
+from .quiet_panel import QuietPanel, is_repeated
 
 NAME = "lgca_compare"
 LABEL = "Compare zero-shot methods"
@@ -35,7 +36,7 @@ FRESH: dict[str, Any] = {
 """What the panel remembers between events: choices, what the pictures show, and the last decision."""
 
 
-class ComparePanel(foo.Panel):
+class ComparePanel(QuietPanel):
     """Compares the methods of a run."""
 
     @property
@@ -135,6 +136,7 @@ class ComparePanel(foo.Panel):
         """Shows the user's own view again."""
         self._look(ctx)
         restore(ctx, self._screen.situation.base)
+        self._screen = self._screen.narrowed(None)
 
     def leave_view(self, ctx: Any) -> None:
         """Shows the whole dataset, where a view can't be shown."""
@@ -227,7 +229,8 @@ class ComparePanel(foo.Panel):
             mine |= {"action": None, "undo": None}  # it was another run's
         mine |= {"chosen": asdict(screen.choices), **remember}
         if screen.overview is not None and mine["drawn"] != screen.key:
-            _send(ctx, screen)
+            if not is_repeated(ctx.panel_id, "pictures", screen.key):
+                _send(ctx, screen)
             mine["drawn"] = screen.key
         self._screen, self._mine = screen, mine
         _remember(ctx, screen, mine)
@@ -246,7 +249,7 @@ class ComparePanel(foo.Panel):
         if not found.count:
             ctx.ops.notify(f"There are no samples {found.words}", variant="info")
             return
-        narrow(ctx, base, found.stages, found.sentence, part)
+        self._screen = self._screen.narrowed(narrow(ctx, base, found.stages, found.sentence, part))
 
     def _act(self, ctx: Any, act: Any, ids: list[str]) -> None:
         """Decides or takes back, tells what was done, and shows it."""
@@ -280,8 +283,10 @@ def _remember(ctx: Any, screen: Screen, mine: dict[str, Any]) -> None:
     state = {**mine, "page": page}
     if set(before) - set(state) or set(before.get("page") or {}) - set(page):
         ctx.ops.set_panel_state(state)
-    elif changed := {name: value for name, value in state.items() if name not in before or before[name] != value}:
-        ctx.ops.patch_panel_state(changed)
+    else:
+        changed = {name: value for name, value in state.items() if name not in before or before[name] != value}
+        if changed and not is_repeated(ctx.panel_id, "state", [before, changed]):
+            ctx.ops.patch_panel_state(changed)
     before.clear()
     before.update(state)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..lgca_plugin.compare_figures import agreement_picture, flow_picture, margin_picture
@@ -14,7 +14,7 @@ from ..lgca_plugin.dataset.overview_table import NONE
 from ..lgca_plugin.kept import Kept
 from ..lgca_plugin.method.patterns import Case
 from . import forms
-from .compare_view import Situation, situation
+from .compare_view import Narrowing, Situation, situation
 
 NO_LABELS = "-"  # no field can be called that
 ROWS = 5  # of a ranked list, a page
@@ -83,6 +83,11 @@ class Screen:
     def run(self) -> Any:
         """The run."""
         return self.situation.run
+
+    def narrowed(self, narrowing: Narrowing | None) -> Screen:
+        """Gives the screen as it is once the App shows this part of the view, so that the answer comes before."""
+        base = replace(self.situation.base, narrowed=narrowing)
+        return replace(self, situation=replace(self.situation, base=base))
 
 
 def read_screen(ctx: Any, choices: Choices, *, changed: tuple[str, ...] = (), again: bool = False) -> Screen:

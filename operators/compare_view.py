@@ -95,8 +95,12 @@ def narrow(
     stages: list[Any],
     sentence: str,
     part: str | None = None,
-) -> None:
-    """Has the App show a part of the user's view."""
+) -> Narrowing:
+    """Has the App show a part of the user's view.
+
+    Returns:
+        what it shows then
+    """
     saved = base.saved if base.narrowed is None else base.narrowed.saved
     plain = [stage._serialize(include_uuid=False) for stage in stages]  # noqa: SLF001
     own = json.loads(json_util.dumps(plain))
@@ -105,6 +109,7 @@ def narrow(
     ]  # every stage has an id of its own
     own = [{**stage, "_uuid": mark} for stage, mark in zip(own, marks, strict=True)]
     ctx.trigger("set_view", {"view": [*base.stages, *own]})
+    return Narrowing(sentence, part, saved)
 
 
 def _read_mark(mark: str) -> Narrowing:

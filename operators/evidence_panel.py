@@ -13,6 +13,7 @@ from . import queue_source as source
 from .evidence_layout import add_page
 from .evidence_scene import TRIAGE, Asked, Scene, look
 from .panel_parts import operator_uri, page
+from .quiet_panel import QuietPanel
 
 LABEL = "Zero-shot evidence"
 HELP = (
@@ -28,7 +29,7 @@ SAMPLE, OUT, MORE, WEIGHTS, KEY = "sample", "out", "more", "weights", "key"
 RIVALS = ("rival_a", "rival_b")
 
 
-class EvidencePanel(foo.Panel):
+class EvidencePanel(QuietPanel):
     """Shows the regions of the open sample, what each says, and what the methods would say without them."""
 
     @property

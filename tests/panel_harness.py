@@ -1,6 +1,7 @@
 """A panel as FiftyOne executes it: events in, and what the App would then show and know."""
 
 import json
+import uuid
 
 import fiftyone.operators as foo
 from operator_harness import context
@@ -21,13 +22,13 @@ class Shown:
         requests: name of the App's operator to its parameters, of those that the event has called
     """
 
-    def __init__(self, requests):
+    def __init__(self, requests, output):
         json.dumps(requests)  # whatever is sent must be JSON
         self.requests = {one["operator_uri"]: one["params"] for one in requests}
         self.texts, self.notes, self.switches = [], [], []
         self.buttons, self.tables, self.tooltips, self.lists, self.plots = {}, {}, {}, {}, {}
-        self.bytes = len(json.dumps(self.requests["show_panel_output"]))
-        self._collect(self.requests["show_panel_output"]["output"], "")
+        self.bytes = len(json.dumps(output))
+        self._collect(output, "")
 
     def _collect(self, prop, name):
         view = prop.get("view") or {}
@@ -62,19 +63,25 @@ class PanelSession:
     Attributes:
         state: what the App keeps for the panel
         sample: id of the sample that is open
+        output: the layout that was sent last
     """
 
     def __init__(self, uri, dataset, sample=None, **request):
         self.uri, self.dataset, self.sample, self.request = uri, dataset, sample, request
-        self.state = {}
+        self.panel_id = uuid.uuid4().hex
+        self.state, self.output = {}, None
 
     def send(self, method, **params):
         """Executes an event as the App does."""
-        params = {"__method__": method, "panel_id": "panel", "panel_state": self.state, **params}
+        params = {"__method__": method, "panel_id": self.panel_id, "panel_state": self.state, **params}
         ctx = context(self.dataset, params, uri=self.uri, current_sample=self.sample, **self.request)
         foo.get_operator(self.uri).execute(ctx)
         self.state = json.loads(json.dumps(ctx.panel_state))
-        return Shown([one.to_json() for one in ctx.executor._requests])
+        requests = [one.to_json() for one in ctx.executor._requests]
+        for one in requests:
+            if one["operator_uri"] == "show_panel_output":
+                self.output = one["params"]["output"]
+        return Shown(requests, self.output)
 
     def press(self, shown, label):
         """Presses a button that can be pressed."""

@@ -83,3 +83,12 @@ def test_texts__are_as_short_and_as_exact_as_they_are_meant_to_be():
     assert shortened("tern") == "tern"
     assert shortened("a class with a very long name indeed", 16) == "a class wi…ndeed"
     assert [share_text(share) for share in (0, 0.0001, 0.0005, 0.5, 1)] == ["0%", "<0.1%", "0.1%", "50.0%", "100.0%"]
+
+
+def test_revision__changes_with_the_data_and_with_nothing_else():
+    def revision(rows):
+        return agreement_picture(rows)["layout"]["datarevision"]
+
+    rows = [("All agree", 8), ("Only CLIP differs", 2)]
+    assert revision(rows) == revision(list(rows))
+    assert len({revision(rows), revision([("All agree", 8), ("Only CLIP differs", 3)]), revision(rows[:1])}) == 3

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 import uuid
 
 import fiftyone as fo
@@ -202,6 +203,48 @@ def test_panel__sends_pictures_only_when_they_change(panel, run):
     run.dataset.limit(1).set_values("zs_error", ["later"])
     panel.send("on_change_view")
     assert "patch_panel_data" in panel.sent
+
+
+def test_panel__sends_nothing_twice_to_a_page_that_fires_its_events_together(panel, run):
+    before = dict(panel.state)
+    panel.view = json.loads(json.dumps(run.dataset.limit(20)._serialize()))
+    panel.send("on_change_view")
+    assert {"show_panel_output", "patch_panel_data", "patch_panel_state"} <= set(panel.sent)
+    for event in ("on_change_view", "on_change_view", "on_change_selected"):
+        panel.state = dict(before)  # they were fired before the first answer was there
+        panel.send(event)
+        assert panel.sent == []
+    panel.view = []
+    panel.send("on_change_view")
+    assert "show_panel_output" in panel.sent
+
+
+def test_panel__sends_all_to_a_page_that_is_opened_anew(panel, run):
+    page = PanelSession(URI, run.dataset)
+    page.send("on_load")
+    assert {"show_panel_output", "patch_panel_data"} <= set(page.sent)
+    assert page.texts == panel.texts
+    assert page.data == panel.data
+
+
+def test_panel__sends_the_same_again_after_a_while(panel, monkeypatch):
+    assert (panel.send("on_change_view"), panel.sent) == ([], [])
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 60)
+    panel.send("on_change_view")
+    assert panel.sent == ["show_panel_output"]  # where another process may have sent something else meanwhile
+
+
+def test_panel__answers_a_click_before_the_app_has_brought_up_the_view(panel, run):
+    (button,) = (one for one in panel.parts("Button") if one["label"] == "Only CLIP differs")
+    messages = panel.send("show", **button["params"])
+    (output,) = (one["params"]["output"] for one in messages if one["operator_uri"] == "show_panel_output")
+    assert "where only CLIP differs" in json.dumps(output)
+    assert output == panel.shown  # the view that came up then has changed nothing
+    messages = panel.press(f"Back to your view ({len(run.dataset)} samples)")
+    (output,) = (one["params"]["output"] for one in messages if one["operator_uri"] == "show_panel_output")
+    assert "Back to your view" not in json.dumps(output)
+    assert output == panel.shown
 
 
 def test_panel__choices_change_what_is_compared(panel):

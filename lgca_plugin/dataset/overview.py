@@ -20,8 +20,8 @@ from ..method.paired import compare, macro_recall, wilson_interval
 from .evaluate import eval_key
 from .fields import method_field
 from .overview_memory import table_of
-from .overview_read import read_values
-from .overview_table import NONE, Table, id_bytes
+from .overview_read import read_ids, read_values
+from .overview_table import NONE, Table
 from .triage_plan import compared_methods
 
 if TYPE_CHECKING:
@@ -267,8 +267,7 @@ def _rows(table: Table, view: Any | Callable[[], Any]) -> IntArray:
     from fiftyone.core.collections import SampleCollection
 
     samples = view if isinstance(view, SampleCollection) else view()
-    found = samples._aggregate(pipeline=[{"$project": {"_id": True}}])  # noqa: SLF001 (values() takes twice as long)
-    return np.sort(table.rows(id_bytes(document["_id"] for document in found)))
+    return np.sort(table.rows(read_ids(samples)))
 
 
 def _roles(run: Run, table: Table) -> tuple[tuple[str, ...], bool]:

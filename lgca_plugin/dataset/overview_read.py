@@ -91,6 +91,24 @@ def read_values(run: Run, ids: Sequence[str], paths: Sequence[str]) -> dict[str,
     return {id_.hex(): tuple(values) for id_, *values in zip(found, *columns, strict=True)}
 
 
+def read_ids(samples: Any) -> NDArray[np.bytes_]:
+    """Reads the ids of a collection's samples, ``[n]`` of 12 bytes.
+
+    They are taken out of the bytes that the database sends: making objects of 100,000 of them takes a second.
+    """
+    pipeline = samples._pipeline(pipeline=[{"$project": {"_id": True}}])  # noqa: SLF001 (as values() makes it)
+    collection = samples._dataset._sample_collection  # noqa: SLF001
+    found = [_ids_in(batch) for batch in collection.aggregate_raw_batches(pipeline, allowDiskUse=True)]
+    return np.concatenate(found) if found else np.zeros(0, dtype="S12")
+
+
+def _ids_in(batch: bytes) -> NDArray[np.bytes_]:
+    """Takes the ids out of BSON documents that hold nothing else: 22 bytes each, the id from the ninth on."""
+    documents = np.frombuffer(batch, np.uint8).reshape(-1, 22)
+    ids: NDArray[np.bytes_] = np.ascontiguousarray(documents[:, 9:21]).view("S12")[:, 0]
+    return ids
+
+
 def _columns(found: list[list[Any]], names: Iterable[str]) -> Columns:
     ids, *values = found
     return Columns(np.array(ids, dtype="S12"), dict(zip(names, values, strict=True)))

@@ -6,13 +6,11 @@ notebook, FiftyOne's panels take ``parts["data"]`` and ``parts["layout"]`` as th
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .figure_page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme, escape_html, wrap
+from .figure_page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme, escape_html, revised, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +75,7 @@ def agreement_picture(rows: Sequence[tuple[str, int]], *, theme: Theme = "app") 
         "tickvals": list(range(len(rows))),
         "ticktext": [escape_html(name) for name, _ in rows],
     }
-    return _revised([trace], layout)
+    return revised({"data": [trace], "layout": layout})
 
 
 def flow_picture(
@@ -146,7 +144,7 @@ def flow_picture(
         {"x": int(j), "y": int(i), "text": f"{counts[i, j]:,}", "showarrow": False, "font": {"size": 10}}
         for i, j in zip(*np.nonzero(counts), strict=True)
     ]
-    return _revised([trace], layout)
+    return revised({"data": [trace], "layout": layout})
 
 
 def margin_picture(
@@ -224,7 +222,7 @@ def margin_picture(
         },
         "modebar": {"bgcolor": CLEAR, "color": palette.muted, "activecolor": palette.blue},
     }
-    return _revised(traces, layout)
+    return revised({"data": traces, "layout": layout})
 
 
 def shortened(name: str, longest: int = LONGEST) -> str:
@@ -256,15 +254,6 @@ def _layout(height: int, *, left: int, right: int, top: int, bottom: int = 8) ->
         "xaxis": dict(axis),
         "yaxis": dict(axis),
     }
-
-
-def _revised(data: list[dict[str, Any]], layout: dict[str, Any]) -> Parts:
-    """Puts a figure together, with what tells Plotly that its data is what it has drawn already.
-
-    The App hands a panel's figures over anew whenever anything changes, as copies, and drawing takes most of its time.
-    """
-    digest = hashlib.blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=8)
-    return {"data": data, "layout": {**layout, "datarevision": digest.hexdigest()}}
 
 
 def _see_through(colour: str, opacity: float) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
+import json
 import math
 import unicodedata
 from dataclasses import dataclass
@@ -145,6 +147,17 @@ def palette_of(theme: str, min_width: int) -> Palette:
     if theme not in PALETTES:
         raise ValueError(f"theme must be one of {', '.join(PALETTES)}, got {theme!r}")
     return PALETTES[theme]
+
+
+def revised(figure: dict[str, Any]) -> dict[str, Any]:
+    """Tells Plotly, in the layout of a figure's document, by what to know its data.
+
+    The App hands a panel's figures over anew whenever anything changes, as copies; drawing what is drawn already would
+    take most of its time.
+    """
+    data = json.dumps(figure["data"], sort_keys=True, default=lambda array: array.tolist())
+    revision = hashlib.blake2b(data.encode(), digest_size=8).hexdigest()
+    return {**figure, "layout": {**figure["layout"], "datarevision": revision}}
 
 
 def axis_name(column: int) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..lgca_plugin.dataset.overview import Overview, shown_name
+from ..lgca_plugin.dataset.overview import Overview
 from ..lgca_plugin.dataset.overview_rows import SampleRow
 from ..lgca_plugin.dataset.overview_table import NONE
+from ..lgca_plugin.method.telling import method_name
 from .compare_screen import ROWS, Screen
 from .panel_parts import SMALL, button, column, heading, row, text
 
@@ -99,7 +100,7 @@ def _add_row(panel: Any, line: Any, name: str, sample: SampleRow) -> None:
     else:
         line.img("picture", alt_text=sample.name, title=sample.name, componentsProps=cell)
     words = column(line, "words", flex="1 1 0", gap="2px")
-    answers = "  ·  ".join(f"{shown_name(method)}: {label}" for method, label in sample.answers.items())
+    answers = "  ·  ".join(f"{method_name(method)}: {label}" for method, label in sample.answers.items())
     if name == "misleading":
         crops = f"{sample.crops:,} {'crop turns' if sample.crops == 1 else 'crops turn'} it"
         text(words, "first", crops, bold=True, title="The fewest crops whose removal turns WCA's answer into LGCA's")

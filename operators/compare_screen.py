@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..lgca_plugin.compare_figures import agreement_picture, flow_picture, margin_picture
-from ..lgca_plugin.dataset.overview import Overview, overview, shown_name
+from ..lgca_plugin.dataset.overview import Overview, overview
 from ..lgca_plugin.dataset.overview_parts import pattern_words
 from ..lgca_plugin.dataset.overview_rows import SampleRow, sample_rows
 from ..lgca_plugin.dataset.overview_table import NONE
 from ..lgca_plugin.kept import Kept
 from ..lgca_plugin.method.patterns import Case
+from ..lgca_plugin.method.telling import method_name
 from . import forms
 from .compare_view import Narrowing, Situation, situation
 
@@ -170,7 +171,7 @@ def _pictures(of: Overview, a: str, b: str) -> Drawn:
     """Draws the pictures that there is something for; also gives the number of points."""
     if not a or not of.predicted.any():
         return {}, 0
-    shown = (shown_name(a), shown_name(b))
+    shown = (method_name(a), method_name(b))
     found = {}
     if len(of.compared) > 1:
         rows = [(pattern_words(of.compared, at), count) for at, count in enumerate(of.pattern_counts)]

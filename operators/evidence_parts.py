@@ -7,6 +7,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ..lgca_plugin.figure_page import revised
 from .panel_parts import SMALL, aside, column, text
 
 WIDTH = 430
@@ -34,6 +35,7 @@ TABLE = {
 
 def plot(page: Any, name: str, figure: Any, on_click: Any) -> None:
     """Adds a figure, a plain document, at its own height."""
+    figure = revised(figure)
     page.plot(
         name,
         data=list(figure["data"]),

@@ -77,7 +77,8 @@ def page(*, gap: int = 2) -> tuple[Any, Any]:
     """
     root = types.Object()
     style = {"sx": {"padding": "8px 14px 32px 8px", "boxSizing": "border-box", "width": "100%", "overflowX": "clip"}}
-    inner = root.v_stack("page", gap=gap, componentsProps={"container": style})
+    one_column = {"sx": {"gridTemplateColumns": "minmax(0, 1fr)"}}  # else it is as wide as its contents would like
+    inner = root.v_stack("page", gap=gap, componentsProps={"container": style, "grid": one_column})
     return types.Property(root), inner
 
 

@@ -17,6 +17,7 @@ from ..evaluation import Evaluation, MethodScore
 from ..kept import Kept
 from ..method.crossing import PATTERNS, agreement, choose_points, class_flow, pair_agreements
 from ..method.paired import compare, macro_recall, wilson_interval
+from ..method.telling import method_name
 from .evaluate import eval_key
 from .fields import method_field
 from .overview_memory import table_of
@@ -37,12 +38,6 @@ MOST_VIEWS = 8
 """How many overviews stay in memory, those asked for last; each is a few numbers for every sample of its view."""
 MOST_CLASSES = 12
 MOST_POINTS = 2000
-SHOWN_NAMES = {"clip": "CLIP", "wca": "WCA", "lgca": "LGCA", "lgca_d": "LGCA-D", "clip_d": "CLIP-D"}
-
-
-def shown_name(method: str) -> str:
-    """Names a method as people do."""
-    return SHOWN_NAMES.get(method, method)
 
 
 @dataclass(frozen=True)
@@ -152,7 +147,7 @@ class Overview:
         scores = {}
         for name, right in correct.items():
             count = int(right.sum())
-            scores[shown_name(name)] = MethodScore(
+            scores[method_name(name)] = MethodScore(
                 eval_key=eval_key(self.run.key, name),
                 correct=count,
                 accuracy=count / n,
@@ -166,7 +161,7 @@ class Overview:
             excluded=self._excluded(),
             confidence=0.95,
             methods=scores,
-            pairs=compare({shown_name(name): right for name, right in correct.items()}),
+            pairs=compare({method_name(name): right for name, right in correct.items()}),
         )
 
     def _excluded(self) -> dict[str, int]:

@@ -277,9 +277,7 @@ def measure_in_browser(name: str, home: Path) -> dict[str, dict[str, float]]:
 
         app = App(page, address)
         app.open_dataset(name)
-        page.locator("[data-cy=new-panel-btn]").first.click()
-        option = page.locator("[data-cy=new-panel-option-lgca_compare]").first
-        option.wait_for()
+        option = app.panel_option("lgca_compare")
         page.wait_for_timeout(15_000)  # until the App has counted what its sidebar shows
         opened = timed(OPENING, option)
         page.wait_for_timeout(5_000)

@@ -139,6 +139,21 @@ class App:
         self.page.goto(f"{self.address}/datasets/{name}{query}", wait_until="domcontentloaded")
         self.page.locator("[data-cy=looker]").first.wait_for()
 
+    def panel_option(self, name):
+        """Opens the list of panels beside the tabs of the grid; gives the panel's entry in it."""
+        from playwright.sync_api import TimeoutError as NotYet
+
+        option = self.page.locator(f"[data-cy=new-panel-option-{name}]").first
+        while not option.is_visible():
+            self.page.locator("[data-cy=new-panel-btn]").first.click()
+            with contextlib.suppress(NotYet):
+                option.wait_for(timeout=5_000)  # a page that is still loading closes the list again
+        return option
+
+    def open_panel(self, name):
+        """Opens a panel beside the grid."""
+        self.panel_option(name).click()
+
     @contextlib.contextmanager
     def bringing_up(self, pattern):
         """Checks that what is done within brings up a text, which may be gone again at once."""

@@ -59,9 +59,7 @@ class Compare:
 
     def open(self):
         """Opens the panel from the list beside the tabs."""
-        page = self.page
-        page.locator("[data-cy=new-panel-btn]").first.click()
-        page.locator("[data-cy=new-panel-option-lgca_compare]").first.click()
+        self.app.open_panel("lgca_compare")
 
     def press(self, name, at=0):
         self.page.get_by_role("button", name=name, exact=True).nth(at).click()

@@ -1,7 +1,7 @@
 # make demo          draws the demo dataset, classifies it, prints a table and opens the FiftyOne App
 # make demo APP=0    stops after the table
 # make test          lint, types and the whole test suite
-# make thorough      every click in both panels, in a real browser; some minutes more
+# make thorough      the long tests: every click in both panels, more of the operators' forms in a real browser
 # make lint          ruff and mypy only
 # make bench         the benchmarks, one line of JSON each
 # make story         takes the pictures of docs/story.md anew, on the demo's dataset

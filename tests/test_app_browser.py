@@ -56,6 +56,7 @@ def test_app__opens_without_a_dataset(browser_context, tmp_path):
         app.page.close()
 
 
+@pytest.mark.thorough
 def test_classify__an_error_on_the_way_is_shown_in_the_dialog(app, birds, tmp_path):
     broken = tmp_path / "weights.pt"
     broken.write_bytes(b"these are no weights")

@@ -92,7 +92,7 @@ def test_panel__shows_all_figures(panel):
     assert len(json.dumps(panel.state)) < 1500
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])
 def test_panel__every_button_that_shows_samples_shows_as_many_as_it_says(run, seed):
     panel = PanelSession(URI, run.dataset)
     if seed:

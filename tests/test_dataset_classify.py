@@ -456,7 +456,7 @@ def test_progress__is_reported_up_to_the_last_image(birds, classify):
 def test_photographs__go_through_classify(dataset, photographs, demo_encoder, random_vit, model):
     dataset.add_samples([fo.Sample(filepath=str(path)) for path in photographs], progress=False)
     encoder = demo_encoder if model == "demo" else random_vit
-    regions = lgca.RegionConfig() if model == "demo" else lgca.RegionConfig(crops=7, steps=2)
+    regions = lgca.RegionConfig() if model == "demo" else lgca.RegionConfig(crops=3, steps=1)
 
     started = time.perf_counter()
     run = lgca.classify(dataset, classes=["cat", "rocket", "coffee cup"], encoder=encoder, regions=regions)

@@ -97,9 +97,8 @@ def test_evaluate__from_the_form_to_the_model_evaluation_panel_and_again(app, ru
     app.close_dialog()
     page.get_by_text("3 Model Evaluations").wait_for()
     app.screenshot("evaluate_panel")
-    for name in METHODS[:-1]:
-        open_evaluation(app, found.methods[name])
-        go_back(app)
+    open_evaluation(app, found.methods[METHODS[0]])
+    go_back(app)
     open_evaluation(app, found.methods[METHODS[-1]])
     page.get_by_text("Confusion Matrices", exact=True).click()
     ticks = page.locator(".ytick text")

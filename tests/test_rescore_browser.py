@@ -99,6 +99,7 @@ def test_rescore__with_another_class_list_in_place(app, run):
     app.screenshot("rescore_sample")
 
 
+@pytest.mark.thorough
 def test_rescore__with_changed_settings_as_a_new_run(app, run):
     page, dataset = app.page, run.dataset
     dataset.info["lgca_descriptions"] = {name: [f"a small {name}."] for name in CLASSES}
@@ -164,6 +165,7 @@ def test_rescore__with_suggested_settings(app, run):
     assert methods["lgca"].image_scale == chosen["lgca"].image_scale
 
 
+@pytest.mark.thorough
 def test_classify__tells_what_is_kept_on_disk(app, run):
     page = app.page
     app.open_dataset(run.dataset.name)

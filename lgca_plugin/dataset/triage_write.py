@@ -28,7 +28,7 @@ from .triage_fields import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -95,11 +95,16 @@ def write_triage(
     for start in range(0, total, SAMPLES_AT_ONCE):
         part = slice(start, start + SAMPLES_AT_ONCE)
         rows = zip(*(column[part] for column in columns.values()), strict=True)
-        values = {id_: dict(zip(columns, row, strict=True)) for id_, row in zip(samples.ids[part], rows, strict=True)}
+        values = {id_: _filled(columns, row) for id_, row in zip(samples.ids[part], rows, strict=True)}
         check_current(run)
         write_fields(run.dataset, values, filled=labels)
         done = min(total, start + SAMPLES_AT_ONCE)
         yield Progress(total + done, 2 * total, f"Cases and suggestions of {done:,} of {total:,} samples")
+
+
+def _filled(names: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
+    """Names the values of a sample, without those that are None: a former triage's have been emptied before."""
+    return {name: value for name, value in zip(names, row, strict=True) if value is not None}
 
 
 def _judgements(request: TriageRequest, samples: TriageSamples, found: Looked) -> dict[str, list[Any]]:

@@ -175,7 +175,6 @@ def margin_picture(
     traces = []
     for at, (name, places) in enumerate(groups):
         grey = at == 0
-        colour = palette.grey if grey else COLOURS[(at - 1) % len(COLOURS)]
         traces.append(
             {
                 "type": "scatter",
@@ -186,11 +185,9 @@ def margin_picture(
                 "ids": [ids[place] for place in places.tolist()],
                 "marker": {
                     "size": 5 if grey else 7,
-                    # Points that let something through by themselves are each a layer for the browser to put together.
-                    "color": _see_through(colour, 0.5 if grey else 0.85),
-                    "opacity": 1,
+                    "color": palette.grey if grey else COLOURS[(at - 1) % len(COLOURS)],
+                    "opacity": 0.5 if grey else 0.85,
                 },
-                "unselected": {"marker": {"opacity": 1, "color": _see_through(colour, 0.15)}},
                 "hoverinfo": "text",
                 "hovertext": ["<br>".join(map(escape_html, hover[place].split("\n"))) for place in places.tolist()],
             }

@@ -6,11 +6,11 @@ With given labels it begins as a complete copy of them, so that one can train on
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from .decisions import Places
+from .documents import stamp
 from .runs import list_runs, stored_fields
 from .triage_fields import COMPUTED, DECISION, triage_field
 
@@ -103,7 +103,7 @@ def make_corrected_field(dataset: fo.Dataset, places: Places) -> None:
     made = info.get(_INFO)
     if source is None or not made or made.get("complete") or made.get("copy_of") != source:
         return
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    now = stamp()
     copy: list[dict[str, Any]] = [{"$set": {name: f"${source}", "last_modified_at": now}}]
     dataset._bulk_write([UpdateMany({name: None, source: {"$ne": None}}, copy)])  # noqa: SLF001
     parts: dict[str, fo.Field] = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import getpass
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, LgcaError
 from .corrected import check_corrected_field, make_corrected_field
 from .decision_updates import decide_update
 from .decisions import Act, Decision, declare_decisions
+from .documents import stamp
 from .fields import method_field
 from .target import root_dataset
 
@@ -118,7 +118,7 @@ def read_act(by: str | None, note: str | None) -> Act:
     for name, value in (("by", by), ("note", note)):
         if value is not None and (not isinstance(value, str) or not value.strip()):
             raise ConfigError(f"{name} must be a text that is not blank, or None, got {value!r}")
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    now = stamp()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     return Act(id=uuid.uuid4().hex, by=by or default_curator(), at=now, note=note)
 

@@ -25,6 +25,11 @@ UPDATES_A_CONNECTION = 250
 """MongoDB works off a connection's updates one by one; so many are worth another connection, and so another core."""
 
 
+def stamp() -> datetime:
+    """Gives the time as FiftyOne stamps its own writes: UTC, without saying so."""
+    return datetime.now(timezone.utc).replace(tzinfo=None)
+
+
 def classification(prediction: MethodPrediction, classes: Sequence[str], *, logits: bool) -> Document:
     """Makes the label of one method for one sample.
 
@@ -94,9 +99,7 @@ def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *
 
     if not values:
         return
-    modified = {
-        "last_modified_at": datetime.now(timezone.utc).replace(tzinfo=None)
-    }  # as FiftyOne stamps its own writes
+    modified = {"last_modified_at": stamp()}
     there = {field: {"$ne": None} for field in filled}
     updates = [
         UpdateOne({"_id": ObjectId(id_), **there}, {"$set": {**fields, **modified}}) for id_, fields in values.items()

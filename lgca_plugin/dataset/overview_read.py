@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .documents import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,7 +28,7 @@ def read_stamp(run: Run) -> tuple[Any, ...]:
 
     It asks the database's catalogue and the index of modification times: neither reads samples.
     """
-    now = datetime.now(timezone.utc).replace(tzinfo=None)  # as FiftyOne stamps its samples
+    now = stamp()
     samples = run.dataset._sample_collection  # noqa: SLF001
     newest = samples.find_one({}, {"last_modified_at": True, "_id": False}, sort=[("last_modified_at", -1)])
     return samples.estimated_document_count(), (newest or {}).get("last_modified_at"), now

@@ -1,11 +1,15 @@
-"""Full batches out of many images' crops, each region encoded once, and smaller batches when memory runs out."""
+"""Batches of many images' crops: cut, resized and encoded in threads, smaller ones when memory runs out."""
 
 from __future__ import annotations
 
 import logging
+import os
 import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import groupby
+from threading import Barrier, Lock
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -13,13 +17,31 @@ from .errors import LgcaError
 from .model.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
     import torch
     from numpy.typing import NDArray
+    from PIL import Image
 
-    from .growing import Box, GrowingImage
+    from .growing import Box
     from .model.encoder import Encoder
 
 logger = logging.getLogger(__name__)
+
+MOST_SIDE_BY_SIDE = 4
+"""So many batches go through an encoder on the CPU at the same time, at most; each takes memory of its own."""
+
+BATCHES_AHEAD = 2
+"""So many batches are cut or encoded at a time where the encoder takes one after the other."""
+
+MOST_CUTTERS = 16
+"""So many threads cut crops for an encoder that takes one batch after the other, at most."""
+
+SMALLEST_SHARE = 16
+"""A thread cuts at least so many crops of a batch."""
+
+Owner = TypeVar("Owner")
 
 
 @dataclass
@@ -33,9 +55,9 @@ class EngineStats:
         encodes: encodes of whole images and regions
         batches: batches given to the encoder
         batch_capacity: encodes that those batches could have held
-        encoder_seconds: time inside the encoder
-        crop_seconds: time spent cropping and resizing
-        wait_seconds: time spent waiting for decoded images
+        encoder_seconds: time inside the encoder, summed over the threads that were in it
+        crop_seconds: time spent cropping and resizing, summed over threads
+        wait_seconds: time during which nothing could be encoded, since no image was decoded yet
         batch_size: current batch size; smaller than asked for after running out of memory
     """
 
@@ -56,58 +78,127 @@ class EngineStats:
         return self.encodes / self.batch_capacity if self.batch_capacity else 0.0
 
 
-class Feeder:
-    """Gives the encoder full batches made of many images' crops, smaller ones when memory runs out."""
+@dataclass(frozen=True)
+class Wanted(Generic[Owner]):
+    """Something to encode.
+
+    Attributes:
+        owner: who wants it
+        picture: the image, mode RGB
+        box: which part of it; None is the whole image
+    """
+
+    owner: Owner
+    picture: Image.Image
+    box: Box | None
+
+
+class Feeder(Generic[Owner]):
+    """Gives an encoder batches of crops, which threads cut and resize. A context manager.
+
+    An encoder that may be called from several threads at once (``concurrent``, as open_clip's models on the CPU may)
+    gets as many batches side by side as torch has threads, each with its share of them: small towers keep one thread
+    busy, but not two, and no thread waits for the crops. Any other is called from the caller's thread, while other
+    threads cut what comes next.
+    """
 
     def __init__(self, encoder: Encoder, stats: EngineStats) -> None:
+        import torch
+
         self._encoder = encoder
         self._preprocessing = Preprocessing.of(encoder)
         self._stats = stats
+        self._lock = Lock()
+        threads = torch.get_num_threads()
+        self.side_by_side = bool(getattr(encoder, "concurrent", False)) and threads > 1
+        """Whether the encoder takes several batches at once."""
+        if self.side_by_side:
+            workers = self.slots = min(threads, MOST_SIDE_BY_SIDE)
+        else:
+            workers, self.slots = min(MOST_CUTTERS, os.cpu_count() or 1), BATCHES_AHEAD
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lgca-crop")
+        self._running: dict[Future[Any], Sequence[Wanted[Owner]]] = {}
+        self._share_threads(threads, max(1, threads // workers) if self.side_by_side else 1)
 
-    def encode(self, wanted: list[tuple[GrowingImage, list[Box | None]]]) -> None:
-        """Encodes boxes (None is the whole image) and stores the embeddings with their images."""
-        jobs = [(image, key) for image, keys in wanted for key in keys]
-        start = 0
-        while start < len(jobs):
-            batch = jobs[start : start + self._stats.batch_size]
-            vectors = self._encode_or_back_off(self._pixels(batch))
-            if vectors is None:
-                continue
-            for (image, key), vector in zip(batch, vectors, strict=True):
-                image.embeddings[key] = vector
-            start += len(batch)
-            self._stats.encodes += len(batch)
-            self._stats.batches += 1
-            self._stats.batch_capacity += self._stats.batch_size
+    def __enter__(self) -> Feeder[Owner]:
+        return self
 
-    def _pixels(self, batch: list[tuple[GrowingImage, Box | None]]) -> torch.Tensor:
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is on its way."""
+        return bool(self._running)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another batch may be submitted."""
+        return len(self._running) < self.slots
+
+    def submit(self, batch: Sequence[Wanted[Owner]]) -> None:
+        """Has a batch cut and encoded."""
+        if self.side_by_side:
+            self._running[self._pool.submit(self._cut_and_encode, batch)] = batch
+            return
+        share = max(SMALLEST_SHARE, -(-len(batch) // self._workers))
+        parts = [self._pool.submit(self._cut, batch[at : at + share]) for at in range(0, len(batch), share)]
+        self._running[_all_of(parts)] = batch
+
+    def wait(self, also: Future[Any] | None = None) -> None:
+        """Waits until a batch is through, or something else that is given."""
+        wait([*self._running, *((also,) if also is not None else ())], return_when=FIRST_COMPLETED)
+
+    def results(self) -> Iterator[tuple[Wanted[Owner], NDArray[np.float32]]]:
+        """Gives the embeddings of a batch that is through, if there is one, as ``[dim]`` unit vectors."""
+        future = next((future for future in self._running if future.done()), None)
+        if future is None:
+            return
+        batch, found = self._running.pop(future), future.result()
+        vectors = found if self.side_by_side else self._encode(_joined(found))
+        yield from zip(batch, vectors, strict=True)
+
+    def _share_threads(self, all_threads: int, threads: int) -> None:
+        """Starts the threads and tells each how many of torch's threads it may use.
+
+        Torch keeps that number for each thread, and the one set last for threads that are yet to come: so that one is
+        set again.
+        """
+        import torch
+
+        started = Barrier(self._workers)
+
+        def start() -> None:
+            torch.set_num_threads(threads)
+            started.wait()
+
+        wait([self._pool.submit(start) for _ in range(self._workers)])
+        torch.set_num_threads(all_threads)
+
+    def _cut_and_encode(self, batch: Sequence[Wanted[Owner]]) -> NDArray[np.float32]:
+        return self._encode(self._cut(batch))
+
+    def _cut(self, batch: Sequence[Wanted[Owner]]) -> torch.Tensor:
+        """Cuts and resizes crops, ``[n, 3, size, size]``, normalized."""
         import torch
 
         started = time.perf_counter()
         parts = []
-        start = 0
-        while start < len(batch):
-            image, key = batch[start]
-            pixels = image.pixels
-            if pixels is None:
-                raise ValueError("an image that was not decoded has nothing to encode")
-            if key is None:
-                parts.append(resize_whole(pixels, self._preprocessing)[None])
-                start += 1
-                continue
-            boxes = []
-            while start < len(batch) and batch[start][0] is image and batch[start][1] is not None:
-                boxes.append(batch[start][1])
-                start += 1
-            parts.append(crop_and_resize(pixels, np.array(boxes), self._preprocessing))
+        for (_, is_whole), group in groupby(batch, lambda one: (id(one.picture), one.box is None)):
+            wanted = list(group)
+            picture = wanted[0].picture
+            if is_whole:
+                parts.append(resize_whole(picture, self._preprocessing)[None])
+            else:
+                parts.append(crop_and_resize(picture, np.array([one.box for one in wanted]), self._preprocessing))
         normalized = normalize_pixels(torch.cat(parts), self._preprocessing)
-        self._stats.crop_seconds += time.perf_counter() - started
+        with self._lock:
+            self._stats.crop_seconds += time.perf_counter() - started
         return normalized
 
-    def _encode_or_back_off(self, pixels: torch.Tensor) -> NDArray[np.float32] | None:
-        """Encodes a batch; None means that memory ran out and the batch size has been halved."""
-        import torch
-
+    def _encode(self, pixels: torch.Tensor) -> NDArray[np.float32]:
+        """Encodes a batch; where memory runs out, one half of it after the other."""
         started = time.perf_counter()
         try:
             vectors = self._encoder.encode_images(pixels)
@@ -118,14 +209,54 @@ class Feeder:
                 raise LgcaError(
                     "the device has too little free memory for a single crop; free some, or pass device='cpu'"
                 ) from error
-            self._stats.batch_size = len(pixels) // 2
-            logger.warning("Out of memory: going on with batches of %d", self._stats.batch_size)
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            return None
-        finally:
+            vectors = None
+        with self._lock:
             self._stats.encoder_seconds += time.perf_counter() - started
-        return vectors
+            if vectors is not None:
+                self._stats.encodes += len(pixels)
+                self._stats.batches += 1
+                self._stats.batch_capacity += self._stats.batch_size
+        return vectors if vectors is not None else self._encode_halves(pixels)
+
+    def _encode_halves(self, pixels: torch.Tensor) -> NDArray[np.float32]:
+        import torch
+
+        half = len(pixels) // 2
+        with self._lock:
+            if half < self._stats.batch_size:
+                self._stats.batch_size = half
+                logger.warning("Out of memory: going on with batches of %d", half)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        parts = [self._encode(pixels[at : at + half]) for at in range(0, len(pixels), half)]
+        return np.concatenate(parts)
+
+
+def _all_of(futures: Sequence[Future[torch.Tensor]]) -> Future[list[torch.Tensor]]:
+    """Gives a future that is done when all are, with their results."""
+    together: Future[list[torch.Tensor]] = Future()
+    left, lock = len(futures), Lock()
+
+    def one_is_done(_: Future[torch.Tensor]) -> None:
+        nonlocal left
+        with lock:
+            left -= 1
+            if left:
+                return
+        try:
+            together.set_result([future.result() for future in futures])
+        except BaseException as error:  # noqa: BLE001 (raised again by whoever asks for the result)
+            together.set_exception(error)
+
+    for future in futures:
+        future.add_done_callback(one_is_done)
+    return together
+
+
+def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    import torch
+
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -12,14 +12,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from .errors import ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
     from PIL import Image
@@ -146,47 +146,56 @@ def open_upright(data: bytes, *, longest: float | None = None, any_shape: bool =
         raise ImageError(f"the image is damaged: {_first_sentence(error)}") from error
 
 
-def load_ahead(
-    images: Iterable[tuple[Id, ImageSource]],
-    load: Callable[[ImageSource], Loaded],
-    *,
-    max_images: int,
-    max_bytes: int,
-) -> Iterator[tuple[Id, Loaded | ImageError]]:
-    """Loads images in threads, ahead of the caller.
+class LoadAhead(Generic[Id, Loaded]):
+    """Loads images in threads, ahead of whoever takes them, in the order given. A context manager.
 
     Args:
         images: pairs of an id and a path or the bytes of an image file; read lazily
         load: loads one image, in any thread; for example :func:`decode`
-        max_images: how many images may wait for the caller
-        max_bytes: how many bytes of loaded images may wait for the caller, judged by the images seen so far; the
-            threads' own work comes on top
-
-    Yields:
-        the ids in the order given, each with the loaded image or the error that says why there is none
+        max_images: how many images may wait to be taken
+        max_bytes: how many bytes of loaded images may wait to be taken, judged by the images seen so far; the threads'
+            own work comes on top
     """
-    source = iter(images)
-    workers = min(MAX_WORKERS, os.cpu_count() or 1)
-    ahead = min(max_images, workers)
-    seen = seen_bytes = 0
-    with ThreadPoolExecutor(workers, thread_name_prefix="lgca-decode") as pool:
-        pending: deque[tuple[Id, Future[Loaded | ImageError]]] = deque()
-        try:
-            while True:
-                for id_, item in islice(source, ahead - len(pending)):
-                    pending.append((id_, pool.submit(_try, load, item)))
-                if not pending:
-                    return
-                id_, future = pending.popleft()
-                loaded = future.result()
-                if not isinstance(loaded, ImageError):
-                    seen, seen_bytes = seen + 1, seen_bytes + loaded.nbytes
-                    roomy = min(AHEAD_PER_WORKER * workers, max_bytes * seen // seen_bytes)
-                    ahead = min(max_images, max(workers, roomy))
-                yield id_, loaded
-        finally:
-            for _, future in pending:
-                future.cancel()
+
+    def __init__(
+        self,
+        images: Iterable[tuple[Id, ImageSource]],
+        load: Callable[[ImageSource], Loaded],
+        *,
+        max_images: int,
+        max_bytes: int,
+    ) -> None:
+        self._source = iter(images)
+        self._load = load
+        self._max_images = max_images
+        self._max_bytes = max_bytes
+        self._workers = min(MAX_WORKERS, os.cpu_count() or 1)
+        self._ahead = min(max_images, self._workers)
+        self._seen = self._seen_bytes = 0
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="lgca-decode")
+        self._pending: deque[tuple[Id, Future[Loaded | ImageError]]] = deque()
+
+    def __enter__(self) -> LoadAhead[Id, Loaded]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def head(self) -> Future[Loaded | ImageError] | None:
+        """Gives the next image as it is being loaded, and has others loaded behind it; None after the last."""
+        for id_, item in islice(self._source, max(0, self._ahead - len(self._pending))):
+            self._pending.append((id_, self._pool.submit(_try, self._load, item)))
+        return self._pending[0][1] if self._pending else None
+
+    def take(self) -> tuple[Id, Loaded | ImageError]:
+        """Takes the next image, and waits for it: its id, with the image or the error that says why there is none."""
+        id_, future = self._pending.popleft()
+        loaded = future.result()
+        if not isinstance(loaded, ImageError):
+            self._seen, self._seen_bytes = self._seen + 1, self._seen_bytes + loaded.nbytes
+            roomy = min(AHEAD_PER_WORKER * self._workers, self._max_bytes * self._seen // max(1, self._seen_bytes))
+            self._ahead = min(self._max_images, max(self._workers, roomy))
+        return id_, loaded
 
 
 def _try(load: Callable[[ImageSource], Loaded], source: ImageSource) -> Loaded | ImageError:

@@ -1,20 +1,23 @@
-"""Images in, embeddings out: decoding ahead, waves, full batches, back-off.
+"""Images in, embeddings out: decoding ahead, full batches, results as soon as they are there.
 
-A wave is a group of images that go through the expansion steps together, so that every step fills its batches. Memory
-is bounded by two waves (one being encoded, one being decoded), whatever the size of the dataset. What comes out depends
-on the images alone, not on the wave, the batch size or the order.
+Many images are on their way through the expansion steps at once, each as far as it has got. A batch takes what the
+images that came first want; only where that does not fill it, another image is let in. So batches are full whatever the
+steps ask for, results come soon and in order, and few images are in memory. What comes out depends on the images alone,
+not on the batch size or on how many are on their way.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .batches import EngineStats, Feeder
-from .decode import ImageSource, content_hash, decode_pixels, load_ahead, read_bytes
+from .batches import EngineStats, Feeder, Wanted
+from .decode import ImageSource, LoadAhead, content_hash, open_upright, read_bytes
 from .errors import ConfigError, ImageError
 from .growing import EncodedImage, FailedImage, GrowingImage, KnownRegions
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from .config import RegionPlan
+    from .growing import Box
     from .model.encoder import Encoder
 
 Id = TypeVar("Id")
@@ -29,8 +33,6 @@ Id = TypeVar("Id")
 CPU_BATCH = 64
 DEVICE_BATCH = 256
 WAVE_BYTES = 256 * 1024**2
-WAVE_SECONDS = 3.0
-BATCHES_PER_STEP = 4  # a wave fills at least so many batches in its smallest step, so that few run part empty
 
 
 Recall = Callable[[str], KnownRegions | None]
@@ -50,12 +52,12 @@ def encode_images(
     """Encodes images and the regions that a set of methods needs, in the order given.
 
     Args:
-        images: pairs of an id and a path or the bytes of an image file; read lazily, at most two waves ahead
+        images: pairs of an id and a path or the bytes of an image file; read lazily
         encoder: embeds the pixels
         plan: which regions are encoded
         batch_size: crops in one call of the encoder; None takes 64 on the CPU and 256 elsewhere
-        wave_size: images in a wave; None takes as many as fill every step's
-            batches, fewer where that would take more than seconds
+        wave_size: most images on their way at once, and as many again decoded ahead of them; None takes as many as fill
+            the batches, fewer where their pixels take more than 256 MB
         stats: counted up while the iterator runs
         recall: gives embeddings that are known from earlier; they are not encoded again
 
@@ -70,10 +72,12 @@ def encode_images(
             raise ConfigError(f"{name} must be at least 1, got {value}")
     stats = stats if stats is not None else EngineStats()
     stats.batch_size = batch_size or default_batch_size(encoder)
-    feeder = Feeder(encoder, stats)
-    sizes = _WaveSizes(plan, stats, fixed=wave_size)
-    for wave in _waves(images, partial(_load, plan=plan, recall=recall), sizes, stats):
-        yield from _encode_wave(wave, plan, feeder, stats)
+    load = partial(_load, plan=plan, recall=recall)
+    feeder: Feeder[_Traveller[Id]]
+    with Feeder(encoder, stats) as feeder:
+        most = wave_size or (feeder.slots + 1) * stats.batch_size
+        with LoadAhead(images, load, max_images=most, max_bytes=WAVE_BYTES) as ahead:
+            yield from _Flow(ahead, feeder, stats, most).run()
 
 
 def default_batch_size(encoder: Encoder) -> int:
@@ -81,71 +85,144 @@ def default_batch_size(encoder: Encoder) -> int:
     return CPU_BATCH if str(getattr(encoder, "device", "cpu")) == "cpu" else DEVICE_BATCH
 
 
-class _WaveSizes:
-    """Chooses how many images go through the steps together.
+@dataclass(eq=False)
+class _Traveller(Generic[Id]):
+    """An image on its way.
 
-    Enough to fill every step's batches, but, where the encoder is slow, no more than a few seconds' work: results come
-    out at the end of a wave, and people watch them come.
+    Attributes:
+        id: the caller's
+        image: the image; None once there is a result
+        nbytes: memory that it held when it was let in
+        wanted: what the present step needs encoded and no batch has taken yet
+        awaited: how many embeddings are missing before it can go on
+        result: what becomes of it
     """
 
-    def __init__(self, plan: RegionPlan, stats: EngineStats, *, fixed: int | None) -> None:
+    id: Id
+    image: GrowingImage | None
+    nbytes: int = 0
+    wanted: deque[Box | None] = field(default_factory=deque)
+    awaited: int = 0
+    result: EncodedImage[Id] | FailedImage[Id] | None = None
+
+
+class _Flow(Generic[Id]):
+    """Brings images through the steps of a plan.
+
+    Args:
+        ahead: the images
+        feeder: encodes what they want
+        stats: counted up
+        most_images: how many may be on their way at once
+    """
+
+    def __init__(
+        self,
+        ahead: LoadAhead[Id, GrowingImage],
+        feeder: Feeder[_Traveller[Id]],
+        stats: EngineStats,
+        most_images: int,
+    ) -> None:
+        self._ahead = ahead
+        self._feeder = feeder
         self._stats = stats
-        self._fixed = fixed
-        self._encodes_per_image = plan.encodes_per_image
-        self.largest = fixed or ceil(BATCHES_PER_STEP * stats.batch_size / min(plan.counts, default=1))
+        self._most_images = most_images
+        self._travellers: deque[_Traveller[Id]] = deque()  # in the order given
+        self._wanted = 0
+        self._bytes = 0
 
-    def next(self) -> int:
-        if self._fixed:
-            return self._fixed
-        encodes, seconds = self._stats.encodes, self._stats.encoder_seconds + self._stats.crop_seconds
-        quick_enough = WAVE_SECONDS * encodes / seconds if seconds else self._stats.batch_size
-        return min(self.largest, max(1, ceil(quick_enough / self._encodes_per_image)))
+    def run(self) -> Iterator[EncodedImage[Id] | FailedImage[Id]]:
+        """Yields the results in the order of the images."""
+        while True:
+            while self._travellers and self._travellers[0].result is not None:
+                yield self._leave()
+            if self._feeder.has_room and self._wanted >= self._stats.batch_size:
+                self._feeder.submit(self._batch(self._stats.batch_size))
+                continue
+            head = self._ahead.head() if self._may_enter() else None
+            if head is not None and (head.done() or not self._feeder.busy):
+                self._enter()
+            elif self._feeder.busy:
+                self._feeder.wait(head)
+                self._receive()
+            elif self._wanted:
+                self._submit_the_rest()
+            else:
+                return
 
+    def _may_enter(self) -> bool:
+        """Tells whether another image is wanted, and there is room for it."""
+        if self._wanted >= self._stats.batch_size or len(self._travellers) >= self._most_images:
+            return False
+        return self._bytes < WAVE_BYTES
 
-def _waves(
-    images: Iterable[tuple[Id, ImageSource]],
-    load: Callable[[ImageSource], GrowingImage],
-    sizes: _WaveSizes,
-    stats: EngineStats,
-) -> Iterator[list[tuple[Id, GrowingImage | ImageError]]]:
-    """Groups loaded images; a wave is closed when it is full or its images fill ``WAVE_BYTES``."""
-    wave: list[tuple[Id, GrowingImage | ImageError]] = []
-    held = 0
-    loaded_images = load_ahead(images, load, max_images=sizes.largest, max_bytes=WAVE_BYTES)
-    while True:
+    def _enter(self) -> None:
+        """Lets the next image in."""
         started = time.perf_counter()
-        item = next(loaded_images, None)
-        stats.wait_seconds += time.perf_counter() - started
-        if item is None:
-            break
-        wave.append(item)
-        held += item[1].nbytes if isinstance(item[1], GrowingImage) else 0
-        if len(wave) >= sizes.next() or held >= WAVE_BYTES:
-            yield wave
-            wave, held = [], 0
-    if wave:
-        yield wave
+        id_, loaded = self._ahead.take()
+        self._stats.wait_seconds += time.perf_counter() - started
+        if isinstance(loaded, ImageError):
+            self._travellers.append(_Traveller(id_, None, result=FailedImage(id_, str(loaded))))
+            return
+        traveller = _Traveller(id_, loaded, loaded.nbytes)
+        self._bytes += traveller.nbytes
+        self._travellers.append(traveller)
+        self._want(traveller)
 
+    def _want(self, traveller: _Traveller[Id]) -> None:
+        """Goes on as far as the known embeddings reach."""
+        image = traveller.image
+        assert image is not None  # noqa: S101 (only images without a result go on)
+        while not (missing := image.missing()):
+            if not image.grow():
+                traveller.result, traveller.image = image.finished(traveller.id), None
+                return
+        traveller.wanted.extend(missing)
+        traveller.awaited = len(missing)
+        self._wanted += len(missing)
 
-def _encode_wave(
-    wave: list[tuple[Id, GrowingImage | ImageError]], plan: RegionPlan, feeder: Feeder, stats: EngineStats
-) -> Iterator[EncodedImage[Id] | FailedImage[Id]]:
-    images = {index: loaded for index, (_, loaded) in enumerate(wave) if isinstance(loaded, GrowingImage)}
-    for step in range(max(1, len(plan.counts))):
-        present = [image for image in images.values() if image.step == step]  # others were known, and are further
-        feeder.encode([(image, image.missing()) for image in present])
-        for image in present:
-            image.grow()
-
-    for index, (id_, loaded) in enumerate(wave):
-        result: EncodedImage[Id] | FailedImage[Id]
-        result = FailedImage(id_, str(loaded)) if isinstance(loaded, ImageError) else images.pop(index).finished(id_)
+    def _leave(self) -> EncodedImage[Id] | FailedImage[Id]:
+        """Lets the first image out."""
+        traveller = self._travellers.popleft()
+        result = traveller.result
+        assert result is not None  # noqa: S101 (asked before)
+        self._bytes -= traveller.nbytes
         if isinstance(result, FailedImage):
-            stats.failed += 1
+            self._stats.failed += 1
         else:
-            stats.images += 1
-            stats.recalled += not result.encodes
-        yield result
+            self._stats.images += 1
+            self._stats.recalled += not result.encodes
+        return result
+
+    def _batch(self, size: int) -> list[Wanted[_Traveller[Id]]]:
+        """Takes what the images want, those that came first first."""
+        batch: list[Wanted[_Traveller[Id]]] = []
+        for traveller in self._travellers:
+            if traveller.image is None or traveller.image.picture is None:
+                continue
+            while traveller.wanted and len(batch) < size:
+                batch.append(Wanted(traveller, traveller.image.picture, traveller.wanted.popleft()))
+            if len(batch) == size:
+                break
+        self._wanted -= len(batch)
+        return batch
+
+    def _submit_the_rest(self) -> None:
+        """Has encoded what no other image can fill up, in equal parts for all batches that are taken side by side."""
+        parts = self._feeder.slots if self._feeder.side_by_side else 1
+        size = min(self._stats.batch_size, ceil(self._wanted / parts))
+        while self._wanted and self._feeder.has_room:
+            self._feeder.submit(self._batch(size))
+
+    def _receive(self) -> None:
+        """Gives embeddings to the images that wait for them, which may then go on."""
+        for wanted, vector in self._feeder.results():
+            traveller = wanted.owner
+            assert traveller.image is not None  # noqa: S101 (it waits for this embedding)
+            traveller.image.embeddings[wanted.box] = vector
+            traveller.awaited -= 1
+            if not traveller.awaited:
+                self._want(traveller)
 
 
 def _load(source: ImageSource, plan: RegionPlan, recall: Recall | None) -> GrowingImage:
@@ -157,4 +234,4 @@ def _load(source: ImageSource, plan: RegionPlan, recall: Recall | None) -> Growi
         image = GrowingImage(hashed, plan, known=known)
         if image.replay():
             return image
-    return GrowingImage(hashed, plan, pixels=decode_pixels(data), known=known)
+    return GrowingImage(hashed, plan, picture=open_upright(data), known=known)

@@ -15,11 +15,14 @@ from .method.boxes import expand_boxes, sample_boxes, select_salient
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
     from .config import RegionPlan
 
 Id = TypeVar("Id")
 Box = tuple[int, int, int, int]
+
+PILLOW_PIXEL_BYTES = 4  # of an RGB picture in memory
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class GrowingImage:
     Args:
         content_hash: hash of the file's bytes
         plan: which regions are encoded
-        pixels: ``[H, W, 3]`` uint8; None where all embeddings are known
+        picture: the decoded image, mode RGB; None where all embeddings are known
         known: embeddings that need no encoding
     """
 
@@ -118,17 +121,17 @@ class GrowingImage:
         content_hash: str,
         plan: RegionPlan,
         *,
-        pixels: NDArray[np.uint8] | None = None,
+        picture: Image.Image | None = None,
         known: KnownRegions | None = None,
     ) -> None:
-        if pixels is not None:
-            self.size_hw = pixels.shape[0], pixels.shape[1]
+        if picture is not None:
+            self.size_hw = picture.height, picture.width
         elif known is not None:
             self.size_hw = known.image_size_hw
         else:
-            raise ValueError("an image needs pixels or known embeddings")
+            raise ValueError("an image needs a picture or known embeddings")
         self.content_hash = content_hash
-        self.pixels = pixels
+        self.picture = picture
         self.boxes: list[NDArray[np.int64]] = []
         self.chains: list[NDArray[np.int64]] = []
         self.embeddings: dict[Box | None, NDArray[np.float32]] = {}
@@ -143,7 +146,7 @@ class GrowingImage:
     @property
     def nbytes(self) -> int:
         """Memory that the image holds."""
-        pixels = 0 if self.pixels is None else self.pixels.nbytes
+        pixels = 0 if self.picture is None else PILLOW_PIXEL_BYTES * self.picture.width * self.picture.height
         return pixels + sum(vector.nbytes for vector in self.embeddings.values())
 
     @property

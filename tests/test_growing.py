@@ -141,7 +141,7 @@ def test_known__boxes_of_another_seed_change_nothing(case: tuple[bytes, RegionPl
     assert encodes == len({*keys(whole)} - {None, *keys(other)})
 
 
-def test_replay__without_one_embedding_says_so_and_an_image_needs_pixels_or_embeddings() -> None:
+def test_replay__without_one_embedding_says_so_and_an_image_needs_a_picture_or_embeddings() -> None:
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)).save(buffer, "PNG")
     plan = plan_of(("wca", "lgca"), RegionConfig(crops=8, scale_min=0.2, scale_max=0.4))
@@ -149,7 +149,7 @@ def test_replay__without_one_embedding_says_so_and_an_image_needs_pixels_or_embe
     for index in range(len(whole.boxes)):
         but_one = np.flatnonzero(np.arange(len(whole.boxes)) != index)
         assert not GrowingImage(whole.content_hash, plan, known=known_of(whole, but_one)).replay()
-    with pytest.raises(ValueError, match="pixels or known"):
+    with pytest.raises(ValueError, match="a picture or known"):
         GrowingImage(whole.content_hash, plan)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import torch
     from numpy.typing import NDArray
+    from PIL import Image
 
     from .encoder import Encoder
 
@@ -51,24 +52,23 @@ class Preprocessing:
         )
 
 
-def resize_whole(image: NDArray[np.uint8], preprocessing: Preprocessing) -> torch.Tensor:
+def resize_whole(image: Image.Image, preprocessing: Preprocessing) -> torch.Tensor:
     """Resizes a whole image as open_clip's own transform for the encoder does.
 
     Args:
-        image: ``[H, W, 3]`` uint8
+        image: mode RGB
         preprocessing: the encoder's
 
     Returns:
         ``[3, size, size]`` uint8 tensor
     """
     import torch
-    from PIL import Image
 
-    resized = _whole_transform(preprocessing)(Image.fromarray(image))
+    resized = _whole_transform(preprocessing)(image)
     return (resized * 255).round().to(torch.uint8)
 
 
-def crop_and_resize(image: NDArray[np.uint8], boxes: NDArray[np.int64], preprocessing: Preprocessing) -> torch.Tensor:
+def crop_and_resize(image: Image.Image, boxes: NDArray[np.int64], preprocessing: Preprocessing) -> torch.Tensor:
     """Cuts square boxes out of an image and resizes them to the encoder's input size.
 
     Does to each crop what open_clip's own transform does to a square image, to the last bit. Torch's resize of a uint8
@@ -76,7 +76,7 @@ def crop_and_resize(image: NDArray[np.uint8], boxes: NDArray[np.int64], preproce
     model's scores by more than 1e-4.
 
     Args:
-        image: ``[H, W, 3]`` uint8
+        image: mode RGB
         boxes: ``[n, 4]`` absolute pixels, ``(left, top, width, height)``, square and inside the image
         preprocessing: the encoder's
 
@@ -84,14 +84,12 @@ def crop_and_resize(image: NDArray[np.uint8], boxes: NDArray[np.int64], preproce
         ``[n, 3, size, size]`` uint8 tensor
     """
     import torch
-    from PIL import Image
 
     size = preprocessing.size
-    resampling = Image.Resampling[preprocessing.interpolation.upper()]
-    whole = Image.fromarray(image)
+    resampling = _resampling(preprocessing)
     crops = np.empty((len(boxes), size, size, 3), dtype=np.uint8)
     for index, (left, top, width, height) in enumerate(boxes.tolist()):
-        crop = whole.crop((left, top, left + width, top + height))
+        crop = image.crop((left, top, left + width, top + height))
         crops[index] = np.asarray(crop.resize((size, size), resampling))
     return torch.from_numpy(crops).permute(0, 3, 1, 2)
 
@@ -103,6 +101,12 @@ def normalize_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torc
     mean = pixels.new_tensor(preprocessing.mean, dtype=torch.float32).view(1, -1, 1, 1)
     std = pixels.new_tensor(preprocessing.std, dtype=torch.float32).view(1, -1, 1, 1)
     return (pixels.to(torch.float32) / 255 - mean) / std
+
+
+def _resampling(preprocessing: Preprocessing) -> Image.Resampling:
+    from PIL import Image
+
+    return Image.Resampling[preprocessing.interpolation.upper()]
 
 
 @lru_cache(maxsize=8)

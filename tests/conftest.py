@@ -136,6 +136,12 @@ def fresh_store(request, monkeypatch, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def module_store(tmp_path_factory):
+    """A store for the tests of a module, one after the other, where the module's ``fresh_store`` says so."""
+    return tmp_path_factory.mktemp("store")
+
+
 @pytest.fixture(scope="session")
 def address(tmp_path_factory):
     """The address of the App's server, which runs as long as the tests do."""

@@ -9,6 +9,7 @@ from compared_world import URI, compared, rows
 from fiftyone import ViewField as F
 from overview_world import add, new_run
 from panel_session import PanelSession
+from untouched import untouched
 
 from lgca_plugin.dataset.overview import forget_overviews
 from lgca_plugin.dataset.overview_memory import forget_tables
@@ -31,15 +32,8 @@ def module_run():
 @pytest.fixture
 def run(module_run):
     """The run that all tests here look at; those that change a dataset are in test_compare_panel_changes.py."""
-    dataset = module_run.dataset
-
-    def stamps():
-        dataset.reload()
-        return dataset.last_modified_at, dataset.max("last_modified_at"), len(dataset)
-
-    before = stamps()
-    yield module_run
-    assert stamps() == before, "the test has changed the dataset of all tests"
+    with untouched(module_run.dataset):
+        yield module_run
 
 
 @pytest.fixture

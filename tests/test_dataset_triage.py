@@ -27,11 +27,6 @@ def fresh_store(monkeypatch, module_store):
 
 
 @pytest.fixture(scope="module")
-def module_store(tmp_path_factory):
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture(scope="module")
 def images(tmp_path_factory):
     return draw_images(tmp_path_factory.mktemp("birds"), count=COUNT, seed=3)
 

@@ -69,11 +69,11 @@ def add(run, rows):
 def triaged(run, columns, *, ground_truth="labels"):
     """Writes a triage: ``case``, ``misleading``, ``quality`` and ``suggested`` columns, a value a sample."""
     dataset, key = run.dataset, run.key
-    dataset.add_sample_field(f"{key}_case", fo.StringField)
-    for name in ("misleading", "stability", "label_quality"):
-        dataset.add_sample_field(f"{key}_{name}", fo.FloatField)
-    dataset.add_sample_field(f"{key}_suggestion", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
-    dataset.add_sample_field(f"{key}_suggestion.given", fo.StringField)
+    schema = {f"{key}_case": fo.StringField(), f"{key}_suggestion": fo.EmbeddedDocumentField(fo.Classification)}
+    schema |= {f"{key}_{name}": fo.FloatField() for name in ("misleading", "stability", "label_quality")}
+    # add_sample_field reloads the dataset for every field
+    dataset._merge_sample_field_schema(schema)
+    dataset._merge_sample_field_schema({f"{key}_suggestion.given": fo.StringField()})
     declare_decisions(dataset, key)
     for name, column in (("case", "case"), ("misleading", "misleading"), ("label_quality", "quality")):
         if column in columns:

@@ -32,11 +32,6 @@ class Other(Counting):
     fingerprint = "another"
 
 
-@pytest.fixture(scope="module")
-def module_store(tmp_path_factory):
-    return tmp_path_factory.mktemp("store")
-
-
 @pytest.fixture(autouse=True)
 def fresh_store(monkeypatch, module_store):
     monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))

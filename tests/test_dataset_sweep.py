@@ -33,11 +33,6 @@ def fresh_store(monkeypatch, module_store):
 
 
 @pytest.fixture(scope="module")
-def module_store(tmp_path_factory):
-    return tmp_path_factory.mktemp("store")
-
-
-@pytest.fixture(scope="module")
 def run(demo_encoder, module_store, tmp_path_factory):
     images = draw_images(tmp_path_factory.mktemp("labelled"), count=72, seed=51)
     dataset = birds_dataset(images)

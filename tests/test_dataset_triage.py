@@ -4,6 +4,7 @@ import fiftyone as fo
 import numpy as np
 import pytest
 from engine_helpers import Counting
+from untouched import untouched
 
 import lgca_plugin as lgca
 from lgca_plugin.dataset import triage_scores
@@ -24,11 +25,6 @@ JUDGEMENTS = ("calibrated", "label_quality")
 def fresh_store(monkeypatch, module_store):
     monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
     return module_store
-
-
-@pytest.fixture(scope="module")
-def module_store(tmp_path_factory):
-    return tmp_path_factory.mktemp("store")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +66,15 @@ def run(images, demo_encoder):
     dataset = make_dataset(images)
     yield classify(dataset, demo_encoder)
     dataset.delete()
+
+
+@pytest.fixture(scope="module")
+def module_run(images, demo_encoder, module_store):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LGCA_STORE_DIR", str(module_store))
+        made = classify(make_dataset(images), demo_encoder)
+    yield made
+    made.dataset.delete()
 
 
 def slow_case(clip, wca, lgca_label, given, crop_case):
@@ -290,11 +295,11 @@ def test_triage__deleting_the_run_deletes_its_fields_and_views_and_nothing_else(
         ({"corrected_field": "no field"}, "no field"),
     ],
 )
-def test_triage__wrong_arguments_are_refused_before_anything_is_written(run, arguments, sentence):
-    with pytest.raises(ConfigError, match=sentence):
-        run.triage(**arguments, progress=False)
-    assert "triage" not in run.results
-    assert not run.dataset.has_field("zs_case")
+def test_triage__wrong_arguments_are_refused_before_anything_is_written(module_run, arguments, sentence):
+    with untouched(module_run.dataset), pytest.raises(ConfigError, match=sentence):
+        module_run.triage(**arguments, progress=False)
+    assert "triage" not in module_run.results
+    assert not module_run.dataset.has_field("zs_case")
 
 
 def test_triage__a_run_that_lacks_a_prediction_is_refused_with_the_way_out(images, demo_encoder):

@@ -7,7 +7,6 @@ import os
 import pickle
 import subprocess
 import sys
-import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -310,18 +309,49 @@ def test_model__that_fails_for_another_reason_than_the_network_says_which(
     assert_one_sentence(caught.value)
 
 
-def test_names__are_known_without_torch() -> None:
+CALLS = ['"ViT-B-32-quickgelu", pretrained="openai"', "", '"hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"']
+CLEAN_PROCESS = """
+import json, sys, time
+from lgca_plugin.model.architectures import architectures, check_architecture
+before = architectures()
+check_architecture("ViT-B-32")
+said = {"names": sorted(before), "with torch": "torch" in sys.modules, "refusals": {}}
+import open_clip
+said["open_clip's"] = sorted(open_clip.list_models())
+from lgca_plugin.errors import ModelUnavailableError
+from lgca_plugin.model.encoder import load_encoder
+for call in json.loads(sys.argv[1]):
+    started = time.perf_counter()
+    try:
+        eval(f"load_encoder({call})")
+    except ModelUnavailableError as error:
+        said["refusals"][call] = str(error), time.perf_counter() - started
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a process says without the offline switch, with an empty cache and a hub that nobody answers for."""
+    home = tmp_path_factory.mktemp("home")
+    hidden = {"HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
+    clean = {key: value for key, value in os.environ.items() if key.upper() not in hidden}
+    done = subprocess.run(
+        [sys.executable, "-c", CLEAN_PROCESS, json.dumps(CALLS)],
+        env={**clean, "HF_HOME": str(home), "HF_ENDPOINT": "http://127.0.0.1:9", "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=180,
+    )
+    (line,) = done.stdout.splitlines()
+    return json.loads(line)
+
+
+def test_names__are_known_without_torch(said: dict[str, Any]) -> None:
     """The form checks them at every keystroke, in a process that may never load a model."""
-    script = """
-        import sys
-        from lgca_plugin.model.architectures import architectures, check_architecture
-        before = architectures()
-        check_architecture("ViT-B-32")
-        assert "torch" not in sys.modules
-        import open_clip
-        assert sorted(before) == sorted(open_clip.list_models())
-    """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
+    assert not said["with torch"]
+    assert said["names"] == said["open_clip's"]
 
 
 @pytest.mark.parametrize(
@@ -339,38 +369,14 @@ def test_names__that_runs_record(name: str, pretrained: str | None, shown: str) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "call", ['"ViT-B-32-quickgelu", pretrained="openai"', "", '"hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"']
-)
-def test_weights__out_of_reach_say_what_to_pass_instead(tmp_path: Path, call: str) -> None:
-    """In a process without the offline switch, with an empty cache and a hub that nobody answers for."""
-    script = f"""
-        import time
-        import lgca_plugin.model.encoder as encoder
-        from lgca_plugin.errors import ModelUnavailableError
-        import open_clip
-        started = time.perf_counter()
-        try:
-            encoder.load_encoder({call})
-        except ModelUnavailableError as error:
-            print(error)
-            print(time.perf_counter() - started)
-    """
-    hidden = {"HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
-    clean = {key: value for key, value in os.environ.items() if key.upper() not in hidden}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        env={**clean, "HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=180,
-    )
-    message, seconds = done.stdout.strip().splitlines()
+@pytest.mark.parametrize("call", CALLS)
+def test_weights__out_of_reach_say_what_to_pass_instead(said: dict[str, Any], call: str) -> None:
+    message, seconds = said["refusals"][call]
+    assert "\n" not in message
     assert "load_encoder" in message
     assert "pretrained=" in message
     assert_one_sentence(Exception(message))
-    assert float(seconds) < 15
+    assert seconds < 15
 
 
 # ------------------------------------------------------------------------------------------------- QuickGELU

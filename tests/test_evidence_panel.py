@@ -22,11 +22,6 @@ METHODS = ("clip", "wca", "lgca", "lgca_d")
 MINUS = "\u2212"
 
 
-@pytest.fixture(scope="module")
-def module_store(tmp_path_factory):
-    return tmp_path_factory.mktemp("store")
-
-
 @pytest.fixture(autouse=True)
 def fresh_store(monkeypatch, module_store):
     monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))

@@ -8,11 +8,6 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 
 
-@pytest.fixture(scope="module")
-def module_store(tmp_path_factory):
-    return tmp_path_factory.mktemp("store")
-
-
 @pytest.fixture(autouse=True)
 def fresh_store(monkeypatch, module_store):
     monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))

@@ -22,11 +22,6 @@ SMALL = lgca.RegionConfig(crops=14)
 COUNT = 24
 
 
-@pytest.fixture(scope="module")
-def module_store(tmp_path_factory):
-    return tmp_path_factory.mktemp("store")
-
-
 @pytest.fixture(autouse=True)
 def fresh_store(monkeypatch, module_store):
     monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))

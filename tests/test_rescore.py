@@ -6,6 +6,7 @@ import fiftyone as fo
 import numpy as np
 import pytest
 from engine_helpers import Counting
+from untouched import untouched
 
 import lgca_plugin as lgca
 from lgca_plugin.dataset import replay as replay_module
@@ -42,18 +43,34 @@ def birds(dataset, demo_images):
     return dataset
 
 
-@pytest.fixture
-def run(birds, demo_encoder):
+def classified(birds, encoder):
     return lgca.classify(
         birds,
         classes=CLASSES,
         descriptions=DESCRIPTIONS,
         methods=ALL,
-        encoder=demo_encoder,
+        encoder=encoder,
         regions=SMALL,
         run_key="zs",
         progress=False,
     )
+
+
+@pytest.fixture
+def run(birds, demo_encoder):
+    return classified(birds, demo_encoder)
+
+
+@pytest.fixture(scope="module")
+def module_run(demo_images, demo_encoder, shared_stores):
+    """A run for tests that write nothing."""
+    dataset = fo.Dataset()
+    dataset.add_samples([fo.Sample(filepath=str(image.path)) for image in demo_images[:8]])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LGCA_STORE_DIR", str(shared_stores[0]))
+        made = classified(dataset, demo_encoder)
+    yield made
+    dataset.delete()
 
 
 @pytest.fixture
@@ -273,12 +290,13 @@ def test_rescore__logits_and_boxes_can_be_asked_for(run):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_rescore__wrong_changes_are_refused_before_anything_is_written(run, changes, message):
-    before = run.dataset.values("zs_lgca.id")
-    with pytest.raises(lgca.ConfigError, match=message):
-        run.rescore(**changes, progress=False)
-    assert run.dataset.values("zs_lgca.id") == before
-    assert lgca.list_runs(run.dataset) == ["zs"]
+def test_rescore__wrong_changes_are_refused_before_anything_is_written(module_run, changes, message):
+    dataset = module_run.dataset
+    before = dataset.values("zs_lgca.id")
+    with untouched(dataset), pytest.raises(lgca.ConfigError, match=message):
+        module_run.rescore(**changes, progress=False)
+    assert dataset.values("zs_lgca.id") == before
+    assert lgca.list_runs(dataset) == ["zs"]
 
 
 def test_rescore__methods_that_need_more_regions_are_refused(birds, demo_encoder):

@@ -7,102 +7,46 @@ from functools import partial
 
 import fiftyone as fo
 import fiftyone.operators as foo
-import numpy as np
-import operator_harness as harness
 import pytest
 from fiftyone.operators.delegated import DelegatedOperationService
-from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor, ValidationContext
+from rescore_world import (
+    FEWER,
+    RESCORE,
+    TRIED,
+    add_birds,
+    assert_same,
+    classified,
+    context,
+    filled,
+    form,
+    labels,
+    run_it,
+    suggestion,
+)
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 
-RESCORE = "@lgca/zero-shot/lgca_rescore"
-SUGGEST = "@lgca/zero-shot/lgca_suggest_settings"
-SMALL = lgca.RegionConfig(crops=14)
-FEWER = CLASSES[3:9]
-TRIED = "suggestion_of_zs_by_ground_truth"
-
-
-@pytest.fixture(scope="module")
-def shared_store(tmp_path_factory):
-    """One store for the module, so that its pictures are encoded once."""
-    return tmp_path_factory.mktemp("store")
-
 
 @pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, shared_store):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(shared_store))
-    return shared_store
+def fresh_store(monkeypatch, module_store):
+    monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
+    return module_store
 
 
 @pytest.fixture
 def birds(dataset, demo_images):
-    dataset.add_samples(
-        [
-            fo.Sample(
-                filepath=image.path,
-                ground_truth=fo.Classification(label=image.label),
-                other=fo.Classification(label="nothing of the run's"),
-            )
-            for image in demo_images
-        ]
-    )
-    return dataset
+    return add_birds(dataset, demo_images)
 
 
 @pytest.fixture
 def classify(birds, demo_encoder):
-    def classify(run_key="zs", methods=("clip", "wca", "lgca"), **options):
-        given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "regions": SMALL, **options}
-        return lgca.classify(birds, methods=methods, encoder=demo_encoder, run_key=run_key, progress=False, **given)
-
-    return classify
+    return partial(classified, birds, demo_encoder)
 
 
 @pytest.fixture
 def run(classify):
     return classify()
-
-
-form, run_it = partial(harness.form, uri=RESCORE), partial(harness.run_it, uri=RESCORE)
-
-
-def context(dataset, operator, params, **request):
-    return harness.context(dataset, params, uri=operator.uri, **request)
-
-
-def filled(dataset, **params):
-    """What the App makes of a form: every field that nobody has filled gets its default, until nothing changes."""
-    while True:
-        properties, _ = form(dataset, **params)
-        defaults = {
-            name: prop.default
-            for name, prop in properties.items()
-            if prop.default is not None and name not in params and not name.startswith("suggestions")
-        }
-        if not defaults:
-            return params
-        params.update(defaults)
-
-
-def suggestion(dataset, field="ground_truth", run="zs"):
-    """What the App's loader puts among the form's parameters."""
-    operator = foo.get_operator(SUGGEST)
-    answer = operator.execute(context(dataset, operator, {"run": run, "label_field": field}))
-    return {"state": "loaded", "data": json.loads(json.dumps(answer))}
-
-
-def labels(dataset, key):
-    return {name: dataset.values(f"{key}_{name}.label") for name in ("clip", "wca", "lgca")}
-
-
-def assert_same(dataset, key, other):
-    assert labels(dataset, key) == labels(dataset, other)
-    for name in ("clip", "wca", "lgca"):
-        found, expected = (dataset.values(f"{one}_{name}.confidence") for one in (key, other))
-        np.testing.assert_allclose(found, expected, atol=1e-5)
-    found, expected = (dataset.values(f"{one}_regions.detections.bounding_box", unwind=True) for one in (key, other))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_form__starts_valid_with_the_newest_run_and_a_new_key(run, classify):
@@ -156,48 +100,6 @@ def test_form__offers_the_methods_that_need_no_more_regions(classify):
     assert "lgca needs regions that run 'zs' has not encoded" in found["methods_of_zs"]
 
 
-def test_form__says_in_which_classes_the_list_differs(run):
-    edited = "\n".join([*CLASSES[1:], "puffin"])
-    properties, found = form(run.dataset, class_source="typed", classes_of_zs=edited)
-    assert found == {}
-    assert properties["class_changes"].view.label == f"1 new: puffin; 1 left out: {CLASSES[0]}"
-    assert "class_changes" not in form(run.dataset, class_source="typed")[0]
-
-
-@pytest.mark.parametrize(
-    ("params", "field", "words"),
-    [
-        ({"run": "nowhere"}, "run", "got 'nowhere'; it has zs"),
-        ({"class_source": "typed", "classes_of_zs": " "}, "classes_of_zs", "one a line"),
-        ({"class_source": "typed", "classes_of_zs": "duck"}, "classes_of_zs", "at least two classes"),
-        ({"class_source": "typed", "classes_of_zs": "duck\nduck"}, "classes_of_zs", "given twice"),
-        ({"description_source": "typed", "descriptions": "{"}, "descriptions", "not JSON"),
-        ({"description_source": "file"}, "description_file", "give the path"),
-        ({"methods_of_zs": []}, "methods_of_zs", "methods is empty"),
-        ({"methods_of_zs": ["magic"]}, "methods_of_zs", "unknown method 'magic'"),
-        ({"settings_source": "change", "steps_of_zs": 3}, "steps_of_zs", "from 0 to 2, which were encoded; got 3"),
-        ({"settings_source": "change", "wca_image_scale_of_zs": 99}, "wca_image_scale_of_zs", r"in [-20, 20]"),
-        ({"settings_source": "change", "wca_text_scale_of_zs": "x"}, "wca_text_scale_of_zs", "must be a number"),
-        ({"settings_source": "change", "lgca_global_weight_of_zs": -1}, "lgca_global_weight_of_zs", "at least 0"),
-        ({"settings_source": "change", "lgca_step_weights_of_zs": "1, 2"}, "lgca_step_weights_of_zs", "3 numbers"),
-        ({"settings_source": "change", "lgca_step_weights_of_zs": "1, a, 2"}, "lgca_step_weights_of_zs", "commas"),
-        ({"settings_source": "change", "lgca_step_weights_of_zs": "0, 0, 0"}, "lgca_step_weights_of_zs", "not all 0"),
-        ({"run_key_of_zs": "my run"}, "run_key_of_zs", "letters, digits and _"),
-        ({"run_key_of_zs": "zs"}, "run_key_of_zs", "is the run that is rescored"),
-        ({"shown_chains_of_zs": -1}, "shown_chains_of_zs", "at least 0"),
-    ],
-)
-def test_form__bad_input_is_shown_under_its_field_and_nothing_is_written(run, params, field, words):
-    before = (list(run.dataset.get_field_schema()), run.dataset.list_runs(), labels(run.dataset, "zs"))
-    _, found = form(run.dataset, **params)
-    assert list(found) == [field]
-    assert words in found[field]
-    with pytest.raises(ExecutionError):
-        foo.execute_operator(RESCORE, dataset=run.dataset, params=params)
-    run.dataset.reload()
-    assert (list(run.dataset.get_field_schema()), run.dataset.list_runs(), labels(run.dataset, "zs")) == before
-
-
 def test_form__emptied_fields_leave_settings_as_they_are(run):
     emptied = {"wca_image_scale_of_zs": None, "lgca_step_weights_of_zs": ""}
     assert form(run.dataset, settings_source="change", **emptied)[1] == {}
@@ -209,30 +111,6 @@ def test_form__settings_count_only_while_they_are_to_be_changed(run):
     run_it(run.dataset, settings_source="keep", wca_image_scale_of_zs=1.0, steps_of_zs=0)
     assert lgca.load_run(run.dataset, "zs_2").config.methods == run.config.methods
     assert lgca.load_run(run.dataset, "zs_2").config.regions == run.config.regions
-
-
-def test_form__tells_what_is_read(run):
-    def line(**params):
-        return form(run.dataset, **params)[0]["outlook"].view.description
-
-    boxes = "Embeddings of all crops are read for the boxes: milliseconds a sample."
-    assert line() == f"{boxes} Other labels come from one stored vector each: seconds for 100,000 samples."
-    assert line(shown_chains_of_zs=0).startswith("Labels come from one stored vector each")
-    changed = line(settings_source="change", wca_image_scale_of_zs=1.0)
-    assert changed == (
-        "Embeddings of all crops are read for the labels of clip, wca, lgca and the boxes: milliseconds a sample."
-    )
-    assert "labels of lgca_d and the boxes" in line(methods_of_zs=["clip", "lgca", "lgca_d"])
-    assert "model" not in line(settings_source="change", wca_text_scale_of_zs=1.0)
-    assert line(description_source="templates").endswith("The model is loaded if a text is new to it.")
-
-
-def test_form__says_that_nothing_is_stored_and_what_to_do(run, monkeypatch, tmp_path):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "empty"))
-    properties, found = form(run.dataset)
-    assert list(properties) == ["run"]
-    assert "the embeddings of run 'zs' are not stored on this machine" in found["run"]
-    assert "encodes the images again" in found["run"]
 
 
 def test_form__without_embeddings_of_crops_says_what_is_left(classify, monkeypatch, tmp_path):
@@ -390,51 +268,6 @@ def test_rescore__an_error_on_the_way_is_shown(run, monkeypatch, tmp_path):
     assert "not stored on this machine" in heading["description"]
 
 
-def test_suggest__waits_for_the_answer_then_fills_the_fields(run):
-    properties, found = form(run.dataset, settings_source="suggest")
-    assert found == {TRIED: "settings are being tried"}
-    loader = properties[TRIED].view.to_json()
-    assert loader["operator"] == SUGGEST
-    assert loader["params"] == {"run": "zs", "label_field": "ground_truth"}
-    with pytest.raises(ExecutionError):
-        foo.execute_operator(RESCORE, dataset=run.dataset, params={"settings_source": "suggest"})
-
-    answer = suggestion(run.dataset)
-    properties, found = form(run.dataset, settings_source="suggest", **{TRIED: answer})
-    assert found == {}
-    report = run.sweep("ground_truth", max_samples=1000, progress=False)
-    for name in ("wca", "lgca"):
-        for setting in ("image_scale", "text_scale", "global_weight"):
-            prop = properties[f"{name}_{setting}_of_zs_by_ground_truth"]
-            assert prop.default == getattr(report.chosen[name], setting)
-    table = properties["suggestions"].default
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
-    choice = next(choice for choice in report.choices if choice.group == "lgca")
-    row = next(row for row in rows if row[0] == "lgca")
-    assert row[1] == f"{choice.default_accuracy.value:.1%}"
-    assert row[2] == f"{choice.nested.value:.1%} ({choice.nested.low:.1%} to {choice.nested.high:.1%})"
-    assert row[4] == f"{len(choice.within_noise)} of 135"
-    assert next(row for row in rows if row[0] == "clip")[2:] == ["-", "-", "-", "-"]
-    assert {len(row) for row in rows} == {6}
-
-
-def test_suggest__is_honest_about_small_samples_and_gains(run):
-    properties, _ = form(run.dataset, settings_source="suggest", **{TRIED: suggestion(run.dataset)})
-    assert properties["few"].view.label == "24 labelled samples are too few to choose settings by"
-    assert properties["unsure"].view.label == "No better than the default settings on these samples: wca, lgca"
-    assert "better" not in properties
-    assert properties["suggestions"].view.description.startswith("Accuracy on 24 samples, with the classes")
-
-    answer = suggestion(run.dataset)
-    answer["data"]["methods"]["lgca"]["gain"] = [0.05, 0.01, 0.09]
-    answer["data"].update(samples=30, excluded={"without a label": 2})
-    properties, _ = form(run.dataset, settings_source="suggest", **{TRIED: answer})
-    assert properties["better"].view.label == "Better than the default settings on these samples: lgca"
-    assert properties["unsure"].view.label.endswith("on these samples: wca")
-    assert "30 samples, 2 left out without a label, with" in properties["suggestions"].view.description
-    assert "few" not in properties
-
-
 def test_suggest__rescores_with_what_was_suggested_and_edited(run):
     answer = suggestion(run.dataset)
     chosen = run.sweep("ground_truth", max_samples=1000, progress=False).chosen
@@ -448,14 +281,6 @@ def test_suggest__rescores_with_what_was_suggested_and_edited(run):
     methods = {method.name: method for method in lgca.load_run(run.dataset, "edited").config.methods}
     assert methods["wca"] == replace(chosen["wca"], text_scale=-1.0)
     assert methods["lgca"] == chosen["lgca"]
-
-
-@pytest.mark.parametrize("data", [None, {}, {"methods": {"lgca": 3}}, {"methods": {"lgca": {"preset": {"no": 1}}}}])
-def test_suggest__an_answer_that_is_none_is_not_run_on(run, data):
-    operator = foo.get_operator(RESCORE)
-    params = {"settings_source": "suggest", TRIED: {"state": "loaded", "data": data}}
-    with pytest.raises(Exception, match="suggested settings"):
-        operator.execute(context(run.dataset, operator, params))
 
 
 def test_suggest__says_why_it_cannot(run):
@@ -480,16 +305,6 @@ def test_suggest__a_run_of_clip_alone_has_nothing_to_choose(classify):
     assert "no settings to choose" in properties["nothing"].view.label
 
 
-def test_suggest__writes_nothing(run):
-    def state():
-        run.dataset.reload()
-        return list(run.dataset.get_field_schema()), run.dataset.list_runs(), lgca.load_run(run.dataset, "zs").results
-
-    before = state()
-    suggestion(run.dataset)
-    assert state() == before
-
-
 def test_sdk__call_agrees_with_the_library(run):
     changes = {"classes": FEWER, "image_scale": 2.0, "step_weights": (1, 2, 4), "steps": 2, "shown_chains": 1}
     run.rescore(**changes, run_key="lib", progress=False)
@@ -509,17 +324,6 @@ def test_sdk__call_rescores_in_place_and_keeps_what_it_is_not_told(run, tmp_path
     rescored = lgca.load_run(run.dataset, "zs")
     assert rescored.descriptions == texts
     assert rescored.config == replace(run.config, descriptions_hash=rescored.config.descriptions_hash)
-
-
-def test_sdk__call_refuses_what_the_library_refuses(run):
-    operator = foo.get_operator(RESCORE)
-    for changes in ({"decisiveness": 3.0}, {"run_key": "zs!"}, {"methods": ["magic"]}, {"steps": 5}):
-        with pytest.raises(ExecutionError):
-            operator(run.dataset, "zs", **changes)
-    with pytest.raises(ValueError, match="given twice"):
-        operator(run.dataset, "zs", classes=["a", "a"])
-    run.dataset.reload()
-    assert lgca.list_runs(run.dataset) == ["zs"]
 
 
 def test_delegated__runs_in_a_worker_with_progress(run):
@@ -544,12 +348,3 @@ def test_placement__appears_with_the_first_run(birds, classify):
     classify(methods=("clip",))
     birds.reload()
     assert operator.resolve_placement(context(birds, operator, {})).place.value == "samples-grid-secondary-actions"
-
-
-def test_form__without_an_open_dataset_says_so():
-    operator = foo.get_operator(RESCORE)
-    ctx = ExecutionContext(request_params={"params": {}}, executor=Executor(), operator_uri=RESCORE)
-    inputs = operator.resolve_type(ctx, "inputs")
-    assert "Open a dataset first" in inputs.type.properties["refusal"].error_message
-    assert ValidationContext(ctx, inputs, operator).invalid
-    assert operator.resolve_placement(ctx) is None

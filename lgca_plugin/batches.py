@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     import torch
     from numpy.typing import NDArray
-    from PIL import Image
 
+    from .decode import Picture
     from .growing import Box
     from .model.encoder import Encoder
 
@@ -84,12 +84,12 @@ class Wanted(Generic[Owner]):
 
     Attributes:
         owner: who wants it
-        picture: the image, mode RGB
-        box: which part of it; None is the whole image
+        picture: the image
+        box: which part of it, in the file's pixels; None is the whole image
     """
 
     owner: Owner
-    picture: Image.Image
+    picture: Picture
     box: Box | None
 
 
@@ -163,13 +163,14 @@ class Feeder(Generic[Owner]):
         """Starts the threads and tells each how many of torch's threads it may use.
 
         Torch keeps that number for each thread, and the one set last for threads that are yet to come: so that one is
-        set again.
+        set again. A thread's own is settled when it first asks, so that it must ask before it is told.
         """
         import torch
 
         started = Barrier(self._workers)
 
         def start() -> None:
+            torch.get_num_threads()
             torch.set_num_threads(threads)
             started.wait()
 
@@ -189,9 +190,10 @@ class Feeder(Generic[Owner]):
             wanted = list(group)
             picture = wanted[0].picture
             if is_whole:
-                parts.append(resize_whole(picture, self._preprocessing)[None])
+                parts.append(resize_whole(picture.image, self._preprocessing)[None])
             else:
-                parts.append(crop_and_resize(picture, np.array([one.box for one in wanted]), self._preprocessing))
+                boxes = np.array([one.box for one in wanted])
+                parts.append(crop_and_resize(picture.image, boxes, self._preprocessing, reduction=picture.reduction))
         normalized = normalize_pixels(torch.cat(parts), self._preprocessing)
         with self._lock:
             self._stats.crop_seconds += time.perf_counter() - started

@@ -131,6 +131,7 @@ class RunConfig:
         encoder: the encoder's name
         encoder_fingerprint: hash of the encoder's weights and preprocessing
         precision: floating-point type of the encoder's tower
+        resize: how crops are resized, ``"exact"`` or ``"fast"``
         ground_truth: the label field that the classes came from or are compared with, if any
         logits: whether the labels carry the class scores as logits
         shown_chains: how many chains of an image are written as boxes
@@ -146,6 +147,7 @@ class RunConfig:
     ground_truth: str | None = None
     logits: bool = False
     shown_chains: int = DEFAULT_SHOWN_CHAINS
+    resize: str = "exact"
 
     def to_json(self) -> dict[str, Any]:
         """Gives the config as a JSON-ready dict that :meth:`from_json` reads back."""
@@ -165,6 +167,7 @@ class RunConfig:
         version = values.pop("version", None)
         if version != CONFIG_VERSION:
             raise ConfigError(f"this run's config is of version {version!r}; this release reads {CONFIG_VERSION}")
+        values.setdefault("resize", "exact")  # runs of earlier releases know no other
         expected = {field.name for field in fields(cls)}
         if set(values) != expected:
             raise ConfigError(f"this run's config has other keys than expected: {sorted(set(values) ^ expected)}")

@@ -17,9 +17,10 @@ from math import ceil
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .batches import EngineStats, Feeder, Wanted
-from .decode import ImageSource, LoadAhead, content_hash, open_upright, read_bytes
+from .decode import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
 from .errors import ConfigError, ImageError
 from .growing import EncodedImage, FailedImage, GrowingImage, KnownRegions
+from .model.crops import Preprocessing
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -33,6 +34,9 @@ Id = TypeVar("Id")
 CPU_BATCH = 64
 DEVICE_BATCH = 256
 WAVE_BYTES = 256 * 1024**2
+ENOUGH = 3.0
+"""Where crops need not be exact, large images are decoded so that the smallest crop still has so many times the pixels,
+along each side, that the encoder takes."""
 
 
 Recall = Callable[[str], KnownRegions | None]
@@ -72,7 +76,8 @@ def encode_images(
             raise ConfigError(f"{name} must be at least 1, got {value}")
     stats = stats if stats is not None else EngineStats()
     stats.batch_size = batch_size or default_batch_size(encoder)
-    load = partial(_load, plan=plan, recall=recall)
+    enough = _enough(Preprocessing.of(encoder), plan)
+    load = partial(_load, plan=plan, recall=recall, enough=enough)
     feeder: Feeder[_Traveller[Id]]
     with Feeder(encoder, stats) as feeder:
         most = wave_size or (feeder.slots + 1) * stats.batch_size
@@ -225,7 +230,14 @@ class _Flow(Generic[Id]):
                 self._want(traveller)
 
 
-def _load(source: ImageSource, plan: RegionPlan, recall: Recall | None) -> GrowingImage:
+def _enough(preprocessing: Preprocessing, plan: RegionPlan) -> float | None:
+    """Tells how long the shorter side of an image must be for its smallest crop; None is as long as it is."""
+    if preprocessing.exact:
+        return None
+    return ENOUGH * preprocessing.size / (plan.regions.scale_min if plan.counts else 1.0)
+
+
+def _load(source: ImageSource, plan: RegionPlan, recall: Recall | None, enough: float | None) -> GrowingImage:
     """Reads an image; one whose embeddings are all known is not decoded."""
     data = read_bytes(source)
     hashed = content_hash(data)
@@ -234,4 +246,4 @@ def _load(source: ImageSource, plan: RegionPlan, recall: Recall | None) -> Growi
         image = GrowingImage(hashed, plan, known=known)
         if image.replay():
             return image
-    return GrowingImage(hashed, plan, picture=open_upright(data), known=known)
+    return GrowingImage(hashed, plan, picture=open_picture(data, enough=enough), known=known)

@@ -15,14 +15,12 @@ from .method.boxes import expand_boxes, sample_boxes, select_salient
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL import Image
 
     from .config import RegionPlan
+    from .decode import Picture
 
 Id = TypeVar("Id")
 Box = tuple[int, int, int, int]
-
-PILLOW_PIXEL_BYTES = 4  # of an RGB picture in memory
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class GrowingImage:
     Args:
         content_hash: hash of the file's bytes
         plan: which regions are encoded
-        picture: the decoded image, mode RGB; None where all embeddings are known
+        picture: the decoded image; None where all embeddings are known
         known: embeddings that need no encoding
     """
 
@@ -121,11 +119,11 @@ class GrowingImage:
         content_hash: str,
         plan: RegionPlan,
         *,
-        picture: Image.Image | None = None,
+        picture: Picture | None = None,
         known: KnownRegions | None = None,
     ) -> None:
         if picture is not None:
-            self.size_hw = picture.height, picture.width
+            self.size_hw = picture.size_hw
         elif known is not None:
             self.size_hw = known.image_size_hw
         else:
@@ -146,7 +144,7 @@ class GrowingImage:
     @property
     def nbytes(self) -> int:
         """Memory that the image holds."""
-        pixels = 0 if self.picture is None else PILLOW_PIXEL_BYTES * self.picture.width * self.picture.height
+        pixels = 0 if self.picture is None else self.picture.nbytes
         return pixels + sum(vector.nbytes for vector in self.embeddings.values())
 
     @property

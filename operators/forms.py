@@ -15,7 +15,7 @@ from ..lgca_plugin.dataset.triage_fields import DECISION, SUGGESTION, triage_fie
 from ..lgca_plugin.errors import ConfigError
 from ..lgca_plugin.method.scores import METHODS
 from ..lgca_plugin.model.architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED
-from ..lgca_plugin.model.encoder import PRECISIONS
+from ..lgca_plugin.model.precision import PRECISIONS
 from . import settings
 from .outlook import UNREADABLE
 from .settings import Params

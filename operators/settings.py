@@ -33,7 +33,7 @@ from ..lgca_plugin.model.architectures import (
     check_architecture,
 )
 from ..lgca_plugin.model.descriptions import check_descriptions, parse_descriptions
-from ..lgca_plugin.model.encoder import PRECISIONS
+from ..lgca_plugin.model.precision import PRECISIONS
 
 Params = dict[str, Any]
 

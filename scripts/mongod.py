@@ -76,7 +76,8 @@ def running_mongod(directory: Path) -> Iterator[str]:
     command = [mongod, "--dbpath", directory, "--port", port, "--bind_ip", "127.0.0.1", "--nounixsocket"]
     with background(command, log):
         wait_for(port, log)
-        yield f"mongodb://127.0.0.1:{port}"
+        # A driver that hears nothing for 20 s cancels what is under way; a machine that stands still is no reason to.
+        yield f"mongodb://127.0.0.1:{port}/?connectTimeoutMS=600000"
 
 
 def free_port() -> int:

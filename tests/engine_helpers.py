@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,26 @@ class Blind(Counting):
         vectors = super().encode_images(pixels).copy()
         vectors[(pixels.amax(dim=(1, 2, 3)) < -1).numpy()] = np.nan
         return vectors
+
+
+class Asked(Counting):
+    """A real encoder that notes which threads call it, with how many of torch's, and fails after some batches."""
+
+    def __init__(self, encoder: Any, *, concurrent: bool, fails_after: int | None = None) -> None:
+        super().__init__(encoder)
+        self.concurrent = concurrent
+        self._fails_after = fails_after
+        self.threads: set[int] = set()
+        self.torch_threads: set[int] = set()
+
+    def encode_images(self, pixels: Any) -> np.ndarray:
+        import torch
+
+        self.threads.add(threading.get_ident())
+        self.torch_threads.add(torch.get_num_threads())
+        if self._fails_after is not None and len(self.batches) >= self._fails_after:
+            raise RuntimeError("the driver is gone")
+        return super().encode_images(pixels)
 
 
 class Watched:

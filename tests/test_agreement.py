@@ -196,7 +196,7 @@ def full_size() -> Setting:
     torch.manual_seed(0)
     model, _, preprocess = open_clip.create_model_and_transforms("ViT-B-32")
     tokenizer = open_clip.get_tokenizer("ViT-B-32")
-    encoder = OpenClipEncoder(model, tokenizer, name="random", device="cpu")
+    encoder = OpenClipEncoder(model, tokenizer, name="random", device="cpu", precision="fp32")
     return Setting(encoder, reference.ReferenceModel(model.eval(), preprocess, tokenizer))
 
 

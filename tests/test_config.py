@@ -218,6 +218,12 @@ def test_run_config__does_not_change_the_document_it_reads() -> None:
     assert json.dumps(document) == before
 
 
+def test_run_config__of_an_earlier_release_was_resized_exactly() -> None:
+    document = run_config(resize="fast").to_json()
+    del document["resize"]
+    assert RunConfig.from_json(document) == run_config(resize="exact")
+
+
 @pytest.mark.parametrize("where", ["", "regions", "methods"])
 def test_run_config__unknown_key_is_named(where: str) -> None:
     document = run_config().to_json()

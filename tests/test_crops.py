@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lgca_plugin.method.boxes import sample_boxes
 from lgca_plugin.model.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
 
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
@@ -119,3 +120,38 @@ def test_normalize__by_hand() -> None:
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
     wanted = preprocessing(size=1, mean=(0.5, 0.2, 0.0), std=(0.5, 1.0, 2.0))
     assert normalize_pixels(pixels, wanted).flatten().tolist() == pytest.approx([-1.0, 0.0, 0.5], abs=1e-6)
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("size", [64, 224])
+def test_fast__differs_by_a_level_in_at_most_one_value_of_a_hundred(
+    photographs: list, interpolation: str, size: int
+) -> None:
+    """On every photograph there is; the boxes are those of a run."""
+    exact = preprocessing(size=size, interpolation=interpolation)
+    fast = preprocessing(size=size, interpolation=interpolation, exact=False)
+    for path in photographs:
+        image = Image.open(path).convert("RGB")
+        image.thumbnail((600, 600))
+        boxes = sample_boxes(
+            8, (image.height, image.width), scale_min=0.2, scale_max=0.9, seed=0, content_hash=path.name
+        )
+        found, expected = (crop_and_resize(image, boxes, wanted).to(int) for wanted in (fast, exact))
+        difference = (found - expected).abs()
+        assert found.shape == expected.shape
+        assert difference.max() <= 2, path.name
+        assert (difference > 1).float().mean() < 1e-4, path.name
+        assert (difference > 0).float().mean() < 0.012, path.name
+
+
+@pytest.mark.parametrize("reduction", [2, 4])
+def test_reduced__crops_show_what_those_of_the_whole_image_show(photograph: np.ndarray, reduction: int) -> None:
+    small = Image.fromarray(photograph)
+    large = small.resize((small.width * reduction, small.height * reduction), Image.Resampling.BICUBIC)
+    wanted = preprocessing(exact=False)
+    boxes = np.array([[0, 0, 900, 900], [301, 83, 402, 402], [450, 299, 300, 300]]) * reduction // 3
+    found = crop_and_resize(large.reduce(reduction), boxes, wanted, reduction=reduction).float()
+    expected = crop_and_resize(large, boxes, preprocessing()).float()
+    assert (found - expected).abs().mean() < 2.5
+    elsewhere = crop_and_resize(large, boxes[::-1], wanted).float()
+    assert (found - elsewhere).abs().mean() > 10

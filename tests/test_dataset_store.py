@@ -277,14 +277,15 @@ def other_preprocessing(model: Any) -> None:
     model.visual.preprocess_cfg = {**model.visual.preprocess_cfg, "mean": (0.5, 0.4, 0.3)}
 
 
-def test_recall__another_checkpoint_preprocessing_or_precision_encodes_everything(
+def test_recall__another_checkpoint_preprocessing_precision_or_resize_encodes_everything(
     flock: Callable[..., fo.Dataset], classify: Callable[..., Any], demo_encoder: Any
 ) -> None:
     classify(flock(1))
     for other in (
         changed_demo(other_weights),
         changed_demo(other_preprocessing),
-        lgca.load_encoder("demo", device="cpu", precision="bf16"),
+        lgca.load_encoder("demo", device="cpu", precision="bf16", resize="exact"),
+        lgca.load_encoder("demo", device="cpu", precision="fp32", resize="fast"),
     ):
         counting = Counting(other)
         assert counting.name == demo_encoder.name

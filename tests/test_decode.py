@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lgca_plugin.decode import content_hash, decode
+from lgca_plugin.decode import content_hash, decode, open_picture, open_upright
 from lgca_plugin.errors import ImageError
 
 
@@ -149,3 +149,37 @@ def test_decode__damaged_bytes_give_pixels_or_a_reason_and_nothing_else(kind: st
         else:
             assert found.pixels.ndim == 3
             assert found.pixels.shape[2] == 3
+
+
+# ------------------------------------------------------------------------------------------------ a fraction of it
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize(
+    ("enough", "reduction"),
+    [(None, 1), (601.0, 1), (600.0, 1), (300.0, 2), (299.0, 2), (150.0, 4), (75.0, 8), (1.0, 8)],
+)
+def test_reduced__is_the_smallest_fraction_that_is_enough(
+    format_: str, orientation: int, enough: float | None, reduction: int
+) -> None:
+    """A half, a quarter or an eighth, in the orientation that a viewer shows; the file's size is told with it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    images.picture(803, 600).save(buffer, format_, exif=exif)
+    picture = open_picture(buffer.getvalue(), enough=enough)
+    height, width = (600, 803) if orientation == 1 else (803, 600)
+    assert picture.size_hw == (height, width)
+    assert picture.reduction == reduction
+    assert picture.image.size == (-(-width // reduction), -(-height // reduction))
+    whole = open_upright(buffer.getvalue())
+    assert whole.size == (width, height)
+    difference = np.asarray(picture.image, float) - np.asarray(whole.reduce(reduction), float)
+    assert np.abs(difference).mean() < 3
+
+
+def test_reduced__none_is_the_whole_file_to_the_last_bit() -> None:
+    buffer = io.BytesIO()
+    images.picture(300, 200).save(buffer, "JPEG")
+    np.testing.assert_array_equal(np.asarray(open_picture(buffer.getvalue()).image), decode(buffer.getvalue()).pixels)

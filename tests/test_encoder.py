@@ -17,6 +17,7 @@ import reference
 from matching import all_of
 
 from lgca_plugin.errors import ConfigError, LgcaError, ModelUnavailableError
+from lgca_plugin.model import precision as precision_module
 from lgca_plugin.model.architectures import display_name
 from lgca_plugin.model.encoder import Encoder, OpenClipEncoder, load_encoder
 
@@ -483,7 +484,48 @@ def test_precision__bf16_is_close_and_float32_outside(encoder: OpenClipEncoder) 
     np.testing.assert_allclose(found, encoder.encode_images(pixels(4, 32)), atol=0.03)
 
 
+def test_precision__bf16_on_the_cpu_leaves_the_model_that_was_given_alone(encoder: OpenClipEncoder) -> None:
+    before = encoder.encode_images(pixels(4, 32))
+    half = OpenClipEncoder(encoder._model, encoder._tokenizer, name="tiny", device="cpu", precision="bf16")
+    assert not np.array_equal(half.encode_images(pixels(4, 32)), before)
+    np.testing.assert_array_equal(encoder.encode_images(pixels(4, 32)), before)
+    np.testing.assert_allclose(half.encode_texts(["a cat"]), encoder.encode_texts(["a cat"]), atol=1e-6)
+    assert half.fingerprint == encoder.fingerprint, "the weights are the same; the precision is filed beside them"
+
+
+@pytest.mark.parametrize(
+    ("native", "parameters", "expected"), [(True, 10, "bf16"), (True, 10**9, "fp32"), (False, 10, "fp32")]
+)
+def test_precision__auto_is_bf16_for_large_towers_on_cpus_that_multiply_it(
+    encoder: OpenClipEncoder, monkeypatch: pytest.MonkeyPatch, native: bool, parameters: int, expected: str
+) -> None:
+    monkeypatch.setattr(precision_module, "multiplies_bf16", lambda: native)
+    monkeypatch.setattr(precision_module, "LARGE_TOWER", parameters)
+    chosen = OpenClipEncoder(encoder._model, encoder._tokenizer, name="tiny", device="cpu")
+    assert chosen.precision == expected
+    assert chosen.resize == ("exact" if expected == "fp32" else "fast")
+
+
+def test_resize__is_what_was_asked_for_or_refused(encoder: OpenClipEncoder) -> None:
+    for resize in ("exact", "fast"):
+        chosen = OpenClipEncoder(encoder._model, encoder._tokenizer, name="tiny", device="cpu", resize=resize)
+        assert chosen.resize == resize
+        assert chosen.fingerprint == encoder.fingerprint
+    for build in (load_encoder, lambda name, **options: OpenClipEncoder(encoder._model, None, name=name, **options)):
+        with pytest.raises(ConfigError, match="resize must be one of auto, exact, fast, got 'quick'"):
+            build("demo", resize="quick")
+
+
 # ------------------------------------------------------------------------------------------------- the demo's
+
+
+def test_demo__is_loaded_once_however_its_settings_are_named() -> None:
+    first = load_encoder("demo")
+    assert load_encoder("demo", precision="fp32", resize="exact", device="cpu") is first
+    other = load_encoder("demo", resize="fast")
+    assert other is not first
+    assert load_encoder("demo", precision="fp32", resize="fast") is other
+    assert load_encoder("demo") is first
 
 
 def test_demo__embeds_and_knows_its_preprocessing(demo_encoder: OpenClipEncoder) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import images
 import numpy as np
 import pytest
-from engine_helpers import ALL, Blind, Counting, Watched, assert_same, encode, plan_of
+from engine_helpers import ALL, Asked, Blind, Counting, Watched, assert_same, encode, plan_of
 from PIL import Image
 
 from lgca_plugin import engine
@@ -27,6 +29,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    import torch
+
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +232,16 @@ def test_back_off__running_out_of_memory_changes_the_batches_and_nothing_else(
     assert stats.encodes == cramped.encoded
 
 
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("memory", [40, 7])
+def test_back_off__side_by_side_changes_nothing_either(birds: list[Path], demo_encoder: Any, memory: int) -> None:
+    expected = encode(birds[:5], demo_encoder, batch_size=64)
+    cramped, stats = Counting(demo_encoder, memory=memory), EngineStats()
+    assert_same(encode(birds[:5], cramped, batch_size=64, stats=stats), expected)
+    assert max(cramped.batches) <= memory
+    assert stats.encodes == cramped.encoded == sum(one.encodes for one in expected)
+
+
 def test_back_off__no_room_for_a_single_crop_is_an_error_not_a_loop(birds: list[Path], demo_encoder: Any) -> None:
     with pytest.raises(LgcaError, match="too little free memory for a single crop"):
         encode(birds[:2], Counting(demo_encoder, memory=0), batch_size=4)
@@ -235,6 +256,54 @@ def test_embeddings__that_are_no_numbers_cost_only_their_image(
     assert isinstance(found[1], FailedImage)
     assert "number" in found[1].reason
     assert_same([found[0], found[2]], encode(birds[:2], demo_encoder))
+
+
+# -------------------------------------------------------------------------------------------------------- threads
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_threads__batches_side_by_side_give_the_same(birds: list[Path], demo_encoder: Any) -> None:
+    import torch
+
+    asked = Asked(demo_encoder, concurrent=True)
+    found = encode(birds[:9], asked, batch_size=16)
+    assert len(asked.threads) == 2
+    assert threading.get_ident() not in asked.threads
+    assert asked.torch_threads == {1}, "two batches share two threads"
+    torch.set_num_threads(1)
+    assert_same(found, encode(birds[:9], demo_encoder, batch_size=16))
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("concurrent", [True, False])
+def test_threads__of_torch_are_left_as_they_were(birds: list[Path], demo_encoder: Any, *, concurrent: bool) -> None:
+    import torch
+
+    encode(birds[:2], Asked(demo_encoder, concurrent=concurrent))
+    with ThreadPoolExecutor(1) as pool:
+        assert torch.get_num_threads() == pool.submit(torch.get_num_threads).result() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_threads__an_encoder_that_says_nothing_is_called_from_the_callers_alone(
+    birds: list[Path], demo_encoder: Any
+) -> None:
+    asked = Asked(demo_encoder, concurrent=False)
+    found = encode(birds[:9], asked, batch_size=16)
+    assert asked.threads == {threading.get_ident()}
+    assert asked.torch_threads == {2}
+    assert_same(found, encode(birds[:9], demo_encoder, batch_size=16))
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("concurrent", [True, False])
+def test_threads__an_encoder_that_fails_ends_the_run_with_its_error(
+    birds: list[Path], demo_encoder: Any, *, concurrent: bool
+) -> None:
+    failing = Asked(demo_encoder, concurrent=concurrent, fails_after=3)
+    with pytest.raises(RuntimeError, match="the driver is gone"):
+        encode(birds[:9], failing, batch_size=16)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("lgca-")]
 
 
 @pytest.mark.parametrize("name", ["batch_size", "wave_size"])

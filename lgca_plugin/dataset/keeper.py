@@ -154,11 +154,12 @@ class Keeper:
 
 
 def stored_fingerprint(plan: Plan, run: Run) -> str:
-    """Gives what embeddings are filed under: the encoder and its precision.
+    """Gives what embeddings are filed under: the encoder, its precision, and how crops are resized for it.
 
     An encoder of the user's own that has no fingerprint can't be told from another version of itself, so its embeddings
     belong to the one run.
     """
     config = plan.config
     own = "" if getattr(plan.encoder, "fingerprint", None) is not None else f"/{run.token}"
-    return f"{config.encoder_fingerprint}/{config.precision}{own}"
+    resize = "" if config.resize == "exact" else f"/{config.resize}"
+    return f"{config.encoder_fingerprint}/{config.precision}{resize}{own}"

@@ -211,6 +211,7 @@ def prepare(
         encoder=encoder.name,
         encoder_fingerprint=encoder_fingerprint(encoder),
         precision=str(getattr(encoder, "precision", "fp32")),
+        resize=str(getattr(encoder, "resize", "exact")),
         ground_truth=request.ground_truth,
         logits=logits,
         shown_chains=shown_chains,

@@ -7,8 +7,9 @@ import json
 import logging
 import re
 from contextlib import nullcontext
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from ..errors import ConfigError
 from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL, FOLDER_SCHEMA, display_name
 from .crops import Preprocessing
+from .precision import PRECISIONS, RESIZES, check_choice, resolve_precision, resolve_resize, with_rounded_tower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-
 _TEXT_BATCH = 256
+
+_LOADED: list[tuple[object, OpenClipEncoder]] = []
+"""The two encoders loaded last, with what they were loaded from."""
+_LOADING = Lock()
 
 
 class TextEncoder(Protocol):
@@ -85,7 +89,11 @@ class OpenClipEncoder:
         name: what the run's record calls the model
         device: where the model runs; None takes cuda, then mps, then cpu
         precision: floating-point type of the towers: ``"fp32"``, ``"bf16"``, ``"fp16"``, or ``"auto"`` for bf16 (fp16
-            where the GPU lacks it) on CUDA and fp32 elsewhere; similarities and scores are float32 or better always
+            where the GPU lacks it) on CUDA and fp32 elsewhere, but bf16 for the image tower of a large model on a CPU
+            that multiplies it natively; similarities and scores are float32 or better always
+        resize: how crops are resized: ``"exact"``, to the last bit as open_clip does it; ``"fast"``, several times as
+            fast and a level of 255 off here and there, and out of large images decoded at a fraction of their size; or
+            ``"auto"``, exact for fp32, and fast where half precision rounds off far more than that
         vocabulary: the words that the model knows, where it knows few
         source: the name, and pretrained tag or path, under which :func:`load_encoder` has found the model
     """
@@ -98,6 +106,7 @@ class OpenClipEncoder:
         name: str,
         device: str | None = None,
         precision: str = "auto",
+        resize: str = "auto",
         vocabulary: frozenset[str] | None = None,
         source: tuple[str, str | None] | None = None,
     ) -> None:
@@ -105,7 +114,8 @@ class OpenClipEncoder:
 
         self.name = name
         self.device = torch.device(device or default_device())
-        self.precision = _resolve_precision(precision, self.device)
+        self.precision = resolve_precision(precision, self.device, model.visual)
+        self.resize = resolve_resize(resize, self.precision)
         self.vocabulary = vocabulary
         self.source = source
         self._tokenizer = tokenizer
@@ -113,6 +123,7 @@ class OpenClipEncoder:
         channels_last = torch.channels_last
         self._model = model.eval().requires_grad_(False).to(self.device, torch.float32, memory_format=channels_last)
         self._texts: dict[str, NDArray[np.float32]] = {}
+        self._input_type = torch.float32
 
         wanted = model.visual.preprocess_cfg
         self.image_size = _square_side(wanted["size"], name)
@@ -123,6 +134,9 @@ class OpenClipEncoder:
         self.fill_color = int(wanted.get("fill_color", 0))
         self.logit_scale = float(model.logit_scale.exp())
         self.dim = int(self.encode_texts(["a photo"]).shape[1])
+        if self.device.type == "cpu" and self.precision == "bf16":
+            _ = self.fingerprint  # that of the weights before they are rounded
+            self._model, self._input_type = with_rounded_tower(self._model, torch.bfloat16), torch.bfloat16
 
     @property
     def concurrent(self) -> bool:
@@ -134,7 +148,7 @@ class OpenClipEncoder:
         import torch
 
         with torch.inference_mode(), self._autocast():
-            moved = pixels.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+            moved = pixels.to(self.device, self._input_type, non_blocking=True, memory_format=torch.channels_last)
             features = self._model.encode_image(moved)
         return _unit(features)
 
@@ -152,6 +166,13 @@ class OpenClipEncoder:
                 vectors = _unit(self._model.encode_text(tokens))
             self._texts.update(zip(batch, vectors, strict=True))
         return np.stack([self._texts[text] for text in texts])
+
+    def answers_to(self, precision: str, resize: str) -> bool:
+        """Tells whether these settings, which may be ``"auto"``, come to this encoder's."""
+        return (
+            resolve_precision(precision, self.device, self._model.visual) == self.precision
+            and resolve_resize(resize, self.precision) == self.resize
+        )
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
         """Lists the words of ``texts`` that a model with a small vocabulary was never trained on."""
@@ -174,7 +195,7 @@ class OpenClipEncoder:
     def _autocast(self) -> Any:
         import torch
 
-        if self.precision == "fp32":
+        if self.precision == "fp32" or self._input_type != torch.float32:
             return nullcontext()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
         return torch.autocast(self.device.type, dtype=dtype)
@@ -186,6 +207,7 @@ def load_encoder(
     *,
     device: str | None = None,
     precision: str = "auto",
+    resize: str = "auto",
 ) -> OpenClipEncoder:
     """Loads an open_clip model by name. The two models loaded last are kept, so a second call is free.
 
@@ -197,12 +219,13 @@ def load_encoder(
             of a checkpoint (safetensors, or a torch file, which is read with ``weights_only=True``)
         device: ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"cpu"``; None takes the best there is
         precision: see :class:`OpenClipEncoder`
+        resize: see :class:`OpenClipEncoder`
 
     Returns:
         the encoder, in evaluation mode
 
     Raises:
-        ConfigError: if the name, tag, file, device or precision is not one that exists
+        ConfigError: if the name, tag, file, device, precision or way of resizing is not one that exists
         ModelUnavailableError: if the weights are neither cached nor reachable, do not fit the architecture, or need a
             package that is not installed
     """
@@ -210,7 +233,18 @@ def load_encoder(
         pretrained = DEFAULT_PRETRAINED
     checked_device = _check_device(device) if device else default_device()
     files = _file_states(pretrained if pretrained is not None else name.removeprefix(FOLDER_SCHEMA))
-    return _load_cached(name, pretrained, checked_device, _resolve_precision(precision, checked_device), files)
+    check_choice("precision", precision, PRECISIONS)
+    check_choice("resize", resize, RESIZES)
+    key = (name, pretrained, checked_device, files)
+    with _LOADING:
+        for position, (kept, encoder) in enumerate(_LOADED):
+            if kept == key and encoder.answers_to(precision, resize):
+                _LOADED.append(_LOADED.pop(position))
+                return encoder
+        encoder = _load(name, pretrained, device=checked_device, precision=precision, resize=resize)
+        del _LOADED[:-1]
+        _LOADED.append((key, encoder))
+    return encoder
 
 
 def _file_states(path: str) -> tuple[tuple[str, int, int], ...]:
@@ -221,10 +255,7 @@ def _file_states(path: str) -> tuple[tuple[str, int, int], ...]:
     return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
 
 
-@lru_cache(maxsize=2)
-def _load_cached(
-    name: str, pretrained: str | None, device: str, precision: str, _files: tuple[tuple[str, int, int], ...]
-) -> OpenClipEncoder:
+def _load(name: str, pretrained: str | None, **settings: Any) -> OpenClipEncoder:
     from . import checkpoints
 
     vocabulary: frozenset[str] | None = None
@@ -236,10 +267,9 @@ def _load_cached(
         model,
         tokenizer,
         name=display_name(name, pretrained),
-        device=device,
-        precision=precision,
         vocabulary=vocabulary,
         source=(name, pretrained),
+        **settings,
     )
 
 
@@ -268,18 +298,6 @@ def _check_device(device: str) -> str:
     if (kind == "cuda" and not torch.cuda.is_available()) or (kind == "mps" and not torch.backends.mps.is_available()):
         raise ConfigError(f"device {device!r} is not available on this machine; leave it empty to choose automatically")
     return device
-
-
-def _resolve_precision(precision: str, device: torch.device | str) -> str:
-    import torch
-
-    if precision not in PRECISIONS:
-        raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    if precision != "auto":
-        return precision
-    if torch.device(device).type != "cuda":
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
 
 def _square_side(size: Any, name: str) -> int:

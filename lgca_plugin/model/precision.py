@@ -1,0 +1,82 @@
+"""How exactly an encoder computes: the floating-point type of its towers, and how crops are resized for it."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+from .crops import EXACT, FAST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+RESIZES = ("auto", EXACT, FAST)
+
+LARGE_TOWER = 20_000_000
+"""From so many parameters on, an image tower gains from bfloat16 on a CPU that multiplies it natively."""
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raises a :class:`ConfigError` if ``value`` is none of the choices."""
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def resolve_precision(precision: str, device: torch.device, tower: torch.nn.Module) -> str:
+    """Chooses a floating-point type where ``"auto"`` leaves it open, by the device and the size of the image tower.
+
+    Raises:
+        ConfigError: if the precision is none of :data:`PRECISIONS`
+    """
+    import torch
+
+    check_choice("precision", precision, PRECISIONS)
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    large = sum(weights.numel() for weights in tower.parameters()) >= LARGE_TOWER
+    return "bf16" if device.type == "cpu" and large and multiplies_bf16() else "fp32"
+
+
+def multiplies_bf16() -> bool:
+    """Tells whether this CPU has units for matrix products in bfloat16 (AMX); with less, float32 is as fast."""
+    import torch
+
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(supported and supported())
+
+
+def resolve_resize(resize: str, precision: str) -> str:
+    """Chooses how crops are resized where ``"auto"`` leaves it open, by the precision.
+
+    Raises:
+        ConfigError: if it is none of :data:`RESIZES`
+    """
+    check_choice("resize", resize, RESIZES)
+    if resize != "auto":
+        return resize
+    return EXACT if precision == "fp32" else FAST
+
+
+def with_rounded_tower(model: Any, dtype: torch.dtype) -> Any:
+    """Gives a model whose image tower has rounded weights; the rest it shares with the one given, which stays as it is.
+
+    On the CPU autocast would round them anew for every batch, which takes longer than it saves. Batch normalizations
+    keep their statistics as they are.
+    """
+    from torch import nn
+
+    tower = copy.deepcopy(model.visual)
+    for layer in tower.modules():
+        if not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            for owned in (*layer.parameters(recurse=False), *layer.buffers(recurse=False)):
+                if owned.is_floating_point():
+                    owned.data = owned.data.to(dtype)
+    rounded = copy.copy(model)
+    rounded.__dict__["_modules"] = {**model.__dict__["_modules"], "visual": tower}
+    return rounded

@@ -175,10 +175,9 @@ def _worth_looking_at(
     count: int,
 ) -> list[int]:
     """Chooses chains: those with a misleading crop first, then those that grew furthest, then by contribution."""
-    numbers = np.unique(chain)
-    last_step = {n: int(step[chain == n].max()) for n in numbers}
-    ranked = sorted(
-        numbers,
-        key=lambda n: (not misleading[chain == n].any(), -last_step[n], -np.abs(contribution[chain == n]).sum(), n),
-    )
-    return [int(r) for n in ranked[:count] for r in np.flatnonzero(chain == n)]
+    numbers, at = np.unique(chain, return_inverse=True)
+    last_step = np.zeros(len(numbers), dtype=np.int64)
+    np.maximum.at(last_step, at, step)
+    moved = np.bincount(at, np.abs(contribution))
+    ranked = np.lexsort((numbers, -moved, -last_step, np.bincount(at, misleading) == 0))
+    return [int(r) for n in ranked[:count] for r in np.flatnonzero(at == n)]

@@ -3,14 +3,17 @@
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import fiftyone as fo
 import pytest
+from engine_helpers import Counting
 from fiftyone import ViewField as F
 
 import lgca_plugin as lgca
+from lgca_plugin.dataset import results as results_module
 from lgca_plugin.dataset.classify import iter_classify
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 
@@ -274,6 +277,44 @@ def test_interrupt__closing_the_generator_keeps_what_is_done(birds, demo_encoder
     assert summary["status"] == "interrupted"
     assert summary["predicted"] == len(birds.exists("zs_lgca")) >= 4
     assert summary["predicted"] + summary["pending"] == 12
+    assert classify(birds).summary()["predicted"] == 12
+
+
+def test_writing__goes_on_while_the_encoder_encodes(birds, demo_encoder, classify, monkeypatch):
+    """The first write waits for a batch that the encoder is given after it has begun."""
+    monkeypatch.setattr(results_module, "WRITE_IMAGES", 2)
+    began, encoded_since = threading.Event(), threading.Event()
+    written = []
+
+    class Noticing(Counting):
+        def encode_images(self, pixels):
+            if began.is_set():
+                encoded_since.set()
+            return super().encode_images(pixels)
+
+    def write(dataset, values, real=results_module.write_fields):
+        began.set()
+        written.append(encoded_since.wait(30))
+        real(dataset, values)
+
+    monkeypatch.setattr(results_module, "write_fields", write)
+    run = classify(birds, encoder=Noticing(demo_encoder), batch_size=8)
+    assert written[0], "nothing was encoded while the first samples were written"
+    assert len(written) == 6
+    assert run.summary()["predicted"] == 12
+
+
+def test_writing__that_fails_ends_the_run_with_its_error_and_it_can_be_gone_on_with(birds, classify, monkeypatch):
+    monkeypatch.setattr(results_module, "WRITE_IMAGES", 2)
+
+    def fail(*_):
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results_module, "write_fields", fail)
+        with pytest.raises(OSError, match="the disk is full"):
+            classify(birds)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("lgca-")]
     assert classify(birds).summary()["predicted"] == 12
 
 

@@ -36,7 +36,7 @@ class Progress:
     """How far a run has got.
 
     Attributes:
-        done: samples finished in this call, failed ones included
+        done: samples written in this call, failed ones included
         total: samples to do in this call
         label: one line for people
     """
@@ -186,42 +186,50 @@ def _execute(
     started = time.perf_counter()
     before = dict(run.results)
     status = INTERRUPTED
-    try:
-        yield Progress(0, total, _progress_label(0, total, 0))
-        outcomes = encode_images(
-            plan.todo,
-            encoder=plan.encoder,
-            plan=plan.request.region_plan,
-            batch_size=batch_size,
-            stats=stats,
-            recall=keeper.recall,
-        )
-        with closing(outcomes):  # its threads ask the store, which is closed after them
-            for done, outcome in enumerate(outcomes, 1):
-                writer.add(outcome)
-                if isinstance(outcome, FailedImage) and not skip_failures:
-                    path = dict(plan.todo)[outcome.id]
-                    raise ImageError(f"{path}: {outcome.reason}")
-                if writer.is_due() or done == total:
-                    writer.flush()
-                    yield Progress(done, total, _progress_label(done, total, time.perf_counter() - started))
-        status = DONE
-        keeper.settle()
-    finally:
-        if run.is_current():
-            writer.flush()
-            record_outcome(
-                run,
-                plan,
-                before,
-                stats,
-                time.perf_counter() - started,
-                status=status,
-                stored=keeper.outcome(),
-                warnings=[*plan.warnings, *keeper.warnings],
-                device=str(getattr(plan.encoder, "device", "unknown")),
+    with closing(keeper), closing(writer):
+        try:
+            yield Progress(0, total, _progress_label(0, total, 0))
+            outcomes = encode_images(
+                plan.todo,
+                encoder=plan.encoder,
+                plan=plan.request.region_plan,
+                batch_size=batch_size,
+                stats=stats,
+                recall=keeper.recall,
             )
-        keeper.close()
+            with closing(outcomes):  # its threads ask the store, which is closed after them
+                reported = 0
+                for outcome in outcomes:
+                    writer.add(outcome)
+                    if isinstance(outcome, FailedImage) and not skip_failures:
+                        path = dict(plan.todo)[outcome.id]
+                        raise ImageError(f"{path}: {outcome.reason}")
+                    if writer.is_due():
+                        writer.flush()
+                    if writer.written > reported:
+                        reported = writer.written
+                        yield Progress(reported, total, _progress_label(reported, total, time.perf_counter() - started))
+            writer.flush()
+            writer.wait()
+            if reported < total:
+                yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))
+            status = DONE
+            keeper.settle()
+        finally:
+            if run.is_current():
+                writer.flush()
+                writer.wait()
+                record_outcome(
+                    run,
+                    plan,
+                    before,
+                    stats,
+                    time.perf_counter() - started,
+                    status=status,
+                    stored=keeper.outcome(),
+                    warnings=[*plan.warnings, *keeper.warnings],
+                    device=str(getattr(plan.encoder, "device", "unknown")),
+                )
     return run
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,10 @@ WRITE_SECONDS = 5.0
 
 
 class Writer:
-    """Scores outcomes in batches, has their embeddings kept, and writes them, each sample whole or not at all."""
+    """Scores outcomes in batches, has their embeddings kept, and writes them, each sample whole or not at all.
+
+    One batch is written at a time, in a thread of its own, so that the encoder need not wait for the database.
+    """
 
     def __init__(self, plan: Plan, run: Run, keeper: Keeper) -> None:
         self._plan = plan
@@ -38,6 +42,10 @@ class Writer:
         self._keeper = keeper
         self._pending: list[EncodedImage[str] | FailedImage[str]] = []
         self._last_flush = time.perf_counter()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="lgca-write")
+        self._writing: Future[None] | None = None
+        self.written = 0
+        """How many outcomes are written."""
 
     def add(self, outcome: EncodedImage[str] | FailedImage[str]) -> None:
         """Takes one outcome; it is written by the next :meth:`flush`."""
@@ -49,11 +57,28 @@ class Writer:
         return len(self._pending) >= WRITE_IMAGES or waited >= WRITE_SECONDS
 
     def flush(self) -> None:
-        """Scores and writes all outcomes taken so far."""
+        """Begins to score and write all outcomes taken so far.
+
+        Raises:
+            Exception: what went wrong with those before, which are waited for
+        """
+        self.wait()
         outcomes, self._pending = self._pending, []
         self._last_flush = time.perf_counter()
-        if not outcomes:
-            return
+        if outcomes:
+            self._writing = self._pool.submit(self._write, outcomes)
+
+    def wait(self) -> None:
+        """Waits until what was flushed is written, and raises what went wrong with it."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def close(self) -> None:
+        """Ends the thread, once it has written what was flushed."""
+        self._pool.shutdown()
+
+    def _write(self, outcomes: Sequence[EncodedImage[str] | FailedImage[str]]) -> None:
         check_current(self._run)
         encoded = [outcome for outcome in outcomes if isinstance(outcome, EncodedImage)]
         failed = {outcome.id: outcome.reason for outcome in outcomes if isinstance(outcome, FailedImage)}
@@ -63,6 +88,7 @@ class Writer:
         for image, prediction in zip(encoded, predictions, strict=True):
             values[image.id] = sample_values(self._run, prediction.methods, prediction.regions)
         write_fields(self._run.dataset, values)
+        self.written += len(outcomes)
 
 
 def check_current(run: Run) -> None:

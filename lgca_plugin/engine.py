@@ -34,7 +34,7 @@ Id = TypeVar("Id")
 CPU_BATCH = 64
 DEVICE_BATCH = 256
 WAVE_BYTES = 256 * 1024**2
-ENOUGH = 3.0
+ENOUGH = 2.5
 """Where crops need not be exact, large images are decoded so that the smallest crop still has so many times the pixels,
 along each side, that the encoder takes."""
 

@@ -117,11 +117,19 @@ def _cut_fast(image: Image.Image, edges: NDArray[np.int64], preprocessing: Prepr
 
     size = (preprocessing.size, preprocessing.size)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # channels last, as the fast kernels want it
-    crops = torch.empty((len(edges), 3, *size), dtype=torch.uint8, memory_format=torch.channels_last)
-    for index, (left, top, right, bottom) in enumerate(edges.tolist()):
-        crop = pixels[:, :, top:bottom, left:right]
-        crops[index] = interpolate(crop, size, mode=preprocessing.interpolation, antialias=True, align_corners=False)[0]
-    return crops
+    if not len(edges):
+        return torch.empty((0, 3, *size), dtype=torch.uint8)
+    crops = [
+        interpolate(
+            pixels[:, :, top:bottom, left:right],
+            size,
+            mode=preprocessing.interpolation,
+            align_corners=False,
+            antialias=True,
+        )
+        for left, top, right, bottom in edges.tolist()
+    ]
+    return torch.cat(crops)
 
 
 def normalize_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:

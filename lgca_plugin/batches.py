@@ -137,6 +137,11 @@ class Feeder(Generic[Owner]):
         """Whether another batch may be submitted."""
         return len(self._running) < self.slots
 
+    @property
+    def idle(self) -> int:
+        """How many batches the encoder could take at once, beside those that are on their way."""
+        return max(0, (self.slots if self.side_by_side else 1) - len(self._running))
+
     def submit(self, batch: Sequence[Wanted[Owner]]) -> None:
         """Has a batch cut and encoded."""
         if self.side_by_side:

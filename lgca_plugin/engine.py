@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Id = TypeVar("Id")
 
-CPU_BATCH = 64
+CPU_BATCH = 32
 DEVICE_BATCH = 256
 WAVE_BYTES = 256 * 1024**2
 ENOUGH = 2.5
@@ -59,7 +59,7 @@ def encode_images(
         images: pairs of an id and a path or the bytes of an image file; read lazily
         encoder: embeds the pixels
         plan: which regions are encoded
-        batch_size: crops in one call of the encoder; None takes 64 on the CPU and 256 elsewhere
+        batch_size: crops in one call of the encoder; None takes 32 on the CPU and 256 elsewhere
         wave_size: most images on their way at once, and as many again decoded ahead of them; None takes as many as fill
             the batches, fewer where their pixels take more than 256 MB
         stats: counted up while the iterator runs
@@ -147,11 +147,11 @@ class _Flow(Generic[Id]):
             head = self._ahead.head() if self._may_enter() else None
             if head is not None and (head.done() or not self._feeder.busy):
                 self._enter()
+            elif head is None and self._wanted and self._feeder.idle:
+                self._submit_the_rest()
             elif self._feeder.busy:
                 self._feeder.wait(head)
                 self._receive()
-            elif self._wanted:
-                self._submit_the_rest()
             else:
                 return
 
@@ -213,10 +213,9 @@ class _Flow(Generic[Id]):
         return batch
 
     def _submit_the_rest(self) -> None:
-        """Has encoded what no other image can fill up, in equal parts for all batches that are taken side by side."""
-        parts = self._feeder.slots if self._feeder.side_by_side else 1
-        size = min(self._stats.batch_size, ceil(self._wanted / parts))
-        while self._wanted and self._feeder.has_room:
+        """Has encoded what no other image can fill up, in equal parts for all who have nothing to do."""
+        size = min(self._stats.batch_size, ceil(self._wanted / self._feeder.idle))
+        while self._wanted and self._feeder.idle:
             self._feeder.submit(self._batch(size))
 
     def _receive(self) -> None:

@@ -175,6 +175,12 @@ def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):
     regions = modal.locator("[data-cy=zeroshot_regions-field]")
     regions.wait_for()
     assert regions.locator("[data-cy=entry-count-all]").inner_text() == str(len(bird.zeroshot_regions.detections))
-    modal.locator("[data-cy=sample-canvas]").hover()
-    page.get_by_text("similarity", exact=True).wait_for()  # the tooltip of the box under the pointer
+    tooltip = page.get_by_text("similarity", exact=True)  # of the box under the pointer, once the picture is there
+    for _ in range(30):
+        modal.locator("[data-cy=sample-canvas]").hover()
+        page.wait_for_timeout(1000)
+        if tooltip.is_visible():
+            break
+        page.mouse.move(0, 0)
+    tooltip.wait_for()
     app.screenshot("classify_sample")

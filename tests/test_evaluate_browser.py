@@ -1,10 +1,12 @@
 """Evaluating a run in the real App, and the Model Evaluation panel on what came out; screenshots in artifacts/."""
 
+import contextlib
 import re
 import uuid
 
 import fiftyone as fo
 import pytest
+from playwright.sync_api import TimeoutError as NotYet
 
 import lgca_plugin as lgca
 from lgca_plugin.dataset.evaluate import last_evaluation
@@ -67,8 +69,12 @@ def submit(app, run, field):
 def open_evaluation(app, score):
     """Opens a method's evaluation in the panel, and sees its accuracy there."""
     page = app.page
-    page.get_by_text(score.eval_key, exact=True).last.click()
-    page.get_by_text("Summary", exact=True).first.wait_for()
+    row, summary = page.get_by_text(score.eval_key, exact=True).last, page.get_by_text("Summary", exact=True).first
+    while not summary.is_visible():
+        if row.is_visible():  # a list that is just being drawn anew loses the click
+            row.click()
+        with contextlib.suppress(NotYet):
+            summary.wait_for(timeout=12_000)
     page.get_by_role("row", name=re.compile("^Accuracy")).get_by_text(f"{score.accuracy:.3g}", exact=True).wait_for()
 
 

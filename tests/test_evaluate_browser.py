@@ -70,11 +70,14 @@ def open_evaluation(app, score):
     """Opens a method's evaluation in the panel, and sees its accuracy there."""
     page = app.page
     row, summary = page.get_by_text(score.eval_key, exact=True).last, page.get_by_text("Summary", exact=True).first
-    while not summary.is_visible():
+    for _ in range(10):
+        if summary.is_visible():
+            break
         if row.is_visible():  # a list that is just being drawn anew loses the click
             row.click()
         with contextlib.suppress(NotYet):
             summary.wait_for(timeout=12_000)
+    summary.wait_for()
     page.get_by_role("row", name=re.compile("^Accuracy")).get_by_text(f"{score.accuracy:.3g}", exact=True).wait_for()
 
 

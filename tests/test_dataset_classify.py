@@ -315,6 +315,7 @@ def test_writing__that_fails_ends_the_run_with_its_error_and_it_can_be_gone_on_w
         with pytest.raises(OSError, match="the disk is full"):
             classify(birds)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("lgca-")]
+    assert lgca.load_run(birds, "zs").summary()["status"] == "interrupted"
     assert classify(birds).summary()["predicted"] == 12
 
 

@@ -209,27 +209,27 @@ def _execute(
                     if writer.written > reported:
                         reported = writer.written
                         yield Progress(reported, total, _progress_label(reported, total, time.perf_counter() - started))
-            writer.flush()
-            writer.wait()
+            writer.finish()
             if reported < total:
                 yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))
             status = DONE
             keeper.settle()
         finally:
             if run.is_current():
-                writer.flush()
-                writer.wait()
-                record_outcome(
-                    run,
-                    plan,
-                    before,
-                    stats,
-                    time.perf_counter() - started,
-                    status=status,
-                    stored=keeper.outcome(),
-                    warnings=[*plan.warnings, *keeper.warnings],
-                    device=str(getattr(plan.encoder, "device", "unknown")),
-                )
+                try:
+                    writer.finish()
+                finally:
+                    record_outcome(
+                        run,
+                        plan,
+                        before,
+                        stats,
+                        time.perf_counter() - started,
+                        status=status,
+                        stored=keeper.outcome(),
+                        warnings=[*plan.warnings, *keeper.warnings],
+                        device=str(getattr(plan.encoder, "device", "unknown")),
+                    )
     return run
 
 

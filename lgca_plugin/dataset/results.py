@@ -62,14 +62,18 @@ class Writer:
         Raises:
             Exception: what went wrong with those before, which are waited for
         """
-        self.wait()
+        self._wait()
         outcomes, self._pending = self._pending, []
         self._last_flush = time.perf_counter()
         if outcomes:
             self._writing = self._pool.submit(self._write, outcomes)
 
-    def wait(self) -> None:
-        """Waits until what was flushed is written, and raises what went wrong with it."""
+    def finish(self) -> None:
+        """Writes all outcomes taken so far, and raises what went wrong with it."""
+        self.flush()
+        self._wait()
+
+    def _wait(self) -> None:
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()

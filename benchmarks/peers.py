@@ -48,13 +48,14 @@ def zoo_model(model: str) -> Any:
 
 def boxes_of(files: list[bytes]) -> list[Any]:
     """Gives the crops of a run of WCA, absolute."""
-    from lgca_plugin.decode import decode
+    from lgca_plugin.decode import content_hash, open_picture
     from lgca_plugin.method.boxes import sample_boxes
 
-    decoded = [decode(file) for file in files]
     return [
-        sample_boxes(60, one.size_hw, scale_min=0.5, scale_max=0.9, seed=0, content_hash=one.content_hash)
-        for one in decoded
+        sample_boxes(
+            60, open_picture(file).size_hw, scale_min=0.5, scale_max=0.9, seed=0, content_hash=content_hash(file)
+        )
+        for file in files
     ]
 
 

@@ -40,29 +40,6 @@ _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
 @dataclass(frozen=True)
-class DecodedImage:
-    """An image in memory.
-
-    Attributes:
-        pixels: ``[H, W, 3]`` uint8, EXIF orientation applied
-        content_hash: hash of the file's bytes
-    """
-
-    pixels: NDArray[np.uint8]
-    content_hash: str
-
-    @property
-    def size_hw(self) -> tuple[int, int]:
-        """Height and width in pixels."""
-        return self.pixels.shape[0], self.pixels.shape[1]
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that the pixels take."""
-        return self.pixels.nbytes
-
-
-@dataclass(frozen=True)
 class Picture:
     """A decoded image, perhaps at a fraction of its size.
 
@@ -91,48 +68,12 @@ class _Sized(Protocol):
 Loaded = TypeVar("Loaded", bound=_Sized)
 
 
-def decode(source: ImageSource) -> DecodedImage:
-    """Reads an image once: hashes its bytes and decodes them to RGB, as :func:`decode_pixels` does.
-
-    Args:
-        source: a path, or the bytes of an image file
-
-    Returns:
-        the decoded image
-
-    Raises:
-        ImageError: if there is no usable image; the message is the reason
-    """
-    data = read_bytes(source)
-    return DecodedImage(decode_pixels(data), content_hash(data))
-
-
-def decode_pixels(data: bytes) -> NDArray[np.uint8]:
-    """Decodes the bytes of an image file to RGB.
-
-    EXIF orientation is applied. An animation gives its first frame, transparency is dropped as open_clip drops it, and
-    16-bit grey values are scaled to 8 bits.
-
-    Args:
-        data: the file's bytes
-
-    Returns:
-        ``[H, W, 3]`` uint8
-
-    Raises:
-        ImageError: if there is no usable image; the message is the reason
-    """
-    picture = open_upright(data)
-    try:
-        return np.array(picture)
-    except MemoryError as error:
-        raise ImageError("the image does not fit into memory") from error
-
-
 def open_picture(data: bytes, *, enough: float | None = None) -> Picture:
     """Decodes the bytes of an image file to RGB, at its size or at a half, a quarter or an eighth.
 
-    JPEG decoders give such fractions in a fraction of the time; other formats are decoded whole and averaged.
+    JPEG decoders give such fractions in a fraction of the time; other formats are decoded whole and averaged. EXIF
+    orientation is applied. An animation gives its first frame, transparency is dropped as open_clip drops it, and
+    16-bit grey values are scaled to 8 bits.
 
     Args:
         data: the file's bytes
@@ -215,7 +156,7 @@ class LoadAhead(Generic[Id, Loaded]):
 
     Args:
         images: pairs of an id and a path or the bytes of an image file; read lazily
-        load: loads one image, in any thread; for example :func:`decode`
+        load: loads one image, in any thread
         max_images: how many images may wait to be taken
         max_bytes: how many bytes of loaded images may wait to be taken, judged by the images seen so far; the threads'
             own work comes on top

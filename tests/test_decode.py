@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 
 import images
 import numpy as np
 import pytest
 from PIL import Image
 
-from lgca_plugin.decode import content_hash, decode, open_picture, open_upright
+from lgca_plugin.decode import ImageSource, content_hash, open_picture, open_upright, read_bytes
 from lgca_plugin.errors import ImageError
+
+
+def decode(source: ImageSource) -> SimpleNamespace:
+    """Reads an image as the engine does: the hash of its bytes, and its pixels."""
+    data = read_bytes(source)
+    picture = open_picture(data)
+    return SimpleNamespace(pixels=np.array(picture.image), content_hash=content_hash(data), size_hw=picture.size_hw)
 
 
 def expected_pixels(name: str) -> np.ndarray:

@@ -6,7 +6,8 @@ import logging
 import os
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from threading import Barrier, Lock
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -15,9 +16,10 @@ import numpy as np
 
 from .errors import LgcaError
 from .model.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
+from .model.device_crops import DeviceCutter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     import torch
@@ -42,6 +44,7 @@ SMALLEST_SHARE = 16
 """A thread cuts at least so many crops of a batch."""
 
 Owner = TypeVar("Owner")
+Part = TypeVar("Part")
 
 
 @dataclass
@@ -59,6 +62,7 @@ class EngineStats:
         crop_seconds: time spent cropping and resizing, summed over threads
         wait_seconds: time during which nothing could be encoded, since no image was decoded yet
         batch_size: current batch size; smaller than asked for after running out of memory
+        rungs: rung of the plan to the number of images that have ended on it; under a full budget there is one
     """
 
     images: int = 0
@@ -71,6 +75,7 @@ class EngineStats:
     crop_seconds: float = 0.0
     wait_seconds: float = 0.0
     batch_size: int = 0
+    rungs: dict[int, int] = field(default_factory=dict)
 
     @property
     def batch_fill(self) -> float:
@@ -99,7 +104,8 @@ class Feeder(Generic[Owner]):
     An encoder that may be called from several threads at once (``concurrent``, as open_clip's models on the CPU may)
     gets as many batches side by side as torch has threads, each with its share of them: small towers keep one thread
     busy, but not two, and no thread waits for the crops. Any other is called from the caller's thread, while other
-    threads cut what comes next.
+    threads cut what comes next; or, where the encoder wants its crops cut on its own device (``crops_on_device``),
+    bring the next images there.
     """
 
     def __init__(self, encoder: Encoder, stats: EngineStats) -> None:
@@ -110,7 +116,11 @@ class Feeder(Generic[Owner]):
         self._stats = stats
         self._lock = Lock()
         threads = torch.get_num_threads()
-        self.side_by_side = bool(getattr(encoder, "concurrent", False)) and threads > 1
+        self._cutter: DeviceCutter | None = None
+        if getattr(encoder, "crops_on_device", False):
+            self._cutter = DeviceCutter(self._preprocessing, torch.device(getattr(encoder, "device", "cpu")))
+        side_by_side = bool(getattr(encoder, "concurrent", False)) and threads > 1
+        self.side_by_side = side_by_side and self._cutter is None
         """Whether the encoder takes several batches at once."""
         if self.side_by_side:
             workers = self.slots = min(threads, MOST_SIDE_BY_SIDE)
@@ -147,6 +157,10 @@ class Feeder(Generic[Owner]):
         if self.side_by_side:
             self._running[self._pool.submit(self._cut_and_encode, batch)] = batch
             return
+        if self._cutter is not None:
+            pictures = dict.fromkeys(one.picture for one in batch)
+            self._running[_all_of([self._pool.submit(self._load, picture) for picture in pictures])] = batch
+            return
         share = max(SMALLEST_SHARE, -(-len(batch) // self._workers))
         parts = [self._pool.submit(self._cut, batch[at : at + share]) for at in range(0, len(batch), share)]
         self._running[_all_of(parts)] = batch
@@ -161,8 +175,10 @@ class Feeder(Generic[Owner]):
         if future is None:
             return
         batch, found = self._running.pop(future), future.result()
-        vectors = found if self.side_by_side else self._encode(_joined(found))
-        yield from zip(batch, vectors, strict=True)
+        if not self.side_by_side:
+            pixels = partial(self._cut_on_device, batch) if self._cutter is not None else _joined(found).__getitem__
+            found = self._encode(pixels, slice(0, len(batch)))
+        yield from zip(batch, found, strict=True)
 
     def _share_threads(self, all_threads: int, threads: int) -> None:
         """Starts the threads and tells each how many of torch's threads it may use.
@@ -183,7 +199,25 @@ class Feeder(Generic[Owner]):
         torch.set_num_threads(all_threads)
 
     def _cut_and_encode(self, batch: Sequence[Wanted[Owner]]) -> NDArray[np.float32]:
-        return self._encode(self._cut(batch))
+        return self._encode(self._cut(batch).__getitem__, slice(0, len(batch)))
+
+    def _load(self, picture: Picture) -> None:
+        """Brings a picture to the device; where memory runs out, it is tried again with the batch."""
+        assert self._cutter is not None  # noqa: S101 (there are no such tasks else)
+        try:
+            self._cutter.load(picture)
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+
+    def _cut_on_device(self, batch: Sequence[Wanted[Owner]], part: slice) -> torch.Tensor:
+        """Cuts and resizes a part of a batch where the encoder is, normalized."""
+        assert self._cutter is not None  # noqa: S101 (asked before)
+        started = time.perf_counter()
+        pixels = self._cutter.cut([(one.picture, one.box) for one in batch[part]])
+        normalized = normalize_pixels(pixels, self._preprocessing)
+        self._stats.crop_seconds += time.perf_counter() - started
+        return normalized
 
     def _cut(self, batch: Sequence[Wanted[Owner]]) -> torch.Tensor:
         """Cuts and resizes crops, ``[n, 3, size, size]``, normalized."""
@@ -204,15 +238,17 @@ class Feeder(Generic[Owner]):
             self._stats.crop_seconds += time.perf_counter() - started
         return normalized
 
-    def _encode(self, pixels: torch.Tensor) -> NDArray[np.float32]:
-        """Encodes a batch; where memory runs out, one half of it after the other."""
-        started = time.perf_counter()
+    def _encode(self, pixels: Callable[[slice], torch.Tensor], part: slice) -> NDArray[np.float32]:
+        """Encodes a part of a batch; where memory runs out, one half of it after the other."""
+        started, count = time.perf_counter(), part.stop - part.start
         try:
-            vectors = self._encoder.encode_images(pixels)
+            cut = pixels(part)
+            started = time.perf_counter()  # what cutting takes is counted by itself
+            vectors = self._encoder.encode_images(cut)
         except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
-            if len(pixels) == 1:
+            if count == 1:
                 raise LgcaError(
                     "the device has too little free memory for a single crop; free some, or pass device='cpu'"
                 ) from error
@@ -220,31 +256,31 @@ class Feeder(Generic[Owner]):
         with self._lock:
             self._stats.encoder_seconds += time.perf_counter() - started
             if vectors is not None:
-                self._stats.encodes += len(pixels)
+                self._stats.encodes += count
                 self._stats.batches += 1
                 self._stats.batch_capacity += self._stats.batch_size
-        return vectors if vectors is not None else self._encode_halves(pixels)
+        return vectors if vectors is not None else self._encode_halves(pixels, part)
 
-    def _encode_halves(self, pixels: torch.Tensor) -> NDArray[np.float32]:
+    def _encode_halves(self, pixels: Callable[[slice], torch.Tensor], part: slice) -> NDArray[np.float32]:
         import torch
 
-        half = len(pixels) // 2
+        half = (part.stop - part.start) // 2
         with self._lock:
             if half < self._stats.batch_size:
                 self._stats.batch_size = half
                 logger.warning("Out of memory: going on with batches of %d", half)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        parts = [self._encode(pixels[at : at + half]) for at in range(0, len(pixels), half)]
-        return np.concatenate(parts)
+        starts = range(part.start, part.stop, half)
+        return np.concatenate([self._encode(pixels, slice(at, min(at + half, part.stop))) for at in starts])
 
 
-def _all_of(futures: Sequence[Future[torch.Tensor]]) -> Future[list[torch.Tensor]]:
+def _all_of(futures: Sequence[Future[Part]]) -> Future[list[Part]]:
     """Gives a future that is done when all are, with their results."""
-    together: Future[list[torch.Tensor]] = Future()
+    together: Future[list[Part]] = Future()
     left, lock = len(futures), Lock()
 
-    def one_is_done(_: Future[torch.Tensor]) -> None:
+    def one_is_done(_: Future[Part]) -> None:
         nonlocal left
         with lock:
             left -= 1

@@ -96,8 +96,8 @@ def flow_picture(
         theme: colours for a light page, a dark one, or FiftyOne's App
 
     Returns:
-        ``data`` with one trace, a heatmap whose point ``[i, j]`` is the cell, and ``layout``. Agreement is grey,
-        disagreement blue, both the stronger the more samples
+        ``data`` with a heatmap, whose point ``[i, j]`` is the cell, and the numbers that stand on it, and ``layout``.
+        Agreement is grey, disagreement blue, both the stronger the more samples
     """
     palette, k = PALETTES[theme], len(names)
     diagonal = np.eye(k, dtype=bool)
@@ -139,12 +139,20 @@ def flow_picture(
     title = {"font": {"size": SMALL_FONT + 1}, "standoff": 4}
     layout["xaxis"] |= ticks | {"side": "top", "tickangle": -90, "title": {**title, "text": f"{methods[1]} says"}}
     layout["yaxis"] |= ticks | {"range": [k - 0.5, -0.5], "title": {**title, "text": f"{methods[0]} says"}}
-    # Annotations, for the heatmap's own texts don't take the colour of the page's text.
-    layout["annotations"] = [
-        {"x": int(j), "y": int(i), "text": f"{counts[i, j]:,}", "showarrow": False, "font": {"size": 10}}
-        for i, j in zip(*np.nonzero(counts), strict=True)
-    ]
-    return revised({"data": [trace], "layout": layout})
+    # Points, for the heatmap's own texts don't take the colour of the page's text, and a browser works on every single
+    # annotation whenever the page around the picture changes.
+    rows, columns = np.nonzero(counts)
+    numbers = {
+        "type": "scatter",
+        "mode": "text",
+        "x": columns.tolist(),
+        "y": rows.tolist(),
+        "text": [_cell_text(count) for count in counts[rows, columns].tolist()],
+        "textfont": {"size": 10},
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }
+    return revised({"data": [trace, numbers], "layout": layout})
 
 
 def margin_picture(
@@ -233,6 +241,11 @@ def shortened(name: str, longest: int = LONGEST) -> str:
 def share_text(share: float) -> str:
     """Writes a share as a percentage; one that is tiny is not written as nothing."""
     return "0%" if share == 0 else f"{share:.1%}" if share >= 0.0005 else "<0.1%"
+
+
+def _cell_text(count: int) -> str:
+    """Writes a number that fits into a cell; hovering over it tells it exactly."""
+    return f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k" if count < 999_500 else f"{count / 1e6:.1f}M"
 
 
 def _layout(height: int, *, left: int, right: int, top: int, bottom: int = 8) -> dict[str, Any]:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 from .errors import ConfigError
 from .method.boxes import chain_counts, matching_chains
 from .method.scores import METHODS, Method
+from .method.stopping import rung_sizes
 
 DEFAULT_RUN_KEY = "zeroshot"
 DEFAULT_SHOWN_CHAINS = 3
 DEFAULT_METHODS = ("clip", "wca", "lgca")
+DEFAULT_BUDGET = "full"
+BUDGETS = (DEFAULT_BUDGET, "adaptive")
+"""Whether every image takes all crops, or stops when its labels are safe."""
 CONFIG_VERSION = 1
 
 
@@ -81,15 +85,17 @@ class RegionPlan:
         n_chains: crops of step 0 that start a chain; 0 where no method uses chains
         steps: number of expansion steps; 0 where no method uses chains
         regions: the geometry of crops and expansion
+        budget: ``"full"``, or ``"adaptive"`` where an image may stop at one of :attr:`rungs`
     """
 
     n_crops: int
     n_chains: int
     steps: int
     regions: RegionConfig
+    budget: str = DEFAULT_BUDGET
 
     @classmethod
-    def of(cls, methods: tuple[Method, ...], regions: RegionConfig) -> RegionPlan:
+    def of(cls, methods: tuple[Method, ...], regions: RegionConfig, budget: str = DEFAULT_BUDGET) -> RegionPlan:
         """Works out what ``methods`` need of ``regions``."""
         kinds = {method.regions for method in methods}
         return cls(
@@ -97,7 +103,35 @@ class RegionPlan:
             n_chains=regions.n_chains if "chains" in kinds else 0,
             steps=regions.steps if "chains" in kinds else 0,
             regions=regions,
+            budget=budget,
         )
+
+    @cached_property
+    def rungs(self) -> tuple[RegionPlan, ...]:
+        """The plans that an image climbs until its labels are safe, each an ordinary plan of a full budget.
+
+        The crops of each are the first of the next, and the last has all of them. There is one alone where the budget
+        is full, or there are few crops.
+        """
+        if self.budget == DEFAULT_BUDGET:
+            return (self,)
+        sizes = rung_sizes(max(self.n_crops, self.n_chains))
+        return tuple(
+            replace(self, n_crops=min(size, self.n_crops), n_chains=min(size, self.n_chains), budget=DEFAULT_BUDGET)
+            for size in sizes
+        )
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether images may stop early."""
+        return len(self.rungs) > 1
+
+    def at(self, rung: int) -> RegionPlan:
+        """Gives the plan of an image that has ended on a rung.
+
+        A plan of fewer methods may have fewer rungs, since it needs fewer crops; those that it lacks are as its last.
+        """
+        return self.rungs[min(rung, len(self.rungs) - 1)]
 
     @cached_property
     def counts(self) -> tuple[int, ...]:
@@ -114,7 +148,7 @@ class RegionPlan:
     def encodes_per_image(self) -> int:
         """Encodes per image, the whole image included: 87 for CLIP, WCA and LGCA at the defaults.
 
-        An upper bound: regions of one image that have grown equal are encoded once.
+        An upper bound under a full budget: regions of one image that have grown equal are encoded once.
         """
         return 1 + sum(self.counts)
 
@@ -131,10 +165,11 @@ class RunConfig:
         encoder: the encoder's name
         encoder_fingerprint: hash of the encoder's weights and preprocessing
         precision: floating-point type of the encoder's tower
-        resize: how crops are resized, ``"exact"`` or ``"fast"``
         ground_truth: the label field that the classes came from or are compared with, if any
         logits: whether the labels carry the class scores as logits
         shown_chains: how many chains of an image are written as boxes
+        resize: how crops are resized, ``"exact"`` or ``"fast"``
+        budget: ``"full"``, or ``"adaptive"`` where images stop as soon as their labels are safe
     """
 
     classes: tuple[str, ...]
@@ -148,6 +183,12 @@ class RunConfig:
     logits: bool = False
     shown_chains: int = DEFAULT_SHOWN_CHAINS
     resize: str = "exact"
+    budget: str = DEFAULT_BUDGET
+
+    @property
+    def region_plan(self) -> RegionPlan:
+        """The regions that the run's methods need."""
+        return RegionPlan.of(self.methods, self.regions, self.budget)
 
     def to_json(self) -> dict[str, Any]:
         """Gives the config as a JSON-ready dict that :meth:`from_json` reads back."""
@@ -167,10 +208,12 @@ class RunConfig:
         version = values.pop("version", None)
         if version != CONFIG_VERSION:
             raise ConfigError(f"this run's config is of version {version!r}; this release reads {CONFIG_VERSION}")
-        values.setdefault("resize", "exact")  # runs of earlier releases know no other
+        for name, only in (("resize", "exact"), ("budget", DEFAULT_BUDGET)):  # runs of earlier releases know no other
+            values.setdefault(name, only)
         expected = {field.name for field in fields(cls)}
         if set(values) != expected:
             raise ConfigError(f"this run's config has other keys than expected: {sorted(set(values) ^ expected)}")
+        check_budget(values["budget"])
         values["classes"] = tuple(values["classes"])
         unknown = set(values["regions"]) - {field.name for field in fields(RegionConfig)}
         if unknown:
@@ -200,6 +243,17 @@ def check_run_key(run_key: str) -> str:
     if len(run_key) > 64:
         raise ConfigError(f"run_key must have at most 64 characters, got {len(run_key)}")
     return run_key
+
+
+def check_budget(budget: str) -> str:
+    """Returns ``budget`` if there is such a one.
+
+    Raises:
+        ConfigError: if there is not
+    """
+    if budget not in BUDGETS:
+        raise ConfigError(f"budget must be one of {', '.join(BUDGETS)}, got {budget!r}")
+    return budget
 
 
 def check_classes(classes: Any) -> tuple[str, ...]:

@@ -39,9 +39,9 @@ _ON_ITS_SIDE = (5, 6, 7, 8)
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
-    """A decoded image, perhaps at a fraction of its size.
+    """A decoded image, perhaps at a fraction of its size; equal to itself alone.
 
     Attributes:
         image: mode RGB, in the orientation that a viewer shows

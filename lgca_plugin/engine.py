@@ -3,7 +3,7 @@
 Many images are on their way through the expansion steps at once, each as far as it has got. A batch takes what the
 images that came first want; only where that does not fill it, another image is let in. So batches are full whatever the
 steps ask for, results come soon and in order, and few images are in memory. What comes out depends on the images alone,
-not on the batch size or on how many are on their way.
+not on the batch size or on how many are on their way. An image that a judge finds safe leaves before the others.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .batches import EngineStats, Feeder, Wanted
 from .decode import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
@@ -42,6 +42,9 @@ along each side, that the encoder takes."""
 Recall = Callable[[str], KnownRegions | None]
 """Gives what is known of the image whose file has this content hash; called in any thread."""
 
+Judge = Callable[[EncodedImage[Any]], bool]
+"""Tells of an image on a rung of an adaptive plan whether it may stop there; called in any thread."""
+
 
 def encode_images(
     images: Iterable[tuple[Id, ImageSource]],
@@ -52,6 +55,7 @@ def encode_images(
     wave_size: int | None = None,
     stats: EngineStats | None = None,
     recall: Recall | None = None,
+    judge: Judge | None = None,
 ) -> Generator[EncodedImage[Id] | FailedImage[Id], None, None]:
     """Encodes images and the regions that a set of methods needs, in the order given.
 
@@ -59,25 +63,29 @@ def encode_images(
         images: pairs of an id and a path or the bytes of an image file; read lazily
         encoder: embeds the pixels
         plan: which regions are encoded
-        batch_size: crops in one call of the encoder; None takes 32 on the CPU and 256 elsewhere
+        batch_size: crops in one call of the encoder; None takes 32 on the CPU, elsewhere 256 or as many as fit
         wave_size: most images on their way at once, and as many again decoded ahead of them; None takes as many as fill
             the batches, fewer where their pixels take more than 256 MB
         stats: counted up while the iterator runs
         recall: gives embeddings that are known from earlier; they are not encoded again
+        judge: tells whether an image may stop, needed where ``plan`` has an adaptive budget; what it answers must
+            depend on the image alone
 
     Yields:
         an :class:`EncodedImage`, or a :class:`FailedImage` with the reason
 
     Raises:
-        ConfigError: if ``batch_size`` or ``wave_size`` is less than 1
+        ConfigError: if ``batch_size`` or ``wave_size`` is less than 1, or an adaptive plan lacks a judge
     """
+    if plan.adaptive and judge is None:
+        raise ConfigError("an adaptive budget needs a judge that tells when an image may stop")
     for name, value in (("batch_size", batch_size), ("wave_size", wave_size)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} must be at least 1, got {value}")
     stats = stats if stats is not None else EngineStats()
     stats.batch_size = batch_size or default_batch_size(encoder)
     enough = _enough(Preprocessing.of(encoder), plan)
-    load = partial(_load, plan=plan, recall=recall, enough=enough)
+    load = partial(_load, plan=plan, judge=judge, recall=recall, enough=enough)
     feeder: Feeder[_Traveller[Id]]
     with Feeder(encoder, stats) as feeder:
         most = wave_size or (feeder.slots + 1) * stats.batch_size
@@ -86,8 +94,11 @@ def encode_images(
 
 
 def default_batch_size(encoder: Encoder) -> int:
-    """Chooses a batch size by the encoder's device."""
-    return CPU_BATCH if str(getattr(encoder, "device", "cpu")) == "cpu" else DEVICE_BATCH
+    """Chooses a batch size by the encoder's device and the memory that is free there."""
+    if str(getattr(encoder, "device", "cpu")) == "cpu":
+        return CPU_BATCH
+    fitting: Callable[[int], int] | None = getattr(encoder, "fitting_batch", None)
+    return DEVICE_BATCH if fitting is None else fitting(DEVICE_BATCH)
 
 
 @dataclass(eq=False)
@@ -197,6 +208,7 @@ class _Flow(Generic[Id]):
         else:
             self._stats.images += 1
             self._stats.recalled += not result.encodes
+            self._stats.rungs[result.rung] = self._stats.rungs.get(result.rung, 0) + 1
         return result
 
     def _batch(self, size: int) -> list[Wanted[_Traveller[Id]]]:
@@ -236,13 +248,15 @@ def _enough(preprocessing: Preprocessing, plan: RegionPlan) -> float | None:
     return ENOUGH * preprocessing.size / (plan.regions.scale_min if plan.counts else 1.0)
 
 
-def _load(source: ImageSource, plan: RegionPlan, recall: Recall | None, enough: float | None) -> GrowingImage:
+def _load(
+    source: ImageSource, plan: RegionPlan, judge: Judge | None, recall: Recall | None, enough: float | None
+) -> GrowingImage:
     """Reads an image; one whose embeddings are all known is not decoded."""
     data = read_bytes(source)
     hashed = content_hash(data)
     known = recall(hashed) if recall else None
     if known is not None:
-        image = GrowingImage(hashed, plan, known=known)
+        image = GrowingImage(hashed, plan, judge=judge, known=known)
         if image.replay():
             return image
-    return GrowingImage(hashed, plan, picture=open_picture(data, enough=enough), known=known)
+    return GrowingImage(hashed, plan, judge=judge, picture=open_picture(data, enough=enough), known=known)

@@ -2,11 +2,15 @@
 
 Boxes follow from the file's bytes and the embeddings alone. So an image whose embeddings are known already goes through
 the same steps without being decoded, and one of which some are known has only the others encoded.
+
+Under an adaptive budget an image goes through the steps of a small plan first. Where a judge does not find it safe
+then, it goes through those of the next larger one, which shares its crops, and so on. The result is that of the last
+plan, as if there had been no other.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -14,6 +18,8 @@ import numpy as np
 from .method.boxes import expand_boxes, sample_boxes, select_salient
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from .config import RegionPlan
@@ -38,8 +44,10 @@ class EncodedImage(Generic[Id]):
         whole: ``[dim]`` float32 unit embedding of the whole image
         fresh: ``[n]`` whether a region was encoded now: False where its embedding was known, where it equals a region
             before it, and where it is the whole image
-        encodes: how many encodes the image took: 0 where all was known; at most ``n + 1``, less where regions have
-            grown equal
+        encodes: how many encodes the image took: 0 where all was known; at most ``n + 1`` under a full budget, less
+            where regions have grown equal
+        rung: the plan's rung that the image has ended on
+        former: embeddings of regions that a rung below has grown and this one has not, by their boxes
     """
 
     id: Id
@@ -52,6 +60,13 @@ class EncodedImage(Generic[Id]):
     whole: NDArray[np.float32]
     fresh: NDArray[np.bool_]
     encodes: int
+    rung: int = 0
+    former: dict[Box, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> int:
+        """How many encodes the image takes where nothing is known of it."""
+        return 1 + len(self.distinct()) + len(self.former)
 
     def distinct(self) -> NDArray[np.int64]:
         """Gives the positions of the regions that differ from each other and from the whole image."""
@@ -110,6 +125,7 @@ class GrowingImage:
     Args:
         content_hash: hash of the file's bytes
         plan: which regions are encoded
+        judge: tells whether an image may stop on a rung of the plan; needed where there is more than one
         picture: the decoded image; None where all embeddings are known
         known: embeddings that need no encoding
     """
@@ -119,6 +135,7 @@ class GrowingImage:
         content_hash: str,
         plan: RegionPlan,
         *,
+        judge: Callable[[EncodedImage[None]], bool] | None = None,
         picture: Picture | None = None,
         known: KnownRegions | None = None,
     ) -> None:
@@ -130,16 +147,20 @@ class GrowingImage:
             raise ValueError("an image needs a picture or known embeddings")
         self.content_hash = content_hash
         self.picture = picture
+        self.rung = 0
         self.boxes: list[NDArray[np.int64]] = []
         self.chains: list[NDArray[np.int64]] = []
         self.embeddings: dict[Box | None, NDArray[np.float32]] = {}
-        self._plan = plan
+        self._rungs = plan.rungs
+        self._judge = judge
+        self._lower: dict[Box, None] = {}  # boxes of the rungs below, in the order in which they were wanted
+        if len(self._rungs) > 1 and judge is None:
+            raise ValueError("an adaptive budget needs a judge")
         if known is not None and known.image_size_hw == self.size_hw:
             self.embeddings[None] = known.whole
             self.embeddings.update(zip(map(tuple, known.boxes.tolist()), known.regions, strict=True))
         self._known = frozenset(self.embeddings)
-        if plan.counts:
-            self._add_step(self._sampled(), np.arange(plan.counts[0]))
+        self._begin()
 
     @property
     def nbytes(self) -> int:
@@ -148,8 +169,12 @@ class GrowingImage:
         return pixels + sum(vector.nbytes for vector in self.embeddings.values())
 
     @property
+    def _plan(self) -> RegionPlan:
+        return self._rungs[self.rung]
+
+    @property
     def step(self) -> int:
-        """The step that the image has reached, 0 at first."""
+        """The step that the image has reached on its rung, 0 at first."""
         return max(0, len(self.boxes) - 1)
 
     def missing(self) -> list[Box | None]:
@@ -160,10 +185,11 @@ class GrowingImage:
     def grow(self) -> bool:
         """Goes on to the next step, if there is one: keeps the most salient regions of this step and grows them.
 
-        Of step 0, only the crops that start a chain take part.
+        Of step 0, only the crops that start a chain take part. After the last step, an image that is not safe begins
+        again on the next rung.
         """
         if len(self.boxes) >= len(self._plan.counts):
-            return False
+            return self._climb()
         taking_part = self.chains[-1] < self._plan.n_chains
         boxes, chain = self.boxes[-1][taking_part], self.chains[-1][taking_part]
         # Row by row in float64: a matrix product rounds equal rows differently by their place, and ties must be ties.
@@ -186,6 +212,7 @@ class GrowingImage:
         regions = self._embedded(boxes) if len(boxes) else np.zeros((0, len(whole)), np.float32)
         if not (np.isfinite(whole).all() and np.isfinite(regions).all()):
             return FailedImage(id_, "the encoder gave values that are no numbers; try precision fp32")
+        keys = frozenset(self._keys(boxes))
         return EncodedImage(
             id=id_,
             content_hash=self.content_hash,
@@ -197,7 +224,27 @@ class GrowingImage:
             whole=whole,
             fresh=self._fresh(boxes),
             encodes=len(self.embeddings) - len(self._known),
+            rung=self.rung,
+            former={box: self.embeddings[box] for box in self._lower if box not in keys},
         )
+
+    def _begin(self) -> None:
+        """Begins with the crops of the present rung."""
+        self.boxes, self.chains = [], []
+        if self._plan.counts:
+            self._add_step(self._sampled(), np.arange(self._plan.counts[0]))
+
+    def _climb(self) -> bool:
+        """Goes on to the next rung, if there is one and the image is not safe on this one."""
+        if self._judge is None or self.rung == len(self._rungs) - 1:
+            return False
+        encoded = self.finished(None)
+        if isinstance(encoded, FailedImage) or self._judge(encoded):
+            return False
+        self._lower.update(dict.fromkeys(box for box in self._keys(np.concatenate(self.boxes)) if box is not None))
+        self.rung += 1
+        self._begin()
+        return True
 
     def _sampled(self) -> NDArray[np.int64]:
         return sample_boxes(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
+from .errors import ConfigError
+from .judging import Judge
+from .method.findings import Finder, question_of
+from .method.roles import compared_methods
 from .method.scores import class_scores, image_vector, region_weights
 from .shown import Batch, MethodView, ShownRegion, shown_regions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from .config import RegionPlan
     from .growing import EncodedImage
+    from .method.findings import Finding
     from .method.scores import Method
     from .model.encoder import TextEncoder
     from .model.prompts import ClassTexts
@@ -53,11 +59,13 @@ class Prediction:
         methods: method name to its prediction
         regions: the chains worth looking at, each in the order of its steps
         vectors: ``[V, dim]`` float32 image vectors, as :attr:`Predictor.signatures` names them
+        finding: what a triage will want to know of the regions; None where nobody asked, or the methods have no triage
     """
 
     methods: dict[str, MethodPrediction]
     regions: list[ShownRegion]
     vectors: NDArray[np.float32]
+    finding: Finding | None = None
 
 
 class Predictor:
@@ -72,6 +80,7 @@ class Predictor:
 
     Attributes:
         signatures: names the image vectors that do not depend on the classes: :data:`WHOLE`, then those of the methods
+        judge: tells whether an image may stop on a rung of an adaptive plan; None where there is no choice
     """
 
     def __init__(
@@ -90,20 +99,40 @@ class Predictor:
         self._class_vectors = texts.by_method(encoder, methods)
         named = (signature(method, plan) for method in methods)
         self.signatures = tuple(dict.fromkeys([WHOLE, *(name for name in named if name)]))
+        judge = Judge(methods, self._class_vectors, plan, logit_scale=self._logit_scale) if plan.adaptive else None
+        self.judge = judge
+        self._finder = self._make_finder()
+        self._threads = ThreadpoolController()
 
-    def predict(self, images: Sequence[EncodedImage[Any]]) -> list[Prediction]:
-        """Scores images that were encoded under this predictor's plan.
+    @property
+    def question(self) -> str | None:
+        """Names what the predictions' findings answer; None where the methods have no triage."""
+        return None if self._finder is None else question_of(self._finder.crops, self._finder.chains)
+
+    def predict(self, images: Sequence[EncodedImage[Any]], *, find: bool = False) -> list[Prediction]:
+        """Scores images that were encoded under this predictor's plan, in one thread.
+
+        Its products are small, so threads would wait for each other; and other cores have images to encode or read.
 
         Args:
-            images: encoded images, all with the same number of regions
+            images: encoded images
+            find: whether to look for what a triage will want to know of the regions, too
 
         Returns:
             one prediction an image, in the same order
         """
-        if not images:
-            return []
+        made: dict[int, Prediction] = {}
+        with self._threads.limit(limits=1, user_api="blas"):
+            for rung in sorted({image.rung for image in images}):
+                rows = [row for row, image in enumerate(images) if image.rung == rung]
+                on_rung = self._predict([images[row] for row in rows], self._plan.at(rung), find=find)
+                made.update(zip(rows, on_rung, strict=True))
+        return [made[row] for row in range(len(images))]
+
+    def _predict(self, images: Sequence[EncodedImage[Any]], plan: RegionPlan, *, find: bool) -> list[Prediction]:
+        """Scores images of one plan, which all have as many regions."""
         batch = Batch(images)
-        views = {method.name: self._view(method, batch) for method in self._methods}
+        views = {method.name: self._view(method, batch, plan) for method in self._methods}
         vectors: dict[str, NDArray[np.floating]] = {WHOLE: batch.whole}
         for method in self._methods:
             name = signature(method, self._plan)
@@ -114,9 +143,10 @@ class Predictor:
         regions = shown_regions(
             images, batch, self._methods, views, logit_scale=self._logit_scale, count=self._shown_chains
         )
+        findings = self._findings(batch, plan, by_method) if find else repeat(None)
         return [
-            Prediction({name: made[index] for name, made in by_method.items()}, regions[index], stacked[index])
-            for index in range(len(images))
+            Prediction({name: made[index] for name, made in by_method.items()}, regions[index], stacked[index], finding)
+            for index, finding in zip(range(len(images)), findings, strict=False)
         ]
 
     def predict_from_vectors(
@@ -130,7 +160,32 @@ class Predictor:
             made += decisions(scores, self._logit_scale, with_scores=with_scores)
         return made
 
-    def _view(self, method: Method, batch: Batch) -> MethodView:
+    def _make_finder(self) -> Finder | None:
+        try:
+            _, crops, chains = compared_methods(self._methods, run_key="")
+        except ConfigError:
+            return None
+        return Finder(
+            crops=crops,
+            chains=chains,
+            class_vectors=self._class_vectors,
+            logit_scale=self._logit_scale,
+            n_crops=self._plan.n_crops,
+            n_chains=self._plan.n_chains,
+        )
+
+    def _findings(
+        self, batch: Batch, plan: RegionPlan, made: dict[str, list[MethodPrediction]]
+    ) -> Iterable[Finding | None]:
+        if self._finder is None:
+            return repeat(None)
+        finder = replace(self._finder, n_crops=plan.n_crops, n_chains=plan.n_chains)
+        crops, chains = (
+            np.array([prediction.label for prediction in made[method.name]]) for method in (finder.crops, finder.chains)
+        )
+        return finder.find_each(batch, crops_label=crops, chains_label=chains)
+
+    def _view(self, method: Method, batch: Batch, plan: RegionPlan) -> MethodView:
         class_vectors = self._class_vectors[method.name]
         weights = region_weights(
             method,
@@ -138,8 +193,8 @@ class Predictor:
             whole=batch.whole,
             step=batch.step,
             chain=batch.chain,
-            n_crops=self._plan.n_crops,
-            n_chains=self._plan.n_chains,
+            n_crops=plan.n_crops,
+            n_chains=plan.n_chains,
             class_vectors=class_vectors,
             logit_scale=self._logit_scale,
         )
@@ -163,11 +218,17 @@ def signature(method: Method, plan: RegionPlan) -> str | None:
         return None
     scale = f" {method.image_scale!r}" if method.weighting == "salience" else ""
     name = f"{method.weighting}{scale} + {method.global_weight!r} whole"
+    # An adaptive plan's vectors are of as many crops as each image took: they must not pass for those of a full budget.
     if method.regions == "crops":
-        return f"{name} of {plan.n_crops} crops"
+        return f"{name} of {_sizes(rung.n_crops for rung in plan.rungs)} crops"
     steps = "" if method.step_weights is None else f" as {list(method.step_weights[: plan.steps + 1])}"
     regions = plan.regions
-    return f"{name} of {plan.n_chains} chains in {plan.steps} steps{steps}, keep {regions.keep!r}, {regions.growth!r}"
+    chains = _sizes(rung.n_chains for rung in plan.rungs)
+    return f"{name} of {chains} chains in {plan.steps} steps{steps}, keep {regions.keep!r}, {regions.growth!r}"
+
+
+def _sizes(sizes: Iterable[int]) -> str:
+    return "|".join(str(size) for size in dict.fromkeys(sizes))
 
 
 def decisions(scores: NDArray[np.floating], logit_scale: float, *, with_scores: bool = True) -> list[MethodPrediction]:

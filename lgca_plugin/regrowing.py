@@ -40,6 +40,7 @@ class RegionBatch:
         chain: ``[b, n]`` number of the crop that each region grew from
         similarity: ``[b, n]`` float32 similarity of each region to the whole image
         whole: ``[b, dim]`` float32 unit embeddings of the whole images
+        rung: the plan's rung that the images have ended on
     """
 
     ids: tuple[str, ...]
@@ -50,6 +51,7 @@ class RegionBatch:
     chain: NDArray[np.int64]
     similarity: NDArray[np.float32]
     whole: NDArray[np.float32]
+    rung: int
     _known: _Known
     _image: NDArray[np.int64]  # [b] number of each image among the known ones
     _rows: NDArray[np.int64]  # [b, n] row of each region's embedding among the known ones
@@ -82,17 +84,19 @@ class RegionBatch:
                 whole=self.whole[i],
                 fresh=fresh,
                 encodes=0,
+                rung=self.rung,
             )
             for i, id_ in enumerate(self.ids)
         ]
 
 
-def regrow(images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan) -> RegionBatch | None:
+def regrow(images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan, rung: int = 0) -> RegionBatch | None:
     """Goes through the expansion steps of a plan on known embeddings.
 
     Args:
         images: id, content hash and known embeddings of each image, some hundred at most, all of one encoder
         plan: which regions are wanted
+        rung: the plan's rung that the images have ended on
 
     Returns:
         the images in their order, without those of which an embedding is missing or is no number; None where none is
@@ -102,6 +106,7 @@ def regrow(images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan) ->
     if not images:
         return None
     hashes = [content_hash for _, content_hash, _ in images]
+    plan = plan.at(rung)
     with np.errstate(over="ignore", invalid="ignore"):  # embeddings that are no numbers are left out below
         known = _Known([one for _, _, one in images])
         boxes, chain, rows = _steps(known, hashes, plan)
@@ -119,6 +124,7 @@ def regrow(images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan) ->
         chain=chain[which],
         similarity=known.similarity(rows[which]),
         whole=known.whole[which],
+        rung=rung,
         _known=known,
         _image=which,
         _rows=rows[which],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +74,16 @@ class Batch:
         self.step = np.stack([image.step for image in images])
         self.chain = np.stack([image.chain for image in images])
 
+    @cached_property
+    def similarity(self) -> NDArray[np.floating]:
+        """``[images, regions]`` salience of each region."""
+        return salience(self.regions, self.whole)
+
+    def embeddings(self, images: NDArray[np.integer], regions: NDArray[np.integer]) -> NDArray[np.float32]:
+        """``[len(images), len(regions), dim]`` embeddings of some regions of some images, by their numbers."""
+        chosen: NDArray[np.float32] = self.regions[images[:, None], regions]
+        return chosen
+
 
 def explained_method(methods: Sequence[Method]) -> Method | None:
     """Chooses the method that the shown regions explain: LGCA, else the first with chains, else with crops."""
@@ -119,7 +130,6 @@ def shown_regions(
         _rivals(views, method.name),
     )
     confidence = confidences(class_scores(batch.regions, view.class_vectors), logit_scale).max(axis=-1)
-    similarity = salience(batch.regions, batch.whole)
     shown = []
     for i, image in enumerate(images):
         boxes = relative_boxes(image.boxes, image.image_size_hw)
@@ -131,7 +141,7 @@ def shown_regions(
                     confidence=float(confidence[i, r]),
                     chain=int(batch.chain[i, r]),
                     step=int(batch.step[i, r]),
-                    similarity=float(similarity[i, r]),
+                    similarity=float(batch.similarity[i, r]),
                     weight=float(view.weights[i, r]),
                     contribution=float(share[i, r]),
                     misleading=bool(misleading[i, r]),

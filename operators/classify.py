@@ -10,7 +10,13 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.config import DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
+from ..lgca_plugin.config import (
+    DEFAULT_BUDGET,
+    DEFAULT_METHODS,
+    DEFAULT_RUN_KEY,
+    DEFAULT_SHOWN_CHAINS,
+    check_classes,
+)
 from . import forms, outlook, settings
 from .running import call, followed, report, show_lines, told
 
@@ -53,6 +59,7 @@ class Classify(foo.Operator):
         classes = forms.add_classes(inputs, params, choices)
         encoder = forms.add_encoder(inputs, params)
         methods = forms.add_methods(inputs, params)
+        forms.add_budget(inputs, params)
         descriptions = forms.add_descriptions(inputs, params, ctx.dataset)
         run_key_property, run_key = forms.add_run_key(inputs, params)
         regions = forms.add_advanced(inputs, params)
@@ -85,7 +92,7 @@ class Classify(foo.Operator):
         samples = ctx.target_view(require_flat=True)
         choices = forms.label_fields(ctx.dataset, keep=ctx.params.get("ground_truth"))
         arguments = settings.read_arguments(ctx.params, choices, ctx.dataset)
-        checked = ("classes", "methods", "run_key", "regions", "ground_truth", "batch_size", "overwrite")
+        checked = ("classes", "methods", "run_key", "regions", "ground_truth", "batch_size", "overwrite", "budget")
         request = check_request(samples, **{name: arguments[name] for name in checked})
         request.resolved_classes()
         return self._steps(ctx, samples, arguments)
@@ -127,6 +134,7 @@ class Classify(foo.Operator):
         precision: str = "auto",
         overwrite: bool = False,
         skip_failures: bool = True,
+        budget: str = DEFAULT_BUDGET,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK.
@@ -152,6 +160,7 @@ class Classify(foo.Operator):
             precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``
             overwrite: replace the run that exists under the key
             skip_failures: go on after an image that can't be used
+            budget: ``"full"`` or ``"adaptive"``: all crops of every image, or as many as its labels take
             delegate: queue the run for a delegated worker instead of running it here
 
         Returns:
@@ -181,6 +190,7 @@ class Classify(foo.Operator):
             "precision": precision,
             "overwrite": overwrite,
             "skip_failures": skip_failures,
+            "budget": budget,
         }
         return call(self, sample_collection, params, delegate=delegate)
 

@@ -8,6 +8,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from .compare_panel import LABEL, NAME
+from .read_ahead import read_ahead
 from .running import run_placement
 
 
@@ -26,8 +27,11 @@ class OpenCompare(foo.Operator):
         )
 
     def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once there is a run."""
-        return run_placement(ctx, LABEL, "balance", prompt=False)
+        """Puts a button above the grid once there is a run; what it will open on is read ahead."""
+        placement = run_placement(ctx, LABEL, "balance", prompt=False)
+        if placement is not None:
+            read_ahead(ctx)
+        return placement
 
     def execute(self, ctx: Any) -> None:
         """Opens it."""

@@ -20,6 +20,7 @@ DECISIONS = (
     ("bad image", "Bad image", "The image can't be judged, or does not belong here"),
     ("skipped", "Skip", "Looked at, and left for later"),
 )
+SELECT = "Select samples in the grid to decide: accept a suggestion, confirm a label, or set a bad image aside"
 OPERATORS = (
     ("classify", "Classify", "Classify the view or the dataset, or go on with a run"),
     ("rescore", "Rescore", "Other classes, descriptions or settings, from stored embeddings: no image is encoded"),
@@ -125,21 +126,12 @@ def _add_nothing(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
 def _add_selection(panel: Any, body: Any, mine: dict[str, Any], selected: int) -> None:
     """Adds the queue's decisions, which act on the samples that are selected in the grid."""
     line = bar(body, "decisions")
-    words = f"{selected:,} {samples_word(selected)} selected" if selected else "Select samples in the grid to decide"
+    words = f"{selected:,} {samples_word(selected)} selected" if selected else SELECT
     text(line, "count", words, bold=bool(selected), muted=not selected, title="Decisions act on the selected samples")
-    for value, label, title in DECISIONS:
-        button(
-            line,
-            value.replace(" ", "_"),
-            label,
-            panel.decide,
-            title=title,
-            params={"decision": value},
-            disabled=not selected,
-        )
-    button(
-        line, "more", "Other…", panel.decide_form, title="Another class, a note, or your name", disabled=not selected
-    )
+    if selected:
+        for value, label, title in DECISIONS:
+            button(line, value.replace(" ", "_"), label, panel.decide, title=title, params={"decision": value})
+        button(line, "more", "Other…", panel.decide_form, title="Another class, a note, or your name")
     if mine.get("action"):
         button(line, "undo", f"Undo {mine['undo']}", panel.undo, title="Take this decision back", icon="undo")
 

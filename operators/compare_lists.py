@@ -13,6 +13,9 @@ from .compare_screen import ROWS, Screen
 from .panel_parts import SMALL, button, column, heading, row, text
 
 THUMBNAIL = "72px"
+LINES = {"display": "grid", "gridTemplateColumns": f"{THUMBNAIL} minmax(0, 1fr) auto"}
+LEFT, RIGHT = {"gridArea": "1 / 1 / 4"}, {"gridArea": "1 / 3 / 4"}
+"""A picture and a button beside three lines of text, which need no stack of their own: the App works on every part."""
 
 
 def add_misleading(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
@@ -79,7 +82,7 @@ def _add_list(panel: Any, body: Any, name: str, screen: Screen, count: int, ever
     listed = column(body, name, gap="6px", width="100%")
     border = {"borderBottom": "1px solid", "borderColor": "divider", "pb": "6px"}
     for at, sample in enumerate(rows):
-        _add_row(panel, row(listed, f"row{at}", gap="10px", flexWrap="nowrap", **border), name, sample)
+        _add_row(panel, row(listed, f"row{at}", gap="0 10px", **LINES, **border), name, sample)
     high = start + len(rows)
     turn = row(listed, "turn", gap="6px")
     text(turn, "which", f"{start + 1:,} to {high:,} of {count:,}", size=SMALL, muted=True)
@@ -93,26 +96,25 @@ def _add_list(panel: Any, body: Any, name: str, screen: Screen, count: int, ever
 
 def _add_row(panel: Any, line: Any, name: str, sample: SampleRow) -> None:
     """Adds a sample of a list: picture, what is said about it, and the button that shows it."""
-    cell = {"item": {"sx": {"width": THUMBNAIL, "flex": f"0 0 {THUMBNAIL}"}}}
+    cell: dict[str, Any] = {"item": {"sx": {"width": THUMBNAIL, **LEFT}}}
     cell["image"] = {"style": {"maxWidth": THUMBNAIL, "maxHeight": THUMBNAIL, "display": "block"}}
     if sample.thumbnail is None:
-        text(line, "missing", "no picture", size=SMALL, muted=True, flex=f"0 0 {THUMBNAIL}")
+        text(line, "missing", "no picture", size=SMALL, muted=True, **LEFT)
     else:
         line.img("picture", alt_text=sample.name, title=sample.name, componentsProps=cell)
-    words = column(line, "words", flex="1 1 0", gap="2px")
     answers = "  ·  ".join(f"{method_name(method)}: {label}" for method, label in sample.answers.items())
     if name == "misleading":
         crops = f"{sample.crops:,} {'crop turns' if sample.crops == 1 else 'crops turn'} it"
-        text(words, "first", crops, bold=True, title="The fewest crops whose removal turns WCA's answer into LGCA's")
+        text(line, "first", crops, bold=True, title="The fewest crops whose removal turns WCA's answer into LGCA's")
     else:
         sure = "" if sample.confidence is None else f" ({sample.confidence:.0%})"
         about = "The given label, the suggested class, and how sure the calibrated methods are of it"
-        text(words, "first", f"{sample.given or '?'} → {sample.suggested}{sure}", bold=True, title=about)
+        text(line, "first", f"{sample.given or '?'} → {sample.suggested}{sure}", bold=True, title=about)
         quality = "" if sample.quality is None else f"quality {sample.quality:.3f}  ·  "
         answers = quality + answers
-    text(words, "second", answers, size=SMALL)
+    text(line, "second", answers, size=SMALL)
     given = f"label: {sample.given}  ·  " if name == "misleading" and sample.given else ""
     decision = f"  ·  decided: {sample.decision.value}" if sample.decision else ""
-    text(words, "third", f"{given}{sample.name}{decision}", size=SMALL, muted=True)
+    text(line, "third", f"{given}{sample.name}{decision}", size=SMALL, muted=True)
     params = {"part": "sample", "id": sample.sample_id}
-    button(line, "show", "Show", panel.show, title=f"Show {sample.name} in the grid", params=params, flex="0 0 auto")
+    button(line, "show", "Show", panel.show, title=f"Show {sample.name} in the grid", params=params, **RIGHT)

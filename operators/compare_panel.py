@@ -6,7 +6,7 @@ and sends what has changed; ``render`` lays that screen out and looks nothing up
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import fiftyone.operators as foo
@@ -36,6 +36,19 @@ FRESH: dict[str, Any] = {
 """What the panel remembers between events: choices, what the pictures show, and the last decision."""
 
 
+@dataclass
+class Shown:
+    """What an event shows. It goes with the event's context: one panel may answer several events at once.
+
+    Attributes:
+        screen: what there is to show
+        mine: what the panel remembers
+    """
+
+    screen: Screen
+    mine: dict[str, Any]
+
+
 class ComparePanel(QuietPanel):
     """Compares the methods of a run."""
 
@@ -46,10 +59,15 @@ class ComparePanel(QuietPanel):
 
     def render(self, ctx: Any) -> Any:
         """Lays out the screen that the event before has read."""
-        return layout(self, self._screen, self._mine, len(ctx.selected))
+        shown: Shown = ctx.lgca_shown
+        return layout(self, shown.screen, shown.mine, len(ctx.selected))
 
     def on_load(self, ctx: Any) -> None:
-        """Reads everything when the panel opens; meanwhile the App shows that it is loading."""
+        """Reads everything when the panel opens; meanwhile the App shows that it is loading.
+
+        An App that is opened anew has kept what the panel remembers, but none of its pictures.
+        """
+        ctx.panel_state["drawn"] = None
         self._look(ctx)
 
     def on_change_view(self, ctx: Any) -> None:
@@ -135,8 +153,9 @@ class ComparePanel(QuietPanel):
     def back(self, ctx: Any) -> None:
         """Shows the user's own view again."""
         self._look(ctx)
-        restore(ctx, self._screen.situation.base)
-        self._screen = self._screen.narrowed(None)
+        screen = ctx.lgca_shown.screen
+        restore(ctx, screen.situation.base)
+        ctx.lgca_shown.screen = screen.narrowed(None)
 
     def leave_view(self, ctx: Any) -> None:
         """Shows the whole dataset, where a view can't be shown."""
@@ -154,7 +173,7 @@ class ComparePanel(QuietPanel):
         decision = str(ctx.params.get("decision"))
 
         def act(triage: Triage) -> tuple[str, str, str]:
-            done = triage.decide(ids, decision, by=source.read_curator(ctx))
+            done = triage.decide(ids, decision, by=source.read_curator(ctx), wait=False)
             return source.told(done, triage.left()), done.action, f"“{decision}” on {done.samples:,}"
 
         self._act(ctx, act, ids)
@@ -190,7 +209,7 @@ class ComparePanel(QuietPanel):
 
     def _ask(self, ctx: Any, name: str, *, run_parameter: str = "run") -> None:
         self._look(ctx)
-        run = self._screen.run
+        run = ctx.lgca_shown.screen.run
         params = {run_parameter: run.key} if run is not None else {}
         ctx.prompt(operator_uri(name), params=params, on_success=self.refresh)
 
@@ -232,13 +251,14 @@ class ComparePanel(QuietPanel):
             if not is_repeated(ctx.panel_id, "pictures", screen.key):
                 _send(ctx, screen)
             mine["drawn"] = screen.key
-        self._screen, self._mine = screen, mine
+        ctx.lgca_shown = Shown(screen, mine)
         _remember(ctx, screen, mine)
 
     def _show(self, ctx: Any, choose: Any, *, part: str | None = None) -> None:
         """Narrows the grid to a part of the user's view."""
         self._look(ctx)
-        of, base = self._screen.overview, self._screen.situation.base
+        screen = ctx.lgca_shown.screen
+        of, base = screen.overview, screen.situation.base
         if of is None:
             return
         try:
@@ -249,12 +269,12 @@ class ComparePanel(QuietPanel):
         if not found.count:
             ctx.ops.notify(f"There are no samples {found.words}", variant="info")
             return
-        self._screen = self._screen.narrowed(narrow(ctx, base, found.stages, found.sentence, part))
+        ctx.lgca_shown.screen = screen.narrowed(narrow(ctx, base, found.stages, found.sentence, part))
 
     def _act(self, ctx: Any, act: Any, ids: list[str]) -> None:
         """Decides or takes back, tells what was done, and shows it."""
         self._look(ctx)
-        run = self._screen.run
+        run = ctx.lgca_shown.screen.run
         try:
             if run is None:
                 raise LgcaError("the run is not there any more")

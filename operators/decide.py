@@ -61,6 +61,7 @@ class Decide(foo.Operator):
             note=source.text(params, "note"),
             by=source.read_curator(ctx),
             allow_new_class=bool(params.get("allow_new_class")),
+            wait=False,
         )
         left = triage.left()
         if source.which(ctx) == source.SELECTED:

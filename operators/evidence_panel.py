@@ -207,7 +207,8 @@ class EvidencePanel(QuietPanel):
 
     def _decide(self, ctx: Any, decision: str) -> None:
         """Writes a decision, and opens the next suspect if the user wants that."""
-        triage = self._write(ctx, lambda triage, id_: triage.decide([id_], decision, by=source.read_curator(ctx)))
+        by = source.read_curator(ctx)
+        triage = self._write(ctx, lambda triage, id_: triage.decide([id_], decision, by=by, wait=False))
         if triage is not None and ctx.panel.get_state(GO_ON):
             then = source.next_open(ctx, triage)
             if then is not None and then != ctx.current_sample:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ..lgca_plugin.config import DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
+from ..lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
 from ..lgca_plugin.dataset.fields import method_field
 from ..lgca_plugin.dataset.runs import PACKAGE, stored_fields
 from ..lgca_plugin.dataset.triage_fields import DECISION, SUGGESTION, triage_field
@@ -39,6 +39,10 @@ METHOD_NOTES = {
     "clip_d": "control: the whole image against the mean of the descriptions",
     "wca_global": "control: WCA plus the whole image",
     "crops_mean": "control: all crops weighted equally",
+}
+BUDGET_NOTES = {
+    "full": "all crops of every image",
+    "adaptive": "an image stops when more crops would hardly change a label; those in doubt take all",
 }
 REGION_NOTES = {
     "crops": ("Crops", "random square crops of each image (N)"),
@@ -181,6 +185,15 @@ def add_methods(inputs: Any, params: Params) -> Any:
         view=view,
     )
     return checked(prop, settings.read_methods, params)
+
+
+def add_budget(inputs: Any, params: Params) -> None:
+    """Adds the choice of the budget."""
+    view = types.RadioGroup()
+    for name, note in BUDGET_NOTES.items():
+        view.add_choice(name, label=f"{name.capitalize()}: {note}")
+    prop = inputs.enum("budget", view.values(), default=DEFAULT_BUDGET, label="Budget", view=view)
+    checked(prop, settings.read_budget, params)
 
 
 def add_descriptions(inputs: Any, params: Params, dataset: Any, *, keep: bool = False) -> Any:

@@ -41,7 +41,7 @@ def add_outlook(inputs: Any, ctx: Any, chosen: Chosen) -> None:
     elif chosen["methods"] and chosen["regions"]:
         per_image = RegionPlan.of(check_methods(chosen["methods"]), chosen["regions"]).encodes_per_image
         speed = encodes_per_second(ctx, display_name(*chosen["encoder"])) if chosen["encoder"] else None
-        line = outlook_line(images, per_image, speed)
+        line = outlook_line(images, per_image, speed, adaptive=chosen.get("budget") == "adaptive")
         if not chosen["encoder"]:
             inputs.view("outlook", types.Notice(label=line))
             return
@@ -51,16 +51,19 @@ def add_outlook(inputs: Any, ctx: Any, chosen: Chosen) -> None:
         add_room_problem(inputs, chosen, images, room)
 
 
-def outlook_line(images: int, encodes_per_image: int, speed: float | None) -> str:
+def outlook_line(images: int, encodes_per_image: int, speed: float | None, *, adaptive: bool = False) -> str:
     """Puts the cost of a run into words.
 
     Args:
         images: how many images
         encodes_per_image: encodes that each of them takes at most
         speed: encodes per second of the last run with this encoder, None if there was none
+        adaptive: whether images stop early, so that the cost is that of a full budget, and no promise
     """
     encodes = images * encodes_per_image
     line = f"{images:,} {'image' if images == 1 else 'images'} x {encodes_per_image} encodes = {encodes:,} encodes"
+    if adaptive:
+        line = f"{line} under a full budget, as a rule less than half of them now"
     if not speed:
         return line
     return f"{line}; about {duration(encodes / speed)} at the speed of the last run with this encoder"
@@ -159,7 +162,9 @@ def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Ch
     elif run_key in dataset.list_runs():
         problem = f"{run_key!r} is the key of a run of another kind; choose another key"
     if not problem and chosen["methods"] and (overwrite or not own):
-        taken = taken_fields(dataset, run_key, check_methods(chosen["methods"]), own)
+        taken = taken_fields(
+            dataset, run_key, check_methods(chosen["methods"]), own, adaptive=chosen.get("budget") == "adaptive"
+        )
         if taken:
             problem = f"field {taken[0]!r} exists already and belongs to no run; choose another key"
     if problem:
@@ -185,6 +190,7 @@ def differences(config: RunConfig, chosen: Chosen) -> list[str]:
         "precision": None if chosen.get("precision") == "auto" else chosen.get("precision"),
         "logits": chosen.get("logits"),
         "shown_chains": chosen.get("shown_chains"),
+        "budget": chosen.get("budget"),
     }
     different = [name for name, wanted in asked.items() if wanted is not None and wanted != getattr(config, name)]
     if "ground_truth" in chosen and chosen["ground_truth"] != config.ground_truth:  # None is a choice here
@@ -225,6 +231,15 @@ def outcome(summary: dict[str, Any]) -> dict[str, str]:
     return {
         **({"Encoded by an earlier run": f"{recalled:,} images"} if recalled else {}),
         "Encodes per image": f"{summary.get('encodes_per_image', 0):.1f}",
+        **_stopped_early(summary),
         "Images per second": speed,
         "Encoder": f"{summary.get('encoder')} on {summary.get('device')}",
     }
+
+
+def _stopped_early(summary: dict[str, Any]) -> dict[str, str]:
+    """Says how many images an adaptive budget has spared crops; nothing of a full one."""
+    stopped = summary.get("stopped_after")
+    if not stopped:
+        return {}
+    return {"Images by crops": ", ".join(f"{images:,} took {crops}" for crops, images in stopped.items() if images)}

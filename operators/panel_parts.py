@@ -165,7 +165,7 @@ def button(
     main: bool = False,
     **style: Any,
 ) -> None:
-    """Adds a button, with what it does on hovering.
+    """Adds a button, with what it does on hovering: in the browser's own tooltip; the App's is two more parts.
 
     Args:
         parent: where to
@@ -185,7 +185,7 @@ def button(
         name,
         label=label,
         on_click=on_click,
-        title=title,
+        description=title,
         params=dict(params or {}),
         icon=icon,
         disabled=disabled,
@@ -226,10 +226,15 @@ def card(
         on_click: a method of the panel
         **params: for the method
     """
-    place = column(cards, name, title=about)
-    text(place, "number", number, size=LARGE, bold=True)
-    text(place, "caption", caption, size=SMALL, muted=True)
-    if label and on_click:
+    has_button = label and on_click
+    place = column(cards, name, title=about, gap="3px") if has_button else cards
+    # Number and caption are one text, the first line of which stands out: the App works on every part.
+    look = {"whiteSpace": "pre-line", "fontWeight": 400, "lineHeight": 1.35}
+    look["&::first-line"] = {"fontSize": LARGE, "fontWeight": 600, "color": "text.primary"}
+    parts = aside(title=None if has_button else about) | {"text": {"sx": look}}
+    words = {"title": f"{number}\n{caption}", "padding": "0", "font_size": SMALL, "color": "text.secondary"}
+    place.view("words" if has_button else name, types.TextView(**words, componentsProps=parts, space=None))
+    if has_button:
         button(place, "show", label, on_click, title=f"{label}: {about[:1].lower()}{about[1:]}", params=params)
 
 

@@ -31,7 +31,13 @@ def add_result(inputs: Any, ctx: Any, source: Source, presets: tuple[Method, ...
         line = f"The labels and boxes of run {source.key!r} are replaced"
         note = "Methods, steps and the texts of classes that are left out can't be brought back by rescoring"
         inputs.view("replaced", types.Notice(label=line, description=note))
-        taken = taken_fields(dataset, source.key, presets or (), own_fields(dataset, source.key))
+        taken = taken_fields(
+            dataset,
+            source.key,
+            presets or (),
+            own_fields(dataset, source.key),
+            adaptive=source.config.region_plan.adaptive,
+        )
         if taken:
             forms.refusal(inputs, f"field {taken[0]!r} exists already and belongs to no run: write a new run instead")
         return
@@ -43,13 +49,16 @@ def add_result(inputs: Any, ctx: Any, source: Source, presets: tuple[Method, ...
         description="Names the new run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ...",
     )
     key = forms.checked(prop, rescoring.read_run_key, params, source, keys)
-    problem = key and key_problem(inputs, params, dataset, key, presets or ())
+    adaptive = source.config.region_plan.adaptive
+    problem = key and key_problem(inputs, params, dataset, key, presets or (), adaptive=adaptive)
     if problem:
         prop.invalid = True
         prop.error_message = problem
 
 
-def key_problem(inputs: Any, params: Params, dataset: Any, key: str, presets: tuple[Method, ...]) -> str | None:
+def key_problem(
+    inputs: Any, params: Params, dataset: Any, key: str, presets: tuple[Method, ...], *, adaptive: bool
+) -> str | None:
     """Says why a key can't be taken; asks before another zero-shot run is replaced."""
     own: list[str] = []
     if key in dataset.list_runs(package=PACKAGE):
@@ -61,7 +70,7 @@ def key_problem(inputs: Any, params: Params, dataset: Any, key: str, presets: tu
         own = own_fields(dataset, key)
     elif key in dataset.list_runs():
         return f"{key!r} is the key of a run of another kind; choose another key"
-    taken = taken_fields(dataset, key, presets, own)
+    taken = taken_fields(dataset, key, presets, own, adaptive=adaptive)
     return f"field {taken[0]!r} exists already and belongs to no run; choose another key" if taken else None
 
 
@@ -139,7 +148,8 @@ def add_outlook(
 
 def region_readers(source: Source, presets: tuple[Method, ...], steps: int) -> list[str]:
     """Names the methods whose image vectors are not in the store, so that they are made from the crops' embeddings."""
-    plan = RegionPlan.of(presets, changed_regions(source.config, steps if source.steps else None))
+    regions = changed_regions(source.config, steps if source.steps else None)
+    plan = RegionPlan.of(presets, regions, source.config.budget)
     names = {method.name: signature(method, plan) for method in presets}
     if any(name is not None and name not in source.signatures for name in names.values()):
         return list(names)  # then all vectors are made anew, and kept

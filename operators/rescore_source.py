@@ -42,7 +42,7 @@ class Source:
     @property
     def steps(self) -> int:
         """How many expansion steps were encoded."""
-        return RegionPlan.of(self.config.methods, self.config.regions).steps
+        return self.config.region_plan.steps
 
 
 def known_runs(ctx: Any) -> list[list[Any]]:
@@ -77,7 +77,7 @@ def read_source(ctx: Any) -> Source:
 
 def possible_methods(config: RunConfig) -> tuple[str, ...]:
     """Lists the methods that need no more regions than a run has encoded: its own, then others."""
-    had = RegionPlan.of(config.methods, config.regions)
+    had = config.region_plan
     names = [method.name for method in config.methods]
     for method in METHODS.values():
         needed = RegionPlan.of((method,), config.regions)
@@ -116,7 +116,7 @@ def _stored_state(ctx: Any, key: str) -> list[Any]:
     except LgcaError as error:
         return [run.config.to_json(), {**state, "problem": str(error)}]
     present = Target.whole(run.dataset).stored(held, [])
-    regions = sum(RegionPlan.of(run.config.methods, run.config.regions).counts)
+    regions = sum(run.config.region_plan.counts)
     state.update(samples=len(present), signatures=stored.signatures)
     state["bare"] = len(set(present) - with_regions) if regions else 0
     lacking = int(run.results.get("predicted", 0)) - len(held)

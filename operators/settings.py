@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ..lgca_plugin.config import (
+    DEFAULT_BUDGET,
     DEFAULT_METHODS,
     DEFAULT_RUN_KEY,
     DEFAULT_SHOWN_CHAINS,
     RegionConfig,
+    check_budget,
     check_classes,
     check_methods,
     check_run_key,
@@ -202,6 +204,11 @@ def read_methods(params: Params) -> list[str]:
     return [method.name for method in check_methods(DEFAULT_METHODS if chosen is None else chosen)]
 
 
+def read_budget(params: Params) -> str:
+    """Reads whether every image takes all crops."""
+    return check_budget(params.get("budget") or DEFAULT_BUDGET)
+
+
 def read_run_key(params: Params) -> str:
     """Reads the run key."""
     key = params.get("run_key")
@@ -265,6 +272,7 @@ def read_plain(params: Params, choices: list[str]) -> Params:
         "shown_chains": lambda: read_shown_chains(params),
         "logits": lambda: read_logits(params),
         "precision": lambda: read_precision(params),
+        "budget": lambda: read_budget(params),
     }
     found: Params = {}
     for name, read in readers.items():
@@ -290,6 +298,7 @@ def read_arguments(params: Params, choices: list[str], dataset: Any) -> Params:
         "ground_truth": read_ground_truth(params, choices),
         "descriptions": read_descriptions(params, dataset),
         "methods": read_methods(params),
+        "budget": read_budget(params),
         "run_key": read_run_key(params),
         "encoder": read_encoder(params),
         "regions": read_regions(params),

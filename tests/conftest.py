@@ -12,6 +12,8 @@ import shutil
 import sys
 import tempfile
 import uuid
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -126,9 +128,11 @@ def failed(request):
 def fresh_store(request, monkeypatch, tmp_path_factory):
     """Gives every test a store of its own, so that no test finds what another has encoded.
 
-    Fixtures of wider scope use the session's, and so do the tests in the App, whose server is a process of its own. A
-    module whose tests look at what such a fixture has stored overrides this one.
+    Fixtures of wider scope use the session's, and so do the tests in the App, whose server is a process of its own. The
+    tests of a module that says ``pytestmark = pytest.mark.usefixtures("module_store")`` share one.
     """
+    if "module_store" in request.fixturenames:
+        return request.getfixturevalue("module_store")
     if request.node.get_closest_marker("app"):
         return Path(os.environ["LGCA_STORE_DIR"])
     folder = tmp_path_factory.mktemp("store")
@@ -138,42 +142,94 @@ def fresh_store(request, monkeypatch, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def module_store(tmp_path_factory):
-    """A store for the tests of a module, one after the other, where the module's ``fresh_store`` says so."""
-    return tmp_path_factory.mktemp("store")
+    """A store for a module's tests and fixtures, one after the other."""
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LGCA_STORE_DIR", str(folder))
+        yield folder
+
+
+@dataclass
+class Server:
+    """The App's server: its address, and whether a test has opened a dataset there, which it remembers."""
+
+    address: str
+    used: bool = False
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory):
-    """The address of the App's server, which runs as long as the tests do."""
+def server(tmp_path_factory):
+    """The App's server, which runs as long as the tests do."""
     from app_harness import find_browser, missing_browser_reason, on_ci, running_app
 
     if not find_browser():
         (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
-    with running_app(tmp_path_factory.mktemp("app")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser_context(request):
-    """A browser for a module's tests; ``PAGE_HEIGHT`` of the module is the height of its pages, in pixels."""
-    from app_harness import find_browser, missing_browser_reason, new_context, on_ci, running_browser
-
-    if not find_browser():
-        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
-    with running_browser() as browser:
-        yield new_context(browser, height=getattr(request.module, "PAGE_HEIGHT", 1000))
+    with running_app(tmp_path_factory.mktemp("app")) as address:
+        yield Server(address)
 
 
 @pytest.fixture
-def app(address, browser_context, failed, request):
-    """The App on a page of its own."""
+def address(server):
+    """The address of the App's server."""
+    server.used = True
+    return server.address
+
+
+@pytest.fixture
+def new_address(server, tmp_path):
+    """The address of a server that has opened no dataset yet: that of all tests, if this one is the first."""
+    from app_harness import running_app
+
+    if not server.used:
+        yield server.address
+    else:
+        with running_app(tmp_path) as own_address:
+            yield own_address
+
+
+@pytest.fixture
+def app_at(failed, request):
+    """Opens the App of an address, on the page of all tests: ``PAGE_SIZE`` of the module is its size in pixels.
+
+    The App has forgotten what it has kept there. After a test that has failed, the next one gets a new page.
+    """
     from app_harness import App
 
-    app = App(browser_context.new_page(), address)
-    yield app
-    if failed():
-        app.screenshot(f"failed_{request.node.name}")
-    app.page.close()
+    opened = []
+
+    def open_app(address):
+        opened.append(App(_page().get(*getattr(request.module, "PAGE_SIZE", ())), address))
+        return opened[-1]
+
+    yield open_app
+    for app in opened:
+        if failed():
+            app.screenshot(f"failed_{request.node.name}")
+            _page().discard()
+        else:
+            app.end()
+            _page().leave(app.address)
+
+
+@pytest.fixture
+def app(app_at, address):
+    """The App."""
+    return app_at(address)
+
+
+@lru_cache(maxsize=1)
+def _page():
+    from app_harness import OnePage
+
+    return OnePage()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Ends the browser after the last test in the App: its event loop would be in the other tests' way."""
+    yield
+    if in_app(item.path.name) and (nextitem is None or not in_app(nextitem.path.name)):
+        _page().close()
 
 
 @pytest.fixture

@@ -106,8 +106,8 @@ class PanelSession:
 
     @property
     def texts(self):
-        """All that can be read, in order."""
-        return [part["title"] for part in self.parts("TextView")]
+        """All lines that can be read, in order."""
+        return [line for part in self.parts("TextView") for line in part["title"].split("\n")]
 
     def buttons(self):
         """The labels of the buttons, to whether they can be pressed."""

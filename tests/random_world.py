@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -77,3 +78,33 @@ class World:
         seen = self.seen(image)
         weights = reference.weights(rule, seen, vectors, crops=N_CROPS, chains=N_CHAINS, logit_scale=self.logit_scale)
         return vectors, reference.verdict(rule, seen, vectors, weights, self.logit_scale)
+
+
+def scores_of_a_draw(world: World, method: Method, image: int, times: list[int]) -> list[float] | None:
+    """The class scores, up to the norm, of an image that holds the regions of crop c ``times[c]`` times; loops only."""
+    classes = world.class_vectors(method).tolist()
+    whole = world.whole[image].astype(float).tolist()
+    steps: dict[int, list[tuple[list[float], float]]] = {}
+    for step, chain, embedding in zip(
+        world.step, world.chain, world.regions[image].astype(float).tolist(), strict=True
+    ):
+        inside = chain < N_CHAINS if method.regions == "chains" else step == 0
+        for _ in range(times[chain] if inside else 0):
+            beliefs = reference.softmax([world.logit_scale * reference.dot(embedding, c) for c in classes])
+            logit = {
+                "uniform": 0.0,
+                "salience": math.exp(method.image_scale) * reference.dot(embedding, whole),
+                "decisive": -method.decisiveness * reference.entropy(beliefs) / math.log(len(classes)),
+            }[method.weighting]
+            steps.setdefault(0 if method.weighting == "decisive" else int(step), []).append((embedding, logit))
+    shares = {step: 1.0 if method.step_weights is None else method.step_weights[step] for step in steps}
+    if not sum(shares.values()) and not method.global_weight:
+        return None
+    weights, vectors = [method.global_weight], [whole]
+    for step, members in steps.items():
+        if shares[step]:
+            inside_step = reference.softmax([logit for _, logit in members])
+            weights += [shares[step] / sum(shares.values()) * weight for weight in inside_step]
+            vectors += [embedding for embedding, _ in members]
+    total = reference.weighted_sum(weights, vectors)
+    return [reference.dot(total, c) for c in classes]

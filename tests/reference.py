@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -25,7 +26,8 @@ Box = tuple[int, int, int, int]  # left, top, width, height in pixels
 
 
 def dot(a: Sequence[float], b: Sequence[float]) -> float:
-    return math.fsum(x * y for x, y in zip(a, b, strict=True))
+    assert len(a) == len(b)
+    return math.fsum(map(operator.mul, a, b))
 
 
 def unit(v: Sequence[float]) -> Vector:
@@ -45,8 +47,7 @@ def entropy(probabilities: Sequence[float]) -> float:
 
 
 def weighted_sum(weights: Sequence[float], vectors: Sequence[Sequence[float]]) -> Vector:
-    dim = len(vectors[0])
-    return [math.fsum(w * v[i] for w, v in zip(weights, vectors, strict=True)) for i in range(dim)]
+    return [dot(weights, numbers) for numbers in zip(*vectors, strict=True)]
 
 
 # ------------------------------------------------------------------------------------------------------ boxes

@@ -21,6 +21,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from lgca_plugin.dataset.store import Store
+from lgca_plugin.dataset.store_file import FILE_NAME
 from lgca_plugin.dataset.store_rows import Kept, StoredRun
 from lgca_plugin.growing import EncodedImage, KnownRegions
 
@@ -70,6 +71,14 @@ def size_of(hashed: str) -> tuple[int, int]:
 
 def image_vectors(run: StoredRun, hashed: str) -> np.ndarray:
     return np.stack([vector(run.fingerprint, hashed, signature) for signature in run.signatures])
+
+
+def forget_findings() -> None:
+    """Empties the table of findings of the store in use."""
+    from lgca_plugin.dataset.store_room import default_folder
+
+    with closing(sqlite3.connect(default_folder() / FILE_NAME)) as rows, rows:
+        rows.execute("DELETE FROM findings")
 
 
 def open_run(

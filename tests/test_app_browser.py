@@ -5,7 +5,6 @@ import uuid
 
 import fiftyone as fo
 import pytest
-from app_harness import App, running_app
 
 import lgca_plugin as lgca
 
@@ -26,34 +25,22 @@ def birds(demo_images):
     fo.delete_dataset(dataset.name)
 
 
-@pytest.fixture(scope="module")
-def page_of_birds(address, browser_context):
-    app = App(browser_context.new_page(), address)
-    yield app
-    app.page.close()
-
-
 @pytest.fixture
-def app(page_of_birds, birds, failed, request):
-    """The birds on a page that the tests share: each opens them anew, without a run."""
-    app = page_of_birds
+def app(app, birds):
+    """The birds, without a run."""
     app.open_dataset(birds.name)
     yield app
     birds.reload()
     for key in lgca.list_runs(birds):
         lgca.load_run(birds, key).delete()
-    if failed():
-        app.screenshot(f"failed_{request.node.name}")
 
 
-def test_app__opens_without_a_dataset(browser_context, tmp_path):
+def test_app__opens_without_a_dataset(app_at, new_address):
     """In an App that has just started: it would open the dataset that was open last."""
-    with running_app(tmp_path) as own_address:
-        app = App(browser_context.new_page(), own_address)
-        app.open_home()
-        app.page.get_by_placeholder("Select dataset").wait_for()
-        app.screenshot("home")
-        app.page.close()
+    app = app_at(new_address)
+    app.open_home()
+    app.page.get_by_placeholder("Select dataset").wait_for()
+    app.screenshot("home")
 
 
 @pytest.mark.thorough

@@ -11,14 +11,10 @@ from untouched import untouched
 
 import lgca_plugin as lgca
 
+pytestmark = pytest.mark.usefixtures("module_store")
+
 TEXTS = '{"a": ["a bird."], "b": ["a fish."]}'
 RUN = typed("a", "b", advanced=True, ground_truth="ground_truth", descriptions=TEXTS, **LIGHT)
-
-
-@pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, module_store):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
-    return module_store
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +32,9 @@ def birds(module_birds):
 
 
 @pytest.fixture(scope="module")
-def module_classified(demo_images, module_store):
+def module_classified(demo_images):
     made = add_birds(fo.Dataset(), demo_images)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(module_store))
-        run_it(made, **RUN)
+    run_it(made, **RUN)
     yield made
     made.delete()
 

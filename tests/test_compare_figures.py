@@ -49,15 +49,24 @@ def test_agreement__bars_are_the_counts_with_their_shares():
 def test_flow__tells_agreement_from_disagreement_and_writes_every_count_that_is_not_zero():
     counts = np.array([[50, 4, 0], [1, 30, 0], [0, 0, 0]])
     parts = flow_picture(["tern", "swan", LONG], counts, methods=("CLIP", "LGCA"))
-    (trace,) = parts["data"]
+    trace, numbers = parts["data"]
     shade = np.array(trace["z"])
     assert shade[0, 0] == -1 and shade[0, 1] == 1  # the most of each
     assert (np.sign(shade) == np.sign(counts) * np.where(np.eye(3, dtype=bool), -1, 1)).all()
-    notes = {(note["y"], note["x"]): note["text"] for note in parts["layout"]["annotations"]}
-    assert notes == {(0, 0): "50", (0, 1): "4", (1, 0): "1", (1, 1): "30"}
+    written = dict(zip(zip(numbers["y"], numbers["x"], strict=True), numbers["text"], strict=True))
+    assert written == {(0, 0): "50", (0, 1): "4", (1, 0): "1", (1, 1): "30"}
     assert trace["hovertext"][0][1] == "CLIP says tern<br>LGCA says swan<br>4 samples"
     assert trace["hovertext"][1][0].endswith("1 sample")
+    assert numbers["hoverinfo"] == "skip", "a click is meant for the cell below"
+    assert "color" not in numbers["textfont"], "it takes the page's"
     assert all(len(name) <= 40 for name in parts["layout"]["xaxis"]["ticktext"])
+
+
+def test_flow__numbers_fit_into_their_cells():
+    counts = np.array([[9999, 10_499], [999_499, 50_720_000]])
+    parts = flow_picture(["tern", "swan"], counts, methods=("CLIP", "LGCA"))
+    assert parts["data"][1]["text"] == ["9,999", "10k", "999k", "50.7M"]
+    assert parts["data"][0]["hovertext"][1][1].endswith("50,720,000 samples")
 
 
 def test_flow__of_many_classes_ends_in_a_cell_of_disagreements():

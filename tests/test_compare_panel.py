@@ -1,6 +1,7 @@
 """The events of the panel that compares methods, as FiftyOne's server executes them, on real datasets."""
 
 import json
+import threading
 
 import fiftyone as fo
 import fiftyone.operators as foo
@@ -69,6 +70,13 @@ def test_panel__shows_all_figures(panel):
     assert len(json.dumps(panel.state)) < 1500
 
 
+def test_panel__sends_its_pictures_again_where_the_app_has_kept_the_panel_but_not_them(panel):
+    before, panel.data = panel.data, {}
+    panel.send("on_load")
+    assert panel.data == before
+    assert panel.state["drawn"] is not None
+
+
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])
 def test_panel__every_button_that_shows_samples_shows_as_many_as_it_says(run, seed):
     panel = PanelSession(URI, run.dataset)
@@ -102,8 +110,9 @@ def test_panel__keeps_the_figures_of_the_users_view_while_it_shows_a_part(panel)
 
 def cells(panel):
     """The numbers in the picture of the class flow, by row and column."""
-    look = next(part["layout"] for part in panel.parts("PlotlyView") if part["layout"].get("annotations"))
-    return {(note["y"], note["x"]): int(note["text"].replace(",", "")) for note in look["annotations"]}
+    numbers = panel.data["page.flow"][1]
+    written = [int(text.replace(",", "")) for text in numbers["text"]]
+    return dict(zip(zip(numbers["y"], numbers["x"], strict=True), written, strict=True))
 
 
 def test_panel__clicks_in_pictures_show_their_samples(panel):
@@ -299,3 +308,28 @@ def test_panel__of_few_and_of_many_classes(count):
             assert len(panel.current()) == shown
     assert max(part["layout"]["height"] for part in panel.parts("PlotlyView")) < 600
     fo.delete_dataset(run.dataset.name)
+
+
+def test_panel__answers_events_of_two_datasets_at_once(run, monkeypatch):
+    """Where FiftyOne keeps its plugins, one panel answers all pages, each in a thread."""
+    other = compared()
+    operator = foo.get_operator(URI)
+    monkeypatch.setattr(foo, "get_operator", lambda _: operator)
+    meeting = threading.Barrier(2)
+    render = type(operator).render
+
+    def together(self, ctx):
+        meeting.wait(60)
+        return render(self, ctx)
+
+    monkeypatch.setattr(type(operator), "render", together)
+    other.dataset.delete_samples(other.dataset.limit(25))
+    pages = [PanelSession(URI, one.dataset) for one in (run, other)]
+    threads = [threading.Thread(target=page.send, args=("on_load",)) for page in pages]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    counts = [{text for text in page.texts if text in {"60", "35"}} for page in pages]
+    assert counts == [{"60"}, {"35"}]
+    fo.delete_dataset(other.dataset.name)

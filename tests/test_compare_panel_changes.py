@@ -89,7 +89,8 @@ def test_panel__an_event_with_an_old_state_forgets_nothing(panel, run):
 def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
     dataset, triage = run.dataset, Triage.of(run)
     decisions = ("Accept suggestion", "Label is right", "Bad crop", "Bad image", "Skip", "Other…")
-    assert not any(panel.buttons()[label] for label in decisions)
+    assert any(text.startswith("Select samples in the grid to decide") for text in panel.texts)
+    assert not set(decisions) & set(panel.buttons())
     suspects = triage.suspects().values("id")
     left = f"Show the {len(suspects)} undecided"
     assert left in panel.buttons()
@@ -97,6 +98,7 @@ def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
         panel.selected = suspects[:2]
         panel.send("on_change_selected")
         assert "2 samples selected" in panel.texts
+        assert all(panel.buttons()[label] for label in decisions)
         panel.press(label)
         dataset.reload()
         assert {row.sample_id: row.decision.value for row in triage.decisions()} == dict.fromkeys(suspects[:2], value)

@@ -224,6 +224,22 @@ def test_run_config__of_an_earlier_release_was_resized_exactly() -> None:
     assert RunConfig.from_json(document) == run_config(resize="exact")
 
 
+def test_run_config__of_an_earlier_release_had_a_full_budget() -> None:
+    document = run_config(budget="adaptive").to_json()
+    assert RunConfig.from_json(document) == run_config(budget="adaptive") != run_config()
+    del document["budget"]
+    assert RunConfig.from_json(document) == run_config(budget="full")
+
+
+def test_run_config__an_unknown_budget_is_refused() -> None:
+    with pytest.raises(ConfigError, match="budget must be one of full, adaptive, got 'large'"):
+        RunConfig.from_json({**run_config().to_json(), "budget": "large"})
+
+
+def test_run_config__runs_of_two_budgets_differ() -> None:
+    assert run_config().differences(run_config(budget="adaptive")) == ["budget"]
+
+
 @pytest.mark.parametrize("where", ["", "regions", "methods"])
 def test_run_config__unknown_key_is_named(where: str) -> None:
     document = run_config().to_json()

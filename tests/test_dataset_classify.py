@@ -281,8 +281,9 @@ def test_interrupt__closing_the_generator_keeps_what_is_done(birds, demo_encoder
 
 
 def test_writing__goes_on_while_the_encoder_encodes(birds, demo_encoder, classify, monkeypatch):
-    """The first write waits for a batch that the encoder is given after it has begun."""
+    """The first write ends only after a batch that the encoder is given while it goes on; the second waits for it."""
     monkeypatch.setattr(results_module, "WRITE_IMAGES", 2)
+    monkeypatch.setattr(results_module, "WRITE_SECONDS", 1000.0)
     began, encoded_since = threading.Event(), threading.Event()
     written = []
 
@@ -294,14 +295,20 @@ def test_writing__goes_on_while_the_encoder_encodes(birds, demo_encoder, classif
 
     def write(dataset, values, real=results_module.write_fields):
         began.set()
-        written.append(encoded_since.wait(30))
+        written.append((len(values), encoded_since.wait(60)))
         real(dataset, values)
 
+    def flush(writer, real=results_module.Writer.flush):
+        real(writer)
+        began.wait(60)  # so that no batch can slip in before it
+        monkeypatch.setattr(results_module, "WRITE_IMAGES", 100)
+
     monkeypatch.setattr(results_module, "write_fields", write)
+    monkeypatch.setattr(results_module.Writer, "flush", flush)
     run = classify(birds, encoder=Noticing(demo_encoder), batch_size=8)
-    assert written[0], "nothing was encoded while the first samples were written"
-    assert len(written) == 6
-    assert run.summary()["predicted"] == 12
+    assert written[0][1], "nothing was encoded while the first samples were written"
+    assert written[0][0] == 2
+    assert sum(images for images, _ in written) == run.summary()["predicted"] == 12
 
 
 def test_writing__that_fails_ends_the_run_with_its_error_and_it_can_be_gone_on_with(birds, classify, monkeypatch):

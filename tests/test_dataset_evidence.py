@@ -12,6 +12,8 @@ from lgca_plugin.dataset import evidence as reading
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 
+pytestmark = pytest.mark.usefixtures("module_store")
+
 METHODS = ("clip", "wca", "lgca", "lgca_d", "wca_global", "crops_mean", "clip_d")
 SMALL = lgca.RegionConfig(crops=20, lgca_crops=6, scale_min=0.1, scale_max=0.3)  # where WCA and LGCA disagree often
 
@@ -32,31 +34,23 @@ class Other(Counting):
     fingerprint = "another"
 
 
-@pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, module_store):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
-    return module_store
-
-
 @pytest.fixture(scope="module")
-def run(demo_encoder, module_store, tmp_path_factory):
+def run(demo_encoder, tmp_path_factory):
     dataset = fo.Dataset()
     images = draw_images(tmp_path_factory.mktemp("misleading"), count=48, seed=3)[:18]
     dataset.add_samples([fo.Sample(filepath=str(image.path)) for image in images])
     dataset.add_sample(fo.Sample(filepath="/nowhere/missing.png"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(module_store))
-        yield lgca.classify(
-            dataset,
-            classes=CLASSES,
-            descriptions=DESCRIPTIONS,
-            methods=METHODS,
-            encoder=demo_encoder,
-            regions=SMALL,
-            run_key="zs",
-            logits=True,
-            progress=False,
-        )
+    yield lgca.classify(
+        dataset,
+        classes=CLASSES,
+        descriptions=DESCRIPTIONS,
+        methods=METHODS,
+        encoder=demo_encoder,
+        regions=SMALL,
+        run_key="zs",
+        logits=True,
+        progress=False,
+    )
     dataset.delete()
 
 

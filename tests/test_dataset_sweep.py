@@ -9,6 +9,8 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 
+pytestmark = pytest.mark.usefixtures("module_store")
+
 METHODS = ("clip", "wca", "lgca", "lgca_d")
 SMALL = lgca.RegionConfig(crops=12)
 
@@ -26,19 +28,11 @@ def classify(dataset, encoder, **options):
     return lgca.classify(dataset, encoder=encoder, run_key="zs", progress=False, **given)
 
 
-@pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, module_store):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
-    return module_store
-
-
 @pytest.fixture(scope="module")
-def run(demo_encoder, module_store, tmp_path_factory):
+def run(demo_encoder, tmp_path_factory):
     images = draw_images(tmp_path_factory.mktemp("labelled"), count=72, seed=51)
     dataset = birds_dataset(images)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(module_store))
-        yield classify(dataset, demo_encoder)
+    yield classify(dataset, demo_encoder)
     dataset.delete()
 
 

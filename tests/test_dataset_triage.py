@@ -4,6 +4,7 @@ import fiftyone as fo
 import numpy as np
 import pytest
 from engine_helpers import Counting
+from store_world import forget_findings
 from untouched import untouched
 
 import lgca_plugin as lgca
@@ -15,16 +16,12 @@ from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.patterns import WITH_LABEL, WITHOUT_LABEL, Case
 
+pytestmark = pytest.mark.usefixtures("module_store")
+
 SMALL = lgca.RegionConfig(crops=14)
 COUNT = 60
 METHODS = ("clip", "wca", "lgca", "crops_mean")
 JUDGEMENTS = ("calibrated", "label_quality")
-
-
-@pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, module_store):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
-    return module_store
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +66,8 @@ def run(images, demo_encoder):
 
 
 @pytest.fixture(scope="module")
-def module_run(images, demo_encoder, module_store):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(module_store))
-        made = classify(make_dataset(images), demo_encoder)
+def module_run(images, demo_encoder):
+    made = classify(make_dataset(images), demo_encoder)
     yield made
     made.dataset.delete()
 
@@ -209,6 +204,7 @@ def test_triage__image_vectors_alone_judge_labels(images, demo_encoder, monkeypa
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
     dataset = make_dataset(images[:40])
     run = classify(dataset, demo_encoder, store_regions=False)
+    forget_findings()  # as after a run of a release that kept none
     report = run.triage(progress=False).report
     assert dataset.count("zs_label_quality") == 40
     assert dataset.count("zs_stability") == 0

@@ -2,6 +2,7 @@
 
 import csv
 import getpass
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -22,10 +23,15 @@ from hypothesis.stateful import (
 from queue_world import GIVEN, OTHER, SUGGESTED, SUSPECTS, triaged_birds
 
 import lgca_plugin as lgca
+from lgca_plugin.dataset import label_copy
 from lgca_plugin.dataset.corrected import check_corrected_field
 from lgca_plugin.dataset.decisions import Decision
+from lgca_plugin.dataset.documents import SLACK
+from lgca_plugin.dataset.overview_memory import table_of
 from lgca_plugin.dataset.queue import Triage
 from lgca_plugin.dataset.saved_views import forget_views
+from lgca_plugin.dataset.triage_fields import COMPUTED, DECISION, triage_field
+from lgca_plugin.dataset.triage_plan import check_triage
 from lgca_plugin.demo.classes import CLASSES
 
 TAGS = {
@@ -180,6 +186,89 @@ def test_decide__a_copy_that_was_broken_off_is_finished(triage):
     triage.decide(ids[1], "skipped")
     assert dataset.values("labels_corrected.label") == [SUGGESTED] + [GIVEN] * 11
     assert dataset.get_field("labels_corrected").info["lgca"]["complete"] is True
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Has copies of all labels made in a thread, where they wait until this is set."""
+    opened = threading.Event()
+
+    def copy(dataset, name, source, samples=None, real=label_copy.copy_labels):
+        if samples is None:
+            assert opened.wait(60)
+        real(dataset, name, source, samples)
+
+    monkeypatch.setattr("lgca_plugin.dataset.corrected.LARGE", 0)
+    monkeypatch.setattr("lgca_plugin.dataset.corrected.copy_labels", copy)
+    monkeypatch.setattr(label_copy, "copy_labels", copy)
+    yield opened
+    opened.set()
+
+
+def test_decide__need_not_wait_for_the_labels_of_all_others(triage, gate):
+    dataset, ids = triage.run.dataset, ids_of(triage)
+    triage.decide(ids[0], "accepted", wait=False)
+    triage.decide(ids[1], "skipped", wait=False)
+    triage.decide(ids[2], "accepted", wait=False)
+    triage.undo()
+    assert dataset.values("labels_corrected.label") == [SUGGESTED, GIVEN, GIVEN] + [None] * 9
+    assert dataset.get_field("labels_corrected").info["lgca"]["complete"] is False
+    assert len([thread for thread in threading.enumerate() if thread.name == "lgca-copy"]) == 1
+
+    threading.Timer(0.2, gate.set).start()
+    evaluation = triage.run.evaluate("labels_corrected", progress=False)  # waits for what it is about
+    assert evaluation.samples == 12
+    assert dataset.values("labels_corrected.label") == [SUGGESTED] + [GIVEN] * 11
+    assert dataset.values("labels_corrected.origin") == [None] + ["web"] * 11
+    assert dataset.get_field("labels_corrected").info["lgca"]["complete"] is True
+    dataset.set_values("labels_corrected", [None] * 12)
+    triage.decide(ids[3], "skipped", wait=False)
+    assert dataset.values("labels_corrected.label")[4:] == [None] * 8  # what is whole is not copied again
+
+
+def test_decide__a_panel_that_compares_with_the_field_waits_for_it(triage, gate):
+    triage.decide(ids_of(triage)[0], "accepted", wait=False)
+    threading.Timer(0.2, gate.set).start()
+    table = table_of(triage.run, "labels_corrected")
+    given = [table.labels[place] for place in table.given["labels_corrected"]]
+    assert given == [SUGGESTED] + [GIVEN] * 11
+
+
+def test_decide__a_triage_against_the_field_waits_for_it(triage, gate):
+    triage.run.results["triage_fields"] = [triage_field("zs", name) for name in (*COMPUTED, DECISION)]
+    triage.run.save()
+    triage.decide(ids_of(triage)[0], "skipped", wait=False)
+    threading.Timer(0.2, gate.set).start()
+    request = check_triage(triage.run, ground_truth="labels_corrected", corrected_field="again")
+    assert request.ground_truth == "labels_corrected"
+    assert triage.run.dataset.values("labels_corrected.label") == [GIVEN] * 12
+
+
+def test_decide__a_copy_that_fails_in_its_thread_is_made_by_the_next_decision(triage, gate, monkeypatch, caplog):
+    dataset, ids = triage.run.dataset, ids_of(triage)
+    with monkeypatch.context() as patch:
+        patch.setattr(gate, "wait", lambda _: False)
+        triage.decide(ids[0], "accepted", wait=False)
+        label_copy.wait_for_copy(dataset, "labels_corrected")
+    assert "could not all be copied to 'labels_corrected' yet" in caplog.text
+    assert dataset.values("labels_corrected.label") == [SUGGESTED] + [None] * 11
+    gate.set()
+    triage.decide(ids[1], "skipped", wait=False)
+    label_copy.wait_for_copy(dataset, "labels_corrected")
+    assert dataset.values("labels_corrected.label") == [SUGGESTED] + [GIVEN] * 11
+
+
+def test_decide__samples_that_only_get_a_copy_are_not_read_again_by_a_panel(triage):
+    dataset, ids = triage.run.dataset, ids_of(triage)
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    recent = now + timedelta(minutes=1)
+    dataset._sample_collection.update_many({}, {"$set": {"last_modified_at": now - timedelta(hours=1)}})
+    dataset._sample_collection.update_one({"_id": ObjectId(ids[7])}, {"$set": {"last_modified_at": recent}})
+    triage.decide(ids[0], "accepted")
+    stamps = [raw(triage, id_)["last_modified_at"] for id_ in ids]
+    assert stamps[0] >= now - timedelta(milliseconds=1)
+    assert now - timedelta(minutes=1) < stamps[1] < now - SLACK
+    assert abs(stamps[7] - recent) < timedelta(milliseconds=1)  # somebody has changed it since
 
 
 def test_decide__a_field_of_the_users_own_is_used_as_it_is(triage):

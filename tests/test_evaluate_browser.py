@@ -15,7 +15,7 @@ from lgca_plugin.demo.dataset import draw_images
 
 pytestmark = pytest.mark.app
 
-PAGE_HEIGHT = 1200
+PAGE_SIZE = 1600, 1200
 
 LABEL = "Evaluate a zero-shot run"
 METHODS = ("clip", "wca", "lgca")
@@ -51,15 +51,9 @@ def run(tmp_path, demo_encoder):
     fo.delete_dataset(dataset.name)
 
 
-def submit(app, run, field):
-    """Evaluates against a label field, and gives what was found."""
+def submit(app, run):
+    """Evaluates with the form as it is, and gives what was found."""
     page = app.page
-    app.open_operator(LABEL)
-    page.get_by_text("images are used, the same for all methods").wait_for()
-    if field != "ground_truth":
-        app.choose("Labels to compare with", re.compile(f"^{field}$"))
-        page.get_by_text(f"{COUNT} of {COUNT} images are used").wait_for()
-        page.get_by_text("Replaces this run's evaluation against ground_truth").wait_for()
     app.submit("Evaluate")
     page.get_by_text("which differences").or_(page.get_by_text("labelled images?")).first.wait_for(timeout=120_000)
     run.dataset.reload()
@@ -95,9 +89,8 @@ def test_evaluate__from_the_form_to_the_model_evaluation_panel_and_again(app, ru
     page.get_by_text(f"{used} of {COUNT} images are used, the same for all methods").wait_for()
     page.get_by_text(f"Left out: {UNLABELLED} without a label").wait_for()
     app.screenshot("evaluate_form")
-    app.close_dialog()
 
-    found = submit(app, run, "ground_truth")
+    found = submit(app, run)
     assert found.samples == used
     dialog = page.get_by_role("dialog").last
     for pair in found.pairs:
@@ -116,7 +109,12 @@ def test_evaluate__from_the_form_to_the_model_evaluation_panel_and_again(app, ru
     assert upwards == list(CLASSES[::-1])
     app.screenshot("evaluate_panel_matrix")
 
-    again = submit(app, run, "truth")  # the panel is open, on an evaluation that is replaced
+    app.open_operator(LABEL)
+    page.get_by_text("images are used, the same for all methods").wait_for()
+    app.choose("Labels to compare with", re.compile("^truth$"))
+    page.get_by_text(f"{COUNT} of {COUNT} images are used").wait_for()
+    page.get_by_text("Replaces this run's evaluation against ground_truth").wait_for()
+    again = submit(app, run)  # the panel is open, on an evaluation that is replaced
     assert again.samples == COUNT
     app.close_dialog()
     page.get_by_text("3 Model Evaluations").wait_for()

@@ -5,7 +5,7 @@ import uuid
 
 import fiftyone as fo
 import pytest
-from app_harness import ARTIFACTS
+from app_harness import ARTIFACTS, NO_APP
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
@@ -297,7 +297,8 @@ def follow(panel, dataset):
 def test_panel__light_full_width_and_states(panel, made):
     run, case, _ = made
     page, dataset = panel.page, run.dataset
-    page.add_init_script("localStorage.setItem('mui-mode', 'light')")
+    page.goto(f"{panel.app.address}/{NO_APP}")
+    page.evaluate("localStorage.setItem('mui-mode', 'light')")
     panel.open(case.sample_id, split=True)
     panel.says("How crops grow")
     panel.picture("light")

@@ -16,6 +16,8 @@ from lgca_plugin.dataset.strip import PICTURES
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 
+pytestmark = pytest.mark.usefixtures("module_store")
+
 URI = "@lgca/zero-shot/lgca_evidence"
 SMALL = lgca.RegionConfig(crops=20, lgca_crops=6, scale_min=0.1, scale_max=0.3)  # where WCA and LGCA disagree often
 METHODS = ("clip", "wca", "lgca", "lgca_d")
@@ -23,11 +25,9 @@ MINUS = "\u2212"
 
 
 @pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, module_store):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
+def nothing_kept():
     for kept in (EVIDENCE, FIGURES, PICTURES):
         kept.clear()
-    return module_store
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def images(tmp_path_factory):
     return draw_images(tmp_path_factory.mktemp("birds"), count=48, seed=3)[:18]
 
 
-def classified(images, encoder, store, **options):
+def classified(images, encoder, **options):
     dataset = fo.Dataset(f"evidence-{uuid.uuid4().hex[:8]}")
     dataset.add_samples(
         [fo.Sample(filepath=str(image.path), labels=fo.Classification(label=CLASSES[0])) for image in images]
@@ -43,14 +43,12 @@ def classified(images, encoder, store, **options):
     dataset.add_sample(fo.Sample(filepath="/nowhere/missing.png"))
     settings = {"methods": METHODS, "regions": SMALL, "run_key": "zs", "ground_truth": "labels"}
     settings |= {"classes": CLASSES, "descriptions": DESCRIPTIONS, "encoder": encoder, "progress": False}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(store))
-        return lgca.classify(dataset, **(settings | options))
+    return lgca.classify(dataset, **(settings | options))
 
 
 @pytest.fixture(scope="module")
-def module_run(images, demo_encoder, module_store):
-    run = classified(images, demo_encoder, module_store)
+def module_run(images, demo_encoder):
+    run = classified(images, demo_encoder)
     yield run
     run.dataset.delete()
 
@@ -62,9 +60,9 @@ def run(module_run):
 
 
 @pytest.fixture
-def own_run(images, demo_encoder, module_store):
+def own_run(images, demo_encoder):
     """A smaller one, for tests that write."""
-    made = classified(images[:7], demo_encoder, module_store)
+    made = classified(images[:7], demo_encoder)
     yield made
     made.dataset.delete()
 
@@ -476,8 +474,8 @@ def test_state__a_file_that_changed_and_one_that_is_gone(own_run, tmp_path):
 
 
 def test_state__regions_that_are_not_stored_leave_the_boxes(images, demo_encoder, tmp_path, monkeypatch):
-    run = classified(images[:4], demo_encoder, tmp_path, store_regions=False)
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
+    run = classified(images[:4], demo_encoder, store_regions=False)
     try:
         sample = run.dataset.first()
         session = PanelSession(URI, run.dataset, sample.id)

@@ -7,30 +7,24 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 
-
-@pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, module_store):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
-    return module_store
+pytestmark = pytest.mark.usefixtures("module_store")
 
 
 @pytest.fixture(scope="module")
-def run(demo_encoder, demo_images, module_store):
+def run(demo_encoder, demo_images):
     dataset = fo.Dataset()
     dataset.add_samples([fo.Sample(filepath=str(image.path)) for image in demo_images[:6]])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(module_store))
-        yield lgca.classify(
-            dataset,
-            classes=CLASSES,
-            descriptions=DESCRIPTIONS,
-            methods=("clip", "wca", "lgca", "lgca_d"),
-            encoder=demo_encoder,
-            regions=lgca.RegionConfig(crops=12),
-            run_key="zs",
-            logits=True,
-            progress=False,
-        )
+    yield lgca.classify(
+        dataset,
+        classes=CLASSES,
+        descriptions=DESCRIPTIONS,
+        methods=("clip", "wca", "lgca", "lgca_d"),
+        encoder=demo_encoder,
+        regions=lgca.RegionConfig(crops=12),
+        run_key="zs",
+        logits=True,
+        progress=False,
+    )
     dataset.delete()
 
 

@@ -18,35 +18,29 @@ from lgca_plugin.dataset.triage_samples import read_samples
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.method.findings import Finder
 
+pytestmark = pytest.mark.usefixtures("module_store")
+
 SMALL = lgca.RegionConfig(crops=14)
 COUNT = 24
 
 
-@pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, module_store):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
-    return module_store
-
-
 @pytest.fixture(scope="module")
-def run(demo_images, demo_encoder, module_store):
+def run(demo_images, demo_encoder):
     dataset = fo.Dataset()
     dataset.add_samples(
         [fo.Sample(filepath=image.path, ground_truth=fo.Classification(label=image.label)) for image in demo_images]
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(module_store))
-        yield lgca.classify(
-            dataset,
-            classes=CLASSES,
-            descriptions=DESCRIPTIONS,
-            methods=("clip", "wca", "lgca", "lgca_d"),
-            encoder=demo_encoder,
-            regions=SMALL,
-            ground_truth="ground_truth",
-            run_key="zs",
-            progress=False,
-        )
+    yield lgca.classify(
+        dataset,
+        classes=CLASSES,
+        descriptions=DESCRIPTIONS,
+        methods=("clip", "wca", "lgca", "lgca_d"),
+        encoder=demo_encoder,
+        regions=SMALL,
+        ground_truth="ground_truth",
+        run_key="zs",
+        progress=False,
+    )
     dataset.delete()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from engine_helpers import plan_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from replay_world import DIM, Image, assert_same, grown, hashed, known_of, one_by_one, unit
 
 from lgca_plugin.config import RegionConfig, RegionPlan
 from lgca_plugin.dataset.replay import IMAGES_AT_ONCE, replay, replay_batches
@@ -23,89 +23,17 @@ from lgca_plugin.dataset.store import Store, geometry_of
 from lgca_plugin.dataset.store_file import FILE_NAME
 from lgca_plugin.dataset.store_rows import Kept, StoredRun
 from lgca_plugin.errors import StoreError
-from lgca_plugin.growing import EncodedImage, GrowingImage, KnownRegions
+from lgca_plugin.growing import EncodedImage, KnownRegions
 from lgca_plugin.method.boxes import sample_boxes, sample_boxes_of_images
 from lgca_plugin.method.scores import METHODS
 from lgca_plugin.regrowing import RegionBatch, regrow
 
 AMPLE = 10**9
-DIM = 7
 SMALL = RegionConfig(crops=9, lgca_crops=6, scale_min=0.2, scale_max=0.5)
 ALL = ("clip", "wca", "lgca")
-Image = tuple[str, str, KnownRegions]
 
 
 # ------------------------------------------------------------------------------------------------ images and references
-
-
-def hashed(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
-
-
-def grown(
-    name: str, size_hw: tuple[int, int], plan: RegionPlan, *, dim: int = DIM, kinds: int = 1000, spread: float = 1.0
-) -> EncodedImage[str]:
-    """An image as an encoder would leave it, whose embeddings follow from its name and the boxes.
-
-    Args:
-        name: its id
-        size_hw: its size
-        plan: which regions are encoded
-        dim: length of an embedding
-        kinds: how many different embeddings there are, so that regions tie
-        spread: how far they lie apart
-    """
-    rng = np.random.default_rng(int(hashed(name)[:12], 16))
-    common, whole = rng.normal(size=(2, dim))
-    nothing = KnownRegions(size_hw, unit(whole), np.zeros((0, 4), np.int32), np.zeros((0, dim), np.float32))
-    image = GrowingImage(hashed(name), plan, known=nothing)
-    while True:
-        for box in image.missing():
-            kind = int(hashlib.sha256(f"{name} {box}".encode()).hexdigest(), 16) % kinds
-            own = np.random.default_rng([kind, int(hashed(name)[:8], 16)]).normal(size=dim)
-            image.embeddings[box] = unit(common + spread * own)
-        if not image.grow():
-            break
-    finished = image.finished(name)
-    assert isinstance(finished, EncodedImage)
-    return finished
-
-
-def known_of(image: EncodedImage[str]) -> KnownRegions:
-    which = image.distinct()
-    return KnownRegions(
-        image.image_size_hw, image.whole, image.boxes[which].astype(np.int32), image.regions[which].copy()
-    )
-
-
-def one_by_one(images: list[Image], plan: RegionPlan) -> list[EncodedImage[str]]:
-    """What comes out of images that are grown again each on its own, without those that lack something."""
-    found = []
-    for id_, content_hash, known in images:
-        image = GrowingImage(content_hash, plan, known=known)
-        finished = image.finished(id_) if image.replay() else None
-        if isinstance(finished, EncodedImage):
-            found.append(finished)
-    return found
-
-
-def assert_same(found: list[EncodedImage[str]], expected: list[EncodedImage[str]]) -> None:
-    """Equal to the last bit, types and all."""
-    assert [one.id for one in found] == [one.id for one in expected]
-    for one, other in zip(found, expected, strict=True):
-        assert (one.content_hash, one.image_size_hw, one.encodes) == (
-            other.content_hash,
-            other.image_size_hw,
-            other.encodes,
-        )
-        for name in ("boxes", "step", "chain", "regions", "whole", "fresh"):
-            ours, theirs = getattr(one, name), getattr(other, name)
-            assert ours.dtype == theirs.dtype, name
-            np.testing.assert_array_equal(ours, theirs, err_msg=f"{one.id}: {name}")
 
 
 def images_of(batch: RegionBatch | None) -> list[EncodedImage[str]]:

@@ -1,10 +1,12 @@
 """Rescoring: the same answers as a full new run, and no image encoded."""
 
+import copy
 from dataclasses import replace
 
 import fiftyone as fo
 import numpy as np
 import pytest
+import torch
 from engine_helpers import Counting
 from untouched import untouched
 
@@ -16,6 +18,8 @@ from lgca_plugin.dataset.rescore import INCOMPLETE, iter_rescore
 from lgca_plugin.dataset.rescore_plan import Changes, known_texts
 from lgca_plugin.dataset.store import Store
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.model.checkpoints import load_demo
+from lgca_plugin.model.encoder import OpenClipEncoder
 
 ALL = ("clip", "wca", "lgca", "lgca_d", "clip_d")
 SMALL = lgca.RegionConfig(crops=14)  # 14 crops, of which 8 start chains: 8 + 4 + 2
@@ -328,9 +332,16 @@ def test_rescore__an_emptied_store_is_said_in_one_sentence(run, monkeypatch, tmp
     assert run.dataset.values("zs_lgca.label")[0]
 
 
-def test_rescore__another_encoder_is_refused(run, random_vit):
+def test_rescore__another_encoder_is_refused(run):
+    """Even one of the same name, whose weights are slightly different."""
+    model, tokenizer, vocabulary = load_demo()
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in model.visual.parameters():
+            parameter.mul_(1.001)
+    other_encoder = OpenClipEncoder(model, tokenizer, name="demo", device="cpu", vocabulary=vocabulary)
     with pytest.raises(lgca.ConfigError, match="the encoder is not the one that run 'zs' was made with"):
-        run.rescore(classes=FEWER, encoder=random_vit, progress=False)
+        run.rescore(classes=FEWER, encoder=other_encoder, progress=False)
 
 
 def test_rescore__loads_no_model_where_all_texts_are_known(run, monkeypatch):

@@ -11,7 +11,7 @@ from lgca_plugin.demo.dataset import draw_images
 
 pytestmark = pytest.mark.app
 
-PAGE_HEIGHT = 1400
+PAGE_SIZE = 1600, 1400
 
 LABEL = "Rescore a zero-shot run"
 SMALL = lgca.RegionConfig(crops=14)
@@ -135,6 +135,7 @@ def test_rescore__with_changed_settings_as_a_new_run(app, run):
     page.locator("[data-cy=looker]").first.locator("[data-cy=tag-birds_2_wca]").wait_for()
 
 
+@pytest.mark.thorough
 def test_rescore__with_suggested_settings(app, run):
     page, dataset = app.page, run.dataset
     chosen = run.sweep("truth", max_samples=1000, progress=False).chosen

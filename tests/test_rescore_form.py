@@ -10,18 +10,12 @@ from untouched import untouched
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 
-
-@pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, module_store):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
-    return module_store
+pytestmark = pytest.mark.usefixtures("module_store")
 
 
 @pytest.fixture(scope="module")
-def module_run(demo_images, demo_encoder, module_store):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(module_store))
-        made = classified(add_birds(fo.Dataset(), demo_images), demo_encoder)
+def module_run(demo_images, demo_encoder):
+    made = classified(add_birds(fo.Dataset(), demo_images), demo_encoder)
     yield made
     made.dataset.delete()
 

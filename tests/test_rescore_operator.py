@@ -27,11 +27,7 @@ from rescore_world import (
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 
-
-@pytest.fixture(autouse=True)
-def fresh_store(monkeypatch, module_store):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(module_store))
-    return module_store
+pytestmark = pytest.mark.usefixtures("module_store")
 
 
 @pytest.fixture

@@ -348,7 +348,7 @@ def test_copy__lets_go_of_the_image_that_a_sample_held_before(store: Store, fold
 
 # ------------------------------------------------------------------------------------------------- a limit in size
 
-EMPTY = 16 * PAGE_BYTES
+EMPTY = 17 * PAGE_BYTES
 """What a store takes with hardly anything in it."""
 IMAGE = PAGE_BYTES
 """What an image takes with its regions, about: their blob fills most of a page."""

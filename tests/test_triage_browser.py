@@ -11,7 +11,7 @@ from lgca_plugin.demo.dataset import draw_images
 
 pytestmark = pytest.mark.app
 
-PAGE_HEIGHT = 1200
+PAGE_SIZE = 1600, 1200
 
 LABEL = "Triage a zero-shot run"
 SMALL = lgca.RegionConfig(crops=14)

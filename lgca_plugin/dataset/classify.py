@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..batches import EngineStats
-from ..config import DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
+from ..config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
 from ..engine import encode_images
 from ..errors import ImageError
 from ..growing import FailedImage
@@ -65,6 +65,7 @@ def classify(
     logits: bool = False,
     shown_chains: int = DEFAULT_SHOWN_CHAINS,
     store_regions: bool = True,
+    budget: str = DEFAULT_BUDGET,
 ) -> Run:
     """Classifies image samples zero-shot with several methods and writes the results onto them.
 
@@ -94,7 +95,11 @@ def classify(
         shown_chains: how many chains of each image are written as boxes
         store_regions: keep the embeddings of all regions on disk (float32: 178 KB an image at the defaults with a
             ViT-B), for evidence, for rescoring with other weights, and so that a later run on the same images encodes
-            nothing; one vector an image and method is kept in any case
+            nothing; one vector an image and method is kept in any case, and so is what a triage of this run wants to
+            know of the regions
+        budget: ``"full"``: all crops of every image; ``"adaptive"``: an image stops as soon as its labels are safe,
+            which means that the rest of the crops would change that of any method, but for the controls, with a
+            probability of 0.5% at most; :mod:`lgca_plugin.method.stopping` derives the rule
 
     Returns:
         the run, with counts and timings in ``run.summary()``
@@ -122,6 +127,7 @@ def classify(
         logits=logits,
         shown_chains=shown_chains,
         store_regions=store_regions,
+        budget=budget,
     )
     return drive(steps, progress, unit="images")
 
@@ -144,6 +150,7 @@ def iter_classify(
     logits: bool = False,
     shown_chains: int = DEFAULT_SHOWN_CHAINS,
     store_regions: bool = True,
+    budget: str = DEFAULT_BUDGET,
 ) -> Generator[Progress, None, Run]:
     """Does what :func:`classify` does, as a generator that yields :class:`Progress` and returns the run.
 
@@ -158,6 +165,7 @@ def iter_classify(
         ground_truth=ground_truth,
         batch_size=batch_size,
         overwrite=overwrite,
+        budget=budget,
     )
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
     plan = prepare(
@@ -196,6 +204,7 @@ def _execute(
                 batch_size=batch_size,
                 stats=stats,
                 recall=keeper.recall,
+                judge=plan.predictor.judge,
             )
             with closing(outcomes):  # its threads ask the store, which is closed after them
                 reported = 0
@@ -248,9 +257,10 @@ def open_run(plan: Prepared) -> tuple[Run, str | None]:
     made_before = kept.pop("made", {})
     replaced = forget_run(dataset, request.run_key, keep=kept.get("triage_fields", ())) if request.replaces else None
     run = request.run or register_run(dataset, request.run_key, plan.config, kept)
-    f.declare_fields(dataset, request.run_key, request.methods)
+    adaptive = request.region_plan.adaptive
+    f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
     if "made" not in run.results:
-        made = f.arrange_app(dataset, request.run_key, request.methods)
+        made = f.arrange_app(dataset, request.run_key, request.methods, adaptive=adaptive)
         run.results["made"] = {name: done or bool(made_before.get(name)) for name, done in made.items()}
     run.results["status"] = RUNNING
     run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from .decisions import Places
-from .documents import stamp
+from .label_copy import copy_in_background, copy_labels
 from .runs import list_runs, stored_fields
 from .triage_fields import COMPUTED, DECISION, triage_field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import fiftyone as fo
 
     from .run import Run
+
+LARGE = 10_000
+"""From so many samples on, copying takes longer than a curator should wait for."""
 
 _INFO = "lgca"  # key of a field's info, where what is ours is marked
 
@@ -79,14 +82,19 @@ def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_t
         raise ConfigError(f"corrected_field {name!r} exists and is a {kind}, not a Classification; name another")
 
 
-def make_corrected_field(dataset: fo.Dataset, places: Places) -> None:
+def make_corrected_field(dataset: fo.Dataset, places: Places, first: Sequence[str] | None = None) -> None:
     """Declares the field of corrected labels where it is missing, and fills it with the given ones.
 
     A field that the user has made is taken as it is. A copy that was broken off is finished: labels that are there
     already are left.
+
+    Args:
+        dataset: the dataset
+        places: where decisions are kept
+        first: ids of samples whose labels are copied now; where there are many others, these are copied in a thread.
+            None waits for all
     """
     import fiftyone as fo
-    from pymongo import UpdateMany
 
     name, source = places.corrected, places.ground_truth
     field = dataset.get_field(name)
@@ -99,18 +107,27 @@ def make_corrected_field(dataset: fo.Dataset, places: Places) -> None:
         )
         dataset._merge_sample_field_schema({name: new})  # noqa: SLF001
         field = dataset.get_field(name)
-    info: dict[str, Any] = dict(field.info or {})
-    made = info.get(_INFO)
+    made = dict(field.info or {}).get(_INFO)
     if source is None or not made or made.get("complete") or made.get("copy_of") != source:
         return
-    now = stamp()
-    copy: list[dict[str, Any]] = [{"$set": {name: f"${source}", "last_modified_at": now}}]
-    dataset._bulk_write([UpdateMany({name: None, source: {"$ne": None}}, copy)])  # noqa: SLF001
     parts: dict[str, fo.Field] = {
         f"{name}.{path.removeprefix(f'{source}.')}": part.copy()
         for path, part in dataset.get_field_schema(flat=True).items()
         if path.startswith(f"{source}.")
     }
     dataset._merge_sample_field_schema(parts)  # noqa: SLF001
-    field.info = {**info, _INFO: {**made, "complete": True}}
-    field.save()
+    if first is None or dataset._sample_collection.estimated_document_count() < LARGE:  # noqa: SLF001
+        copy_labels(dataset, name, source)
+        _mark_complete(dataset, name)
+    else:
+        copy_labels(dataset, name, source, first)
+        copy_in_background(dataset, name, source, lambda: _mark_complete(dataset, name))
+
+
+def _mark_complete(dataset: fo.Dataset, name: str) -> None:
+    """Notes that a copy is whole; labels that are missing from then on have been removed by somebody."""
+    field = dataset.get_field(name)
+    if field is not None:
+        info: dict[str, Any] = dict(field.info or {})
+        field.info = {**info, _INFO: {**info.get(_INFO, {}), "complete": True}}
+        field.save()

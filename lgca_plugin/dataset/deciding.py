@@ -69,6 +69,7 @@ def decide(
     note: str | None,
     by: str | None,
     allow_new_class: bool,
+    wait: bool,
 ) -> Decided:
     """Decides about samples; see :meth:`lgca_plugin.dataset.queue.Triage.decide`."""
     from pymongo import UpdateMany
@@ -85,7 +86,7 @@ def decide(
 
     declare_decisions(dataset, run.key)
     if places.ground_truth is not None or decision is Decision.ACCEPTED:
-        make_corrected_field(dataset, places)
+        make_corrected_field(dataset, places, None if wait else list(found))
     still = {f"{places.suggestion}.label": {"$gt": ""}} if suggested else {}
     stages = decide_update(places, act, decision, label)
     write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(found))], found)

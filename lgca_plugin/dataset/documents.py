@@ -7,7 +7,7 @@ classes would store them (a test compares the two), and a sample is written whol
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ Document = dict[str, Any]
 
 UPDATES_A_CONNECTION = 250
 """MongoDB works off a connection's updates one by one; so many are worth another connection, and so another core."""
+
+
+SLACK = timedelta(seconds=10)
+"""A stamp is made earlier than it is written, by a clock that may be a little behind: what is stamped so shortly before
+something was read may not have been there yet."""
 
 
 def stamp() -> datetime:

@@ -12,6 +12,7 @@ from ..evaluation import Evaluation, MethodScore
 from ..method.paired import compare, macro_recall, wilson_interval
 from .classify import Progress
 from .fields import error_field, join_group, method_field
+from .label_copy import wait_for_copy
 from .progress import drive
 from .results import check_current
 from .runs import record, refresh
@@ -79,6 +80,7 @@ def check_evaluate(
         raise ConfigError(f"confidence is a share between 0 and 1, such as 0.95; got {confidence!r}")
     target = Target.whole(run.dataset)
     field = _check_ground_truth(run, target, ground_truth)
+    wait_for_copy(run.dataset, field)
     names = _check_methods(run, methods)
     _check_keys(run, names)
     view, samples, excluded = find_samples(run, field, names)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..config import RegionPlan
 from ..errors import ConfigError
 from ..method.account import Evidence
 from ..method.boxes import relative_boxes
@@ -33,16 +33,18 @@ _lock = threading.Lock()
 
 def evidence(run: Run, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
     """Gives what :meth:`lgca_plugin.Run.evidence` says."""
-    config = run.config
-    plan = RegionPlan.of(config.methods, config.regions)
+    plan = run.config.region_plan
     with Store() as store:
         stored = stored_run(store, run)
-        question = _question(store, stored, run, plan, encoder)
+        question = _question(store, stored, run, encoder)
         images = next((images for images, _ in replay(store, stored, [sample_id], plan)), [])
     if not images:
         raise ConfigError(_why_missing(run, sample_id))
     (image,) = images
-    explained = explained_method(config.methods)
+    explained = explained_method(run.config.methods)
+    own = plan.at(image.rung)
+    if (own.n_crops, own.n_chains) != (question.n_crops, question.n_chains):
+        question = replace(question, n_crops=own.n_crops, n_chains=own.n_chains)
     return Evidence(
         sample_id=sample_id,
         run_key=run.key,
@@ -59,8 +61,8 @@ def forget_questions() -> None:
         _questions.clear()
 
 
-def _question(store: Store, stored: StoredRun, run: Run, plan: RegionPlan, encoder: Encoder | None) -> Question:
-    """Gives the run's class vectors, from memory where they were asked for before.
+def _question(store: Store, stored: StoredRun, run: Run, encoder: Encoder | None) -> Question:
+    """Gives the run's class vectors, and what its full budget is, from memory where they were asked for before.
 
     They are kept by the run's token and its config, so that any copy of the run finds them and no other run does: a
     panel that loads the run again for each sample does not compute them again.
@@ -72,6 +74,7 @@ def _question(store: Store, stored: StoredRun, run: Run, plan: RegionPlan, encod
         if known is not None:
             _questions.move_to_end(key)
             return known
+    plan = run.config.region_plan
     vectors = changed_texts(run, run.config.classes, None).by_method(texts, run.config.methods)
     question = Question(
         methods={method.name: method for method in run.config.methods},

@@ -22,7 +22,7 @@ _REGION_ATTRIBUTES = {
     "contribution": "FloatField",
     "misleading": "BooleanField",
 }
-RESERVED_NAMES = ("regions", "error", *COMPUTED, DECISION)
+RESERVED_NAMES = ("regions", "encodes", "error", *COMPUTED, DECISION)
 """What a run's fields other than predictions are called, so no method may be."""
 
 _GOLDEN_ANGLE = 0.618033988749895
@@ -39,17 +39,23 @@ def regions_field(run_key: str) -> str:
     return f"{run_key}_regions"
 
 
+def encodes_field(run_key: str) -> str:
+    """Names the field of how many encodes an image took under an adaptive budget."""
+    return f"{run_key}_encodes"
+
+
 def error_field(run_key: str) -> str:
     """Names the field that says why a sample has no result."""
     return f"{run_key}_error"
 
 
-def run_fields(run_key: str, methods: Sequence[Method]) -> list[str]:
+def run_fields(run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> list[str]:
     """Lists the fields of a run, in the order in which the App shows them.
 
     Args:
         run_key: the run's key
         methods: the run's presets
+        adaptive: whether its images may stop early, as in all that follow
 
     Returns:
         the field names; without a method that looks at regions there is no regions field
@@ -57,10 +63,14 @@ def run_fields(run_key: str, methods: Sequence[Method]) -> list[str]:
     names = [method_field(run_key, method.name) for method in methods]
     if explained_method(methods) is not None:
         names.append(regions_field(run_key))
+    if adaptive:
+        names.append(encodes_field(run_key))
     return [*names, error_field(run_key)]
 
 
-def taken_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method], own: Sequence[str]) -> list[str]:
+def taken_fields(
+    dataset: fo.Dataset, run_key: str, methods: Sequence[Method], own: Sequence[str], *, adaptive: bool = False
+) -> list[str]:
     """Lists the fields that a run would write to and that exist already, without belonging to the run it replaces.
 
     Args:
@@ -68,32 +78,42 @@ def taken_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method], o
         run_key: the run's key
         methods: the run's presets
         own: fields of the run that exists under the key
+        adaptive: whether its images may stop early
     """
     schema = dataset.get_field_schema()
-    return [field for field in run_fields(run_key, methods) if field in schema and field not in own]
+    wanted = run_fields(run_key, methods, adaptive=adaptive)
+    return [field for field in wanted if field in schema and field not in own]
 
 
-def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) -> None:
+def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> None:
     """Declares a run's fields before anything is encoded; fields that exist already are left as they are."""
     import fiftyone as fo
 
-    labels: dict[str, fo.Field] = {}
-    parts: dict[str, fo.Field] = {}
+    # All in one schema, with what is in the labels: for every schema FiftyOne reads and writes the whole record anew.
+    schema: dict[str, fo.Field] = {}
     for method in methods:
-        path = method_field(run_key, method.name)
-        labels[path] = fo.EmbeddedDocumentField(fo.Classification)
-        parts[f"{path}.margin"] = fo.FloatField()
+        margin = _named("margin", fo.FloatField())
+        schema[method_field(run_key, method.name)] = fo.EmbeddedDocumentField(fo.Classification, fields=[margin])
     path = regions_field(run_key)
     if path in run_fields(run_key, methods):
-        labels[path] = fo.EmbeddedDocumentField(fo.Detections)
-        for name, kind in _REGION_ATTRIBUTES.items():
-            parts[f"{path}.detections.{name}"] = getattr(fo, kind)()
-    labels[error_field(run_key)] = fo.StringField()
-    for schema in (labels, parts):  # add_sample_field reloads the dataset for every field: a second for a run
-        dataset._merge_sample_field_schema(schema)  # noqa: SLF001
+        attributes = [_named(name, getattr(fo, kind)()) for name, kind in _REGION_ATTRIBUTES.items()]
+        boxes = fo.ListField(fo.EmbeddedDocumentField(fo.Detection, fields=attributes))
+        schema[path] = fo.EmbeddedDocumentField(fo.Detections, fields=[_named("detections", boxes)])
+    if adaptive:
+        schema[encodes_field(run_key)] = fo.IntField()
+    schema[error_field(run_key)] = fo.StringField()
+    dataset._merge_sample_field_schema(schema)  # noqa: SLF001 (add_sample_field takes one field at a time)
 
 
-def arrange_app(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) -> dict[str, bool]:
+def _named(name: str, field: fo.Field) -> fo.Field:
+    """Names a field of a document, as FiftyOne does with those that it finds there."""
+    field.name = field.db_field = name
+    return field
+
+
+def arrange_app(
+    dataset: fo.Dataset, run_key: str, methods: Sequence[Method], *, adaptive: bool = False
+) -> dict[str, bool]:
     """Groups a new run's fields in the App's sidebar, and colors labels by value and boxes by chain.
 
     What the user has arranged is kept: the fields join a sidebar group of the run's name where there is one, and to a
@@ -103,6 +123,7 @@ def arrange_app(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) ->
         dataset: the dataset
         run_key: the run's key
         methods: the run's presets
+        adaptive: whether its images may stop early
 
     Returns:
         what was made here (``groups``, ``group``, ``scheme``), for :func:`forget_fields` to take back
@@ -110,7 +131,7 @@ def arrange_app(dataset: fo.Dataset, run_key: str, methods: Sequence[Method]) ->
     import fiftyone as fo
 
     config = dataset.app_config
-    paths = run_fields(run_key, methods)
+    paths = run_fields(run_key, methods, adaptive=adaptive)
     made = {"groups": not config.sidebar_groups, "group": False, "scheme": False}
     groups = config.sidebar_groups or fo.DatasetAppConfig.default_sidebar_groups(dataset)
     for group in groups:

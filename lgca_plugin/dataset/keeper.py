@@ -106,9 +106,12 @@ class Keeper:
         if self._entry is None or not images:
             return
         store, run = self._entry
-        kept = [Kept(image, prediction.vectors) for image, prediction in zip(images, predictions, strict=True)]
+        kept = [
+            Kept(image, prediction.vectors, prediction.finding)
+            for image, prediction in zip(images, predictions, strict=True)
+        ]
         try:
-            fits = store.keep(run, kept, with_regions=self._with_regions)
+            fits = store.keep(run, kept, with_regions=self._with_regions, question=self._plan.predictor.question)
         except StoreError as error:
             self._give_up(error)
             return

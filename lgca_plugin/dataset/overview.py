@@ -17,13 +17,13 @@ from ..evaluation import Evaluation, MethodScore
 from ..kept import Kept
 from ..method.crossing import PATTERNS, agreement, choose_points, class_flow, pair_agreements
 from ..method.paired import compare, macro_recall, wilson_interval
+from ..method.roles import compared_methods
 from ..method.telling import method_name
 from .evaluate import eval_key
 from .fields import method_field
 from .overview_memory import table_of
 from .overview_read import read_ids, read_values
 from .overview_table import NONE, Table
-from .triage_plan import compared_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -272,7 +272,7 @@ def _roles(run: Run, table: Table) -> tuple[tuple[str, ...], bool]:
     if len(names) == 3 and set(names) <= set(table.answers):
         return names, True
     try:
-        names = tuple(method.name for method in compared_methods(run))
+        names = tuple(method.name for method in compared_methods(run.config.methods, run_key=run.key))
     except ConfigError:
         names = ()
     if len(names) != 3 or not set(names) <= set(table.answers):

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .label_copy import wait_for_copy
 from .overview_read import read_stamp
 from .overview_table import brought_up_to_date, read_table, wanted_of, with_given
 
@@ -37,6 +38,8 @@ def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str
         changed: ids of samples that are known to have changed, whatever their stamps say
         again: read everything again
     """
+    if ground_truth:
+        wait_for_copy(run.dataset, ground_truth)
     schema = run.dataset.get_field_schema()
     wanted = wanted_of(run, schema)
     key = _key(run, wanted)
@@ -60,6 +63,13 @@ def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str
             while len(_tables) > MOST_TABLES:
                 _reading.pop(_tables.popitem(last=False)[0], None)
     return table
+
+
+def is_in_memory(run: Run) -> bool:
+    """Tells whether the run's table has been read, so that what has changed since is all that would be."""
+    key = _key(run, wanted_of(run, run.dataset.get_field_schema()))
+    with _lock:
+        return key in _tables
 
 
 def forget_tables() -> None:

@@ -7,12 +7,12 @@ carry regions, which are most of their size: only single values are ever asked f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .decisions import Decision
+from .documents import SLACK
 from .fields import error_field, method_field
 from .overview_read import Columns, Wanted, read_column, read_columns
 from .triage_fields import CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 DECISIONS = tuple(decision.value for decision in Decision)
 NONE = -1
-SLACK = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..config import RegionPlan
 from ..errors import ConfigError
 from ..figures import description_votes, description_weights
 from ..method.scores import METHODS, class_scores
@@ -111,7 +110,7 @@ def _text_scale(run: Run) -> float:
 
 
 def _shown_methods(run: Run, names: Sequence[str] | None) -> list[Method]:
-    plan = RegionPlan.of(run.config.methods, run.config.regions)
+    plan = run.config.region_plan
     drawable = {method.name: method for method in run.config.methods if signature(method, plan) is not None}
     if names is None:
         names = [name for name in ("clip", "lgca") if name in drawable] or list(drawable)[:2]
@@ -130,7 +129,7 @@ def _vectors(store: Store, run: Run, sample_id: str, methods: Sequence[Method]) 
     found = store.vectors_of(stored, sample_id)
     if found is None:
         raise ConfigError(f"sample {sample_id!r} has no image vectors of run {run.key!r} in the store of embeddings")
-    plan = RegionPlan.of(run.config.methods, run.config.regions)
+    plan = run.config.region_plan
     rows = {name: row for row, name in enumerate(stored.signatures)}
     return {method.name: found[rows[signature(method, plan) or ""]] for method in methods}
 

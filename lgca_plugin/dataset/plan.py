@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..config import (
+    DEFAULT_BUDGET,
     DEFAULT_METHODS,
     DEFAULT_RUN_KEY,
     DEFAULT_SHOWN_CHAINS,
     RegionConfig,
     RegionPlan,
     RunConfig,
+    check_budget,
     check_classes,
     check_methods,
     check_run_key,
@@ -48,6 +50,7 @@ class Request:
         ground_truth: label field, if any
         run: the run that exists under the key and is gone on with, if any
         replaces: whether a run exists under the key and is replaced; ``run`` is None then
+        budget: whether every image takes all crops, or stops when its labels are safe
     """
 
     target: Target
@@ -58,11 +61,12 @@ class Request:
     ground_truth: str | None
     run: Run | None
     replaces: bool
+    budget: str = DEFAULT_BUDGET
 
     @property
     def region_plan(self) -> RegionPlan:
         """The regions that the methods need."""
-        return RegionPlan.of(self.methods, self.regions)
+        return RegionPlan.of(self.methods, self.regions, self.budget)
 
     def resolved_classes(self) -> tuple[str, ...]:
         """Gives the classes, read from ``ground_truth`` where none were passed."""
@@ -126,6 +130,7 @@ def check_request(
     ground_truth: str | None = None,
     batch_size: int | None = None,
     overwrite: bool = False,
+    budget: str = DEFAULT_BUDGET,
 ) -> Request:
     """Checks a call as far as that needs neither a model nor a look at every sample.
 
@@ -138,6 +143,7 @@ def check_request(
         ground_truth: label field
         batch_size: crops in one call of the encoder
         overwrite: whether a run under the key is replaced
+        budget: ``"full"`` or ``"adaptive"``
 
     Returns:
         the checked call
@@ -146,6 +152,7 @@ def check_request(
         ConfigError: if an argument is wrong; the message names it and says what to do
     """
     check_run_key(run_key)
+    check_budget(budget)
     default_limit()  # of the store: a setting that makes no sense is said now, and not in the middle
     presets = check_methods(methods)
     names = None if classes is None else check_classes(classes)
@@ -158,10 +165,10 @@ def check_request(
         target.check_label_field(ground_truth)
     replaced = overwrite and run_key in list_runs(target.dataset)
     run = None if replaced else existing_run(target.dataset, run_key)
+    request = Request(target, run_key, names, presets, regions or RegionConfig(), ground_truth, run, replaced, budget)
     if run is None:
         own = stored_fields(target.dataset, run_key) if replaced else []
-        check_fields_are_free(target, run_key, presets, own)
-    request = Request(target, run_key, names, presets, regions or RegionConfig(), ground_truth, run, replaced)
+        check_fields_are_free(request, own)
     check_step_weights(request)
     return request
 
@@ -215,6 +222,7 @@ def prepare(
         ground_truth=request.ground_truth,
         logits=logits,
         shown_chains=shown_chains,
+        budget=request.budget,
     )
     _check_same_config(request, config)
     sample_ids, todo = _find_work(request)
@@ -244,12 +252,13 @@ def check_shown_chains(shown_chains: int) -> None:
         raise ConfigError(f"shown_chains must be a whole number of at least 0, got {shown_chains!r}")
 
 
-def check_fields_are_free(target: Target, run_key: str, methods: Sequence[Method], own: Sequence[str]) -> None:
+def check_fields_are_free(request: Request, own: Sequence[str]) -> None:
     """Raises ConfigError if a run would write to a field that is not among its ``own``; also if it can't be named."""
-    for method in methods:
+    for method in request.methods:
         if method.name in RESERVED_NAMES:
             raise ConfigError(f"a method can't be called {method.name!r}: a field of every run is; choose another name")
-    taken = taken_fields(target.dataset, run_key, methods, own)
+    run_key, adaptive = request.run_key, request.region_plan.adaptive
+    taken = taken_fields(request.target.dataset, run_key, request.methods, own, adaptive=adaptive)
     if taken:
         raise ConfigError(
             f"field {taken[0]!r} exists already and belongs to no run called {run_key!r}; choose another run_key"
@@ -296,7 +305,8 @@ def finished_samples(request: Request, ids: Sequence[str]) -> set[str]:
     Returns:
         the ids among them that need no encoding any more
     """
-    fields = [name for name in run_fields(request.run_key, request.methods) if name != error_field(request.run_key)]
+    wanted = run_fields(request.run_key, request.methods, adaptive=request.region_plan.adaptive)
+    fields = [name for name in wanted if name != error_field(request.run_key)]
     schema = request.target.dataset.get_field_schema()
     if not all(field in schema for field in fields):  # killed between registering the run and declaring its fields
         return set()

@@ -95,6 +95,7 @@ class Triage:
         note: str | None = None,
         by: str | None = None,
         allow_new_class: bool = False,
+        wait: bool = True,
     ) -> Decided:
         """Decides about samples; what was decided about them before is replaced, and stays in their history.
 
@@ -109,6 +110,8 @@ class Triage:
             note: anything worth knowing later
             by: who decides; None takes the login name
             allow_new_class: accept a label that is no class of the run
+            wait: the first decision fills the field of corrected labels with the given ones, of 100,000 samples in some
+                seconds; False returns before that, and has the labels of the others copied in a thread
 
         Returns:
             the action, for :meth:`undo`, and counts
@@ -126,6 +129,7 @@ class Triage:
             note=note,
             by=by,
             allow_new_class=allow_new_class,
+            wait=wait,
         )
 
     def undo(

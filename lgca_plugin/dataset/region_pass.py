@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +27,7 @@ class RegionPass:
     """What is looked for.
 
     Attributes:
-        finder: finds it in a batch
+        finder: finds it in a batch; under an adaptive budget, with the numbers of crops of each batch
         plan: which regions the run has encoded
         others: methods whose image vectors are wanted
     """
@@ -67,7 +67,7 @@ class Seen:
             vectors={method.name: np.full((m, dim), np.nan, np.float32) for method in what.others},
         )
 
-    def put(self, rows: slice, part: Seen) -> None:
+    def put(self, rows: slice | NDArray[np.int64], part: Seen) -> None:
         """Takes over what was found of some of the samples."""
         self.there[rows], self.case_size[rows] = part.there, part.case_size
         self.proven[rows], self.stability[rows] = part.proven, part.stability
@@ -110,12 +110,14 @@ def look_at(
         for batch, incomplete in batches:
             if batch is not None:
                 rows = np.array([row_of[id_] for id_ in batch.ids])
-                found = what.finder.find(batch, crops_label=crops_label[rows], chains_label=chains_label[rows])
+                plan = what.plan.at(batch.rung)
+                finder = replace(what.finder, n_crops=plan.n_crops, n_chains=plan.n_chains)
+                found = finder.find(batch, crops_label=crops_label[rows], chains_label=chains_label[rows])
                 seen.there[rows] = True
                 seen.case_size[rows], seen.proven[rows] = found.case_size, found.proven
                 seen.stability[rows] = found.stability
                 for method in what.others:
-                    seen.vectors[method.name][rows] = what.finder.vectors(method, batch)
+                    seen.vectors[method.name][rows] = finder.vectors(method, batch)
             done += len(incomplete) + (0 if batch is None else len(batch))
             yield done
     return seen

@@ -183,7 +183,7 @@ def _write_job(
         "crops": finder.crops.name,
         "chains": finder.chains.name,
         "others": [method.name for method in what.others],
-        "plan": {"n_crops": plan.n_crops, "n_chains": plan.n_chains, "steps": plan.steps},
+        "plan": {name: getattr(plan, name) for name in ("n_crops", "n_chains", "steps", "budget")},
         "regions": asdict(plan.regions),
         "logit_scale": finder.logit_scale,
     }

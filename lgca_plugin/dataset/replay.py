@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -54,6 +54,8 @@ def replay_batches(
 ) -> Generator[tuple[RegionBatch | None, list[str]], None, None]:
     """Goes through the expansion steps again on the stored embeddings, many images at a time.
 
+    The images of a batch have as many regions: those of an adaptive budget come rung by rung.
+
     Batches are read and checked in a second thread while the caller works on those before them. The caller may write
     to the store in between; if it stops early, the generator has to be closed, as happens when nothing refers to it any
     more, before the store is.
@@ -71,13 +73,31 @@ def replay_batches(
         whose embeddings are not all there
     """
 
-    def read(ids: Sequence[str]) -> tuple[RegionBatch | None, list[str]]:
-        batch = regrow(list(store.known_regions(stored, ids)), plan)
+    def read(part: tuple[Sequence[str], int]) -> tuple[RegionBatch | None, list[str]]:
+        ids, rung = part
+        batch = regrow(list(store.known_regions(stored, ids)), plan, rung)
         complete = set() if batch is None else set(batch.ids)
         return batch, [id_ for id_ in ids if id_ not in complete]
 
-    parts = [sample_ids[start : start + at_once] for start in range(0, len(sample_ids), at_once)]
+    parts = [
+        (ids[start : start + at_once], rung)
+        for rung, ids in _by_rung(store, stored, sample_ids, plan)
+        for start in range(0, len(ids), at_once)
+    ]
     yield from _made_ahead(read, parts) if ahead else map(read, parts)
+
+
+def _by_rung(
+    store: Store, stored: StoredRun, sample_ids: Sequence[str], plan: RegionPlan
+) -> list[tuple[int, Sequence[str]]]:
+    """Sorts samples by the rung of the plan that they have ended on."""
+    if not plan.adaptive:
+        return [(0, sample_ids)]
+    rungs = store.rungs(stored, sample_ids)
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for id_ in sample_ids:
+        found[rungs.get(id_, 0)].append(id_)
+    return sorted(found.items())
 
 
 def _made_ahead(make: Callable[[Part], Made], parts: Sequence[Part]) -> Generator[Made, None, None]:

@@ -55,6 +55,7 @@ class _Rescoring:
         self._passes = bool(plan.from_vectors) + bool(plan.from_regions or plan.boxes)
         self._missing = set(plan.ids)
         check_current(plan.source)
+        self._taken = self._encodes()  # before the source is replaced, where it is
         self._run, replaced = open_run(plan.prepared)
         self._run.results["rescored_from"] = plan.source.key
         self._run.results["texts_of_former_classes"] = {
@@ -62,6 +63,14 @@ class _Rescoring:
         }
         record_own(self._run)
         self._stored = self._open_entry(replaced)
+
+    def _encodes(self) -> dict[str, int]:
+        """Sample id to how many encodes its image took, where the budget is adaptive, then and now."""
+        source = self._plan.source
+        if not (source.config.region_plan.adaptive and self._plan.prepared.config.region_plan.adaptive):
+            return {}
+        ids, encodes = source.dataset.values(["id", f.encodes_field(source.key)])
+        return {id_: taken for id_, taken in zip(ids, encodes, strict=True) if taken is not None}
 
     def _open_entry(self, replaced: str | None) -> StoredRun:
         source = self._plan.stored
@@ -107,6 +116,8 @@ class _Rescoring:
         before = len(self._plan.ids) * (what == "regions" and self._passes == 2)
         done = 0
         for batch in values:
+            for id_ in batch.keys() & self._taken.keys():
+                batch[id_][f.encodes_field(self._run.key)] = self._taken[id_]
             check_current(self._run)
             write_fields(self._run.dataset, batch)
             if not before:  # boxes alone, in the second pass, make no prediction
@@ -166,7 +177,7 @@ class _Rescoring:
         record_outcome(
             self._run,
             prepared,
-            {},
+            {"stopped_after": source.results.get("stopped_after", {})},
             EngineStats(images=images, recalled=images),
             seconds,
             status=status,

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from .store_rows import StoredRun
 
 
+ADAPTED = (
+    "the budget is adaptive: each image keeps the crops that its labels took before the change, which may be too few "
+    "now; lgca.classify asks anew, and encodes only what is missing"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Changes:
     """What is to be other than in the run; None, or nothing, leaves a setting as it is.
@@ -101,8 +107,10 @@ def check_rescore(run: Run, changes: Changes, *, run_key: str | None, overwrite:
     replaces = key == run.key or (overwrite and key in list_runs(run.dataset))
     if not replaces and existing_run(run.dataset, key) is not None:
         raise ConfigError(f"run {key!r} exists: pass overwrite=True to replace it, or another run_key to keep both")
-    check_fields_are_free(target, key, methods, stored_fields(run.dataset, key) if replaces else [])
-    request = Request(target, key, classes, methods, regions, run.config.ground_truth, None, replaces)
+    request = Request(
+        target, key, classes, methods, regions, run.config.ground_truth, None, replaces, run.config.budget
+    )
+    check_fields_are_free(request, stored_fields(run.dataset, key) if replaces else [])
     check_step_weights(request)
     return request
 
@@ -153,7 +161,7 @@ def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method
 
 def check_was_encoded(run: Run, methods: Sequence[Method], regions: RegionConfig) -> None:
     """Raises ConfigError if methods need regions that a run has not encoded."""
-    had = RegionPlan.of(run.config.methods, run.config.regions)
+    had = run.config.region_plan
     needed = RegionPlan.of(tuple(methods), regions)
     sampled = max(had.n_crops, had.n_chains)
     if needed.n_crops > sampled or needed.n_chains > had.n_chains:
@@ -211,6 +219,12 @@ def prepare_rescore(
 
     ids, failures = _samples(store, run, stored)
     warnings = text_warnings(encoded.loaded, texts, described=bool(changes.descriptions))
+    if config.region_plan.adaptive and (new.classes, new.descriptions_hash, new.methods) != (
+        config.classes,
+        config.descriptions_hash,
+        config.methods,
+    ):
+        warnings.append(ADAPTED)
     if from_regions or boxes:
         bare = len(set(ids) - store.with_regions(stored)) if plan.counts else 0
         if bare and from_regions:

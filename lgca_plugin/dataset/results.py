@@ -86,11 +86,16 @@ class Writer:
         check_current(self._run)
         encoded = [outcome for outcome in outcomes if isinstance(outcome, EncodedImage)]
         failed = {outcome.id: outcome.reason for outcome in outcomes if isinstance(outcome, FailedImage)}
-        predictions = self._plan.predictor.predict(encoded)
+        # Beside an encoder, looking for what a triage will ask costs next to nothing; without one, a triage may do it.
+        find = any(image.encodes for image in encoded)
+        predictions = self._plan.predictor.predict(encoded, find=find)
         self._keeper.keep(encoded, predictions)
+        adaptive = self._run.config.region_plan.adaptive
         values: dict[str, dict[str, Any]] = {id_: {f.error_field(self._run.key): why} for id_, why in failed.items()}
         for image, prediction in zip(encoded, predictions, strict=True):
             values[image.id] = sample_values(self._run, prediction.methods, prediction.regions)
+            if adaptive:
+                values[image.id][f.encodes_field(self._run.key)] = image.taken
         write_fields(self._run.dataset, values)
         self.written += len(outcomes)
 
@@ -151,6 +156,7 @@ def record_outcome(
         images_recalled=recalled,
         encodes=encodes,
         encodes_per_image=encodes / images if images else 0.0,
+        **_budget_outcome(plan, before, stats),
         planned_encodes_per_image=plan.request.region_plan.encodes_per_image,
         seconds=seconds,
         images_per_second=(images + recalled) / seconds if seconds else 0.0,
@@ -162,8 +168,21 @@ def record_outcome(
         version=__version__,
     )
     if stats.images:
-        run.results["engine"] = {**asdict(stats), "batch_fill": stats.batch_fill}
+        engine = {name: value for name, value in asdict(stats).items() if name != "rungs"}
+        run.results["engine"] = {**engine, "batch_fill": stats.batch_fill}
     record_own(run)
+
+
+def _budget_outcome(plan: Prepared, before: dict[str, Any], stats: EngineStats) -> dict[str, Any]:
+    """Tells, of an adaptive budget, how many images have stopped after how many crops, over all calls."""
+    rungs = plan.request.region_plan.rungs
+    if len(rungs) == 1:
+        return {}
+    found: dict[str, int] = dict(before.get("stopped_after", {}))
+    for rung, images in stats.rungs.items():
+        crops = str(max(rungs[rung].n_crops, rungs[rung].n_chains))
+        found[crops] = found.get(crops, 0) + images
+    return {"stopped_after": {crops: found[crops] for crops in sorted(found, key=int)}}
 
 
 def _outcome_counts(run: Run, plan: Prepared) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Run:
     @cached_property
     def fields(self) -> list[str]:
         """The sample fields that belong to the run."""
-        return run_fields(self.key, self.config.methods)
+        return run_fields(self.key, self.config.methods, adaptive=self.config.region_plan.adaptive)
 
     @property
     def failures(self) -> dict[str, str]:
@@ -77,11 +77,12 @@ class Run:
             the last call (``pending`` is 0 once the status is ``"done"``); ``skipped_reasons``; over all calls
             ``images_encoded``, ``images_recalled`` (those whose embeddings were all in the store), ``encodes``,
             ``seconds``, and the ratios ``encodes_per_image`` (of those encoded), ``images_per_second`` and
-            ``encodes_per_second``; ``planned_encodes_per_image``, the most there can be; ``engine``, the last call's
-            :class:`~lgca_plugin.batches.EngineStats`; ``stored``, what the store holds of the run: ``samples``, whether
-            ``regions`` were to be kept, whether all of the last call is there (``complete``); ``methods``, ``classes``
-            (how many), ``encoder``, ``device``, ``precision``, ``templates`` (classes that nobody described),
-            ``warnings`` and ``version``
+            ``encodes_per_second``; ``planned_encodes_per_image``, the most there can be under a full budget;
+            ``stopped_after``, under an adaptive one: number of crops to images that have stopped after them;
+            ``engine``, the last call's :class:`~lgca_plugin.batches.EngineStats`; ``stored``, what the store holds of
+            the run: ``samples``, whether ``regions`` were to be kept, whether all of the last call is there
+            (``complete``); ``methods``, ``classes`` (how many), ``encoder``, ``device``, ``precision``, ``templates``
+            (classes that nobody described), ``warnings`` and ``version``
         """
         texts = ("descriptions", "texts_of_former_classes")
         summary = {name: value for name, value in self.results.items() if name not in texts}
@@ -114,7 +115,8 @@ class Run:
     ) -> Run:
         """Answers a new question about the same images, from the store of embeddings: no image is encoded.
 
-        The result is what :func:`lgca_plugin.classify` would give with these settings. What is None stays as it is in
+        The result is what :func:`lgca_plugin.classify` would give with these settings; under an adaptive budget, on the
+        crops that each image has, which were enough for the labels before the change. What is None stays as it is in
         the run. Predictions take seconds for a hundred thousand images, where only classes, descriptions, or the way
         descriptions are weighed change; boxes (``shown_chains``), decisive methods, and whatever changes the weights of
         regions go through the region embeddings, at milliseconds an image.

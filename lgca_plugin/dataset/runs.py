@@ -28,7 +28,9 @@ WRITTEN_BY_OTHERS = ("triage", "triage_fields", "views", "evaluation", "decided"
 def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any]) -> Run:
     """Writes a new run's record, so that an interrupted run can be found and gone on with."""
     stored = dataset.init_run(
-        package=PACKAGE, run=json.dumps(config.to_json()), fields=run_fields(run_key, config.methods)
+        package=PACKAGE,
+        run=json.dumps(config.to_json()),
+        fields=run_fields(run_key, config.methods, adaptive=config.region_plan.adaptive),
     )
     dataset.register_run(run_key, stored)
     new_token(dataset, run_key)

@@ -19,9 +19,11 @@ import numpy as np
 
 from ..errors import StoreError
 from .store_file import FILE_NAME, StoreFile
+from .store_findings import read_findings, write_findings, write_findings_of_samples
 from .store_images import image_of_content, images_of_samples
 from .store_room import default_folder, default_limit, forget_unheld, make_room
 from .store_rows import Kept, StoredRun, sealed, write_image
+from .store_rungs import copy_rungs, read_rungs, write_rungs
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from ..config import RegionConfig
     from ..growing import KnownRegions
+    from ..method.findings import Finding
 
 logger = logging.getLogger(__name__)
 
@@ -206,13 +209,16 @@ class Store:
                    (SELECT count(*) FROM samples WHERE samples.run = runs.id) FROM runs ORDER BY used"""
         return [dict(zip(names, row, strict=True)) for row in self._file.read(query)]
 
-    def keep(self, run: StoredRun, kept: Sequence[Kept], *, with_regions: bool = True) -> bool:
+    def keep(
+        self, run: StoredRun, kept: Sequence[Kept], *, with_regions: bool = True, question: str | None = None
+    ) -> bool:
         """Keeps samples of a run, all of them or, after a kill, none.
 
         Args:
             run: the run's entry
             kept: the samples
             with_regions: whether region embeddings are kept, or image vectors alone
+            question: what the samples' findings answer, where they have any
 
         Returns:
             whether all has been kept; False where the limit left no room, even after the region embeddings of runs used
@@ -220,15 +226,19 @@ class Store:
         """
         self.mark_used(run)
         small = sum(one.vectors.nbytes + 2 * one.image.whole.nbytes for one in kept)
-        large = sum(int(one.image.fresh.sum()) * (one.image.whole.nbytes + 16) for one in kept) if with_regions else 0
+        regions = sum(int(one.image.fresh.sum()) + len(one.image.former) for one in kept) if with_regions else 0
+        large = regions * (kept[0].image.whole.nbytes + 16) if regions else 0
         # Regions leave some room, so that image vectors, which are small, find theirs for long after.
         fits = self._fits(small + large, run, share=REGIONS_SHARE if large else 1.0)
         if not fits and not (large and self._fits(small, run)):
             return False
         with self._file.writing() as rows:
             before = self._images_of(rows, run, [one.image.id for one in kept])
-            for one in kept:
-                write_image(rows, run, one, with_regions=with_regions and fits)
+            written = [write_image(rows, run, one, with_regions=with_regions and fits) for one in kept]
+            write_rungs(rows, zip(written, (one.image.rung for one in kept), strict=True))
+            if question is not None:
+                found = [(row, one.finding) for row, one in zip(written, kept, strict=True) if one.finding is not None]
+                write_findings(rows, question, found)
             if before:  # a file that has changed since an earlier call of the run
                 forget_unheld(rows, before)
         return fits
@@ -244,6 +254,7 @@ class Store:
                     FROM samples WHERE run = ? ORDER BY id""",  # noqa: S608
                 (run.id, other.id),
             )
+            copy_rungs(rows, run, other)
             forget_unheld(rows, before)
 
     def fill_vectors(self, run: StoredRun, vectors: Mapping[str, NDArray[np.float32]]) -> None:
@@ -253,6 +264,22 @@ class Store:
                 "UPDATE samples SET vectors = ?, checksum = ? WHERE run = ? AND sample = ?",
                 [(*sealed(of_sample), run.id, sample) for sample, of_sample in vectors.items()],
             )
+
+    def keep_findings(self, run: StoredRun, question: str, findings: Mapping[str, Finding]) -> None:
+        """Keeps what was found of samples that a run holds, by their ids, in answer to a question."""
+        with self._file.writing() as rows:
+            write_findings_of_samples(rows, run, question, findings)
+
+    def findings(self, run: StoredRun, question: str) -> dict[str, Finding]:
+        """Reads what was found of a run's samples in answer to a question, sample id to finding."""
+        return read_findings(self._file, run, question)
+
+    def rungs(self, run: StoredRun, sample_ids: Sequence[str]) -> dict[str, int]:
+        """Reads on which rung of an adaptive budget samples have ended, sample id to rung; the lowest is left out."""
+        found: dict[str, int] = {}
+        for start in range(0, len(sample_ids), READ_AT_ONCE):
+            found.update(read_rungs(self._file, run, sample_ids[start : start + READ_AT_ONCE]))
+        return found
 
     def has_room_for_copy(self, run: StoredRun) -> bool:
         """Tells whether another run can hold what a run holds, if need be without older runs' region embeddings."""

@@ -93,6 +93,24 @@ CREATE TABLE texts (
 ) WITHOUT ROWID;
 """
 
+# What later releases keep beside that. Earlier ones pass it over, and it goes with the samples that it is about.
+_ADDED = {
+    "findings": """
+CREATE TABLE findings (
+    sample INTEGER PRIMARY KEY REFERENCES samples ON DELETE CASCADE,
+    question TEXT NOT NULL,
+    found BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+)
+""",
+    "rungs": """
+CREATE TABLE rungs (
+    sample INTEGER PRIMARY KEY REFERENCES samples ON DELETE CASCADE,
+    rung INTEGER NOT NULL
+)
+""",
+}
+
 
 class StoreFile:
     """An open database file; its methods may be called from any thread.
@@ -164,11 +182,14 @@ class StoreFile:
                 f"mmap_size = {MAPPED_BYTES}",
             ):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
-            connection.execute("BEGIN IMMEDIATE" if _is_new(connection) else "BEGIN")
+            lacks = _is_new(connection) or bool(_missing(connection))
+            connection.execute("BEGIN IMMEDIATE" if lacks else "BEGIN")
             if _is_new(connection):  # asked again: another process may have been quicker
                 for statement in _SCHEMA.split(";"):
                     connection.execute(statement)
                 connection.execute("PRAGMA user_version = 2")
+            for table in _missing(connection) if lacks else ():
+                connection.execute(_ADDED[table])
             connection.execute("COMMIT")
             connection.execute("SELECT count(*) FROM encoders").fetchone()
         except BaseException:
@@ -237,6 +258,12 @@ class StoreFile:
         started = time.monotonic()
         while self.read("PRAGMA freelist_count") != [(0,)] and time.monotonic() - started < seconds:
             self.read(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+
+
+def _missing(connection: sqlite3.Connection) -> list[str]:
+    """Names the tables that a file of an earlier release lacks."""
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return [table for table in _ADDED if table not in there]
 
 
 def _is_new(connection: sqlite3.Connection) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..growing import EncodedImage
+    from ..method.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,12 @@ class Kept:
     Attributes:
         image: the embeddings; ``image.id`` is the sample's id
         vectors: ``[V, dim]`` float32 image vectors, in the order of the run's signatures
+        finding: what a triage will want to know of the regions, if anybody has looked
     """
 
     image: EncodedImage[str]
     vectors: NDArray[np.float32]
+    finding: Finding | None = None
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,12 @@ class StoredRun:
     fingerprint: str
 
 
-def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_regions: bool) -> None:
-    """Writes a sample's image, its regions, where wanted, and its image vectors, inside a transaction."""
+def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_regions: bool) -> int:
+    """Writes a sample's image, its regions, where wanted, and its image vectors, inside a transaction.
+
+    Returns:
+        the row number of the sample, of which nothing is left that was known before
+    """
     image = one.image
     key = (run.encoder, bytes.fromhex(image.content_hash))
     found = rows.execute(
@@ -69,19 +76,30 @@ def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_reg
     if with_regions:
         known = _sound_boxes(rows, row, run.geometry)
         # Not only what was encoded now: what was recalled may have been deleted since, with the run that held it.
-        new = [r for r in image.distinct() if tuple(image.boxes[r].tolist()) not in known]
+        new = {box: vector for box, vector in _distinct(image).items() if box not in known}
         there = len(known) + len(new)
         if new:
-            boxes = np.ascontiguousarray(image.boxes[new], np.int32).tobytes()
-            embeddings = np.ascontiguousarray(image.regions[new], np.float32).tobytes()
+            boxes = np.array(list(new), np.int32).tobytes()
+            embeddings = np.ascontiguousarray(list(new.values()), np.float32).tobytes()
             checksum = checksum_of_regions(boxes, embeddings)
             rows.execute(
                 "INSERT INTO regions VALUES (NULL, ?, ?, ?, ?, ?)", (row, run.geometry, boxes, embeddings, checksum)
             )
-    rows.execute(
+    written = rows.execute(
         "INSERT OR REPLACE INTO samples VALUES (NULL, ?, ?, ?, ?, ?, ?)",
         (run.id, image.id, row, there, *sealed(one.vectors)),
     )
+    return int(written.lastrowid or 0)
+
+
+def _distinct(image: EncodedImage[str]) -> dict[tuple[int, ...], NDArray[np.float32]]:
+    """Gives the embeddings of an image's regions by box: also of those that only a rung below has grown.
+
+    A later run of the same budget comes by these rungs again, and is to find all that it needs.
+    """
+    own = image.distinct()
+    boxes = map(tuple, image.boxes[own].tolist())
+    return {**dict(zip(boxes, image.regions[own], strict=True)), **image.former}
 
 
 def _sound_boxes(rows: sqlite3.Connection, image: int, geometry: str) -> set[tuple[int, ...]]:

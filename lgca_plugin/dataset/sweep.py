@@ -71,6 +71,11 @@ def check_sweep(
         ConfigError: if an argument is wrong, or needs regions that were not encoded
     """
     config = run.config
+    if config.region_plan.adaptive:
+        raise ConfigError(
+            f"run {run.key!r} has an adaptive budget: its crops were chosen to settle its own settings, so others "
+            "can't be compared with them; sweep a run with budget='full', which encodes only what is missing"
+        )
     field = config.ground_truth if ground_truth is None else ground_truth
     if field is not None:
         Target.whole(run.dataset).check_label_field(field)
@@ -78,8 +83,7 @@ def check_sweep(
         raise ConfigError("pass methods, whose settings are varied, or settings of your own, not both")
     if settings is None:
         chosen = [method for method in config.methods if method.name not in CONTROLS] if methods is None else methods
-        had = RegionPlan.of(config.methods, config.regions)
-        settings = default_grid(check_methods(chosen), steps=had.steps)
+        settings = default_grid(check_methods(chosen), steps=config.region_plan.steps)
     if not settings:
         raise ConfigError("settings is empty; leave it out for a grid around the run's own")
     if max_samples is not None and (isinstance(max_samples, bool) or max_samples < folds):

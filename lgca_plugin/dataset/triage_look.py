@@ -1,19 +1,24 @@
-"""What the store of embeddings says of a run's samples: misleading crops, stability, and how likely labels are."""
+"""What the store of embeddings says of a run's samples: misleading crops, stability, and how likely labels are.
+
+What the regions say was found, as a rule, when the run encoded them, and is read. Where it was not, or labels have
+changed since, the regions are looked at now, and what they say is kept.
+"""
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..config import RegionPlan
-from ..method.findings import Finder
+from ..errors import StoreError
+from ..method.findings import Finder, Finding, question_of
 from ..method.label_errors import find_label_errors
 from .classify import Progress
 from .progress import Steps
-from .region_pass import RegionPass
+from .region_pass import RegionPass, Seen
 from .region_workers import look_at_all
 from .rescore_plan import changed_texts
 from .texts import StoredTexts
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
     from .store_rows import StoredRun
     from .triage_plan import TriageRequest
     from .triage_samples import TriageSamples
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -89,7 +96,7 @@ def look(
     """
     run = request.run
     found = Looked.nothing(len(samples.ids))
-    plan = RegionPlan.of(run.config.methods, run.config.regions)
+    plan = run.config.region_plan
     texts = StoredTexts(store, stored, run, encoder)
     vectors = changed_texts(run, run.config.classes, None).by_method(texts, run.config.methods)
     row_of = {id_: row for row, id_ in enumerate(samples.ids)}
@@ -108,23 +115,15 @@ def look(
     n = len(samples.ids)
     total = 2 * n  # the other half is writing
     yield Progress(0, total, "Looking for misleading crops")
-    passing = look_at_all(
-        store,
-        stored,
-        RegionPass(finder=finder, plan=plan, others=others),
-        samples.ids,
-        crops_label=samples.answers[crops.name],
-        chains_label=samples.answers[chains.name],
-    )
-    with closing(passing):
-        going = iter(steps := Steps(passing))
-        next(going, None)  # where there are other processes, they have begun, and this one has time
+    asked = _Asked(store, stored, RegionPass(finder=finder, plan=plan, others=others), samples)
+    with closing(asked.look()) as looking:
+        next(looking, None)  # where there are other processes, they have begun, and this one has time
         _match(found, samples, scores, kept)
         if not others:
             yield from _judge(found, request, samples, scores, done=0)
-        for done in going:
+        for done in looking:
             yield Progress(done, total, f"Regions of {done:,} of {n:,} images")
-    seen = steps.result
+    seen = asked.seen
     found.with_regions = seen.there & found.with_vectors
     for method in others:
         scores.add(method, [samples.ids[i] for i in np.flatnonzero(seen.there)], seen.vectors[method.name][seen.there])
@@ -135,6 +134,65 @@ def look(
     found.stability = np.where(sound, seen.stability, np.nan)
     found.unproven = int((~seen.proven & ~np.isnan(found.case_size)).sum())
     return found
+
+
+class _Asked:
+    """What is asked of the regions of all samples: answered by what is kept, and else by looking.
+
+    Args:
+        store: the store
+        stored: the run's entry in it
+        what: what is looked for
+        samples: the samples
+    """
+
+    def __init__(self, store: Store, stored: StoredRun, what: RegionPass, samples: TriageSamples) -> None:
+        self._store = store
+        self._stored = stored
+        self._what = what
+        self._ids = samples.ids
+        self._labels = [samples.answers[method.name] for method in (what.finder.crops, what.finder.chains)]
+        self._question = question_of(what.finder.crops, what.finder.chains)
+        self.seen = Seen.nothing(len(samples.ids), what)
+
+    def look(self) -> Generator[int, None, None]:
+        """Fills :attr:`seen`; yields how many samples are done."""
+        if not self._what.others:  # image vectors that are not kept take the regions in any case
+            self._recall()
+        left = np.flatnonzero(~self.seen.there)
+        ids = [self._ids[row] for row in left.tolist()]
+        crops_label, chains_label = (labels[left] for labels in self._labels)
+        passing = look_at_all(
+            self._store, self._stored, self._what, ids, crops_label=crops_label, chains_label=chains_label
+        )
+        with closing(passing):
+            for done in (steps := Steps(passing)):
+                yield len(self._ids) - len(ids) + done
+        self.seen.put(left, steps.result)
+        self._keep(left[steps.result.there])
+
+    def _recall(self) -> None:
+        """Takes over what was found for the very labels that the samples have."""
+        kept = self._store.findings(self._stored, self._question)
+        seen, labels = self.seen, zip(*(column.tolist() for column in self._labels), strict=True)
+        for row, (id_, own) in enumerate(zip(self._ids, labels, strict=True)):
+            finding = kept.get(id_)
+            if finding is not None and (finding.crops_label, finding.chains_label) == own:
+                seen.there[row], seen.case_size[row] = True, finding.case_size
+                seen.proven[row], seen.stability[row] = finding.proven, finding.stability
+
+    def _keep(self, rows: NDArray[np.int64]) -> None:
+        """Keeps what was found now, so that the next triage reads it."""
+        if not len(rows):
+            return
+        seen = self.seen
+        columns = (*self._labels, seen.case_size, seen.proven, seen.stability)
+        values = zip(*(column[rows].tolist() for column in columns), strict=True)
+        findings = {self._ids[row]: Finding(*of_row) for row, of_row in zip(rows.tolist(), values, strict=True)}
+        try:
+            self._store.keep_findings(self._stored, self._question, findings)
+        except StoreError as error:
+            logger.warning("%s; what this triage has found in the regions is not kept for the next one", error)
 
 
 def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: Sequence[Method]) -> None:

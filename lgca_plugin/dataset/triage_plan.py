@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ..method.roles import compared_methods
 from ..method.scores import CONTROLS
 from .corrected import check_corrected_field, default_corrected_field, is_somebodys
-from .fields import run_fields
+from .label_copy import wait_for_copy
 from .results import check_current
 from .runs import refresh
 from .target import Target, image_samples
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 
     from ..method.scores import Method
     from .run import Run
-
-ROLES = {"none": "the whole image", "crops": "crops", "chains": "crops that grow"}
-"""What the three compared methods look at, by ``Method.regions``, in their order."""
-
-_PREFERRED = ("clip", "wca", "lgca")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +71,9 @@ def check_triage(
     if field is not None:
         target.check_label_field(field)
         own = {triage_field(run.key, name) for name in (*COMPUTED, DECISION)}
-        if field in own.union(run_fields(run.key, run.config.methods)):
+        if field in own.union(run.fields):
             raise ConfigError(f"ground_truth is {field!r}, a field of this very run; name a field with given labels")
+        wait_for_copy(run.dataset, field)
     former = run.results.get("triage") or run.results.get("decided") or {}
     kept = former.get("corrected_field") if former.get("ground_truth") == field else None
     corrected = corrected_field or kept or default_corrected_field(run.key, field)
@@ -91,37 +88,11 @@ def check_triage(
     return TriageRequest(
         run=run,
         ground_truth=field,
-        compared=compared_methods(run, methods),
+        compared=compared_methods(run.config.methods, methods, run_key=run.key),
         judging=tuple(method for method in run.config.methods if method.name not in CONTROLS) or run.config.methods,
         corrected_field=corrected,
         warnings=tuple(warnings),
     )
-
-
-def compared_methods(run: Run, methods: Sequence[str] | None = None) -> tuple[Method, Method, Method]:
-    """Finds the method of each role: the one that was named, or the published one, or the first that is no control."""
-    own = {method.name: method for method in run.config.methods}
-    for name in methods or ():
-        if name not in own:
-            raise ConfigError(f"there is no method {name!r} in run {run.key!r}; choose from {', '.join(own)}")
-    found = []
-    for regions, looks_at in ROLES.items():
-        playing = [method for method in own.values() if method.regions == regions]
-        named = [method for method in playing if method.name in (methods or ())]
-        if methods is not None and len(named) != 1:
-            raise ConfigError(
-                "methods must name three, one that looks at the whole image, one at crops and one at crops that grow; "
-                f"got {list(methods)!r}, with {len(named)} that look at {looks_at}"
-            )
-        if not playing:
-            raise ConfigError(
-                f"run {run.key!r} has no method that looks at {looks_at}, and a triage compares three: "
-                "classify or rescore with methods=('clip', 'wca', 'lgca') first"
-            )
-        playing.sort(key=lambda method: (method.name not in _PREFERRED, method.name in CONTROLS))
-        found.append(named[0] if named else playing[0])
-    whole, crops, chains = found
-    return whole, crops, chains
 
 
 def _check_accepted_labels(run: Run, former: str | None, corrected: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from .cases import misleading_cases
 from .evidence import misleading_crops
 from .scores import class_scores, image_vector, region_weights
-from .stability import stability
+from .stability import DRAWS, stability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,30 @@ class Findings:
     case_size: NDArray[np.float64]
     proven: NDArray[np.bool_]
     stability: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the regions of one image say; as in :class:`Findings`, with the labels that were asked about.
+
+    Attributes:
+        crops_label: class index of the crop method's label
+        chains_label: class index of the other's
+        case_size: the fewest crops; nan where it is no misleading-crop case
+        proven: whether that is proven
+        stability: in [0, 1]
+    """
+
+    crops_label: int
+    chains_label: int
+    case_size: float
+    proven: bool
+    stability: float
+
+
+def question_of(crops: Method, chains: Method) -> str:
+    """Names what a :class:`Finder` of two methods of a run looks for: findings of one name can stand for each other."""
+    return f"{crops.name} and {chains.name}, {DRAWS} draws, version 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +137,12 @@ class Finder:
             labels=chains_label,
         )
         return Findings(*self._cases(images, crops_label, chains_label), firm)
+
+    def find_each(self, images: Regions, *, crops_label: IntArray, chains_label: IntArray) -> list[Finding]:
+        """Does what :meth:`find` does, and gives the findings image by image."""
+        found = self.find(images, crops_label=crops_label, chains_label=chains_label)
+        columns = (crops_label, chains_label, found.case_size, found.proven, found.stability)
+        return [Finding(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
     def vectors(self, method: Method, images: Regions) -> NDArray[np.float32]:
         """Computes ``[b, d]`` a method's image vectors, where they are not kept."""

@@ -16,8 +16,16 @@ import numpy as np
 
 from ..errors import ConfigError
 from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL, FOLDER_SCHEMA, display_name
-from .crops import Preprocessing
-from .precision import PRECISIONS, RESIZES, check_choice, resolve_precision, resolve_resize, with_rounded_tower
+from .crops import FAST, Preprocessing
+from .precision import (
+    PRECISIONS,
+    RESIZES,
+    check_choice,
+    fitting_batch,
+    resolve_precision,
+    resolve_resize,
+    with_rounded_tower,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TEXT_BATCH = 256
+_PROBE = 8
 
 _LOADED: list[tuple[object, OpenClipEncoder]] = []
 """The two encoders loaded last, with what they were loaded from."""
@@ -52,8 +61,10 @@ class Encoder(Protocol):
     """What the engine needs of a model. Any object with these members will do.
 
     Two optional attributes, ``interpolation`` and ``resize_mode``, tell how images are resized (open_clip's terms;
-    bicubic and shortest by default), an optional ``fingerprint`` tells two encoders of one name apart, and an optional
-    ``concurrent`` that is true allows calls of ``encode_images`` from several threads at once.
+    bicubic and shortest by default), an optional ``fingerprint`` tells two encoders of one name apart, an optional
+    ``concurrent`` that is true allows calls of ``encode_images`` from several threads at once, an optional
+    ``crops_on_device`` that is true has the crops cut on the encoder's ``device``, so that pixels come from there, and
+    an optional method ``fitting_batch(most)`` says how many crops fit into its memory at once.
 
     Attributes:
         name: what the run's record calls the model
@@ -142,6 +153,25 @@ class OpenClipEncoder:
     def concurrent(self) -> bool:
         """Whether images may be encoded in several threads at once: on the CPU, where each then has its own cores."""
         return bool(self.device.type == "cpu")
+
+    @property
+    def crops_on_device(self) -> bool:
+        """Whether crops are cut where the model is: on a GPU, if they need not be Pillow's to the last bit."""
+        return bool(self.device.type == "cuda" and self.resize == FAST)
+
+    def fitting_batch(self, most: int) -> int:
+        """Tells how many crops fit at once into the memory that is free on a GPU, up to a number; elsewhere all do."""
+        import torch
+
+        if self.device.type != "cuda":
+            return most
+        few = torch.zeros(_PROBE, 3, self.image_size, self.image_size)
+        self.encode_images(few)  # what is taken once for all stays out of the measure
+        before = torch.cuda.memory_allocated(self.device)
+        torch.cuda.reset_peak_memory_stats(self.device)
+        self.encode_images(few)
+        each = (torch.cuda.max_memory_allocated(self.device) - before) / _PROBE
+        return fitting_batch(torch.cuda.mem_get_info(self.device)[0], each, most)
 
     def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
         """Embeds ``[n, 3, image_size, image_size]`` normalized float32 pixels as ``[n, dim]`` float32 unit vectors."""

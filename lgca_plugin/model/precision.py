@@ -1,4 +1,4 @@
-"""How exactly an encoder computes: the floating-point type of its towers, and how crops are resized for it."""
+"""How an encoder computes: the floating-point type of its towers, how crops are resized for it, how many at once."""
 
 from __future__ import annotations
 
@@ -61,6 +61,21 @@ def resolve_resize(resize: str, precision: str) -> str:
     if resize != "auto":
         return resize
     return EXACT if precision == "fp32" else FAST
+
+
+def fitting_batch(free_bytes: int, bytes_each: float, most: int) -> int:
+    """Chooses a batch that takes half of the free memory at most: the other half is for crops, and for whoever else.
+
+    Args:
+        free_bytes: free memory
+        bytes_each: what a crop takes inside the encoder
+        most: largest batch
+
+    Returns:
+        a power of two, or ``most``; at least 1
+    """
+    fitting = max(1, int(free_bytes / 2 / max(bytes_each, 1.0)))
+    return min(most, 1 << (fitting.bit_length() - 1))
 
 
 def with_rounded_tower(model: Any, dtype: torch.dtype) -> Any:

@@ -1,0 +1,263 @@
+"""Crops cut and resized where the encoder is: the images go to the device once, and crops of many come out together.
+
+What Pillow does to a crop is two products with a matrix of filter weights, one along each side, each rounded to 8 bits;
+here both are batched matrix products over crops of any sizes, padded to the largest. In float32 they come out as
+Pillow's, but for values on the edge between two levels: one of twenty thousand with the bicubic filter, and a few of a
+thousand with the bilinear one, whose sums are often halves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from .crops import resize_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import torch
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from ..decode import Picture
+    from ..growing import Box
+    from .crops import Preprocessing
+
+PADDED = 0.7
+"""Crops that are resized together are padded to the largest; none is smaller than this share of it, along any side."""
+
+MOST_BYTES = 256 * 1024**2
+"""So much memory the crops that are resized together take, at most, if they are more than one."""
+
+_FRACTION = 2**22
+"""Pillow's filter weights are whole multiples of 1 / 4,194,304."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of an image, the size that it is resized to, and which square of that is wanted.
+
+    Attributes:
+        left: first column
+        top: first row
+        width: columns
+        height: rows
+        to_width: columns after resizing
+        to_height: rows after resizing
+        first_column: of the square
+        first_row: of the square
+    """
+
+    left: int
+    top: int
+    width: int
+    height: int
+    to_width: int
+    to_height: int
+    first_column: int = 0
+    first_row: int = 0
+
+
+class DeviceCutter:
+    """Cuts crops on a device.
+
+    Args:
+        preprocessing: the encoder's
+        device: where the crops are wanted
+    """
+
+    def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
+        self._preprocessing = preprocessing
+        self._device = device
+        self._images: WeakKeyDictionary[Picture, torch.Tensor] = WeakKeyDictionary()
+
+    def cut(self, wanted: Sequence[tuple[Picture, Box | None]]) -> torch.Tensor:
+        """Cuts and resizes crops.
+
+        Args:
+            wanted: pictures, and a box in the pixels of the file, or None for the whole image
+
+        Returns:
+            ``[n, 3, size, size]`` uint8, on the device
+        """
+        import torch
+
+        size = self._preprocessing.size
+        pictures = list(dict.fromkeys(picture for picture, _ in wanted))
+        number = {picture: at for at, picture in enumerate(pictures)}
+        windows = [window_of(picture, box, self._preprocessing) for picture, box in wanted]
+        inside = [at for at, window in enumerate(windows) if window is not None]
+        pixels = torch.empty((len(wanted), 3, size, size), dtype=torch.uint8, device=self._device)
+        pixels[inside] = resize_windows(
+            [self._on_device(picture) for picture in pictures],
+            [number[wanted[at][0]] for at in inside],
+            [window for window in windows if window is not None],
+            size,
+            self._preprocessing.interpolation,
+        )
+        for at, window in enumerate(windows):
+            if window is None:
+                pixels[at] = resize_whole(wanted[at][0].image, self._preprocessing).to(self._device)
+        return pixels
+
+    def load(self, picture: Picture) -> None:
+        """Begins to copy a picture to the device, if it is not there; in any thread. It goes with the picture."""
+        self._on_device(picture)
+
+    def _on_device(self, picture: Picture) -> torch.Tensor:
+        pixels = self._images.get(picture)
+        if pixels is None:
+            pixels = self._images[picture] = to_device(picture.image, self._device)
+        return pixels
+
+
+def to_device(image: Image.Image, device: torch.device) -> torch.Tensor:
+    """Copies an image's pixels to a device, ``[height, width, 3]`` uint8; to a GPU without waiting for the copy."""
+    import torch
+
+    pixels = torch.from_numpy(np.array(image))
+    if device.type == "cuda":
+        pixels = pixels.pin_memory()
+    return pixels.to(device, non_blocking=True)
+
+
+def window_of(picture: Picture, box: Box | None, preprocessing: Preprocessing) -> Window | None:
+    """Tells which part of a picture is resized to what; None where the whole image is padded, which Pillow does.
+
+    Args:
+        picture: the picture
+        box: ``(left, top, width, height)`` in the pixels of the file, square; None is the whole image
+        preprocessing: the encoder's
+    """
+    size, (columns, rows) = preprocessing.size, picture.image.size
+    if box is not None:
+        left, top, width, height = box
+        edges = np.rint(np.array([left, top, left + width, top + height]) / picture.reduction).astype(int).tolist()
+        return Window(edges[0], edges[1], edges[2] - edges[0], edges[3] - edges[1], size, size)
+    if preprocessing.resize_mode == "squash" or rows == columns:
+        return Window(0, 0, columns, rows, size, size)
+    if preprocessing.resize_mode != "shortest":
+        return None
+    shorter = min(columns, rows)
+    to_width, to_height = int(size * columns / shorter), int(size * rows / shorter)
+    return Window(0, 0, columns, rows, to_width, to_height, round((to_width - size) / 2), round((to_height - size) / 2))
+
+
+def resize_windows(
+    images: Sequence[torch.Tensor], owners: Sequence[int], windows: Sequence[Window], size: int, interpolation: str
+) -> torch.Tensor:
+    """Resizes parts of images as Pillow does it.
+
+    Args:
+        images: ``[height, width, 3]`` uint8, all on one device
+        owners: which image each window is of
+        windows: n parts of them
+        size: side of the squares
+        interpolation: ``"bicubic"`` or ``"bilinear"``
+
+    Returns:
+        ``[n, 3, size, size]`` uint8, on the device
+    """
+    import torch
+
+    device = images[0].device if images else None
+    resized = torch.empty((len(windows), 3, size, size), dtype=torch.uint8, device=device)
+    if not windows:
+        return resized
+    flat = torch.cat([image.reshape(-1, 3) for image in images])
+    first = np.cumsum([0, *(image.shape[0] * image.shape[1] for image in images)])
+    for together in _alike(windows, size):
+        place = np.array([[first[owners[at]], images[owners[at]].shape[1]] for at in together])
+        chosen = [windows[at] for at in together]
+        crops = _gathered(flat, place, chosen)
+        x = [(window.width, window.to_width, window.first_column) for window in chosen]
+        y = [(window.height, window.to_height, window.first_row) for window in chosen]
+        crops = _levels(crops @ filter_weights(x, size, interpolation, device).transpose(1, 2)[:, None])
+        resized[together] = _levels(filter_weights(y, size, interpolation, device)[:, None] @ crops).to(torch.uint8)
+    return resized
+
+
+def filter_weights(
+    lengths: Sequence[tuple[int, int, int]], size: int, interpolation: str, device: torch.device | None = None
+) -> torch.Tensor:
+    """Computes what each pixel of a side counts in each pixel that it is resized to, as Pillow rounds it.
+
+    Args:
+        lengths: n sides: their length, what it is resized to, and the first pixel of that which is wanted
+        size: how many pixels are wanted
+        interpolation: ``"bicubic"`` or ``"bilinear"``
+        device: where they are wanted
+
+    Returns:
+        ``[n, size, longest]`` float32; rows sum to 1, and are 0 beyond the length
+    """
+    import torch
+
+    length, to_length, first = np.array(lengths, dtype=np.float64).T
+    scale = length / to_length
+    center = (first[:, None] + np.arange(size) + 0.5) * scale[:, None]
+    # Whole pixels and what is left apart: float32 holds both, but not their sum.
+    whole = np.floor(center)
+    rest, steps, ends = (
+        torch.from_numpy(values.astype(np.float32)).to(device)
+        for values in (whole + 0.5 - center, whole, length[:, None])
+    )
+    wider = torch.from_numpy(np.maximum(scale, 1.0).astype(np.float32)).to(device)[:, None, None]
+    pixel = torch.arange(int(length.max()), dtype=torch.float32, device=device)
+    away = ((pixel - steps[..., None] + rest[..., None]) / wider).abs()
+    weights = (_bicubic(away) if interpolation == "bicubic" else (1 - away).clamp(min=0)) * (pixel < ends)[:, None]
+    weights /= weights.sum(dim=-1, keepdim=True)
+    return (weights * _FRACTION).round() / _FRACTION
+
+
+def _bicubic(away: torch.Tensor) -> torch.Tensor:
+    """Keys' cubic filter with a = -0.5, of distances of at least 0."""
+    import torch
+
+    near = (1.5 * away - 2.5) * away * away + 1
+    far = ((-0.5 * away + 2.5) * away - 4) * away + 2
+    return torch.where(away < 1, near, torch.where(away < 2, far, torch.zeros_like(away)))
+
+
+def _levels(values: torch.Tensor) -> torch.Tensor:
+    """Rounds to whole levels from 0 to 255, halves up."""
+    return values.add_(0.5).floor_().clamp_(0, 255)
+
+
+def _alike(windows: Sequence[Window], size: int) -> Iterator[list[int]]:
+    """Groups windows of about the same size, so that little is padded and none takes too much memory."""
+    together: list[int] = []
+    for at in sorted(range(len(windows)), key=lambda at: (-windows[at].height, -windows[at].width)):
+        if together:
+            largest = [windows[one] for one in (*together, at)]
+            height, width = max(one.height for one in largest), max(one.width for one in largest)
+            nbytes = len(largest) * (24 * height * width + 16 * size * (height + width))
+            alike = windows[at].height >= PADDED * height and min(one.width for one in largest) >= PADDED * width
+            if not alike or nbytes > MOST_BYTES:
+                yield together
+                together = []
+        together.append(at)
+    if together:
+        yield together
+
+
+def _gathered(flat: torch.Tensor, place: NDArray[np.int64], windows: Sequence[Window]) -> torch.Tensor:
+    """``[n, 3, tallest, widest]`` float32 windows, whose last row and column is repeated up to the largest.
+
+    Args:
+        flat: ``[pixels, 3]`` those of all images
+        place: ``[n, 2]`` the first of a window's image among them, and how many one of its rows has
+        windows: the windows
+    """
+    import torch
+
+    top, left, height, width = np.array([(one.top, one.left, one.height, one.width) for one in windows]).T[..., None]
+    row = top + np.minimum(np.arange(height.max()), height - 1)
+    column = left + np.minimum(np.arange(width.max()), width - 1)
+    starts = torch.from_numpy(place[:, :1] + row * place[:, 1:]).to(flat.device)
+    columns = torch.from_numpy(column).to(flat.device)
+    return flat[starts[:, :, None] + columns[:, None, :]].permute(0, 3, 1, 2).to(torch.float32)

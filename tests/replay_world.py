@@ -1,0 +1,83 @@
+"""Images as an encoder would leave them, whose embeddings follow from their names, and what becomes of them again."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from lgca_plugin.config import RegionPlan
+from lgca_plugin.growing import EncodedImage, GrowingImage, KnownRegions
+
+DIM = 7
+Image = tuple[str, str, KnownRegions]
+
+
+def hashed(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def grown(
+    name: str, size_hw: tuple[int, int], plan: RegionPlan, *, dim: int = DIM, kinds: int = 1000, spread: float = 1.0
+) -> EncodedImage[str]:
+    """An image as an encoder would leave it, whose embeddings follow from its name and the boxes.
+
+    Args:
+        name: its id
+        size_hw: its size
+        plan: which regions are encoded
+        dim: length of an embedding
+        kinds: how many different embeddings there are, so that regions tie
+        spread: how far they lie apart
+    """
+    rng = np.random.default_rng(int(hashed(name)[:12], 16))
+    common, whole = rng.normal(size=(2, dim))
+    nothing = KnownRegions(size_hw, unit(whole), np.zeros((0, 4), np.int32), np.zeros((0, dim), np.float32))
+    image = GrowingImage(hashed(name), plan, known=nothing)
+    while True:
+        for box in image.missing():
+            kind = int(hashlib.sha256(f"{name} {box}".encode()).hexdigest(), 16) % kinds
+            own = np.random.default_rng([kind, int(hashed(name)[:8], 16)]).normal(size=dim)
+            image.embeddings[box] = unit(common + spread * own)
+        if not image.grow():
+            break
+    finished = image.finished(name)
+    assert isinstance(finished, EncodedImage)
+    return finished
+
+
+def known_of(image: EncodedImage[str]) -> KnownRegions:
+    which = image.distinct()
+    return KnownRegions(
+        image.image_size_hw, image.whole, image.boxes[which].astype(np.int32), image.regions[which].copy()
+    )
+
+
+def one_by_one(images: list[Image], plan: RegionPlan) -> list[EncodedImage[str]]:
+    """What comes out of images that are grown again each on its own, without those that lack something."""
+    found = []
+    for id_, content_hash, known in images:
+        image = GrowingImage(content_hash, plan, known=known)
+        finished = image.finished(id_) if image.replay() else None
+        if isinstance(finished, EncodedImage):
+            found.append(finished)
+    return found
+
+
+def assert_same(found: list[EncodedImage[str]], expected: list[EncodedImage[str]]) -> None:
+    """Equal to the last bit, types and all."""
+    assert [one.id for one in found] == [one.id for one in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert (one.content_hash, one.image_size_hw, one.encodes) == (
+            other.content_hash,
+            other.image_size_hw,
+            other.encodes,
+        )
+        for name in ("boxes", "step", "chain", "regions", "whole", "fresh"):
+            ours, theirs = getattr(one, name), getattr(other, name)
+            assert ours.dtype == theirs.dtype, name
+            np.testing.assert_array_equal(ours, theirs, err_msg=f"{one.id}: {name}")

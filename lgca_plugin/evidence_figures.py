@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from .evidence_text import WARNING, cut, hover_text, signed_text, weight_text
-from .figure_page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, escape_html, wrap
+from .evidence_text import WARNING, cut, fitting_text, hover_text, signed_text, weight_text
+from .figure_page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, ems, escape_html, wrap
 from .method.telling import method_name
 
 if TYPE_CHECKING:
@@ -229,8 +229,10 @@ class _Sheet:
         name = escape_html(cut(vote, self.side - 2, SMALL_FONT, bold=True))
         self._write(f"<b>{name}</b>", middle, y + 9, color=self.shade(vote), xanchor="center", name="vote")
         y += VOTE
-        self._write(weight_text(weight), x, y + 6, color=self.palette.muted, xanchor="left", name="weight")
-        self._write(signed_text(contribution), x + self.side, y + 6, xanchor="right", name="contribution")
+        share = weight_text(weight)
+        lead = fitting_text(contribution, self.side - ems(f"{share} ") * SMALL_FONT, SMALL_FONT)
+        self._write(share, x, y + 6, color=self.palette.muted, xanchor="left", name="weight")
+        self._write(lead, x + self.side, y + 6, xanchor="right", name="contribution")
         self._bar(contribution, middle, y + NUMBERS)
 
     def _bar(self, contribution: float, middle: float, top: float) -> None:

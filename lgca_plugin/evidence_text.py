@@ -52,6 +52,15 @@ def signed_text(value: float) -> str:
     return f"{'+' if value >= 0 else MINUS}{abs(value):.{digits}f}"
 
 
+def fitting_text(value: float, width: float, size: float) -> str:
+    """Writes a contribution as :func:`signed_text` does; in a narrower place, one digit and its power of ten."""
+    text = signed_text(value)
+    if ems(text) * size <= width or not math.isfinite(value):
+        return text
+    digit, _, power = f"{abs(value):.0e}".partition("e")
+    return f"{'+' if value >= 0 else MINUS}{digit}e{int(power)}".replace("-", MINUS)
+
+
 def cut(text: str, width: float, size: float, *, bold: bool = False) -> str:
     """Shortens a text to a width, with an ellipsis."""
     size *= 1.08 if bold else 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from html import unescape
 from typing import Any
@@ -19,6 +20,7 @@ from random_world import World
 from lgca_plugin.dataset.strip import pictures_of, strip_boxes
 from lgca_plugin.evidence_figures import film_strip
 from lgca_plugin.evidence_map import region_map
+from lgca_plugin.evidence_text import fitting_text
 from lgca_plugin.method.strip import Strip, strip
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#a8a8a8"
@@ -230,3 +232,18 @@ def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(se
         look_at(page, film_strip(long, found.regions, **options), "strip_long", 430, "#ffffff")
         look_at(page, film_strip(plain, {}), "strip_without_pictures", 640, "#ffffff")
         look_at(page, region_map(shown, found.whole, found.size_hw), "region_map", 640, "#ffffff")
+
+
+@pytest.mark.parametrize(
+    ("value", "wide", "narrow"),
+    [
+        (4.2e-6, "+0.000004", f"+4e{MINUS}6"),
+        (-4.2e-6, f"{MINUS}0.000004", f"{MINUS}4e{MINUS}6"),
+        (-0.2863, f"{MINUS}0.2863", f"{MINUS}3e{MINUS}1"),
+        (0.0, "0", "0"),
+        (math.nan, "\u2013", "\u2013"),
+    ],
+)
+def test_fitting_text__is_shorter_where_there_is_less_room(value, wide, narrow):
+    assert fitting_text(value, width=100, size=10) == wide
+    assert fitting_text(value, width=40, size=10) == narrow

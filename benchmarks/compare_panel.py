@@ -2,9 +2,11 @@
 
 A dataset with a triaged run of three methods, labels and regions is written straight into the database. A process that
 has not seen it before then executes every event of the panel as the App's server does, with an execution context of
-FiftyOne's. With ``--browser`` the real App is opened on it, too: from the click that opens the panel until its figures
-and its last picture are there, and from a click on a button until the panel and the grid have answered. A line of JSON
-is printed for each; the exit status tells whether the panel has opened in 3 s and answered every event in 1 s.
+FiftyOne's. With ``--browser`` the real App is opened on it, too (:mod:`benchmarks.compare_clicks`): from the click that
+opens the panel until its figures and its last picture are there, and from each of some clicks until the panel and the
+grid have answered; with ``--against FOLDER`` also the App with another checkout of the plugin, both clicked in turn.
+A line of JSON is printed for each; the exit status tells whether the panel has opened in 3 s and answered every event,
+and half of the clicks in the App, in 1 s.
 ``python scripts/mongod.py FOLDER python -m benchmarks.compare_panel --samples 100000`` with MongoDB in a folder.
 """
 
@@ -18,10 +20,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .compare_clicks import ROOT, measure_in_browser, plugins_of
 from .filling import KEY, new_run
 
 if TYPE_CHECKING:
@@ -29,7 +33,6 @@ if TYPE_CHECKING:
 
 METHODS = ("clip", "wca", "lgca")
 PANEL = "@lgca/zero-shot/lgca_compare"
-ROOT = Path(__file__).resolve().parent.parent
 AT_ONCE = 2000
 IMAGES = 24
 BOXES = 9  # three chains of three
@@ -236,75 +239,32 @@ ONCE = ("open", "read again")
 """Events that read all samples: opening, and asking for that."""
 
 
-STOPWATCH = """() => new Promise(done => {
-    const counts = () => document.querySelector("[data-cy='entry-counts']")?.textContent, before = counts();
-    const steps = __STEPS__, seen = {};
-    let started;
-    const look = () => {
-        for (const [name, there] of Object.entries(steps))
-            if (!(name in seen) && there()) seen[name] = (performance.now() - started) / 1000;
-        Object.keys(seen).length < Object.keys(steps).length ? setTimeout(look, 20) : done(seen);
-    };
-    addEventListener("click", () => { started = performance.now(); setTimeout(look, 20) }, {capture: true, once: true});
-})"""
-"""Notes in the page how long after the next click each step is there: whoever asks from outside slows it down."""
-
-OPENING = """{
-    figures: () => document.evaluate("//*[text()='Do the methods agree?']", document).iterateNext(),
-    pictures: () => document.querySelector(".scatterlayer .trace .point"),
-}"""
-NARROWING = """{
-    answer: () => document.evaluate("//*[starts-with(text(), 'Showing ')]", document).iterateNext(),
-    grid: () => counts() && counts() !== before,
-}"""
-
-
-def measure_in_browser(name: str, home: Path) -> dict[str, dict[str, float]]:
-    """Opens the panel in the real App and clicks on a button; seconds until what belongs to it is there."""
-    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts")]
-    from app_harness import App, browser_page, running_app
-
-    with running_app(home) as address, browser_page(1280, 900) as page:
-
-        def timed(steps: str, locator: Any) -> dict[str, float]:
-            page.evaluate(f"() => {{ window.steps = ({STOPWATCH.replace('__STEPS__', steps)})(); }}")
-            locator.click()
-            found: dict[str, float] = page.evaluate("window.steps")
-            return found
-
-        app = App(page, address)
-        app.open_dataset(name)
-        option = app.panel_option("lgca_compare")
-        page.wait_for_timeout(15_000)  # until the App has counted what its sidebar shows
-        opened = timed(OPENING, option)
-        page.wait_for_timeout(5_000)
-        button = page.get_by_role("button", name="Only CLIP differs")
-        return {"open": opened, "click": timed(NARROWING, button)}
-
-
 def main() -> int:
     """Runs the benchmark and prints a line of JSON for each way of measuring."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--samples", type=int, default=5000)
     parser.add_argument("--classes", type=int, default=200)
     parser.add_argument("--browser", action="store_true", help="time the panel in the real App, too")
+    parser.add_argument("--clicks", type=int, default=8, help="how many clicks are timed in the App")
+    parser.add_argument("--against", type=Path, help="another checkout, to time the App with both")
     parser.add_argument("--measure", metavar="DATASET", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         print(json.dumps(measure(options.measure)))
         return 0
+    clicks = [0.0]
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "plugins").mkdir()
-        (Path(folder) / "plugins" / "lgca").symlink_to(ROOT)
-        os.environ["FIFTYONE_PLUGINS_DIR"] = str(Path(folder) / "plugins")
+        os.environ["FIFTYONE_PLUGINS_DIR"] = plugins_of(ROOT, Path(folder) / "plugins")
         run = fill(options.samples, [f"class {number}" for number in range(options.classes)], Path(folder))
         run.dataset.persistent = True  # for the other process
         about = {"samples": options.samples, "classes": options.classes}
         about["mb"] = round(run.dataset.stats()["samples_bytes"] / 1e6)
         try:
-            if options.browser:
-                in_browser = measure_in_browser(run.dataset.name, Path(folder))
+            if options.browser or options.against:
+                roots = [ROOT, options.against.resolve()] if options.against else [ROOT]
+                in_browser = measure_in_browser(run.dataset.name, Path(folder), roots, options.clicks)
                 _print("compare_panel_in_browser", about, in_browser)
+                clicks = in_browser["this"]["clicks"]
             command = [sys.executable, "-m", "benchmarks.compare_panel", "--measure", run.dataset.name]
             child = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)  # noqa: S603
             events = json.loads(child.stdout.splitlines()[-1])
@@ -312,7 +272,7 @@ def main() -> int:
             run.dataset.delete()
     slowest = max((name for name in events if name not in ONCE), key=lambda name: float(events[name]))
     _print("compare_panel", {**about, "slowest": slowest}, events)
-    return int(events["open"] > OPEN_S or events[slowest] > EVENT_S)
+    return int(events["open"] > OPEN_S or events[slowest] > EVENT_S or median(clicks) > EVENT_S)
 
 
 def _print(name: str, about: dict[str, Any], seconds: dict[str, Any]) -> None:
@@ -320,7 +280,9 @@ def _print(name: str, about: dict[str, Any], seconds: dict[str, Any]) -> None:
 
 
 def _rounded(value: Any) -> Any:
-    return {name: _rounded(one) for name, one in value.items()} if isinstance(value, dict) else round(value, 3)
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list) else round(value, 3)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from .panel_parts import SMALL, button, column, heading, row, text
 
 THUMBNAIL = "72px"
 LINES = {"display": "grid", "gridTemplateColumns": f"{THUMBNAIL} minmax(0, 1fr) auto"}
-LEFT, RIGHT = {"gridArea": "1 / 1 / 4"}, {"gridArea": "1 / 3 / 4"}
-"""A picture and a button beside three lines of text, which need no stack of their own: the App works on every part."""
+LEFT, RIGHT = {"gridArea": "1 / 1 / 3"}, {"gridArea": "1 / 3 / 3"}
+"""A picture and a button beside two texts, which need no stack of their own: the App works on every part."""
 
 
 def add_misleading(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
@@ -112,9 +112,9 @@ def _add_row(panel: Any, line: Any, name: str, sample: SampleRow) -> None:
         text(line, "first", f"{sample.given or '?'} → {sample.suggested}{sure}", bold=True, title=about)
         quality = "" if sample.quality is None else f"quality {sample.quality:.3f}  ·  "
         answers = quality + answers
-    text(line, "second", answers, size=SMALL)
     given = f"label: {sample.given}  ·  " if name == "misleading" and sample.given else ""
     decision = f"  ·  decided: {sample.decision.value}" if sample.decision else ""
-    text(line, "third", f"{given}{sample.name}{decision}", size=SMALL, muted=True)
+    more, first = f"{answers}\n{given}{sample.name}{decision}", {"color": "text.primary"}
+    text(line, "more", more, size=SMALL, muted=True, first=first)
     params = {"part": "sample", "id": sample.sample_id}
     button(line, "show", "Show", panel.show, title=f"Show {sample.name} in the grid", params=params, **RIGHT)

@@ -19,7 +19,7 @@ from .outlook import UNREADABLE
 
 PLUGIN = "@lgca/zero-shot"
 BAR_COLOUR = "var(--fo-palette-background-level2)"
-SMALL, NORMAL, LARGE = "0.8rem", "0.95rem", "1.35rem"
+SMALL, NORMAL, HEADING, LARGE = "0.8rem", "0.95rem", "1.1rem", "1.35rem"
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,12 @@ def text(
     muted: bool = False,
     bold: bool = False,
     title: str | None = None,
+    first: dict[str, Any] | None = None,
     **style: Any,
 ) -> None:
     """Adds plain text, which is never read as markup, in the theme's colour.
+
+    The App works on every part at every event, so what belongs together is one text of several lines.
 
     Args:
         parent: where to
@@ -135,10 +138,14 @@ def text(
         muted: less prominent
         bold: more prominent
         title: what is shown on hovering: what a number means
+        first: the style of the first line, where it is another
         **style: of the item
     """
     parts = aside(title=title, **style)
-    parts["text"] = {"sx": {"overflowWrap": "anywhere", "fontWeight": 600 if bold else 400, "lineHeight": 1.35}}
+    look: dict[str, Any] = {"overflowWrap": "anywhere", "fontWeight": 600 if bold else 400, "lineHeight": 1.35}
+    if first:
+        look |= {"whiteSpace": "pre-line", "&::first-line": first}
+    parts["text"] = {"sx": look}
     color = "text.secondary" if muted else "text.primary"
     parent.view(
         name, types.TextView(title=words, padding="0", font_size=size, color=color, componentsProps=parts, space=None)
@@ -147,9 +154,11 @@ def text(
 
 def heading(parent: Any, name: str, words: str, explained: str | None = None) -> None:
     """Adds the heading of a section, and a sentence about it."""
-    text(parent, name, words, size="1.1rem", bold=True, width="100%", pt="10px")
-    if explained:
-        text(parent, f"{name}_about", explained, size=SMALL, muted=True, width="100%")
+    if not explained:
+        text(parent, name, words, size=HEADING, bold=True, width="100%", pt="10px")
+        return
+    first = {"fontSize": HEADING, "fontWeight": 600, "color": "text.primary"}
+    text(parent, name, f"{words}\n{explained}", size=SMALL, muted=True, first=first, width="100%", pt="10px")
 
 
 def button(
@@ -228,12 +237,9 @@ def card(
     """
     has_button = label and on_click
     place = column(cards, name, title=about, gap="3px") if has_button else cards
-    # Number and caption are one text, the first line of which stands out: the App works on every part.
-    look = {"whiteSpace": "pre-line", "fontWeight": 400, "lineHeight": 1.35}
-    look["&::first-line"] = {"fontSize": LARGE, "fontWeight": 600, "color": "text.primary"}
-    parts = aside(title=None if has_button else about) | {"text": {"sx": look}}
-    words = {"title": f"{number}\n{caption}", "padding": "0", "font_size": SMALL, "color": "text.secondary"}
-    place.view("words" if has_button else name, types.TextView(**words, componentsProps=parts, space=None))
+    first = {"fontSize": LARGE, "fontWeight": 600, "color": "text.primary"}
+    what = {"size": SMALL, "muted": True, "first": first, "title": None if has_button else about}
+    text(place, "words" if has_button else name, f"{number}\n{caption}", **what)
     if has_button:
         button(place, "show", label, on_click, title=f"{label}: {about[:1].lower()}{about[1:]}", params=params)
 

@@ -225,13 +225,13 @@ def measure(name: str) -> dict[str, Any]:
         panel.view = json.loads(json.dumps(view._serialize()))
         panel.send(what, "on_change_view")
     panel.view = []
+    panel.send("read again", "refresh")
     panel.selected = dataset.limit(3).values("id")
     panel.send("selection", "on_change_selected")
     panel.send("first decision", "decide", decision="label right")  # labels begin to be copied to the corrected ones
     panel.send("read after it", "on_change_view")
     panel.send("decision", "decide", decision="bad image")
     panel.send("undo", "undo")
-    panel.send("read again", "refresh")
     return panel.seconds
 
 

@@ -506,6 +506,28 @@ def test_precision__auto_is_bf16_for_large_towers_on_cpus_that_multiply_it(
     assert chosen.resize == ("exact" if expected == "fp32" else "fast")
 
 
+@pytest.mark.parametrize(
+    ("units", "native"),
+    [
+        ({"_is_amx_tile_supported": True, "_is_avx512_bf16_supported": False}, True),
+        ({"_is_amx_tile_supported": False, "_is_avx512_bf16_supported": True}, True),
+        ({"_is_amx_tile_supported": False, "_is_avx512_bf16_supported": False}, False),
+        ({"_is_avx512_bf16_supported": True}, True),
+        ({}, False),
+    ],
+)
+def test_multiplies_bf16__amx_or_avx512_will_do_and_a_torch_that_does_not_say_means_no(
+    monkeypatch: pytest.MonkeyPatch, units: dict[str, bool], native: bool
+) -> None:
+    import torch
+
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+        if name in units:
+            monkeypatch.setattr(torch.cpu, name, lambda name=name: units[name], raising=False)
+    assert precision_module.multiplies_bf16() is native
+
+
 def test_resize__is_what_was_asked_for_or_refused(encoder: OpenClipEncoder) -> None:
     for resize in ("exact", "fast"):
         chosen = OpenClipEncoder(encoder._model, encoder._tokenizer, name="tiny", device="cpu", resize=resize)

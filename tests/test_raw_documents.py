@@ -20,9 +20,7 @@ PLAIN = st.one_of(
     st.booleans(),
     st.integers(-(2**63), 2**63 - 1),
     st.floats(allow_nan=False),
-    st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2100, 1, 1)).map(
-        lambda at: at.replace(microsecond=0)
-    ),
+    st.datetimes(dt.datetime(1970, 1, 1), dt.datetime(2100, 1, 1)).map(lambda at: at.replace(microsecond=0)),
 )
 ODD = st.sampled_from([Binary(b"12", 128), Decimal128("1.5"), ObjectId(b"another one!")])
 

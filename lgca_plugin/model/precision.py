@@ -44,11 +44,14 @@ def resolve_precision(precision: str, device: torch.device, tower: torch.nn.Modu
 
 
 def multiplies_bf16() -> bool:
-    """Tells whether this CPU has units for matrix products in bfloat16 (AMX); with less, float32 is as fast."""
+    """Tells whether this CPU multiplies matrices in bfloat16 natively: Intel's AMX, or AVX-512 with bf16, as AMD's has.
+
+    Where it does not, float32 is as fast. ViT-B-32 and RN50 took half the time of float32 with AVX-512's (AMD EPYC).
+    """
     import torch
 
-    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(supported and supported())
+    asked = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
+    return any(supported() for supported in asked if supported is not None)
 
 
 def resolve_resize(resize: str, precision: str) -> str:

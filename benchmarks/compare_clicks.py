@@ -37,6 +37,7 @@ NARROWING = """{
     grid: () => counts() && counts() !== before.counts,
 }"""
 BUTTONS = ("Only CLIP differs", "Only WCA differs", "Only LGCA differs", "All differ")
+PLUGINS = "FIFTYONE_PLUGINS_DIR"
 SETTLED_MS = 5_000
 """So long does the App work on after a click: on the grid's pictures and the sidebar's numbers."""
 
@@ -53,7 +54,7 @@ def measure_in_browser(dataset: str, home: Path, roots: list[Path], clicks: int)
 
     Args:
         dataset: name of a dataset with a run of three methods
-        home: an empty folder, for the servers
+        home: a folder for the servers
         roots: checkouts of the plugin, one or two, each with a server and a page of its own
         clicks: how many, for each
 
@@ -68,9 +69,10 @@ def measure_in_browser(dataset: str, home: Path, roots: list[Path], clicks: int)
     names = ("this", "other")[: len(roots)]
     found: dict[str, Any] = {}
     with ExitStack() as stack:
+        stack.callback(os.environ.__setitem__, PLUGINS, os.environ[PLUGINS])  # for who comes after
         pages = []
         for name, root in zip(names, roots, strict=True):
-            os.environ["FIFTYONE_PLUGINS_DIR"] = plugins_of(root, home / name / "plugins")
+            os.environ[PLUGINS] = plugins_of(root, home / name / "plugins")
             page = stack.enter_context(browser_page(1280, 900)) if not pages else pages[0].context.new_page()
             app = App(page, stack.enter_context(running_app(home / name)))
             app.open_dataset(dataset)

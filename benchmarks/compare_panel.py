@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .compare_clicks import ROOT, measure_in_browser, plugins_of
+from .compare_clicks import PLUGINS, ROOT, measure_in_browser, plugins_of
 from .filling import KEY, new_run
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def main() -> int:
         return 0
     clicks = [0.0]
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["FIFTYONE_PLUGINS_DIR"] = plugins_of(ROOT, Path(folder) / "plugins")
+        os.environ[PLUGINS] = plugins_of(ROOT, Path(folder) / "plugins")
         run = fill(options.samples, [f"class {number}" for number in range(options.classes)], Path(folder))
         run.dataset.persistent = True  # for the other process
         about = {"samples": options.samples, "classes": options.classes}

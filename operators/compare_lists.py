@@ -114,7 +114,6 @@ def _add_row(panel: Any, line: Any, name: str, sample: SampleRow) -> None:
         answers = quality + answers
     given = f"label: {sample.given}  ·  " if name == "misleading" and sample.given else ""
     decision = f"  ·  decided: {sample.decision.value}" if sample.decision else ""
-    more, first = f"{answers}\n{given}{sample.name}{decision}", {"color": "text.primary"}
-    text(line, "more", more, size=SMALL, muted=True, first=first)
+    text(line, "more", f"{answers}\n{given}{sample.name}{decision}", size=SMALL)
     params = {"part": "sample", "id": sample.sample_id}
     button(line, "show", "Show", panel.show, title=f"Show {sample.name} in the grid", params=params, **RIGHT)

@@ -143,8 +143,10 @@ def text(
     """
     parts = aside(title=title, **style)
     look: dict[str, Any] = {"overflowWrap": "anywhere", "fontWeight": 600 if bold else 400, "lineHeight": 1.35}
+    if "\n" in words:
+        look["whiteSpace"] = "pre-line"
     if first:
-        look |= {"whiteSpace": "pre-line", "&::first-line": first}
+        look["&::first-line"] = first
     parts["text"] = {"sx": look}
     color = "text.secondary" if muted else "text.primary"
     parent.view(

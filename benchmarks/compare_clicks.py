@@ -89,7 +89,7 @@ def measure_in_browser(dataset: str, home: Path, roots: list[Path], clicks: int)
                 seconds = _timed(page, NARROWING, page.get_by_role("button", name=BUTTONS[number % len(BUTTONS)]))
                 found[name]["clicks"].append(seconds["answer"])
                 found[name]["grids"].append(seconds["grid"])
-    if len(roots) > 1:
+    if len(roots) > 1 and clicks:
         found["this_to_other"] = sum(found["this"]["clicks"]) / sum(found["other"]["clicks"])
     return found
 

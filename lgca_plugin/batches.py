@@ -232,7 +232,15 @@ class Feeder(Generic[Owner]):
                 parts.append(resize_whole(picture.image, self._preprocessing)[None])
             else:
                 boxes = np.array([one.box for one in wanted])
-                parts.append(crop_and_resize(picture.image, boxes, self._preprocessing, reduction=picture.reduction))
+                parts.append(
+                    crop_and_resize(
+                        picture.image,
+                        boxes,
+                        self._preprocessing,
+                        reduction=picture.reduction,
+                        planes=picture.planes,
+                    )
+                )
         normalized = normalize_pixels(torch.cat(parts), self._preprocessing)
         with self._lock:
             self._stats.crop_seconds += time.perf_counter() - started

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -21,6 +21,7 @@ from .decode import ImageSource, LoadAhead, content_hash, open_picture, read_byt
 from .errors import ConfigError, ImageError
 from .growing import EncodedImage, FailedImage, GrowingImage, KnownRegions
 from .model.crops import Preprocessing
+from .model.exact_crops import sums_are_fast, turned_planes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -84,8 +85,9 @@ def encode_images(
             raise ConfigError(f"{name} must be at least 1, got {value}")
     stats = stats if stats is not None else EngineStats()
     stats.batch_size = batch_size or default_batch_size(encoder)
-    enough = _enough(Preprocessing.of(encoder), plan)
-    load = partial(_load, plan=plan, judge=judge, recall=recall, enough=enough)
+    preprocessing = Preprocessing.of(encoder)
+    turned = preprocessing.exact and bool(plan.counts) and sums_are_fast()
+    load = partial(_load, plan=plan, judge=judge, recall=recall, enough=_enough(preprocessing, plan), turned=turned)
     feeder: Feeder[_Traveller[Id]]
     with Feeder(encoder, stats) as feeder:
         most = wave_size or (feeder.slots + 1) * stats.batch_size
@@ -249,7 +251,12 @@ def _enough(preprocessing: Preprocessing, plan: RegionPlan) -> float | None:
 
 
 def _load(
-    source: ImageSource, plan: RegionPlan, judge: Judge | None, recall: Recall | None, enough: float | None
+    source: ImageSource,
+    plan: RegionPlan,
+    judge: Judge | None,
+    recall: Recall | None,
+    enough: float | None,
+    turned: bool,
 ) -> GrowingImage:
     """Reads an image; one whose embeddings are all known is not decoded."""
     data = read_bytes(source)
@@ -259,4 +266,7 @@ def _load(
         image = GrowingImage(hashed, plan, judge=judge, known=known)
         if image.replay():
             return image
-    return GrowingImage(hashed, plan, judge=judge, picture=open_picture(data, enough=enough), known=known)
+    picture = open_picture(data, enough=enough)
+    if turned:
+        picture = replace(picture, planes=turned_planes(picture.image))
+    return GrowingImage(hashed, plan, judge=judge, picture=picture, known=known)

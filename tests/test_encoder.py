@@ -528,6 +528,40 @@ def test_multiplies_bf16__amx_or_avx512_will_do_and_a_torch_that_does_not_say_me
     assert precision_module.multiplies_bf16() is native
 
 
+def test_normalizations__are_folded_into_convolutions_and_change_no_more_than_rounding() -> None:
+    """A convolutional tower with statistics of its own for every channel, as training leaves it."""
+    import open_clip
+    import torch
+
+    torch.manual_seed(3)
+    vision = {"layers": [1, 1, 1, 1], "width": 8, "image_size": 64, "head_width": 32}
+    text = {"context_length": 8, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1}
+    model = open_clip.model.CLIP(16, vision, text).eval()
+    norms = [layer for layer in model.visual.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        for values, low, high in ((norm.running_mean, -1, 1), (norm.running_var, 0.3, 2), (norm.bias.data, -0.5, 0.5)):
+            values.uniform_(low, high)
+        norm.weight.data.uniform_(0.5, 2)
+    before = {name: values.clone() for name, values in model.state_dict().items()}
+    images = pixels(5, 64) + torch.linspace(-3, 3, 5).view(5, 1, 1, 1)
+    with torch.no_grad():
+        expected = torch.nn.functional.normalize(model.encode_image(images), dim=-1).numpy()
+
+    def tokens(texts: list[str]) -> torch.Tensor:
+        return torch.ones((len(texts), 8), dtype=torch.long)
+
+    model.visual.preprocess_cfg = {"size": 64, "mean": (0.5,) * 3, "std": (0.5,) * 3}
+    made = OpenClipEncoder(model, tokens, name="tiny", device="cpu", precision="fp32")
+    assert len(norms) == 19
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in made._model.visual.modules())
+    np.testing.assert_allclose(made.encode_images(images), expected, atol=2e-6)
+    assert np.abs(expected[0] - expected[1]).max() > 0.01
+    assert all(torch.equal(values, before[name]) for name, values in model.state_dict().items())
+    half = OpenClipEncoder(model, tokens, name="tiny", device="cpu", precision="bf16")
+    assert half.fingerprint == made.fingerprint
+    np.testing.assert_allclose(half.encode_images(images), expected, atol=0.03)
+
+
 def test_resize__is_what_was_asked_for_or_refused(encoder: OpenClipEncoder) -> None:
     for resize in ("exact", "fast"):
         chosen = OpenClipEncoder(encoder._model, encoder._tokenizer, name="tiny", device="cpu", resize=resize)

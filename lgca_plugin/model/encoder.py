@@ -24,6 +24,7 @@ from .precision import (
     fitting_batch,
     resolve_precision,
     resolve_resize,
+    with_folded_norms,
     with_rounded_tower,
 )
 
@@ -145,8 +146,11 @@ class OpenClipEncoder:
         self.fill_color = int(wanted.get("fill_color", 0))
         self.logit_scale = float(model.logit_scale.exp())
         self.dim = int(self.encode_texts(["a photo"]).shape[1])
-        if self.device.type == "cpu" and self.precision == "bf16":
-            _ = self.fingerprint  # that of the weights before they are rounded
+        folded, rounds = with_folded_norms(self._model), self.device.type == "cpu" and self.precision == "bf16"
+        if folded is not self._model or rounds:
+            _ = self.fingerprint  # that of the weights as they were
+        self._model = folded
+        if rounds:
             self._model, self._input_type = with_rounded_tower(self._model, torch.bfloat16), torch.bfloat16
 
     @property

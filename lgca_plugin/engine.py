@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .batches import EngineStats, Feeder, Wanted
 from .decode import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
@@ -124,6 +124,19 @@ class _Traveller(Generic[Id]):
     result: EncodedImage[Id] | FailedImage[Id] | None = None
 
 
+@dataclass(frozen=True)
+class _Recalled:
+    """An image whose embeddings were all known, brought through all steps where it was read.
+
+    Attributes:
+        result: what has become of it
+        nbytes: memory that it holds
+    """
+
+    result: EncodedImage[None] | FailedImage[None]
+    nbytes: int
+
+
 class _Flow(Generic[Id]):
     """Brings images through the steps of a plan.
 
@@ -136,7 +149,7 @@ class _Flow(Generic[Id]):
 
     def __init__(
         self,
-        ahead: LoadAhead[Id, GrowingImage],
+        ahead: LoadAhead[Id, GrowingImage | _Recalled],
         feeder: Feeder[_Traveller[Id]],
         stats: EngineStats,
         most_images: int,
@@ -182,8 +195,12 @@ class _Flow(Generic[Id]):
         if isinstance(loaded, ImageError):
             self._travellers.append(_Traveller(id_, None, result=FailedImage(id_, str(loaded))))
             return
+        self._bytes += loaded.nbytes
+        if isinstance(loaded, _Recalled):
+            result: Any = replace(cast("Any", loaded.result), id=id_)
+            self._travellers.append(_Traveller(id_, None, loaded.nbytes, result=result))
+            return
         traveller = _Traveller(id_, loaded, loaded.nbytes)
-        self._bytes += traveller.nbytes
         self._travellers.append(traveller)
         self._want(traveller)
 
@@ -257,15 +274,16 @@ def _load(
     recall: Recall | None,
     enough: float | None,
     turned: bool,
-) -> GrowingImage:
+) -> GrowingImage | _Recalled:
     """Reads an image; one whose embeddings are all known is not decoded."""
     data = read_bytes(source)
     hashed = content_hash(data)
     known = recall(hashed) if recall else None
     if known is not None:
         image = GrowingImage(hashed, plan, judge=judge, known=known)
-        if image.replay():
-            return image
+        result = image.replay()
+        if result is not None:
+            return _Recalled(result, image.nbytes)
     picture = open_picture(data, enough=enough)
     if turned:
         picture = replace(picture, planes=turned_planes(picture.image))

@@ -18,7 +18,7 @@ import numpy as np
 from .method.boxes import expand_boxes, sample_boxes, select_salient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -150,6 +150,9 @@ class GrowingImage:
         self.rung = 0
         self.boxes: list[NDArray[np.int64]] = []
         self.chains: list[NDArray[np.int64]] = []
+        self._keys: list[
+            list[Box | None]
+        ] = []  # what the boxes of each step show; that of a whole square image is None
         self.embeddings: dict[Box | None, NDArray[np.float32]] = {}
         self._rungs = plan.rungs
         self._judge = judge
@@ -166,7 +169,8 @@ class GrowingImage:
     def nbytes(self) -> int:
         """Memory that the image holds."""
         pixels = 0 if self.picture is None else self.picture.nbytes
-        return pixels + sum(vector.nbytes for vector in self.embeddings.values())
+        one = next(iter(self.embeddings.values()), None)
+        return pixels + (0 if one is None else len(self.embeddings) * one.nbytes)
 
     @property
     def _plan(self) -> RegionPlan:
@@ -179,8 +183,8 @@ class GrowingImage:
 
     def missing(self) -> list[Box | None]:
         """Lists what the present step needs encoded, each once: boxes, and None for the whole image."""
-        keys = [None, *(self._keys(self.boxes[-1]) if self.boxes else ())]
-        return [key for key in dict.fromkeys(keys) if key not in self.embeddings]
+        keys = dict.fromkeys([None, *(self._keys[-1] if self._keys else ())])
+        return [key for key in keys if key not in self.embeddings]
 
     def grow(self) -> bool:
         """Goes on to the next step, if there is one: keeps the most salient regions of this step and grows them.
@@ -190,29 +194,31 @@ class GrowingImage:
         """
         if len(self.boxes) >= len(self._plan.counts):
             return self._climb()
-        taking_part = self.chains[-1] < self._plan.n_chains
+        taking_part = np.flatnonzero(self.chains[-1] < self._plan.n_chains)
         boxes, chain = self.boxes[-1][taking_part], self.chains[-1][taking_part]
+        keys = [self._keys[-1][row] for row in taking_part.tolist()]
         # Row by row in float64: a matrix product rounds equal rows differently by their place, and ties must be ties.
-        similarity = (self._embedded(boxes).astype(np.float64) * self.embeddings[None]).sum(axis=1)
+        similarity = (self._embedded(keys).astype(np.float64) * self.embeddings[None]).sum(axis=1)
         kept = select_salient(similarity, self._plan.counts[len(self.boxes)])
         self._add_step(expand_boxes(boxes[kept], self.size_hw, self._plan.regions.growth), chain[kept])
         return True
 
-    def replay(self) -> bool:
-        """Goes through all steps on the embeddings that are there; False means that some are missing."""
+    def replay(self) -> EncodedImage[None] | FailedImage[None] | None:
+        """Goes through all steps on the embeddings that are there; None means that some are missing."""
         while not self.missing():
             if not self.grow():
-                return True
-        return False
+                return self.finished(None)
+        return None
 
     def finished(self, id_: Id) -> EncodedImage[Id] | FailedImage[Id]:
         """Gives the result, once nothing is missing at the last step."""
         whole = self.embeddings[None]
         boxes = np.concatenate(self.boxes) if self.boxes else np.zeros((0, 4), np.int64)
-        regions = self._embedded(boxes) if len(boxes) else np.zeros((0, len(whole)), np.float32)
+        keys = [key for of_step in self._keys for key in of_step]
+        regions = self._embedded(keys) if keys else np.zeros((0, len(whole)), np.float32)
         if not (np.isfinite(whole).all() and np.isfinite(regions).all()):
             return FailedImage(id_, "the encoder gave values that are no numbers; try precision fp32")
-        keys = frozenset(self._keys(boxes))
+        present = frozenset(keys)
         return EncodedImage(
             id=id_,
             content_hash=self.content_hash,
@@ -222,15 +228,15 @@ class GrowingImage:
             chain=np.concatenate(self.chains) if self.chains else np.zeros(0, np.int64),
             regions=regions,
             whole=whole,
-            fresh=self._fresh(boxes),
+            fresh=self._fresh(keys),
             encodes=len(self.embeddings) - len(self._known),
             rung=self.rung,
-            former={box: self.embeddings[box] for box in self._lower if box not in keys},
+            former={box: self.embeddings[box] for box in self._lower if box not in present},
         )
 
     def _begin(self) -> None:
         """Begins with the crops of the present rung."""
-        self.boxes, self.chains = [], []
+        self.boxes, self.chains, self._keys = [], [], []
         if self._plan.counts:
             self._add_step(self._sampled(), np.arange(self._plan.counts[0]))
 
@@ -241,7 +247,7 @@ class GrowingImage:
         encoded = self.finished(None)
         if isinstance(encoded, FailedImage) or self._judge(encoded):
             return False
-        self._lower.update(dict.fromkeys(box for box in self._keys(np.concatenate(self.boxes)) if box is not None))
+        self._lower.update(dict.fromkeys(key for of_step in self._keys for key in of_step if key is not None))
         self.rung += 1
         self._begin()
         return True
@@ -257,21 +263,19 @@ class GrowingImage:
         )
 
     def _add_step(self, boxes: NDArray[np.int64], chain: NDArray[np.int64]) -> None:
+        everything = (0, 0, self.size_hw[1], self.size_hw[0])
         self.boxes.append(boxes)
         self.chains.append(chain)
+        self._keys.append([None if box == everything else box for box in map(tuple, boxes.tolist())])
 
-    def _keys(self, boxes: NDArray[np.int64]) -> list[Box | None]:
-        """Names what boxes show; the box of a whole square image shows what the whole image shows, None."""
-        everything = (0, 0, self.size_hw[1], self.size_hw[0])
-        return [None if box == everything else box for box in map(tuple, boxes.tolist())]
+    def _embedded(self, keys: Sequence[Box | None]) -> NDArray[np.float32]:
+        return np.concatenate([self.embeddings[key] for key in keys]).reshape(len(keys), -1)
 
-    def _embedded(self, boxes: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.stack([self.embeddings[key] for key in self._keys(boxes)])
-
-    def _fresh(self, boxes: NDArray[np.int64]) -> NDArray[np.bool_]:
-        seen = {None, *self._known}
-        fresh = np.zeros(len(boxes), dtype=bool)
-        for index, key in enumerate(self._keys(boxes)):
-            fresh[index] = key not in seen
-            seen.add(key)
+    def _fresh(self, keys: Sequence[Box | None]) -> NDArray[np.bool_]:
+        seen: set[Box | None] = {None, *self._known}
+        fresh = np.zeros(len(keys), dtype=bool)
+        for index, key in enumerate(keys):
+            if key not in seen:
+                fresh[index] = True
+                seen.add(key)
         return fresh

@@ -143,7 +143,7 @@ def replayable(run: Any) -> set[str]:
         entry = store.run(run.token)
         assert entry is not None
         found = store.known_regions(entry, store.sample_ids(entry))
-        return {id_ for id_, hashed, known in found if GrowingImage(hashed, plan, known=known).replay()}
+        return {id_ for id_, hashed, known in found if GrowingImage(hashed, plan, known=known).replay() is not None}
 
 
 def ids_of(samples: Any) -> set[str]:

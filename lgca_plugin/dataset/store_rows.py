@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..growing import EncodedImage
+    from ..growing import Box, EncodedImage
     from ..method.findings import Finding
 
 
@@ -76,7 +76,7 @@ def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_reg
     if with_regions:
         known = _sound_boxes(rows, row, run.geometry)
         # Not only what was encoded now: what was recalled may have been deleted since, with the run that held it.
-        new = {box: vector for box, vector in _distinct(image).items() if box not in known}
+        new = _new_regions(image, known)
         there = len(known) + len(new)
         if new:
             boxes = np.array(list(new), np.int32).tobytes()
@@ -92,23 +92,29 @@ def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_reg
     return int(written.lastrowid or 0)
 
 
-def _distinct(image: EncodedImage[str]) -> dict[tuple[int, ...], NDArray[np.float32]]:
-    """Gives the embeddings of an image's regions by box: also of those that only a rung below has grown.
+def _new_regions(image: EncodedImage[str], known: set[Box]) -> dict[Box, NDArray[np.float32]]:
+    """Gives the embeddings of an image's regions that are not known, by box: also of those that only a rung below grew.
 
     A later run of the same budget comes by these rungs again, and is to find all that it needs.
     """
-    own = image.distinct()
-    boxes = map(tuple, image.boxes[own].tolist())
-    return {**dict(zip(boxes, image.regions[own], strict=True)), **image.former}
+    whole = (0, 0, image.image_size_hw[1], image.image_size_hw[0])
+    rows: dict[Box, int] = {}
+    for row, (left, top, width, height) in enumerate(image.boxes.tolist()):
+        box = (left, top, width, height)
+        if box not in known and box != whole:
+            rows.setdefault(box, row)
+    new = {box: image.regions[row] for box, row in rows.items()}
+    return {**new, **{box: vector for box, vector in image.former.items() if box not in known}}
 
 
-def _sound_boxes(rows: sqlite3.Connection, image: int, geometry: str) -> set[tuple[int, ...]]:
+def _sound_boxes(rows: sqlite3.Connection, image: int, geometry: str) -> set[Box]:
     """Finds the boxes of an image that are there; rows that do not match their checksum are deleted."""
-    found: set[tuple[int, ...]] = set()
+    found: set[Box] = set()
     query = "SELECT id, boxes, embeddings, checksum FROM regions WHERE image = ? AND geometry = ?"
     for row, boxes, embeddings, checksum in rows.execute(query, (image, geometry)).fetchall():
         if checksum_of_regions(boxes, embeddings) == checksum:
-            found.update(map(tuple, np.frombuffer(boxes, np.int32).reshape(-1, 4).tolist()))
+            values = np.frombuffer(boxes, np.int32).reshape(-1, 4)
+            found.update(zip(*values.T.tolist(), strict=True))
         else:
             rows.execute("DELETE FROM regions WHERE id = ?", (row,))
     return found

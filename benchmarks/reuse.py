@@ -124,6 +124,7 @@ def peak_mb() -> float:
 def main() -> int:
     """Runs the benchmark and prints a line of JSON for each question."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--model", default=DEMO)
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--resize", default="exact")
@@ -134,8 +135,8 @@ def main() -> int:
     if options.peak:
         print(peak(options.peak, files))
         return 0
-    encoder = load(DEMO, precision="auto", resize=options.resize)
-    about = {"benchmark": "reuse", "model": DEMO, "images": options.images, "resize": options.resize}
+    encoder = load(options.model, precision="auto", resize=options.resize)
+    about = {"benchmark": "reuse", "model": options.model, "images": options.images, "resize": options.resize}
     with tempfile.TemporaryDirectory() as folder:
         dataset = dataset_of(Path(folder), files, options.images)
         for name, ratios in measure(dataset, encoder, options.rounds).items():

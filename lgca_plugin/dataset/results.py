@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .keeper import Keeper
     from .plan import Plan, Prepared
     from .run import Run
-    from .target import Target
 
 WRITE_IMAGES = 64
 WRITE_SECONDS = 5.0
@@ -193,18 +192,10 @@ def _outcome_counts(run: Run, plan: Prepared) -> dict[str, Any]:
     failed = {id_ for id_, (reason,) in stored.items() if reason is not None} - finished
     skipped = len(plan.sample_ids) - len(stored)
     counts = {
-        "predicted": _count(target, *(f.method_field(run.key, method.name) for method in plan.config.methods)),
-        "failed": _count(target, f.error_field(run.key)),
+        "predicted": target.count_filled([f.method_field(run.key, method.name) for method in plan.config.methods]),
+        "failed": target.count_filled([f.error_field(run.key)]),
         "skipped": skipped,
         "pending": len(stored) - len(finished) - len(failed),
     }
     reasons = {"deleted from the dataset during the run": skipped} if skipped else {}
     return {"total": sum(counts.values()), **counts, "skipped_reasons": reasons}
-
-
-def _count(target: Target, *fields: str) -> int:
-    """Counts the samples of the dataset that have a value in all of some fields."""
-    samples = target.writable
-    for field in fields:
-        samples = samples.exists(field)
-    return len(samples)

@@ -109,6 +109,12 @@ def test_crops__too_large_for_exact_sums_are_pillows_own() -> None:
     np.testing.assert_array_equal(found.permute(0, 2, 3, 1).numpy(), pillow(image, boxes, 1, "bicubic"))
 
 
+def test_crops__by_another_filter_are_pillows_own() -> None:
+    image, boxes = random_picture(np.random.default_rng(2), "noise").resize((300, 200)), np.array([[3, 4, 190, 190]])
+    found = crop_and_resize(image, boxes, preprocessing(interpolation="lanczos"), planes=turned_planes(image))
+    np.testing.assert_array_equal(found.permute(0, 2, 3, 1).numpy(), pillow(image, boxes, 64, "lanczos"))
+
+
 def preprocessing(**options: Any) -> Preprocessing:
     return Preprocessing(**{"size": 64, "mean": (0.5,) * 3, "std": (0.5,) * 3, **options})
 

@@ -1,4 +1,4 @@
-"""Crops resized to the last bit as Pillow does it, in less than half of its time.
+"""Crops resized to the last bit as Pillow does it, in half of its time or less.
 
 Pillow resizes one side of an image and then the other. Each value that comes out is a sum of pixels times weights,
 which are whole multiples of 1 / 2**22, rounded to 8 bits. Torch's ``embedding_bag`` is such a sum of rows of a table,
@@ -83,16 +83,20 @@ def resize_exactly(
         planes: the image as :func:`turned_planes` gives it
         boxes: ``[n, 4]``, ``(left, top, width, height)``, square and inside the image
         size: side of the squares that come out
-        interpolation: ``"bicubic"`` or ``"bilinear"``
+        interpolation: Pillow's name of the filter
 
     Returns:
-        ``[n, size, size, 3]`` uint8, or None where a box is so large that its sums are not exact, or this torch can't
+        ``[n, size, size, 3]`` uint8, or None where it can't be done so: the filter is neither ``"bicubic"`` nor
+        ``"bilinear"``, a box is so large that its sums are not exact, or this torch compiles nothing
     """
     import torch
 
-    resize, taps = _compiled(), [taps_of(side, size, interpolation) for side in boxes[:, 2].tolist()]
+    resize = _compiled() if interpolation in _SUPPORTS else None
+    if resize is None:
+        return None
+    taps = [taps_of(side, size, interpolation) for side in boxes[:, 2].tolist()]
     known = [one for one in taps if one is not None]
-    if resize is None or len(known) < len(taps):
+    if len(known) < len(taps):
         return None
     with torch.inference_mode():
         resized: torch.Tensor = resize(

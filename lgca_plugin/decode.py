@@ -68,6 +68,7 @@ class _Sized(Protocol):
         """Memory that the object holds."""
 
 
+Item = TypeVar("Item")
 Loaded = TypeVar("Loaded", bound=_Sized)
 
 
@@ -154,11 +155,11 @@ def _decode(data: bytes, draft: Callable[[Image.Image], None], *, any_shape: boo
         raise ImageError(f"the image is damaged: {_first_sentence(error)}") from error
 
 
-class LoadAhead(Generic[Id, Loaded]):
+class LoadAhead(Generic[Id, Item, Loaded]):
     """Loads images in threads, ahead of whoever takes them, in the order given. A context manager.
 
     Args:
-        images: pairs of an id and a path or the bytes of an image file; read lazily
+        images: pairs of an id and what ``load`` takes: a path, the bytes of an image file; read lazily
         load: loads one image, in any thread
         max_images: how many images may wait to be taken
         max_bytes: how many bytes of loaded images may wait to be taken, judged by the images seen so far; the threads'
@@ -167,8 +168,8 @@ class LoadAhead(Generic[Id, Loaded]):
 
     def __init__(
         self,
-        images: Iterable[tuple[Id, ImageSource]],
-        load: Callable[[ImageSource], Loaded],
+        images: Iterable[tuple[Id, Item]],
+        load: Callable[[Item], Loaded],
         *,
         max_images: int,
         max_bytes: int,
@@ -183,7 +184,7 @@ class LoadAhead(Generic[Id, Loaded]):
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="lgca-decode")
         self._pending: deque[tuple[Id, Future[Loaded | ImageError]]] = deque()
 
-    def __enter__(self) -> LoadAhead[Id, Loaded]:
+    def __enter__(self) -> LoadAhead[Id, Item, Loaded]:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -206,7 +207,7 @@ class LoadAhead(Generic[Id, Loaded]):
         return id_, loaded
 
 
-def _try(load: Callable[[ImageSource], Loaded], source: ImageSource) -> Loaded | ImageError:
+def _try(load: Callable[[Item], Loaded], source: Item) -> Loaded | ImageError:
     try:
         return load(source)
     except ImageError as error:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .batches import EngineStats, Feeder, Wanted
 from .decode import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
@@ -22,6 +23,7 @@ from .errors import ConfigError, ImageError
 from .growing import EncodedImage, FailedImage, GrowingImage, KnownRegions
 from .model.crops import Preprocessing
 from .model.exact_crops import sums_are_fast, turned_planes
+from .recalling import Recalled, recall_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -89,10 +91,14 @@ def encode_images(
     turned = preprocessing.exact and bool(plan.counts) and sums_are_fast()
     load = partial(_load, plan=plan, judge=judge, recall=recall, enough=_enough(preprocessing, plan), turned=turned)
     feeder: Feeder[_Traveller[Id]]
-    with Feeder(encoder, stats) as feeder:
+    with ExitStack() as stack:
+        feeder = stack.enter_context(Feeder(encoder, stats))
         most = wave_size or (feeder.slots + 1) * stats.batch_size
-        with LoadAhead(images, load, max_images=most, max_bytes=WAVE_BYTES) as ahead:
-            yield from _Flow(ahead, feeder, stats, most).run()
+        items: Iterable[tuple[Id, ImageSource | Recalled]] = images
+        if recall is not None and not plan.adaptive:
+            items = stack.enter_context(closing(recall_ahead(images, recall, plan)))
+        ahead = stack.enter_context(LoadAhead(items, load, max_images=most, max_bytes=WAVE_BYTES))
+        yield from _Flow(ahead, feeder, stats, most).run()
 
 
 def default_batch_size(encoder: Encoder) -> int:
@@ -124,19 +130,6 @@ class _Traveller(Generic[Id]):
     result: EncodedImage[Id] | FailedImage[Id] | None = None
 
 
-@dataclass(frozen=True)
-class _Recalled:
-    """An image whose embeddings were all known, brought through all steps where it was read.
-
-    Attributes:
-        result: what has become of it
-        nbytes: memory that it holds
-    """
-
-    result: EncodedImage[None] | FailedImage[None]
-    nbytes: int
-
-
 class _Flow(Generic[Id]):
     """Brings images through the steps of a plan.
 
@@ -149,7 +142,7 @@ class _Flow(Generic[Id]):
 
     def __init__(
         self,
-        ahead: LoadAhead[Id, GrowingImage | _Recalled],
+        ahead: LoadAhead[Id, ImageSource | Recalled, GrowingImage | Recalled],
         feeder: Feeder[_Traveller[Id]],
         stats: EngineStats,
         most_images: int,
@@ -196,8 +189,8 @@ class _Flow(Generic[Id]):
             self._travellers.append(_Traveller(id_, None, result=FailedImage(id_, str(loaded))))
             return
         self._bytes += loaded.nbytes
-        if isinstance(loaded, _Recalled):
-            result: Any = replace(cast("Any", loaded.result), id=id_)
+        if isinstance(loaded, Recalled):
+            result = replace(loaded.result, id=id_)
             self._travellers.append(_Traveller(id_, None, loaded.nbytes, result=result))
             return
         traveller = _Traveller(id_, loaded, loaded.nbytes)
@@ -268,14 +261,16 @@ def _enough(preprocessing: Preprocessing, plan: RegionPlan) -> float | None:
 
 
 def _load(
-    source: ImageSource,
+    source: ImageSource | Recalled,
     plan: RegionPlan,
     judge: Judge | None,
     recall: Recall | None,
     enough: float | None,
     turned: bool,
-) -> GrowingImage | _Recalled:
+) -> GrowingImage | Recalled:
     """Reads an image; one whose embeddings are all known is not decoded."""
+    if isinstance(source, Recalled):
+        return source
     data = read_bytes(source)
     hashed = content_hash(data)
     known = recall(hashed) if recall else None
@@ -283,7 +278,7 @@ def _load(
         image = GrowingImage(hashed, plan, judge=judge, known=known)
         result = image.replay()
         if result is not None:
-            return _Recalled(result, image.nbytes)
+            return Recalled(result, image.nbytes)
     picture = open_picture(data, enough=enough)
     if turned:
         picture = replace(picture, planes=turned_planes(picture.image))

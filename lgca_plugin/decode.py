@@ -178,7 +178,7 @@ class LoadAhead(Generic[Id, Item, Loaded]):
         self._load = load
         self._max_images = max_images
         self._max_bytes = max_bytes
-        self._workers = min(MAX_WORKERS, os.cpu_count() or 1)
+        self._workers = reading_threads()
         self._ahead = min(max_images, self._workers)
         self._seen = self._seen_bytes = 0
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="lgca-decode")
@@ -205,6 +205,11 @@ class LoadAhead(Generic[Id, Item, Loaded]):
             roomy = min(AHEAD_PER_WORKER * self._workers, self._max_bytes * self._seen // max(1, self._seen_bytes))
             self._ahead = min(self._max_images, max(self._workers, roomy))
         return id_, loaded
+
+
+def reading_threads() -> int:
+    """How many threads read images at a time."""
+    return min(MAX_WORKERS, os.cpu_count() or 1)
 
 
 def _try(load: Callable[[Item], Loaded], source: Item) -> Loaded | ImageError:

@@ -70,9 +70,11 @@ class EncodedImage(Generic[Id]):
 
     def distinct(self) -> NDArray[np.int64]:
         """Gives the positions of the regions that differ from each other and from the whole image."""
-        _, first = np.unique(self.boxes, axis=0, return_index=True)
-        whole = (0, 0, self.image_size_hw[1], self.image_size_hw[0])
-        return np.sort(first[(self.boxes[first] != whole).any(axis=1)])
+        first: dict[tuple[int, ...], int] = {}
+        for row, box in enumerate(map(tuple, self.boxes.tolist())):
+            first.setdefault(box, row)
+        first.pop((0, 0, self.image_size_hw[1], self.image_size_hw[0]), None)
+        return np.array(list(first.values()), dtype=np.int64)
 
 
 @dataclass(frozen=True)

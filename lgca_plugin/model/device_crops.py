@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .crops import resize_whole
+from .exact_crops import WEIGHT_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,8 +34,8 @@ PADDED = 0.7
 MOST_BYTES = 256 * 1024**2
 """So much memory the crops that are resized together take, at most, if they are more than one."""
 
-_FRACTION = 2**22
-"""Pillow's filter weights are whole multiples of 1 / 4,194,304."""
+_FRACTION = 1 << WEIGHT_BITS
+"""Pillow's filter weights are whole parts of this."""
 
 
 @dataclass(frozen=True)

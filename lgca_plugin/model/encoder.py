@@ -126,6 +126,7 @@ class OpenClipEncoder:
 
         self.name = name
         self.device = torch.device(device or default_device())
+        self._auto_precision = resolve_precision("auto", self.device, model.visual)  # by the tower as it was given
         self.precision = resolve_precision(precision, self.device, model.visual)
         self.resize = resolve_resize(resize, self.precision)
         self.vocabulary = vocabulary
@@ -203,10 +204,9 @@ class OpenClipEncoder:
 
     def answers_to(self, precision: str, resize: str) -> bool:
         """Tells whether these settings, which may be ``"auto"``, come to this encoder's."""
-        return (
-            resolve_precision(precision, self.device, self._model.visual) == self.precision
-            and resolve_resize(resize, self.precision) == self.resize
-        )
+        return (self._auto_precision if precision == "auto" else precision) == self.precision and resolve_resize(
+            resize, self.precision
+        ) == self.resize
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
         """Lists the words of ``texts`` that a model with a small vocabulary was never trained on."""

@@ -1,4 +1,4 @@
-"""Crops resized to the last bit as Pillow does it, in half of its time or less.
+"""Crops resized to the last bit as Pillow does it, in about half of its time.
 
 Pillow resizes one side of an image and then the other. Each value that comes out is a sum of pixels times weights,
 which are whole multiples of 1 / 2**22, rounded to 8 bits. Torch's ``embedding_bag`` is such a sum of rows of a table,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_WEIGHT_BITS = 22
+WEIGHT_BITS = 22
 """Pillow's filter weights are whole multiples of 2 to the minus 22."""
 
 _LOW_BITS = 7
@@ -106,7 +106,7 @@ def resize_exactly(
             [one.starts for one in known],
             [one.weights for one in known],
             size,
-            2.0 ** (_LOW_BITS - _WEIGHT_BITS),
+            2.0 ** (_LOW_BITS - WEIGHT_BITS),
             _MOST_VALUES,
         )
     return resized
@@ -141,7 +141,7 @@ def taps_of(length: int, size: int, interpolation: str) -> Taps | None:
             return None
     used = np.arange(weights.shape[1]) < counts[:, None]
     used = np.stack([used, used], axis=1)
-    parts = np.stack([high * 2.0 ** (_LOW_BITS - _WEIGHT_BITS), low * 2.0**-_LOW_BITS], axis=1)
+    parts = np.stack([high * 2.0 ** (_LOW_BITS - WEIGHT_BITS), low * 2.0**-_LOW_BITS], axis=1)
     starts = np.concatenate([[0], used.sum(axis=2).ravel().cumsum()[:-1]])
     return Taps(
         torch.from_numpy(np.broadcast_to(pixels[:, None], used.shape)[used].astype(np.int32)),
@@ -174,7 +174,7 @@ def pillow_weights(
     away = np.abs((at + first[:, None] - center[:, None] + 0.5) * (1.0 / wider))
     weights = np.where(at < counts[:, None], _cubic(away) if interpolation == "bicubic" else _hat(away), 0.0)
     weights /= weights.cumsum(axis=1)[:, -1:]  # summed one after the other, as Pillow does
-    whole = np.trunc(weights * 2**_WEIGHT_BITS + np.copysign(0.5, weights))
+    whole = np.trunc(weights * 2**WEIGHT_BITS + np.copysign(0.5, weights))
     return np.minimum(at + first[:, None], length - 1), counts, whole
 
 

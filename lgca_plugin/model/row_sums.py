@@ -1,9 +1,10 @@
 """Crops resized by sums of rows, many in one call; :mod:`~lgca_plugin.model.exact_crops` says what is summed.
 
 A crop takes a dozen short operations. Called one by one, each lets go of Python's lock and takes it again, and threads
-that cut beside each other spend more time on handing it over than on crops. So the functions are compiled with
-TorchScript: then the crops of an image are one call, without that lock. Torch calls TorchScript deprecated and names
-nothing else that does this where there is no C++ compiler. Where it is gone, crops are Pillow's, and the same.
+that cut beside each other lose much of the time, with small crops most of it, by handing it over. So the functions are
+compiled with TorchScript: then the crops of an image are one call, without that lock. Torch calls TorchScript
+deprecated and names nothing else that does this where there is no C++ compiler. Where it is gone, crops are Pillow's,
+and the same.
 """
 
 from __future__ import annotations

@@ -162,3 +162,17 @@ def test_known__of_an_image_of_another_size_is_not_used() -> None:
     found, again = encoded(buffer.getvalue(), plan, turned)
     assert_equal(found, whole)
     assert again == encodes
+
+
+def test_distinct__is_each_box_once_and_not_the_whole_square_image() -> None:
+    boxes = np.array([[3, 0, 5, 5], [0, 0, 9, 9], [1, 1, 4, 4], [3, 0, 5, 5], [0, 0, 9, 9], [0, 0, 5, 5]])
+    columns = {"step": np.zeros(6, int), "chain": np.arange(6), "fresh": np.zeros(6, bool), "encodes": 0}
+    shared = {"id": 0, "content_hash": "00", "regions": np.zeros((6, 2), np.float32), "whole": np.zeros(2, np.float32)}
+    square, wide, bare = (
+        EncodedImage(image_size_hw=size, boxes=own, **shared, **columns)
+        for size, own in (((9, 9), boxes), ((9, 10), boxes), ((9, 9), boxes[:0]))
+    )
+    assert square.distinct().tolist() == [0, 2, 5]
+    assert wide.distinct().tolist() == [0, 1, 2, 5]
+    assert bare.distinct().tolist() == []
+    assert bare.regions[bare.distinct()].shape == (0, 2)

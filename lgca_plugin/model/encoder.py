@@ -24,7 +24,6 @@ from .precision import (
     fitting_batch,
     resolve_precision,
     resolve_resize,
-    with_folded_norms,
     with_rounded_tower,
 )
 
@@ -124,6 +123,8 @@ class OpenClipEncoder:
     ) -> None:
         import torch
 
+        from .shortcuts import with_shortcuts
+
         self.name = name
         self.device = torch.device(device or default_device())
         self._auto_precision = resolve_precision("auto", self.device, model.visual)  # by the tower as it was given
@@ -147,11 +148,9 @@ class OpenClipEncoder:
         self.fill_color = int(wanted.get("fill_color", 0))
         self.logit_scale = float(model.logit_scale.exp())
         self.dim = int(self.encode_texts(["a photo"]).shape[1])
-        folded, rounds = with_folded_norms(self._model), self.device.type == "cpu" and self.precision == "bf16"
-        if folded is not self._model or rounds:
-            _ = self.fingerprint  # that of the weights as they were
-        self._model = folded
-        if rounds:
+        _ = self.fingerprint  # that of the weights as they were
+        self._model = with_shortcuts(self._model)
+        if self.device.type == "cpu" and self.precision == "bf16":
             self._model, self._input_type = with_rounded_tower(self._model, torch.bfloat16), torch.bfloat16
 
     @property

@@ -20,10 +20,6 @@ LARGE_TOWER = 20_000_000
 """From so many parameters on, an image tower gains from bfloat16 on a CPU that multiplies it natively."""
 
 
-_NORMALIZED = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"), ("0", "1"))
-"""Convolutions and what normalizes them, by their names in open_clip's convolutional towers."""
-
-
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Raises a :class:`ConfigError` if ``value`` is none of the choices."""
     if value not in choices:
@@ -85,29 +81,6 @@ def fitting_batch(free_bytes: int, bytes_each: float, most: int) -> int:
     return min(most, 1 << (fitting.bit_length() - 1))
 
 
-def with_folded_norms(model: Any) -> Any:
-    """Gives a model whose convolutional tower has its batch normalizations inside the convolutions before them.
-
-    In evaluation a normalization is a factor and a shift for each channel, which the convolution's weights can hold.
-    The embeddings differ by float32's rounding; a tenth of the tower's time is saved on the CPU. Models without
-    such a tower come back as they are, and the one given stays as it is.
-    """
-    from open_clip.modified_resnet import ModifiedResNet
-    from torch import channels_last, nn
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-    if not isinstance(model.visual, ModifiedResNet):
-        return model
-    tower = copy.deepcopy(model.visual)
-    for block in tower.modules():
-        for before, after in _NORMALIZED:
-            convolution, norm = getattr(block, before, None), getattr(block, after, None)
-            if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                setattr(block, before, fuse_conv_bn_eval(convolution, norm).to(memory_format=channels_last))
-                setattr(block, after, nn.Identity())
-    return _with_tower(model, tower)
-
-
 def with_rounded_tower(model: Any, dtype: torch.dtype) -> Any:
     """Gives a model whose image tower has rounded weights; the rest it shares with the one given, which stays as it is.
 
@@ -116,17 +89,12 @@ def with_rounded_tower(model: Any, dtype: torch.dtype) -> Any:
     """
     from torch import nn
 
+    from .shortcuts import with_modules
+
     tower = copy.deepcopy(model.visual)
     for layer in tower.modules():
         if not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             for owned in (*layer.parameters(recurse=False), *layer.buffers(recurse=False)):
                 if owned.is_floating_point():
                     owned.data = owned.data.to(dtype)
-    return _with_tower(model, tower)
-
-
-def _with_tower(model: Any, tower: torch.nn.Module) -> Any:
-    """Gives a model with another image tower; the rest it shares with the one given."""
-    other = copy.copy(model)
-    other.__dict__["_modules"] = {**model.__dict__["_modules"], "visual": tower}
-    return other
+    return with_modules(model, visual=tower)

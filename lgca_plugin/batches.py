@@ -229,7 +229,7 @@ class Feeder(Generic[Owner]):
             wanted = list(group)
             picture = wanted[0].picture
             if is_whole:
-                parts.append(resize_whole(picture.image, self._preprocessing)[None])
+                parts.append(resize_whole(picture.image, self._preprocessing, planes=picture.planes)[None])
             else:
                 boxes = np.array([one.box for one in wanted])
                 parts.append(

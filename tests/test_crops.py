@@ -122,6 +122,22 @@ def test_normalize__by_hand() -> None:
     assert normalize_pixels(pixels, wanted).flatten().tolist() == pytest.approx([-1.0, 0.0, 0.5], abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [0, 1, 5])
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_normalize__is_torchvisions_in_either_layout(channels_last: bool, count: int) -> None:
+    import torch
+    from torchvision.transforms import functional
+
+    wanted = preprocessing(size=7, mean=(0.48145466, 0.4578275, 0.40821073), std=(0.26862954, 0.26130258, 0.27577711))
+    pixels = torch.randint(0, 256, (count, 3, 7, 7), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+    if channels_last:
+        pixels = pixels.to(memory_format=torch.channels_last)
+    before = pixels.clone()
+    found = normalize_pixels(pixels, wanted)
+    assert torch.equal(found, functional.normalize(pixels.float() / 255, wanted.mean, wanted.std))
+    assert torch.equal(pixels, before)
+
+
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [64, 224])
 def test_fast__differs_by_a_level_in_at_most_one_value_of_a_hundred(

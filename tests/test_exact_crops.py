@@ -17,8 +17,15 @@ from lgca_plugin import engine
 from lgca_plugin.decode import Picture
 from lgca_plugin.method.boxes import sample_boxes
 from lgca_plugin.model import crops, exact_crops
-from lgca_plugin.model.crops import Preprocessing, crop_and_resize
-from lgca_plugin.model.exact_crops import pillow_weights, resize_exactly, sums_are_fast, taps_of, turned_planes
+from lgca_plugin.model.crops import Preprocessing, crop_and_resize, resize_whole
+from lgca_plugin.model.exact_crops import (
+    pillow_weights,
+    resize_exactly,
+    resize_middle_exactly,
+    sums_are_fast,
+    taps_of,
+    turned_planes,
+)
 
 INTERPOLATIONS = ("bicubic", "bilinear")
 
@@ -138,6 +145,28 @@ def _forget() -> None:
     exact_crops._compiled.cache_clear()
 
 
+@pytest.mark.parametrize("changed", ["crops", "whole"])
+def test_crops__are_pillows_own_where_a_later_pillow_sums_in_another_way(
+    monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    own = Image.Image.resize
+
+    def other(image: Image.Image, size: tuple[int, int], *rest: Any) -> Image.Image:
+        resized = own(image, size, *rest)
+        if (size[0] == size[1]) == (changed == "crops"):
+            red, green, blue = resized.getpixel((3, 3))
+            resized.putpixel((3, 3), (red, green, blue ^ 1))
+        return resized
+
+    if sums_are_fast():
+        with monkeypatch.context() as patch:
+            patch.setattr(Image.Image, "resize", other)
+            sums_are_fast.cache_clear()
+            assert not sums_are_fast()
+        sums_are_fast.cache_clear()
+        assert sums_are_fast()
+
+
 def test_crops__are_summed_on_this_processor() -> None:
     """Else the tests of the engine would say nothing of it."""
     if not torch.backends.cpu.get_cpu_capability().startswith("AVX"):
@@ -183,3 +212,37 @@ def test_planes__are_a_copy_of_the_pixels() -> None:
         np.testing.assert_array_equal(planes.numpy(), values.transpose(1, 2, 0))
         planes.zero_()
         np.testing.assert_array_equal(np.asarray(image), values)
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("mode", ["shortest", "squash", "longest"])
+def test_whole__image_of_any_shape_is_what_open_clip_makes_of_it(mode: str, interpolation: str) -> None:
+    """Where the rest is cut away, too; what is padded, and what is tall, is left to Pillow."""
+    rng = np.random.default_rng([len(mode), len(interpolation)])
+    for kind in ("noise", "extreme", "smooth", "flat") * 8:
+        image, size = random_picture(rng, kind), int(rng.choice([32, 64, 65, 224]))
+        if 50 * min(image.size) < max(image.size):  # open_clip can't pad what is narrower than half a pixel
+            continue
+        wanted = preprocessing(size=size, resize_mode=mode, interpolation=interpolation)
+        found = resize_whole(image, wanted, planes=turned_planes(image))
+        np.testing.assert_array_equal(found, resize_whole(image, wanted), f"{image.size} to {size}")
+
+
+def test_whole__photographs_are_summed_and_the_same(photographs: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = [Image.open(path).convert("RGB") for path in photographs]
+    pictures = [picture for picture in pictures if picture.height <= picture.width]
+    assert len(pictures) >= 5
+    wanted = [preprocessing(size=size, resize_mode=mode) for size in (64, 224) for mode in ("shortest", "squash")]
+    expected = [resize_whole(picture, one) for picture in pictures for one in wanted]
+    monkeypatch.setattr(crops, "_whole_transform", None)  # it must not be asked
+    found = [resize_whole(picture, one, planes=turned_planes(picture)) for picture in pictures for one in wanted]
+    assert sums_are_fast()
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert {one.shape for one in found} == {(3, 64, 64), (3, 224, 224)}
+
+
+def test_whole__image_too_large_for_exact_sums_is_pillows_own() -> None:
+    image, wanted = random_picture(np.random.default_rng(4), "noise").resize((2_700, 2_650)), preprocessing(size=1)
+    assert resize_middle_exactly(turned_planes(image), (1, 1), 1, "bicubic") is None
+    assert resize_middle_exactly(turned_planes(image), (90, 80), 80, "lanczos") is None
+    assert torch.equal(resize_whole(image, wanted, planes=turned_planes(image)), resize_whole(image, wanted))

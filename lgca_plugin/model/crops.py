@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .exact_crops import resize_exactly
+from .exact_crops import resize_exactly, resize_middle_exactly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,18 +59,27 @@ class Preprocessing:
         )
 
 
-def resize_whole(image: Image.Image, preprocessing: Preprocessing) -> torch.Tensor:
-    """Resizes a whole image as open_clip's own transform for the encoder does.
+def resize_whole(
+    image: Image.Image, preprocessing: Preprocessing, *, planes: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Resizes a whole image as open_clip's own transform for the encoder does, to the last bit.
 
     Args:
         image: mode RGB
         preprocessing: the encoder's
+        planes: the image's :func:`~lgca_plugin.model.exact_crops.turned_planes`, with which it takes less time
 
     Returns:
         ``[3, size, size]`` uint8 tensor
     """
     import torch
 
+    if planes is not None and image.height <= image.width and preprocessing.resize_mode in ("shortest", "squash"):
+        size = preprocessing.size
+        wide = size if preprocessing.resize_mode == "squash" else int(size * image.width / image.height)
+        middle = resize_middle_exactly(planes, (wide, size), size, preprocessing.interpolation)
+        if middle is not None:
+            return middle.permute(2, 0, 1)
     resized = _whole_transform(preprocessing)(image)
     return (resized * 255).round().to(torch.uint8)
 
@@ -150,9 +159,15 @@ def normalize_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torc
     """Scales uint8 pixels to [0, 1] and normalizes them, ``[n, 3, size, size]`` to the same shape in float32."""
     import torch
 
-    mean = pixels.new_tensor(preprocessing.mean, dtype=torch.float32).view(1, -1, 1, 1)
-    std = pixels.new_tensor(preprocessing.std, dtype=torch.float32).view(1, -1, 1, 1)
-    return pixels.to(torch.float32).div_(255).sub_(mean).div_(std)
+    mean = pixels.new_tensor(preprocessing.mean, dtype=torch.float32)
+    std = pixels.new_tensor(preprocessing.std, dtype=torch.float32)
+    if pixels.stride(1) != 1:
+        return pixels.to(torch.float32).div_(255).sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1))
+    # Where a pixel's channels lie side by side, torch is quicker with mean and deviation laid out for a whole row.
+    count, channels, height, width = pixels.shape
+    rows = pixels.permute(0, 2, 3, 1).reshape(count * height, width * channels).to(torch.float32)
+    rows.div_(255).sub_(mean.repeat(width)).div_(std.repeat(width))
+    return rows.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _resampling(preprocessing: Preprocessing) -> Image.Resampling:

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -41,9 +40,8 @@ _MOST_VALUES = 2**19
 _SUPPORTS = {"bicubic": 2.0, "bilinear": 1.0}
 
 
-@dataclass(frozen=True)
-class Taps:
-    """What is summed to resize one side of a crop: for each pixel that comes out, its high parts, then its low parts.
+class Taps(NamedTuple):
+    """What is summed to resize one side of a part: for each pixel that comes out, its high parts, then its low parts.
 
     Attributes:
         pixels: which pixels of the side, ``[taps]`` int32
@@ -58,13 +56,30 @@ class Taps:
 
 @cache
 def sums_are_fast() -> bool:
-    """Tells whether crops can be resized by sums of rows, and in less time than Pillow takes.
+    """Tells whether crops can be resized by sums of rows, in less time than Pillow takes, and are the same.
 
-    Torch's fast sums are FBGEMM's, which need AVX2.
+    Torch's fast sums are FBGEMM's, which need AVX2. The last is tried, for Pillow may come to sum in another way.
     """
     import torch
 
-    return torch.backends.cpu.get_cpu_capability().startswith("AVX") and _compiled() is not None
+    fast = torch.backends.cpu.get_cpu_capability().startswith("AVX") and _compiled() is not None
+    return fast and all(_are_pillows(interpolation) for interpolation in _SUPPORTS)
+
+
+def _are_pillows(interpolation: str) -> bool:
+    """Compares an image of noise and two parts of it with Pillow's, made smaller and larger."""
+    from PIL import Image
+
+    noise = np.random.default_rng(0).integers(0, 256, (47, 61, 3), dtype=np.uint8)
+    image, how = Image.fromarray(noise), Image.Resampling[interpolation.upper()]
+    planes, boxes, size = turned_planes(image), np.array([[0, 0, 47, 47], [40, 20, 13, 13]]), 20
+    parts = resize_exactly(planes, boxes, size, interpolation)
+    middle = resize_middle_exactly(planes, (25, size), size, interpolation)
+    if parts is None or middle is None:
+        return False
+    crops = [image.crop((x, y, x + w, y + h)).resize((size, size), how) for x, y, w, h in boxes.tolist()]
+    crops.append(image.resize((25, size), how).crop((2, 0, 2 + size, size)))
+    return np.array_equal([*parts.numpy(), middle.numpy()], [np.asarray(crop) for crop in crops])
 
 
 def turned_planes(image: Image.Image) -> torch.Tensor:
@@ -89,51 +104,92 @@ def resize_exactly(
         ``[n, size, size, 3]`` uint8, or None where it can't be done so: the filter is neither ``"bicubic"`` nor
         ``"bilinear"``, a box is so large that its sums are not exact, or this torch compiles nothing
     """
-    import torch
-
-    resize = _compiled() if interpolation in _SUPPORTS else None
-    if resize is None:
+    if interpolation not in _SUPPORTS:
         return None
     taps = [taps_of(side, size, interpolation) for side in boxes[:, 2].tolist()]
-    known = [one for one in taps if one is not None]
-    if len(known) < len(taps):
+    return _resize(planes, [tuple(box) for box in boxes.tolist()], taps, taps, size)
+
+
+def resize_middle_exactly(
+    planes: torch.Tensor, resized_wh: tuple[int, int], size: int, interpolation: str
+) -> torch.Tensor | None:
+    """Resizes a whole image to the last bit as Pillow does, and takes the square in the middle, as torchvision does.
+
+    Args:
+        planes: the image as :func:`turned_planes` gives it; no higher than wide, for the columns of a tall image Pillow
+            may sum before its rows
+        resized_wh: width and height that it is resized to, at least ``size``
+        size: side of the square that comes out
+        interpolation: Pillow's name of the filter
+
+    Returns:
+        ``[size, size, 3]`` uint8, or None where :func:`resize_exactly` gives None
+    """
+    if interpolation not in _SUPPORTS:
+        return None
+    width, _, height = planes.shape
+    across, down = (
+        taps_of(length, to, interpolation, round((to - size) / 2.0), size)
+        for length, to in zip((width, height), resized_wh, strict=True)
+    )
+    resized = _resize(planes, [(0, 0, width, height)], [across], [down], size)
+    return None if resized is None else resized[0]
+
+
+def _resize(
+    planes: torch.Tensor,
+    boxes: list[tuple[int, ...]],
+    across: list[Taps | None],
+    down: list[Taps | None],
+    size: int,
+) -> torch.Tensor | None:
+    """Resizes parts of an image, ``[n, size, size, 3]``; None if some taps are unknown, or torch compiles nothing."""
+    import torch
+
+    resize = _compiled()
+    if resize is None or None in across or None in down:
         return None
     with torch.inference_mode():
         resized: torch.Tensor = resize(
-            planes,
-            [(left, top, side) for left, top, side, _ in boxes.tolist()],
-            [one.pixels for one in known],
-            [one.starts for one in known],
-            [one.weights for one in known],
-            size,
-            2.0 ** (_LOW_BITS - WEIGHT_BITS),
-            _MOST_VALUES,
+            planes, boxes, across, down, size, 2.0 ** (_LOW_BITS - WEIGHT_BITS), _MOST_VALUES
         )
     return resized
 
 
 @cache
 def _compiled() -> Any:
-    """Gives :func:`~lgca_plugin.model.row_sums.resize_squares` compiled, or None where this torch can't."""
+    """Gives :func:`~lgca_plugin.model.row_sums.resize_parts` compiled, or None where this torch can't."""
     import torch
 
-    from .row_sums import resize_squares
+    from .row_sums import resize_parts
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it is deprecated
-            return torch.jit.script(resize_squares)
+            return torch.jit.script(resize_parts)
     except Exception:  # whatever a later torch says to it, Pillow does as well
         logger.info("This torch compiles no TorchScript: crops are resized by Pillow", exc_info=True)
         return None
 
 
 @lru_cache(maxsize=256)
-def taps_of(length: int, size: int, interpolation: str) -> Taps | None:
-    """Computes Pillow's weights for a side of ``length`` pixels, resized to ``size``; None where sums are not exact."""
+def taps_of(length: int, resized: int, interpolation: str, first: int = 0, count: int | None = None) -> Taps | None:
+    """Computes Pillow's weights for a side, split into two parts each.
+
+    Args:
+        length: pixels of the side
+        resized: pixels that it is resized to
+        interpolation: ``"bicubic"`` or ``"bilinear"``
+        first: first of these that is wanted
+        count: how many are wanted; None takes all from there on
+
+    Returns:
+        the weights, or None if float32 can't hold their sums
+    """
     import torch
 
-    pixels, counts, weights = pillow_weights(length, size, interpolation)
+    wanted = slice(first, None if count is None else first + count)
+    pixels, counts, weights = (one[wanted] for one in pillow_weights(length, resized, interpolation))
     high = np.rint(weights / 2**_LOW_BITS)
     low = weights - high * 2**_LOW_BITS
     for part in (high, low):

@@ -12,49 +12,67 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+Taps = tuple[Tensor, Tensor, Tensor]
+"""Which pixels are summed, int32; where the ``2 size`` sums start in them, int32; what the pixels count, float32."""
 
-def resize_squares(
+
+def resize_parts(
     planes: Tensor,
-    boxes: list[tuple[int, int, int]],
-    pixels: list[Tensor],
-    starts: list[Tensor],
-    weights: list[Tensor],
+    boxes: list[tuple[int, int, int, int]],
+    across: list[Taps],
+    down: list[Taps],
     size: int,
     unit: float,
     most_values: int,
 ) -> Tensor:
-    """Resizes squares of an image.
+    """Resizes parts of an image to squares.
 
     Args:
         planes: the image, ``[width, 3, height]`` uint8
-        boxes: ``(left, top, side)`` of n squares
-        pixels: for each square, which pixels of a side are summed, int32
-        starts: for each, where the ``2 size`` sums start in them, int32
-        weights: for each, what the pixels count, float32
+        boxes: ``(left, top, width, height)`` of n parts
+        across: for each, the sums that resize its rows
+        down: for each, the sums that resize its columns
         size: side of the squares that come out
         unit: a unit of the low sums in levels
-        most_values: so many values of a square are summed at once
+        most_values: so many values are summed or rounded at once
 
     Returns:
         ``[n, size, size, 3]`` uint8
     """
     resized = torch.empty([len(boxes), size, size, 3], dtype=torch.uint8)
+    waiting: list[Tensor] = []  # sums of small squares are rounded together
+    room = torch.empty([0])
     for at in range(len(boxes)):
-        left, top, side = boxes[at]
-        turned = torch.empty([side, size * 3])
-        rows = max(1, most_values // (3 * side))
-        for first in range(0, side, rows):
-            last = min(first + rows, side)
-            part = planes[left : left + side, :, top + first : top + last].to(torch.float32).view(side, -1)
-            narrow = levels_of_sums(part, pixels[at], starts[at], weights[at], size, unit)
-            turned[first:last] = narrow.view(size * 3, last - first).t()
-        levels = levels_of_sums(turned, pixels[at], starts[at], weights[at], size, unit)
-        resized[at] = levels.view(size, size, 3).to(torch.int16)  # by way of which torch gets to 8 bits soonest
+        left, top, width, height = boxes[at]
+        turned: list[Tensor] = []
+        rows = max(1, most_values // (3 * width))
+        for first in range(top, top + height, rows):
+            last = min(first + rows, top + height)
+            count = 3 * width * (last - first)
+            if count > room.numel():
+                room = torch.empty([count])
+            part = room[:count].view(width, 3, last - first).copy_(planes[left : left + width, :, first:last])
+            narrow = levels_of_sums(sums_of_rows(part.view(width, -1), across[at]), size, unit)
+            # [3 size, rows] turned as torch turns pictures, which is its quickest way
+            pictures = narrow.view(1, 3 * size, 1, last - first).contiguous(memory_format=torch.channels_last)
+            turned.append(pictures.permute(0, 2, 3, 1).reshape(last - first, 3 * size))
+        waiting.append(sums_of_rows(turned[0] if len(turned) == 1 else torch.cat(turned), down[at]))
+        squares = len(waiting)
+        if at + 1 == len(boxes) or 4 * squares * waiting[0].numel() >= most_values:
+            levels = levels_of_sums(torch.cat(waiting), squares * size, unit).view(squares, size, size, 3)
+            resized[at + 1 - squares : at + 1] = levels.to(torch.int16)  # by way of which torch gets to 8 bits soonest
+            waiting.clear()
     return resized
 
 
-def levels_of_sums(rows: Tensor, pixels: Tensor, starts: Tensor, weights: Tensor, size: int, unit: float) -> Tensor:
-    """Sums ``[side, n]`` float32 rows and rounds the sums to levels from 0 to 255, halves up, ``[size, n]`` float32."""
-    sums = torch.embedding_bag(rows, pixels, starts, False, 0, False, weights)[0].view(size, 2, -1)
-    high, low = sums.select(1, 0), sums.select(1, 1).floor_()
+def sums_of_rows(rows: Tensor, taps: Taps) -> Tensor:
+    """Sums ``[side, n]`` float32 rows, ``[2 size, n]``."""
+    pixels, starts, weights = taps
+    return torch.embedding_bag(rows, pixels, starts, False, 0, False, weights)[0]
+
+
+def levels_of_sums(sums: Tensor, count: int, unit: float) -> Tensor:
+    """Rounds ``[2 count, n]`` sums, high and low in turns, to levels from 0 to 255, halves up, ``[count, n]``."""
+    pairs = sums.view(count, 2, -1)
+    high, low = pairs.select(1, 0), pairs.select(1, 1).floor_()
     return torch.add(high, low, alpha=unit).add_(0.5).floor_().clamp_(0, 255)

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 Id = TypeVar("Id")
 
-CPU_BATCH = 32
+CPU_BATCH = 64
+CPU_BATCH_PIXELS = 32 * 224 * 224
+"""A batch on the CPU holds no more: small crops need company to keep a core busy, large ones would wait for it."""
 DEVICE_BATCH = 256
 WAVE_BYTES = 256 * 1024**2
 ENOUGH = 2.5
@@ -66,7 +68,8 @@ def encode_images(
         images: pairs of an id and a path or the bytes of an image file; read lazily
         encoder: embeds the pixels
         plan: which regions are encoded
-        batch_size: crops in one call of the encoder; None takes 32 on the CPU, elsewhere 256 or as many as fit
+        batch_size: crops in one call of the encoder; None takes on the CPU up to 64 that have no more pixels than 32 of
+            224 x 224, elsewhere 256 or as many as fit
         wave_size: most images on their way at once, and as many again decoded ahead of them; None takes as many as fill
             the batches, fewer where their pixels take more than 256 MB
         stats: counted up while the iterator runs
@@ -104,7 +107,7 @@ def encode_images(
 def default_batch_size(encoder: Encoder) -> int:
     """Chooses a batch size by the encoder's device and the memory that is free there."""
     if str(getattr(encoder, "device", "cpu")) == "cpu":
-        return CPU_BATCH
+        return max(1, min(CPU_BATCH, CPU_BATCH_PIXELS // encoder.image_size**2))
     fitting: Callable[[int], int] | None = getattr(encoder, "fitting_batch", None)
     return DEVICE_BATCH if fitting is None else fitting(DEVICE_BATCH)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -230,6 +231,11 @@ def test_encoder__on_the_cpu_has_its_crops_cut_by_threads(demo_encoder: Any) -> 
 )
 def test_batch__takes_half_of_the_free_memory_at_most(free: float, each: float, expected: int) -> None:
     assert fitting_batch(int(free), each, 256) == expected
+
+
+@pytest.mark.parametrize(("size", "expected"), [(64, 64), (224, 32), (336, 14), (2000, 1)])
+def test_batch__on_the_cpu_is_smaller_the_more_pixels_the_model_takes(size: int, expected: int) -> None:
+    assert default_batch_size(SimpleNamespace(image_size=size)) == expected
 
 
 def test_batch__is_as_large_as_the_encoder_says_fits(demo_encoder: Any) -> None:

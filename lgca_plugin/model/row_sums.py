@@ -41,18 +41,22 @@ def resize_parts(
     """
     resized = torch.empty([len(boxes), size, size, 3], dtype=torch.uint8)
     waiting: list[Tensor] = []  # sums of small squares are rounded together
-    room = torch.empty([0])
+    room = torch.empty([0], dtype=torch.uint8)
+    factors = torch.tensor([0, 0, 128, 63, 0, 0, 0, 0], dtype=torch.uint8)  # 1 and 0 in float32
     for at in range(len(boxes)):
         left, top, width, height = boxes[at]
         turned: list[Tensor] = []
         rows = max(1, most_values // (3 * width))
         for first in range(top, top + height, rows):
             last = min(first + rows, top + height)
-            count = 3 * width * (last - first)
-            if count > room.numel():
-                room = torch.empty([count])
-            part = room[:count].view(width, 3, last - first).copy_(planes[left : left + width, :, first:last])
-            narrow = levels_of_sums(sums_of_rows(part.view(width, -1), across[at]), size, unit)
+            values = 3 * (last - first)
+            taken = width * (values + 8)
+            if taken > room.numel():
+                room = torch.empty([taken], dtype=torch.uint8)
+            table = room[:taken].view(width, values + 8)
+            table[:, :values].view(width, 3, last - first).copy_(planes[left : left + width, :, first:last])
+            table[:, values:] = factors
+            narrow = levels_of_sums(sums_of_bytes(table, across[at]), size, unit)
             # [3 size, rows] turned as torch turns pictures, which is its quickest way
             pictures = narrow.view(1, 3 * size, 1, last - first).contiguous(memory_format=torch.channels_last)
             turned.append(pictures.permute(0, 2, 3, 1).reshape(last - first, 3 * size))
@@ -63,6 +67,18 @@ def resize_parts(
             resized[at + 1 - squares : at + 1] = levels.to(torch.int16)  # by way of which torch gets to 8 bits soonest
             waiting.clear()
     return resized
+
+
+def sums_of_bytes(table: Tensor, taps: Taps) -> Tensor:
+    """Sums the rows of a table of bytes as :func:`sums_of_rows` does, ``[side, n + 8]`` uint8 to ``[2 size, n]``.
+
+    Each row ends with the factor and the summand by which torch takes its bytes to float32, here 1 and 0.
+    """
+    pixels, starts, weights = taps
+    sums: Tensor = torch.ops.quantized.embedding_bag_byte_rowwise_offsets(
+        table, pixels, starts, False, 0, False, weights, None, False
+    )
+    return sums
 
 
 def sums_of_rows(rows: Tensor, taps: Taps) -> Tensor:

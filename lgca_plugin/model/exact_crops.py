@@ -2,9 +2,10 @@
 
 Pillow resizes one side of an image and then the other. Each value that comes out is a sum of pixels times weights,
 which are whole multiples of 1 / 2**22, rounded to 8 bits. Torch's ``embedding_bag`` is such a sum of rows of a table,
-of bytes or of float32, at the speed of the processor's vector units; but in float32, which holds 24 bits where Pillow's sums have 31. So each
-weight is split into a high part and a low part, such that the sums of either fit into 24 bits. Every number on the way
-is then exact, in whatever order it is summed, and the two sums together tell the level.
+of bytes or of float32, at the speed of the processor's vector units; but it sums in float32, which holds 24 bits where
+Pillow's sums have 31. So each weight is split into a high part and a low part, such that the sums of either fit into
+24 bits. Every number on the way is then exact, in whatever order it is summed, and the two sums together tell the
+level.
 
 A picture is turned first, so that a row of the table is a column of a crop: all values of it are summed at once.
 """

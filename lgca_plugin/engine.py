@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Id = TypeVar("Id")
 
-CPU_BATCH = 48
+CPU_BATCH = 40
 CPU_BATCH_PIXELS = 32 * 224 * 224
 """A batch on the CPU holds no more: of large crops, a few keep a core busy."""
 DEVICE_BATCH = 256
@@ -68,7 +68,7 @@ def encode_images(
         images: pairs of an id and a path or the bytes of an image file; read lazily
         encoder: embeds the pixels
         plan: which regions are encoded
-        batch_size: crops in one call of the encoder; None takes on the CPU up to 48 that have no more pixels than 32
+        batch_size: crops in one call of the encoder; None takes on the CPU up to 40 that have no more pixels than 32
             of 224 x 224, elsewhere 256 or as many as fit
         wave_size: most images on their way at once, and as many again decoded ahead of them; None takes as many as fill
             the batches, fewer where their pixels take more than 256 MB

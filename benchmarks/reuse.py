@@ -8,7 +8,7 @@
 - ``engine``: the first run, over the engine alone on the same images
 - ``memory``: the peak memory of a run on ten times as many images, over that of this one; each in a process of its own
 
-A line of JSON is printed for each. ``python scripts/mongod.py FOLDER python -m benchmarks.reuse --images 200``.
+A line of JSON is printed for each. ``python scripts/mongod.py FOLDER python -m benchmarks.reuse``.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ def main() -> int:
     """Runs the benchmark and prints a line of JSON for each question."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--model", default=DEMO)
-    parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--resize", default="exact")
     parser.add_argument("--memory-images", type=int, default=200, help="0 leaves memory out")
     parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)

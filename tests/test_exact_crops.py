@@ -178,20 +178,29 @@ def test_engine__gives_the_same_embeddings_by_either_way(
     photographs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder, plan, cut = lgca.load_encoder("demo", resize="exact"), plan_of(("clip", "wca", "lgca")), []
-    resize = resize_exactly
+    resize, resize_middle, wholes = resize_exactly, resize_middle_exactly, []
+
+    def counted_whole(*given: Any) -> Any:
+        wholes.append(given)
+        return resize_middle(*given)
 
     def counted(planes: torch.Tensor, boxes: np.ndarray, *rest: Any) -> Any:
         cut.append(len(boxes))
         return resize(planes, boxes, *rest)
 
     monkeypatch.setattr(crops, "resize_exactly", counted)
+    monkeypatch.setattr(crops, "resize_middle_exactly", counted_whole)
     files = list(enumerate(photographs[:3]))
     summed = list(engine.encode_images(files, encoder=encoder, plan=plan))
     assert sum(cut) == sum(one.encodes - 1 for one in summed) or not sums_are_fast()
+    wide = [one for one in summed if one.image_size_hw[0] <= one.image_size_hw[1]]
+    assert 0 < len(wholes) == len(wide) or not sums_are_fast()
     monkeypatch.setattr(engine, "sums_are_fast", lambda: False)
     cut.clear()
+    wholes.clear()
     resized = list(engine.encode_images(files, encoder=encoder, plan=plan))
     assert not cut
+    assert not wholes
     assert_same(summed, resized)
 
 

@@ -54,7 +54,6 @@ def embed(model: Any, images: torch.Tensor) -> torch.Tensor:
 
 
 def flops(model: Any, images: torch.Tensor) -> int:
-    # Without autograd's inference mode attention is taken apart into operations that can be counted.
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model.encode_image(images)
     return int(counter.get_total_flops())

@@ -148,9 +148,11 @@ class OpenClipEncoder:
         self.fill_color = int(wanted.get("fill_color", 0))
         self.logit_scale = float(model.logit_scale.exp())
         self.dim = int(self.encode_texts(["a photo"]).shape[1])
-        _ = self.fingerprint  # that of the weights as they were
-        self._model = with_shortcuts(self._model)
-        if self.device.type == "cpu" and self.precision == "bf16":
+        shorter, rounds = with_shortcuts(self._model), self.device.type == "cpu" and self.precision == "bf16"
+        if shorter is not self._model or rounds:
+            _ = self.fingerprint  # that of the weights as they were
+        self._model = shorter
+        if rounds:
             self._model, self._input_type = with_rounded_tower(self._model, torch.bfloat16), torch.bfloat16
 
     @property

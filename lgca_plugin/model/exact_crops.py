@@ -105,8 +105,6 @@ def resize_exactly(
         ``[n, size, size, 3]`` uint8, or None where it can't be done so: the filter is neither ``"bicubic"`` nor
         ``"bilinear"``, a box is so large that its sums are not exact, or this torch compiles nothing
     """
-    if interpolation not in _SUPPORTS:
-        return None
     taps = [taps_of(side, size, interpolation) for side in boxes[:, 2].tolist()]
     return _resize(planes, [tuple(box) for box in boxes.tolist()], taps, taps, size)
 
@@ -126,8 +124,6 @@ def resize_middle_exactly(
     Returns:
         ``[size, size, 3]`` uint8, or None where :func:`resize_exactly` gives None
     """
-    if interpolation not in _SUPPORTS:
-        return None
     width, _, height = planes.shape
     across, down = (
         taps_of(length, to, interpolation, round((to - size) / 2.0), size)
@@ -180,14 +176,17 @@ def taps_of(length: int, resized: int, interpolation: str, first: int = 0, count
     Args:
         length: pixels of the side
         resized: pixels that it is resized to
-        interpolation: ``"bicubic"`` or ``"bilinear"``
+        interpolation: Pillow's name of the filter
         first: first of these that is wanted
         count: how many are wanted; None takes all from there on
 
     Returns:
-        the weights, or None if float32 can't hold their sums
+        the weights, or None if float32 can't hold their sums, or the filter is neither ``"bicubic"`` nor ``"bilinear"``
     """
     import torch
+
+    if interpolation not in _SUPPORTS:
+        return None
 
     wanted = slice(first, None if count is None else first + count)
     pixels, counts, weights = (one[wanted] for one in pillow_weights(length, resized, interpolation))

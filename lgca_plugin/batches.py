@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from .errors import LgcaError
-from .model.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
-from .model.device_crops import DeviceCutter
+from .images.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
+from .images.device_crops import DeviceCutter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from .decode import Picture
     from .growing import Box
+    from .images.files import Picture
     from .model.encoder import Encoder
 
 logger = logging.getLogger(__name__)

@@ -18,10 +18,10 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .batches import EngineStats, Feeder, Wanted
-from .decode import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
 from .errors import ConfigError, ImageError
 from .growing import EncodedImage, FailedImage, GrowingImage, KnownRegions
-from .model.crops import Preprocessing
+from .images.crops import Preprocessing
+from .images.files import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
 from .model.exact_crops import sums_are_fast, turned_planes
 from .recalling import Recalled, recall_ahead
 

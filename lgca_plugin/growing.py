@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .config import RegionPlan
-    from .decode import Picture
+    from .images.files import Picture
 
 Id = TypeVar("Id")
 Box = tuple[int, int, int, int]

@@ -14,16 +14,16 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .decode import content_hash, read_bytes, reading_threads
 from .errors import ImageError
+from .images.files import content_hash, read_bytes, reading_threads
 from .regrowing import regrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from .config import RegionPlan
-    from .decode import ImageSource
     from .growing import EncodedImage, FailedImage, KnownRegions
+    from .images.files import ImageSource
 
 Id = TypeVar("Id")
 

@@ -15,7 +15,7 @@ from engine_helpers import ALL, assert_same, encode, plan_of, shrunk
 from PIL import Image
 
 from lgca_plugin.config import RegionConfig, RegionPlan
-from lgca_plugin.decode import content_hash
+from lgca_plugin.images.files import content_hash
 from lgca_plugin.method.scores import METHODS
 from lgca_plugin.model.encoder import OpenClipEncoder
 from lgca_plugin.model.prompts import class_texts

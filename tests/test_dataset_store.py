@@ -23,9 +23,9 @@ from lgca_plugin.dataset import store_room
 from lgca_plugin.dataset.classify import iter_classify
 from lgca_plugin.dataset.store import Store
 from lgca_plugin.dataset.store_file import FILE_NAME, PAGE_BYTES
-from lgca_plugin.decode import content_hash
 from lgca_plugin.demo.classes import CLASSES as ALL_CLASSES
 from lgca_plugin.growing import GrowingImage
+from lgca_plugin.images.files import content_hash
 from lgca_plugin.model.checkpoints import load_demo
 from lgca_plugin.model.encoder import OpenClipEncoder
 

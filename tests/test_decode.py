@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lgca_plugin.decode import ImageSource, content_hash, open_picture, open_upright, read_bytes
 from lgca_plugin.errors import ImageError
+from lgca_plugin.images.files import ImageSource, content_hash, open_picture, open_upright, read_bytes
 
 
 def decode(source: ImageSource) -> SimpleNamespace:

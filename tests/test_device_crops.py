@@ -14,13 +14,13 @@ from engine_helpers import Counting, assert_same, encode, plan_of
 from PIL import Image
 
 from lgca_plugin.config import RegionConfig
-from lgca_plugin.decode import Picture, open_picture
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.engine import default_batch_size
+from lgca_plugin.images import device_crops
+from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
+from lgca_plugin.images.device_crops import DeviceCutter, filter_weights
+from lgca_plugin.images.files import Picture, open_picture
 from lgca_plugin.method.boxes import sample_boxes
-from lgca_plugin.model import device_crops
-from lgca_plugin.model.crops import Preprocessing, crop_and_resize, resize_whole
-from lgca_plugin.model.device_crops import DeviceCutter, filter_weights
 from lgca_plugin.model.precision import fitting_batch
 
 CPU = torch.device("cpu")

@@ -14,10 +14,11 @@ from PIL import Image, ImageFilter
 
 import lgca_plugin as lgca
 from lgca_plugin import engine
-from lgca_plugin.decode import Picture
+from lgca_plugin.images import crops
+from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
+from lgca_plugin.images.files import Picture
 from lgca_plugin.method.boxes import sample_boxes
-from lgca_plugin.model import crops, exact_crops
-from lgca_plugin.model.crops import Preprocessing, crop_and_resize, resize_whole
+from lgca_plugin.model import exact_crops
 from lgca_plugin.model.exact_crops import (
     pillow_weights,
     resize_exactly,

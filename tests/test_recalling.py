@@ -14,9 +14,9 @@ from PIL import Image
 from replay_world import known_of
 
 from lgca_plugin import recalling
-from lgca_plugin.decode import content_hash, reading_threads
 from lgca_plugin.engine import encode_images
 from lgca_plugin.growing import EncodedImage, FailedImage, KnownRegions
+from lgca_plugin.images.files import content_hash, reading_threads
 from lgca_plugin.recalling import AT_ONCE, IN_VAIN, Recalled, recall_ahead
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..decode import content_hash, open_upright, read_bytes
 from ..errors import ConfigError, ImageError
 from ..evidence_figures import film_strip
+from ..images.files import content_hash, open_upright, read_bytes
 from ..kept import Kept
 from ..method.strip import CHAINS, strip
 from .target import Target

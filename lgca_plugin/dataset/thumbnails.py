@@ -6,8 +6,8 @@ import base64
 import io
 from typing import TYPE_CHECKING
 
-from ..decode import open_upright, read_bytes
 from ..errors import ImageError
+from ..images.files import open_upright, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from ..errors import ConfigError
+from ..images.crops import FAST, Preprocessing
 from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL, FOLDER_SCHEMA, display_name
-from .crops import FAST, Preprocessing
 from .precision import (
     PRECISIONS,
     RESIZES,

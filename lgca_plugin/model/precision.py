@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .crops import EXACT, FAST
+from ..images.crops import EXACT, FAST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .exact_crops import resize_exactly, resize_middle_exactly
+from ..model.exact_crops import resize_exactly, resize_middle_exactly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from .encoder import Encoder
+    from ..model.encoder import Encoder
 
 EXACT, FAST = "exact", "fast"
 

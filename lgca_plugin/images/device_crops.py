@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..model.exact_crops import WEIGHT_BITS
 from .crops import resize_whole
-from .exact_crops import WEIGHT_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from ..decode import Picture
     from ..growing import Box
     from .crops import Preprocessing
+    from .files import Picture
 
 PADDED = 0.7
 """Crops that are resized together are padded to the largest; none is smaller than this share of it, along any side."""

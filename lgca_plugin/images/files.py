@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from .errors import ImageError
+from ..errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

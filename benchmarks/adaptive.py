@@ -124,7 +124,7 @@ class Comparison:
         from lgca_plugin.engine import encode_images
         from lgca_plugin.growing import EncodedImage
         from lgca_plugin.judging import Judge
-        from lgca_plugin.method.scores import METHODS
+        from lgca_plugin.method.core.scores import METHODS
         from lgca_plugin.model.prompts import class_texts
         from lgca_plugin.predict import Predictor
 
@@ -175,7 +175,7 @@ class Outcome:
 
 def main() -> int:
     """Runs the benchmark and prints a line of JSON for each kind of picture, set of methods and target."""
-    from lgca_plugin.method.stopping import MOST_DOUBT
+    from lgca_plugin.method.core.stopping import MOST_DOUBT
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--what", nargs="+", default=list(PICTURES), choices=list(PICTURES))

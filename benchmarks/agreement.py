@@ -26,7 +26,7 @@ def run(encoder: Any, files: list[bytes]) -> tuple[list[dict[str, int]], list[An
     from lgca_plugin.demo.classes import CLASSES
     from lgca_plugin.engine import encode_images
     from lgca_plugin.growing import EncodedImage
-    from lgca_plugin.method.scores import METHODS as PRESETS
+    from lgca_plugin.method.core.scores import METHODS as PRESETS
     from lgca_plugin.model.prompts import class_texts
     from lgca_plugin.predict import Predictor
 

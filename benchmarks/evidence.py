@@ -91,8 +91,8 @@ def each(what: Callable[[str], Any], ids: Sequence[str]) -> tuple[float, list[An
 
 def stability_of_a_batch(run: Any, found: Sequence[Any]) -> float:
     """Times WCA's, LGCA's and decisive LGCA's stability on many images at once; milliseconds an image, scores known."""
-    from lgca_plugin.method.scores import class_scores
-    from lgca_plugin.method.stability import stability
+    from lgca_plugin.method.core.scores import class_scores
+    from lgca_plugin.method.explain.stability import stability
 
     question = found[0].verdicts.question
     regions = np.stack([one.verdicts.regions for one in found])

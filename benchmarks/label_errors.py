@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lgca_plugin.method.paired import compare, wilson_interval
+from lgca_plugin.method.comparison.paired import compare, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

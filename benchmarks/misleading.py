@@ -35,14 +35,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lgca_plugin.method.paired import wilson_interval
+from lgca_plugin.method.comparison.paired import wilson_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lgca_plugin.config import RegionConfig
     from lgca_plugin.demo.ambiguous import TwinImage
-    from lgca_plugin.method.account import Evidence
+    from lgca_plugin.method.explain.evidence import Evidence
 
     FloatArray = NDArray[np.floating]
 

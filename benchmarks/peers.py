@@ -49,7 +49,7 @@ def zoo_model(model: str) -> Any:
 def boxes_of(files: list[bytes]) -> list[Any]:
     """Gives the crops of a run of WCA, absolute."""
     from lgca_plugin.images.files import content_hash, open_picture
-    from lgca_plugin.method.boxes import sample_boxes
+    from lgca_plugin.method.core.boxes import sample_boxes
 
     return [
         sample_boxes(
@@ -95,7 +95,7 @@ def engine(paths: list[str], encoder: Any) -> None:
     """Encodes the same crops with the engine."""
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.engine import encode_images
-    from lgca_plugin.method.scores import METHODS
+    from lgca_plugin.method.core.scores import METHODS
 
     for _ in encode_images(enumerate(paths), encoder=encoder, plan=RegionPlan.of((METHODS["wca"],), RegionConfig())):
         pass

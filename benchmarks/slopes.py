@@ -56,7 +56,7 @@ def crops(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
     """Times the engine as the crops grow."""
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.engine import encode_images
-    from lgca_plugin.method.scores import METHODS
+    from lgca_plugin.method.core.scores import METHODS
 
     plans = {count: RegionPlan.of(tuple(METHODS.values()), RegionConfig(crops=count)) for count in CROPS}
 
@@ -78,7 +78,7 @@ def classes(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
     """Times scoring as the classes grow."""
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.engine import encode_images
-    from lgca_plugin.method.scores import METHODS
+    from lgca_plugin.method.core.scores import METHODS
     from lgca_plugin.model.prompts import class_texts
     from lgca_plugin.predict import Predictor
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lgca_plugin.method.scores import METHODS, class_scores, class_vector, image_vector, normalize, region_weights
-from lgca_plugin.method.sweep import Sweep, default_grid
+from lgca_plugin.method.core.scores import METHODS, class_scores, class_vector, image_vector, normalize, region_weights
+from lgca_plugin.method.tuning.sweep import Sweep, default_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lgca_plugin.method.scores import Method
+    from lgca_plugin.method.core.scores import Method
 
 N_CROPS, N_CHAINS, COUNTS = 60, 34, (60, 17, 9)
 LOGIT_SCALE = 100.0

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
         RunNotFoundError,
         StoreError,
     )
-    from .evaluation import Evaluation
-    from .method.account import Evidence
-    from .method.patterns import Case
-    from .method.scores import METHODS, Method
-    from .method.sweep import SweepReport
+    from .method.comparison.evaluation import Evaluation
+    from .method.core.scores import METHODS, Method
+    from .method.explain.evidence import Evidence
+    from .method.labels.triage_cases import Case
+    from .method.tuning.sweep import SweepReport
     from .model.describe import Described
     from .model.encoder import Encoder, OpenClipEncoder, load_encoder
 

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from .errors import ConfigError
-from .method.boxes import chain_counts, matching_chains
-from .method.scores import METHODS, Method
-from .method.stopping import rung_sizes
+from .method.core.boxes import chain_counts, matching_chains
+from .method.core.scores import METHODS, Method
+from .method.core.stopping import rung_sizes
 
 DEFAULT_RUN_KEY = "zeroshot"
 DEFAULT_SHOWN_CHAINS = 3

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .evidence_text import WARNING, cut, fitting_text, hover_text, signed_text, weight_text
 from .figure_page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, ems, escape_html, wrap
-from .method.telling import method_name
+from .method.explain.sentences import method_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import plotly.graph_objects as go
 
-    from .method.strip import Chain, Frame, Strip
+    from .method.explain.film_strip import Chain, Frame, Strip
 
 # Sizes are pixels.
 NARROWEST, GAP, EDGE = 400, 16, 3
@@ -44,7 +44,7 @@ def film_strip(
     first is marked as flipped, a misleading crop as such.
 
     Args:
-        strip: the chains, see :func:`lgca_plugin.method.strip.strip`
+        strip: the chains, see :func:`lgca_plugin.method.explain.film_strip.strip`
         pictures: region to its picture, a data URI; regions without one are drawn as empty frames
         image: the whole image, a data URI
         image_size_hw: its height and width, in any unit

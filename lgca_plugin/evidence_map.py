@@ -12,7 +12,7 @@ from .figure_page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from .method.strip import Strip
+    from .method.explain.film_strip import Strip
 
 HIGHEST = 360
 TAG = 18  # pixels, of the mark in a box's corner

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from .figure_page import MINUS, ems, escape_html
-from .method.telling import method_name
+from .method.explain.sentences import method_name
 
 if TYPE_CHECKING:
-    from .method.strip import Chain, Frame, Strip
+    from .method.explain.film_strip import Chain, Frame, Strip
 
 WARNING: Final = "\u25b2"
 

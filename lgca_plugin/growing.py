@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from .method.boxes import expand_boxes, sample_boxes, select_salient
+from .method.core.boxes import expand_boxes, sample_boxes, select_salient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .method.scores import CONTROLS, class_scores, region_weights, weighted_sum
-from .method.stopping import MOST_DOUBT, doubt
+from .method.core.scores import CONTROLS, class_scores, region_weights, weighted_sum
+from .method.core.stopping import MOST_DOUBT, doubt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .config import RegionPlan
     from .growing import EncodedImage
-    from .method.scores import FloatArray, Method
+    from .method.core.scores import FloatArray, Method
 
 
 MANY, NEAREST = 256, 32

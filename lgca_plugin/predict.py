@@ -11,9 +11,9 @@ from threadpoolctl import ThreadpoolController
 
 from .errors import ConfigError
 from .judging import Judge
-from .method.findings import Finder, question_of
-from .method.roles import compared_methods
-from .method.scores import class_scores, image_vector, region_weights
+from .method.core.compared_methods import compared_methods
+from .method.core.scores import class_scores, image_vector, region_weights
+from .method.explain.findings import Finder, question_of
 from .shown import Batch, MethodView, ShownRegion, shown_regions
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from .config import RegionPlan
     from .growing import EncodedImage
-    from .method.findings import Finding
-    from .method.scores import Method
+    from .method.core.scores import Method
+    from .method.explain.findings import Finding
     from .model.encoder import TextEncoder
     from .model.prompts import ClassTexts
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .growing import EncodedImage, products_of
-from .method.boxes import expand_boxes, sample_boxes_of_images, select_salient
+from .method.core.boxes import expand_boxes, sample_boxes_of_images, select_salient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .method.boxes import relative_boxes
-from .method.evidence import contributions, misleading_crops, votes
-from .method.scores import class_scores, confidences, salience
+from .method.core.boxes import relative_boxes
+from .method.core.scores import class_scores, confidences, salience
+from .method.explain.contributions import contributions, misleading_crops, votes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .growing import EncodedImage
-    from .method.scores import Method
+    from .method.core.scores import Method
 
 
 @dataclass(frozen=True)

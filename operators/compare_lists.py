@@ -8,7 +8,7 @@ from typing import Any
 from ..lgca_plugin.dataset.overview import Overview
 from ..lgca_plugin.dataset.overview_rows import SampleRow
 from ..lgca_plugin.dataset.overview_table import NONE
-from ..lgca_plugin.method.telling import method_name
+from ..lgca_plugin.method.explain.sentences import method_name
 from .compare_screen import ROWS, Screen
 from .panel_parts import SMALL, button, column, heading, row, text
 

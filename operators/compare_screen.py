@@ -12,8 +12,8 @@ from ..lgca_plugin.dataset.overview_parts import pattern_words
 from ..lgca_plugin.dataset.overview_rows import SampleRow, sample_rows
 from ..lgca_plugin.dataset.overview_table import NONE
 from ..lgca_plugin.kept import Kept
-from ..lgca_plugin.method.patterns import Case
-from ..lgca_plugin.method.telling import method_name
+from ..lgca_plugin.method.explain.sentences import method_name
+from ..lgca_plugin.method.labels.triage_cases import Case
 from . import forms
 from .compare_view import Narrowing, Situation, situation
 

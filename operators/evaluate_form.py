@@ -13,7 +13,7 @@ from ..lgca_plugin.config import RunConfig
 from ..lgca_plugin.dataset.evaluate import EvaluateRequest, check_evaluate
 from ..lgca_plugin.dataset.runs import load_run
 from ..lgca_plugin.errors import ConfigError, LgcaError
-from ..lgca_plugin.evaluation import Evaluation, p_text
+from ..lgca_plugin.method.comparison.evaluation import Evaluation, p_text
 from . import forms
 from .outlook import remembered
 from .rescore_settings import given, initial, of_run

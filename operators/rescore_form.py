@@ -6,7 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ..lgca_plugin.method.scores import Method
+from ..lgca_plugin.method.core.scores import Method
 from . import forms, settings
 from . import rescore_settings as rescoring
 from .rescore_outlook import add_outlook, add_result, add_written

@@ -11,7 +11,7 @@ from ..lgca_plugin.config import RegionPlan
 from ..lgca_plugin.dataset.fields import taken_fields
 from ..lgca_plugin.dataset.rescore_plan import changed_regions
 from ..lgca_plugin.dataset.runs import PACKAGE, stored_fields
-from ..lgca_plugin.method.scores import Method
+from ..lgca_plugin.method.core.scores import Method
 from ..lgca_plugin.predict import signature
 from ..lgca_plugin.shown import explained_method
 from . import forms

@@ -15,7 +15,7 @@ from ..lgca_plugin.config import check_methods, check_run_key
 from ..lgca_plugin.dataset.plan import check_shown_chains
 from ..lgca_plugin.dataset.rescore_plan import Changes, changed_methods, changed_regions
 from ..lgca_plugin.errors import ConfigError
-from ..lgca_plugin.method.scores import Method
+from ..lgca_plugin.method.core.scores import Method
 from . import settings
 from .rescore_source import Source
 from .settings import Params

@@ -13,7 +13,7 @@ from ..lgca_plugin.dataset.runs import list_runs, load_run
 from ..lgca_plugin.dataset.store import Store
 from ..lgca_plugin.dataset.target import Target
 from ..lgca_plugin.errors import ConfigError, LgcaError
-from ..lgca_plugin.method.scores import METHODS
+from ..lgca_plugin.method.core.scores import METHODS
 from .outlook import UNREADABLE, remembered
 
 

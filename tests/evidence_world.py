@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from random_world import N_CHAINS, N_CROPS, World
 
-from lgca_plugin.method.account import Evidence
-from lgca_plugin.method.scores import METHODS
-from lgca_plugin.method.verdicts import Question, Verdicts
+from lgca_plugin.method.core.scores import METHODS
+from lgca_plugin.method.explain.evidence import Evidence
+from lgca_plugin.method.explain.verdicts import Question, Verdicts
 
 CLASSES = ("tern", "gull", "duck", "heron")
 

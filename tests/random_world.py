@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import reference
 
-from lgca_plugin.method import scores
-from lgca_plugin.method.scores import Method
+from lgca_plugin.method.core import scores
+from lgca_plugin.method.core.scores import Method
 
 N_CROPS, N_CHAINS, COUNTS = 8, 5, (5, 3, 2)
 

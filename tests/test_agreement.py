@@ -16,7 +16,7 @@ from PIL import Image
 
 from lgca_plugin.config import RegionConfig, RegionPlan
 from lgca_plugin.images.files import content_hash
-from lgca_plugin.method.scores import METHODS
+from lgca_plugin.method.core.scores import METHODS
 from lgca_plugin.model.encoder import OpenClipEncoder
 from lgca_plugin.model.prompts import class_texts
 from lgca_plugin.predict import MethodPrediction, Predictor, ShownRegion

@@ -10,8 +10,8 @@ import pytest
 from matching import all_of
 from scipy.optimize import minimize_scalar
 
-from lgca_plugin.method import calibration
-from lgca_plugin.method.calibration import MAX_WRONG_SHARE, calibrate, calibration_error, fit_temperature
+from lgca_plugin.method.labels import calibration
+from lgca_plugin.method.labels.calibration import MAX_WRONG_SHARE, calibrate, calibration_error, fit_temperature
 
 
 def softmax(logits, temperature=1.0):

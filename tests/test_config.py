@@ -21,7 +21,7 @@ from lgca_plugin.config import (
     check_run_key,
 )
 from lgca_plugin.errors import ConfigError, LgcaError
-from lgca_plugin.method.scores import METHODS, Method
+from lgca_plugin.method.core.scores import METHODS, Method
 
 NAN, INF = float("nan"), float("inf")
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
-from lgca_plugin.method.boxes import sample_boxes
+from lgca_plugin.method.core.boxes import sample_boxes
 
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgca_plugin.method.crossing import PATTERNS, agreement, choose_points, class_flow, pair_agreements
+from lgca_plugin.method.comparison.agreement import PATTERNS, agreement, choose_points, class_flow, pair_agreements
 
 ANSWERS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), max_size=40)
 PAIRS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=60)

@@ -17,8 +17,8 @@ from lgca_plugin.dataset.evaluate import (
     last_evaluation,
 )
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from lgca_plugin.evaluation import Evaluation, MethodScore
-from lgca_plugin.method.paired import Comparison, difference_interval, mcnemar_exact, wilson_interval
+from lgca_plugin.method.comparison.evaluation import Evaluation, MethodScore
+from lgca_plugin.method.comparison.paired import Comparison, difference_interval, mcnemar_exact, wilson_interval
 
 METHODS = ("clip", "wca", "lgca")
 KEYS = [f"zs_{name}_eval" for name in METHODS]

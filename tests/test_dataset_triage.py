@@ -14,7 +14,7 @@ from lgca_plugin.dataset.triage_plan import check_triage
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method.patterns import WITH_LABEL, WITHOUT_LABEL, Case
+from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case
 
 pytestmark = pytest.mark.usefixtures("module_store")
 

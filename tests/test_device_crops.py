@@ -20,7 +20,7 @@ from lgca_plugin.images import device_crops
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
 from lgca_plugin.images.device_crops import DeviceCutter, filter_weights
 from lgca_plugin.images.files import Picture, open_picture
-from lgca_plugin.method.boxes import sample_boxes
+from lgca_plugin.method.core.boxes import sample_boxes
 from lgca_plugin.model.precision import fitting_batch
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ import pytest
 from lgca_plugin.dataset.decisions import Decision
 from lgca_plugin.dataset.saved_views import VIEWS, view_name
 from lgca_plugin.dataset.triage_fields import COMPUTED, DECISION, triage_field
-from lgca_plugin.method.patterns import WITH_LABEL, WITHOUT_LABEL, Case
+from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "triage.md"
 TEXT = GUIDE.read_text(encoding="utf-8")

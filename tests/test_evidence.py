@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from random_world import N_CHAINS, N_CROPS, World
 
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method import evidence, scores
-from lgca_plugin.method.account import Evidence
-from lgca_plugin.method.scores import METHODS, Method
-from lgca_plugin.method.verdicts import Question, Verdicts
+from lgca_plugin.method.core import scores
+from lgca_plugin.method.core.scores import METHODS, Method
+from lgca_plugin.method.explain import contributions as evidence
+from lgca_plugin.method.explain.evidence import Evidence
+from lgca_plugin.method.explain.verdicts import Question, Verdicts
 
 CLASSES = ("tern", "gull", "duck", "heron")
 VARIANTS = {

@@ -21,7 +21,7 @@ from lgca_plugin.dataset.strip import pictures_of, strip_boxes
 from lgca_plugin.evidence_figures import film_strip
 from lgca_plugin.evidence_map import region_map
 from lgca_plugin.evidence_text import fitting_text
-from lgca_plugin.method.strip import Strip, strip
+from lgca_plugin.method.explain.film_strip import Strip, strip
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#a8a8a8"
 MINUS = "\u2212"

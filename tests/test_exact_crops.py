@@ -17,7 +17,7 @@ from lgca_plugin import engine
 from lgca_plugin.images import crops
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
 from lgca_plugin.images.files import Picture
-from lgca_plugin.method.boxes import sample_boxes
+from lgca_plugin.method.core.boxes import sample_boxes
 from lgca_plugin.model import exact_crops
 from lgca_plugin.model.exact_crops import (
     pillow_weights,

@@ -22,7 +22,7 @@ from matching import all_of
 from lgca_plugin import figure_page, figures
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from lgca_plugin.method import scores
+from lgca_plugin.method.core import scores
 from lgca_plugin.model.prompts import class_texts, label_prompt
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#a8a8a8"

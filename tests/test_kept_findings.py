@@ -14,7 +14,7 @@ from lgca_plugin.dataset.store import Store
 from lgca_plugin.dataset.store_file import FILE_NAME
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
-from lgca_plugin.method.findings import Finding, question_of
+from lgca_plugin.method.explain.findings import Finding, question_of
 
 COUNT = 20
 SMALL_CROPS = lgca.RegionConfig(crops=12, scale_min=0.2, scale_max=0.5)  # which mislead now and then

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matching import all_of
 
-from lgca_plugin.method.calibration import FIT_SAMPLES, calibrate
-from lgca_plugin.method.label_errors import find_label_errors
+from lgca_plugin.method.labels.calibration import FIT_SAMPLES, calibrate
+from lgca_plugin.method.labels.label_errors import find_label_errors
 
 
 def world(n, classes, *, seed, methods=3, wrong=0.1, signal=3.0):
@@ -288,7 +288,7 @@ def test_find_label_errors__is_silent(capfd, caplog, recwarn):
 
 def test_find_label_errors__cleanlab_is_imported_when_it_is_needed():
     script = (
-        "import sys, lgca_plugin.method.label_errors as m; "
+        "import sys, lgca_plugin.method.labels.label_errors as m; "
         "print([name for name in ('cleanlab', 'scipy', 'sklearn', 'pandas') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method import cases
-from lgca_plugin.method.account import Evidence
-from lgca_plugin.method.cases import MisleadingCase, Removal, smallest_removal
-from lgca_plugin.method.scores import METHODS, Method
-from lgca_plugin.method.stability import TIE
-from lgca_plugin.method.verdicts import Question, Verdicts
+from lgca_plugin.method.core.scores import METHODS, Method
+from lgca_plugin.method.explain import misleading_cases as cases
+from lgca_plugin.method.explain.evidence import Evidence
+from lgca_plugin.method.explain.misleading_cases import MisleadingCase, Removal, smallest_removal
+from lgca_plugin.method.explain.stability import TIE
+from lgca_plugin.method.explain.verdicts import Question, Verdicts
 
 
 def search(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray) -> tuple[int, int, float] | None:

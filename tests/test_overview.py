@@ -21,7 +21,7 @@ from lgca_plugin.dataset.overview_memory import forget_tables, table_of
 from lgca_plugin.dataset.overview_rows import sample_rows
 from lgca_plugin.dataset.queue import Triage
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method.crossing import PATTERNS
+from lgca_plugin.method.comparison.agreement import PATTERNS
 
 CLASSES = ["tern", "swan", "gull", "a class with a long name, $x^2$ <b>"]
 CASES = ["all right", "LGCA repairs WCA", "nobody right"]

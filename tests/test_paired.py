@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgca_plugin.method.paired import compare, difference_interval, holm, macro_recall, mcnemar_exact, wilson_interval
+from lgca_plugin.method.comparison.paired import (
+    compare,
+    difference_interval,
+    holm,
+    macro_recall,
+    mcnemar_exact,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from lgca_plugin.method.patterns import WITH_LABEL, WITHOUT_LABEL, Case, changes, triage_cases
+from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case, changes, triage_cases
 
 CLASSES = range(4)  # enough for three different answers, none of them the label
 

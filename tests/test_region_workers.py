@@ -16,7 +16,7 @@ from lgca_plugin.dataset.store import Store
 from lgca_plugin.dataset.triage_plan import check_triage
 from lgca_plugin.dataset.triage_samples import read_samples
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from lgca_plugin.method.findings import Finder
+from lgca_plugin.method.explain.findings import Finder
 
 pytestmark = pytest.mark.usefixtures("module_store")
 

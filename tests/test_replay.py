@@ -24,8 +24,8 @@ from lgca_plugin.dataset.store_file import FILE_NAME
 from lgca_plugin.dataset.store_rows import Kept, StoredRun
 from lgca_plugin.errors import StoreError
 from lgca_plugin.growing import EncodedImage, KnownRegions
-from lgca_plugin.method.boxes import sample_boxes, sample_boxes_of_images
-from lgca_plugin.method.scores import METHODS
+from lgca_plugin.method.core.boxes import sample_boxes, sample_boxes_of_images
+from lgca_plugin.method.core.scores import METHODS
 from lgca_plugin.regrowing import RegionBatch, regrow
 
 AMPLE = 10**9

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from matching import all_of
 from random_world import N_CHAINS, N_CROPS, World, units
 
-from lgca_plugin.method import scores
-from lgca_plugin.method.scores import METHODS, Method
+from lgca_plugin.method.core import scores
+from lgca_plugin.method.core.scores import METHODS, Method
 from lgca_plugin.predict import decisions
 
 SEEDS = st.integers(0, 2**32 - 1)

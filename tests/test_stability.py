@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_world import COUNTS, N_CHAINS, N_CROPS, World, scores_of_a_draw
 
-from lgca_plugin.method.scores import METHODS, Method, class_scores, image_vector, region_weights
-from lgca_plugin.method.stability import DRAWS, draw_counts, stability
+from lgca_plugin.method.core.scores import METHODS, Method, class_scores, image_vector, region_weights
+from lgca_plugin.method.explain.stability import DRAWS, draw_counts, stability
 
 VARIANTS = {
     **METHODS,

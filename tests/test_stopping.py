@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_world import COUNTS, N_CHAINS, N_CROPS, World, scores_of_a_draw
 
-from lgca_plugin.method.scores import METHODS, Method
-from lgca_plugin.method.stopping import doubt, rung_sizes, weights_without_each
+from lgca_plugin.method.core.scores import METHODS, Method
+from lgca_plugin.method.core.stopping import doubt, rung_sizes, weights_without_each
 
 VARIANTS = {
     **{name: method for name, method in METHODS.items() if method.regions != "none"},

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from random_world import N_CHAINS, N_CROPS, World
 
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method.scores import METHODS
-from lgca_plugin.method.strip import rivals, strip, strip_of_boxes, wca_pull
-from lgca_plugin.method.telling import answers, told
+from lgca_plugin.method.core.scores import METHODS
+from lgca_plugin.method.explain.film_strip import rivals, strip, strip_of_boxes, wca_pull
+from lgca_plugin.method.explain.sentences import answers, told
 
 EVERYTHING = 100
 

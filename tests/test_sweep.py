@@ -19,11 +19,11 @@ from random_world import N_CHAINS, N_CROPS, World
 from scipy.stats import binomtest
 
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method import scorer
-from lgca_plugin.method.scorer import SettingsScorer, SettingsScores, effective_regions
-from lgca_plugin.method.scores import METHODS, Method
-from lgca_plugin.method.selection import nested_sweep, stratified_folds
-from lgca_plugin.method.sweep import Sweep, SweepReport, changes, default_grid
+from lgca_plugin.method.core.scores import METHODS, Method
+from lgca_plugin.method.tuning import scorer
+from lgca_plugin.method.tuning.scorer import SettingsScorer, SettingsScores, effective_regions
+from lgca_plugin.method.tuning.selection import nested_sweep, stratified_folds
+from lgca_plugin.method.tuning.sweep import Sweep, SweepReport, changes, default_grid
 
 SEEDS = st.integers(0, 2**32 - 1)
 SCALES = st.floats(-2, 5)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
-    from ..method.scores import Method
+    from ..method.core.scores import Method
     from ..model.encoder import Encoder
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def classify(
             know of the regions
         budget: ``"full"``: all crops of every image; ``"adaptive"``: an image stops as soon as its labels are safe,
             which means that the rest of the crops would change that of any method, but for the controls, with a
-            probability of 0.5% at most; :mod:`lgca_plugin.method.stopping` derives the rule
+            probability of 0.5% at most; :mod:`lgca_plugin.method.core.stopping` derives the rule
 
     Returns:
         the run, with counts and timings in ``run.summary()``

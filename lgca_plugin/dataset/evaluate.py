@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError, LgcaError
-from ..evaluation import Evaluation, MethodScore
-from ..method.paired import compare, macro_recall, wilson_interval
+from ..method.comparison.evaluation import Evaluation, MethodScore
+from ..method.comparison.paired import compare, macro_recall, wilson_interval
 from .classify import Progress
 from .fields import error_field, join_group, method_field
 from .label_copy import wait_for_copy

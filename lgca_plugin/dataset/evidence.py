@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..method.account import Evidence
-from ..method.boxes import relative_boxes
-from ..method.verdicts import Question, Verdicts
+from ..method.core.boxes import relative_boxes
+from ..method.explain.evidence import Evidence
+from ..method.explain.verdicts import Question, Verdicts
 from ..shown import explained_method
 from .fields import error_field
 from .replay import replay

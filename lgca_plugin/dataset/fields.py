@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import fiftyone as fo
 
-    from ..method.scores import Method
+    from ..method.core.scores import Method
 
 _REGION_ATTRIBUTES = {
     "step": "IntField",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..kept import Kept
-from ..method.account import Evidence
+from ..method.explain.evidence import Evidence
 from .corrected import default_corrected_field
 from .evidence import evidence
 from .fields import error_field, method_field, regions_field

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..evaluation import Evaluation, MethodScore
 from ..kept import Kept
-from ..method.crossing import PATTERNS, agreement, choose_points, class_flow, pair_agreements
-from ..method.paired import compare, macro_recall, wilson_interval
-from ..method.roles import compared_methods
-from ..method.telling import method_name
+from ..method.comparison.agreement import PATTERNS, agreement, choose_points, class_flow, pair_agreements
+from ..method.comparison.evaluation import Evaluation, MethodScore
+from ..method.comparison.paired import compare, macro_recall, wilson_interval
+from ..method.core.compared_methods import compared_methods
+from ..method.explain.sentences import method_name
 from .evaluate import eval_key
 from .fields import method_field
 from .overview_memory import table_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..method.crossing import Flow
+    from ..method.comparison.agreement import Flow
     from .overview_table import BoolArray, IntArray
     from .run import Run
 

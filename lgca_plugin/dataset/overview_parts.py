@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError
-from ..method.crossing import PATTERNS
-from ..method.telling import method_name
+from ..method.comparison.agreement import PATTERNS
+from ..method.explain.sentences import method_name
 from .fields import error_field, method_field
 from .overview import MOST_CLASSES
 from .overview_table import NONE, id_bytes

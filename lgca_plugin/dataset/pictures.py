@@ -8,8 +8,8 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..figures import description_votes, description_weights
-from ..method.scores import METHODS, class_scores
-from ..method.scores import description_weights as weights_of
+from ..method.core.scores import METHODS, class_scores
+from ..method.core.scores import description_weights as weights_of
 from ..model.prompts import label_prompt
 from ..predict import signature
 from .rescore_plan import changed_texts, stored_run
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..figure_page import Theme
-    from ..method.scores import Method
+    from ..method.core.scores import Method
     from ..model.encoder import Encoder
     from .run import Run
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ..method.scores import Method
+    from ..method.core.scores import Method
 
 _NAMED = 12
 

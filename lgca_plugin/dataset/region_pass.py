@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import RegionPlan
-    from ..method.findings import Finder
-    from ..method.scores import Method
+    from ..method.core.scores import Method
+    from ..method.explain.findings import Finder
     from .store import Store
     from .store_rows import StoredRun
 

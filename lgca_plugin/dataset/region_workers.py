@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..config import RegionConfig, RegionPlan
-from ..method.findings import Finder
-from ..method.scores import Method
+from ..method.core.scores import Method
+from ..method.explain.findings import Finder
 from .progress import Steps
 from .region_pass import RegionPass, Seen, look_at
 from .store import Store

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..config import RegionConfig, RunConfig
-    from ..method.scores import Method
+    from ..method.core.scores import Method
     from ..model.encoder import Encoder
     from .run import Run
     from .store import Store

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..method.selection import FOLDS, REPEATS
-from ..method.strip import CHAINS
+from ..method.explain.film_strip import CHAINS
+from ..method.tuning.selection import FOLDS, REPEATS
 from .fields import error_field, method_field, run_fields
 from .progress import drive
 from .target import image_samples
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from ..config import RunConfig
-    from ..evaluation import Evaluation
     from ..figure_page import Theme
-    from ..method.account import Evidence
-    from ..method.scores import Method
-    from ..method.sweep import SweepReport
+    from ..method.comparison.evaluation import Evaluation
+    from ..method.core.scores import Method
+    from ..method.explain.evidence import Evidence
+    from ..method.tuning.sweep import SweepReport
     from ..model.encoder import Encoder
     from .classify import Progress
     from .queue import Triage
@@ -360,7 +360,7 @@ class Run:
             method: the method whose weights and contributions are shown; None takes LGCA, or what the run has in its
                 place
             chains: how many chains
-            without: regions that are taken out, as :meth:`lgca_plugin.method.account.Evidence.without` takes them
+            without: regions that are taken out, as :meth:`lgca_plugin.method.explain.evidence.Evidence.without` takes them
             encoder: as in :meth:`rescore`
             theme: ``"light"``, ``"dark"``, or ``"app"`` for FiftyOne's panels
             min_width: width of the narrowest page that shows the figure, in pixels

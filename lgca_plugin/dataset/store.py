@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ..config import RegionConfig
     from ..growing import KnownRegions
-    from ..method.findings import Finding
+    from ..method.explain.findings import Finding
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..method.findings import Finding
+from ..method.explain.findings import Finding
 
 if TYPE_CHECKING:
     import sqlite3

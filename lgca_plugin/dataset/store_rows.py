@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..growing import EncodedImage
-    from ..method.findings import Finding
+    from ..method.explain.findings import Finding
 
 
 @dataclass(frozen=True)

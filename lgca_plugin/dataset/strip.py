@@ -11,7 +11,7 @@ from ..errors import ConfigError, ImageError
 from ..evidence_figures import film_strip
 from ..images.files import content_hash, open_upright, read_bytes
 from ..kept import Kept
-from ..method.strip import CHAINS, strip
+from ..method.explain.film_strip import CHAINS, strip
 from .target import Target
 from .thumbnails import WHOLE, cut, enough_for, jpeg_uri
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ..figure_page import Theme
-    from ..method.account import Evidence
-    from ..method.strip import Strip
+    from ..method.explain.evidence import Evidence
+    from ..method.explain.film_strip import Strip
     from .run import Run
     from .thumbnails import Box
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..config import RegionPlan, check_methods
 from ..errors import ConfigError
-from ..method.scores import CONTROLS
-from ..method.sweep import Sweep, default_grid
+from ..method.core.scores import CONTROLS
+from ..method.tuning.sweep import Sweep, default_grid
 from ..shown import Batch
 from .classify import Progress
 from .replay import replay
@@ -22,8 +22,8 @@ from .texts import StoredTexts
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from ..method.scores import Method
-    from ..method.sweep import SweepReport
+    from ..method.core.scores import Method
+    from ..method.tuning.sweep import SweepReport
     from ..model.encoder import Encoder
     from .run import Run
     from .store_rows import StoredRun

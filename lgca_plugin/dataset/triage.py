@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..method.patterns import triage_cases
+from ..method.labels.triage_cases import triage_cases
 from .classify import Progress
 from .queue import Triage
 from .results import check_current

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import StoreError
-from ..method.findings import Finder, Finding, question_of
-from ..method.label_errors import find_label_errors
+from ..method.explain.findings import Finder, Finding, question_of
+from ..method.labels.label_errors import find_label_errors
 from .classify import Progress
 from .progress import Steps
 from .region_pass import RegionPass, Seen
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..method.label_errors import LabelErrors
-    from ..method.scores import Method
+    from ..method.core.scores import Method
+    from ..method.labels.label_errors import LabelErrors
     from ..model.encoder import Encoder
     from .store import Store
     from .store_rows import StoredRun

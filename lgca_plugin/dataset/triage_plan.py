@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..method.roles import compared_methods
-from ..method.scores import CONTROLS
+from ..method.core.compared_methods import compared_methods
+from ..method.core.scores import CONTROLS
 from .corrected import check_corrected_field, default_corrected_field, is_somebodys
 from .label_copy import wait_for_copy
 from .results import check_current
@@ -18,7 +18,7 @@ from .triage_fields import COMPUTED, DECISION, triage_field
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..method.scores import Method
+    from ..method.core.scores import Method
     from .run import Run
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import __version__
-from ..method.patterns import WITH_LABEL, WITHOUT_LABEL, changes
+from ..method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..method.patterns import Case
+    from ..method.labels.triage_cases import Case
     from .triage_look import Looked
     from .triage_plan import TriageRequest
     from .triage_samples import TriageSamples

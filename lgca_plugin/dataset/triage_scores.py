@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..method.scores import class_scores
+from ..method.core.scores import class_scores
 from ..predict import ROWS_AT_ONCE, signature
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import RegionPlan
-    from ..method.scores import FloatArray, Method
+    from ..method.core.scores import FloatArray, Method
     from .store import Store
     from .store_rows import StoredRun
 

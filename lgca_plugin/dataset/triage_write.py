@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..method.patterns import Case
+    from ..method.labels.triage_cases import Case
     from .triage_look import Looked
     from .triage_plan import TriageRequest
     from .triage_samples import TriageSamples

@@ -13,7 +13,7 @@ from ..dataset.classify import classify
 from ..dataset.fields import method_field, regions_field
 from ..dataset.runs import list_runs, load_run
 from ..errors import LgcaError
-from ..method.scores import METHODS
+from ..method.core.scores import METHODS
 from .classes import CLASSES, DESCRIPTIONS
 from .dataset import load_demo_dataset
 from .report import accuracy_table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..config import RegionPlan
 from ..dataset.fields import method_field
-from ..method.scores import CONTROLS
+from ..method.core.scores import CONTROLS
 
 if TYPE_CHECKING:
     from ..dataset.run import Run

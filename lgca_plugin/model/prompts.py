@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConfigError
-from ..method.scores import class_vector
+from ..method.core.scores import class_vector
 from .descriptions import match_descriptions, read_descriptions, spoken
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..method.scores import ClassVectors, Method
+    from ..method.core.scores import ClassVectors, Method
     from .encoder import TextEncoder
 
 LABEL_PROMPT = "a photo of a {}."

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from .cases import misleading_cases
-from .evidence import misleading_crops
-from .scores import class_scores, image_vector, region_weights
+from ..core.scores import class_scores, image_vector, region_weights
+from .contributions import misleading_crops
+from .misleading_cases import misleading_cases
 from .stability import DRAWS, stability
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .scores import Method
+    from ..core.scores import Method
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .scores import class_scores, weighted_sum
+from ..core.scores import class_scores, weighted_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from .account import Evidence
+    from .evidence import Evidence
 
 
 def account_json(evidence: Evidence, *, top: int) -> dict[str, Any]:

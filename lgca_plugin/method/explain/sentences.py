@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .scores import CONTROLS
-from .strip import wca_pull
+from ..core.scores import CONTROLS
+from .film_strip import wca_pull
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .account import Evidence
+    from .evidence import Evidence
     from .verdicts import Verdicts
 
 NAMES = {"clip": "CLIP", "wca": "WCA", "lgca": "LGCA", "lgca_d": "decisive LGCA"}

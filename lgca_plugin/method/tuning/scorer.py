@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import ConfigError
-from .scores import class_scores, confidences, relative_entropy, salience
+from ...errors import ConfigError
+from ..core.scores import class_scores, confidences, relative_entropy, salience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from .scores import Method, Regions, Weighting
+    from ..core.scores import Method, Regions, Weighting
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]

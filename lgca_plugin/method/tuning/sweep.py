@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ConfigError
+from ...errors import ConfigError
 from .scorer import SettingsScorer
 from .selection import FOLDS, REPEATS, nested_sweep
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .scores import Method
+    from ..core.scores import Method
     from .selection import Choice, Estimate
 
     FloatArray = NDArray[np.floating]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from .method.paired import Comparison
+from .paired import Comparison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ConfigError
-from .cases import MisleadingCase, misleading_cases
-from .evidence import flips, misleading_crops
-from .scores import class_scores, salience
+from ...errors import ConfigError
+from ..core.scores import class_scores, salience
+from .contributions import flips, misleading_crops
+from .misleading_cases import MisleadingCase, misleading_cases
 from .stability import stability
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ class Evidence:
         Args:
             top: how many classes of each method, best first
         """
-        from .account_json import account_json
+        from .evidence_json import account_json
 
         return account_json(self, top=top)
 

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .scores import class_scores, region_weights
+from ..core.scores import class_scores, region_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .scores import Method
+    from ..core.scores import Method
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ConfigError
-from .evidence import contributions
-from .scores import class_scores, confidences, image_vector, region_weights
+from ...errors import ConfigError
+from ..core.scores import class_scores, confidences, image_vector, region_weights
+from .contributions import contributions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from .scores import Method
+    from ..core.scores import Method
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]

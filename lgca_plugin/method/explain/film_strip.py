@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ConfigError
-from .scores import class_scores
+from ...errors import ConfigError
+from ..core.scores import class_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from .account import Evidence
+    from .evidence import Evidence
     from .verdicts import Verdicts
 
 CHAINS = 5

@@ -192,7 +192,7 @@ def forget_loaded(dataset: Any, keys: Sequence[str]) -> None:
 
 def output(evaluation: Evaluation, line: str) -> dict[str, Any]:
     """Builds what the dialog shows: a figure, the differences in words, and the counts and p values behind them."""
-    from ..lgca_plugin.evaluation_figure import evaluation_figure
+    from ..lgca_plugin.figures.evaluation import evaluation_figure
 
     figure = evaluation_figure(evaluation, theme="app", min_width=FIGURE_WIDTH).to_plotly_json()
     outputs = types.Object()

@@ -8,8 +8,8 @@ from fiftyone.operators import types
 
 from ..lgca_plugin.dataset.open_sample import kept_description_votes
 from ..lgca_plugin.errors import LgcaError
-from ..lgca_plugin.evidence_figures import film_strip_document
-from ..lgca_plugin.evidence_map import region_map_document
+from ..lgca_plugin.figures.film_strip import film_strip_document
+from ..lgca_plugin.figures.region_map import region_map_document
 from ..lgca_plugin.method.explain.film_strip import CHAINS
 from ..lgca_plugin.method.explain.sentences import method_name, told, told_methods
 from .evidence_parts import TABLE, WIDTH, choose, explain, percent, plot

@@ -7,7 +7,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ..lgca_plugin.figure_page import revised
+from ..lgca_plugin.figures.page import revised
 from .panel_parts import SMALL, aside, column, text
 
 WIDTH = 430

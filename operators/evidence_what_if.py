@@ -6,7 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ..lgca_plugin.evidence_text import signed_text
+from ..lgca_plugin.figures.region_text import signed_text
 from ..lgca_plugin.method.explain.sentences import Answer, answers, method_name
 from .evidence_parts import TABLE, choose, explain
 from .evidence_scene import Scene

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from lgca_plugin.compare_figures import agreement_picture, flow_picture, margin_picture, share_text, shortened
+from lgca_plugin.figures.compare import agreement_picture, flow_picture, margin_picture, share_text, shortened
 
 LONG = "a class whose name is so long that no axis has room for it, $x^2$ <b>bold</b>"
 

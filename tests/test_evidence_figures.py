@@ -18,9 +18,9 @@ from images import picture
 from random_world import World
 
 from lgca_plugin.dataset.strip import pictures_of, strip_boxes
-from lgca_plugin.evidence_figures import film_strip
-from lgca_plugin.evidence_map import region_map
-from lgca_plugin.evidence_text import fitting_text
+from lgca_plugin.figures.film_strip import film_strip
+from lgca_plugin.figures.region_map import region_map
+from lgca_plugin.figures.region_text import fitting_text
 from lgca_plugin.method.explain.film_strip import Strip, strip
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#a8a8a8"

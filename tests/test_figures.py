@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matching import all_of
 
-from lgca_plugin import figure_page, figures
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.figures import descriptions as figures
+from lgca_plugin.figures import page as figure_page
 from lgca_plugin.method.core import scores
 from lgca_plugin.model.prompts import class_texts, label_prompt
 
@@ -322,7 +323,9 @@ def test_figures__are_plain_json_without_a_colour_of_their_own_behind_them(theme
 
 
 def test_figures__do_not_import_plotly_before_they_are_drawn():
-    code = "import sys, lgca_plugin.figures; sys.exit('plotly' in sys.modules or 'fiftyone' in sys.modules)"
+    code = (
+        "import sys, lgca_plugin.figures.descriptions; sys.exit('plotly' in sys.modules or 'fiftyone' in sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 

@@ -1,4 +1,4 @@
-"""The figures of a run: its texts and image vectors out of the store, into :mod:`lgca_plugin.figures`."""
+"""The figures of a run: its texts and image vectors out of the store, into :mod:`lgca_plugin.figures.descriptions`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ConfigError
-from ..figures import description_votes, description_weights
+from ..figures.descriptions import description_votes, description_weights
 from ..method.core.scores import METHODS, class_scores
 from ..method.core.scores import description_weights as weights_of
 from ..model.prompts import label_prompt
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from numpy.typing import NDArray
 
-    from ..figure_page import Theme
+    from ..figures.page import Theme
     from ..method.core.scores import Method
     from ..model.encoder import Encoder
     from .run import Run

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from ..config import RunConfig
-    from ..figure_page import Theme
+    from ..figures.page import Theme
     from ..method.comparison.evaluation import Evaluation
     from ..method.core.scores import Method
     from ..method.explain.evidence import Evidence
@@ -366,7 +366,7 @@ class Run:
             min_width: width of the narrowest page that shows the figure, in pixels
 
         Returns:
-            a Plotly figure, see :func:`lgca_plugin.evidence_figures.film_strip`
+            a Plotly figure, see :func:`lgca_plugin.figures.film_strip.film_strip`
 
         Raises:
             ConfigError: as :meth:`evidence`, and if there is no such class, method or region, or the file can't be read
@@ -397,7 +397,7 @@ class Run:
             min_width: width of the narrowest page that shows the figure, in pixels
 
         Returns:
-            a Plotly figure, see :func:`lgca_plugin.figures.description_weights`
+            a Plotly figure, see :func:`lgca_plugin.figures.descriptions.description_weights`
 
         Raises:
             ConfigError: if there is no such class, or the run's embeddings are not in the store
@@ -429,7 +429,7 @@ class Run:
             min_width: width of the narrowest page that shows the figure, in pixels
 
         Returns:
-            a Plotly figure, see :func:`lgca_plugin.figures.description_votes`
+            a Plotly figure, see :func:`lgca_plugin.figures.descriptions.description_votes`
 
         Raises:
             ConfigError: if a class or method is none of the run's, or the sample's vectors are not in the store

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, ImageError
-from ..evidence_figures import film_strip
+from ..figures.film_strip import film_strip
 from ..images.files import content_hash, open_upright, read_bytes
 from ..kept import Kept
 from ..method.explain.film_strip import CHAINS, strip
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from PIL import Image
 
-    from ..figure_page import Theme
+    from ..figures.page import Theme
     from ..method.explain.evidence import Evidence
     from ..method.explain.film_strip import Strip
     from .run import Run

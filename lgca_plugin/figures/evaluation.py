@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .figure_page import MINUS, PAD, ROW_GAP, Page, Palette, Theme, escape_html, palette_of
-from .method.comparison.evaluation import signed
+from ..method.comparison.evaluation import signed
+from .page import MINUS, PAD, ROW_GAP, Page, Palette, Theme, escape_html, palette_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import plotly.graph_objects as go
 
-    from .method.comparison.evaluation import Evaluation
-    from .method.comparison.paired import Interval
+    from ..method.comparison.evaluation import Evaluation
+    from ..method.comparison.paired import Interval
 
 MARK: Final = 9
 NUMBERS: Final = 150  # pixels for a number with its interval

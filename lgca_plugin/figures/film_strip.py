@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from .evidence_text import WARNING, cut, fitting_text, hover_text, signed_text, weight_text
-from .figure_page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, ems, escape_html, wrap
-from .method.explain.sentences import method_name
+from ..method.explain.sentences import method_name
+from .page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, ems, escape_html, wrap
+from .region_text import WARNING, cut, fitting_text, hover_text, signed_text, weight_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import plotly.graph_objects as go
 
-    from .method.explain.film_strip import Chain, Frame, Strip
+    from ..method.explain.film_strip import Chain, Frame, Strip
 
 # Sizes are pixels.
 NARROWEST, GAP, EDGE = 400, 16, 3

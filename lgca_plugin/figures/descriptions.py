@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .figure_page import (
+from .page import (
     BAR,
     CLEAR,
     COLUMN,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .figure_page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme, escape_html, revised, wrap
+from .page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme, escape_html, revised, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from .figure_page import MINUS, ems, escape_html
-from .method.explain.sentences import method_name
+from ..method.explain.sentences import method_name
+from .page import MINUS, ems, escape_html
 
 if TYPE_CHECKING:
-    from .method.explain.film_strip import Chain, Frame, Strip
+    from ..method.explain.film_strip import Chain, Frame, Strip
 
 WARNING: Final = "\u25b2"
 

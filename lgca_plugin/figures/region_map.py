@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .evidence_figures import check_page
-from .evidence_text import hover_text
-from .figure_page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme
+from .film_strip import check_page
+from .page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme
+from .region_text import hover_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from .method.explain.film_strip import Strip
+    from ..method.explain.film_strip import Strip
 
 HIGHEST = 360
 TAG = 18  # pixels, of the mark in a box's corner

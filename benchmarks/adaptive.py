@@ -121,11 +121,11 @@ class Comparison:
     def _run(self, names: Sequence[str], budget: str, most_doubt: float) -> Outcome:
         from lgca_plugin.config import RegionConfig, RegionPlan
         from lgca_plugin.demo.classes import CLASSES
+        from lgca_plugin.descriptions.class_texts import class_texts
         from lgca_plugin.engine import encode_images
         from lgca_plugin.growing import EncodedImage
         from lgca_plugin.judging import Judge
         from lgca_plugin.method.core.scores import METHODS
-        from lgca_plugin.model.prompts import class_texts
         from lgca_plugin.predict import Predictor
 
         presets = tuple(METHODS[name] for name in names)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lgca_plugin.config import RegionPlan
     from lgca_plugin.dataset.store import Store
     from lgca_plugin.dataset.store_rows import StoredRun
-    from lgca_plugin.model.prompts import ClassTexts
+    from lgca_plugin.descriptions.class_texts import ClassTexts
     from lgca_plugin.predict import Predictor
 
 DIM = 512
@@ -114,7 +114,7 @@ def new_run(
     from lgca_plugin.config import RegionPlan, RunConfig
     from lgca_plugin.dataset import fields
     from lgca_plugin.dataset.runs import register_run
-    from lgca_plugin.model.prompts import class_texts
+    from lgca_plugin.descriptions.class_texts import class_texts
     from lgca_plugin.predict import Predictor
 
     dataset = fo.Dataset()

@@ -69,7 +69,7 @@ def measure(run: Any, classes: list[str]) -> dict[str, float]:
     """Times computing alone, reading alone, and the whole of ``run.rescore``."""
     from lgca_plugin.config import RegionPlan
     from lgca_plugin.dataset.store import Store
-    from lgca_plugin.model.prompts import class_texts
+    from lgca_plugin.descriptions.class_texts import class_texts
     from lgca_plugin.predict import Predictor
 
     encoder = RandomTexts()

@@ -77,9 +77,9 @@ def crops(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
 def classes(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
     """Times scoring as the classes grow."""
     from lgca_plugin.config import RegionConfig, RegionPlan
+    from lgca_plugin.descriptions.class_texts import class_texts
     from lgca_plugin.engine import encode_images
     from lgca_plugin.method.core.scores import METHODS
-    from lgca_plugin.model.prompts import class_texts
     from lgca_plugin.predict import Predictor
 
     methods = tuple(METHODS.values())

@@ -20,7 +20,7 @@ def load(model: str, *, precision: str, resize: str) -> Any:
 
     if model == DEMO:
         return lgca.load_encoder(DEMO, precision=precision, resize=resize)
-    from lgca_plugin.model.encoder import OpenClipEncoder
+    from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 
     built, _ = plain(model)
     import open_clip

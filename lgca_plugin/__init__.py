@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .dataset.queue import Triage
     from .dataset.run import Run
     from .dataset.runs import delete_run, list_runs, load_run
+    from .descriptions.describe import Described
+    from .encoder.open_clip_encoder import Encoder, OpenClipEncoder, load_encoder
     from .errors import (
         ConfigError,
         DescribeError,
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
     from .method.explain.evidence import Evidence
     from .method.labels.triage_cases import Case
     from .method.tuning.sweep import SweepReport
-    from .model.describe import Described
-    from .model.encoder import Encoder, OpenClipEncoder, load_encoder
 
 _HOMES = {
     "Case": "method.patterns",

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from .encoder.open_clip_encoder import Encoder
     from .growing import Box
     from .images.files import Picture
-    from .model.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from .config import RegionPlan
+    from .encoder.open_clip_encoder import Encoder
     from .growing import Box
-    from .model.encoder import Encoder
 
 Id = TypeVar("Id")
 

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .config import RegionPlan
+    from .descriptions.class_texts import ClassTexts
+    from .encoder.open_clip_encoder import TextEncoder
     from .growing import EncodedImage
     from .method.core.scores import Method
     from .method.explain.findings import Finding
-    from .model.encoder import TextEncoder
-    from .model.prompts import ClassTexts
 
 
 ROWS_AT_ONCE = 2048  # the quickest of 512 to 4096: large products, and scores that stay in the cache

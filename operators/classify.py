@@ -106,7 +106,7 @@ class Classify(foo.Operator):
     def _classified(self, ctx: Any, samples: Any, arguments: dict[str, Any]) -> Generator[Any, None, Any]:
         """Runs the classification, reports its progress, and returns the run."""
         from ..lgca_plugin.dataset.classify import iter_classify
-        from ..lgca_plugin.model.encoder import load_encoder
+        from ..lgca_plugin.encoder.open_clip_encoder import load_encoder
 
         yield from report(ctx, 0.0, "Loading the model")
         name, pretrained = arguments.pop("encoder")

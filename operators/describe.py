@@ -13,9 +13,9 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..lgca_plugin.config import check_classes
+from ..lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS
+from ..lgca_plugin.descriptions.files import name_key
 from ..lgca_plugin.errors import ConfigError
-from ..lgca_plugin.model.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS
-from ..lgca_plugin.model.descriptions import name_key
 from . import describe_form as form
 from . import forms, settings
 from .running import call, followed, report, told
@@ -101,7 +101,7 @@ class DescribeClasses(foo.Operator):
     ) -> Generator[Any, None, tuple[Any, str | None]]:
         """Asks, keeps the texts, and returns them, and why they could not be kept, if so."""
         from ..lgca_plugin.dataset.describe import default_cache
-        from ..lgca_plugin.model.describe import Described, iter_describe
+        from ..lgca_plugin.descriptions.describe import Described, iter_describe
 
         described = Described(descriptions={}, failed={}, cached=0)
         if asked:

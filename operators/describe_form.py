@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from fiftyone.operators import types
 
+from ..lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, check_describe, prompt_for
+from ..lgca_plugin.descriptions.files import name_key
 from ..lgca_plugin.errors import ConfigError
-from ..lgca_plugin.model.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, check_describe, prompt_for
-from ..lgca_plugin.model.descriptions import name_key
 from . import forms, settings
 from .settings import Params
 

@@ -10,8 +10,8 @@ from fiftyone.operators import types
 from ..lgca_plugin.config import RegionPlan, check_methods
 from ..lgca_plugin.dataset.store import Store, store_exists
 from ..lgca_plugin.dataset.store_room import default_limit
+from ..lgca_plugin.encoder.architectures import embedding_dim
 from ..lgca_plugin.errors import ConfigError, StoreError
-from ..lgca_plugin.model.architectures import embedding_dim
 from ..lgca_plugin.predict import WHOLE, signature
 
 BYTES_A_NUMBER = 4  # float32, and int32 in boxes

@@ -25,8 +25,8 @@ from ..lgca_plugin.config import (
     check_methods,
     check_run_key,
 )
-from ..lgca_plugin.errors import ConfigError
-from ..lgca_plugin.model.architectures import (
+from ..lgca_plugin.descriptions.files import check_descriptions, parse_descriptions
+from ..lgca_plugin.encoder.architectures import (
     DEFAULT_MODEL,
     DEFAULT_PRETRAINED,
     DEMO_MODEL,
@@ -34,8 +34,8 @@ from ..lgca_plugin.model.architectures import (
     REMOTE_SCHEMA,
     check_architecture,
 )
-from ..lgca_plugin.model.descriptions import check_descriptions, parse_descriptions
-from ..lgca_plugin.model.precision import PRECISIONS
+from ..lgca_plugin.encoder.precision import PRECISIONS
+from ..lgca_plugin.errors import ConfigError
 
 Params = dict[str, Any]
 

@@ -287,7 +287,7 @@ def random_vit():
     import open_clip
     import torch
 
-    from lgca_plugin.model.encoder import OpenClipEncoder
+    from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

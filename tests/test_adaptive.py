@@ -17,11 +17,11 @@ from lgca_plugin.batches import EngineStats
 from lgca_plugin.config import RegionConfig, RegionPlan
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
+from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.engine import encode_images
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.growing import EncodedImage, GrowingImage, KnownRegions
 from lgca_plugin.method.core.scores import METHODS
-from lgca_plugin.model.prompts import class_texts
 from lgca_plugin.predict import Predictor, signature
 from lgca_plugin.regrowing import regrow
 

@@ -15,10 +15,10 @@ from engine_helpers import ALL, assert_same, encode, plan_of, shrunk
 from PIL import Image
 
 from lgca_plugin.config import RegionConfig, RegionPlan
+from lgca_plugin.descriptions.class_texts import class_texts
+from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.images.files import content_hash
 from lgca_plugin.method.core.scores import METHODS
-from lgca_plugin.model.encoder import OpenClipEncoder
-from lgca_plugin.model.prompts import class_texts
 from lgca_plugin.predict import MethodPrediction, Predictor, ShownRegion
 
 TOLERANCE = 1e-4  # of a score, in float32

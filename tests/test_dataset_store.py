@@ -24,10 +24,10 @@ from lgca_plugin.dataset.classify import iter_classify
 from lgca_plugin.dataset.store import Store
 from lgca_plugin.dataset.store_file import FILE_NAME, PAGE_BYTES
 from lgca_plugin.demo.classes import CLASSES as ALL_CLASSES
+from lgca_plugin.encoder.checkpoints import load_demo
+from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.growing import GrowingImage
 from lgca_plugin.images.files import content_hash
-from lgca_plugin.model.checkpoints import load_demo
-from lgca_plugin.model.encoder import OpenClipEncoder
 
 SMALL = lgca.RegionConfig(crops=8, steps=2, scale_min=0.1, scale_max=0.3)
 IMAGES = 4

@@ -14,9 +14,9 @@ from llm_server import Reply, running_llm_server
 
 import lgca_plugin as lgca
 from lgca_plugin.dataset.describe import default_cache
-from lgca_plugin.model.answers import AnswerError, parse_answer
-from lgca_plugin.model.describe import check_describe, iter_describe, prompt_for
-from lgca_plugin.model.descriptions import read_descriptions
+from lgca_plugin.descriptions.answers import AnswerError, parse_answer
+from lgca_plugin.descriptions.describe import check_describe, iter_describe, prompt_for
+from lgca_plugin.descriptions.files import read_descriptions
 
 CLASSES = ("duck", "grey heron", "tern", "coot", "gull")
 KEY = "sk-test-2f7c81d0"

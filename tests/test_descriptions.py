@@ -7,14 +7,14 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.model.descriptions import (
+from lgca_plugin.descriptions.class_texts import class_texts, templates
+from lgca_plugin.descriptions.files import (
     MAX_FILE_BYTES,
     attribute_sentence,
     match_descriptions,
     name_key,
     read_descriptions,
 )
-from lgca_plugin.model.prompts import class_texts, templates
 
 PUBLISHED = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "descriptions"
 

@@ -15,13 +15,13 @@ from PIL import Image
 
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.demo.dataset import draw_images
+from lgca_plugin.encoder.precision import fitting_batch
 from lgca_plugin.engine import default_batch_size
 from lgca_plugin.images import device_crops
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
 from lgca_plugin.images.device_crops import DeviceCutter, filter_weights
 from lgca_plugin.images.files import Picture, open_picture
 from lgca_plugin.method.core.boxes import sample_boxes
-from lgca_plugin.model.precision import fitting_batch
 
 CPU = torch.device("cpu")
 

@@ -16,10 +16,10 @@ import pytest
 import reference
 from matching import all_of
 
+from lgca_plugin.encoder import precision as precision_module
+from lgca_plugin.encoder.architectures import display_name
+from lgca_plugin.encoder.open_clip_encoder import Encoder, OpenClipEncoder, load_encoder
 from lgca_plugin.errors import ConfigError, LgcaError, ModelUnavailableError
-from lgca_plugin.model import precision as precision_module
-from lgca_plugin.model.architectures import display_name
-from lgca_plugin.model.encoder import Encoder, OpenClipEncoder, load_encoder
 
 TINY = "lgca-test-tiny"
 CONFIG: dict[str, Any] = {
@@ -313,14 +313,14 @@ def test_model__that_fails_for_another_reason_than_the_network_says_which(
 CALLS = ['"ViT-B-32-quickgelu", pretrained="openai"', "", '"hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"']
 CLEAN_PROCESS = """
 import json, sys, time
-from lgca_plugin.model.architectures import architectures, check_architecture
+from lgca_plugin.encoder.architectures import architectures, check_architecture
 before = architectures()
 check_architecture("ViT-B-32")
 said = {"names": sorted(before), "with torch": "torch" in sys.modules, "refusals": {}}
 import open_clip
 said["open_clip's"] = sorted(open_clip.list_models())
 from lgca_plugin.errors import ModelUnavailableError
-from lgca_plugin.model.encoder import load_encoder
+from lgca_plugin.encoder.open_clip_encoder import load_encoder
 for call in json.loads(sys.argv[1]):
     started = time.perf_counter()
     try:
@@ -408,7 +408,7 @@ def test_quick_gelu__follows_the_tag_whatever_the_name(tmp_path: Path, monkeypat
 
 def test_quick_gelu__is_what_the_real_tags_ask_for() -> None:
     """The names that people will type, against open_clip's own registry."""
-    from lgca_plugin.model.checkpoints import _needs_quick_gelu
+    from lgca_plugin.encoder.checkpoints import _needs_quick_gelu
 
     assert _needs_quick_gelu("ViT-B-32", "openai")
     assert _needs_quick_gelu("ViT-L-14", "openai")
@@ -563,7 +563,7 @@ def test_demo__words_outside_its_vocabulary_are_named(demo_encoder: OpenClipEnco
 
 def test_demo__its_own_classes_and_prompts_are_known(demo_encoder: OpenClipEncoder) -> None:
     from lgca_plugin.demo.classes import CLASSES
-    from lgca_plugin.model.prompts import LABEL_PROMPT
+    from lgca_plugin.descriptions.class_texts import LABEL_PROMPT
 
     names = [getattr(entry, "name", entry) for entry in CLASSES]
     assert len(names) == 12

@@ -21,10 +21,10 @@ from matching import all_of
 
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.descriptions.class_texts import class_texts, label_prompt
 from lgca_plugin.figures import descriptions as figures
 from lgca_plugin.figures import page as figure_page
 from lgca_plugin.method.core import scores
-from lgca_plugin.model.prompts import class_texts, label_prompt
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#a8a8a8"
 TEXT, MUTED = "#262626", "#6f6f6f"

@@ -15,7 +15,7 @@ from fiftyone.operators.executor import ExecutionContext, ExecutionError, Execut
 
 import lgca_plugin as lgca
 from lgca_plugin.dataset.store_file import FILE_NAME
-from lgca_plugin.model.architectures import embedding_dim
+from lgca_plugin.encoder.architectures import embedding_dim
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from lgca_plugin.dataset.rescore import INCOMPLETE, iter_rescore
 from lgca_plugin.dataset.rescore_plan import Changes, known_texts
 from lgca_plugin.dataset.store import Store
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from lgca_plugin.model.checkpoints import load_demo
-from lgca_plugin.model.encoder import OpenClipEncoder
+from lgca_plugin.encoder.checkpoints import load_demo
+from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 
 ALL = ("clip", "wca", "lgca", "lgca_d", "clip_d")
 SMALL = lgca.RegionConfig(crops=14)  # 14 crops, of which 8 start chains: 8 + 4 + 2

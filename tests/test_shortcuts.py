@@ -13,9 +13,9 @@ from torch import nn
 from torch.nn.functional import cosine_similarity
 from torch.utils.flop_counter import FlopCounterMode
 
-from lgca_plugin.model.encoder import OpenClipEncoder
-from lgca_plugin.model.precision import with_rounded_tower
-from lgca_plugin.model.shortcuts import FirstTokenBlock, OneQueryPool, attend_once, with_shortcuts
+from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
+from lgca_plugin.encoder.precision import with_rounded_tower
+from lgca_plugin.encoder.shortcuts import FirstTokenBlock, OneQueryPool, attend_once, with_shortcuts
 
 TEXT = {"context_length": 8, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1}
 TRANSFORMER = {"layers": 3, "width": 64, "image_size": 32, "patch_size": 8, "head_width": 16}

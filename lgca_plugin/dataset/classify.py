@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
+    from ..encoder.open_clip_encoder import Encoder
     from ..method.core.scores import Method
-    from ..model.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 

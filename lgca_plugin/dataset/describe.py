@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..model.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, Described, DescribeProgress, iter_describe
+from ..descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, Described, DescribeProgress, iter_describe
 from .progress import drive
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def describe_classes(
         concurrency: requests at a time
         timeout: seconds that one try of a request may take
         progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
-            :class:`~lgca_plugin.model.describe.DescribeProgress`
+            :class:`~lgca_plugin.descriptions.describe.DescribeProgress`
 
     Returns:
         ``descriptions`` for :func:`lgca_plugin.classify`, and ``failed``: the classes whose answers could not be used,

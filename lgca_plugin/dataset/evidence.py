@@ -20,7 +20,7 @@ from .target import Target
 from .texts import StoredTexts
 
 if TYPE_CHECKING:
-    from ..model.encoder import Encoder
+    from ..encoder.open_clip_encoder import Encoder
     from .run import Run
     from .store_rows import StoredRun
 

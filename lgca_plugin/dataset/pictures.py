@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..descriptions.class_texts import label_prompt
 from ..errors import ConfigError
 from ..figures.descriptions import description_votes, description_weights
 from ..method.core.scores import METHODS, class_scores
 from ..method.core.scores import description_weights as weights_of
-from ..model.prompts import label_prompt
 from ..predict import signature
 from .rescore_plan import changed_texts, stored_run
 from .store import Store
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from numpy.typing import NDArray
 
+    from ..encoder.open_clip_encoder import Encoder
     from ..figures.page import Theme
     from ..method.core.scores import Method
-    from ..model.encoder import Encoder
     from .run import Run
 
 

@@ -18,9 +18,9 @@ from ..config import (
     check_methods,
     check_run_key,
 )
+from ..descriptions.class_texts import ClassTexts, class_texts
+from ..encoder.open_clip_encoder import Encoder, encoder_fingerprint, load_encoder
 from ..errors import ConfigError
-from ..model.encoder import Encoder, encoder_fingerprint, load_encoder
-from ..model.prompts import ClassTexts, class_texts
 from ..predict import Predictor
 from .fields import RESERVED_NAMES, error_field, run_fields, taken_fields
 from .run import Run

@@ -20,7 +20,7 @@ from .tokens import database_identity, dataset_identity
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from ..model.encoder import Encoder
+    from ..encoder.open_clip_encoder import Encoder
     from ..shown import ShownRegion
     from .run import Run
     from .store_rows import StoredRun

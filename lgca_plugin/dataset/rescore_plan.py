@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..config import RegionPlan, check_classes, check_methods, check_run_key
+from ..descriptions.class_texts import ClassTexts, class_texts
 from ..errors import ConfigError
-from ..model.prompts import ClassTexts, class_texts
 from ..predict import Predictor, signature
 from ..shown import explained_method
 from .plan import Prepared, Request, check_fields_are_free, check_shown_chains, check_step_weights, text_warnings
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..config import RegionConfig, RunConfig
+    from ..encoder.open_clip_encoder import Encoder
     from ..method.core.scores import Method
-    from ..model.encoder import Encoder
     from .run import Run
     from .store import Store
     from .store_rows import StoredRun

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from ..config import RunConfig
+    from ..encoder.open_clip_encoder import Encoder
     from ..figures.page import Theme
     from ..method.comparison.evaluation import Evaluation
     from ..method.core.scores import Method
     from ..method.explain.evidence import Evidence
     from ..method.tuning.sweep import SweepReport
-    from ..model.encoder import Encoder
     from .classify import Progress
     from .queue import Triage
 

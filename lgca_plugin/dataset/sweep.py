@@ -22,9 +22,9 @@ from .texts import StoredTexts
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from ..encoder.open_clip_encoder import Encoder
     from ..method.core.scores import Method
     from ..method.tuning.sweep import SweepReport
-    from ..model.encoder import Encoder
     from .run import Run
     from .store_rows import StoredRun
 

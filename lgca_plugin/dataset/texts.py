@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..encoder.open_clip_encoder import Encoder, encoder_fingerprint, load_encoder
 from ..errors import ConfigError
-from ..model.encoder import Encoder, encoder_fingerprint, load_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

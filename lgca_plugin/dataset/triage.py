@@ -22,7 +22,7 @@ from .triage_write import declare_triage, write_triage
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ..model.encoder import Encoder
+    from ..encoder.open_clip_encoder import Encoder
     from .triage_plan import TriageRequest
 
 logger = logging.getLogger(__name__)

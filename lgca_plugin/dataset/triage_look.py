@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..encoder.open_clip_encoder import Encoder
     from ..method.core.scores import Method
     from ..method.labels.label_errors import LabelErrors
-    from ..model.encoder import Encoder
     from .store import Store
     from .store_rows import StoredRun
     from .triage_plan import TriageRequest

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from ..model.encoder import Encoder
+    from ..encoder.open_clip_encoder import Encoder
 
 EXACT, FAST = "exact", "fast"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .descriptions import check_descriptions, spoken
+from .files import check_descriptions, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

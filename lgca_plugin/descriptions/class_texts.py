@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..method.core.scores import class_vector
-from .descriptions import match_descriptions, read_descriptions, spoken
+from .files import match_descriptions, read_descriptions, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..encoder.open_clip_encoder import TextEncoder
     from ..method.core.scores import ClassVectors, Method
-    from .encoder import TextEncoder
 
 LABEL_PROMPT = "a photo of a {}."
 

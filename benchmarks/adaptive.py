@@ -27,7 +27,7 @@ from .towers import DEMO, load
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lgca_plugin.growing import EncodedImage, KnownRegions
+    from lgca_plugin.engine.region_expansion import EncodedImage, KnownRegions
 
 METHOD_SETS = (
     ("clip", "wca", "lgca"),
@@ -122,11 +122,11 @@ class Comparison:
         from lgca_plugin.config import RegionConfig, RegionPlan
         from lgca_plugin.demo.classes import CLASSES
         from lgca_plugin.descriptions.class_texts import class_texts
-        from lgca_plugin.engine import encode_images
-        from lgca_plugin.growing import EncodedImage
-        from lgca_plugin.judging import Judge
+        from lgca_plugin.engine.engine import encode_images
+        from lgca_plugin.engine.region_expansion import EncodedImage
         from lgca_plugin.method.core.scores import METHODS
-        from lgca_plugin.predict import Predictor
+        from lgca_plugin.prediction.early_stopping import Judge
+        from lgca_plugin.prediction.predictor import Predictor
 
         presets = tuple(METHODS[name] for name in names)
         plan = RegionPlan.of(presets, RegionConfig(), budget)
@@ -146,7 +146,7 @@ class Comparison:
         )
 
     def _learn(self, images: Sequence[EncodedImage[int]]) -> None:
-        from lgca_plugin.growing import KnownRegions
+        from lgca_plugin.engine.region_expansion import KnownRegions
 
         for image in images:
             own, known = image.distinct(), self._known.get(image.content_hash)

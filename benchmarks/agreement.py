@@ -25,10 +25,10 @@ def run(encoder: Any, files: list[bytes]) -> tuple[list[dict[str, int]], list[An
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.demo.classes import CLASSES
     from lgca_plugin.descriptions.class_texts import class_texts
-    from lgca_plugin.engine import encode_images
-    from lgca_plugin.growing import EncodedImage
+    from lgca_plugin.engine.engine import encode_images
+    from lgca_plugin.engine.region_expansion import EncodedImage
     from lgca_plugin.method.core.scores import METHODS as PRESETS
-    from lgca_plugin.predict import Predictor
+    from lgca_plugin.prediction.predictor import Predictor
 
     presets = tuple(PRESETS[name] for name in METHODS)
     plan = RegionPlan.of(presets, RegionConfig())

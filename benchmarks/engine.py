@@ -25,9 +25,9 @@ def measure(encoder: Any, files: list[bytes], rounds: int, batch_size: int | Non
     """Times both, in turns."""
     import torch
 
-    from lgca_plugin.batches import EngineStats
     from lgca_plugin.config import RegionConfig, RegionPlan
-    from lgca_plugin.engine import default_batch_size, encode_images
+    from lgca_plugin.engine.engine import default_batch_size, encode_images
+    from lgca_plugin.engine.feeder import EngineStats
     from lgca_plugin.method.core.scores import METHODS as PRESETS
 
     plan = RegionPlan.of(tuple(PRESETS[name] for name in METHODS), RegionConfig())

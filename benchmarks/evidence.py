@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lgca_plugin.config import RegionPlan
-    from lgca_plugin.growing import EncodedImage
+    from lgca_plugin.engine.region_expansion import EncodedImage
 
 SIZE_HW = (400, 500)
 METHODS = ("clip", "wca", "lgca", "lgca_d")
@@ -34,7 +34,7 @@ METHODS = ("clip", "wca", "lgca", "lgca_d")
 
 def image(id_: str, vectors: Any, plan: RegionPlan) -> EncodedImage[str]:
     """Grows an image's regions: a class, something of the image's own, another class in parts, and noise."""
-    from lgca_plugin.growing import EncodedImage, GrowingImage, KnownRegions
+    from lgca_plugin.engine.region_expansion import EncodedImage, GrowingImage, KnownRegions
 
     content = hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
     random = np.random.default_rng(int(content[:12], 16))
@@ -64,8 +64,8 @@ def fill(samples: int, classes: list[str]) -> Any:
     from bson import ObjectId
 
     import lgca_plugin as lgca
-    from lgca_plugin.dataset.store import Store
-    from lgca_plugin.dataset.store_rows import Kept
+    from lgca_plugin.store.rows import Kept
+    from lgca_plugin.store.store import Store
 
     made = new_run(classes, METHODS)
     ids = [ObjectId() for _ in range(samples)]

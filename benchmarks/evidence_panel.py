@@ -51,8 +51,8 @@ def fill(folder: Path, samples: int, classes: list[str]) -> tuple[Any, dict[str,
     import lgca_plugin as lgca
     from lgca_plugin.dataset.documents import write_fields
     from lgca_plugin.dataset.results import sample_values
-    from lgca_plugin.dataset.store import Store
-    from lgca_plugin.dataset.store_rows import Kept
+    from lgca_plugin.store.rows import Kept
+    from lgca_plugin.store.store import Store
 
     from .evidence import image
     from .filling import new_run

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lgca_plugin.config import RegionPlan
-    from lgca_plugin.dataset.store import Store
-    from lgca_plugin.dataset.store_rows import StoredRun
     from lgca_plugin.descriptions.class_texts import ClassTexts
-    from lgca_plugin.predict import Predictor
+    from lgca_plugin.prediction.predictor import Predictor
+    from lgca_plugin.store.rows import StoredRun
+    from lgca_plugin.store.store import Store
 
 DIM = 512
 KEY = "bench"
@@ -83,8 +83,8 @@ class Filling:
 
     def open_entry(self, store: Store) -> StoredRun:
         """Opens the run's entry in the store."""
-        from lgca_plugin.dataset.store import geometry_of
         from lgca_plugin.dataset.tokens import database_identity, dataset_identity
+        from lgca_plugin.store.store import geometry_of
 
         return store.open_run(
             self.run.token,
@@ -115,7 +115,7 @@ def new_run(
     from lgca_plugin.dataset import fields
     from lgca_plugin.dataset.runs import register_run
     from lgca_plugin.descriptions.class_texts import class_texts
-    from lgca_plugin.predict import Predictor
+    from lgca_plugin.prediction.predictor import Predictor
 
     dataset = fo.Dataset()
     if ground_truth is not None:

@@ -94,7 +94,7 @@ def script(paths: list[str], boxes: list[Any], model: Any, preprocess: Any) -> N
 def engine(paths: list[str], encoder: Any) -> None:
     """Encodes the same crops with the engine."""
     from lgca_plugin.config import RegionConfig, RegionPlan
-    from lgca_plugin.engine import encode_images
+    from lgca_plugin.engine.engine import encode_images
     from lgca_plugin.method.core.scores import METHODS
 
     for _ in encode_images(enumerate(paths), encoder=encoder, plan=RegionPlan.of((METHODS["wca"],), RegionConfig())):

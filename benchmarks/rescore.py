@@ -28,10 +28,10 @@ def fill(samples: int, classes: list[str]) -> Any:
     from bson import ObjectId
 
     from lgca_plugin.dataset.documents import classification, write_fields
-    from lgca_plugin.dataset.store import Store
-    from lgca_plugin.dataset.store_rows import Kept
-    from lgca_plugin.growing import EncodedImage
-    from lgca_plugin.predict import MethodPrediction
+    from lgca_plugin.engine.region_expansion import EncodedImage
+    from lgca_plugin.prediction.predictor import MethodPrediction
+    from lgca_plugin.store.rows import Kept
+    from lgca_plugin.store.store import Store
 
     made = new_run(classes, METHODS)
     dataset, signatures = made.run.dataset, made.predictor.signatures
@@ -68,9 +68,9 @@ def fill(samples: int, classes: list[str]) -> Any:
 def measure(run: Any, classes: list[str]) -> dict[str, float]:
     """Times computing alone, reading alone, and the whole of ``run.rescore``."""
     from lgca_plugin.config import RegionPlan
-    from lgca_plugin.dataset.store import Store
     from lgca_plugin.descriptions.class_texts import class_texts
-    from lgca_plugin.predict import Predictor
+    from lgca_plugin.prediction.predictor import Predictor
+    from lgca_plugin.store.store import Store
 
     encoder = RandomTexts()
     methods = run.config.methods

@@ -59,7 +59,7 @@ def measure(dataset: Any, encoder: Any, rounds: int) -> dict[str, list[float]]:
     """Times all runs in turns; each round begins with an empty store."""
     import lgca_plugin as lgca
     from lgca_plugin.config import RegionConfig, RegionPlan
-    from lgca_plugin.engine import encode_images
+    from lgca_plugin.engine.engine import encode_images
     from lgca_plugin.method.core.scores import METHODS
 
     paths = dataset.values("filepath")

@@ -55,7 +55,7 @@ def medians(tasks: dict[str, Callable[[], object]], rounds: int) -> list[float]:
 def crops(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
     """Times the engine as the crops grow."""
     from lgca_plugin.config import RegionConfig, RegionPlan
-    from lgca_plugin.engine import encode_images
+    from lgca_plugin.engine.engine import encode_images
     from lgca_plugin.method.core.scores import METHODS
 
     plans = {count: RegionPlan.of(tuple(METHODS.values()), RegionConfig(crops=count)) for count in CROPS}
@@ -78,9 +78,9 @@ def classes(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
     """Times scoring as the classes grow."""
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.descriptions.class_texts import class_texts
-    from lgca_plugin.engine import encode_images
+    from lgca_plugin.engine.engine import encode_images
     from lgca_plugin.method.core.scores import METHODS
-    from lgca_plugin.predict import Predictor
+    from lgca_plugin.prediction.predictor import Predictor
 
     methods = tuple(METHODS.values())
     plan = RegionPlan.of(methods, RegionConfig())

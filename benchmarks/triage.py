@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lgca_plugin.config import RegionPlan
-    from lgca_plugin.growing import EncodedImage
-    from lgca_plugin.predict import Predictor
+    from lgca_plugin.engine.region_expansion import EncodedImage
+    from lgca_plugin.prediction.predictor import Predictor
 
 SIZE_HW = (400, 500)
 METHODS = ("clip", "wca", "lgca")
@@ -44,7 +44,7 @@ AT_ONCE = 250
 
 def image(id_: str, own: Any, other: Any, plan: RegionPlan, random: np.random.Generator) -> EncodedImage[str]:
     """Grows an image's regions: its class, something of the image's own, another class in half of them, and noise."""
-    from lgca_plugin.growing import EncodedImage, GrowingImage, KnownRegions
+    from lgca_plugin.engine.region_expansion import EncodedImage, GrowingImage, KnownRegions
 
     content = hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
     scene = random.uniform(0.05, 0.2) * own + 0.6 * noise(random, 1)[0]
@@ -79,8 +79,8 @@ def fill(samples: int, classes: list[str]) -> tuple[Any, dict[str, float]]:
 
     import lgca_plugin as lgca
     from lgca_plugin.dataset.documents import classification
-    from lgca_plugin.dataset.store import Store
-    from lgca_plugin.dataset.store_rows import Kept
+    from lgca_plugin.store.rows import Kept
+    from lgca_plugin.store.store import Store
 
     made = new_run(classes, METHODS, ground_truth="ground_truth", shown_chains=0)
     vectors = unit(sum(made.texts.class_vectors(made.encoder, lgca.METHODS[name]) for name in ("clip", "wca")))
@@ -190,7 +190,7 @@ def triage(run: Any) -> dict[str, Any]:
 
 def measure(run: Any) -> dict[str, Any]:
     """Triages three times: as after classifying, and with nothing found, from the system's cache and from the disk."""
-    from lgca_plugin.dataset.store import Store
+    from lgca_plugin.store.store import Store
 
     found = triage(run)
     with Store() as store:

@@ -11,7 +11,7 @@ from ..lgca_plugin.dataset.strip import Pictures, pictures_of, strip_boxes
 from ..lgca_plugin.errors import ConfigError, ImageError, LgcaError
 from ..lgca_plugin.method.explain.evidence import Evidence
 from ..lgca_plugin.method.explain.film_strip import CHAINS, Strip, rivals, strip, strip_of_boxes
-from ..lgca_plugin.shown import explained_method
+from ..lgca_plugin.prediction.displayed_regions import explained_method
 from .outlook import UNREADABLE
 from .panel_parts import KnownRun, pick_run, run_keys
 

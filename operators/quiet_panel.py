@@ -14,7 +14,7 @@ from typing import Any
 
 import fiftyone.operators as foo
 
-from ..lgca_plugin.kept import Kept
+from ..lgca_plugin.cache import Kept
 
 REMEMBERED_SECONDS = 10.0
 """So long may the App need to bring up a view of many samples. Where several processes serve one App, what another one

@@ -8,11 +8,11 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..lgca_plugin.config import RegionPlan, check_methods
-from ..lgca_plugin.dataset.store import Store, store_exists
-from ..lgca_plugin.dataset.store_room import default_limit
 from ..lgca_plugin.encoder.architectures import embedding_dim
 from ..lgca_plugin.errors import ConfigError, StoreError
-from ..lgca_plugin.predict import WHOLE, signature
+from ..lgca_plugin.prediction.predictor import WHOLE, signature
+from ..lgca_plugin.store.limits import default_limit
+from ..lgca_plugin.store.store import Store, store_exists
 
 BYTES_A_NUMBER = 4  # float32, and int32 in boxes
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lgca_plugin.config import RegionConfig, RegionPlan
-from lgca_plugin.engine import encode_images
+from lgca_plugin.engine.engine import encode_images
 from lgca_plugin.method.core.scores import METHODS
 
 ALL = tuple(METHODS)

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from lgca_plugin.config import RegionPlan
-from lgca_plugin.growing import EncodedImage, GrowingImage, KnownRegions
+from lgca_plugin.engine.region_expansion import EncodedImage, GrowingImage, KnownRegions
 
 DIM = 7
 Image = tuple[str, str, KnownRegions]

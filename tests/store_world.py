@@ -20,10 +20,10 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lgca_plugin.dataset.store import Store
-from lgca_plugin.dataset.store_file import FILE_NAME
-from lgca_plugin.dataset.store_rows import Kept, StoredRun
-from lgca_plugin.growing import EncodedImage, KnownRegions
+from lgca_plugin.engine.region_expansion import EncodedImage, KnownRegions
+from lgca_plugin.store.file import FILE_NAME
+from lgca_plugin.store.rows import Kept, StoredRun
+from lgca_plugin.store.store import Store
 
 DIM = 64
 ENCODERS = ("encoder A", "encoder B")
@@ -75,7 +75,7 @@ def image_vectors(run: StoredRun, hashed: str) -> np.ndarray:
 
 def forget_findings() -> None:
     """Empties the table of findings of the store in use."""
-    from lgca_plugin.dataset.store_room import default_folder
+    from lgca_plugin.store.limits import default_folder
 
     with closing(sqlite3.connect(default_folder() / FILE_NAME)) as rows, rows:
         rows.execute("DELETE FROM findings")

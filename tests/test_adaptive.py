@@ -13,17 +13,17 @@ from engine_helpers import Counting, assert_same, encode
 from test_replay import assert_same as assert_equal
 from test_replay import grown, hashed, known_of, one_by_one
 
-from lgca_plugin.batches import EngineStats
 from lgca_plugin.config import RegionConfig, RegionPlan
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.descriptions.class_texts import class_texts
-from lgca_plugin.engine import encode_images
+from lgca_plugin.engine.batched_replay import regrow
+from lgca_plugin.engine.engine import encode_images
+from lgca_plugin.engine.feeder import EngineStats
+from lgca_plugin.engine.region_expansion import EncodedImage, GrowingImage, KnownRegions
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.growing import EncodedImage, GrowingImage, KnownRegions
 from lgca_plugin.method.core.scores import METHODS
-from lgca_plugin.predict import Predictor, signature
-from lgca_plugin.regrowing import regrow
+from lgca_plugin.prediction.predictor import Predictor, signature
 
 MAIN = ("clip", "wca", "lgca")
 SMALL = RegionConfig(crops=20)  # 6, 9, 14 and 20 crops; 11 of them start chains
@@ -241,8 +241,8 @@ def test_judge__says_the_same_where_it_looks_at_the_nearest_classes_first(
     assert judge is not None
     images = [replace(image, rung=rung) for rung in range(3) for image in by_rung[rung]]
     expected = [judge(image) for image in images]
-    monkeypatch.setattr("lgca_plugin.judging.MANY", len(CLASSES))
-    monkeypatch.setattr("lgca_plugin.judging.NEAREST", 4)
+    monkeypatch.setattr("lgca_plugin.prediction.early_stopping.MANY", len(CLASSES))
+    monkeypatch.setattr("lgca_plugin.prediction.early_stopping.NEAREST", 4)
     assert [judge(image) for image in images] == expected
     assert {True, False} <= set(expected)
 

@@ -13,11 +13,11 @@ from store_world import forget_findings
 import lgca_plugin as lgca
 from lgca_plugin.dataset import region_workers
 from lgca_plugin.dataset.classify import iter_classify
-from lgca_plugin.dataset.store import Store
-from lgca_plugin.dataset.store_file import FILE_NAME
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
+from lgca_plugin.store.file import FILE_NAME
+from lgca_plugin.store.store import Store
 
 METHODS = ("clip", "wca", "lgca", "lgca_d")
 SMALL = lgca.RegionConfig(crops=20, scale_min=0.2, scale_max=0.6)  # 6, 9, 14 and 20 crops; 11 of them start chains

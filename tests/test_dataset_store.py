@@ -19,15 +19,15 @@ from engine_helpers import Counting
 import lgca_plugin as lgca
 from lgca_plugin.config import RegionPlan
 from lgca_plugin.dataset import results as results_module
-from lgca_plugin.dataset import store_room
 from lgca_plugin.dataset.classify import iter_classify
-from lgca_plugin.dataset.store import Store
-from lgca_plugin.dataset.store_file import FILE_NAME, PAGE_BYTES
 from lgca_plugin.demo.classes import CLASSES as ALL_CLASSES
 from lgca_plugin.encoder.checkpoints import load_demo
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
-from lgca_plugin.growing import GrowingImage
+from lgca_plugin.engine.region_expansion import GrowingImage
 from lgca_plugin.images.files import content_hash
+from lgca_plugin.store import limits as store_room
+from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
+from lgca_plugin.store.store import Store
 
 SMALL = lgca.RegionConfig(crops=8, steps=2, scale_min=0.1, scale_max=0.3)
 IMAGES = 4

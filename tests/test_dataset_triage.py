@@ -9,12 +9,12 @@ from untouched import untouched
 
 import lgca_plugin as lgca
 from lgca_plugin.dataset import triage_scores
-from lgca_plugin.dataset.store import Store
 from lgca_plugin.dataset.triage_plan import check_triage
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case
+from lgca_plugin.store.store import Store
 
 pytestmark = pytest.mark.usefixtures("module_store")
 

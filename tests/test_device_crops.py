@@ -16,7 +16,7 @@ from PIL import Image
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.encoder.precision import fitting_batch
-from lgca_plugin.engine import default_batch_size
+from lgca_plugin.engine.engine import default_batch_size
 from lgca_plugin.images import device_crops
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
 from lgca_plugin.images.device_crops import DeviceCutter, filter_weights

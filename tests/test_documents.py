@@ -13,8 +13,8 @@ import pytest
 from bson import ObjectId
 
 from lgca_plugin.dataset.documents import classification, detections, write_fields
-from lgca_plugin.predict import MethodPrediction
-from lgca_plugin.shown import ShownRegion
+from lgca_plugin.prediction.displayed_regions import ShownRegion
+from lgca_plugin.prediction.predictor import MethodPrediction
 
 CLASSES = ("heron", "stork", "crane")
 

@@ -14,9 +14,9 @@ import pytest
 from engine_helpers import ALL, Asked, Blind, Counting, Watched, assert_same, encode, plan_of
 from PIL import Image
 
-from lgca_plugin import engine
 from lgca_plugin.config import RegionConfig
-from lgca_plugin.engine import EncodedImage, EngineStats, FailedImage, encode_images
+from lgca_plugin.engine import engine
+from lgca_plugin.engine.engine import EncodedImage, EngineStats, FailedImage, encode_images
 from lgca_plugin.errors import ConfigError, LgcaError
 
 

@@ -13,7 +13,7 @@ from engine_helpers import assert_same, plan_of
 from PIL import Image, ImageFilter
 
 import lgca_plugin as lgca
-from lgca_plugin import engine
+from lgca_plugin.engine import engine
 from lgca_plugin.images import crops
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
 from lgca_plugin.images.files import Picture

@@ -14,8 +14,8 @@ from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset.store_file import FILE_NAME
 from lgca_plugin.encoder.architectures import embedding_dim
+from lgca_plugin.store.file import FILE_NAME
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from engine_helpers import Counting, Watched, assert_same, encode, plan_of, shru
 from PIL import Image
 from replay_world import known_of
 
-from lgca_plugin import recalling
-from lgca_plugin.engine import encode_images
-from lgca_plugin.growing import EncodedImage, FailedImage, KnownRegions
+from lgca_plugin.engine import known_images as recalling
+from lgca_plugin.engine.engine import encode_images
+from lgca_plugin.engine.known_images import AT_ONCE, IN_VAIN, Recalled, recall_ahead
+from lgca_plugin.engine.region_expansion import EncodedImage, FailedImage, KnownRegions
 from lgca_plugin.images.files import content_hash, reading_threads
-from lgca_plugin.recalling import AT_ONCE, IN_VAIN, Recalled, recall_ahead
 
 
 @pytest.fixture(scope="module")

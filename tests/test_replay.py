@@ -19,14 +19,14 @@ from replay_world import DIM, Image, assert_same, grown, hashed, known_of, one_b
 
 from lgca_plugin.config import RegionConfig, RegionPlan
 from lgca_plugin.dataset.replay import IMAGES_AT_ONCE, replay, replay_batches
-from lgca_plugin.dataset.store import Store, geometry_of
-from lgca_plugin.dataset.store_file import FILE_NAME
-from lgca_plugin.dataset.store_rows import Kept, StoredRun
+from lgca_plugin.engine.batched_replay import RegionBatch, regrow
+from lgca_plugin.engine.region_expansion import EncodedImage, KnownRegions
 from lgca_plugin.errors import StoreError
-from lgca_plugin.growing import EncodedImage, KnownRegions
 from lgca_plugin.method.core.boxes import sample_boxes, sample_boxes_of_images
 from lgca_plugin.method.core.scores import METHODS
-from lgca_plugin.regrowing import RegionBatch, regrow
+from lgca_plugin.store.file import FILE_NAME
+from lgca_plugin.store.rows import Kept, StoredRun
+from lgca_plugin.store.store import Store, geometry_of
 
 AMPLE = 10**9
 SMALL = RegionConfig(crops=9, lgca_crops=6, scale_min=0.2, scale_max=0.5)

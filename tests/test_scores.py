@@ -17,7 +17,7 @@ from random_world import N_CHAINS, N_CROPS, World, units
 
 from lgca_plugin.method.core import scores
 from lgca_plugin.method.core.scores import METHODS, Method
-from lgca_plugin.predict import decisions
+from lgca_plugin.prediction.predictor import decisions
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -19,11 +19,12 @@ import store_world as world
 from store_world import BOXES, ENCODERS, GEOMETRIES, SIGNATURES, content_hash, kept, open_run
 
 import lgca_plugin
-from lgca_plugin.dataset import store_file, store_room
-from lgca_plugin.dataset.store import REGIONS_SHARE, Store, geometry_of, store_exists
-from lgca_plugin.dataset.store_file import FILE_NAME, PAGE_BYTES
-from lgca_plugin.dataset.store_rows import StoredRun, checksum_of_regions
 from lgca_plugin.errors import ConfigError, StoreError
+from lgca_plugin.store import file as store_file
+from lgca_plugin.store import limits as store_room
+from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
+from lgca_plugin.store.rows import StoredRun, checksum_of_regions
+from lgca_plugin.store.store import REGIONS_SHARE, Store, geometry_of, store_exists
 
 A, B = ENCODERS
 LARGE, SMALL = GEOMETRIES

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import store_world as world
 
-from lgca_plugin.dataset.store import Store
-from lgca_plugin.dataset.store_file import FILE_NAME
+from lgca_plugin.store.file import FILE_NAME
+from lgca_plugin.store.store import Store
 
 KILLS = 22
 KILLS_AT_START = 6

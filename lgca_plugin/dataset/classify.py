@@ -8,11 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..batches import EngineStats
 from ..config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
-from ..engine import encode_images
+from ..engine.engine import encode_images
+from ..engine.feeder import EngineStats
+from ..engine.region_expansion import FailedImage
 from ..errors import ImageError
-from ..growing import FailedImage
 from . import fields as f
 from .keeper import Keeper
 from .plan import Plan, Prepared, check_request, prepare

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from .store import Store
+from ..store.store import Store
 from .tokens import database_identity, run_token
 
 SECONDS_A_DAY = 86_400

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import fiftyone as fo
     from pymongo import UpdateOne
 
-    from ..predict import MethodPrediction
-    from ..shown import ShownRegion
+    from ..prediction.displayed_regions import ShownRegion
+    from ..prediction.predictor import MethodPrediction
 
 Document = dict[str, Any]
 

@@ -11,18 +11,18 @@ from ..errors import ConfigError
 from ..method.core.boxes import relative_boxes
 from ..method.explain.evidence import Evidence
 from ..method.explain.verdicts import Question, Verdicts
-from ..shown import explained_method
+from ..prediction.displayed_regions import explained_method
+from ..store.store import Store
 from .fields import error_field
 from .replay import replay
 from .rescore_plan import changed_texts, stored_run
-from .store import Store
 from .target import Target
 from .texts import StoredTexts
 
 if TYPE_CHECKING:
     from ..encoder.open_clip_encoder import Encoder
+    from ..store.rows import StoredRun
     from .run import Run
-    from .store_rows import StoredRun
 
 MOST_QUESTIONS = 4
 """How many runs' class vectors stay in memory, those asked for last: 12 MB each for 1,000 classes of 512 dimensions."""

@@ -11,20 +11,20 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
-from .store import Store, geometry_of
-from .store_room import GIGABYTE
-from .store_rows import Kept
+from ..store.limits import GIGABYTE
+from ..store.rows import Kept
+from ..store.store import Store, geometry_of
 from .tokens import database_identity, dataset_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..engine import Recall
-    from ..growing import EncodedImage, KnownRegions
-    from ..predict import Prediction
+    from ..engine.engine import Recall
+    from ..engine.region_expansion import EncodedImage, KnownRegions
+    from ..prediction.predictor import Prediction
+    from ..store.rows import StoredRun
     from .plan import Plan
     from .run import Run
-    from .store_rows import StoredRun
 
 logger = logging.getLogger(__name__)
 

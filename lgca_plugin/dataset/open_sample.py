@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ..cache import Kept
 from ..errors import ConfigError
-from ..kept import Kept
 from ..method.explain.evidence import Evidence
 from .corrected import default_corrected_field
 from .evidence import evidence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..cache import Kept
 from ..errors import ConfigError
-from ..kept import Kept
 from ..method.comparison.agreement import PATTERNS, agreement, choose_points, class_flow, pair_agreements
 from ..method.comparison.evaluation import Evaluation, MethodScore
 from ..method.comparison.paired import compare, macro_recall, wilson_interval

@@ -11,9 +11,9 @@ from ..errors import ConfigError
 from ..figures.descriptions import description_votes, description_weights
 from ..method.core.scores import METHODS, class_scores
 from ..method.core.scores import description_weights as weights_of
-from ..predict import signature
+from ..prediction.predictor import signature
+from ..store.store import Store
 from .rescore_plan import changed_texts, stored_run
-from .store import Store
 from .texts import StoredTexts
 
 if TYPE_CHECKING:

@@ -21,11 +21,11 @@ from ..config import (
 from ..descriptions.class_texts import ClassTexts, class_texts
 from ..encoder.open_clip_encoder import Encoder, encoder_fingerprint, load_encoder
 from ..errors import ConfigError
-from ..predict import Predictor
+from ..prediction.predictor import Predictor
+from ..store.limits import default_limit
 from .fields import RESERVED_NAMES, error_field, run_fields, taken_fields
 from .run import Run
 from .runs import existing_run, list_runs, stored_fields
-from .store_room import default_limit
 from .target import Target
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..config import RegionPlan
     from ..method.core.scores import Method
     from ..method.explain.findings import Finder
-    from .store import Store
-    from .store_rows import StoredRun
+    from ..store.rows import StoredRun
+    from ..store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,10 +26,10 @@ import numpy as np
 from ..config import RegionConfig, RegionPlan
 from ..method.core.scores import Method
 from ..method.explain.findings import Finder
+from ..store.rows import StoredRun
+from ..store.store import Store
 from .progress import Steps
 from .region_pass import RegionPass, Seen, look_at
-from .store import Store
-from .store_rows import StoredRun
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

@@ -6,15 +6,15 @@ from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from ..regrowing import RegionBatch, regrow
+from ..engine.batched_replay import RegionBatch, regrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from ..config import RegionPlan
-    from ..growing import EncodedImage
-    from .store import Store
-    from .store_rows import StoredRun
+    from ..engine.region_expansion import EncodedImage
+    from ..store.rows import StoredRun
+    from ..store.store import Store
 
 IMAGES_AT_ONCE = 64
 """The quickest of 16 to 256: 11 MB of the default regions, which the next step still finds in a processor's cache."""

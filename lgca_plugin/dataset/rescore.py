@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from ..batches import EngineStats
+from ..engine.feeder import EngineStats
 from ..errors import StoreError
+from ..store.store import Store, geometry_of
 from . import fields as f
 from .classify import Progress, open_run
 from .documents import write_fields
@@ -14,16 +15,15 @@ from .replay import replay
 from .rescore_plan import Changes, RescorePlan, check_rescore, known_texts, prepare_rescore
 from .results import check_current, record_outcome, sample_values
 from .runs import DONE, INTERRUPTED, record_own
-from .store import Store, geometry_of
 from .tokens import database_identity, dataset_identity
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from ..encoder.open_clip_encoder import Encoder
-    from ..shown import ShownRegion
+    from ..prediction.displayed_regions import ShownRegion
+    from ..store.rows import StoredRun
     from .run import Run
-    from .store_rows import StoredRun
 
 INCOMPLETE = "its region embeddings are not complete in the store; classify with overwrite=True to encode it again"
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from ..config import RegionPlan, check_classes, check_methods, check_run_key
 from ..descriptions.class_texts import ClassTexts, class_texts
 from ..errors import ConfigError
-from ..predict import Predictor, signature
-from ..shown import explained_method
+from ..prediction.displayed_regions import explained_method
+from ..prediction.predictor import Predictor, signature
+from ..store.limits import GIGABYTE, LIMIT_VARIABLE
 from .plan import Prepared, Request, check_fields_are_free, check_shown_chains, check_step_weights, text_warnings
 from .runs import existing_run, list_runs, stored_fields
-from .store_room import GIGABYTE, LIMIT_VARIABLE
 from .target import Target
 from .texts import StoredTexts
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from ..config import RegionConfig, RunConfig
     from ..encoder.open_clip_encoder import Encoder
     from ..method.core.scores import Method
+    from ..store.rows import StoredRun
+    from ..store.store import Store
     from .run import Run
-    from .store import Store
-    from .store_rows import StoredRun
 
 
 ADAPTED = (

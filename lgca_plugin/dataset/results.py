@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..batches import EngineStats
+from ..engine.feeder import EngineStats
+from ..engine.region_expansion import EncodedImage, FailedImage
 from ..errors import LgcaError
-from ..growing import EncodedImage, FailedImage
 from . import fields as f
 from .documents import classification, detections, write_fields
 from .plan import finished_samples
@@ -19,8 +19,8 @@ from .runs import record_own
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..predict import MethodPrediction
-    from ..shown import ShownRegion
+    from ..prediction.displayed_regions import ShownRegion
+    from ..prediction.predictor import MethodPrediction
     from .keeper import Keeper
     from .plan import Plan, Prepared
     from .run import Run

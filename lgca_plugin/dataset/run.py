@@ -79,7 +79,7 @@ class Run:
             ``seconds``, and the ratios ``encodes_per_image`` (of those encoded), ``images_per_second`` and
             ``encodes_per_second``; ``planned_encodes_per_image``, the most there can be under a full budget;
             ``stopped_after``, under an adaptive one: number of crops to images that have stopped after them;
-            ``engine``, the last call's :class:`~lgca_plugin.batches.EngineStats`; ``stored``, what the store holds of
+            ``engine``, the last call's :class:`~lgca_plugin.engine.feeder.EngineStats`; ``stored``, what the store holds of
             the run: ``samples``, whether ``regions`` were to be kept, whether all of the last call is there
             (``complete``); ``methods``, ``classes`` (how many), ``encoder``, ``device``, ``precision``, ``templates``
             (classes that nobody described), ``warnings`` and ``version``

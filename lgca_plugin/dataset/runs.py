@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, RunNotFoundError
+from ..store.store import Store, store_exists
 from .fields import forget_fields, run_fields
 from .run import Run
-from .store import Store, store_exists
 from .target import root_dataset
 from .tokens import forget_token, new_token, run_token
 from .triage_fields import DECISION, triage_field

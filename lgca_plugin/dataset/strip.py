@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..cache import Kept
 from ..errors import ConfigError, ImageError
 from ..figures.film_strip import film_strip
 from ..images.files import content_hash, open_upright, read_bytes
-from ..kept import Kept
 from ..method.explain.film_strip import CHAINS, strip
 from .target import Target
 from .thumbnails import WHOLE, cut, enough_for, jpeg_uri

@@ -11,11 +11,11 @@ from ..config import RegionPlan, check_methods
 from ..errors import ConfigError
 from ..method.core.scores import CONTROLS
 from ..method.tuning.sweep import Sweep, default_grid
-from ..shown import Batch
+from ..prediction.displayed_regions import Batch
+from ..store.store import Store
 from .classify import Progress
 from .replay import replay
 from .rescore_plan import changed_texts, check_was_encoded, stored_run
-from .store import Store
 from .target import Target
 from .texts import StoredTexts
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ..encoder.open_clip_encoder import Encoder
     from ..method.core.scores import Method
     from ..method.tuning.sweep import SweepReport
+    from ..store.rows import StoredRun
     from .run import Run
-    from .store_rows import StoredRun
 
 
 @dataclass(frozen=True, kw_only=True)

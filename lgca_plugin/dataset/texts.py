@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..store.rows import StoredRun
+    from ..store.store import Store
     from .run import Run
-    from .store import Store
-    from .store_rows import StoredRun
 
 
 class StoredTexts:

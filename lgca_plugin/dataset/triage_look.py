@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from ..encoder.open_clip_encoder import Encoder
     from ..method.core.scores import Method
     from ..method.labels.label_errors import LabelErrors
-    from .store import Store
-    from .store_rows import StoredRun
+    from ..store.rows import StoredRun
+    from ..store.store import Store
     from .triage_plan import TriageRequest
     from .triage_samples import TriageSamples
 

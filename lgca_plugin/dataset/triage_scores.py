@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..method.core.scores import class_scores
-from ..predict import ROWS_AT_ONCE, signature
+from ..prediction.predictor import ROWS_AT_ONCE, signature
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from ..config import RegionPlan
     from ..method.core.scores import FloatArray, Method
-    from .store import Store
-    from .store_rows import StoredRun
+    from ..store.rows import StoredRun
+    from ..store.store import Store
 
 KEPT_BYTES = 128 * 1024**2
 """Scores of so many bytes are kept from one reading of the image vectors, rather than computed from a second."""

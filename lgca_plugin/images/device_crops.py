@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from ..growing import Box
+    from ..engine.region_expansion import Box
     from .crops import Preprocessing
     from .files import Picture
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .method.core.boxes import relative_boxes
-from .method.core.scores import class_scores, confidences, salience
-from .method.explain.contributions import contributions, misleading_crops, votes
+from ..method.core.boxes import relative_boxes
+from ..method.core.scores import class_scores, confidences, salience
+from ..method.explain.contributions import contributions, misleading_crops, votes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from .growing import EncodedImage
-    from .method.core.scores import Method
+    from ..engine.region_expansion import EncodedImage
+    from ..method.core.scores import Method
 
 
 @dataclass(frozen=True)

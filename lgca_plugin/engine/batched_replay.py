@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .growing import EncodedImage, products_of
-from .method.core.boxes import expand_boxes, sample_boxes_of_images, select_salient
+from ..method.core.boxes import expand_boxes, sample_boxes_of_images, select_salient
+from .region_expansion import EncodedImage, products_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from .config import RegionPlan
-    from .growing import KnownRegions
+    from ..config import RegionPlan
+    from .region_expansion import KnownRegions
 
 _MOST_BOXES = 2.0**54
 """So many boxes has no image that a memory could hold; those of some hundred images are numbered in 63 bits."""

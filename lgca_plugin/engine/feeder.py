@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from .errors import LgcaError
-from .images.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
-from .images.device_crops import DeviceCutter
+from ..errors import LgcaError
+from ..images.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
+from ..images.device_crops import DeviceCutter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from .encoder.open_clip_encoder import Encoder
-    from .growing import Box
-    from .images.files import Picture
+    from ..encoder.open_clip_encoder import Encoder
+    from ..images.files import Picture
+    from .region_expansion import Box
 
 logger = logging.getLogger(__name__)
 

@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from .errors import ConfigError
-from .judging import Judge
-from .method.core.compared_methods import compared_methods
-from .method.core.scores import class_scores, image_vector, region_weights
-from .method.explain.findings import Finder, question_of
-from .shown import Batch, MethodView, ShownRegion, shown_regions
+from ..errors import ConfigError
+from ..method.core.compared_methods import compared_methods
+from ..method.core.scores import class_scores, image_vector, region_weights
+from ..method.explain.findings import Finder, question_of
+from .displayed_regions import Batch, MethodView, ShownRegion, shown_regions
+from .early_stopping import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from .config import RegionPlan
-    from .descriptions.class_texts import ClassTexts
-    from .encoder.open_clip_encoder import TextEncoder
-    from .growing import EncodedImage
-    from .method.core.scores import Method
-    from .method.explain.findings import Finding
+    from ..config import RegionPlan
+    from ..descriptions.class_texts import ClassTexts
+    from ..encoder.open_clip_encoder import TextEncoder
+    from ..engine.region_expansion import EncodedImage
+    from ..method.core.scores import Method
+    from ..method.explain.findings import Finding
 
 
 ROWS_AT_ONCE = 2048  # the quickest of 512 to 4096: large products, and scores that stay in the cache

@@ -14,16 +14,16 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .errors import ImageError
-from .images.files import content_hash, read_bytes, reading_threads
-from .regrowing import regrow
+from ..errors import ImageError
+from ..images.files import content_hash, read_bytes, reading_threads
+from .batched_replay import regrow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
-    from .config import RegionPlan
-    from .growing import EncodedImage, FailedImage, KnownRegions
-    from .images.files import ImageSource
+    from ..config import RegionPlan
+    from ..images.files import ImageSource
+    from .region_expansion import EncodedImage, FailedImage, KnownRegions
 
 Id = TypeVar("Id")
 

@@ -17,20 +17,20 @@ from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .batches import EngineStats, Feeder, Wanted
-from .errors import ConfigError, ImageError
-from .growing import EncodedImage, FailedImage, GrowingImage, KnownRegions
-from .images.crops import Preprocessing
-from .images.files import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
-from .model.exact_crops import sums_are_fast, turned_planes
-from .recalling import Recalled, recall_ahead
+from ..errors import ConfigError, ImageError
+from ..images.crops import Preprocessing
+from ..images.files import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
+from ..model.exact_crops import sums_are_fast, turned_planes
+from .feeder import EngineStats, Feeder, Wanted
+from .known_images import Recalled, recall_ahead
+from .region_expansion import EncodedImage, FailedImage, GrowingImage, KnownRegions
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from .config import RegionPlan
-    from .encoder.open_clip_encoder import Encoder
-    from .growing import Box
+    from ..config import RegionPlan
+    from ..encoder.open_clip_encoder import Encoder
+    from .region_expansion import Box
 
 Id = TypeVar("Id")
 

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from .store_file import StoreFile
-    from .store_rows import StoredRun
+    from .file import StoreFile
+    from .rows import StoredRun
 
 
 def write_rungs(rows: sqlite3.Connection, rungs: Iterable[tuple[int, int]]) -> None:

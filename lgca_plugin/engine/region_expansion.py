@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from .method.core.boxes import expand_boxes, sample_boxes, select_salient
+from ..method.core.boxes import expand_boxes, sample_boxes, select_salient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from .config import RegionPlan
-    from .images.files import Picture
+    from ..config import RegionPlan
+    from ..images.files import Picture
 
 Id = TypeVar("Id")
 Box = tuple[int, int, int, int]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
 
-    from .store_file import StoreFile
-    from .store_rows import StoredRun
+    from .file import StoreFile
+    from .rows import StoredRun
 
 
 def write_findings(rows: sqlite3.Connection, question: str, findings: Iterable[tuple[int, Finding]]) -> None:

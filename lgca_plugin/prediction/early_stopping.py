@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .method.core.scores import CONTROLS, class_scores, region_weights, weighted_sum
-from .method.core.stopping import MOST_DOUBT, doubt
+from ..method.core.scores import CONTROLS, class_scores, region_weights, weighted_sum
+from ..method.core.stopping import MOST_DOUBT, doubt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from .config import RegionPlan
-    from .growing import EncodedImage
-    from .method.core.scores import FloatArray, Method
+    from ..config import RegionPlan
+    from ..engine.region_expansion import EncodedImage
+    from ..method.core.scores import FloatArray, Method
 
 
 MANY, NEAREST = 256, 32

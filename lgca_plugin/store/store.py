@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import StoreError
-from .store_file import FILE_NAME, StoreFile
-from .store_findings import read_findings, write_findings, write_findings_of_samples
-from .store_images import image_of_content, images_of_samples
-from .store_room import default_folder, default_limit, forget_unheld, make_room
-from .store_rows import Kept, StoredRun, sealed, write_image
-from .store_rungs import copy_rungs, read_rungs, write_rungs
+from .budget_levels import copy_rungs, read_rungs, write_rungs
+from .file import FILE_NAME, StoreFile
+from .images import image_of_content, images_of_samples
+from .limits import default_folder, default_limit, forget_unheld, make_room
+from .results import read_findings, write_findings, write_findings_of_samples
+from .rows import Kept, StoredRun, sealed, write_image
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import RegionConfig
-    from ..growing import KnownRegions
+    from ..engine.region_expansion import KnownRegions
     from ..method.explain.findings import Finding
 
 logger = logging.getLogger(__name__)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..growing import KnownRegions, products_of
-from .store_rows import checksum_of_regions
+from ..engine.region_expansion import KnownRegions, products_of
+from .rows import checksum_of_regions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .store_file import StoreFile
-    from .store_rows import StoredRun
+    from .file import StoreFile
+    from .rows import StoredRun
 
 _COLUMNS = "height, width, whole, images.checksum, boxes, embeddings, regions.checksum"
 _REGIONS = "LEFT JOIN regions ON regions.image = images.id AND geometry = ?"

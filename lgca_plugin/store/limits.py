@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from .store_file import StoreFile
+    from .file import StoreFile
 
 FOLDER_VARIABLE = "LGCA_STORE_DIR"
 LIMIT_VARIABLE = "LGCA_STORE_GB"

@@ -114,7 +114,7 @@ def _label(label: str, **values: Any) -> dict[str, Any]:
 
 def _boxes(classes: list[str], rng: Any) -> dict[str, Any]:
     """Makes the regions of a sample, as a run writes them."""
-    from lgca_plugin.dataset.documents import detections
+    from lgca_plugin.fiftyone_io.documents import detections
     from lgca_plugin.prediction.displayed_regions import ShownRegion
 
     numbers = rng.random((BOXES, 6)).tolist()

@@ -83,7 +83,7 @@ class Filling:
 
     def open_entry(self, store: Store) -> StoredRun:
         """Opens the run's entry in the store."""
-        from lgca_plugin.dataset.tokens import database_identity, dataset_identity
+        from lgca_plugin.fiftyone_io.tokens import database_identity, dataset_identity
         from lgca_plugin.store.store import geometry_of
 
         return store.open_run(
@@ -112,10 +112,10 @@ def new_run(
 
     import lgca_plugin as lgca
     from lgca_plugin.config import RegionPlan, RunConfig
-    from lgca_plugin.dataset import fields
-    from lgca_plugin.dataset.runs import register_run
     from lgca_plugin.descriptions.class_texts import class_texts
+    from lgca_plugin.fiftyone_io import fields
     from lgca_plugin.prediction.predictor import Predictor
+    from lgca_plugin.runs.registry import register_run
 
     dataset = fo.Dataset()
     if ground_truth is not None:

@@ -78,7 +78,7 @@ def fill(samples: int, classes: list[str]) -> tuple[Any, dict[str, float]]:
     from bson import ObjectId
 
     import lgca_plugin as lgca
-    from lgca_plugin.dataset.documents import classification
+    from lgca_plugin.fiftyone_io.documents import classification
     from lgca_plugin.store.rows import Kept
     from lgca_plugin.store.store import Store
 

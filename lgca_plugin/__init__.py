@@ -13,12 +13,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .config import RegionConfig
     from .dataset.classify import Progress, classify
-    from .dataset.cleaning import StoreInfo, clean_store, store_info
     from .dataset.decisions import Decision
     from .dataset.describe import describe_classes
     from .dataset.queue import Triage
-    from .dataset.run import Run
-    from .dataset.runs import delete_run, list_runs, load_run
     from .descriptions.describe import Described
     from .encoder.open_clip_encoder import Encoder, OpenClipEncoder, load_encoder
     from .errors import (
@@ -35,6 +32,9 @@ if TYPE_CHECKING:
     from .method.explain.evidence import Evidence
     from .method.labels.triage_cases import Case
     from .method.tuning.sweep import SweepReport
+    from .runs.clean_store import StoreInfo, clean_store, store_info
+    from .runs.record import Run
+    from .runs.registry import delete_run, list_runs, load_run
 
 _HOMES = {
     "Case": "method.patterns",

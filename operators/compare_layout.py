@@ -6,7 +6,7 @@ from typing import Any
 
 from ..lgca_plugin.dataset.overview import Overview
 from ..lgca_plugin.dataset.overview_parts import NAMED
-from ..lgca_plugin.dataset.runs import DONE
+from ..lgca_plugin.runs.registry import DONE
 from .compare_lists import add_misleading, add_suspects
 from .compare_screen import NO_LABELS, Screen
 from .compare_sections import add_accuracy, add_agreement, add_flow, add_margins

@@ -9,13 +9,13 @@ from typing import Any
 from fiftyone.operators import types
 
 from ..lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
-from ..lgca_plugin.dataset.fields import method_field
-from ..lgca_plugin.dataset.runs import PACKAGE, stored_fields
-from ..lgca_plugin.dataset.triage_fields import DECISION, SUGGESTION, triage_field
 from ..lgca_plugin.encoder.architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED
 from ..lgca_plugin.encoder.precision import PRECISIONS
 from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.fiftyone_io.fields import method_field
+from ..lgca_plugin.fiftyone_io.triage_fields import DECISION, SUGGESTION, triage_field
 from ..lgca_plugin.method.core.scores import METHODS
+from ..lgca_plugin.runs.registry import PACKAGE, stored_fields
 from . import settings
 from .outlook import UNREADABLE
 from .settings import Params

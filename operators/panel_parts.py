@@ -12,9 +12,9 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.run import Run
-from ..lgca_plugin.dataset.runs import list_runs, load_run
 from ..lgca_plugin.errors import LgcaError
+from ..lgca_plugin.runs.record import Run
+from ..lgca_plugin.runs.registry import list_runs, load_run
 from .outlook import UNREADABLE
 
 PLUGIN = "@lgca/zero-shot"

@@ -66,7 +66,7 @@ class Rescore(foo.Operator):
             ConfigError: if a setting is wrong, before anything is loaded or written
         """
         from ..lgca_plugin.dataset.rescore_plan import check_rescore
-        from ..lgca_plugin.dataset.runs import load_run
+        from ..lgca_plugin.runs.registry import load_run
 
         if ctx.dataset is None:
             raise ConfigError("open a dataset first, then rescore one of its runs")

@@ -9,10 +9,10 @@ import fiftyone.operators as foo
 
 from ..lgca_plugin.config import RegionPlan, RunConfig
 from ..lgca_plugin.dataset.rescore_plan import stored_run
-from ..lgca_plugin.dataset.runs import list_runs, load_run
-from ..lgca_plugin.dataset.target import Target
 from ..lgca_plugin.errors import ConfigError, LgcaError
+from ..lgca_plugin.fiftyone_io.samples import Target
 from ..lgca_plugin.method.core.scores import METHODS
+from ..lgca_plugin.runs.registry import list_runs, load_run
 from ..lgca_plugin.store.store import Store
 from .outlook import UNREADABLE, remembered
 

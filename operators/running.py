@@ -9,8 +9,8 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.runs import list_runs
 from ..lgca_plugin.errors import LgcaError
+from ..lgca_plugin.runs.registry import list_runs
 
 SECONDS_BETWEEN_UPDATES = 0.5
 

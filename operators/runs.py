@@ -7,10 +7,10 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.runs import delete_run, list_runs, owned_fields
-from ..lgca_plugin.dataset.target import image_samples
-from ..lgca_plugin.dataset.triage_fields import DECISION, triage_field
 from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.fiftyone_io.samples import image_samples
+from ..lgca_plugin.fiftyone_io.triage_fields import DECISION, triage_field
+from ..lgca_plugin.runs.registry import delete_run, list_runs, owned_fields
 from .forms import refusal
 from .outlook import UNREADABLE, remembered
 from .running import call, run_placement

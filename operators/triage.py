@@ -9,8 +9,8 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.runs import list_runs
 from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.runs.registry import list_runs
 from . import forms
 from .running import call, followed, run_placement, show_lines, told
 from .triage_form import add_form, outcome_lines, read_request, shown_fields

@@ -23,16 +23,16 @@ from hypothesis.stateful import (
 from queue_world import GIVEN, OTHER, SUGGESTED, SUSPECTS, triaged_birds
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset import label_copy
 from lgca_plugin.dataset.corrected import check_corrected_field
 from lgca_plugin.dataset.decisions import Decision
-from lgca_plugin.dataset.documents import SLACK
 from lgca_plugin.dataset.overview_memory import table_of
 from lgca_plugin.dataset.queue import Triage
-from lgca_plugin.dataset.saved_views import forget_views
-from lgca_plugin.dataset.triage_fields import COMPUTED, DECISION, triage_field
 from lgca_plugin.dataset.triage_plan import check_triage
 from lgca_plugin.demo.classes import CLASSES
+from lgca_plugin.fiftyone_io import label_copy
+from lgca_plugin.fiftyone_io.documents import SLACK
+from lgca_plugin.fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
+from lgca_plugin.runs.saved_views import forget_views
 
 TAGS = {
     "accepted": "lgca:corrected",

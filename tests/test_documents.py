@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from bson import ObjectId
 
-from lgca_plugin.dataset.documents import classification, detections, write_fields
+from lgca_plugin.fiftyone_io.documents import classification, detections, write_fields
 from lgca_plugin.prediction.displayed_regions import ShownRegion
 from lgca_plugin.prediction.predictor import MethodPrediction
 

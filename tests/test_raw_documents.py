@@ -8,8 +8,8 @@ from bson import Binary, Decimal128, ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lgca_plugin.dataset import raw_documents
-from lgca_plugin.dataset.raw_documents import read_raw
+from lgca_plugin.fiftyone_io import raw_documents
+from lgca_plugin.fiftyone_io.raw_documents import read_raw
 
 PATHS = ("case", "clip.label", "clip.margin", "deep.er.label", "missing.label")
 NAMES = ("case", "clip", "deep", "other")

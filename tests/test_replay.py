@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from replay_world import DIM, Image, assert_same, grown, hashed, known_of, one_by_one, unit
 
 from lgca_plugin.config import RegionConfig, RegionPlan
-from lgca_plugin.dataset.replay import IMAGES_AT_ONCE, replay, replay_batches
 from lgca_plugin.engine.batched_replay import RegionBatch, regrow
 from lgca_plugin.engine.region_expansion import EncodedImage, KnownRegions
 from lgca_plugin.errors import StoreError
 from lgca_plugin.method.core.boxes import sample_boxes, sample_boxes_of_images
 from lgca_plugin.method.core.scores import METHODS
+from lgca_plugin.runs.replay import IMAGES_AT_ONCE, replay, replay_batches
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.rows import Kept, StoredRun
 from lgca_plugin.store.store import Store, geometry_of

@@ -11,7 +11,6 @@ from engine_helpers import Counting
 from untouched import untouched
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset import replay as replay_module
 from lgca_plugin.dataset import rescore as rescore_module
 from lgca_plugin.dataset.classify import iter_classify
 from lgca_plugin.dataset.rescore import INCOMPLETE, iter_rescore
@@ -19,6 +18,7 @@ from lgca_plugin.dataset.rescore_plan import Changes, known_texts
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.encoder.checkpoints import load_demo
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
+from lgca_plugin.runs import replay as replay_module
 from lgca_plugin.store.store import Store
 
 ALL = ("clip", "wca", "lgca", "lgca_d", "clip_d")
@@ -345,7 +345,7 @@ def test_rescore__another_encoder_is_refused(run):
 
 
 def test_rescore__loads_no_model_where_all_texts_are_known(run, monkeypatch):
-    from lgca_plugin.dataset import texts
+    from lgca_plugin.runs import stored_texts as texts
 
     monkeypatch.delattr(texts, "load_encoder")  # whoever asks for it fails
     assert run.rescore(classes=FEWER, text_scale=1.0, run_key="re", progress=False).summary()["predicted"] == 8

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from lgca_plugin.dataset.thumbnails import thumbnail_uri
+from lgca_plugin.fiftyone_io.thumbnails import thumbnail_uri
 
 PREFIX = "data:image/jpeg;base64,"
 

@@ -13,13 +13,13 @@ from ..engine.engine import encode_images
 from ..engine.feeder import EngineStats
 from ..engine.region_expansion import FailedImage
 from ..errors import ImageError
-from . import fields as f
+from ..fiftyone_io import fields as f
+from ..progress import drive
+from ..runs.record import Run
+from ..runs.registry import DONE, INTERRUPTED, RUNNING, decided, forget_run, record_own, register_run
 from .keeper import Keeper
 from .plan import Plan, Prepared, check_request, prepare
-from .progress import drive
 from .results import Writer, check_current, record_outcome
-from .run import Run
-from .runs import DONE, INTERRUPTED, RUNNING, decided, forget_run, record_own, register_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence

@@ -9,17 +9,17 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..fiftyone_io.label_copy import copy_in_background, copy_labels
+from ..fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
+from ..runs.registry import list_runs, stored_fields
 from .decisions import Places
-from .label_copy import copy_in_background, copy_labels
-from .runs import list_runs, stored_fields
-from .triage_fields import COMPUTED, DECISION, triage_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import fiftyone as fo
 
-    from .run import Run
+    from ..runs.record import Run
 
 LARGE = 10_000
 """From so many samples on, copying takes longer than a curator should wait for."""

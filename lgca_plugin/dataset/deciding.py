@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, LgcaError
+from ..fiftyone_io.documents import stamp
+from ..fiftyone_io.fields import method_field
+from ..fiftyone_io.samples import root_dataset
 from .corrected import check_corrected_field, make_corrected_field
 from .decision_updates import decide_update
 from .decisions import Act, Decision, declare_decisions
-from .documents import stamp
-from .fields import method_field
-from .target import root_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import fiftyone as fo
 
+    from ..runs.record import Run
     from .decisions import Places
-    from .run import Run
 
 Query = dict[str, Any]
 

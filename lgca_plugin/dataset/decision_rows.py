@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..fiftyone_io.triage_fields import QUALITY, triage_field
 from .deciding import chunks
 from .decisions import UNDONE, Decision
-from .triage_fields import QUALITY, triage_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

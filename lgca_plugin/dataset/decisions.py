@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from .triage_fields import DECISION, SUGGESTION, triage_field
+from ..fiftyone_io.triage_fields import DECISION, SUGGESTION, triage_field
 
 if TYPE_CHECKING:
     from datetime import datetime

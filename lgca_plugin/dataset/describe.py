@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, Described, DescribeProgress, iter_describe
-from .progress import drive
+from ..progress import drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError, LgcaError
+from ..fiftyone_io.fields import error_field, join_group, method_field
+from ..fiftyone_io.label_copy import wait_for_copy
+from ..fiftyone_io.samples import Target
 from ..method.comparison.evaluation import Evaluation, MethodScore
 from ..method.comparison.paired import compare, macro_recall, wilson_interval
+from ..progress import drive
+from ..runs.registry import record, refresh
 from .classify import Progress
-from .fields import error_field, join_group, method_field
-from .label_copy import wait_for_copy
-from .progress import drive
 from .results import check_current
-from .runs import record, refresh
-from .target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import fiftyone as fo
     from numpy.typing import NDArray
 
-    from .run import Run
+    from ..runs.record import Run
 
 RUNNING, DONE = "running", "done"
 

@@ -8,21 +8,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ..fiftyone_io.fields import error_field
+from ..fiftyone_io.samples import Target
 from ..method.core.boxes import relative_boxes
 from ..method.explain.evidence import Evidence
 from ..method.explain.verdicts import Question, Verdicts
 from ..prediction.displayed_regions import explained_method
+from ..runs.replay import replay
+from ..runs.stored_texts import StoredTexts
 from ..store.store import Store
-from .fields import error_field
-from .replay import replay
 from .rescore_plan import changed_texts, stored_run
-from .target import Target
-from .texts import StoredTexts
 
 if TYPE_CHECKING:
     from ..encoder.open_clip_encoder import Encoder
+    from ..runs.record import Run
     from ..store.rows import StoredRun
-    from .run import Run
 
 MOST_QUESTIONS = 4
 """How many runs' class vectors stay in memory, those asked for last: 12 MB each for 1,000 classes of 512 dimensions."""

@@ -11,10 +11,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
+from ..fiftyone_io.tokens import database_identity, dataset_identity
 from ..store.limits import GIGABYTE
 from ..store.rows import Kept
 from ..store.store import Store, geometry_of
-from .tokens import database_identity, dataset_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from ..engine.engine import Recall
     from ..engine.region_expansion import EncodedImage, KnownRegions
     from ..prediction.predictor import Prediction
+    from ..runs.record import Run
     from ..store.rows import StoredRun
     from .plan import Plan
-    from .run import Run
 
 logger = logging.getLogger(__name__)
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..cache import Kept
 from ..errors import ConfigError
+from ..fiftyone_io.fields import error_field, method_field, regions_field
+from ..fiftyone_io.triage_fields import CALIBRATED, CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 from ..method.explain.evidence import Evidence
 from .corrected import default_corrected_field
 from .evidence import evidence
-from .fields import error_field, method_field, regions_field
-from .triage_fields import CALIBRATED, CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .run import Run
+    from ..runs.record import Run
 
 EVIDENCE: Kept[Evidence] = Kept(16)
 """On the samples seen last: 200 KB each at 512 dimensions."""

@@ -14,13 +14,13 @@ import numpy as np
 
 from ..cache import Kept
 from ..errors import ConfigError
+from ..fiftyone_io.fields import method_field
 from ..method.comparison.agreement import PATTERNS, agreement, choose_points, class_flow, pair_agreements
 from ..method.comparison.evaluation import Evaluation, MethodScore
 from ..method.comparison.paired import compare, macro_recall, wilson_interval
 from ..method.core.compared_methods import compared_methods
 from ..method.explain.sentences import method_name
 from .evaluate import eval_key
-from .fields import method_field
 from .overview_memory import table_of
 from .overview_read import read_ids, read_values
 from .overview_table import NONE, Table
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..method.comparison.agreement import Flow
+    from ..runs.record import Run
     from .overview_table import BoolArray, IntArray
-    from .run import Run
 
 MOST_VIEWS = 8
 """How many overviews stay in memory, those asked for last; each is a few numbers for every sample of its view."""

@@ -8,16 +8,16 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .label_copy import wait_for_copy
+from ..fiftyone_io.label_copy import wait_for_copy
 from .overview_read import read_stamp
 from .overview_table import brought_up_to_date, read_table, wanted_of, with_given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..runs.record import Run
     from .overview_read import Wanted
     from .overview_table import Table
-    from .run import Run
 
 MOST_TABLES = 3
 """How many runs' tables stay in memory, those asked for last: about 5 MB each for 100,000 samples and three methods."""

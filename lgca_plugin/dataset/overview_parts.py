@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError
+from ..fiftyone_io.fields import error_field, method_field
+from ..fiftyone_io.triage_fields import DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 from ..method.comparison.agreement import PATTERNS
 from ..method.explain.sentences import method_name
-from .fields import error_field, method_field
 from .overview import MOST_CLASSES
 from .overview_table import NONE, id_bytes
-from .triage_fields import DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .documents import stamp
-from .raw_documents import read_raw
+from ..fiftyone_io.documents import stamp
+from ..fiftyone_io.raw_documents import read_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from .run import Run
+    from ..runs.record import Run
 
 AT_ONCE = 5000
 LARGE = 10_000

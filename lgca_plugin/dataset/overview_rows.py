@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..fiftyone_io.thumbnails import thumbnail_uri
+from ..fiftyone_io.triage_fields import SUGGESTION, triage_field
 from .decisions import Decision
 from .overview_table import DECISIONS, NONE
-from .thumbnails import thumbnail_uri
-from .triage_fields import SUGGESTION, triage_field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

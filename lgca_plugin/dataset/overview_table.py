@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..fiftyone_io.documents import SLACK
+from ..fiftyone_io.fields import error_field, method_field
+from ..fiftyone_io.triage_fields import CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 from .decisions import Decision
-from .documents import SLACK
-from .fields import error_field, method_field
 from .overview_read import Columns, Wanted, read_column, read_columns
-from .triage_fields import CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from .run import Run
+    from ..runs.record import Run
 
     IntArray = NDArray[np.integer]
     FloatArray = NDArray[np.floating]

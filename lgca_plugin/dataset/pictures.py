@@ -12,9 +12,9 @@ from ..figures.descriptions import description_votes, description_weights
 from ..method.core.scores import METHODS, class_scores
 from ..method.core.scores import description_weights as weights_of
 from ..prediction.predictor import signature
+from ..runs.stored_texts import StoredTexts
 from ..store.store import Store
 from .rescore_plan import changed_texts, stored_run
-from .texts import StoredTexts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..encoder.open_clip_encoder import Encoder
     from ..figures.page import Theme
     from ..method.core.scores import Method
-    from .run import Run
+    from ..runs.record import Run
 
 
 def plot_description_weights(

@@ -21,12 +21,12 @@ from ..config import (
 from ..descriptions.class_texts import ClassTexts, class_texts
 from ..encoder.open_clip_encoder import Encoder, encoder_fingerprint, load_encoder
 from ..errors import ConfigError
+from ..fiftyone_io.fields import RESERVED_NAMES, error_field, run_fields, taken_fields
+from ..fiftyone_io.samples import Target
 from ..prediction.predictor import Predictor
+from ..runs.record import Run
+from ..runs.registry import existing_run, list_runs, stored_fields
 from ..store.limits import default_limit
-from .fields import RESERVED_NAMES, error_field, run_fields, taken_fields
-from .run import Run
-from .runs import existing_run, list_runs, stored_fields
-from .target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

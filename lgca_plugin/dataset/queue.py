@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..fiftyone_io.fields import method_field
+from ..fiftyone_io.samples import image_samples
+from ..fiftyone_io.triage_fields import CASE, MISLEADING, QUALITY, triage_field
+from ..runs.registry import record
+from ..runs.saved_views import write_views
 from .corrected import places_of
 from .deciding import decide
 from .decision_rows import count_left, read_rows, write_csv
 from .decisions import Decision
-from .fields import method_field
-from .runs import record
-from .saved_views import write_views
-from .target import image_samples
-from .triage_fields import CASE, MISLEADING, QUALITY, triage_field
 from .triage_text import triage_text
 from .undoing import standing_actions, undo
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from ..runs.record import Run
     from .deciding import Decided
     from .decision_rows import DecisionRow
-    from .run import Run
     from .undoing import Action, Undone
 
 

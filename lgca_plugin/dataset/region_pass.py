@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .replay import replay_batches
+from ..runs.replay import replay_batches
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

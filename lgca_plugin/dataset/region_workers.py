@@ -26,9 +26,9 @@ import numpy as np
 from ..config import RegionConfig, RegionPlan
 from ..method.core.scores import Method
 from ..method.explain.findings import Finder
+from ..progress import Steps
 from ..store.rows import StoredRun
 from ..store.store import Store
-from .progress import Steps
 from .region_pass import RegionPass, Seen, look_at
 
 if TYPE_CHECKING:

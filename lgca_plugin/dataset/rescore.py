@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from ..engine.feeder import EngineStats
 from ..errors import StoreError
+from ..fiftyone_io import fields as f
+from ..fiftyone_io.documents import write_fields
+from ..fiftyone_io.tokens import database_identity, dataset_identity
+from ..runs.registry import DONE, INTERRUPTED, record_own
+from ..runs.replay import replay
 from ..store.store import Store, geometry_of
-from . import fields as f
 from .classify import Progress, open_run
-from .documents import write_fields
-from .replay import replay
 from .rescore_plan import Changes, RescorePlan, check_rescore, known_texts, prepare_rescore
 from .results import check_current, record_outcome, sample_values
-from .runs import DONE, INTERRUPTED, record_own
-from .tokens import database_identity, dataset_identity
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from ..encoder.open_clip_encoder import Encoder
     from ..prediction.displayed_regions import ShownRegion
+    from ..runs.record import Run
     from ..store.rows import StoredRun
-    from .run import Run
 
 INCOMPLETE = "its region embeddings are not complete in the store; classify with overwrite=True to encode it again"
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from ..config import RegionPlan, check_classes, check_methods, check_run_key
 from ..descriptions.class_texts import ClassTexts, class_texts
 from ..errors import ConfigError
+from ..fiftyone_io.samples import Target
 from ..prediction.displayed_regions import explained_method
 from ..prediction.predictor import Predictor, signature
+from ..runs.registry import existing_run, list_runs, stored_fields
+from ..runs.stored_texts import StoredTexts
 from ..store.limits import GIGABYTE, LIMIT_VARIABLE
 from .plan import Prepared, Request, check_fields_are_free, check_shown_chains, check_step_weights, text_warnings
-from .runs import existing_run, list_runs, stored_fields
-from .target import Target
-from .texts import StoredTexts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from ..config import RegionConfig, RunConfig
     from ..encoder.open_clip_encoder import Encoder
     from ..method.core.scores import Method
+    from ..runs.record import Run
     from ..store.rows import StoredRun
     from ..store.store import Store
-    from .run import Run
 
 
 ADAPTED = (

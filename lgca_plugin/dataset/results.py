@@ -11,19 +11,19 @@ from .. import __version__
 from ..engine.feeder import EngineStats
 from ..engine.region_expansion import EncodedImage, FailedImage
 from ..errors import LgcaError
-from . import fields as f
-from .documents import classification, detections, write_fields
+from ..fiftyone_io import fields as f
+from ..fiftyone_io.documents import classification, detections, write_fields
+from ..runs.registry import record_own
 from .plan import finished_samples
-from .runs import record_own
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..prediction.displayed_regions import ShownRegion
     from ..prediction.predictor import MethodPrediction
+    from ..runs.record import Run
     from .keeper import Keeper
     from .plan import Plan, Prepared
-    from .run import Run
 
 WRITE_IMAGES = 64
 WRITE_SECONDS = 5.0

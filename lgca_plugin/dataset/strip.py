@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from ..cache import Kept
 from ..errors import ConfigError, ImageError
+from ..fiftyone_io.samples import Target
+from ..fiftyone_io.thumbnails import WHOLE, cut, enough_for, jpeg_uri
 from ..figures.film_strip import film_strip
 from ..images.files import content_hash, open_upright, read_bytes
 from ..method.explain.film_strip import CHAINS, strip
-from .target import Target
-from .thumbnails import WHOLE, cut, enough_for, jpeg_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from PIL import Image
 
+    from ..fiftyone_io.thumbnails import Box
     from ..figures.page import Theme
     from ..method.explain.evidence import Evidence
     from ..method.explain.film_strip import Strip
-    from .run import Run
-    from .thumbnails import Box
+    from ..runs.record import Run
 
 SIDE, WHOLE_SIDE = 160, 480
 """Longer sides of the pictures of frames and of the whole image, in pixels: sharp on screens of fine pixels, too."""

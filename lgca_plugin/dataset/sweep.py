@@ -9,15 +9,15 @@ import numpy as np
 
 from ..config import RegionPlan, check_methods
 from ..errors import ConfigError
+from ..fiftyone_io.samples import Target
 from ..method.core.scores import CONTROLS
 from ..method.tuning.sweep import Sweep, default_grid
 from ..prediction.displayed_regions import Batch
+from ..runs.replay import replay
+from ..runs.stored_texts import StoredTexts
 from ..store.store import Store
 from .classify import Progress
-from .replay import replay
 from .rescore_plan import changed_texts, check_was_encoded, stored_run
-from .target import Target
-from .texts import StoredTexts
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ..encoder.open_clip_encoder import Encoder
     from ..method.core.scores import Method
     from ..method.tuning.sweep import SweepReport
+    from ..runs.record import Run
     from ..store.rows import StoredRun
-    from .run import Run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..method.labels.triage_cases import triage_cases
+from ..runs.registry import record
 from ..store.store import Store, store_exists
 from .classify import Progress
 from .queue import Triage
 from .results import check_current
-from .runs import record
 from .triage_look import Looked, look
 from .triage_report import triage_report
 from .triage_samples import TriageSamples, read_samples

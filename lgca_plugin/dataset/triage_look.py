@@ -16,12 +16,12 @@ import numpy as np
 from ..errors import StoreError
 from ..method.explain.findings import Finder, Finding, question_of
 from ..method.labels.label_errors import find_label_errors
+from ..progress import Steps
+from ..runs.stored_texts import StoredTexts
 from .classify import Progress
-from .progress import Steps
 from .region_pass import RegionPass, Seen
 from .region_workers import look_at_all
 from .rescore_plan import changed_texts
-from .texts import StoredTexts
 from .triage_scores import RunScores
 
 if TYPE_CHECKING:

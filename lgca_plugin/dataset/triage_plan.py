@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ..fiftyone_io.label_copy import wait_for_copy
+from ..fiftyone_io.samples import Target, image_samples
+from ..fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
 from ..method.core.compared_methods import compared_methods
 from ..method.core.scores import CONTROLS
+from ..runs.registry import refresh
 from .corrected import check_corrected_field, default_corrected_field, is_somebodys
-from .label_copy import wait_for_copy
 from .results import check_current
-from .runs import refresh
-from .target import Target, image_samples
-from .triage_fields import COMPUTED, DECISION, triage_field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..method.core.scores import Method
-    from .run import Run
+    from ..runs.record import Run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError
-from .fields import error_field, method_field
-from .target import Target
+from ..fiftyone_io.fields import error_field, method_field
+from ..fiftyone_io.samples import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

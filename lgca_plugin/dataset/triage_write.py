@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import fields as f
-from .classify import Progress
-from .decisions import declare_decisions
-from .documents import stamp, write_fields
-from .results import check_current
-from .runs import record
-from .triage_fields import (
+from ..fiftyone_io import fields as f
+from ..fiftyone_io.documents import stamp, write_fields
+from ..fiftyone_io.triage_fields import (
     CALIBRATED,
     CASE,
     COMPUTED,
@@ -25,6 +21,10 @@ from .triage_fields import (
     SUGGESTION,
     triage_field,
 )
+from ..runs.registry import record
+from .classify import Progress
+from .decisions import declare_decisions
+from .results import check_current
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import fiftyone as fo
 
+    from ..runs.record import Run
     from .decisions import Places
-    from .run import Run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..config import DEFAULT_RUN_KEY
 from ..dataset.classify import classify
-from ..dataset.fields import method_field, regions_field
-from ..dataset.runs import list_runs, load_run
 from ..errors import LgcaError
+from ..fiftyone_io.fields import method_field, regions_field
 from ..method.core.scores import METHODS
+from ..runs.registry import list_runs, load_run
 from .classes import CLASSES, DESCRIPTIONS
 from .dataset import load_demo_dataset
 from .report import accuracy_table
@@ -21,7 +21,7 @@ from .report import accuracy_table
 if TYPE_CHECKING:
     import fiftyone as fo
 
-    from ..dataset.run import Run
+    from ..runs.record import Run
 
 _SHOWN = ("clip", "wca", "lgca")
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..config import RegionPlan
-from ..dataset.fields import method_field
+from ..fiftyone_io.fields import method_field
 from ..method.core.scores import CONTROLS
 
 if TYPE_CHECKING:
-    from ..dataset.run import Run
+    from ..runs.record import Run
 
 _CONFIDENCE_LEVEL = 0.95
 _COMPARED = ("clip", "wca", "lgca")

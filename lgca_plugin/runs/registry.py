@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, RunNotFoundError
+from ..fiftyone_io.fields import forget_fields, run_fields
+from ..fiftyone_io.samples import root_dataset
+from ..fiftyone_io.tokens import forget_token, new_token, run_token
+from ..fiftyone_io.triage_fields import DECISION, triage_field
 from ..store.store import Store, store_exists
-from .fields import forget_fields, run_fields
-from .run import Run
-from .target import root_dataset
-from .tokens import forget_token, new_token, run_token
-from .triage_fields import DECISION, triage_field
+from .record import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def forget_run(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -
 
         forget_views(dataset, results["views"])
     if results.get("evaluation"):
-        from .evaluate import forget_evaluations
+        from ..dataset.evaluate import forget_evaluations
 
         forget_evaluations(dataset, results)
     forget_fields(dataset, run_key, [field for field in fields if field not in keep], results.get("made") or {})

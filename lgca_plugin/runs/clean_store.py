@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..fiftyone_io.tokens import database_identity, run_token
 from ..store.store import Store
-from .tokens import database_identity, run_token
 
 SECONDS_A_DAY = 86_400
 

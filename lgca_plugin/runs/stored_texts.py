@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..store.rows import StoredRun
     from ..store.store import Store
-    from .run import Run
+    from .record import Run
 
 
 class StoredTexts:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..fiftyone_io.fields import error_field, method_field, run_fields
+from ..fiftyone_io.samples import image_samples
+from ..fiftyone_io.tokens import new_token, run_token
 from ..method.explain.film_strip import CHAINS
 from ..method.tuning.selection import FOLDS, REPEATS
-from .fields import error_field, method_field, run_fields
-from .progress import drive
-from .target import image_samples
-from .tokens import new_token, run_token
+from ..progress import drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from ..config import RunConfig
+    from ..dataset.classify import Progress
+    from ..dataset.queue import Triage
     from ..encoder.open_clip_encoder import Encoder
     from ..figures.page import Theme
     from ..method.comparison.evaluation import Evaluation
     from ..method.core.scores import Method
     from ..method.explain.evidence import Evidence
     from ..method.tuning.sweep import SweepReport
-    from .classify import Progress
-    from .queue import Triage
 
 
 class Run:
@@ -150,8 +150,8 @@ class Run:
             ModelUnavailableError: if texts are new and the model can't be loaded; before anything is written
             StoreError: if the store can't be read
         """
-        from .rescore import iter_rescore
-        from .rescore_plan import Changes
+        from ..dataset.rescore import iter_rescore
+        from ..dataset.rescore_plan import Changes
 
         changes = Changes(
             classes=classes,
@@ -207,7 +207,7 @@ class Run:
             ConfigError: if an argument is wrong, too few samples are labelled, or embeddings are not in the store
             StoreError: if the store can't be read
         """
-        from .sweep import check_sweep, iter_sweep
+        from ..dataset.sweep import check_sweep, iter_sweep
 
         request = check_sweep(
             self,
@@ -255,8 +255,8 @@ class Run:
             ModelUnavailableError: if texts are not stored and the model can't be loaded
             StoreError: if the store can't be read
         """
-        from .triage import iter_triage
-        from .triage_plan import check_triage
+        from ..dataset.triage import iter_triage
+        from ..dataset.triage_plan import check_triage
 
         request = check_triage(self, ground_truth=ground_truth, methods=methods, corrected_field=corrected_field)
         return drive(iter_triage(request, encoder=encoder), progress, unit="samples")
@@ -267,8 +267,8 @@ class Run:
         Raises:
             ConfigError: if the run has not been triaged
         """
-        from .queue import Triage
-        from .runs import refresh
+        from ..dataset.queue import Triage
+        from .registry import refresh
 
         refresh(self)
         return Triage.of(self)
@@ -299,14 +299,14 @@ class Run:
             ConfigError: if an argument is wrong or no sample has both a label and all predictions; before anything is
                 written
         """
-        from .evaluate import evaluate
+        from ..dataset.evaluate import evaluate
 
         return evaluate(self, ground_truth, methods=methods, confidence=confidence, progress=progress)
 
     def last_evaluation(self) -> Evaluation | None:
         """Gives what the last :meth:`evaluate` has found; None where there is nothing."""
-        from .evaluate import last_evaluation
-        from .runs import refresh
+        from ..dataset.evaluate import last_evaluation
+        from .registry import refresh
 
         refresh(self)
         return last_evaluation(self)
@@ -330,7 +330,7 @@ class Run:
             ModelUnavailableError: if texts are not stored and the model can't be loaded
             StoreError: if the store can't be read
         """
-        from .evidence import evidence
+        from ..dataset.evidence import evidence
 
         return evidence(self, sample_id, encoder=encoder)
 
@@ -371,7 +371,7 @@ class Run:
         Raises:
             ConfigError: as :meth:`evidence`, and if there is no such class, method or region, or the file can't be read
         """
-        from .strip import film_strip_of
+        from ..dataset.strip import film_strip_of
 
         return film_strip_of(
             self,
@@ -402,7 +402,7 @@ class Run:
         Raises:
             ConfigError: if there is no such class, or the run's embeddings are not in the store
         """
-        from .pictures import plot_description_weights
+        from ..dataset.pictures import plot_description_weights
 
         return plot_description_weights(self, name, encoder=encoder, theme=theme, min_width=min_width)
 
@@ -434,7 +434,7 @@ class Run:
         Raises:
             ConfigError: if a class or method is none of the run's, or the sample's vectors are not in the store
         """
-        from .pictures import plot_description_votes
+        from ..dataset.pictures import plot_description_votes
 
         return plot_description_votes(
             self, sample_id, a, b, methods=methods, encoder=encoder, theme=theme, min_width=min_width
@@ -442,7 +442,7 @@ class Run:
 
     def delete(self) -> None:
         """Deletes the run: its record, its fields and the embeddings that it alone holds, and nothing else."""
-        from .runs import delete_run
+        from .registry import delete_run
 
         delete_run(self.dataset, self.key)
 

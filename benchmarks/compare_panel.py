@@ -140,7 +140,7 @@ def _boxes(classes: list[str], rng: Any) -> dict[str, Any]:
 def _declare(dataset: Any) -> None:
     import fiftyone as fo
 
-    from lgca_plugin.dataset.decisions import declare_decisions
+    from lgca_plugin.workflows.decisions.decisions import declare_decisions
 
     for name, kind in (("case", fo.StringField), ("misleading", fo.FloatField), ("stability", fo.FloatField)):
         dataset.add_sample_field(f"{KEY}_{name}", kind)

@@ -49,10 +49,10 @@ def fill(folder: Path, samples: int, classes: list[str]) -> tuple[Any, dict[str,
     from bson import ObjectId
 
     import lgca_plugin as lgca
-    from lgca_plugin.dataset.results import sample_values
     from lgca_plugin.fiftyone_io.documents import write_fields
     from lgca_plugin.store.rows import Kept
     from lgca_plugin.store.store import Store
+    from lgca_plugin.workflows.classify.writer import sample_values
 
     from .evidence import image
     from .filling import new_run

@@ -12,10 +12,6 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .config import RegionConfig
-    from .dataset.classify import Progress, classify
-    from .dataset.decisions import Decision
-    from .dataset.describe import describe_classes
-    from .dataset.queue import Triage
     from .descriptions.describe import Described
     from .encoder.open_clip_encoder import Encoder, OpenClipEncoder, load_encoder
     from .errors import (
@@ -35,6 +31,10 @@ if TYPE_CHECKING:
     from .runs.clean_store import StoreInfo, clean_store, store_info
     from .runs.record import Run
     from .runs.registry import delete_run, list_runs, load_run
+    from .workflows.classify.classify import Progress, classify
+    from .workflows.decisions.decisions import Decision
+    from .workflows.decisions.queue import Triage
+    from .workflows.describe import describe_classes
 
 _HOMES = {
     "Case": "method.patterns",

@@ -87,7 +87,7 @@ class Classify(foo.Operator):
         Raises:
             ConfigError: if a setting is wrong, before anything is loaded or written
         """
-        from ..lgca_plugin.dataset.plan import check_request
+        from ..lgca_plugin.workflows.classify.plan import check_request
 
         samples = ctx.target_view(require_flat=True)
         choices = forms.label_fields(ctx.dataset, keep=ctx.params.get("ground_truth"))
@@ -105,8 +105,8 @@ class Classify(foo.Operator):
 
     def _classified(self, ctx: Any, samples: Any, arguments: dict[str, Any]) -> Generator[Any, None, Any]:
         """Runs the classification, reports its progress, and returns the run."""
-        from ..lgca_plugin.dataset.classify import iter_classify
         from ..lgca_plugin.encoder.open_clip_encoder import load_encoder
+        from ..lgca_plugin.workflows.classify.classify import iter_classify
 
         yield from report(ctx, 0.0, "Loading the model")
         name, pretrained = arguments.pop("encoder")

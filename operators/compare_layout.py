@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lgca_plugin.dataset.overview import Overview
-from ..lgca_plugin.dataset.overview_parts import NAMED
 from ..lgca_plugin.runs.registry import DONE
+from ..lgca_plugin.workflows.overview.overview import Overview
+from ..lgca_plugin.workflows.overview.parts import NAMED
 from .compare_lists import add_misleading, add_suspects
 from .compare_screen import NO_LABELS, Screen
 from .compare_sections import add_accuracy, add_agreement, add_flow, add_margins

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..lgca_plugin.dataset.overview import Overview
-from ..lgca_plugin.dataset.overview_rows import SampleRow
-from ..lgca_plugin.dataset.overview_table import NONE
 from ..lgca_plugin.method.explain.sentences import method_name
+from ..lgca_plugin.workflows.overview.overview import Overview
+from ..lgca_plugin.workflows.overview.rows import SampleRow
+from ..lgca_plugin.workflows.overview.table import NONE
 from .compare_screen import ROWS, Screen
 from .panel_parts import SMALL, button, column, heading, row, text
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import fiftyone.operators as foo
 
-from ..lgca_plugin.dataset import overview_parts as parts
-from ..lgca_plugin.dataset.queue import Triage
 from ..lgca_plugin.errors import LgcaError
+from ..lgca_plugin.workflows.decisions.queue import Triage
+from ..lgca_plugin.workflows.overview import parts as parts
 from . import queue_source as source
 from .compare_layout import layout
 from .compare_screen import Choices, Screen, read_screen

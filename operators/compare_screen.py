@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..lgca_plugin.cache import Kept
-from ..lgca_plugin.dataset.overview import Overview, overview
-from ..lgca_plugin.dataset.overview_parts import pattern_words
-from ..lgca_plugin.dataset.overview_rows import SampleRow, sample_rows
-from ..lgca_plugin.dataset.overview_table import NONE
 from ..lgca_plugin.figures.compare import agreement_picture, flow_picture, margin_picture
 from ..lgca_plugin.method.explain.sentences import method_name
 from ..lgca_plugin.method.labels.triage_cases import Case
+from ..lgca_plugin.workflows.overview.overview import Overview, overview
+from ..lgca_plugin.workflows.overview.parts import pattern_words
+from ..lgca_plugin.workflows.overview.rows import SampleRow, sample_rows
+from ..lgca_plugin.workflows.overview.table import NONE
 from . import forms
 from .compare_view import Narrowing, Situation, situation
 

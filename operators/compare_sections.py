@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..lgca_plugin.dataset.overview import Overview
-from ..lgca_plugin.dataset.overview_parts import pattern_words
 from ..lgca_plugin.figures.compare import share_text
 from ..lgca_plugin.method.explain.sentences import method_name
+from ..lgca_plugin.workflows.overview.overview import Overview
+from ..lgca_plugin.workflows.overview.parts import pattern_words
 from .compare_screen import Screen
 from .panel_parts import SMALL, button, card, choice, heading, row, samples_word, text
 

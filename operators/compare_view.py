@@ -13,8 +13,8 @@ from typing import Any
 
 from bson import json_util
 
-from ..lgca_plugin.dataset.overview import stages_key
 from ..lgca_plugin.runs.record import Run
+from ..lgca_plugin.workflows.overview.overview import stages_key
 from .panel_parts import KnownRun, pick_run, run_keys
 
 MARK = "lgca-compare-"

@@ -8,8 +8,8 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.decision_rows import csv_text
 from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.workflows.decisions.rows import csv_text
 from . import decide_form as form
 from . import queue_source as source
 from .running import call

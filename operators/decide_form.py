@@ -7,10 +7,10 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.deciding import default_curator
-from ..lgca_plugin.dataset.decisions import Decision
-from ..lgca_plugin.dataset.queue import Triage
 from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.workflows.decisions.decide import default_curator
+from ..lgca_plugin.workflows.decisions.decisions import Decision
+from ..lgca_plugin.workflows.decisions.queue import Triage
 from . import forms, queue_source
 from .outlook import remembered
 from .queue_source import (

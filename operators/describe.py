@@ -100,8 +100,8 @@ class DescribeClasses(foo.Operator):
         path: Path | None,
     ) -> Generator[Any, None, tuple[Any, str | None]]:
         """Asks, keeps the texts, and returns them, and why they could not be kept, if so."""
-        from ..lgca_plugin.dataset.describe import default_cache
         from ..lgca_plugin.descriptions.describe import Described, iter_describe
+        from ..lgca_plugin.workflows.describe import default_cache
 
         described = Described(descriptions={}, failed={}, cached=0)
         if asked:

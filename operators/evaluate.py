@@ -73,7 +73,7 @@ class Evaluate(foo.Operator):
 
     def _evaluated(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
         """Evaluates, reports the progress, and returns the outcome."""
-        from ..lgca_plugin.dataset.evaluate import iter_evaluate
+        from ..lgca_plugin.workflows.evaluate import iter_evaluate
 
         yield from report(ctx, 0.0, f"Evaluating on {request.samples:,} samples")
         with closing(iter_evaluate(request)) as steps:

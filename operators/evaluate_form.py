@@ -10,10 +10,10 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..lgca_plugin.config import RunConfig
-from ..lgca_plugin.dataset.evaluate import EvaluateRequest, check_evaluate
 from ..lgca_plugin.errors import ConfigError, LgcaError
 from ..lgca_plugin.method.comparison.evaluation import Evaluation, p_text
 from ..lgca_plugin.runs.registry import load_run
+from ..lgca_plugin.workflows.evaluate import EvaluateRequest, check_evaluate
 from . import forms
 from .outlook import remembered
 from .rescore_settings import given, initial, of_run

@@ -6,12 +6,12 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ..lgca_plugin.dataset.open_sample import kept_description_votes
 from ..lgca_plugin.errors import LgcaError
 from ..lgca_plugin.figures.film_strip import film_strip_document
 from ..lgca_plugin.figures.region_map import region_map_document
 from ..lgca_plugin.method.explain.film_strip import CHAINS
 from ..lgca_plugin.method.explain.sentences import method_name, told, told_methods
+from ..lgca_plugin.workflows.evidence.open_sample import kept_description_votes
 from .evidence_parts import TABLE, WIDTH, choose, explain, percent, plot
 from .evidence_scene import MORE_CHAINS, Asked, Scene
 from .evidence_what_if import add_what_if

@@ -7,8 +7,8 @@ from typing import Any
 
 import fiftyone.operators as foo
 
-from ..lgca_plugin.dataset.queue import Triage
 from ..lgca_plugin.errors import LgcaError
+from ..lgca_plugin.workflows.decisions.queue import Triage
 from . import queue_source as source
 from .evidence_layout import add_page
 from .evidence_scene import TRIAGE, Asked, Scene, look

@@ -10,7 +10,7 @@ import logging
 import threading
 from typing import Any
 
-from ..lgca_plugin.dataset.overview_memory import is_in_memory
+from ..lgca_plugin.workflows.overview.memory import is_in_memory
 from .compare_screen import Choices, read_screen
 from .compare_view import situation
 

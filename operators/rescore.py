@@ -65,8 +65,8 @@ class Rescore(foo.Operator):
         Raises:
             ConfigError: if a setting is wrong, before anything is loaded or written
         """
-        from ..lgca_plugin.dataset.rescore_plan import check_rescore
         from ..lgca_plugin.runs.registry import load_run
+        from ..lgca_plugin.workflows.rescore.plan import check_rescore
 
         if ctx.dataset is None:
             raise ConfigError("open a dataset first, then rescore one of its runs")
@@ -87,7 +87,7 @@ class Rescore(foo.Operator):
 
     def _rescored(self, ctx: Any, run: Any, changes: Any, target: dict[str, Any]) -> Generator[Any, None, Any]:
         """Rescores, reports the progress, and returns the new run."""
-        from ..lgca_plugin.dataset.rescore import iter_rescore
+        from ..lgca_plugin.workflows.rescore.rescore import iter_rescore
 
         yield from report(ctx, 0.0, "Reading the stored embeddings")
         with closing(iter_rescore(run, changes, **target)) as steps:

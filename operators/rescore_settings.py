@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..lgca_plugin.config import check_methods, check_run_key
-from ..lgca_plugin.dataset.plan import check_shown_chains
-from ..lgca_plugin.dataset.rescore_plan import Changes, changed_methods, changed_regions
 from ..lgca_plugin.errors import ConfigError
 from ..lgca_plugin.method.core.scores import Method
+from ..lgca_plugin.workflows.classify.plan import check_shown_chains
+from ..lgca_plugin.workflows.rescore.plan import Changes, changed_methods, changed_regions
 from . import settings
 from .rescore_source import Source
 from .settings import Params

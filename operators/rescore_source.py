@@ -8,12 +8,12 @@ from typing import Any
 import fiftyone.operators as foo
 
 from ..lgca_plugin.config import RegionPlan, RunConfig
-from ..lgca_plugin.dataset.rescore_plan import stored_run
 from ..lgca_plugin.errors import ConfigError, LgcaError
 from ..lgca_plugin.fiftyone_io.samples import Target
 from ..lgca_plugin.method.core.scores import METHODS
 from ..lgca_plugin.runs.registry import list_runs, load_run
 from ..lgca_plugin.store.store import Store
+from ..lgca_plugin.workflows.rescore.plan import stored_run
 from .outlook import UNREADABLE, remembered
 
 

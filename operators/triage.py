@@ -74,7 +74,7 @@ class Triage(foo.Operator):
 
     def _triaged(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
         """Triages, reports the progress, and returns the triage."""
-        from ..lgca_plugin.dataset.triage import iter_triage
+        from ..lgca_plugin.workflows.triage.triage import iter_triage
 
         with closing(iter_triage(request)) as steps:
             return (yield from followed(ctx, steps))

@@ -6,9 +6,9 @@ import fiftyone as fo
 
 import lgca_plugin as lgca
 from lgca_plugin.config import RunConfig
-from lgca_plugin.dataset.decisions import declare_decisions
 from lgca_plugin.fiftyone_io import fields
 from lgca_plugin.runs.registry import register_run
+from lgca_plugin.workflows.decisions.decisions import declare_decisions
 
 KEY = "zs"
 METHODS = ("clip", "wca", "lgca")

@@ -11,13 +11,13 @@ from engine_helpers import Counting
 from store_world import forget_findings
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset import region_workers
-from lgca_plugin.dataset.classify import iter_classify
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
+from lgca_plugin.workflows.classify.classify import iter_classify
+from lgca_plugin.workflows.triage import region_workers
 
 METHODS = ("clip", "wca", "lgca", "lgca_d")
 SMALL = lgca.RegionConfig(crops=20, scale_min=0.2, scale_max=0.6)  # 6, 9, 14 and 20 crops; 11 of them start chains
@@ -141,7 +141,7 @@ def test_run__a_full_one_encodes_only_what_is_missing(run, full, birds, demo_enc
 
 def test_run__goes_on_where_it_was_broken_off(run, birds, demo_encoder, rungs, tmp_path, monkeypatch):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
-    monkeypatch.setattr("lgca_plugin.dataset.results.WRITE_IMAGES", 5)
+    monkeypatch.setattr("lgca_plugin.workflows.classify.writer.WRITE_IMAGES", 5)
     given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "methods": METHODS, "regions": SMALL, "run_key": "part"}
     steps = iter_classify(birds, encoder=demo_encoder, budget="adaptive", **given)
     for progress in steps:

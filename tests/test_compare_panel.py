@@ -12,9 +12,9 @@ from overview_world import add, new_run
 from panel_session import PanelSession
 from untouched import untouched
 
-from lgca_plugin.dataset.overview import forget_overviews
-from lgca_plugin.dataset.overview_memory import forget_tables
-from lgca_plugin.dataset.queue import Triage
+from lgca_plugin.workflows.decisions.queue import Triage
+from lgca_plugin.workflows.overview.memory import forget_tables
+from lgca_plugin.workflows.overview.overview import forget_overviews
 
 
 @pytest.fixture(autouse=True)

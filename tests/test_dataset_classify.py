@@ -13,9 +13,9 @@ from engine_helpers import Counting
 from fiftyone import ViewField as F
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset import results as results_module
-from lgca_plugin.dataset.classify import iter_classify
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.workflows.classify import writer as results_module
+from lgca_plugin.workflows.classify.classify import iter_classify
 
 SMALL = lgca.RegionConfig(crops=8, steps=2, scale_min=0.1, scale_max=0.3)
 
@@ -262,7 +262,7 @@ lgca.classify(fo.load_dataset({birds.name!r}), classes=CLASSES, descriptions=DES
 
 
 def test_interrupt__closing_the_generator_keeps_what_is_done(birds, demo_encoder, classify, monkeypatch):
-    from lgca_plugin.dataset import results as module
+    from lgca_plugin.workflows.classify import writer as module
 
     monkeypatch.setattr(module, "WRITE_IMAGES", 1)
     steps = iter_classify(
@@ -346,7 +346,7 @@ def test_config__another_one_under_the_same_key_is_refused_unless_overwritten(bi
 
 
 def test_samples_deleted_during_the_run_are_counted_as_skipped(birds, classify, monkeypatch):
-    from lgca_plugin.dataset import results as module
+    from lgca_plugin.workflows.classify import writer as module
 
     monkeypatch.setattr(module, "WRITE_IMAGES", 1)
     last = birds.last().id
@@ -522,7 +522,7 @@ def test_photographs__go_through_classify(dataset, photographs, demo_encoder, ra
 
 
 def test_two_callers__the_one_whose_run_was_replaced_stops_and_writes_nothing_more(birds, classify, monkeypatch):
-    from lgca_plugin.dataset import results as module
+    from lgca_plugin.workflows.classify import writer as module
 
     monkeypatch.setattr(module, "WRITE_IMAGES", 1)
 
@@ -539,7 +539,7 @@ def test_two_callers__the_one_whose_run_was_replaced_stops_and_writes_nothing_mo
 
 
 def test_two_callers__deleting_a_run_stops_it(birds, classify, monkeypatch):
-    from lgca_plugin.dataset import results as module
+    from lgca_plugin.workflows.classify import writer as module
 
     monkeypatch.setattr(module, "WRITE_IMAGES", 1)
 

@@ -8,9 +8,9 @@ import pytest
 from engine_helpers import Counting
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset import evidence as reading
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
+from lgca_plugin.workflows.evidence import evidence as reading
 
 pytestmark = pytest.mark.usefixtures("module_store")
 

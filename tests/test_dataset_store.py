@@ -18,8 +18,6 @@ from engine_helpers import Counting
 
 import lgca_plugin as lgca
 from lgca_plugin.config import RegionPlan
-from lgca_plugin.dataset import results as results_module
-from lgca_plugin.dataset.classify import iter_classify
 from lgca_plugin.demo.classes import CLASSES as ALL_CLASSES
 from lgca_plugin.encoder.checkpoints import load_demo
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
@@ -28,6 +26,8 @@ from lgca_plugin.images.files import content_hash
 from lgca_plugin.store import limits as store_room
 from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
 from lgca_plugin.store.store import Store
+from lgca_plugin.workflows.classify import writer as results_module
+from lgca_plugin.workflows.classify.classify import iter_classify
 
 SMALL = lgca.RegionConfig(crops=8, steps=2, scale_min=0.1, scale_max=0.3)
 IMAGES = 4

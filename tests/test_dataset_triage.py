@@ -8,13 +8,13 @@ from store_world import forget_findings
 from untouched import untouched
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset import triage_scores
-from lgca_plugin.dataset.triage_plan import check_triage
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case
 from lgca_plugin.store.store import Store
+from lgca_plugin.workflows.triage import scores as triage_scores
+from lgca_plugin.workflows.triage.plan import check_triage
 
 pytestmark = pytest.mark.usefixtures("module_store")
 

@@ -7,9 +7,9 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset.queue import Triage
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
+from lgca_plugin.workflows.decisions.queue import Triage
 
 pytestmark = pytest.mark.app
 

@@ -13,8 +13,8 @@ from fiftyone.operators.executor import ExecutionContext, ExecutionError, Execut
 from queue_world import GIVEN, OTHER, SUGGESTED, triaged_birds
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset.queue import Triage
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.workflows.decisions.queue import Triage
 
 DECIDE, UNDO, EXPORT = (f"@lgca/zero-shot/lgca_{name}" for name in ("decide", "undo_decision", "export_decisions"))
 

@@ -23,16 +23,16 @@ from hypothesis.stateful import (
 from queue_world import GIVEN, OTHER, SUGGESTED, SUSPECTS, triaged_birds
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset.corrected import check_corrected_field
-from lgca_plugin.dataset.decisions import Decision
-from lgca_plugin.dataset.overview_memory import table_of
-from lgca_plugin.dataset.queue import Triage
-from lgca_plugin.dataset.triage_plan import check_triage
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.fiftyone_io import label_copy
 from lgca_plugin.fiftyone_io.documents import SLACK
 from lgca_plugin.fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
 from lgca_plugin.runs.saved_views import forget_views
+from lgca_plugin.workflows.decisions.corrected_field import check_corrected_field
+from lgca_plugin.workflows.decisions.decisions import Decision
+from lgca_plugin.workflows.decisions.queue import Triage
+from lgca_plugin.workflows.overview.memory import table_of
+from lgca_plugin.workflows.triage.plan import check_triage
 
 TAGS = {
     "accepted": "lgca:corrected",
@@ -198,8 +198,8 @@ def gate(monkeypatch):
             assert opened.wait(60)
         real(dataset, name, source, samples)
 
-    monkeypatch.setattr("lgca_plugin.dataset.corrected.LARGE", 0)
-    monkeypatch.setattr("lgca_plugin.dataset.corrected.copy_labels", copy)
+    monkeypatch.setattr("lgca_plugin.workflows.decisions.corrected_field.LARGE", 0)
+    monkeypatch.setattr("lgca_plugin.workflows.decisions.corrected_field.copy_labels", copy)
     monkeypatch.setattr(label_copy, "copy_labels", copy)
     yield opened
     opened.set()

@@ -13,10 +13,10 @@ import pytest
 from llm_server import Reply, running_llm_server
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset.describe import default_cache
 from lgca_plugin.descriptions.answers import AnswerError, parse_answer
 from lgca_plugin.descriptions.describe import check_describe, iter_describe, prompt_for
 from lgca_plugin.descriptions.files import read_descriptions
+from lgca_plugin.workflows.describe import default_cache
 
 CLASSES = ("duck", "grey heron", "tern", "coot", "gull")
 KEY = "sk-test-2f7c81d0"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from lgca_plugin.dataset.decisions import Decision
 from lgca_plugin.fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
 from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case
 from lgca_plugin.runs.saved_views import VIEWS, view_name
+from lgca_plugin.workflows.decisions.decisions import Decision
 
 GUIDE = Path(__file__).resolve().parent.parent / "docs" / "triage.md"
 TEXT = GUIDE.read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import TimeoutError as NotYet
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset.evaluate import last_evaluation
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
+from lgca_plugin.workflows.evaluate import last_evaluation
 
 pytestmark = pytest.mark.app
 

@@ -12,8 +12,8 @@ from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset.evaluate import evaluate, last_evaluation
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.workflows.evaluate import evaluate, last_evaluation
 
 EVALUATE = "@lgca/zero-shot/lgca_evaluate"
 METHODS = ("clip", "clip_d", "crops_mean")

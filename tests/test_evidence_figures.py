@@ -17,11 +17,11 @@ from figure_look import PAGES, look_at
 from images import picture
 from random_world import World
 
-from lgca_plugin.dataset.strip import pictures_of, strip_boxes
 from lgca_plugin.figures.film_strip import film_strip
 from lgca_plugin.figures.region_map import region_map
 from lgca_plugin.figures.region_text import fitting_text
 from lgca_plugin.method.explain.film_strip import Strip, strip
+from lgca_plugin.workflows.evidence.film_strip import pictures_of, strip_boxes
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#a8a8a8"
 MINUS = "\u2212"

@@ -10,11 +10,11 @@ from panel_harness import PanelSession
 from queue_world import triaged
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset.open_sample import EVIDENCE, FIGURES
-from lgca_plugin.dataset.queue import Triage
-from lgca_plugin.dataset.strip import PICTURES
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
+from lgca_plugin.workflows.decisions.queue import Triage
+from lgca_plugin.workflows.evidence.film_strip import PICTURES
+from lgca_plugin.workflows.evidence.open_sample import EVIDENCE, FIGURES
 
 pytestmark = pytest.mark.usefixtures("module_store")
 

@@ -14,11 +14,11 @@ from PIL import Image, ImageOps
 
 import lgca_plugin as lgca
 from lgca_plugin.cache import Kept
-from lgca_plugin.dataset.open_sample import EVIDENCE, kept_evidence, open_sample
-from lgca_plugin.dataset.strip import PICTURES, SIDE, WHOLE_SIDE, pictures_of
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.errors import ConfigError, ImageError
 from lgca_plugin.images.files import content_hash
+from lgca_plugin.workflows.evidence.film_strip import PICTURES, SIDE, WHOLE_SIDE, pictures_of
+from lgca_plugin.workflows.evidence.open_sample import EVIDENCE, kept_evidence, open_sample
 
 BOXES = {0: (0.1, 0.2, 0.3, 0.45), 3: (0.5, 0.5, 0.5, 0.5), 7: (0.0, 0.0, 0.5, 0.75)}
 

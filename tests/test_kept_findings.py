@@ -9,12 +9,12 @@ import pytest
 from store_world import forget_findings, kept, open_run
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset import triage_look
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.method.explain.findings import Finding, question_of
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
+from lgca_plugin.workflows.triage import analysis as triage_look
 
 COUNT = 20
 SMALL_CROPS = lgca.RegionConfig(crops=12, scale_min=0.2, scale_max=0.5)  # which mislead now and then

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from overview_world import METHODS, add, new_run, triaged
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset import overview_memory, overview_table
-from lgca_plugin.dataset import overview_parts as parts
-from lgca_plugin.dataset.overview import forget_overviews, overview, stages_key
-from lgca_plugin.dataset.overview_memory import forget_tables, table_of
-from lgca_plugin.dataset.overview_rows import sample_rows
-from lgca_plugin.dataset.queue import Triage
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.comparison.agreement import PATTERNS
+from lgca_plugin.workflows.decisions.queue import Triage
+from lgca_plugin.workflows.overview import memory as overview_memory
+from lgca_plugin.workflows.overview import parts as parts
+from lgca_plugin.workflows.overview import table as overview_table
+from lgca_plugin.workflows.overview.memory import forget_tables, table_of
+from lgca_plugin.workflows.overview.overview import forget_overviews, overview, stages_key
+from lgca_plugin.workflows.overview.rows import sample_rows
 
 CLASSES = ["tern", "swan", "gull", "a class with a long name, $x^2$ <b>"]
 CASES = ["all right", "LGCA repairs WCA", "nobody right"]
@@ -357,7 +358,7 @@ def test_memory__is_bounded(run):
     add(run, random_rows(5))
     for at in range(20):
         overview(run, run.dataset.limit(at), view_key=str(at))
-    from lgca_plugin.dataset import overview as module
+    from lgca_plugin.workflows.overview import overview as module
 
     assert len(module._OVERVIEWS) == module.MOST_VIEWS
     made = [new_run(CLASSES) for _ in range(5)]

@@ -8,15 +8,15 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.config import RegionPlan
-from lgca_plugin.dataset import region_workers
-from lgca_plugin.dataset.region_pass import RegionPass, look_at
-from lgca_plugin.dataset.region_workers import look_at_all
-from lgca_plugin.dataset.rescore_plan import changed_texts
-from lgca_plugin.dataset.triage_plan import check_triage
-from lgca_plugin.dataset.triage_samples import read_samples
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.method.explain.findings import Finder
 from lgca_plugin.store.store import Store
+from lgca_plugin.workflows.rescore.plan import changed_texts
+from lgca_plugin.workflows.triage import region_workers
+from lgca_plugin.workflows.triage.plan import check_triage
+from lgca_plugin.workflows.triage.region_pass import RegionPass, look_at
+from lgca_plugin.workflows.triage.region_workers import look_at_all
+from lgca_plugin.workflows.triage.samples import read_samples
 
 pytestmark = pytest.mark.usefixtures("module_store")
 

@@ -11,15 +11,15 @@ from engine_helpers import Counting
 from untouched import untouched
 
 import lgca_plugin as lgca
-from lgca_plugin.dataset import rescore as rescore_module
-from lgca_plugin.dataset.classify import iter_classify
-from lgca_plugin.dataset.rescore import INCOMPLETE, iter_rescore
-from lgca_plugin.dataset.rescore_plan import Changes, known_texts
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.encoder.checkpoints import load_demo
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.runs import replay as replay_module
 from lgca_plugin.store.store import Store
+from lgca_plugin.workflows.classify.classify import iter_classify
+from lgca_plugin.workflows.rescore import rescore as rescore_module
+from lgca_plugin.workflows.rescore.plan import Changes, known_texts
+from lgca_plugin.workflows.rescore.rescore import INCOMPLETE, iter_rescore
 
 ALL = ("clip", "wca", "lgca", "lgca_d", "clip_d")
 SMALL = lgca.RegionConfig(crops=14)  # 14 crops, of which 8 start chains: 8 + 4 + 2

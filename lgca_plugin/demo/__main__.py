@@ -9,11 +9,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..config import DEFAULT_RUN_KEY
-from ..dataset.classify import classify
 from ..errors import LgcaError
 from ..fiftyone_io.fields import method_field, regions_field
 from ..method.core.scores import METHODS
 from ..runs.registry import list_runs, load_run
+from ..workflows.classify.classify import classify
 from .classes import CLASSES, DESCRIPTIONS
 from .dataset import load_demo_dataset
 from .report import accuracy_table

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from ..config import RunConfig
-    from ..dataset.classify import Progress
-    from ..dataset.queue import Triage
     from ..encoder.open_clip_encoder import Encoder
     from ..figures.page import Theme
     from ..method.comparison.evaluation import Evaluation
     from ..method.core.scores import Method
     from ..method.explain.evidence import Evidence
     from ..method.tuning.sweep import SweepReport
+    from ..workflows.classify.classify import Progress
+    from ..workflows.decisions.queue import Triage
 
 
 class Run:
@@ -150,8 +150,8 @@ class Run:
             ModelUnavailableError: if texts are new and the model can't be loaded; before anything is written
             StoreError: if the store can't be read
         """
-        from ..dataset.rescore import iter_rescore
-        from ..dataset.rescore_plan import Changes
+        from ..workflows.rescore.plan import Changes
+        from ..workflows.rescore.rescore import iter_rescore
 
         changes = Changes(
             classes=classes,
@@ -207,7 +207,7 @@ class Run:
             ConfigError: if an argument is wrong, too few samples are labelled, or embeddings are not in the store
             StoreError: if the store can't be read
         """
-        from ..dataset.sweep import check_sweep, iter_sweep
+        from ..workflows.rescore.sweep import check_sweep, iter_sweep
 
         request = check_sweep(
             self,
@@ -255,8 +255,8 @@ class Run:
             ModelUnavailableError: if texts are not stored and the model can't be loaded
             StoreError: if the store can't be read
         """
-        from ..dataset.triage import iter_triage
-        from ..dataset.triage_plan import check_triage
+        from ..workflows.triage.plan import check_triage
+        from ..workflows.triage.triage import iter_triage
 
         request = check_triage(self, ground_truth=ground_truth, methods=methods, corrected_field=corrected_field)
         return drive(iter_triage(request, encoder=encoder), progress, unit="samples")
@@ -267,7 +267,7 @@ class Run:
         Raises:
             ConfigError: if the run has not been triaged
         """
-        from ..dataset.queue import Triage
+        from ..workflows.decisions.queue import Triage
         from .registry import refresh
 
         refresh(self)
@@ -299,13 +299,13 @@ class Run:
             ConfigError: if an argument is wrong or no sample has both a label and all predictions; before anything is
                 written
         """
-        from ..dataset.evaluate import evaluate
+        from ..workflows.evaluate import evaluate
 
         return evaluate(self, ground_truth, methods=methods, confidence=confidence, progress=progress)
 
     def last_evaluation(self) -> Evaluation | None:
         """Gives what the last :meth:`evaluate` has found; None where there is nothing."""
-        from ..dataset.evaluate import last_evaluation
+        from ..workflows.evaluate import last_evaluation
         from .registry import refresh
 
         refresh(self)
@@ -330,7 +330,7 @@ class Run:
             ModelUnavailableError: if texts are not stored and the model can't be loaded
             StoreError: if the store can't be read
         """
-        from ..dataset.evidence import evidence
+        from ..workflows.evidence.evidence import evidence
 
         return evidence(self, sample_id, encoder=encoder)
 
@@ -371,7 +371,7 @@ class Run:
         Raises:
             ConfigError: as :meth:`evidence`, and if there is no such class, method or region, or the file can't be read
         """
-        from ..dataset.strip import film_strip_of
+        from ..workflows.evidence.film_strip import film_strip_of
 
         return film_strip_of(
             self,
@@ -402,7 +402,7 @@ class Run:
         Raises:
             ConfigError: if there is no such class, or the run's embeddings are not in the store
         """
-        from ..dataset.pictures import plot_description_weights
+        from ..workflows.evidence.description_figures import plot_description_weights
 
         return plot_description_weights(self, name, encoder=encoder, theme=theme, min_width=min_width)
 
@@ -434,7 +434,7 @@ class Run:
         Raises:
             ConfigError: if a class or method is none of the run's, or the sample's vectors are not in the store
         """
-        from ..dataset.pictures import plot_description_votes
+        from ..workflows.evidence.description_figures import plot_description_votes
 
         return plot_description_votes(
             self, sample_id, a, b, methods=methods, encoder=encoder, theme=theme, min_width=min_width

@@ -76,7 +76,7 @@ def forget_run(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -
 
         forget_views(dataset, results["views"])
     if results.get("evaluation"):
-        from ..dataset.evaluate import forget_evaluations
+        from ..workflows.evaluate import forget_evaluations
 
         forget_evaluations(dataset, results)
     forget_fields(dataset, run_key, [field for field in fields if field not in keep], results.get("made") or {})

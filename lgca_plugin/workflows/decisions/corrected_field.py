@@ -1,0 +1,133 @@
+"""The field of corrected labels: a user's own, made at the first decision, and never the original.
+
+With given labels it begins as a complete copy of them, so that one can train on it and evaluate against it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ConfigError
+from ...fiftyone_io.label_copy import copy_in_background, copy_labels
+from ...fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
+from ...runs.registry import list_runs, stored_fields
+from .decisions import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import fiftyone as fo
+
+    from ...runs.record import Run
+
+LARGE = 10_000
+"""From so many samples on, copying takes longer than a curator should wait for."""
+
+_INFO = "lgca"  # key of a field's info, where what is ours is marked
+
+
+def default_corrected_field(run_key: str, ground_truth: str | None) -> str:
+    """Names the field that corrected labels go to unless another is named."""
+    name = re.sub(r"\W", "_", ground_truth or run_key)
+    return f"{name if name.isidentifier() else f'{run_key}_{name}'}_corrected"
+
+
+def is_somebodys(dataset: fo.Dataset, name: str) -> bool:
+    """Tells whether a field was there before anything was decided: its labels are a user's own."""
+    field = dataset.get_field(name)
+    return field is not None and _INFO not in (field.info or {})
+
+
+def places_of(run: Run, report: Mapping[str, Any]) -> Places:
+    """Finds where the decisions of a run are kept.
+
+    Args:
+        run: the run
+        report: what its triage has found; a field of given labels that has been deleted since is passed over
+    """
+    ground_truth = report.get("ground_truth")
+    corrected = report.get("corrected_field") or default_corrected_field(run.key, ground_truth)
+    there = ground_truth is not None and ground_truth in run.dataset.get_field_schema()
+    return Places(run_key=run.key, ground_truth=ground_truth if there else None, corrected=corrected)
+
+
+def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_truth: str | None) -> None:
+    """Checks that a field may hold corrected labels: it is new, or a Classification field that is nobody else's.
+
+    Args:
+        dataset: the dataset
+        run_key: the key of the run that is triaged
+        name: the field's name
+        ground_truth: field of the given labels, if there is one
+
+    Raises:
+        ConfigError: if it may not
+    """
+    import fiftyone as fo
+
+    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+        raise ConfigError(f"corrected_field must be a field name of letters, digits and underscores, got {name!r}")
+    if name == ground_truth:
+        raise ConfigError(
+            f"corrected_field must not be the field of the given labels, {name!r}: they are never changed"
+        )
+    for key in {*list_runs(dataset), run_key}:
+        own = {triage_field(key, part) for part in (*COMPUTED, DECISION)}
+        if name in own.union(stored_fields(dataset, key)):
+            raise ConfigError(f"corrected_field {name!r} is a field of run {key!r}; name another")
+    field = dataset.get_field(name)
+    if field is not None and getattr(field, "document_type", None) is not fo.Classification:
+        kind = getattr(field, "document_type", type(field)).__name__
+        raise ConfigError(f"corrected_field {name!r} exists and is a {kind}, not a Classification; name another")
+
+
+def make_corrected_field(dataset: fo.Dataset, places: Places, first: Sequence[str] | None = None) -> None:
+    """Declares the field of corrected labels where it is missing, and fills it with the given ones.
+
+    A field that the user has made is taken as it is. A copy that was broken off is finished: labels that are there
+    already are left.
+
+    Args:
+        dataset: the dataset
+        places: where decisions are kept
+        first: ids of samples whose labels are copied now; where there are many others, these are copied in a thread.
+            None waits for all
+    """
+    import fiftyone as fo
+
+    name, source = places.corrected, places.ground_truth
+    field = dataset.get_field(name)
+    if field is None:
+        new = fo.EmbeddedDocumentField(
+            fo.Classification,
+            description="Labels as curators have corrected them"
+            + (f"; a copy of {source!r} at first" if source else ""),
+            info={_INFO: {"copy_of": source, "complete": source is None}},
+        )
+        dataset._merge_sample_field_schema({name: new})  # noqa: SLF001
+        field = dataset.get_field(name)
+    made = dict(field.info or {}).get(_INFO)
+    if source is None or not made or made.get("complete") or made.get("copy_of") != source:
+        return
+    parts: dict[str, fo.Field] = {
+        f"{name}.{path.removeprefix(f'{source}.')}": part.copy()
+        for path, part in dataset.get_field_schema(flat=True).items()
+        if path.startswith(f"{source}.")
+    }
+    dataset._merge_sample_field_schema(parts)  # noqa: SLF001
+    if first is None or dataset._sample_collection.estimated_document_count() < LARGE:  # noqa: SLF001
+        copy_labels(dataset, name, source)
+        _mark_complete(dataset, name)
+    else:
+        copy_labels(dataset, name, source, first)
+        copy_in_background(dataset, name, source, lambda: _mark_complete(dataset, name))
+
+
+def _mark_complete(dataset: fo.Dataset, name: str) -> None:
+    """Notes that a copy is whole; labels that are missing from then on have been removed by somebody."""
+    field = dataset.get_field(name)
+    if field is not None:
+        info: dict[str, Any] = dict(field.info or {})
+        field.info = {**info, _INFO: {**info.get(_INFO, {}), "complete": True}}
+        field.save()

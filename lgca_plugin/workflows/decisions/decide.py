@@ -1,0 +1,264 @@
+"""Deciding about samples: everything is checked first, then each sample is written whole."""
+
+from __future__ import annotations
+
+import getpass
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ConfigError, LgcaError
+from ...fiftyone_io.documents import stamp
+from ...fiftyone_io.fields import method_field
+from ...fiftyone_io.samples import root_dataset
+from .corrected_field import check_corrected_field, make_corrected_field
+from .decisions import Act, Decision, declare_decisions
+from .updates import decide_update
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import fiftyone as fo
+
+    from ...runs.record import Run
+    from .decisions import Places
+
+Query = dict[str, Any]
+
+_AT_ONCE = 10_000  # ids in one query or update
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """What a call of ``decide`` has done.
+
+    Attributes:
+        action: identifies it, for ``undo``
+        decision: what was decided
+        samples: how many samples were written
+        replaced: on how many of them something had been decided before
+        without_prediction: how many of them have no prediction of the run
+        gone: how many were not written, for they were deleted or lost their suggestion while this ran
+        corrected_field: where accepted labels are
+    """
+
+    action: str
+    decision: Decision
+    samples: int
+    replaced: int
+    without_prediction: int
+    gone: int
+    corrected_field: str
+
+    def __str__(self) -> str:
+        reasons = {
+            "decided before, which this replaces": self.replaced,
+            "without a prediction of the run": self.without_prediction,
+            "not decided, for they were deleted or triaged anew meanwhile": self.gone,
+        }
+        return sentence(f"{self.decision.value}: {count_text(self.samples)}", reasons)
+
+
+def decide(
+    run: Run,
+    places: Places,
+    samples: Any,
+    decision: Decision | str,
+    *,
+    label: str | None,
+    note: str | None,
+    by: str | None,
+    allow_new_class: bool,
+    wait: bool,
+) -> Decided:
+    """Decides about samples; see :meth:`lgca_plugin.workflows.decisions.queue.Triage.decide`."""
+    from pymongo import UpdateMany
+
+    decision = _read_decision(decision)
+    act = read_act(by, note)
+    _check_label(run, decision, label, allow_new_class=allow_new_class)
+    dataset = check_writable(run)
+    check_corrected_field(dataset, run.key, places.corrected, places.ground_truth)
+    found = _read(run, places, read_ids(dataset, samples))
+    suggested = decision is Decision.ACCEPTED and label is None
+    if suggested:
+        _check_suggestions(found)
+
+    declare_decisions(dataset, run.key)
+    if places.ground_truth is not None or decision is Decision.ACCEPTED:
+        make_corrected_field(dataset, places, None if wait else list(found))
+    still = {f"{places.suggestion}.label": {"$gt": ""}} if suggested else {}
+    stages = decide_update(places, act, decision, label)
+    write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(found))], found)
+    written = ids_where(dataset, found, {f"{places.decision}.history.action": act.id})
+    return Decided(
+        action=act.id,
+        decision=decision,
+        samples=len(written),
+        replaced=sum(found[id_].decided for id_ in written),
+        without_prediction=sum(not found[id_].predicted for id_ in written),
+        gone=len(found) - len(written),
+        corrected_field=places.corrected,
+    )
+
+
+def default_curator() -> str:
+    """Gives the login name of whoever runs this, or ``"unknown"``."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # nobody is logged in, as in a container
+        return "unknown"
+
+
+def read_act(by: str | None, note: str | None) -> Act:
+    """Makes the record of a call.
+
+    Raises:
+        ConfigError: if a name or note is no text
+    """
+    for name, value in (("by", by), ("note", note)):
+        if value is not None and (not isinstance(value, str) or not value.strip()):
+            raise ConfigError(f"{name} must be a text that is not blank, or None, got {value!r}")
+    now = stamp()
+    now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+    return Act(id=uuid.uuid4().hex, by=by or default_curator(), at=now, note=note)
+
+
+def check_writable(run: Run) -> fo.Dataset:
+    """Checks that a run is still there, and gives its dataset with the fields that it has now.
+
+    Raises:
+        LgcaError: if the run was deleted or started again
+    """
+    from fiftyone.core.odm import get_db_conn
+
+    if not run.is_current():
+        raise LgcaError(
+            f"run {run.key!r} was deleted or started again, so nothing can be decided about it; load it anew"
+        )
+    dataset = run.dataset
+    stored = get_db_conn().datasets.find_one({"_id": dataset._doc.id}, ["sample_fields.name"])  # noqa: SLF001
+    names = {field["name"] for field in (stored or {}).get("sample_fields") or ()}
+    if {name for name in names if not name.startswith("_")} != set(dataset.get_field_schema()):
+        dataset.reload()  # takes longer than deciding about a sample
+    return dataset
+
+
+def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:
+    """Reads which samples are meant.
+
+    Args:
+        dataset: the dataset
+        samples: an id, several, or a view of the dataset
+
+    Returns:
+        the ids, each once; whether there are such samples is not asked
+
+    Raises:
+        ConfigError: if these are no ids, or samples of another dataset
+    """
+    from bson import ObjectId
+    from fiftyone.core.collections import SampleCollection
+
+    if isinstance(samples, SampleCollection):
+        if root_dataset(samples).name != dataset.name:
+            raise ConfigError(f"sample_ids must be samples of dataset {dataset.name!r}, got a view of another")
+        samples = samples.values("id")
+    ids = [samples] if isinstance(samples, str) else list(samples)
+    for id_ in ids:
+        if not isinstance(id_, str) or not ObjectId.is_valid(id_):
+            raise ConfigError(f"sample_ids must be ids of samples, got {id_!r}")
+    if not ids:
+        raise ConfigError("sample_ids is empty: name at least one sample")
+    return list(dict.fromkeys(ids))
+
+
+def chunks(ids: Sequence[str]) -> Iterator[Query]:
+    """Makes queries that find samples, each so many as fit into one."""
+    from bson import ObjectId
+
+    for start in range(0, len(ids), _AT_ONCE):
+        yield {"_id": {"$in": [ObjectId(id_) for id_ in ids[start : start + _AT_ONCE]]}}
+
+
+def ids_where(dataset: fo.Dataset, ids: Sequence[str] | Mapping[str, object], query: Query) -> set[str]:
+    """Finds for which of some samples a query holds."""
+    found = (dataset._sample_collection.find({**chunk, **query}, ["_id"]) for chunk in chunks(list(ids)))  # noqa: SLF001
+    return {str(document["_id"]) for documents in found for document in documents}
+
+
+def write(dataset: fo.Dataset, updates: list[Any], ids: Sequence[str] | Mapping[str, object]) -> None:
+    """Executes updates, and has samples that are in memory read anew."""
+    dataset._bulk_write(updates, ids=list(ids))  # noqa: SLF001 (set_values writes one field at a time)
+
+
+def count_text(samples: int) -> str:
+    """Puts a number of samples into words."""
+    return f"{samples:,} {'sample' if samples == 1 else 'samples'}"
+
+
+def sentence(start: str, reasons: Mapping[str, int]) -> str:
+    """Joins a text with the reasons that count something."""
+    return "; ".join([start, *(f"{count:,} {reason}" for reason, count in reasons.items() if count)])
+
+
+@dataclass(frozen=True)
+class _Found:
+    suggested: bool
+    predicted: bool
+    decided: bool
+
+
+def _read_decision(decision: Any) -> Decision:
+    try:
+        return Decision(decision)
+    except ValueError:
+        known = ", ".join(repr(known.value) for known in Decision)
+        raise ConfigError(f"decision must be one of {known}, got {decision!r}") from None
+
+
+def _check_label(run: Run, decision: Decision, label: Any, *, allow_new_class: bool) -> None:
+    if label is None:
+        return
+    if decision is not Decision.ACCEPTED:
+        raise ConfigError(f"label {label!r} goes with {Decision.ACCEPTED.value!r} alone, not with {decision.value!r}")
+    if not isinstance(label, str) or not label.strip():
+        raise ConfigError(f"label must be the name of a class, got {label!r}")
+    if label not in run.config.classes and not allow_new_class:
+        raise ConfigError(
+            f"label {label!r} is no class of run {run.key!r}; pass allow_new_class=True if it is the right label"
+        )
+
+
+def _read(run: Run, places: Places, ids: list[str]) -> dict[str, _Found]:
+    """Reads what is to be known of samples before something is decided about them.
+
+    Raises:
+        ConfigError: if the dataset lacks one of them, or one is no image
+    """
+    labels = [f"{method_field(run.key, method.name)}.label" for method in run.config.methods]
+    suggestion, decision = f"{places.suggestion}.label", f"{places.decision}.action"
+    stages = {
+        "image": {"$eq": ["$_media_type", "image"]},
+        "suggested": {"$gt": [f"${suggestion}", None]},
+        "predicted": {"$or": [{"$gt": [f"${label}", None]} for label in labels]},
+        "decided": {"$gt": [f"${decision}", None]},
+    }
+    rows: dict[str, dict[str, Any]] = {}
+    for chunk in chunks(ids):
+        documents = run.dataset._sample_collection.aggregate([{"$match": chunk}, {"$project": stages}])  # noqa: SLF001
+        rows.update((str(document["_id"]), document) for document in documents if document["image"])
+    missing = [id_ for id_ in ids if id_ not in rows]
+    if missing:
+        others = f" (and {len(missing) - 1:,} others)" if len(missing) > 1 else ""
+        raise ConfigError(
+            f"sample_ids must be image samples of dataset {run.dataset.name!r}, which has no {missing[0]}{others}"
+        )
+    return {id_: _Found(rows[id_]["suggested"], rows[id_]["predicted"], rows[id_]["decided"]) for id_ in ids}
+
+
+def _check_suggestions(found: Mapping[str, _Found]) -> None:
+    lacking = [id_ for id_, sample in found.items() if not sample.suggested]
+    if lacking:
+        which = f"sample {lacking[0]} has" if len(lacking) == 1 else f"{len(lacking):,} samples have"
+        raise ConfigError(f"label must name the right class: {which} no suggestion that could be accepted")

@@ -1,0 +1,243 @@
+"""The triage of a run in the hands of a curator: what is suspected, what was decided about it, and what is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ConfigError
+from ...fiftyone_io.fields import method_field
+from ...fiftyone_io.samples import image_samples
+from ...fiftyone_io.triage_fields import CASE, MISLEADING, QUALITY, triage_field
+from ...runs.registry import record
+from ...runs.saved_views import write_views
+from .corrected_field import places_of
+from .decide import decide
+from .decisions import Decision
+from .rows import count_left, read_rows, write_csv
+from .summary_text import triage_text
+from .undo import standing_actions, undo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ...runs.record import Run
+    from .decide import Decided
+    from .rows import DecisionRow
+    from .undo import Action, Undone
+
+
+class Triage:
+    """What the triage of a run has found, and the queue of decisions about it.
+
+    Attributes:
+        run: the run
+        report: what was found, as stored with the run; of a run that was rescored since, only where its decisions are
+        places: where decisions are kept
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.report: dict[str, Any] = run.results.get("triage") or run.results["decided"]
+        self.places = places_of(run, self.report)
+
+    @classmethod
+    def of(cls, run: Run) -> Triage:
+        """Gives the triage of a run.
+
+        Raises:
+            ConfigError: if it has not been triaged
+        """
+        if not (run.results.get("triage") or run.results.get("decided")):
+            raise ConfigError(f"run {run.key!r} has not been triaged: run.triage() does that")
+        return cls(run)
+
+    def suspects(self, *, decided: bool | None = False) -> Any:
+        """Gives the samples whose given label is suspected to be wrong, the worst label quality first.
+
+        Args:
+            decided: False for those about which nothing is decided yet, True for the others, None for all
+
+        Returns:
+            a FiftyOne view
+        """
+        suspects = self._samples().exists(f"{self.places.suggestion}.label")
+        if decided is not None:
+            suspects = suspects.exists(f"{self.places.decision}.action", decided)
+        return suspects.sort_by(triage_field(self.run.key, QUALITY))
+
+    def cases(self, case: str) -> Any:
+        """Gives the samples of one case.
+
+        Args:
+            case: one of the cases that the report counts
+
+        Returns:
+            a FiftyOne view
+
+        Raises:
+            ConfigError: if there is no such case
+        """
+        from fiftyone import ViewField
+
+        name = str(getattr(case, "value", case))
+        known = self.report.get("cases") or {}
+        if name not in known:
+            raise ConfigError(f"case must be one of {', '.join(map(repr, known))}, got {name!r}")
+        return self._samples().match(ViewField(triage_field(self.run.key, CASE)) == name)
+
+    def decide(
+        self,
+        sample_ids: str | Sequence[str] | Any,
+        decision: Decision | str,
+        *,
+        label: str | None = None,
+        note: str | None = None,
+        by: str | None = None,
+        allow_new_class: bool = False,
+        wait: bool = True,
+    ) -> Decided:
+        """Decides about samples; what was decided about them before is replaced, and stays in their history.
+
+        An accepted label goes to the field of corrected labels, never to the given ones. All arguments are checked
+        before anything is written; then each sample is written whole, whatever happens.
+
+        Args:
+            sample_ids: ids, or a view of the dataset; samples that are not suspected may be decided about, too
+            decision: a :class:`Decision` or its value: ``"accepted"``, ``"label right"``, ``"bad crop"``,
+                ``"bad image"`` or ``"skipped"``
+            label: the right class, where another than the suggested one is accepted
+            note: anything worth knowing later
+            by: who decides; None takes the login name
+            allow_new_class: accept a label that is no class of the run
+            wait: the first decision fills the field of corrected labels with the given ones, of 100,000 samples in some
+                seconds; False returns before that, and has the labels of the others copied in a thread
+
+        Returns:
+            the action, for :meth:`undo`, and counts
+
+        Raises:
+            ConfigError: if an argument is wrong, before anything is written
+            LgcaError: if the run was deleted or started again
+        """
+        return decide(
+            self.run,
+            self.places,
+            sample_ids,
+            decision,
+            label=label,
+            note=note,
+            by=by,
+            allow_new_class=allow_new_class,
+            wait=wait,
+        )
+
+    def undo(
+        self,
+        action: str | None = None,
+        *,
+        sample_ids: str | Sequence[str] | Any = None,
+        of: str | None = None,
+        by: str | None = None,
+        note: str | None = None,
+    ) -> Undone:
+        """Takes decisions back: the former decision, corrected label and tag of each sample come back.
+
+        Without arguments, it takes back the latest action of anybody that is not undone. Only the decision that stands
+        on a sample can be taken back, so that nobody's later decision is lost; the others are counted. Nothing is
+        removed from the history.
+
+        Args:
+            action: of :meth:`decide` or :meth:`actions`; None takes the latest, or with ``sample_ids`` whatever stands
+            sample_ids: take back on these samples only
+            of: take back what this curator has decided only
+            by: who takes back; None takes the login name
+            note: anything worth knowing later
+
+        Returns:
+            the action that this was, and counts
+
+        Raises:
+            ConfigError: if there is nothing to take back, or an argument is wrong, before anything is written
+            LgcaError: if the run was deleted or started again
+        """
+        return undo(self.run, self.places, action, samples=sample_ids, of=of, by=by, note=note)
+
+    def actions(self) -> list[Action]:
+        """Lists the calls of :meth:`decide` that stand on a sample, the latest first."""
+        return standing_actions(self.run.dataset, self.places)
+
+    def decisions(self, *, history: bool = False) -> list[DecisionRow]:
+        """Lists the decisions that stand, oldest first.
+
+        Args:
+            history: list every event ever, with those that were replaced or taken back
+        """
+        return read_rows(self.run.dataset, self.places, history=history)
+
+    def left(self) -> dict[str, int]:
+        """Counts what is left to decide.
+
+        Returns:
+            ``suspects``; ``undecided``, ``accepted``, ``label right``, ``bad crop``, ``bad image`` and ``skipped``,
+            which sum to it; ``other samples decided``, those that are not suspected
+        """
+        return count_left(self.run.dataset, self.places)
+
+    def export(self, path: str | Path, *, history: bool = False, overwrite: bool = False) -> Path:
+        """Writes the decisions to a CSV file.
+
+        Cells that a spreadsheet would take for a formula are preceded by an apostrophe.
+
+        Args:
+            path: the file, in a folder that exists
+            history: write every event ever, see :meth:`decisions`
+            overwrite: replace a file that is there
+
+        Returns:
+            the file
+
+        Raises:
+            ConfigError: if it exists or can't be written; nothing is left behind then
+        """
+        return write_csv(self.decisions(history=history), path, history=history, overwrite=overwrite)
+
+    def save_views(self) -> list[str]:
+        """Saves views of the suspects, misleading crops, disagreements and decisions; they follow the decisions.
+
+        Returns:
+            their names; a view that a user has saved under such a name is left, and not among them
+        """
+        own = self.run.results.get("views") or []
+        names = write_views(self.run.dataset, self.run.key, self._views(), own)
+        if names != own:
+            record(self.run, views=names)
+        return names
+
+    def _views(self) -> dict[str, Any]:
+        from fiftyone import ViewField
+
+        samples = self._samples()
+        labels = [f"{method_field(self.run.key, name)}.label" for name in self.report.get("methods") or ()]
+        labels = [path for path in labels if self.run.dataset.has_field(path)]
+        size, decided = triage_field(self.run.key, MISLEADING), f"{self.places.decision}.action"
+        views = {"suspected label errors": self.suspects()}
+        if self.run.dataset.has_field(size):
+            views["misleading crops"] = samples.exists(size).sort_by(size)
+        if len(labels) > 1:
+            first, *others = (ViewField(path) for path in labels)
+            differs = first != others[0]
+            for other in others[1:]:
+                differs |= first != other
+            views["methods disagree"] = samples.exists(labels[0]).match(differs)
+        views["decided"] = samples.exists(decided).sort_by(f"{self.places.decision}.at", reverse=True)
+        return views
+
+    def _samples(self) -> Any:
+        return image_samples(self.run.dataset)
+
+    def __str__(self) -> str:
+        return triage_text(self.run.key, self.report, self.left())
+
+    def __repr__(self) -> str:
+        return f"<Triage of run {self.run.key!r} on {self.run.dataset.name!r}>"

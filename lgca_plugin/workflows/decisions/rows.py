@@ -1,0 +1,243 @@
+"""Reading decisions back: as rows, as counts, and as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ConfigError
+from ...fiftyone_io.triage_fields import QUALITY, triage_field
+from .decide import chunks
+from .decisions import UNDONE, Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import fiftyone as fo
+
+    from .decisions import Places
+
+COLUMNS = (
+    "sample_id",
+    "filepath",
+    "decision",
+    "given",
+    "suggested",
+    "confidence",
+    "corrected",
+    "label_quality",
+    "by",
+    "at",
+    "note",
+)
+HISTORY_COLUMNS = (*COLUMNS, "action", "undoes")
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionRow:
+    """A decision that stands, or an event of the history.
+
+    Attributes:
+        sample_id: the sample's id
+        filepath: its file
+        decision: what was decided; None for an event that takes a decision back
+        given: the given label, at that time
+        suggested: the suggested class, at that time
+        confidence: of the suggestion, now, in [0, 1]
+        corrected: the class that was accepted
+        label_quality: of the given label, now, in [0, 1]; low is suspicious
+        by: who
+        at: when, UTC
+        note: what the curator had to say
+        action: the call of ``decide`` or ``undo`` that it belongs to
+        undoes: the action that it takes back
+    """
+
+    sample_id: str
+    filepath: str
+    decision: Decision | None
+    given: str | None
+    suggested: str | None
+    confidence: float | None
+    corrected: str | None
+    label_quality: float | None
+    by: str
+    at: datetime
+    note: str | None
+    action: str
+    undoes: str | None = None
+
+
+def read_rows(dataset: fo.Dataset, places: Places, *, history: bool) -> list[DecisionRow]:
+    """Reads the decisions of a run, oldest first.
+
+    Args:
+        dataset: the dataset
+        places: where the decisions are kept
+        history: every event ever, instead of the decisions that stand
+    """
+    stands = {f"{places.decision}.action": {"$gt": ""}}
+    stages: list[dict[str, Any]] = [{"$match": {f"{places.decision}.action": {"$exists": True}} if history else stands}]
+    event = places.decision
+    if history:
+        event = f"{places.decision}.history"
+        stages.append({"$unwind": f"${event}"})
+    own = ("decision" if history else "label", "given", "suggested", "corrected", "by", "at", "note", "action")
+    stages.append(
+        {
+            "$project": {
+                "filepath": 1,
+                "confidence": f"${places.suggestion}.confidence",
+                "label_quality": f"${triage_field(places.run_key, QUALITY)}",
+                **{name: f"${event}.{name}" for name in own},
+                "undoes": f"${event}.undoes",
+            }
+        }
+    )
+    rows = [_row(found) for found in dataset._sample_collection.aggregate(stages, allowDiskUse=True)]  # noqa: SLF001
+    return sorted(rows, key=lambda row: row.at)  # stable: a sample's events stay in the order of its history
+
+
+def _row(found: dict[str, Any]) -> DecisionRow:
+    decision = found.get("decision") or found.get("label")
+    names = ("given", "suggested", "confidence", "corrected", "label_quality", "note", "undoes")
+    return DecisionRow(
+        sample_id=str(found["_id"]),
+        filepath=found["filepath"],
+        decision=Decision(decision) if decision else None,
+        by=found["by"],
+        at=found["at"].replace(tzinfo=timezone.utc),
+        action=found["action"],
+        **{name: found.get(name) for name in names},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A sample that is to be decided about.
+
+    Attributes:
+        sample_id: its id
+        filepath: its file
+        given: the given label
+        suggested: the suggested class
+        confidence: of the suggestion, in [0, 1]
+        decision: what is decided about it
+    """
+
+    sample_id: str
+    filepath: str
+    given: str | None
+    suggested: str | None
+    confidence: float | None
+    decision: Decision | None
+
+
+def read_items(dataset: fo.Dataset, places: Places, ids: Sequence[str]) -> list[Item]:
+    """Reads what is known of samples, in the order of their ids; those that the dataset lacks are left out."""
+    given = f"{places.suggestion}.given" if places.ground_truth is None else f"{places.ground_truth}.label"
+    parts = {"given": given, "decision": f"{places.decision}.label", "action": f"{places.decision}.action"}
+    parts |= {"suggested": f"{places.suggestion}.label", "confidence": f"{places.suggestion}.confidence"}
+    project = {"filepath": 1, **{name: f"${path}" for name, path in parts.items()}}
+    found: dict[str, dict[str, Any]] = {}
+    for chunk in chunks(ids):
+        documents = dataset._sample_collection.aggregate([{"$match": chunk}, {"$project": project}])  # noqa: SLF001
+        found.update((str(document["_id"]), document) for document in documents)
+    return [
+        Item(
+            sample_id=id_,
+            filepath=found[id_]["filepath"],
+            given=found[id_].get("given"),
+            suggested=found[id_].get("suggested"),
+            confidence=found[id_].get("confidence"),
+            decision=Decision(found[id_]["decision"]) if found[id_].get("action") else None,
+        )
+        for id_ in ids
+        if id_ in found
+    ]
+
+
+def count_left(dataset: fo.Dataset, places: Places) -> dict[str, int]:
+    """Counts the suspects by what is decided about them, and other samples about which something is.
+
+    Returns:
+        ``suspects``; ``undecided`` and one count a :class:`Decision`, which sum to it; ``other samples decided``
+    """
+    suspect = {"$gt": [f"${places.suggestion}.label", None]}
+    stands = {"$gt": [f"${places.decision}.action", None]}
+    label = {"$cond": [stands, f"${places.decision}.label", None]}
+    either = {"$or": [{path: {"$gt": ""}} for path in (f"{places.suggestion}.label", f"{places.decision}.action")]}
+    group = {"$group": {"_id": {"suspect": suspect, "decision": label}, "count": {"$sum": 1}}}
+    counts = {"suspects": 0, "undecided": 0, **{decision.value: 0 for decision in Decision}, "other samples decided": 0}
+    for found in dataset._sample_collection.aggregate([{"$match": either}, group]):  # noqa: SLF001
+        key, count = found["_id"], found["count"]
+        if key["suspect"]:
+            counts["suspects"] += count
+            counts[key["decision"] or "undecided"] += count
+        else:
+            counts["other samples decided"] += count
+    return counts
+
+
+def write_csv(rows: Iterable[DecisionRow], path: str | Path, *, history: bool, overwrite: bool) -> Path:
+    """Writes rows to a CSV file, all or nothing.
+
+    Cells that a spreadsheet would take for a formula are preceded by an apostrophe.
+
+    Args:
+        rows: the rows
+        path: the file
+        history: whether they are the events of the history, with the columns ``action`` and ``undoes``
+        overwrite: replace a file that is there
+
+    Returns:
+        the file
+
+    Raises:
+        ConfigError: if it can't be written there
+    """
+    target = Path(path).expanduser()
+    if target.is_dir() or not target.parent.is_dir():
+        what = "is a folder" if target.is_dir() else f"is in {target.parent}, which is no folder"
+        raise ConfigError(f"path must be a file to write, got {str(path)!r}, which {what}")
+    if target.exists() and not overwrite:
+        raise ConfigError(f"file {str(path)!r} exists; name another, or pass overwrite=True")
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        with partial.open("x", encoding="utf-8", newline="") as file:
+            _write(rows, file, HISTORY_COLUMNS if history else COLUMNS)
+        partial.replace(target)
+    except OSError as error:
+        raise ConfigError(f"file {str(path)!r} can't be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def csv_text(rows: Iterable[DecisionRow], *, history: bool) -> str:
+    """Gives what :func:`write_csv` writes."""
+    text = io.StringIO(newline="")
+    _write(rows, text, HISTORY_COLUMNS if history else COLUMNS)
+    return text.getvalue()
+
+
+def _write(rows: Iterable[DecisionRow], file: Any, columns: Sequence[str]) -> None:
+    writer = csv.writer(file)
+    writer.writerow(columns)
+    for row in rows:
+        values = {name: getattr(row, name) for name in columns}
+        values["decision"] = UNDONE if row.decision is None else row.decision.value
+        values["at"] = row.at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        writer.writerow([_cell(values[name]) for name in columns])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULAS):
+        return f"'{value}"
+    return "" if value is None else value

@@ -1,0 +1,302 @@
+"""The use case: FiftyOne's own evaluation of every method of a run, on the same samples, and what sets them apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import ConfigError, LgcaError
+from ..fiftyone_io.fields import error_field, join_group, method_field
+from ..fiftyone_io.label_copy import wait_for_copy
+from ..fiftyone_io.samples import Target
+from ..method.comparison.evaluation import Evaluation, MethodScore
+from ..method.comparison.paired import compare, macro_recall, wilson_interval
+from ..progress import drive
+from ..runs.registry import record, refresh
+from .classify.classify import Progress
+from .classify.writer import check_current
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    import fiftyone as fo
+    from numpy.typing import NDArray
+
+    from ..runs.record import Run
+
+RUNNING, DONE = "running", "done"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRequest:
+    """An evaluation that has been checked, and the samples that it is about.
+
+    Attributes:
+        run: the run
+        ground_truth: the label field
+        methods: names of the run's methods
+        confidence: of the intervals
+        view: the samples, as a view that FiftyOne keeps with each evaluation; it may be empty
+        samples: how many they are
+        excluded: reason to the number of images of the dataset left out for it
+    """
+
+    run: Run
+    ground_truth: str
+    methods: tuple[str, ...]
+    confidence: float
+    view: Any
+    samples: int
+    excluded: dict[str, int]
+
+
+def evaluate(
+    run: Run,
+    ground_truth: str | None = None,
+    *,
+    methods: Sequence[str] | None = None,
+    confidence: float = 0.95,
+    progress: bool | Callable[[Progress], object] | None = None,
+) -> Evaluation:
+    """Does what :meth:`lgca_plugin.Run.evaluate` says."""
+    request = check_evaluate(run, ground_truth=ground_truth, methods=methods, confidence=confidence)
+    return drive(iter_evaluate(request), progress, unit="samples")
+
+
+def check_evaluate(
+    run: Run, *, ground_truth: str | None, methods: Sequence[str] | None, confidence: float = 0.95
+) -> EvaluateRequest:
+    """Checks what is asked for and finds the samples; writes nothing. Arguments as in :meth:`lgca_plugin.Run.evaluate`.
+
+    Raises:
+        ConfigError: if an argument is wrong, no sample can be used, or a key or field that is needed is somebody's own
+        LgcaError: if the run has been deleted or replaced
+    """
+    check_current(run)
+    refresh(run)
+    if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 < confidence < 1:
+        raise ConfigError(f"confidence is a share between 0 and 1, such as 0.95; got {confidence!r}")
+    target = Target.whole(run.dataset)
+    field = _check_ground_truth(run, target, ground_truth)
+    wait_for_copy(run.dataset, field)
+    names = _check_methods(run, methods)
+    _check_keys(run, names)
+    view, samples, excluded = find_samples(run, field, names)
+    request = EvaluateRequest(
+        run=run,
+        ground_truth=field,
+        methods=names,
+        confidence=confidence,
+        view=view,
+        samples=samples,
+        excluded=excluded,
+    )
+    if not samples:
+        reasons = "; ".join(f"{count:,} {why}" for why, count in excluded.items())
+        raise ConfigError(
+            f"there is nothing to evaluate run {run.key!r} on: of {sum(excluded.values()):,} images, {reasons}"
+            if reasons
+            else f"there is nothing to evaluate run {run.key!r} on: the dataset holds no images"
+        )
+    return request
+
+
+def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluation]:
+    """Does what :meth:`lgca_plugin.Run.evaluate` says, as a generator that yields progress and returns the outcome."""
+    run, names = request.run, request.methods
+    keys = {name: eval_key(run.key, name) for name in names}
+    total = len(names) * request.samples
+    yield Progress(0, total, f"{request.samples:,} samples with a label in {request.ground_truth}")
+    check_current(run)
+    forget_evaluations(run.dataset, run.results)
+    # The keys are recorded first: if this is broken off, they are known to be the run's
+    record(run, evaluation={"status": RUNNING, "eval_keys": list(keys.values())})
+    truth: NDArray[Any] | None = None
+    correct: dict[str, NDArray[np.bool_]] = {}
+    for done, (name, key) in enumerate(keys.items()):
+        yield Progress(done * request.samples, total, f"Evaluating {name}")
+        check_current(run)
+        results = request.view.evaluate_classifications(
+            method_field(run.key, name),
+            gt_field=request.ground_truth,
+            eval_key=key,
+            classes=list(run.config.classes),
+            method="simple",
+            progress=False,
+        )
+        if len(results.ytrue) != request.samples or (truth is not None and not np.array_equal(truth, results.ytrue)):
+            raise LgcaError(f"labels in {request.ground_truth!r} changed during the evaluation; evaluate again")
+        truth = results.ytrue
+        correct[name] = results.ytrue == results.ypred
+    assert truth is not None  # noqa: S101 (there is a method at least)
+    _tidy_sidebar(run, list(keys.values()))
+    evaluation = _summary(request, keys, truth, correct)
+    check_current(run)
+    record(run, evaluation={"status": DONE, "eval_keys": list(keys.values()), "summary": evaluation.to_json()})
+    yield Progress(total, total, f"{request.samples:,} samples, {len(names)} methods")
+    return evaluation
+
+
+def last_evaluation(run: Run) -> Evaluation | None:
+    """Gives the run's evaluation as it was recorded; None if there is none, or it was broken off."""
+    last = run.results.get("evaluation") or {}
+    return Evaluation.from_json(last["summary"]) if last.get("status") == DONE else None
+
+
+def forget_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[str]:
+    """Deletes the FiftyOne evaluations that belong to a run, with their fields, and nothing else.
+
+    Args:
+        dataset: the dataset
+        results: the run's record
+
+    Returns:
+        the keys of those that there were; one that somebody has renamed is theirs now
+    """
+    own = [key for key in (results.get("evaluation") or {}).get("eval_keys", ()) if _is_own(dataset, key)]
+    for key in own:
+        dataset.delete_evaluation(key)
+    return own
+
+
+def eval_key(run_key: str, method: str) -> str:
+    """Names the FiftyOne evaluation of a method, and the field with its outcome on each sample."""
+    return f"{method_field(run_key, method)}_eval"
+
+
+def find_samples(run: Run, ground_truth: str, methods: Sequence[str]) -> tuple[Any, int, dict[str, int]]:
+    """Finds the samples that methods can be compared on, and counts why others can't be used.
+
+    Every image of the dataset is used or counted under the first reason that holds. The view is a plain condition on
+    labels, not a list of ids: FiftyOne stores it with each evaluation, and a million ids would not fit.
+
+    Args:
+        run: the run
+        ground_truth: a label field
+        methods: names of methods whose fields there are
+
+    Returns:
+        the view, the number of its samples, and reason to count
+    """
+    images = Target.whole(run.dataset).writable
+    classes = set(run.config.classes)
+    paths = [f"{method_field(run.key, name)}.label" for name in methods]
+    predicted: dict[str, Any] = {path: {"$ne": None} for path in paths}
+    none: dict[str, Any] = dict.fromkeys(paths)
+    has_error = run.dataset.has_field(error_field(run.key))
+
+    total, complete = len(images), _count(images, predicted)
+    bare = _count(images, none)
+    failed = _count(images, {**none, error_field(run.key): {"$ne": None}}) if has_error else 0
+    known = {
+        path: {"$nin": [None, *(set(filter(None, images.distinct(path))) - classes)]} for path in paths
+    }  # what no run would predict is rare, so this is the shorter list
+    label = f"{ground_truth}.label"
+    own = sorted(classes & set(filter(None, images.distinct(label))))
+    view = images.match({label: {"$in": own}, **known})
+    valid, labelled = _count(images, known), _count(images, {**known, label: {"$nin": [None, ""]}})
+    samples = len(view)
+    excluded = {
+        "that failed in the run": failed,
+        "that the run has not classified": bare - failed,
+        "without a prediction of every method": total - bare - complete,
+        "with a prediction, edited since, that is no class of the run": complete - valid,
+        "without a label": valid - labelled,
+        "with a label that is no class of the run": labelled - samples,
+    }
+    return view, samples, {why: count for why, count in excluded.items() if count}
+
+
+def _count(samples: Any, condition: dict[str, Any]) -> int:
+    return len(samples.match(condition))
+
+
+def _summary(
+    request: EvaluateRequest, keys: Mapping[str, str], truth: NDArray[Any], correct: Mapping[str, NDArray[np.bool_]]
+) -> Evaluation:
+    samples, confidence = request.samples, request.confidence
+    index = np.unique(truth, return_inverse=True)[1]
+    methods = {}
+    for name, right in correct.items():
+        count = int(right.sum())
+        methods[name] = MethodScore(
+            eval_key=keys[name],
+            correct=count,
+            accuracy=count / samples,
+            interval=wilson_interval(count, samples, confidence=confidence),
+            macro_recall=macro_recall(index, right),
+        )
+    return Evaluation(
+        run_key=request.run.key,
+        ground_truth=request.ground_truth,
+        samples=samples,
+        excluded=request.excluded,
+        confidence=confidence,
+        methods=methods,
+        pairs=compare(correct, confidence=confidence),
+    )
+
+
+def _tidy_sidebar(run: Run, keys: Sequence[str]) -> None:
+    """Shows the evaluations' fields in the run's group of the sidebar; FiftyOne has made a group for each."""
+    join_group(run.dataset, run.key, keys)
+    config = run.dataset.app_config
+    config.sidebar_groups = [group for group in config.sidebar_groups or [] if group.paths or group.name not in keys]
+    run.dataset.save()
+
+
+def _check_ground_truth(run: Run, target: Target, ground_truth: str | None) -> str:
+    field = run.config.ground_truth if ground_truth is None else ground_truth
+    if field is None:
+        raise ConfigError(
+            f"run {run.key!r} was made without a label field, so name the one to compare with: ground_truth=..."
+        )
+    target.check_label_field(field)
+    if field in run.fields:
+        raise ConfigError(f"ground_truth {field!r} holds predictions of run {run.key!r}; name a field with labels")
+    return field
+
+
+def _check_methods(run: Run, methods: Sequence[str] | None) -> tuple[str, ...]:
+    own = [method.name for method in run.config.methods]
+    names = own if methods is None else [methods] if isinstance(methods, str) else list(methods)
+    if not names:
+        raise ConfigError(f"methods is empty; leave it out for all of run {run.key!r}: {', '.join(own)}")
+    for name in names:
+        if name not in own:
+            raise ConfigError(f"run {run.key!r} has no method {name!r}; its methods are {', '.join(own)}")
+        if not run.dataset.has_field(method_field(run.key, name)):
+            raise ConfigError(
+                f"field {method_field(run.key, name)!r} is no longer on this dataset, so {name} can't be evaluated; "
+                "leave it out of methods"
+            )
+    return tuple(name for name in own if name in names)
+
+
+def _check_keys(run: Run, methods: Sequence[str]) -> None:
+    """Checks that nobody else's evaluation or field would be overwritten."""
+    recorded = set((run.results.get("evaluation") or {}).get("eval_keys", ()))
+    if not recorded <= set(run.dataset.list_evaluations()):
+        run.dataset.reload()  # another process may have made them
+    for key in (eval_key(run.key, name) for name in methods):
+        if key in run.dataset.list_evaluations():
+            if key not in recorded or not _is_own(run.dataset, key):
+                raise ConfigError(
+                    f"evaluation {key!r} exists and was not made by this run; rename it, or delete it with "
+                    f"dataset.delete_evaluation({key!r})"
+                )
+        elif run.dataset.has_field(key):
+            raise ConfigError(
+                f"field {key!r} exists and belongs to no evaluation of this run; rename it, or delete it with "
+                f"dataset.delete_sample_field({key!r})"
+            )
+
+
+def _is_own(dataset: fo.Dataset, key: str) -> bool:
+    """Tells whether an evaluation that a run has recorded is still the one that it made."""
+    if key not in dataset.list_evaluations():
+        return False
+    config = dataset.get_evaluation_info(key).config
+    return f"{getattr(config, 'pred_field', None)}_eval" == key

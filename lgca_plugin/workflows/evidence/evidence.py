@@ -1,0 +1,108 @@
+"""The evidence on a sample, from the store of embeddings: no image is read, and no model, once the texts are there."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ...errors import ConfigError
+from ...fiftyone_io.fields import error_field
+from ...fiftyone_io.samples import Target
+from ...method.core.boxes import relative_boxes
+from ...method.explain.evidence import Evidence
+from ...method.explain.verdicts import Question, Verdicts
+from ...prediction.displayed_regions import explained_method
+from ...runs.replay import replay
+from ...runs.stored_texts import StoredTexts
+from ...store.store import Store
+from ..rescore.plan import changed_texts, stored_run
+
+if TYPE_CHECKING:
+    from ...encoder.open_clip_encoder import Encoder
+    from ...runs.record import Run
+    from ...store.rows import StoredRun
+
+MOST_QUESTIONS = 4
+"""How many runs' class vectors stay in memory, those asked for last: 12 MB each for 1,000 classes of 512 dimensions."""
+
+_questions: OrderedDict[tuple[object, ...], Question] = OrderedDict()
+_lock = threading.Lock()
+
+
+def evidence(run: Run, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
+    """Gives what :meth:`lgca_plugin.Run.evidence` says."""
+    plan = run.config.region_plan
+    with Store() as store:
+        stored = stored_run(store, run)
+        question = _question(store, stored, run, encoder)
+        images = next((images for images, _ in replay(store, stored, [sample_id], plan)), [])
+    if not images:
+        raise ConfigError(_why_missing(run, sample_id))
+    (image,) = images
+    explained = explained_method(run.config.methods)
+    own = plan.at(image.rung)
+    if (own.n_crops, own.n_chains) != (question.n_crops, question.n_chains):
+        question = replace(question, n_crops=own.n_crops, n_chains=own.n_chains)
+    return Evidence(
+        sample_id=sample_id,
+        run_key=run.key,
+        boxes=relative_boxes(image.boxes, image.image_size_hw),
+        explained=None if explained is None else explained.name,
+        verdicts=Verdicts.of_all(question, image.regions, image.whole, image.step, image.chain),
+        content_hash=image.content_hash,
+    )
+
+
+def forget_questions() -> None:
+    """Lets go of all class vectors that are kept in memory."""
+    with _lock:
+        _questions.clear()
+
+
+def _question(store: Store, stored: StoredRun, run: Run, encoder: Encoder | None) -> Question:
+    """Gives the run's class vectors, and what its full budget is, from memory where they were asked for before.
+
+    They are kept by the run's token and its config, so that any copy of the run finds them and no other run does: a
+    panel that loads the run again for each sample does not compute them again.
+    """
+    texts = StoredTexts(store, stored, run, encoder)  # checks the encoder, whether or not it is needed
+    key = (run.token, run.config)
+    with _lock:
+        known = _questions.get(key)
+        if known is not None:
+            _questions.move_to_end(key)
+            return known
+    plan = run.config.region_plan
+    vectors = changed_texts(run, run.config.classes, None).by_method(texts, run.config.methods)
+    question = Question(
+        methods={method.name: method for method in run.config.methods},
+        classes=run.config.classes,
+        class_vectors=vectors,
+        logit_scale=texts.logit_scale,
+        n_crops=plan.n_crops,
+        n_chains=plan.n_chains,
+    )
+    with _lock:
+        _questions[key] = question
+        while len(_questions) > MOST_QUESTIONS:
+            _questions.popitem(last=False)
+    return question
+
+
+def _why_missing(run: Run, sample_id: str) -> str:
+    """Says why there is nothing to show: the first of a few reasons that holds."""
+    from bson import ObjectId
+
+    known = isinstance(sample_id, str) and ObjectId.is_valid(sample_id)
+    found = Target.whole(run.dataset).stored([sample_id], [error_field(run.key)]) if known else {}
+    if sample_id not in found:
+        return f"{sample_id!r} is no image sample of dataset {run.dataset.name!r}"
+    (reason,) = found[sample_id]
+    if reason is not None:
+        return f"sample {sample_id!r} has no result in run {run.key!r}: {reason}"
+    return (
+        f"sample {sample_id!r} has no region embeddings of run {run.key!r} in the store; "
+        "lgca.classify with the same settings and overwrite=True encodes it again"
+    )

@@ -1,0 +1,171 @@
+"""What a run has left on one sample, read as it stands now: a panel asks for it at every step of a curator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ...cache import Kept
+from ...errors import ConfigError
+from ...fiftyone_io.fields import error_field, method_field, regions_field
+from ...fiftyone_io.triage_fields import CALIBRATED, CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
+from ...method.explain.evidence import Evidence
+from ..decisions.corrected_field import default_corrected_field
+from .evidence import evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ...runs.record import Run
+
+EVIDENCE: Kept[Evidence] = Kept(16)
+"""On the samples seen last: 200 KB each at 512 dimensions."""
+
+FIGURES: Kept[Any] = Kept(16)
+"""The descriptions' figures that were seen last: up to 200 KB each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a method has said.
+
+    Attributes:
+        label: its label
+        confidence: softmax probability among the candidate classes, in [0, 1]
+        margin: best minus second-best score
+        calibrated: calibrated probability, in [0, 1], where a triage has found it
+    """
+
+    label: str
+    confidence: float | None
+    margin: float | None
+    calibrated: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenSample:
+    """A sample, and what a run, its triage and its curators have left on it.
+
+    Attributes:
+        id: the sample's id
+        filepath: its file
+        media_type: ``"image"`` or what else it is
+        modified: when it was last written to
+        said: method to what it has said; only methods that have
+        error: why it has no result, where the run has said so
+        boxes: the boxes that the run has written, as stored
+        given: the given label, where the run has a field of labels
+        suggested: the suggested class, where the given one is suspected
+        suggested_confidence: of the suggestion, in [0, 1]
+        quality: of the given label, in [0, 1]
+        case: the triage case
+        case_size: size of the misleading-crop case
+        decision: the decision that stands
+        decided_by: whose it is
+        corrected: the class that was accepted
+    """
+
+    id: str
+    filepath: str
+    media_type: str
+    modified: datetime | None
+    said: Mapping[str, Said]
+    error: str | None
+    boxes: list[dict[str, Any]]
+    given: str | None
+    suggested: str | None
+    suggested_confidence: float | None
+    quality: float | None
+    case: str | None
+    case_size: float | None
+    decision: str | None
+    decided_by: str | None
+    corrected: str | None
+
+
+def open_sample(run: Run, sample_id: str) -> OpenSample:
+    """Reads a sample.
+
+    Args:
+        run: the run
+        sample_id: the sample's id
+
+    Raises:
+        ConfigError: if the run's dataset has no such sample
+    """
+    from bson import ObjectId
+
+    known = isinstance(sample_id, str) and ObjectId.is_valid(sample_id)
+    found = run.dataset._sample_collection.find_one({"_id": ObjectId(sample_id)}) if known else None  # noqa: SLF001
+    if found is None:
+        raise ConfigError(f"{sample_id!r} is no sample of dataset {run.dataset.name!r}")
+    key = run.key
+    suggestion, decision = found.get(triage_field(key, SUGGESTION)) or {}, found.get(triage_field(key, DECISION)) or {}
+    stands = bool(decision.get("action"))
+    return OpenSample(
+        id=sample_id,
+        filepath=found["filepath"],
+        media_type=found.get("_media_type") or "image",
+        modified=found.get("last_modified_at"),
+        said=_said(run, found),
+        error=found.get(error_field(key)),
+        boxes=(found.get(regions_field(key)) or {}).get("detections") or [],
+        given=_label(found.get(given_field(run) or "")),
+        suggested=_label(suggestion),
+        suggested_confidence=suggestion.get("confidence"),
+        quality=found.get(triage_field(key, QUALITY)),
+        case=found.get(triage_field(key, CASE)),
+        case_size=found.get(triage_field(key, MISLEADING)),
+        decision=decision.get("label") if stands else None,
+        decided_by=decision.get("by") if stands else None,
+        corrected=decision.get("corrected") if stands else None,
+    )
+
+
+def given_field(run: Run) -> str | None:
+    """Names the field of the given labels: the triage's, else the run's; None where there is none."""
+    report = run.results.get("triage") or run.results.get("decided") or {}
+    name = report.get("ground_truth") or run.config.ground_truth
+    return str(name) if name else None
+
+
+def corrected_field(run: Run) -> str:
+    """Names the field that accepted labels go to."""
+    report = run.results.get("triage") or run.results.get("decided") or {}
+    return str(report.get("corrected_field") or default_corrected_field(run.key, given_field(run)))
+
+
+def kept_evidence(run: Run, sample: OpenSample) -> Evidence:
+    """Gives the evidence on a sample, from memory where it was asked for and nobody has written to the sample since.
+
+    Raises:
+        ConfigError: if the sample has no result in the run, or its region embeddings are not in the store
+        ModelUnavailableError: if texts are not stored and the model can't be loaded
+        StoreError: if the store can't be read
+    """
+    return EVIDENCE.get((run.token, run.config, sample.id, sample.modified), lambda: evidence(run, sample.id))
+
+
+def kept_description_votes(
+    run: Run, sample: OpenSample, names: tuple[str, str], *, methods: tuple[str, ...] | None, min_width: int
+) -> Any:
+    """Gives :meth:`lgca_plugin.Run.plot_description_votes` for FiftyOne's panels, likewise from memory."""
+    key = (run.token, run.config, sample.id, sample.modified, names, methods, min_width)
+    options: dict[str, Any] = {"methods": methods, "theme": "app", "min_width": min_width}
+    return FIGURES.get(key, lambda: run.plot_description_votes(sample.id, *names, **options))
+
+
+def _said(run: Run, found: Mapping[str, Any]) -> dict[str, Said]:
+    said = {}
+    for method in run.config.methods:
+        label = found.get(method_field(run.key, method.name)) or {}
+        if label.get("label") is not None:
+            numbers = {name: label.get(name) for name in ("confidence", "margin", CALIBRATED)}
+            said[method.name] = Said(label=label["label"], **numbers)
+    return said
+
+
+def _label(document: Any) -> str | None:
+    label = document.get("label") if isinstance(document, dict) else None
+    return label if isinstance(label, str) else None

@@ -1,0 +1,220 @@
+"""Parts of an overview that a click shows: which samples, in which words, and the stages that lead a view to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ConfigError
+from ...fiftyone_io.fields import error_field, method_field
+from ...fiftyone_io.triage_fields import DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
+from ...method.comparison.agreement import PATTERNS
+from ...method.explain.sentences import method_name
+from .overview import MOST_CLASSES
+from .table import NONE, id_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .overview import Overview
+    from .table import IntArray
+
+    Query = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some samples of an overview.
+
+    Attributes:
+        words: what they have in common, after "samples"
+        places: ``[m]`` which samples of the overview they are
+        stages: FiftyOne's view stages that lead from the overview's view to them
+    """
+
+    words: str
+    places: IntArray
+    stages: list[Any]
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return len(self.places)
+
+    @property
+    def sentence(self) -> str:
+        """Says what is shown."""
+        return f"Showing {self.count:,} {'sample' if self.count == 1 else 'samples'} {self.words}"
+
+
+def failures(of: Overview) -> Part:
+    """The samples without a result, for a reason that the run has recorded."""
+    query = {error_field(of.run.key): {"$ne": None}, "$or": _unanswered(of)}
+    return _part("that failed in the run", np.flatnonzero(of.failed), query)
+
+
+def without_result(of: Overview) -> Part:
+    """The samples that the run has not come to, or that were added since."""
+    query = {error_field(of.run.key): None, "$or": _unanswered(of)}
+    return _part("without a result of the run", np.flatnonzero(of.without), query)
+
+
+def disagreements(of: Overview) -> Part:
+    """The samples to which not all compared methods give the same answer."""
+    _check_compared(of, 2)
+    names = " and ".join([", ".join(map(method_name, of.compared[:-1])), method_name(of.compared[-1])])
+    alike = _alike(of, PATTERNS[len(of.compared)][0])
+    query = {**_answered(of), "$expr": {"$not": [alike]}}
+    return _part(f"where {names} do not agree", np.flatnonzero(of.pattern > 0), query)
+
+
+def pattern(of: Overview, index: int) -> Part:
+    """The samples with one pattern of agreement: an index into ``PATTERNS[len(compared)]``."""
+    _check_compared(of, 2)
+    known = PATTERNS[len(of.compared)]
+    if not isinstance(index, int) or not 0 <= index < len(known):
+        raise ConfigError(f"pattern must be a number from 0 to {len(known) - 1}, got {index!r}")
+    words = pattern_words(of.compared, index)
+    if words.startswith(("All", "Only")):
+        words = words[:1].lower() + words[1:]
+    query = {**_answered(of), "$expr": _alike(of, known[index])}
+    return _part(f"where {words}", np.flatnonzero(of.pattern == index), query)
+
+
+def pattern_words(compared: Sequence[str], index: int) -> str:
+    """Says who agrees with whom."""
+    names = [method_name(name) for name in compared]
+    if len(names) == 2:
+        return (f"{names[0]} and {names[1]} agree", f"{names[0]} and {names[1]} differ")[index]
+    return (
+        "All agree",
+        f"Only {names[0]} differs",
+        f"Only {names[1]} differs",
+        f"Only {names[2]} differs",
+        "All differ",
+    )[index]
+
+
+def flow_cell(of: Overview, a: str, b: str, row: int, column: int, *, most: int = MOST_CLASSES) -> Part:
+    """The samples of a cell of :meth:`~.overview.Overview.flow`."""
+    flow = of.flow(a, b, most=most)
+    size = len(flow.counts)
+    for name, value in (("row", row), ("column", column)):
+        if not isinstance(value, int) or not 0 <= value < size:
+            raise ConfigError(f"{name} must be a number from 0 to {size - 1}, got {value!r}")
+    shown = [of.table.labels[label] for label in flow.classes]
+    found = of.predicted.copy()
+    query = _answered(of)
+    words = []
+    for method, place in ((a, row), (b, column)):
+        path, answers = _label(of, method), of.answers(method)
+        if place < len(shown):
+            query[path] = shown[place]
+            found &= answers == flow.classes[place]
+            words.append(f"{method_name(method)} says {shown[place]}")
+        else:
+            query[path] = {"$nin": [None, "", *shown]}
+            found &= ~np.isin(answers, flow.classes)
+            words.append(f"{method_name(method)} gives another class")
+    if row == column == len(shown):
+        query["$expr"] = {"$ne": [f"${_label(of, a)}", f"${_label(of, b)}"]}
+        found &= of.answers(a) != of.answers(b)
+        words = [f"{method_name(a)} and {method_name(b)} give other classes, and not the same one"]
+    return _part(f"where {' and '.join(words)}", np.flatnonzero(found), query)
+
+
+def wrong(of: Overview, method: str) -> Part:
+    """The samples whose label a method does not find, of those that its accuracy rests on."""
+    if method not in of.table.answers or of.ground_truth is None:
+        raise ConfigError(
+            f"method must be one of {', '.join(of.table.answers)}, with labels to compare; got {method!r}"
+        )
+    edited = list(of.table.labels[of.table.classes :])
+    truth = f"{of.ground_truth}.label"
+    query: Query = {_label(of, name): {"$nin": [None, "", *edited]} for name in of.table.answers}
+    query[truth] = {"$nin": [None, "", *edited]}
+    query["$expr"] = {"$ne": [f"${_label(of, method)}", f"${truth}"]}
+    found = np.flatnonzero(of.judged & (of.answers(method) != of.truth))
+    return _part(f"where {method_name(method)} does not say what {of.ground_truth} says", found, query)
+
+
+def misleading_cases(of: Overview) -> Part:
+    """All misleading-crop cases, those that take the fewest crops first."""
+    from fiftyone.core.stages import SortBy
+
+    field = triage_field(of.run.key, MISLEADING)
+    found = _part("with a misleading-crop case, the fewest crops first", of.misleading, {field: {"$ne": None}})
+    return Part(found.words, found.places, [*found.stages, SortBy(field)])
+
+
+def open_suspects(of: Overview) -> Part:
+    """The suspected label errors that nothing is decided about, the lowest label quality first."""
+    from fiftyone.core.stages import SortBy
+
+    key = of.run.key
+    query = {
+        f"{triage_field(key, SUGGESTION)}.label": {"$gt": ""},
+        f"{triage_field(key, DECISION)}.action": {"$not": {"$gt": ""}},
+    }
+    places = of.suspects[of.decided[of.suspects] == NONE]
+    found = _part("whose label is suspected to be wrong, the lowest label quality first", places, query)
+    return Part(found.words, found.places, [*found.stages, SortBy(triage_field(key, QUALITY))])
+
+
+NAMED = {
+    "failures": failures,
+    "without_result": without_result,
+    "disagreements": disagreements,
+    "misleading_cases": misleading_cases,
+    "open_suspects": open_suspects,
+}
+"""The parts that nothing has to be said about."""
+
+
+def chosen(of: Overview, ids: Sequence[str], words: str) -> Part:
+    """Samples by their ids; those that the overview does not have are left out."""
+    from bson import ObjectId
+    from fiftyone.core.stages import Select
+
+    if not all(isinstance(id_, str) and ObjectId.is_valid(id_) for id_ in ids):
+        raise ConfigError("ids must be ids of samples")
+    rows = of.table.rows(id_bytes(ObjectId(id_) for id_ in ids))
+    places = np.flatnonzero(np.isin(of.rows, rows))
+    return Part(words, places, [Select(of.table.sample_ids(of.rows[places]))])
+
+
+def _part(words: str, places: IntArray, query: Query) -> Part:
+    from fiftyone.core.stages import Match
+
+    return Part(words, places, [Match(query)])
+
+
+def _label(of: Overview, method: str) -> str:
+    return f"{method_field(of.run.key, method)}.label"
+
+
+def _answered(of: Overview) -> Query:
+    return {_label(of, name): {"$nin": [None, ""]} for name in of.table.answers}
+
+
+def _unanswered(of: Overview) -> list[Query]:
+    return [{_label(of, name): {"$in": [None, ""]}} for name in of.table.answers] or [{}]
+
+
+def _alike(of: Overview, numbers: Sequence[int]) -> Query:
+    """Says for each two compared methods whether they give the same answer."""
+    labels = [f"${_label(of, name)}" for name in of.compared]
+    return {
+        "$and": [
+            {"$eq" if numbers[i] == numbers[j] else "$ne": [labels[i], labels[j]]}
+            for i, j in combinations(range(len(labels)), 2)
+        ]
+    }
+
+
+def _check_compared(of: Overview, least: int) -> None:
+    if len(of.compared) < least:
+        raise ConfigError(f"run {of.run.key!r} has too few methods to compare: {', '.join(of.compared) or 'none'}")

@@ -1,0 +1,119 @@
+"""The samples of a ranked list, as a person wants to see them: labels, numbers, and a small picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...fiftyone_io.thumbnails import thumbnail_uri
+from ...fiftyone_io.triage_fields import SUGGESTION, triage_field
+from ..decisions.decisions import Decision
+from .table import DECISIONS, NONE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .overview import Overview
+
+SIDE = 96
+MOST_THUMBNAILS = 512  # of a few kilobytes each
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRow:
+    """A sample of a list.
+
+    Attributes:
+        sample_id: its id
+        filepath: its file
+        answers: compared method to its label
+        given: the given label
+        suggested: the class that is suggested instead
+        confidence: of the suggestion, in [0, 1]
+        quality: of the given label, in [0, 1]; low is suspicious
+        crops: how many crops it takes to turn the misleading-crop case
+        case: the triage case
+        decision: what is decided about it
+    """
+
+    sample_id: str
+    filepath: str
+    answers: dict[str, str]
+    given: str | None
+    suggested: str | None
+    confidence: float | None
+    quality: float | None
+    crops: int | None
+    case: str | None
+    decision: Decision | None
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return Path(self.filepath).name
+
+    @property
+    def thumbnail(self) -> str | None:
+        """A small picture as a data URI; None where the file can't be read."""
+        try:
+            modified = Path(self.filepath).stat().st_mtime_ns
+        except OSError:
+            return None
+        return _thumbnail(self.filepath, modified)
+
+
+def sample_rows(of: Overview, places: Sequence[int]) -> list[SampleRow]:
+    """Reads some samples of an overview, in the order of their places; those that were deleted meanwhile are left out.
+
+    Args:
+        of: the overview
+        places: which of its samples; as many as a person looks at
+    """
+    from bson import ObjectId
+
+    table = of.table
+    ids = table.sample_ids(of.rows[np.asarray(places, dtype=np.int64)])
+    suggestion = triage_field(of.run.key, SUGGESTION)
+    project = {"filepath": 1, "given": f"${suggestion}.given", "confidence": f"${suggestion}.confidence"}
+    stages = [{"$match": {"_id": {"$in": [ObjectId(id_) for id_ in ids]}}}, {"$project": project}]
+    samples = of.run.dataset._sample_collection  # noqa: SLF001
+    documents = {str(document["_id"]): document for document in samples.aggregate(stages)}
+    rows = []
+    for id_, place in zip(ids, places, strict=True):
+        if id_ not in documents:
+            continue
+        document, row = documents[id_], int(of.rows[place])
+        answers = {name: _name(table.labels, table.answers[name][row]) for name in of.compared}
+        decided = int(table.decided[row])
+        rows.append(
+            SampleRow(
+                sample_id=id_,
+                filepath=document["filepath"],
+                answers={name: label for name, label in answers.items() if label is not None},
+                given=document.get("given") or _name(table.labels, of.truth[place]),
+                suggested=_name(table.labels, table.suggested[row]),
+                confidence=document.get("confidence"),
+                quality=_number(table.quality[row]),
+                crops=None if np.isnan(table.misleading[row]) else int(table.misleading[row]),
+                case=of.case_of(place),
+                decision=None if decided == NONE else Decision(DECISIONS[decided]),
+            )
+        )
+    return rows
+
+
+def _name(labels: Sequence[str], index: Any) -> str | None:
+    return None if index == NONE else labels[int(index)]
+
+
+def _number(value: Any) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+@lru_cache(maxsize=MOST_THUMBNAILS)
+def _thumbnail(path: str, _modified: int) -> str | None:
+    return thumbnail_uri(path, side=SIDE)

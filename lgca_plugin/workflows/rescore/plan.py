@@ -1,0 +1,321 @@
+"""Before a run is rescored: the changes are checked against what was encoded, and nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ...config import RegionPlan, check_classes, check_methods, check_run_key
+from ...descriptions.class_texts import ClassTexts, class_texts
+from ...errors import ConfigError
+from ...fiftyone_io.samples import Target
+from ...prediction.displayed_regions import explained_method
+from ...prediction.predictor import Predictor, signature
+from ...runs.registry import existing_run, list_runs, stored_fields
+from ...runs.stored_texts import StoredTexts
+from ...store.limits import GIGABYTE, LIMIT_VARIABLE
+from ..classify.plan import (
+    Prepared,
+    Request,
+    check_fields_are_free,
+    check_shown_chains,
+    check_step_weights,
+    text_warnings,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from ...config import RegionConfig, RunConfig
+    from ...encoder.open_clip_encoder import Encoder
+    from ...method.core.scores import Method
+    from ...runs.record import Run
+    from ...store.rows import StoredRun
+    from ...store.store import Store
+
+
+ADAPTED = (
+    "the budget is adaptive: each image keeps the crops that its labels took before the change, which may be too few "
+    "now; lgca.classify asks anew, and encodes only what is missing"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What is to be other than in the run; None, or nothing, leaves a setting as it is.
+
+    Attributes are those of :meth:`lgca_plugin.Run.rescore`.
+    """
+
+    classes: Sequence[str] | None = None
+    descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
+    methods: Sequence[str | Method] | None = None
+    image_scale: float | None = None
+    text_scale: float | None = None
+    global_weight: float | None = None
+    step_weights: Sequence[float] | None = None
+    decisiveness: float | None = None
+    steps: int | None = None
+    logits: bool | None = None
+    shown_chains: int | None = None
+
+
+@dataclass(frozen=True)
+class RescorePlan:
+    """A rescoring that has been checked, with its texts embedded: ready to run.
+
+    Attributes:
+        source: the run that is rescored
+        stored: its entry in the store
+        prepared: the new run
+        ids: the samples that the source has predicted and that still exist, in the order in which they were kept
+        failures: sample id to reason, for those that the source has not
+        from_vectors: the methods whose image vectors are in the store, each with its row among them
+        from_regions: the methods whose image vectors are computed from region embeddings
+        boxes: whether boxes are written, which takes region embeddings, too
+    """
+
+    source: Run
+    stored: StoredRun
+    prepared: Prepared
+    ids: list[str]
+    failures: dict[str, str]
+    from_vectors: tuple[tuple[Method, int], ...]
+    from_regions: tuple[Method, ...]
+    boxes: bool
+
+
+def check_rescore(run: Run, changes: Changes, *, run_key: str | None, overwrite: bool) -> Request:
+    """Checks changes as far as that needs neither the store nor a model.
+
+    Args:
+        run: the run to be rescored
+        changes: what is to be other
+        run_key: key of the new run; None, or the run's own, rescores the run in place
+        overwrite: whether another run that is under the key is replaced
+
+    Returns:
+        the new run's request
+
+    Raises:
+        ConfigError: if a change is wrong, or asks for regions that were not encoded
+    """
+    key = run.key if run_key is None else check_run_key(run_key)
+    regions = changed_regions(run.config, changes.steps)
+    methods = changed_methods(run.config.methods, changes)
+    check_was_encoded(run, methods, regions)
+    classes = run.config.classes if changes.classes is None else check_classes(changes.classes)
+    if changes.shown_chains is not None:
+        check_shown_chains(changes.shown_chains)
+    target = Target.whole(run.dataset)
+    replaces = key == run.key or (overwrite and key in list_runs(run.dataset))
+    if not replaces and existing_run(run.dataset, key) is not None:
+        raise ConfigError(f"run {key!r} exists: pass overwrite=True to replace it, or another run_key to keep both")
+    request = Request(
+        target, key, classes, methods, regions, run.config.ground_truth, None, replaces, run.config.budget
+    )
+    check_fields_are_free(request, stored_fields(run.dataset, key) if replaces else [])
+    check_step_weights(request)
+    return request
+
+
+def changed_regions(config: RunConfig, steps: int | None) -> RegionConfig:
+    """Gives a run's regions with another number of steps, up to what was encoded; the chains stay the same."""
+    if steps is None or steps == config.regions.steps:
+        return config.regions
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 0 <= steps <= config.regions.steps:
+        raise ConfigError(
+            f"steps must be a whole number from 0 to {config.regions.steps}, which were encoded; got {steps!r}"
+        )
+    return replace(config.regions, steps=steps, lgca_crops=config.regions.n_chains)
+
+
+def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method, ...]:
+    """Gives the presets with the changes; each goes to the methods that have the setting, and one at least must have.
+
+    ``image_scale`` goes to the methods that weigh regions by salience, ``text_scale`` to those that weigh descriptions,
+    ``global_weight`` (LGCA's lambda_g) and ``step_weights`` to those with chains, ``decisiveness`` to decisive ones.
+    """
+    presets = check_methods(methods if changes.methods is None else changes.methods)
+    step_weights = None if changes.step_weights is None else tuple(changes.step_weights)
+    by_salience = {method.name for method in presets if method.regions != "none" and method.weighting == "salience"}
+    with_chains = {method.name for method in presets if method.regions == "chains"}
+    decisive = {method.name for method in presets if method.weighting == "decisive"}
+    wanted: dict[str, tuple[Any, set[str]]] = {
+        "image_scale": (changes.image_scale, by_salience),
+        "text_scale": (changes.text_scale, {method.name for method in presets if method.class_vectors == "weighted"}),
+        "global_weight": (changes.global_weight, with_chains),
+        "step_weights": (step_weights, with_chains - decisive),
+        "decisiveness": (changes.decisiveness, decisive),
+    }
+    for name, (value, having) in wanted.items():
+        if value is not None and not having:
+            raise ConfigError(f"{name} is a setting of none of these methods: {_names(presets)}")
+    made = []
+    for method in presets:
+        changed = {
+            name: value for name, (value, having) in wanted.items() if value is not None and method.name in having
+        }
+        try:
+            made.append(replace(method, **changed))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(str(error)) from error
+    return tuple(made)
+
+
+def check_was_encoded(run: Run, methods: Sequence[Method], regions: RegionConfig) -> None:
+    """Raises ConfigError if methods need regions that a run has not encoded."""
+    had = run.config.region_plan
+    needed = RegionPlan.of(tuple(methods), regions)
+    sampled = max(had.n_crops, had.n_chains)
+    if needed.n_crops > sampled or needed.n_chains > had.n_chains:
+        lacking = "chains" if needed.n_chains > had.n_chains else "crops"
+        raise ConfigError(
+            f"run {run.key!r} has encoded too few {lacking} for {_names(methods)}; "
+            "lgca.classify with these methods under another run_key encodes only what is missing"
+        )
+
+
+def prepare_rescore(
+    store: Store, run: Run, request: Request, changes: Changes, *, encoder: Encoder | None = None
+) -> RescorePlan:
+    """Finds the stored embeddings, and embeds the texts.
+
+    Args:
+        store: the store
+        run: the run to be rescored
+        request: the checked changes
+        changes: the changes
+        encoder: the run's encoder, where the caller has it loaded
+
+    Returns:
+        the plan
+
+    Raises:
+        ConfigError: if descriptions can't be used, embeddings are no longer stored, or ``encoder`` is another one
+        ModelUnavailableError: if texts are new and the model can't be loaded
+    """
+    stored = stored_run(store, run)
+    config = run.config
+    texts = changed_texts(run, request.resolved_classes(), changes.descriptions)
+    new = replace(
+        config,
+        classes=texts.classes,
+        descriptions_hash=texts.digest,
+        methods=request.methods,
+        regions=request.regions,
+        logits=config.logits if changes.logits is None else changes.logits,
+        shown_chains=config.shown_chains if changes.shown_chains is None else changes.shown_chains,
+    )
+    encoded = StoredTexts(store, stored, run, encoder)
+    plan = request.region_plan
+    predictor = Predictor(request.methods, texts, encoded, plan, shown_chains=new.shown_chains)
+
+    if request.run_key != run.key and not store.has_room_for_copy(stored):
+        raise ConfigError(
+            "the store of embeddings has no room for another run: delete a run, rescore this one in place, or raise "
+            f"the limit of {store.limit_bytes / GIGABYTE:g} GB ({LIMIT_VARIABLE})"
+        )
+    rows = [None] * len(request.methods) if store.lacks_vectors(stored) else _stored_rows(stored, request.methods, plan)
+    from_vectors = tuple((method, row) for method, row in zip(request.methods, rows, strict=True) if row is not None)
+    from_regions = tuple(method for method, row in zip(request.methods, rows, strict=True) if row is None)
+    boxes = new.shown_chains > 0 and explained_method(request.methods) is not None
+
+    ids, failures = _samples(store, run, stored)
+    warnings = text_warnings(encoded.loaded, texts, described=bool(changes.descriptions))
+    if config.region_plan.adaptive and (new.classes, new.descriptions_hash, new.methods) != (
+        config.classes,
+        config.descriptions_hash,
+        config.methods,
+    ):
+        warnings.append(ADAPTED)
+    if from_regions or boxes:
+        bare = len(set(ids) - store.with_regions(stored)) if plan.counts else 0
+        if bare and from_regions:
+            raise ConfigError(
+                f"{_names(from_regions)} needs region embeddings, which {bare} of {len(ids)} samples of run "
+                f"{run.key!r} do not have in the store; lgca.classify with overwrite=True encodes them again"
+            )
+        if bare:
+            boxes = False
+            warnings.append(f"no boxes: {bare} of {len(ids)} samples have no region embeddings in the store")
+    prepared = Prepared(
+        request=request,
+        config=new,
+        texts=texts,
+        encoder_source=run.results.get("encoder_source"),
+        predictor=predictor,
+        sample_ids=[*ids, *failures],
+        warnings=warnings,
+    )
+    return RescorePlan(run, stored, prepared, ids, failures, from_vectors, from_regions, boxes)
+
+
+def stored_run(store: Store, run: Run) -> StoredRun:
+    """Finds a run's entry in the store.
+
+    Raises:
+        ConfigError: if there is none
+    """
+    stored = store.run(run.token)
+    if stored is None:
+        raise ConfigError(
+            f"the embeddings of run {run.key!r} are not stored on this machine; "
+            "lgca.classify with the same settings and overwrite=True encodes the images again"
+        )
+    store.mark_used(stored)
+    return stored
+
+
+def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan) -> list[int | None]:
+    """Finds where each method's image vector is kept; nowhere, unless all that can be kept are."""
+    names = [signature(method, plan) for method in methods]
+    if any(name is not None and name not in stored.signatures for name in names):
+        return [None] * len(names)
+    return [None if name is None else stored.signatures.index(name) for name in names]
+
+
+def changed_texts(
+    run: Run, classes: Sequence[str], descriptions: Mapping[str, Sequence[str]] | str | Path | None
+) -> ClassTexts:
+    """Gives the texts of the classes.
+
+    Where no descriptions are passed, classes keep the texts that the run has, or had before they were left out of it;
+    an empty dict gives all of them the template ensemble.
+    """
+    if descriptions is None:
+        had = known_texts(run)
+        descriptions = {name: had[name] for name in classes if name in had}
+    return class_texts(classes, None if isinstance(descriptions, Mapping) and not descriptions else descriptions)
+
+
+def known_texts(run: Run) -> dict[str, list[str]]:
+    """Gives the descriptions that a run was given, those of classes that it has not any more included."""
+    templated = set(run.results.get("templates", ()))
+    own = {name: texts for name, texts in run.descriptions.items() if name not in templated}
+    return {**run.results.get("texts_of_former_classes", {}), **own}
+
+
+def _samples(store: Store, run: Run, stored: StoredRun) -> tuple[list[str], dict[str, str]]:
+    """Gives the samples that were predicted and still exist, in the order in which they were kept, and the failures."""
+    held = store.sample_ids(stored)
+    failures = run.failures
+    target = Target.whole(run.dataset)
+    fields = [field for field in run.fields if not field.endswith("_error")]
+    predicted = target.filled(target.samples.values("id"), fields[:1])
+    lacking = len(predicted.difference(held))
+    if lacking:
+        raise ConfigError(
+            f"{lacking} of {len(predicted)} predicted samples of run {run.key!r} are not in the store of embeddings; "
+            "lgca.classify with the same settings and overwrite=True encodes them again"
+        )
+    present = set(target.stored(held, []))
+    ids = [id_ for id_ in held if id_ in present]
+    return ids, {id_: reason for id_, reason in failures.items() if id_ not in present}
+
+
+def _names(methods: Sequence[Method]) -> str:
+    return ", ".join(method.name for method in methods)

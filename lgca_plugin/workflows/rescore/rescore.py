@@ -1,0 +1,187 @@
+"""The use case: a new question about images that are encoded already, answered from the store."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from ...engine.feeder import EngineStats
+from ...errors import StoreError
+from ...fiftyone_io import fields as f
+from ...fiftyone_io.documents import write_fields
+from ...fiftyone_io.tokens import database_identity, dataset_identity
+from ...runs.registry import DONE, INTERRUPTED, record_own
+from ...runs.replay import replay
+from ...store.store import Store, geometry_of
+from ..classify.classify import Progress, open_run
+from ..classify.writer import check_current, record_outcome, sample_values
+from .plan import Changes, RescorePlan, check_rescore, known_texts, prepare_rescore
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from ...encoder.open_clip_encoder import Encoder
+    from ...prediction.displayed_regions import ShownRegion
+    from ...runs.record import Run
+    from ...store.rows import StoredRun
+
+INCOMPLETE = "its region embeddings are not complete in the store; classify with overwrite=True to encode it again"
+
+
+def iter_rescore(
+    run: Run,
+    changes: Changes,
+    *,
+    run_key: str | None = None,
+    overwrite: bool = False,
+    encoder: Encoder | None = None,
+) -> Generator[Progress, None, Run]:
+    """Does what :meth:`lgca_plugin.Run.rescore` does, as a generator that yields progress and returns the new run."""
+    request = check_rescore(run, changes, run_key=run_key, overwrite=overwrite)
+    yield Progress(0, 0, "Embedding the class descriptions")
+    with Store() as store:
+        plan = prepare_rescore(store, run, request, changes, encoder=encoder)
+        result = yield from _Rescoring(store, plan).steps()
+    return result
+
+
+class _Rescoring:
+    """One rescoring: predictions from kept image vectors first, then whatever takes the regions."""
+
+    def __init__(self, store: Store, plan: RescorePlan) -> None:
+        self._store = store
+        self._plan = plan
+        self._ids = set(plan.ids)
+        self._passes = bool(plan.from_vectors) + bool(plan.from_regions or plan.boxes)
+        self._missing = set(plan.ids)
+        check_current(plan.source)
+        self._taken = self._encodes()  # before the source is replaced, where it is
+        self._run, replaced = open_run(plan.prepared)
+        self._run.results["rescored_from"] = plan.source.key
+        self._run.results["texts_of_former_classes"] = {
+            name: texts for name, texts in known_texts(plan.source).items() if name not in self._run.config.classes
+        }
+        record_own(self._run)
+        self._stored = self._open_entry(replaced)
+
+    def _encodes(self) -> dict[str, int]:
+        """Sample id to how many encodes its image took, where the budget is adaptive, then and now."""
+        source = self._plan.source
+        if not (source.config.region_plan.adaptive and self._plan.prepared.config.region_plan.adaptive):
+            return {}
+        ids, encodes = source.dataset.values(["id", f.encodes_field(source.key)])
+        return {id_: taken for id_, taken in zip(ids, encodes, strict=True) if taken is not None}
+
+    def _open_entry(self, replaced: str | None) -> StoredRun:
+        source = self._plan.stored
+        signatures = self._plan.prepared.predictor.signatures
+        stored = self._store.open_run(
+            self._run.token,
+            fingerprint=source.fingerprint,
+            encoder_name=self._run.config.encoder,
+            logit_scale=source.logit_scale,
+            geometry=geometry_of(self._run.config.regions),
+            signatures=signatures,
+            database=database_identity(),
+            dataset=dataset_identity(self._run.dataset),
+            run_key=self._run.key,
+            replaces=replaced,
+        )
+        self._store.copy_samples(stored, source)  # all at once: so a run that is broken off still holds them all
+        return stored
+
+    def steps(self) -> Generator[Progress, None, Run]:
+        run, plan = self._run, self._plan
+        started = time.perf_counter()
+        status = INTERRUPTED
+        try:
+            write_fields(run.dataset, {id_: {f.error_field(run.key): reason} for id_, reason in plan.failures.items()})
+            if plan.from_vectors:
+                yield from self._pass("predictions", self._from_vectors())
+            if plan.from_regions or plan.boxes:
+                yield from self._pass("regions", self._from_regions())
+            if self._missing:
+                check_current(run)
+                write_fields(run.dataset, {id_: {f.error_field(run.key): INCOMPLETE} for id_ in self._missing})
+            else:
+                self._store.settle(run.token)
+            status = DONE
+        finally:
+            if run.is_current():
+                self._record(time.perf_counter() - started, status)
+        return run
+
+    def _pass(self, what: str, values: Iterator[dict[str, dict[str, Any]]]) -> Generator[Progress, None, None]:
+        total = len(self._plan.ids) * self._passes
+        before = len(self._plan.ids) * (what == "regions" and self._passes == 2)
+        done = 0
+        for batch in values:
+            for id_ in batch.keys() & self._taken.keys():
+                batch[id_][f.encodes_field(self._run.key)] = self._taken[id_]
+            check_current(self._run)
+            write_fields(self._run.dataset, batch)
+            if not before:  # boxes alone, in the second pass, make no prediction
+                self._missing.difference_update(batch)
+            done += len(batch)
+            yield Progress(before + done, total, f"{what.capitalize()} of {done:,} of {len(self._plan.ids):,} images")
+
+    def _from_vectors(self) -> Iterator[dict[str, dict[str, Any]]]:
+        """Scores the kept image vectors: one matrix product for a batch and method."""
+        predictor, config = self._plan.prepared.predictor, self._run.config
+        boxes: list[ShownRegion] | None = None if self._plan.boxes else []  # None leaves them to the second pass
+        same = self._stored.signatures == self._plan.stored.signatures
+        kept = [self._plan.stored.signatures.index(name) for name in self._stored.signatures]
+        for ids, vectors in self._store.image_vectors(self._stored if same else self._plan.stored):
+            if not same:
+                self._store.fill_vectors(self._stored, dict(zip(ids, vectors[:, kept], strict=True)))
+            predictions = {
+                method.name: predictor.predict_from_vectors(method, vectors[:, row], with_scores=config.logits)
+                for method, row in self._plan.from_vectors
+            }
+            yield {
+                id_: sample_values(self._run, {name: made[index] for name, made in predictions.items()}, boxes)
+                for index, id_ in enumerate(ids)
+                if id_ in self._ids
+            }
+
+    def _from_regions(self) -> Iterator[dict[str, dict[str, Any]]]:
+        """Goes through the regions again, without pixels, for boxes and for vectors that are not kept."""
+        plan, predictor = self._plan, self._plan.prepared.predictor
+        names = {method.name for method in plan.from_regions}
+        no_boxes = 0
+        for images, incomplete in replay(self._store, self._stored, plan.ids, plan.prepared.request.region_plan):
+            predictions = predictor.predict(images)
+            values: dict[str, dict[str, Any]] = {}
+            for image, prediction in zip(images, predictions, strict=True):
+                methods = {name: made for name, made in prediction.methods.items() if name in names}
+                values[image.id] = sample_values(self._run, methods, prediction.regions if plan.boxes else [])
+            if not plan.from_vectors:
+                vectors = {image.id: made.vectors for image, made in zip(images, predictions, strict=True)}
+                self._store.fill_vectors(self._stored, vectors)
+            if names:
+                self._missing.update(incomplete)
+            else:
+                no_boxes += len(incomplete)
+                values.update({id_: sample_values(self._run, {}, []) for id_ in incomplete})
+            yield values
+        if no_boxes:
+            plan.prepared.warnings.append(f"no boxes for {no_boxes} samples, whose region embeddings are incomplete")
+
+    def _record(self, seconds: float, status: str) -> None:
+        source, prepared = self._plan.source, self._plan.prepared
+        images = len(self._plan.ids)
+        try:
+            held, regions = self._store.count(self._stored), bool(self._store.with_regions(self._stored))
+        except StoreError:
+            held, regions = 0, False
+        record_outcome(
+            self._run,
+            prepared,
+            {"stopped_after": source.results.get("stopped_after", {})},
+            EngineStats(images=images, recalled=images),
+            seconds,
+            status=status,
+            stored={"samples": held, "regions": regions, "complete": held >= images and not self._missing},
+            warnings=prepared.warnings,
+            device=str(source.results.get("device", "unknown")),
+        )

@@ -1,0 +1,120 @@
+"""Before a triage: what is asked for is checked here, and nothing is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...errors import ConfigError
+from ...fiftyone_io.label_copy import wait_for_copy
+from ...fiftyone_io.samples import Target, image_samples
+from ...fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
+from ...method.core.compared_methods import compared_methods
+from ...method.core.scores import CONTROLS
+from ...runs.registry import refresh
+from ..classify.writer import check_current
+from ..decisions.corrected_field import check_corrected_field, default_corrected_field, is_somebodys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...method.core.scores import Method
+    from ...runs.record import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriageRequest:
+    """A triage that has been checked as far as that needs neither the samples nor the store.
+
+    Attributes:
+        run: the run
+        ground_truth: label field; None for a triage without labels
+        compared: the methods on the whole image, on crops, and on crops that grow
+        judging: the methods whose probabilities judge the labels: all of the run's but the controls
+        corrected_field: field that corrected labels go to
+        warnings: sentences for the user
+    """
+
+    run: Run
+    ground_truth: str | None
+    compared: tuple[Method, Method, Method]
+    judging: tuple[Method, ...]
+    corrected_field: str
+    warnings: tuple[str, ...]
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that the triage writes."""
+        return [triage_field(self.run.key, name) for name in COMPUTED]
+
+
+def check_triage(
+    run: Run,
+    *,
+    ground_truth: str | None = None,
+    methods: Sequence[str] | None = None,
+    corrected_field: str | None = None,
+) -> TriageRequest:
+    """Checks what is asked for; arguments as in :meth:`lgca_plugin.Run.triage`.
+
+    Raises:
+        ConfigError: if an argument is wrong, or the run lacks one of the three predictions
+    """
+    check_current(run)
+    refresh(run)
+    target = Target.whole(run.dataset)
+    warnings = []
+    field = run.config.ground_truth if ground_truth is None else ground_truth
+    if ground_truth is None and field is not None and not target.is_label_field(field):
+        warnings.append(f"field {field!r}, which the run took its labels from, is no label field any more: no labels")
+        field = None
+    if field is not None:
+        target.check_label_field(field)
+        own = {triage_field(run.key, name) for name in (*COMPUTED, DECISION)}
+        if field in own.union(run.fields):
+            raise ConfigError(f"ground_truth is {field!r}, a field of this very run; name a field with given labels")
+        wait_for_copy(run.dataset, field)
+    former = run.results.get("triage") or run.results.get("decided") or {}
+    kept = former.get("corrected_field") if former.get("ground_truth") == field else None
+    corrected = corrected_field or kept or default_corrected_field(run.key, field)
+    check_corrected_field(run.dataset, run.key, corrected, field)
+    _check_accepted_labels(run, former.get("corrected_field"), corrected)
+    if corrected_field is None and kept is None and is_somebodys(run.dataset, corrected):
+        warnings.append(
+            f"corrected labels will go to {corrected!r}, which exists: accepted suggestions replace labels there; "
+            "pass corrected_field=... to have them elsewhere"
+        )
+    _check_fields_are_free(run)
+    return TriageRequest(
+        run=run,
+        ground_truth=field,
+        compared=compared_methods(run.config.methods, methods, run_key=run.key),
+        judging=tuple(method for method in run.config.methods if method.name not in CONTROLS) or run.config.methods,
+        corrected_field=corrected,
+        warnings=tuple(warnings),
+    )
+
+
+def _check_accepted_labels(run: Run, former: str | None, corrected: str) -> None:
+    """Raises ConfigError if labels that were accepted before are in another field than those to come would be."""
+    field = triage_field(run.key, DECISION)
+    if former in (None, corrected) or not run.dataset.has_field(f"{field}.corrected"):
+        return
+    accepted = len(image_samples(run.dataset).exists(f"{field}.action").exists(f"{field}.corrected"))
+    if accepted:
+        raise ConfigError(
+            f"corrected_field is {corrected!r}, and {accepted} accepted labels of run {run.key!r} are in {former!r}: "
+            f"pass corrected_field={former!r}, or undo those decisions first"
+        )
+
+
+def _check_fields_are_free(run: Run) -> None:
+    own = set(run.results.get("triage_fields", ()))
+    schema = run.dataset.get_field_schema()
+    for name in (*COMPUTED, DECISION):
+        field = triage_field(run.key, name)
+        if field in schema and field not in own:
+            raise ConfigError(
+                f"field {field!r} exists and was not made by a triage of run {run.key!r}: rename it, or rescore the "
+                "run under another run_key and triage that one"
+            )

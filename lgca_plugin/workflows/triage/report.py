@@ -1,0 +1,100 @@
+"""The record of a triage: what it was asked, what it found and who was left out, as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timezone
+from itertools import combinations
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ... import __version__
+from ...method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, changes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...method.labels.triage_cases import Case
+    from .analysis import Looked
+    from .plan import TriageRequest
+    from .samples import TriageSamples
+
+PAIRS = 20
+
+
+def triage_report(
+    request: TriageRequest, samples: TriageSamples, cases: Sequence[Case], found: Looked, *, seconds: float
+) -> dict[str, Any]:
+    """Sums up a triage.
+
+    Returns:
+        a JSON-ready dict with ``ground_truth``, ``methods`` (the three that were compared), ``judging`` (those that
+        judged the labels), ``corrected_field``, ``counts`` (of all image samples, by how they were taken), ``labels``
+        (of those triaged), ``outside`` (labels that are no class of the run), ``embeddings`` (of those triaged),
+        ``cases``, ``changes`` (what one method repaired of another's answers, and broke), ``misleading`` (size of a
+        misleading-crop case to number of samples; ``unproven``, how many of these sizes are upper bounds),
+        ``stability`` (quantiles), ``judged`` (how many labels were); where any were, ``calibration``, ``suspects``,
+        ``fitted_errors`` and ``estimated_errors`` (how many labels are wrong, by calibration and by cleanlab's
+        confident joint) and ``pairs`` (given, suggested, how many); ``warnings``, ``seconds``, ``at`` and ``version``
+    """
+    classes, errors = request.run.config.classes, found.errors
+    counted = Counter(cases)
+    labelled, total = int((samples.truth >= 0).sum()), len(cases)
+    listed = [*(WITH_LABEL if labelled else ()), *(WITHOUT_LABEL if labelled < total else ())]
+    known = samples.truth >= 0
+    names = [method.name for method in request.compared]
+    report: dict[str, Any] = {
+        "ground_truth": request.ground_truth,
+        "methods": names,
+        "judging": [method.name for method in found.judging],
+        "corrected_field": request.corrected_field,
+        "counts": samples.counts,
+        "labels": samples.labels,
+        "outside": [[label, count] for label, count in samples.outside.items()],  # any word may be a label, and no key
+        "embeddings": {
+            "with image vectors": int(found.with_vectors.sum()),
+            "with region embeddings": int(found.with_regions.sum()),
+            "edited since the run": int((found.with_vectors & ~found.unedited).sum()),
+        },
+        "cases": {case.value: counted[case] for case in listed},
+        "changes": {
+            f"{a} to {b}": list(changes(samples.answers[a][known], samples.answers[b][known], samples.truth[known]))
+            for a, b in combinations(names, 2)
+            if labelled
+        },
+        "misleading": {str(int(size)): count for size, count in _sizes(found)},
+        "unproven": found.unproven,
+        "stability": _quantiles(found),
+        "judged": len(found.judged),
+        "warnings": [*request.warnings, *found.warnings],
+        "seconds": seconds,
+        "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "version": __version__,
+    }
+    if errors is not None:
+        report["calibration"] = {name: _finite(made.to_json()) for name, made in errors.calibration.items()}
+        report["suspects"] = int(errors.suspect.sum())
+        report["estimated_errors"] = errors.joint.estimated_errors
+        report["fitted_errors"] = errors.fitted_errors
+        report["pairs"] = [[classes[a], classes[b], count] for a, b, count in errors.joint.pairs[:PAIRS]]
+    return report
+
+
+def _finite(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Puts None for nan, which JSON does not have."""
+    return {name: None if isinstance(value, float) and isnan(value) else value for name, value in numbers.items()}
+
+
+def _sizes(found: Looked) -> list[tuple[float, int]]:
+    sizes, counts = np.unique(found.case_size[~np.isnan(found.case_size)], return_counts=True)
+    return list(zip(sizes.tolist(), counts.tolist(), strict=True))
+
+
+def _quantiles(found: Looked) -> dict[str, float]:
+    known = found.stability[~np.isnan(found.stability)]
+    if not len(known):
+        return {}
+    at = {"lowest": 0.0, "10%": 0.1, "median": 0.5}
+    return {**{name: float(np.quantile(known, q)) for name, q in at.items()}, "mean": float(known.mean())}

@@ -1,0 +1,111 @@
+"""What the samples of a run say at the time of a triage: predictions, labels, and who has neither."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ConfigError
+from ...fiftyone_io.fields import error_field, method_field
+from ...fiftyone_io.samples import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .plan import TriageRequest
+
+_NAMED = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriageSamples:
+    """The n samples that a triage is about: those with a prediction of every method, all of them classes of the run.
+
+    Attributes:
+        ids: n sample ids
+        answers: method name to ``[n]`` class index of its label
+        truth: ``[n]`` class index of the given label, -1 where there is none that is a class of the run
+        counts: how every image sample of the dataset was taken: ``triaged`` (n), ``failed`` in the run, ``without a
+            prediction``, ``with an edited prediction`` (a label that is no class of the run); they sum to ``total``
+        labels: how the labels of the n samples were taken; they sum to n
+        outside: labels that are no classes of the run, by count, most frequent first
+    """
+
+    ids: list[str]
+    answers: dict[str, NDArray[np.int64]]
+    truth: NDArray[np.int64]
+    counts: dict[str, int]
+    labels: dict[str, int]
+    outside: dict[str, int] = field(default_factory=dict)
+
+
+def read_samples(request: TriageRequest) -> TriageSamples:
+    """Reads the samples of a run, by field, not one by one.
+
+    Raises:
+        ConfigError: if no sample has a prediction of every method
+    """
+    run = request.run
+    samples = Target.whole(run.dataset).samples
+    methods = [method.name for method in run.config.methods]
+    schema = run.dataset.get_field_schema()
+    gone = [field for field in (method_field(run.key, name) for name in methods) if field not in schema]
+    if gone:
+        raise ConfigError(
+            f"{', '.join(gone)} of run {run.key!r} was deleted from the dataset: rescore the run with the methods that "
+            "you want, then triage it"
+        )
+    paths = [f"{method_field(run.key, name)}.label" for name in methods]
+    given = None if request.ground_truth is None else f"{request.ground_truth}.label"
+    ids, errors, *columns = samples.values(["id", error_field(run.key), *paths, *([given] if given else [])])
+    index = {name: position for position, name in enumerate(run.config.classes)}
+    answers = {name: _indices(column, index) for name, column in zip(methods, columns, strict=False)}
+    stacked = np.stack(list(answers.values()))
+    absent = np.array([[label is None for label in column] for column in columns[: len(methods)]]).any(axis=0)
+    failed = np.array([error is not None for error in errors], dtype=bool) & absent
+    edited = ~absent & (stacked < 0).any(axis=0)
+    rows = np.flatnonzero(~absent & ~edited)
+    if not len(rows):
+        raise ConfigError(
+            f"no sample of run {run.key!r} has predictions of all its methods, {', '.join(methods)}: there is nothing "
+            "to triage; classify again, which goes on where the run stopped"
+        )
+    counts = {
+        "triaged": len(rows),
+        "failed": int(failed.sum()),
+        "without a prediction": int((absent & ~failed).sum()),
+        "with an edited prediction": int(edited.sum()),
+        "total": len(ids),
+    }
+    labels = [columns[-1][row] if given else None for row in rows.tolist()]
+    truth = _indices(labels, index)
+    outside = _outside(labels, index)
+    blank = sum(not label for label in labels)
+    return TriageSamples(
+        ids=[ids[row] for row in rows.tolist()],
+        answers={name: column[rows] for name, column in answers.items()},
+        truth=truth,
+        counts=counts,
+        labels={
+            "compared": int((truth >= 0).sum()),
+            "without a label": blank,
+            "with a label that is no class of the run": len(labels) - blank - int((truth >= 0).sum()),
+        },
+        outside=outside,
+    )
+
+
+def _indices(labels: Sequence[Any], index: dict[str, int]) -> NDArray[np.int64]:
+    return np.array([index.get(label, -1) for label in labels], dtype=np.int64)
+
+
+def _outside(labels: Sequence[Any], index: dict[str, int]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for label in labels:
+        if label and label not in index:
+            found[label] = found.get(label, 0) + 1
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))[:_NAMED])

@@ -1,0 +1,143 @@
+"""The class scores behind a run's predictions, from the store, a method at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...method.core.scores import class_scores
+from ...prediction.predictor import ROWS_AT_ONCE, signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from ...config import RegionPlan
+    from ...method.core.scores import FloatArray, Method
+    from ...store.rows import StoredRun
+    from ...store.store import Store
+
+KEPT_BYTES = 128 * 1024**2
+"""Scores of so many bytes are kept from one reading of the image vectors, rather than computed from a second."""
+
+MATCHES = 1e-4
+"""A label is the one of the stored embeddings if no class scores higher by more: rounding, and what a tie may turn."""
+
+
+class RunScores:
+    """The image vectors of a run's samples, read from the store for one method after the other.
+
+    Args:
+        store: the store
+        stored: the run's entry in it
+        plan: which regions the run has encoded
+        row_of: sample id to row, of the n samples in question
+        class_vectors: method name to ``[C, d]``
+        logit_scale: the encoder's factor on similarities
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        stored: StoredRun,
+        plan: RegionPlan,
+        row_of: Mapping[str, int],
+        class_vectors: Mapping[str, FloatArray],
+        logit_scale: float,
+    ) -> None:
+        self._store = store
+        self._stored = stored
+        self._plan = plan
+        self._row_of = row_of
+        self._class_vectors = class_vectors
+        self._logit_scale = logit_scale
+        self._own: dict[str, NDArray[np.float32]] = {}
+        self._scores: dict[str, NDArray[np.float32]] = {}
+
+    def is_kept(self, method: Method) -> bool:
+        """Tells whether the store keeps the method's image vectors; decisive ones depend on the classes."""
+        name = signature(method, self._plan)
+        return name is not None and name in self._stored.signatures
+
+    def add(self, method: Method, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Takes ``[b, d]`` image vectors of a method that the store does not keep."""
+        if method.name not in self._own:
+            self._own[method.name] = np.full((len(self._row_of), vectors.shape[-1]), np.nan, np.float32)
+        self._own[method.name][[self._row_of[id_] for id_ in ids]] = vectors
+
+    def matching(
+        self, methods: Sequence[Method], answers: Mapping[str, NDArray[np.int64]]
+    ) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+        """Finds the samples whose image vectors are there, and those whose label is the one that they give.
+
+        Args:
+            methods: the methods
+            answers: method name to ``[n]`` class index of the label on each sample
+
+        Returns:
+            method name to ``[n]`` and ``[n]``, the second only True where the first is
+        """
+        n = len(self._row_of)
+        found = {method.name: (np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)) for method in methods}
+        self._make_room(methods)
+        for method, rows, vectors in self._vectors(methods):
+            scores = class_scores(vectors, self._class_vectors[method.name])
+            if method.name in self._scores:
+                self._scores[method.name][rows] = scores
+            there, same = found[method.name]
+            there[rows] = True
+            own = scores[np.arange(len(rows)), answers[method.name][rows]]
+            same[rows] = own >= scores.max(axis=1) - MATCHES
+        return found
+
+    def logits(self, method: Method, chosen: NDArray[np.int64]) -> Callable[[], NDArray[np.float32]]:
+        """Gives a function that computes ``[m, C]`` logits of chosen rows, ascending, each time it is called."""
+
+        def compute() -> NDArray[np.float32]:
+            scores = self._scores.pop(method.name, None)  # the caller has an array of its own, and overwrites it
+            result = self._scores_of(method, chosen) if scores is None else scores[chosen]
+            result *= np.float32(self._logit_scale)
+            return result
+
+        return compute
+
+    def _make_room(self, methods: Sequence[Method]) -> None:
+        """Makes arrays for the scores of all rows, as many as there is room for; nan where nothing is known."""
+        for method in methods:
+            shape = len(self._row_of), len(self._class_vectors[method.name])
+            taken = sum(scores.nbytes for name, scores in self._scores.items() if name != method.name)
+            if taken + 4 * shape[0] * shape[1] <= KEPT_BYTES:
+                self._scores[method.name] = np.full(shape, np.nan, np.float32)
+
+    def _scores_of(self, method: Method, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+        """``[m, C]`` scores of chosen rows, from the vectors."""
+        class_vectors = self._class_vectors[method.name]
+        place = np.full(len(self._row_of), -1)
+        place[chosen] = np.arange(len(chosen))
+        result = np.full((len(chosen), len(class_vectors)), np.nan, np.float32)  # so that a vanished row is noticed
+        for _, rows, vectors in self._vectors([method]):
+            wanted = place[rows] >= 0
+            result[place[rows[wanted]]] = class_scores(vectors[wanted], class_vectors)
+        return result
+
+    def _vectors(self, methods: Sequence[Method]) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.float32]]]:
+        """Reads methods, rows and their ``[b, d]`` image vectors; those that the store keeps in one go."""
+        columns = [
+            (method, self._stored.signatures.index(str(signature(method, self._plan))))
+            for method in methods
+            if self.is_kept(method)
+        ]
+        if columns:
+            for ids, vectors in self._store.image_vectors(self._stored, at_once=ROWS_AT_ONCE):
+                rows = np.array([self._row_of.get(id_, -1) for id_ in ids])
+                for method, column in columns:
+                    yield method, rows[rows >= 0], vectors[rows >= 0, column]
+        for method in methods:
+            own = self._own.get(method.name)
+            if own is not None:
+                there = np.flatnonzero(np.isfinite(own[:, 0]))
+                for start in range(0, len(there), ROWS_AT_ONCE):
+                    rows = there[start : start + ROWS_AT_ONCE]
+                    yield method, rows, own[rows]

@@ -1,0 +1,81 @@
+"""The use case: which samples need a look, and why; from what a run has stored, without encoding an image."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...method.labels.triage_cases import triage_cases
+from ...runs.registry import record
+from ...store.store import Store, store_exists
+from ..classify.classify import Progress
+from ..classify.writer import check_current
+from ..decisions.queue import Triage
+from .analysis import Looked, look
+from .report import triage_report
+from .samples import TriageSamples, read_samples
+from .write import declare_triage, write_triage
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from ...encoder.open_clip_encoder import Encoder
+    from .plan import TriageRequest
+
+logger = logging.getLogger(__name__)
+
+
+def iter_triage(request: TriageRequest, *, encoder: Encoder | None = None) -> Generator[Progress, None, Triage]:
+    """Does what :meth:`lgca_plugin.Run.triage` does, as a generator that yields progress and returns the triage."""
+    run = request.run
+    started = time.perf_counter()
+    yield Progress(0, 0, "Reading predictions and labels")
+    samples = read_samples(request)
+    found = yield from _looked(request, samples, encoder)
+    clip, wca, lgca = (samples.answers[method.name] for method in request.compared)
+    cases = triage_cases(clip, wca, lgca, samples.truth, crop_case=~np.isnan(found.case_size))
+    check_current(run)
+    declare_triage(request)
+    yield from write_triage(request, samples, cases, found)
+    record(run, triage=triage_report(request, samples, cases, found, seconds=time.perf_counter() - started))
+    for warning in run.results["triage"]["warnings"]:
+        logger.warning(warning)
+    triage = Triage.of(run)
+    triage.save_views()
+    return triage
+
+
+def _looked(
+    request: TriageRequest, samples: TriageSamples, encoder: Encoder | None
+) -> Generator[Progress, None, Looked]:
+    """Looks into the store of embeddings, if there is anything of the run in it, and says what is not there."""
+    run, total = request.run, len(samples.ids)
+    found = Looked.nothing(total)
+    if store_exists():
+        with Store() as store:
+            stored = store.run(run.token)
+            if stored is not None:
+                store.mark_used(stored)
+                found = yield from look(request, samples, store, stored, encoder=encoder)
+    again = "lgca.classify with the same settings and overwrite=True encodes them again"
+    missing, bare = total - int(found.with_vectors.sum()), int((found.with_vectors & ~found.with_regions).sum())
+    edited = int((found.with_vectors & ~found.unedited).sum())
+    if missing:
+        found.warnings.append(
+            f"{missing:,} of {total:,} samples have no embeddings in the store on this machine: their cases come from "
+            f"the predictions alone, without misleading crops, stability and label quality; {again}"
+        )
+    if bare:
+        found.warnings.append(
+            f"{bare:,} of {total:,} samples have no region embeddings in the store: no misleading crops and no "
+            f"stability for them; {again}"
+        )
+    if edited:
+        found.warnings.append(
+            f"{edited:,} of {total:,} samples have predictions that were edited since the run: their cases come from "
+            "the labels as they are now, without misleading crops, stability and label quality"
+        )
+    return found

@@ -1,0 +1,149 @@
+"""Writing what a triage has found onto the samples."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...fiftyone_io import fields as f
+from ...fiftyone_io.documents import stamp, write_fields
+from ...fiftyone_io.triage_fields import (
+    CALIBRATED,
+    CASE,
+    COMPUTED,
+    DECISION,
+    LABEL_QUALITY,
+    MISLEADING,
+    QUALITY,
+    STABILITY,
+    SUGGESTION,
+    triage_field,
+)
+from ...runs.registry import record
+from ..classify.classify import Progress
+from ..classify.writer import check_current
+from ..decisions.decisions import declare_decisions
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from ...method.labels.triage_cases import Case
+    from .analysis import Looked
+    from .plan import TriageRequest
+    from .samples import TriageSamples
+
+SAMPLES_AT_ONCE = 2000
+
+
+def declare_triage(request: TriageRequest) -> None:
+    """Declares a triage's fields and shows them in the run's group of the sidebar; empties those of a former triage."""
+    import fiftyone as fo
+    from pymongo import UpdateMany
+
+    run = request.run
+    dataset, key = run.dataset, run.key
+    kinds = {
+        CASE: fo.StringField(),
+        MISLEADING: fo.FloatField(),
+        STABILITY: fo.FloatField(),
+        QUALITY: fo.FloatField(),
+        SUGGESTION: fo.EmbeddedDocumentField(fo.Classification),
+    }
+    schema = dataset.get_field_schema()
+    former = [field for field in request.fields if field in schema]
+    fields: dict[str, fo.Field] = {triage_field(key, name): kind for name, kind in kinds.items()}
+    judgements: dict[str, fo.Field] = {
+        f"{f.method_field(key, method.name)}.{name}": fo.FloatField()
+        for method in request.judging
+        for name in (CALIBRATED, LABEL_QUALITY)
+    }
+    parts: dict[str, fo.Field] = {f"{triage_field(key, SUGGESTION)}.given": fo.StringField(), **judgements}
+    # First, so that whatever happens the run's deletion deletes them.
+    record(run, triage_fields=[triage_field(key, name) for name in (*COMPUTED, DECISION)])
+    for declared in (fields, parts):
+        dataset._merge_sample_field_schema(declared)  # noqa: SLF001 (add_sample_field reloads the dataset every time)
+    declare_decisions(dataset, key)
+    if former:  # all in one pass over the samples: MongoDB takes a second for 50,000
+        emptied = dict.fromkeys(former)
+        held = [{path: {"$ne": None}} for path in (*former, *judgements)]
+        change = {"$set": {**emptied, "last_modified_at": stamp()}, "$unset": dict.fromkeys(judgements, "")}
+        dataset._bulk_write([UpdateMany({"$or": held}, change)])  # noqa: SLF001
+    f.join_group(dataset, key, run.results["triage_fields"])
+
+
+def write_triage(
+    request: TriageRequest, samples: TriageSamples, cases: Sequence[Case], found: Looked
+) -> Generator[Progress, None, None]:
+    """Writes the fields of all samples, in batches; yields progress."""
+    run = request.run
+    key = run.key
+    columns: dict[str, list[Any]] = {
+        triage_field(key, CASE): [case.value for case in cases],
+        triage_field(key, MISLEADING): _or_none(found.case_size),
+        triage_field(key, STABILITY): _or_none(found.stability),
+        **_judgements(request, samples, found),
+    }
+    total = len(samples.ids)
+    # A prediction that somebody has cleared meanwhile must not come back as a label without a class.
+    labels = [f"{f.method_field(key, method.name)}.label" for method in run.config.methods]
+    for start in range(0, total, SAMPLES_AT_ONCE):
+        part = slice(start, start + SAMPLES_AT_ONCE)
+        rows = zip(*(column[part] for column in columns.values()), strict=True)
+        values = {id_: _filled(columns, row) for id_, row in zip(samples.ids[part], rows, strict=True)}
+        check_current(run)
+        write_fields(run.dataset, values, filled=labels)
+        done = min(total, start + SAMPLES_AT_ONCE)
+        yield Progress(total + done, 2 * total, f"Cases and suggestions of {done:,} of {total:,} samples")
+
+
+def _filled(names: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
+    """Names the values of a sample, without those that are None: a former triage's have been emptied before."""
+    return {name: value for name, value in zip(names, row, strict=True) if value is not None}
+
+
+def _judgements(request: TriageRequest, samples: TriageSamples, found: Looked) -> dict[str, list[Any]]:
+    """What was found of the labels: a value a sample, None for those that were not judged."""
+    key, classes = request.run.key, request.run.config.classes
+    n, errors = len(samples.ids), found.errors
+    quality, suggestion = triage_field(key, QUALITY), triage_field(key, SUGGESTION)
+    columns: dict[str, list[Any]] = {quality: [None] * n, suggestion: [None] * n}
+    if errors is None:
+        return columns
+    columns[quality] = _spread(errors.quality, found.judged, n)
+    for at in np.flatnonzero(errors.suspect).tolist():
+        row = int(found.judged[at])
+        label, given = classes[errors.suggestion[at]], classes[samples.truth[row]]
+        columns[suggestion][row] = _suggestion(label, float(errors.suggestion_confidence[at]), given)
+    for name in (method.name for method in found.judging):
+        field = f.method_field(key, name)
+        columns[f"{field}.{CALIBRATED}"] = _spread(errors.calibrated[name], found.judged, n)
+        columns[f"{field}.{LABEL_QUALITY}"] = _spread(errors.by_method[name], found.judged, n)
+    return columns
+
+
+def _suggestion(label: str, confidence: float, given: str) -> dict[str, Any]:
+    from bson import ObjectId
+
+    return {
+        "_id": ObjectId(),
+        "_cls": "Classification",
+        "tags": [],
+        "label": label,
+        "confidence": confidence,
+        "given": given,
+    }
+
+
+def _spread(values: NDArray[np.floating], rows: NDArray[np.int64], n: int) -> list[float | None]:
+    column = np.full(n, np.nan)
+    column[rows] = values
+    return _or_none(column)
+
+
+def _or_none(column: NDArray[np.float64]) -> list[float | None]:
+    """Gives numbers for MongoDB, None for nan."""
+    return [None if isnan(value) else value for value in column.tolist()]

@@ -1,16 +1,16 @@
 """The plugin's operators and panels: forms and layout for the App. All the work is done by ``lgca_plugin``."""
 
-from .classify import Classify
-from .compare import OpenCompare
-from .compare_panel import ComparePanel
-from .decide import Decide, ExportDecisions, UndoDecision
-from .describe import DescribeClasses
-from .evaluate import Evaluate
-from .evidence_panel import EvidencePanel
-from .rescore import Rescore
-from .runs import DeleteRun
-from .suggest import SuggestSettings
-from .triage import Triage
+from .classify.operator import Classify
+from .decisions.operators import Decide, ExportDecisions, UndoDecision
+from .delete_run import DeleteRun
+from .describe.operator import DescribeClasses
+from .evaluate.operator import Evaluate
+from .panels.compare.open import OpenCompare
+from .panels.compare.panel import ComparePanel
+from .panels.evidence.panel import EvidencePanel
+from .rescore.operator import Rescore
+from .rescore.suggest import SuggestSettings
+from .triage.operator import Triage
 
 OPERATORS = (
     Classify,

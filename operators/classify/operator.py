@@ -1,0 +1,206 @@
+"""``lgca_classify``: zero-shot classification from the App, the SDK or a delegated worker."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
+from ..shared import form as forms
+from ..shared import params as settings
+from ..shared.execution import call, followed, report, show_lines, told
+from . import preview as outlook
+
+
+class Classify(foo.Operator):
+    """Classifies images zero-shot and writes labels, confidences and boxes onto the samples."""
+
+    @property
+    def config(self) -> Any:
+        """What the operator browser shows, and how it is executed."""
+        return foo.OperatorConfig(
+            name="lgca_classify",
+            label="Classify zero-shot (CLIP, WCA, LGCA)",
+            description="Predict a class for every image from class names alone, with the boxes behind each answer",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            risk_level=types.RiskLevel.MEDIUM,
+        )
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """Puts a button above the grid."""
+        return types.Placement(
+            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
+            types.Button(label="Classify zero-shot", icon="category", prompt=True),
+        )
+
+    def resolve_input(self, ctx: Any) -> Any:
+        """Builds the form. Runs on every keystroke, so it neither scans the dataset nor imports torch."""
+        inputs = types.Object()
+        prompt = types.PromptView(label="Classify zero-shot", submit_button_label="Classify")
+        if ctx.dataset is None:
+            forms.refusal(inputs, "Open a dataset first, then classify it.")
+            return types.Property(inputs, view=prompt)
+        params = ctx.params
+        choices = forms.label_fields(ctx.dataset, keep=params.get("ground_truth"))
+        ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
+
+        classes = forms.add_classes(inputs, params, choices)
+        encoder = forms.add_encoder(inputs, params)
+        methods = forms.add_methods(inputs, params)
+        forms.add_budget(inputs, params)
+        descriptions = forms.add_descriptions(inputs, params, ctx.dataset)
+        run_key_property, run_key = forms.add_run_key(inputs, params)
+        regions = forms.add_advanced(inputs, params)
+        chosen = {
+            "classes": classes,
+            "descriptions": descriptions,
+            "encoder": encoder,
+            "methods": methods,
+            "regions": regions,
+            "store_regions": settings.read_store_regions(params),
+            **settings.read_plain(params, choices),
+        }
+        if run_key:
+            outlook.add_run_key_notes(inputs, run_key_property, ctx, run_key, chosen)
+        outlook.add_outlook(inputs, ctx, chosen)
+        return types.Property(inputs, view=prompt)
+
+    def resolve_run_name(self, ctx: Any) -> str:
+        """Names a delegated operation."""
+        return f"Classify zero-shot: {settings.read_run_key(ctx.params)}"
+
+    def execute(self, ctx: Any) -> Iterator[Any]:
+        """Checks what can be checked at once, then runs step by step.
+
+        Raises:
+            ConfigError: if a setting is wrong, before anything is loaded or written
+        """
+        from ...lgca_plugin.workflows.classify.plan import check_request
+
+        samples = ctx.target_view(require_flat=True)
+        choices = forms.label_fields(ctx.dataset, keep=ctx.params.get("ground_truth"))
+        arguments = settings.read_arguments(ctx.params, choices, ctx.dataset)
+        checked = ("classes", "methods", "run_key", "regions", "ground_truth", "batch_size", "overwrite", "budget")
+        request = check_request(samples, **{name: arguments[name] for name in checked})
+        request.resolved_classes()
+        return self._steps(ctx, samples, arguments)
+
+    def _steps(self, ctx: Any, samples: Any, arguments: dict[str, Any]) -> Iterator[Any]:
+        """Yields what the App is to show on the way and at the end."""
+        run = yield from told(ctx, "The run has stopped", self._classified(ctx, samples, arguments))
+        if not ctx.delegated:
+            yield from show(ctx, run)
+
+    def _classified(self, ctx: Any, samples: Any, arguments: dict[str, Any]) -> Generator[Any, None, Any]:
+        """Runs the classification, reports its progress, and returns the run."""
+        from ...lgca_plugin.encoder.open_clip_encoder import load_encoder
+        from ...lgca_plugin.workflows.classify.classify import iter_classify
+
+        yield from report(ctx, 0.0, "Loading the model")
+        name, pretrained = arguments.pop("encoder")
+        encoder = load_encoder(name, pretrained, device=arguments["device"], precision=arguments["precision"])
+        with closing(iter_classify(samples, encoder=encoder, **arguments)) as steps:
+            return (yield from followed(ctx, steps))
+
+    def __call__(
+        self,
+        sample_collection: Any,
+        classes: list[str] | None = None,
+        *,
+        ground_truth: str | None = None,
+        descriptions: dict[str, list[str]] | str | None = None,
+        methods: tuple[str, ...] | list[str] = DEFAULT_METHODS,
+        run_key: str = DEFAULT_RUN_KEY,
+        encoder: str | None = None,
+        pretrained: str | None = None,
+        regions: Any = None,
+        shown_chains: int = DEFAULT_SHOWN_CHAINS,
+        logits: bool = False,
+        store_regions: bool = True,
+        batch_size: int | None = None,
+        device: str | None = None,
+        precision: str = "auto",
+        overwrite: bool = False,
+        skip_failures: bool = True,
+        budget: str = DEFAULT_BUDGET,
+        delegate: bool = False,
+    ) -> Any:
+        """Executes the operator from the SDK.
+
+        ``lgca.classify`` does the same in the calling process and returns the run; this is the way to queue a run for
+        a delegated worker. In a notebook the returned task must be awaited: ``await operator(...)``.
+
+        Args:
+            sample_collection: a FiftyOne dataset or view
+            classes: the candidate classes; None takes the distinct labels of ``ground_truth``
+            ground_truth: Classification field with the given labels, if there is one
+            descriptions: class name to texts, or the path of a JSON file with such an object
+            methods: names of the methods
+            run_key: names the fields and the run's record
+            encoder: ``"demo"`` or the name of an open_clip model; None takes ``ViT-B-32-quickgelu``
+            pretrained: a pretrained tag, or the path of a checkpoint
+            regions: a ``RegionConfig`` or a dict of its settings
+            shown_chains: how many chains of each image are written as boxes
+            logits: write all class scores onto the labels
+            store_regions: keep the embeddings of all crops on disk, for evidence and for rescoring
+            batch_size: crops in one call of the encoder
+            device: where the model runs
+            precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``
+            overwrite: replace the run that exists under the key
+            skip_failures: go on after an image that can't be used
+            budget: ``"full"`` or ``"adaptive"``: all crops of every image, or as many as its labels take
+            delegate: queue the run for a delegated worker instead of running it here
+
+        Returns:
+            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with
+            ``lgca.load_run(dataset, run_key).summary()``
+
+        Raises:
+            ConfigError: if the class names are not valid
+            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+        """
+        geometry = dataclasses.asdict(regions) if dataclasses.is_dataclass(regions) else dict(regions or {})
+        params = {
+            "class_source": "field" if classes is None else "typed",
+            "classes": None if classes is None else list(check_classes(classes)),
+            "ground_truth": ground_truth,
+            **settings.description_params(descriptions),
+            "methods": list(methods),
+            "run_key": run_key,
+            **settings.encoder_params(encoder, pretrained),
+            "advanced": True,
+            **geometry,
+            "shown_chains": shown_chains,
+            "logits": logits,
+            "store_regions": store_regions,
+            "batch_size": batch_size,
+            "device": device,
+            "precision": precision,
+            "overwrite": overwrite,
+            "skip_failures": skip_failures,
+            "budget": budget,
+        }
+        return call(self, sample_collection, params, delegate=delegate)
+
+
+def show(ctx: Any, run: Any) -> Iterator[Any]:
+    """Shows a finished run: its fields on the grid, and its counts."""
+    summary = run.summary()
+    shown = [field for field in run.fields if not field.endswith("_error")]
+    if not ctx.has_custom_view:  # the only way to hand the App the boxes' colors; it would close a view
+        yield ctx.ops.open_dataset(ctx.dataset.name)
+    yield ctx.ops.reload_dataset()
+    yield ctx.ops.set_active_fields([*(f for f in ctx.active_fields if f not in shown), *shown])
+    for warning in summary.get("warnings") or []:
+        yield ctx.ops.notify(warning, variant="warning")
+    line = outlook.outcome_line(summary)
+    yield ctx.ops.notify(line, variant="success")
+    yield show_lines(ctx, types.Success(label=f"Run {run.key!r}: {line}"), outlook.outcome(summary))

@@ -1,0 +1,121 @@
+"""``lgca_delete_run``: deletes a zero-shot run and its fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.fiftyone_io.samples import image_samples
+from ..lgca_plugin.fiftyone_io.triage_fields import DECISION, triage_field
+from ..lgca_plugin.runs.registry import delete_run, list_runs, owned_fields
+from .classify.preview import UNREADABLE, remembered
+from .shared.execution import call, run_placement
+from .shared.form import refusal
+
+
+class DeleteRun(foo.Operator):
+    """Deletes a run and all that belongs to it, and nothing else."""
+
+    @property
+    def config(self) -> Any:
+        """What the operator browser shows, and how it is executed."""
+        return foo.OperatorConfig(
+            name="lgca_delete_run",
+            label="Delete a zero-shot run",
+            description="Delete the fields, the record and the stored embeddings of a CLIP, WCA and LGCA run",
+            dynamic=True,
+            risk_level=types.RiskLevel.HIGH,
+            view_target=False,
+        )
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """Puts a button above the grid once there is a run to delete."""
+        return run_placement(ctx, "Delete a zero-shot run", "delete_sweep")
+
+    def resolve_input(self, ctx: Any) -> Any:
+        """Asks which run, says what goes with it, and has it confirmed."""
+        inputs = types.Object()
+        prompt = types.PromptView(label="Delete a zero-shot run", submit_button_label="Delete")
+        keys = list_runs(ctx.dataset) if ctx.dataset is not None else []
+        if not keys:
+            refusal(inputs, "There is no zero-shot run to delete on this dataset.")
+            return types.Property(inputs, view=prompt)
+
+        view = types.DropdownView()
+        for key in reversed(keys):
+            view.add_choice(key, label=key)
+        inputs.enum("run_key", view.values(), required=True, label="Run", view=view)
+        key = ctx.params.get("run_key")
+        if key in keys:
+            inputs.view("loss", types.Warning(label="This cannot be undone", description=remembered(ctx, loss, key)))
+            prop = inputs.bool("confirm", default=False, required=True, label=f"Delete run {key!r} for good")
+            if not ctx.params.get("confirm"):
+                prop.invalid = True
+                prop.error_message = "tick to confirm"
+        return types.Property(inputs, view=prompt)
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Deletes the run.
+
+        Raises:
+            ConfigError: if it is not said which run, or it is not confirmed
+            RunNotFoundError: if the dataset has no such run
+        """
+        if ctx.dataset is None:
+            raise ConfigError("open a dataset first, then delete one of its runs")
+        key = ctx.params.get("run_key")
+        if not isinstance(key, str) or not key:
+            known = ", ".join(list_runs(ctx.dataset)) or "none"
+            raise ConfigError(f"run_key must name the run to delete; this dataset's runs: {known}")
+        fields = owned_fields(ctx.dataset, key)
+        if ctx.params.get("confirm") is not True:
+            raise ConfigError(f"deleting run {key!r} can't be undone; confirm it with confirm=True")
+        delete_run(ctx.dataset, key)
+        ctx.ops.notify(f"Run {key!r} and its fields are deleted", variant="success")
+        ctx.ops.reload_dataset()
+        return {"run_key": key, "fields": fields}
+
+    def resolve_output(self, ctx: Any) -> Any:
+        """Says what was deleted."""
+        outputs = types.Object()
+        outputs.str("run_key", label="Deleted run")
+        outputs.list("fields", types.String(), label="Deleted fields")
+        return types.Property(outputs, view=types.View(label="Deleted"))
+
+    def __call__(self, sample_collection: Any, run_key: str) -> Any:
+        """Deletes a run from the SDK; ``run.delete()`` of the library does the same.
+
+        Args:
+            sample_collection: a FiftyOne dataset or view
+            run_key: the run's key
+
+        Returns:
+            a ``fiftyone.operators.executor.ExecutionResult``
+        """
+        return call(self, sample_collection, {"run_key": run_key, "confirm": True})
+
+
+@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
+def loss(ctx: Any, run_key: str) -> str:
+    """Says what deleting a run takes away, counted in the dataset as it is now."""
+    dataset = ctx.dataset
+    try:
+        fields = owned_fields(dataset, run_key)
+    except UNREADABLE as error:
+        return f"The record of run {run_key!r} can't be read: {error}"
+    predictions = next((field for field in fields if dataset.has_field(field)), None)  # a method's field comes first
+    predicted = image_samples(dataset).count(predictions) if predictions else 0
+    sentence = (
+        f"The fields {', '.join(fields)} of {predicted:,} predicted samples, the run's record, saved views and "
+        "evaluations, and those of its stored embeddings that no other run holds; nothing else."
+    )
+    decided = triage_field(run_key, DECISION)
+    decisions = image_samples(dataset).count(f"{decided}.action") if dataset.has_field(decided) else 0
+    if decisions:
+        sentence += (
+            f" {decisions:,} decisions about labels go with it: export them first. Corrected labels and tags stay."
+        )
+    return sentence

@@ -1,0 +1,38 @@
+"""``lgca_open_compare``: opens the panel that compares methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ...shared.execution import run_placement
+from .panel import LABEL, NAME
+from .read_ahead import read_ahead
+
+
+class OpenCompare(foo.Operator):
+    """Opens the panel beside the grid."""
+
+    @property
+    def config(self) -> Any:
+        """What the operator browser shows, and how it is executed."""
+        return foo.OperatorConfig(
+            name="lgca_open_compare",
+            label=LABEL,
+            description="Agreement, accuracy, misleading crops and suspected label errors of a run, beside the grid",
+            risk_level=types.RiskLevel.LOW,
+            view_target=False,
+        )
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """Puts a button above the grid once there is a run; what it will open on is read ahead."""
+        placement = run_placement(ctx, LABEL, "balance", prompt=False)
+        if placement is not None:
+            read_ahead(ctx)
+        return placement
+
+    def execute(self, ctx: Any) -> None:
+        """Opens it."""
+        ctx.ops.open_panel(NAME, layout="horizontal", is_active=True)

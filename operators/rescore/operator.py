@@ -1,0 +1,166 @@
+"""``lgca_rescore``: new classes, descriptions and weights for a run, without encoding an image."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ...lgca_plugin.config import check_classes
+from ...lgca_plugin.errors import ConfigError
+from ..classify.operator import show
+from ..shared import form as forms
+from ..shared import params as settings
+from ..shared.execution import call, followed, report, run_placement, told
+from . import params as rescoring
+from .form import add_form
+from .source import known_runs, newest, read_source
+
+LABEL = "Rescore a zero-shot run"
+
+
+class Rescore(foo.Operator):
+    """Answers a new question about a run's images from the store of embeddings."""
+
+    @property
+    def config(self) -> Any:
+        """What the operator browser shows, and how it is executed."""
+        return foo.OperatorConfig(
+            name="lgca_rescore",
+            label=LABEL,
+            description="New classes, descriptions and weights for a CLIP, WCA and LGCA run; no image is encoded",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            risk_level=types.RiskLevel.MEDIUM,
+            view_target=False,
+        )
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """Puts a button above the grid once there is a run to rescore."""
+        return run_placement(ctx, LABEL, "published_with_changes")
+
+    def resolve_input(self, ctx: Any) -> Any:
+        """Builds the form. Runs on every keystroke, so what asks the database or the store is remembered."""
+        inputs = types.Object()
+        prompt = types.PromptView(label=LABEL, submit_button_label="Rescore")
+        if ctx.dataset is None:
+            forms.refusal(inputs, "Open a dataset first, then rescore one of its runs.")
+        elif not known_runs(ctx):
+            forms.refusal(inputs, "There is no zero-shot run on this dataset yet: classify it first.")
+        else:
+            add_form(inputs, ctx)
+        return types.Property(inputs, view=prompt)
+
+    def resolve_run_name(self, ctx: Any) -> str:
+        """Names a delegated operation."""
+        return f"Rescore zero-shot: {ctx.params.get('run') or newest(known_runs(ctx))}"
+
+    def execute(self, ctx: Any) -> Iterator[Any]:
+        """Checks what can be checked at once, then rescores step by step.
+
+        Raises:
+            ConfigError: if a setting is wrong, before anything is loaded or written
+        """
+        from ...lgca_plugin.runs.registry import load_run
+        from ...lgca_plugin.workflows.rescore.plan import check_rescore
+
+        if ctx.dataset is None:
+            raise ConfigError("open a dataset first, then rescore one of its runs")
+        source = read_source(ctx)
+        choices = forms.label_fields(ctx.dataset, keep=source.config.ground_truth)
+        changes = rescoring.read_changes(ctx.params, source, ctx.dataset, choices)
+        run = load_run(ctx.dataset, source.key)
+        key = rescoring.read_run_key(ctx.params, source, ctx.dataset.list_runs())
+        target = {"run_key": key, "overwrite": key is not None and bool(rescoring.given(ctx.params, "overwrite", key))}
+        check_rescore(run, changes, **target)
+        return self._steps(ctx, run, changes, target)
+
+    def _steps(self, ctx: Any, run: Any, changes: Any, target: dict[str, Any]) -> Iterator[Any]:
+        """Yields what the App is to show on the way and at the end."""
+        rescored = yield from told(ctx, "The run was not rescored", self._rescored(ctx, run, changes, target))
+        if not ctx.delegated:
+            yield from show(ctx, rescored)
+
+    def _rescored(self, ctx: Any, run: Any, changes: Any, target: dict[str, Any]) -> Generator[Any, None, Any]:
+        """Rescores, reports the progress, and returns the new run."""
+        from ...lgca_plugin.workflows.rescore.rescore import iter_rescore
+
+        yield from report(ctx, 0.0, "Reading the stored embeddings")
+        with closing(iter_rescore(run, changes, **target)) as steps:
+            return (yield from followed(ctx, steps))
+
+    def __call__(
+        self,
+        sample_collection: Any,
+        run: str,
+        classes: list[str] | None = None,
+        descriptions: dict[str, list[str]] | str | None = None,
+        *,
+        methods: tuple[str, ...] | list[str] | None = None,
+        image_scale: float | None = None,
+        text_scale: float | None = None,
+        global_weight: float | None = None,
+        step_weights: tuple[float, ...] | list[float] | None = None,
+        decisiveness: float | None = None,
+        steps: int | None = None,
+        run_key: str | None = None,
+        overwrite: bool = False,
+        logits: bool | None = None,
+        shown_chains: int | None = None,
+        delegate: bool = False,
+    ) -> Any:
+        """Executes the operator from the SDK; what is None stays as it is in the run.
+
+        ``lgca.load_run(dataset, key).rescore(...)`` does the same in the calling process and returns the run; this is
+        the way to queue it for a delegated worker. In a notebook the returned task must be awaited.
+
+        Args:
+            sample_collection: a FiftyOne dataset or view; all samples of the run are rescored
+            run: key of the run
+            classes: the candidate classes; those that the run has keep their descriptions
+            descriptions: class name to texts, or the path of a JSON file with such an object
+            methods: names of methods whose regions the run has encoded
+            image_scale: softmax scale of salience, as an exponent
+            text_scale: softmax scale over descriptions, as an exponent
+            global_weight: the whole image's weight, of the methods with chains
+            step_weights: weight of each expansion step
+            decisiveness: of the decisive methods
+            steps: number of expansion steps, at most as many as were encoded
+            run_key: key of a new run; None rescores the run in place
+            overwrite: replace the run that exists under ``run_key``
+            logits: write all class scores onto the labels
+            shown_chains: how many chains of each image are written as boxes
+            delegate: queue the operation for a delegated worker instead of running it here
+
+        Returns:
+            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with
+            ``lgca.load_run(dataset, key).summary()``
+
+        Raises:
+            ConfigError: if the class names are not valid
+            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+        """
+        in_place = run_key is None or run_key == run
+        params = {
+            "run": run,
+            "classes": None if classes is None else list(check_classes(classes)),
+            **settings.description_params(descriptions),
+            "methods": None if methods is None else list(methods),
+            "image_scale": image_scale,
+            "text_scale": text_scale,
+            "global_weight": global_weight,
+            "step_weights": None if step_weights is None else list(step_weights),
+            "decisiveness": decisiveness,
+            "steps": steps,
+            "result": "in_place" if in_place else "new",
+            "run_key": None if in_place else run_key,
+            "overwrite": overwrite,
+            "logits": logits,
+            "shown_chains": shown_chains,
+        }
+        return call(self, sample_collection, params, delegate=delegate)

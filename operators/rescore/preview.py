@@ -1,0 +1,156 @@
+"""The last part of ``lgca_rescore``'s form: where the results go, what is written, and what it takes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from fiftyone.operators import types
+
+from ...lgca_plugin.config import RegionPlan
+from ...lgca_plugin.fiftyone_io.fields import taken_fields
+from ...lgca_plugin.method.core.scores import Method
+from ...lgca_plugin.prediction.displayed_regions import explained_method
+from ...lgca_plugin.prediction.predictor import signature
+from ...lgca_plugin.runs.registry import PACKAGE, stored_fields
+from ...lgca_plugin.workflows.rescore.plan import changed_regions
+from ..classify.preview import UNREADABLE
+from ..shared import form as forms
+from ..shared.params import Params
+from . import params as rescoring
+from .params import of_run
+from .source import Source
+
+
+def add_result(inputs: Any, ctx: Any, source: Source, presets: tuple[Method, ...] | None) -> None:
+    """Adds where the results go: to a run of its own, or in place of the run's."""
+    params, dataset = ctx.params, ctx.dataset
+    ways = {"new": "A new run", "in_place": f"In place of run {source.key!r}"}
+    forms.tabs(inputs, "result", rescoring.result(params), ways, label="Results")
+    if rescoring.result(params) == "in_place":
+        line = f"The labels and boxes of run {source.key!r} are replaced"
+        note = "Methods, steps and the texts of classes that are left out can't be brought back by rescoring"
+        inputs.view("replaced", types.Notice(label=line, description=note))
+        taken = taken_fields(
+            dataset,
+            source.key,
+            presets or (),
+            own_fields(dataset, source.key),
+            adaptive=source.config.region_plan.adaptive,
+        )
+        if taken:
+            forms.refusal(inputs, f"field {taken[0]!r} exists already and belongs to no run: write a new run instead")
+        return
+    keys = dataset.list_runs()
+    prop = inputs.str(
+        of_run("run_key", source.key),
+        default=rescoring.initial(params, "run_key", rescoring.free_key(source.key, keys)),
+        label="Run key",
+        description="Names the new run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ...",
+    )
+    key = forms.checked(prop, rescoring.read_run_key, params, source, keys)
+    adaptive = source.config.region_plan.adaptive
+    problem = key and key_problem(inputs, params, dataset, key, presets or (), adaptive=adaptive)
+    if problem:
+        prop.invalid = True
+        prop.error_message = problem
+
+
+def key_problem(
+    inputs: Any, params: Params, dataset: Any, key: str, presets: tuple[Method, ...], *, adaptive: bool
+) -> str | None:
+    """Says why a key can't be taken; asks before another zero-shot run is replaced."""
+    own: list[str] = []
+    if key in dataset.list_runs(package=PACKAGE):
+        replaces = bool(rescoring.given(params, "overwrite", key))
+        label = f"Run {key!r} exists: replace it"
+        inputs.bool(of_run("overwrite", key), default=replaces, label=label, description="Its fields are deleted first")
+        if not replaces:
+            return f"run {key!r} exists: tick to replace it, or choose another key"
+        own = own_fields(dataset, key)
+    elif key in dataset.list_runs():
+        return f"{key!r} is the key of a run of another kind; choose another key"
+    taken = taken_fields(dataset, key, presets, own, adaptive=adaptive)
+    return f"field {taken[0]!r} exists already and belongs to no run; choose another key" if taken else None
+
+
+def own_fields(dataset: Any, key: str) -> list[str]:
+    """Lists the fields of a run, of whatever release."""
+    with suppress(*UNREADABLE):
+        return stored_fields(dataset, key)
+    return []
+
+
+def add_written(inputs: Any, params: Params, source: Source) -> int | None:
+    """Adds what is written besides labels; returns how many chains are shown, None if that is not valid."""
+    prop = inputs.int(
+        of_run("shown_chains", source.key),
+        default=rescoring.initial(params, "shown_chains", source.config.shown_chains),
+        label="Chains shown",
+        description="written as boxes, the most telling first; 0 for none",
+        view=types.TextFieldView(space=6),
+    )
+    inputs.bool(
+        of_run("logits", source.key),
+        default=bool(rescoring.initial(params, "logits", source.config.logits)),
+        label="Write all class scores as logits",
+        description="One number a class on every label",
+        view=types.CheckboxView(space=6),
+    )
+    return forms.checked(prop, read_shown_chains, params, source)
+
+
+def read_shown_chains(params: Params, source: Source) -> int:
+    """Reads how many chains are shown, the run's own number included."""
+    count = rescoring.read_shown_chains(params, source)
+    return source.config.shown_chains if count is None else count
+
+
+def add_outlook(
+    inputs: Any, source: Source, presets: tuple[Method, ...], *, steps: int, boxes: bool, new_texts: bool
+) -> None:
+    """Says what is read, or what is in the way.
+
+    Args:
+        inputs: the form
+        source: the run
+        presets: the methods with their settings
+        steps: number of expansion steps
+        boxes: whether boxes are asked for
+        new_texts: whether texts may be new to the model
+    """
+    through_regions = region_readers(source, presets, steps)
+    boxes = boxes and explained_method(presets) is not None
+    if through_regions and source.bare:
+        forms.refusal(
+            inputs,
+            f"{', '.join(through_regions)} needs embeddings of crops, which {source.bare:,} of {source.samples:,} "
+            "samples do not have in the store: keep the settings of crops, or classify again, starting over",
+        )
+        return
+    if boxes and source.bare:
+        lacking = f"{source.bare:,} of {source.samples:,} samples have no embeddings of crops in the store"
+        inputs.view("no_boxes", types.Warning(label=f"No boxes are written: {lacking}"))
+        boxes = False
+    slow = [f"the labels of {', '.join(through_regions)}"] if through_regions else []
+    slow += ["the boxes"] if boxes else []
+    parts = []
+    if slow:
+        parts.append(f"Embeddings of all crops are read for {' and '.join(slow)}: milliseconds a sample.")
+    if len(through_regions) < len(presets):
+        which = "Other labels" if slow else "Labels"
+        parts.append(f"{which} come from one stored vector each: seconds for 100,000 samples.")
+    if new_texts:
+        parts.append("The model is loaded if a text is new to it.")
+    line = f"{source.samples:,} {'sample' if source.samples == 1 else 'samples'}, and no image is encoded"
+    inputs.view("outlook", types.Notice(label=line, description=" ".join(parts)))
+
+
+def region_readers(source: Source, presets: tuple[Method, ...], steps: int) -> list[str]:
+    """Names the methods whose image vectors are not in the store, so that they are made from the crops' embeddings."""
+    regions = changed_regions(source.config, steps if source.steps else None)
+    plan = RegionPlan.of(presets, regions, source.config.budget)
+    names = {method.name: signature(method, plan) for method in presets}
+    if any(name is not None and name not in source.signatures for name in names.values()):
+        return list(names)  # then all vectors are made anew, and kept
+    return [method for method, name in names.items() if name is None]

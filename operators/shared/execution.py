@@ -1,0 +1,83 @@
+"""What operators that work for a while share: a button, progress, an error on the way, and the call from code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ...lgca_plugin.errors import LgcaError
+from ...lgca_plugin.runs.registry import list_runs
+
+SECONDS_BETWEEN_UPDATES = 0.5
+
+
+def run_placement(ctx: Any, label: str, icon: str, *, prompt: bool = True) -> Any:
+    """Puts a button above the grid once the dataset has a run; with ``prompt``, it opens a form."""
+    if ctx.dataset is None or not list_runs(ctx.dataset):
+        return None
+    return types.Placement(
+        types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, types.Button(label=label, icon=icon, prompt=prompt)
+    )
+
+
+def report(ctx: Any, progress: float, label: str) -> Iterator[Any]:
+    """Reports progress: to the App as messages, to a delegated operation as its state."""
+    if ctx.delegated:
+        ctx.set_progress(progress=progress, label=label)
+    else:
+        yield ctx.ops.set_progress(progress=progress, label=label)
+
+
+def followed(ctx: Any, steps: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
+    """Reports the progress of a generator of steps, now and then, and returns what it returns."""
+    last = 0.0
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
+            last = time.monotonic()
+            yield from report(ctx, step.done / step.total if step.total else 0.0, step.label)
+
+
+def told(ctx: Any, problem: str, work: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
+    """Passes on what an operator yields, and returns what it returns; what goes wrong is shown in the dialog.
+
+    The App says nothing of an error in the middle of a stream.
+
+    Args:
+        ctx: the execution context
+        problem: what it means if something goes wrong
+        work: what the operator does
+    """
+    try:
+        return (yield from work)
+    except Exception as error:
+        if not ctx.delegated:
+            sentence = str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
+            yield show_lines(ctx, types.Error(label=problem, description=sentence), {})
+        raise
+
+
+def show_lines(ctx: Any, heading: Any, lines: dict[str, str]) -> Any:
+    """Shows a heading and lines of label and value in the dialog where the progress was."""
+    outputs = types.Object()
+    outputs.view("heading", heading)
+    for label in lines:
+        outputs.str(label, label=label, view=types.LabelValueView())
+    return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results=lines)
+
+
+def call(operator: Any, sample_collection: Any, params: dict[str, Any], *, delegate: bool = False) -> Any:
+    """Executes an operator from code on a dataset or view; what is None is left out of its parameters."""
+    return foo.execute_operator(
+        operator.uri,
+        {"view": sample_collection.view()},
+        params={name: value for name, value in params.items() if value is not None},
+        request_delegation=delegate,
+    )

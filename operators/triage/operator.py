@@ -1,0 +1,130 @@
+"""``lgca_triage``: sorts a run's samples by what needs a look."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.runs.registry import list_runs
+from ..shared import form as forms
+from ..shared.execution import call, followed, run_placement, show_lines, told
+from .form import add_form, outcome_lines, read_request, shown_fields
+
+LABEL = "Triage a zero-shot run"
+
+
+class Triage(foo.Operator):
+    """Finds disagreements, misleading crops and suspected label errors, from what a run has stored."""
+
+    @property
+    def config(self) -> Any:
+        """What the operator browser shows, and how it is executed."""
+        return foo.OperatorConfig(
+            name="lgca_triage",
+            label=LABEL,
+            description="Disagreements, misleading crops and suspected label errors of a CLIP, WCA and LGCA run",
+            dynamic=True,
+            execute_as_generator=True,
+            allow_immediate_execution=True,
+            allow_delegated_execution=True,
+            risk_level=types.RiskLevel.MEDIUM,
+            view_target=False,
+        )
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """Puts a button above the grid once there is a run to triage."""
+        return run_placement(ctx, LABEL, "rule")
+
+    def resolve_input(self, ctx: Any) -> Any:
+        """Builds the form. Runs on every keystroke, so what asks the database is remembered."""
+        inputs = types.Object()
+        prompt = types.PromptView(label=LABEL, submit_button_label="Triage")
+        if ctx.dataset is None:
+            forms.refusal(inputs, "Open a dataset first, then triage one of its runs.")
+        elif not list_runs(ctx.dataset):
+            forms.refusal(inputs, "There is no zero-shot run on this dataset yet: classify it first.")
+        else:
+            add_form(inputs, ctx)
+        return types.Property(inputs, view=prompt)
+
+    def resolve_run_name(self, ctx: Any) -> str:
+        """Names a delegated operation."""
+        return f"Triage zero-shot: {ctx.params.get('run') or 'newest run'}"
+
+    def execute(self, ctx: Any) -> Iterator[Any]:
+        """Checks what can be checked at once, then triages step by step.
+
+        Raises:
+            ConfigError: if a setting is wrong, before anything is written
+        """
+        if ctx.dataset is None:
+            raise ConfigError("open a dataset first, then triage one of its runs")
+        return self._steps(ctx, read_request(ctx))
+
+    def _steps(self, ctx: Any, request: Any) -> Iterator[Any]:
+        """Yields what the App is to show on the way and at the end."""
+        triage = yield from told(ctx, "The run was not triaged", self._triaged(ctx, request))
+        if not ctx.delegated:
+            yield from show(ctx, triage)
+
+    def _triaged(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
+        """Triages, reports the progress, and returns the triage."""
+        from ...lgca_plugin.workflows.triage.triage import iter_triage
+
+        with closing(iter_triage(request)) as steps:
+            return (yield from followed(ctx, steps))
+
+    def __call__(
+        self,
+        sample_collection: Any,
+        run: str,
+        ground_truth: str | None = None,
+        *,
+        methods: tuple[str, ...] | list[str] | None = None,
+        corrected_field: str | None = None,
+        delegate: bool = False,
+    ) -> Any:
+        """Executes the operator from the SDK.
+
+        ``lgca.load_run(dataset, key).triage(...)`` does the same in the calling process and returns the triage; this is
+        the way to queue it for a delegated worker. In a notebook the returned task must be awaited.
+
+        Args:
+            sample_collection: a FiftyOne dataset or view; all samples of the run are triaged
+            run: key of the run
+            ground_truth: Classification field with the labels in question; None takes the run's
+            methods: names of the three methods that are compared
+            corrected_field: field that corrected labels will be written to
+            delegate: queue the operation for a delegated worker instead of running it here
+
+        Returns:
+            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
+
+        Raises:
+            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+        """
+        params = {
+            "run": run,
+            "ground_truth": ground_truth,
+            "methods": None if methods is None else list(methods),
+            "corrected_field": corrected_field,
+        }
+        return call(self, sample_collection, params, delegate=delegate)
+
+
+def show(ctx: Any, triage: Any) -> Iterator[Any]:
+    """Shows a finished triage: the queue on the grid where there is one, and the counts."""
+    yield ctx.ops.reload_dataset()
+    yield ctx.ops.set_active_fields(shown_fields(triage))
+    if triage.report.get("suspects"):
+        yield ctx.ops.set_view(view=triage.suspects())  # by its name the App finds it only when it is loaded again
+    for warning in triage.report["warnings"]:
+        yield ctx.ops.notify(warning, variant="warning")
+    heading, lines = outcome_lines(triage)
+    yield ctx.ops.notify(heading, variant="success")
+    yield show_lines(ctx, types.Success(label=heading), lines)

@@ -18,7 +18,7 @@ from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.comparison.agreement import PATTERNS
 from lgca_plugin.workflows.decisions.queue import Triage
 from lgca_plugin.workflows.overview import memory as overview_memory
-from lgca_plugin.workflows.overview import parts as parts
+from lgca_plugin.workflows.overview import parts
 from lgca_plugin.workflows.overview import table as overview_table
 from lgca_plugin.workflows.overview.memory import forget_tables, table_of
 from lgca_plugin.workflows.overview.overview import forget_overviews, overview, stages_key

@@ -11,7 +11,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.workflows.decisions.rows import csv_text
 from ..shared.execution import call
-from . import form as form
+from . import form
 from . import queue as source
 
 DECIDE = "Decide on suspected labels"

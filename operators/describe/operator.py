@@ -19,7 +19,7 @@ from ...lgca_plugin.errors import ConfigError
 from ..shared import form as forms
 from ..shared import params as settings
 from ..shared.execution import call, followed, report, told
-from . import form as form
+from . import form
 
 LABEL = "Describe classes with a language model"
 MAX_SHOWN = 200  # classes in the dialog; all are kept on the dataset

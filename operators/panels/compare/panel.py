@@ -13,7 +13,7 @@ import fiftyone.operators as foo
 
 from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.workflows.decisions.queue import Triage
-from ....lgca_plugin.workflows.overview import parts as parts
+from ....lgca_plugin.workflows.overview import parts
 from ...decisions import queue as source
 from ..deduplicating_panel import QuietPanel, is_repeated
 from ..widgets import operator_uri

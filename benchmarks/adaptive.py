@@ -27,7 +27,7 @@ from .towers import DEMO, load
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lgca_plugin.engine.region_expansion import EncodedImage, KnownRegions
+    from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 
 METHOD_SETS = (
     ("clip", "wca", "lgca"),
@@ -122,8 +122,8 @@ class Comparison:
         from lgca_plugin.config import RegionConfig, RegionPlan
         from lgca_plugin.demo.classes import CLASSES
         from lgca_plugin.descriptions.class_texts import class_texts
+        from lgca_plugin.engine.embeddings import EncodedImage
         from lgca_plugin.engine.engine import encode_images
-        from lgca_plugin.engine.region_expansion import EncodedImage
         from lgca_plugin.method.core.scores import METHODS
         from lgca_plugin.prediction.early_stopping import Judge
         from lgca_plugin.prediction.predictor import Predictor
@@ -146,7 +146,7 @@ class Comparison:
         )
 
     def _learn(self, images: Sequence[EncodedImage[int]]) -> None:
-        from lgca_plugin.engine.region_expansion import KnownRegions
+        from lgca_plugin.engine.embeddings import KnownRegions
 
         for image in images:
             own, known = image.distinct(), self._known.get(image.content_hash)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lgca_plugin.config import RegionPlan
-    from lgca_plugin.engine.region_expansion import EncodedImage
+    from lgca_plugin.engine.embeddings import EncodedImage
 
 SIZE_HW = (400, 500)
 METHODS = ("clip", "wca", "lgca", "lgca_d")
@@ -34,7 +34,8 @@ METHODS = ("clip", "wca", "lgca", "lgca_d")
 
 def image(id_: str, vectors: Any, plan: RegionPlan) -> EncodedImage[str]:
     """Grows an image's regions: a class, something of the image's own, another class in parts, and noise."""
-    from lgca_plugin.engine.region_expansion import EncodedImage, GrowingImage, KnownRegions
+    from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
+    from lgca_plugin.engine.region_expansion import GrowingImage
 
     content = hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
     random = np.random.default_rng(int(content[:12], 16))

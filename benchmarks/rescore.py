@@ -27,7 +27,7 @@ def fill(samples: int, classes: list[str]) -> Any:
     """Makes a dataset with a finished run, and the store's entry for it."""
     from bson import ObjectId
 
-    from lgca_plugin.engine.region_expansion import EncodedImage
+    from lgca_plugin.engine.embeddings import EncodedImage
     from lgca_plugin.fiftyone_io.documents import classification, write_fields
     from lgca_plugin.prediction.predictor import MethodPrediction
     from lgca_plugin.store.rows import Kept

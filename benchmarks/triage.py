@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lgca_plugin.config import RegionPlan
-    from lgca_plugin.engine.region_expansion import EncodedImage
+    from lgca_plugin.engine.embeddings import EncodedImage
     from lgca_plugin.prediction.predictor import Predictor
 
 SIZE_HW = (400, 500)
@@ -44,7 +44,8 @@ AT_ONCE = 250
 
 def image(id_: str, own: Any, other: Any, plan: RegionPlan, random: np.random.Generator) -> EncodedImage[str]:
     """Grows an image's regions: its class, something of the image's own, another class in half of them, and noise."""
-    from lgca_plugin.engine.region_expansion import EncodedImage, GrowingImage, KnownRegions
+    from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
+    from lgca_plugin.engine.region_expansion import GrowingImage
 
     content = hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
     scene = random.uniform(0.05, 0.2) * own + 0.6 * noise(random, 1)[0]

@@ -8,12 +8,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from .api import classify, load_run
     from .config import RegionConfig
     from .descriptions.describe import Described
-    from .encoder.open_clip_encoder import Encoder, OpenClipEncoder, load_encoder
+    from .encoder.open_clip_encoder import OpenClipEncoder, load_encoder
+    from .encoder.protocol import Encoder
     from .errors import (
         ConfigError,
         DescribeError,
@@ -28,10 +30,11 @@ if TYPE_CHECKING:
     from .method.explain.evidence import Evidence
     from .method.labels.triage_cases import Case
     from .method.tuning.sweep import SweepReport
+    from .progress import Progress
+    from .run import Run
     from .runs.clean_store import StoreInfo, clean_store, store_info
-    from .runs.record import Run
-    from .runs.registry import delete_run, list_runs, load_run
-    from .workflows.classify.classify import Progress, classify
+    from .runs.delete import delete_run
+    from .runs.registry import list_runs
     from .workflows.decisions.decisions import Decision
     from .workflows.decisions.queue import Triage
     from .workflows.describe import describe_classes
@@ -42,7 +45,7 @@ _HOMES = {
     "Decision": "workflows.decisions.decisions",
     "DescribeError": "errors",
     "Described": "descriptions.describe",
-    "Encoder": "encoder.open_clip_encoder",
+    "Encoder": "encoder.protocol",
     "Evaluation": "method.comparison.evaluation",
     "Evidence": "method.explain.evidence",
     "ImageError": "errors",
@@ -51,21 +54,21 @@ _HOMES = {
     "Method": "method.core.scores",
     "ModelUnavailableError": "errors",
     "OpenClipEncoder": "encoder.open_clip_encoder",
-    "Progress": "workflows.classify.classify",
+    "Progress": "progress",
     "RegionConfig": "config",
-    "Run": "runs.record",
+    "Run": "run",
     "RunNotFoundError": "errors",
     "StoreError": "errors",
     "StoreInfo": "runs.clean_store",
     "SweepReport": "method.tuning.sweep",
     "Triage": "workflows.decisions.queue",
-    "classify": "workflows.classify.classify",
+    "classify": "api",
     "clean_store": "runs.clean_store",
-    "delete_run": "runs.registry",
+    "delete_run": "runs.delete",
     "describe_classes": "workflows.describe",
     "list_runs": "runs.registry",
     "load_encoder": "encoder.open_clip_encoder",
-    "load_run": "runs.registry",
+    "load_run": "api",
     "store_info": "runs.clean_store",
 }
 

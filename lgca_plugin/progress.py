@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -87,3 +88,18 @@ def _progress_bar(progress: bool | None, unit: str) -> Iterator[Callable[[Step],
                 bar.set_iteration(step.done)
 
         yield report
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has got.
+
+    Attributes:
+        done: samples written in this call, failed ones included
+        total: samples to do in this call
+        label: one line for people
+    """
+
+    done: int
+    total: int
+    label: str

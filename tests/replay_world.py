@@ -7,7 +7,8 @@ import hashlib
 import numpy as np
 
 from lgca_plugin.config import RegionPlan
-from lgca_plugin.engine.region_expansion import EncodedImage, GrowingImage, KnownRegions
+from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
+from lgca_plugin.engine.region_expansion import GrowingImage
 
 DIM = 7
 Image = tuple[str, str, KnownRegions]

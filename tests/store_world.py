@@ -20,7 +20,7 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from lgca_plugin.engine.region_expansion import EncodedImage, KnownRegions
+from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.rows import Kept, StoredRun
 from lgca_plugin.store.store import Store

@@ -18,9 +18,10 @@ from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.engine.batched_replay import regrow
+from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.engine.engine import encode_images
 from lgca_plugin.engine.feeder import EngineStats
-from lgca_plugin.engine.region_expansion import EncodedImage, GrowingImage, KnownRegions
+from lgca_plugin.engine.region_expansion import GrowingImage
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.core.scores import METHODS
 from lgca_plugin.prediction.predictor import Predictor, signature

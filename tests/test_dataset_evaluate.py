@@ -12,7 +12,8 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.method.comparison.evaluation import Evaluation, MethodScore
 from lgca_plugin.method.comparison.paired import Comparison, difference_interval, mcnemar_exact, wilson_interval
-from lgca_plugin.workflows.evaluate import check_evaluate, evaluate, forget_evaluations, iter_evaluate, last_evaluation
+from lgca_plugin.runs.evaluations import forget_evaluations
+from lgca_plugin.workflows.evaluate import check_evaluate, evaluate, iter_evaluate, last_evaluation
 
 METHODS = ("clip", "wca", "lgca")
 KEYS = [f"zs_{name}_eval" for name in METHODS]

@@ -18,7 +18,8 @@ from matching import all_of
 
 from lgca_plugin.encoder import precision as precision_module
 from lgca_plugin.encoder.architectures import display_name
-from lgca_plugin.encoder.open_clip_encoder import Encoder, OpenClipEncoder, load_encoder
+from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder, load_encoder
+from lgca_plugin.encoder.protocol import Encoder
 from lgca_plugin.errors import ConfigError, LgcaError, ModelUnavailableError
 
 TINY = "lgca-test-tiny"

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lgca_plugin.config import RegionConfig, RegionPlan
+from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.engine.engine import encode_images
-from lgca_plugin.engine.region_expansion import EncodedImage, GrowingImage, KnownRegions
+from lgca_plugin.engine.region_expansion import GrowingImage
 
 METHODS = [("clip",), ("wca",), ("clip", "lgca"), ("wca", "lgca")]
 

@@ -14,9 +14,9 @@ from PIL import Image
 from replay_world import known_of
 
 from lgca_plugin.engine import known_images as recalling
+from lgca_plugin.engine.embeddings import EncodedImage, FailedImage, KnownRegions
 from lgca_plugin.engine.engine import encode_images
 from lgca_plugin.engine.known_images import AT_ONCE, IN_VAIN, Recalled, recall_ahead
-from lgca_plugin.engine.region_expansion import EncodedImage, FailedImage, KnownRegions
 from lgca_plugin.images.files import content_hash, reading_threads
 
 

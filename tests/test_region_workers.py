@@ -10,8 +10,8 @@ import lgca_plugin as lgca
 from lgca_plugin.config import RegionPlan
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.method.explain.findings import Finder
+from lgca_plugin.runs.stored_texts import changed_texts
 from lgca_plugin.store.store import Store
-from lgca_plugin.workflows.rescore.plan import changed_texts
 from lgca_plugin.workflows.triage import region_workers
 from lgca_plugin.workflows.triage.plan import check_triage
 from lgca_plugin.workflows.triage.region_pass import RegionPass, look_at

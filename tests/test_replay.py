@@ -19,7 +19,7 @@ from replay_world import DIM, Image, assert_same, grown, hashed, known_of, one_b
 
 from lgca_plugin.config import RegionConfig, RegionPlan
 from lgca_plugin.engine.batched_replay import RegionBatch, regrow
-from lgca_plugin.engine.region_expansion import EncodedImage, KnownRegions
+from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.errors import StoreError
 from lgca_plugin.method.core.boxes import sample_boxes, sample_boxes_of_images
 from lgca_plugin.method.core.scores import METHODS

@@ -15,10 +15,11 @@ from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.encoder.checkpoints import load_demo
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.runs import replay as replay_module
+from lgca_plugin.runs.stored_texts import known_texts
 from lgca_plugin.store.store import Store
 from lgca_plugin.workflows.classify.classify import iter_classify
 from lgca_plugin.workflows.rescore import rescore as rescore_module
-from lgca_plugin.workflows.rescore.plan import Changes, known_texts
+from lgca_plugin.workflows.rescore.plan import Changes
 from lgca_plugin.workflows.rescore.rescore import INCOMPLETE, iter_rescore
 
 ALL = ("clip", "wca", "lgca", "lgca_d", "clip_d")

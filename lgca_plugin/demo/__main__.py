@@ -8,12 +8,12 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
+from ..api import classify, load_run
 from ..config import DEFAULT_RUN_KEY
 from ..errors import LgcaError
 from ..fiftyone_io.fields import method_field, regions_field
 from ..method.core.scores import METHODS
-from ..runs.registry import list_runs, load_run
-from ..workflows.classify.classify import classify
+from ..runs.registry import list_runs
 from .classes import CLASSES, DESCRIPTIONS
 from .dataset import load_demo_dataset
 from .report import accuracy_table
@@ -21,7 +21,7 @@ from .report import accuracy_table
 if TYPE_CHECKING:
     import fiftyone as fo
 
-    from ..runs.record import Run
+    from ..run import Run
 
 _SHOWN = ("clip", "wca", "lgca")
 

@@ -10,7 +10,7 @@ from ..fiftyone_io.fields import method_field
 from ..method.core.scores import CONTROLS
 
 if TYPE_CHECKING:
-    from ..runs.record import Run
+    from ..run import Run
 
 _CONFIDENCE_LEVEL = 0.95
 _COMPARED = ("clip", "wca", "lgca")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..encoder.open_clip_encoder import TextEncoder
+    from ..encoder.protocol import TextEncoder
     from ..method.core.scores import ClassVectors, Method
 
 LABEL_PROMPT = "a photo of a {}."

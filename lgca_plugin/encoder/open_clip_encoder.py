@@ -10,12 +10,12 @@ from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from ..images.crops import FAST, Preprocessing
+from ..images.crops import FAST
 from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL, FOLDER_SCHEMA, display_name
 from .precision import (
     PRECISIONS,
@@ -26,6 +26,7 @@ from .precision import (
     resolve_resize,
     with_rounded_tower,
 )
+from .protocol import Encoder, preprocessing_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,54 +42,6 @@ _PROBE = 8
 _LOADED: list[tuple[object, OpenClipEncoder]] = []
 """The two encoders loaded last, with what they were loaded from."""
 _LOADING = Lock()
-
-
-class TextEncoder(Protocol):
-    """What scoring needs of a model; every :class:`Encoder` is one."""
-
-    @property
-    def logit_scale(self) -> float:
-        """Factor on similarities before the softmax."""
-        ...
-
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeds texts as ``[n, dim]`` unit vectors."""
-        ...
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """What the engine needs of a model. Any object with these members will do.
-
-    Two optional attributes, ``interpolation`` and ``resize_mode``, tell how images are resized (open_clip's terms;
-    bicubic and shortest by default), an optional ``fingerprint`` tells two encoders of one name apart, an optional
-    ``concurrent`` that is true allows calls of ``encode_images`` from several threads at once, an optional
-    ``crops_on_device`` that is true has the crops cut on the encoder's ``device``, so that pixels come from there, and
-    an optional method ``fitting_batch(most)`` says how many crops fit into its memory at once.
-
-    Attributes:
-        name: what the run's record calls the model
-        image_size: side of the square input in pixels
-        mean: per-channel mean of the normalization, for values in [0, 1]
-        std: per-channel standard deviation of the normalization
-        logit_scale: factor on similarities before the softmax, about 100 for CLIP
-        dim: length of an embedding
-    """
-
-    name: str
-    image_size: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    logit_scale: float
-    dim: int
-
-    def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
-        """Embeds ``[n, 3, image_size, image_size]`` normalized float32 pixels as ``[n, dim]`` unit vectors."""
-        ...
-
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeds texts as ``[n, dim]`` unit vectors."""
-        ...
 
 
 class OpenClipEncoder:
@@ -224,7 +177,7 @@ class OpenClipEncoder:
             digest.update(f"{key} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
         digest.update(json.dumps(sorted({type(layer).__name__ for layer in self._model.modules()})).encode())
-        digest.update(repr(Preprocessing.of(self)).encode())
+        digest.update(repr(preprocessing_of(self)).encode())
         return digest.hexdigest()
 
     def _autocast(self) -> Any:
@@ -320,7 +273,7 @@ def default_device() -> str:
 def encoder_fingerprint(encoder: Encoder) -> str:
     """Gives an encoder's own fingerprint, or one made of its public attributes where it has none."""
     own = getattr(encoder, "fingerprint", None)
-    return str(own) if own else f"{encoder.name}/{encoder.dim}/{Preprocessing.of(encoder)!r}"
+    return str(own) if own else f"{encoder.name}/{encoder.dim}/{preprocessing_of(encoder)!r}"
 
 
 def _check_device(device: str) -> str:

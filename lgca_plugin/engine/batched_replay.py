@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..method.core.boxes import expand_boxes, sample_boxes_of_images, select_salient
-from .region_expansion import EncodedImage, products_of
+from .embeddings import EncodedImage, products_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import RegionPlan
-    from .region_expansion import KnownRegions
+    from .embeddings import KnownRegions
 
 _MOST_BOXES = 2.0**54
 """So many boxes has no image that a memory could hold; those of some hundred images are numbered in 63 bits."""

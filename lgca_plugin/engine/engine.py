@@ -17,20 +17,22 @@ from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..encoder.protocol import preprocessing_of
 from ..errors import ConfigError, ImageError
 from ..images.crops import Preprocessing
 from ..images.files import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
 from ..model.exact_crops import sums_are_fast, turned_planes
+from .embeddings import EncodedImage, FailedImage, KnownRegions
 from .feeder import EngineStats, Feeder, Wanted
 from .known_images import Recalled, recall_ahead
-from .region_expansion import EncodedImage, FailedImage, GrowingImage, KnownRegions
+from .region_expansion import GrowingImage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from ..config import RegionPlan
-    from ..encoder.open_clip_encoder import Encoder
-    from .region_expansion import Box
+    from ..encoder.protocol import Encoder
+    from ..images.crops import Box
 
 Id = TypeVar("Id")
 
@@ -90,7 +92,7 @@ def encode_images(
             raise ConfigError(f"{name} must be at least 1, got {value}")
     stats = stats if stats is not None else EngineStats()
     stats.batch_size = batch_size or default_batch_size(encoder)
-    preprocessing = Preprocessing.of(encoder)
+    preprocessing = preprocessing_of(encoder)
     turned = preprocessing.exact and bool(plan.counts) and sums_are_fast()
     load = partial(_load, plan=plan, judge=judge, recall=recall, enough=_enough(preprocessing, plan), turned=turned)
     feeder: Feeder[_Traveller[Id]]

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
+from ..encoder.protocol import preprocessing_of
 from ..errors import LgcaError
-from ..images.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
+from ..images.crops import crop_and_resize, normalize_pixels, resize_whole
 from ..images.device_crops import DeviceCutter
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from ..encoder.open_clip_encoder import Encoder
+    from ..encoder.protocol import Encoder
+    from ..images.crops import Box
     from ..images.files import Picture
-    from .region_expansion import Box
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class Feeder(Generic[Owner]):
         import torch
 
         self._encoder = encoder
-        self._preprocessing = Preprocessing.of(encoder)
+        self._preprocessing = preprocessing_of(encoder)
         self._stats = stats
         self._lock = Lock()
         threads = torch.get_num_threads()

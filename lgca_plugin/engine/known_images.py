@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..config import RegionPlan
     from ..images.files import ImageSource
-    from .region_expansion import EncodedImage, FailedImage, KnownRegions
+    from .embeddings import EncodedImage, FailedImage, KnownRegions
 
 Id = TypeVar("Id")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 from typing import TYPE_CHECKING, Any
 
-from ..prediction.displayed_regions import explained_method
+from ..method.core.compared_methods import explained_method
 from .triage_fields import COMPUTED, DECISION
 
 if TYPE_CHECKING:

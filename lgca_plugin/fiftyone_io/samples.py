@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import fiftyone as fo
+
 
 _MOST_SELECTED = 100_000  # beyond, a list of ids no longer fits into one MongoDB query
 
@@ -143,3 +144,57 @@ def image_samples(dataset: fo.Dataset) -> Any:
 def root_dataset(samples: Any) -> Any:
     """Gives the dataset of a view, or the dataset itself."""
     return samples._root_dataset  # noqa: SLF001 (no public name leads from a view to its dataset)
+
+
+Query = dict[str, Any]
+
+
+_AT_ONCE = 10_000  # ids in one query or update
+
+
+def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:
+    """Reads which samples are meant.
+
+    Args:
+        dataset: the dataset
+        samples: an id, several, or a view of the dataset
+
+    Returns:
+        the ids, each once; whether there are such samples is not asked
+
+    Raises:
+        ConfigError: if these are no ids, or samples of another dataset
+    """
+    from bson import ObjectId
+    from fiftyone.core.collections import SampleCollection
+
+    if isinstance(samples, SampleCollection):
+        if root_dataset(samples).name != dataset.name:
+            raise ConfigError(f"sample_ids must be samples of dataset {dataset.name!r}, got a view of another")
+        samples = samples.values("id")
+    ids = [samples] if isinstance(samples, str) else list(samples)
+    for id_ in ids:
+        if not isinstance(id_, str) or not ObjectId.is_valid(id_):
+            raise ConfigError(f"sample_ids must be ids of samples, got {id_!r}")
+    if not ids:
+        raise ConfigError("sample_ids is empty: name at least one sample")
+    return list(dict.fromkeys(ids))
+
+
+def chunks(ids: Sequence[str]) -> Iterator[Query]:
+    """Makes queries that find samples, each so many as fit into one."""
+    from bson import ObjectId
+
+    for start in range(0, len(ids), _AT_ONCE):
+        yield {"_id": {"$in": [ObjectId(id_) for id_ in ids[start : start + _AT_ONCE]]}}
+
+
+def ids_where(dataset: fo.Dataset, ids: Sequence[str] | Mapping[str, object], query: Query) -> set[str]:
+    """Finds for which of some samples a query holds."""
+    found = (dataset._sample_collection.find({**chunk, **query}, ["_id"]) for chunk in chunks(list(ids)))  # noqa: SLF001
+    return {str(document["_id"]) for documents in found for document in documents}
+
+
+def write(dataset: fo.Dataset, updates: list[Any], ids: Sequence[str] | Mapping[str, object]) -> None:
+    """Executes updates, and has samples that are in memory read anew."""
+    dataset._bulk_write(updates, ids=list(ids))  # noqa: SLF001 (set_values writes one field at a time)

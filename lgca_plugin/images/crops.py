@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from ..encoder.open_clip_encoder import Encoder
 
 EXACT, FAST = "exact", "fast"
+
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +45,6 @@ class Preprocessing:
     resize_mode: str = "shortest"
     fill_color: int = 0
     exact: bool = field(default=True, repr=False)
-
-    @classmethod
-    def of(cls, encoder: Encoder) -> Preprocessing:
-        """Reads an encoder's preprocessing; what the protocol does not ask for defaults to CLIP's."""
-        return cls(
-            size=encoder.image_size,
-            mean=tuple(encoder.mean),
-            std=tuple(encoder.std),
-            interpolation=getattr(encoder, "interpolation", "bicubic"),
-            resize_mode=getattr(encoder, "resize_mode", "shortest"),
-            fill_color=getattr(encoder, "fill_color", 0),
-            exact=getattr(encoder, "resize", EXACT) == EXACT,
-        )
 
 
 def resize_whole(

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from ..engine.region_expansion import Box
-    from .crops import Preprocessing
+    from .crops import Box, Preprocessing
     from .files import Picture
 
 PADDED = 0.7

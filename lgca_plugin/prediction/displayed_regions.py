@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..method.core.boxes import relative_boxes
+from ..method.core.compared_methods import explained_method
 from ..method.core.scores import class_scores, confidences, salience
 from ..method.explain.contributions import contributions, misleading_crops, votes
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..engine.region_expansion import EncodedImage
+    from ..engine.embeddings import EncodedImage
     from ..method.core.scores import Method
 
 
@@ -83,13 +84,6 @@ class Batch:
         """``[len(images), len(regions), dim]`` embeddings of some regions of some images, by their numbers."""
         chosen: NDArray[np.float32] = self.regions[images[:, None], regions]
         return chosen
-
-
-def explained_method(methods: Sequence[Method]) -> Method | None:
-    """Chooses the method that the shown regions explain: LGCA, else the first with chains, else with crops."""
-    ranks = {"lgca": 0, "chains": 1, "crops": 2}
-    explaining = [method for method in methods if method.regions in ranks]
-    return min(explaining, key=lambda method: ranks.get(method.name, ranks[method.regions]), default=None)
 
 
 def shown_regions(

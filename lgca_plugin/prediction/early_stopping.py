@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import RegionPlan
-    from ..engine.region_expansion import EncodedImage
+    from ..engine.embeddings import EncodedImage
     from ..method.core.scores import FloatArray, Method
 
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from ..config import RegionPlan
     from ..descriptions.class_texts import ClassTexts
-    from ..encoder.open_clip_encoder import TextEncoder
-    from ..engine.region_expansion import EncodedImage
+    from ..encoder.protocol import TextEncoder
+    from ..engine.embeddings import EncodedImage
     from ..method.core.scores import Method
     from ..method.explain.findings import Finding
 

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, RunNotFoundError
-from ..fiftyone_io.fields import forget_fields, run_fields
+from ..fiftyone_io.fields import run_fields
 from ..fiftyone_io.samples import root_dataset
-from ..fiftyone_io.tokens import forget_token, new_token, run_token
+from ..fiftyone_io.tokens import new_token
 from ..fiftyone_io.triage_fields import DECISION, triage_field
-from ..store.store import Store, store_exists
-from .record import Run
+from .record import RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import fiftyone as fo
 
 PACKAGE = "fiftyone-lgca"
@@ -25,7 +22,7 @@ WRITTEN_BY_OTHERS = ("triage", "triage_fields", "views", "evaluation", "decided"
 """Entries of a record that a triage or an evaluation may write while predictions are still being made."""
 
 
-def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any]) -> Run:
+def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any]) -> RunRecord:
     """Writes a new run's record, so that an interrupted run can be found and gone on with."""
     stored = dataset.init_run(
         package=PACKAGE,
@@ -34,69 +31,24 @@ def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: 
     )
     dataset.register_run(run_key, stored)
     new_token(dataset, run_key)
-    run = Run(dataset, run_key, config, results)
+    run = RunRecord(dataset, run_key, config, results)
     run.save()
     return run
 
 
-def delete_run(dataset: fo.Dataset, run_key: str) -> None:
-    """Deletes a run, of whatever release, and nothing else.
-
-    Its record, its fields, those of its triage with the decisions included, its saved views, its evaluations and its
-    stored embeddings go. Embeddings that another run holds, too, stay, and so do corrected labels.
-
-    Raises:
-        RunNotFoundError: if the dataset has no such run
-        StoreError: if its embeddings can't be deleted; the rest of it is, then
-    """
-    token = forget_run(dataset, run_key)
-    if token is not None and store_exists():
-        with Store() as store:
-            store.delete_run(token)
-
-
-def forget_run(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -> str | None:
-    """Deletes a run's record, fields, saved views and evaluations; its embeddings stay, under the token returned.
-
-    Args:
-        dataset: the dataset
-        run_key: the run's key
-        keep: fields that stay
-
-    Raises:
-        RunNotFoundError: if the dataset has no such run
-    """
-    dataset = root_dataset(dataset)
-    fields = owned_fields(dataset, run_key)
-    results = _stored_results(dataset, run_key)
-    token = run_token(dataset, run_key)
-    forget_token(dataset, run_key)  # first, so that a process that still writes to the run stops
-    if results.get("views"):
-        from .saved_views import forget_views
-
-        forget_views(dataset, results["views"])
-    if results.get("evaluation"):
-        from ..workflows.evaluate import forget_evaluations
-
-        forget_evaluations(dataset, results)
-    forget_fields(dataset, run_key, [field for field in fields if field not in keep], results.get("made") or {})
-    dataset.delete_run(run_key)
-    return token
-
-
-def refresh(run: Run) -> None:
+def refresh(run: RunRecord) -> None:
     """Reads a run's record again: somebody may have triaged or evaluated the run since it was loaded."""
-    run.results = _stored_results(run.dataset, run.key)
+    run.results = stored_results(run.dataset, run.key)
 
 
-def record(run: Run, **entries: Any) -> None:
+def record(run: RunRecord, **entries: Any) -> None:
     """Writes entries into a run's record, beside what anybody else has written there since the run was loaded."""
     refresh(run)
     run.results.update(entries)
     run.save()
 
 
-def record_own(run: Run) -> None:
+def record_own(run: RunRecord) -> None:
     """Writes what the predictions of a run are about; what else is in its record stays as it is there."""
     record(run, **{name: value for name, value in run.results.items() if name not in WRITTEN_BY_OTHERS})
 
@@ -104,7 +56,7 @@ def record_own(run: Run) -> None:
 def decided(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     """Gives the part of a run's results that says where its decisions are: what a run that replaces it takes over."""
     dataset = root_dataset(dataset)
-    results = _stored_results(dataset, run_key)
+    results = stored_results(dataset, run_key)
     field = triage_field(run_key, DECISION)
     if field not in results.get("triage_fields", ()) or field not in dataset.get_field_schema():
         return {}
@@ -134,7 +86,7 @@ def owned_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
         RunNotFoundError: if the dataset has no such run
     """
     fields = stored_fields(dataset, run_key)
-    return [*fields, *_stored_results(root_dataset(dataset), run_key).get("triage_fields", ())]
+    return [*fields, *stored_results(root_dataset(dataset), run_key).get("triage_fields", ())]
 
 
 def list_runs(dataset: fo.Dataset) -> list[str]:
@@ -144,7 +96,7 @@ def list_runs(dataset: fo.Dataset) -> list[str]:
     return sorted(keys, key=lambda key: dataset.get_run_info(key).timestamp)
 
 
-def load_run(dataset: fo.Dataset, run_key: str) -> Run:
+def load_run(dataset: fo.Dataset, run_key: str) -> RunRecord:
     """Loads a run of a dataset.
 
     Args:
@@ -161,10 +113,10 @@ def load_run(dataset: fo.Dataset, run_key: str) -> Run:
     dataset = root_dataset(dataset)
     stored_fields(dataset, run_key)
     config = RunConfig.from_json(json.loads(dataset.get_run_info(run_key).config.run))
-    return Run(dataset, run_key, config, _stored_results(dataset, run_key))
+    return RunRecord(dataset, run_key, config, stored_results(dataset, run_key))
 
 
-def existing_run(dataset: fo.Dataset, run_key: str) -> Run | None:
+def existing_run(dataset: fo.Dataset, run_key: str) -> RunRecord | None:
     """Loads the run under a key, or gives None where the key is free.
 
     Raises:
@@ -177,7 +129,8 @@ def existing_run(dataset: fo.Dataset, run_key: str) -> Run | None:
     return None
 
 
-def _stored_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
+def stored_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
+    """Returns the results in a run's record as JSON types, read from the database."""
     try:
         stored = dataset.load_run_results(run_key, cache=False)
     except AttributeError:  # another process has written the run anew since this dataset object was loaded

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from ..config import RegionPlan
-    from ..engine.region_expansion import EncodedImage
+    from ..engine.embeddings import EncodedImage
     from ..store.rows import StoredRun
     from ..store.store import Store
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..encoder.open_clip_encoder import Encoder, encoder_fingerprint, load_encoder
+from ..descriptions.class_texts import ClassTexts, class_texts
+from ..encoder.open_clip_encoder import encoder_fingerprint, load_encoder
+from ..encoder.protocol import Encoder
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from ..encoder.protocol import Encoder
     from ..store.rows import StoredRun
     from ..store.store import Store
-    from .record import Run
+    from .record import RunRecord
 
 
 class StoredTexts:
@@ -36,7 +41,7 @@ class StoredTexts:
         ConfigError: if ``encoder`` is not the one that the run was made with
     """
 
-    def __init__(self, store: Store, stored: StoredRun, run: Run, encoder: Encoder | None = None) -> None:
+    def __init__(self, store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None = None) -> None:
         self.logit_scale = stored.logit_scale
         self.loaded: Encoder | None = None
         self._store = store
@@ -85,3 +90,40 @@ class StoredTexts:
                 f"{config.precision}): its weights, preprocessing or precision are other ones"
             )
         return encoder
+
+
+def stored_run(store: Store, run: RunRecord) -> StoredRun:
+    """Finds a run's entry in the store.
+
+    Raises:
+        ConfigError: if there is none
+    """
+    stored = store.run(run.token)
+    if stored is None:
+        raise ConfigError(
+            f"the embeddings of run {run.key!r} are not stored on this machine; "
+            "lgca.classify with the same settings and overwrite=True encodes the images again"
+        )
+    store.mark_used(stored)
+    return stored
+
+
+def changed_texts(
+    run: RunRecord, classes: Sequence[str], descriptions: Mapping[str, Sequence[str]] | str | Path | None
+) -> ClassTexts:
+    """Gives the texts of the classes.
+
+    Where no descriptions are passed, classes keep the texts that the run has, or had before they were left out of it;
+    an empty dict gives all of them the template ensemble.
+    """
+    if descriptions is None:
+        had = known_texts(run)
+        descriptions = {name: had[name] for name in classes if name in had}
+    return class_texts(classes, None if isinstance(descriptions, Mapping) and not descriptions else descriptions)
+
+
+def known_texts(run: RunRecord) -> dict[str, list[str]]:
+    """Gives the descriptions that a run was given, those of classes that it has not any more included."""
+    templated = set(run.results.get("templates", ()))
+    own = {name: texts for name, texts in run.descriptions.items() if name not in templated}
+    return {**run.results.get("texts_of_former_classes", {}), **own}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine.region_expansion import KnownRegions, products_of
+from ..engine.embeddings import KnownRegions, products_of
 from .rows import checksum_of_regions
 
 if TYPE_CHECKING:

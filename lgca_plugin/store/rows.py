@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..engine.region_expansion import EncodedImage
+    from ..engine.embeddings import EncodedImage
     from ..method.explain.findings import Finding
 
 

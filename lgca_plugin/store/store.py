@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import RegionConfig
-    from ..engine.region_expansion import KnownRegions
+    from ..engine.embeddings import KnownRegions
     from ..method.explain.findings import Finding
 
 logger = logging.getLogger(__name__)

@@ -13,18 +13,17 @@ from ..fiftyone_io.label_copy import wait_for_copy
 from ..fiftyone_io.samples import Target
 from ..method.comparison.evaluation import Evaluation, MethodScore
 from ..method.comparison.paired import compare, macro_recall, wilson_interval
-from ..progress import drive
+from ..progress import Progress, drive
+from ..runs.evaluations import eval_key, forget_evaluations, is_own_evaluation
+from ..runs.record import check_current
 from ..runs.registry import record, refresh
-from .classify.classify import Progress
-from .classify.writer import check_current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    import fiftyone as fo
     from numpy.typing import NDArray
 
-    from ..runs.record import Run
+    from ..runs.record import RunRecord
 
 RUNNING, DONE = "running", "done"
 
@@ -43,7 +42,7 @@ class EvaluateRequest:
         excluded: reason to the number of images of the dataset left out for it
     """
 
-    run: Run
+    run: RunRecord
     ground_truth: str
     methods: tuple[str, ...]
     confidence: float
@@ -53,7 +52,7 @@ class EvaluateRequest:
 
 
 def evaluate(
-    run: Run,
+    run: RunRecord,
     ground_truth: str | None = None,
     *,
     methods: Sequence[str] | None = None,
@@ -66,7 +65,7 @@ def evaluate(
 
 
 def check_evaluate(
-    run: Run, *, ground_truth: str | None, methods: Sequence[str] | None, confidence: float = 0.95
+    run: RunRecord, *, ground_truth: str | None, methods: Sequence[str] | None, confidence: float = 0.95
 ) -> EvaluateRequest:
     """Checks what is asked for and finds the samples; writes nothing. Arguments as in :meth:`lgca_plugin.Run.evaluate`.
 
@@ -139,34 +138,13 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
     return evaluation
 
 
-def last_evaluation(run: Run) -> Evaluation | None:
+def last_evaluation(run: RunRecord) -> Evaluation | None:
     """Gives the run's evaluation as it was recorded; None if there is none, or it was broken off."""
     last = run.results.get("evaluation") or {}
     return Evaluation.from_json(last["summary"]) if last.get("status") == DONE else None
 
 
-def forget_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[str]:
-    """Deletes the FiftyOne evaluations that belong to a run, with their fields, and nothing else.
-
-    Args:
-        dataset: the dataset
-        results: the run's record
-
-    Returns:
-        the keys of those that there were; one that somebody has renamed is theirs now
-    """
-    own = [key for key in (results.get("evaluation") or {}).get("eval_keys", ()) if _is_own(dataset, key)]
-    for key in own:
-        dataset.delete_evaluation(key)
-    return own
-
-
-def eval_key(run_key: str, method: str) -> str:
-    """Names the FiftyOne evaluation of a method, and the field with its outcome on each sample."""
-    return f"{method_field(run_key, method)}_eval"
-
-
-def find_samples(run: Run, ground_truth: str, methods: Sequence[str]) -> tuple[Any, int, dict[str, int]]:
+def find_samples(run: RunRecord, ground_truth: str, methods: Sequence[str]) -> tuple[Any, int, dict[str, int]]:
     """Finds the samples that methods can be compared on, and counts why others can't be used.
 
     Every image of the dataset is used or counted under the first reason that holds. The view is a plain condition on
@@ -239,7 +217,7 @@ def _summary(
     )
 
 
-def _tidy_sidebar(run: Run, keys: Sequence[str]) -> None:
+def _tidy_sidebar(run: RunRecord, keys: Sequence[str]) -> None:
     """Shows the evaluations' fields in the run's group of the sidebar; FiftyOne has made a group for each."""
     join_group(run.dataset, run.key, keys)
     config = run.dataset.app_config
@@ -247,7 +225,7 @@ def _tidy_sidebar(run: Run, keys: Sequence[str]) -> None:
     run.dataset.save()
 
 
-def _check_ground_truth(run: Run, target: Target, ground_truth: str | None) -> str:
+def _check_ground_truth(run: RunRecord, target: Target, ground_truth: str | None) -> str:
     field = run.config.ground_truth if ground_truth is None else ground_truth
     if field is None:
         raise ConfigError(
@@ -259,7 +237,7 @@ def _check_ground_truth(run: Run, target: Target, ground_truth: str | None) -> s
     return field
 
 
-def _check_methods(run: Run, methods: Sequence[str] | None) -> tuple[str, ...]:
+def _check_methods(run: RunRecord, methods: Sequence[str] | None) -> tuple[str, ...]:
     own = [method.name for method in run.config.methods]
     names = own if methods is None else [methods] if isinstance(methods, str) else list(methods)
     if not names:
@@ -275,14 +253,14 @@ def _check_methods(run: Run, methods: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(name for name in own if name in names)
 
 
-def _check_keys(run: Run, methods: Sequence[str]) -> None:
+def _check_keys(run: RunRecord, methods: Sequence[str]) -> None:
     """Checks that nobody else's evaluation or field would be overwritten."""
     recorded = set((run.results.get("evaluation") or {}).get("eval_keys", ()))
     if not recorded <= set(run.dataset.list_evaluations()):
         run.dataset.reload()  # another process may have made them
     for key in (eval_key(run.key, name) for name in methods):
         if key in run.dataset.list_evaluations():
-            if key not in recorded or not _is_own(run.dataset, key):
+            if key not in recorded or not is_own_evaluation(run.dataset, key):
                 raise ConfigError(
                     f"evaluation {key!r} exists and was not made by this run; rename it, or delete it with "
                     f"dataset.delete_evaluation({key!r})"
@@ -292,11 +270,3 @@ def _check_keys(run: Run, methods: Sequence[str]) -> None:
                 f"field {key!r} exists and belongs to no evaluation of this run; rename it, or delete it with "
                 f"dataset.delete_sample_field({key!r})"
             )
-
-
-def _is_own(dataset: fo.Dataset, key: str) -> bool:
-    """Tells whether an evaluation that a run has recorded is still the one that it made."""
-    if key not in dataset.list_evaluations():
-        return False
-    config = dataset.get_evaluation_info(key).config
-    return f"{getattr(config, 'pred_field', None)}_eval" == key

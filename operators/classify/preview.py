@@ -10,13 +10,14 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import RegionPlan, RunConfig, check_methods
 from ...lgca_plugin.descriptions.files import match_descriptions, read_descriptions
 from ...lgca_plugin.encoder.architectures import display_name
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.fields import taken_fields
 from ...lgca_plugin.fiftyone_io.samples import Target
-from ...lgca_plugin.runs.registry import PACKAGE, list_runs, load_run, stored_fields
+from ...lgca_plugin.runs.registry import PACKAGE, list_runs, stored_fields
 from .storage_note import add_room_problem, kept_line, store_room
 
 Chosen = dict[str, Any]

@@ -8,10 +8,12 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.fiftyone_io.samples import read_ids
 from ...lgca_plugin.fiftyone_io.triage_fields import SUGGESTION, triage_field
-from ...lgca_plugin.runs.registry import list_runs, load_run
-from ...lgca_plugin.workflows.decisions.decide import default_curator, read_ids
+from ...lgca_plugin.runs.registry import list_runs
+from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import Item, read_items
 from ..classify.preview import UNREADABLE, remembered

@@ -9,10 +9,10 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import RunConfig
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.method.comparison.evaluation import Evaluation, p_text
-from ...lgca_plugin.runs.registry import load_run
 from ...lgca_plugin.workflows.evaluate import EvaluateRequest, check_evaluate
 from ..classify.preview import remembered
 from ..rescore.params import given, initial, of_run

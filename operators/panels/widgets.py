@@ -12,9 +12,10 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import LgcaError
-from ...lgca_plugin.runs.record import Run
-from ...lgca_plugin.runs.registry import list_runs, load_run
+from ...lgca_plugin.run import Run
+from ...lgca_plugin.runs.registry import list_runs
 from ..classify.preview import UNREADABLE
 
 PLUGIN = "@lgca/zero-shot"

@@ -66,7 +66,7 @@ class Rescore(foo.Operator):
         Raises:
             ConfigError: if a setting is wrong, before anything is loaded or written
         """
-        from ...lgca_plugin.runs.registry import load_run
+        from ...lgca_plugin.api import load_run
         from ...lgca_plugin.workflows.rescore.plan import check_rescore
 
         if ctx.dataset is None:

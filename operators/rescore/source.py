@@ -7,13 +7,14 @@ from typing import Any
 
 import fiftyone.operators as foo
 
+from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import RegionPlan, RunConfig
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.samples import Target
 from ...lgca_plugin.method.core.scores import METHODS
-from ...lgca_plugin.runs.registry import list_runs, load_run
+from ...lgca_plugin.runs.registry import list_runs
+from ...lgca_plugin.runs.stored_texts import stored_run
 from ...lgca_plugin.store.store import Store
-from ...lgca_plugin.workflows.rescore.plan import stored_run
 from ..classify.preview import UNREADABLE, remembered
 
 

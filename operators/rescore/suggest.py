@@ -11,9 +11,9 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.method.core.scores import METHODS, Method
-from ...lgca_plugin.runs.registry import load_run
 from ..shared import form as forms
 from ..shared.params import Params
 from .params import label_field, of_run, read_suggestion, suggestion_name

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from .scores import Method
 
+
 ROLES = {"none": "the whole image", "crops": "crops", "chains": "crops that grow"}
 """What the three compared methods look at, by ``Method.regions``, in their order."""
 
@@ -56,3 +57,10 @@ def compared_methods(
         found.append(named[0] if named else playing[0])
     whole, crops, chains = found
     return whole, crops, chains
+
+
+def explained_method(methods: Sequence[Method]) -> Method | None:
+    """Chooses the method that the shown regions explain: LGCA, else the first with chains, else with crops."""
+    ranks = {"lgca": 0, "chains": 1, "crops": 2}
+    explaining = [method for method in methods if method.regions in ranks]
+    return min(explaining, key=lambda method: ranks.get(method.name, ranks[method.regions]), default=None)

@@ -271,14 +271,63 @@ class Evidence:
     # ---------------------------------------------------------------------------------------------------- to show
 
     def to_json(self, *, top: int = 5) -> dict[str, Any]:
-        """Gives all of it as a JSON-ready dict, for a panel: see :func:`~.account_json.account_json`.
+        """Returns the evidence as a JSON-ready dict, for a panel.
 
         Args:
             top: how many classes of each method, best first
-        """
-        from .evidence_json import account_json
 
-        return account_json(self, top=top)
+        Returns:
+            a dict with ``sample_id``, ``run_key`` and ``explained``; ``methods``: by name label, confidence, margin,
+            runner_up, stability, the best classes (``top``), the pair of classes worth explaining (``pair``), its
+            margin, and the whole image's share of that (``global_contribution``); ``regions``: each with index, box,
+            step, chain, similarity, vote, whether misleading, and by method, of those that look at regions, its weight
+            and its share of the pair's margin (``contributions``); ``chains``: those that have grown, with their
+            regions and whether they flipped; ``case``: None, or what ``MisleadingCase.to_json`` returns
+        """
+        looking = [name for name, weights in self.weights.items() if weights.any()]
+        shares = {name: self.contributions(name, *self.pair(name)) for name in looking}
+        methods = self.verdicts.to_json()["methods"]
+        for name, of_method in methods.items():
+            of_method.update(self._method_json(name, top))
+        return {
+            "sample_id": self.sample_id,
+            "run_key": self.run_key,
+            "explained": self.explained,
+            "methods": methods,
+            "regions": [
+                {
+                    "index": r,
+                    "box": self.boxes[r].tolist(),
+                    "step": int(self.step[r]),
+                    "chain": int(self.chain[r]),
+                    "similarity": float(self.similarity[r]),
+                    "vote": self.classes[self.vote[r]],
+                    "misleading": bool(self.misleading[r]),
+                    "weights": {name: float(self.weights[name][r]) for name in looking},
+                    "contributions": {name: float(shares[name][r]) for name in looking},
+                }
+                for r in range(len(self.step))
+            ],
+            "chains": [
+                {"chain": number, "regions": self.regions_of(chain=number), "flipped": flipped}
+                for number, flipped in self.flips.items()
+            ],
+            "case": None if self.case is None else self.case.to_json(self.classes),
+        }
+
+    def _method_json(self, name: str, top: int) -> dict[str, Any]:
+        scores, confidences = self.scores[name], self.confidences[name]
+        pair = self.pair(name)
+        return {
+            "stability": self.stability[name],
+            "top": [
+                {"label": self.classes[k], "score": float(scores[k]), "confidence": float(confidences[k])}
+                for k in np.argsort(-scores, kind="stable")[:top]
+            ],
+            "pair": list(pair),
+            "pair_margin": self.margin(name, *pair),
+            "global_contribution": self.global_contribution(name, *pair),
+        }
 
     def __repr__(self) -> str:
         said = ", ".join(f"{name} {label}" for name, label in self.labels.items())

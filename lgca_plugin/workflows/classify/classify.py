@@ -5,131 +5,30 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
+from ...engine.embeddings import FailedImage
 from ...engine.engine import encode_images
 from ...engine.feeder import EngineStats
-from ...engine.region_expansion import FailedImage
 from ...errors import ImageError
 from ...fiftyone_io import fields as f
-from ...progress import drive
-from ...runs.record import Run
-from ...runs.registry import DONE, INTERRUPTED, RUNNING, decided, forget_run, record_own, register_run
+from ...progress import Progress
+from ...runs.delete import forget_run
+from ...runs.record import RunRecord, check_current
+from ...runs.registry import DONE, INTERRUPTED, RUNNING, decided, record_own, register_run
 from .embedding_writer import Keeper
 from .plan import Plan, Prepared, check_request, prepare
-from .writer import Writer, check_current, record_outcome
+from .writer import Writer, record_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
-    from ...encoder.open_clip_encoder import Encoder
+    from ...encoder.protocol import Encoder
     from ...method.core.scores import Method
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run has got.
-
-    Attributes:
-        done: samples written in this call, failed ones included
-        total: samples to do in this call
-        label: one line for people
-    """
-
-    done: int
-    total: int
-    label: str
-
-
-def classify(
-    samples: Any,
-    classes: Sequence[str] | None = None,
-    descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
-    methods: Sequence[str | Method] = DEFAULT_METHODS,
-    run_key: str = DEFAULT_RUN_KEY,
-    encoder: Encoder | str | None = None,
-    regions: RegionConfig | None = None,
-    ground_truth: str | None = None,
-    batch_size: int | None = None,
-    device: str | None = None,
-    precision: str = "auto",
-    overwrite: bool = False,
-    skip_failures: bool = True,
-    progress: bool | Callable[[Progress], object] | None = None,
-    *,
-    logits: bool = False,
-    shown_chains: int = DEFAULT_SHOWN_CHAINS,
-    store_regions: bool = True,
-    budget: str = DEFAULT_BUDGET,
-) -> Run:
-    """Classifies image samples zero-shot with several methods and writes the results onto them.
-
-    For run key K every sample gets ``K_METHOD`` (Classification with label, confidence and margin) for each method,
-    ``K_regions`` (Detections: the chains worth looking at) and, where it failed, ``K_error``, the reason. A second call
-    with the same run key and settings does only what is missing, so an interrupted run goes on where it stopped.
-
-    Args:
-        samples: a FiftyOne dataset or view of images; of a grouped one, the active slice
-        classes: the candidate classes, at least two; None takes the distinct labels of ``ground_truth``
-        descriptions: class name to texts that describe it, or the path of a JSON file with such an object; None takes a
-            template ensemble
-        methods: names from :data:`lgca_plugin.METHODS`, or presets of your own
-        run_key: names the fields and the run's record; an identifier
-        encoder: an encoder, an open_clip model name, ``"demo"``, or None for ``ViT-B-32-quickgelu`` with OpenAI's
-            weights
-        regions: which regions are encoded; None takes the published settings
-        ground_truth: Classification field with the given labels, if there is one
-        batch_size: crops in one call of the encoder; None chooses by device
-        device: where a model that is loaded here runs; None takes the best there is
-        precision: floating-point type of a model that is loaded here: ``"auto"``, ``"fp32"``, ``"bf16"``, ``"fp16"``
-        overwrite: replace the run that exists under the key, with its fields
-        skip_failures: go on after an image that can't be used; False stops there and raises
-        progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
-            :class:`Progress`
-        logits: write all class scores onto the labels
-        shown_chains: how many chains of each image are written as boxes
-        store_regions: keep the embeddings of all regions on disk (float32: 178 KB an image at the defaults with a
-            ViT-B), for evidence, for rescoring with other weights, and so that a later run on the same images encodes
-            nothing; one vector an image and method is kept in any case, and so is what a triage of this run wants to
-            know of the regions
-        budget: ``"full"``: all crops of every image; ``"adaptive"``: an image stops as soon as its labels are safe,
-            which means that the rest of the crops would change that of any method, but for the controls, with a
-            probability of 0.5% at most; :mod:`lgca_plugin.method.core.stopping` derives the rule
-
-    Returns:
-        the run, with counts and timings in ``run.summary()``
-
-    Raises:
-        ConfigError: if an argument is wrong, before anything is written
-        ModelUnavailableError: if the model can't be loaded, before anything is written
-        ImageError: if an image can't be used and ``skip_failures`` is False
-        LgcaError: if somebody deletes the run, or starts it again, while this call still writes to it
-    """
-    steps = iter_classify(
-        samples,
-        classes=classes,
-        descriptions=descriptions,
-        methods=methods,
-        run_key=run_key,
-        encoder=encoder,
-        regions=regions,
-        ground_truth=ground_truth,
-        batch_size=batch_size,
-        device=device,
-        precision=precision,
-        overwrite=overwrite,
-        skip_failures=skip_failures,
-        logits=logits,
-        shown_chains=shown_chains,
-        store_regions=store_regions,
-        budget=budget,
-    )
-    return drive(steps, progress, unit="images")
 
 
 def iter_classify(
@@ -151,7 +50,7 @@ def iter_classify(
     shown_chains: int = DEFAULT_SHOWN_CHAINS,
     store_regions: bool = True,
     budget: str = DEFAULT_BUDGET,
-) -> Generator[Progress, None, Run]:
+) -> Generator[Progress, None, RunRecord]:
     """Does what :func:`classify` does, as a generator that yields :class:`Progress` and returns the run.
 
     Closing the generator stops the run cleanly: what is done is written, and the run can be gone on with.
@@ -183,7 +82,7 @@ def iter_classify(
 
 def _execute(
     plan: Plan, *, batch_size: int | None, skip_failures: bool, store_regions: bool
-) -> Generator[Progress, None, Run]:
+) -> Generator[Progress, None, RunRecord]:
     run, replaced = open_run(plan)
     for warning in plan.warnings:
         logger.warning(warning)
@@ -242,7 +141,7 @@ def _execute(
     return run
 
 
-def open_run(plan: Prepared) -> tuple[Run, str | None]:
+def open_run(plan: Prepared) -> tuple[RunRecord, str | None]:
     """Registers the run (or takes up the one that exists) and declares its fields, before anything is written.
 
     Returns:

@@ -19,10 +19,10 @@ from ...store.store import Store, geometry_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...engine.embeddings import EncodedImage, KnownRegions
     from ...engine.engine import Recall
-    from ...engine.region_expansion import EncodedImage, KnownRegions
     from ...prediction.predictor import Prediction
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
     from ...store.rows import StoredRun
     from .plan import Plan
 
@@ -45,7 +45,7 @@ class Keeper:
         warnings: what the user should know: why the store is not used any more, or that it is full
     """
 
-    def __init__(self, plan: Plan, run: Run, *, with_regions: bool, replaces: str | None) -> None:
+    def __init__(self, plan: Plan, run: RunRecord, *, with_regions: bool, replaces: str | None) -> None:
         self.complete = True
         self.warnings: list[str] = []
         self._plan = plan
@@ -66,7 +66,7 @@ class Keeper:
             store.close()
             self._give_up(error)
 
-    def _open(self, store: Store, run: Run, replaces: str | None) -> StoredRun:
+    def _open(self, store: Store, run: RunRecord, replaces: str | None) -> StoredRun:
         plan = self._plan
         opened = store.open_run(
             run.token,
@@ -156,7 +156,7 @@ class Keeper:
         self.close()
 
 
-def stored_fingerprint(plan: Plan, run: Run) -> str:
+def stored_fingerprint(plan: Plan, run: RunRecord) -> str:
     """Gives what embeddings are filed under: the encoder, its precision, and how crops are resized for it.
 
     An encoder of the user's own that has no fingerprint can't be told from another version of itself, so its embeddings

@@ -19,12 +19,13 @@ from ...config import (
     check_run_key,
 )
 from ...descriptions.class_texts import ClassTexts, class_texts
-from ...encoder.open_clip_encoder import Encoder, encoder_fingerprint, load_encoder
+from ...encoder.open_clip_encoder import encoder_fingerprint, load_encoder
+from ...encoder.protocol import Encoder
 from ...errors import ConfigError
 from ...fiftyone_io.fields import RESERVED_NAMES, error_field, run_fields, taken_fields
 from ...fiftyone_io.samples import Target
 from ...prediction.predictor import Predictor
-from ...runs.record import Run
+from ...runs.record import RunRecord
 from ...runs.registry import existing_run, list_runs, stored_fields
 from ...store.limits import default_limit
 
@@ -59,7 +60,7 @@ class Request:
     methods: tuple[Method, ...]
     regions: RegionConfig
     ground_truth: str | None
-    run: Run | None
+    run: RunRecord | None
     replaces: bool
     budget: str = DEFAULT_BUDGET
 

@@ -7,13 +7,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ... import __version__
+from ...engine.embeddings import EncodedImage, FailedImage
 from ...engine.feeder import EngineStats
-from ...engine.region_expansion import EncodedImage, FailedImage
-from ...errors import LgcaError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.documents import classification, detections, write_fields
+from ...runs.record import check_current
 from ...runs.registry import record_own
+from ...version import __version__
 from .plan import finished_samples
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ...prediction.displayed_regions import ShownRegion
     from ...prediction.predictor import MethodPrediction
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
     from .embedding_writer import Keeper
     from .plan import Plan, Prepared
 
@@ -35,7 +35,7 @@ class Writer:
     One batch is written at a time, in a thread of its own, so that the encoder need not wait for the database.
     """
 
-    def __init__(self, plan: Plan, run: Run, keeper: Keeper) -> None:
+    def __init__(self, plan: Plan, run: RunRecord, keeper: Keeper) -> None:
         self._plan = plan
         self._run = run
         self._keeper = keeper
@@ -99,18 +99,8 @@ class Writer:
         self.written += len(outcomes)
 
 
-def check_current(run: Run) -> None:
-    """Checks that a run is still the one under its key.
-
-    Raises:
-        LgcaError: if it is not, so that nothing more may be written
-    """
-    if not run.is_current():
-        raise LgcaError(f"run {run.key!r} was deleted or started again elsewhere, so this one has stopped")
-
-
 def sample_values(
-    run: Run, methods: Mapping[str, MethodPrediction], regions: Sequence[ShownRegion] | None
+    run: RunRecord, methods: Mapping[str, MethodPrediction], regions: Sequence[ShownRegion] | None
 ) -> dict[str, Any]:
     """Gives the values of a run's fields on a sample that has been predicted.
 
@@ -132,7 +122,7 @@ def sample_values(
 
 
 def record_outcome(
-    run: Run,
+    run: RunRecord,
     plan: Prepared,
     before: dict[str, Any],
     stats: EngineStats,
@@ -184,7 +174,7 @@ def _budget_outcome(plan: Prepared, before: dict[str, Any], stats: EngineStats) 
     return {"stopped_after": {crops: found[crops] for crops in sorted(found, key=int)}}
 
 
-def _outcome_counts(run: Run, plan: Prepared) -> dict[str, Any]:
+def _outcome_counts(run: RunRecord, plan: Prepared) -> dict[str, Any]:
     """Counts, from what is stored now, how each sample of the run ended, and how those of this call did."""
     target = plan.request.target
     finished = finished_samples(plan.request, plan.sample_ids)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import fiftyone as fo
 
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
 
 LARGE = 10_000
 """From so many samples on, copying takes longer than a curator should wait for."""
@@ -39,7 +39,7 @@ def is_somebodys(dataset: fo.Dataset, name: str) -> bool:
     return field is not None and _INFO not in (field.info or {})
 
 
-def places_of(run: Run, report: Mapping[str, Any]) -> Places:
+def places_of(run: RunRecord, report: Mapping[str, Any]) -> Places:
     """Finds where the decisions of a run are kept.
 
     Args:

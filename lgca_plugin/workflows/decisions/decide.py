@@ -10,22 +10,19 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.documents import stamp
 from ...fiftyone_io.fields import method_field
-from ...fiftyone_io.samples import root_dataset
+from ...fiftyone_io.samples import chunks, ids_where, read_ids, write
 from .corrected_field import check_corrected_field, make_corrected_field
 from .decisions import Act, Decision, declare_decisions
 from .updates import decide_update
+from .wording import count_text, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     import fiftyone as fo
 
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
     from .decisions import Places
-
-Query = dict[str, Any]
-
-_AT_ONCE = 10_000  # ids in one query or update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +57,7 @@ class Decided:
 
 
 def decide(
-    run: Run,
+    run: RunRecord,
     places: Places,
     samples: Any,
     decision: Decision | str,
@@ -124,7 +121,7 @@ def read_act(by: str | None, note: str | None) -> Act:
     return Act(id=uuid.uuid4().hex, by=by or default_curator(), at=now, note=note)
 
 
-def check_writable(run: Run) -> fo.Dataset:
+def check_writable(run: RunRecord) -> fo.Dataset:
     """Checks that a run is still there, and gives its dataset with the fields that it has now.
 
     Raises:
@@ -144,64 +141,6 @@ def check_writable(run: Run) -> fo.Dataset:
     return dataset
 
 
-def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:
-    """Reads which samples are meant.
-
-    Args:
-        dataset: the dataset
-        samples: an id, several, or a view of the dataset
-
-    Returns:
-        the ids, each once; whether there are such samples is not asked
-
-    Raises:
-        ConfigError: if these are no ids, or samples of another dataset
-    """
-    from bson import ObjectId
-    from fiftyone.core.collections import SampleCollection
-
-    if isinstance(samples, SampleCollection):
-        if root_dataset(samples).name != dataset.name:
-            raise ConfigError(f"sample_ids must be samples of dataset {dataset.name!r}, got a view of another")
-        samples = samples.values("id")
-    ids = [samples] if isinstance(samples, str) else list(samples)
-    for id_ in ids:
-        if not isinstance(id_, str) or not ObjectId.is_valid(id_):
-            raise ConfigError(f"sample_ids must be ids of samples, got {id_!r}")
-    if not ids:
-        raise ConfigError("sample_ids is empty: name at least one sample")
-    return list(dict.fromkeys(ids))
-
-
-def chunks(ids: Sequence[str]) -> Iterator[Query]:
-    """Makes queries that find samples, each so many as fit into one."""
-    from bson import ObjectId
-
-    for start in range(0, len(ids), _AT_ONCE):
-        yield {"_id": {"$in": [ObjectId(id_) for id_ in ids[start : start + _AT_ONCE]]}}
-
-
-def ids_where(dataset: fo.Dataset, ids: Sequence[str] | Mapping[str, object], query: Query) -> set[str]:
-    """Finds for which of some samples a query holds."""
-    found = (dataset._sample_collection.find({**chunk, **query}, ["_id"]) for chunk in chunks(list(ids)))  # noqa: SLF001
-    return {str(document["_id"]) for documents in found for document in documents}
-
-
-def write(dataset: fo.Dataset, updates: list[Any], ids: Sequence[str] | Mapping[str, object]) -> None:
-    """Executes updates, and has samples that are in memory read anew."""
-    dataset._bulk_write(updates, ids=list(ids))  # noqa: SLF001 (set_values writes one field at a time)
-
-
-def count_text(samples: int) -> str:
-    """Puts a number of samples into words."""
-    return f"{samples:,} {'sample' if samples == 1 else 'samples'}"
-
-
-def sentence(start: str, reasons: Mapping[str, int]) -> str:
-    """Joins a text with the reasons that count something."""
-    return "; ".join([start, *(f"{count:,} {reason}" for reason, count in reasons.items() if count)])
-
-
 @dataclass(frozen=True)
 class _Found:
     suggested: bool
@@ -217,7 +156,7 @@ def _read_decision(decision: Any) -> Decision:
         raise ConfigError(f"decision must be one of {known}, got {decision!r}") from None
 
 
-def _check_label(run: Run, decision: Decision, label: Any, *, allow_new_class: bool) -> None:
+def _check_label(run: RunRecord, decision: Decision, label: Any, *, allow_new_class: bool) -> None:
     if label is None:
         return
     if decision is not Decision.ACCEPTED:
@@ -230,7 +169,7 @@ def _check_label(run: Run, decision: Decision, label: Any, *, allow_new_class: b
         )
 
 
-def _read(run: Run, places: Places, ids: list[str]) -> dict[str, _Found]:
+def _read(run: RunRecord, places: Places, ids: list[str]) -> dict[str, _Found]:
     """Reads what is to be known of samples before something is decided about them.
 
     Raises:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
     from .decide import Decided
     from .rows import DecisionRow
     from .undo import Action, Undone
@@ -36,13 +36,13 @@ class Triage:
         places: where decisions are kept
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: RunRecord) -> None:
         self.run = run
         self.report: dict[str, Any] = run.results.get("triage") or run.results["decided"]
         self.places = places_of(run, self.report)
 
     @classmethod
-    def of(cls, run: Run) -> Triage:
+    def of(cls, run: RunRecord) -> Triage:
         """Gives the triage of a run.
 
         Raises:

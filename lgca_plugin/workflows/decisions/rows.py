@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
+from ...fiftyone_io.samples import chunks
 from ...fiftyone_io.triage_fields import QUALITY, triage_field
-from .decide import chunks
 from .decisions import UNDONE, Decision
 
 if TYPE_CHECKING:

@@ -8,16 +8,18 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
-from .decide import check_writable, chunks, count_text, ids_where, read_act, read_ids, sentence, write
+from ...fiftyone_io.samples import chunks, ids_where, read_ids, write
+from .decide import check_writable, read_act
 from .decisions import Decision
 from .updates import undo_update
+from .wording import count_text, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import fiftyone as fo
 
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
     from .decisions import Places
 
 
@@ -81,7 +83,14 @@ class Action:
 
 
 def undo(
-    run: Run, places: Places, action: str | None, *, samples: Any, of: str | None, by: str | None, note: str | None
+    run: RunRecord,
+    places: Places,
+    action: str | None,
+    *,
+    samples: Any,
+    of: str | None,
+    by: str | None,
+    note: str | None,
 ) -> Undone:
     """Takes decisions back; see :meth:`lgca_plugin.workflows.decisions.queue.Triage.undo`."""
     from pymongo import UpdateMany
@@ -133,7 +142,7 @@ def standing_actions(dataset: fo.Dataset, places: Places) -> list[Action]:
     ]
 
 
-def _latest(run: Run, places: Places, of: str | None) -> str:
+def _latest(run: RunRecord, places: Places, of: str | None) -> str:
     actions = [action for action in standing_actions(run.dataset, places) if of in (None, action.by)]
     if not actions:
         whose = "" if of is None else f" of {of!r}"
@@ -142,7 +151,7 @@ def _latest(run: Run, places: Places, of: str | None) -> str:
 
 
 def _targets(
-    run: Run, places: Places, action: str | None, ids: list[str] | None, of: str | None
+    run: RunRecord, places: Places, action: str | None, ids: list[str] | None, of: str | None
 ) -> tuple[dict[str, list[str]], dict[str, int]]:
     """Finds what is to be taken back.
 

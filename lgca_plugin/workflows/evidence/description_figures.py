@@ -12,9 +12,8 @@ from ...figures.descriptions import description_votes, description_weights
 from ...method.core.scores import METHODS, class_scores
 from ...method.core.scores import description_weights as weights_of
 from ...prediction.predictor import signature
-from ...runs.stored_texts import StoredTexts
+from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.store import Store
-from ..rescore.plan import changed_texts, stored_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from numpy.typing import NDArray
 
-    from ...encoder.open_clip_encoder import Encoder
+    from ...encoder.protocol import Encoder
     from ...figures.page import Theme
     from ...method.core.scores import Method
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
 
 
 def plot_description_weights(
-    run: Run, name: str, *, encoder: Encoder | None = None, theme: Theme = "light", min_width: int = 700
+    run: RunRecord, name: str, *, encoder: Encoder | None = None, theme: Theme = "light", min_width: int = 700
 ) -> go.Figure:
     """Draws what :meth:`lgca_plugin.Run.plot_description_weights` says."""
     _check_class(run, name)
@@ -40,7 +39,7 @@ def plot_description_weights(
 
 
 def plot_description_votes(
-    run: Run,
+    run: RunRecord,
     sample_id: str,
     a: str | None = None,
     b: str | None = None,
@@ -83,7 +82,7 @@ def plot_description_votes(
 class _Texts:
     """The texts of a run's classes, and their embeddings from the store."""
 
-    def __init__(self, store: Store, run: Run, encoder: Encoder | None) -> None:
+    def __init__(self, store: Store, run: RunRecord, encoder: Encoder | None) -> None:
         self._all = changed_texts(run, run.config.classes, None)
         self._encoder = StoredTexts(store, stored_run(store, run), run, encoder)
         self.texts: Mapping[str, Sequence[str]] = self._all.descriptions
@@ -100,7 +99,7 @@ class _Texts:
         return of_class
 
 
-def _text_scale(run: Run) -> float:
+def _text_scale(run: RunRecord) -> float:
     """The scale by which the run weighs descriptions: LGCA's, else that of the first method that does."""
     weighing = [method for method in run.config.methods if method.class_vectors == "weighted"]
     chosen = next(
@@ -109,7 +108,7 @@ def _text_scale(run: Run) -> float:
     return chosen.text_scale
 
 
-def _shown_methods(run: Run, names: Sequence[str] | None) -> list[Method]:
+def _shown_methods(run: RunRecord, names: Sequence[str] | None) -> list[Method]:
     plan = run.config.region_plan
     drawable = {method.name: method for method in run.config.methods if signature(method, plan) is not None}
     if names is None:
@@ -124,7 +123,7 @@ def _shown_methods(run: Run, names: Sequence[str] | None) -> list[Method]:
     return [drawable[name] for name in names]
 
 
-def _vectors(store: Store, run: Run, sample_id: str, methods: Sequence[Method]) -> dict[str, NDArray[np.float32]]:
+def _vectors(store: Store, run: RunRecord, sample_id: str, methods: Sequence[Method]) -> dict[str, NDArray[np.float32]]:
     stored = stored_run(store, run)
     found = store.vectors_of(stored, sample_id)
     if found is None:
@@ -148,6 +147,6 @@ def _rivals(
     return first, b
 
 
-def _check_class(run: Run, name: str) -> None:
+def _check_class(run: RunRecord, name: str) -> None:
     if name not in run.config.classes:
         raise ConfigError(f"{name!r} is no class of run {run.key!r}")

@@ -11,17 +11,16 @@ from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import Target
 from ...method.core.boxes import relative_boxes
+from ...method.core.compared_methods import explained_method
 from ...method.explain.evidence import Evidence
 from ...method.explain.verdicts import Question, Verdicts
-from ...prediction.displayed_regions import explained_method
 from ...runs.replay import replay
-from ...runs.stored_texts import StoredTexts
+from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.store import Store
-from ..rescore.plan import changed_texts, stored_run
 
 if TYPE_CHECKING:
-    from ...encoder.open_clip_encoder import Encoder
-    from ...runs.record import Run
+    from ...encoder.protocol import Encoder
+    from ...runs.record import RunRecord
     from ...store.rows import StoredRun
 
 MOST_QUESTIONS = 4
@@ -31,7 +30,7 @@ _questions: OrderedDict[tuple[object, ...], Question] = OrderedDict()
 _lock = threading.Lock()
 
 
-def evidence(run: Run, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
+def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
     """Gives what :meth:`lgca_plugin.Run.evidence` says."""
     plan = run.config.region_plan
     with Store() as store:
@@ -61,7 +60,7 @@ def forget_questions() -> None:
         _questions.clear()
 
 
-def _question(store: Store, stored: StoredRun, run: Run, encoder: Encoder | None) -> Question:
+def _question(store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None) -> Question:
     """Gives the run's class vectors, and what its full budget is, from memory where they were asked for before.
 
     They are kept by the run's token and its config, so that any copy of the run finds them and no other run does: a
@@ -91,7 +90,7 @@ def _question(store: Store, stored: StoredRun, run: Run, encoder: Encoder | None
     return question
 
 
-def _why_missing(run: Run, sample_id: str) -> str:
+def _why_missing(run: RunRecord, sample_id: str) -> str:
     """Says why there is nothing to show: the first of a few reasons that holds."""
     from bson import ObjectId
 

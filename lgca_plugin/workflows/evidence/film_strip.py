@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ...figures.page import Theme
     from ...method.explain.evidence import Evidence
     from ...method.explain.film_strip import Strip
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
 
 SIDE, WHOLE_SIDE = 160, 480
 """Longer sides of the pictures of frames and of the whole image, in pixels: sharp on screens of fine pixels, too."""
@@ -100,7 +100,7 @@ def strip_boxes(shown: Strip) -> dict[int, Box]:
 
 
 def film_strip_of(
-    run: Run,
+    run: RunRecord,
     evidence: Evidence,
     *,
     method: str | None = None,

@@ -12,12 +12,13 @@ from ...fiftyone_io.fields import error_field, method_field, regions_field
 from ...fiftyone_io.triage_fields import CALIBRATED, CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 from ...method.explain.evidence import Evidence
 from ..decisions.corrected_field import default_corrected_field
+from .description_figures import plot_description_votes
 from .evidence import evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
 
 EVIDENCE: Kept[Evidence] = Kept(16)
 """On the samples seen last: 200 KB each at 512 dimensions."""
@@ -84,7 +85,7 @@ class OpenSample:
     corrected: str | None
 
 
-def open_sample(run: Run, sample_id: str) -> OpenSample:
+def open_sample(run: RunRecord, sample_id: str) -> OpenSample:
     """Reads a sample.
 
     Args:
@@ -123,20 +124,20 @@ def open_sample(run: Run, sample_id: str) -> OpenSample:
     )
 
 
-def given_field(run: Run) -> str | None:
+def given_field(run: RunRecord) -> str | None:
     """Names the field of the given labels: the triage's, else the run's; None where there is none."""
     report = run.results.get("triage") or run.results.get("decided") or {}
     name = report.get("ground_truth") or run.config.ground_truth
     return str(name) if name else None
 
 
-def corrected_field(run: Run) -> str:
+def corrected_field(run: RunRecord) -> str:
     """Names the field that accepted labels go to."""
     report = run.results.get("triage") or run.results.get("decided") or {}
     return str(report.get("corrected_field") or default_corrected_field(run.key, given_field(run)))
 
 
-def kept_evidence(run: Run, sample: OpenSample) -> Evidence:
+def kept_evidence(run: RunRecord, sample: OpenSample) -> Evidence:
     """Gives the evidence on a sample, from memory where it was asked for and nobody has written to the sample since.
 
     Raises:
@@ -148,15 +149,15 @@ def kept_evidence(run: Run, sample: OpenSample) -> Evidence:
 
 
 def kept_description_votes(
-    run: Run, sample: OpenSample, names: tuple[str, str], *, methods: tuple[str, ...] | None, min_width: int
+    run: RunRecord, sample: OpenSample, names: tuple[str, str], *, methods: tuple[str, ...] | None, min_width: int
 ) -> Any:
     """Gives :meth:`lgca_plugin.Run.plot_description_votes` for FiftyOne's panels, likewise from memory."""
     key = (run.token, run.config, sample.id, sample.modified, names, methods, min_width)
     options: dict[str, Any] = {"methods": methods, "theme": "app", "min_width": min_width}
-    return FIGURES.get(key, lambda: run.plot_description_votes(sample.id, *names, **options))
+    return FIGURES.get(key, lambda: plot_description_votes(run, sample.id, *names, **options))
 
 
-def _said(run: Run, found: Mapping[str, Any]) -> dict[str, Said]:
+def _said(run: RunRecord, found: Mapping[str, Any]) -> dict[str, Said]:
     said = {}
     for method in run.config.methods:
         label = found.get(method_field(run.key, method.name)) or {}

@@ -15,7 +15,7 @@ from .table import brought_up_to_date, read_table, wanted_of, with_given
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
     from .read import Wanted
     from .table import Table
 
@@ -27,7 +27,9 @@ _lock = threading.Lock()
 _reading: dict[tuple[Any, ...], threading.Lock] = {}
 
 
-def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str] = (), again: bool = False) -> Table:
+def table_of(
+    run: RunRecord, ground_truth: str | None = None, *, changed: Sequence[str] = (), again: bool = False
+) -> Table:
     """Gives the table of a run as the samples are now, from memory as far as they have not changed.
 
     What has changed is found by FiftyOne's stamps of modification, which every write of FiftyOne's and ours sets.
@@ -65,7 +67,7 @@ def table_of(run: Run, ground_truth: str | None = None, *, changed: Sequence[str
     return table
 
 
-def is_in_memory(run: Run) -> bool:
+def is_in_memory(run: RunRecord) -> bool:
     """Tells whether the run's table has been read, so that what has changed since is all that would be."""
     key = _key(run, wanted_of(run, run.dataset.get_field_schema()))
     with _lock:
@@ -79,5 +81,5 @@ def forget_tables() -> None:
         _reading.clear()
 
 
-def _key(run: Run, wanted: Wanted) -> tuple[Any, ...]:
+def _key(run: RunRecord, wanted: Wanted) -> tuple[Any, ...]:
     return (run.dataset._doc.id, run.key, run.token, run.config.classes, *wanted.every, *wanted.some)  # noqa: SLF001

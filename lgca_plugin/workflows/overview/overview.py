@@ -20,7 +20,7 @@ from ...method.comparison.evaluation import Evaluation, MethodScore
 from ...method.comparison.paired import compare, macro_recall, wilson_interval
 from ...method.core.compared_methods import compared_methods
 from ...method.explain.sentences import method_name
-from ..evaluate import eval_key
+from ...runs.evaluations import eval_key
 from .memory import table_of
 from .read import read_ids, read_values
 from .table import NONE, Table
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...method.comparison.agreement import Flow
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
     from .table import BoolArray, IntArray
 
 MOST_VIEWS = 8
@@ -54,7 +54,7 @@ class Overview:
         ground_truth: field of the labels that answers are compared with, None without
     """
 
-    run: Run
+    run: RunRecord
     table: Table
     rows: IntArray
     compared: tuple[str, ...]
@@ -210,7 +210,7 @@ _OVERVIEWS: Kept[Overview] = Kept(MOST_VIEWS)
 
 
 def overview(
-    run: Run,
+    run: RunRecord,
     view: Any = None,
     *,
     view_key: str | None = None,
@@ -265,7 +265,7 @@ def _rows(table: Table, view: Any | Callable[[], Any]) -> IntArray:
     return np.sort(table.rows(read_ids(samples)))
 
 
-def _roles(run: Run, table: Table) -> tuple[tuple[str, ...], bool]:
+def _roles(run: RunRecord, table: Table) -> tuple[tuple[str, ...], bool]:
     """Finds the methods to compare: those of the triage, else those that it would take, else the first three."""
     report = run.results.get("triage") or {}
     names = tuple(report.get("methods") or ())

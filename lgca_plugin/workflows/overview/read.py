@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
 
 AT_ONCE = 5000
 LARGE = 10_000
 """Samples from which on the two halves of a dataset are read at once."""
 
 
-def read_stamp(run: Run) -> tuple[Any, ...]:
+def read_stamp(run: RunRecord) -> tuple[Any, ...]:
     """Tells how many samples there are, when one was modified last, and when that was asked.
 
     It asks the database's catalogue and the index of modification times: neither reads samples.
@@ -57,7 +57,7 @@ class Columns:
     values: dict[str, list[Any]]
 
 
-def read_columns(run: Run, wanted: Wanted, match: dict[str, Any] | None = None) -> tuple[Columns, Columns]:
+def read_columns(run: RunRecord, wanted: Wanted, match: dict[str, Any] | None = None) -> tuple[Columns, Columns]:
     """Reads the columns of every sample, and those that few have.
 
     All samples of a large dataset are read in two halves at once, so that the database works on the one while this
@@ -78,13 +78,13 @@ def read_columns(run: Run, wanted: Wanted, match: dict[str, Any] | None = None) 
     return _columns(joined, wanted.every), _columns(found[-1], wanted.some)
 
 
-def read_column(run: Run, path: str) -> Columns:
+def read_column(run: RunRecord, path: str) -> Columns:
     """Reads one column of all samples."""
     parts = [_read_part(run, [path], half) for half in _halves(run)]
     return _columns([[value for part in column for value in part] for column in zip(*parts, strict=True)], {path: path})
 
 
-def read_values(run: Run, ids: Sequence[str], paths: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+def read_values(run: RunRecord, ids: Sequence[str], paths: Sequence[str]) -> dict[str, tuple[Any, ...]]:
     """Reads values of a few samples: id to the values."""
     from bson import ObjectId
 
@@ -115,7 +115,7 @@ def _columns(found: list[list[Any]], names: Iterable[str]) -> Columns:
     return Columns(np.array(ids, dtype="S12"), dict(zip(names, values, strict=True)))
 
 
-def _halves(run: Run) -> list[dict[str, Any]]:
+def _halves(run: RunRecord) -> list[dict[str, Any]]:
     samples = run.dataset._sample_collection  # noqa: SLF001
     middle = samples.estimated_document_count() // 2
     if middle < LARGE:
@@ -124,7 +124,7 @@ def _halves(run: Run) -> list[dict[str, Any]]:
     return [{"_id": {"$lt": found[0]["_id"]}}, {"_id": {"$gte": found[0]["_id"]}}] if found else [{}]
 
 
-def _read_part(run: Run, paths: Sequence[str], match: dict[str, Any]) -> list[list[Any]]:
+def _read_part(run: RunRecord, paths: Sequence[str], match: dict[str, Any]) -> list[list[Any]]:
     """Reads ids as bytes and a column for each path, some thousand samples at a time.
 
     A plain projection is the quickest: computing columns in the database takes it as long as reading.

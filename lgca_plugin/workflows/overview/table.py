@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
 
     IntArray = NDArray[np.integer]
     FloatArray = NDArray[np.floating]
@@ -94,7 +94,7 @@ def id_bytes(ids: Iterable[Any]) -> NDArray[np.bytes_]:
     return np.array([id_.binary for id_ in ids], dtype="S12")
 
 
-def wanted_of(run: Run, schema: Any) -> Wanted:
+def wanted_of(run: RunRecord, schema: Any) -> Wanted:
     """Says what is read of a sample: of the fields that there are, and are the run's."""
     methods = [method.name for method in run.config.methods if method_field(run.key, method.name) in schema]
     own = run.results.get("triage_fields", ())
@@ -120,7 +120,7 @@ def wanted_of(run: Run, schema: Any) -> Wanted:
 
 
 def read_table(
-    run: Run, wanted: Wanted, stamp: tuple[Any, ...], fields: Sequence[str], match: dict[str, Any] | None = None
+    run: RunRecord, wanted: Wanted, stamp: tuple[Any, ...], fields: Sequence[str], match: dict[str, Any] | None = None
 ) -> Table:
     """Reads samples; all of them where nothing is said of which."""
     given = {f"given {field}": f"{field}.label" for field in fields}
@@ -128,7 +128,7 @@ def read_table(
     return _made(run, every, some, stamp)
 
 
-def _made(run: Run, every: Columns, some: Columns, stamp: tuple[Any, ...]) -> Table:
+def _made(run: RunRecord, every: Columns, some: Columns, stamp: tuple[Any, ...]) -> Table:
     """Makes a table of what was read; what only some have is spread over all."""
     order = np.argsort(every.ids, kind="stable")
     ids, n = every.ids[order], len(order)
@@ -205,7 +205,9 @@ def _mapped(tables: Sequence[Table], change: Any) -> Table:
     return replace(first, **changed)
 
 
-def brought_up_to_date(table: Table, run: Run, wanted: Wanted, stamp: tuple[Any, ...], known: Sequence[str]) -> Table:
+def brought_up_to_date(
+    table: Table, run: RunRecord, wanted: Wanted, stamp: tuple[Any, ...], known: Sequence[str]
+) -> Table:
     """Reads the samples that were modified or added since; all of them where some were deleted."""
     from bson import ObjectId
 
@@ -243,7 +245,7 @@ def _joined(old: Table, new: Table) -> Table:
     return _taken(joined, np.argsort(joined.ids, kind="stable"))
 
 
-def with_given(table: Table, run: Run, field: str) -> Table:
+def with_given(table: Table, run: RunRecord, field: str) -> Table:
     """Adds a label field."""
     found = read_column(run, f"{field}.label")
     index: dict[Any, int] = {label: place for place, label in enumerate(table.labels)}

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...config import RegionPlan, check_classes, check_methods, check_run_key
-from ...descriptions.class_texts import ClassTexts, class_texts
 from ...errors import ConfigError
 from ...fiftyone_io.samples import Target
-from ...prediction.displayed_regions import explained_method
+from ...method.core.compared_methods import explained_method
 from ...prediction.predictor import Predictor, signature
 from ...runs.registry import existing_run, list_runs, stored_fields
-from ...runs.stored_texts import StoredTexts
+from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.limits import GIGABYTE, LIMIT_VARIABLE
 from ..classify.plan import (
     Prepared,
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...config import RegionConfig, RunConfig
-    from ...encoder.open_clip_encoder import Encoder
+    from ...encoder.protocol import Encoder
     from ...method.core.scores import Method
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
     from ...store.rows import StoredRun
     from ...store.store import Store
 
@@ -78,7 +77,7 @@ class RescorePlan:
         boxes: whether boxes are written, which takes region embeddings, too
     """
 
-    source: Run
+    source: RunRecord
     stored: StoredRun
     prepared: Prepared
     ids: list[str]
@@ -88,7 +87,7 @@ class RescorePlan:
     boxes: bool
 
 
-def check_rescore(run: Run, changes: Changes, *, run_key: str | None, overwrite: bool) -> Request:
+def check_rescore(run: RunRecord, changes: Changes, *, run_key: str | None, overwrite: bool) -> Request:
     """Checks changes as far as that needs neither the store nor a model.
 
     Args:
@@ -166,7 +165,7 @@ def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method
     return tuple(made)
 
 
-def check_was_encoded(run: Run, methods: Sequence[Method], regions: RegionConfig) -> None:
+def check_was_encoded(run: RunRecord, methods: Sequence[Method], regions: RegionConfig) -> None:
     """Raises ConfigError if methods need regions that a run has not encoded."""
     had = run.config.region_plan
     needed = RegionPlan.of(tuple(methods), regions)
@@ -180,7 +179,7 @@ def check_was_encoded(run: Run, methods: Sequence[Method], regions: RegionConfig
 
 
 def prepare_rescore(
-    store: Store, run: Run, request: Request, changes: Changes, *, encoder: Encoder | None = None
+    store: Store, run: RunRecord, request: Request, changes: Changes, *, encoder: Encoder | None = None
 ) -> RescorePlan:
     """Finds the stored embeddings, and embeds the texts.
 
@@ -254,22 +253,6 @@ def prepare_rescore(
     return RescorePlan(run, stored, prepared, ids, failures, from_vectors, from_regions, boxes)
 
 
-def stored_run(store: Store, run: Run) -> StoredRun:
-    """Finds a run's entry in the store.
-
-    Raises:
-        ConfigError: if there is none
-    """
-    stored = store.run(run.token)
-    if stored is None:
-        raise ConfigError(
-            f"the embeddings of run {run.key!r} are not stored on this machine; "
-            "lgca.classify with the same settings and overwrite=True encodes the images again"
-        )
-    store.mark_used(stored)
-    return stored
-
-
 def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan) -> list[int | None]:
     """Finds where each method's image vector is kept; nowhere, unless all that can be kept are."""
     names = [signature(method, plan) for method in methods]
@@ -278,28 +261,7 @@ def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan)
     return [None if name is None else stored.signatures.index(name) for name in names]
 
 
-def changed_texts(
-    run: Run, classes: Sequence[str], descriptions: Mapping[str, Sequence[str]] | str | Path | None
-) -> ClassTexts:
-    """Gives the texts of the classes.
-
-    Where no descriptions are passed, classes keep the texts that the run has, or had before they were left out of it;
-    an empty dict gives all of them the template ensemble.
-    """
-    if descriptions is None:
-        had = known_texts(run)
-        descriptions = {name: had[name] for name in classes if name in had}
-    return class_texts(classes, None if isinstance(descriptions, Mapping) and not descriptions else descriptions)
-
-
-def known_texts(run: Run) -> dict[str, list[str]]:
-    """Gives the descriptions that a run was given, those of classes that it has not any more included."""
-    templated = set(run.results.get("templates", ()))
-    own = {name: texts for name, texts in run.descriptions.items() if name not in templated}
-    return {**run.results.get("texts_of_former_classes", {}), **own}
-
-
-def _samples(store: Store, run: Run, stored: StoredRun) -> tuple[list[str], dict[str, str]]:
+def _samples(store: Store, run: RunRecord, stored: StoredRun) -> tuple[list[str], dict[str, str]]:
     """Gives the samples that were predicted and still exist, in the order in which they were kept, and the failures."""
     held = store.sample_ids(stored)
     failures = run.failures

@@ -10,32 +10,35 @@ from ...errors import StoreError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.documents import write_fields
 from ...fiftyone_io.tokens import database_identity, dataset_identity
+from ...progress import Progress
+from ...runs.record import check_current
 from ...runs.registry import DONE, INTERRUPTED, record_own
 from ...runs.replay import replay
+from ...runs.stored_texts import known_texts
 from ...store.store import Store, geometry_of
-from ..classify.classify import Progress, open_run
-from ..classify.writer import check_current, record_outcome, sample_values
-from .plan import Changes, RescorePlan, check_rescore, known_texts, prepare_rescore
+from ..classify.classify import open_run
+from ..classify.writer import record_outcome, sample_values
+from .plan import Changes, RescorePlan, check_rescore, prepare_rescore
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from ...encoder.open_clip_encoder import Encoder
+    from ...encoder.protocol import Encoder
     from ...prediction.displayed_regions import ShownRegion
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
     from ...store.rows import StoredRun
 
 INCOMPLETE = "its region embeddings are not complete in the store; classify with overwrite=True to encode it again"
 
 
 def iter_rescore(
-    run: Run,
+    run: RunRecord,
     changes: Changes,
     *,
     run_key: str | None = None,
     overwrite: bool = False,
     encoder: Encoder | None = None,
-) -> Generator[Progress, None, Run]:
+) -> Generator[Progress, None, RunRecord]:
     """Does what :meth:`lgca_plugin.Run.rescore` does, as a generator that yields progress and returns the new run."""
     request = check_rescore(run, changes, run_key=run_key, overwrite=overwrite)
     yield Progress(0, 0, "Embedding the class descriptions")
@@ -90,7 +93,7 @@ class _Rescoring:
         self._store.copy_samples(stored, source)  # all at once: so a run that is broken off still holds them all
         return stored
 
-    def steps(self) -> Generator[Progress, None, Run]:
+    def steps(self) -> Generator[Progress, None, RunRecord]:
         run, plan = self._run, self._plan
         started = time.perf_counter()
         status = INTERRUPTED

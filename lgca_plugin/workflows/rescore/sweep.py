@@ -13,19 +13,19 @@ from ...fiftyone_io.samples import Target
 from ...method.core.scores import CONTROLS
 from ...method.tuning.sweep import Sweep, default_grid
 from ...prediction.displayed_regions import Batch
+from ...progress import Progress
 from ...runs.replay import replay
-from ...runs.stored_texts import StoredTexts
+from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.store import Store
-from ..classify.classify import Progress
-from .plan import changed_texts, check_was_encoded, stored_run
+from .plan import check_was_encoded
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from ...encoder.open_clip_encoder import Encoder
+    from ...encoder.protocol import Encoder
     from ...method.core.scores import Method
     from ...method.tuning.sweep import SweepReport
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
     from ...store.rows import StoredRun
 
 
@@ -44,7 +44,7 @@ class SweepRequest:
         max_samples: how many samples are used at most
     """
 
-    run: Run
+    run: RunRecord
     ground_truth: str | None
     settings: tuple[Method, ...]
     plan: RegionPlan
@@ -55,7 +55,7 @@ class SweepRequest:
 
 
 def check_sweep(
-    run: Run,
+    run: RunRecord,
     *,
     ground_truth: str | None,
     methods: Sequence[str | Method] | None,

@@ -16,10 +16,8 @@ import numpy as np
 from ...errors import StoreError
 from ...method.explain.findings import Finder, Finding, question_of
 from ...method.labels.label_errors import find_label_errors
-from ...progress import Steps
-from ...runs.stored_texts import StoredTexts
-from ..classify.classify import Progress
-from ..rescore.plan import changed_texts
+from ...progress import Progress, Steps
+from ...runs.stored_texts import StoredTexts, changed_texts
 from .region_pass import RegionPass, Seen
 from .region_workers import look_at_all
 from .scores import RunScores
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ...encoder.open_clip_encoder import Encoder
+    from ...encoder.protocol import Encoder
     from ...method.core.scores import Method
     from ...method.labels.label_errors import LabelErrors
     from ...store.rows import StoredRun

@@ -11,15 +11,15 @@ from ...fiftyone_io.samples import Target, image_samples
 from ...fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
 from ...method.core.compared_methods import compared_methods
 from ...method.core.scores import CONTROLS
+from ...runs.record import check_current
 from ...runs.registry import refresh
-from ..classify.writer import check_current
 from ..decisions.corrected_field import check_corrected_field, default_corrected_field, is_somebodys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...method.core.scores import Method
-    from ...runs.record import Run
+    from ...runs.record import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class TriageRequest:
         warnings: sentences for the user
     """
 
-    run: Run
+    run: RunRecord
     ground_truth: str | None
     compared: tuple[Method, Method, Method]
     judging: tuple[Method, ...]
@@ -49,7 +49,7 @@ class TriageRequest:
 
 
 def check_triage(
-    run: Run,
+    run: RunRecord,
     *,
     ground_truth: str | None = None,
     methods: Sequence[str] | None = None,
@@ -95,7 +95,7 @@ def check_triage(
     )
 
 
-def _check_accepted_labels(run: Run, former: str | None, corrected: str) -> None:
+def _check_accepted_labels(run: RunRecord, former: str | None, corrected: str) -> None:
     """Raises ConfigError if labels that were accepted before are in another field than those to come would be."""
     field = triage_field(run.key, DECISION)
     if former in (None, corrected) or not run.dataset.has_field(f"{field}.corrected"):
@@ -108,7 +108,7 @@ def _check_accepted_labels(run: Run, former: str | None, corrected: str) -> None
         )
 
 
-def _check_fields_are_free(run: Run) -> None:
+def _check_fields_are_free(run: RunRecord) -> None:
     own = set(run.results.get("triage_fields", ()))
     schema = run.dataset.get_field_schema()
     for name in (*COMPUTED, DECISION):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import __version__
 from ...method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, changes
+from ...version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...method.labels.triage_cases import triage_cases
+from ...progress import Progress
+from ...runs.record import check_current
 from ...runs.registry import record
 from ...store.store import Store, store_exists
-from ..classify.classify import Progress
-from ..classify.writer import check_current
 from ..decisions.queue import Triage
 from .analysis import Looked, look
 from .report import triage_report
@@ -22,7 +22,7 @@ from .write import declare_triage, write_triage
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ...encoder.open_clip_encoder import Encoder
+    from ...encoder.protocol import Encoder
     from .plan import TriageRequest
 
 logger = logging.getLogger(__name__)

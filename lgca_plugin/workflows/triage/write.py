@@ -21,9 +21,9 @@ from ...fiftyone_io.triage_fields import (
     SUGGESTION,
     triage_field,
 )
+from ...progress import Progress
+from ...runs.record import check_current
 from ...runs.registry import record
-from ..classify.classify import Progress
-from ..classify.writer import check_current
 from ..decisions.decisions import declare_decisions
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bson import json_util
 
-from ....lgca_plugin.runs.record import Run
+from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.overview.overview import stages_key
 from ..widgets import KnownRun, pick_run, run_keys
 

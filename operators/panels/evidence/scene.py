@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ....lgca_plugin.errors import ConfigError, ImageError, LgcaError
+from ....lgca_plugin.method.core.compared_methods import explained_method
 from ....lgca_plugin.method.explain.evidence import Evidence
 from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip, rivals, strip, strip_of_boxes
-from ....lgca_plugin.prediction.displayed_regions import explained_method
 from ....lgca_plugin.runs.registry import DONE
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures, pictures_of, strip_boxes
 from ....lgca_plugin.workflows.evidence.open_sample import OpenSample, kept_evidence, open_sample

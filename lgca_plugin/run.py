@@ -1,0 +1,279 @@
+"""The face of a run: what a notebook can do with it. The run as data is :class:`lgca_plugin.runs.record.RunRecord`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .method.tuning.selection import FOLDS, REPEATS
+from .progress import drive
+from .run_figures import RunFigures
+from .runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from .encoder.protocol import Encoder
+    from .method.comparison.evaluation import Evaluation
+    from .method.core.scores import Method
+    from .method.explain.evidence import Evidence
+    from .method.tuning.sweep import SweepReport
+    from .progress import Progress
+    from .workflows.decisions.queue import Triage
+
+
+class Run(RunFigures):
+    """A zero-shot run on a dataset; made by :func:`lgca_plugin.classify` and :func:`lgca_plugin.load_run`."""
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Run:
+        """Returns the run of a record, which may be a run already."""
+        if isinstance(record, cls):
+            return record
+        return cls(record.dataset, record.key, record.config, record.results, token=record.token)
+
+    def rescore(
+        self,
+        classes: Sequence[str] | None = None,
+        descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
+        *,
+        methods: Sequence[str | Method] | None = None,
+        image_scale: float | None = None,
+        text_scale: float | None = None,
+        global_weight: float | None = None,
+        step_weights: Sequence[float] | None = None,
+        decisiveness: float | None = None,
+        steps: int | None = None,
+        run_key: str | None = None,
+        overwrite: bool = False,
+        logits: bool | None = None,
+        shown_chains: int | None = None,
+        encoder: Encoder | None = None,
+        progress: bool | Callable[[Progress], object] | None = None,
+    ) -> Run:
+        """Answers a new question about the same images, from the store of embeddings: no image is encoded.
+
+        The result is what :func:`lgca_plugin.classify` would give with these settings; under an adaptive budget, on the
+        crops that each image has, which were enough for the labels before the change. What is None stays as it is in
+        the run. Predictions take seconds for a hundred thousand images, where only classes, descriptions, or the way
+        descriptions are weighed change; boxes (``shown_chains``), decisive methods, and whatever changes the weights of
+        regions go through the region embeddings, at milliseconds an image.
+
+        Args:
+            classes: the candidate classes; those that the run has, or had before it was rescored, keep their texts
+            descriptions: class name to texts, or the path of a JSON file with such an object; other classes get the
+                template ensemble, then, and with ``{}`` all of them do
+            methods: names or presets, of regions that the run has encoded
+            image_scale: softmax scale of salience, as an exponent
+            text_scale: softmax scale over descriptions, as an exponent
+            global_weight: LGCA's lambda_g, the whole image's weight, of the methods with chains
+            step_weights: LGCA's lambda_t, weight of each step, of the methods with chains
+            decisiveness: of the decisive methods
+            steps: LGCA's T, at most as many as were encoded
+            run_key: key of a new run; None rescores this one in place
+            overwrite: replace the run that exists under ``run_key``
+            logits: write all class scores onto the labels
+            shown_chains: how many chains of each image are written as boxes; 0 for none
+            encoder: this run's encoder, if you have it loaded; it is needed for texts that are new, and loaded by name
+                otherwise
+            progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
+                :class:`lgca_plugin.Progress`
+
+        Returns:
+            the new run; where ``run_key`` is None, it has taken this one's place
+
+        Raises:
+            ConfigError: if a change is wrong or asks for regions that were not encoded, or the embeddings are no longer
+                in the store; before anything is written
+            ModelUnavailableError: if texts are new and the model can't be loaded; before anything is written
+            StoreError: if the store can't be read
+        """
+        from .workflows.rescore.plan import Changes
+        from .workflows.rescore.rescore import iter_rescore
+
+        changes = Changes(
+            classes=classes,
+            descriptions=descriptions,
+            methods=methods,
+            image_scale=image_scale,
+            text_scale=text_scale,
+            global_weight=global_weight,
+            step_weights=step_weights,
+            decisiveness=decisiveness,
+            steps=steps,
+            logits=logits,
+            shown_chains=shown_chains,
+        )
+        rescored = iter_rescore(self, changes, run_key=run_key, overwrite=overwrite, encoder=encoder)
+        return Run.of(drive(rescored, progress, unit="images"))
+
+    def sweep(
+        self,
+        ground_truth: str | None = None,
+        *,
+        methods: Sequence[str | Method] | None = None,
+        settings: Sequence[Method] | None = None,
+        folds: int = FOLDS,
+        repeats: int = REPEATS,
+        seed: int = 0,
+        max_samples: int | None = None,
+        encoder: Encoder | None = None,
+        progress: bool | Callable[[Progress], object] | None = None,
+    ) -> SweepReport:
+        """Tries many settings on the labelled samples, from the store of embeddings: no image is encoded.
+
+        Settings are compared by accuracy, and judged by nested cross-validation: never on the samples that chose them.
+        ``report.table()`` prints the outcome, ``report.chosen`` are presets for ``run.rescore(methods=...)``.
+
+        Args:
+            ground_truth: Classification field with the labels; None takes the run's. Where the run has none either, the
+                report holds the effective number of regions under every setting, which needs no labels
+            methods: names or presets whose settings are varied; None takes the run's methods without the controls
+            settings: presets to compare, instead; those of one name compete, the first of them is the default
+            folds: number of folds, at least 3
+            repeats: number of ways to split the samples
+            seed: seed of the splits, and of the choice of samples
+            max_samples: use a random choice of so many samples
+            encoder: as in :meth:`rescore`
+            progress: as in :meth:`rescore`
+
+        Returns:
+            the report; samples without a label, with one that is no class of the run, or without stored regions are
+            left out and counted in ``report.excluded``
+
+        Raises:
+            ConfigError: if an argument is wrong, too few samples are labelled, or embeddings are not in the store
+            StoreError: if the store can't be read
+        """
+        from .workflows.rescore.sweep import check_sweep, iter_sweep
+
+        request = check_sweep(
+            self,
+            ground_truth=ground_truth,
+            methods=methods,
+            settings=settings,
+            folds=folds,
+            repeats=repeats,
+            seed=seed,
+            max_samples=max_samples,
+        )
+        return drive(iter_sweep(request, encoder=encoder), progress, unit="samples")
+
+    def triage(
+        self,
+        ground_truth: str | None = None,
+        *,
+        methods: Sequence[str] | None = None,
+        corrected_field: str | None = None,
+        encoder: Encoder | None = None,
+        progress: bool | Callable[[Progress], object] | None = None,
+    ) -> Triage:
+        """Sorts the samples by what needs a look: who disagrees, which crops misled, which labels are likely wrong.
+
+        From the store of embeddings: no image is encoded. Writes ``K_case``, ``K_misleading``, ``K_stability``,
+        ``K_label_quality`` and, on suspected label errors, ``K_suggestion``; and saved views of them. Decisions that
+        were made before stay.
+
+        Args:
+            ground_truth: Classification field with the labels in question; None takes the run's. Where the run has none
+                either, samples are sorted by disagreement alone
+            methods: names of the three that are compared, one that looks at the whole image, one at crops and one at
+                crops that grow; None takes ``clip``, ``wca`` and ``lgca``, or what the run has in their place
+            corrected_field: field that corrected labels will be written to; None takes the name of the label field with
+                ``_corrected``
+            encoder: as in :meth:`rescore`
+            progress: as in :meth:`rescore`
+
+        Returns:
+            the triage: its report, the queue of suspects, and the curator's decisions
+
+        Raises:
+            ConfigError: if an argument is wrong, the run lacks one of the three predictions, or no sample has them all;
+                before anything is written
+            ModelUnavailableError: if texts are not stored and the model can't be loaded
+            StoreError: if the store can't be read
+        """
+        from .workflows.triage.plan import check_triage
+        from .workflows.triage.triage import iter_triage
+
+        request = check_triage(self, ground_truth=ground_truth, methods=methods, corrected_field=corrected_field)
+        return drive(iter_triage(request, encoder=encoder), progress, unit="samples")
+
+    def last_triage(self) -> Triage:
+        """Gives the triage that was made last, with its queue and its decisions.
+
+        Raises:
+            ConfigError: if the run has not been triaged
+        """
+        from .runs.registry import refresh
+        from .workflows.decisions.queue import Triage
+
+        refresh(self)
+        return Triage.of(self)
+
+    def evaluate(
+        self,
+        ground_truth: str | None = None,
+        *,
+        methods: Sequence[str] | None = None,
+        confidence: float = 0.95,
+        progress: bool | Callable[[Progress], object] | None = None,
+    ) -> Evaluation:
+        """Compares the methods with labels, all on the same samples, and with each other.
+
+        Each method gets a FiftyOne evaluation of its own (eval key ``K_<method>_eval``), which the App's Model
+        Evaluation panel opens; they are deleted with the run. ``print(evaluation)`` gives the table.
+
+        Args:
+            ground_truth: Classification field with the labels, the given or the corrected ones; None takes the run's
+            methods: names of the run's methods; None takes all
+            confidence: of the intervals, in (0, 1)
+            progress: as in :meth:`rescore`
+
+        Returns:
+            accuracies with Wilson intervals, and for each pair McNemar's exact test and an interval of the difference
+
+        Raises:
+            ConfigError: if an argument is wrong or no sample has both a label and all predictions; before anything is
+                written
+        """
+        from .workflows.evaluate import evaluate
+
+        return evaluate(self, ground_truth, methods=methods, confidence=confidence, progress=progress)
+
+    def last_evaluation(self) -> Evaluation | None:
+        """Gives what the last :meth:`evaluate` has found; None where there is nothing."""
+        from .runs.registry import refresh
+        from .workflows.evaluate import last_evaluation
+
+        refresh(self)
+        return last_evaluation(self)
+
+    def evidence(self, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
+        """Gives everything about one sample: which regions decided, which misled, and how firm the answers are.
+
+        From the store of embeddings, in milliseconds: no image is read, and no model is needed once the texts are
+        stored. Class vectors stay in memory for the next sample, also if the run is loaded again.
+
+        Args:
+            sample_id: the sample's id
+            encoder: as in :meth:`rescore`
+
+        Returns:
+            votes, weights, contributions, flips, misleading crops and the misleading-crop case, stability, and
+            ``without(regions)`` for what if
+
+        Raises:
+            ConfigError: if the sample has no result in the run, or its region embeddings are not in the store
+            ModelUnavailableError: if texts are not stored and the model can't be loaded
+            StoreError: if the store can't be read
+        """
+        from .workflows.evidence.evidence import evidence
+
+        return evidence(self, sample_id, encoder=encoder)
+
+    def delete(self) -> None:
+        """Deletes the run: its record, its fields and the embeddings that it alone holds, and nothing else."""
+        from .runs.delete import delete_run
+
+        delete_run(self.dataset, self.key)

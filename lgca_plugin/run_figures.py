@@ -1,0 +1,128 @@
+"""The figures of a run: film strips of samples, weights and votes of descriptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .method.explain.film_strip import CHAINS
+from .runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import plotly.graph_objects as go
+
+    from .encoder.protocol import Encoder
+    from .figures.page import Theme
+
+
+class RunFigures(RunRecord):
+    """A run that draws figures as Plotly documents."""
+
+    def film_strip(
+        self,
+        sample_id: str,
+        a: str | None = None,
+        b: str | None = None,
+        *,
+        method: str | None = None,
+        chains: int = CHAINS,
+        without: Iterable[int] = (),
+        encoder: Encoder | None = None,
+        theme: Theme = "light",
+        min_width: int = 640,
+    ) -> go.Figure:
+        """Draws how crops of a sample grow, step by step, and what each region says: the papers' expansion figure.
+
+        Each row is a chain: the crop, the crop grown, and so on, and its boxes in the whole image; below each region
+        its own vote, its weight, and its contribution to the margin of a over b. Misleading crops come first, then the
+        chains that matter most.
+
+        Args:
+            sample_id: the sample's id
+            a: a class; None takes WCA's label where LGCA has another, else LGCA's
+            b: its rival; None takes LGCA's label where WCA has another, else the runner-up
+            method: the method whose weights and contributions are shown; None takes LGCA, or what the run has in its
+                place
+            chains: how many chains
+            without: regions to leave out, see :meth:`lgca_plugin.Evidence.without`
+            encoder: as in :meth:`lgca_plugin.Run.rescore`
+            theme: ``"light"``, ``"dark"``, or ``"app"`` for FiftyOne's panels
+            min_width: width of the narrowest page that shows the figure, in pixels
+
+        Returns:
+            a Plotly figure, see :func:`lgca_plugin.figures.film_strip.film_strip`
+
+        Raises:
+            ConfigError: as :meth:`lgca_plugin.Run.evidence`, and if there is no such class, method or region, or the
+                file can't be read
+        """
+        from .workflows.evidence.evidence import evidence
+        from .workflows.evidence.film_strip import film_strip_of
+
+        return film_strip_of(
+            self,
+            evidence(self, sample_id, encoder=encoder),
+            method=method,
+            a=a,
+            b=b,
+            chains=chains,
+            out=without,
+            theme=theme,
+            min_width=min_width,
+        )
+
+    def plot_description_weights(
+        self, name: str, *, encoder: Encoder | None = None, theme: Theme = "light", min_width: int = 700
+    ) -> go.Figure:
+        """Draws how much each description of a class counts; grey ones hardly do.
+
+        Args:
+            name: the class
+            encoder: as in :meth:`lgca_plugin.Run.rescore`
+            theme: ``"light"``, ``"dark"``, or ``"app"`` for FiftyOne's panels
+            min_width: width of the narrowest page that shows the figure, in pixels
+
+        Returns:
+            a Plotly figure, see :func:`lgca_plugin.figures.descriptions.description_weights`
+
+        Raises:
+            ConfigError: if there is no such class, or the run's embeddings are not in the store
+        """
+        from .workflows.evidence.description_figures import plot_description_weights
+
+        return plot_description_weights(self, name, encoder=encoder, theme=theme, min_width=min_width)
+
+    def plot_description_votes(
+        self,
+        sample_id: str,
+        a: str | None = None,
+        b: str | None = None,
+        *,
+        methods: Sequence[str] | None = None,
+        encoder: Encoder | None = None,
+        theme: Theme = "light",
+        min_width: int = 700,
+    ) -> go.Figure:
+        """Draws which descriptions of two classes speak for which, on one sample, as each method sees it.
+
+        Args:
+            sample_id: the sample's id
+            a: a class; None takes the answer of the last method
+            b: its rival; None takes the answer of the first method where it is another, else the runner-up
+            methods: names of the run's methods, a column each; None takes CLIP and LGCA
+            encoder: as in :meth:`lgca_plugin.Run.rescore`
+            theme: ``"light"``, ``"dark"``, or ``"app"`` for FiftyOne's panels
+            min_width: width of the narrowest page that shows the figure, in pixels
+
+        Returns:
+            a Plotly figure, see :func:`lgca_plugin.figures.descriptions.description_votes`
+
+        Raises:
+            ConfigError: if a class or method is none of the run's, or the sample's vectors are not in the store
+        """
+        from .workflows.evidence.description_figures import plot_description_votes
+
+        return plot_description_votes(
+            self, sample_id, a, b, methods=methods, encoder=encoder, theme=theme, min_width=min_width
+        )

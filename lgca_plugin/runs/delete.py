@@ -1,0 +1,61 @@
+"""TODO."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..fiftyone_io.fields import forget_fields
+from ..fiftyone_io.samples import root_dataset
+from ..fiftyone_io.tokens import forget_token, run_token
+from ..store.store import Store, store_exists
+from .registry import owned_fields, stored_results
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import fiftyone as fo
+
+
+def delete_run(dataset: fo.Dataset, run_key: str) -> None:
+    """Deletes a run, of whatever release, and nothing else.
+
+    Its record, its fields, those of its triage with the decisions included, its saved views, its evaluations and its
+    stored embeddings go. Embeddings that another run holds, too, stay, and so do corrected labels.
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+        StoreError: if its embeddings can't be deleted; the rest of it is, then
+    """
+    token = forget_run(dataset, run_key)
+    if token is not None and store_exists():
+        with Store() as store:
+            store.delete_run(token)
+
+
+def forget_run(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -> str | None:
+    """Deletes a run's record, fields, saved views and evaluations; its embeddings stay, under the token returned.
+
+    Args:
+        dataset: the dataset
+        run_key: the run's key
+        keep: fields that stay
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+    """
+    dataset = root_dataset(dataset)
+    fields = owned_fields(dataset, run_key)
+    results = stored_results(dataset, run_key)
+    token = run_token(dataset, run_key)
+    forget_token(dataset, run_key)  # first, so that a process that still writes to the run stops
+    if results.get("views"):
+        from .saved_views import forget_views
+
+        forget_views(dataset, results["views"])
+    if results.get("evaluation"):
+        from .evaluations import forget_evaluations
+
+        forget_evaluations(dataset, results)
+    forget_fields(dataset, run_key, [field for field in fields if field not in keep], results.get("made") or {})
+    dataset.delete_run(run_key)
+    return token

@@ -12,9 +12,9 @@ from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.fiftyone_io.triage_fields import DECISION, triage_field
 from ..lgca_plugin.runs.delete import delete_run
 from ..lgca_plugin.runs.registry import list_runs, owned_fields
-from .classify.preview import UNREADABLE, remembered
 from .shared.execution import call, run_placement
 from .shared.form import refusal
+from .shared.run_choice import UNREADABLE, remembered
 
 
 class DeleteRun(foo.Operator):

@@ -13,7 +13,8 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
 from ..shared import form as forms
 from ..shared import params as settings
-from ..shared.execution import call, followed, report, show_lines, told
+from ..shared.execution import call, followed, report, told
+from ..shared.outcome import show
 from . import preview as outlook
 
 
@@ -189,18 +190,3 @@ class Classify(foo.Operator):
             "budget": budget,
         }
         return call(self, sample_collection, params, delegate=delegate)
-
-
-def show(ctx: Any, run: Any) -> Iterator[Any]:
-    """Shows a finished run: its fields on the grid, and its counts."""
-    summary = run.summary()
-    shown = [field for field in run.fields if not field.endswith("_error")]
-    if not ctx.has_custom_view:  # the only way to hand the App the boxes' colors; it would close a view
-        yield ctx.ops.open_dataset(ctx.dataset.name)
-    yield ctx.ops.reload_dataset()
-    yield ctx.ops.set_active_fields([*(f for f in ctx.active_fields if f not in shown), *shown])
-    for warning in summary.get("warnings") or []:
-        yield ctx.ops.notify(warning, variant="warning")
-    line = outlook.outcome_line(summary)
-    yield ctx.ops.notify(line, variant="success")
-    yield show_lines(ctx, types.Success(label=f"Run {run.key!r}: {line}"), outlook.outcome(summary))

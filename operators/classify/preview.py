@@ -18,11 +18,10 @@ from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.fields import taken_fields
 from ...lgca_plugin.fiftyone_io.samples import Target
 from ...lgca_plugin.runs.registry import PACKAGE, list_runs, stored_fields
+from ..shared.run_choice import UNREADABLE, remembered
 from .storage_note import add_room_problem, kept_line, store_room
 
 Chosen = dict[str, Any]
-
-UNREADABLE = (LgcaError, AttributeError, KeyError, TypeError, ValueError)  # what another release's record may raise
 
 
 def add_outlook(inputs: Any, ctx: Any, chosen: Chosen) -> None:
@@ -89,11 +88,6 @@ def encodes_per_second(ctx: Any, encoder: str) -> float | None:
     """Looks up the speed that the last run with an encoder has recorded."""
     speed = remembered(ctx, _encodes_per_second, encoder)
     return float(speed) if speed else None
-
-
-def remembered(ctx: Any, question: Any, *args: Any) -> Any:
-    """Asks a cached question; outside of an open form there is nothing to tie the cache to, so it is asked anew."""
-    return question(ctx, *args) if ctx.prompt_id else question.uncached(ctx, *args)
 
 
 @foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
@@ -215,32 +209,3 @@ def other_descriptions(config: RunConfig, record: dict[str, Any], given: Any) ->
     if record["templates"] is not None and described != set(config.classes) - set(record["templates"]):
         return True
     return any(list(found[name]) != record["descriptions"].get(name) for name in described)
-
-
-def outcome_line(summary: dict[str, Any]) -> str:
-    """Puts a finished run into one line."""
-    counts = [f"{summary.get(name, 0):,} {name}" for name in ("predicted", "failed", "skipped") if summary.get(name)]
-    return f"{', '.join(counts) or 'nothing to do'} of {summary.get('total', 0):,} images"
-
-
-def outcome(summary: dict[str, Any]) -> dict[str, str]:
-    """Gives the lines that are shown when a run has ended, label to value."""
-    recalled = summary.get("images_recalled", 0)
-    speed = f"{summary.get('images_per_second', 0):,.1f}"
-    if summary.get("rescored_from"):
-        return {"Scored from stored embeddings": f"{recalled:,} images, none encoded", "Images per second": speed}
-    return {
-        **({"Encoded by an earlier run": f"{recalled:,} images"} if recalled else {}),
-        "Encodes per image": f"{summary.get('encodes_per_image', 0):.1f}",
-        **_stopped_early(summary),
-        "Images per second": speed,
-        "Encoder": f"{summary.get('encoder')} on {summary.get('device')}",
-    }
-
-
-def _stopped_early(summary: dict[str, Any]) -> dict[str, str]:
-    """Says how many images an adaptive budget has spared crops; nothing of a full one."""
-    stopped = summary.get("stopped_after")
-    if not stopped:
-        return {}
-    return {"Images by crops": ", ".join(f"{images:,} took {crops}" for crops, images in stopped.items() if images)}

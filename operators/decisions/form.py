@@ -11,8 +11,8 @@ from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.decisions import Decision
 from ...lgca_plugin.workflows.decisions.queue import Triage
-from ..classify.preview import remembered
 from ..shared import form as forms
+from ..shared.run_choice import remembered
 from . import queue as queue_source
 from .queue import OPEN, SELECTED, candidates, has_both, left_line, read_samples, text, triaged_runs, user_name, which
 

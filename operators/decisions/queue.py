@@ -16,7 +16,7 @@ from ...lgca_plugin.runs.registry import list_runs
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import Item, read_items
-from ..classify.preview import UNREADABLE, remembered
+from ..shared.run_choice import UNREADABLE, remembered
 
 OPEN, SELECTED = "open", "selected"
 SHOWN = 8  # samples in the table

@@ -14,11 +14,9 @@ from ...lgca_plugin.config import RunConfig
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.method.comparison.evaluation import Evaluation, p_text
 from ...lgca_plugin.workflows.evaluate import EvaluateRequest, check_evaluate
-from ..classify.preview import remembered
-from ..rescore.params import given, initial, of_run
-from ..rescore.source import known_runs, newest
 from ..shared import form as forms
 from ..shared.params import Params
+from ..shared.run_choice import given, initial, known_runs, newest, of_run, remembered
 
 PANEL = "model_evaluation_panel_builtin"
 FIGURE_WIDTH = 640

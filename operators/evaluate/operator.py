@@ -9,9 +9,9 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..rescore.source import known_runs, newest
 from ..shared import form as forms
 from ..shared.execution import call, followed, report, run_placement, told
+from ..shared.run_choice import known_runs, newest
 from .form import PANEL, add_form, read_request, show
 
 LABEL = "Evaluate a zero-shot run"

@@ -7,62 +7,13 @@ made of, which is the way to set things side by side, to keep them inside the pa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.api import load_run
-from ...lgca_plugin.errors import LgcaError
-from ...lgca_plugin.run import Run
-from ...lgca_plugin.runs.registry import list_runs
-from ..classify.preview import UNREADABLE
-
 PLUGIN = "@lgca/zero-shot"
 BAR_COLOUR = "var(--fo-palette-background-level2)"
 SMALL, NORMAL, HEADING, LARGE = "0.8rem", "0.95rem", "1.1rem", "1.35rem"
-
-
-@dataclass(frozen=True)
-class KnownRun:
-    """A run of a dataset, as far as its record can be read.
-
-    Attributes:
-        key: its key
-        run: the run; None where another release wrote a record that this one can't read
-        problem: a sentence that says so
-    """
-
-    key: str
-    run: Run | None
-    problem: str | None = None
-
-
-def known_run(dataset: Any, key: str) -> KnownRun:
-    """Loads a run, or says why it can't be read."""
-    try:
-        return KnownRun(key, load_run(dataset, key))
-    except LgcaError as error:
-        return KnownRun(key, None, str(error))
-    except UNREADABLE:
-        return KnownRun(key, None, f"The record of run {key!r} can't be read by this release.")
-
-
-def run_keys(dataset: Any) -> list[str]:
-    """Lists the keys of a dataset's runs, the latest first."""
-    return list(reversed(list_runs(dataset))) if dataset is not None else []
-
-
-def pick_run(dataset: Any, keys: list[str], wanted: str | None) -> KnownRun | None:
-    """Gives the run that is wanted, else the latest that can be read, else the latest; None if there is none."""
-    if wanted in keys:
-        return known_run(dataset, wanted)
-    found = [known_run(dataset, key) for key in keys[:1]]
-    for key in keys[1:]:
-        if found[-1].run is not None:
-            break
-        found.append(known_run(dataset, key))
-    return next((one for one in found if one.run is not None), found[0] if found else None)
 
 
 def operator_uri(name: str) -> str:

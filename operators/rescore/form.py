@@ -10,10 +10,11 @@ from ...lgca_plugin.method.core.scores import Method
 from ..shared import form as forms
 from ..shared import params as settings
 from ..shared.params import Params
+from ..shared.run_choice import known_runs, newest, of_run
 from . import params as rescoring
-from .params import KEEP, of_run
+from .params import KEEP
 from .preview import add_outlook, add_result, add_written
-from .source import Source, known_runs, newest, read_source
+from .source import Source, read_source
 from .suggest import add_suggestion
 
 SETTING_NOTES = {

@@ -11,13 +11,14 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.errors import ConfigError
-from ..classify.operator import show
 from ..shared import form as forms
 from ..shared import params as settings
 from ..shared.execution import call, followed, report, run_placement, told
+from ..shared.outcome import show
+from ..shared.run_choice import known_runs, newest
 from . import params as rescoring
 from .form import add_form
-from .source import known_runs, newest, read_source
+from .source import read_source
 
 LABEL = "Rescore a zero-shot run"
 

@@ -18,28 +18,11 @@ from ...lgca_plugin.workflows.classify.plan import check_shown_chains
 from ...lgca_plugin.workflows.rescore.plan import Changes, changed_methods, changed_regions
 from ..shared import params as settings
 from ..shared.params import Params
+from ..shared.run_choice import given, of_run
 from .source import Source
 
 SETTINGS = ("image_scale", "decisiveness", "text_scale", "global_weight", "step_weights")  # of a method
 KEEP = "keep"
-
-
-def of_run(name: str, key: str) -> str:
-    """Names the parameter for one run."""
-    return f"{name}_of_{key}"
-
-
-def given(params: Params, name: str, key: str, default: Any = None) -> Any:
-    """Gives a parameter: the run's, else the plain one, else the default."""
-    value = params.get(of_run(name, key))
-    if value is None:
-        value = params.get(name)
-    return default if value is None else value
-
-
-def initial(params: Params, name: str, default: Any) -> Any:
-    """Gives what a field starts with: what code gave under the plain name, else the run's."""
-    return default if params.get(name) is None else params[name]
 
 
 def class_source(params: Params) -> str:

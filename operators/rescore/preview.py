@@ -14,11 +14,10 @@ from ...lgca_plugin.method.core.scores import Method
 from ...lgca_plugin.prediction.predictor import signature
 from ...lgca_plugin.runs.registry import PACKAGE, stored_fields
 from ...lgca_plugin.workflows.rescore.plan import changed_regions
-from ..classify.preview import UNREADABLE
 from ..shared import form as forms
 from ..shared.params import Params
+from ..shared.run_choice import UNREADABLE, of_run
 from . import params as rescoring
-from .params import of_run
 from .source import Source
 
 

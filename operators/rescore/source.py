@@ -12,10 +12,9 @@ from ...lgca_plugin.config import RegionPlan, RunConfig
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.samples import Target
 from ...lgca_plugin.method.core.scores import METHODS
-from ...lgca_plugin.runs.registry import list_runs
 from ...lgca_plugin.runs.stored_texts import stored_run
 from ...lgca_plugin.store.store import Store
-from ..classify.preview import UNREADABLE, remembered
+from ..shared.run_choice import known_runs, newest, remembered
 
 
 @dataclass(frozen=True)
@@ -46,18 +45,6 @@ class Source:
         return self.config.region_plan.steps
 
 
-def known_runs(ctx: Any) -> list[list[Any]]:
-    """Lists the runs, newest first: key, what it is, and why it can't be read, if it can't."""
-    found: list[list[Any]] = remembered(ctx, _known_runs)
-    return found
-
-
-def newest(runs: list[list[Any]]) -> str | None:
-    """Gives the key of the newest run that can be read, or of the newest; None if there is none."""
-    readable = [key for key, _, problem in runs if problem is None]
-    return next(iter([*readable, *(key for key, _, _ in runs)]), None)
-
-
 def read_source(ctx: Any) -> Source:
     """Reads which run is to be rescored, and looks up what is known of it.
 
@@ -86,23 +73,6 @@ def possible_methods(config: RunConfig) -> tuple[str, ...]:
         if encoded and method.name not in names:
             names.append(method.name)
     return tuple(names)
-
-
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def _known_runs(ctx: Any) -> list[list[Any]]:
-    return [[key, *_described(ctx.dataset, key)] for key in reversed(list_runs(ctx.dataset))]
-
-
-def _described(dataset: Any, key: str) -> list[Any]:
-    """Says what a run is, and why it can't be read."""
-    try:
-        config = load_run(dataset, key).config
-    except LgcaError as error:
-        return ["can't be read", str(error)]
-    except UNREADABLE:
-        return ["can't be read", f"the record of run {key!r} can't be read by this release"]
-    methods = ", ".join(method.name for method in config.methods)
-    return [f"{len(config.classes):,} classes; {methods}; encoder {config.encoder}", None]
 
 
 @foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)

@@ -16,7 +16,8 @@ from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.method.core.scores import METHODS, Method
 from ..shared import form as forms
 from ..shared.params import Params
-from .params import label_field, of_run, read_suggestion, suggestion_name
+from ..shared.run_choice import of_run
+from .params import label_field, read_suggestion, suggestion_name
 from .source import Source
 
 URI = "@lgca/zero-shot/lgca_suggest_settings"

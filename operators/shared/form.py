@@ -16,9 +16,9 @@ from ...lgca_plugin.fiftyone_io.fields import method_field
 from ...lgca_plugin.fiftyone_io.triage_fields import DECISION, SUGGESTION, triage_field
 from ...lgca_plugin.method.core.scores import METHODS
 from ...lgca_plugin.runs.registry import PACKAGE, stored_fields
-from ..classify.preview import UNREADABLE
 from . import params as settings
 from .params import Params
+from .run_choice import UNREADABLE
 
 # Suggestions only: any architecture and tag that open_clip knows can be typed. Listing them all would import torch.
 MODELS = (DEFAULT_MODEL, "ViT-B-16-quickgelu", "ViT-L-14-quickgelu", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-H-14")

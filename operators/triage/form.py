@@ -15,10 +15,8 @@ from ...lgca_plugin.fiftyone_io.samples import image_samples
 from ...lgca_plugin.fiftyone_io.triage_fields import CASE, SUGGESTION, triage_field
 from ...lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
 from ...lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
-from ..classify.preview import UNREADABLE, remembered
-from ..rescore.params import given, initial, of_run
-from ..rescore.source import known_runs, newest
 from ..shared import form as forms
+from ..shared.run_choice import UNREADABLE, given, initial, known_runs, newest, of_run, remembered
 
 
 def add_form(inputs: Any, ctx: Any) -> None:

@@ -15,7 +15,7 @@ from bson import json_util
 
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.overview.overview import stages_key
-from ..widgets import KnownRun, pick_run, run_keys
+from ...shared.run_choice import KnownRun, pick_run, run_keys
 
 MARK = "lgca-compare-"
 

@@ -12,7 +12,7 @@ from ....lgca_plugin.figures.region_map import region_map_document
 from ....lgca_plugin.method.explain.film_strip import CHAINS
 from ....lgca_plugin.method.explain.sentences import method_name, told, told_methods
 from ....lgca_plugin.workflows.evidence.open_sample import kept_description_votes
-from ...classify.preview import UNREADABLE
+from ...shared.run_choice import UNREADABLE
 from ..widgets import SMALL, aside, button, column, empty_state, heading, row, text
 from .parts import TABLE, WIDTH, choose, explain, percent, plot
 from .scene import MORE_CHAINS, Asked, Scene

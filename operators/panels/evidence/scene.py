@@ -12,8 +12,7 @@ from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip, rivals, str
 from ....lgca_plugin.runs.registry import DONE
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures, pictures_of, strip_boxes
 from ....lgca_plugin.workflows.evidence.open_sample import OpenSample, kept_evidence, open_sample
-from ...classify.preview import UNREADABLE
-from ..widgets import KnownRun, pick_run, run_keys
+from ...shared.run_choice import UNREADABLE, KnownRun, pick_run, run_keys
 
 CLASSIFY, TRIAGE = "lgca_classify", "lgca_triage"
 MORE_CHAINS = 15  # more take the App seconds to draw, and nobody looks at them

@@ -231,7 +231,7 @@ def test_resume__after_a_kill_in_the_middle(birds, classify, monkeypatch, tmp_pa
     script = f"""
 import fiftyone as fo
 import lgca_plugin as lgca
-from lgca_plugin.dataset import results
+from lgca_plugin.workflows.classify import writer as results
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 results.WRITE_IMAGES = 1
 lgca.classify(fo.load_dataset({birds.name!r}), classes=CLASSES, descriptions=DESCRIPTIONS, encoder="demo",

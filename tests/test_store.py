@@ -743,7 +743,7 @@ def other_copy() -> Iterator[str]:
 
 
 def test_two__copies_of_the_library_in_one_process(store: Store, folder: Path, other_copy: str) -> None:
-    other_store = import_module(f"{other_copy}.dataset.store")
+    other_store = import_module(f"{other_copy}.store.store")
     assert other_store.Store is not Store
     with other_store.Store(folder, limit_bytes=AMPLE) as other:
         runs = open_run(store, "run"), open_run(other, "other", replaces=None)

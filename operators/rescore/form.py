@@ -10,7 +10,7 @@ from ...lgca_plugin.method.core.scores import Method
 from ..shared import form as forms
 from ..shared import params as settings
 from ..shared.params import Params
-from ..shared.run_choice import known_runs, newest, of_run
+from ..shared.run_choice import initial, known_runs, newest, of_run
 from . import params as rescoring
 from .params import KEEP
 from .preview import add_outlook, add_result, add_written
@@ -151,7 +151,7 @@ def add_steps(inputs: Any, params: Params, source: Source, methods: tuple[Method
         return source.steps
     prop = inputs.int(
         of_run("steps", source.key),
-        default=rescoring.initial(params, "steps", source.steps),
+        default=initial(params, "steps", source.steps),
         label="Expansion steps (T)",
         description=f"0 to {source.steps}, as many as were encoded",
     )

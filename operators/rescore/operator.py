@@ -15,7 +15,7 @@ from ..shared import form as forms
 from ..shared import params as settings
 from ..shared.execution import call, followed, report, run_placement, told
 from ..shared.outcome import show
-from ..shared.run_choice import known_runs, newest
+from ..shared.run_choice import given, known_runs, newest
 from . import params as rescoring
 from .form import add_form
 from .source import read_source
@@ -77,7 +77,7 @@ class Rescore(foo.Operator):
         changes = rescoring.read_changes(ctx.params, source, ctx.dataset, choices)
         run = load_run(ctx.dataset, source.key)
         key = rescoring.read_run_key(ctx.params, source, ctx.dataset.list_runs())
-        target = {"run_key": key, "overwrite": key is not None and bool(rescoring.given(ctx.params, "overwrite", key))}
+        target = {"run_key": key, "overwrite": key is not None and bool(given(ctx.params, "overwrite", key))}
         check_rescore(run, changes, **target)
         return self._steps(ctx, run, changes, target)
 

@@ -16,7 +16,7 @@ from ...lgca_plugin.runs.registry import PACKAGE, stored_fields
 from ...lgca_plugin.workflows.rescore.plan import changed_regions
 from ..shared import form as forms
 from ..shared.params import Params
-from ..shared.run_choice import UNREADABLE, of_run
+from ..shared.run_choice import UNREADABLE, given, initial, of_run
 from . import params as rescoring
 from .source import Source
 
@@ -43,7 +43,7 @@ def add_result(inputs: Any, ctx: Any, source: Source, presets: tuple[Method, ...
     keys = dataset.list_runs()
     prop = inputs.str(
         of_run("run_key", source.key),
-        default=rescoring.initial(params, "run_key", rescoring.free_key(source.key, keys)),
+        default=initial(params, "run_key", rescoring.free_key(source.key, keys)),
         label="Run key",
         description="Names the new run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ...",
     )
@@ -61,7 +61,7 @@ def key_problem(
     """Says why a key can't be taken; asks before another zero-shot run is replaced."""
     own: list[str] = []
     if key in dataset.list_runs(package=PACKAGE):
-        replaces = bool(rescoring.given(params, "overwrite", key))
+        replaces = bool(given(params, "overwrite", key))
         label = f"Run {key!r} exists: replace it"
         inputs.bool(of_run("overwrite", key), default=replaces, label=label, description="Its fields are deleted first")
         if not replaces:
@@ -84,14 +84,14 @@ def add_written(inputs: Any, params: Params, source: Source) -> int | None:
     """Adds what is written besides labels; returns how many chains are shown, None if that is not valid."""
     prop = inputs.int(
         of_run("shown_chains", source.key),
-        default=rescoring.initial(params, "shown_chains", source.config.shown_chains),
+        default=initial(params, "shown_chains", source.config.shown_chains),
         label="Chains shown",
         description="written as boxes, the most telling first; 0 for none",
         view=types.TextFieldView(space=6),
     )
     inputs.bool(
         of_run("logits", source.key),
-        default=bool(rescoring.initial(params, "logits", source.config.logits)),
+        default=bool(initial(params, "logits", source.config.logits)),
         label="Write all class scores as logits",
         description="One number a class on every label",
         view=types.CheckboxView(space=6),

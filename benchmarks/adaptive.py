@@ -100,9 +100,12 @@ class Comparison:
         self._encoder = encoder
         self._known: dict[str, KnownRegions] = {}
 
-    def line(self, names: Sequence[str], most_doubt: float) -> dict[str, Any]:
+    def line(self, names: Sequence[str], max_flip_probability: float) -> dict[str, Any]:
         """Compares the budgets for some methods."""
-        full, adaptive = self._run(names, "full", most_doubt), self._run(names, "adaptive", most_doubt)
+        full, adaptive = (
+            self._run(names, "full", max_flip_probability),
+            self._run(names, "adaptive", max_flip_probability),
+        )
         count = len(self._files)
         changed = {
             name: sum(one[name] != other[name] for one, other in zip(full.labels, adaptive.labels, strict=True)) / count
@@ -118,14 +121,14 @@ class Comparison:
             "stopped_after": {crops: round(images / count, 3) for crops, images in sorted(adaptive.stopped.items())},
         }
 
-    def _run(self, names: Sequence[str], budget: str, most_doubt: float) -> Outcome:
+    def _run(self, names: Sequence[str], budget: str, max_flip_probability: float) -> Outcome:
         from lgca_plugin.config import RegionConfig, RegionPlan
         from lgca_plugin.demo.classes import CLASSES
         from lgca_plugin.descriptions.class_texts import class_texts
         from lgca_plugin.engine.embeddings import EncodedImage
         from lgca_plugin.engine.engine import encode_images
         from lgca_plugin.method.core.scores import METHODS
-        from lgca_plugin.prediction.early_stopping import Judge
+        from lgca_plugin.prediction.early_stopping import EarlyStopping
         from lgca_plugin.prediction.predictor import Predictor
 
         presets = tuple(METHODS[name] for name in names)
@@ -133,16 +136,18 @@ class Comparison:
         texts = class_texts([getattr(one, "name", one) for one in CLASSES], None)
         predictor = Predictor(presets, texts, self._encoder, plan, shown_chains=0)
         vectors = texts.by_method(self._encoder, presets)
-        judge = Judge(presets, vectors, plan, logit_scale=self._encoder.logit_scale, most_doubt=most_doubt)
+        can_stop = EarlyStopping(
+            presets, vectors, plan, logit_scale=self._encoder.logit_scale, max_flip_probability=max_flip_probability
+        )
         found = encode_images(
-            enumerate(self._files), encoder=self._encoder, plan=plan, judge=judge, recall=self._known.get
+            enumerate(self._files), encoder=self._encoder, plan=plan, can_stop=can_stop, recall=self._known.get
         )
         images = [image for image in found if isinstance(image, EncodedImage)]
         self._learn(images)
         return Outcome(
             labels=[{name: one.methods[name].label for name in names} for one in predictor.predict(images)],
             encodes=sum(image.taken for image in images),
-            stopped=Counter(max(plan.at(image.rung).n_crops, plan.at(image.rung).n_chains) for image in images),
+            stopped=Counter(max(plan.at(image.level).n_crops, plan.at(image.level).n_chains) for image in images),
         )
 
     def _learn(self, images: Sequence[EncodedImage[int]]) -> None:
@@ -175,23 +180,28 @@ class Outcome:
 
 def main() -> int:
     """Runs the benchmark and prints a line of JSON for each kind of picture, set of methods and target."""
-    from lgca_plugin.method.core.stopping import MOST_DOUBT
+    from lgca_plugin.method.core.stopping import MAX_FLIP_PROBABILITY
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--what", nargs="+", default=list(PICTURES), choices=list(PICTURES))
     parser.add_argument("--images", type=int, help="fewer pictures of each kind")
     every = range(len(METHOD_SETS))
     parser.add_argument("--sets", type=int, nargs="+", default=list(every), choices=every, help="which sets of methods")
-    parser.add_argument("--doubt", type=float, nargs="+", default=[MOST_DOUBT], help="targets of the stopping rule")
+    parser.add_argument(
+        "--doubt", type=float, nargs="+", default=[MAX_FLIP_PROBABILITY], help="targets of the stopping rule"
+    )
     options = parser.parse_args()
     encoder = load(DEMO, precision="fp32", resize="fast")
     for what in options.what:
         files = PICTURES[what](options.images)
         comparison = Comparison(files, encoder)
         for names in (METHOD_SETS[number] for number in options.sets):
-            for most_doubt in options.doubt:
+            for max_flip_probability in options.flip_probability:
                 line = {"benchmark": "adaptive", "pictures": what, "images": len(files), "methods": list(names)}
-                print(json.dumps({**line, "doubt": most_doubt, **comparison.line(names, most_doubt)}), flush=True)
+                print(
+                    json.dumps({**line, "doubt": max_flip_probability, **comparison.line(names, max_flip_probability)}),
+                    flush=True,
+                )
     return 0
 
 

@@ -115,12 +115,12 @@ def _label(label: str, **values: Any) -> dict[str, Any]:
 def _boxes(classes: list[str], rng: Any) -> dict[str, Any]:
     """Makes the regions of a sample, as a run writes them."""
     from lgca_plugin.fiftyone_io.documents import detections
-    from lgca_plugin.prediction.displayed_regions import ShownRegion
+    from lgca_plugin.prediction.displayed_regions import DisplayedRegion
 
     numbers = rng.random((BOXES, 6)).tolist()
     return detections(
         [
-            ShownRegion(
+            DisplayedRegion(
                 label=int(rng.integers(len(classes))),
                 box=(x, y, 0.4, 0.4),
                 confidence=a,

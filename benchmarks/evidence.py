@@ -35,14 +35,14 @@ METHODS = ("clip", "wca", "lgca", "lgca_d")
 def image(id_: str, vectors: Any, plan: RegionPlan) -> EncodedImage[str]:
     """Grows an image's regions: a class, something of the image's own, another class in parts, and noise."""
     from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
-    from lgca_plugin.engine.region_expansion import GrowingImage
+    from lgca_plugin.engine.region_expansion import RegionExpansion
 
     content = hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
     random = np.random.default_rng(int(content[:12], 16))
     own, other = vectors[random.choice(len(vectors), size=2, replace=False)]
     scene = random.uniform(0.05, 0.2) * own + 0.6 * noise(random)
     known = KnownRegions(SIZE_HW, unit(scene), np.zeros((0, 4), np.int32), np.zeros((0, DIM), np.float32))
-    growing = GrowingImage(content, plan, known=known)
+    growing = RegionExpansion(content, plan, known=known)
     while True:
         for box in growing.missing():
             part = random.uniform(0, 0.3) if random.random() < 0.5 else 0.0
@@ -65,17 +65,17 @@ def fill(samples: int, classes: list[str]) -> Any:
     from bson import ObjectId
 
     import lgca_plugin as lgca
-    from lgca_plugin.store.rows import Kept
+    from lgca_plugin.store.rows import StoredSample
     from lgca_plugin.store.store import Store
 
     made = new_run(classes, METHODS)
     ids = [ObjectId() for _ in range(samples)]
     made.run.dataset._sample_collection.insert_many(made.sample(id_) for id_ in ids)
     vectors = made.texts.class_vectors(made.encoder, lgca.METHODS["wca"])
-    none = np.zeros((len(made.predictor.signatures), DIM), np.float32)
+    none = np.zeros((len(made.predictor.vector_keys), DIM), np.float32)
     with Store() as store:
         stored = made.open_entry(store)
-        store.keep(stored, [Kept(image(str(id_), vectors, made.plan), none) for id_ in ids])
+        store.keep(stored, [StoredSample(image(str(id_), vectors, made.plan), none) for id_ in ids])
         made.keep_texts(store, stored)
     return made.run
 

@@ -50,7 +50,7 @@ def fill(folder: Path, samples: int, classes: list[str]) -> tuple[Any, dict[str,
 
     import lgca_plugin as lgca
     from lgca_plugin.fiftyone_io.documents import write_fields
-    from lgca_plugin.store.rows import Kept
+    from lgca_plugin.store.rows import StoredSample
     from lgca_plugin.store.store import Store
     from lgca_plugin.workflows.classify.writer import sample_values
 
@@ -71,7 +71,7 @@ def fill(folder: Path, samples: int, classes: list[str]) -> tuple[Any, dict[str,
     with Store() as store:
         stored = made.open_entry(store)
         kept = zip(images, predictions, strict=True)
-        store.keep(stored, [Kept(one, prediction.vectors) for one, prediction in kept])
+        store.keep(stored, [StoredSample(one, prediction.vectors) for one, prediction in kept])
         made.keep_texts(store, stored)
     both = zip(images, predictions, strict=True)
     values = {one.id: sample_values(made.run, found.methods, found.regions) for one, found in both}

@@ -92,7 +92,7 @@ class Filling:
             encoder_name=self.encoder.name,
             logit_scale=self.encoder.logit_scale,
             geometry=geometry_of(self.run.config.regions),
-            signatures=self.predictor.signatures,
+            vector_keys=self.predictor.vector_keys,
             database=database_identity(),
             dataset=dataset_identity(self.run.dataset),
             run_key=KEY,

@@ -100,7 +100,7 @@ class Share:
         return cls(int(holds.sum()), len(holds))
 
 
-def judge(dataset: Any, methods: Sequence[str], encoder: Any) -> Judged:
+def can_stop(dataset: Any, methods: Sequence[str], encoder: Any) -> Judged:
     """Classifies a dataset, triages it against its labels and against the truth, and reads what was written."""
     import lgca_plugin as lgca
     from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
@@ -306,7 +306,7 @@ def draw(folder: Path, seed: int, count: int, encoder: Any) -> Drawing:
     name = f"label-errors-{seed}-{count}"
     dataset = load_demo_dataset(name, folder / name, count=count, seed=seed, overwrite=True)
     try:
-        drawing = {names: judge(dataset, names, encoder) for names in (FOUR, THREE)}
+        drawing = {names: can_stop(dataset, names, encoder) for names in (FOUR, THREE)}
     finally:
         fo.delete_dataset(name)
     sys.stderr.write(f"{count} pictures of seed {seed}: done\n")

@@ -30,11 +30,11 @@ def fill(samples: int, classes: list[str]) -> Any:
     from lgca_plugin.engine.embeddings import EncodedImage
     from lgca_plugin.fiftyone_io.documents import classification, write_fields
     from lgca_plugin.prediction.predictor import MethodPrediction
-    from lgca_plugin.store.rows import Kept
+    from lgca_plugin.store.rows import StoredSample
     from lgca_plugin.store.store import Store
 
     made = new_run(classes, METHODS)
-    dataset, signatures = made.run.dataset, made.predictor.signatures
+    dataset, vector_keys = made.run.dataset, made.predictor.vector_keys
     ids = [ObjectId() for _ in range(samples)]
     dataset._sample_collection.insert_many(made.sample(id_) for id_ in ids)
     random = np.random.default_rng(0)
@@ -43,7 +43,7 @@ def fill(samples: int, classes: list[str]) -> Any:
         stored = made.open_entry(store)
         for start in range(0, samples, AT_ONCE):
             batch = [str(id_) for id_ in ids[start : start + AT_ONCE]]
-            vectors = unit(random.standard_normal((len(batch), len(signatures), DIM)))
+            vectors = unit(random.standard_normal((len(batch), len(vector_keys), DIM)))
             images = [
                 EncodedImage(
                     id=id_,
@@ -59,7 +59,7 @@ def fill(samples: int, classes: list[str]) -> Any:
                 )
                 for row, id_ in enumerate(batch)
             ]
-            store.keep(stored, [Kept(image, vectors[row]) for row, image in enumerate(images)])
+            store.keep(stored, [StoredSample(image, vectors[row]) for row, image in enumerate(images)])
             guess = classification(MethodPrediction(0, 0.5, 0.1, None), classes, logits=False)
             write_fields(dataset, {id_: {f"{KEY}_{name}": guess for name in METHODS} for id_ in batch})
     return made.run

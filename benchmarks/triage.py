@@ -45,12 +45,12 @@ AT_ONCE = 250
 def image(id_: str, own: Any, other: Any, plan: RegionPlan, random: np.random.Generator) -> EncodedImage[str]:
     """Grows an image's regions: its class, something of the image's own, another class in half of them, and noise."""
     from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
-    from lgca_plugin.engine.region_expansion import GrowingImage
+    from lgca_plugin.engine.region_expansion import RegionExpansion
 
     content = hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
     scene = random.uniform(0.05, 0.2) * own + 0.6 * noise(random, 1)[0]
     known = KnownRegions(SIZE_HW, unit(scene), np.zeros((0, 4), np.int32), np.zeros((0, DIM), np.float32))
-    growing = GrowingImage(content, plan, known=known)
+    growing = RegionExpansion(content, plan, known=known)
     while True:
         boxes = growing.missing()
         parts = random.uniform(0, 0.3, (len(boxes), 1)) * (random.random((len(boxes), 1)) < 0.5)
@@ -80,7 +80,7 @@ def fill(samples: int, classes: list[str]) -> tuple[Any, dict[str, float]]:
 
     import lgca_plugin as lgca
     from lgca_plugin.fiftyone_io.documents import classification
-    from lgca_plugin.store.rows import Kept
+    from lgca_plugin.store.rows import StoredSample
     from lgca_plugin.store.store import Store
 
     made = new_run(classes, METHODS, ground_truth="ground_truth", shown_chains=0)
@@ -98,7 +98,7 @@ def fill(samples: int, classes: list[str]) -> tuple[Any, dict[str, float]]:
                 for id_, a, b in zip(ids, truth, other, strict=True)
             ]
             predicted = made.predictor.predict(encoded, find=True)
-            kept = [Kept(one, of.vectors, of.finding) for one, of in zip(encoded, predicted, strict=True)]
+            kept = [StoredSample(one, of.vectors, of.finding) for one, of in zip(encoded, predicted, strict=True)]
             store.keep(stored, kept, question=made.predictor.question)
             wrong = random.random(len(ids)) < WRONG_LABELS
             given = np.where(wrong, random.integers(len(classes), size=len(ids)), truth)

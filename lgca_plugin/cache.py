@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
+class ResultCache(Generic[Value]):
     """Results by key, bounded, for any number of threads.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any
 from .errors import ConfigError
 from .method.core.boxes import chain_counts, matching_chains
 from .method.core.scores import METHODS, Method
-from .method.core.stopping import rung_sizes
+from .method.core.stopping import level_sizes
 
 DEFAULT_RUN_KEY = "zeroshot"
 DEFAULT_SHOWN_CHAINS = 3
@@ -85,7 +85,7 @@ class RegionPlan:
         n_chains: crops of step 0 that start a chain; 0 where no method uses chains
         steps: number of expansion steps; 0 where no method uses chains
         regions: the geometry of crops and expansion
-        budget: ``"full"``, or ``"adaptive"`` where an image may stop at one of :attr:`rungs`
+        budget: ``"full"``, or ``"adaptive"`` where an image may stop at one of :attr:`levels`
     """
 
     n_crops: int
@@ -107,7 +107,7 @@ class RegionPlan:
         )
 
     @cached_property
-    def rungs(self) -> tuple[RegionPlan, ...]:
+    def levels(self) -> tuple[RegionPlan, ...]:
         """The plans that an image climbs until its labels are safe, each an ordinary plan of a full budget.
 
         The crops of each are the first of the next, and the last has all of them. There is one alone where the budget
@@ -115,7 +115,7 @@ class RegionPlan:
         """
         if self.budget == DEFAULT_BUDGET:
             return (self,)
-        sizes = rung_sizes(max(self.n_crops, self.n_chains))
+        sizes = level_sizes(max(self.n_crops, self.n_chains))
         return tuple(
             replace(self, n_crops=min(size, self.n_crops), n_chains=min(size, self.n_chains), budget=DEFAULT_BUDGET)
             for size in sizes
@@ -124,14 +124,14 @@ class RegionPlan:
     @property
     def adaptive(self) -> bool:
         """Whether images may stop early."""
-        return len(self.rungs) > 1
+        return len(self.levels) > 1
 
-    def at(self, rung: int) -> RegionPlan:
+    def at(self, level: int) -> RegionPlan:
         """Gives the plan of an image that has ended on a rung.
 
         A plan of fewer methods may have fewer rungs, since it needs fewer crops; those that it lacks are as its last.
         """
-        return self.rungs[min(rung, len(self.rungs) - 1)]
+        return self.levels[min(level, len(self.levels) - 1)]
 
     @cached_property
     def counts(self) -> tuple[int, ...]:

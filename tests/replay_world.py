@@ -8,7 +8,7 @@ import numpy as np
 
 from lgca_plugin.config import RegionPlan
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
-from lgca_plugin.engine.region_expansion import GrowingImage
+from lgca_plugin.engine.region_expansion import RegionExpansion
 
 DIM = 7
 Image = tuple[str, str, KnownRegions]
@@ -38,7 +38,7 @@ def grown(
     rng = np.random.default_rng(int(hashed(name)[:12], 16))
     common, whole = rng.normal(size=(2, dim))
     nothing = KnownRegions(size_hw, unit(whole), np.zeros((0, 4), np.int32), np.zeros((0, dim), np.float32))
-    image = GrowingImage(hashed(name), plan, known=nothing)
+    image = RegionExpansion(hashed(name), plan, known=nothing)
     while True:
         for box in image.missing():
             kind = int(hashlib.sha256(f"{name} {box}".encode()).hexdigest(), 16) % kinds
@@ -62,7 +62,7 @@ def one_by_one(images: list[Image], plan: RegionPlan) -> list[EncodedImage[str]]
     """What comes out of images that are grown again each on its own, without those that lack something."""
     found = []
     for id_, content_hash, known in images:
-        image = GrowingImage(content_hash, plan, known=known)
+        image = RegionExpansion(content_hash, plan, known=known)
         finished = image.finished(id_) if image.replay() else None
         if isinstance(finished, EncodedImage):
             found.append(finished)

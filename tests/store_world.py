@@ -22,13 +22,13 @@ if __name__ == "__main__":
 
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.store.file import FILE_NAME
-from lgca_plugin.store.rows import Kept, StoredRun
+from lgca_plugin.store.rows import StoredRun, StoredSample
 from lgca_plugin.store.store import Store
 
 DIM = 64
 ENCODERS = ("encoder A", "encoder B")
 GEOMETRIES = ("large", "small")
-SIGNATURES = ("whole image", "crops")
+VECTOR_KEYS = ("whole image", "crops")
 BATCHES = 8
 BATCH = 3
 BOXES = 100  # so many that their embeddings fill more than a page of the file
@@ -70,7 +70,7 @@ def size_of(hashed: str) -> tuple[int, int]:
 
 
 def image_vectors(run: StoredRun, hashed: str) -> np.ndarray:
-    return np.stack([vector(run.fingerprint, hashed, signature) for signature in run.signatures])
+    return np.stack([vector(run.fingerprint, hashed, vector_key) for vector_key in run.vector_keys])
 
 
 def forget_findings() -> None:
@@ -88,7 +88,7 @@ def open_run(
     settings: dict[str, Any] = {
         "encoder_name": encoder,
         "logit_scale": 10.0,
-        "signatures": SIGNATURES,
+        "vector_keys": VECTOR_KEYS,
         "database": "a database",
         "dataset": "a dataset",
         "run_key": "zeroshot",
@@ -96,7 +96,7 @@ def open_run(
     return store.open_run(token, fingerprint=encoder, geometry=geometry, **{**settings, **changes})
 
 
-def kept(run: StoredRun, name: str, *, fresh: Iterable[int] | None = None, sample: str | None = None) -> Kept:
+def kept(run: StoredRun, name: str, *, fresh: Iterable[int] | None = None, sample: str | None = None) -> StoredSample:
     """An image, encoded in a run; its sample is called like the image unless told otherwise.
 
     Args:
@@ -120,7 +120,7 @@ def kept(run: StoredRun, name: str, *, fresh: Iterable[int] | None = None, sampl
         fresh=np.ones(len(which), bool),
         encodes=1 + len(which),
     )
-    return Kept(image, image_vectors(run, hashed))
+    return StoredSample(image, image_vectors(run, hashed))
 
 
 def names_of(batch: int) -> list[str]:
@@ -289,7 +289,7 @@ class Writer:
         gone = replaced if settles else [*replaced, token]
         self._say(f"? drop {' '.join(gone)}")
         if settles:
-            self._store.settle(token)
+            self._store.release_replaced(token)
         else:
             self._store.delete_run(token)
         self._say("!")

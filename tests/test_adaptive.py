@@ -17,14 +17,14 @@ from lgca_plugin.config import RegionConfig, RegionPlan
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.descriptions.class_texts import class_texts
-from lgca_plugin.engine.batched_replay import regrow
+from lgca_plugin.engine.batched_replay import replay_batch
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.engine.engine import encode_images
 from lgca_plugin.engine.feeder import EngineStats
-from lgca_plugin.engine.region_expansion import GrowingImage
+from lgca_plugin.engine.region_expansion import RegionExpansion
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.core.scores import METHODS
-from lgca_plugin.prediction.predictor import Predictor, signature
+from lgca_plugin.prediction.predictor import Predictor, vector_key
 
 MAIN = ("clip", "wca", "lgca")
 SMALL = RegionConfig(crops=20)  # 6, 9, 14 and 20 crops; 11 of them start chains
@@ -49,13 +49,13 @@ def predictor(demo_encoder: Any) -> Predictor:
 
 @pytest.fixture(scope="module")
 def climbed(files: list[bytes], demo_encoder: Any, predictor: Predictor) -> list[EncodedImage[int]]:
-    return encode(files, demo_encoder, plan_of(), judge=predictor.judge)
+    return encode(files, demo_encoder, plan_of(), can_stop=predictor.can_stop)
 
 
 @pytest.fixture(scope="module")
 def by_rung(files: list[bytes], demo_encoder: Any) -> list[list[EncodedImage[int]]]:
     """All images under the plan of each rung, in runs of their own."""
-    return [encode(files, demo_encoder, own) for own in plan_of().rungs]
+    return [encode(files, demo_encoder, own) for own in plan_of().levels]
 
 
 # ----------------------------------------------------------------------------------------------------------- plans
@@ -63,34 +63,34 @@ def by_rung(files: list[bytes], demo_encoder: Any) -> list[list[EncodedImage[int
 
 def test_rungs__are_ordinary_plans_that_grow_up_to_the_full_one() -> None:
     plan = plan_of(regions=RegionConfig())
-    assert [(one.n_crops, one.n_chains) for one in plan.rungs] == [
+    assert [(one.n_crops, one.n_chains) for one in plan.levels] == [
         *((6, 6), (9, 9), (14, 14), (21, 21), (32, 32), (48, 34), (60, 34))
     ]
-    assert plan.rungs[-1] == plan_of(regions=RegionConfig(), budget="full")
-    assert {one.budget for one in plan.rungs} == {"full"}
-    assert plan.counts == plan.rungs[-1].counts
+    assert plan.levels[-1] == plan_of(regions=RegionConfig(), budget="full")
+    assert {one.budget for one in plan.levels} == {"full"}
+    assert plan.counts == plan.levels[-1].counts
 
 
 @pytest.mark.parametrize(("names", "crops"), [(("clip",), 60), (MAIN, 6), (("wca",), 3)])
 def test_rungs__there_is_one_where_there_is_nothing_to_save(names: tuple[str, ...], crops: int) -> None:
     plan = plan_of(names, RegionConfig(crops=crops))
-    assert len(plan.rungs) == 1
-    assert plan.rungs[0].counts == plan.counts
+    assert len(plan.levels) == 1
+    assert plan.levels[0].counts == plan.counts
 
 
 def test_rungs__fewer_methods_find_as_many_of_their_crops_on_each() -> None:
     """A run that is rescored for some of its methods keeps its images' rungs."""
     both, own = plan_of(regions=RegionConfig()), plan_of(("lgca",), RegionConfig())
-    assert len(own.rungs) < len(both.rungs)
-    for rung in range(len(both.rungs)):
-        assert own.at(rung).n_chains == both.at(rung).n_chains
+    assert len(own.levels) < len(both.levels)
+    for level in range(len(both.levels)):
+        assert own.at(level).n_chains == both.at(level).n_chains
 
 
 def test_signature__vectors_of_two_budgets_have_two_names() -> None:
     for name in ("wca", "lgca", "wca_global", "crops_mean"):
-        names = {signature(METHODS[name], plan_of(regions=RegionConfig(), budget=one)) for one in ("full", "adaptive")}
+        names = {vector_key(METHODS[name], plan_of(regions=RegionConfig(), budget=one)) for one in ("full", "adaptive")}
         assert len(names) == 2
-    alone = {signature(METHODS["lgca"], plan_of(names, RegionConfig())) for names in (("lgca",), MAIN)}
+    alone = {vector_key(METHODS["lgca"], plan_of(names, RegionConfig())) for names in (("lgca",), MAIN)}
     assert len(alone) == 1
 
 
@@ -100,9 +100,9 @@ def test_signature__vectors_of_two_budgets_have_two_names() -> None:
 def test_adaptive__every_image_has_what_its_rungs_plan_gives_it(
     climbed: list[EncodedImage[int]], by_rung: list[list[EncodedImage[int]]]
 ) -> None:
-    assert {image.rung for image in climbed} == set(range(len(by_rung)))
-    for rung, of_rung in enumerate(by_rung):
-        images = [image for image in climbed if image.rung == rung]
+    assert {image.level for image in climbed} == set(range(len(by_rung)))
+    for level, of_rung in enumerate(by_rung):
+        images = [image for image in climbed if image.level == level]
         alone = [of_rung[image.id] for image in images]
         assert_same([replace(image, encodes=0) for image in images], [replace(image, encodes=0) for image in alone])
 
@@ -112,7 +112,7 @@ def test_adaptive__an_image_takes_the_distinct_regions_of_its_rungs(
 ) -> None:
     for image in climbed:
         seen: set[tuple[int, ...]] = set()
-        for images in by_rung[: image.rung + 1]:
+        for images in by_rung[: image.level + 1]:
             one = images[image.id]
             seen.update(map(tuple, one.boxes[one.distinct()].tolist()))
         assert image.encodes == 1 + len(seen)
@@ -125,20 +125,22 @@ def test_adaptive__encodes_less_and_counts_it(
     files: list[bytes], demo_encoder: Any, predictor: Predictor, by_rung: list[list[EncodedImage[int]]]
 ) -> None:
     counting, stats = Counting(demo_encoder), EngineStats()
-    images = encode(files, counting, plan_of(), judge=predictor.judge, stats=stats)
+    images = encode(files, counting, plan_of(), can_stop=predictor.can_stop, stats=stats)
     assert counting.encoded == stats.encodes == sum(image.encodes for image in images)
     assert counting.encoded < 0.75 * sum(image.encodes for image in by_rung[-1])
-    assert stats.rungs == {rung: [image.rung for image in images].count(rung) for rung in stats.rungs}
-    assert sum(stats.rungs.values()) == COUNT
+    assert stats.levels == {level: [image.level for image in images].count(level) for level in stats.levels}
+    assert sum(stats.levels.values()) == COUNT
 
 
 def test_adaptive__stops_where_the_judge_says_so_and_not_before(
     climbed: list[EncodedImage[int]], predictor: Predictor, by_rung: list[list[EncodedImage[int]]]
 ) -> None:
     for image in climbed:
-        assert predictor.judge is not None
-        verdicts = [predictor.judge(replace(by_rung[rung][image.id], rung=rung)) for rung in range(image.rung + 1)]
-        assert verdicts == [False] * image.rung + [True]
+        assert predictor.can_stop is not None
+        verdicts = [
+            predictor.can_stop(replace(by_rung[level][image.id], level=level)) for level in range(image.level + 1)
+        ]
+        assert verdicts == [False] * image.level + [True]
 
 
 @pytest.mark.parametrize(("batch_size", "wave_size"), [(1, 1), (7, None), (500, 3)])
@@ -157,13 +159,13 @@ def test_adaptive__does_not_depend_on_batches_or_order(
             sources,
             encoder=demo_encoder,
             plan=plan_of(),
-            judge=predictor.judge,
+            can_stop=predictor.can_stop,
             batch_size=batch_size,
             wave_size=wave_size,
         )
     )
     assert [image.id for image in found] == order
-    assert [image.rung for image in found] == [climbed[index].rung for index in order]
+    assert [image.level for image in found] == [climbed[index].level for index in order]
     assert_same(found, [climbed[index] for index in order])
 
 
@@ -181,9 +183,9 @@ def test_adaptive__what_is_known_brings_an_image_to_the_same_rung(
         )
 
     counting = Counting(demo_encoder)
-    found = encode(files, counting, plan_of(), judge=predictor.judge, recall=recall)
+    found = encode(files, counting, plan_of(), can_stop=predictor.can_stop, recall=recall)
     assert counting.encoded == 0
-    assert [image.rung for image in found] == [image.rung for image in climbed]
+    assert [image.level for image in found] == [image.level for image in climbed]
     assert_same(found, [replace(image, encodes=0) for image in climbed])
 
 
@@ -208,8 +210,8 @@ def test_predict__images_of_several_rungs_as_of_each_alone(
             tuple(METHODS[name] for name in MAIN),
             class_texts(list(CLASSES), None),
             demo_encoder,
-            plan_of().rungs[image.rung],
-        ).predict([replace(image, rung=0)], find=True)
+            plan_of().levels[image.level],
+        ).predict([replace(image, level=0)], find=True)
         for name in MAIN:
             assert one.methods[name].label == alone.methods[name].label
             np.testing.assert_allclose(one.methods[name].scores, alone.methods[name].scores, atol=1e-6)
@@ -224,8 +226,8 @@ def test_judge__asks_all_methods_but_the_controls(demo_encoder: Any) -> None:
 
     def asked(*names: str, budget: str = "adaptive") -> list[str] | None:
         presets = tuple(METHODS[name] for name in names)
-        judge = Predictor(presets, texts, demo_encoder, plan_of(names, budget=budget)).judge
-        return None if judge is None else [method.name for method in judge.asked]
+        can_stop = Predictor(presets, texts, demo_encoder, plan_of(names, budget=budget)).can_stop
+        return None if can_stop is None else [method.name for method in can_stop.asked]
 
     assert asked(*METHODS) == ["wca", "lgca", "lgca_d"]
     assert asked("clip", "crops_mean") == ["crops_mean"]
@@ -238,28 +240,28 @@ def test_judge__says_the_same_where_it_looks_at_the_nearest_classes_first(
 ) -> None:
     presets = tuple(METHODS[name] for name in ("wca", "lgca_d", "lgca"))
     texts = class_texts(list(CLASSES), None)
-    judge = Predictor(presets, texts, demo_encoder, plan_of(("wca", "lgca_d", "lgca"))).judge
-    assert judge is not None
-    images = [replace(image, rung=rung) for rung in range(3) for image in by_rung[rung]]
-    expected = [judge(image) for image in images]
+    can_stop = Predictor(presets, texts, demo_encoder, plan_of(("wca", "lgca_d", "lgca"))).can_stop
+    assert can_stop is not None
+    images = [replace(image, level=level) for level in range(3) for image in by_rung[level]]
+    expected = [can_stop(image) for image in images]
     monkeypatch.setattr("lgca_plugin.prediction.early_stopping.MANY", len(CLASSES))
     monkeypatch.setattr("lgca_plugin.prediction.early_stopping.NEAREST", 4)
-    assert [judge(image) for image in images] == expected
+    assert [can_stop(image) for image in images] == expected
     assert {True, False} <= set(expected)
 
 
 def test_adaptive__needs_a_judge(files: list[bytes], demo_encoder: Any) -> None:
-    with pytest.raises(ConfigError, match="judge"):
+    with pytest.raises(ConfigError, match="can_stop"):
         encode(files[:1], demo_encoder, plan_of())
-    with pytest.raises(ValueError, match="judge"):
-        GrowingImage(hashed("a"), plan_of(), known=known_of(grown("a", (40, 50), plan_of(budget="full"))))
+    with pytest.raises(ValueError, match="can_stop"):
+        RegionExpansion(hashed("a"), plan_of(), known=known_of(grown("a", (40, 50), plan_of(budget="full"))))
 
 
 def test_adaptive__an_image_that_is_no_numbers_on_a_lower_rung_fails_there() -> None:
-    image = grown("a", (40, 50), plan_of().rungs[0])
+    image = grown("a", (40, 50), plan_of().levels[0])
     known = known_of(image)
     known.regions[2] = np.nan
-    growing = GrowingImage(hashed("a"), plan_of(), judge=lambda _: pytest.fail("never asked"), known=known)
+    growing = RegionExpansion(hashed("a"), plan_of(), can_stop=lambda _: pytest.fail("never asked"), known=known)
     assert growing.replay()
     assert not isinstance(growing.finished("a"), EncodedImage)
 
@@ -267,11 +269,11 @@ def test_adaptive__an_image_that_is_no_numbers_on_a_lower_rung_fails_there() -> 
 # ------------------------------------------------------------------------------------------------ many at once again
 
 
-@pytest.mark.parametrize("rung", range(4))
-def test_regrow__gives_each_rung_its_plan(rung: int) -> None:
+@pytest.mark.parametrize("level", range(4))
+def test_regrow__gives_each_rung_its_plan(level: int) -> None:
     plan = plan_of()
-    images = [grown(f"image {i}", (60 + i, 80), plan.rungs[-1]) for i in range(5)]
-    lower = [grown(f"image {i}", (60 + i, 80), plan.rungs[rung]) for i in range(5)]
+    images = [grown(f"image {i}", (60 + i, 80), plan.levels[-1]) for i in range(5)]
+    lower = [grown(f"image {i}", (60 + i, 80), plan.levels[level]) for i in range(5)]
     known = [
         (one.id, one.content_hash, replace(known_of(one), boxes=boxes, regions=regions))
         for one, other in zip(images, lower, strict=True)
@@ -282,8 +284,8 @@ def test_regrow__gives_each_rung_its_plan(rung: int) -> None:
             )
         ]
     ]
-    batch = regrow(known, plan, rung)
-    assert batch is not None and batch.rung == rung
+    batch = replay_batch(known, plan, level)
+    assert batch is not None and batch.level == level
     found = batch.images()
-    assert {image.rung for image in found} == {rung}
-    assert_equal(found, one_by_one(known, plan.rungs[rung]))
+    assert {image.level for image in found} == {level}
+    assert_equal(found, one_by_one(known, plan.levels[level]))

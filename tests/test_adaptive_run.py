@@ -62,14 +62,14 @@ def full(birds, demo_encoder, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def rungs(run, module_store):
+def levels(run, module_store):
     return rungs_of(run, module_store)
 
 
 def rungs_of(run, folder=None):
     with Store(folder) as store:
         ids = run.dataset.values("id")
-        kept = store.rungs(store.run(run.token), ids)
+        kept = store.levels(store.run(run.token), ids)
     return {id_: kept.get(id_, 0) for id_ in ids}
 
 
@@ -91,19 +91,19 @@ def assert_same(found, expected):
 # ------------------------------------------------------------------------------------------------ what comes out of it
 
 
-def test_run__samples_that_take_all_crops_have_what_a_full_budget_gives(run, full, rungs):
-    top = {id_ for id_, rung in rungs.items() if rung == 3}
+def test_run__samples_that_take_all_crops_have_what_a_full_budget_gives(run, full, levels):
+    top = {id_ for id_, level in levels.items() if level == 3}
     assert 0 < len(top) < COUNT
-    assert set(rungs.values()) >= {0, 3}
+    assert set(levels.values()) >= {0, 3}
     assert_same(written(run, top), written(full, top))
     assert run.config.budget == "adaptive" and full.config.budget == "full"
 
 
-def test_run__says_what_it_has_saved(run, full, rungs):
+def test_run__says_what_it_has_saved(run, full, levels):
     summary, other = run.summary(), full.summary()
     stopped = {"6": 0, "9": 1, "14": 2, "20": 3}
     assert summary["stopped_after"] == {
-        crops: count for crops, rung in stopped.items() if (count := list(rungs.values()).count(rung))
+        crops: count for crops, level in stopped.items() if (count := list(levels.values()).count(level))
     }
     assert summary["encodes"] < 0.9 * other["encodes"]
     assert summary["encodes_per_image"] < summary["planned_encodes_per_image"] == other["planned_encodes_per_image"]
@@ -120,11 +120,11 @@ def test_run__says_on_each_sample_what_it_took(run, full):
     assert all(count <= most + 10 for count in taken)  # an image that climbs may have grown other regions on the way
 
 
-def test_run__a_second_one_encodes_nothing_and_ends_the_same(run, birds, demo_encoder, rungs, module_store):
+def test_run__a_second_one_encodes_nothing_and_ends_the_same(run, birds, demo_encoder, levels, module_store):
     counting = Counting(demo_encoder)
     again = classify(birds, counting, "again")
     assert counting.encoded == 0 and again.summary()["images_recalled"] == COUNT
-    assert rungs_of(again, module_store) == rungs
+    assert rungs_of(again, module_store) == levels
     assert_same(written(again), written(run))
     assert again.dataset.values("again_encodes") == run.dataset.values("zs_encodes")
     again.delete()
@@ -139,7 +139,7 @@ def test_run__a_full_one_encodes_only_what_is_missing(run, full, birds, demo_enc
     made.delete()
 
 
-def test_run__goes_on_where_it_was_broken_off(run, birds, demo_encoder, rungs, tmp_path, monkeypatch):
+def test_run__goes_on_where_it_was_broken_off(run, birds, demo_encoder, levels, tmp_path, monkeypatch):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
     monkeypatch.setattr("lgca_plugin.workflows.classify.writer.WRITE_IMAGES", 5)
     given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "methods": METHODS, "regions": SMALL, "run_key": "part"}
@@ -155,7 +155,7 @@ def test_run__goes_on_where_it_was_broken_off(run, birds, demo_encoder, rungs, t
         classify(birds, demo_encoder, "part", budget="full")
     part = classify(birds, demo_encoder, "part")
     assert part.summary()["predicted"] == COUNT
-    assert rungs_of(part) == rungs
+    assert rungs_of(part) == levels
     assert_same(written(part), written(run))
     part.delete()
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as file:
@@ -171,12 +171,12 @@ def test_run__an_unknown_budget_is_refused(birds, demo_encoder):
 # --------------------------------------------------------------------------------------------- all that reads it back
 
 
-def test_evidence__is_that_of_the_crops_which_the_sample_has_taken(run, rungs):
+def test_evidence__is_that_of_the_crops_which_the_sample_has_taken(run, levels):
     plan = run.config.region_plan
-    for rung in sorted(set(rungs.values())):
-        for id_ in [id_ for id_, own in rungs.items() if own == rung][:4]:
+    for level in sorted(set(levels.values())):
+        for id_ in [id_ for id_, own in levels.items() if own == level][:4]:
             seen, sample = run.evidence(id_), run.dataset[id_]
-            assert len(seen.step) == sum(plan.rungs[rung].counts)
+            assert len(seen.step) == sum(plan.levels[level].counts)
             for name in METHODS:
                 assert seen.labels[name] == sample[f"zs_{name}"].label
                 assert seen.margin(name) == pytest.approx(sample[f"zs_{name}"].margin, abs=1e-6)
@@ -186,8 +186,8 @@ def test_evidence__is_that_of_the_crops_which_the_sample_has_taken(run, rungs):
                 assert seen.weights[name].sum() == pytest.approx(0 if name == "clip" else 1)
 
 
-def test_film_strip__shows_a_sample_that_has_stopped_early(run, rungs):
-    first = next(id_ for id_, rung in rungs.items() if rung == 0)
+def test_film_strip__shows_a_sample_that_has_stopped_early(run, levels):
+    first = next(id_ for id_, level in levels.items() if level == 0)
     assert run.film_strip(first).layout.images
     assert run.plot_description_votes(first).data
 
@@ -207,18 +207,18 @@ def test_triage__says_the_same_from_what_was_kept_and_from_the_regions(run):
         assert run.evidence(id_).stability["lgca"] == pytest.approx(firm, abs=0.011)
 
 
-def test_rescore__keeps_each_samples_crops_and_says_so(run, rungs, birds, demo_encoder, module_store):
+def test_rescore__keeps_each_samples_crops_and_says_so(run, levels, birds, demo_encoder, module_store):
     fewer = CLASSES[:6]
     rescored = run.rescore(fewer, run_key="fewer", encoder=demo_encoder, progress=False)
     assert any("adaptive" in warning for warning in rescored.summary()["warnings"])
-    assert rungs_of(rescored, module_store) == rungs
+    assert rungs_of(rescored, module_store) == levels
     assert rescored.summary()["stopped_after"] == run.summary()["stopped_after"]
     assert birds.values("fewer_encodes") == birds.values("zs_encodes")
     in_place = rescored.rescore(CLASSES[:7], encoder=demo_encoder, progress=False)
     assert birds.values("fewer_encodes") == birds.values("zs_encodes")
     rescored = in_place.rescore(fewer, encoder=demo_encoder, progress=False)
-    for rung in sorted(set(rungs.values())):
-        id_ = next(id_ for id_, own in rungs.items() if own == rung)
+    for level in sorted(set(levels.values())):
+        id_ = next(id_ for id_, own in levels.items() if own == level)
         seen, sample = rescored.evidence(id_), birds[id_]
         for name in METHODS:
             assert seen.labels[name] == sample[f"fewer_{name}"].label
@@ -227,10 +227,10 @@ def test_rescore__keeps_each_samples_crops_and_says_so(run, rungs, birds, demo_e
 
 
 @pytest.mark.parametrize("methods", [("wca",), ("clip", "lgca"), ("crops_mean", "lgca_d")])
-def test_rescore__with_other_methods_and_back(run, rungs, methods, demo_encoder, module_store):
+def test_rescore__with_other_methods_and_back(run, levels, methods, demo_encoder, module_store):
     """Fewer methods have fewer rungs; the samples keep theirs."""
     other = run.rescore(methods=methods, run_key="other", encoder=demo_encoder, progress=False)
-    assert rungs_of(other, module_store) == rungs
+    assert rungs_of(other, module_store) == levels
     own = {name: run.dataset.values(f"zs_{name}.label") for name in METHODS}
     for name in methods:
         found = other.dataset.values(f"other_{name}.label")
@@ -247,13 +247,13 @@ def test_rescore__without_a_change_that_matters_there_is_no_warning(run, demo_en
     rescored.delete()
 
 
-def test_rescore__with_fewer_steps(run, rungs, birds, demo_encoder):
+def test_rescore__with_fewer_steps(run, levels, birds, demo_encoder):
     rescored = run.rescore(steps=1, run_key="steps", encoder=demo_encoder, progress=False)
     plan = rescored.config.region_plan
-    for rung in sorted(set(rungs.values())):
-        id_ = next(id_ for id_, own in rungs.items() if own == rung)
+    for level in sorted(set(levels.values())):
+        id_ = next(id_ for id_, own in levels.items() if own == level)
         seen = rescored.evidence(id_)
-        assert len(seen.step) == sum(plan.rungs[rung].counts) and seen.step.max() == 1
+        assert len(seen.step) == sum(plan.levels[level].counts) and seen.step.max() == 1
         assert seen.margin("lgca") == pytest.approx(birds[id_].steps_lgca.margin, abs=1e-6)
     rescored.delete()
 

@@ -19,7 +19,7 @@ from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.images.files import content_hash
 from lgca_plugin.method.core.scores import METHODS
-from lgca_plugin.prediction.predictor import MethodPrediction, Predictor, ShownRegion
+from lgca_plugin.prediction.predictor import DisplayedRegion, MethodPrediction, Predictor
 
 TOLERANCE = 1e-4  # of a score, in float32
 CLASSES = ("arctic tern", "redpoll", "oystercatcher", "blue tit", "white stork")  # words that the demo knows
@@ -118,7 +118,7 @@ def assert_method_agrees(found: MethodPrediction, expected: reference.Verdict, l
 
 
 def assert_regions_agree(
-    regions: list[ShownRegion],
+    regions: list[DisplayedRegion],
     seen: reference.ReferenceImage,
     verdicts: dict[str, reference.Verdict],
     model: reference.ReferenceModel,

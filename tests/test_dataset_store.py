@@ -21,7 +21,7 @@ from lgca_plugin.config import RegionPlan
 from lgca_plugin.demo.classes import CLASSES as ALL_CLASSES
 from lgca_plugin.encoder.checkpoints import load_demo
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
-from lgca_plugin.engine.region_expansion import GrowingImage
+from lgca_plugin.engine.region_expansion import RegionExpansion
 from lgca_plugin.images.files import content_hash
 from lgca_plugin.store import limits as store_room
 from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
@@ -143,7 +143,7 @@ def replayable(run: Any) -> set[str]:
         entry = store.run(run.token)
         assert entry is not None
         found = store.known_regions(entry, store.sample_ids(entry))
-        return {id_ for id_, hashed, known in found if GrowingImage(hashed, plan, known=known).replay() is not None}
+        return {id_ for id_, hashed, known in found if RegionExpansion(hashed, plan, known=known).replay() is not None}
 
 
 def ids_of(samples: Any) -> set[str]:
@@ -692,7 +692,7 @@ def foreign_run(dataset: str) -> None:
             encoder_name="an encoder",
             logit_scale=1.0,
             geometry="a geometry",
-            signatures=(),
+            vector_keys=(),
             database="another database",
             dataset=dataset,
             run_key="zs",

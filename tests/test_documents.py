@@ -13,7 +13,7 @@ import pytest
 from bson import ObjectId
 
 from lgca_plugin.fiftyone_io.documents import classification, detections, write_fields
-from lgca_plugin.prediction.displayed_regions import ShownRegion
+from lgca_plugin.prediction.displayed_regions import DisplayedRegion
 from lgca_plugin.prediction.predictor import MethodPrediction
 
 CLASSES = ("heron", "stork", "crane")
@@ -54,8 +54,8 @@ def own_label(made: MethodPrediction, *, logits: bool) -> fo.Classification:
     )
 
 
-def region(chain: int, step: int, *, misleading: bool = False) -> ShownRegion:
-    return ShownRegion(
+def region(chain: int, step: int, *, misleading: bool = False) -> DisplayedRegion:
+    return DisplayedRegion(
         chain=chain,
         step=step,
         box=(0.1, 0.25, 0.5, 0.625),
@@ -71,7 +71,7 @@ def region(chain: int, step: int, *, misleading: bool = False) -> ShownRegion:
 REGIONS = [region(4, 0, misleading=True), region(4, 1), region(0, 0)]
 
 
-def own_boxes(regions: list[ShownRegion]) -> fo.Detections:
+def own_boxes(regions: list[DisplayedRegion]) -> fo.Detections:
     return fo.Detections(
         detections=[
             fo.Detection(
@@ -111,7 +111,7 @@ def test_classification__is_what_fiftyone_s_own_label_gives(scores: Any, logits:
 
 
 @pytest.mark.parametrize("regions", [[], REGIONS])
-def test_detections__are_what_fiftyone_s_own_labels_give(regions: list[ShownRegion]) -> None:
+def test_detections__are_what_fiftyone_s_own_labels_give(regions: list[DisplayedRegion]) -> None:
     document = detections(regions, CLASSES)
     expected = own_boxes(regions).to_mongo().to_dict()
     assert without_ids(document) == without_ids(expected)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageOps
 
 import lgca_plugin as lgca
-from lgca_plugin.cache import Kept
+from lgca_plugin.cache import ResultCache
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.errors import ConfigError, ImageError
 from lgca_plugin.images.files import content_hash
@@ -89,7 +89,7 @@ def test_pictures__of_no_image_there_are_none(tmp_path, name):
 
 
 def test_kept__the_one_asked_for_longest_ago_goes_first_and_failures_are_not_kept():
-    kept, made = Kept(2), []
+    kept, made = ResultCache(2), []
 
     def make(value):
         made.append(value)
@@ -106,7 +106,7 @@ def test_kept__the_one_asked_for_longest_ago_goes_first_and_failures_are_not_kep
 
 
 def test_kept__many_threads_get_what_they_ask_for():
-    kept, wrong = Kept(4), []
+    kept, wrong = ResultCache(4), []
 
     def ask():
         wrong.extend(at for at in range(2000) if kept.get(at % 7, lambda at=at: at % 7) != at % 7)

@@ -15,7 +15,7 @@ from PIL import Image
 from lgca_plugin.config import RegionConfig, RegionPlan
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.engine.engine import encode_images
-from lgca_plugin.engine.region_expansion import GrowingImage
+from lgca_plugin.engine.region_expansion import RegionExpansion
 
 METHODS = [("clip",), ("wca",), ("clip", "lgca"), ("wca", "lgca")]
 
@@ -110,7 +110,7 @@ def test_known__any_part_of_the_boxes_in_any_order(case: tuple[bytes, RegionPlan
 def test_replay__of_all_embeddings_needs_no_pixels_and_encodes_nothing(case: tuple[bytes, RegionPlan]) -> None:
     data, plan = case
     whole, _ = encoded(data, plan)
-    image = GrowingImage(whole.content_hash, plan, known=known_of(whole))
+    image = RegionExpansion(whole.content_hash, plan, known=known_of(whole))
     assert image.replay()
     finished = image.finished(0)
     assert isinstance(finished, EncodedImage)
@@ -149,9 +149,9 @@ def test_replay__without_one_embedding_says_so_and_an_image_needs_a_picture_or_e
     whole, _ = encoded(buffer.getvalue(), plan)
     for index in range(len(whole.boxes)):
         but_one = np.flatnonzero(np.arange(len(whole.boxes)) != index)
-        assert not GrowingImage(whole.content_hash, plan, known=known_of(whole, but_one)).replay()
+        assert not RegionExpansion(whole.content_hash, plan, known=known_of(whole, but_one)).replay()
     with pytest.raises(ValueError, match="a picture or known"):
-        GrowingImage(whole.content_hash, plan)
+        RegionExpansion(whole.content_hash, plan)
 
 
 def test_known__of_an_image_of_another_size_is_not_used() -> None:

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from replay_world import DIM, Image, assert_same, grown, hashed, known_of, one_by_one, unit
 
 from lgca_plugin.config import RegionConfig, RegionPlan
-from lgca_plugin.engine.batched_replay import RegionBatch, regrow
+from lgca_plugin.engine.batched_replay import RegionBatch, replay_batch
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.errors import StoreError
 from lgca_plugin.method.core.boxes import sample_boxes, sample_boxes_of_images
 from lgca_plugin.method.core.scores import METHODS
 from lgca_plugin.runs.replay import IMAGES_AT_ONCE, replay, replay_batches
 from lgca_plugin.store.file import FILE_NAME
-from lgca_plugin.store.rows import Kept, StoredRun
+from lgca_plugin.store.rows import StoredRun, StoredSample
 from lgca_plugin.store.store import Store, geometry_of
 
 AMPLE = 10**9
@@ -89,7 +89,7 @@ def test_regrow__is_what_comes_out_one_by_one(data: st.DataObject, plan: RegionP
             np.concatenate([others, known.regions[which], -known.regions[again]]),
         )
         images.append((image.id, image.content_hash, known))
-    assert_same(images_of(regrow(images, plan)), one_by_one(images, plan))
+    assert_same(images_of(replay_batch(images, plan)), one_by_one(images, plan))
 
 
 @settings(max_examples=40, deadline=None)
@@ -99,7 +99,7 @@ def test_regrow__of_fewer_regions_than_are_known(before: RegionPlan, methods: tu
     plan = plan_of(methods, fewer)
     grown_before = [grown(f"image {number}", data.draw(sizes()), before) for number in range(3)]
     images = [(image.id, image.content_hash, known_of(image)) for image in grown_before]
-    assert_same(images_of(regrow(images, plan)), one_by_one(images, plan))
+    assert_same(images_of(replay_batch(images, plan)), one_by_one(images, plan))
 
 
 @pytest.mark.parametrize("dim", [8, 512, 768])
@@ -111,7 +111,7 @@ def test_regrow__selects_as_float64_does_where_float32_cannot_tell(dim: int, spr
     for number in range(24):
         image = grown(f"image {number}", (300, 400 - 50 * (number % 3)), plan, dim=dim, spread=spread)
         images.append((image.id, image.content_hash, known_of(image)))
-    assert_same(images_of(regrow(images, plan)), one_by_one(images, plan))
+    assert_same(images_of(replay_batch(images, plan)), one_by_one(images, plan))
 
 
 def test_regrow__float32_would_have_selected_others() -> None:
@@ -134,7 +134,7 @@ def test_regrow__embeddings_of_any_length() -> None:
         images.append((image.id, image.content_hash, scaled))
     expected = one_by_one(images, plan)
     assert any(len(one.regions) for one in expected)
-    assert_same(images_of(regrow(images, plan)), expected)
+    assert_same(images_of(replay_batch(images, plan)), expected)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -149,7 +149,7 @@ def test_regrow__leaves_out_images_with_embeddings_that_are_no_numbers(value: fl
         if number == 2:
             known = KnownRegions(known.image_size_hw, np.full_like(known.whole, value), known.boxes, known.regions)
         images.append((image.id, image.content_hash, known))
-    batch = regrow(images, plan)
+    batch = replay_batch(images, plan)
     assert batch is not None and batch.ids == ("image 0", "image 3")
     assert_same(batch.images(), one_by_one([images[0], images[3]], plan))
 
@@ -160,7 +160,7 @@ def test_regrow__a_value_that_is_no_number_does_not_matter_where_it_is_not_asked
     known = known_of(image)
     known.regions[-1] = np.nan
     assert_same(
-        images_of(regrow([("image", image.content_hash, known)], narrow)),
+        images_of(replay_batch([("image", image.content_hash, known)], narrow)),
         one_by_one([("image", image.content_hash, known)], narrow),
     )
 
@@ -171,8 +171,8 @@ def test_regrow__a_size_that_no_image_has_spoils_only_its_own(size_hw: tuple[int
     image = grown("image", (60, 50), plan)
     known = known_of(image)
     spoilt = KnownRegions(size_hw, known.whole, known.boxes, known.regions)
-    assert regrow([("spoilt", hashed("spoilt"), spoilt)], plan) is None
-    batch = regrow([("spoilt", hashed("spoilt"), spoilt), ("image", image.content_hash, known)], plan)
+    assert replay_batch([("spoilt", hashed("spoilt"), spoilt)], plan) is None
+    batch = replay_batch([("spoilt", hashed("spoilt"), spoilt), ("image", image.content_hash, known)], plan)
     assert_same(images_of(batch), [replace(image, fresh=np.zeros_like(image.fresh), encodes=0)])
 
 
@@ -181,17 +181,17 @@ def test_regrow__of_very_large_images(size_hw: tuple[int, int]) -> None:
     plan = plan_of(("wca", "lgca"), SMALL)
     grown_once = [grown(f"image {number}", size_hw, plan) for number in range(IMAGES_AT_ONCE)]
     images = [(image.id, image.content_hash, known_of(image)) for image in grown_once]
-    assert_same(images_of(regrow(images, plan)), one_by_one(images, plan))
+    assert_same(images_of(replay_batch(images, plan)), one_by_one(images, plan))
 
 
 def test_regrow__of_nothing() -> None:
-    assert regrow([], plan_of(ALL, SMALL)) is None
+    assert replay_batch([], plan_of(ALL, SMALL)) is None
 
 
 def test_batch__stacks_the_images() -> None:
     plan = plan_of(ALL, SMALL)
     grown_once = [grown(f"image {number}", (60, 50 + 10 * number), plan) for number in range(3)]
-    batch = regrow([(image.id, image.content_hash, known_of(image)) for image in grown_once], plan)
+    batch = replay_batch([(image.id, image.content_hash, known_of(image)) for image in grown_once], plan)
     assert batch is not None and len(batch) == 3
     assert batch.ids == ("image 0", "image 1", "image 2")
     assert batch.image_size_hw.tolist() == [[60, 50], [60, 60], [60, 70]]
@@ -233,7 +233,7 @@ def open_run(store: Store, token: str = "run", regions: RegionConfig = SMALL) ->
         encoder_name="an encoder",
         logit_scale=10.0,
         geometry=geometry_of(regions),
-        signatures=("whole image",),
+        vector_keys=("whole image",),
         database="a database",
         dataset="a dataset",
         run_key=token,
@@ -241,7 +241,7 @@ def open_run(store: Store, token: str = "run", regions: RegionConfig = SMALL) ->
 
 
 def keep(store: Store, run: StoredRun, images: list[EncodedImage[str]], **options: Any) -> None:
-    assert store.keep(run, [Kept(image, image.whole[None]) for image in images], **options)
+    assert store.keep(run, [StoredSample(image, image.whole[None]) for image in images], **options)
 
 
 def some(count: int, plan: RegionPlan, *, start: int = 0) -> list[EncodedImage[str]]:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from random_world import COUNTS, N_CHAINS, N_CROPS, World, scores_of_a_draw
 
 from lgca_plugin.method.core.scores import METHODS, Method
-from lgca_plugin.method.core.stopping import doubt, rung_sizes, weights_without_each
+from lgca_plugin.method.core.stopping import flip_probability, level_sizes, weights_without_each
 
 VARIANTS = {
     **{name: method for name, method in METHODS.items() if method.regions != "none"},
@@ -25,7 +25,7 @@ VARIANTS = {
 
 
 def found(world: World, method: Method, image: int = 0, *, all_crops: int = 20, all_chains: int = 12) -> float:
-    return doubt(
+    return flip_probability(
         method,
         regions=world.regions[image].astype(np.float64),
         whole=world.whole[image].astype(np.float64),
@@ -121,7 +121,7 @@ def test_doubt__all_of_it_where_one_unit_has_all_the_weight() -> None:
 def test_doubt__all_of_it_on_a_single_crop() -> None:
     world, method = World(3), METHODS["wca"]
     arguments: dict[str, Any] = {"all_crops": 20, "all_chains": 12, "n_crops": 1, "n_chains": 1}
-    assert doubt(
+    assert flip_probability(
         method,
         regions=world.regions[0],
         whole=world.whole[0],
@@ -146,7 +146,9 @@ def test_doubt__even_between_classes_that_nothing_tells_apart() -> None:
     vectors = world.class_vectors(method)[[0, 0]]
     regions, whole = world.regions[0], world.whole[0]
     common: dict[str, Any] = {"step": world.step, "chain": world.chain, "n_crops": N_CROPS, "n_chains": N_CHAINS}
-    found = doubt(method, regions=regions, whole=whole, class_vectors=vectors, all_crops=20, all_chains=12, **common)
+    found = flip_probability(
+        method, regions=regions, whole=whole, class_vectors=vectors, all_crops=20, all_chains=12, **common
+    )
     assert found == 0.5
 
 
@@ -161,7 +163,7 @@ def test_doubt__is_the_share_of_labels_that_change(n: int) -> None:
     axes, step, method = np.eye(2), np.zeros(most, dtype=np.int64), METHODS["crops_mean"]
     doubts = np.array(
         [
-            doubt(
+            flip_probability(
                 method,
                 regions=own[:n],
                 whole=np.zeros(2),
@@ -202,9 +204,9 @@ def test_weights_without_each__nothing_is_left_without_the_only_unit() -> None:
 
 
 def test_rung_sizes__by_hand() -> None:
-    assert rung_sizes(60) == (6, 9, 14, 21, 32, 48, 60)
-    assert rung_sizes(34) == (6, 9, 14, 21, 32, 34)
-    assert rung_sizes(7) == (6, 7)
-    assert rung_sizes(6) == (6,)
-    assert rung_sizes(1) == (1,)
-    assert rung_sizes(0) == (0,)
+    assert level_sizes(60) == (6, 9, 14, 21, 32, 48, 60)
+    assert level_sizes(34) == (6, 9, 14, 21, 32, 34)
+    assert level_sizes(7) == (6, 7)
+    assert level_sizes(6) == (6,)
+    assert level_sizes(1) == (1,)
+    assert level_sizes(0) == (0,)

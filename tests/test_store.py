@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import store_world as world
-from store_world import BOXES, ENCODERS, GEOMETRIES, SIGNATURES, content_hash, kept, open_run
+from store_world import BOXES, ENCODERS, GEOMETRIES, VECTOR_KEYS, content_hash, kept, open_run
 
 import lgca_plugin
 from lgca_plugin.errors import ConfigError, StoreError
@@ -126,7 +126,7 @@ def test_vectors__come_back_in_the_order_in_which_they_were_kept_however_many_ar
         read = list(store.image_vectors(run, at_once=at_once))
         assert [id_ for ids, _ in read for id_ in ids] == NAMES[::-1]
         found = np.concatenate([vectors for _, vectors in read])
-        assert found.shape == (len(NAMES), len(SIGNATURES), world.DIM)
+        assert found.shape == (len(NAMES), len(VECTOR_KEYS), world.DIM)
         np.testing.assert_array_equal(
             found, np.stack([world.image_vectors(run, content_hash(name)) for name in NAMES[::-1]])
         )
@@ -170,7 +170,7 @@ def test_run__is_found_by_its_token_and_opening_it_again_changes_nothing_but_whe
     keep(store, run, "image 0.0")
     (before,) = store.runs()
     assert open_run(store, "run", geometry=SMALL) == run == store.run("run")
-    assert (run.geometry, run.signatures, run.logit_scale, run.fingerprint) == (SMALL, SIGNATURES, 10.0, A)
+    assert (run.geometry, run.vector_keys, run.logit_scale, run.fingerprint) == (SMALL, VECTOR_KEYS, 10.0, A)
     assert store.run("another") is None
     assert store.encoder(A) == run.encoder
     assert store.encoder(B) is None
@@ -277,7 +277,7 @@ def test_replaced__is_there_for_the_run_that_replaces_it_until_that_one_is_throu
     new = open_run(store, "new", replaces="old")
     assert [boxes_known(store, new, name) for name in NAMES] == [BOXES] * len(NAMES)
     keep(store, new, NAMES[0], fresh=())
-    store.settle("new")
+    store.release_replaced("new")
     assert world.tokens(store) == ["new"]
     assert [boxes_known(store, new, name) for name in NAMES] == [BOXES] + [None] * (len(NAMES) - 1)
     world.check_store(folder)
@@ -293,7 +293,7 @@ def test_replaced__by_a_run_that_is_replaced_before_it_is_through(store: Store, 
         "old": "new",
         "new": None,
     }
-    store.settle("new")
+    store.release_replaced("new")
     assert world.tokens(store) == ["new"]
     assert rows(folder, "images") == 0
 
@@ -309,7 +309,7 @@ def test_replaced__goes_with_the_run_that_was_to_replace_it(store: Store, folder
 def test_copy__with_other_signatures_waits_for_its_vectors(store: Store, folder: Path) -> None:
     source = open_run(store, "source")
     keep(store, source, *NAMES)
-    run = open_run(store, "run", signatures=("another",))
+    run = open_run(store, "run", vector_keys=("another",))
     store.copy_samples(run, source)
     assert store.sample_ids(run) == NAMES
     assert store.lacks_vectors(run)

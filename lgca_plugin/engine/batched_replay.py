@@ -1,7 +1,7 @@
 """Many images at once through the expansion steps that they went through before, on embeddings that are all known.
 
-What :class:`~.growing.GrowingImage` does for one image, region by region, is done here on arrays: every box is looked
-up among the known ones by its number, and a box leads to an embedding once, at the end. Nothing comes out otherwise.
+Does on arrays what :class:`~.region_expansion.RegionExpansion` does for one image, region by region, with equal
+results: every box is looked up among the known ones by its number, and embeddings are gathered once, at the end.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RegionBatch:
         chain: ``[b, n]`` number of the crop that each region grew from
         similarity: ``[b, n]`` float32 similarity of each region to the whole image
         whole: ``[b, dim]`` float32 unit embeddings of the whole images
-        rung: the plan's rung that the images have ended on
+        level: the plan's rung that the images have ended on
     """
 
     ids: tuple[str, ...]
@@ -51,7 +51,7 @@ class RegionBatch:
     chain: NDArray[np.int64]
     similarity: NDArray[np.float32]
     whole: NDArray[np.float32]
-    rung: int
+    level: int
     _known: _Known
     _image: NDArray[np.int64]  # [b] number of each image among the known ones
     _rows: NDArray[np.int64]  # [b, n] row of each region's embedding among the known ones
@@ -84,19 +84,21 @@ class RegionBatch:
                 whole=self.whole[i],
                 fresh=fresh,
                 encodes=0,
-                rung=self.rung,
+                level=self.level,
             )
             for i, id_ in enumerate(self.ids)
         ]
 
 
-def regrow(images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan, rung: int = 0) -> RegionBatch | None:
+def replay_batch(
+    images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan, level: int = 0
+) -> RegionBatch | None:
     """Goes through the expansion steps of a plan on known embeddings.
 
     Args:
         images: id, content hash and known embeddings of each image, some hundred at most, all of one encoder
         plan: which regions are wanted
-        rung: the plan's rung that the images have ended on
+        level: the plan's rung that the images have ended on
 
     Returns:
         the images in their order, without those of which an embedding is missing or is no number; None where none is
@@ -106,7 +108,7 @@ def regrow(images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan, ru
     if not images:
         return None
     hashes = [content_hash for _, content_hash, _ in images]
-    plan = plan.at(rung)
+    plan = plan.at(level)
     with np.errstate(over="ignore", invalid="ignore"):  # embeddings that are no numbers are left out below
         known = _Known([one for _, _, one in images])
         boxes, chain, rows = _steps(known, hashes, plan)
@@ -124,7 +126,7 @@ def regrow(images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan, ru
         chain=chain[which],
         similarity=known.similarity(rows[which]),
         whole=known.whole[which],
-        rung=rung,
+        level=level,
         _known=known,
         _image=which,
         _rows=rows[which],
@@ -203,7 +205,7 @@ class _Known:
         return np.where(everything, self._first_whole + image, rows)
 
     def most_salient(self, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-        """Selects the ``count`` most salient of ``[b, k]`` rows, exactly as :meth:`~.growing.GrowingImage.grow` does.
+        """Selects the ``count`` most salient of ``[b, k]`` rows, exactly as :meth:`~.RegionExpansion.grow` does.
 
         That compares sums of float64. Float32 is much quicker, and leaves no doubt which regions are selected, unless
         the last of them and another region are as near to each other as the errors of both.

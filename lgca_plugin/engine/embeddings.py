@@ -33,7 +33,7 @@ class EncodedImage(Generic[Id]):
             before it, and where it is the whole image
         encodes: how many encodes the image took: 0 where all was known; at most ``n + 1`` under a full budget, less
             where regions have grown equal
-        rung: the plan's rung that the image has ended on
+        level: the plan's rung that the image has ended on
         former: embeddings of regions that a rung below has grown and this one has not, by their boxes
     """
 
@@ -47,7 +47,7 @@ class EncodedImage(Generic[Id]):
     whole: NDArray[np.float32]
     fresh: NDArray[np.bool_]
     encodes: int
-    rung: int = 0
+    level: int = 0
     former: dict[Box, NDArray[np.float32]] = field(default_factory=dict)
 
     @property

@@ -23,9 +23,9 @@ from ..images.crops import Preprocessing
 from ..images.files import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
 from ..model.exact_crops import sums_are_fast, turned_planes
 from .embeddings import EncodedImage, FailedImage, KnownRegions
-from .feeder import EngineStats, Feeder, Wanted
+from .feeder import EncodeRequest, EngineStats, Feeder
 from .known_images import Recalled, recall_ahead
-from .region_expansion import GrowingImage
+from .region_expansion import RegionExpansion
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -49,7 +49,7 @@ along each side, that the encoder takes."""
 Recall = Callable[[str], KnownRegions | None]
 """Gives what is known of the image whose file has this content hash; called in any thread."""
 
-Judge = Callable[[EncodedImage[Any]], bool]
+EarlyStopping = Callable[[EncodedImage[Any]], bool]
 """Tells of an image on a rung of an adaptive plan whether it may stop there; called in any thread."""
 
 
@@ -62,7 +62,7 @@ def encode_images(
     wave_size: int | None = None,
     stats: EngineStats | None = None,
     recall: Recall | None = None,
-    judge: Judge | None = None,
+    can_stop: EarlyStopping | None = None,
 ) -> Generator[EncodedImage[Id] | FailedImage[Id], None, None]:
     """Encodes images and the regions that a set of methods needs, in the order given.
 
@@ -76,7 +76,7 @@ def encode_images(
             the batches, fewer where their pixels take more than 256 MB
         stats: counted up while the iterator runs
         recall: gives embeddings that are known from earlier; they are not encoded again
-        judge: tells whether an image may stop, needed where ``plan`` has an adaptive budget; what it answers must
+        can_stop: tells whether an image may stop, needed where ``plan`` has an adaptive budget; what it answers must
             depend on the image alone
 
     Yields:
@@ -85,8 +85,8 @@ def encode_images(
     Raises:
         ConfigError: if ``batch_size`` or ``wave_size`` is less than 1, or an adaptive plan lacks a judge
     """
-    if plan.adaptive and judge is None:
-        raise ConfigError("an adaptive budget needs a judge that tells when an image may stop")
+    if plan.adaptive and can_stop is None:
+        raise ConfigError("an adaptive budget needs can_stop, which decides when an image stops early")
     for name, value in (("batch_size", batch_size), ("wave_size", wave_size)):
         if value is not None and value < 1:
             raise ConfigError(f"{name} must be at least 1, got {value}")
@@ -94,8 +94,10 @@ def encode_images(
     stats.batch_size = batch_size or default_batch_size(encoder)
     preprocessing = preprocessing_of(encoder)
     turned = preprocessing.exact and bool(plan.counts) and sums_are_fast()
-    load = partial(_load, plan=plan, judge=judge, recall=recall, enough=_enough(preprocessing, plan), turned=turned)
-    feeder: Feeder[_Traveller[Id]]
+    load = partial(
+        _load, plan=plan, can_stop=can_stop, recall=recall, enough=_enough(preprocessing, plan), turned=turned
+    )
+    feeder: Feeder[_InFlightImage[Id]]
     with ExitStack() as stack:
         feeder = stack.enter_context(Feeder(encoder, stats))
         most = wave_size or (feeder.slots + 1) * stats.batch_size
@@ -115,7 +117,7 @@ def default_batch_size(encoder: Encoder) -> int:
 
 
 @dataclass(eq=False)
-class _Traveller(Generic[Id]):
+class _InFlightImage(Generic[Id]):
     """An image on its way.
 
     Attributes:
@@ -128,7 +130,7 @@ class _Traveller(Generic[Id]):
     """
 
     id: Id
-    image: GrowingImage | None
+    image: RegionExpansion | None
     nbytes: int = 0
     wanted: deque[Box | None] = field(default_factory=deque)
     awaited: int = 0
@@ -147,8 +149,8 @@ class _Flow(Generic[Id]):
 
     def __init__(
         self,
-        ahead: LoadAhead[Id, ImageSource | Recalled, GrowingImage | Recalled],
-        feeder: Feeder[_Traveller[Id]],
+        ahead: LoadAhead[Id, ImageSource | Recalled, RegionExpansion | Recalled],
+        feeder: Feeder[_InFlightImage[Id]],
         stats: EngineStats,
         most_images: int,
     ) -> None:
@@ -156,7 +158,7 @@ class _Flow(Generic[Id]):
         self._feeder = feeder
         self._stats = stats
         self._most_images = most_images
-        self._travellers: deque[_Traveller[Id]] = deque()  # in the order given
+        self._travellers: deque[_InFlightImage[Id]] = deque()  # in the order given
         self._wanted = 0
         self._bytes = 0
 
@@ -191,18 +193,18 @@ class _Flow(Generic[Id]):
         id_, loaded = self._ahead.take()
         self._stats.wait_seconds += time.perf_counter() - started
         if isinstance(loaded, ImageError):
-            self._travellers.append(_Traveller(id_, None, result=FailedImage(id_, str(loaded))))
+            self._travellers.append(_InFlightImage(id_, None, result=FailedImage(id_, str(loaded))))
             return
         self._bytes += loaded.nbytes
         if isinstance(loaded, Recalled):
             result = replace(loaded.result, id=id_)
-            self._travellers.append(_Traveller(id_, None, loaded.nbytes, result=result))
+            self._travellers.append(_InFlightImage(id_, None, loaded.nbytes, result=result))
             return
-        traveller = _Traveller(id_, loaded, loaded.nbytes)
+        traveller = _InFlightImage(id_, loaded, loaded.nbytes)
         self._travellers.append(traveller)
         self._want(traveller)
 
-    def _want(self, traveller: _Traveller[Id]) -> None:
+    def _want(self, traveller: _InFlightImage[Id]) -> None:
         """Goes on as far as the known embeddings reach."""
         image = traveller.image
         assert image is not None  # noqa: S101 (only images without a result go on)
@@ -225,17 +227,17 @@ class _Flow(Generic[Id]):
         else:
             self._stats.images += 1
             self._stats.recalled += not result.encodes
-            self._stats.rungs[result.rung] = self._stats.rungs.get(result.rung, 0) + 1
+            self._stats.levels[result.level] = self._stats.levels.get(result.level, 0) + 1
         return result
 
-    def _batch(self, size: int) -> list[Wanted[_Traveller[Id]]]:
+    def _batch(self, size: int) -> list[EncodeRequest[_InFlightImage[Id]]]:
         """Takes what the images want, those that came first first."""
-        batch: list[Wanted[_Traveller[Id]]] = []
+        batch: list[EncodeRequest[_InFlightImage[Id]]] = []
         for traveller in self._travellers:
             if traveller.image is None or traveller.image.picture is None:
                 continue
             while traveller.wanted and len(batch) < size:
-                batch.append(Wanted(traveller, traveller.image.picture, traveller.wanted.popleft()))
+                batch.append(EncodeRequest(traveller, traveller.image.picture, traveller.wanted.popleft()))
             if len(batch) == size:
                 break
         self._wanted -= len(batch)
@@ -268,11 +270,11 @@ def _enough(preprocessing: Preprocessing, plan: RegionPlan) -> float | None:
 def _load(
     source: ImageSource | Recalled,
     plan: RegionPlan,
-    judge: Judge | None,
+    can_stop: EarlyStopping | None,
     recall: Recall | None,
     enough: float | None,
     turned: bool,
-) -> GrowingImage | Recalled:
+) -> RegionExpansion | Recalled:
     """Reads an image; one whose embeddings are all known is not decoded."""
     if isinstance(source, Recalled):
         return source
@@ -280,11 +282,11 @@ def _load(
     hashed = content_hash(data)
     known = recall(hashed) if recall else None
     if known is not None:
-        image = GrowingImage(hashed, plan, judge=judge, known=known)
+        image = RegionExpansion(hashed, plan, can_stop=can_stop, known=known)
         result = image.replay()
         if result is not None:
             return Recalled(result, image.nbytes)
     picture = open_picture(data, enough=enough)
     if turned:
         picture = replace(picture, planes=turned_planes(picture.image))
-    return GrowingImage(hashed, plan, judge=judge, picture=picture, known=known)
+    return RegionExpansion(hashed, plan, can_stop=can_stop, picture=picture, known=known)

@@ -63,7 +63,7 @@ class EngineStats:
         crop_seconds: time spent cropping and resizing, summed over threads
         wait_seconds: time during which nothing could be encoded, since no image was decoded yet
         batch_size: current batch size; smaller than asked for after running out of memory
-        rungs: rung of the plan to the number of images that have ended on it; under a full budget there is one
+        levels: rung of the plan to the number of images that have ended on it; under a full budget there is one
     """
 
     images: int = 0
@@ -76,7 +76,7 @@ class EngineStats:
     crop_seconds: float = 0.0
     wait_seconds: float = 0.0
     batch_size: int = 0
-    rungs: dict[int, int] = field(default_factory=dict)
+    levels: dict[int, int] = field(default_factory=dict)
 
     @property
     def batch_fill(self) -> float:
@@ -85,7 +85,7 @@ class EngineStats:
 
 
 @dataclass(frozen=True)
-class Wanted(Generic[Owner]):
+class EncodeRequest(Generic[Owner]):
     """Something to encode.
 
     Attributes:
@@ -129,7 +129,7 @@ class Feeder(Generic[Owner]):
             workers, self.slots = min(MOST_CUTTERS, os.cpu_count() or 1), BATCHES_AHEAD
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lgca-crop")
-        self._running: dict[Future[Any], Sequence[Wanted[Owner]]] = {}
+        self._running: dict[Future[Any], Sequence[EncodeRequest[Owner]]] = {}
         self._share_threads(threads, max(1, threads // workers) if self.side_by_side else 1)
 
     def __enter__(self) -> Feeder[Owner]:
@@ -153,7 +153,7 @@ class Feeder(Generic[Owner]):
         """How many batches the encoder could take at once, beside those that are on their way."""
         return max(0, (self.slots if self.side_by_side else 1) - len(self._running))
 
-    def submit(self, batch: Sequence[Wanted[Owner]]) -> None:
+    def submit(self, batch: Sequence[EncodeRequest[Owner]]) -> None:
         """Has a batch cut and encoded."""
         if self.side_by_side:
             self._running[self._pool.submit(self._cut_and_encode, batch)] = batch
@@ -170,7 +170,7 @@ class Feeder(Generic[Owner]):
         """Waits until a batch is through, or something else that is given."""
         wait([*self._running, *((also,) if also is not None else ())], return_when=FIRST_COMPLETED)
 
-    def results(self) -> Iterator[tuple[Wanted[Owner], NDArray[np.float32]]]:
+    def results(self) -> Iterator[tuple[EncodeRequest[Owner], NDArray[np.float32]]]:
         """Gives the embeddings of a batch that is through, if there is one, as ``[dim]`` unit vectors."""
         future = next((future for future in self._running if future.done()), None)
         if future is None:
@@ -199,7 +199,7 @@ class Feeder(Generic[Owner]):
         wait([self._pool.submit(start) for _ in range(self._workers)])
         torch.set_num_threads(all_threads)
 
-    def _cut_and_encode(self, batch: Sequence[Wanted[Owner]]) -> NDArray[np.float32]:
+    def _cut_and_encode(self, batch: Sequence[EncodeRequest[Owner]]) -> NDArray[np.float32]:
         return self._encode(self._cut(batch).__getitem__, slice(0, len(batch)))
 
     def _load(self, picture: Picture) -> None:
@@ -211,7 +211,7 @@ class Feeder(Generic[Owner]):
             if not _is_out_of_memory(error):
                 raise
 
-    def _cut_on_device(self, batch: Sequence[Wanted[Owner]], part: slice) -> torch.Tensor:
+    def _cut_on_device(self, batch: Sequence[EncodeRequest[Owner]], part: slice) -> torch.Tensor:
         """Cuts and resizes a part of a batch where the encoder is, normalized."""
         assert self._cutter is not None  # noqa: S101 (asked before)
         started = time.perf_counter()
@@ -220,7 +220,7 @@ class Feeder(Generic[Owner]):
         self._stats.crop_seconds += time.perf_counter() - started
         return normalized
 
-    def _cut(self, batch: Sequence[Wanted[Owner]]) -> torch.Tensor:
+    def _cut(self, batch: Sequence[EncodeRequest[Owner]]) -> torch.Tensor:
         """Cuts and resizes crops, ``[n, 3, size, size]``, normalized."""
         import torch
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ImageError
 from ..images.files import content_hash, read_bytes, reading_threads
-from .batched_replay import regrow
+from .batched_replay import replay_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
@@ -91,7 +91,7 @@ def _ask(
         found = recall(hashed)
         if found is not None:
             known.append((str(index), hashed, found))
-    batch = regrow(known, plan) if known else None
+    batch = replay_batch(known, plan) if known else None
     answer: list[tuple[Id, ImageSource | Recalled]] = list(images)
     for image in batch.images() if batch is not None else ():
         answer[int(image.id)] = images[int(image.id)][0], Recalled(image, image.regions.nbytes + image.whole.nbytes)

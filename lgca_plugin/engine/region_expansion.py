@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from ..images.files import Picture
 
 
-class GrowingImage:
+class RegionExpansion:
     """An image that goes through the expansion steps of a plan.
 
     Args:
         content_hash: hash of the file's bytes
         plan: which regions are encoded
-        judge: tells whether an image may stop on a rung of the plan; needed where there is more than one
+        can_stop: tells whether an image may stop on a rung of the plan; needed where there is more than one
         picture: the decoded image; None where all embeddings are known
         known: embeddings that need no encoding
     """
@@ -43,7 +43,7 @@ class GrowingImage:
         content_hash: str,
         plan: RegionPlan,
         *,
-        judge: Callable[[EncodedImage[None]], bool] | None = None,
+        can_stop: Callable[[EncodedImage[None]], bool] | None = None,
         picture: Picture | None = None,
         known: KnownRegions | None = None,
     ) -> None:
@@ -55,18 +55,18 @@ class GrowingImage:
             raise ValueError("an image needs a picture or known embeddings")
         self.content_hash = content_hash
         self.picture = picture
-        self.rung = 0
+        self.level = 0
         self.boxes: list[NDArray[np.int64]] = []
         self.chains: list[NDArray[np.int64]] = []
         self._keys: list[
             list[Box | None]
         ] = []  # what the boxes of each step show; that of a whole square image is None
         self.embeddings: dict[Box | None, NDArray[np.float32]] = {}
-        self._rungs = plan.rungs
-        self._judge = judge
+        self._rungs = plan.levels
+        self._judge = can_stop
         self._lower: dict[Box, None] = {}  # boxes of the rungs below, in the order in which they were wanted
-        if len(self._rungs) > 1 and judge is None:
-            raise ValueError("an adaptive budget needs a judge")
+        if len(self._rungs) > 1 and can_stop is None:
+            raise ValueError("an adaptive budget needs can_stop")
         if known is not None and known.image_size_hw == self.size_hw:
             self.embeddings[None] = known.whole
             self.embeddings.update(zip(map(tuple, known.boxes.tolist()), known.regions, strict=True))
@@ -82,7 +82,7 @@ class GrowingImage:
 
     @property
     def _plan(self) -> RegionPlan:
-        return self._rungs[self.rung]
+        return self._rungs[self.level]
 
     @property
     def step(self) -> int:
@@ -138,7 +138,7 @@ class GrowingImage:
             whole=whole,
             fresh=self._fresh(keys),
             encodes=len(self.embeddings) - len(self._known),
-            rung=self.rung,
+            level=self.level,
             former={box: self.embeddings[box] for box in self._lower if box not in present},
         )
 
@@ -150,13 +150,13 @@ class GrowingImage:
 
     def _climb(self) -> bool:
         """Goes on to the next rung, if there is one and the image is not safe on this one."""
-        if self._judge is None or self.rung == len(self._rungs) - 1:
+        if self._judge is None or self.level == len(self._rungs) - 1:
             return False
         encoded = self.finished(None)
         if isinstance(encoded, FailedImage) or self._judge(encoded):
             return False
         self._lower.update(dict.fromkeys(key for of_step in self._keys for key in of_step if key is not None))
-        self.rung += 1
+        self.level += 1
         self._begin()
         return True
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import fiftyone as fo
     from pymongo import UpdateOne
 
-    from ..prediction.displayed_regions import ShownRegion
+    from ..prediction.displayed_regions import DisplayedRegion
     from ..prediction.predictor import MethodPrediction
 
 Document = dict[str, Any]
@@ -63,7 +63,7 @@ def classification(prediction: MethodPrediction, classes: Sequence[str], *, logi
     return document
 
 
-def detections(regions: Sequence[ShownRegion], classes: Sequence[str]) -> Document:
+def detections(regions: Sequence[DisplayedRegion], classes: Sequence[str]) -> Document:
     """Makes the boxes of one sample: ``index`` is the chain, the label is the region's own vote."""
     from bson import ObjectId
 

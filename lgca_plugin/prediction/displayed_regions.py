@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ShownRegion:
+class DisplayedRegion:
     """A region that is worth looking at.
 
     Attributes:
@@ -86,7 +86,7 @@ class Batch:
         return chosen
 
 
-def shown_regions(
+def displayed_regions(
     images: Sequence[EncodedImage[Any]],
     batch: Batch,
     methods: Sequence[Method],
@@ -94,7 +94,7 @@ def shown_regions(
     *,
     logit_scale: float,
     count: int,
-) -> list[list[ShownRegion]]:
+) -> list[list[DisplayedRegion]]:
     """Chooses each image's chains that are worth looking at, and says what is to be known of their regions.
 
     Args:
@@ -129,7 +129,7 @@ def shown_regions(
         boxes = relative_boxes(image.boxes, image.image_size_hw)
         shown.append(
             [
-                ShownRegion(
+                DisplayedRegion(
                     box=(float(x), float(y), float(w), float(h)),
                     label=int(vote[i, r]),
                     confidence=float(confidence[i, r]),

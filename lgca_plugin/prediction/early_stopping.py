@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..method.core.scores import CONTROLS, class_scores, region_weights, weighted_sum
-from ..method.core.stopping import MOST_DOUBT, doubt
+from ..method.core.stopping import MAX_FLIP_PROBABILITY, flip_probability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ MANY, NEAREST = 256, 32
 """Of so many classes, or more, the few that score highest are looked at first: they alone may be doubt enough."""
 
 
-class Judge:
+class EarlyStopping:
     """Tells of an image on a rung of an adaptive plan whether its labels are safe, as :mod:`.method.stopping` has it.
 
     The whole image's label is always safe, for no crop changes it. The controls are not asked, unless there are no
@@ -34,7 +34,7 @@ class Judge:
         class_vectors: method name to ``[C, dim]``
         plan: an adaptive plan
         logit_scale: the encoder's factor on similarities
-        most_doubt: an image is safe up to this doubt in each method's label
+        max_flip_probability: an image is safe up to this doubt in each method's label
 
     Attributes:
         asked: the methods whose labels have to be safe
@@ -47,7 +47,7 @@ class Judge:
         plan: RegionPlan,
         *,
         logit_scale: float,
-        most_doubt: float = MOST_DOUBT,
+        max_flip_probability: float = MAX_FLIP_PROBABILITY,
     ) -> None:
         with_regions = tuple(method for method in methods if method.regions != "none")
         self.asked = tuple(method for method in with_regions if method.name not in CONTROLS) or with_regions
@@ -55,7 +55,7 @@ class Judge:
         self._class_vectors = {name: precise[id(vectors)] for name, vectors in class_vectors.items()}
         self._plan = plan
         self._logit_scale = logit_scale
-        self._most_doubt = most_doubt
+        self._most_doubt = max_flip_probability
 
     def __call__(self, image: EncodedImage[Any]) -> bool:
         """Tells whether the image may stop; it depends on the image alone, and may be asked in any thread.
@@ -73,18 +73,18 @@ class Judge:
             vectors = self._class_vectors[method.name]
             # Of decisive methods the weights depend on all classes, so that no doubt can be told from some of them.
             if len(vectors) >= MANY and method.weighting != "decisive":
-                near = vectors[self._nearest(method, image.rung, seen, vectors)]
-                if self._doubt(method, image.rung, seen, near, None) > self._most_doubt:
+                near = vectors[self._nearest(method, image.level, seen, vectors)]
+                if self._doubt(method, image.level, seen, near, None) > self._most_doubt:
                     return False
             if id(vectors) not in scores:
                 scores[id(vectors)] = class_scores(seen["regions"], vectors)
-            if self._doubt(method, image.rung, seen, vectors, scores[id(vectors)]) > self._most_doubt:
+            if self._doubt(method, image.level, seen, vectors, scores[id(vectors)]) > self._most_doubt:
                 return False
         return True
 
-    def _nearest(self, method: Method, rung: int, seen: Mapping[str, Any], vectors: FloatArray) -> NDArray[np.int64]:
+    def _nearest(self, method: Method, level: int, seen: Mapping[str, Any], vectors: FloatArray) -> NDArray[np.int64]:
         """``[NEAREST]`` the classes that score highest, the label among them."""
-        plan = self._plan.at(rung)
+        plan = self._plan.at(level)
         weights = region_weights(method, n_crops=plan.n_crops, n_chains=plan.n_chains, **seen)
         found = class_scores(weighted_sum(seen["regions"], seen["whole"], weights, method.global_weight), vectors)
         return np.argpartition(-found, NEAREST)[:NEAREST]
@@ -92,13 +92,13 @@ class Judge:
     def _doubt(
         self,
         method: Method,
-        rung: int,
+        level: int,
         seen: Mapping[str, Any],
         vectors: FloatArray,
         region_scores: FloatArray | None,
     ) -> float:
-        so_far, full = self._plan.at(rung), self._plan.rungs[-1]
-        return doubt(
+        so_far, full = self._plan.at(level), self._plan.levels[-1]
+        return flip_probability(
             method,
             n_crops=so_far.n_crops,
             n_chains=so_far.n_chains,

@@ -13,8 +13,8 @@ from ..errors import ConfigError
 from ..method.core.compared_methods import compared_methods
 from ..method.core.scores import class_scores, image_vector, region_weights
 from ..method.explain.findings import Finder, question_of
-from .displayed_regions import Batch, MethodView, ShownRegion, shown_regions
-from .early_stopping import Judge
+from .displayed_regions import Batch, DisplayedRegion, MethodView, displayed_regions
+from .early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,12 +58,12 @@ class Prediction:
     Attributes:
         methods: method name to its prediction
         regions: the chains worth looking at, each in the order of its steps
-        vectors: ``[V, dim]`` float32 image vectors, as :attr:`Predictor.signatures` names them
+        vectors: ``[V, dim]`` float32 image vectors, as :attr:`Predictor.vector_keys` names them
         finding: what a triage will want to know of the regions; None where nobody asked, or the methods have no triage
     """
 
     methods: dict[str, MethodPrediction]
-    regions: list[ShownRegion]
+    regions: list[DisplayedRegion]
     vectors: NDArray[np.float32]
     finding: Finding | None = None
 
@@ -79,8 +79,8 @@ class Predictor:
         shown_chains: how many chains of an image are worth looking at
 
     Attributes:
-        signatures: names the image vectors that do not depend on the classes: :data:`WHOLE`, then those of the methods
-        judge: tells whether an image may stop on a rung of an adaptive plan; None where there is no choice
+        vector_keys: names the image vectors that do not depend on the classes: :data:`WHOLE`, then those of the methods
+        can_stop: tells whether an image may stop on a rung of an adaptive plan; None where there is no choice
     """
 
     def __init__(
@@ -97,10 +97,12 @@ class Predictor:
         self._logit_scale = encoder.logit_scale
         self._shown_chains = shown_chains
         self._class_vectors = texts.by_method(encoder, methods)
-        named = (signature(method, plan) for method in methods)
-        self.signatures = tuple(dict.fromkeys([WHOLE, *(name for name in named if name)]))
-        judge = Judge(methods, self._class_vectors, plan, logit_scale=self._logit_scale) if plan.adaptive else None
-        self.judge = judge
+        named = (vector_key(method, plan) for method in methods)
+        self.vector_keys = tuple(dict.fromkeys([WHOLE, *(name for name in named if name)]))
+        can_stop = (
+            EarlyStopping(methods, self._class_vectors, plan, logit_scale=self._logit_scale) if plan.adaptive else None
+        )
+        self.can_stop = can_stop
         self._finder = self._make_finder()
         self._threads = ThreadpoolController()
 
@@ -123,9 +125,9 @@ class Predictor:
         """
         made: dict[int, Prediction] = {}
         with self._threads.limit(limits=1, user_api="blas"):
-            for rung in sorted({image.rung for image in images}):
-                rows = [row for row, image in enumerate(images) if image.rung == rung]
-                on_rung = self._predict([images[row] for row in rows], self._plan.at(rung), find=find)
+            for level in sorted({image.level for image in images}):
+                rows = [row for row, image in enumerate(images) if image.level == level]
+                on_rung = self._predict([images[row] for row in rows], self._plan.at(level), find=find)
                 made.update(zip(rows, on_rung, strict=True))
         return [made[row] for row in range(len(images))]
 
@@ -135,12 +137,12 @@ class Predictor:
         views = {method.name: self._view(method, batch, plan) for method in self._methods}
         vectors: dict[str, NDArray[np.floating]] = {WHOLE: batch.whole}
         for method in self._methods:
-            name = signature(method, self._plan)
+            name = vector_key(method, self._plan)
             if name:
                 vectors[name] = views[method.name].vectors
-        stacked = np.stack([vectors[name].astype(np.float32) for name in self.signatures], axis=1)
+        stacked = np.stack([vectors[name].astype(np.float32) for name in self.vector_keys], axis=1)
         by_method = {name: decisions(view.scores, self._logit_scale) for name, view in views.items()}
-        regions = shown_regions(
+        regions = displayed_regions(
             images, batch, self._methods, views, logit_scale=self._logit_scale, count=self._shown_chains
         )
         findings = self._findings(batch, plan, by_method) if find else repeat(None)
@@ -202,7 +204,7 @@ class Predictor:
         return MethodView(class_vectors, weights, vectors, class_scores(vectors, class_vectors))
 
 
-def signature(method: Method, plan: RegionPlan) -> str | None:
+def vector_key(method: Method, plan: RegionPlan) -> str | None:
     """Names the image vector of a method: methods that share it differ in their class vectors alone.
 
     Args:
@@ -220,10 +222,10 @@ def signature(method: Method, plan: RegionPlan) -> str | None:
     name = f"{method.weighting}{scale} + {method.global_weight!r} whole"
     # An adaptive plan's vectors are of as many crops as each image took: they must not pass for those of a full budget.
     if method.regions == "crops":
-        return f"{name} of {_sizes(rung.n_crops for rung in plan.rungs)} crops"
+        return f"{name} of {_sizes(level.n_crops for level in plan.levels)} crops"
     steps = "" if method.step_weights is None else f" as {list(method.step_weights[: plan.steps + 1])}"
     regions = plan.regions
-    chains = _sizes(rung.n_chains for rung in plan.rungs)
+    chains = _sizes(level.n_chains for level in plan.levels)
     return f"{name} of {chains} chains in {plan.steps} steps{steps}, keep {regions.keep!r}, {regions.growth!r}"
 
 

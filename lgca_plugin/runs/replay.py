@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from ..engine.batched_replay import RegionBatch, regrow
+from ..engine.batched_replay import RegionBatch, replay_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -74,14 +74,14 @@ def replay_batches(
     """
 
     def read(part: tuple[Sequence[str], int]) -> tuple[RegionBatch | None, list[str]]:
-        ids, rung = part
-        batch = regrow(list(store.known_regions(stored, ids)), plan, rung)
+        ids, level = part
+        batch = replay_batch(list(store.known_regions(stored, ids)), plan, level)
         complete = set() if batch is None else set(batch.ids)
         return batch, [id_ for id_ in ids if id_ not in complete]
 
     parts = [
-        (ids[start : start + at_once], rung)
-        for rung, ids in _by_rung(store, stored, sample_ids, plan)
+        (ids[start : start + at_once], level)
+        for level, ids in _by_rung(store, stored, sample_ids, plan)
         for start in range(0, len(ids), at_once)
     ]
     yield from _made_ahead(read, parts) if ahead else map(read, parts)
@@ -93,10 +93,10 @@ def _by_rung(
     """Sorts samples by the rung of the plan that they have ended on."""
     if not plan.adaptive:
         return [(0, sample_ids)]
-    rungs = store.rungs(stored, sample_ids)
+    levels = store.levels(stored, sample_ids)
     found: defaultdict[int, list[str]] = defaultdict(list)
     for id_ in sample_ids:
-        found[rungs.get(id_, 0)].append(id_)
+        found[levels.get(id_, 0)].append(id_)
     return sorted(found.items())
 
 

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from .rows import StoredRun
 
 
-def write_rungs(rows: sqlite3.Connection, rungs: Iterable[tuple[int, int]]) -> None:
+def write_rungs(rows: sqlite3.Connection, levels: Iterable[tuple[int, int]]) -> None:
     """Writes row numbers of samples and their rungs, inside a transaction; the lowest, 0, goes without saying."""
-    rows.executemany("INSERT OR REPLACE INTO rungs VALUES (?, ?)", [pair for pair in rungs if pair[1]])
+    rows.executemany("INSERT OR REPLACE INTO rungs VALUES (?, ?)", [pair for pair in levels if pair[1]])
 
 
 def copy_rungs(rows: sqlite3.Connection, run: StoredRun, other: StoredRun) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredSample:
     """What the store keeps of one sample.
 
     Attributes:
@@ -40,7 +40,7 @@ class StoredRun:
         id: row number
         encoder: row number of the encoder
         geometry: how the run's regions were sampled
-        signatures: what each of a sample's image vectors is
+        vector_keys: what each of a sample's image vectors is
         logit_scale: the encoder's factor on similarities
         fingerprint: tells the encoder from all others
     """
@@ -48,12 +48,12 @@ class StoredRun:
     id: int
     encoder: int
     geometry: str
-    signatures: tuple[str, ...]
+    vector_keys: tuple[str, ...]
     logit_scale: float
     fingerprint: str
 
 
-def write_image(rows: sqlite3.Connection, run: StoredRun, one: Kept, *, with_regions: bool) -> int:
+def write_image(rows: sqlite3.Connection, run: StoredRun, one: StoredSample, *, with_regions: bool) -> int:
     """Writes a sample's image, its regions, where wanted, and its image vectors, inside a transaction.
 
     Returns:

@@ -23,7 +23,7 @@ from .file import FILE_NAME, StoreFile
 from .images import image_of_content, images_of_samples
 from .limits import default_folder, default_limit, forget_unheld, make_room
 from .results import read_findings, write_findings, write_findings_of_samples
-from .rows import Kept, StoredRun, sealed, write_image
+from .rows import StoredRun, StoredSample, sealed, write_image
 
 if TYPE_CHECKING:
     import sqlite3
@@ -148,7 +148,7 @@ class Store:
         encoder_name: str,
         logit_scale: float,
         geometry: str,
-        signatures: Sequence[str],
+        vector_keys: Sequence[str],
         database: str,
         dataset: str,
         run_key: str,
@@ -162,18 +162,18 @@ class Store:
             encoder_name: the encoder's name, for people
             logit_scale: the encoder's factor on similarities
             geometry: see :func:`geometry_of`
-            signatures: what each image vector of a sample is
+            vector_keys: what each image vector of a sample is
             database: identity of the database that the run's dataset lies in
             dataset: the dataset's id
             run_key: the run's key
-            replaces: token of a run that this one replaces; what that one holds stays until :meth:`settle`, so that
-                this one finds it, or until this one is deleted
+            replaces: token of a run that this one replaces; what that one holds stays until
+                :meth:`release_replaced`, so that this one finds it, or until this one is deleted
 
         Returns:
             the entry
         """
         now = time.time()
-        values = (token, geometry, json.dumps(list(signatures)), database, dataset, run_key, now, fingerprint)
+        values = (token, geometry, json.dumps(list(vector_keys)), database, dataset, run_key, now, fingerprint)
         with self._file.writing() as rows:
             rows.execute(
                 "INSERT OR IGNORE INTO encoders VALUES (NULL, ?, ?, ?)", (fingerprint, encoder_name, logit_scale)
@@ -198,8 +198,8 @@ class Store:
         """Finds a run's entry."""
         query = """SELECT runs.id, encoder, geometry, signatures, logit_scale, fingerprint
                    FROM runs JOIN encoders ON encoders.id = encoder WHERE token = ?"""
-        for row, encoder, geometry, signatures, logit_scale, fingerprint in self._file.read(query, (token,)):
-            return StoredRun(row, encoder, geometry, tuple(json.loads(signatures)), logit_scale, fingerprint)
+        for row, encoder, geometry, vector_keys, logit_scale, fingerprint in self._file.read(query, (token,)):
+            return StoredRun(row, encoder, geometry, tuple(json.loads(vector_keys)), logit_scale, fingerprint)
         return None
 
     def runs(self) -> list[dict[str, Any]]:
@@ -210,7 +210,7 @@ class Store:
         return [dict(zip(names, row, strict=True)) for row in self._file.read(query)]
 
     def keep(
-        self, run: StoredRun, kept: Sequence[Kept], *, with_regions: bool = True, question: str | None = None
+        self, run: StoredRun, kept: Sequence[StoredSample], *, with_regions: bool = True, question: str | None = None
     ) -> bool:
         """Keeps samples of a run, all of them or, after a kill, none.
 
@@ -235,7 +235,7 @@ class Store:
         with self._file.writing() as rows:
             before = self._images_of(rows, run, [one.image.id for one in kept])
             written = [write_image(rows, run, one, with_regions=with_regions and fits) for one in kept]
-            write_rungs(rows, zip(written, (one.image.rung for one in kept), strict=True))
+            write_rungs(rows, zip(written, (one.image.level for one in kept), strict=True))
             if question is not None:
                 found = [(row, one.finding) for row, one in zip(written, kept, strict=True) if one.finding is not None]
                 write_findings(rows, question, found)
@@ -245,7 +245,7 @@ class Store:
 
     def copy_samples(self, run: StoredRun, other: StoredRun) -> None:
         """Has a run hold what another one holds; with its image vectors, if they are the same, else without."""
-        same = run.signatures == other.signatures
+        same = run.vector_keys == other.vector_keys
         with self._file.writing() as rows:
             before = [image for (image,) in rows.execute("SELECT image FROM samples WHERE run = ?", (run.id,))]
             rows.execute(
@@ -274,7 +274,7 @@ class Store:
         """Reads what was found of a run's samples in answer to a question, sample id to finding."""
         return read_findings(self._file, run, question)
 
-    def rungs(self, run: StoredRun, sample_ids: Sequence[str]) -> dict[str, int]:
+    def levels(self, run: StoredRun, sample_ids: Sequence[str]) -> dict[str, int]:
         """Reads on which rung of an adaptive budget samples have ended, sample id to rung; the lowest is left out."""
         found: dict[str, int] = {}
         for start in range(0, len(sample_ids), READ_AT_ONCE):
@@ -297,7 +297,7 @@ class Store:
             with self._file.writing() as rows:
                 rows.execute("UPDATE runs SET used = ? WHERE id = ?", (now, run.id))
 
-    def settle(self, token: str) -> None:
+    def release_replaced(self, token: str) -> None:
         """Lets go of what the runs that a run has replaced held and the run does not."""
         for (replaced,) in self._file.read("SELECT token FROM runs WHERE replaced_by = ?", (token,)):
             self._delete_entry(replaced)
@@ -365,14 +365,14 @@ class Store:
                 if not sound:
                     continue
                 stacked = np.frombuffer(b"".join(vectors for _, vectors in sound), np.float32)
-                yield [sample for sample, _ in sound], stacked.reshape(len(sound), len(run.signatures), -1)
+                yield [sample for sample, _ in sound], stacked.reshape(len(sound), len(run.vector_keys), -1)
 
     def vectors_of(self, run: StoredRun, sample_id: str) -> NDArray[np.float32] | None:
         """Reads one sample's ``[V, dim]`` image vectors; None where the run does not hold them."""
         query = "SELECT vectors, checksum FROM samples WHERE run = ? AND sample = ?"
         for vectors, checksum in self._file.read(query, (run.id, sample_id)):
             if vectors and zlib.crc32(vectors) == checksum:
-                return np.frombuffer(vectors, np.float32).reshape(len(run.signatures), -1)
+                return np.frombuffer(vectors, np.float32).reshape(len(run.vector_keys), -1)
         return None
 
     def known_regions(self, run: StoredRun, sample_ids: Sequence[str]) -> Iterator[tuple[str, str, KnownRegions]]:

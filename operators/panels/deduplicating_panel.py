@@ -14,13 +14,13 @@ from typing import Any
 
 import fiftyone.operators as foo
 
-from ...lgca_plugin.cache import Kept
+from ...lgca_plugin.cache import ResultCache
 
 REMEMBERED_SECONDS = 10.0
 """So long may the App need to bring up a view of many samples. Where several processes serve one App, what another one
 has sent is not known here; so it is not forever."""
 
-_PANELS: Kept[dict[str, tuple[str, float]]] = Kept(64)
+_PANELS: ResultCache[dict[str, tuple[str, float]]] = ResultCache(64)
 
 
 def is_repeated(panel_id: str | None, what: str, content: Any) -> bool:
@@ -49,7 +49,7 @@ def forget(panel_id: str | None) -> None:
         _PANELS.get(panel_id, dict).clear()
 
 
-class QuietPanel(foo.Panel):
+class DeduplicatingPanel(foo.Panel):
     """A panel whose layout is sent where it is another than before."""
 
     def execute(self, ctx: Any) -> Any:

@@ -11,7 +11,7 @@ from ...lgca_plugin.config import RegionPlan
 from ...lgca_plugin.fiftyone_io.fields import taken_fields
 from ...lgca_plugin.method.core.compared_methods import explained_method
 from ...lgca_plugin.method.core.scores import Method
-from ...lgca_plugin.prediction.predictor import signature
+from ...lgca_plugin.prediction.predictor import vector_key
 from ...lgca_plugin.runs.registry import PACKAGE, stored_fields
 from ...lgca_plugin.workflows.rescore.plan import changed_regions
 from ..shared import form as forms
@@ -149,7 +149,7 @@ def region_readers(source: Source, presets: tuple[Method, ...], steps: int) -> l
     """Names the methods whose image vectors are not in the store, so that they are made from the crops' embeddings."""
     regions = changed_regions(source.config, steps if source.steps else None)
     plan = RegionPlan.of(presets, regions, source.config.budget)
-    names = {method.name: signature(method, plan) for method in presets}
-    if any(name is not None and name not in source.signatures for name in names.values()):
+    names = {method.name: vector_key(method, plan) for method in presets}
+    if any(name is not None and name not in source.vector_keys for name in names.values()):
         return list(names)  # then all vectors are made anew, and kept
     return [method for method, name in names.items() if name is None]

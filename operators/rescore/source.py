@@ -27,7 +27,7 @@ class Source:
         possible: names of the methods that need no more regions than were encoded
         samples: how many of its samples are in the store of embeddings
         bare: how many of them lack the embeddings of their regions
-        signatures: the image vectors that are in the store
+        vector_keys: the image vectors that are in the store
         problem: why the run can't be rescored, if it can't
     """
 
@@ -36,7 +36,7 @@ class Source:
     possible: tuple[str, ...]
     samples: int
     bare: int
-    signatures: tuple[str, ...]
+    vector_keys: tuple[str, ...]
     problem: str | None
 
     @property
@@ -79,7 +79,7 @@ def possible_methods(config: RunConfig) -> tuple[str, ...]:
 def _stored_state(ctx: Any, key: str) -> list[Any]:
     """Gives a run's config, and what the store holds of it as keyword arguments of :class:`Source`."""
     run = load_run(ctx.dataset, key)
-    state = {"samples": 0, "bare": 0, "signatures": (), "problem": None}
+    state = {"samples": 0, "bare": 0, "vector_keys": (), "problem": None}
     try:
         with Store() as store:
             stored = stored_run(store, run)
@@ -88,7 +88,7 @@ def _stored_state(ctx: Any, key: str) -> list[Any]:
         return [run.config.to_json(), {**state, "problem": str(error)}]
     present = Target.whole(run.dataset).stored(held, [])
     regions = sum(run.config.region_plan.counts)
-    state.update(samples=len(present), signatures=stored.signatures)
+    state.update(samples=len(present), vector_keys=stored.vector_keys)
     state["bare"] = len(set(present) - with_regions) if regions else 0
     lacking = int(run.results.get("predicted", 0)) - len(held)
     if lacking > 0:

@@ -13,13 +13,12 @@ all the weight changes the lead much when it goes, and so the variance says that
 The lead on all N units differs from D by an error of variance ``v * (1 - n / N)``: that of a sample mean, ``s^2 / n``,
 with the correction for a finite population, ``s^2 * (1 / n - 1 / N)``. For normally distributed units, and without
 prior knowledge, what is known of the lead on all N is a Student t distribution with n - 1 degrees of freedom about D:
-the rival wins with probability ``T_{n-1}(-D / sqrt(v * (1 - n / N)))``. The *doubt* is the sum of these over all
-rivals, which bounds the probability that any of them wins.
-
-**The target.** An image stops when the doubt of each method that is asked is at most :data:`MOST_DOUBT`. The doubt is a
-probability given all that has been seen, so it means the same however often it has been asked for: of the images that
-stop, the share that is expected to have another label is the mean of their doubts, and so at most :data:`MOST_DOUBT`,
-for each method. "Expected" leans on the normal distribution; ``docs/speed.md`` says what was measured.
+the rival wins with probability ``T_{n-1}(-D / sqrt(v * (1 - n / N)))``. The *flip
+probability* is the sum of these over all **The target.** An image stops when the flip probability of each method that counts is at most
+:data:`MAX_FLIP_PROBABILITY`. It is a probability given all that has been seen, so it means the same however often it
+is computed: of the images that stop, the expected share with another label is the mean of their flip probabilities,
+and so at most :data:`MAX_FLIP_PROBABILITY`, for each method. "Expected" leans on the normal distribution;
+``docs/speed.md`` says what was measured.
 
 **What it leaves out.** That with more crops other regions might be selected to grow: a unit keeps those that it has.
 """
@@ -41,14 +40,14 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
 
-MOST_DOUBT = 0.005
+MAX_FLIP_PROBABILITY = 0.005
 """The error target: an image stops when, for every method, the full budget would change its label no more likely."""
 
-FIRST_RUNG = 6
-RUNG_FACTOR = 1.5
+FIRST_LEVEL = 6
+LEVEL_FACTOR = 1.5
 
 
-def rung_sizes(most: int) -> tuple[int, ...]:
+def level_sizes(most: int) -> tuple[int, ...]:
     """Lists after how many crops an image may stop: each half as many more than the one before, the last all of them.
 
     Args:
@@ -58,14 +57,14 @@ def rung_sizes(most: int) -> tuple[int, ...]:
         ascending numbers, the last of them ``most``: 6, 9, 14, 21, 32, 48, 60 for 60
     """
     sizes = []
-    size = FIRST_RUNG
+    size = FIRST_LEVEL
     while size < most:
         sizes.append(size)
-        size = ceil(RUNG_FACTOR * size)
+        size = ceil(LEVEL_FACTOR * size)
     return (*sizes, most)
 
 
-def doubt(
+def flip_probability(
     method: Method,
     *,
     regions: FloatArray,

@@ -179,8 +179,8 @@ def _choose(group: str, indices: IntArray, correct: BoolArray, fold: IntArray) -
     samples = correct.shape[1]
     right, differing = _by_fold(correct, fold), _by_fold(correct ^ correct[0], fold)
     splits = _Splits.of(right, _by_fold(np.ones((1, samples), dtype=bool), fold)[0])
-    accuracy, _, precision = splits.judge(right, right)
-    gain = _paired(*splits.judge(right - right[0], differing))
+    accuracy, _, precision = splits.can_stop(right, right)
+    gain = _paired(*splits.can_stop(right - right[0], differing))
     if len(indices) == 1:  # nothing is chosen: the samples are as independent as they came
         precision, gain = float(samples), Estimate(0.0, 0.0, 0.0)
     counts = correct.sum(axis=1)
@@ -242,7 +242,7 @@ class _Splits:
         }
         return cls(sizes, outer, inner)
 
-    def judge(self, sums: IntArray, squares: IntArray) -> tuple[float, float, float]:
+    def can_stop(self, sums: IntArray, squares: IntArray) -> tuple[float, float, float]:
         """Averages a quantity of the chosen settings over the folds they were not chosen on.
 
         Args:

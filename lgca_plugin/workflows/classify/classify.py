@@ -17,7 +17,7 @@ from ...progress import Progress
 from ...runs.delete import forget_run
 from ...runs.record import RunRecord, check_current
 from ...runs.registry import DONE, INTERRUPTED, RUNNING, decided, record_own, register_run
-from .embedding_writer import Keeper
+from .embedding_writer import EmbeddingWriter
 from .plan import Plan, Prepared, check_request, prepare
 from .writer import Writer, record_outcome
 
@@ -87,7 +87,7 @@ def _execute(
     for warning in plan.warnings:
         logger.warning(warning)
     stats = EngineStats()
-    keeper = Keeper(plan, run, with_regions=store_regions, replaces=replaced)
+    keeper = EmbeddingWriter(plan, run, with_regions=store_regions, replaces=replaced)
     writer = Writer(plan, run, keeper)
     total = len(plan.todo)
     started = time.perf_counter()
@@ -103,7 +103,7 @@ def _execute(
                 batch_size=batch_size,
                 stats=stats,
                 recall=keeper.recall,
-                judge=plan.predictor.judge,
+                can_stop=plan.predictor.can_stop,
             )
             with closing(outcomes):  # its threads ask the store, which is closed after them
                 reported = 0
@@ -121,7 +121,7 @@ def _execute(
             if reported < total:
                 yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))
             status = DONE
-            keeper.settle()
+            keeper.release_replaced()
         finally:
             if run.is_current():
                 try:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ...errors import StoreError
 from ...fiftyone_io.tokens import database_identity, dataset_identity
 from ...store.limits import GIGABYTE
-from ...store.rows import Kept
+from ...store.rows import StoredSample
 from ...store.store import Store, geometry_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 TEXTS_AT_ONCE = 1000
 
 
-class Keeper:
+class EmbeddingWriter:
     """Keeps a run's embeddings.
 
     Args:
@@ -74,7 +74,7 @@ class Keeper:
             encoder_name=plan.encoder.name,
             logit_scale=plan.encoder.logit_scale,
             geometry=self._geometry,
-            signatures=plan.predictor.signatures,
+            vector_keys=plan.predictor.vector_keys,
             database=database_identity(),
             dataset=dataset_identity(run.dataset),
             run_key=run.key,
@@ -107,7 +107,7 @@ class Keeper:
             return
         store, run = self._entry
         kept = [
-            Kept(image, prediction.vectors, prediction.finding)
+            StoredSample(image, prediction.vectors, prediction.finding)
             for image, prediction in zip(images, predictions, strict=True)
         ]
         try:
@@ -134,11 +134,11 @@ class Keeper:
                 self._held = store.count(run)
         return self._held
 
-    def settle(self) -> None:
+    def release_replaced(self) -> None:
         """Lets go of what a replaced run held, once the new run is through."""
         if self._entry is not None:
             try:
-                self._entry[0].settle(self._token)
+                self._entry[0].release_replaced(self._token)
             except StoreError as error:
                 self._give_up(error)
 

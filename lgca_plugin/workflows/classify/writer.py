@@ -19,10 +19,10 @@ from .plan import finished_samples
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ...prediction.displayed_regions import ShownRegion
+    from ...prediction.displayed_regions import DisplayedRegion
     from ...prediction.predictor import MethodPrediction
     from ...runs.record import RunRecord
-    from .embedding_writer import Keeper
+    from .embedding_writer import EmbeddingWriter
     from .plan import Plan, Prepared
 
 WRITE_IMAGES = 64
@@ -35,7 +35,7 @@ class Writer:
     One batch is written at a time, in a thread of its own, so that the encoder need not wait for the database.
     """
 
-    def __init__(self, plan: Plan, run: RunRecord, keeper: Keeper) -> None:
+    def __init__(self, plan: Plan, run: RunRecord, keeper: EmbeddingWriter) -> None:
         self._plan = plan
         self._run = run
         self._keeper = keeper
@@ -100,7 +100,7 @@ class Writer:
 
 
 def sample_values(
-    run: RunRecord, methods: Mapping[str, MethodPrediction], regions: Sequence[ShownRegion] | None
+    run: RunRecord, methods: Mapping[str, MethodPrediction], regions: Sequence[DisplayedRegion] | None
 ) -> dict[str, Any]:
     """Gives the values of a run's fields on a sample that has been predicted.
 
@@ -157,19 +157,19 @@ def record_outcome(
         version=__version__,
     )
     if stats.images:
-        engine = {name: value for name, value in asdict(stats).items() if name != "rungs"}
+        engine = {name: value for name, value in asdict(stats).items() if name != "levels"}
         run.results["engine"] = {**engine, "batch_fill": stats.batch_fill}
     record_own(run)
 
 
 def _budget_outcome(plan: Prepared, before: dict[str, Any], stats: EngineStats) -> dict[str, Any]:
     """Tells, of an adaptive budget, how many images have stopped after how many crops, over all calls."""
-    rungs = plan.request.region_plan.rungs
-    if len(rungs) == 1:
+    levels = plan.request.region_plan.levels
+    if len(levels) == 1:
         return {}
     found: dict[str, int] = dict(before.get("stopped_after", {}))
-    for rung, images in stats.rungs.items():
-        crops = str(max(rungs[rung].n_crops, rungs[rung].n_chains))
+    for level, images in stats.levels.items():
+        crops = str(max(levels[level].n_crops, levels[level].n_chains))
         found[crops] = found.get(crops, 0) + images
     return {"stopped_after": {crops: found[crops] for crops in sorted(found, key=int)}}
 

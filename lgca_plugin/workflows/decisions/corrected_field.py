@@ -12,7 +12,7 @@ from ...errors import ConfigError
 from ...fiftyone_io.label_copy import copy_in_background, copy_labels
 from ...fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
 from ...runs.registry import list_runs, stored_fields
-from .decisions import Places
+from .decisions import DecisionFields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def is_somebodys(dataset: fo.Dataset, name: str) -> bool:
     return field is not None and _INFO not in (field.info or {})
 
 
-def places_of(run: RunRecord, report: Mapping[str, Any]) -> Places:
+def places_of(run: RunRecord, report: Mapping[str, Any]) -> DecisionFields:
     """Finds where the decisions of a run are kept.
 
     Args:
@@ -49,7 +49,7 @@ def places_of(run: RunRecord, report: Mapping[str, Any]) -> Places:
     ground_truth = report.get("ground_truth")
     corrected = report.get("corrected_field") or default_corrected_field(run.key, ground_truth)
     there = ground_truth is not None and ground_truth in run.dataset.get_field_schema()
-    return Places(run_key=run.key, ground_truth=ground_truth if there else None, corrected=corrected)
+    return DecisionFields(run_key=run.key, ground_truth=ground_truth if there else None, corrected=corrected)
 
 
 def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_truth: str | None) -> None:
@@ -82,7 +82,7 @@ def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_t
         raise ConfigError(f"corrected_field {name!r} exists and is a {kind}, not a Classification; name another")
 
 
-def make_corrected_field(dataset: fo.Dataset, places: Places, first: Sequence[str] | None = None) -> None:
+def make_corrected_field(dataset: fo.Dataset, places: DecisionFields, first: Sequence[str] | None = None) -> None:
     """Declares the field of corrected labels where it is missing, and fills it with the given ones.
 
     A field that the user has made is taken as it is. A copy that was broken off is finished: labels that are there

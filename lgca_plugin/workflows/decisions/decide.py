@@ -12,7 +12,7 @@ from ...fiftyone_io.documents import stamp
 from ...fiftyone_io.fields import method_field
 from ...fiftyone_io.samples import chunks, ids_where, read_ids, write
 from .corrected_field import check_corrected_field, make_corrected_field
-from .decisions import Act, Decision, declare_decisions
+from .decisions import AuditStamp, Decision, declare_decisions
 from .updates import decide_update
 from .wording import count_text, sentence
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
     from ...runs.record import RunRecord
-    from .decisions import Places
+    from .decisions import DecisionFields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Decided:
 
 def decide(
     run: RunRecord,
-    places: Places,
+    places: DecisionFields,
     samples: Any,
     decision: Decision | str,
     *,
@@ -72,7 +72,7 @@ def decide(
     from pymongo import UpdateMany
 
     decision = _read_decision(decision)
-    act = read_act(by, note)
+    act = audit_stamp(by, note)
     _check_label(run, decision, label, allow_new_class=allow_new_class)
     dataset = check_writable(run)
     check_corrected_field(dataset, run.key, places.corrected, places.ground_truth)
@@ -107,7 +107,7 @@ def default_curator() -> str:
         return "unknown"
 
 
-def read_act(by: str | None, note: str | None) -> Act:
+def audit_stamp(by: str | None, note: str | None) -> AuditStamp:
     """Makes the record of a call.
 
     Raises:
@@ -118,7 +118,7 @@ def read_act(by: str | None, note: str | None) -> Act:
             raise ConfigError(f"{name} must be a text that is not blank, or None, got {value!r}")
     now = stamp()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return Act(id=uuid.uuid4().hex, by=by or default_curator(), at=now, note=note)
+    return AuditStamp(id=uuid.uuid4().hex, by=by or default_curator(), at=now, note=note)
 
 
 def check_writable(run: RunRecord) -> fo.Dataset:
@@ -169,7 +169,7 @@ def _check_label(run: RunRecord, decision: Decision, label: Any, *, allow_new_cl
         )
 
 
-def _read(run: RunRecord, places: Places, ids: list[str]) -> dict[str, _Found]:
+def _read(run: RunRecord, places: DecisionFields, ids: list[str]) -> dict[str, _Found]:
     """Reads what is to be known of samples before something is decided about them.
 
     Raises:

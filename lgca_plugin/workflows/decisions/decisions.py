@@ -70,7 +70,7 @@ _TAGS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Act:
+class AuditStamp:
     """One call of a curator.
 
     Attributes:
@@ -87,7 +87,7 @@ class Act:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class DecisionFields:
     """Where the decisions of a run are kept.
 
     Attributes:

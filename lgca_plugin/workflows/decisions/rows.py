@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import fiftyone as fo
 
-    from .decisions import Places
+    from .decisions import DecisionFields
 
 COLUMNS = (
     "sample_id",
@@ -74,7 +74,7 @@ class DecisionRow:
     undoes: str | None = None
 
 
-def read_rows(dataset: fo.Dataset, places: Places, *, history: bool) -> list[DecisionRow]:
+def read_rows(dataset: fo.Dataset, places: DecisionFields, *, history: bool) -> list[DecisionRow]:
     """Reads the decisions of a run, oldest first.
 
     Args:
@@ -139,7 +139,7 @@ class Item:
     decision: Decision | None
 
 
-def read_items(dataset: fo.Dataset, places: Places, ids: Sequence[str]) -> list[Item]:
+def read_items(dataset: fo.Dataset, places: DecisionFields, ids: Sequence[str]) -> list[Item]:
     """Reads what is known of samples, in the order of their ids; those that the dataset lacks are left out."""
     given = f"{places.suggestion}.given" if places.ground_truth is None else f"{places.ground_truth}.label"
     parts = {"given": given, "decision": f"{places.decision}.label", "action": f"{places.decision}.action"}
@@ -163,7 +163,7 @@ def read_items(dataset: fo.Dataset, places: Places, ids: Sequence[str]) -> list[
     ]
 
 
-def count_left(dataset: fo.Dataset, places: Places) -> dict[str, int]:
+def count_left(dataset: fo.Dataset, places: DecisionFields) -> dict[str, int]:
     """Counts the suspects by what is decided about them, and other samples about which something is.
 
     Returns:

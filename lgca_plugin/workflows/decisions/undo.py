@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
 from ...fiftyone_io.samples import chunks, ids_where, read_ids, write
-from .decide import check_writable, read_act
+from .decide import audit_stamp, check_writable
 from .decisions import Decision
 from .updates import undo_update
 from .wording import count_text, sentence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
     from ...runs.record import RunRecord
-    from .decisions import Places
+    from .decisions import DecisionFields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Action:
 
 def undo(
     run: RunRecord,
-    places: Places,
+    places: DecisionFields,
     action: str | None,
     *,
     samples: Any,
@@ -95,7 +95,7 @@ def undo(
     """Takes decisions back; see :meth:`lgca_plugin.workflows.decisions.queue.Triage.undo`."""
     from pymongo import UpdateMany
 
-    act = read_act(by, note)
+    act = audit_stamp(by, note)
     dataset = check_writable(run)
     ids = None if samples is None else read_ids(dataset, samples)
     if ids is None and action is None:
@@ -120,7 +120,7 @@ def undo(
     )
 
 
-def standing_actions(dataset: fo.Dataset, places: Places) -> list[Action]:
+def standing_actions(dataset: fo.Dataset, places: DecisionFields) -> list[Action]:
     """Lists the actions that stand on a sample, the latest first."""
     path = places.decision
     firsts = {name: {"$first": f"${path}.{name}"} for name in ("label", "by", "at", "note")}
@@ -142,7 +142,7 @@ def standing_actions(dataset: fo.Dataset, places: Places) -> list[Action]:
     ]
 
 
-def _latest(run: RunRecord, places: Places, of: str | None) -> str:
+def _latest(run: RunRecord, places: DecisionFields, of: str | None) -> str:
     actions = [action for action in standing_actions(run.dataset, places) if of in (None, action.by)]
     if not actions:
         whose = "" if of is None else f" of {of!r}"
@@ -151,7 +151,7 @@ def _latest(run: RunRecord, places: Places, of: str | None) -> str:
 
 
 def _targets(
-    run: RunRecord, places: Places, action: str | None, ids: list[str] | None, of: str | None
+    run: RunRecord, places: DecisionFields, action: str | None, ids: list[str] | None, of: str | None
 ) -> tuple[dict[str, list[str]], dict[str, int]]:
     """Finds what is to be taken back.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .decisions import ATTRIBUTES, UNDONE, Decision
 
 if TYPE_CHECKING:
-    from .decisions import Act, Places
+    from .decisions import AuditStamp, DecisionFields
 
 Expression = Any
 Stages = list[dict[str, Any]]
@@ -19,7 +19,7 @@ Stages = list[dict[str, Any]]
 _WORK = "__lgca"  # a field that only lives inside an update
 
 
-def decide_update(places: Places, act: Act, decision: Decision, label: str | None) -> Stages:
+def decide_update(places: DecisionFields, act: AuditStamp, decision: Decision, label: str | None) -> Stages:
     """Builds the update that decides about samples.
 
     It replaces a sample's former decision: the tag, and the corrected label where that still stands.
@@ -76,7 +76,7 @@ def decide_update(places: Places, act: Act, decision: Decision, label: str | Non
     ]
 
 
-def undo_update(places: Places, act: Act) -> Stages:
+def undo_update(places: DecisionFields, act: AuditStamp) -> Stages:
     """Builds the update that takes a sample's standing decision back, and puts the former one in its place.
 
     A corrected label that somebody has changed since is left.
@@ -134,7 +134,7 @@ def undo_update(places: Places, act: Act) -> Stages:
 
 
 def _write(
-    places: Places, act: Act, standing: str, *, label: Expression, state: Expression, tag: Expression
+    places: DecisionFields, act: AuditStamp, standing: str, *, label: Expression, state: Expression, tag: Expression
 ) -> dict[str, Any]:
     """Writes an event, the decision that stands after it, the corrected label where it changes, and the tags."""
     decision = {

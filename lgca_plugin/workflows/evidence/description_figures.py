@@ -11,7 +11,7 @@ from ...errors import ConfigError
 from ...figures.descriptions import description_votes, description_weights
 from ...method.core.scores import METHODS, class_scores
 from ...method.core.scores import description_weights as weights_of
-from ...prediction.predictor import signature
+from ...prediction.predictor import vector_key
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.store import Store
 
@@ -110,7 +110,7 @@ def _text_scale(run: RunRecord) -> float:
 
 def _shown_methods(run: RunRecord, names: Sequence[str] | None) -> list[Method]:
     plan = run.config.region_plan
-    drawable = {method.name: method for method in run.config.methods if signature(method, plan) is not None}
+    drawable = {method.name: method for method in run.config.methods if vector_key(method, plan) is not None}
     if names is None:
         names = [name for name in ("clip", "lgca") if name in drawable] or list(drawable)[:2]
     for name in names:
@@ -129,8 +129,8 @@ def _vectors(store: Store, run: RunRecord, sample_id: str, methods: Sequence[Met
     if found is None:
         raise ConfigError(f"sample {sample_id!r} has no image vectors of run {run.key!r} in the store of embeddings")
     plan = run.config.region_plan
-    rows = {name: row for row, name in enumerate(stored.signatures)}
-    return {method.name: found[rows[signature(method, plan) or ""]] for method in methods}
+    rows = {name: row for row, name in enumerate(stored.vector_keys)}
+    return {method.name: found[rows[vector_key(method, plan) or ""]] for method in methods}
 
 
 def _rivals(

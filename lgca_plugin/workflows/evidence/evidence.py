@@ -41,7 +41,7 @@ def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) 
         raise ConfigError(_why_missing(run, sample_id))
     (image,) = images
     explained = explained_method(run.config.methods)
-    own = plan.at(image.rung)
+    own = plan.at(image.level)
     if (own.n_crops, own.n_chains) != (question.n_crops, question.n_chains):
         question = replace(question, n_crops=own.n_crops, n_chains=own.n_chains)
     return Evidence(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...cache import Kept
+from ...cache import ResultCache
 from ...errors import ConfigError, ImageError
 from ...fiftyone_io.samples import Target
 from ...fiftyone_io.thumbnails import WHOLE, cut, enough_for, jpeg_uri
@@ -48,10 +48,10 @@ class Pictures:
     content_hash: str
 
 
-PICTURES: Kept[Pictures] = Kept(24)
+PICTURES: ResultCache[Pictures] = ResultCache(24)
 """Of the images seen last: some 200 KB each."""
 
-_OPENED: Kept[tuple[Image.Image, str]] = Kept(4)
+_OPENED: ResultCache[tuple[Image.Image, str]] = ResultCache(4)
 """The images seen last, decoded: some 10 MB each."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ...cache import Kept
+from ...cache import ResultCache
 from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field, method_field, regions_field
 from ...fiftyone_io.triage_fields import CALIBRATED, CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from ...runs.record import RunRecord
 
-EVIDENCE: Kept[Evidence] = Kept(16)
+EVIDENCE: ResultCache[Evidence] = ResultCache(16)
 """On the samples seen last: 200 KB each at 512 dimensions."""
 
-FIGURES: Kept[Any] = Kept(16)
+FIGURES: ResultCache[Any] = ResultCache(16)
 """The descriptions' figures that were seen last: up to 200 KB each."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class MethodAnswer:
     """What a method has said.
 
     Attributes:
@@ -71,7 +71,7 @@ class OpenSample:
     filepath: str
     media_type: str
     modified: datetime | None
-    said: Mapping[str, Said]
+    said: Mapping[str, MethodAnswer]
     error: str | None
     boxes: list[dict[str, Any]]
     given: str | None
@@ -157,13 +157,13 @@ def kept_description_votes(
     return FIGURES.get(key, lambda: plot_description_votes(run, sample.id, *names, **options))
 
 
-def _said(run: RunRecord, found: Mapping[str, Any]) -> dict[str, Said]:
+def _said(run: RunRecord, found: Mapping[str, Any]) -> dict[str, MethodAnswer]:
     said = {}
     for method in run.config.methods:
         label = found.get(method_field(run.key, method.name)) or {}
         if label.get("label") is not None:
             numbers = {name: label.get(name) for name in ("confidence", "margin", CALIBRATED)}
-            said[method.name] = Said(label=label["label"], **numbers)
+            said[method.name] = MethodAnswer(label=label["label"], **numbers)
     return said
 
 

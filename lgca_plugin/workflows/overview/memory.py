@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...runs.record import RunRecord
-    from .read import Wanted
+    from .read import ColumnSpec
     from .table import Table
 
 MOST_TABLES = 3
@@ -81,5 +81,5 @@ def forget_tables() -> None:
         _reading.clear()
 
 
-def _key(run: RunRecord, wanted: Wanted) -> tuple[Any, ...]:
+def _key(run: RunRecord, wanted: ColumnSpec) -> tuple[Any, ...]:
     return (run.dataset._doc.id, run.key, run.token, run.config.classes, *wanted.every, *wanted.some)  # noqa: SLF001

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...cache import Kept
+from ...cache import ResultCache
 from ...errors import ConfigError
 from ...fiftyone_io.fields import method_field
 from ...method.comparison.agreement import PATTERNS, agreement, choose_points, class_flow, pair_agreements
@@ -206,7 +206,7 @@ class Overview:
         return None if case == NONE else self.table.cases[case]
 
 
-_OVERVIEWS: Kept[Overview] = Kept(MOST_VIEWS)
+_OVERVIEWS: ResultCache[Overview] = ResultCache(MOST_VIEWS)
 
 
 def overview(

@@ -35,7 +35,7 @@ def read_stamp(run: RunRecord) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ColumnSpec:
     """What is to be read: columns, name to path in a sample's document.
 
     Attributes:
@@ -57,7 +57,7 @@ class Columns:
     values: dict[str, list[Any]]
 
 
-def read_columns(run: RunRecord, wanted: Wanted, match: dict[str, Any] | None = None) -> tuple[Columns, Columns]:
+def read_columns(run: RunRecord, wanted: ColumnSpec, match: dict[str, Any] | None = None) -> tuple[Columns, Columns]:
     """Reads the columns of every sample, and those that few have.
 
     All samples of a large dataset are read in two halves at once, so that the database works on the one while this

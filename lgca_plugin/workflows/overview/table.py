@@ -15,7 +15,7 @@ from ...fiftyone_io.documents import SLACK
 from ...fiftyone_io.fields import error_field, method_field
 from ...fiftyone_io.triage_fields import CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 from ..decisions.decisions import Decision
-from .read import Columns, Wanted, read_column, read_columns
+from .read import Columns, ColumnSpec, read_column, read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,7 +94,7 @@ def id_bytes(ids: Iterable[Any]) -> NDArray[np.bytes_]:
     return np.array([id_.binary for id_ in ids], dtype="S12")
 
 
-def wanted_of(run: RunRecord, schema: Any) -> Wanted:
+def wanted_of(run: RunRecord, schema: Any) -> ColumnSpec:
     """Says what is read of a sample: of the fields that there are, and are the run's."""
     methods = [method.name for method in run.config.methods if method_field(run.key, method.name) in schema]
     own = run.results.get("triage_fields", ())
@@ -116,11 +116,15 @@ def wanted_of(run: RunRecord, schema: Any) -> Wanted:
     if DECISION in fields:
         some |= {"action": f"{fields[DECISION]}.action", DECISION: f"{fields[DECISION]}.label"}
         marks.append({some["action"]: {"$gt": ""}})
-    return Wanted(every, some, tuple(marks))
+    return ColumnSpec(every, some, tuple(marks))
 
 
 def read_table(
-    run: RunRecord, wanted: Wanted, stamp: tuple[Any, ...], fields: Sequence[str], match: dict[str, Any] | None = None
+    run: RunRecord,
+    wanted: ColumnSpec,
+    stamp: tuple[Any, ...],
+    fields: Sequence[str],
+    match: dict[str, Any] | None = None,
 ) -> Table:
     """Reads samples; all of them where nothing is said of which."""
     given = {f"given {field}": f"{field}.label" for field in fields}
@@ -206,7 +210,7 @@ def _mapped(tables: Sequence[Table], change: Any) -> Table:
 
 
 def brought_up_to_date(
-    table: Table, run: RunRecord, wanted: Wanted, stamp: tuple[Any, ...], known: Sequence[str]
+    table: Table, run: RunRecord, wanted: ColumnSpec, stamp: tuple[Any, ...], known: Sequence[str]
 ) -> Table:
     """Reads the samples that were modified or added since; all of them where some were deleted."""
     from bson import ObjectId

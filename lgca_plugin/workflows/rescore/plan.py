@@ -10,7 +10,7 @@ from ...config import RegionPlan, check_classes, check_methods, check_run_key
 from ...errors import ConfigError
 from ...fiftyone_io.samples import Target
 from ...method.core.compared_methods import explained_method
-from ...prediction.predictor import Predictor, signature
+from ...prediction.predictor import Predictor, vector_key
 from ...runs.registry import existing_run, list_runs, stored_fields
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.limits import GIGABYTE, LIMIT_VARIABLE
@@ -255,10 +255,10 @@ def prepare_rescore(
 
 def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan) -> list[int | None]:
     """Finds where each method's image vector is kept; nowhere, unless all that can be kept are."""
-    names = [signature(method, plan) for method in methods]
-    if any(name is not None and name not in stored.signatures for name in names):
+    names = [vector_key(method, plan) for method in methods]
+    if any(name is not None and name not in stored.vector_keys for name in names):
         return [None] * len(names)
-    return [None if name is None else stored.signatures.index(name) for name in names]
+    return [None if name is None else stored.vector_keys.index(name) for name in names]
 
 
 def _samples(store: Store, run: RunRecord, stored: StoredRun) -> tuple[list[str], dict[str, str]]:

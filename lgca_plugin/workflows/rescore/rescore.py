@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from ...encoder.protocol import Encoder
-    from ...prediction.displayed_regions import ShownRegion
+    from ...prediction.displayed_regions import DisplayedRegion
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun
 
@@ -77,14 +77,14 @@ class _Rescoring:
 
     def _open_entry(self, replaced: str | None) -> StoredRun:
         source = self._plan.stored
-        signatures = self._plan.prepared.predictor.signatures
+        vector_keys = self._plan.prepared.predictor.vector_keys
         stored = self._store.open_run(
             self._run.token,
             fingerprint=source.fingerprint,
             encoder_name=self._run.config.encoder,
             logit_scale=source.logit_scale,
             geometry=geometry_of(self._run.config.regions),
-            signatures=signatures,
+            vector_keys=vector_keys,
             database=database_identity(),
             dataset=dataset_identity(self._run.dataset),
             run_key=self._run.key,
@@ -107,7 +107,7 @@ class _Rescoring:
                 check_current(run)
                 write_fields(run.dataset, {id_: {f.error_field(run.key): INCOMPLETE} for id_ in self._missing})
             else:
-                self._store.settle(run.token)
+                self._store.release_replaced(run.token)
             status = DONE
         finally:
             if run.is_current():
@@ -131,9 +131,9 @@ class _Rescoring:
     def _from_vectors(self) -> Iterator[dict[str, dict[str, Any]]]:
         """Scores the kept image vectors: one matrix product for a batch and method."""
         predictor, config = self._plan.prepared.predictor, self._run.config
-        boxes: list[ShownRegion] | None = None if self._plan.boxes else []  # None leaves them to the second pass
-        same = self._stored.signatures == self._plan.stored.signatures
-        kept = [self._plan.stored.signatures.index(name) for name in self._stored.signatures]
+        boxes: list[DisplayedRegion] | None = None if self._plan.boxes else []  # None leaves them to the second pass
+        same = self._stored.vector_keys == self._plan.stored.vector_keys
+        kept = [self._plan.stored.vector_keys.index(name) for name in self._stored.vector_keys]
         for ids, vectors in self._store.image_vectors(self._stored if same else self._plan.stored):
             if not same:
                 self._store.fill_vectors(self._stored, dict(zip(ids, vectors[:, kept], strict=True)))

@@ -18,7 +18,7 @@ from ...method.explain.findings import Finder, Finding, question_of
 from ...method.labels.label_errors import find_label_errors
 from ...progress import Progress, Steps
 from ...runs.stored_texts import StoredTexts, changed_texts
-from .region_pass import RegionPass, Seen
+from .region_pass import RegionFindings, RegionPass
 from .region_workers import look_at_all
 from .scores import RunScores
 
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(kw_only=True)
-class Looked:
+class TriageAnalysis:
     """What was found of n samples; nan or False where nothing was.
 
     Attributes:
@@ -67,7 +67,7 @@ class Looked:
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
-    def nothing(cls, n: int) -> Looked:
+    def nothing(cls, n: int) -> TriageAnalysis:
         """Makes the findings of n samples before anything is known."""
         nan, false = np.full((2, n), np.nan), np.zeros((3, n), dtype=bool)
         return cls(case_size=nan[0], stability=nan[1], with_vectors=false[0], with_regions=false[1], unedited=false[2])
@@ -75,7 +75,7 @@ class Looked:
 
 def look(
     request: TriageRequest, samples: TriageSamples, store: Store, stored: StoredRun, *, encoder: Encoder | None = None
-) -> Generator[Progress, None, Looked]:
+) -> Generator[Progress, None, TriageAnalysis]:
     """Goes through the embeddings of a run's samples; yields progress.
 
     Args:
@@ -93,7 +93,7 @@ def look(
         ModelUnavailableError: if texts are not stored and the model can't be loaded
     """
     run = request.run
-    found = Looked.nothing(len(samples.ids))
+    found = TriageAnalysis.nothing(len(samples.ids))
     plan = run.config.region_plan
     texts = StoredTexts(store, stored, run, encoder)
     vectors = changed_texts(run, run.config.classes, None).by_method(texts, run.config.methods)
@@ -151,7 +151,7 @@ class _Asked:
         self._ids = samples.ids
         self._labels = [samples.answers[method.name] for method in (what.finder.crops, what.finder.chains)]
         self._question = question_of(what.finder.crops, what.finder.chains)
-        self.seen = Seen.nothing(len(samples.ids), what)
+        self.seen = RegionFindings.nothing(len(samples.ids), what)
 
     def look(self) -> Generator[int, None, None]:
         """Fills :attr:`seen`; yields how many samples are done."""
@@ -193,7 +193,7 @@ class _Asked:
             logger.warning("%s; what this triage has found in the regions is not kept for the next one", error)
 
 
-def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: Sequence[Method]) -> None:
+def _match(found: TriageAnalysis, samples: TriageSamples, scores: RunScores, methods: Sequence[Method]) -> None:
     """Finds which samples have their image vectors, and which labels are still those that these give."""
     found.with_vectors[:] = True
     found.unedited[:] = True
@@ -203,7 +203,7 @@ def _match(found: Looked, samples: TriageSamples, scores: RunScores, methods: Se
 
 
 def _judge(
-    found: Looked, request: TriageRequest, samples: TriageSamples, scores: RunScores, *, done: int
+    found: TriageAnalysis, request: TriageRequest, samples: TriageSamples, scores: RunScores, *, done: int
 ) -> Iterator[Progress]:
     """Judges the labels of the samples that all methods can judge; yields progress, of which nothing is new."""
     found.judging, usable = _judging(request, found, samples, scores)
@@ -217,7 +217,7 @@ def _judge(
 
 
 def _judging(
-    request: TriageRequest, found: Looked, samples: TriageSamples, scores: RunScores
+    request: TriageRequest, found: TriageAnalysis, samples: TriageSamples, scores: RunScores
 ) -> tuple[tuple[Method, ...], NDArray[np.bool_]]:
     """Finds the methods that can judge labels, and ``[n]`` the samples whose labels all of them can judge.
 

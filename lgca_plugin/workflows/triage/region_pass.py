@@ -38,7 +38,7 @@ class RegionPass:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class RegionFindings:
     """What was found of m samples.
 
     Attributes:
@@ -56,7 +56,7 @@ class Seen:
     vectors: dict[str, NDArray[np.float32]]
 
     @classmethod
-    def nothing(cls, m: int, what: RegionPass) -> Seen:
+    def nothing(cls, m: int, what: RegionPass) -> RegionFindings:
         """Makes the findings before anything is known."""
         dim = next(iter(what.finder.class_vectors.values())).shape[1]
         return cls(
@@ -67,7 +67,7 @@ class Seen:
             vectors={method.name: np.full((m, dim), np.nan, np.float32) for method in what.others},
         )
 
-    def put(self, rows: slice | NDArray[np.int64], part: Seen) -> None:
+    def put(self, rows: slice | NDArray[np.int64], part: RegionFindings) -> None:
         """Takes over what was found of some of the samples."""
         self.there[rows], self.case_size[rows] = part.there, part.case_size
         self.proven[rows], self.stability[rows] = part.proven, part.stability
@@ -84,7 +84,7 @@ def look_at(
     crops_label: NDArray[np.int64],
     chains_label: NDArray[np.int64],
     ahead: bool = True,
-) -> Generator[int, None, Seen]:
+) -> Generator[int, None, RegionFindings]:
     """Looks at samples, in this process; yields how many are done.
 
     Args:
@@ -101,7 +101,7 @@ def look_at(
     """
     from threadpoolctl import threadpool_limits
 
-    seen = Seen.nothing(len(ids), what)
+    seen = RegionFindings.nothing(len(ids), what)
     row_of = {id_: row for row, id_ in enumerate(ids)}
     done = 0
     # Another core reads, or does the same on other samples; two threads of one product would wait for each other.
@@ -110,7 +110,7 @@ def look_at(
         for batch, incomplete in batches:
             if batch is not None:
                 rows = np.array([row_of[id_] for id_ in batch.ids])
-                plan = what.plan.at(batch.rung)
+                plan = what.plan.at(batch.level)
                 finder = replace(what.finder, n_crops=plan.n_crops, n_chains=plan.n_chains)
                 found = finder.find(batch, crops_label=crops_label[rows], chains_label=chains_label[rows])
                 seen.there[rows] = True

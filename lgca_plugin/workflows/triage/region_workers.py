@@ -29,7 +29,7 @@ from ...method.explain.findings import Finder
 from ...progress import Steps
 from ...store.rows import StoredRun
 from ...store.store import Store
-from .region_pass import RegionPass, Seen, look_at
+from .region_pass import RegionFindings, RegionPass, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -55,14 +55,14 @@ def look_at_all(
     *,
     crops_label: NDArray[np.int64],
     chains_label: NDArray[np.int64],
-) -> Generator[int, None, Seen]:
+) -> Generator[int, None, RegionFindings]:
     """Does what :func:`~.region_pass.look_at` does, in several processes if there are many samples and cores."""
     workers = min(_cores(), MOST_WORKERS, len(ids) // SAMPLES_A_WORKER)
     if workers < 2:
         seen = yield from look_at(store, stored, what, ids, crops_label=crops_label, chains_label=chains_label)
         return seen
     ends = [len(ids) * worker // workers for worker in range(workers + 1)]
-    seen = Seen.nothing(len(ids), what)
+    seen = RegionFindings.nothing(len(ids), what)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lgca-triage-")))
         shares = [slice(*bounds) for bounds in pairwise(ends)]
@@ -140,7 +140,7 @@ class _Worker:
         """Tells whether there may still be a result."""
         return self._process is not None and self._process.poll() is None
 
-    def result(self, what: RegionPass) -> Seen | None:
+    def result(self, what: RegionPass) -> RegionFindings | None:
         """Reads what was found; None if the process has failed."""
         if self._process is None:
             return None
@@ -151,7 +151,7 @@ class _Worker:
             return None
         with np.load(self._folder / _RESULT) as found:
             arrays = {name: found[name] for name in ("there", "case_size", "proven", "stability")}
-            return Seen(**arrays, vectors={method.name: found[f"of {method.name}"] for method in what.others})
+            return RegionFindings(**arrays, vectors={method.name: found[f"of {method.name}"] for method in what.others})
 
     def _read_steps(self) -> None:
         if self._process is not None and self._process.stdout is not None:
@@ -234,7 +234,7 @@ def main(folder: Path) -> None:
     """Does a share of the work: what a process is started for."""
     job, what, arrays = _read_job(folder)
     labels = {name: arrays[name] for name in ("crops_label", "chains_label")}
-    run = StoredRun(**{**job["run"], "signatures": tuple(job["run"]["signatures"])})
+    run = StoredRun(**{**job["run"], "vector_keys": tuple(job["run"]["vector_keys"])})
     with Store(Path(job["store"])) as store:
         steps = Steps(look_at(store, run, what, arrays["ids"].tolist(), **labels, ahead=False))
         for done in steps:

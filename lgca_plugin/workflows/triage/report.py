@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...method.labels.triage_cases import Case
-    from .analysis import Looked
+    from .analysis import TriageAnalysis
     from .plan import TriageRequest
     from .samples import TriageSamples
 
@@ -25,7 +25,7 @@ PAIRS = 20
 
 
 def triage_report(
-    request: TriageRequest, samples: TriageSamples, cases: Sequence[Case], found: Looked, *, seconds: float
+    request: TriageRequest, samples: TriageSamples, cases: Sequence[Case], found: TriageAnalysis, *, seconds: float
 ) -> dict[str, Any]:
     """Sums up a triage.
 
@@ -87,12 +87,12 @@ def _finite(numbers: dict[str, Any]) -> dict[str, Any]:
     return {name: None if isinstance(value, float) and isnan(value) else value for name, value in numbers.items()}
 
 
-def _sizes(found: Looked) -> list[tuple[float, int]]:
+def _sizes(found: TriageAnalysis) -> list[tuple[float, int]]:
     sizes, counts = np.unique(found.case_size[~np.isnan(found.case_size)], return_counts=True)
     return list(zip(sizes.tolist(), counts.tolist(), strict=True))
 
 
-def _quantiles(found: Looked) -> dict[str, float]:
+def _quantiles(found: TriageAnalysis) -> dict[str, float]:
     known = found.stability[~np.isnan(found.stability)]
     if not len(known):
         return {}

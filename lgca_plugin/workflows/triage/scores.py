@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...method.core.scores import class_scores
-from ...prediction.predictor import ROWS_AT_ONCE, signature
+from ...prediction.predictor import ROWS_AT_ONCE, vector_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,8 +58,8 @@ class RunScores:
 
     def is_kept(self, method: Method) -> bool:
         """Tells whether the store keeps the method's image vectors; decisive ones depend on the classes."""
-        name = signature(method, self._plan)
-        return name is not None and name in self._stored.signatures
+        name = vector_key(method, self._plan)
+        return name is not None and name in self._stored.vector_keys
 
     def add(self, method: Method, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Takes ``[b, d]`` image vectors of a method that the store does not keep."""
@@ -125,7 +125,7 @@ class RunScores:
     def _vectors(self, methods: Sequence[Method]) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.float32]]]:
         """Reads methods, rows and their ``[b, d]`` image vectors; those that the store keeps in one go."""
         columns = [
-            (method, self._stored.signatures.index(str(signature(method, self._plan))))
+            (method, self._stored.vector_keys.index(str(vector_key(method, self._plan))))
             for method in methods
             if self.is_kept(method)
         ]

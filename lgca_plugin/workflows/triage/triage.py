@@ -14,7 +14,7 @@ from ...runs.record import check_current
 from ...runs.registry import record
 from ...store.store import Store, store_exists
 from ..decisions.queue import Triage
-from .analysis import Looked, look
+from .analysis import TriageAnalysis, look
 from .report import triage_report
 from .samples import TriageSamples, read_samples
 from .write import declare_triage, write_triage
@@ -50,10 +50,10 @@ def iter_triage(request: TriageRequest, *, encoder: Encoder | None = None) -> Ge
 
 def _looked(
     request: TriageRequest, samples: TriageSamples, encoder: Encoder | None
-) -> Generator[Progress, None, Looked]:
+) -> Generator[Progress, None, TriageAnalysis]:
     """Looks into the store of embeddings, if there is anything of the run in it, and says what is not there."""
     run, total = request.run, len(samples.ids)
-    found = Looked.nothing(total)
+    found = TriageAnalysis.nothing(total)
     if store_exists():
         with Store() as store:
             stored = store.run(run.token)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...method.labels.triage_cases import Case
-    from .analysis import Looked
+    from .analysis import TriageAnalysis
     from .plan import TriageRequest
     from .samples import TriageSamples
 
@@ -76,7 +76,7 @@ def declare_triage(request: TriageRequest) -> None:
 
 
 def write_triage(
-    request: TriageRequest, samples: TriageSamples, cases: Sequence[Case], found: Looked
+    request: TriageRequest, samples: TriageSamples, cases: Sequence[Case], found: TriageAnalysis
 ) -> Generator[Progress, None, None]:
     """Writes the fields of all samples, in batches; yields progress."""
     run = request.run
@@ -105,7 +105,7 @@ def _filled(names: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
     return {name: value for name, value in zip(names, row, strict=True) if value is not None}
 
 
-def _judgements(request: TriageRequest, samples: TriageSamples, found: Looked) -> dict[str, list[Any]]:
+def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAnalysis) -> dict[str, list[Any]]:
     """What was found of the labels: a value a sample, None for those that were not judged."""
     key, classes = request.run.key, request.run.config.classes
     n, errors = len(samples.ids), found.errors

@@ -15,7 +15,7 @@ from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.workflows.decisions.queue import Triage
 from ....lgca_plugin.workflows.overview import parts
 from ...decisions import queue as source
-from ..deduplicating_panel import QuietPanel, is_repeated
+from ..deduplicating_panel import DeduplicatingPanel, is_repeated
 from ..widgets import operator_uri
 from .layout import layout
 from .screen import Choices, Screen, read_screen
@@ -49,7 +49,7 @@ class Shown:
     mine: dict[str, Any]
 
 
-class ComparePanel(QuietPanel):
+class ComparePanel(DeduplicatingPanel):
     """Compares the methods of a run."""
 
     @property

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ....lgca_plugin.cache import Kept
+from ....lgca_plugin.cache import ResultCache
 from ....lgca_plugin.figures.compare import agreement_picture, flow_picture, margin_picture
 from ....lgca_plugin.method.explain.sentences import method_name
 from ....lgca_plugin.method.labels.triage_cases import Case
@@ -24,7 +24,7 @@ MOST_DRAWINGS = 8  # of a few hundred kilobytes each
 
 Drawn = tuple[dict[str, dict[str, Any]], int]
 
-_DRAWINGS: Kept[Drawn] = Kept(MOST_DRAWINGS)
+_DRAWINGS: ResultCache[Drawn] = ResultCache(MOST_DRAWINGS)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import fiftyone.operators as foo
 from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.workflows.decisions.queue import Triage
 from ...decisions import queue as source
-from ..deduplicating_panel import QuietPanel
+from ..deduplicating_panel import DeduplicatingPanel
 from ..widgets import operator_uri, page
 from .layout import add_page
 from .scene import TRIAGE, Asked, Scene, look
@@ -29,7 +29,7 @@ SAMPLE, OUT, MORE, WEIGHTS, KEY = "sample", "out", "more", "weights", "key"
 RIVALS = ("rival_a", "rival_b")
 
 
-class EvidencePanel(QuietPanel):
+class EvidencePanel(DeduplicatingPanel):
     """Shows the regions of the open sample, what each says, and what the methods would say without them."""
 
     @property

@@ -14,7 +14,9 @@ The lead on all N units differs from D by an error of variance ``v * (1 - n / N)
 with the correction for a finite population, ``s^2 * (1 / n - 1 / N)``. For normally distributed units, and without
 prior knowledge, what is known of the lead on all N is a Student t distribution with n - 1 degrees of freedom about D:
 the rival wins with probability ``T_{n-1}(-D / sqrt(v * (1 - n / N)))``. The *flip
-probability* is the sum of these over all **The target.** An image stops when the flip probability of each method that counts is at most
+probability* is the sum of these over all rivals, which bounds the probability that any of them wins.
+
+**The target.** An image stops when the flip probability of each method that counts is at most
 :data:`MAX_FLIP_PROBABILITY`. It is a probability given all that has been seen, so it means the same however often it
 is computed: of the images that stop, the expected share with another label is the mean of their flip probabilities,
 and so at most :data:`MAX_FLIP_PROBABILITY`, for each method. "Expected" leans on the normal distribution;

@@ -38,7 +38,7 @@ demo: setup
 
 story: setup-dev
 	@$(MAKE) --no-print-directory demo APP=0
-	@$(IN_DEMO) scripts/story.py
+	@$(IN_DEMO) -m scripts.story
 
 test: setup-dev
 	@$(MAKE) --no-print-directory check

@@ -7,7 +7,6 @@ checkouts can be told apart only where each click with the one is followed by th
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -63,8 +62,7 @@ def measure_in_browser(dataset: str, home: Path, roots: list[Path], clicks: int)
         its last picture are there; of each further click, seconds until the panel has answered, and until the grid
         has too; with two checkouts, ``this_to_other``: the ratio of all that the panel's answers took
     """
-    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "scripts")]
-    from app_harness import App, browser_page, running_app
+    from tests.helpers.app import App, browser_page, running_app
 
     names = ("this", "other")[: len(roots)]
     found: dict[str, Any] = {}

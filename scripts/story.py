@@ -15,12 +15,9 @@ from pathlib import Path
 import fiftyone as fo
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-from app_harness import App, new_context, running_app, running_browser  # noqa: E402 (tests/ is no package)
-
-import lgca_plugin as lgca  # noqa: E402
+import lgca_plugin as lgca
+from tests.helpers.app import App, new_context, running_app, running_browser
+from tests.helpers.paths import ROOT
 
 DATASET, RUN, IMAGE = "lgca-demo", "zeroshot", "bird-091.jpg"
 PICTURES = ROOT / "docs" / "images"

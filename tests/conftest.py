@@ -19,12 +19,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-for folder in (ROOT / "tests", ROOT / "scripts"):  # for `import app_harness`, `import reference`, `import mongod`
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-import mongod  # noqa: E402
+from scripts import mongod
+from tests.helpers.paths import ROOT
 
 _session = contextlib.ExitStack()
 atexit.register(_session.close)
@@ -81,12 +77,12 @@ def pytest_collection_finish():
 
 def pytest_collection_modifyitems(items):
     """Puts the tests in the App first: they take longest, so no process is left alone with them at the end."""
-    items.sort(key=lambda item: not in_app(item.path.name))
+    items.sort(key=lambda item: not in_app(item.path))
 
 
-def in_app(file_name):
+def in_app(path):
     """Whether all tests of a file are tests in the App."""
-    return file_name.endswith("_browser.py")
+    return Path(path).parent.name == "browser"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -160,7 +156,7 @@ class Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """The App's server, which runs as long as the tests do."""
-    from app_harness import find_browser, missing_browser_reason, on_ci, running_app
+    from tests.helpers.app import find_browser, missing_browser_reason, on_ci, running_app
 
     if not find_browser():
         (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
@@ -178,7 +174,7 @@ def address(server):
 @pytest.fixture
 def new_address(server, tmp_path):
     """The address of a server that has opened no dataset yet: that of all tests, if this one is the first."""
-    from app_harness import running_app
+    from tests.helpers.app import running_app
 
     if not server.used:
         yield server.address
@@ -193,7 +189,7 @@ def app_at(failed, request):
 
     The App has forgotten what it has kept there. After a test that has failed, the next one gets a new page.
     """
-    from app_harness import App
+    from tests.helpers.app import App
 
     opened = []
 
@@ -219,7 +215,7 @@ def app(app_at, address):
 
 @lru_cache(maxsize=1)
 def _page():
-    from app_harness import OnePage
+    from tests.helpers.app import OnePage
 
     return OnePage()
 
@@ -228,7 +224,7 @@ def _page():
 def pytest_runtest_teardown(item, nextitem):
     """Ends the browser after the last test in the App: its event loop would be in the other tests' way."""
     yield
-    if in_app(item.path.name) and (nextitem is None or not in_app(nextitem.path.name)):
+    if in_app(item.path) and (nextitem is None or not in_app(nextitem.path)):
         _page().close()
 
 

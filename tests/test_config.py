@@ -7,10 +7,8 @@ from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
-import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matching import all_of
 
 from lgca_plugin.config import (
     RegionConfig,
@@ -22,6 +20,8 @@ from lgca_plugin.config import (
 )
 from lgca_plugin.errors import ConfigError, LgcaError
 from lgca_plugin.method.core.scores import METHODS, Method
+from tests.helpers import reference
+from tests.helpers.matching import all_of
 
 NAN, INF = float("nan"), float("inf")
 

@@ -1,7 +1,6 @@
 """The user's guides say what the code does."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -9,8 +8,9 @@ from lgca_plugin.fiftyone_io.triage_fields import COMPUTED, DECISION, triage_fie
 from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case
 from lgca_plugin.runs.saved_views import VIEWS, view_name
 from lgca_plugin.workflows.decisions.decisions import Decision
+from tests.helpers.paths import ROOT
 
-GUIDE = Path(__file__).resolve().parent.parent / "docs" / "triage.md"
+GUIDE = ROOT / "docs" / "triage.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line.startswith("|")]
 

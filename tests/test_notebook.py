@@ -3,7 +3,6 @@
 import base64
 import re
 from collections import Counter
-from pathlib import Path
 
 import fiftyone as fo
 import nbformat
@@ -11,8 +10,8 @@ import pytest
 from nbclient import NotebookClient
 
 import lgca_plugin as lgca
+from tests.helpers.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "docs" / "triage.ipynb"
 DATASET = "lgca-triage-notebook"
 LOADING = 'load_demo_dataset("lgca-triage-notebook", overwrite=True'

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import fiftyone.operators as foo
 import fiftyone.plugins as fop
@@ -16,7 +15,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pytest brings it on Python 3.10
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.paths import ROOT
+
 PLUGIN = "@lgca/zero-shot"
 
 LOAD = """
@@ -58,7 +58,7 @@ def test_manifest__lists_exactly_the_operators_that_register(loaded, manifest):
 def test_manifest__every_operator_class_is_listed(manifest):
     """FiftyOne drops an operator that the manifest does not list without a word."""
     package = next(c for c in fopc.build_plugin_contexts() if c.name == PLUGIN)
-    module = sys.modules[type(package.instances[0]).__module__.rpartition(".")[0]]
+    module = sys.modules[type(package.instances[0]).__module__.partition(".operators")[0] + ".operators"]
     assert sorted(cls().name for cls in module.OPERATORS) == sorted(manifest["operators"])
     assert sorted(cls().name for cls in module.PANELS) == sorted(manifest["panels"])
 

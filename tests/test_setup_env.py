@@ -1,7 +1,8 @@
 """The set-up says what is likely to go wrong before it does."""
 
 import pytest
-import setup_env
+
+from scripts import setup_env
 
 GB = 10**9
 

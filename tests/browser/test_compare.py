@@ -1,0 +1,371 @@
+"""The panel that compares methods in the real App: everything that can be clicked is; screenshots in artifacts/."""
+
+import contextlib
+import re
+import uuid
+from itertools import pairwise
+
+import fiftyone as fo
+import pytest
+from fiftyone import ViewField as F
+
+import lgca_plugin as lgca
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.dataset import draw_images
+from tests.helpers.worlds.overview import add, new_run
+
+pytestmark = pytest.mark.app
+
+PAGE_SIZE = 1280, 1000  # as on a small laptop
+
+COUNT, WRONG_EVERY = 72, 9
+PANEL = "Compare zero-shot methods"
+
+
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory, demo_encoder):
+    """Drawn birds, every ninth of them labelled wrongly, and a file that is no image. Persistent, for the App."""
+    dataset = fo.Dataset(f"compared-{uuid.uuid4().hex[:8]}", persistent=True)
+    pictures = draw_images(tmp_path_factory.mktemp("compared"), count=COUNT, seed=7)
+    labels = [
+        CLASSES[(CLASSES.index(picture.truth) + 3) % len(CLASSES)] if at % WRONG_EVERY == 0 else picture.truth
+        for at, picture in enumerate(pictures)
+    ]
+    broken = tmp_path_factory.mktemp("broken") / "broken.jpg"
+    broken.write_bytes(b"no image")
+    samples = [
+        fo.Sample(filepath=picture.path, truth=fo.Classification(label=label), number=at)
+        for at, (picture, label) in enumerate(zip(pictures, labels, strict=True))
+    ]
+    dataset.add_samples([*samples, fo.Sample(filepath=str(broken), number=COUNT)])
+    lgca.classify(
+        dataset,
+        classes=CLASSES,
+        descriptions=DESCRIPTIONS,
+        encoder=demo_encoder,
+        regions=lgca.RegionConfig(crops=14, scale_min=0.15, scale_max=0.6),
+        ground_truth="truth",
+        run_key="birds",
+        progress=False,
+    )
+    dataset.save_view("first fifty", dataset.match(F("number") < 50))
+    yield dataset
+    fo.delete_dataset(dataset.name)
+
+
+class Compare:
+    """What a person does with the panel."""
+
+    def __init__(self, app):
+        self.app, self.page = app, app.page
+
+    def open(self):
+        """Opens the panel from the list beside the tabs, unless the App has kept it open on this dataset."""
+        if not self.page.locator("[data-cy^='panel-tab-']").get_by_text(PANEL).count():
+            self.app.open_panel("lgca_compare")
+
+    def press(self, name, at=0):
+        self.page.get_by_role("button", name=name, exact=True).nth(at).click()
+
+    def has(self, words):
+        self.page.get_by_text(words).first.wait_for()
+
+    def gone(self, words):
+        self.page.get_by_text(words).first.wait_for(state="detached")
+
+    def shown(self, words):
+        """The sentence about what is shown, once the grid shows it; how many samples that are."""
+        line = self.page.get_by_text(re.compile(f"^Showing .*{words}")).first
+        line.wait_for()
+        sentence = line.inner_text()
+        count = int(sentence.split()[1].replace(",", ""))
+        self.grid_has(count)
+        return sentence, count
+
+    def grid_has(self, count):
+        """Waits until the grid says that it shows so many samples."""
+        word = "sample" if count == 1 else "samples"
+        self.page.locator("[data-cy=entry-counts]").get_by_text(f"{count} {word}").wait_for()
+
+    def back(self):
+        button = self.page.get_by_role("button", name="Back to your view")
+        button.click()
+        button.wait_for(state="detached")
+
+    def plot(self, at):
+        plot = self.page.locator(".js-plotly-plot").nth(at)
+        plot.scroll_into_view_if_needed()
+        return plot
+
+    def area(self, at):
+        """The drawing area of a plot, once it no longer moves, as a function from shares of it to the page's pixels."""
+        plot = self.plot(at)
+        drag = plot.locator(".nsewdrag").first
+        box = None
+        while box != drag.bounding_box():
+            box = drag.bounding_box()
+            self.page.wait_for_timeout(100)
+        return lambda x, y: (box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+    def click_at(self, find):
+        """Clicks into a plot, at the place that ``find`` gives, once the plot says what is there."""
+        hover = self.page.locator(".js-plotly-plot .hoverlayer .hovertext").first
+        self.page.mouse.move(5, 5)
+        hover.wait_for(state="detached")
+        while not hover.is_visible():  # what is clicked on is what the pointer was found to be on
+            point = find()
+            self.page.mouse.move(point[0] - 2, point[1] - 1)
+            self.page.mouse.move(*point)
+            self.page.wait_for_timeout(200)
+        self.page.mouse.down()
+        self.page.mouse.up()
+
+    def draw_around(self, corners):
+        """Draws a line with the lasso."""
+        self.page.mouse.move(*corners[0])
+        self.page.mouse.down()
+        for start, end in pairwise(corners):
+            for part in range(1, 6):
+                self.page.mouse.move(*(a + (b - a) * part / 5 for a, b in zip(start, end, strict=True)))
+        self.page.mouse.up()
+
+    def a_cell(self, at):
+        """A cell off the diagonal of the heatmap with a number in it: the number, and where it is."""
+        texts = self.plot(at).locator(".textpoint text")
+        boxes = [(texts.nth(i).text_content(), texts.nth(i).bounding_box()) for i in range(texts.count())]
+        number, box = min(((int(words), box) for words, box in boxes), key=lambda one: one[0])
+        return number, (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+    def a_point(self, at):
+        """Where the middle of a point of the scatter plot is."""
+        box = self.plot(at).locator(".scatterlayer .trace .point").last.bounding_box()
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def select(self, at):
+        """Selects a sample of the grid."""
+        tile = self.page.locator("[data-cy=looker]").nth(at)
+        tile.hover()
+        tile.click(position={"x": 18, "y": 18})
+
+    def settled(self):
+        """Waits until what is seen no longer changes."""
+        self.app.picture_of(self.page.locator("body"))
+
+    def choose(self, label, value):
+        """Chooses a value of the list under a label; an event that is answered meanwhile may close the list again."""
+        option = self.page.get_by_role("option", name=value, exact=True)
+        for _ in range(8):
+            with contextlib.suppress(Exception):
+                self.page.locator(f"xpath=//*[text()='{label}']/following::*[@role='combobox'][1]").click(timeout=5_000)
+                option.click(timeout=5_000)
+                return
+        raise AssertionError(f"{value!r} can't be chosen under {label!r}")
+
+    def chosen(self, label):
+        """What is chosen in the list under a label, once it is another than the first method."""
+        box = self.page.locator(f"xpath=//*[text()='{label}']/following::*[@role='combobox'][1]")
+        box.get_by_text(re.compile("^(?!CLIP)")).or_(box.filter(has_not_text="CLIP")).first.wait_for()
+        return box.inner_text()
+
+    def overflow(self):
+        """How many pixels of the panel's page stick out of it, and of the texts and buttons in it."""
+        return self.page.evaluate(
+            """() => {
+                const panel = [...document.querySelectorAll('.js-plotly-plot')][0].closest('[data-cy=panel-container]')
+                    || [...document.querySelectorAll('.js-plotly-plot')][0].parentElement.parentElement.parentElement;
+                const right = document.documentElement.clientWidth;
+                return Math.max(...[...panel.querySelectorAll('*')]
+                    .filter(e => !e.closest('.js-plotly-plot')).map(e => e.getBoundingClientRect().right - right));
+            }"""
+        )
+
+
+@pytest.fixture
+def compare(app):
+    return Compare(app)
+
+
+def test_compare__opens_shows_a_part_and_leads_back(compare, birds):
+    compare.app.open_dataset(birds.name)
+    compare.open()
+    compare.has("Do the methods agree?")
+    compare.plot(2).locator(".scatterlayer .trace").first.wait_for()
+    assert compare.overflow() <= 0
+    compare.press("Only WCA differs")
+    alone = (F("birds_clip.label") == F("birds_lgca.label")) & (F("birds_wca.label") != F("birds_lgca.label"))
+    assert compare.shown("where only WCA differs")[1] == len(birds.match(alone))
+    compare.back()
+    compare.grid_has(COUNT + 1)
+
+
+@pytest.mark.thorough
+def test_compare__everything_that_can_be_clicked(compare, birds):
+    page, app, total = compare.page, compare.app, COUNT + 1
+    for _ in range(2):  # the App may keep the panel and what it remembers, but no picture
+        app.open_dataset(birds.name)
+        compare.open()
+        compare.has("Do the methods agree?")
+        compare.plot(2).locator(".scatterlayer .trace .point").first.wait_for()
+    assert compare.overflow() <= 0
+    assert page.get_by_role("button", name="Label is right").count() == 0
+    page.get_by_text("A triage finds them").first.scroll_into_view_if_needed()
+    app.screenshot("compare_untriaged")
+
+    compare.press("Triage this run")
+    page.get_by_text("predicted samples; clip, wca and lgca are compared").wait_for()
+    app.submit("Triage")
+    page.get_by_text("samples triaged in").first.wait_for(timeout=120_000)
+    app.close_dialog()
+    compare.has("Select samples in the grid to decide")  # the panel has followed
+    triage = lgca.load_run(birds, "birds").last_triage()
+    suspects = triage.suspects().values("id")
+    compare.grid_has(len(suspects))  # the triage shows its queue: that is the user's view now
+    compare.has(f"{len(suspects)} samples with a label in truth")
+    page.locator("[data-cy=btn-clear-view-bar]").click()
+    compare.grid_has(total)
+    compare.has(f"{COUNT} samples with a label in truth")
+    page.get_by_text("Labels to compare with").scroll_into_view_if_needed()
+    compare.settled()
+    app.screenshot("compare")
+
+    # Numbers, chips and lists: each shows as many samples as it says.
+    compare.press("Show")
+    assert compare.shown("that failed in the run")[1] == 1
+    compare.press("Only CLIP differs")
+    alone = compare.shown("where only CLIP differs")[1]
+    assert alone == len(
+        birds.match((F("birds_wca.label") == F("birds_lgca.label")) & (F("birds_clip.label") != F("birds_lgca.label")))
+    )
+    compare.settled()
+    app.screenshot("compare_part")
+    compare.back()
+    compare.grid_has(total)
+    wrong = page.get_by_role("button", name="wrong").first
+    count = int(wrong.inner_text().split()[0])
+    wrong.click()
+    assert compare.shown("where CLIP does not say what truth says")[1] == count
+
+    # Pictures.
+    compare.click_at(lambda: compare.area(0)(0.02, 0.1))
+    assert "where all agree" in compare.shown("where all agree")[0]
+    compare.plot(1)
+    compare.settled()
+    app.screenshot("compare_flow")
+    compare.click_at(lambda: compare.a_cell(1)[1])
+    assert compare.shown("CLIP says")[1] == compare.a_cell(1)[0]
+    compare.click_at(lambda: compare.a_point(2))
+    assert compare.shown("that you have clicked on")[1] == 1
+    area = compare.area(2)
+    corners = [area(x, y) for x, y in ((0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.01))]
+    compare.draw_around(corners)
+    assert COUNT / 2 < compare.shown("that you have drawn around")[1] <= COUNT
+    compare.settled()
+    app.screenshot("compare_margins")
+
+    # Lists.
+    rows = page.get_by_role("button", name="Show", exact=True)
+    page.get_by_text("Suspected label errors").last.scroll_into_view_if_needed()
+    compare.settled()
+    app.screenshot("compare_lists")
+    rows.last.click()
+    assert compare.shown("of the list")[1] == 1
+    compare.press("Next", at=1)
+    compare.has(f"6 to {min(10, len(suspects))} of {len(suspects)}")
+    compare.press("Previous", at=1)
+    compare.has(f"1 to 5 of {len(suspects)}")
+    compare.press(f"Show the {len(suspects)} undecided")
+    assert compare.shown("suspected to be wrong")[1] == len(suspects)
+
+    # Decisions about the selected samples of the queue, which leave it.
+    compare.select(0)
+    compare.has("1 sample selected")
+    compare.settled()
+    app.screenshot("compare_selected")
+    compare.press("Label is right")
+    assert compare.shown(f"{len(suspects) - 1} samples whose label is suspected")[1] == len(suspects) - 1
+    compare.has(f"Show the {len(suspects) - 1} undecided")
+    assert [row.sample_id for row in triage.decisions()] == suspects[:1]
+    compare.press("Undo “label right” on 1")
+    compare.grid_has(len(suspects))
+    assert triage.decisions() == []
+    compare.select(1)
+    compare.has("1 sample selected")
+    compare.press("Other…")
+    page.get_by_role("dialog").get_by_text("Right class").wait_for()
+    app.close_dialog()
+    compare.back()
+    compare.grid_has(total)
+
+    # Choices and operators.
+    compare.press("Swap")
+    assert compare.chosen("Answers of") == "LGCA"
+    compare.choose("Answers of", "WCA")
+    page.locator(".js-plotly-plot").nth(1).get_by_text("WCA says").wait_for()
+    assert compare.chosen("Answers of") == "WCA"
+    compare.choose("Labels to compare with", "no labels")
+    compare.has("Choose labels to compare with above.")
+    compare.choose("Labels to compare with", "truth")
+    compare.has(f"{COUNT} samples with a label in truth")
+    for label, title in (
+        ("Classify", "Classify zero-shot"),
+        ("Rescore", "Rescore a zero-shot run"),
+        ("Evaluate", "Evaluate a zero-shot run"),
+    ):
+        compare.press(label)
+        page.get_by_role("dialog").get_by_text(title).first.wait_for()
+        app.close_dialog()
+    compare.press("Read again")
+    compare.has("Do the methods agree?")
+    page.get_by_role("button", name="Only WCA differs").press("Space")  # the App keeps Enter to itself
+    compare.shown("where only WCA differs")
+    assert compare.overflow() <= 0
+    page.get_by_title("Light mode").or_(page.get_by_title("Dark mode")).first.click()
+    compare.settled()
+    app.screenshot("compare_light")
+
+
+@pytest.mark.thorough
+def test_compare__saved_views_many_classes_and_nothing(compare, birds):
+    page, app = compare.page, compare.app
+    page.goto(f"{app.address}/datasets/{birds.name}?view=first-fifty", wait_until="domcontentloaded")
+    compare.grid_has(50)
+    compare.open()
+    compare.has("Do the methods agree?")
+    compare.press("Only WCA differs")
+    compare.shown("where only WCA differs")
+    compare.back()
+    compare.grid_has(50)
+    page.wait_for_url("**view=first-fifty*")
+    page.locator("[data-cy=btn-clear-view-bar]").click()
+    compare.grid_has(COUNT + 1)
+
+    many = new_run([f"a species with a rather long name, number {at}" for at in range(200)], status="interrupted")
+    pictures = birds.limit(40).values("filepath")
+    rows = [
+        {
+            "answers": [many.config.classes[(7 * at * k) % 200] for k in (1, 1 + at % 2, 2)],
+            "truth": many.config.classes[7 * at % 200],
+        }
+        for at in range(40)
+    ]
+    add(many, [{**row, "filepath": path} for row, path in zip(rows, pictures, strict=True)])
+    many.dataset.persistent = True
+    bare = fo.Dataset(f"bare-{uuid.uuid4().hex[:8]}", persistent=True)
+    bare.add_sample(fo.Sample(filepath=pictures[0]))
+    try:
+        app.open_dataset(many.dataset.name)
+        compare.open()
+        compare.has("This run is not finished (interrupted)")
+        compare.plot(1)
+        compare.settled()
+        assert compare.overflow() <= 0
+        app.screenshot("compare_200_classes")
+        app.open_dataset(bare.name)
+        compare.open()
+        compare.has("No zero-shot run yet")
+        app.screenshot("compare_no_run")
+        compare.press("Classify zero-shot")
+        page.get_by_role("dialog").get_by_text("Classify zero-shot").first.wait_for()
+    finally:
+        fo.delete_dataset(many.dataset.name)
+        fo.delete_dataset(bare.name)

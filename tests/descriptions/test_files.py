@@ -1,0 +1,199 @@
+"""Class descriptions: both public styles, forgiving names, and files that are not what they should be."""
+
+import json
+
+import fiftyone as fo
+import pytest
+
+import lgca_plugin as lgca
+from lgca_plugin.descriptions.class_texts import class_texts, templates
+from lgca_plugin.descriptions.files import (
+    MAX_FILE_BYTES,
+    attribute_sentence,
+    match_descriptions,
+    name_key,
+    read_descriptions,
+)
+from tests.helpers.paths import PUBLISHED_DESCRIPTIONS as PUBLISHED
+
+
+def written(folder, content):
+    path = folder / "descriptions.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Black-footed Albatross",
+        "black footed albatross",
+        "BLACK_FOOTED_ALBATROSS",
+        "the black-footed  albatross",
+        "a Black-Footed_Albatross ",
+        "001.Black_footed_Albatross",
+    ],
+)
+def test_names__match_whatever_case_hyphen_underscore_article_or_number(given):
+    found, unused = match_descriptions(["Black_footed_Albatross"], {given: ["a dark bill."], "gull": ["white."]})
+    assert found == {"Black_footed_Albatross": ("a dark bill.",)}
+    assert unused == ["gull"]
+
+
+@pytest.mark.parametrize(("one", "other"), [("tern", "lantern"), ("747", "737"), ("cat", "cats"), ("7 up", "up")])
+def test_names__that_differ_otherwise_stay_different(one, other):
+    assert name_key(one) != name_key(other)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "sentence"),
+    [
+        ("a black nose", "blue jay, which has a black nose."),
+        ("large ears.", "blue jay, which has large ears."),
+        ("can be any color", "blue jay, which can be any color."),
+        ("often seen in pairs", "blue jay, which often seen in pairs."),
+        ("used for hunting", "blue jay, which is used for hunting."),
+        ("a Blue-Jay on a twig", "a Blue-Jay on a twig"),
+        ("canary yellow wings", "blue jay, which has canary yellow wings."),
+        ("blue jaywalker stripes", "blue jay, which has blue jaywalker stripes."),
+    ],
+)
+def test_attributes__become_sentences_with_their_class(attribute, sentence):
+    assert attribute_sentence("blue_jay", attribute) == sentence
+
+
+def test_style__is_that_of_most_texts():
+    """A sentence that does not name its class stays as it is among sentences, and an attribute with a stop is one."""
+    sentences = {"banded": ["Banded things have stripes.", "covered with lines.", "like a zebra"]}
+    assert match_descriptions(["banded"], sentences)[0]["banded"] == tuple(sentences["banded"])
+    attributes = {"banded": ["stripes", "dark lines.", "edges"]}
+    assert match_descriptions(["banded"], attributes)[0]["banded"][1] == "banded, which has dark lines."
+
+
+def test_texts__classes_without_descriptions_get_the_templates_and_are_named():
+    texts = class_texts(["blue_jay", "tern", "gull"], {"Tern": ["an orange beak"], "gull": [], "crow": ["black"]})
+    assert texts.descriptions["tern"] == ("tern, which has an orange beak.",)
+    assert texts.from_templates == ("blue_jay", "gull")
+    assert texts.unused == ("crow",)
+    assert texts.descriptions["blue_jay"] == tuple(template.format("blue jay") for template in templates())
+    assert len(templates()) == 7
+
+
+def test_texts__are_kept_once_and_stripped():
+    texts = class_texts(["tern", "gull"], {"tern": [" a beak ", "a beak", "a cap"], "gull": ["white"]})
+    assert texts.descriptions["tern"] == ("tern, which has a beak.", "tern, which has a cap.")
+
+
+def test_texts__the_hash_tells_texts_apart_and_not_their_source(tmp_path):
+    given = {"tern": ["a beak"], "gull": ["white"]}
+    from_dict = class_texts(["tern", "gull"], given)
+    assert class_texts(["tern", "gull"], written(tmp_path, json.dumps(given))).digest == from_dict.digest
+    assert class_texts(["tern", "gull"], {**given, "gull": ["grey"]}).digest != from_dict.digest
+    assert class_texts(["gull", "tern"], given).digest != from_dict.digest
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON: .* line 1, column 2"),
+        (b'{"tern": ["\xff"]}', "not UTF-8"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b"null", "got nothing"),
+        (b"[1, 2]", "must map each class to a list of texts.*got a list"),
+        (b"{}", "got an empty one"),
+        (b'{"tern": "a beak"}', "'tern' must be a list of texts, got a text"),
+        (b'{"tern": {"beak": 1}}', "'tern' must be a list of texts, got an object"),
+        (b'{"tern": 3}', "got a number"),
+        (b'{"tern": ["a beak", null]}', "number 2 is nothing"),
+        (b'{"tern": ["a beak", " "]}', "number 2 is blank"),
+        (b'{"tern": ["a"], "tern": ["b"]}', "name 'tern' twice"),
+        (b'{"tern": ["a"], "Tern": ["b"]}', "one class twice, as 'tern' and 'Tern'"),
+        (b'{" ": ["a"]}', "class name that is ' '"),
+        (b'{"penguin": ["swims"]}', "match none of the classes; they describe 'penguin'"),
+        (json.dumps({"tern": ["x" * 3000]}).encode(), "has 3000 characters"),
+    ],
+)
+def test_files__that_are_not_what_they_should_be_get_one_clear_sentence(tmp_path, content, words):
+    with pytest.raises(lgca.ConfigError, match=words) as caught:
+        class_texts(["tern", "gull"], written(tmp_path, content))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_files__of_fifty_megabytes_are_not_read(tmp_path):
+    path = tmp_path / "junk.json"
+    with path.open("wb") as file:
+        file.truncate(50 * 1024**2)
+    with pytest.raises(lgca.ConfigError, match="has 50 MB, and at most 20 are read"):
+        read_descriptions(path)
+    assert MAX_FILE_BYTES == 20 * 1024**2
+
+
+def test_files__missing_or_folders_say_so(tmp_path):
+    with pytest.raises(lgca.ConfigError, match="can't be read: No such file"):
+        read_descriptions(tmp_path / "nowhere.json")
+    with pytest.raises(lgca.ConfigError, match="can't be read: Is a directory"):
+        read_descriptions(str(tmp_path))
+
+
+def test_files__may_start_with_a_byte_order_mark(tmp_path):
+    path = written(tmp_path, b"\xef\xbb\xbf" + json.dumps({"Küstenseeschwalbe": ["rot"]}, ensure_ascii=False).encode())
+    assert read_descriptions(path) == {"Küstenseeschwalbe": ("rot",)}
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "first"),
+    [
+        ("cub_clip-d", 200, "Black Footed Albatross, which has "),
+        ("dtd_clip-d", 47, "Banded, which "),
+        ("dtd_cupl", 47, ""),
+        ("oxford_pet_clip-d", 37, "Abyssinian, which "),
+        ("oxford_pet_cupl", 37, ""),
+    ],
+)
+def test_published_files__load_with_names_as_a_dataset_has_them(name, classes, first):
+    path = PUBLISHED / f"{name}.json"
+    if not path.is_file():
+        pytest.skip(f"{path.name} lies beside the project, not in it")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    as_labels = [label.replace(" ", "_").replace("-", "_").title() for label in document]
+    loaded = class_texts(as_labels, path)
+    assert len(loaded.classes) == classes
+    assert loaded.from_templates == loaded.unused == ()
+    for label, texts in zip(as_labels, document.values(), strict=True):
+        assert len(loaded.descriptions[label]) == len({text.strip() for text in texts})
+    assert loaded.descriptions[as_labels[0]][0].startswith(first)
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the published files lie beside the project, not in it")
+@pytest.mark.parametrize("name", ["cub_clip-d", "dtd_clip-d", "dtd_cupl", "oxford_pet_clip-d", "oxford_pet_cupl"])
+def test_published_files__classify_photographs(dataset, photographs, demo_encoder, name):
+    dataset.add_samples([fo.Sample(filepath=str(path)) for path in photographs[:2]], progress=False)
+    path = PUBLISHED / f"{name}.json"
+    classes = list(json.loads(path.read_text(encoding="utf-8")))
+    run = lgca.classify(
+        dataset,
+        classes=classes,
+        descriptions=path,
+        encoder=demo_encoder,
+        regions=lgca.RegionConfig(crops=4, steps=1),
+    )
+    assert run.summary()["predicted"] == 2
+    assert run.summary()["templates"] == []
+    assert set(dataset.values("zeroshot_wca.label")) <= set(classes)
+
+
+def test_run__records_what_stood_in_and_says_so(dataset, demo_images, demo_encoder, caplog):
+    dataset.add_sample(fo.Sample(filepath=str(demo_images[0].path)))
+    run = lgca.classify(
+        dataset,
+        classes=["blue tit", "redpoll"],
+        descriptions={"Blue_Tit": ["a yellow breast"], "crow": ["black wings"]},
+        encoder=demo_encoder,
+        regions=lgca.RegionConfig(crops=2, steps=0),
+    )
+    assert run.summary()["templates"] == ["redpoll"]
+    assert "no descriptions for redpoll: the template ensemble stands in" in caplog.text
+    assert "given for crow, which no class is called" in caplog.text
+    assert run.descriptions["blue tit"] == ["blue tit, which has a yellow breast."]

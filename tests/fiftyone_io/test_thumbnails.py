@@ -1,0 +1,98 @@
+"""Thumbnails are what a viewer shows, cut where the boxes are, whatever clothes the file comes in."""
+
+import base64
+import io
+import time
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from lgca_plugin.fiftyone_io.thumbnails import thumbnail_uri
+from tests.helpers import images
+
+PREFIX = "data:image/jpeg;base64,"
+
+
+def opened(uri):
+    assert uri.startswith(PREFIX)
+    picture = Image.open(io.BytesIO(base64.b64decode(uri[len(PREFIX) :])))
+    assert picture.format == "JPEG"
+    return picture
+
+
+def expected(path, box, side):
+    """What a person would do with an image editor: turn, cut whole pixels, scale."""
+    upright = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    left, top = round(box[0] * upright.width), round(box[1] * upright.height)
+    part = upright.crop((left, top, left + round(box[2] * upright.width), top + round(box[3] * upright.height)))
+    scale = side / max(part.size)
+    return part.resize([max(1, round(length * scale)) for length in part.size], Image.Resampling.LANCZOS)
+
+
+def difference(one, other):
+    assert one.size == other.size
+    return np.abs(np.asarray(one, dtype=float) - np.asarray(other, dtype=float)).mean()
+
+
+BOXES = [(0, 0, 1, 1), (0.25, 0.5, 0.5, 0.25), (0.5, 0.5, 0.5, 0.5), (0.0, 0.0, 0.3, 0.4)]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("box", BOXES)
+def test_thumbnail__is_cut_in_the_orientation_that_a_viewer_shows(tmp_path, orientation, box):
+    path = tmp_path / "turned.jpg"
+    images.save_turned(path, images.picture(480, 320), orientation)
+    found = opened(thumbnail_uri(str(path), box=box, side=80))
+    assert max(found.size) == 80
+    assert difference(found, expected(path, box, 80)) < 4
+    others = [expected(path, other, 80) for other in BOXES if other != box]
+    assert all(other.size != found.size or difference(found, other) > 12 for other in others)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_thumbnail__a_large_jpeg_is_decoded_in_part_of_its_size_and_looks_the_same(tmp_path, orientation):
+    path = tmp_path / "large.jpg"
+    images.save_turned(path, images.picture(4000, 3000), orientation)
+    box = (0.3, 0.2, 0.15, 0.2)
+    started = time.perf_counter()
+    whole, part = thumbnail_uri(str(path)), thumbnail_uri(str(path), box=box)
+    quick = time.perf_counter() - started
+    assert difference(opened(whole), expected(path, (0, 0, 1, 1), 96)) < 4
+    assert difference(opened(part), expected(path, box, 96)) < 4
+    started = time.perf_counter()
+    expected(path, box, 96), expected(path, box, 96)
+    assert quick < 0.7 * (time.perf_counter() - started)
+
+
+def test_thumbnail__has_no_border_and_keeps_proportions(tmp_path):
+    path = tmp_path / "flat.png"
+    Image.new("RGB", (300, 60), (200, 30, 40)).save(path)
+    found = opened(thumbnail_uri(str(path), side=100))
+    assert found.size == (100, 20)
+    assert np.abs(np.asarray(found, dtype=int) - [200, 30, 40]).max() < 8
+    small = tmp_path / "small.png"
+    Image.new("RGB", (4, 2), (0, 90, 200)).save(small)  # too small to be classified, but there to be seen
+    assert opened(thumbnail_uri(str(small), side=100)).size == (100, 50)
+
+
+@pytest.mark.parametrize("box", [(-0.5, -0.5, 3, 3), (0.9, 0.9, 0.5, 0.5), (0.4, 0.4, 0, 0), (2, 2, 0.1, 0.1)])
+def test_thumbnail__of_a_box_beyond_the_image_shows_what_is_inside(tmp_path, box):
+    path = tmp_path / "picture.png"
+    images.picture(200, 100).save(path)
+    assert max(opened(thumbnail_uri(str(path), box=box, side=50)).size) == 50
+
+
+@pytest.mark.parametrize("name", ["wide_20000.png", "column_1x5000.png", "one_pixel.png"])
+def test_thumbnail__of_a_shape_that_no_crop_fits_into(tmp_path, name):
+    assert max(opened(thumbnail_uri(str(images.write(tmp_path, name)), side=50)).size) == 50
+
+
+@pytest.mark.parametrize("name", sorted(images.UNUSUAL))
+def test_thumbnail__of_any_kind_of_image_that_can_be_classified(tmp_path, name):
+    assert opened(thumbnail_uri(str(images.write(tmp_path, name)))).mode == "RGB"
+
+
+@pytest.mark.parametrize("name", sorted(images.UNREADABLE))
+def test_thumbnail__of_what_is_no_image_is_none(tmp_path, name):
+    assert thumbnail_uri(str(images.write(tmp_path, name))) is None

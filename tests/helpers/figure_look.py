@@ -1,0 +1,41 @@
+"""Looking at a Plotly figure in a real browser: its picture is kept, and its texts must be readable."""
+
+import json
+from typing import Any
+
+from tests.helpers.app import ARTIFACTS
+
+TEXTS_SEEN = """() => {
+    const svg = document.querySelector('.js-plotly-plot .main-svg').getBoundingClientRect();
+    const texts = [...document.querySelectorAll('.js-plotly-plot .main-svg text')].map(one => {
+        const box = one.getBoundingClientRect();
+        return [one.textContent, box.left - svg.left, box.top - svg.top, box.right - svg.left, box.bottom - svg.top];
+    });
+    return [[svg.width, svg.height], texts.filter(one => one[0].trim() && one[3] > one[1])];
+}"""
+DRAW = """async ([figure, colour]) => {
+    document.body.style = `margin: 0; background: ${colour}`;
+    document.body.innerHTML = '<div id="figure"></div>';
+    await Plotly.newPlot('figure', figure.data, figure.layout, {responsive: true});
+    await document.fonts.ready;
+}"""
+PAGES = {"light": ("light", "#ffffff"), "dark": ("dark", "#1a1a1a")}
+
+
+def look_at(page: Any, figure: Any, name: str, width: int, colour: str) -> None:
+    """Opens a figure on a page of a width, keeps its picture, and checks that its texts can be read."""
+    page.set_viewport_size({"width": width, "height": int(figure.layout.height)})
+    page.evaluate(DRAW, [json.loads(figure.to_json()), colour])
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=str(ARTIFACTS / f"figure_{name}.png"))
+    (svg_width, svg_height), texts = page.evaluate(TEXTS_SEEN)
+    assert svg_width == width and svg_height == figure.layout.height
+    assert len(texts) >= len(figure.layout.annotations)
+    for text, left, top, right, bottom in texts:
+        assert left >= 0 and top >= 0 and right <= width and bottom <= svg_height, (
+            f"{name}: {text!r} leaves the picture"
+        )
+    for i, (text, left, top, right, bottom) in enumerate(texts):
+        for other, left_2, top_2, right_2, bottom_2 in texts[:i]:
+            apart = right <= left_2 + 1 or right_2 <= left + 1 or bottom <= top_2 + 1 or bottom_2 <= top + 1
+            assert apart, f"{name}: {text!r} overlaps {other!r}"

@@ -1,0 +1,1 @@
+"""Datasets, runs and stores with known contents; each module makes one kind of them."""

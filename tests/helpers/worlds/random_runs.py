@@ -1,0 +1,110 @@
+"""Random embeddings of images and classes, in the library's arrays and in the reference's lists."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lgca_plugin.method.core import scores
+from lgca_plugin.method.core.scores import Method
+from tests.helpers import reference
+
+N_CROPS, N_CHAINS, COUNTS = 8, 5, (5, 3, 2)
+
+
+def units(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Random unit vectors with a common direction, as embeddings have, in float32."""
+    vectors = rng.normal(size=shape) + 0.5
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+class World:
+    """Random embeddings of images and classes, in the library's arrays and in the reference's lists."""
+
+    def __init__(self, seed: int, *, images: int = 1, classes: int = 4, dim: int = 7) -> None:
+        rng = np.random.default_rng(seed)
+        # 8 crops; the first 5 start chains; 3 of those grow once, 2 of those twice.
+        grown_once = np.sort(rng.permutation(N_CHAINS)[: COUNTS[1]])
+        grown_twice = np.sort(rng.permutation(grown_once)[: COUNTS[2]])
+        self.step = np.array([0] * N_CROPS + [1] * COUNTS[1] + [2] * COUNTS[2])
+        self.chain = np.concatenate([np.arange(N_CROPS), grown_once, grown_twice])
+        self.whole = units(rng, images, dim)
+        self.regions = units(rng, images, len(self.step), dim)
+        self.labels = units(rng, classes, dim)
+        self.descriptions = [units(rng, int(rng.integers(1, 5)), dim) for _ in range(classes)]
+        self.logit_scale = 30.0
+
+    def class_vectors(self, method: Method) -> np.ndarray:
+        return np.stack(
+            [
+                scores.class_vector(own, label, kind=method.class_vectors, text_scale=method.text_scale)
+                for own, label in zip(self.descriptions, self.labels, strict=True)
+            ]
+        )
+
+    def weights(self, method: Method, image: Any = slice(None)) -> np.ndarray:
+        return scores.region_weights(
+            method,
+            regions=self.regions[image],
+            whole=self.whole[image],
+            step=self.step,
+            chain=self.chain,
+            n_crops=N_CROPS,
+            n_chains=N_CHAINS,
+            class_vectors=self.class_vectors(method),
+            logit_scale=self.logit_scale,
+        )
+
+    def scores(self, method: Method, image: Any = slice(None)) -> np.ndarray:
+        vector = scores.image_vector(
+            self.regions[image], self.whole[image], self.weights(method, image), method.global_weight
+        )
+        return scores.class_scores(vector, self.class_vectors(method))
+
+    def seen(self, image: int) -> reference.ReferenceImage:
+        whole = self.whole[image].astype(float).tolist()
+        regions = []
+        for step, chain, embedding in zip(self.step, self.chain, self.regions[image], strict=True):
+            vector = embedding.astype(float).tolist()
+            regions.append(reference.Region(int(step), int(chain), (0, 0, 1, 1), vector, reference.dot(vector, whole)))
+        return reference.ReferenceImage(whole, regions, 0)
+
+    def expected(self, name: str, image: int) -> tuple[list[list[float]], reference.Verdict]:
+        rule = reference.RULES[name]
+        own = [d.astype(float).tolist() for d in self.descriptions]
+        vectors = reference.class_vectors(rule.texts, self.labels.astype(float).tolist(), own)
+        seen = self.seen(image)
+        weights = reference.weights(rule, seen, vectors, crops=N_CROPS, chains=N_CHAINS, logit_scale=self.logit_scale)
+        return vectors, reference.verdict(rule, seen, vectors, weights, self.logit_scale)
+
+
+def scores_of_a_draw(world: World, method: Method, image: int, times: list[int]) -> list[float] | None:
+    """The class scores, up to the norm, of an image that holds the regions of crop c ``times[c]`` times; loops only."""
+    classes = world.class_vectors(method).tolist()
+    whole = world.whole[image].astype(float).tolist()
+    steps: dict[int, list[tuple[list[float], float]]] = {}
+    for step, chain, embedding in zip(
+        world.step, world.chain, world.regions[image].astype(float).tolist(), strict=True
+    ):
+        inside = chain < N_CHAINS if method.regions == "chains" else step == 0
+        for _ in range(times[chain] if inside else 0):
+            beliefs = reference.softmax([world.logit_scale * reference.dot(embedding, c) for c in classes])
+            logit = {
+                "uniform": 0.0,
+                "salience": math.exp(method.image_scale) * reference.dot(embedding, whole),
+                "decisive": -method.decisiveness * reference.entropy(beliefs) / math.log(len(classes)),
+            }[method.weighting]
+            steps.setdefault(0 if method.weighting == "decisive" else int(step), []).append((embedding, logit))
+    shares = {step: 1.0 if method.step_weights is None else method.step_weights[step] for step in steps}
+    if not sum(shares.values()) and not method.global_weight:
+        return None
+    weights, vectors = [method.global_weight], [whole]
+    for step, members in steps.items():
+        if shares[step]:
+            inside_step = reference.softmax([logit for _, logit in members])
+            weights += [shares[step] / sum(shares.values()) * weight for weight in inside_step]
+            vectors += [embedding for embedding, _ in members]
+    total = reference.weighted_sum(weights, vectors)
+    return [reference.dot(total, c) for c in classes]

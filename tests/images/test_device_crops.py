@@ -1,0 +1,249 @@
+"""Crops cut and resized as matrix products, on any device, against Pillow and open_clip's own transform."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lgca_plugin.config import RegionConfig
+from lgca_plugin.demo.dataset import draw_images
+from lgca_plugin.encoder.precision import fitting_batch
+from lgca_plugin.engine.engine import default_batch_size
+from lgca_plugin.images import device_crops
+from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
+from lgca_plugin.images.device_crops import DeviceCutter, filter_weights
+from lgca_plugin.images.files import Picture, open_picture
+from lgca_plugin.method.core.boxes import sample_boxes
+from tests.helpers.engine import Counting, assert_same, encode, plan_of
+
+CPU = torch.device("cpu")
+
+
+def preprocessing(**options: Any) -> Preprocessing:
+    return Preprocessing(**{"size": 64, "mean": (0.5,) * 3, "std": (0.5,) * 3, **options})
+
+
+def picture_of(image: Image.Image) -> Picture:
+    return Picture(image, (image.height, image.width))
+
+
+def cut(pictures: list[Picture], boxes: list[list[Any]], wanted: Preprocessing) -> np.ndarray:
+    """Cuts boxes out of each picture, all together."""
+    pairs = [(picture, box) for picture, own in zip(pictures, boxes, strict=True) for box in own]
+    return DeviceCutter(wanted, CPU).cut(pairs).numpy().astype(int)
+
+
+def noise(height: int, width: int, seed: int = 0) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module")
+def photographs_small(photographs: list[Path]) -> list[Image.Image]:
+    """Real photographs of different sizes."""
+    return [Image.open(path).convert("RGB") for path in photographs][:4]
+
+
+def slow_weights(length: int, to_length: int, first: int, size: int, kernel: Any, support: float) -> np.ndarray:
+    """The filter as Pillow describes it, pixel by pixel, in double precision."""
+    scale = length / to_length
+    wider = max(scale, 1.0)
+    weights = np.zeros((size, length))
+    for row in range(size):
+        center = (first + row + 0.5) * scale
+        start = max(0, int(center - support * wider + 0.5))
+        end = min(length, int(center + support * wider + 0.5))
+        for pixel in range(start, end):
+            weights[row, pixel] = kernel(abs((pixel + 0.5 - center) / wider))
+        weights[row] /= weights[row].sum()
+    return weights
+
+
+def cubic(away: float) -> float:
+    if away < 1:
+        return 1.5 * away**3 - 2.5 * away**2 + 1
+    return -0.5 * away**3 + 2.5 * away**2 - 4 * away + 2 if away < 2 else 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel", "support"), [("bicubic", cubic, 2.0), ("bilinear", lambda away: max(0.0, 1 - away), 1.0)]
+)
+def test_weights__are_pillows(name: str, kernel: Any, support: float) -> None:
+    sides = [(64, 64, 0), (500, 64, 0), (31, 64, 0), (1, 64, 0), (333, 85, 10), (4000, 64, 0), (65, 64, 0)]
+    found = filter_weights(sides, 64, name).numpy()
+    assert found.shape == (len(sides), 64, 4000)
+    for weights, (length, to_length, first) in zip(found, sides, strict=True):
+        expected = slow_weights(length, to_length, first, 64, kernel, support)
+        np.testing.assert_allclose(weights[:, :length], expected, atol=1e-6)
+        assert not weights[:, length:].any()
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("size", [64, 224])
+def test_crops__of_photographs_are_pillows_but_for_a_level_here_and_there(
+    photographs_small: list[Image.Image], interpolation: str, size: int
+) -> None:
+    wanted = preprocessing(size=size, interpolation=interpolation)
+    boxes = [
+        sample_boxes(12, (image.height, image.width), scale_min=0.05, scale_max=1.0, seed=3, content_hash="ab" * 16)
+        for image in photographs_small
+    ]
+    found = cut([picture_of(image) for image in photographs_small], [own.tolist() for own in boxes], wanted)
+    exact = [crop_and_resize(image, own, wanted).numpy() for image, own in zip(photographs_small, boxes, strict=True)]
+    apart = np.abs(found - np.concatenate(exact).astype(int))
+    assert apart.max() <= (1 if interpolation == "bicubic" else 2)
+    assert (apart > 0).mean() < (2e-4 if interpolation == "bicubic" else 5e-3)  # whose sums are often halves
+
+
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+@pytest.mark.parametrize("shape", [(300, 451), (451, 300), (64, 64), (200, 200), (20, 900), (63, 65), (640, 64)])
+def test_whole__is_open_clips_own_transform(mode: str, shape: tuple[int, int]) -> None:
+    wanted = preprocessing(resize_mode=mode, fill_color=3)
+    image = noise(*shape)
+    apart = np.abs(cut([picture_of(image)], [[None]], wanted)[0] - resize_whole(image, wanted).numpy().astype(int))
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 1e-3
+
+
+def test_crops__of_odd_sizes_and_at_the_edges() -> None:
+    image, wanted = noise(100, 130, seed=2), preprocessing()
+    boxes = [[0, 0, 100, 100], [29, 0, 100, 100], [129, 99, 1, 1], [5, 6, 1, 1], [7, 8, 2, 2], [40, 20, 64, 64]]
+    found = cut([picture_of(image)], [boxes], wanted)
+    exact = crop_and_resize(image, np.array(boxes), wanted).numpy().astype(int)
+    assert np.abs(found - exact).max() <= 1
+    np.testing.assert_array_equal(found[-1], exact[-1])  # the encoder's own size: nothing to resize
+    for one in (2, 3):
+        np.testing.assert_array_equal(found[one], exact[one])  # a single pixel
+
+
+def test_crops__do_not_bleed_into_each_other_or_past_their_edges() -> None:
+    black = np.zeros((100, 200, 3), dtype=np.uint8)
+    black[20:60, 50:90] = 255
+    white = Image.new("RGB", (90, 90), "white")
+    boxes = [[[50, 20, 40, 40], [100, 20, 40, 40]], [[0, 0, 90, 90], [10, 20, 39, 39]]]
+    found = cut([picture_of(Image.fromarray(black)), picture_of(white)], boxes, preprocessing())
+    assert [set(np.unique(crop).tolist()) for crop in found] == [{255}, {0}, {255}, {255}]
+
+
+def test_crops__are_the_same_whatever_they_are_cut_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the company of others, or alone for want of memory: but for sums that lie between two levels."""
+    pictures = [picture_of(noise(height, width, seed=height)) for height, width in ((80, 300), (400, 90), (150, 150))]
+    boxes = [[[3, 5, 70, 70], None, [0, 0, 10, 10]], [None, [1, 300, 88, 88]], [[0, 0, 150, 150], [20, 30, 101, 101]]]
+    together = cut(pictures, boxes, preprocessing())
+    monkeypatch.setattr(device_crops, "MOST_BYTES", 1)
+    alone = [
+        cut([picture], [[box]], preprocessing())[0] for picture, own in zip(pictures, boxes, strict=True) for box in own
+    ]
+    apart = np.abs(together - np.stack(alone))
+    assert apart.max() <= 1
+    assert (apart > 0).mean() < 1e-4
+
+
+def test_crops__of_a_reduced_picture_are_cut_at_its_nearest_pixels() -> None:
+    buffer = io.BytesIO()
+    noise(403, 611).resize((1222, 806)).save(buffer, "JPEG", quality=95)
+    picture, wanted = open_picture(buffer.getvalue(), enough=300), preprocessing(exact=False)
+    assert picture.reduction == 2
+    boxes = np.array([[0, 0, 806, 806], [13, 7, 401, 401], [417, 1, 805, 805]])
+    found = cut([picture], [boxes.tolist()], wanted)
+    expected = crop_and_resize(picture.image, boxes, wanted, reduction=2).numpy().astype(int)
+    apart = np.abs(found - expected)
+    assert apart.max() <= 2
+    assert (apart > 0).mean() < 1e-2
+
+
+def test_crops__none_give_none() -> None:
+    assert DeviceCutter(preprocessing(), CPU).cut([]).shape == (0, 3, 64, 64)
+
+
+def test_picture__leaves_the_device_with_whoever_held_it() -> None:
+    cutter = DeviceCutter(preprocessing(), CPU)
+    picture = picture_of(noise(50, 60))
+    cutter.load(picture)
+    held = cutter._images
+    assert len(held) == 1
+    del picture
+    assert len(held) == 0
+
+
+class OnDevice(Counting):
+    """The demo's real model, asking for its crops as a model on a GPU does."""
+
+    crops_on_device = True
+
+
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return [Path(bird.path) for bird in draw_images(tmp_path_factory.mktemp("birds"), count=6, seed=11)]
+
+
+def test_engine__gives_what_it_gives_with_pillows_crops(birds: list[Path], demo_encoder: Any) -> None:
+    plan = plan_of(regions=RegionConfig(crops=8))
+    exact, found = encode(birds, demo_encoder, plan), encode(birds, OnDevice(demo_encoder), plan)
+    for one, other in zip(found, exact, strict=True):
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+        assert (one.regions * other.regions).sum(axis=-1).min() > 0.9999
+        assert float(one.whole @ other.whole) > 0.9999
+        assert one.encodes == other.encodes
+
+
+@pytest.mark.parametrize("memory", [1, 5])
+def test_engine__running_out_of_memory_changes_the_batches_and_nothing_else(
+    birds: list[Path], demo_encoder: Any, memory: int
+) -> None:
+    small = OnDevice(demo_encoder, memory=memory)
+    expected = encode(birds[:3], OnDevice(demo_encoder))
+    assert_same(encode(birds[:3], small, batch_size=16), expected)
+    assert max(small.batches) <= memory
+
+
+def test_engine__memory_that_runs_out_while_cutting_counts_too(
+    birds: list[Path], demo_encoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = encode(birds[:2], OnDevice(demo_encoder))
+    resize_windows = device_crops.resize_windows
+    failed = []
+
+    def tight(images: Any, owners: Any, windows: Any, *others: Any) -> torch.Tensor:
+        if len(windows) > 4:
+            failed.append(len(windows))
+            raise torch.OutOfMemoryError("no room")
+        return resize_windows(images, owners, windows, *others)
+
+    monkeypatch.setattr(device_crops, "resize_windows", tight)
+    assert_same(encode(birds[:2], OnDevice(demo_encoder), batch_size=16), expected)
+    assert failed
+
+
+def test_encoder__on_the_cpu_has_its_crops_cut_by_threads(demo_encoder: Any) -> None:
+    assert demo_encoder.crops_on_device is False
+
+
+@pytest.mark.parametrize(
+    ("free", "each", "expected"),
+    [(80e9, 5e6, 256), (2e9, 5e6, 128), (1.2e9, 5e6, 64), (1e6, 5e6, 1), (0, 5e6, 1), (1e9, 0, 256)],
+)
+def test_batch__takes_half_of_the_free_memory_at_most(free: float, each: float, expected: int) -> None:
+    assert fitting_batch(int(free), each, 256) == expected
+
+
+@pytest.mark.parametrize(("size", "expected"), [(64, 40), (224, 32), (336, 14), (2000, 1)])
+def test_batch__on_the_cpu_is_smaller_the_more_pixels_the_model_takes(size: int, expected: int) -> None:
+    assert default_batch_size(SimpleNamespace(image_size=size)) == expected
+
+
+def test_batch__is_as_large_as_the_encoder_says_fits(demo_encoder: Any) -> None:
+    class OnOtherDevice(OnDevice):
+        device = torch.device("meta")
+
+        def fitting_batch(self, most: int) -> int:
+            return most // 8
+
+    assert default_batch_size(OnOtherDevice(demo_encoder)) == 32  # of 256
+    assert demo_encoder.fitting_batch(256) == 256

@@ -1,0 +1,434 @@
+"""Weights, vectors and scores: small hand-made arrays, the loop reference, and the identities of the one formula."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lgca_plugin.method.core import scores
+from lgca_plugin.method.core.scores import METHODS, Method
+from lgca_plugin.prediction.predictor import decisions
+from tests.helpers import reference
+from tests.helpers.matching import all_of
+from tests.helpers.worlds.random_runs import N_CHAINS, N_CROPS, World, units
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+# ---------------------------------------------------------------------------------------------------- presets
+
+
+def test_methods__are_the_table() -> None:
+    assert set(METHODS) == set(reference.RULES)
+    for name, method in METHODS.items():
+        rule = reference.RULES[name]
+        assert method.name == name
+        assert (method.regions, method.global_weight, method.class_vectors) == (
+            rule.regions,
+            rule.global_weight,
+            rule.texts,
+        )
+        if rule.regions != "none":
+            assert method.weighting == rule.weighting
+        assert (method.image_scale, method.text_scale, method.decisiveness) == (4.0, 2.0, 10.0)
+        assert method.step_weights is None
+
+
+@pytest.mark.parametrize("name", sorted(reference.RULES))
+def test_method__equals_the_loops(name: str) -> None:
+    method = METHODS[name]
+    for seed in range(6):
+        world = World(seed, images=2)
+        for image in range(2):
+            vectors, expected = world.expected(name, image)
+            np.testing.assert_allclose(world.class_vectors(method), vectors, atol=1e-6)
+            np.testing.assert_allclose(world.weights(method)[image], expected.weights, atol=1e-5)
+            found = world.scores(method)[image]
+            np.testing.assert_allclose(found, expected.scores, atol=2e-6)
+            np.testing.assert_allclose(scores.confidences(found, world.logit_scale), expected.confidences, atol=1e-4)
+            assert float(scores.margins(found)) == pytest.approx(expected.margin, abs=4e-6)
+            assert int(found.argmax()) == expected.label
+
+
+@pytest.mark.parametrize("name", sorted(reference.RULES))
+def test_method__many_images_at_once_equal_one_after_the_other(name: str) -> None:
+    world, method = World(3, images=6), METHODS[name]
+    one_by_one = np.stack([world.scores(method, image) for image in range(6)])
+    np.testing.assert_allclose(world.scores(method), one_by_one, atol=1e-6)
+    np.testing.assert_allclose(
+        world.weights(method), np.stack([world.weights(method, image) for image in range(6)]), atol=1e-6
+    )
+    # Two leading dimensions, as a store of shards would have.
+    weights = scores.region_weights(
+        method,
+        regions=world.regions.reshape(2, 3, *world.regions.shape[1:]),
+        whole=world.whole.reshape(2, 3, -1),
+        step=world.step,
+        chain=world.chain,
+        n_crops=N_CROPS,
+        n_chains=N_CHAINS,
+        class_vectors=world.class_vectors(method),
+        logit_scale=world.logit_scale,
+    )
+    np.testing.assert_allclose(weights.reshape(6, -1), world.weights(method), atol=1e-6)
+
+
+# --------------------------------------------------------------------------------------------------- salience
+
+
+def test_salience__literal() -> None:
+    regions = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, -1.0]])
+    np.testing.assert_allclose(scores.salience(regions, np.array([0.0, 1.0])), [0.0, 0.8, -1.0])
+    both = scores.salience(np.stack([regions, regions]), np.array([[0.0, 1.0], [1.0, 0.0]]))
+    np.testing.assert_allclose(both, [[0.0, 0.8, -1.0], [1.0, 0.6, 0.0]])
+
+
+# ---------------------------------------------------------------------------------------------------- weights
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS, name=st.sampled_from(sorted(METHODS)), image_scale=st.floats(-5, 20))
+def test_weights__are_a_distribution_over_the_regions_in_use(seed: int, name: str, image_scale: float) -> None:
+    world, method = World(seed, images=2), replace(METHODS[name], image_scale=image_scale)
+    weights = world.weights(method)
+    assert weights.shape == (2, len(world.step))
+    assert np.isfinite(weights).all()
+    assert (weights >= 0).all()
+    in_use = {
+        "none": np.zeros(len(world.step), dtype=bool),
+        "crops": world.step == 0,
+        "chains": world.chain < N_CHAINS,
+    }[method.regions]
+    assert (weights[:, ~in_use] == 0).all()
+    np.testing.assert_allclose(weights.sum(axis=-1), 0.0 if method.regions == "none" else 1.0, atol=1e-6)
+
+
+def test_weights__each_step_of_lgca_has_an_equal_share() -> None:
+    world = World(1)
+    weights = world.weights(METHODS["lgca"])[0]
+    for step in range(3):
+        assert weights[world.step == step].sum() == pytest.approx(1 / 3, abs=1e-6)
+
+
+def test_weights__step_weights_share_out_and_are_normalized() -> None:
+    world = World(1)
+    weights = world.weights(replace(METHODS["lgca"], step_weights=(6.0, 3.0, 1.0)))[0]
+    assert [weights[world.step == step].sum() for step in range(3)] == pytest.approx([0.6, 0.3, 0.1], abs=1e-6)
+
+
+def test_weights__fewer_crops_than_regions_use_a_prefix() -> None:
+    world = World(2)
+    weights = scores.region_weights(
+        METHODS["crops_mean"],
+        regions=world.regions,
+        whole=world.whole,
+        step=world.step,
+        chain=world.chain,
+        n_crops=3,
+        n_chains=N_CHAINS,
+    )[0]
+    np.testing.assert_allclose(weights[:3], 1 / 3)
+    assert (weights[3:] == 0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS, image_scale=st.floats(0, 8))
+def test_weights__lgca_without_steps_is_wca_on_the_same_crops(seed: int, image_scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    regions, whole = units(rng, 6, 5), units(rng, 5)
+    found = [
+        scores.region_weights(
+            replace(METHODS[name], image_scale=image_scale),
+            regions=regions,
+            whole=whole,
+            step=np.zeros(6, dtype=int),
+            chain=np.arange(6),
+            n_crops=6,
+            n_chains=6,
+        )
+        for name in ("wca", "lgca")
+    ]
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_weights__softmax_of_exp_image_scale_by_hand() -> None:
+    whole = np.array([1.0, 0.0])
+    regions = np.array([[1.0, 0.0], [0.8, 0.6], [0.8, -0.6]])
+    weights = scores.region_weights(
+        replace(METHODS["wca"], image_scale=math.log(5.0)),
+        regions=regions,
+        whole=whole,
+        step=np.zeros(3, dtype=int),
+        chain=np.arange(3),
+        n_crops=3,
+        n_chains=0,
+    )
+    total = 1 + 2 / math.e  # exp(5 * 1) : exp(5 * 0.8) is e : 1
+    np.testing.assert_allclose(weights, [1 / total, 1 / math.e / total, 1 / math.e / total], rtol=1e-6)
+
+
+def test_weights__image_scale_20_takes_the_most_salient_without_overflow() -> None:
+    world = World(4)
+    weights = world.weights(replace(METHODS["wca"], image_scale=20.0))[0]
+    saliences = [region.salience for region in world.seen(0).regions[:N_CROPS]]
+    assert np.isfinite(weights).all()
+    assert int(weights.argmax()) == saliences.index(max(saliences))
+    assert weights.sum() == pytest.approx(1.0)
+
+
+def test_weights__decisive_weights_prefer_the_decided_region_in_any_step() -> None:
+    classes = np.eye(3)
+    regions = np.array(
+        [
+            [1.0, 0.0, 0.0],  # knows what it is
+            [3**-0.5] * 3,  # has no idea
+            [0.0, 1.0, 0.0],  # knows too, in a later step
+        ]
+    )
+    weights = scores.region_weights(
+        METHODS["lgca_d"],
+        regions=regions,
+        whole=np.array([0.0, 0.0, 1.0]),
+        step=np.array([0, 0, 1]),
+        chain=np.array([0, 1, 0]),
+        n_crops=2,
+        n_chains=2,
+        class_vectors=classes,
+        logit_scale=100.0,
+    )
+    tiny = math.exp(-10) / (2 + math.exp(-10))  # H / log C is 1 for the undecided one, 0 for the others
+    np.testing.assert_allclose(weights, [(1 - tiny) / 2, tiny, (1 - tiny) / 2], rtol=1e-5)
+
+
+def test_weights__whole_image_methods_use_no_region() -> None:
+    empty = scores.region_weights(
+        METHODS["clip"],
+        regions=np.zeros((2, 0, 4)),
+        whole=np.ones((2, 4)) / 2,
+        step=np.zeros(0, dtype=int),
+        chain=np.zeros(0, dtype=int),
+        n_crops=0,
+        n_chains=0,
+    )
+    assert empty.shape == (2, 0)
+
+
+def test_weights__decisive_without_classes_is_refused() -> None:
+    world = World(0)
+    for missing in ("class_vectors", "logit_scale"):
+        given_ = {"class_vectors": world.class_vectors(METHODS["lgca_d"]), "logit_scale": 30.0, missing: None}
+        with pytest.raises(ValueError, match=missing):
+            scores.region_weights(
+                METHODS["lgca_d"],
+                regions=world.regions,
+                whole=world.whole,
+                step=world.step,
+                chain=world.chain,
+                n_crops=N_CROPS,
+                n_chains=N_CHAINS,
+                **given_,
+            )
+
+
+@pytest.mark.parametrize("name", ["wca", "crops_mean", "wca_global"])
+def test_weights__no_crops_are_refused_not_nan(name: str) -> None:
+    world = World(0)
+    with pytest.raises(ValueError, match=name):
+        scores.region_weights(
+            METHODS[name],
+            regions=world.regions,
+            whole=world.whole,
+            step=world.step,
+            chain=world.chain,
+            n_crops=0,
+            n_chains=N_CHAINS,
+        )
+
+
+def test_weights__too_few_step_weights_are_refused() -> None:
+    with pytest.raises(ValueError, match="step_weights") as caught:
+        World(0).weights(replace(METHODS["lgca"], step_weights=(0.5, 0.5)))
+    assert "2" in str(caught.value)
+    assert "3" in str(caught.value)
+
+
+def test_weights__one_class_cannot_be_decisive() -> None:
+    """The entropy of one class is 0 of 0: a clear error, not weights that are no numbers."""
+    world = World(0)
+    with pytest.raises(ValueError, match="class"):
+        scores.region_weights(
+            METHODS["lgca_d"],
+            regions=world.regions,
+            whole=world.whole,
+            step=world.step,
+            chain=world.chain,
+            n_crops=N_CROPS,
+            n_chains=N_CHAINS,
+            class_vectors=world.labels[:1],
+            logit_scale=30.0,
+        )
+
+
+# ------------------------------------------------------------------------------------------------- image side
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS, global_weight=st.floats(0, 3))
+def test_image_vector__is_the_normalized_sum(seed: int, global_weight: float) -> None:
+    world = World(seed)
+    weights = world.weights(METHODS["lgca"])
+    vector = scores.image_vector(world.regions, world.whole, weights, global_weight)[0]
+    total = reference.weighted_sum(
+        [*weights[0].tolist(), global_weight],
+        [*world.regions[0].astype(float).tolist(), world.whole[0].astype(float).tolist()],
+    )
+    np.testing.assert_allclose(vector, reference.unit(total), atol=1e-6)
+    assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_image_vector__without_regions_is_the_whole_image() -> None:
+    whole = units(np.random.default_rng(0), 3, 5)
+    vector = scores.image_vector(np.zeros((3, 0, 5), dtype=np.float32), whole, np.zeros((3, 0)), 1.0)
+    np.testing.assert_allclose(vector, whole, atol=1e-6)
+
+
+# -------------------------------------------------------------------------------------------------- text side
+
+
+def test_description_weights__by_hand() -> None:
+    label = np.array([1.0, 0.0])
+    descriptions = np.array([[1.0, 0.0], [0.0, 1.0]])
+    weights = scores.description_weights(descriptions, label, text_scale=0.0)  # exp(0) is 1
+    np.testing.assert_allclose(weights, [math.e / (1 + math.e), 1 / (1 + math.e)], rtol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS, kind=st.sampled_from(["label", "weighted", "mean"]), text_scale=st.floats(-3, 20))
+def test_class_vector__equals_the_loops(seed: int, kind: Any, text_scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    descriptions, label = units(rng, 5, 6), units(rng, 6)
+    found = scores.class_vector(descriptions, label, kind=kind, text_scale=text_scale)
+    expected = reference.class_vectors(
+        kind, [label.astype(float).tolist()], [descriptions.astype(float).tolist()], text_scale
+    )[0]
+    # exp(20) blows rounding of a float32 similarity up to about 30: only the length is certain there.
+    assert np.linalg.norm(found) == pytest.approx(1.0, abs=1e-6)
+    if text_scale < 6:
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_class_vector__one_description_is_that_description() -> None:
+    rng = np.random.default_rng(5)
+    descriptions, label = units(rng, 1, 6), units(rng, 6)
+    for kind in ("weighted", "mean"):
+        found = scores.class_vector(descriptions, label, kind=kind, text_scale=2.0)
+        np.testing.assert_allclose(found, descriptions[0], atol=1e-6)
+
+
+# ----------------------------------------------------------------------------------------------------- scores
+
+
+def test_scores__literal() -> None:
+    classes = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    found = scores.class_scores(np.array([[0.6, 0.8], [1.0, 0.0]]), classes)
+    np.testing.assert_allclose(found, [[0.6, 0.8, -0.6], [1.0, 0.0, -1.0]])
+    np.testing.assert_allclose(scores.margins(found), [0.2, 1.0])
+    np.testing.assert_allclose(scores.margins(found[0]), 0.2)
+
+
+def test_margins__a_tie_is_zero_and_the_order_does_not_matter() -> None:
+    assert scores.margins(np.array([0.3, 0.9, 0.9])) == 0
+    assert scores.margins(np.array([0.1, 0.2, 0.7, 0.4])) == pytest.approx(0.3)
+    assert scores.margins(np.array([0.7, 0.4, 0.2, 0.1])) == pytest.approx(0.3)
+
+
+def test_confidences__are_stable_at_any_logit_scale() -> None:
+    for dtype in (np.float16, np.float32, np.float64):
+        found = scores.confidences(np.array([[0.9, 0.2, -0.9], [0.5, 0.5, 0.5]], dtype=dtype), 10_000.0)
+        assert np.isfinite(found).all()
+        np.testing.assert_allclose(found, [[1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]], atol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(values=st.lists(st.floats(-1, 1), min_size=2, max_size=8), logit_scale=st.floats(0.01, 100))
+def test_confidences__equal_the_loop(values: list[float], logit_scale: float) -> None:
+    expected = reference.softmax([logit_scale * value for value in values])
+    np.testing.assert_allclose(scores.confidences(np.array(values), logit_scale), expected, atol=1e-9)
+
+
+# ------------------------------------------------------------------------------------------------ own presets
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "not a field"}, ["name", "not a field"]),
+        ({"name": ""}, ["name", "''"]),
+        ({"name": 3}, ["name", "3"]),
+        ({"regions": "boxes"}, ["regions", "boxes"]),
+        ({"weighting": "loud"}, ["weighting", "loud"]),
+        ({"class_vectors": "words"}, ["class_vectors", "words"]),
+        ({"global_weight": -1.0}, ["global_weight", "-1"]),
+        ({"global_weight": float("nan")}, ["global_weight", "nan"]),
+        ({"global_weight": float("inf")}, ["global_weight", "inf"]),
+        ({"regions": "none", "global_weight": 0.0}, ["global_weight", "0"]),
+        ({"image_scale": 21.0}, ["image_scale", "21"]),
+        ({"image_scale": float("nan")}, ["image_scale", "nan"]),
+        ({"text_scale": -21.0}, ["text_scale", "-21"]),
+        ({"decisiveness": -1.0}, ["decisiveness", "-1"]),
+        ({"decisiveness": float("nan")}, ["decisiveness", "nan"]),
+        ({"decisiveness": float("inf")}, ["decisiveness", "inf"]),
+        ({"step_weights": ()}, ["step_weights"]),
+        ({"step_weights": (0.0, 0.0)}, ["step_weights", "0.0"]),
+        ({"step_weights": (1.0, -0.5)}, ["step_weights", "-0.5"]),
+        ({"step_weights": (1.0, float("nan"))}, ["step_weights", "nan"]),
+    ],
+)
+def test_method__bad_setting_is_named_with_its_value(options: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ValueError, match=all_of(words)):
+        Method(**{"name": "mine", "regions": "chains", **options})
+
+
+def test_method__own_preset_round_trips_through_json() -> None:
+    mine = Method(name="mine", regions="chains", global_weight=0.25, image_scale=3.0, step_weights=(0.5, 0.25, 0.25))
+    assert Method.from_json(json.loads(json.dumps(mine.to_json()))) == mine
+    for method in METHODS.values():
+        assert Method.from_json(json.loads(json.dumps(method.to_json()))) == method
+
+
+def test_method__unknown_json_key_is_named() -> None:
+    with pytest.raises(ValueError, match="loudness"):
+        Method.from_json({"name": "mine", "regions": "chains", "loudness": 11})
+
+
+def test_method__own_preset_mixes_freely() -> None:
+    """Decisive weights next to the whole image, against the label prompts: not in the table, still the one formula."""
+    world = World(7)
+    mine = Method(name="mine", regions="chains", weighting="decisive", global_weight=0.5, class_vectors="label")
+    vectors = [reference.unit(label) for label in world.labels.astype(float).tolist()]
+    rule = reference.Rule("chains", "decisive", 0.5, "label")
+    seen = world.seen(0)
+    weights = reference.weights(rule, seen, vectors, crops=N_CROPS, chains=N_CHAINS, logit_scale=30.0)
+    expected = reference.verdict(rule, seen, vectors, weights, 30.0)
+    np.testing.assert_allclose(world.weights(mine)[0], weights, atol=1e-5)
+    np.testing.assert_allclose(world.scores(mine)[0], expected.scores, atol=2e-6)
+
+
+def test_decisions__leave_the_scores_alone_that_come_with_them():
+    found = np.array([[0.1, 0.5, 0.2], [0.9, 0.1, 0.3]])
+    before = found.copy()
+    made = decisions(found, 10.0)
+    np.testing.assert_array_equal(found, before)
+    assert [one.label for one in made] == [1, 0]
+    assert [one.margin for one in made] == pytest.approx([0.3, 0.6])
+    assert made[0].confidence == pytest.approx(np.exp(5) / np.exp([1, 5, 2]).sum())
+    quick = decisions(found, 10.0, with_scores=False)
+    assert [(a.label, a.confidence, a.margin) for a in quick] == [(b.label, b.confidence, b.margin) for b in made]
+    assert quick[0].scores is None

@@ -1,0 +1,180 @@
+"""What a run finds in its regions for a triage to come: kept beside them, used where it answers, and never stale."""
+
+import sqlite3
+from contextlib import closing
+from math import nan
+
+import fiftyone as fo
+import pytest
+
+import lgca_plugin as lgca
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.dataset import draw_images
+from lgca_plugin.method.explain.findings import Finding, question_of
+from lgca_plugin.store.file import FILE_NAME
+from lgca_plugin.store.store import Store
+from lgca_plugin.workflows.triage import analysis as triage_look
+from tests.helpers.worlds.store import forget_findings, kept, open_run
+
+COUNT = 20
+SMALL_CROPS = lgca.RegionConfig(crops=12, scale_min=0.2, scale_max=0.5)  # which mislead now and then
+FIELDS = ("zs_case", "zs_misleading", "zs_stability", "zs_label_quality")
+QUESTION = question_of(lgca.METHODS["wca"], lgca.METHODS["lgca"])
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return draw_images(tmp_path_factory.mktemp("birds"), count=COUNT, seed=5)
+
+
+@pytest.fixture
+def make(images, demo_encoder, monkeypatch, tmp_path):
+    """Classifies the images, with a store of their own."""
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
+    dataset = fo.Dataset()
+    dataset.add_samples(
+        [fo.Sample(filepath=image.path, ground_truth=fo.Classification(label=image.label)) for image in images]
+    )
+
+    def made(**options):
+        settings = {"regions": SMALL_CROPS, "ground_truth": "ground_truth", "run_key": "zs", **options}
+        return lgca.classify(
+            dataset, CLASSES, DESCRIPTIONS, encoder=demo_encoder, progress=False, overwrite=True, **settings
+        )
+
+    yield made
+    dataset.delete()
+
+
+@pytest.fixture
+def looked_at(monkeypatch):
+    """How many samples' regions each triage has looked at."""
+    counts = []
+    look_at_all = triage_look.look_at_all
+
+    def counted(store, stored, what, ids, **labels):
+        counts.append(len(ids))
+        return look_at_all(store, stored, what, ids, **labels)
+
+    monkeypatch.setattr(triage_look, "look_at_all", counted)
+    return counts
+
+
+def triaged(run, **options):
+    run.triage(progress=False, **options)
+    return {id_: values for id_, *values in zip(*run.dataset.values(["id", *FIELDS]), strict=True)}
+
+
+def same(found, expected):
+    """Tells whether two triages say the same, up to rounding, of which two of 200 draws may be."""
+    return found.keys() == expected.keys() and all(
+        found[id_][:2] == expected[id_][:2] and found[id_][2:] == pytest.approx(expected[id_][2:], abs=0.011)
+        for id_ in found
+    )
+
+
+def findings(run):
+    with Store() as store:
+        return store.findings(store.run(run.token), QUESTION)
+
+
+def put(run, question, finding):
+    with Store() as store:
+        store.keep_findings(store.run(run.token), question, dict.fromkeys(run.dataset.values("id"), finding))
+
+
+def test_classify__finds_what_a_triage_finds_in_the_regions(make, looked_at):
+    run = make()
+    ahead = triaged(run)
+    forget_findings()
+    assert same(triaged(run), ahead)
+    assert looked_at == [0, COUNT]
+    assert any(size is not None for _, size, *_ in ahead.values())
+
+
+def test_triage__keeps_what_it_has_looked_for(make, looked_at):
+    run = make()
+    forget_findings()
+    first = triaged(run)
+    assert triaged(run) == first
+    assert looked_at == [COUNT, 0]
+
+
+def test_triage__of_a_run_that_kept_no_regions_still_says_what_they_said(make, looked_at):
+    run = make(store_regions=False)
+    without = triaged(run)
+    assert not any("embeddings" in warning for warning in run.results["triage"]["warnings"])
+    with_regions = make()
+    forget_findings()
+    assert same(dict(enumerate(triaged(with_regions).values())), dict(enumerate(without.values())))
+    assert looked_at == [0, COUNT]
+
+
+def test_triage__does_not_use_what_was_found_for_other_labels(make, looked_at):
+    run = make()
+    expected = triaged(run)
+    put(run, QUESTION, Finding(crops_label=-1, chains_label=-1, case_size=nan, proven=True, stability=0.123))
+    assert same(triaged(run), expected)
+    assert looked_at == [0, COUNT]
+    assert all(finding.crops_label >= 0 for finding in findings(run).values())
+
+
+def test_triage__does_not_use_what_was_found_of_other_methods(make, looked_at):
+    run = make(methods=("clip", "wca", "lgca", "crops_mean"))
+    run.triage(methods=("clip", "crops_mean", "lgca"), progress=False)
+    assert looked_at == [COUNT]
+    expected = triaged(run, methods=("clip", "crops_mean", "lgca"))
+    forget_findings()
+    assert same(triaged(run, methods=("clip", "crops_mean", "lgca")), expected)
+
+
+def test_classify__leaves_it_to_the_triage_where_nothing_was_encoded(make):
+    make()
+    second = make(run_key="again")
+    assert second.results["encodes"] == 0
+    assert not findings(second)
+
+
+def test_classify__without_the_three_methods_keeps_nothing_and_fails_nowhere(make):
+    run = make(methods=("clip", "wca"))
+    assert not findings(run)
+
+
+def test_store__of_an_earlier_release_gets_the_table(make, looked_at, tmp_path):
+    run = make()
+    expected = triaged(run)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as rows, rows:
+        rows.execute("DROP TABLE findings")
+    assert same(triaged(run), expected)
+    triaged(run)
+    assert looked_at == [0, COUNT, 0]
+
+
+def test_delete__takes_the_findings_with_the_run(make, tmp_path):
+    run, other = make(), make(run_key="other", regions=lgca.RegionConfig(crops=13))
+    assert len(findings(run)) == len(findings(other)) == COUNT
+    run.delete()
+    assert len(findings(other)) == COUNT
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as rows:
+        assert rows.execute("SELECT count(*) FROM findings").fetchone() == (COUNT,)
+
+
+def test_finding__that_is_damaged_is_looked_for_again(make, looked_at, tmp_path):
+    run = make()
+    expected = triaged(run)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as rows, rows:
+        rows.execute("UPDATE findings SET found = zeroblob(40) WHERE sample = (SELECT min(sample) FROM findings)")
+    assert same(triaged(run), expected)
+    assert looked_at == [0, 1]
+
+
+def test_store__a_sample_that_is_kept_again_has_no_finding_of_before(tmp_path):
+    with Store(tmp_path) as store:
+        run = open_run(store, "a")
+        found = Finding(crops_label=1, chains_label=2, case_size=3.0, proven=False, stability=0.5)
+        store.keep(run, [kept(run, "one")])
+        store.keep_findings(run, "q", {"one": found, "another run's": found})
+        assert store.findings(run, "q") == {"one": found}
+        assert store.findings(run, "another question") == {}
+        store.keep(run, [kept(run, "one")])
+        assert store.findings(run, "q") == {}

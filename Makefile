@@ -65,7 +65,9 @@ bench: setup
 check:
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
+	@mkdir -p .mypy_cache/checkout && ln -sfn "$(CURDIR)" .mypy_cache/checkout/plugin
+	$(PY) -m mypy -p lgca_plugin
+	$(PY) -m mypy -p plugin.operators
 
 clean:
 	rm -rf $(VENV) "$(DEMO)" artifacts build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

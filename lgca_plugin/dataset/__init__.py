@@ -1,1 +1,0 @@
-"""The dataset side: the rooms that know FiftyOne."""

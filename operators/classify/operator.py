@@ -38,7 +38,7 @@ class Classify(foo.Operator):
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid."""
         return types.Placement(
-            types.DecisionFields.SAMPLES_GRID_SECONDARY_ACTIONS,
+            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
             types.Button(label="Classify zero-shot", icon="category", prompt=True),
         )
 

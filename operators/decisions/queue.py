@@ -30,9 +30,9 @@ def placement(ctx: Any, label: str, icon: str, *, in_modal: bool) -> Any:
     schema = ctx.dataset.get_field_schema()
     if not any(triage_field(key, SUGGESTION) in schema for key in list_runs(ctx.dataset)):
         return None
-    place = types.DecisionFields.SAMPLES_GRID_SECONDARY_ACTIONS
+    place = types.Places.SAMPLES_GRID_SECONDARY_ACTIONS
     if in_modal and ctx.current_sample:
-        place = types.DecisionFields.SAMPLES_VIEWER_ACTIONS
+        place = types.Places.SAMPLES_VIEWER_ACTIONS
     return types.Placement(place, types.Button(label=label, icon=icon, prompt=True))
 
 

@@ -20,7 +20,7 @@ def run_placement(ctx: Any, label: str, icon: str, *, prompt: bool = True) -> An
     if ctx.dataset is None or not list_runs(ctx.dataset):
         return None
     return types.Placement(
-        types.DecisionFields.SAMPLES_GRID_SECONDARY_ACTIONS, types.Button(label=label, icon=icon, prompt=prompt)
+        types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, types.Button(label=label, icon=icon, prompt=prompt)
     )
 
 

@@ -67,13 +67,6 @@ def table_of(
     return table
 
 
-def is_in_memory(run: RunRecord) -> bool:
-    """Tells whether the run's table has been read, so that what has changed since is all that would be."""
-    key = _key(run, wanted_of(run, run.dataset.get_field_schema()))
-    with _lock:
-        return key in _tables
-
-
 def forget_tables() -> None:
     """Lets go of all tables."""
     with _lock:

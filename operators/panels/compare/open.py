@@ -9,7 +9,6 @@ from fiftyone.operators import types
 
 from ...shared.execution import run_placement
 from .panel import LABEL, NAME
-from .read_ahead import read_ahead
 
 
 class OpenCompare(foo.Operator):
@@ -27,11 +26,8 @@ class OpenCompare(foo.Operator):
         )
 
     def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once there is a run; what it will open on is read ahead."""
-        placement = run_placement(ctx, LABEL, "balance", prompt=False)
-        if placement is not None:
-            read_ahead(ctx)
-        return placement
+        """Puts a button above the grid once the dataset has a run."""
+        return run_placement(ctx, LABEL, "balance", prompt=False)
 
     def execute(self, ctx: Any) -> None:
         """Opens it."""

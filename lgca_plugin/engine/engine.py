@@ -21,7 +21,6 @@ from ..encoder.protocol import preprocessing_of
 from ..errors import ConfigError, ImageError
 from ..images.crops import Preprocessing
 from ..images.files import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
-from ..model.exact_crops import sums_are_fast, turned_planes
 from .embeddings import EncodedImage, FailedImage, KnownRegions
 from .feeder import EncodeRequest, EngineStats, Feeder
 from .known_images import Recalled, recall_ahead
@@ -93,10 +92,7 @@ def encode_images(
     stats = stats if stats is not None else EngineStats()
     stats.batch_size = batch_size or default_batch_size(encoder)
     preprocessing = preprocessing_of(encoder)
-    turned = preprocessing.exact and bool(plan.counts) and sums_are_fast()
-    load = partial(
-        _load, plan=plan, can_stop=can_stop, recall=recall, enough=_enough(preprocessing, plan), turned=turned
-    )
+    load = partial(_load, plan=plan, can_stop=can_stop, recall=recall, enough=_enough(preprocessing, plan))
     feeder: Feeder[_InFlightImage[Id]]
     with ExitStack() as stack:
         feeder = stack.enter_context(Feeder(encoder, stats))
@@ -273,7 +269,6 @@ def _load(
     can_stop: EarlyStopping | None,
     recall: Recall | None,
     enough: float | None,
-    turned: bool,
 ) -> RegionExpansion | Recalled:
     """Reads an image; one whose embeddings are all known is not decoded."""
     if isinstance(source, Recalled):
@@ -287,6 +282,4 @@ def _load(
         if result is not None:
             return Recalled(result, image.nbytes)
     picture = open_picture(data, enough=enough)
-    if turned:
-        picture = replace(picture, planes=turned_planes(picture.image))
     return RegionExpansion(hashed, plan, can_stop=can_stop, picture=picture, known=known)

@@ -230,18 +230,10 @@ class Feeder(Generic[Owner]):
             wanted = list(group)
             picture = wanted[0].picture
             if is_whole:
-                parts.append(resize_whole(picture.image, self._preprocessing, planes=picture.planes)[None])
+                parts.append(resize_whole(picture.image, self._preprocessing)[None])
             else:
                 boxes = np.array([one.box for one in wanted])
-                parts.append(
-                    crop_and_resize(
-                        picture.image,
-                        boxes,
-                        self._preprocessing,
-                        reduction=picture.reduction,
-                        planes=picture.planes,
-                    )
-                )
+                parts.append(crop_and_resize(picture.image, boxes, self._preprocessing, reduction=picture.reduction))
         normalized = normalize_pixels(torch.cat(parts), self._preprocessing)
         with self._lock:
             self._stats.crop_seconds += time.perf_counter() - started

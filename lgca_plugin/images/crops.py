@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..model.exact_crops import resize_exactly, resize_middle_exactly
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,27 +45,18 @@ class Preprocessing:
     exact: bool = field(default=True, repr=False)
 
 
-def resize_whole(
-    image: Image.Image, preprocessing: Preprocessing, *, planes: torch.Tensor | None = None
-) -> torch.Tensor:
+def resize_whole(image: Image.Image, preprocessing: Preprocessing) -> torch.Tensor:
     """Resizes a whole image as open_clip's own transform for the encoder does, to the last bit.
 
     Args:
         image: mode RGB
         preprocessing: the encoder's
-        planes: the image's :func:`~lgca_plugin.model.exact_crops.turned_planes`, with which it takes less time
 
     Returns:
         ``[3, size, size]`` uint8 tensor
     """
     import torch
 
-    if planes is not None and image.height <= image.width and preprocessing.resize_mode in ("shortest", "squash"):
-        size = preprocessing.size
-        wide = size if preprocessing.resize_mode == "squash" else int(size * image.width / image.height)
-        middle = resize_middle_exactly(planes, (wide, size), size, preprocessing.interpolation)
-        if middle is not None:
-            return middle.permute(2, 0, 1)
     resized = _whole_transform(preprocessing)(image)
     return (resized * 255).round().to(torch.uint8)
 
@@ -78,7 +67,6 @@ def crop_and_resize(
     preprocessing: Preprocessing,
     *,
     reduction: int = 1,
-    planes: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Cuts square boxes out of an image and resizes them to the encoder's input size.
 
@@ -93,27 +81,20 @@ def crop_and_resize(
             inside it
         preprocessing: the encoder's
         reduction: how many pixels of the boxes are one of the image
-        planes: the image's :func:`~lgca_plugin.model.exact_crops.turned_planes`, with which exact crops take less time
 
     Returns:
         ``[n, 3, size, size]`` uint8 tensor
     """
     if preprocessing.exact and reduction == 1:
-        return _cut_exactly(image, boxes, preprocessing, planes)
+        return _cut_exactly(image, boxes, preprocessing)
     edges = np.rint(np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]) / reduction).astype(np.int64)
     return _cut_fast(image, edges, preprocessing)
 
 
-def _cut_exactly(
-    image: Image.Image, boxes: NDArray[np.int64], preprocessing: Preprocessing, planes: torch.Tensor | None
-) -> torch.Tensor:
+def _cut_exactly(image: Image.Image, boxes: NDArray[np.int64], preprocessing: Preprocessing) -> torch.Tensor:
     import torch
 
     size, resampling = preprocessing.size, _resampling(preprocessing)
-    if planes is not None:
-        resized = resize_exactly(planes, boxes, size, preprocessing.interpolation)
-        if resized is not None:
-            return resized.permute(0, 3, 1, 2)
     crops = np.empty((len(boxes), size, size, 3), dtype=np.uint8)
     for index, (left, top, width, height) in enumerate(boxes.tolist()):
         crop = image.crop((left, top, left + width, top + height))

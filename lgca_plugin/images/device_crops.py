@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ..model.exact_crops import WEIGHT_BITS
 from .crops import resize_whole
 
 if TYPE_CHECKING:
@@ -33,8 +32,8 @@ PADDED = 0.7
 MOST_BYTES = 256 * 1024**2
 """So much memory the crops that are resized together take, at most, if they are more than one."""
 
-_FRACTION = 1 << WEIGHT_BITS
-"""Pillow's filter weights are whole parts of this."""
+_FRACTION = 2**22
+"""Pillow's filter weights are whole multiples of 1 / 2**22."""
 
 
 @dataclass(frozen=True)

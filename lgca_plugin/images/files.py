@@ -21,7 +21,6 @@ from ..errors import ImageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    import torch
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -48,18 +47,16 @@ class Picture:
         image: mode RGB, in the orientation that a viewer shows
         size_hw: height and width of the file's image in pixels
         reduction: how many of the file's pixels are one of ``image``, along each side
-        planes: the pixels once more, as :func:`~lgca_plugin.model.exact_crops.turned_planes` gives them, where wanted
     """
 
     image: Image.Image
     size_hw: tuple[int, int]
     reduction: int = 1
-    planes: torch.Tensor | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory that the pixels take; Pillow pads RGB to four bytes."""
-        return (4 if self.planes is None else 7) * self.image.width * self.image.height
+        return 4 * self.image.width * self.image.height
 
 
 class _Sized(Protocol):

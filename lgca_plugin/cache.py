@@ -1,47 +1,45 @@
-"""A few results kept in memory for those who ask for them again, those asked for last."""
+"""Results kept in memory for later calls in the same process."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from cachetools import LRUCache
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, MutableMapping
 
 Value = TypeVar("Value")
 
 
 class ResultCache(Generic[Value]):
-    """Results by key, bounded, for any number of threads.
+    """Thread-safe cache of the most recently used results.
 
     Args:
-        most: how many are kept
+        max_results: maximum number of results
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+    def __init__(self, max_results: int) -> None:
+        self._results: MutableMapping[Hashable, Value] = LRUCache(max_results)
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """Gives what is kept under a key, or makes it; what raises is not kept."""
+        """Returns the result under a key, or makes and caches it; errors are not cached.
+
+        Threads that make the same result at once all get the one that is cached first.
+        """
         with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        value = make()  # outside of the lock: two threads may make the same, and nobody waits for another's image
+            if key in self._results:
+                return self._results[key]
+        value = make()  # outside the lock, so that a slow result does not delay the others
         with self._lock:
-            self._values[key] = value
-            self._values.move_to_end(key)
-            while len(self._values) > self._most:
-                self._values.popitem(last=False)
-        return value
+            return self._results.setdefault(key, value)
 
     def clear(self) -> None:
-        """Lets go of everything."""
+        """Empties the cache."""
         with self._lock:
-            self._values.clear()
+            self._results.clear()
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._results)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import lgca_plugin as lgca
+from lgca_plugin.cache import ResultCache
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.workflows.evidence import evidence as reading
@@ -203,13 +204,13 @@ def test_evidence__after_a_rescoring_is_about_the_new_question(run, predicted):
 
 def test_evidence__only_so_many_runs_are_kept(run, predicted, monkeypatch):
     sample_id = predicted.first().id
-    monkeypatch.setattr(reading, "MOST_QUESTIONS", 1)
+    monkeypatch.setattr(reading, "QUESTIONS", ResultCache(1))
     other = run.rescore(methods=("clip",), run_key="other", progress=False)
     first = run.evidence(sample_id).verdicts.question
     assert run.evidence(sample_id).verdicts.question is first
     other.evidence(sample_id)
     assert run.evidence(sample_id).verdicts.question is not first
-    assert len(reading._questions) == 1
+    assert len(reading.QUESTIONS) == 1
     other.delete()
 
 

@@ -3,7 +3,6 @@
 import base64
 import io
 import os
-import threading
 from pathlib import Path
 
 import fiftyone as fo
@@ -12,7 +11,6 @@ import pytest
 from PIL import Image, ImageOps
 
 import lgca_plugin as lgca
-from lgca_plugin.cache import ResultCache
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.errors import ConfigError, ImageError
 from lgca_plugin.images.files import content_hash
@@ -86,37 +84,6 @@ def test_pictures__of_no_image_there_are_none(tmp_path, name):
     with pytest.raises(ImageError):
         pictures_of(str(images.write(tmp_path, name)), BOXES)
     assert len(PICTURES) == 0
-
-
-def test_kept__the_one_asked_for_longest_ago_goes_first_and_failures_are_not_kept():
-    kept, made = ResultCache(2), []
-
-    def make(value):
-        made.append(value)
-        return value
-
-    for value in (1, 2, 1, 3, 1, 2):  # 3 takes the place of 2, which is made again and takes that of 3
-        assert kept.get(value, lambda value=value: make(value)) == value
-    assert made == [1, 2, 3, 2] and len(kept) == 2
-    with pytest.raises(ZeroDivisionError):
-        kept.get(9, lambda: 1 // 0)
-    assert kept.get(9, lambda: "now") == "now"
-    kept.clear()
-    assert len(kept) == 0
-
-
-def test_kept__many_threads_get_what_they_ask_for():
-    kept, wrong = ResultCache(4), []
-
-    def ask():
-        wrong.extend(at for at in range(2000) if kept.get(at % 7, lambda at=at: at % 7) != at % 7)
-
-    threads = [threading.Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == [] and len(kept) <= 4
 
 
 @pytest.fixture

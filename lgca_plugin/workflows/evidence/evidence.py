@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ...cache import ResultCache
 from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import Target
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 MOST_QUESTIONS = 4
 """How many runs' class vectors stay in memory, those asked for last: 12 MB each for 1,000 classes of 512 dimensions."""
 
-_questions: OrderedDict[tuple[object, ...], Question] = OrderedDict()
-_lock = threading.Lock()
+QUESTIONS: ResultCache[Question] = ResultCache(MOST_QUESTIONS)
 
 
 def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
@@ -55,9 +53,8 @@ def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) 
 
 
 def forget_questions() -> None:
-    """Lets go of all class vectors that are kept in memory."""
-    with _lock:
-        _questions.clear()
+    """Empties the cache of class vectors."""
+    QUESTIONS.clear()
 
 
 def _question(store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None) -> Question:
@@ -67,27 +64,20 @@ def _question(store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder 
     panel that loads the run again for each sample does not compute them again.
     """
     texts = StoredTexts(store, stored, run, encoder)  # checks the encoder, whether or not it is needed
-    key = (run.token, run.config)
-    with _lock:
-        known = _questions.get(key)
-        if known is not None:
-            _questions.move_to_end(key)
-            return known
-    plan = run.config.region_plan
-    vectors = changed_texts(run, run.config.classes, None).by_method(texts, run.config.methods)
-    question = Question(
-        methods={method.name: method for method in run.config.methods},
-        classes=run.config.classes,
-        class_vectors=vectors,
-        logit_scale=texts.logit_scale,
-        n_crops=plan.n_crops,
-        n_chains=plan.n_chains,
-    )
-    with _lock:
-        _questions[key] = question
-        while len(_questions) > MOST_QUESTIONS:
-            _questions.popitem(last=False)
-    return question
+
+    def make() -> Question:
+        plan = run.config.region_plan
+        vectors = changed_texts(run, run.config.classes, None).by_method(texts, run.config.methods)
+        return Question(
+            methods={method.name: method for method in run.config.methods},
+            classes=run.config.classes,
+            class_vectors=vectors,
+            logit_scale=texts.logit_scale,
+            n_crops=plan.n_crops,
+            n_chains=plan.n_chains,
+        )
+
+    return QUESTIONS.get((run.token, run.config), make)
 
 
 def _why_missing(run: RunRecord, sample_id: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections import OrderedDict
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ...cache import ResultCache
 from ...fiftyone_io.label_copy import wait_for_copy
 from .read import read_stamp
 from .table import brought_up_to_date, read_table, wanted_of, with_given
@@ -22,9 +22,16 @@ if TYPE_CHECKING:
 MOST_TABLES = 3
 """How many runs' tables stay in memory, those asked for last: about 5 MB each for 100,000 samples and three methods."""
 
-_tables: OrderedDict[tuple[Any, ...], Table] = OrderedDict()
-_lock = threading.Lock()
-_reading: dict[tuple[Any, ...], threading.Lock] = {}
+
+@dataclass
+class _CachedTable:
+    """A run's table, None before it is first read, and the lock under which it is read."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    table: Table | None = None
+
+
+_tables: ResultCache[_CachedTable] = ResultCache(MOST_TABLES)
 
 
 def table_of(
@@ -45,11 +52,9 @@ def table_of(
     schema = run.dataset.get_field_schema()
     wanted = wanted_of(run, schema)
     key = _key(run, wanted)
-    with _lock:
-        reading = _reading.setdefault(key, threading.Lock())
-    with reading:  # several events ask at once when a panel opens: one of them reads
-        with _lock:
-            former = table = _tables.get(key)
+    cached = _tables.get(key, _CachedTable)
+    with cached.lock:  # a panel that opens sends several events at once: one of them reads
+        former = table = cached.table
         stamp = read_stamp(run)
         if table is None or again:
             table = read_table(run, wanted, stamp, [ground_truth] if ground_truth else [])
@@ -59,19 +64,13 @@ def table_of(
                 table = with_given(table, run, ground_truth)
         if table is not former:
             table = replace(table, version=uuid.uuid4().hex)
-        with _lock:
-            _tables[key] = table
-            _tables.move_to_end(key)
-            while len(_tables) > MOST_TABLES:
-                _reading.pop(_tables.popitem(last=False)[0], None)
+        cached.table = table
     return table
 
 
 def forget_tables() -> None:
-    """Lets go of all tables."""
-    with _lock:
-        _tables.clear()
-        _reading.clear()
+    """Empties the cache of tables."""
+    _tables.clear()
 
 
 def _key(run: RunRecord, wanted: ColumnSpec) -> tuple[Any, ...]:

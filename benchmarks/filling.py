@@ -83,7 +83,8 @@ class Filling:
 
     def open_entry(self, store: Store) -> StoredRun:
         """Opens the run's entry in the store."""
-        from lgca_plugin.fiftyone_io.tokens import database_identity, dataset_identity
+        from lgca_plugin.fiftyone_io.database import dataset_id
+        from lgca_plugin.fiftyone_io.tokens import database_identity
         from lgca_plugin.store.store import geometry_of
 
         return store.open_run(
@@ -94,7 +95,7 @@ class Filling:
             geometry=geometry_of(self.run.config.regions),
             vector_keys=self.predictor.vector_keys,
             database=database_identity(),
-            dataset=dataset_identity(self.run.dataset),
+            dataset=dataset_id(self.run.dataset),
             run_key=KEY,
         )
 

@@ -47,6 +47,12 @@ BETWEEN_WORKFLOWS = {
 }
 """Which use case may import which other one."""
 
+DATABASE = "lgca_plugin/fiftyone_io/database.py"
+"""The only file with private names of FiftyOne."""
+
+PRIVATE_ATTRIBUTES = {"_sample_collection", "_sample_collection_name", "_doc", "_dataset", "_root_dataset", "_pipeline"}
+PUBLIC_INNER = "fiftyone.core.utils"  # documented, with public functions
+
 
 def modules(root: Path) -> dict[str, Path]:
     """The modules of the library and of the operators, by their names."""
@@ -85,6 +91,20 @@ def room(module: str) -> str:
     if "." not in module:
         return module
     return max((name for name in ROOMS if module == name or module.startswith(f"{name}.")), key=len)
+
+
+def private_fiftyone(path: Path) -> list[str]:
+    """The uses of FiftyOne's private parts in a file that its imports and strings show."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.append(str(node.module))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found += [node.value] if node.value in PRIVATE_ATTRIBUTES else []
+    inner = ("fiftyone.core.", "fiftyone.server.")
+    return [name for name in found if name in PRIVATE_ATTRIBUTES or (name.startswith(inner) and name != PUBLIC_INNER)]
 
 
 def upward(found: dict[str, set[str]]) -> list[tuple[str, str]]:
@@ -127,6 +147,17 @@ def test_imports__between_workflows_are_the_four(found):
         if a.startswith("lgca_plugin.workflows.") and b.startswith("lgca_plugin.workflows.")
     }
     assert {(a, b) for a, b in pairs if a != b} <= BETWEEN_WORKFLOWS
+
+
+def test_private_names__of_fiftyone_stand_in_one_file_and_those_of_the_encoder_in_another():
+    """``ruff`` finds private names; only these files may switch that off."""
+    files = {path.relative_to(ROOT).as_posix(): path for path in modules(ROOT).values()}
+    allowed = {name for name, path in files.items() if "SLF001" in path.read_text()}
+    encoder = {name for name in allowed if name.startswith("lgca_plugin/encoder/")}
+    assert allowed - encoder == {DATABASE}
+    assert len(encoder) <= 1
+    inner = {name: found for name, path in files.items() if (found := private_fiftyone(path))}
+    assert set(inner) == {DATABASE}, inner
 
 
 def test_package__has_no_module_called_like_a_public_function():

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from .database import bulk_write, reload_samples
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import fiftyone as fo
-    from pymongo import UpdateOne
 
     from ..prediction.displayed_regions import DisplayedRegion
     from ..prediction.predictor import MethodPrediction
@@ -98,7 +99,6 @@ def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *
         values: sample id to field to document or plain value
         filled: fields that must have a value; samples without one are passed over
     """
-    import fiftyone as fo
     from bson import ObjectId
     from pymongo import UpdateOne
 
@@ -109,18 +109,10 @@ def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *
     updates = [
         UpdateOne({"_id": ObjectId(id_), **there}, {"$set": {**fields, **modified}}) for id_, fields in values.items()
     ]
-    _write(dataset, updates)
-    fo.Sample._reload_docs(dataset._sample_collection_name, sample_ids=list(values))  # noqa: SLF001 (as every write does)
-
-
-def _write(dataset: fo.Dataset, updates: list[UpdateOne]) -> None:
-    """Writes to the samples' collection, through two connections where there is much to write."""
-    from fiftyone.core.odm import bulk_write
-
-    collection = dataset._sample_collection  # noqa: SLF001 (set_values writes one field at a time)
     half = len(updates) // 2 if len(updates) >= 2 * UPDATES_A_CONNECTION else 0
     with ThreadPoolExecutor(1) as other:
-        first = other.submit(bulk_write, updates[:half], collection) if half else None
-        bulk_write(updates[half:], collection)
+        first = other.submit(bulk_write, dataset, updates[:half], ()) if half else None
+        bulk_write(dataset, updates[half:], ())
         if first is not None:
             first.result()
+    reload_samples(dataset, values)

@@ -6,6 +6,7 @@ import colorsys
 from typing import TYPE_CHECKING, Any
 
 from ..method.core.compared_methods import explained_method
+from .database import merge_schema
 from .triage_fields import COMPUTED, DECISION
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method],
     if adaptive:
         schema[encodes_field(run_key)] = fo.IntField()
     schema[error_field(run_key)] = fo.StringField()
-    dataset._merge_sample_field_schema(schema)  # noqa: SLF001 (add_sample_field takes one field at a time)
+    merge_schema(dataset, schema)
 
 
 def _named(name: str, field: fo.Field) -> fo.Field:

@@ -10,6 +10,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+from .database import bulk_write, dataset_id
 from .documents import SLACK, stamp
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def copy_labels(dataset: fo.Dataset, name: str, source: str, samples: Sequence[s
         which["_id"] = {"$in": [ObjectId(id_) for id_ in samples]}
     modified = {"$max": ["$last_modified_at", stamp() - 2 * SLACK]}
     update: list[dict[str, Any]] = [{"$set": {name: f"${source}", "last_modified_at": modified}}]
-    ids = None if samples is None else list(samples)
-    dataset._bulk_write([UpdateMany(which, update)], ids=ids)  # noqa: SLF001 (a new field, and no sample is loaded)
+    bulk_write(dataset, [UpdateMany(which, update)], samples)
 
 
 def copy_in_background(dataset: fo.Dataset, name: str, source: str, then: Callable[[], None]) -> None:
@@ -56,7 +56,7 @@ def copy_in_background(dataset: fo.Dataset, name: str, source: str, then: Callab
         source: the field with the labels
         then: called in that thread once they are copied
     """
-    key = dataset._sample_collection_name, name  # noqa: SLF001
+    key = dataset_id(dataset), name
 
     def copy() -> None:
         try:
@@ -78,6 +78,6 @@ def copy_in_background(dataset: fo.Dataset, name: str, source: str, then: Callab
 def wait_for_copy(dataset: fo.Dataset, name: str) -> None:
     """Waits until a field is filled, where this process is at it: what is read of it then is whole."""
     with _LOCK:
-        thread = _COPYING.get((dataset._sample_collection_name, name))  # noqa: SLF001
+        thread = _COPYING.get((dataset_id(dataset), name))
     if thread is not None:
         thread.join()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from .database import is_dynamic_groups, is_generated, root_dataset, sample_collection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,17 +39,16 @@ class Target:
             ConfigError: if it is no FiftyOne collection, holds no samples, or holds something else than images
         """
         import fiftyone as fo
-        import fiftyone.core.collections as foc
 
-        if not isinstance(samples, foc.SampleCollection):
+        if not isinstance(samples, (fo.Dataset, fo.DatasetView)):
             raise ConfigError(f"samples must be a FiftyOne dataset or view, got {type(samples).__name__}")
         dataset = root_dataset(samples)
-        if isinstance(samples, fo.DatasetView) and samples._is_generated:  # noqa: SLF001
+        if isinstance(samples, fo.DatasetView) and is_generated(samples):
             raise ConfigError(
                 "patches, frames and clips can't be classified in place; pass the dataset or a view of whole images"
             )
         flat = samples
-        if samples._is_dynamic_groups:  # noqa: SLF001
+        if is_dynamic_groups(samples):
             flat = samples = samples.flatten()
         media_type = samples.media_type
         if media_type == "group":
@@ -114,17 +114,12 @@ class Target:
         query: dict[str, Any] = _filled(paths)
         if len(ids) < _MOST_SELECTED:
             query["_id"] = {"$in": [ObjectId(id_) for id_ in ids]}
-        found = self._collection.find(query, {"_id": True})
+        found = sample_collection(self.dataset).find(query, {"_id": True})
         return {str(document["_id"]) for document in found}.intersection(ids)
 
     def count_filled(self, paths: Sequence[str]) -> int:
         """Counts the samples of the dataset that have a value in all of some fields."""
-        return int(self._collection.count_documents(_filled(paths)))
-
-    @property
-    def _collection(self) -> Any:
-        """The samples' collection: a view with a stage for each field takes as long to build as to read."""
-        return self.dataset._sample_collection  # noqa: SLF001 (FiftyOne has no other way round its views)
+        return int(sample_collection(self.dataset).count_documents(_filled(paths)))
 
     def distinct_labels(self, ground_truth: str) -> list[str]:
         """Lists the distinct labels of a field among the samples, sorted, without blank ones."""
@@ -139,11 +134,6 @@ def _filled(paths: Sequence[str]) -> dict[str, Any]:
 def image_samples(dataset: fo.Dataset) -> Any:
     """Gives all image samples of a dataset, those of every slice if it is grouped."""
     return dataset.select_group_slices(media_type="image") if dataset.media_type == "group" else dataset
-
-
-def root_dataset(samples: Any) -> Any:
-    """Gives the dataset of a view, or the dataset itself."""
-    return samples._root_dataset  # noqa: SLF001 (no public name leads from a view to its dataset)
 
 
 Query = dict[str, Any]
@@ -165,10 +155,10 @@ def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:
     Raises:
         ConfigError: if these are no ids, or samples of another dataset
     """
+    import fiftyone as fo
     from bson import ObjectId
-    from fiftyone.core.collections import SampleCollection
 
-    if isinstance(samples, SampleCollection):
+    if isinstance(samples, (fo.Dataset, fo.DatasetView)):
         if root_dataset(samples).name != dataset.name:
             raise ConfigError(f"sample_ids must be samples of dataset {dataset.name!r}, got a view of another")
         samples = samples.values("id")
@@ -191,10 +181,5 @@ def chunks(ids: Sequence[str]) -> Iterator[Query]:
 
 def ids_where(dataset: fo.Dataset, ids: Sequence[str] | Mapping[str, object], query: Query) -> set[str]:
     """Finds for which of some samples a query holds."""
-    found = (dataset._sample_collection.find({**chunk, **query}, ["_id"]) for chunk in chunks(list(ids)))  # noqa: SLF001
+    found = (sample_collection(dataset).find({**chunk, **query}, ["_id"]) for chunk in chunks(list(ids)))
     return {str(document["_id"]) for documents in found for document in documents}
-
-
-def write(dataset: fo.Dataset, updates: list[Any], ids: Sequence[str] | Mapping[str, object]) -> None:
-    """Executes updates, and has samples that are in memory read anew."""
-    dataset._bulk_write(updates, ids=list(ids))  # noqa: SLF001 (set_values writes one field at a time)

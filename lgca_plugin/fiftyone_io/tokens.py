@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from .database import dataset_id
+
 if TYPE_CHECKING:
     import fiftyone as fo
 
@@ -30,11 +32,6 @@ def forget_token(dataset: fo.Dataset, run_key: str) -> None:
     _tokens(dataset).delete(run_key)
 
 
-def dataset_identity(dataset: fo.Dataset) -> str:
-    """Gives a dataset's id, which outlives its name."""
-    return str(dataset._doc.id)  # noqa: SLF001 (no public name for the id)
-
-
 def database_identity() -> str:
     """Gives the identity of the database that FiftyOne is connected to, made at the first call."""
     from fiftyone.operators.store import ExecutionStore
@@ -45,6 +42,7 @@ def database_identity() -> str:
 
 
 def _tokens(dataset: fo.Dataset) -> Any:
+    from bson import ObjectId
     from fiftyone.operators.store import ExecutionStore
 
-    return ExecutionStore.create(_STORE, dataset_id=dataset._doc.id)  # noqa: SLF001
+    return ExecutionStore.create(_STORE, dataset_id=ObjectId(dataset_id(dataset)))

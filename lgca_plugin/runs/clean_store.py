@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..fiftyone_io.database import dataset_ids
 from ..fiftyone_io.tokens import database_identity, run_token
 from ..store.store import Store
 
@@ -38,7 +39,7 @@ def store_info() -> StoreInfo:
     Raises:
         StoreError: if the store can't be read
     """
-    names = {str(id_): name for name, id_ in _datasets().items()}
+    names = {id_: name for name, id_ in dataset_ids().items()}
     with Store() as store:
         runs = [
             {
@@ -72,7 +73,7 @@ def clean_store(*, unused_days: float | None = None) -> int:
     if unused_days is not None and not unused_days >= 0:
         raise ConfigError(f"unused_days must be a number of days, at least 0, got {unused_days!r}")
     database = database_identity()
-    alive = _datasets()
+    alive = dataset_ids()
     with Store() as store:
         before = store.used_bytes
         for run in store.runs():
@@ -85,20 +86,12 @@ def clean_store(*, unused_days: float | None = None) -> int:
         return before - store.used_bytes
 
 
-def _is_alive(run: dict[str, Any], alive: dict[str, Any]) -> bool:
+def _is_alive(run: dict[str, Any], alive: dict[str, str]) -> bool:
     import fiftyone as fo
 
-    name = next((name for name, id_ in alive.items() if str(id_) == run["dataset"]), None)
+    name = next((name for name, id_ in alive.items() if id_ == run["dataset"]), None)
     if name is None:
         return False
     dataset = fo.load_dataset(name)
     held = run_token(dataset, run["run_key"]) if run["run_key"] in dataset.list_runs() else None
     return held is not None and held in (run["token"], run["replaced_by"])
-
-
-def _datasets() -> dict[str, Any]:
-    """Gives the ids of all datasets in the database, by name."""
-    import fiftyone.core.odm as foo
-
-    found = foo.get_db_conn().datasets.find({}, {"name": True})
-    return {document["name"]: document["_id"] for document in found}

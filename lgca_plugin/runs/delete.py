@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..fiftyone_io.database import root_dataset
 from ..fiftyone_io.fields import forget_fields
-from ..fiftyone_io.samples import root_dataset
 from ..fiftyone_io.tokens import forget_token, run_token
 from ..store.store import Store, store_exists
 from .registry import owned_fields, stored_results

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, RunNotFoundError
+from ..fiftyone_io.database import root_dataset
 from ..fiftyone_io.fields import run_fields
-from ..fiftyone_io.samples import root_dataset
 from ..fiftyone_io.tokens import new_token
 from ..fiftyone_io.triage_fields import DECISION, triage_field
 from .record import RunRecord

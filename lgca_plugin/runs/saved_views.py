@@ -52,9 +52,7 @@ def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own
             logger.warning("The dataset has a saved view %r of somebody's own: the triage's is not saved", taken[0])
             continue
         names.append(name)
-        if not taken or dataset.load_saved_view(name)._serialize(include_uuids=False) != view._serialize(  # noqa: SLF001
-            include_uuids=False
-        ):
+        if not taken or dataset.load_saved_view(name) != view:
             dataset.save_view(name, view, description=description, color=color, overwrite=True)
     return names
 

@@ -12,6 +12,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import RunConfig
 from ...lgca_plugin.errors import ConfigError, LgcaError
+from ...lgca_plugin.fiftyone_io.database import forget_loaded_evaluations
 from ...lgca_plugin.method.comparison.evaluation import Evaluation, p_text
 from ...lgca_plugin.workflows.evaluate import EvaluateRequest, check_evaluate
 from ..shared import form as forms
@@ -165,7 +166,7 @@ def _outlook(ctx: Any, key: str, field: str, methods: str) -> dict[str, Any]:
 
 def show(ctx: Any, evaluation: Evaluation) -> Iterator[Any]:
     """Opens the Model Evaluation panel beside the grid, and shows the numbers in the dialog in front of it."""
-    forget_loaded(ctx.dataset, [score.eval_key for score in evaluation.methods.values()])
+    forget_loaded_evaluations(ctx.dataset, [score.eval_key for score in evaluation.methods.values()])
     yield ctx.ops.reload_dataset()
     yield ctx.ops.open_panel(PANEL, layout="horizontal", is_active=True)
     scores = ", ".join(f"{name} {score.accuracy:.1%}" for name, score in evaluation.methods.items())
@@ -173,19 +174,6 @@ def show(ctx: Any, evaluation: Evaluation) -> Iterator[Any]:
     line = f"Run {evaluation.run_key!r} on {evaluation.samples:,} {images}: {scores} right"
     yield ctx.ops.notify(line, variant="success")
     yield ctx.ops.show_output(**output(evaluation, line))
-
-
-def forget_loaded(dataset: Any, keys: Sequence[str]) -> None:
-    """Has the App's server forget evaluations that it has loaded.
-
-    The panel's dataset is one that the server keeps for a quarter of an hour, with the results that it has loaded, by
-    key: of a key that is evaluated again, the panel would show the former numbers.
-    """
-    from fiftyone.server.utils import cache_dataset
-
-    loaded = cache_dataset(dataset)._evaluation_cache  # noqa: SLF001 (clear_cache would take everything else along)
-    for key in keys:
-        loaded.pop(key, None)
 
 
 def output(evaluation: Evaluation, line: str) -> dict[str, Any]:

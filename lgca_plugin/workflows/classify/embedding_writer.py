@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...errors import StoreError
-from ...fiftyone_io.tokens import database_identity, dataset_identity
+from ...fiftyone_io.database import dataset_id
+from ...fiftyone_io.tokens import database_identity
 from ...store.limits import GIGABYTE
 from ...store.rows import StoredSample
 from ...store.store import Store, geometry_of
@@ -76,7 +77,7 @@ class EmbeddingWriter:
             geometry=self._geometry,
             vector_keys=plan.predictor.vector_keys,
             database=database_identity(),
-            dataset=dataset_identity(run.dataset),
+            dataset=dataset_id(run.dataset),
             run_key=run.key,
             replaces=replaces,
         )

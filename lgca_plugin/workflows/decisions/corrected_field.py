@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
+from ...fiftyone_io.database import merge_schema, sample_collection
 from ...fiftyone_io.label_copy import copy_in_background, copy_labels
 from ...fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
 from ...runs.registry import list_runs, stored_fields
@@ -105,7 +106,7 @@ def make_corrected_field(dataset: fo.Dataset, places: DecisionFields, first: Seq
             + (f"; a copy of {source!r} at first" if source else ""),
             info={_INFO: {"copy_of": source, "complete": source is None}},
         )
-        dataset._merge_sample_field_schema({name: new})  # noqa: SLF001
+        merge_schema(dataset, {name: new})
         field = dataset.get_field(name)
     made = dict(field.info or {}).get(_INFO)
     if source is None or not made or made.get("complete") or made.get("copy_of") != source:
@@ -115,8 +116,8 @@ def make_corrected_field(dataset: fo.Dataset, places: DecisionFields, first: Seq
         for path, part in dataset.get_field_schema(flat=True).items()
         if path.startswith(f"{source}.")
     }
-    dataset._merge_sample_field_schema(parts)  # noqa: SLF001
-    if first is None or dataset._sample_collection.estimated_document_count() < LARGE:  # noqa: SLF001
+    merge_schema(dataset, parts)
+    if first is None or sample_collection(dataset).estimated_document_count() < LARGE:
         copy_labels(dataset, name, source)
         _mark_complete(dataset, name)
     else:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, LgcaError
+from ...fiftyone_io.database import bulk_write, sample_collection, stored_field_names
 from ...fiftyone_io.documents import stamp
 from ...fiftyone_io.fields import method_field
-from ...fiftyone_io.samples import chunks, ids_where, read_ids, write
+from ...fiftyone_io.samples import chunks, ids_where, read_ids
 from .corrected_field import check_corrected_field, make_corrected_field
 from .decisions import AuditStamp, Decision, declare_decisions
 from .updates import decide_update
@@ -86,7 +87,7 @@ def decide(
         make_corrected_field(dataset, places, None if wait else list(found))
     still = {f"{places.suggestion}.label": {"$gt": ""}} if suggested else {}
     stages = decide_update(places, act, decision, label)
-    write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(found))], found)
+    bulk_write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(found))], found)
     written = ids_where(dataset, found, {f"{places.decision}.history.action": act.id})
     return Decided(
         action=act.id,
@@ -127,16 +128,12 @@ def check_writable(run: RunRecord) -> fo.Dataset:
     Raises:
         LgcaError: if the run was deleted or started again
     """
-    from fiftyone.core.odm import get_db_conn
-
     if not run.is_current():
         raise LgcaError(
             f"run {run.key!r} was deleted or started again, so nothing can be decided about it; load it anew"
         )
     dataset = run.dataset
-    stored = get_db_conn().datasets.find_one({"_id": dataset._doc.id}, ["sample_fields.name"])  # noqa: SLF001
-    names = {field["name"] for field in (stored or {}).get("sample_fields") or ()}
-    if {name for name in names if not name.startswith("_")} != set(dataset.get_field_schema()):
+    if stored_field_names(dataset) != set(dataset.get_field_schema()):
         dataset.reload()  # takes longer than deciding about a sample
     return dataset
 
@@ -185,7 +182,7 @@ def _read(run: RunRecord, places: DecisionFields, ids: list[str]) -> dict[str, _
     }
     rows: dict[str, dict[str, Any]] = {}
     for chunk in chunks(ids):
-        documents = run.dataset._sample_collection.aggregate([{"$match": chunk}, {"$project": stages}])  # noqa: SLF001
+        documents = sample_collection(run.dataset).aggregate([{"$match": chunk}, {"$project": stages}])
         rows.update((str(document["_id"]), document) for document in documents if document["image"])
     missing = [id_ for id_ in ids if id_ not in rows]
     if missing:

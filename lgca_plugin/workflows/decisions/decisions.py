@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ...fiftyone_io.database import merge_schema
 from ...fiftyone_io.triage_fields import DECISION, SUGGESTION, triage_field
 
 if TYPE_CHECKING:
@@ -119,5 +120,5 @@ def declare_decisions(dataset: fo.Dataset, run_key: str) -> None:
     if f"{path}.action" in dataset.get_field_schema(flat=True):
         return
     kinds = {name: fo.DateTimeField() if name == "at" else fo.StringField() for name in ATTRIBUTES}
-    dataset._merge_sample_field_schema({path: fo.EmbeddedDocumentField(fo.Classification)})  # noqa: SLF001
-    dataset._merge_sample_field_schema({f"{path}.{name}": kind for name, kind in kinds.items()})  # noqa: SLF001
+    merge_schema(dataset, {path: fo.EmbeddedDocumentField(fo.Classification)})
+    merge_schema(dataset, {f"{path}.{name}": kind for name, kind in kinds.items()})

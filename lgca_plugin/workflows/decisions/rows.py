@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
+from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.samples import chunks
 from ...fiftyone_io.triage_fields import QUALITY, triage_field
 from .decisions import UNDONE, Decision
@@ -100,7 +101,7 @@ def read_rows(dataset: fo.Dataset, places: DecisionFields, *, history: bool) -> 
             }
         }
     )
-    rows = [_row(found) for found in dataset._sample_collection.aggregate(stages, allowDiskUse=True)]  # noqa: SLF001
+    rows = [_row(found) for found in sample_collection(dataset).aggregate(stages, allowDiskUse=True)]
     return sorted(rows, key=lambda row: row.at)  # stable: a sample's events stay in the order of its history
 
 
@@ -147,7 +148,7 @@ def read_items(dataset: fo.Dataset, places: DecisionFields, ids: Sequence[str]) 
     project = {"filepath": 1, **{name: f"${path}" for name, path in parts.items()}}
     found: dict[str, dict[str, Any]] = {}
     for chunk in chunks(ids):
-        documents = dataset._sample_collection.aggregate([{"$match": chunk}, {"$project": project}])  # noqa: SLF001
+        documents = sample_collection(dataset).aggregate([{"$match": chunk}, {"$project": project}])
         found.update((str(document["_id"]), document) for document in documents)
     return [
         Item(
@@ -175,7 +176,7 @@ def count_left(dataset: fo.Dataset, places: DecisionFields) -> dict[str, int]:
     either = {"$or": [{path: {"$gt": ""}} for path in (f"{places.suggestion}.label", f"{places.decision}.action")]}
     group = {"$group": {"_id": {"suspect": suspect, "decision": label}, "count": {"$sum": 1}}}
     counts = {"suspects": 0, "undecided": 0, **{decision.value: 0 for decision in Decision}, "other samples decided": 0}
-    for found in dataset._sample_collection.aggregate([{"$match": either}, group]):  # noqa: SLF001
+    for found in sample_collection(dataset).aggregate([{"$match": either}, group]):
         key, count = found["_id"], found["count"]
         if key["suspect"]:
             counts["suspects"] += count

@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
-from ...fiftyone_io.samples import chunks, ids_where, read_ids, write
+from ...fiftyone_io.database import bulk_write, sample_collection
+from ...fiftyone_io.samples import chunks, ids_where, read_ids
 from .decide import audit_stamp, check_writable
 from .decisions import Decision
 from .updates import undo_update
@@ -106,7 +107,7 @@ def undo(
     stages = undo_update(places, act)
     updates = [UpdateMany({**chunk, path: name}, stages) for name, own in targets.items() for chunk in chunks(own)]
     every = [id_ for own in targets.values() for id_ in own]
-    write(dataset, updates, every)
+    bulk_write(dataset, updates, every)
     history = f"{places.decision}.history"
     written = ids_where(dataset, every, {f"{history}.action": act.id})
     kept = ids_where(dataset, every, {history: {"$elemMatch": {"action": act.id, "kept": True}}})
@@ -138,7 +139,7 @@ def standing_actions(dataset: fo.Dataset, places: DecisionFields) -> list[Action
             at=found["at"].replace(tzinfo=timezone.utc),
             note=found["note"],
         )
-        for found in dataset._sample_collection.aggregate(stages)  # noqa: SLF001
+        for found in sample_collection(dataset).aggregate(stages)
     ]
 
 
@@ -168,7 +169,7 @@ def _targets(
     counts = dict.fromkeys(("later", "undecided", "of_others"), 0)
     found = 0
     for chunk in [{}] if ids is None else chunks(ids):
-        for document in run.dataset._sample_collection.find({**chunk, **query}, fields):  # noqa: SLF001
+        for document in sample_collection(run.dataset).find({**chunk, **query}, fields):
             found += 1
             reason, standing = _standing(document.get(places.decision) or {}, action, of)
             if reason:

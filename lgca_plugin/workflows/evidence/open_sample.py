@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...cache import ResultCache
 from ...errors import ConfigError
+from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import error_field, method_field, regions_field
 from ...fiftyone_io.triage_fields import CALIBRATED, CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 from ...method.explain.evidence import Evidence
@@ -98,7 +99,7 @@ def open_sample(run: RunRecord, sample_id: str) -> OpenSample:
     from bson import ObjectId
 
     known = isinstance(sample_id, str) and ObjectId.is_valid(sample_id)
-    found = run.dataset._sample_collection.find_one({"_id": ObjectId(sample_id)}) if known else None  # noqa: SLF001
+    found = sample_collection(run.dataset).find_one({"_id": ObjectId(sample_id)}) if known else None
     if found is None:
         raise ConfigError(f"{sample_id!r} is no sample of dataset {run.dataset.name!r}")
     key = run.key

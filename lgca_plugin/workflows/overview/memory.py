@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ...cache import ResultCache
+from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.label_copy import wait_for_copy
 from .read import read_stamp
 from .table import brought_up_to_date, read_table, wanted_of, with_given
@@ -74,4 +75,4 @@ def forget_tables() -> None:
 
 
 def _key(run: RunRecord, wanted: ColumnSpec) -> tuple[Any, ...]:
-    return (run.dataset._doc.id, run.key, run.token, run.config.classes, *wanted.every, *wanted.some)  # noqa: SLF001
+    return (dataset_id(run.dataset), run.key, run.token, run.config.classes, *wanted.every, *wanted.some)

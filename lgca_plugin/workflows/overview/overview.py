@@ -259,9 +259,9 @@ def stages_key(*parts: Any) -> str:
 
 
 def _rows(table: Table, view: Any | Callable[[], Any]) -> IntArray:
-    from fiftyone.core.collections import SampleCollection
+    import fiftyone as fo
 
-    samples = view if isinstance(view, SampleCollection) else view()
+    samples = view if isinstance(view, (fo.Dataset, fo.DatasetView)) else view()
     return np.sort(table.rows(read_ids(samples)))
 
 

@@ -143,7 +143,7 @@ def wrong(of: Overview, method: str) -> Part:
 
 def misleading_cases(of: Overview) -> Part:
     """All misleading-crop cases, those that take the fewest crops first."""
-    from fiftyone.core.stages import SortBy
+    from fiftyone import SortBy
 
     field = triage_field(of.run.key, MISLEADING)
     found = _part("with a misleading-crop case, the fewest crops first", of.misleading, {field: {"$ne": None}})
@@ -152,7 +152,7 @@ def misleading_cases(of: Overview) -> Part:
 
 def open_suspects(of: Overview) -> Part:
     """The suspected label errors that nothing is decided about, the lowest label quality first."""
-    from fiftyone.core.stages import SortBy
+    from fiftyone import SortBy
 
     key = of.run.key
     query = {
@@ -177,7 +177,7 @@ NAMED = {
 def chosen(of: Overview, ids: Sequence[str], words: str) -> Part:
     """Samples by their ids; those that the overview does not have are left out."""
     from bson import ObjectId
-    from fiftyone.core.stages import Select
+    from fiftyone import Select
 
     if not all(isinstance(id_, str) and ObjectId.is_valid(id_) for id_ in ids):
         raise ConfigError("ids must be ids of samples")
@@ -187,7 +187,7 @@ def chosen(of: Overview, ids: Sequence[str], words: str) -> Part:
 
 
 def _part(words: str, places: IntArray, query: Query) -> Part:
-    from fiftyone.core.stages import Match
+    from fiftyone import Match
 
     return Part(words, places, [Match(query)])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...fiftyone_io.database import raw_batches, sample_collection
 from ...fiftyone_io.documents import stamp
 from ...fiftyone_io.raw_documents import read_raw
 
@@ -29,7 +30,7 @@ def read_stamp(run: RunRecord) -> tuple[Any, ...]:
     It asks the database's catalogue and the index of modification times: neither reads samples.
     """
     now = stamp()
-    samples = run.dataset._sample_collection  # noqa: SLF001
+    samples = sample_collection(run.dataset)
     newest = samples.find_one({}, {"last_modified_at": True, "_id": False}, sort=[("last_modified_at", -1)])
     return samples.estimated_document_count(), (newest or {}).get("last_modified_at"), now
 
@@ -97,9 +98,7 @@ def read_ids(samples: Any) -> NDArray[np.bytes_]:
 
     They are taken out of the bytes that the database sends: making objects of 100,000 of them takes a second.
     """
-    pipeline = samples._pipeline(pipeline=[{"$project": {"_id": True}}])  # noqa: SLF001 (as values() makes it)
-    collection = samples._dataset._sample_collection  # noqa: SLF001
-    found = [_ids_in(batch) for batch in collection.aggregate_raw_batches(pipeline, allowDiskUse=True)]
+    found = [_ids_in(batch) for batch in raw_batches(samples, [{"$project": {"_id": True}}])]
     return np.concatenate(found) if found else np.zeros(0, dtype="S12")
 
 
@@ -116,7 +115,7 @@ def _columns(found: list[list[Any]], names: Iterable[str]) -> Columns:
 
 
 def _halves(run: RunRecord) -> list[dict[str, Any]]:
-    samples = run.dataset._sample_collection  # noqa: SLF001
+    samples = sample_collection(run.dataset)
     middle = samples.estimated_document_count() // 2
     if middle < LARGE:
         return [{}]
@@ -129,6 +128,6 @@ def _read_part(run: RunRecord, paths: Sequence[str], match: dict[str, Any]) -> l
 
     A plain projection is the quickest: computing columns in the database takes it as long as reading.
     """
-    samples = run.dataset._sample_collection  # noqa: SLF001
+    samples = sample_collection(run.dataset)
     wanted = dict.fromkeys(["_id", *paths], True)
     return read_raw(samples.find_raw_batches(match, wanted, batch_size=AT_ONCE), paths)

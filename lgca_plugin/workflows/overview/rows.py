@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.thumbnails import thumbnail_uri
 from ...fiftyone_io.triage_fields import SUGGESTION, triage_field
 from ..decisions.decisions import Decision
@@ -80,7 +81,7 @@ def sample_rows(of: Overview, places: Sequence[int]) -> list[SampleRow]:
     suggestion = triage_field(of.run.key, SUGGESTION)
     project = {"filepath": 1, "given": f"${suggestion}.given", "confidence": f"${suggestion}.confidence"}
     stages = [{"$match": {"_id": {"$in": [ObjectId(id_) for id_ in ids]}}}, {"$project": project}]
-    samples = of.run.dataset._sample_collection  # noqa: SLF001
+    samples = sample_collection(of.run.dataset)
     documents = {str(document["_id"]): document for document in samples.aggregate(stages)}
     rows = []
     for id_, place in zip(ids, places, strict=True):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ...engine.feeder import EngineStats
 from ...errors import StoreError
 from ...fiftyone_io import fields as f
+from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.documents import write_fields
-from ...fiftyone_io.tokens import database_identity, dataset_identity
+from ...fiftyone_io.tokens import database_identity
 from ...progress import Progress
 from ...runs.record import check_current
 from ...runs.registry import DONE, INTERRUPTED, record_own
@@ -86,7 +87,7 @@ class _Rescoring:
             geometry=geometry_of(self._run.config.regions),
             vector_keys=vector_keys,
             database=database_identity(),
-            dataset=dataset_identity(self._run.dataset),
+            dataset=dataset_id(self._run.dataset),
             run_key=self._run.key,
             replaces=replaced,
         )

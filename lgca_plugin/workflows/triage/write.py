@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...fiftyone_io import fields as f
+from ...fiftyone_io.database import bulk_write, merge_schema
 from ...fiftyone_io.documents import stamp, write_fields
 from ...fiftyone_io.triage_fields import (
     CALIBRATED,
@@ -65,13 +66,13 @@ def declare_triage(request: TriageRequest) -> None:
     # First, so that whatever happens the run's deletion deletes them.
     record(run, triage_fields=[triage_field(key, name) for name in (*COMPUTED, DECISION)])
     for declared in (fields, parts):
-        dataset._merge_sample_field_schema(declared)  # noqa: SLF001 (add_sample_field reloads the dataset every time)
+        merge_schema(dataset, declared)
     declare_decisions(dataset, key)
     if former:  # all in one pass over the samples: MongoDB takes a second for 50,000
         emptied = dict.fromkeys(former)
         held = [{path: {"$ne": None}} for path in (*former, *judgements)]
         change = {"$set": {**emptied, "last_modified_at": stamp()}, "$unset": dict.fromkeys(judgements, "")}
-        dataset._bulk_write([UpdateMany({"$or": held}, change)])  # noqa: SLF001
+        bulk_write(dataset, [UpdateMany({"$or": held}, change)])
     f.join_group(dataset, key, run.results["triage_fields"])
 
 

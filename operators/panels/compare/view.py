@@ -13,6 +13,13 @@ from typing import Any
 
 from bson import json_util
 
+from ....lgca_plugin.fiftyone_io.database import (
+    app_view,
+    is_dynamic_groups,
+    is_generated,
+    sample_collection,
+    serialized_stages,
+)
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.overview.overview import stages_key
 from ...shared.run_choice import KnownRun, pick_run, run_keys
@@ -68,9 +75,7 @@ class Base:
 
     def view(self, dataset: Any) -> Any:
         """Builds it, as the App's server does."""
-        from fiftyone.server.view import get_view
-
-        return get_view(dataset, stages=self.stages, filters=self.filters, extended_stages=self.extended)
+        return app_view(dataset, self.stages, self.filters, self.extended)
 
 
 def base_of(ctx: Any) -> Base:
@@ -102,8 +107,7 @@ def narrow(
         what it shows then
     """
     saved = base.saved if base.narrowed is None else base.narrowed.saved
-    plain = [stage._serialize(include_uuid=False) for stage in stages]  # noqa: SLF001
-    own = json.loads(json_util.dumps(plain))
+    own = json.loads(json_util.dumps(serialized_stages(stages)))
     marks = [
         f"{MARK}{json.dumps([at, sentence, part, saved])}" for at in range(len(own))
     ]  # every stage has an id of its own
@@ -176,7 +180,7 @@ def _dataset_obstacle(dataset: Any, found: KnownRun | None) -> Obstacle | None:
         return Obstacle(
             "Only images can be classified", f"This dataset holds samples of type {dataset.media_type}, not images."
         )
-    if found is None and not dataset._sample_collection.estimated_document_count():  # noqa: SLF001
+    if found is None and not sample_collection(dataset).estimated_document_count():
         return Obstacle("This dataset is empty", "Add images to it, then classify them.")
     if found is None:
         return Obstacle(
@@ -203,14 +207,14 @@ def _view_obstacle(dataset: Any, base: Base) -> Obstacle | None:
         view = base.view(dataset)
     except Exception as error:  # noqa: BLE001 (whatever a stage of somebody's may raise)
         return Obstacle("This view can't be read", str(error), "Show the whole dataset", "leave_view")
-    if view._is_generated:  # noqa: SLF001
+    if is_generated(view):
         return Obstacle(
             "This view shows parts of images",
             "Patches, frames and clips have no predictions of their own; the panel compares whole images.",
             "Show the whole dataset",
             "leave_view",
         )
-    if view._is_dynamic_groups:  # noqa: SLF001
+    if is_dynamic_groups(view):
         return Obstacle(
             "This view shows groups of samples",
             "The panel compares images one by one: remove the stage that groups them.",

@@ -1,0 +1,140 @@
+"""The only use of FiftyOne's private names: its MongoDB collections, bulk writes, schema merges, view internals.
+
+Each function has a contract test that runs against the installed FiftyOne, so an upgrade that changes one fails there.
+"""
+
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import fiftyone as fo
+    from pymongo.collection import Collection
+
+    Document = dict[str, Any]
+
+
+def root_dataset(samples: Any) -> Any:
+    """Returns the dataset of a view, or the dataset itself."""
+    return samples._root_dataset
+
+
+def dataset_id(dataset: fo.Dataset) -> str:
+    """Returns the id of a dataset, which does not change when the dataset is renamed."""
+    return str(dataset._doc.id)
+
+
+def dataset_ids() -> dict[str, str]:
+    """Returns the ids of all datasets in the database, by name."""
+    from fiftyone.core.odm import get_db_conn
+
+    found = get_db_conn().datasets.find({}, {"name": True})
+    return {document["name"]: str(document["_id"]) for document in found}
+
+
+def stored_field_names(dataset: fo.Dataset) -> set[str]:
+    """Returns the names of a dataset's sample fields in the database, without those that start with an underscore.
+
+    They differ from ``dataset.get_field_schema()`` if another process has added or deleted fields.
+    """
+    from fiftyone.core.odm import get_db_conn
+
+    stored = get_db_conn().datasets.find_one({"_id": dataset._doc.id}, ["sample_fields.name"])
+    names = {field["name"] for field in (stored or {}).get("sample_fields") or ()}
+    return {name for name in names if not name.startswith("_")}
+
+
+def sample_collection(dataset: fo.Dataset) -> Collection[Document]:
+    """Returns the MongoDB collection of a dataset's samples.
+
+    FiftyOne's views take as long to build as such a query takes to run, and show what they filter and select instead of
+    what is stored.
+    """
+    collection: Collection[Document] = dataset._sample_collection
+    return collection
+
+
+def raw_batches(samples: Any, stages: Sequence[Document]) -> Iterator[bytes]:
+    """Runs aggregation stages after those of a dataset or view, and yields the documents as batches of BSON."""
+    pipeline = samples._pipeline(pipeline=list(stages))
+    collection = samples._dataset._sample_collection
+    yield from collection.aggregate_raw_batches(pipeline, allowDiskUse=True)
+
+
+def bulk_write(dataset: fo.Dataset, operations: Sequence[Any], ids: Iterable[str] | None = None) -> None:
+    """Executes pymongo operations on a dataset's samples, then reloads samples that are in memory.
+
+    Args:
+        dataset: the dataset
+        operations: such as ``UpdateMany``; unlike ``set_values``, one may write several fields
+        ids: samples that are reloaded; None reloads all
+    """
+    dataset._bulk_write(list(operations), ids=None if ids is None else list(ids))
+
+
+def reload_samples(dataset: fo.Dataset, ids: Iterable[str]) -> None:
+    """Reloads samples of a dataset that are in memory."""
+    import fiftyone as fo
+
+    fo.Sample._reload_docs(dataset._sample_collection_name, sample_ids=list(ids))
+
+
+def merge_schema(dataset: fo.Dataset, fields: Mapping[str, fo.Field]) -> None:
+    """Declares sample fields; those that exist are left as they are.
+
+    ``add_sample_field`` reads and writes the dataset's record anew for every field; this does so once.
+
+    Args:
+        dataset: the dataset
+        fields: path to field
+    """
+    dataset._merge_sample_field_schema(dict(fields))
+
+
+def is_generated(samples: Any) -> bool:
+    """Returns True if samples are patches, frames or clips, so not the samples of their dataset."""
+    return bool(samples._is_generated)
+
+
+def is_dynamic_groups(samples: Any) -> bool:
+    """Returns True if a view groups samples by a field, with ``group_by``."""
+    return bool(samples._is_dynamic_groups)
+
+
+def serialized_stages(stages: Iterable[Any]) -> list[Document]:
+    """Returns view stages as the App takes them, without ids."""
+    return [stage._serialize(include_uuid=False) for stage in stages]
+
+
+def app_view(dataset: fo.Dataset, stages: list[Document], filters: Document, extended: Document) -> Any:
+    """Returns the view that the App shows.
+
+    Args:
+        dataset: the dataset
+        stages: serialized stages, as in ``ctx.request_params["view"]``
+        filters: of the sidebar, as in ``ctx.request_params["filters"]``
+        extended: stages of panels, such as a selection in a plot, as in ``ctx.request_params["extended"]``
+
+    Raises:
+        Exception: whatever a stage raises that does not fit the dataset
+    """
+    from fiftyone.server.view import get_view
+
+    return get_view(dataset, stages=stages, filters=filters, extended_stages=extended)
+
+
+def forget_loaded_evaluations(dataset: fo.Dataset, eval_keys: Iterable[str]) -> None:
+    """Removes evaluations from the cache of the App's server.
+
+    The server caches datasets for a quarter of an hour, with the evaluation results it has loaded by key: if a key is
+    evaluated again, the Model Evaluation panel would show the previous numbers.
+    """
+    from fiftyone.server.utils import cache_dataset
+
+    loaded = cache_dataset(dataset)._evaluation_cache  # clear_cache() would remove everything else, too
+    for key in eval_keys:
+        loaded.pop(key, None)

@@ -81,6 +81,17 @@ def test_requirements__are_those_of_the_package():
     assert [line for line in lines if line and not line.startswith("#")] == project["dependencies"]
 
 
+def test_tested_versions__are_of_the_required_packages_and_allowed():
+    from packaging.requirements import Requirement
+
+    from lgca_plugin.version import TESTED
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = {requirement.name: requirement for requirement in map(Requirement, project["dependencies"])}
+    assert required.keys() == TESTED.keys()
+    assert [name for name, found in required.items() if TESTED[name] not in found.specifier] == []
+
+
 def test_operators__names_labels_and_descriptions_are_distinct_and_risk_is_declared():
     operators = [
         operator

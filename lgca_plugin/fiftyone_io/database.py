@@ -7,7 +7,11 @@ Each function has a contract test that runs against the installed FiftyOne, so a
 
 from __future__ import annotations
 
+import logging
+from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from ..version import TESTED, is_newer_than_tested
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,9 +21,21 @@ if TYPE_CHECKING:
 
     Document = dict[str, Any]
 
+logger = logging.getLogger(__name__)
+
+
+@cache
+def log_untested_version() -> None:
+    """Logs, once a process, that FiftyOne is newer than the version tested: its private names may have changed."""
+    import fiftyone as fo
+
+    if is_newer_than_tested("fiftyone", fo.__version__):
+        logger.warning("FiftyOne %s is newer than %s, with which this was tested", fo.__version__, TESTED["fiftyone"])
+
 
 def root_dataset(samples: Any) -> Any:
     """Returns the dataset of a view, or the dataset itself."""
+    log_untested_version()
     return samples._root_dataset
 
 

@@ -9,6 +9,7 @@ from .progress import drive
 from .run import Run
 from .runs import registry
 from .workflows.classify.classify import iter_classify
+from .workflows.classify.request import ClassifyOptions, check_classify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -86,13 +87,12 @@ def classify(
         ImageError: if an image can't be used and ``skip_failures`` is False
         LgcaError: if somebody deletes the run, or starts it again, while this call still writes to it
     """
-    steps = iter_classify(
-        samples,
+    options = ClassifyOptions(
+        samples=samples,
         classes=classes,
         descriptions=descriptions,
         methods=methods,
         run_key=run_key,
-        encoder=encoder,
         regions=regions,
         ground_truth=ground_truth,
         batch_size=batch_size,
@@ -105,7 +105,7 @@ def classify(
         store_regions=store_regions,
         budget=budget,
     )
-    return Run.of(drive(steps, progress, unit="images"))
+    return Run.of(drive(iter_classify(check_classify(options), encoder=encoder), progress, unit="images"))
 
 
 def load_run(dataset: fo.Dataset, run_key: str) -> Run:

@@ -88,7 +88,7 @@ class Run(RunFigures):
             ModelUnavailableError: if texts are new and the model can't be loaded; before anything is written
             StoreError: if the store can't be read
         """
-        from .workflows.rescore.plan import Changes
+        from .workflows.rescore.plan import Changes, check_rescore
         from .workflows.rescore.rescore import iter_rescore
 
         changes = Changes(
@@ -104,8 +104,8 @@ class Run(RunFigures):
             logits=logits,
             shown_chains=shown_chains,
         )
-        rescored = iter_rescore(self, changes, run_key=run_key, overwrite=overwrite, encoder=encoder)
-        return Run.of(drive(rescored, progress, unit="images"))
+        request = check_rescore(self, changes, run_key=run_key, overwrite=overwrite)
+        return Run.of(drive(iter_rescore(request, encoder=encoder), progress, unit="images"))
 
     def sweep(
         self,

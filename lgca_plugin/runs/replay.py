@@ -26,7 +26,7 @@ Made = TypeVar("Made")
 
 
 def replay(
-    store: Store, stored: StoredRun, sample_ids: Sequence[str], plan: RegionPlan
+    store: Store, stored: StoredRun, sample_ids: Sequence[str], plan: RegionPlan, *, at_once: int = IMAGES_AT_ONCE
 ) -> Generator[tuple[list[EncodedImage[str]], list[str]], None, None]:
     """Goes through the expansion steps again on the stored embeddings.
 
@@ -35,11 +35,12 @@ def replay(
         stored: the run's entry in it
         sample_ids: the samples
         plan: which regions are wanted; of the run's own, or fewer
+        at_once: how many samples a batch
 
     Yields:
         batches: the images in the order of their ids, and the ids of those whose embeddings are not all there
     """
-    for batch, incomplete in replay_batches(store, stored, sample_ids, plan):
+    for batch, incomplete in replay_batches(store, stored, sample_ids, plan, at_once=at_once):
         yield [] if batch is None else batch.images(), incomplete
 
 

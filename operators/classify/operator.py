@@ -84,31 +84,31 @@ class Classify(foo.Operator):
         Raises:
             ConfigError: if a setting is wrong, before anything is loaded or written
         """
-        from ...lgca_plugin.workflows.classify.plan import check_request
+        from ...lgca_plugin.workflows.classify.request import ClassifyOptions, check_classify
 
-        samples = ctx.target_view(require_flat=True)
         choices = forms.label_fields(ctx.dataset, keep=ctx.params.get("ground_truth"))
         arguments = settings.read_arguments(ctx.params, choices, ctx.dataset)
-        checked = ("classes", "methods", "run_key", "regions", "ground_truth", "batch_size", "overwrite", "budget")
-        request = check_request(samples, **{name: arguments[name] for name in checked})
+        encoder = arguments.pop("encoder")
+        request = check_classify(ClassifyOptions(samples=ctx.target_view(require_flat=True), **arguments))
         request.resolved_classes()
-        return self._steps(ctx, samples, arguments)
+        return self._steps(ctx, request, encoder)
 
-    def _steps(self, ctx: Any, samples: Any, arguments: dict[str, Any]) -> Iterator[Any]:
+    def _steps(self, ctx: Any, request: Any, encoder: tuple[str, str | None]) -> Iterator[Any]:
         """Yields what the App is to show on the way and at the end."""
-        run = yield from told(ctx, "The run has stopped", self._classified(ctx, samples, arguments))
+        run = yield from told(ctx, "The run has stopped", self._classified(ctx, request, encoder))
         if not ctx.delegated:
             yield from show(ctx, run)
 
-    def _classified(self, ctx: Any, samples: Any, arguments: dict[str, Any]) -> Generator[Any, None, Any]:
+    def _classified(self, ctx: Any, request: Any, encoder: tuple[str, str | None]) -> Generator[Any, None, Any]:
         """Runs the classification, reports its progress, and returns the run."""
         from ...lgca_plugin.encoder.open_clip_encoder import load_encoder
         from ...lgca_plugin.workflows.classify.classify import iter_classify
 
         yield from report(ctx, 0.0, "Loading the model")
-        name, pretrained = arguments.pop("encoder")
-        encoder = load_encoder(name, pretrained, device=arguments["device"], precision=arguments["precision"])
-        with closing(iter_classify(samples, encoder=encoder, **arguments)) as steps:
+        name, pretrained = encoder
+        options = request.options
+        model = load_encoder(name, pretrained, device=options.device, precision=options.precision)
+        with closing(iter_classify(request, encoder=model)) as steps:
             return (yield from followed(ctx, steps))
 
     def __call__(

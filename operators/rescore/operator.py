@@ -77,22 +77,21 @@ class Rescore(foo.Operator):
         changes = rescoring.read_changes(ctx.params, source, ctx.dataset, choices)
         run = load_run(ctx.dataset, source.key)
         key = rescoring.read_run_key(ctx.params, source, ctx.dataset.list_runs())
-        target = {"run_key": key, "overwrite": key is not None and bool(given(ctx.params, "overwrite", key))}
-        check_rescore(run, changes, **target)
-        return self._steps(ctx, run, changes, target)
+        overwrite = key is not None and bool(given(ctx.params, "overwrite", key))
+        return self._steps(ctx, check_rescore(run, changes, run_key=key, overwrite=overwrite))
 
-    def _steps(self, ctx: Any, run: Any, changes: Any, target: dict[str, Any]) -> Iterator[Any]:
+    def _steps(self, ctx: Any, request: Any) -> Iterator[Any]:
         """Yields what the App is to show on the way and at the end."""
-        rescored = yield from told(ctx, "The run was not rescored", self._rescored(ctx, run, changes, target))
+        rescored = yield from told(ctx, "The run was not rescored", self._rescored(ctx, request))
         if not ctx.delegated:
             yield from show(ctx, rescored)
 
-    def _rescored(self, ctx: Any, run: Any, changes: Any, target: dict[str, Any]) -> Generator[Any, None, Any]:
+    def _rescored(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
         """Rescores, reports the progress, and returns the new run."""
         from ...lgca_plugin.workflows.rescore.rescore import iter_rescore
 
         yield from report(ctx, 0.0, "Reading the stored embeddings")
-        with closing(iter_rescore(run, changes, **target)) as steps:
+        with closing(iter_rescore(request)) as steps:
             return (yield from followed(ctx, steps))
 
     def __call__(

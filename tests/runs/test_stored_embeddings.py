@@ -25,8 +25,8 @@ from lgca_plugin.images.files import content_hash
 from lgca_plugin.store import limits as store_room
 from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
 from lgca_plugin.store.store import Store
-from lgca_plugin.workflows.classify import writer as results_module
-from lgca_plugin.workflows.classify.classify import iter_classify
+from lgca_plugin.workflows.classify.writer import WRITE_IMAGES
+from tests.helpers import runs
 from tests.helpers.engine import Counting
 
 SMALL = lgca.RegionConfig(crops=8, steps=2, scale_min=0.1, scale_max=0.3)
@@ -78,11 +78,12 @@ def encoder(demo_encoder: Any) -> Counting:
 
 
 @pytest.fixture
-def classify(encoder: Counting) -> Callable[..., Any]:
+def classify(encoder: Counting, request: pytest.FixtureRequest) -> Callable[..., Any]:
     """lgca.classify with the counting model, WCA, few crops and all classes, unless told otherwise."""
+    together = 1 if "one_at_a_time" in request.fixturenames else WRITE_IMAGES
 
     def run(samples: Any, **changes: Any) -> Any:
-        return lgca.classify(samples, **{**defaults(encoder), "progress": False, **changes})
+        return runs.classify_by(together, samples, **{**defaults(encoder), **changes})
 
     return run
 
@@ -102,8 +103,7 @@ def encodes_of(encoder: Counting) -> Iterator[list[int]]:
 
 @pytest.fixture
 def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writes every image on its own, and evicts images one by one."""
-    monkeypatch.setattr(results_module, "WRITE_IMAGES", 1)
+    """Writes every image on its own, see ``classify``, and evicts images one by one."""
     monkeypatch.setattr(store_room, "EVICTED_AT_ONCE", 1)
 
 
@@ -432,14 +432,7 @@ def test_overwrite__of_fewer_images_lets_go_of_the_others(
 
 def interrupted(birds: fo.Dataset, encoder: Any, after: int, **changes: Any) -> Any:
     """Starts a run and closes it after so many images."""
-    steps = iter_classify(birds, **{**defaults(encoder), **changes})
-    for step in steps:
-        if step.done >= after:
-            break
-    steps.close()
-    run = lgca.load_run(birds, "zs")
-    assert run.summary()["status"] == "interrupted"
-    return run
+    return runs.interrupted(birds, after, **{**defaults(encoder), **changes})
 
 
 @pytest.mark.usefixtures("one_at_a_time")

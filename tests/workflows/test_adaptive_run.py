@@ -14,9 +14,9 @@ from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
-from lgca_plugin.workflows.classify.classify import iter_classify
 from lgca_plugin.workflows.triage import region_workers
 from tests.helpers.engine import Counting
+from tests.helpers.runs import interrupted
 from tests.helpers.worlds.store import forget_findings
 
 METHODS = ("clip", "wca", "lgca", "lgca_d")
@@ -141,15 +141,9 @@ def test_run__a_full_one_encodes_only_what_is_missing(run, full, birds, demo_enc
 
 def test_run__goes_on_where_it_was_broken_off(run, birds, demo_encoder, levels, tmp_path, monkeypatch):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
-    monkeypatch.setattr("lgca_plugin.workflows.classify.writer.WRITE_IMAGES", 5)
     given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "methods": METHODS, "regions": SMALL, "run_key": "part"}
-    steps = iter_classify(birds, encoder=demo_encoder, budget="adaptive", **given)
-    for progress in steps:
-        if progress.done:
-            break
-    steps.close()
-    before = lgca.load_run(birds, "part").summary()
-    assert before["status"] == "interrupted" and 0 < before["predicted"] < COUNT
+    before = interrupted(birds, 1, encoder=demo_encoder, budget="adaptive", write_images=5, **given).summary()
+    assert 0 < before["predicted"] < COUNT
     assert sum(before["stopped_after"].values()) >= before["predicted"]
     with pytest.raises(ConfigError, match="budget"):
         classify(birds, demo_encoder, "part", budget="full")

@@ -14,8 +14,9 @@ from fiftyone import ViewField as F
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.workflows.classify import writer as results_module
-from lgca_plugin.workflows.classify.classify import iter_classify
 from tests.helpers.engine import Counting
+from tests.helpers.paths import ROOT
+from tests.helpers.runs import classify_by, interrupted
 
 SMALL = lgca.RegionConfig(crops=8, steps=2, scale_min=0.1, scale_max=0.3)
 
@@ -36,18 +37,23 @@ def birds(dataset, demo_images):
 @pytest.fixture
 def classify(demo_encoder):
     """lgca.classify with the demo's model, classes and few crops, unless told otherwise."""
+    return lambda samples, **changes: lgca.classify(samples, **{**settings(demo_encoder), **changes})
 
-    def run(samples, **changes):
-        settings = {
-            "classes": CLASSES,
-            "descriptions": DESCRIPTIONS,
-            "encoder": demo_encoder,
-            "regions": SMALL,
-            "run_key": "zs",
-        }
-        return lgca.classify(samples, **{**settings, **changes})
 
-    return run
+@pytest.fixture
+def classify_one_by_one(demo_encoder):
+    """The same, but every image is written on its own."""
+    return lambda samples, **changes: classify_by(1, samples, **{**settings(demo_encoder), **changes})
+
+
+def settings(encoder):
+    return {
+        "classes": CLASSES,
+        "descriptions": DESCRIPTIONS,
+        "encoder": encoder,
+        "regions": SMALL,
+        "run_key": "zs",
+    }
 
 
 def predictions(samples, key="zs", methods=("clip", "wca", "lgca")):
@@ -230,14 +236,12 @@ def test_resume__after_a_kill_in_the_middle(birds, classify, monkeypatch, tmp_pa
     monkeypatch.setenv("LGCA_STORE_DIR", str(fresh_store))
     script = f"""
 import fiftyone as fo
-import lgca_plugin as lgca
-from lgca_plugin.workflows.classify import writer as results
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-results.WRITE_IMAGES = 1
-lgca.classify(fo.load_dataset({birds.name!r}), classes=CLASSES, descriptions=DESCRIPTIONS, encoder="demo",
-              run_key="zs", progress=lambda step: print(step.done, flush=True))
+from tests.helpers.runs import classify_by
+classify_by(1, fo.load_dataset({birds.name!r}), classes=CLASSES, descriptions=DESCRIPTIONS, encoder="demo",
+            run_key="zs", progress=lambda step: print(step.done, flush=True))
 """
-    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     done = 0
     while done < 3:
         line = child.stdout.readline()
@@ -261,29 +265,15 @@ lgca.classify(fo.load_dataset({birds.name!r}), classes=CLASSES, descriptions=DES
     assert_same(expected, predictions(birds))
 
 
-def test_interrupt__closing_the_generator_keeps_what_is_done(birds, demo_encoder, classify, monkeypatch):
-    from lgca_plugin.workflows.classify import writer as module
-
-    monkeypatch.setattr(module, "WRITE_IMAGES", 1)
-    steps = iter_classify(
-        birds, classes=CLASSES, descriptions=DESCRIPTIONS, encoder=demo_encoder, regions=SMALL, run_key="zs"
-    )
-    for step in steps:
-        if step.done >= 4:
-            break
-    steps.close()
-
-    summary = lgca.load_run(birds, "zs").summary()
-    assert summary["status"] == "interrupted"
+def test_interrupt__closing_the_generator_keeps_what_is_done(birds, demo_encoder, classify):
+    summary = interrupted(birds, 4, **settings(demo_encoder)).summary()
     assert summary["predicted"] == len(birds.exists("zs_lgca")) >= 4
     assert summary["predicted"] + summary["pending"] == 12
     assert classify(birds).summary()["predicted"] == 12
 
 
-def test_writing__goes_on_while_the_encoder_encodes(birds, demo_encoder, classify, monkeypatch):
-    """The first write ends only after a batch that the encoder is given while it goes on; the second waits for it."""
-    monkeypatch.setattr(results_module, "WRITE_IMAGES", 2)
-    monkeypatch.setattr(results_module, "WRITE_SECONDS", 1000.0)
+def test_writing__goes_on_while_the_encoder_encodes(birds, demo_encoder, monkeypatch):
+    """The first write ends only after the encoder has been given another batch."""
     began, encoded_since = threading.Event(), threading.Event()
     written = []
 
@@ -301,19 +291,17 @@ def test_writing__goes_on_while_the_encoder_encodes(birds, demo_encoder, classif
     def flush(writer, real=results_module.Writer.flush):
         real(writer)
         began.wait(60)  # so that no batch can slip in before it
-        monkeypatch.setattr(results_module, "WRITE_IMAGES", 100)
 
     monkeypatch.setattr(results_module, "write_fields", write)
     monkeypatch.setattr(results_module.Writer, "flush", flush)
-    run = classify(birds, encoder=Noticing(demo_encoder), batch_size=8)
+    given = {**settings(demo_encoder), "encoder": Noticing(demo_encoder), "batch_size": 8}
+    run = classify_by(2, birds, **given)
     assert written[0][1], "nothing was encoded while the first samples were written"
     assert written[0][0] == 2
     assert sum(images for images, _ in written) == run.summary()["predicted"] == 12
 
 
 def test_writing__that_fails_ends_the_run_with_its_error_and_it_can_be_gone_on_with(birds, classify, monkeypatch):
-    monkeypatch.setattr(results_module, "WRITE_IMAGES", 2)
-
     def fail(*_):
         raise OSError("the disk is full")
 
@@ -345,17 +333,14 @@ def test_config__another_one_under_the_same_key_is_refused_unless_overwritten(bi
     assert not birds.has_sample_field("zs_lgca")
 
 
-def test_samples_deleted_during_the_run_are_counted_as_skipped(birds, classify, monkeypatch):
-    from lgca_plugin.workflows.classify import writer as module
-
-    monkeypatch.setattr(module, "WRITE_IMAGES", 1)
+def test_samples_deleted_during_the_run_are_counted_as_skipped(birds, classify_one_by_one):
     last = birds.last().id
 
     def delete_one(step):
         if step.done == 2:
             birds.delete_samples([last])
 
-    summary = classify(birds, progress=delete_one).summary()
+    summary = classify_one_by_one(birds, progress=delete_one).summary()
     assert (summary["total"], summary["predicted"], summary["skipped"]) == (12, 11, 1)
     assert summary["skipped_reasons"] == {"deleted from the dataset during the run": 1}
 
@@ -521,34 +506,28 @@ def test_photographs__go_through_classify(dataset, photographs, demo_encoder, ra
 # ------------------------------------------------------------------------------- what several callers or views do
 
 
-def test_two_callers__the_one_whose_run_was_replaced_stops_and_writes_nothing_more(birds, classify, monkeypatch):
-    from lgca_plugin.workflows.classify import writer as module
-
-    monkeypatch.setattr(module, "WRITE_IMAGES", 1)
-
+def test_two_callers__the_one_whose_run_was_replaced_stops_and_writes_nothing_more(
+    birds, classify, classify_one_by_one
+):
     def start_again(step):
         if step.done == 2:
             classify(birds, overwrite=True, classes=["heron", "stork"], descriptions=None, progress=False)
 
     with pytest.raises(lgca.LgcaError, match="run 'zs' was deleted or started again elsewhere"):
-        classify(birds, progress=start_again)
+        classify_one_by_one(birds, progress=start_again)
     run = lgca.load_run(birds, "zs")
     assert run.config.classes == ("heron", "stork")
     assert (run.summary()["status"], run.summary()["predicted"]) == ("done", 12)
     assert set(birds.distinct("zs_lgca.label")) <= {"heron", "stork"}
 
 
-def test_two_callers__deleting_a_run_stops_it(birds, classify, monkeypatch):
-    from lgca_plugin.workflows.classify import writer as module
-
-    monkeypatch.setattr(module, "WRITE_IMAGES", 1)
-
+def test_two_callers__deleting_a_run_stops_it(birds, classify_one_by_one):
     def delete(step):
         if step.done == 2:
             lgca.load_run(birds, "zs").delete()
 
     with pytest.raises(lgca.LgcaError, match="deleted or started again"):
-        classify(birds, progress=delete)
+        classify_one_by_one(birds, progress=delete)
     assert without_results(birds)
     stored = birds._sample_collection.find_one({})
     assert not [name for name in stored if name.startswith("zs")]

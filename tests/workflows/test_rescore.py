@@ -12,14 +12,13 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.encoder.checkpoints import load_demo
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
-from lgca_plugin.runs import replay as replay_module
 from lgca_plugin.runs.stored_texts import known_texts
 from lgca_plugin.store.store import Store
-from lgca_plugin.workflows.classify.classify import iter_classify
 from lgca_plugin.workflows.rescore import rescore as rescore_module
-from lgca_plugin.workflows.rescore.plan import Changes
+from lgca_plugin.workflows.rescore.plan import Changes, check_rescore
 from lgca_plugin.workflows.rescore.rescore import INCOMPLETE, iter_rescore
 from tests.helpers.engine import Counting
+from tests.helpers.runs import steps_of
 from tests.helpers.untouched import untouched
 
 ALL = ("clip", "wca", "lgca", "lgca_d", "clip_d")
@@ -363,7 +362,7 @@ def test_rescore__reports_progress_to_the_end(run):
 
 
 def test_rescore__in_place_by_two_at_once_leaves_the_first_ones_answer(run):
-    late = iter_rescore(run, Changes(classes=FEWER[:3]))
+    late = iter_rescore(check_rescore(run, Changes(classes=FEWER[:3])))
     next(late)
     first = lgca.load_run(run.dataset, "zs").rescore(classes=FEWER, progress=False)
     labels = run.dataset.values("zs_lgca.label")
@@ -390,9 +389,8 @@ def test_rescore__after_the_plan_is_made_still_sees_that_the_run_has_changed(run
 
 
 @pytest.mark.parametrize("change", [{"image_scale": 3.0}, {"classes": FEWER}], ids=["weights", "classes"])
-def test_rescore__broken_off_in_place_loses_nothing_and_can_be_repeated(run, monkeypatch, change):
-    monkeypatch.setattr(replay_module, "IMAGES_AT_ONCE", 2)
-    steps = iter_rescore(run, Changes(**change))
+def test_rescore__broken_off_in_place_loses_nothing_and_can_be_repeated(run, change):
+    steps = iter_rescore(check_rescore(run, Changes(**change)), images_at_once=2)
     while next(steps).done < 2:
         pass
     steps.close()
@@ -420,7 +418,7 @@ def test_rescore__regions_that_another_run_has_kept_do_not_pass_for_its_own(bird
 
 
 def test_rescore__of_a_run_that_is_deleted_meanwhile_is_complete(run):
-    steps = iter_rescore(run, Changes(classes=FEWER), run_key="re")
+    steps = iter_rescore(check_rescore(run, Changes(classes=FEWER), run_key="re"))
     while not next(steps).total:
         pass
     run.delete()
@@ -449,7 +447,7 @@ def test_rescore__an_image_whose_vectors_are_damaged_is_said_to_have_failed(run,
 
 def test_classify__that_goes_on_with_a_run_sees_that_it_was_rescored_meanwhile(run, demo_encoder):
     given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "methods": ALL, "regions": SMALL}
-    steps = iter_classify(run.dataset, encoder=demo_encoder, run_key="zs", **given)
+    steps = steps_of(run.dataset, encoder=demo_encoder, run_key="zs", **given)
     next(steps)
     run.rescore(classes=FEWER, progress=False)
     with pytest.raises(lgca.LgcaError):

@@ -1,13 +1,12 @@
-"""The use case: samples through the engine into fields."""
+"""Classifies the samples of a request: from images to fields, embeddings and the run's record."""
 
 from __future__ import annotations
 
 import logging
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
 from ...engine.embeddings import FailedImage
 from ...engine.engine import encode_images
 from ...engine.feeder import EngineStats
@@ -18,110 +17,49 @@ from ...runs.delete import forget_run
 from ...runs.record import RunRecord, check_current
 from ...runs.registry import DONE, INTERRUPTED, RUNNING, decided, record_own, register_run
 from .embedding_writer import EmbeddingWriter
-from .plan import Plan, Prepared, check_request, prepare
-from .writer import Writer, record_outcome
+from .plan import ClassifyPlan, PreparedRun, prepare_classify
+from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, record_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Generator
 
     from ...encoder.protocol import Encoder
-    from ...method.core.scores import Method
+    from .request import ClassifyRequest
 
 logger = logging.getLogger(__name__)
 
 
 def iter_classify(
-    samples: Any,
+    request: ClassifyRequest,
     *,
-    classes: Sequence[str] | None = None,
-    descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
-    methods: Sequence[str | Method] = DEFAULT_METHODS,
-    run_key: str = DEFAULT_RUN_KEY,
     encoder: Encoder | str | None = None,
-    regions: RegionConfig | None = None,
-    ground_truth: str | None = None,
-    batch_size: int | None = None,
-    device: str | None = None,
-    precision: str = "auto",
-    overwrite: bool = False,
-    skip_failures: bool = True,
-    logits: bool = False,
-    shown_chains: int = DEFAULT_SHOWN_CHAINS,
-    store_regions: bool = True,
-    budget: str = DEFAULT_BUDGET,
+    write_images: int = WRITE_IMAGES,
+    write_seconds: float = WRITE_SECONDS,
 ) -> Generator[Progress, None, RunRecord]:
-    """Does what :func:`classify` does, as a generator that yields :class:`Progress` and returns the run.
+    """Does what :func:`lgca_plugin.classify` does, as a generator that yields :class:`Progress` and returns the run.
 
-    Closing the generator stops the run cleanly: what is done is written, and the run can be gone on with.
+    Closing the generator stops the run cleanly: what is done is written, and a later call continues the run.
+
+    Args:
+        request: the checked call
+        encoder: an encoder, a model name, or None for the default model
+        write_images: number of images after which their results are written
+        write_seconds: seconds after which they are written although they are fewer
     """
-    request = check_request(
-        samples,
-        classes=classes,
-        methods=methods,
-        run_key=run_key,
-        regions=regions,
-        ground_truth=ground_truth,
-        batch_size=batch_size,
-        overwrite=overwrite,
-        budget=budget,
-    )
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
-    plan = prepare(
-        request,
-        descriptions=descriptions,
-        encoder=encoder,
-        device=device,
-        precision=precision,
-        logits=logits,
-        shown_chains=shown_chains,
-    )
-    run = yield from _execute(plan, batch_size=batch_size, skip_failures=skip_failures, store_regions=store_regions)
-    return run
-
-
-def _execute(
-    plan: Plan, *, batch_size: int | None, skip_failures: bool, store_regions: bool
-) -> Generator[Progress, None, RunRecord]:
+    plan = prepare_classify(request, encoder)
     run, replaced = open_run(plan)
     for warning in plan.warnings:
         logger.warning(warning)
-    stats = EngineStats()
-    keeper = EmbeddingWriter(plan, run, with_regions=store_regions, replaces=replaced)
-    writer = Writer(plan, run, keeper)
-    total = len(plan.todo)
-    started = time.perf_counter()
-    before = dict(run.results)
+    embeddings = EmbeddingWriter(plan, run, with_regions=request.options.store_regions, replaces=replaced)
+    writer = Writer(plan, run, embeddings, max_images=write_images, max_seconds=write_seconds)
+    stats, before, started = EngineStats(), dict(run.results), time.perf_counter()
     status = INTERRUPTED
-    with closing(keeper), closing(writer):
+    with closing(embeddings), closing(writer):
         try:
-            yield Progress(0, total, _progress_label(0, total, 0))
-            outcomes = encode_images(
-                plan.todo,
-                encoder=plan.encoder,
-                plan=plan.request.region_plan,
-                batch_size=batch_size,
-                stats=stats,
-                recall=keeper.recall,
-                can_stop=plan.predictor.can_stop,
-            )
-            with closing(outcomes):  # its threads ask the store, which is closed after them
-                reported = 0
-                for outcome in outcomes:
-                    writer.add(outcome)
-                    if isinstance(outcome, FailedImage) and not skip_failures:
-                        path = dict(plan.todo)[outcome.id]
-                        raise ImageError(f"{path}: {outcome.reason}")
-                    if writer.is_due():
-                        writer.flush()
-                    if writer.written > reported:
-                        reported = writer.written
-                        yield Progress(reported, total, _progress_label(reported, total, time.perf_counter() - started))
-            writer.finish()
-            if reported < total:
-                yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))
+            yield from _encode(plan, writer, embeddings, stats)
             status = DONE
-            keeper.release_replaced()
+            embeddings.release_replaced()
         finally:
             if run.is_current():
                 try:
@@ -134,28 +72,61 @@ def _execute(
                         stats,
                         time.perf_counter() - started,
                         status=status,
-                        stored=keeper.outcome(),
-                        warnings=[*plan.warnings, *keeper.warnings],
+                        stored=embeddings.outcome(),
+                        warnings=[*plan.warnings, *embeddings.warnings],
                         device=str(getattr(plan.encoder, "device", "unknown")),
                     )
     return run
 
 
-def open_run(plan: Prepared) -> tuple[RunRecord, str | None]:
-    """Registers the run (or takes up the one that exists) and declares its fields, before anything is written.
+def _encode(
+    plan: ClassifyPlan, writer: Writer, embeddings: EmbeddingWriter, stats: EngineStats
+) -> Generator[Progress, None, None]:
+    """Encodes all images that are left and writes their results; fills ``stats`` and yields progress."""
+    options, total = plan.request.options, len(plan.todo)
+    started = time.perf_counter()
+    yield Progress(0, total, _progress_label(0, total, 0))
+    outcomes = encode_images(
+        plan.todo,
+        encoder=plan.encoder,
+        plan=plan.request.region_plan,
+        batch_size=options.batch_size,
+        stats=stats,
+        recall=embeddings.recall,
+        can_stop=plan.predictor.can_stop,
+    )
+    reported = 0
+    with closing(outcomes):  # its threads read from the store, which is closed after them
+        for outcome in outcomes:
+            writer.add(outcome)
+            if isinstance(outcome, FailedImage) and not options.skip_failures:
+                raise ImageError(f"{dict(plan.todo)[outcome.id]}: {outcome.reason}")
+            if writer.is_due():
+                writer.flush()
+            if writer.written > reported:
+                reported = writer.written
+                yield Progress(reported, total, _progress_label(reported, total, time.perf_counter() - started))
+    writer.finish()
+    if reported < total:
+        yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))
+
+
+def open_run(plan: PreparedRun) -> tuple[RunRecord, str | None]:
+    """Registers the run, or continues the existing one, and declares its fields, before any sample is written.
 
     Returns:
-        the run, and the token of the one that it replaces, if any: what that one holds in the store is still there
+        the run, and the token of the run that it replaces, if any, whose embeddings are still in the store
     """
     request = plan.request
     dataset = request.target.dataset
-    if request.run is not None:
-        check_current(request.run)
-    # Decisions are a person's, and about labels: they outlive the predictions that suggested them.
-    kept = decided(dataset, request.run_key) if request.replaces else {}
-    made_before = kept.pop("made", {})
-    replaced = forget_run(dataset, request.run_key, keep=kept.get("triage_fields", ())) if request.replaces else None
-    run = request.run or register_run(dataset, request.run_key, plan.config, kept)
+    if request.existing is not None:
+        check_current(request.existing)
+    # Decisions are about labels, not about the predictions that suggested them, so they outlive a replaced run.
+    decisions = decided(dataset, request.run_key) if request.replaces else {}
+    made_before = decisions.pop("made", {})
+    keep = decisions.get("triage_fields", ())
+    replaced = forget_run(dataset, request.run_key, keep=keep) if request.replaces else None
+    run = request.existing or register_run(dataset, request.run_key, plan.config, decisions)
     adaptive = request.region_plan.adaptive
     f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
     if "made" not in run.results:

@@ -1,7 +1,7 @@
-"""A run's dealings with the store: it recalls what earlier runs have encoded and keeps what this one does.
+"""Reads the embeddings that earlier runs have stored, and stores those of this run.
 
-The store spares work, and evidence and rescoring need it; but a run is worth having without. So a store that fails
-costs a warning, not the run.
+Evidence, rescoring and later runs need the stored embeddings; predictions do not. So an error of the store ends storing
+with a warning, and the run continues.
 """
 
 from __future__ import annotations
@@ -25,35 +25,36 @@ if TYPE_CHECKING:
     from ...prediction.predictor import Prediction
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun
-    from .plan import Plan
+    from .plan import ClassifyPlan
 
 logger = logging.getLogger(__name__)
 
 TEXTS_AT_ONCE = 1000
+"""Number of texts that are embedded and stored together."""
 
 
 class EmbeddingWriter:
-    """Keeps a run's embeddings.
+    """Stores a run's embeddings.
 
     Args:
-        plan: the call
+        plan: the classification
         run: its run
-        with_regions: whether region embeddings are kept; image vectors are, always
+        with_regions: whether region embeddings are stored; image vectors always are
         replaces: token of the run that this one has replaced, if any
 
     Attributes:
-        complete: whether all that was to be kept has been
-        warnings: what the user should know: why the store is not used any more, or that it is full
+        complete: whether everything that was to be stored has been
+        warnings: sentences for the user: why storing has ended, or that the store is full
     """
 
-    def __init__(self, plan: Plan, run: RunRecord, *, with_regions: bool, replaces: str | None) -> None:
+    def __init__(self, plan: ClassifyPlan, run: RunRecord, *, with_regions: bool, replaces: str | None) -> None:
         self.complete = True
         self.warnings: list[str] = []
         self._plan = plan
         self._with_regions = with_regions
         self._geometry = geometry_of(plan.config.regions)
         self._token = run.token
-        self._held = 0
+        self._n_stored = 0
         self._can_recall = getattr(plan.encoder, "fingerprint", None) is not None
         self._entry: tuple[Store, StoredRun] | None = None
         try:
@@ -89,7 +90,7 @@ class EmbeddingWriter:
 
     @property
     def recall(self) -> Recall | None:
-        """What the engine asks before it encodes; None where nothing can be known."""
+        """Looks up stored regions by the hash of an image's content; None where no region of this encoder can be."""
         return self._recall if self._entry is not None and self._can_recall else None
 
     def _recall(self, content_hash: str) -> KnownRegions | None:
@@ -102,17 +103,17 @@ class EmbeddingWriter:
             self._give_up(error)
             return None
 
-    def keep(self, images: Sequence[EncodedImage[str]], predictions: Sequence[Prediction]) -> None:
-        """Keeps images and their image vectors; called before the samples are written, so that none lacks them."""
+    def write(self, images: Sequence[EncodedImage[str]], predictions: Sequence[Prediction]) -> None:
+        """Stores images and their vectors; called before the samples are written, so that none lacks embeddings."""
         if self._entry is None or not images:
             return
         store, run = self._entry
-        kept = [
+        samples = [
             StoredSample(image, prediction.vectors, prediction.finding)
             for image, prediction in zip(images, predictions, strict=True)
         ]
         try:
-            fits = store.keep(run, kept, with_regions=self._with_regions, question=self._plan.predictor.question)
+            fits = store.keep(run, samples, with_regions=self._with_regions, question=self._plan.predictor.question)
         except StoreError as error:
             self._give_up(error)
             return
@@ -120,23 +121,23 @@ class EmbeddingWriter:
             self.complete = False
             self.warnings.append(
                 f"the store of embeddings has reached its limit of {store.limit_bytes / GIGABYTE:g} GB: not all "
-                "embeddings of this run are kept"
+                "embeddings of this run are stored"
             )
             logger.warning(self.warnings[-1])
 
     def outcome(self) -> dict[str, object]:
-        """Tells, for the run's record, what is kept."""
+        """Returns what is stored, for the run's record."""
         return {"samples": self._count(), "regions": self._with_regions, "complete": self.complete}
 
     def _count(self) -> int:
         if self._entry is not None:
             store, run = self._entry
             with suppress(StoreError):
-                self._held = store.count(run)
-        return self._held
+                self._n_stored = store.count(run)
+        return self._n_stored
 
     def release_replaced(self) -> None:
-        """Lets go of what a replaced run held, once the new run is through."""
+        """Releases the replaced run's embeddings; called when the new run has finished."""
         if self._entry is not None:
             try:
                 self._entry[0].release_replaced(self._token)
@@ -150,18 +151,17 @@ class EmbeddingWriter:
             self._entry = None
 
     def _give_up(self, error: StoreError) -> None:
-        logger.warning("%s; the run goes on without it, and can't be rescored", error)
+        logger.warning("%s; the run continues without the store, and can't be rescored", error)
         self.warnings.append(str(error))
         self.complete = False
         self._count()
         self.close()
 
 
-def stored_fingerprint(plan: Plan, run: RunRecord) -> str:
-    """Gives what embeddings are filed under: the encoder, its precision, and how crops are resized for it.
+def stored_fingerprint(plan: ClassifyPlan, run: RunRecord) -> str:
+    """Returns the key of an encoder's embeddings: its fingerprint, its precision, and how crops are resized for it.
 
-    An encoder of the user's own that has no fingerprint can't be told from another version of itself, so its embeddings
-    belong to the one run.
+    Two versions of an encoder without a fingerprint can't be distinguished, so its embeddings belong to one run only.
     """
     config = plan.config
     own = "" if getattr(plan.encoder, "fingerprint", None) is not None else f"/{run.token}"

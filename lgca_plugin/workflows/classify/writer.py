@@ -1,4 +1,4 @@
-"""Writing what comes out of the engine onto the samples, and the outcome onto the run's record."""
+"""Writes the engine's outcomes to the samples, and counts and timings to the run's record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ...fiftyone_io.documents import classification, detections, write_fields
 from ...runs.record import check_current
 from ...runs.registry import record_own
 from ...version import __version__
-from .plan import finished_samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,43 +22,62 @@ if TYPE_CHECKING:
     from ...prediction.predictor import MethodPrediction
     from ...runs.record import RunRecord
     from .embedding_writer import EmbeddingWriter
-    from .plan import Plan, Prepared
+    from .plan import ClassifyPlan, PreparedRun
 
 WRITE_IMAGES = 64
+"""Number of images that are written together."""
 WRITE_SECONDS = 5.0
+"""Seconds after which images are written although they are fewer."""
 
 
 class Writer:
-    """Scores outcomes in batches, has their embeddings kept, and writes them, each sample whole or not at all.
+    """Scores outcomes in batches and writes them to store and samples, each sample completely or not at all.
 
-    One batch is written at a time, in a thread of its own, so that the encoder need not wait for the database.
+    A thread writes one batch at a time, so that the encoder need not wait for the database.
+
+    Args:
+        plan: the classification
+        run: its run
+        embeddings: writes the embeddings
+        max_images: number of images that make a write due
+        max_seconds: seconds since the last write that make one due
     """
 
-    def __init__(self, plan: Plan, run: RunRecord, keeper: EmbeddingWriter) -> None:
+    def __init__(
+        self,
+        plan: ClassifyPlan,
+        run: RunRecord,
+        embeddings: EmbeddingWriter,
+        *,
+        max_images: int = WRITE_IMAGES,
+        max_seconds: float = WRITE_SECONDS,
+    ) -> None:
         self._plan = plan
         self._run = run
-        self._keeper = keeper
+        self._embeddings = embeddings
+        self._max_images = max_images
+        self._max_seconds = max_seconds
         self._pending: list[EncodedImage[str] | FailedImage[str]] = []
         self._last_flush = time.perf_counter()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="lgca-write")
         self._writing: Future[None] | None = None
         self.written = 0
-        """How many outcomes are written."""
+        """Number of outcomes that are written."""
 
     def add(self, outcome: EncodedImage[str] | FailedImage[str]) -> None:
-        """Takes one outcome; it is written by the next :meth:`flush`."""
+        """Adds an outcome, which the next :meth:`flush` writes."""
         self._pending.append(outcome)
 
     def is_due(self) -> bool:
-        """Tells whether enough has come together, or enough time gone by, for a write."""
+        """Returns whether there are outcomes enough, or time enough has passed, for a write."""
         waited = time.perf_counter() - self._last_flush
-        return len(self._pending) >= WRITE_IMAGES or waited >= WRITE_SECONDS
+        return len(self._pending) >= self._max_images or waited >= self._max_seconds
 
     def flush(self) -> None:
-        """Begins to score and write all outcomes taken so far.
+        """Starts to score and write all outcomes added so far, once the previous write has ended.
 
         Raises:
-            Exception: what went wrong with those before, which are waited for
+            Exception: the error of the previous write
         """
         self._wait()
         outcomes, self._pending = self._pending, []
@@ -68,7 +86,7 @@ class Writer:
             self._writing = self._pool.submit(self._write, outcomes)
 
     def finish(self) -> None:
-        """Writes all outcomes taken so far, and raises what went wrong with it."""
+        """Writes all outcomes added so far; raises the error of the write if there is one."""
         self.flush()
         self._wait()
 
@@ -78,17 +96,17 @@ class Writer:
             writing.result()
 
     def close(self) -> None:
-        """Ends the thread, once it has written what was flushed."""
+        """Ends the thread after the write in progress."""
         self._pool.shutdown()
 
     def _write(self, outcomes: Sequence[EncodedImage[str] | FailedImage[str]]) -> None:
         check_current(self._run)
         encoded = [outcome for outcome in outcomes if isinstance(outcome, EncodedImage)]
         failed = {outcome.id: outcome.reason for outcome in outcomes if isinstance(outcome, FailedImage)}
-        # Beside an encoder, looking for what a triage will ask costs next to nothing; without one, a triage may do it.
+        # Beside an encoder a triage's findings cost next to nothing; where nothing is encoded, the triage makes them.
         find = any(image.encodes for image in encoded)
         predictions = self._plan.predictor.predict(encoded, find=find)
-        self._keeper.keep(encoded, predictions)
+        self._embeddings.write(encoded, predictions)
         adaptive = self._run.config.region_plan.adaptive
         values: dict[str, dict[str, Any]] = {id_: {f.error_field(self._run.key): why} for id_, why in failed.items()}
         for image, prediction in zip(encoded, predictions, strict=True):
@@ -102,12 +120,12 @@ class Writer:
 def sample_values(
     run: RunRecord, methods: Mapping[str, MethodPrediction], regions: Sequence[DisplayedRegion] | None
 ) -> dict[str, Any]:
-    """Gives the values of a run's fields on a sample that has been predicted.
+    """Returns the values of a run's fields on a predicted sample.
 
     Args:
         run: the run
         methods: method name to its prediction
-        regions: the regions worth looking at; None leaves that field alone
+        regions: the regions that are written as boxes; None leaves that field unchanged
 
     Returns:
         field to document
@@ -123,7 +141,7 @@ def sample_values(
 
 def record_outcome(
     run: RunRecord,
-    plan: Prepared,
+    plan: PreparedRun,
     before: dict[str, Any],
     stats: EngineStats,
     seconds: float,
@@ -133,7 +151,7 @@ def record_outcome(
     warnings: Sequence[str],
     device: str,
 ) -> None:
-    """Writes counts and timings; times and encodes add up over the calls that a run took."""
+    """Writes counts and timings to the run's record; times and encodes are summed over the calls of a run."""
     recalled = before.get("images_recalled", 0) + stats.recalled
     images = before.get("images_encoded", 0) + stats.images - stats.recalled
     encodes = before.get("encodes", 0) + stats.encodes
@@ -162,8 +180,8 @@ def record_outcome(
     record_own(run)
 
 
-def _budget_outcome(plan: Prepared, before: dict[str, Any], stats: EngineStats) -> dict[str, Any]:
-    """Tells, of an adaptive budget, how many images have stopped after how many crops, over all calls."""
+def _budget_outcome(plan: PreparedRun, before: dict[str, Any], stats: EngineStats) -> dict[str, Any]:
+    """Returns, for an adaptive budget, the number of images that stopped after each number of crops, over all calls."""
     levels = plan.request.region_plan.levels
     if len(levels) == 1:
         return {}
@@ -174,10 +192,10 @@ def _budget_outcome(plan: Prepared, before: dict[str, Any], stats: EngineStats) 
     return {"stopped_after": {crops: found[crops] for crops in sorted(found, key=int)}}
 
 
-def _outcome_counts(run: RunRecord, plan: Prepared) -> dict[str, Any]:
-    """Counts, from what is stored now, how each sample of the run ended, and how those of this call did."""
+def _outcome_counts(run: RunRecord, plan: PreparedRun) -> dict[str, Any]:
+    """Counts from the fields how the samples ended: predicted and failed of the whole run, the rest of this call."""
     target = plan.request.target
-    finished = finished_samples(plan.request, plan.sample_ids)
+    finished = plan.request.finished(plan.sample_ids)
     stored = target.stored(plan.sample_ids, [f.error_field(run.key)])
     failed = {id_ for id_, (reason,) in stored.items() if reason is not None} - finished
     skipped = len(plan.sample_ids) - len(stored)

@@ -1,4 +1,4 @@
-"""Before a run is rescored: the changes are checked against what was encoded, and nothing is written."""
+"""Checks a rescoring against what was encoded, and finds its texts and embeddings; writes nothing."""
 
 from __future__ import annotations
 
@@ -11,17 +11,11 @@ from ...errors import ConfigError
 from ...fiftyone_io.samples import Target
 from ...method.core.compared_methods import explained_method
 from ...prediction.predictor import Predictor, vector_key
-from ...runs.registry import existing_run, list_runs, stored_fields
+from ...runs.registry import existing_run, list_runs
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.limits import GIGABYTE, LIMIT_VARIABLE
-from ..classify.plan import (
-    Prepared,
-    Request,
-    check_fields_are_free,
-    check_shown_chains,
-    check_step_weights,
-    text_warnings,
-)
+from ..classify.plan import PreparedRun, text_warnings
+from ..classify.request import RunRequest, check_fields_are_free, check_shown_chains, check_step_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,10 +38,7 @@ ADAPTED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What is to be other than in the run; None, or nothing, leaves a setting as it is.
-
-    Attributes are those of :meth:`lgca_plugin.Run.rescore`.
-    """
+    """The settings that a rescoring changes, as :meth:`lgca_plugin.Run.rescore` takes them; None keeps the run's."""
 
     classes: Sequence[str] | None = None
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
@@ -62,16 +53,29 @@ class Changes:
     shown_chains: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class RescoreRequest(RunRequest):
+    """A rescoring that has been checked as far as that needs neither the store nor a model.
+
+    Attributes:
+        source: the run that is rescored
+        changes: its changes
+    """
+
+    source: RunRecord
+    changes: Changes
+
+
 @dataclass(frozen=True)
 class RescorePlan:
-    """A rescoring that has been checked, with its texts embedded: ready to run.
+    """A rescoring with its texts embedded, ready to run.
 
     Attributes:
         source: the run that is rescored
         stored: its entry in the store
         prepared: the new run
-        ids: the samples that the source has predicted and that still exist, in the order in which they were kept
-        failures: sample id to reason, for those that the source has not
+        ids: the samples that the source has predicted and that still exist, in the order in which they were stored
+        failures: sample id to reason, for those that failed in the source
         from_vectors: the methods whose image vectors are in the store, each with its row among them
         from_regions: the methods whose image vectors are computed from region embeddings
         boxes: whether boxes are written, which takes region embeddings, too
@@ -79,7 +83,7 @@ class RescorePlan:
 
     source: RunRecord
     stored: StoredRun
-    prepared: Prepared
+    prepared: PreparedRun
     ids: list[str]
     failures: dict[str, str]
     from_vectors: tuple[tuple[Method, int], ...]
@@ -87,20 +91,19 @@ class RescorePlan:
     boxes: bool
 
 
-def check_rescore(run: RunRecord, changes: Changes, *, run_key: str | None, overwrite: bool) -> Request:
-    """Checks changes as far as that needs neither the store nor a model.
+def check_rescore(
+    run: RunRecord, changes: Changes, *, run_key: str | None = None, overwrite: bool = False
+) -> RescoreRequest:
+    """Checks changes.
 
     Args:
         run: the run to be rescored
-        changes: what is to be other
+        changes: the changed settings
         run_key: key of the new run; None, or the run's own, rescores the run in place
         overwrite: whether another run that is under the key is replaced
 
-    Returns:
-        the new run's request
-
     Raises:
-        ConfigError: if a change is wrong, or asks for regions that were not encoded
+        ConfigError: if a change is wrong, or needs regions that were not encoded
     """
     key = run.key if run_key is None else check_run_key(run_key)
     regions = changed_regions(run.config, changes.steps)
@@ -113,16 +116,26 @@ def check_rescore(run: RunRecord, changes: Changes, *, run_key: str | None, over
     replaces = key == run.key or (overwrite and key in list_runs(run.dataset))
     if not replaces and existing_run(run.dataset, key) is not None:
         raise ConfigError(f"run {key!r} exists: pass overwrite=True to replace it, or another run_key to keep both")
-    request = Request(
-        target, key, classes, methods, regions, run.config.ground_truth, None, replaces, run.config.budget
+    request = RescoreRequest(
+        target=target,
+        run_key=key,
+        classes=classes,
+        methods=methods,
+        regions=regions,
+        ground_truth=run.config.ground_truth,
+        existing=None,
+        replaces=replaces,
+        budget=run.config.budget,
+        source=run,
+        changes=changes,
     )
-    check_fields_are_free(request, stored_fields(run.dataset, key) if replaces else [])
+    check_fields_are_free(request)
     check_step_weights(request)
     return request
 
 
 def changed_regions(config: RunConfig, steps: int | None) -> RegionConfig:
-    """Gives a run's regions with another number of steps, up to what was encoded; the chains stay the same."""
+    """Returns a run's regions with another number of steps, at most as many as were encoded; the chains stay."""
     if steps is None or steps == config.regions.steps:
         return config.regions
     if isinstance(steps, bool) or not isinstance(steps, int) or not 0 <= steps <= config.regions.steps:
@@ -133,33 +146,34 @@ def changed_regions(config: RunConfig, steps: int | None) -> RegionConfig:
 
 
 def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method, ...]:
-    """Gives the presets with the changes; each goes to the methods that have the setting, and one at least must have.
+    """Returns the presets with the changes; each applies to the methods that have the setting, at least one of them.
 
-    ``image_scale`` goes to the methods that weigh regions by salience, ``text_scale`` to those that weigh descriptions,
+    ``image_scale`` applies to methods that weigh regions by salience, ``text_scale`` to those that weigh descriptions,
     ``global_weight`` (LGCA's lambda_g) and ``step_weights`` to those with chains, ``decisiveness`` to decisive ones.
+
+    Raises:
+        ConfigError: if a change is wrong, or no method has its setting
     """
     presets = check_methods(methods if changes.methods is None else changes.methods)
     step_weights = None if changes.step_weights is None else tuple(changes.step_weights)
     by_salience = {method.name for method in presets if method.regions != "none" and method.weighting == "salience"}
     with_chains = {method.name for method in presets if method.regions == "chains"}
     decisive = {method.name for method in presets if method.weighting == "decisive"}
-    wanted: dict[str, tuple[Any, set[str]]] = {
+    changed: dict[str, tuple[Any, set[str]]] = {
         "image_scale": (changes.image_scale, by_salience),
         "text_scale": (changes.text_scale, {method.name for method in presets if method.class_vectors == "weighted"}),
         "global_weight": (changes.global_weight, with_chains),
         "step_weights": (step_weights, with_chains - decisive),
         "decisiveness": (changes.decisiveness, decisive),
     }
-    for name, (value, having) in wanted.items():
+    for name, (value, having) in changed.items():
         if value is not None and not having:
             raise ConfigError(f"{name} is a setting of none of these methods: {_names(presets)}")
     made = []
     for method in presets:
-        changed = {
-            name: value for name, (value, having) in wanted.items() if value is not None and method.name in having
-        }
+        own = {name: value for name, (value, having) in changed.items() if value is not None and method.name in having}
         try:
-            made.append(replace(method, **changed))
+            made.append(replace(method, **own))
         except (TypeError, ValueError) as error:
             raise ConfigError(str(error)) from error
     return tuple(made)
@@ -178,25 +192,19 @@ def check_was_encoded(run: RunRecord, methods: Sequence[Method], regions: Region
         )
 
 
-def prepare_rescore(
-    store: Store, run: RunRecord, request: Request, changes: Changes, *, encoder: Encoder | None = None
-) -> RescorePlan:
+def prepare_rescore(store: Store, request: RescoreRequest, *, encoder: Encoder | None = None) -> RescorePlan:
     """Finds the stored embeddings, and embeds the texts.
 
     Args:
         store: the store
-        run: the run to be rescored
         request: the checked changes
-        changes: the changes
         encoder: the run's encoder, where the caller has it loaded
-
-    Returns:
-        the plan
 
     Raises:
         ConfigError: if descriptions can't be used, embeddings are no longer stored, or ``encoder`` is another one
         ModelUnavailableError: if texts are new and the model can't be loaded
     """
+    run, changes = request.source, request.changes
     stored = stored_run(store, run)
     config = run.config
     texts = changed_texts(run, request.resolved_classes(), changes.descriptions)
@@ -241,7 +249,7 @@ def prepare_rescore(
         if bare:
             boxes = False
             warnings.append(f"no boxes: {bare} of {len(ids)} samples have no region embeddings in the store")
-    prepared = Prepared(
+    prepared = PreparedRun(
         request=request,
         config=new,
         texts=texts,
@@ -254,7 +262,7 @@ def prepare_rescore(
 
 
 def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan) -> list[int | None]:
-    """Finds where each method's image vector is kept; nowhere, unless all that can be kept are."""
+    """Returns the row of each method's stored image vector; None for all, unless all that can be stored are."""
     names = [vector_key(method, plan) for method in methods]
     if any(name is not None and name not in stored.vector_keys for name in names):
         return [None] * len(names)
@@ -262,7 +270,7 @@ def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan)
 
 
 def _samples(store: Store, run: RunRecord, stored: StoredRun) -> tuple[list[str], dict[str, str]]:
-    """Gives the samples that were predicted and still exist, in the order in which they were kept, and the failures."""
+    """Returns the predicted samples that still exist, in the order in which they were stored, and the failures."""
     held = store.sample_ids(stored)
     failures = run.failures
     target = Target.whole(run.dataset)

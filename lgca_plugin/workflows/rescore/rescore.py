@@ -1,4 +1,4 @@
-"""The use case: a new question about images that are encoded already, answered from the store."""
+"""Rescores a run: new predictions from the stored embeddings, without encoding an image."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ...fiftyone_io.tokens import database_identity
 from ...progress import Progress
 from ...runs.record import check_current
 from ...runs.registry import DONE, INTERRUPTED, record_own
-from ...runs.replay import replay
+from ...runs.replay import IMAGES_AT_ONCE, replay
 from ...runs.stored_texts import known_texts
 from ...store.store import Store, geometry_of
 from ..classify.classify import open_run
 from ..classify.writer import record_outcome, sample_values
-from .plan import Changes, RescorePlan, check_rescore, prepare_rescore
+from .plan import RescorePlan, RescoreRequest, prepare_rescore
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -33,28 +33,29 @@ INCOMPLETE = "its region embeddings are not complete in the store; classify with
 
 
 def iter_rescore(
-    run: RunRecord,
-    changes: Changes,
-    *,
-    run_key: str | None = None,
-    overwrite: bool = False,
-    encoder: Encoder | None = None,
+    request: RescoreRequest, *, encoder: Encoder | None = None, images_at_once: int = IMAGES_AT_ONCE
 ) -> Generator[Progress, None, RunRecord]:
-    """Does what :meth:`lgca_plugin.Run.rescore` does, as a generator that yields progress and returns the new run."""
-    request = check_rescore(run, changes, run_key=run_key, overwrite=overwrite)
+    """Does what :meth:`lgca_plugin.Run.rescore` does, as a generator that yields progress and returns the new run.
+
+    Args:
+        request: the checked changes
+        encoder: the run's encoder, where the caller has it loaded
+        images_at_once: number of images that are scored and written together
+    """
     yield Progress(0, 0, "Embedding the class descriptions")
     with Store() as store:
-        plan = prepare_rescore(store, run, request, changes, encoder=encoder)
-        result = yield from _Rescoring(store, plan).steps()
+        plan = prepare_rescore(store, request, encoder=encoder)
+        result = yield from _Rescoring(store, plan, images_at_once).steps()
     return result
 
 
 class _Rescoring:
-    """One rescoring: predictions from kept image vectors first, then whatever takes the regions."""
+    """One rescoring: first the predictions from stored image vectors, then what needs the regions."""
 
-    def __init__(self, store: Store, plan: RescorePlan) -> None:
+    def __init__(self, store: Store, plan: RescorePlan, images_at_once: int) -> None:
         self._store = store
         self._plan = plan
+        self._images_at_once = images_at_once
         self._ids = set(plan.ids)
         self._passes = bool(plan.from_vectors) + bool(plan.from_regions or plan.boxes)
         self._missing = set(plan.ids)
@@ -69,7 +70,7 @@ class _Rescoring:
         self._stored = self._open_entry(replaced)
 
     def _encodes(self) -> dict[str, int]:
-        """Sample id to how many encodes its image took, where the budget is adaptive, then and now."""
+        """Returns sample id to number of encodes of its image; nothing unless both budgets are adaptive."""
         source = self._plan.source
         if not (source.config.region_plan.adaptive and self._plan.prepared.config.region_plan.adaptive):
             return {}
@@ -91,7 +92,7 @@ class _Rescoring:
             run_key=self._run.key,
             replaces=replaced,
         )
-        self._store.copy_samples(stored, source)  # all at once: so a run that is broken off still holds them all
+        self._store.copy_samples(stored, source)  # all at once, so that an interrupted run still holds them all
         return stored
 
     def steps(self) -> Generator[Progress, None, RunRecord]:
@@ -130,14 +131,14 @@ class _Rescoring:
             yield Progress(before + done, total, f"{what.capitalize()} of {done:,} of {len(self._plan.ids):,} images")
 
     def _from_vectors(self) -> Iterator[dict[str, dict[str, Any]]]:
-        """Scores the kept image vectors: one matrix product for a batch and method."""
+        """Scores the stored image vectors: one matrix product for each batch and method."""
         predictor, config = self._plan.prepared.predictor, self._run.config
         boxes: list[DisplayedRegion] | None = None if self._plan.boxes else []  # None leaves them to the second pass
         same = self._stored.vector_keys == self._plan.stored.vector_keys
-        kept = [self._plan.stored.vector_keys.index(name) for name in self._stored.vector_keys]
+        columns = [self._plan.stored.vector_keys.index(name) for name in self._stored.vector_keys]
         for ids, vectors in self._store.image_vectors(self._stored if same else self._plan.stored):
             if not same:
-                self._store.fill_vectors(self._stored, dict(zip(ids, vectors[:, kept], strict=True)))
+                self._store.fill_vectors(self._stored, dict(zip(ids, vectors[:, columns], strict=True)))
             predictions = {
                 method.name: predictor.predict_from_vectors(method, vectors[:, row], with_scores=config.logits)
                 for method, row in self._plan.from_vectors
@@ -149,11 +150,12 @@ class _Rescoring:
             }
 
     def _from_regions(self) -> Iterator[dict[str, dict[str, Any]]]:
-        """Goes through the regions again, without pixels, for boxes and for vectors that are not kept."""
+        """Replays the regions for boxes, and for image vectors that are not stored."""
         plan, predictor = self._plan, self._plan.prepared.predictor
         names = {method.name for method in plan.from_regions}
         no_boxes = 0
-        for images, incomplete in replay(self._store, self._stored, plan.ids, plan.prepared.request.region_plan):
+        regions = plan.prepared.request.region_plan
+        for images, incomplete in replay(self._store, self._stored, plan.ids, regions, at_once=self._images_at_once):
             predictions = predictor.predict(images)
             values: dict[str, dict[str, Any]] = {}
             for image, prediction in zip(images, predictions, strict=True):

@@ -1,0 +1,194 @@
+"""The options of a classification, and their check, which needs no model and writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...config import (
+    DEFAULT_BUDGET,
+    DEFAULT_METHODS,
+    DEFAULT_RUN_KEY,
+    DEFAULT_SHOWN_CHAINS,
+    RegionConfig,
+    RegionPlan,
+    check_budget,
+    check_classes,
+    check_methods,
+    check_run_key,
+)
+from ...errors import ConfigError
+from ...fiftyone_io.fields import RESERVED_NAMES, error_field, run_fields, taken_fields
+from ...fiftyone_io.samples import Target
+from ...runs.registry import existing_run, list_runs, stored_fields
+from ...store.limits import default_limit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ...method.core.scores import Method
+    from ...runs.record import RunRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyOptions:
+    """The arguments of :func:`lgca_plugin.classify`, not checked yet; the encoder and the progress go beside them."""
+
+    samples: Any
+    classes: Sequence[str] | None = None
+    descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
+    methods: Sequence[str | Method] = DEFAULT_METHODS
+    run_key: str = DEFAULT_RUN_KEY
+    regions: RegionConfig | None = None
+    ground_truth: str | None = None
+    batch_size: int | None = None
+    device: str | None = None
+    precision: str = "auto"
+    overwrite: bool = False
+    skip_failures: bool = True
+    logits: bool = False
+    shown_chains: int = DEFAULT_SHOWN_CHAINS
+    store_regions: bool = True
+    budget: str = DEFAULT_BUDGET
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """A run to be written, by classification or rescoring, checked as far as that needs no model.
+
+    Attributes:
+        target: the samples
+        run_key: the run's key
+        classes: the candidate classes; None where they are the labels of ``ground_truth``, not read yet
+        methods: the presets
+        regions: which regions are encoded
+        ground_truth: label field, if any
+        existing: the run under the key that is continued, if any
+        replaces: whether a run exists under the key and is replaced; ``existing`` is None then
+        budget: ``"full"`` or ``"adaptive"``
+    """
+
+    target: Target
+    run_key: str
+    classes: tuple[str, ...] | None
+    methods: tuple[Method, ...]
+    regions: RegionConfig
+    ground_truth: str | None
+    existing: RunRecord | None
+    replaces: bool
+    budget: str
+
+    @property
+    def region_plan(self) -> RegionPlan:
+        """The regions that the methods need."""
+        return RegionPlan.of(self.methods, self.regions, self.budget)
+
+    def resolved_classes(self) -> tuple[str, ...]:
+        """Returns the classes, read from ``ground_truth`` where none were passed."""
+        if self.classes is not None:
+            return self.classes
+        if self.ground_truth is None:
+            raise ConfigError("pass classes, or a ground_truth field whose labels are the classes")
+        labels = self.target.distinct_labels(self.ground_truth)
+        if len(labels) < 2:
+            found = f"one, {labels[0]!r}" if labels else "none"
+            raise ConfigError(
+                f"classification needs at least two classes, and {self.ground_truth!r} holds {found}; pass classes"
+            )
+        return tuple(labels)
+
+    def finished(self, ids: Sequence[str]) -> set[str]:
+        """Returns those of the sample ids whose samples have all of the run's predictions and boxes."""
+        names = run_fields(self.run_key, self.methods, adaptive=self.region_plan.adaptive)
+        fields = [name for name in names if name != error_field(self.run_key)]
+        schema = self.target.dataset.get_field_schema()
+        if not all(field in schema for field in fields):  # killed between registering the run and declaring its fields
+            return set()
+        return self.target.filled(ids, fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyRequest(RunRequest):
+    """A classification that has been checked as far as that needs neither a model nor a look at every sample.
+
+    Attributes:
+        options: the options, for what the run's config does not hold
+    """
+
+    options: ClassifyOptions
+
+
+def check_classify(options: ClassifyOptions) -> ClassifyRequest:
+    """Checks the options of a classification.
+
+    Raises:
+        ConfigError: if one is wrong; the message names it and says what to do
+    """
+    run_key = check_run_key(options.run_key)
+    check_budget(options.budget)
+    default_limit()  # the store's limit comes from the environment: an invalid one is reported before the run starts
+    methods = check_methods(options.methods)
+    classes = None if options.classes is None else check_classes(options.classes)
+    if classes is None and options.ground_truth is None:
+        raise ConfigError("pass classes, or a ground_truth field whose labels are the classes")
+    if options.batch_size is not None:
+        _check_count("batch_size", options.batch_size, at_least=1)
+    check_shown_chains(options.shown_chains)
+    target = Target.of(options.samples)
+    if options.ground_truth is not None:
+        target.check_label_field(options.ground_truth)
+    replaces = options.overwrite and run_key in list_runs(target.dataset)
+    request = ClassifyRequest(
+        target=target,
+        run_key=run_key,
+        classes=classes,
+        methods=methods,
+        regions=options.regions or RegionConfig(),
+        ground_truth=options.ground_truth,
+        existing=None if replaces else existing_run(target.dataset, run_key),
+        replaces=replaces,
+        budget=options.budget,
+        options=options,
+    )
+    if request.existing is None:
+        check_fields_are_free(request)
+    check_step_weights(request)
+    return request
+
+
+def check_shown_chains(shown_chains: int) -> None:
+    """Raises ConfigError unless ``shown_chains`` is a whole number of at least 0."""
+    _check_count("shown_chains", shown_chains, at_least=0)
+
+
+def _check_count(name: str, value: int, *, at_least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise ConfigError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+
+
+def check_fields_are_free(request: RunRequest) -> None:
+    """Raises ConfigError if a new run would write to a field that is not the replaced run's, or can't be named."""
+    for method in request.methods:
+        if method.name in RESERVED_NAMES:
+            raise ConfigError(f"a method can't be called {method.name!r}: a field of every run is; choose another name")
+    dataset, run_key = request.target.dataset, request.run_key
+    own = stored_fields(dataset, run_key) if request.replaces else []
+    taken = taken_fields(dataset, run_key, request.methods, own, adaptive=request.region_plan.adaptive)
+    if taken:
+        raise ConfigError(
+            f"field {taken[0]!r} exists already and belongs to no run called {run_key!r}; choose another run_key"
+        )
+
+
+def check_step_weights(request: RunRequest) -> None:
+    """Raises ConfigError if a method's step weights don't fit the steps that there are."""
+    steps = request.region_plan.steps
+    for method in request.methods:
+        weights = method.step_weights
+        if weights is None or method.regions != "chains":
+            continue
+        if len(weights) <= steps:
+            raise ConfigError(f"step_weights of {method.name!r} has {len(weights)} entries for {steps + 1} steps")
+        if not any(weights[: steps + 1]):
+            raise ConfigError(f"step_weights of {method.name!r} gives no weight to the first {steps + 1} steps")

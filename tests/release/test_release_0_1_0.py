@@ -1,0 +1,203 @@
+"""What release 0.1.0 has written stays readable and gives the same answers, and no image is encoded for it.
+
+``tests/data/release_0_1_0`` holds twelve drawn birds and a broken file, and what that release left of four runs on
+them, of a triage, decisions and evaluations: all documents in MongoDB, and its store of embeddings. ``expected.json``
+holds what the functions of :mod:`tests.helpers.release_facts` returned under that release.
+"""
+
+import fiftyone as fo
+import numpy as np
+import pytest
+
+import lgca_plugin as lgca
+from tests.helpers.release import (
+    NEAR,
+    NEAR_EMBEDDED,
+    Mute,
+    assert_same,
+    expected,
+    plain,
+    restored,
+)
+from tests.helpers.release_facts import (
+    CHANGES,
+    EVALUATIONS,
+    KEYS,
+    SETTINGS,
+    boxes_of,
+    decisions_of,
+    deleted_of,
+    evaluate_again,
+    evidence_of,
+    last_evaluation,
+    last_triage,
+    names_of,
+    predictions_of,
+    rescored_of,
+    runs_of,
+    store_of,
+    sweep_of,
+    triage_again,
+    triage_of,
+    undone_of,
+    values_of,
+    views_of,
+)
+
+
+@pytest.fixture
+def released(tmp_path):
+    """The release's dataset, in a store that is this test's own, as every test's is."""
+    with restored(tmp_path) as dataset:
+        yield dataset
+
+
+def check(what, found, near=NEAR):
+    assert_same(plain(found), expected()[what], near)
+
+
+def test_runs__are_listed_and_loaded_with_what_they_have_written(released):
+    assert lgca.list_runs(released) == list(KEYS)
+    check("runs", runs_of(released))
+
+
+def test_runs__their_scores_are_read_from_the_labels(released):
+    for method in SETTINGS["adaptive"]["methods"]:
+        rows = values_of(released, f"adaptive_{method}.logits", f"adaptive_{method}.margin")
+        assert len(rows) == 12
+        for scores, margin in rows.values():
+            second, first = np.sort(scores)[-2:]
+            assert first - second == pytest.approx(margin, abs=NEAR)
+
+
+def test_evidence__is_the_same_from_the_stored_embeddings(released):
+    check("evidence", evidence_of(released))
+
+
+def test_evidence__says_why_there_is_none(released):
+    ids = {name: id_ for id_, name in names_of(released).items()}
+    for key, name, why in (("full", "broken", "has no result in run 'full'"), ("light", "bird-008", "has no region")):
+        with pytest.raises(lgca.ConfigError, match=why):
+            lgca.load_run(released, key).evidence(ids[name])
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_rescore__gives_the_same_predictions_without_a_model(released, change):
+    check(f"rescored: {change}", rescored_of(released, change))
+
+
+def test_rescore__back_to_the_first_question_gives_the_first_answers(released):
+    full = lgca.load_run(released, "full")
+    back = lgca.load_run(released, "rescored").rescore(
+        full.config.classes, full.descriptions, run_key="back", encoder=Mute(), progress=False
+    )
+    assert_same(plain(predictions_of(back)), plain(predictions_of(full)))
+    assert back.config.descriptions_hash == full.config.descriptions_hash
+
+
+def test_rescore__in_place_keeps_the_decisions(released):
+    run = lgca.load_run(released, "full").rescore(image_scale=2.0, encoder=Mute(), progress=False)
+    assert run.token == lgca.load_run(released, "full").token
+    names, triage = names_of(released), run.last_triage()
+    found = [(names[row.sample_id], row.action) for row in triage.decisions(history=True)]
+    assert found == [(row["sample"], row["action"]) for row in expected()["decisions"]["history"]]
+    assert triage.left()["other samples decided"] == 5  # nobody has looked for suspects in the new predictions yet
+
+
+def test_sweep__gives_the_same_accuracies_and_choices(released):
+    check("sweep", sweep_of(released))
+
+
+def test_triage__is_taken_up_again(released):
+    check("last triage", triage_of(last_triage(released)))
+
+
+@pytest.mark.parametrize(
+    ("what", "key"), [("triage again", "full"), ("triage of another run", "rescored"), ("triage of few", "light")]
+)
+def test_triage__made_anew_finds_the_same(released, what, key):
+    check(what, triage_again(released, key))
+
+
+def test_views__show_the_same_samples(released):
+    check("views", views_of(released))
+
+
+def test_decisions__are_read_with_their_history(released, tmp_path):
+    check("decisions", decisions_of(last_triage(released), tmp_path))
+
+
+def test_decisions__are_taken_back(released):
+    check("undone", undone_of(last_triage(released)))
+
+
+def test_decisions__are_replaced_and_come_back(released):
+    triage = last_triage(released)
+    before = values_of(released, "full_decision.label", "ground_truth_corrected.label", "tags")
+    (first, *_) = triage.suspects(decided=True).values("id")
+    decided = triage.decide(first, "bad image", by="max")
+    assert (decided.samples, decided.replaced) == (1, 1)
+    assert triage.left()["bad image"] == 1
+    assert triage.undo(decided.action, by="max").samples == 1
+    assert values_of(released, "full_decision.label", "ground_truth_corrected.label", "tags") == before
+
+
+def test_evaluation__is_read(released):
+    check("last evaluation", last_evaluation(released))
+
+
+@pytest.mark.parametrize("what", EVALUATIONS)
+def test_evaluation__made_anew_finds_the_same_and_replaces_the_former(released, what):
+    field, methods = EVALUATIONS[what]
+    check(what, evaluate_again(released, field, methods))
+    assert sorted(released.list_evaluations()) == sorted(f"full_{name}_eval" for name in methods)
+
+
+@pytest.mark.parametrize("key", SETTINGS)
+def test_classify__again_has_nothing_to_do_and_under_a_new_key_encodes_no_image(released, key):
+    stored = lgca.load_run(released, key)
+    before, summary = plain([predictions_of(stored), boxes_of(stored)]), stored.summary()
+    same = classify(released, stored, key)
+    counts = ("total", "predicted", "failed", "encodes", "images_encoded", "images_recalled")
+    assert [same.summary()[name] for name in counts] == [summary[name] for name in counts]
+    assert plain([predictions_of(same), boxes_of(same)]) == before
+    assert (same.token, same.failures) == (stored.token, stored.failures)
+
+    new = classify(released, stored, "again")
+    assert [new.summary()[name] for name in counts] == [13, 12, 1, 0, 0, 12]
+    assert new.summary().get("stopped_after") == summary.get("stopped_after")
+    assert_same(plain([predictions_of(new), boxes_of(new)]), before, NEAR_EMBEDDED)
+
+
+def classify(dataset, stored, run_key):
+    """Makes the call that has made a stored run, with a model that refuses images."""
+    return lgca.classify(
+        dataset,
+        list(stored.config.classes),
+        stored.descriptions,
+        run_key=run_key,
+        regions=stored.config.regions,
+        ground_truth="ground_truth",
+        encoder=Mute(texts=True),
+        progress=False,
+        **SETTINGS[stored.key],
+    )
+
+
+def test_store__is_cleaned_of_runs_that_are_gone_only(released):
+    assert store_of(released) == [[key, True, 4 if key == "light" else 12] for key in KEYS]
+    assert lgca.clean_store() == 0
+    assert len(store_of(released)) == len(KEYS)
+    fo.delete_dataset(released.name)
+    assert lgca.clean_store() > 0
+    assert lgca.store_info().runs == []
+
+
+def test_delete__removes_what_the_release_wrote_and_nothing_else(released):
+    check("deleted", deleted_of(released))
+    assert sorted(released.get_field_schema()) == [
+        *("created_at", "filepath", "ground_truth", "ground_truth_corrected", "id", "last_modified_at", "metadata"),
+        *("tags", "truth"),
+    ]
+    assert lgca.store_info().runs == []
+    assert not {group.name for group in released.app_config.sidebar_groups or ()}.intersection(KEYS)

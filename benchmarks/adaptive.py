@@ -127,18 +127,17 @@ class Comparison:
         from lgca_plugin.descriptions.class_texts import class_texts
         from lgca_plugin.engine.embeddings import EncodedImage
         from lgca_plugin.engine.engine import encode_images
-        from lgca_plugin.method.core.scores import METHODS
+        from lgca_plugin.method.core.methods import METHODS
         from lgca_plugin.prediction.early_stopping import EarlyStopping
         from lgca_plugin.prediction.predictor import Predictor
+        from lgca_plugin.prediction.scoring import run_scoring
 
         presets = tuple(METHODS[name] for name in names)
         plan = RegionPlan.of(presets, RegionConfig(), budget)
         texts = class_texts([getattr(one, "name", one) for one in CLASSES], None)
         predictor = Predictor(presets, texts, self._encoder, plan, shown_chains=0)
-        vectors = texts.by_method(self._encoder, presets)
-        can_stop = EarlyStopping(
-            presets, vectors, plan, logit_scale=self._encoder.logit_scale, max_flip_probability=max_flip_probability
-        )
+        scoring = run_scoring(presets, texts, self._encoder, plan)
+        can_stop = EarlyStopping(scoring, plan, max_flip_probability=max_flip_probability)
         found = encode_images(
             enumerate(self._files), encoder=self._encoder, plan=plan, can_stop=can_stop, recall=self._known.get
         )

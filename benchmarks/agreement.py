@@ -27,7 +27,7 @@ def run(encoder: Any, files: list[bytes]) -> tuple[list[dict[str, int]], list[An
     from lgca_plugin.descriptions.class_texts import class_texts
     from lgca_plugin.engine.embeddings import EncodedImage
     from lgca_plugin.engine.engine import encode_images
-    from lgca_plugin.method.core.scores import METHODS as PRESETS
+    from lgca_plugin.method.core.methods import METHODS as PRESETS
     from lgca_plugin.prediction.predictor import Predictor
 
     presets = tuple(PRESETS[name] for name in METHODS)

@@ -92,26 +92,23 @@ def each(what: Callable[[str], Any], ids: Sequence[str]) -> tuple[float, list[An
 
 def stability_of_a_batch(run: Any, found: Sequence[Any]) -> float:
     """Times WCA's, LGCA's and decisive LGCA's stability on many images at once; milliseconds an image, scores known."""
+    from lgca_plugin.method.core.regions import RegionEmbeddings
     from lgca_plugin.method.core.scores import class_scores
     from lgca_plugin.method.explain.stability import stability
 
-    question = found[0].verdicts.question
-    regions = np.stack([one.verdicts.regions for one in found])
-    scores = class_scores(regions, question.class_vectors["wca"])
+    scoring = found[0].verdicts.scoring
+    stacked = (np.stack([getattr(one.verdicts.image, name) for one in found]) for name in ("regions", "whole"))
+    images = RegionEmbeddings(*stacked, found[0].step, np.stack([one.chain for one in found]))
+    scores = class_scores(images.regions, scoring.class_vectors["wca"])
     seconds = 0.0
     for method in run.config.methods[1:]:
         weights = np.stack([one.weights[method.name] for one in found])
         started = time.perf_counter()
         stability(
             method,
-            regions=regions,
-            whole=np.stack([one.verdicts.whole for one in found]),
-            step=found[0].step,
-            chain=np.stack([one.chain for one in found]),
-            n_crops=question.n_crops,
-            n_chains=question.n_chains,
-            class_vectors=question.class_vectors[method.name],
-            logit_scale=question.logit_scale,
+            images,
+            scoring.counts,
+            scoring.classes_of(method),
             weights=weights,
             region_scores=scores,
         )

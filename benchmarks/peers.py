@@ -95,7 +95,7 @@ def engine(paths: list[str], encoder: Any) -> None:
     """Encodes the same crops with the engine."""
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.engine.engine import encode_images
-    from lgca_plugin.method.core.scores import METHODS
+    from lgca_plugin.method.core.methods import METHODS
 
     for _ in encode_images(enumerate(paths), encoder=encoder, plan=RegionPlan.of((METHODS["wca"],), RegionConfig())):
         pass

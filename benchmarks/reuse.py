@@ -60,7 +60,7 @@ def measure(dataset: Any, encoder: Any, rounds: int) -> dict[str, list[float]]:
     import lgca_plugin as lgca
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.engine.engine import encode_images
-    from lgca_plugin.method.core.scores import METHODS
+    from lgca_plugin.method.core.methods import METHODS
 
     paths = dataset.values("filepath")
     plan = RegionPlan.of(tuple(METHODS[name] for name in METHODS), RegionConfig())

@@ -56,7 +56,7 @@ def crops(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
     """Times the engine as the crops grow."""
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.engine.engine import encode_images
-    from lgca_plugin.method.core.scores import METHODS
+    from lgca_plugin.method.core.methods import METHODS
 
     plans = {count: RegionPlan.of(tuple(METHODS.values()), RegionConfig(crops=count)) for count in CROPS}
 
@@ -79,7 +79,7 @@ def classes(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.descriptions.class_texts import class_texts
     from lgca_plugin.engine.engine import encode_images
-    from lgca_plugin.method.core.scores import METHODS
+    from lgca_plugin.method.core.methods import METHODS
     from lgca_plugin.prediction.predictor import Predictor
 
     methods = tuple(METHODS.values())

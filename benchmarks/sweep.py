@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lgca_plugin.method.core.scores import METHODS, class_scores, class_vector, image_vector, normalize, region_weights
+from lgca_plugin.method.core.methods import METHODS
+from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
+from lgca_plugin.method.core.scores import class_scores, class_vector, image_vector, normalize, region_weights
+from lgca_plugin.method.tuning.scorer import SettingsScorer
 from lgca_plugin.method.tuning.sweep import Sweep, default_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lgca_plugin.method.core.scores import Method
+    from lgca_plugin.method.core.methods import Method
 
-N_CROPS, N_CHAINS, COUNTS = 60, 34, (60, 17, 9)
+CROPS, COUNTS = CropCounts(60, 34), (60, 17, 9)
 LOGIT_SCALE = 100.0
 DESCRIPTIONS = 8
 BATCH = 256
@@ -53,13 +56,13 @@ class World:
 def together(world: World, settings: list[Method], images: int) -> dict[str, float]:
     """Sweeps all settings at once; returns seconds for the scores, the report and both."""
     started = time.perf_counter()
-    sweep = Sweep(settings, world.class_vectors, n_crops=N_CROPS, n_chains=N_CHAINS, logit_scale=LOGIT_SCALE)
+    sweep = Sweep(SettingsScorer(settings, world.class_vectors, CROPS, logit_scale=LOGIT_SCALE))
     truth = np.random.default_rng(1).integers(0, len(world.labels), size=images)
     for number, start in enumerate(range(0, images, BATCH)):
         regions, whole = world.batches[number % len(world.batches)]
         of_batch = truth[start : start + BATCH]
         size = len(of_batch)
-        sweep.add(regions[:size], whole[:size], world.step, world.chain, of_batch)
+        sweep.add(RegionEmbeddings(regions[:size], whole[:size], world.step, world.chain), of_batch)
     scored = time.perf_counter()
     sweep.report()
     ended = time.perf_counter()
@@ -69,21 +72,12 @@ def together(world: World, settings: list[Method], images: int) -> dict[str, flo
 def one_by_one(world: World, settings: list[Method], images: int) -> float:
     """Scores every setting for itself, as a run scores its methods; returns seconds."""
     vectors = [world.class_vectors(setting) for setting in settings]
-    regions, whole = (array[:images] for array in world.batches[0])
+    batch = RegionEmbeddings(*(array[:images] for array in world.batches[0]), world.step, world.chain)
     started = time.perf_counter()
     for setting, own in zip(settings, vectors, strict=True):
-        weights = region_weights(
-            setting,
-            regions=regions,
-            whole=whole,
-            step=world.step,
-            chain=world.chain,
-            n_crops=N_CROPS,
-            n_chains=N_CHAINS,
-            class_vectors=own,
-            logit_scale=LOGIT_SCALE,
-        )
-        class_scores(image_vector(regions, whole, weights, setting.global_weight), own).argmax(axis=-1)
+        batch = RegionEmbeddings(batch.regions, batch.whole, batch.step, batch.chain)  # without what was computed
+        weights = region_weights(setting, batch, CROPS, ClassScoring(own, LOGIT_SCALE))
+        class_scores(image_vector(batch, weights, setting.global_weight), own).argmax(axis=-1)
     return time.perf_counter() - started
 
 

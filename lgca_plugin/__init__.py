@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         StoreError,
     )
     from .method.comparison.evaluation import Evaluation
-    from .method.core.scores import METHODS, Method
+    from .method.core.methods import METHODS, Method
     from .method.explain.evidence import Evidence
     from .method.labels.triage_cases import Case
     from .method.tuning.sweep import SweepReport
@@ -50,8 +50,8 @@ _HOMES = {
     "Evidence": "method.explain.evidence",
     "ImageError": "errors",
     "LgcaError": "errors",
-    "METHODS": "method.core.scores",
-    "Method": "method.core.scores",
+    "METHODS": "method.core.methods",
+    "Method": "method.core.methods",
     "ModelUnavailableError": "errors",
     "OpenClipEncoder": "encoder.open_clip_encoder",
     "Progress": "progress",

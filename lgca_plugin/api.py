@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .config import RegionConfig
     from .encoder.protocol import Encoder
-    from .method.core.scores import Method
+    from .method.core.methods import Method
     from .progress import Progress
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from .errors import ConfigError
 from .method.core.boxes import chain_counts, matching_chains
-from .method.core.scores import METHODS, Method
+from .method.core.methods import METHODS, Method
+from .method.core.regions import CropCounts
 from .method.core.stopping import level_sizes
 
 DEFAULT_RUN_KEY = "zeroshot"
@@ -120,6 +121,11 @@ class RegionPlan:
             replace(self, n_crops=min(size, self.n_crops), n_chains=min(size, self.n_chains), budget=DEFAULT_BUDGET)
             for size in sizes
         )
+
+    @property
+    def crop_counts(self) -> CropCounts:
+        """How many of an image's crops the methods use."""
+        return CropCounts(self.n_crops, self.n_chains)
 
     @property
     def adaptive(self) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .encoder.protocol import Encoder
     from .method.comparison.evaluation import Evaluation
-    from .method.core.scores import Method
+    from .method.core.methods import Method
     from .method.explain.evidence import Evidence
     from .method.tuning.sweep import SweepReport
     from .progress import Progress

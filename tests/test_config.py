@@ -19,7 +19,7 @@ from lgca_plugin.config import (
     check_run_key,
 )
 from lgca_plugin.errors import ConfigError, LgcaError
-from lgca_plugin.method.core.scores import METHODS, Method
+from lgca_plugin.method.core.methods import METHODS, Method
 from tests.helpers import reference
 from tests.helpers.matching import all_of
 

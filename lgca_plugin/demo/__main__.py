@@ -12,7 +12,7 @@ from ..api import classify, load_run
 from ..config import DEFAULT_RUN_KEY
 from ..errors import LgcaError
 from ..fiftyone_io.fields import method_field, regions_field
-from ..method.core.scores import METHODS
+from ..method.core.methods import METHODS
 from ..runs.registry import list_runs
 from .classes import CLASSES, DESCRIPTIONS
 from .dataset import load_demo_dataset

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..config import RegionPlan
 from ..fiftyone_io.fields import method_field
-from ..method.core.scores import CONTROLS
+from ..method.core.methods import CONTROLS
 
 if TYPE_CHECKING:
     from ..run import Run

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..encoder.protocol import TextEncoder
-    from ..method.core.scores import ClassVectors, Method
+    from ..method.core.methods import ClassVectors, Method
 
 LABEL_PROMPT = "a photo of a {}."
 

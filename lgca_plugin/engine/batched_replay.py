@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..method.core.boxes import expand_boxes, sample_boxes_of_images, select_salient
+from ..method.core.regions import RegionEmbeddings
 from .embeddings import EncodedImage, products_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ class RegionBatch:
         boxes: ``[b, n, 4]`` int64, absolute pixels, ``(left, top, width, height)``
         step: ``[b, n]`` expansion step of each region, ascending, the same for all images; read-only
         chain: ``[b, n]`` number of the crop that each region grew from
-        similarity: ``[b, n]`` float32 similarity of each region to the whole image
         whole: ``[b, dim]`` float32 unit embeddings of the whole images
         level: the plan's rung that the images have ended on
     """
@@ -49,7 +49,6 @@ class RegionBatch:
     boxes: NDArray[np.int64]
     step: NDArray[np.int64]
     chain: NDArray[np.int64]
-    similarity: NDArray[np.float32]
     whole: NDArray[np.float32]
     level: int
     _known: _Known
@@ -64,9 +63,11 @@ class RegionBatch:
         """``[b, n, dim]`` unit region embeddings."""
         return self._known.embedded(self._image, self._rows)
 
-    def embeddings(self, images: NDArray[np.integer], regions: NDArray[np.integer]) -> NDArray[np.float32]:
-        """``[len(images), len(regions), dim]`` unit embeddings of some regions of some images, by their numbers."""
-        return self._known.embedded(self._image[images], self._rows[images[:, None], regions])
+    def part(self, images: NDArray[np.integer], regions: NDArray[np.integer]) -> RegionEmbeddings:
+        """Returns some regions of some images, by their indices."""
+        rows = images[:, None], regions
+        embeddings = self._known.embedded(self._image[images], self._rows[rows])
+        return RegionEmbeddings(embeddings, self.whole[images], self.step[rows], self.chain[rows])
 
     def images(self) -> list[EncodedImage[str]]:
         """Gives the images one by one, of which nothing had to be encoded; their arrays are views of these."""
@@ -124,7 +125,6 @@ def replay_batch(
         boxes=boxes[which],
         step=np.broadcast_to(step, (len(which), len(step))),
         chain=chain[which],
-        similarity=known.similarity(rows[which]),
         whole=known.whole[which],
         level=level,
         _known=known,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import fiftyone as fo
 
-    from ..method.core.scores import Method
+    from ..method.core.methods import Method
 
 _REGION_ATTRIBUTES = {
     "step": "IntField",

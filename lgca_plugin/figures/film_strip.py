@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from ..method.explain.sentences import method_name
+from ..method.core.methods import method_title
 from .page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, ems, escape_html, wrap
 from .region_text import WARNING, cut, fitting_text, hover_text, signed_text, weight_text
 
@@ -135,7 +135,7 @@ class _Sheet:
             if column:
                 self._arrow(column, chain.frames[column - 1], frame)
         used = any(frame.weight or frame.out for frame in chain.frames)
-        why = "grown no<br>further" if used else f"not used<br>by {escape_html(method_name(self.strip.method))}"
+        why = "grown no<br>further" if used else f"not used<br>by {escape_html(method_title(self.strip.method))}"
         for column in range(len(chain.frames), self.strip.steps):
             middle = self.left(column) + self.side / 2
             look: dict[str, Any] = {"xanchor": "center", "align": "center", "name": "end"}
@@ -280,7 +280,7 @@ class _Sheet:
         parts += [f"{hidden} other chains {signed_text(strip.others)}"] if hidden else []
         parts += [f"whole image {signed_text(strip.of_whole)}"] if strip.of_whole else []
         first, second = strip.names
-        words = f"{', '.join(parts)}: together the lead of {first} over {second} under {method_name(strip.method)}, "
+        words = f"{', '.join(parts)}: together the lead of {first} over {second} under {method_title(strip.method)}, "
         text = wrap(words + signed_text(strip.margin), self.width - 2 * EDGE, SMALL_FONT)
         high = (1 + text.count("<br>")) * SMALL_FONT * LINE
         self.y += 10

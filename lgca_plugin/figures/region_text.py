@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from ..method.explain.sentences import method_name
+from ..method.core.methods import method_title
 from .page import MINUS, ems, escape_html
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ WARNING: Final = "\u25b2"
 def hover_text(frame: Frame, chain: Chain, strip: Strip) -> str:
     """Says everything about a region, each number with what it means."""
     first, second = (escape_html(name) for name in strip.names)
-    method = method_name(strip.method)
+    method = method_title(strip.method)
     grown = "the sampled crop" if not frame.step else f"grown {frame.step} {'time' if frame.step == 1 else 'times'}"
     towards = first if frame.contribution >= 0 else second
     lines = [

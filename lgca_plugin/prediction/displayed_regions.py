@@ -1,16 +1,16 @@
-"""The regions of an image that are worth looking at: which of them, and what they say."""
+"""The regions that a run writes as boxes: which chains are displayed, and the numbers of their regions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..method.core.boxes import relative_boxes
 from ..method.core.compared_methods import explained_method
-from ..method.core.scores import class_scores, confidences, salience
+from ..method.core.regions import RegionEmbeddings
+from ..method.core.scores import class_scores, confidences
 from ..method.explain.contributions import contributions, misleading_crops, votes
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..engine.embeddings import EncodedImage
-    from ..method.core.scores import Method
+    from ..method.core.methods import Method
 
 
 @dataclass(frozen=True)
 class DisplayedRegion:
-    """A region that is worth looking at.
+    """A region that is written as a box.
 
     Attributes:
         box: relative ``(x, y, width, height)``
@@ -35,7 +35,7 @@ class DisplayedRegion:
         similarity: salience, the similarity to the whole image
         weight: share of the image vector under the method that the regions explain
         contribution: share of that method's margin between its label and the rival class
-        misleading: whether the crop speaks for WCA's label where LGCA says another
+        misleading: whether it is a misleading crop, see :func:`~.contributions.misleading_crops`
     """
 
     box: tuple[float, float, float, float]
@@ -50,8 +50,8 @@ class DisplayedRegion:
 
 
 @dataclass(frozen=True)
-class MethodView:
-    """How a method sees a batch of images.
+class MethodScores:
+    """The results of one method for a batch of images.
 
     Attributes:
         class_vectors: ``[C, dim]``
@@ -66,44 +66,34 @@ class MethodView:
     scores: NDArray[np.floating]
 
 
-class Batch:
-    """The arrays of several images, stacked: ``[images, regions, ...]``."""
-
-    def __init__(self, images: Sequence[EncodedImage[Any]]) -> None:
-        self.regions = np.stack([image.regions for image in images])
-        self.whole = np.stack([image.whole for image in images])
-        self.step = np.stack([image.step for image in images])
-        self.chain = np.stack([image.chain for image in images])
-
-    @cached_property
-    def similarity(self) -> NDArray[np.floating]:
-        """``[images, regions]`` salience of each region."""
-        return salience(self.regions, self.whole)
-
-    def embeddings(self, images: NDArray[np.integer], regions: NDArray[np.integer]) -> NDArray[np.float32]:
-        """``[len(images), len(regions), dim]`` embeddings of some regions of some images, by their numbers."""
-        chosen: NDArray[np.float32] = self.regions[images[:, None], regions]
-        return chosen
+def stack_images(images: Sequence[EncodedImage[Any]]) -> RegionEmbeddings:
+    """Returns the embeddings of several images with equally many regions."""
+    return RegionEmbeddings(
+        regions=np.stack([image.regions for image in images]),
+        whole=np.stack([image.whole for image in images]),
+        step=np.stack([image.step for image in images]),
+        chain=np.stack([image.chain for image in images]),
+    )
 
 
 def displayed_regions(
     images: Sequence[EncodedImage[Any]],
-    batch: Batch,
+    batch: RegionEmbeddings,
     methods: Sequence[Method],
-    views: Mapping[str, MethodView],
+    views: Mapping[str, MethodScores],
     *,
     logit_scale: float,
     count: int,
 ) -> list[list[DisplayedRegion]]:
-    """Chooses each image's chains that are worth looking at, and says what is to be known of their regions.
+    """Chooses the chains of each image that are displayed, and computes what is displayed of their regions.
 
     Args:
         images: the images
-        batch: their arrays
+        batch: their embeddings
         methods: the run's presets
-        views: how each method sees the images
+        views: method name to its weights, vectors and scores
         logit_scale: the encoder's factor on similarities
-        count: how many chains of an image
+        count: number of chains of an image
 
     Returns:
         the regions of each image, chain by chain, in the order of the steps
@@ -115,8 +105,7 @@ def displayed_regions(
     vote = votes(batch.regions, view.class_vectors)
     misleading = _misleading(batch, vote, methods, views)
     share, _ = contributions(
-        batch.regions,
-        batch.whole,
+        batch,
         view.weights,
         method.global_weight,
         view.class_vectors,
@@ -124,10 +113,10 @@ def displayed_regions(
         _rivals(views, method.name),
     )
     confidence = confidences(class_scores(batch.regions, view.class_vectors), logit_scale).max(axis=-1)
-    shown = []
+    displayed = []
     for i, image in enumerate(images):
         boxes = relative_boxes(image.boxes, image.image_size_hw)
-        shown.append(
+        displayed.append(
             [
                 DisplayedRegion(
                     box=(float(x), float(y), float(w), float(h)),
@@ -140,15 +129,15 @@ def displayed_regions(
                     contribution=float(share[i, r]),
                     misleading=bool(misleading[i, r]),
                 )
-                for r in _worth_looking_at(batch.step[i], batch.chain[i], share[i], misleading[i], count)
+                for r in _displayed(batch.step[i], batch.chain[i], share[i], misleading[i], count)
                 for x, y, w, h in (boxes[r],)
             ]
         )
-    return shown
+    return displayed
 
 
 def _misleading(
-    batch: Batch, vote: NDArray[np.int64], methods: Sequence[Method], views: Mapping[str, MethodView]
+    batch: RegionEmbeddings, vote: NDArray[np.int64], methods: Sequence[Method], views: Mapping[str, MethodScores]
 ) -> NDArray[np.bool_]:
     """Marks misleading crops; a run without both WCA and LGCA has none."""
     wca = next((method for method in methods if method.name == "wca"), None)
@@ -156,14 +145,12 @@ def _misleading(
         return np.zeros(vote.shape, dtype=bool)
     view = views["wca"]
     wca_label, lgca_label = view.scores.argmax(axis=-1), views["lgca"].scores.argmax(axis=-1)
-    share, _ = contributions(
-        batch.regions, batch.whole, view.weights, wca.global_weight, view.class_vectors, wca_label, lgca_label
-    )
+    share, _ = contributions(batch, view.weights, wca.global_weight, view.class_vectors, wca_label, lgca_label)
     return misleading_crops(vote, batch.step, share, wca_label, lgca_label)
 
 
-def _rivals(views: Mapping[str, MethodView], method: str) -> NDArray[np.int64]:
-    """The class that a label is compared with: WCA's where LGCA says another, else the runner-up."""
+def _rivals(views: Mapping[str, MethodScores], method: str) -> NDArray[np.int64]:
+    """Returns the class that each label is compared with: WCA's label where LGCA's differs, else the runner-up."""
     runner_up: NDArray[np.int64] = np.argsort(views[method].scores, axis=-1)[:, -2]
     if method == "lgca" and "wca" in views:
         label, wca_label = views["lgca"].scores.argmax(axis=-1), views["wca"].scores.argmax(axis=-1)
@@ -171,14 +158,17 @@ def _rivals(views: Mapping[str, MethodView], method: str) -> NDArray[np.int64]:
     return runner_up
 
 
-def _worth_looking_at(
+def _displayed(
     step: NDArray[np.int64],
     chain: NDArray[np.int64],
     contribution: NDArray[np.floating],
     misleading: NDArray[np.bool_],
     count: int,
 ) -> list[int]:
-    """Chooses chains: those with a misleading crop first, then those that grew furthest, then by contribution."""
+    """Returns the regions of the chains to display.
+
+    Chains with a misleading crop come first, then those that grew furthest, then those of the largest contributions.
+    """
     numbers, at = np.unique(chain, return_inverse=True)
     last_step = np.zeros(len(numbers), dtype=np.int64)
     np.maximum.at(last_step, at, step)

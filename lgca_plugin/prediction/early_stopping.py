@@ -1,4 +1,4 @@
-"""Whether an image has had enough crops: the stopping rule, put to all methods of a run."""
+"""Decides whether an image needs more crops: the stopping rule of :mod:`..method.core.stopping` for a run's methods."""
 
 from __future__ import annotations
 
@@ -6,106 +6,105 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..method.core.scores import CONTROLS, class_scores, region_weights, weighted_sum
+from ..method.core.methods import without_controls
+from ..method.core.regions import ClassScoring, RegionEmbeddings
+from ..method.core.scores import class_scores, region_weights, weighted_sum
 from ..method.core.stopping import MAX_FLIP_PROBABILITY, flip_probability
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from numpy.typing import NDArray
 
     from ..config import RegionPlan
     from ..engine.embeddings import EncodedImage
-    from ..method.core.scores import FloatArray, Method
+    from ..method.core.methods import Method
+    from ..method.core.run_scoring import RunScoring
+    from ..method.core.scores import FloatArray
 
 
-MANY, NEAREST = 256, 32
-"""Of so many classes, or more, the few that score highest are looked at first: they alone may be doubt enough."""
+MANY_CLASSES = 256
+"""With so many classes, the best few are tried first: their flip probability alone often exceeds the target."""
+NEAREST_CLASSES = 32
+"""Number of these best classes."""
 
 
 class EarlyStopping:
-    """Tells of an image on a rung of an adaptive plan whether its labels are safe, as :mod:`.method.stopping` has it.
+    """Decides at each budget level of an adaptive plan whether an image keeps its labels without more crops.
 
-    The whole image's label is always safe, for no crop changes it. The controls are not asked, unless there are no
-    others: they are there to be compared with, and one that nobody would use must not cost crops.
+    No crop changes the whole image's label. Controls are left out unless there are only controls: they exist for
+    comparison and must not cost crops.
 
     Args:
-        methods: the presets
-        class_vectors: method name to ``[C, dim]``
+        scoring: the run's methods and class vectors
         plan: an adaptive plan
-        logit_scale: the encoder's factor on similarities
-        max_flip_probability: an image is safe up to this doubt in each method's label
+        max_flip_probability: upper bound on the flip probability of each method's label at which an image stops
+        many_classes: from how many classes on the best few are tried first
+        nearest_classes: number of these
 
     Attributes:
-        asked: the methods whose labels have to be safe
+        methods: the methods whose labels have to be certain
     """
 
     def __init__(
         self,
-        methods: Sequence[Method],
-        class_vectors: Mapping[str, FloatArray],
+        scoring: RunScoring,
         plan: RegionPlan,
         *,
-        logit_scale: float,
         max_flip_probability: float = MAX_FLIP_PROBABILITY,
+        many_classes: int = MANY_CLASSES,
+        nearest_classes: int = NEAREST_CLASSES,
     ) -> None:
-        with_regions = tuple(method for method in methods if method.regions != "none")
-        self.asked = tuple(method for method in with_regions if method.name not in CONTROLS) or with_regions
-        precise = {id(vectors): vectors.astype(np.float64) for vectors in class_vectors.values()}
-        self._class_vectors = {name: precise[id(vectors)] for name, vectors in class_vectors.items()}
+        with_regions = (name for name, method in scoring.methods.items() if method.regions != "none")
+        self.methods = tuple(scoring.methods[name] for name in without_controls(with_regions))
+        self._scoring = scoring
         self._plan = plan
-        self._logit_scale = logit_scale
-        self._most_doubt = max_flip_probability
+        self._max_flip_probability = max_flip_probability
+        self._many = many_classes
+        self._nearest = nearest_classes
 
     def __call__(self, image: EncodedImage[Any]) -> bool:
-        """Tells whether the image may stop; it depends on the image alone, and may be asked in any thread.
+        """Returns whether the image can stop; depends on the image alone, in any thread.
 
-        All is computed in float64, so that no rounding, which threads and batches may change, decides it.
+        Computed in float64, because float32 rounding differs between batches and threads.
         """
-        seen: dict[str, Any] = {
-            "regions": image.regions.astype(np.float64),
-            "whole": image.whole.astype(np.float64),
-            "step": image.step,
-            "chain": image.chain,
-        }
+        exact = RegionEmbeddings(
+            image.regions.astype(np.float64), image.whole.astype(np.float64), image.step, image.chain
+        )
         scores: dict[int, FloatArray] = {}  # most methods share their class vectors
-        for method in self.asked:
-            vectors = self._class_vectors[method.name]
-            # Of decisive methods the weights depend on all classes, so that no doubt can be told from some of them.
-            if len(vectors) >= MANY and method.weighting != "decisive":
-                near = vectors[self._nearest(method, image.level, seen, vectors)]
-                if self._doubt(method, image.level, seen, near, None) > self._most_doubt:
+        for method in self.methods:
+            vectors = self._scoring.exact_vectors[method.name]
+            # The weights of decisive methods depend on all classes, so a subset of the classes bounds nothing.
+            if len(vectors) >= self._many and method.weighting != "decisive":
+                near = vectors[self._best_classes(method, image.level, exact, vectors)]
+                if self._flip_probability(method, image.level, exact, near) > self._max_flip_probability:
                     return False
             if id(vectors) not in scores:
-                scores[id(vectors)] = class_scores(seen["regions"], vectors)
-            if self._doubt(method, image.level, seen, vectors, scores[id(vectors)]) > self._most_doubt:
+                scores[id(vectors)] = class_scores(exact.regions, vectors)
+            probability = self._flip_probability(method, image.level, exact, vectors, scores[id(vectors)])
+            if probability > self._max_flip_probability:
                 return False
         return True
 
-    def _nearest(self, method: Method, level: int, seen: Mapping[str, Any], vectors: FloatArray) -> NDArray[np.int64]:
-        """``[NEAREST]`` the classes that score highest, the label among them."""
-        plan = self._plan.at(level)
-        weights = region_weights(method, n_crops=plan.n_crops, n_chains=plan.n_chains, **seen)
-        found = class_scores(weighted_sum(seen["regions"], seen["whole"], weights, method.global_weight), vectors)
-        return np.argpartition(-found, NEAREST)[:NEAREST]
+    def _best_classes(
+        self, method: Method, level: int, image: RegionEmbeddings, vectors: FloatArray
+    ) -> NDArray[np.int64]:
+        """Returns the indices of the classes that score highest, the label among them."""
+        weights = region_weights(method, image, self._plan.at(level).crop_counts)
+        found = class_scores(weighted_sum(image, weights, method.global_weight), vectors)
+        return np.argpartition(-found, self._nearest)[: self._nearest]
 
-    def _doubt(
+    def _flip_probability(
         self,
         method: Method,
         level: int,
-        seen: Mapping[str, Any],
+        image: RegionEmbeddings,
         vectors: FloatArray,
-        region_scores: FloatArray | None,
+        region_scores: FloatArray | None = None,
     ) -> float:
-        so_far, full = self._plan.at(level), self._plan.levels[-1]
         return flip_probability(
             method,
-            n_crops=so_far.n_crops,
-            n_chains=so_far.n_chains,
-            all_crops=full.n_crops,
-            all_chains=full.n_chains,
-            class_vectors=vectors,
-            logit_scale=self._logit_scale,
+            image,
+            ClassScoring(vectors, self._scoring.logit_scale),
+            so_far=self._plan.at(level).crop_counts,
+            full=self._plan.levels[-1].crop_counts,
             region_scores=region_scores,
-            **seen,
         )

@@ -11,10 +11,11 @@ from threadpoolctl import ThreadpoolController
 
 from ..errors import ConfigError
 from ..method.core.compared_methods import compared_methods
-from ..method.core.scores import class_scores, image_vector, region_weights
-from ..method.explain.findings import Finder, question_of
-from .displayed_regions import Batch, DisplayedRegion, MethodView, displayed_regions
+from ..method.core.scores import class_scores, image_vector
+from ..method.explain.region_findings import RegionAnalysis
+from .displayed_regions import DisplayedRegion, MethodScores, displayed_regions, stack_images
 from .early_stopping import EarlyStopping
+from .scoring import run_scoring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from ..descriptions.class_texts import ClassTexts
     from ..encoder.protocol import TextEncoder
     from ..engine.embeddings import EncodedImage
-    from ..method.core.scores import Method
-    from ..method.explain.findings import Finding
+    from ..method.core.methods import Method
+    from ..method.core.regions import RegionEmbeddings
+    from ..method.core.run_scoring import RunScoring
+    from ..method.explain.region_findings import SampleFindings
 
 
 ROWS_AT_ONCE = 2048  # the quickest of 512 to 4096: large products, and scores that stay in the cache
@@ -65,7 +68,7 @@ class Prediction:
     methods: dict[str, MethodPrediction]
     regions: list[DisplayedRegion]
     vectors: NDArray[np.float32]
-    finding: Finding | None = None
+    finding: SampleFindings | None = None
 
 
 class Predictor:
@@ -94,22 +97,18 @@ class Predictor:
     ) -> None:
         self._methods = tuple(methods)
         self._plan = plan
-        self._logit_scale = encoder.logit_scale
         self._shown_chains = shown_chains
-        self._class_vectors = texts.by_method(encoder, methods)
+        self._scoring = run_scoring(methods, texts, encoder, plan)
         named = (vector_key(method, plan) for method in methods)
         self.vector_keys = tuple(dict.fromkeys([WHOLE, *(name for name in named if name)]))
-        can_stop = (
-            EarlyStopping(methods, self._class_vectors, plan, logit_scale=self._logit_scale) if plan.adaptive else None
-        )
-        self.can_stop = can_stop
-        self._finder = self._make_finder()
+        self.can_stop = EarlyStopping(self._scoring, plan) if plan.adaptive else None
+        self._analysis = self._region_analysis()
         self._threads = ThreadpoolController()
 
     @property
-    def question(self) -> str | None:
-        """Names what the predictions' findings answer; None where the methods have no triage."""
-        return None if self._finder is None else question_of(self._finder.crops, self._finder.chains)
+    def findings_key(self) -> str | None:
+        """Key of the predictions' findings in the store; None if the methods have no triage."""
+        return None if self._analysis is None else self._analysis.key
 
     def predict(self, images: Sequence[EncodedImage[Any]], *, find: bool = False) -> list[Prediction]:
         """Scores images that were encoded under this predictor's plan, in one thread.
@@ -127,23 +126,23 @@ class Predictor:
         with self._threads.limit(limits=1, user_api="blas"):
             for level in sorted({image.level for image in images}):
                 rows = [row for row, image in enumerate(images) if image.level == level]
-                on_rung = self._predict([images[row] for row in rows], self._plan.at(level), find=find)
-                made.update(zip(rows, on_rung, strict=True))
+                at_level = self._predict([images[row] for row in rows], self._plan.at(level), find=find)
+                made.update(zip(rows, at_level, strict=True))
         return [made[row] for row in range(len(images))]
 
     def _predict(self, images: Sequence[EncodedImage[Any]], plan: RegionPlan, *, find: bool) -> list[Prediction]:
         """Scores images of one plan, which all have as many regions."""
-        batch = Batch(images)
-        views = {method.name: self._view(method, batch, plan) for method in self._methods}
+        batch, scoring = stack_images(images), replace(self._scoring, counts=plan.crop_counts)
+        views = {method.name: _method_scores(method, batch, scoring) for method in self._methods}
         vectors: dict[str, NDArray[np.floating]] = {WHOLE: batch.whole}
         for method in self._methods:
             name = vector_key(method, self._plan)
             if name:
                 vectors[name] = views[method.name].vectors
         stacked = np.stack([vectors[name].astype(np.float32) for name in self.vector_keys], axis=1)
-        by_method = {name: decisions(view.scores, self._logit_scale) for name, view in views.items()}
+        by_method = {name: decisions(view.scores, self._scoring.logit_scale) for name, view in views.items()}
         regions = displayed_regions(
-            images, batch, self._methods, views, logit_scale=self._logit_scale, count=self._shown_chains
+            images, batch, self._methods, views, logit_scale=self._scoring.logit_scale, count=self._shown_chains
         )
         findings = self._findings(batch, plan, by_method) if find else repeat(None)
         return [
@@ -155,53 +154,38 @@ class Predictor:
         self, method: Method, vectors: NDArray[np.float32], *, with_scores: bool
     ) -> list[MethodPrediction]:
         """Scores ``[b, dim]`` image vectors that were kept, those of the method's signature, in float32."""
-        class_vectors = self._class_vectors[method.name]
+        class_vectors = self._scoring.class_vectors[method.name]
         made: list[MethodPrediction] = []
         for start in range(0, len(vectors), ROWS_AT_ONCE):
             scores = class_scores(vectors[start : start + ROWS_AT_ONCE], class_vectors)
-            made += decisions(scores, self._logit_scale, with_scores=with_scores)
+            made += decisions(scores, self._scoring.logit_scale, with_scores=with_scores)
         return made
 
-    def _make_finder(self) -> Finder | None:
+    def _region_analysis(self) -> RegionAnalysis | None:
         try:
             _, crops, chains = compared_methods(self._methods, run_key="")
         except ConfigError:
             return None
-        return Finder(
-            crops=crops,
-            chains=chains,
-            class_vectors=self._class_vectors,
-            logit_scale=self._logit_scale,
-            n_crops=self._plan.n_crops,
-            n_chains=self._plan.n_chains,
-        )
+        return RegionAnalysis(scoring=self._scoring, crops=crops, chains=chains)
 
     def _findings(
-        self, batch: Batch, plan: RegionPlan, made: dict[str, list[MethodPrediction]]
-    ) -> Iterable[Finding | None]:
-        if self._finder is None:
+        self, batch: RegionEmbeddings, plan: RegionPlan, made: dict[str, list[MethodPrediction]]
+    ) -> Iterable[SampleFindings | None]:
+        if self._analysis is None:
             return repeat(None)
-        finder = replace(self._finder, n_crops=plan.n_crops, n_chains=plan.n_chains)
+        analysis = self._analysis.at(plan.crop_counts)
         crops, chains = (
-            np.array([prediction.label for prediction in made[method.name]]) for method in (finder.crops, finder.chains)
+            np.array([prediction.label for prediction in made[method.name]])
+            for method in (analysis.crops, analysis.chains)
         )
-        return finder.find_each(batch, crops_label=crops, chains_label=chains)
+        return analysis.find_each(batch, crops_label=crops, chains_label=chains)
 
-    def _view(self, method: Method, batch: Batch, plan: RegionPlan) -> MethodView:
-        class_vectors = self._class_vectors[method.name]
-        weights = region_weights(
-            method,
-            regions=batch.regions,
-            whole=batch.whole,
-            step=batch.step,
-            chain=batch.chain,
-            n_crops=plan.n_crops,
-            n_chains=plan.n_chains,
-            class_vectors=class_vectors,
-            logit_scale=self._logit_scale,
-        )
-        vectors = image_vector(batch.regions, batch.whole, weights, method.global_weight)
-        return MethodView(class_vectors, weights, vectors, class_scores(vectors, class_vectors))
+
+def _method_scores(method: Method, batch: RegionEmbeddings, scoring: RunScoring) -> MethodScores:
+    weights = scoring.weights(method, batch)
+    vectors = image_vector(batch, weights, method.global_weight)
+    class_vectors = scoring.class_vectors[method.name]
+    return MethodScores(class_vectors, weights, vectors, class_scores(vectors, class_vectors))
 
 
 def vector_key(method: Method, plan: RegionPlan) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..method.explain.findings import Finding
+from ..method.explain.region_findings import SampleFindings
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .rows import StoredRun
 
 
-def write_findings(rows: sqlite3.Connection, question: str, findings: Iterable[tuple[int, Finding]]) -> None:
+def write_findings(rows: sqlite3.Connection, question: str, findings: Iterable[tuple[int, SampleFindings]]) -> None:
     """Writes findings, inside a transaction.
 
     Args:
@@ -32,7 +32,7 @@ def write_findings(rows: sqlite3.Connection, question: str, findings: Iterable[t
 
 
 def write_findings_of_samples(
-    rows: sqlite3.Connection, run: StoredRun, question: str, findings: Mapping[str, Finding]
+    rows: sqlite3.Connection, run: StoredRun, question: str, findings: Mapping[str, SampleFindings]
 ) -> None:
     """Writes findings of samples that a run holds, by their ids, inside a transaction; passes over all others."""
     rows.executemany(
@@ -41,7 +41,7 @@ def write_findings_of_samples(
     )
 
 
-def read_findings(file: StoreFile, run: StoredRun, question: str) -> dict[str, Finding]:
+def read_findings(file: StoreFile, run: StoredRun, question: str) -> dict[str, SampleFindings]:
     """Reads what was found of a run's samples; what does not match its checksum is left out.
 
     Args:
@@ -57,12 +57,12 @@ def read_findings(file: StoreFile, run: StoredRun, question: str) -> dict[str, F
     sound = [(id_, found) for id_, found, sealed in file.read(query, (run.id, question)) if zlib.crc32(found) == sealed]
     table = np.frombuffer(b"".join(found for _, found in sound), np.float64).reshape(len(sound), 5)
     return {
-        id_: Finding(int(crops), int(chains), size, bool(proven), stability)
+        id_: SampleFindings(int(crops), int(chains), size, bool(proven), stability)
         for (id_, _), (crops, chains, size, proven, stability) in zip(sound, table.tolist(), strict=True)
     }
 
 
-def _sealed(finding: Finding) -> tuple[bytes, int]:
+def _sealed(finding: SampleFindings) -> tuple[bytes, int]:
     """Gives a finding as bytes, and their checksum."""
     values = (finding.crops_label, finding.chains_label, finding.case_size, finding.proven, finding.stability)
     found = np.array(values, dtype=np.float64).tobytes()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..engine.embeddings import EncodedImage
-    from ..method.explain.findings import Finding
+    from ..method.explain.region_findings import SampleFindings
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class StoredSample:
 
     image: EncodedImage[str]
     vectors: NDArray[np.float32]
-    finding: Finding | None = None
+    finding: SampleFindings | None = None
 
 
 @dataclass(frozen=True)

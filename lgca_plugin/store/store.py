@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ..config import RegionConfig
     from ..engine.embeddings import KnownRegions
-    from ..method.explain.findings import Finding
+    from ..method.explain.region_findings import SampleFindings
 
 logger = logging.getLogger(__name__)
 
@@ -265,12 +265,12 @@ class Store:
                 [(*sealed(of_sample), run.id, sample) for sample, of_sample in vectors.items()],
             )
 
-    def keep_findings(self, run: StoredRun, question: str, findings: Mapping[str, Finding]) -> None:
+    def keep_findings(self, run: StoredRun, question: str, findings: Mapping[str, SampleFindings]) -> None:
         """Keeps what was found of samples that a run holds, by their ids, in answer to a question."""
         with self._file.writing() as rows:
             write_findings_of_samples(rows, run, question, findings)
 
-    def findings(self, run: StoredRun, question: str) -> dict[str, Finding]:
+    def findings(self, run: StoredRun, question: str) -> dict[str, SampleFindings]:
         """Reads what was found of a run's samples in answer to a question, sample id to finding."""
         return read_findings(self._file, run, question)
 

@@ -14,6 +14,7 @@ from ...lgca_plugin.config import RunConfig
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.database import forget_loaded_evaluations
 from ...lgca_plugin.method.comparison.evaluation import Evaluation, p_text
+from ...lgca_plugin.method.core.methods import method_description
 from ...lgca_plugin.workflows.evaluate import EvaluateRequest, check_evaluate
 from ..shared import form as forms
 from ..shared.params import Params
@@ -67,7 +68,7 @@ def add_methods(inputs: Any, params: Params, key: str, config: RunConfig) -> lis
     own = [method.name for method in config.methods]
     view = types.DropdownView()
     for name in own:
-        view.add_choice(name, label=name, description=forms.METHOD_NOTES.get(name))
+        view.add_choice(name, label=name, description=method_description(name))
     prop = inputs.list(
         of_run("methods", key),
         types.String(),

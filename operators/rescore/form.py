@@ -6,7 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.method.core.scores import Method
+from ...lgca_plugin.method.core.methods import Method, method_description
 from ..shared import form as forms
 from ..shared import params as settings
 from ..shared.params import Params
@@ -101,7 +101,7 @@ def add_methods(inputs: Any, params: Params, source: Source) -> tuple[Method, ..
     """Adds the choice of the methods among those whose regions were encoded."""
     view = types.DropdownView()
     for name in source.possible:
-        view.add_choice(name, label=name, description=forms.METHOD_NOTES.get(name))
+        view.add_choice(name, label=name, description=method_description(name))
     prop = inputs.list(
         of_run("methods", source.key),
         types.String(),

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...lgca_plugin.config import check_methods, check_run_key
 from ...lgca_plugin.errors import ConfigError
-from ...lgca_plugin.method.core.scores import Method
+from ...lgca_plugin.method.core.methods import Method
 from ...lgca_plugin.workflows.classify.request import check_shown_chains
 from ...lgca_plugin.workflows.rescore.plan import Changes, changed_methods, changed_regions
 from ..shared import params as settings

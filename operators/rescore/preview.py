@@ -10,7 +10,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import RegionPlan
 from ...lgca_plugin.fiftyone_io.fields import taken_fields
 from ...lgca_plugin.method.core.compared_methods import explained_method
-from ...lgca_plugin.method.core.scores import Method
+from ...lgca_plugin.method.core.methods import Method
 from ...lgca_plugin.prediction.predictor import vector_key
 from ...lgca_plugin.runs.registry import PACKAGE, stored_fields
 from ...lgca_plugin.workflows.rescore.plan import changed_regions

@@ -11,7 +11,7 @@ from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import RegionPlan, RunConfig
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.samples import Target
-from ...lgca_plugin.method.core.scores import METHODS
+from ...lgca_plugin.method.core.methods import METHODS
 from ...lgca_plugin.runs.stored_texts import stored_run
 from ...lgca_plugin.store.store import Store
 from ..shared.run_choice import known_runs, newest, remembered

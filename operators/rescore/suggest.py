@@ -13,7 +13,7 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError, LgcaError
-from ...lgca_plugin.method.core.scores import METHODS, Method
+from ...lgca_plugin.method.core.methods import METHODS, Method
 from ..shared import form as forms
 from ..shared.params import Params
 from ..shared.run_choice import of_run

@@ -14,7 +14,7 @@ from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.fiftyone_io.fields import method_field
 from ...lgca_plugin.fiftyone_io.triage_fields import DECISION, SUGGESTION, triage_field
-from ...lgca_plugin.method.core.scores import METHODS
+from ...lgca_plugin.method.core.methods import METHODS, method_description
 from ...lgca_plugin.runs.registry import PACKAGE, stored_fields
 from . import params as settings
 from .params import Params
@@ -31,15 +31,6 @@ TAGS = (
     "datacomp_xl_s13b_b90k",
 )
 MAX_UPLOAD_BYTES = 8 * 1024**2  # a queued run keeps it, base64-encoded, in one MongoDB document of at most 16 MB
-METHOD_NOTES = {
-    "clip": "the whole image against 'a photo of a ...'",
-    "wca": "crops, weighted by their agreement with the whole image",
-    "lgca": "crops that grow, step by step, where they agree with the whole image",
-    "lgca_d": "LGCA weighted by how decided each region is; ours, experimental",
-    "clip_d": "control: the whole image against the mean of the descriptions",
-    "wca_global": "control: WCA plus the whole image",
-    "crops_mean": "control: all crops weighted equally",
-}
 BUDGET_NOTES = {
     "full": "all crops of every image",
     "adaptive": "an image stops when more crops would hardly change a label; those in doubt take all",
@@ -175,7 +166,7 @@ def add_methods(inputs: Any, params: Params) -> Any:
     """Adds the choice of the methods."""
     view = types.DropdownView()
     for name in METHODS:
-        view.add_choice(name, label=name, description=METHOD_NOTES.get(name))
+        view.add_choice(name, label=name, description=method_description(name))
     prop = inputs.list(
         "methods",
         types.String(),

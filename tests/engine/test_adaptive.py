@@ -20,8 +20,10 @@ from lgca_plugin.engine.engine import encode_images
 from lgca_plugin.engine.feeder import EngineStats
 from lgca_plugin.engine.region_expansion import RegionExpansion
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method.core.scores import METHODS
+from lgca_plugin.method.core.methods import METHODS
+from lgca_plugin.prediction.early_stopping import EarlyStopping
 from lgca_plugin.prediction.predictor import Predictor, vector_key
+from lgca_plugin.prediction.scoring import run_scoring
 from tests.helpers.engine import Counting, assert_same, encode
 from tests.helpers.worlds.replay import assert_same as assert_equal
 from tests.helpers.worlds.replay import grown, hashed, known_of, one_by_one
@@ -227,7 +229,7 @@ def test_judge__asks_all_methods_but_the_controls(demo_encoder: Any) -> None:
     def asked(*names: str, budget: str = "adaptive") -> list[str] | None:
         presets = tuple(METHODS[name] for name in names)
         can_stop = Predictor(presets, texts, demo_encoder, plan_of(names, budget=budget)).can_stop
-        return None if can_stop is None else [method.name for method in can_stop.asked]
+        return None if can_stop is None else [method.name for method in can_stop.methods]
 
     assert asked(*METHODS) == ["wca", "lgca", "lgca_d"]
     assert asked("clip", "crops_mean") == ["crops_mean"]
@@ -236,17 +238,17 @@ def test_judge__asks_all_methods_but_the_controls(demo_encoder: Any) -> None:
 
 
 def test_judge__says_the_same_where_it_looks_at_the_nearest_classes_first(
-    by_rung: list[list[EncodedImage[int]]], demo_encoder: Any, monkeypatch: pytest.MonkeyPatch
+    by_rung: list[list[EncodedImage[int]]], demo_encoder: Any
 ) -> None:
     presets = tuple(METHODS[name] for name in ("wca", "lgca_d", "lgca"))
     texts = class_texts(list(CLASSES), None)
-    can_stop = Predictor(presets, texts, demo_encoder, plan_of(("wca", "lgca_d", "lgca"))).can_stop
-    assert can_stop is not None
+    plan = plan_of(("wca", "lgca_d", "lgca"))
+    scoring = run_scoring(presets, texts, demo_encoder, plan)
+    can_stop = EarlyStopping(scoring, plan)
     images = [replace(image, level=level) for level in range(3) for image in by_rung[level]]
     expected = [can_stop(image) for image in images]
-    monkeypatch.setattr("lgca_plugin.prediction.early_stopping.MANY", len(CLASSES))
-    monkeypatch.setattr("lgca_plugin.prediction.early_stopping.NEAREST", 4)
-    assert [can_stop(image) for image in images] == expected
+    few_first = EarlyStopping(scoring, plan, many_classes=len(CLASSES), nearest_classes=4)
+    assert [few_first(image) for image in images] == expected
     assert {True, False} <= set(expected)
 
 

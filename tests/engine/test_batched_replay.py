@@ -20,7 +20,7 @@ from lgca_plugin.engine.batched_replay import RegionBatch, replay_batch
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.errors import StoreError
 from lgca_plugin.method.core.boxes import sample_boxes, sample_boxes_of_images
-from lgca_plugin.method.core.scores import METHODS
+from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.runs.replay import IMAGES_AT_ONCE, replay, replay_batches
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.rows import StoredRun, StoredSample

@@ -5,7 +5,7 @@ import pytest
 from fiftyone.core.odm import get_db_conn
 
 from lgca_plugin.fiftyone_io.fields import declare_fields, run_fields
-from lgca_plugin.method.core.scores import METHODS
+from lgca_plugin.method.core.methods import METHODS
 
 METHODS_OF_RUN = [METHODS[name] for name in ("clip", "wca", "lgca")]
 

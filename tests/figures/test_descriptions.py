@@ -21,6 +21,8 @@ from lgca_plugin.descriptions.class_texts import class_texts, label_prompt
 from lgca_plugin.figures import descriptions as figures
 from lgca_plugin.figures import page as figure_page
 from lgca_plugin.method.core import scores
+from lgca_plugin.method.core.methods import METHODS
+from lgca_plugin.method.core.regions import RegionEmbeddings
 from tests.helpers.app import ROOT, browser_page, find_browser, missing_browser_reason, on_ci
 from tests.helpers.engine import encode, plan_of
 from tests.helpers.figure_look import PAGES, look_at
@@ -338,22 +340,15 @@ def demo_votes(demo_encoder: Any, demo_images: list[Any]) -> Any:
     names = ("clip", "wca", "lgca")
     plan = plan_of(names, RegionConfig())
     texts = class_texts(CLASSES, DESCRIPTIONS)
-    class_vectors = {name: texts.class_vectors(demo_encoder, scores.METHODS[name]) for name in names}
+    class_vectors = {name: texts.class_vectors(demo_encoder, METHODS[name]) for name in names}
     for drawing in demo_images:
         (image,) = encode([drawing.path], demo_encoder, plan)
         vectors = {}
         for name in names:
-            method = scores.METHODS[name]
-            weights = scores.region_weights(
-                method,
-                regions=image.regions,
-                whole=image.whole,
-                step=image.step,
-                chain=image.chain,
-                n_crops=plan.n_crops,
-                n_chains=plan.n_chains,
-            )
-            vectors[name] = scores.image_vector(image.regions, image.whole, weights, method.global_weight)
+            method = METHODS[name]
+            embeddings = RegionEmbeddings(image.regions, image.whole, image.step, image.chain)
+            weights = scores.region_weights(method, embeddings, plan.crop_counts)
+            vectors[name] = scores.image_vector(embeddings, weights, method.global_weight)
         all_scores = {name: class_vectors[name] @ vectors[name] for name in names}
         a, b = (int(all_scores[name].argmax()) for name in ("lgca", "clip"))
         if a != b:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from lgca_plugin.config import RegionConfig, RegionPlan
 from lgca_plugin.engine.engine import encode_images
-from lgca_plugin.method.core.scores import METHODS
+from lgca_plugin.method.core.methods import METHODS
 
 ALL = tuple(METHODS)
 SMALL = RegionConfig(crops=12)  # 12 crops, of which 6 start chains: 6 + 3 + 2 = 11 encodes

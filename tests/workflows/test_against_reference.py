@@ -15,7 +15,7 @@ from lgca_plugin.config import RegionConfig, RegionPlan
 from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.images.files import content_hash
-from lgca_plugin.method.core.scores import METHODS
+from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.prediction.predictor import DisplayedRegion, MethodPrediction, Predictor
 from tests.helpers import images, reference
 from tests.helpers.engine import ALL, assert_same, encode, plan_of, shrunk

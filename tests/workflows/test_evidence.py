@@ -181,9 +181,9 @@ def test_evidence__needs_neither_images_nor_a_model(run, predicted, demo_encoder
 
 def test_evidence__class_vectors_are_kept_also_for_a_run_loaded_again(run, predicted):
     ids = predicted.values("id")[:2]
-    first = run.evidence(ids[0]).verdicts.question
+    first = run.evidence(ids[0]).verdicts.scoring
     again = lgca.load_run(run.dataset, "zs")
-    assert again.evidence(ids[1]).verdicts.question is first
+    assert again.evidence(ids[1]).verdicts.scoring is first
     assert len({id(first.class_vectors[name]) for name in ("wca", "lgca", "lgca_d")}) == 1
 
 
@@ -206,10 +206,10 @@ def test_evidence__only_so_many_runs_are_kept(run, predicted, monkeypatch):
     sample_id = predicted.first().id
     monkeypatch.setattr(reading, "QUESTIONS", ResultCache(1))
     other = run.rescore(methods=("clip",), run_key="other", progress=False)
-    first = run.evidence(sample_id).verdicts.question
-    assert run.evidence(sample_id).verdicts.question is first
+    first = run.evidence(sample_id).verdicts.scoring
+    assert run.evidence(sample_id).verdicts.scoring is first
     other.evidence(sample_id)
-    assert run.evidence(sample_id).verdicts.question is not first
+    assert run.evidence(sample_id).verdicts.scoring is not first
     assert len(reading.QUESTIONS) == 1
     other.delete()
 

@@ -9,7 +9,8 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.config import RegionPlan
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from lgca_plugin.method.explain.findings import Finder
+from lgca_plugin.method.explain.region_findings import RegionAnalysis
+from lgca_plugin.prediction.scoring import run_scoring
 from lgca_plugin.runs.stored_texts import changed_texts
 from lgca_plugin.store.store import Store
 from lgca_plugin.workflows.triage import region_workers
@@ -49,18 +50,9 @@ def asked(run, demo_encoder):
     """A store and what is asked of it."""
     samples = read_samples(check_triage(run))
     own = {method.name: method for method in run.config.methods}
-    texts = changed_texts(run, run.config.classes, None)
-    vectors = {name: texts.class_vectors(demo_encoder, method) for name, method in own.items()}
-    vectors["lgca"] = vectors["wca"]
     plan = RegionPlan.of(run.config.methods, run.config.regions)
-    finder = Finder(
-        crops=own["wca"],
-        chains=own["lgca"],
-        class_vectors=vectors,
-        logit_scale=demo_encoder.logit_scale,
-        n_crops=plan.n_crops,
-        n_chains=plan.n_chains,
-    )
+    scoring = run_scoring(run.config.methods, changed_texts(run, run.config.classes, None), demo_encoder, plan)
+    finder = RegionAnalysis(scoring=scoring, crops=own["wca"], chains=own["lgca"])
     what = RegionPass(finder=finder, plan=plan, others=(own["lgca_d"],))
     labels = {"crops_label": samples.answers["wca"], "chains_label": samples.answers["lgca"]}
     with Store() as store:

@@ -10,7 +10,7 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
-from lgca_plugin.method.explain.findings import Finding, question_of
+from lgca_plugin.method.explain.region_findings import SampleFindings, findings_key
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
 from lgca_plugin.workflows.triage import analysis as triage_look
@@ -19,7 +19,7 @@ from tests.helpers.worlds.store import forget_findings, kept, open_run
 COUNT = 20
 SMALL_CROPS = lgca.RegionConfig(crops=12, scale_min=0.2, scale_max=0.5)  # which mislead now and then
 FIELDS = ("zs_case", "zs_misleading", "zs_stability", "zs_label_quality")
-QUESTION = question_of(lgca.METHODS["wca"], lgca.METHODS["lgca"])
+QUESTION = findings_key(lgca.METHODS["wca"], lgca.METHODS["lgca"])
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_triage__of_a_run_that_kept_no_regions_still_says_what_they_said(make, l
 def test_triage__does_not_use_what_was_found_for_other_labels(make, looked_at):
     run = make()
     expected = triaged(run)
-    put(run, QUESTION, Finding(crops_label=-1, chains_label=-1, case_size=nan, proven=True, stability=0.123))
+    put(run, QUESTION, SampleFindings(crops_label=-1, chains_label=-1, case_size=nan, proven=True, stability=0.123))
     assert same(triaged(run), expected)
     assert looked_at == [0, COUNT]
     assert all(finding.crops_label >= 0 for finding in findings(run).values())
@@ -171,7 +171,7 @@ def test_finding__that_is_damaged_is_looked_for_again(make, looked_at, tmp_path)
 def test_store__a_sample_that_is_kept_again_has_no_finding_of_before(tmp_path):
     with Store(tmp_path) as store:
         run = open_run(store, "a")
-        found = Finding(crops_label=1, chains_label=2, case_size=3.0, proven=False, stability=0.5)
+        found = SampleFindings(crops_label=1, chains_label=2, case_size=3.0, proven=False, stability=0.5)
         store.keep(run, [kept(run, "one")])
         store.keep_findings(run, "q", {"one": found, "another run's": found})
         assert store.findings(run, "q") == {"one": found}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
-from .scores import CONTROLS
+from .methods import CONTROLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .scores import Method
+    from .methods import Method
 
 
 ROLES = {"none": "the whole image", "crops": "crops", "chains": "crops that grow"}

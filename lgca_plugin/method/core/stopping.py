@@ -37,7 +37,8 @@ from .scores import class_scores, region_weights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .scores import Method
+    from .methods import Method
+    from .regions import ClassScoring, CropCounts, RegionEmbeddings
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
@@ -68,66 +69,43 @@ def level_sizes(most: int) -> tuple[int, ...]:
 
 def flip_probability(
     method: Method,
+    image: RegionEmbeddings,
+    classes: ClassScoring,
     *,
-    regions: FloatArray,
-    whole: FloatArray,
-    step: IntArray,
-    chain: IntArray,
-    n_crops: int,
-    n_chains: int,
-    all_crops: int,
-    all_chains: int,
-    class_vectors: FloatArray,
-    logit_scale: float | None = None,
+    so_far: CropCounts,
+    full: CropCounts,
     region_scores: FloatArray | None = None,
 ) -> float:
     """Bounds the probability that the full budget would give an image another label than its first crops do.
 
     Args:
         method: the preset
-        regions: ``[r, d]`` unit embeddings of the regions that there are
-        whole: ``[d]`` unit embedding of the whole image
-        step: ``[r]`` expansion step of each region, 0 for the sampled crops
-        chain: ``[r]`` number of the crop that each region grew from; a crop has one region a step
-        n_crops: how many crops of step 0 the crop methods use so far
-        n_chains: how many crops of step 0 start a chain so far
-        all_crops: how many crops the crop methods use under the full budget
-        all_chains: how many crops start a chain under the full budget
-        class_vectors: ``[C, d]`` unit class vectors
-        logit_scale: the encoder's factor on similarities, needed by decisive weights
-        region_scores: ``[r, C]`` scores of the regions themselves, where they are known; they set the precision
+        image: the regions of one image that are encoded so far
+        classes: what it is scored against
+        so_far: how many crops the methods use of these
+        full: how many they use under the full budget
+        region_scores: ``[r, C]`` scores of the regions themselves, if they are known; they set the precision
 
     Returns:
-        the sum over all rivals, at least 0; it may exceed 1, as a bound may. 0 where there is nothing more to come, and
-        1 where nothing is known: on a single unit, or where all the weight is one unit's
+        the sum over all rivals, at least 0; it may exceed 1, as a bound may. 0 if the full budget adds no crops, and 1
+        if nothing is known: on a single unit, or if one unit has all the weight
     """
     from scipy.special import stdtr  # a dependency of FiftyOne
 
-    n, most = (n_crops, all_crops) if method.regions == "crops" else (n_chains, all_chains)
+    n, most = so_far.of(method.regions), full.of(method.regions)
     if method.regions == "none" or n >= most:
         return 0.0
     if n < 2:
         return 1.0
-    scores = class_scores(regions, class_vectors) if region_scores is None else region_scores
-    weights = region_weights(
-        method,
-        regions=regions,
-        whole=whole,
-        step=step,
-        chain=chain,
-        n_crops=n_crops,
-        n_chains=n_chains,
-        class_vectors=class_vectors,
-        logit_scale=logit_scale,
-        region_scores=scores,
-    )
+    scores = class_scores(image.regions, classes.vectors) if region_scores is None else region_scores
+    weights = region_weights(method, image, so_far, classes, region_scores=scores)
     used = weights > 0
     one_group = method.regions == "crops" or method.weighting == "decisive"
-    group = np.zeros(int(used.sum()), dtype=np.int64) if one_group else step[used]
-    without = weights_without_each(weights[used], group, chain[used], n)
+    group = np.zeros(int(used.sum()), dtype=np.int64) if one_group else image.step[used]
+    without = weights_without_each(weights[used], group, image.chain[used], n)
     if not method.global_weight and not without.any(axis=1).all():
         return 1.0
-    total = weights[used] @ scores[used] + method.global_weight * class_scores(whole, class_vectors)
+    total = weights[used] @ scores[used] + method.global_weight * class_scores(image.whole, classes.vectors)
     label = int(total.argmax())
     lead = total[label] - total
     scores_without = without @ scores[used]  # the whole image's share is in all of them, and in no difference

@@ -14,6 +14,8 @@ from ..core.scores import class_scores, weighted_sum
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..core.regions import RegionEmbeddings
+
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
 
@@ -33,8 +35,7 @@ def votes(regions: FloatArray, class_vectors: FloatArray) -> NDArray[np.int64]:
 
 
 def contributions(
-    regions: FloatArray,
-    whole: FloatArray,
+    images: RegionEmbeddings,
     weights: FloatArray,
     global_weight: float,
     class_vectors: FloatArray,
@@ -47,8 +48,7 @@ def contributions(
     embeddings. The shares and the whole image's term sum to ``<z, c(a)> - <z, c(b)>``.
 
     Args:
-        regions: ``[..., n, d]`` unit region embeddings
-        whole: ``[..., d]`` unit embedding of the whole image
+        images: the regions of one image or of several
         weights: ``[..., n]`` region weights
         global_weight: the whole image's weight
         class_vectors: ``[C, d]`` unit class vectors
@@ -59,10 +59,10 @@ def contributions(
         ``[..., n]`` shares of the regions, and ``[...]`` the whole image's term
     """
     direction = (class_vectors[a] - class_vectors[b]).astype(np.float64)
-    norm = np.linalg.norm(weighted_sum(regions, whole, weights, global_weight), axis=-1)
+    norm = np.linalg.norm(weighted_sum(images, weights, global_weight), axis=-1)
     norm = np.where(norm == 0, 1, norm)
-    of_regions = weights * np.matmul(regions, direction[..., :, None])[..., 0] / norm[..., None]
-    of_whole = global_weight * (whole * direction).sum(axis=-1) / norm
+    of_regions = weights * np.matmul(images.regions, direction[..., :, None])[..., 0] / norm[..., None]
+    of_whole = global_weight * (images.whole * direction).sum(axis=-1) / norm
     return of_regions, of_whole
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ConfigError
-from ..core.scores import class_scores, salience
+from ..core.scores import class_scores
 from .contributions import flips, misleading_crops
 from .misleading_cases import MisleadingCase, misleading_cases
 from .stability import stability
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .verdicts import Verdicts
+    from .method_results import MethodResults
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
@@ -47,7 +47,7 @@ class Evidence:
     run_key: str
     boxes: NDArray[np.float64]
     explained: str | None
-    verdicts: Verdicts
+    verdicts: MethodResults
     content_hash: str | None = None
 
     # ---------------------------------------------------------------------------------------------------- regions
@@ -55,17 +55,17 @@ class Evidence:
     @property
     def step(self) -> IntArray:
         """``[n]`` expansion step of each region, 0 for the sampled crops."""
-        return self.verdicts.step
+        return self.verdicts.image.step
 
     @property
     def chain(self) -> IntArray:
         """``[n]`` number of the crop that each region grew from."""
-        return self.verdicts.chain
+        return self.verdicts.image.chain
 
     @cached_property
     def similarity(self) -> FloatArray:
         """``[n]`` salience of each region, its similarity to the whole image, in [-1, 1]."""
-        return salience(self.verdicts.regions, self.verdicts.whole)
+        return self.verdicts.image.similarity
 
     @cached_property
     def vote(self) -> NDArray[np.int64]:
@@ -104,12 +104,12 @@ class Evidence:
     @property
     def classes(self) -> tuple[str, ...]:
         """The class names."""
-        return self.verdicts.question.classes
+        return self.verdicts.scoring.classes
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The names of the run's methods."""
-        return tuple(self.verdicts.question.methods)
+        return tuple(self.verdicts.scoring.methods)
 
     @property
     def labels(self) -> dict[str, str | None]:
@@ -162,12 +162,12 @@ class Evidence:
         The rival is the runner-up, but for WCA and LGCA, where they disagree, the other one's label. The run's boxes
         carry the contributions of this pair, for :attr:`explained`.
         """
-        label, rival = self.verdicts.answer(method)
+        label, rival = self.verdicts.top_two(method)
         if self._disagree and method in ("wca", "lgca"):
             rival = self._disagree[1] if method == "wca" else self._disagree[0]
         return self.classes[label], self.classes[rival]
 
-    def without(self, regions: Iterable[int] | BoolArray) -> Verdicts:
+    def without(self, regions: Iterable[int] | BoolArray) -> MethodResults:
         """Asks what the methods would say without some of the regions, weights renormalized.
 
         Those regions go and no others: what a crop has grown into stays, unless it is given, too (:meth:`regions_of`
@@ -208,15 +208,15 @@ class Evidence:
     @cached_property
     def case(self) -> MisleadingCase | None:
         """The misleading-crop case that this sample is; None where it is none."""
-        question = self.verdicts.question
-        if not self._disagree or question.methods["wca"].regions != "crops":
+        scoring = self.verdicts.scoring
+        if not self._disagree or scoring.methods["wca"].regions != "crops":
             return None
         a, b = self._disagree
         return misleading_cases(
             weights=self.weights["wca"][None],
             region_scores=self._region_scores("wca")[None],
-            whole_scores=class_scores(self.verdicts.whole[None], question.class_vectors["wca"]),
-            global_weight=question.methods["wca"].global_weight,
+            whole_scores=class_scores(self.verdicts.image.whole[None], scoring.class_vectors["wca"]),
+            global_weight=scoring.methods["wca"].global_weight,
             misleading=self.misleading[None],
             wca_label=np.array([a]),
             lgca_label=np.array([b]),
@@ -228,25 +228,20 @@ class Evidence:
 
         1 for methods that look at no crops.
         """
-        question, seen = self.verdicts.question, self.verdicts
+        scoring = self.verdicts.scoring
         return {
             name: float(
                 stability(
                     method,
-                    regions=seen.regions,
-                    whole=seen.whole,
-                    step=seen.step,
-                    chain=seen.chain,
-                    n_crops=question.n_crops,
-                    n_chains=question.n_chains,
-                    class_vectors=question.class_vectors[name],
-                    logit_scale=question.logit_scale,
-                    weights=seen.weights[name],
+                    self.verdicts.image,
+                    scoring.counts,
+                    scoring.classes_of(method),
+                    weights=self.weights[name],
                     region_scores=None if method.regions == "none" else self._region_scores(name),
-                    labels=seen.answer(name)[0],
+                    labels=self.verdicts.top_two(name)[0],
                 )
             )
-            for name, method in question.methods.items()
+            for name, method in scoring.methods.items()
         }
 
     @cached_property
@@ -254,7 +249,7 @@ class Evidence:
         """WCA's label and LGCA's, where they are two."""
         if "wca" not in self.methods or "lgca" not in self.methods:
             return ()
-        a, b = self.verdicts.answer("wca")[0], self.verdicts.answer("lgca")[0]
+        a, b = self.verdicts.top_two("wca")[0], self.verdicts.top_two("lgca")[0]
         return (a, b) if a != b else ()
 
     @cached_property
@@ -263,9 +258,9 @@ class Evidence:
 
     def _region_scores(self, method: str) -> FloatArray:
         """``[n, C]`` scores of the regions themselves, computed once for methods that share class vectors."""
-        vectors = self.verdicts.question.class_vectors[method]
+        vectors = self.verdicts.scoring.class_vectors[method]
         if id(vectors) not in self._known_scores:
-            self._known_scores[id(vectors)] = class_scores(self.verdicts.regions, vectors)
+            self._known_scores[id(vectors)] = class_scores(self.verdicts.image.regions, vectors)
         return self._known_scores[id(vectors)]
 
     # ---------------------------------------------------------------------------------------------------- to show

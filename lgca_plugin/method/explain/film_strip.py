@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .evidence import Evidence
-    from .verdicts import Verdicts
+    from .method_results import MethodResults
 
 CHAINS = 5
 """How many chains a strip shows, unless asked for more: those that do not fit a screen are seldom looked at."""
@@ -127,7 +127,7 @@ def strip(
         ConfigError: if there is no such method, class or region, or the method looks at no regions
     """
     method = method or evidence.explained
-    if method is None or not evidence.weights[evidence.verdicts.question.method(method).name].any():
+    if method is None or not evidence.weights[evidence.verdicts.scoring.method(method).name].any():
         raise ConfigError(f"method {method!r} looks at no regions of the image, so there is no strip of them")
     if isinstance(chains, bool) or not isinstance(chains, int) or chains < 1:
         raise ConfigError(f"chains must be a whole number from 1 on, got {chains!r}")
@@ -141,8 +141,8 @@ def strip(
         key=lambda number: (-pull[evidence.chain == number].sum(), -strength[evidence.chain == number].sum(), number),
     )
     shown = tuple(_chain(evidence, left, method, share, pull, number) for number in ranked[:chains])
-    vectors = evidence.verdicts.question.class_vectors[method]
-    whole = evidence.verdicts.question.methods[method].global_weight  # beside regions, whose weights sum to 1
+    vectors = evidence.verdicts.scoring.class_vectors[method]
+    whole = evidence.verdicts.scoring.methods[method].global_weight  # beside regions, whose weights sum to 1
     rest = ~np.isin(evidence.chain, ranked[:chains])
     return Strip(
         method=method,
@@ -152,7 +152,7 @@ def strip(
         steps=max(len(chain.frames) for chain in shown),
         others=float(share[rest].sum()),
         of_whole=left.global_contribution(method, first, second),
-        whole_vote=evidence.classes[int(class_scores(evidence.verdicts.whole, vectors).argmax())],
+        whole_vote=evidence.classes[int(class_scores(evidence.verdicts.image.whole, vectors).argmax())],
         whole_weight=whole / (1 + whole),
         margin=left.margin(method, first, second),
     )
@@ -177,7 +177,7 @@ def rivals(
     """
     for name in (a, b):
         if name is not None:
-            evidence.verdicts.question.index(name)
+            evidence.verdicts.scoring.index(name)
     if a is not None and a == b:
         raise ConfigError(f"a and b must be two classes, got {a!r} twice")
     method = "wca" if evidence.misleading_pair else evidence.explained or evidence.methods[0]
@@ -253,7 +253,7 @@ def strip_of_boxes(
 
 def _chain(
     evidence: Evidence,
-    left: Verdicts,
+    left: MethodResults,
     method: str,
     share: NDArray[np.floating],
     pull: NDArray[np.float64],

@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..core.scores import CONTROLS
+from ..core.methods import method_title, without_controls
 from .film_strip import wca_pull
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .evidence import Evidence
-    from .verdicts import Verdicts
-
-NAMES = {"clip": "CLIP", "wca": "WCA", "lgca": "LGCA", "lgca_d": "decisive LGCA"}
-"""What methods are called on the screen; others by their own name."""
+    from .method_results import MethodResults
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +32,7 @@ class Answer:
     lead: float
 
 
-def answers(verdicts: Verdicts, a: str, b: str) -> list[Answer]:
+def answers(verdicts: MethodResults, a: str, b: str) -> list[Answer]:
     """Lists what each method says.
 
     Args:
@@ -46,14 +41,14 @@ def answers(verdicts: Verdicts, a: str, b: str) -> list[Answer]:
         b: its rival
 
     Returns:
-        an answer for each of :func:`told_methods`, in the order of the run; numbers are nan where it gives none
+        an answer for each of :func:`without_controls`, in the order of the run; numbers are nan where it gives none
     """
     found, labels = [], verdicts.labels
-    for method in told_methods(labels):
+    for method in without_controls(labels):
         label = labels[method]
         confidence = margin = lead = float("nan")
         if label is not None:
-            best, _ = verdicts.answer(method)
+            best, _ = verdicts.top_two(method)
             confidence, margin = float(verdicts.confidences[method][best]), verdicts.margin(method)
             lead = verdicts.margin(method, a, b)
         found.append(Answer(method=method, label=label, confidence=confidence, margin=margin, lead=lead))
@@ -92,22 +87,11 @@ def told(evidence: Evidence) -> list[str]:
     return said
 
 
-def told_methods(methods: Iterable[str]) -> list[str]:
-    """Lists the methods that people are told about: the controls only where there is nothing else."""
-    methods = list(methods)
-    return [name for name in methods if name not in CONTROLS] or methods
-
-
-def method_name(name: str) -> str:
-    """Gives what a method is called on the screen."""
-    return NAMES.get(name, name)
-
-
 def _who_says_what(evidence: Evidence) -> str:
-    labels = {name: evidence.labels[name] for name in told_methods(evidence.methods)}
+    labels = {name: evidence.labels[name] for name in without_controls(evidence.methods)}
     groups: dict[str, list[str]] = {}
     for method, label in labels.items():
-        groups.setdefault(str(label), []).append(method_name(method))
+        groups.setdefault(str(label), []).append(method_title(method))
     parts = [
         f"{_joined(methods)} {'say' if len(methods) > 1 else 'says'} “{label}”" for label, methods in groups.items()
     ]

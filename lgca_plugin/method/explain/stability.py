@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.regions import RegionEmbeddings
 from ..core.scores import class_scores, region_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..core.scores import Method
+    from ..core.methods import Method
+    from ..core.regions import ClassScoring, CropCounts
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
@@ -58,15 +60,10 @@ def draw_counts(n: int, draws: int = DRAWS) -> NDArray[np.int64]:
 
 def stability(
     method: Method,
+    images: RegionEmbeddings,
+    counts: CropCounts,
+    classes: ClassScoring,
     *,
-    regions: FloatArray,
-    whole: FloatArray,
-    step: IntArray,
-    chain: IntArray,
-    n_crops: int,
-    n_chains: int,
-    class_vectors: FloatArray,
-    logit_scale: float | None = None,
     weights: FloatArray | None = None,
     region_scores: FloatArray | None = None,
     labels: IntArray | int | None = None,
@@ -77,62 +74,43 @@ def stability(
     A draw keeps the label if no other class scores higher by more than :data:`TIE`. A method without regions keeps it
     always. A draw that leaves a method without any weight, as it can where ``step_weights`` are 0, does not.
 
-    Only rivals are drawn, classes that some used region, or the whole image, prefers to the label: no mix of embeddings
-    that all prefer the label can prefer another class. Where there is none, all draws keep the label.
+    Only rivals are drawn: classes that some used region, or the whole image, prefers to the label. No mix of embeddings
+    that all prefer the label can prefer another class. Where there is no rival, all draws keep the label.
 
     Args:
         method: the preset
-        regions: ``[..., n, d]`` unit region embeddings
-        whole: ``[..., d]`` unit embedding of the whole image
-        step: ``[n]`` or ``[..., n]`` expansion step of each region, 0 for the sampled crops
-        chain: like ``step``, the number of the crop that each region grew from; a crop has one region a step
-        n_crops: how many crops of step 0 the crop methods use
-        n_chains: how many crops of step 0 start a chain
-        class_vectors: ``[C, d]`` unit class vectors
-        logit_scale: the encoder's factor on similarities, needed by decisive weights
-        weights: ``[..., n]`` what :func:`~.scores.region_weights` gives, where it is known
-        region_scores: ``[..., n, C]`` scores of the regions themselves, where they are known; they set the precision
-        labels: ``[...]`` the labels in question; None takes the method's own
+        images: the regions of one image or of several
+        counts: how many of the crops the methods use
+        classes: what images are scored against
+        weights: ``[..., n]`` the method's region weights, if they are known
+        region_scores: ``[..., n, C]`` scores of the regions themselves, if they are known; they set the precision
+        labels: ``[...]`` class indices of the labels in question; None takes the method's own
         draws: number of draws
 
     Returns:
         ``[...]`` float64 in [0, 1]
     """
-    lead, n = regions.shape[:-2], regions.shape[-2]
+    lead, n = images.regions.shape[:-2], images.regions.shape[-2]
     if method.regions == "none":
         return np.ones(lead)
-    step, chain = (np.broadcast_to(array, (*lead, n)).reshape(-1, n) for array in (step, chain))
-    regions, whole = regions.reshape(len(step), n, -1), whole.reshape(len(step), -1)
+    step, chain = (np.broadcast_to(array, (*lead, n)).reshape(-1, n) for array in (images.step, images.chain))
+    b = len(step)
+    flat = RegionEmbeddings(images.regions.reshape(b, n, -1), images.whole.reshape(b, -1), step, chain)
     if weights is None:
-        weights = region_weights(
-            method,
-            regions=regions,
-            whole=whole,
-            step=step,
-            chain=chain,
-            class_vectors=class_vectors,
-            logit_scale=logit_scale,
-            n_crops=n_crops,
-            n_chains=n_chains,
-        )
+        weights = region_weights(method, flat, counts, classes)
     if region_scores is None:
-        region_scores = class_scores(regions, class_vectors)
-    images = _Images(
+        region_scores = class_scores(flat.regions, classes.vectors)
+    drawn = _Images(
         method=method,
-        regions=regions,
-        whole=whole,
-        step=step,
-        chain=chain,
-        class_vectors=class_vectors,
-        logit_scale=logit_scale,
-        n_crops=n_crops,
-        n_chains=n_chains,
-        weights=weights.reshape(len(step), n),
-        scores=np.ascontiguousarray(region_scores.reshape(len(step), n, -1)),
-        of_whole=method.global_weight * class_scores(whole, class_vectors),
+        images=flat,
+        counts=counts,
+        classes=classes,
+        weights=weights.reshape(b, n),
+        scores=np.ascontiguousarray(region_scores.reshape(b, n, -1)),
+        of_whole=method.global_weight * class_scores(flat.whole, classes.vectors),
     )
-    own = images.labels() if labels is None else np.broadcast_to(labels, lead).reshape(-1)
-    return images.kept(own, draws).reshape(lead)
+    own = drawn.labels() if labels is None else np.broadcast_to(labels, lead).reshape(-1)
+    return drawn.kept(own, draws).reshape(lead)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,14 +118,9 @@ class _Images:
     """Images under one method: ``weights`` [b, n], ``scores`` of regions [b, n, C] and ``of_whole`` [b, C]."""
 
     method: Method
-    regions: FloatArray
-    whole: FloatArray
-    step: IntArray
-    chain: IntArray
-    class_vectors: FloatArray
-    logit_scale: float | None
-    n_crops: int
-    n_chains: int
+    images: RegionEmbeddings
+    counts: CropCounts
+    classes: ClassScoring
     weights: FloatArray
     scores: FloatArray
     of_whole: FloatArray
@@ -155,17 +128,13 @@ class _Images:
     @cached_property
     def used(self) -> NDArray[np.bool_]:
         """``[b, n]`` which regions the method gives a weight."""
-        used: NDArray[np.bool_]
-        if self.method.regions == "crops":
-            used = (self.step == 0) & (self.chain < self.n_crops)
-        else:
-            used = (self.chain < self.n_chains) & (self.shares[self.group] > 0)
-        return used
+        used = self.counts.used(self.method.regions, self.images.step, self.images.chain)
+        return used if self.one_group else used & (self.shares[self.group] > 0)
 
     @cached_property
     def group(self) -> IntArray:
         """``[b, n]`` the regions that share a softmax: those of a step, or all that are used."""
-        return np.zeros_like(self.step) if self.one_group else self.step
+        return np.zeros_like(self.images.step) if self.one_group else self.images.step
 
     @property
     def one_group(self) -> bool:
@@ -189,14 +158,14 @@ class _Images:
     @cached_property
     def units(self) -> int:
         """How many crops a draw draws of."""
-        return self.n_crops if self.method.regions == "crops" else self.n_chains
+        return self.counts.of(self.method.regions)
 
     @cached_property
     def places(self) -> tuple[IntArray, NDArray[np.bool_]]:
         """``[b, steps * units]`` which used region lies at each step and crop, and whether there is one."""
-        steps = 1 if self.method.regions == "crops" else int(self.step.max()) + 1
+        steps = 1 if self.method.regions == "crops" else int(self.images.step.max()) + 1
         nowhere = steps * self.units
-        place = np.where(self.used, self.step * self.units + self.chain, nowhere)
+        place = np.where(self.used, self.images.step * self.units + self.images.chain, nowhere)
         region = np.zeros((len(place), nowhere + 1), dtype=np.int64)
         there = np.zeros(region.shape, dtype=bool)
         np.put_along_axis(region, place, np.arange(place.shape[1])[None], axis=1)
@@ -284,17 +253,8 @@ class _Images:
     def _keeps(self, i: int, label: int, times: FloatArray) -> bool:
         """Tells for one image and draw whether the label is kept, the long way."""
         columns = np.flatnonzero(self.used[i])
-        again = np.repeat(columns, times[self.chain[i, columns]].astype(np.int64))
-        weights = region_weights(
-            self.method,
-            regions=self.regions[i, again],
-            whole=self.whole[i],
-            step=self.step[i, again],
-            chain=self.chain[i, again],
-            class_vectors=self.class_vectors,
-            logit_scale=self.logit_scale,
-            n_crops=self.n_crops,
-            n_chains=self.n_chains,
-        )
+        again = np.repeat(columns, times[self.images.chain[i, columns]].astype(np.int64))
+        drawn = self.images.part(np.array([i]), again)
+        weights = region_weights(self.method, drawn, self.counts, self.classes)[0]
         scores = weights @ self.scores[i, again] + self.of_whole[i]
         return bool(scores.max() <= scores[label] + TIE)

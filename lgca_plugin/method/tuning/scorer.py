@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...errors import ConfigError
-from ..core.scores import class_scores, confidences, relative_entropy, salience
+from ..core.regions import RegionEmbeddings
+from ..core.scores import class_scores, confidences, relative_entropy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from ..core.scores import Method, Regions, Weighting
+    from ..core.methods import Method, Weighting
+    from ..core.regions import CropCounts, RegionKind
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
@@ -59,13 +61,13 @@ class SettingsScores:
 class _Part(NamedTuple):
     """Weights that settings share: a softmax over the used regions of one step, or over all of them (None)."""
 
-    regions: Regions
+    regions: RegionKind
     weighting: Weighting
     scale: float
     step: int | None
 
 
-class _Question(NamedTuple):
+class _SharedClasses(NamedTuple):
     """The settings with the same class vectors: ``vectors`` [C, d] float32, ``members`` [s] indices of settings."""
 
     vectors: NDArray[np.float32]
@@ -82,9 +84,9 @@ class SettingsScorer:
     Args:
         settings: the presets to score; names may repeat
         class_vectors: gives a preset's ``[C, d]`` class vectors; called once for each distinct matrix
-        n_crops: how many crops of step 0 the crop methods use
-        n_chains: how many crops of step 0 start a chain
+        counts: how many of an image's crops the methods use
         logit_scale: the encoder's factor on similarities
+        chunk_bytes: size of the intermediate arrays, about
 
     Raises:
         ConfigError: if there are no settings
@@ -94,36 +96,33 @@ class SettingsScorer:
         self,
         settings: Sequence[Method],
         class_vectors: Callable[[Method], FloatArray],
+        counts: CropCounts,
         *,
-        n_crops: int,
-        n_chains: int,
         logit_scale: float,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         if not settings:
             raise ConfigError("settings is empty; give at least one")
         self.settings = tuple(settings)
-        self._n_crops = n_crops
-        self._n_chains = n_chains
+        self._counts = counts
+        self._chunk_bytes = chunk_bytes
         self._logit_scale = logit_scale
         members: dict[tuple[object, ...], list[int]] = {}
         for index, setting in enumerate(self.settings):
             text_scale = setting.text_scale if setting.class_vectors == "weighted" else None
             members.setdefault((setting.class_vectors, text_scale), []).append(index)
-        self._questions = [
-            _Question(np.asarray(class_vectors(self.settings[indices[0]]), dtype=np.float32), indices)
+        self._by_classes = [
+            _SharedClasses(np.asarray(class_vectors(self.settings[indices[0]]), dtype=np.float32), indices)
             for indices in members.values()
         ]
 
-    def score(self, regions: FloatArray, whole: FloatArray, step: IntArray, chain: IntArray) -> SettingsScores:
+    def score(self, images: RegionEmbeddings) -> SettingsScores:
         """Scores a batch of images under every setting.
 
-        Memory beyond the arguments and the result stays near ``CHUNK_BYTES``, however large the batch is.
+        Memory beyond the arguments and the result stays near ``chunk_bytes``, however large the batch is.
 
         Args:
-            regions: ``[b, n, d]`` unit region embeddings; float32 is used as it is, other types are converted
-            whole: ``[b, d]`` unit embeddings of the whole images
-            step: ``[n]`` or ``[b, n]`` expansion step of each region, 0 for the sampled crops
-            chain: like ``step``, the number of the crop that each region grew from
+            images: the regions of b images; float32 is used as it is, other types are converted
 
         Returns:
             labels and effective regions of every setting
@@ -131,28 +130,29 @@ class SettingsScorer:
         Raises:
             ValueError: if a setting's regions are missing, or its ``step_weights`` do not suit the steps that there are
         """
-        regions = np.asarray(regions)
-        step, chain = np.broadcast_to(step, regions.shape[:2]), np.broadcast_to(chain, regions.shape[:2])
-        used = {"crops": (step == 0) & (chain < self._n_crops), "chains": chain < self._n_chains}
+        b, n, dim = images.regions.shape
+        step, chain = np.broadcast_to(images.step, (b, n)), np.broadcast_to(images.chain, (b, n))
+        kinds: tuple[RegionKind, ...] = ("crops", "chains")
+        used = {kind: self._counts.used(kind, step, chain) for kind in kinds}
         shares = self._shares(step, used)
-        size = self._chunk_size(regions.shape[1], regions.shape[2], len({part for row in shares for part in row}))
-        shape = (len(self.settings), len(regions))
+        size = self._chunk_size(n, dim, len({part for row in shares for part in row}))
+        shape = (len(self.settings), b)
         result = SettingsScores(np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape, np.int64))
-        for start in range(0, len(regions), size):
+        for start in range(0, b, size):
             chunk = slice(start, start + size)
-            images = _Images(
-                np.asarray(regions[chunk], dtype=np.float32),
-                np.asarray(whole[chunk], dtype=np.float32),
+            part = _Images(
+                np.asarray(images.regions[chunk], dtype=np.float32),
+                np.asarray(images.whole[chunk], dtype=np.float32),
                 step[chunk],
                 {kind: mask[chunk] for kind, mask in used.items()},
             )
-            self._score_chunk(images, shares, SettingsScores(*(array[:, chunk] for array in vars(result).values())))
+            self._score_chunk(part, shares, SettingsScores(*(array[:, chunk] for array in vars(result).values())))
         return result
 
-    def _shares(self, step: IntArray, used: dict[str, NDArray[np.bool_]]) -> list[dict[_Part, float]]:
+    def _shares(self, step: IntArray, used: dict[RegionKind, NDArray[np.bool_]]) -> list[dict[_Part, float]]:
         """Finds of which parts each setting's region weights are made, and their shares, which sum to 1."""
         kinds = {setting.regions: setting for setting in self.settings if setting.regions != "none" and len(step)}
-        present: dict[str, list[int]] = {}
+        present: dict[RegionKind, list[int]] = {}
         for kind, setting in kinds.items():
             steps = {t: (used[kind] & (step == t)).any(axis=-1) for t in range(int(step.max(initial=0)) + 1)}
             present[kind] = [t for t, of_images in steps.items() if of_images.any()]
@@ -168,7 +168,7 @@ class SettingsScorer:
         """Fills the chunk's columns of the result, one matrix of class vectors after the other."""
         parts = list(dict.fromkeys(part for row in shares for part in row))
         shared = images.pool([part for part in parts if part.weighting != "decisive"])
-        for vectors, members in self._questions:
+        for vectors, members in self._by_classes:
             own = dict.fromkeys(part for index in members for part in shares[index] if part.weighting == "decisive")
             entropy = images.entropy(vectors, self._logit_scale) if own else None
             pooled = shared.and_also(images.pool(list(own), entropy)) if own else shared
@@ -184,13 +184,13 @@ class SettingsScorer:
             result.used[members] = (mix[:, 1:] > 0) @ pooled.counts.T
 
     def _chunk_size(self, n: int, dim: int, parts: int) -> int:
-        """Number of images whose intermediate arrays fit ``CHUNK_BYTES``."""
-        classes = len(self._questions[0].vectors)
-        members = max(len(question.members) for question in self._questions)
+        """Number of images whose intermediate arrays fit ``chunk_bytes``."""
+        classes = len(self._by_classes[0].vectors)
+        members = max(len(shared.members) for shared in self._by_classes)
         floats = 4 * n * parts + 2 * dim * (parts + 1) + classes * (parts + 1 + members)
         if any(setting.weighting == "decisive" for setting in self.settings):
             floats += 8 * n * classes
-        return max(1, CHUNK_BYTES // (4 * floats))
+        return max(1, self._chunk_bytes // (4 * floats))
 
 
 @dataclass(frozen=True)
@@ -227,13 +227,13 @@ class _Images:
         regions: NDArray[np.float32],
         whole: NDArray[np.float32],
         step: IntArray,
-        used: dict[str, NDArray[np.bool_]],
+        used: dict[RegionKind, NDArray[np.bool_]],
     ) -> None:
         self.regions = regions
         self.whole = whole
         self._step = step
         self._used = used
-        self._salience = salience(regions, whole).astype(np.float64)
+        self._salience = RegionEmbeddings(regions, whole, step, step).similarity.astype(np.float64)
 
     def entropy(self, class_vectors: NDArray[np.float32], logit_scale: float) -> FloatArray:
         """Computes ``[b, n]`` how undecided each region is."""

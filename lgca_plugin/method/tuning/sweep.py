@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ConfigError
-from .scorer import SettingsScorer
 from .selection import FOLDS, REPEATS, nested_sweep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from ..core.scores import Method
+    from ..core.methods import Method
+    from ..core.regions import RegionEmbeddings
+    from .scorer import SettingsScorer
     from .selection import Choice, Estimate
 
-    FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
 
 IMAGE_SCALES = (0.0, 2.0, 3.0, 4.0, 5.0)
@@ -71,47 +71,27 @@ class Sweep:
     """Collects how settings do on labelled images, batch by batch; one byte a setting and image is kept.
 
     Args:
-        settings: the presets to compare; those of one name form a group, whose first is its default
-        class_vectors: gives a preset's ``[C, d]`` class vectors; called once for each distinct matrix
-        n_crops: how many crops of step 0 the crop methods use
-        n_chains: how many crops of step 0 start a chain
-        logit_scale: the encoder's factor on similarities
-
-    Raises:
-        ConfigError: if there are no settings
+        scorer: of the settings to compare; those of one name form a group, whose first is its default
     """
 
-    def __init__(
-        self,
-        settings: Sequence[Method],
-        class_vectors: Callable[[Method], FloatArray],
-        *,
-        n_crops: int,
-        n_chains: int,
-        logit_scale: float,
-    ) -> None:
-        self._scorer = SettingsScorer(
-            settings, class_vectors, n_crops=n_crops, n_chains=n_chains, logit_scale=logit_scale
-        )
+    def __init__(self, scorer: SettingsScorer) -> None:
+        self._scorer = scorer
         self._truth: list[IntArray] = []
         self._correct: list[NDArray[np.bool_]] = []
-        self._effective = np.zeros(len(settings))
-        self._used = np.zeros(len(settings))
+        self._effective = np.zeros(len(scorer.settings))
+        self._used = np.zeros(len(scorer.settings))
 
-    def add(self, regions: FloatArray, whole: FloatArray, step: IntArray, chain: IntArray, truth: IntArray) -> None:
+    def add(self, images: RegionEmbeddings, truth: IntArray) -> None:
         """Scores a batch of images under every setting.
 
         Args:
-            regions: ``[b, n, d]`` unit region embeddings
-            whole: ``[b, d]`` unit embeddings of the whole images
-            step: ``[n]`` or ``[b, n]`` expansion step of each region
-            chain: like ``step``, the number of the crop that each region grew from
+            images: the regions of b images
             truth: ``[b]`` index of the true class; one that is no index of a class is never answered rightly
 
         Raises:
             ValueError: if a setting's regions are missing, or its ``step_weights`` do not suit the steps that there are
         """
-        scores = self._scorer.score(regions, whole, step, chain)
+        scores = self._scorer.score(images)
         self._truth.append(np.asarray(truth))
         self._correct.append(scores.labels == np.asarray(truth))
         self._effective += scores.effective.sum(axis=1)

@@ -113,7 +113,7 @@ class EmbeddingWriter:
             for image, prediction in zip(images, predictions, strict=True)
         ]
         try:
-            fits = store.keep(run, samples, with_regions=self._with_regions, question=self._plan.predictor.question)
+            fits = store.keep(run, samples, with_regions=self._with_regions, question=self._plan.predictor.findings_key)
         except StoreError as error:
             self._give_up(error)
             return

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ...method.core.scores import Method
+    from ...method.core.methods import Method
     from ...runs.record import RunRecord
 
 

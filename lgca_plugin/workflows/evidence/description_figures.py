@@ -9,7 +9,8 @@ import numpy as np
 from ...descriptions.class_texts import label_prompt
 from ...errors import ConfigError
 from ...figures.descriptions import description_votes, description_weights
-from ...method.core.scores import METHODS, class_scores
+from ...method.core.methods import METHODS
+from ...method.core.scores import class_scores
 from ...method.core.scores import description_weights as weights_of
 from ...prediction.predictor import vector_key
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from ...encoder.protocol import Encoder
     from ...figures.page import Theme
-    from ...method.core.scores import Method
+    from ...method.core.methods import Method
     from ...runs.record import RunRecord
 
 

@@ -11,21 +11,24 @@ from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import Target
 from ...method.core.boxes import relative_boxes
 from ...method.core.compared_methods import explained_method
+from ...method.core.regions import RegionEmbeddings
 from ...method.explain.evidence import Evidence
-from ...method.explain.verdicts import Question, Verdicts
+from ...method.explain.method_results import MethodResults
+from ...prediction.scoring import run_scoring
 from ...runs.replay import replay
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.store import Store
 
 if TYPE_CHECKING:
     from ...encoder.protocol import Encoder
+    from ...method.core.run_scoring import RunScoring
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun
 
 MOST_QUESTIONS = 4
 """How many runs' class vectors stay in memory, those asked for last: 12 MB each for 1,000 classes of 512 dimensions."""
 
-QUESTIONS: ResultCache[Question] = ResultCache(MOST_QUESTIONS)
+QUESTIONS: ResultCache[RunScoring] = ResultCache(MOST_QUESTIONS)
 
 
 def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
@@ -33,21 +36,22 @@ def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) 
     plan = run.config.region_plan
     with Store() as store:
         stored = stored_run(store, run)
-        question = _question(store, stored, run, encoder)
+        scoring = _run_scoring(store, stored, run, encoder)
         images = next((images for images, _ in replay(store, stored, [sample_id], plan)), [])
     if not images:
         raise ConfigError(_why_missing(run, sample_id))
     (image,) = images
     explained = explained_method(run.config.methods)
-    own = plan.at(image.level)
-    if (own.n_crops, own.n_chains) != (question.n_crops, question.n_chains):
-        question = replace(question, n_crops=own.n_crops, n_chains=own.n_chains)
+    counts = plan.at(image.level).crop_counts
+    if counts != scoring.counts:
+        scoring = replace(scoring, counts=counts)
+    embeddings = RegionEmbeddings(image.regions, image.whole, image.step, image.chain)
     return Evidence(
         sample_id=sample_id,
         run_key=run.key,
         boxes=relative_boxes(image.boxes, image.image_size_hw),
         explained=None if explained is None else explained.name,
-        verdicts=Verdicts.of_all(question, image.regions, image.whole, image.step, image.chain),
+        verdicts=MethodResults.of_all(scoring, embeddings),
         content_hash=image.content_hash,
     )
 
@@ -57,7 +61,7 @@ def forget_questions() -> None:
     QUESTIONS.clear()
 
 
-def _question(store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None) -> Question:
+def _run_scoring(store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None) -> RunScoring:
     """Gives the run's class vectors, and what its full budget is, from memory where they were asked for before.
 
     They are kept by the run's token and its config, so that any copy of the run finds them and no other run does: a
@@ -65,17 +69,9 @@ def _question(store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder 
     """
     texts = StoredTexts(store, stored, run, encoder)  # checks the encoder, whether or not it is needed
 
-    def make() -> Question:
-        plan = run.config.region_plan
-        vectors = changed_texts(run, run.config.classes, None).by_method(texts, run.config.methods)
-        return Question(
-            methods={method.name: method for method in run.config.methods},
-            classes=run.config.classes,
-            class_vectors=vectors,
-            logit_scale=texts.logit_scale,
-            n_crops=plan.n_crops,
-            n_chains=plan.n_chains,
-        )
+    def make() -> RunScoring:
+        class_texts = changed_texts(run, run.config.classes, None)
+        return run_scoring(run.config.methods, class_texts, texts, run.config.region_plan)
 
     return QUESTIONS.get((run.token, run.config), make)
 

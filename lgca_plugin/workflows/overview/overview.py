@@ -19,7 +19,7 @@ from ...method.comparison.agreement import PATTERNS, agreement, choose_points, c
 from ...method.comparison.evaluation import Evaluation, MethodScore
 from ...method.comparison.paired import compare, macro_recall, wilson_interval
 from ...method.core.compared_methods import compared_methods
-from ...method.explain.sentences import method_name
+from ...method.core.methods import method_title
 from ...runs.evaluations import eval_key
 from .memory import table_of
 from .read import read_ids, read_values
@@ -147,7 +147,7 @@ class Overview:
         scores = {}
         for name, right in correct.items():
             count = int(right.sum())
-            scores[method_name(name)] = MethodScore(
+            scores[method_title(name)] = MethodScore(
                 eval_key=eval_key(self.run.key, name),
                 correct=count,
                 accuracy=count / n,
@@ -161,7 +161,7 @@ class Overview:
             excluded=self._excluded(),
             confidence=0.95,
             methods=scores,
-            pairs=compare({method_name(name): right for name, right in correct.items()}),
+            pairs=compare({method_title(name): right for name, right in correct.items()}),
         )
 
     def _excluded(self) -> dict[str, int]:

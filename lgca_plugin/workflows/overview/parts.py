@@ -12,7 +12,7 @@ from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field, method_field
 from ...fiftyone_io.triage_fields import DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
 from ...method.comparison.agreement import PATTERNS
-from ...method.explain.sentences import method_name
+from ...method.core.methods import method_title
 from .overview import MOST_CLASSES
 from .table import NONE, id_bytes
 
@@ -65,7 +65,7 @@ def without_result(of: Overview) -> Part:
 def disagreements(of: Overview) -> Part:
     """The samples to which not all compared methods give the same answer."""
     _check_compared(of, 2)
-    names = " and ".join([", ".join(map(method_name, of.compared[:-1])), method_name(of.compared[-1])])
+    names = " and ".join([", ".join(map(method_title, of.compared[:-1])), method_title(of.compared[-1])])
     alike = _alike(of, PATTERNS[len(of.compared)][0])
     query = {**_answered(of), "$expr": {"$not": [alike]}}
     return _part(f"where {names} do not agree", np.flatnonzero(of.pattern > 0), query)
@@ -86,7 +86,7 @@ def pattern(of: Overview, index: int) -> Part:
 
 def pattern_words(compared: Sequence[str], index: int) -> str:
     """Says who agrees with whom."""
-    names = [method_name(name) for name in compared]
+    names = [method_title(name) for name in compared]
     if len(names) == 2:
         return (f"{names[0]} and {names[1]} agree", f"{names[0]} and {names[1]} differ")[index]
     return (
@@ -114,15 +114,15 @@ def flow_cell(of: Overview, a: str, b: str, row: int, column: int, *, most: int 
         if place < len(shown):
             query[path] = shown[place]
             found &= answers == flow.classes[place]
-            words.append(f"{method_name(method)} says {shown[place]}")
+            words.append(f"{method_title(method)} says {shown[place]}")
         else:
             query[path] = {"$nin": [None, "", *shown]}
             found &= ~np.isin(answers, flow.classes)
-            words.append(f"{method_name(method)} gives another class")
+            words.append(f"{method_title(method)} gives another class")
     if row == column == len(shown):
         query["$expr"] = {"$ne": [f"${_label(of, a)}", f"${_label(of, b)}"]}
         found &= of.answers(a) != of.answers(b)
-        words = [f"{method_name(a)} and {method_name(b)} give other classes, and not the same one"]
+        words = [f"{method_title(a)} and {method_title(b)} give other classes, and not the same one"]
     return _part(f"where {' and '.join(words)}", np.flatnonzero(found), query)
 
 
@@ -138,7 +138,7 @@ def wrong(of: Overview, method: str) -> Part:
     query[truth] = {"$nin": [None, "", *edited]}
     query["$expr"] = {"$ne": [f"${_label(of, method)}", f"${truth}"]}
     found = np.flatnonzero(of.judged & (of.answers(method) != of.truth))
-    return _part(f"where {method_name(method)} does not say what {of.ground_truth} says", found, query)
+    return _part(f"where {method_title(method)} does not say what {of.ground_truth} says", found, query)
 
 
 def misleading_cases(of: Overview) -> Part:

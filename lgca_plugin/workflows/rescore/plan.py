@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ...config import RegionConfig, RunConfig
     from ...encoder.protocol import Encoder
-    from ...method.core.scores import Method
+    from ...method.core.methods import Method
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun
     from ...store.store import Store

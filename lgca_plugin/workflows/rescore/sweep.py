@@ -10,9 +10,10 @@ import numpy as np
 from ...config import RegionPlan, check_methods
 from ...errors import ConfigError
 from ...fiftyone_io.samples import Target
-from ...method.core.scores import CONTROLS
+from ...method.core.methods import CONTROLS
+from ...method.tuning.scorer import SettingsScorer
 from ...method.tuning.sweep import Sweep, default_grid
-from ...prediction.displayed_regions import Batch
+from ...prediction.displayed_regions import stack_images
 from ...progress import Progress
 from ...runs.replay import replay
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from ...encoder.protocol import Encoder
-    from ...method.core.scores import Method
+    from ...method.core.methods import Method
     from ...method.tuning.sweep import SweepReport
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun
@@ -108,13 +109,13 @@ def iter_sweep(request: SweepRequest, *, encoder: Encoder | None = None) -> Gene
         stored = stored_run(store, run)
         texts = changed_texts(run, run.config.classes, None)
         encoded = StoredTexts(store, stored, run, encoder)
-        sweep = Sweep(
+        scorer = SettingsScorer(
             request.settings,
             lambda method: texts.class_vectors(encoded, method),
-            n_crops=plan.n_crops,
-            n_chains=plan.n_chains,
+            plan.crop_counts,
             logit_scale=encoded.logit_scale,
         )
+        sweep = Sweep(scorer)
         truth, excluded = _truth(request, store, stored)
         ids = list(truth)
         lacking = done = 0
@@ -122,9 +123,7 @@ def iter_sweep(request: SweepRequest, *, encoder: Encoder | None = None) -> Gene
         for images, incomplete in replay(store, stored, ids, plan):
             lacking += len(incomplete)
             if images:
-                batch = Batch(images)
-                labels = np.array([truth[image.id] for image in images])
-                sweep.add(batch.regions, batch.whole, batch.step, batch.chain, labels)
+                sweep.add(stack_images(images), np.array([truth[image.id] for image in images]))
             done += len(images) + len(incomplete)
             yield Progress(done, len(ids), f"{len(request.settings)} settings on {done:,} of {len(ids):,} samples")
     if lacking:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import StoreError
-from ...method.explain.findings import Finder, Finding, question_of
+from ...method.explain.region_findings import RegionAnalysis, SampleFindings
 from ...method.labels.label_errors import find_label_errors
+from ...prediction.scoring import run_scoring
 from ...progress import Progress, Steps
 from ...runs.stored_texts import StoredTexts, changed_texts
 from .region_pass import RegionFindings, RegionPass
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...encoder.protocol import Encoder
-    from ...method.core.scores import Method
+    from ...method.core.methods import Method
     from ...method.labels.label_errors import LabelErrors
     from ...store.rows import StoredRun
     from ...store.store import Store
@@ -96,19 +97,12 @@ def look(
     found = TriageAnalysis.nothing(len(samples.ids))
     plan = run.config.region_plan
     texts = StoredTexts(store, stored, run, encoder)
-    vectors = changed_texts(run, run.config.classes, None).by_method(texts, run.config.methods)
+    scoring = run_scoring(run.config.methods, changed_texts(run, run.config.classes, None), texts, plan)
     row_of = {id_: row for row, id_ in enumerate(samples.ids)}
-    scores = RunScores(store, stored, plan, row_of, vectors, texts.logit_scale)
+    scores = RunScores(store, stored, plan, row_of, scoring.class_vectors, scoring.logit_scale)
     kept = [method for method in run.config.methods if scores.is_kept(method)]
     _, crops, chains = request.compared
-    finder = Finder(
-        crops=crops,
-        chains=chains,
-        class_vectors=vectors,
-        logit_scale=texts.logit_scale,
-        n_crops=plan.n_crops,
-        n_chains=plan.n_chains,
-    )
+    finder = RegionAnalysis(scoring=scoring, crops=crops, chains=chains)
     others = tuple(method for method in request.judging if not scores.is_kept(method))
     n = len(samples.ids)
     total = 2 * n  # the other half is writing
@@ -150,7 +144,7 @@ class _Asked:
         self._what = what
         self._ids = samples.ids
         self._labels = [samples.answers[method.name] for method in (what.finder.crops, what.finder.chains)]
-        self._question = question_of(what.finder.crops, what.finder.chains)
+        self._question = what.finder.key
         self.seen = RegionFindings.nothing(len(samples.ids), what)
 
     def look(self) -> Generator[int, None, None]:
@@ -186,7 +180,7 @@ class _Asked:
         seen = self.seen
         columns = (*self._labels, seen.case_size, seen.proven, seen.stability)
         values = zip(*(column[rows].tolist() for column in columns), strict=True)
-        findings = {self._ids[row]: Finding(*of_row) for row, of_row in zip(rows.tolist(), values, strict=True)}
+        findings = {self._ids[row]: SampleFindings(*of_row) for row, of_row in zip(rows.tolist(), values, strict=True)}
         try:
             self._store.keep_findings(self._stored, self._question, findings)
         except StoreError as error:

@@ -10,7 +10,7 @@ from ...fiftyone_io.label_copy import wait_for_copy
 from ...fiftyone_io.samples import Target, image_samples
 from ...fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
 from ...method.core.compared_methods import compared_methods
-from ...method.core.scores import CONTROLS
+from ...method.core.methods import CONTROLS
 from ...runs.record import check_current
 from ...runs.registry import refresh
 from ..decisions.corrected_field import check_corrected_field, default_corrected_field, is_somebodys
@@ -18,7 +18,7 @@ from ..decisions.corrected_field import check_corrected_field, default_corrected
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...method.core.scores import Method
+    from ...method.core.methods import Method
     from ...runs.record import RunRecord
 
 

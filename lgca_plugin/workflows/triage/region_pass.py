@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...config import RegionPlan
-    from ...method.core.scores import Method
-    from ...method.explain.findings import Finder
+    from ...method.core.methods import Method
+    from ...method.explain.region_findings import RegionAnalysis
     from ...store.rows import StoredRun
     from ...store.store import Store
 
@@ -32,7 +32,7 @@ class RegionPass:
         others: methods whose image vectors are wanted
     """
 
-    finder: Finder
+    finder: RegionAnalysis
     plan: RegionPlan
     others: tuple[Method, ...] = ()
 
@@ -58,7 +58,7 @@ class RegionFindings:
     @classmethod
     def nothing(cls, m: int, what: RegionPass) -> RegionFindings:
         """Makes the findings before anything is known."""
-        dim = next(iter(what.finder.class_vectors.values())).shape[1]
+        dim = next(iter(what.finder.scoring.class_vectors.values())).shape[1]
         return cls(
             there=np.zeros(m, dtype=bool),
             case_size=np.full(m, np.nan),
@@ -110,8 +110,7 @@ def look_at(
         for batch, incomplete in batches:
             if batch is not None:
                 rows = np.array([row_of[id_] for id_ in batch.ids])
-                plan = what.plan.at(batch.level)
-                finder = replace(what.finder, n_crops=plan.n_crops, n_chains=plan.n_chains)
+                finder = what.finder.at(what.plan.at(batch.level).crop_counts)
                 found = finder.find(batch, crops_label=crops_label[rows], chains_label=chains_label[rows])
                 seen.there[rows] = True
                 seen.case_size[rows], seen.proven[rows] = found.case_size, found.proven

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...config import RegionConfig, RegionPlan
-from ...method.core.scores import Method
-from ...method.explain.findings import Finder
+from ...method.core.methods import Method
+from ...method.core.run_scoring import RunScoring
+from ...method.explain.region_findings import RegionAnalysis
 from ...progress import Steps
 from ...store.rows import StoredRun
 from ...store.store import Store
@@ -185,14 +186,14 @@ def _write_job(
         "others": [method.name for method in what.others],
         "plan": {name: getattr(plan, name) for name in ("n_crops", "n_chains", "steps", "budget")},
         "regions": asdict(plan.regions),
-        "logit_scale": finder.logit_scale,
+        "logit_scale": finder.scoring.logit_scale,
     }
     (folder / _JOB).write_text(json.dumps(job), encoding="utf-8")
     distinct: dict[int, str] = {}  # methods that share class vectors share their scores
     for name in methods:
-        distinct.setdefault(id(finder.class_vectors[name]), name)
-    same = {name: distinct[id(finder.class_vectors[name])] for name in methods}
-    arrays: dict[str, Any] = {f"vectors {name}": finder.class_vectors[name] for name in set(same.values())}
+        distinct.setdefault(id(finder.scoring.class_vectors[name]), name)
+    same = {name: distinct[id(finder.scoring.class_vectors[name])] for name in methods}
+    arrays: dict[str, Any] = {f"vectors {name}": finder.scoring.class_vectors[name] for name in set(same.values())}
     np.savez(
         folder / _ARRAYS,
         ids=np.array(ids),
@@ -212,14 +213,14 @@ def _read_job(folder: Path) -> tuple[dict[str, Any], RegionPass, dict[str, NDArr
     vectors = {name: own[same] for name, same in zip(arrays["names"].tolist(), arrays["same"].tolist(), strict=True)}
     methods = {name: Method.from_json(document) for name, document in job["methods"].items()}
     plan = RegionPlan(**job["plan"], regions=RegionConfig(**job["regions"]))
-    finder = Finder(
-        crops=methods[job["crops"]],
-        chains=methods[job["chains"]],
+    scoring = RunScoring(
+        methods=methods,
+        classes=(),
         class_vectors=vectors,
         logit_scale=job["logit_scale"],
-        n_crops=plan.n_crops,
-        n_chains=plan.n_chains,
+        counts=plan.crop_counts,
     )
+    finder = RegionAnalysis(scoring=scoring, crops=methods[job["crops"]], chains=methods[job["chains"]])
     return job, RegionPass(finder=finder, plan=plan, others=tuple(methods[name] for name in job["others"])), arrays
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...config import RegionPlan
-    from ...method.core.scores import FloatArray, Method
+    from ...method.core.methods import Method
+    from ...method.core.scores import FloatArray
     from ...store.rows import StoredRun
     from ...store.store import Store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ....lgca_plugin.method.explain.sentences import method_name
+from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.rows import SampleRow
 from ....lgca_plugin.workflows.overview.table import NONE
@@ -102,7 +102,7 @@ def _add_row(panel: Any, line: Any, name: str, sample: SampleRow) -> None:
         text(line, "missing", "no picture", size=SMALL, muted=True, **LEFT)
     else:
         line.img("picture", alt_text=sample.name, title=sample.name, componentsProps=cell)
-    answers = "  ·  ".join(f"{method_name(method)}: {label}" for method, label in sample.answers.items())
+    answers = "  ·  ".join(f"{method_title(method)}: {label}" for method, label in sample.answers.items())
     if name == "misleading":
         crops = f"{sample.crops:,} {'crop turns' if sample.crops == 1 else 'crops turn'} it"
         text(line, "first", crops, bold=True, title="The fewest crops whose removal turns WCA's answer into LGCA's")

@@ -8,7 +8,7 @@ from typing import Any
 
 from ....lgca_plugin.cache import ResultCache
 from ....lgca_plugin.figures.compare import agreement_picture, flow_picture, margin_picture
-from ....lgca_plugin.method.explain.sentences import method_name
+from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.labels.triage_cases import Case
 from ....lgca_plugin.workflows.overview.overview import Overview, overview
 from ....lgca_plugin.workflows.overview.parts import pattern_words
@@ -171,7 +171,7 @@ def _pictures(of: Overview, a: str, b: str) -> Drawn:
     """Draws the pictures that there is something for; also gives the number of points."""
     if not a or not of.predicted.any():
         return {}, 0
-    shown = (method_name(a), method_name(b))
+    shown = (method_title(a), method_title(b))
     found = {}
     if len(of.compared) > 1:
         rows = [(pattern_words(of.compared, at), count) for at, count in enumerate(of.pattern_counts)]

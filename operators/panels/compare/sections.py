@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....lgca_plugin.figures.compare import share_text
-from ....lgca_plugin.method.explain.sentences import method_name
+from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.parts import pattern_words
 from ..widgets import SMALL, button, card, choice, heading, row, samples_word, text
@@ -29,8 +29,8 @@ def add_agreement(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
     total = int(of.predicted.sum())
     pairs = row(body, "pairs", gap="18px", align="flex-start")
     for at, ((a, b), count) in enumerate(of.pairs_agree.items()):
-        about = f"Share of the predicted samples to which {method_name(a)} and {method_name(b)} give the same class"
-        card(pairs, f"pair{at}", share_text(count / total), f"{method_name(a)} = {method_name(b)}", about)
+        about = f"Share of the predicted samples to which {method_title(a)} and {method_title(b)} give the same class"
+        card(pairs, f"pair{at}", share_text(count / total), f"{method_title(a)} = {method_title(b)}", about)
     if len(of.compared) > 2:
         card(
             pairs,
@@ -90,14 +90,14 @@ def add_accuracy(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
             cards,
             f"right_{name}",
             f"{score.accuracy:.1%}",
-            f"{method_name(name)} ({100 * low:.1f} to {100 * high:.1f})",
+            f"{method_title(name)} ({100 * low:.1f} to {100 * high:.1f})",
             about,
             *((f"{wrong:,} wrong", panel.show) if wrong else ()),
             part="wrong",
             method=name,
         )
     about = "On the same samples. In brackets, the 95% interval; McNemar's exact test with Holm's correction"
-    compared = [method_name(name) for name in of.compared]
+    compared = [method_title(name) for name in of.compared]
     for at, pair in enumerate(pair for pair in found.pairs if pair.a in compared and pair.b in compared):
         text(body, f"difference{at}", found.sentence(pair), muted=not found.is_real(pair), title=about)
     text(body, "basis", found.basis(), size=SMALL, muted=True)
@@ -115,7 +115,7 @@ def add_flow(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
         "Classes with most disagreements come first. Click on a cell to see its samples.",
     )
     pair = row(body, "pair", align="flex-end")
-    methods = [(name, method_name(name)) for name in of.table.answers]
+    methods = [(name, method_title(name)) for name in of.table.answers]
     choice(pair, "a", "Answers of", methods, panel.pick_a, "The method of the rows", "130px")
     choice(pair, "b", "become, with", methods, panel.pick_b, "The method of the columns", "130px")
     button(pair, "swap", "Swap", panel.swap, icon="swap_horiz", title="Exchange the two methods")

@@ -9,8 +9,9 @@ from fiftyone.operators import types
 from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.figures.film_strip import film_strip_document
 from ....lgca_plugin.figures.region_map import region_map_document
+from ....lgca_plugin.method.core.methods import method_title, without_controls
 from ....lgca_plugin.method.explain.film_strip import CHAINS
-from ....lgca_plugin.method.explain.sentences import method_name, told, told_methods
+from ....lgca_plugin.method.explain.sentences import told
 from ....lgca_plugin.workflows.evidence.open_sample import kept_description_votes
 from ...shared.run_choice import UNREADABLE
 from ..widgets import SMALL, aside, button, column, empty_state, heading, row, text
@@ -74,10 +75,10 @@ def add_answers(page: Any, scene: Scene) -> None:
     if evidence is not None:
         table.add_column("stability", label="Stability")
     rows = []
-    for at, method in enumerate(told_methods(sample.said)):
+    for at, method in enumerate(without_controls(sample.said)):
         said = sample.said[method]
         shown = {
-            "method": method_name(method),
+            "method": method_title(method),
             "label": said.label,
             "confidence": percent(said.confidence),
             "margin": "\u2013" if said.margin is None else f"{said.margin:.4f}",
@@ -159,7 +160,7 @@ def add_strip(page: Any, scene: Scene, asked: Asked, panel: Any) -> None:
         choose(rival, "first", "First rival (blue)", classes, panel.pick_first, about)
         choose(rival, "second", "Second rival (orange)", classes, panel.pick_second, about)
         if len(scene.methods) > 1:
-            methods = [(name, method_name(name)) for name in scene.methods]
+            methods = [(name, method_title(name)) for name in scene.methods]
             choose(rival, "method", "Weights of", methods, panel.pick_method, "The method whose weights are shown")
     found = scene.pictures
     figure = film_strip_document(

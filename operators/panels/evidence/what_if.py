@@ -7,7 +7,8 @@ from typing import Any
 from fiftyone.operators import types
 
 from ....lgca_plugin.figures.region_text import signed_text
-from ....lgca_plugin.method.explain.sentences import Answer, answers, method_name
+from ....lgca_plugin.method.core.methods import method_title
+from ....lgca_plugin.method.explain.sentences import Answer, answers
 from ..widgets import button, heading, row
 from .parts import TABLE, choose, explain
 from .scene import Scene
@@ -65,7 +66,7 @@ def _add_answers(page: Any, scene: Scene) -> None:
 def _what_if_row(was: Answer, now: Answer) -> dict[str, str]:
     says = "no answer: nothing is left" if now.label is None else now.label
     return {
-        "method": method_name(was.method),
+        "method": method_title(was.method),
         "before": signed_text(was.lead),
         "after": signed_text(now.lead),
         "says": says if now.label == was.label else f"{says} (was {was.label})",

@@ -6,27 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from lgca_plugin.method.core.scores import METHODS
+from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.method.explain.evidence import Evidence
-from lgca_plugin.method.explain.verdicts import Question, Verdicts
-from tests.helpers.worlds.random_runs import N_CHAINS, N_CROPS, World
+from lgca_plugin.method.explain.method_results import MethodResults
+from tests.helpers.worlds.random_runs import World
 
 CLASSES = ("tern", "gull", "duck", "heron")
 
 
 def account(world: World, methods: dict[str, Any] = METHODS) -> Evidence:
-    question = Question(
-        methods=methods,
-        classes=CLASSES,
-        class_vectors={name: world.class_vectors(method) for name, method in methods.items()},
-        logit_scale=world.logit_scale,
-        n_crops=N_CROPS,
-        n_chains=N_CHAINS,
-    )
-    verdicts = Verdicts.of_all(question, world.regions[0], world.whole[0], world.step, world.chain)
+    results = MethodResults.of_all(world.scoring(methods, CLASSES), world.images(0))
     boxes = np.tile([0.25, 0.25, 0.5, 0.5], (len(world.step), 1)) * np.linspace(0.5, 1, len(world.step))[:, None]
     explained = "lgca" if "lgca" in methods else "wca" if "wca" in methods else None
-    return Evidence(sample_id="one", run_key="zs", boxes=boxes, explained=explained, verdicts=verdicts)
+    return Evidence(sample_id="one", run_key="zs", boxes=boxes, explained=explained, verdicts=results)
 
 
 def disagreeing() -> Evidence:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from lgca_plugin.method.core import scores
-from lgca_plugin.method.core.scores import Method
+from lgca_plugin.method.core.methods import Method
+from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
+from lgca_plugin.method.core.run_scoring import RunScoring
 from tests.helpers import reference
 
 N_CROPS, N_CHAINS, COUNTS = 8, 5, (5, 3, 2)
+CROPS = CropCounts(N_CROPS, N_CHAINS)
 
 
 def units(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -44,23 +48,31 @@ class World:
             ]
         )
 
-    def weights(self, method: Method, image: Any = slice(None)) -> np.ndarray:
-        return scores.region_weights(
-            method,
-            regions=self.regions[image],
-            whole=self.whole[image],
-            step=self.step,
-            chain=self.chain,
-            n_crops=N_CROPS,
-            n_chains=N_CHAINS,
-            class_vectors=self.class_vectors(method),
+    def images(self, image: Any = slice(None), dtype: Any = None) -> RegionEmbeddings:
+        """The regions of one image or of several."""
+        regions, whole = self.regions[image], self.whole[image]
+        if dtype is not None:
+            regions, whole = regions.astype(dtype), whole.astype(dtype)
+        return RegionEmbeddings(regions, whole, self.step, self.chain)
+
+    def classes(self, method: Method, dtype: Any = None) -> ClassScoring:
+        vectors = self.class_vectors(method)
+        return ClassScoring(vectors if dtype is None else vectors.astype(dtype), self.logit_scale)
+
+    def scoring(self, methods: Mapping[str, Method], classes: tuple[str, ...] = (), dtype: Any = None) -> RunScoring:
+        return RunScoring(
+            methods=methods,
+            classes=classes or tuple(f"class {k}" for k in range(len(self.labels))),
+            class_vectors={name: self.classes(method, dtype).vectors for name, method in methods.items()},
             logit_scale=self.logit_scale,
+            counts=CROPS,
         )
 
+    def weights(self, method: Method, image: Any = slice(None)) -> np.ndarray:
+        return scores.region_weights(method, self.images(image), CROPS, self.classes(method))
+
     def scores(self, method: Method, image: Any = slice(None)) -> np.ndarray:
-        vector = scores.image_vector(
-            self.regions[image], self.whole[image], self.weights(method, image), method.global_weight
-        )
+        vector = scores.image_vector(self.images(image), self.weights(method, image), method.global_weight)
         return scores.class_scores(vector, self.class_vectors(method))
 
     def seen(self, image: int) -> reference.ReferenceImage:

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lgca_plugin.method.core import scores
-from lgca_plugin.method.core.scores import METHODS, Method
+from lgca_plugin.method.core.methods import METHODS, Method
+from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
 from lgca_plugin.prediction.predictor import decisions
 from tests.helpers import reference
 from tests.helpers.matching import all_of
-from tests.helpers.worlds.random_runs import N_CHAINS, N_CROPS, World, units
+from tests.helpers.worlds.random_runs import CROPS, N_CHAINS, N_CROPS, World, units
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -66,27 +67,20 @@ def test_method__many_images_at_once_equal_one_after_the_other(name: str) -> Non
         world.weights(method), np.stack([world.weights(method, image) for image in range(6)]), atol=1e-6
     )
     # Two leading dimensions, as a store of shards would have.
-    weights = scores.region_weights(
-        method,
-        regions=world.regions.reshape(2, 3, *world.regions.shape[1:]),
-        whole=world.whole.reshape(2, 3, -1),
-        step=world.step,
-        chain=world.chain,
-        n_crops=N_CROPS,
-        n_chains=N_CHAINS,
-        class_vectors=world.class_vectors(method),
-        logit_scale=world.logit_scale,
-    )
+    shape = (2, 3, *world.regions.shape[1:])
+    nested = RegionEmbeddings(world.regions.reshape(shape), world.whole.reshape(2, 3, -1), world.step, world.chain)
+    weights = scores.region_weights(method, nested, CROPS, world.classes(method))
     np.testing.assert_allclose(weights.reshape(6, -1), world.weights(method), atol=1e-6)
 
 
 # --------------------------------------------------------------------------------------------------- salience
 
 
-def test_salience__literal() -> None:
-    regions = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, -1.0]])
-    np.testing.assert_allclose(scores.salience(regions, np.array([0.0, 1.0])), [0.0, 0.8, -1.0])
-    both = scores.salience(np.stack([regions, regions]), np.array([[0.0, 1.0], [1.0, 0.0]]))
+def test_similarity__literal() -> None:
+    regions, none = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, -1.0]]), np.zeros(3, dtype=int)
+    found = RegionEmbeddings(regions, np.array([0.0, 1.0]), none, none).similarity
+    np.testing.assert_allclose(found, [0.0, 0.8, -1.0])
+    both = RegionEmbeddings(np.stack([regions, regions]), np.array([[0.0, 1.0], [1.0, 0.0]]), none, none).similarity
     np.testing.assert_allclose(both, [[0.0, 0.8, -1.0], [1.0, 0.6, 0.0]])
 
 
@@ -125,15 +119,7 @@ def test_weights__step_weights_share_out_and_are_normalized() -> None:
 
 def test_weights__fewer_crops_than_regions_use_a_prefix() -> None:
     world = World(2)
-    weights = scores.region_weights(
-        METHODS["crops_mean"],
-        regions=world.regions,
-        whole=world.whole,
-        step=world.step,
-        chain=world.chain,
-        n_crops=3,
-        n_chains=N_CHAINS,
-    )[0]
+    weights = scores.region_weights(METHODS["crops_mean"], world.images(), CropCounts(3, N_CHAINS))[0]
     np.testing.assert_allclose(weights[:3], 1 / 3)
     assert (weights[3:] == 0).all()
 
@@ -142,17 +128,9 @@ def test_weights__fewer_crops_than_regions_use_a_prefix() -> None:
 @given(seed=SEEDS, image_scale=st.floats(0, 8))
 def test_weights__lgca_without_steps_is_wca_on_the_same_crops(seed: int, image_scale: float) -> None:
     rng = np.random.default_rng(seed)
-    regions, whole = units(rng, 6, 5), units(rng, 5)
+    image = RegionEmbeddings(units(rng, 6, 5), units(rng, 5), np.zeros(6, dtype=int), np.arange(6))
     found = [
-        scores.region_weights(
-            replace(METHODS[name], image_scale=image_scale),
-            regions=regions,
-            whole=whole,
-            step=np.zeros(6, dtype=int),
-            chain=np.arange(6),
-            n_crops=6,
-            n_chains=6,
-        )
+        scores.region_weights(replace(METHODS[name], image_scale=image_scale), image, CropCounts(6, 6))
         for name in ("wca", "lgca")
     ]
     np.testing.assert_array_equal(found[0], found[1])
@@ -161,15 +139,8 @@ def test_weights__lgca_without_steps_is_wca_on_the_same_crops(seed: int, image_s
 def test_weights__softmax_of_exp_image_scale_by_hand() -> None:
     whole = np.array([1.0, 0.0])
     regions = np.array([[1.0, 0.0], [0.8, 0.6], [0.8, -0.6]])
-    weights = scores.region_weights(
-        replace(METHODS["wca"], image_scale=math.log(5.0)),
-        regions=regions,
-        whole=whole,
-        step=np.zeros(3, dtype=int),
-        chain=np.arange(3),
-        n_crops=3,
-        n_chains=0,
-    )
+    image = RegionEmbeddings(regions, whole, np.zeros(3, dtype=int), np.arange(3))
+    weights = scores.region_weights(replace(METHODS["wca"], image_scale=math.log(5.0)), image, CropCounts(3, 0))
     total = 1 + 2 / math.e  # exp(5 * 1) : exp(5 * 0.8) is e : 1
     np.testing.assert_allclose(weights, [1 / total, 1 / math.e / total, 1 / math.e / total], rtol=1e-6)
 
@@ -192,64 +163,28 @@ def test_weights__decisive_weights_prefer_the_decided_region_in_any_step() -> No
             [0.0, 1.0, 0.0],  # knows too, in a later step
         ]
     )
-    weights = scores.region_weights(
-        METHODS["lgca_d"],
-        regions=regions,
-        whole=np.array([0.0, 0.0, 1.0]),
-        step=np.array([0, 0, 1]),
-        chain=np.array([0, 1, 0]),
-        n_crops=2,
-        n_chains=2,
-        class_vectors=classes,
-        logit_scale=100.0,
-    )
+    image = RegionEmbeddings(regions, np.array([0.0, 0.0, 1.0]), np.array([0, 0, 1]), np.array([0, 1, 0]))
+    weights = scores.region_weights(METHODS["lgca_d"], image, CropCounts(2, 2), ClassScoring(classes, 100.0))
     tiny = math.exp(-10) / (2 + math.exp(-10))  # H / log C is 1 for the undecided one, 0 for the others
     np.testing.assert_allclose(weights, [(1 - tiny) / 2, tiny, (1 - tiny) / 2], rtol=1e-5)
 
 
 def test_weights__whole_image_methods_use_no_region() -> None:
-    empty = scores.region_weights(
-        METHODS["clip"],
-        regions=np.zeros((2, 0, 4)),
-        whole=np.ones((2, 4)) / 2,
-        step=np.zeros(0, dtype=int),
-        chain=np.zeros(0, dtype=int),
-        n_crops=0,
-        n_chains=0,
-    )
+    none = np.zeros(0, dtype=int)
+    image = RegionEmbeddings(np.zeros((2, 0, 4)), np.ones((2, 4)) / 2, none, none)
+    empty = scores.region_weights(METHODS["clip"], image, CropCounts(0, 0))
     assert empty.shape == (2, 0)
 
 
 def test_weights__decisive_without_classes_is_refused() -> None:
-    world = World(0)
-    for missing in ("class_vectors", "logit_scale"):
-        given_ = {"class_vectors": world.class_vectors(METHODS["lgca_d"]), "logit_scale": 30.0, missing: None}
-        with pytest.raises(ValueError, match=missing):
-            scores.region_weights(
-                METHODS["lgca_d"],
-                regions=world.regions,
-                whole=world.whole,
-                step=world.step,
-                chain=world.chain,
-                n_crops=N_CROPS,
-                n_chains=N_CHAINS,
-                **given_,
-            )
+    with pytest.raises(ValueError, match="lgca_d weighs regions by class"):
+        scores.region_weights(METHODS["lgca_d"], World(0).images(), CROPS)
 
 
 @pytest.mark.parametrize("name", ["wca", "crops_mean", "wca_global"])
 def test_weights__no_crops_are_refused_not_nan(name: str) -> None:
-    world = World(0)
     with pytest.raises(ValueError, match=name):
-        scores.region_weights(
-            METHODS[name],
-            regions=world.regions,
-            whole=world.whole,
-            step=world.step,
-            chain=world.chain,
-            n_crops=0,
-            n_chains=N_CHAINS,
-        )
+        scores.region_weights(METHODS[name], World(0).images(), CropCounts(0, N_CHAINS))
 
 
 def test_weights__too_few_step_weights_are_refused() -> None:
@@ -263,17 +198,7 @@ def test_weights__one_class_cannot_be_decisive() -> None:
     """The entropy of one class is 0 of 0: a clear error, not weights that are no numbers."""
     world = World(0)
     with pytest.raises(ValueError, match="class"):
-        scores.region_weights(
-            METHODS["lgca_d"],
-            regions=world.regions,
-            whole=world.whole,
-            step=world.step,
-            chain=world.chain,
-            n_crops=N_CROPS,
-            n_chains=N_CHAINS,
-            class_vectors=world.labels[:1],
-            logit_scale=30.0,
-        )
+        scores.region_weights(METHODS["lgca_d"], world.images(), CROPS, ClassScoring(world.labels[:1], 30.0))
 
 
 # ------------------------------------------------------------------------------------------------- image side
@@ -284,7 +209,7 @@ def test_weights__one_class_cannot_be_decisive() -> None:
 def test_image_vector__is_the_normalized_sum(seed: int, global_weight: float) -> None:
     world = World(seed)
     weights = world.weights(METHODS["lgca"])
-    vector = scores.image_vector(world.regions, world.whole, weights, global_weight)[0]
+    vector = scores.image_vector(world.images(), weights, global_weight)[0]
     total = reference.weighted_sum(
         [*weights[0].tolist(), global_weight],
         [*world.regions[0].astype(float).tolist(), world.whole[0].astype(float).tolist()],
@@ -295,7 +220,9 @@ def test_image_vector__is_the_normalized_sum(seed: int, global_weight: float) ->
 
 def test_image_vector__without_regions_is_the_whole_image() -> None:
     whole = units(np.random.default_rng(0), 3, 5)
-    vector = scores.image_vector(np.zeros((3, 0, 5), dtype=np.float32), whole, np.zeros((3, 0)), 1.0)
+    none = np.zeros(0, dtype=int)
+    images = RegionEmbeddings(np.zeros((3, 0, 5), dtype=np.float32), whole, none, none)
+    vector = scores.image_vector(images, np.zeros((3, 0)), 1.0)
     np.testing.assert_allclose(vector, whole, atol=1e-6)
 
 

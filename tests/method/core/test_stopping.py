@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgca_plugin.method.core.scores import METHODS, Method
+from lgca_plugin.method.core.methods import METHODS, Method
+from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
 from lgca_plugin.method.core.stopping import flip_probability, level_sizes, weights_without_each
-from tests.helpers.worlds.random_runs import COUNTS, N_CHAINS, N_CROPS, World, scores_of_a_draw
+from tests.helpers.worlds.random_runs import COUNTS, CROPS, N_CHAINS, N_CROPS, World, scores_of_a_draw
 
 VARIANTS = {
     **{name: method for name, method in METHODS.items() if method.regions != "none"},
@@ -24,20 +24,12 @@ VARIANTS = {
 }
 
 
-def found(world: World, method: Method, image: int = 0, *, all_crops: int = 20, all_chains: int = 12) -> float:
-    return flip_probability(
-        method,
-        regions=world.regions[image].astype(np.float64),
-        whole=world.whole[image].astype(np.float64),
-        step=world.step,
-        chain=world.chain,
-        n_crops=N_CROPS,
-        n_chains=N_CHAINS,
-        all_crops=all_crops,
-        all_chains=all_chains,
-        class_vectors=world.class_vectors(method).astype(np.float64),
-        logit_scale=world.logit_scale,
-    )
+FULL = CropCounts(20, 12)
+
+
+def found(world: World, method: Method, image: int = 0, *, full: CropCounts = FULL) -> float:
+    embeddings, classes = world.images(image, np.float64), world.classes(method, np.float64)
+    return flip_probability(method, embeddings, classes, so_far=CROPS, full=full)
 
 
 def tail(x: float, freedom: int) -> float:
@@ -49,9 +41,9 @@ def tail(x: float, freedom: int) -> float:
     return area * math.gamma((freedom + 1) / 2) / (math.sqrt(math.pi) * math.gamma(freedom / 2))
 
 
-def expected(world: World, method: Method, image: int = 0, *, all_crops: int = 20, all_chains: int = 12) -> float:
+def expected(world: World, method: Method, image: int = 0, *, full: CropCounts = FULL) -> float:
     """The rule as it is derived, one left-out unit, one rival and one number at a time."""
-    n, most = (N_CROPS, all_crops) if method.regions == "crops" else (N_CHAINS, all_chains)
+    n, most = (N_CROPS, full.n_crops) if method.regions == "crops" else (N_CHAINS, full.n_chains)
     own = scores_of_a_draw(world, method, image, [1] * N_CROPS)
     assert own is not None
     label = own.index(max(own))
@@ -85,10 +77,8 @@ def test_doubt__equals_the_loop(name: str) -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(sorted(VARIANTS)), most=st.integers(9, 1000))
 def test_doubt__equals_the_loop_in_any_world(seed: int, name: str, most: int) -> None:
-    world, options = World(seed, classes=3), {"all_crops": most, "all_chains": most}
-    assert found(world, VARIANTS[name], **options) == pytest.approx(
-        expected(world, VARIANTS[name], **options), rel=1e-5, abs=1e-9
-    )
+    world, method, full = World(seed, classes=3), VARIANTS[name], CropCounts(most, most)
+    assert found(world, method, full=full) == pytest.approx(expected(world, method, full=full), rel=1e-5, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["lgca", "lgca_falling", "lgca_d", "lgca_last_global"])
@@ -107,7 +97,7 @@ def test_doubt__equals_the_loop_where_a_step_is_one_units_alone(name: str) -> No
 @pytest.mark.parametrize("name", sorted(METHODS))
 def test_doubt__there_is_none_where_nothing_more_comes(name: str) -> None:
     world = World(3)
-    assert found(world, METHODS[name], all_crops=N_CROPS, all_chains=N_CHAINS) == 0
+    assert found(world, METHODS[name], full=CROPS) == 0
     if METHODS[name].regions == "none":
         assert found(world, METHODS[name]) == 0
 
@@ -120,16 +110,8 @@ def test_doubt__all_of_it_where_one_unit_has_all_the_weight() -> None:
 
 def test_doubt__all_of_it_on_a_single_crop() -> None:
     world, method = World(3), METHODS["wca"]
-    arguments: dict[str, Any] = {"all_crops": 20, "all_chains": 12, "n_crops": 1, "n_chains": 1}
-    assert flip_probability(
-        method,
-        regions=world.regions[0],
-        whole=world.whole[0],
-        step=world.step,
-        chain=world.chain,
-        class_vectors=world.class_vectors(method),
-        **arguments,
-    ) == pytest.approx(1)
+    one = CropCounts(1, 1)
+    assert flip_probability(method, world.images(0), world.classes(method), so_far=one, full=FULL) == pytest.approx(1)
 
 
 def test_doubt__none_where_all_crops_say_the_same() -> None:
@@ -143,13 +125,8 @@ def test_doubt__none_where_all_crops_say_the_same() -> None:
 def test_doubt__even_between_classes_that_nothing_tells_apart() -> None:
     """Their tie never ends, so an image with such a best class takes the full budget: it costs crops, and no label."""
     world, method = World(3, classes=2), METHODS["wca"]
-    vectors = world.class_vectors(method)[[0, 0]]
-    regions, whole = world.regions[0], world.whole[0]
-    common: dict[str, Any] = {"step": world.step, "chain": world.chain, "n_crops": N_CROPS, "n_chains": N_CHAINS}
-    found = flip_probability(
-        method, regions=regions, whole=whole, class_vectors=vectors, all_crops=20, all_chains=12, **common
-    )
-    assert found == 0.5
+    same = ClassScoring(world.class_vectors(method)[[0, 0]], 30.0)
+    assert flip_probability(method, world.images(0), same, so_far=CROPS, full=FULL) == 0.5
 
 
 # ------------------------------------------------------------------------------------------------- what it promises
@@ -160,24 +137,10 @@ def test_doubt__is_the_share_of_labels_that_change(n: int) -> None:
     """Of 4,000 images with normally distributed crops, as many change their label as the doubts add up to."""
     rng, images, most = np.random.default_rng(n), 4000, 60
     crops = rng.normal(size=(images, most, 2)) + rng.normal(scale=3, size=(images, 1, 2))
-    axes, step, method = np.eye(2), np.zeros(most, dtype=np.int64), METHODS["crops_mean"]
-    doubts = np.array(
-        [
-            flip_probability(
-                method,
-                regions=own[:n],
-                whole=np.zeros(2),
-                step=step[:n],
-                chain=np.arange(n),
-                n_crops=n,
-                n_chains=0,
-                all_crops=most,
-                all_chains=0,
-                class_vectors=axes,
-            )
-            for own in crops
-        ]
-    )
+    step, method, axes = np.zeros(n, dtype=np.int64), METHODS["crops_mean"], ClassScoring(np.eye(2), 1.0)
+    so_far, full = CropCounts(n, 0), CropCounts(most, 0)
+    images = (RegionEmbeddings(own[:n], np.zeros(2), step, np.arange(n)) for own in crops)
+    doubts = np.array([flip_probability(method, image, axes, so_far=so_far, full=full) for image in images])
     changed = crops[:, :n].mean(axis=1).argmax(axis=1) != crops.mean(axis=1).argmax(axis=1)
     for low, high in ((0, 0.02), (0.02, 0.2), (0.2, 0.6)):
         inside = (doubts >= low) & (doubts < high)

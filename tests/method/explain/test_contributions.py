@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.core import scores
-from lgca_plugin.method.core.scores import METHODS, Method
+from lgca_plugin.method.core.methods import METHODS, Method
+from lgca_plugin.method.core.regions import RegionEmbeddings
 from lgca_plugin.method.explain import contributions as evidence
 from lgca_plugin.method.explain.evidence import Evidence
-from lgca_plugin.method.explain.verdicts import Question, Verdicts
+from lgca_plugin.method.explain.method_results import MethodResults
 from tests.helpers import reference
 from tests.helpers.worlds.random_runs import N_CHAINS, N_CROPS, World
 
@@ -37,7 +38,7 @@ def test_contributions__and_the_global_term_sum_to_the_margin(seed: int, name: s
     world, method = World(seed, images=3), METHODS[name]
     a, b = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3))
     weights, vectors, found = world.weights(method), world.class_vectors(method), world.scores(method)
-    parts, whole = evidence.contributions(world.regions, world.whole, weights, method.global_weight, vectors, a, b)
+    parts, whole = evidence.contributions(world.images(), weights, method.global_weight, vectors, a, b)
     assert parts.shape == weights.shape
     assert whole.shape == (3,)
     np.testing.assert_allclose(parts.sum(axis=-1) + whole, found[:, a] - found[:, b], atol=1e-6)
@@ -52,9 +53,9 @@ def test_contributions__hold_for_any_weights(seed: int, global_weight: float) ->
     """Also for weights of no preset: what-if questions take regions out or weigh them anew."""
     world = World(seed)
     weights = np.random.default_rng(seed).random((1, len(world.step)))
-    vector = scores.image_vector(world.regions, world.whole, weights, global_weight)
+    vector = scores.image_vector(world.images(), weights, global_weight)
     found = scores.class_scores(vector, world.labels)
-    parts, whole = evidence.contributions(world.regions, world.whole, weights, global_weight, world.labels, 2, 0)
+    parts, whole = evidence.contributions(world.images(), weights, global_weight, world.labels, 2, 0)
     np.testing.assert_allclose(parts.sum(axis=-1) + whole, found[:, 2] - found[:, 0], atol=1e-6)
 
 
@@ -65,8 +66,7 @@ def test_contributions__equal_the_loop(name: str) -> None:
         vectors, answer = world.expected(name, image)
         parts, whole = reference.contributions(reference.RULES[name], world.seen(image), vectors, answer, 1, 3)
         found, found_whole = evidence.contributions(
-            world.regions,
-            world.whole,
+            world.images(),
             world.weights(method),
             method.global_weight,
             world.class_vectors(method),
@@ -81,11 +81,10 @@ def test_contributions__each_image_may_ask_about_its_own_classes() -> None:
     world, method = World(5, images=3), METHODS["wca_global"]
     weights, vectors = world.weights(method), world.class_vectors(method)
     a, b = np.array([0, 1, 3]), np.array([2, 0, 1])
-    parts, whole = evidence.contributions(world.regions, world.whole, weights, 1.0, vectors, a, b)
+    parts, whole = evidence.contributions(world.images(), weights, 1.0, vectors, a, b)
     for image in range(3):
         own, own_whole = evidence.contributions(
-            world.regions[image],
-            world.whole[image],
+            world.images(image),
             weights[image],
             1.0,
             vectors,
@@ -98,7 +97,7 @@ def test_contributions__each_image_may_ask_about_its_own_classes() -> None:
 
 def test_contributions__of_a_over_b_are_the_negative_of_b_over_a() -> None:
     world, method = World(6), METHODS["lgca"]
-    arguments = (world.regions, world.whole, world.weights(method), 0.0, world.class_vectors(method))
+    arguments = (world.images(), world.weights(method), 0.0, world.class_vectors(method))
     np.testing.assert_allclose(
         evidence.contributions(*arguments, 0, 2)[0], -evidence.contributions(*arguments, 2, 0)[0]
     )
@@ -108,7 +107,8 @@ def test_contributions__of_a_over_b_are_the_negative_of_b_over_a() -> None:
 def test_contributions__by_hand() -> None:
     regions = np.array([[1.0, 0.0], [0.0, 1.0]])
     classes = np.array([[1.0, 0.0], [0.0, 1.0]])
-    parts, whole = evidence.contributions(regions, np.array([1.0, 0.0]), np.array([0.5, 0.5]), 1.0, classes, 0, 1)
+    image = RegionEmbeddings(regions, np.array([1.0, 0.0]), np.zeros(2, dtype=int), np.arange(2))
+    parts, whole = evidence.contributions(image, np.array([0.5, 0.5]), 1.0, classes, 0, 1)
     norm = np.hypot(1.5, 0.5)
     np.testing.assert_allclose(parts, [0.5 / norm, -0.5 / norm])
     assert whole == pytest.approx(1.0 / norm)
@@ -157,18 +157,9 @@ def test_misleading__many_images_at_once() -> None:
 
 def account(world: World, methods: dict[str, Method] = VARIANTS, dtype: Any = np.float64) -> Evidence:
     """The evidence on a world's first image."""
-    question = Question(
-        methods=methods,
-        classes=CLASSES,
-        class_vectors={name: world.class_vectors(method).astype(dtype) for name, method in methods.items()},
-        logit_scale=world.logit_scale,
-        n_crops=N_CROPS,
-        n_chains=N_CHAINS,
-    )
-    regions, whole = world.regions[0].astype(dtype), world.whole[0].astype(dtype)
-    boxes = np.linspace(0, 1, 4 * len(regions)).reshape(-1, 4)
-    verdicts = Verdicts.of_all(question, regions, whole, world.step, world.chain)
-    return Evidence(sample_id="one", run_key="zs", boxes=boxes, explained="lgca", verdicts=verdicts)
+    results = MethodResults.of_all(world.scoring(methods, CLASSES, dtype), world.images(0, dtype))
+    boxes = np.linspace(0, 1, 4 * len(world.step)).reshape(-1, 4)
+    return Evidence(sample_id="one", run_key="zs", boxes=boxes, explained="lgca", verdicts=results)
 
 
 def left_over(world: World, name: str, gone: Iterable[int]) -> reference.Verdict:
@@ -198,7 +189,7 @@ def test_account__contributions_sum_to_the_margin_in_double_precision(
         if not (np.isnan(verdicts.scores[name]).any()):
             assert shares.sum() + whole == pytest.approx(verdicts.margin(name, a, b), abs=1e-9)
             assert (shares[verdicts.weights[name] == 0] == 0).all()
-            assert (whole == 0) == (VARIANTS[name].global_weight == 0 or seen.verdicts.question.index(a) == index(b))
+            assert (whole == 0) == (VARIANTS[name].global_weight == 0 or seen.verdicts.scoring.index(a) == index(b))
 
 
 def index(name: str | int) -> int:
@@ -308,9 +299,9 @@ def test_account__a_pair_is_the_label_and_what_wca_or_lgca_say_instead() -> None
 def test_account__of_a_run_without_regions() -> None:
     world = World(6)
     empty = np.zeros(0, dtype=np.int64)
-    question = account(world, {"clip": METHODS["clip"]}).verdicts.question
-    verdicts = Verdicts.of_all(question, world.regions[0][:0], world.whole[0], empty, empty)
-    seen = Evidence(sample_id="one", run_key="zs", boxes=np.zeros((0, 4)), explained=None, verdicts=verdicts)
+    none = RegionEmbeddings(world.regions[0][:0], world.whole[0], empty, empty)
+    results = MethodResults.of_all(world.scoring({"clip": METHODS["clip"]}, CLASSES), none)
+    seen = Evidence(sample_id="one", run_key="zs", boxes=np.zeros((0, 4)), explained=None, verdicts=results)
     assert seen.labels == account(world, {"clip": METHODS["clip"]}).labels
     assert seen.vote.shape == seen.similarity.shape == seen.misleading.shape == (0,)
     assert (seen.flips, seen.case, seen.stability) == ({}, None, {"clip": 1.0})

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method.core.scores import METHODS
+from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.method.explain.film_strip import rivals, strip, strip_of_boxes, wca_pull
 from lgca_plugin.method.explain.sentences import answers, told
 from tests.helpers.worlds.evidence import CLASSES, account, disagreeing

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method.core.scores import METHODS, Method
+from lgca_plugin.method.core.methods import METHODS, Method
+from lgca_plugin.method.core.regions import CropCounts, RegionEmbeddings
+from lgca_plugin.method.core.run_scoring import RunScoring
 from lgca_plugin.method.explain import misleading_cases as cases
 from lgca_plugin.method.explain.evidence import Evidence
+from lgca_plugin.method.explain.method_results import MethodResults
 from lgca_plugin.method.explain.misleading_cases import MisleadingCase, Removal, smallest_removal
 from lgca_plugin.method.explain.stability import TIE
-from lgca_plugin.method.explain.verdicts import Question, Verdicts
 
 
 def search(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray) -> tuple[int, int, float] | None:
@@ -159,13 +161,12 @@ class Scene:
         near = rng.integers(0, classes, size=len(step))
         regions = vectors[near] + rng.normal(size=(len(step), 6)) * rng.uniform(0.1, 0.5)
         whole = regions.mean(axis=0) + rng.normal(size=6) * 0.2
-        question = Question(
+        scoring = RunScoring(
             methods={"clip": METHODS["clip"], "wca": wca, "lgca": METHODS["lgca"]},
             classes=tuple(f"class {k}" for k in range(classes)),
             class_vectors=dict.fromkeys(("clip", "wca", "lgca"), vectors),
             logit_scale=30.0,
-            n_crops=crops,
-            n_chains=chains,
+            counts=CropCounts(crops, chains),
         )
         unit = regions / np.linalg.norm(regions, axis=1, keepdims=True)
         self.evidence = Evidence(
@@ -173,7 +174,7 @@ class Scene:
             run_key="zs",
             boxes=np.zeros((len(step), 4)),
             explained="lgca",
-            verdicts=Verdicts.of_all(question, unit, whole / np.linalg.norm(whole), step, chain),
+            verdicts=MethodResults.of_all(scoring, RegionEmbeddings(unit, whole / np.linalg.norm(whole), step, chain)),
         )
 
     def without(self, crops: Sequence[int]) -> Any:
@@ -237,9 +238,8 @@ def test_case__is_none_where_wca_is_no_method_of_crops() -> None:
 
 def test_case__is_none_without_wca_or_lgca() -> None:
     evidence = next(e for seed in range(200) if (e := Scene(seed).evidence).case is not None)
-    question = evidence.verdicts.question
-    only = replace(question, methods={"lgca": METHODS["lgca"]})
-    alone = replace(evidence, verdicts=replace(evidence.verdicts, question=only))
+    only = replace(evidence.verdicts.scoring, methods={"lgca": METHODS["lgca"]})
+    alone = replace(evidence, verdicts=replace(evidence.verdicts, scoring=only))
     assert alone.case is None
     assert not alone.misleading.any()
     with pytest.raises(ConfigError, match="there is no method 'wca' in this run; choose from lgca"):

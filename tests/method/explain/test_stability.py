@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgca_plugin.method.core.scores import METHODS, Method, class_scores, image_vector, region_weights
+from lgca_plugin.method.core.methods import METHODS, Method
+from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
+from lgca_plugin.method.core.scores import class_scores, image_vector, region_weights
 from lgca_plugin.method.explain.stability import DRAWS, draw_counts, stability
-from tests.helpers.worlds.random_runs import COUNTS, N_CHAINS, N_CROPS, World, scores_of_a_draw
+from tests.helpers.worlds.random_runs import COUNTS, CROPS, N_CHAINS, N_CROPS, World, scores_of_a_draw
 
 VARIANTS = {
     **METHODS,
@@ -29,18 +31,7 @@ VARIANTS = {
 
 
 def found(world: World, method: Method, image: Any = slice(None), dtype: Any = np.float64, **options: Any) -> Any:
-    return stability(
-        method,
-        regions=world.regions[image].astype(dtype),
-        whole=world.whole[image].astype(dtype),
-        step=world.step,
-        chain=world.chain,
-        n_crops=N_CROPS,
-        n_chains=N_CHAINS,
-        class_vectors=world.class_vectors(method).astype(dtype),
-        logit_scale=world.logit_scale,
-        **options,
-    )
+    return stability(method, world.images(image, dtype), CROPS, world.classes(method, dtype), **options)
 
 
 def expected(world: World, method: Method, image: int, draws: int) -> float:
@@ -135,16 +126,8 @@ def test_stability__by_hand() -> None:
     regions = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     counts = draw_counts(3)
     kept = np.mean([times[0] + times[1] >= times[2] for times in counts])
-    value = stability(
-        METHODS["crops_mean"],
-        regions=regions,
-        whole=np.array([1.0, 0.0]),
-        step=np.zeros(3, dtype=int),
-        chain=np.arange(3),
-        n_crops=3,
-        n_chains=0,
-        class_vectors=np.eye(2),
-    )
+    image = RegionEmbeddings(regions, np.array([1.0, 0.0]), np.zeros(3, dtype=int), np.arange(3))
+    value = stability(METHODS["crops_mean"], image, CropCounts(3, 0), ClassScoring(np.eye(2), 1.0))
     assert value == kept
     # of 27 equally likely draws, 7 have the last crop twice or three times
     assert value == pytest.approx(20 / 27, abs=3 * math.sqrt(20 / 27 * 7 / 27 / DRAWS))
@@ -173,16 +156,10 @@ def test_stability__takes_leading_dimensions_and_what_is_known() -> None:
     vectors = world.class_vectors(method)
     given_scores = class_scores(world.regions.astype(float), vectors)
     assert found(world, method, weights=world.weights(method), region_scores=given_scores).tolist() == flat.tolist()
-    nested = stability(
-        method,
-        regions=world.regions.reshape(2, 3, *world.regions.shape[1:]).astype(float),
-        whole=world.whole.reshape(2, 3, -1).astype(float),
-        step=np.broadcast_to(world.step, (2, 3, len(world.step))),
-        chain=world.chain,
-        n_crops=N_CROPS,
-        n_chains=N_CHAINS,
-        class_vectors=vectors,
-    )
+    shape = (2, 3, *world.regions.shape[1:])
+    step = np.broadcast_to(world.step, shape[:3])
+    regions, whole = world.regions.astype(float).reshape(shape), world.whole.astype(float).reshape(2, 3, -1)
+    nested = stability(method, RegionEmbeddings(regions, whole, step, world.chain), CROPS, world.classes(method))
     assert nested.tolist() == flat.reshape(2, 3).tolist()
 
 
@@ -199,30 +176,15 @@ def test_stability__of_scores_that_are_a_part_of_an_array() -> None:
 
 def test_stability__images_of_a_batch_may_have_grown_other_chains() -> None:
     worlds, method = [World(seed) for seed in range(6)], METHODS["lgca"]
-    classes = worlds[0].class_vectors(method)
-    alone = [
-        stability(
-            method,
-            regions=world.regions[0].astype(float),
-            whole=world.whole[0].astype(float),
-            step=world.step,
-            chain=world.chain,
-            n_crops=N_CROPS,
-            n_chains=N_CHAINS,
-            class_vectors=classes,
-        ).item()
-        for world in worlds
-    ]
-    together = stability(
-        method,
-        regions=np.stack([world.regions[0] for world in worlds]).astype(float),
-        whole=np.stack([world.whole[0] for world in worlds]).astype(float),
-        step=np.stack([world.step for world in worlds]),
-        chain=np.stack([world.chain for world in worlds]),
-        n_crops=N_CROPS,
-        n_chains=N_CHAINS,
-        class_vectors=classes,
+    classes = worlds[0].classes(method)
+    alone = [stability(method, world.images(0, float), CROPS, classes).item() for world in worlds]
+    batch = RegionEmbeddings(
+        np.concatenate([world.regions for world in worlds]).astype(float),
+        np.concatenate([world.whole for world in worlds]).astype(float),
+        np.stack([world.step for world in worlds]),
+        np.stack([world.chain for world in worlds]),
     )
+    together = stability(method, batch, CROPS, classes)
     assert together.tolist() == alone
 
 
@@ -230,27 +192,13 @@ def test_stability__a_tie_keeps_the_label() -> None:
     """Two classes with the same texts: rounding must not decide."""
     world, method = World(9, images=10, dim=64), METHODS["wca"]
     vectors = world.class_vectors(method).astype(np.float32)
-    weights = region_weights(
-        method,
-        regions=world.regions,
-        whole=world.whole,
-        step=world.step,
-        chain=world.chain,
-        n_crops=N_CROPS,
-        n_chains=N_CHAINS,
+    images = world.images()
+    weights = region_weights(method, images, CROPS)
+    labels = class_scores(image_vector(images, weights, 0.0), vectors).argmax(axis=-1)
+    once, twice = (
+        stability(method, images, CROPS, ClassScoring(given, 30.0), labels=labels)
+        for given in (vectors, np.concatenate([vectors, vectors]))
     )
-    labels = class_scores(image_vector(world.regions, world.whole, weights, 0.0), vectors).argmax(axis=-1)
-    options: dict[str, Any] = {
-        "regions": world.regions,
-        "whole": world.whole,
-        "step": world.step,
-        "chain": world.chain,
-        "n_crops": N_CROPS,
-        "n_chains": N_CHAINS,
-        "labels": labels,
-    }
-    once = stability(method, class_vectors=vectors, **options)
-    twice = stability(method, class_vectors=np.concatenate([vectors, vectors]), **options)
     assert once.tolist() == twice.tolist()
 
 

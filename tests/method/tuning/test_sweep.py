@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.method.core.scores import METHODS, Method
-from lgca_plugin.method.tuning import scorer
-from lgca_plugin.method.tuning.scorer import SettingsScorer, SettingsScores, effective_regions
+from lgca_plugin.method.core.methods import METHODS, Method
+from lgca_plugin.method.core.regions import CropCounts, RegionEmbeddings
+from lgca_plugin.method.tuning.scorer import CHUNK_BYTES, SettingsScorer, SettingsScores, effective_regions
 from lgca_plugin.method.tuning.selection import nested_sweep, stratified_folds
 from lgca_plugin.method.tuning.sweep import Sweep, SweepReport, changes, default_grid
 from tests.helpers import reference
 from tests.helpers.matching import all_of
-from tests.helpers.worlds.random_runs import N_CHAINS, N_CROPS, World
+from tests.helpers.worlds.random_runs import CROPS, N_CHAINS, N_CROPS, World
 
 SEEDS = st.integers(0, 2**32 - 1)
 SCALES = st.floats(-2, 5)
@@ -41,11 +41,12 @@ METHOD = st.builds(
 )
 
 
-def score(world: World, methods: list[Method], images: Any = slice(None), **options: int) -> SettingsScores:
-    plan = {"n_crops": N_CROPS, "n_chains": N_CHAINS, **options}
-    return SettingsScorer(methods, world.class_vectors, logit_scale=world.logit_scale, **plan).score(
-        world.regions[images], world.whole[images], world.step, world.chain
-    )
+def scorer_of(world: World, methods: list[Method], counts: CropCounts = CROPS, **options: int) -> SettingsScorer:
+    return SettingsScorer(methods, world.class_vectors, counts, logit_scale=world.logit_scale, **options)
+
+
+def score(world: World, methods: list[Method], images: Any = slice(None), **options: Any) -> SettingsScores:
+    return scorer_of(world, methods, **options).score(world.images(images))
 
 
 # -------------------------------------------------------------------------------------------- the slow reference
@@ -132,12 +133,11 @@ def test_scorer__equals_the_methods_one_by_one() -> None:
     assert len(np.unique(found.labels, axis=0)) > 20  # the settings do disagree
 
 
-def test_scorer__images_one_by_one_equal_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scorer__images_one_by_one_equal_a_batch() -> None:
     world, grid = World(5, images=12), default_grid([METHODS["clip"], METHODS["lgca"], METHODS["lgca_d"]], steps=2)
     together = score(world, grid)
     alone = [score(world, grid, [image]) for image in range(12)]
-    monkeypatch.setattr(scorer, "CHUNK_BYTES", 1)
-    chunked = score(world, grid)
+    chunked = score(world, grid, chunk_bytes=1)
     for name in ("labels", "effective", "used"):
         expected = getattr(together, name)
         np.testing.assert_allclose(np.hstack([getattr(one, name) for one in alone]), expected, rtol=1e-12)
@@ -148,17 +148,17 @@ def test_scorer__chains_of_their_own_in_every_image() -> None:
     """Which crops have grown differs from image to image, as in a real run."""
     worlds = [World(seed) for seed in range(4)]
     methods = [METHODS["lgca"], METHODS["lgca_d"], METHODS["wca"]]
-    plan = {"n_crops": 6, "n_chains": 3}
-    together = SettingsScorer(methods, worlds[0].class_vectors, logit_scale=30.0, **plan).score(
-        np.concatenate([world.regions for world in worlds]),
-        np.concatenate([world.whole for world in worlds]),
-        np.stack([world.step for world in worlds]),
-        np.stack([world.chain % 3 for world in worlds]),
+    scorer = scorer_of(worlds[0], methods, CropCounts(6, 3))
+    together = scorer.score(
+        RegionEmbeddings(
+            np.concatenate([world.regions for world in worlds]),
+            np.concatenate([world.whole for world in worlds]),
+            np.stack([world.step for world in worlds]),
+            np.stack([world.chain % 3 for world in worlds]),
+        )
     )
     for index, world in enumerate(worlds):
-        alone = SettingsScorer(methods, worlds[0].class_vectors, logit_scale=30.0, **plan).score(
-            world.regions, world.whole, world.step, world.chain % 3
-        )
+        alone = scorer.score(RegionEmbeddings(world.regions, world.whole, world.step, world.chain % 3))
         np.testing.assert_array_equal(together.labels[:, index], alone.labels[:, 0])
         np.testing.assert_allclose(together.effective[:, index], alone.effective[:, 0])
 
@@ -171,7 +171,7 @@ def test_scorer__asks_for_each_matrix_of_class_vectors_once() -> None:
         return world.class_vectors(method)
 
     grid = default_grid([METHODS["wca"], METHODS["clip"], METHODS["lgca"], METHODS["clip_d"]], steps=2)
-    SettingsScorer(grid, class_vectors, n_crops=N_CROPS, n_chains=N_CHAINS, logit_scale=30.0)
+    SettingsScorer(grid, class_vectors, CROPS, logit_scale=30.0)
     weighted = [text_scale for kind, text_scale in asked if kind == "weighted"]
     assert sorted(weighted) == [0.0, 2.0, 3.0, 4.0]
     assert Counter(kind for kind, _ in asked) == {"weighted": 4, "label": 1, "mean": 1}
@@ -181,9 +181,8 @@ def test_scorer__an_image_without_regions_has_its_whole() -> None:
     world = World(2, images=3)
     methods = [METHODS["clip"], METHODS["clip_d"]]
     none = np.zeros(0, dtype=int)
-    found = SettingsScorer(methods, world.class_vectors, n_crops=0, n_chains=0, logit_scale=30.0).score(
-        world.regions[:, :0], world.whole, none, none
-    )
+    empty = RegionEmbeddings(world.regions[:, :0], world.whole, none, none)
+    found = scorer_of(world, methods, CropCounts(0, 0)).score(empty)
     np.testing.assert_array_equal(found.labels, [world.scores(method).argmax(axis=-1) for method in methods])
     assert np.isnan(found.effective).all() and (found.used == 0).all()
 
@@ -207,21 +206,21 @@ def test_scorer__memory_does_not_grow_with_the_batch(name: str, count: int, floa
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < sum(array.nbytes for array in vars(found).values()) + 1.2 * scorer.CHUNK_BYTES
-    assert 4 * floats * images > 1.4 * scorer.CHUNK_BYTES  # all images at once would not have fitted
+    assert peak < sum(array.nbytes for array in vars(found).values()) + 1.2 * CHUNK_BYTES
+    assert 4 * floats * images > 1.4 * CHUNK_BYTES  # all images at once would not have fitted
 
 
 @pytest.mark.parametrize(
     ("method", "options", "words"),
     [
-        (METHODS["wca"], {"n_crops": 0}, ["wca", "crops", "encoded without"]),
-        (METHODS["lgca"], {"n_chains": 0}, ["lgca", "chains", "encoded without"]),
+        (METHODS["wca"], {"counts": CropCounts(0, N_CHAINS)}, ["wca", "crops", "encoded without"]),
+        (METHODS["lgca"], {"counts": CropCounts(N_CROPS, 0)}, ["lgca", "chains", "encoded without"]),
         (replace(METHODS["lgca"], step_weights=(1.0, 1.0)), {}, ["step_weights", "2", "3"]),
         (replace(METHODS["wca"], step_weights=(0.0, 1.0)), {}, ["step_weights", "no weight"]),
     ],
 )
 def test_scorer__settings_that_the_regions_do_not_suit(
-    method: Method, options: dict[str, int], words: list[str]
+    method: Method, options: dict[str, Any], words: list[str]
 ) -> None:
     with pytest.raises(ValueError, match=all_of(words)):
         score(World(1), [method], **options)
@@ -230,9 +229,8 @@ def test_scorer__settings_that_the_regions_do_not_suit(
 def test_scorer__images_with_other_steps_do_not_fit_one_batch() -> None:
     world = World(1, images=2)
     step = np.stack([world.step, np.zeros_like(world.step)])
-    wanted = SettingsScorer([METHODS["lgca"]], world.class_vectors, n_crops=8, n_chains=5, logit_scale=30.0)
     with pytest.raises(ValueError, match="same steps"):
-        wanted.score(world.regions, world.whole, step, world.chain)
+        scorer_of(world, [METHODS["lgca"]]).score(RegionEmbeddings(world.regions, world.whole, step, world.chain))
 
 
 def test_scorer__needs_settings() -> None:
@@ -522,10 +520,10 @@ def test_nested__covers_where_settings_are_mostly_alike() -> None:
 
 
 def sweep(world: World, methods: list[Method], truth: np.ndarray, batch: int = 1000) -> SweepReport:
-    collected = Sweep(methods, world.class_vectors, n_crops=N_CROPS, n_chains=N_CHAINS, logit_scale=world.logit_scale)
+    collected = Sweep(scorer_of(world, methods))
     for start in range(0, len(truth), batch):
         part = slice(start, start + batch)
-        collected.add(world.regions[part], world.whole[part], world.step, world.chain, truth[part])
+        collected.add(world.images(part), truth[part])
     return collected.report()
 
 

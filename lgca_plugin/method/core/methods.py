@@ -1,0 +1,175 @@
+"""The methods: rules for the weights of regions, and the table of those that the library comes with.
+
+A method computes nothing here: :mod:`.scores` does. WCA: Li et al., ICML 2024, arXiv 2406.02915. LGCA: Cao et al.,
+SoICT 2025, arXiv 2511.00419, as read from its published description.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from .regions import RegionKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Weighting = Literal["salience", "decisive", "uniform"]
+ClassVectors = Literal["label", "weighted", "mean"]
+Role = Literal["standard", "ours", "control"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """A rule for the weights of regions, and the class vectors that it is scored against.
+
+    Attributes:
+        name: names the field that the predictions are written to
+        regions: ``"none"``; ``"crops"``, step 0 only; ``"chains"``, the crops that start a chain and all that they grow
+            into
+        weighting: ``"salience"``, softmax inside each step of ``exp(image_scale) * <f_r, f0>``; ``"decisive"``, softmax
+            over all steps together of ``-decisiveness * H_r / log C``; ``"uniform"`` inside each step
+        global_weight: the whole image's weight ``a_0``, next to regions that share a weight of 1
+        class_vectors: ``"label"``, the label prompt; ``"weighted"``, descriptions weighted by their similarity to it;
+            ``"mean"``, descriptions weighted equally
+        image_scale: WCA's softmax scale over crops, as an exponent
+        text_scale: WCA's softmax scale over descriptions, as an exponent
+        decisiveness: how strongly undecided regions lose their weight
+        step_weights: weight of each step, normalized over the steps that there are; None weighs them equally
+    """
+
+    name: str
+    regions: RegionKind
+    weighting: Weighting = "salience"
+    global_weight: float = 0.0
+    class_vectors: ClassVectors = "weighted"
+    image_scale: float = 4.0
+    text_scale: float = 2.0
+    decisiveness: float = 10.0
+    step_weights: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise ValueError(f"a method's name names a field and must be an identifier, got {self.name!r}")
+        for field, allowed in (
+            ("regions", RegionKind),
+            ("weighting", Weighting),
+            ("class_vectors", ClassVectors),
+        ):
+            if getattr(self, field) not in get_args(allowed):
+                raise ValueError(f"{field} must be one of {get_args(allowed)}, got {getattr(self, field)!r}")
+        if not 0 <= self.global_weight < np.inf or (self.regions == "none" and self.global_weight == 0):
+            raise ValueError(f"global_weight must be at least 0, and above 0 without regions; got {self.global_weight}")
+        for field in ("image_scale", "text_scale"):
+            if not -20 <= getattr(self, field) <= 20:
+                raise ValueError(f"{field} is an exponent and must be in [-20, 20], got {getattr(self, field)}")
+        if not 0 <= self.decisiveness < np.inf:
+            raise ValueError(f"decisiveness must be at least 0, got {self.decisiveness}")
+        if self.step_weights is not None and not (
+            all(0 <= weight < np.inf for weight in self.step_weights) and any(self.step_weights)
+        ):
+            raise ValueError(f"step_weights must be at least 0 and not all 0, got {self.step_weights}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the preset as a JSON-ready dict."""
+        document = asdict(self)
+        document["step_weights"] = None if self.step_weights is None else list(self.step_weights)
+        return document
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Method:
+        """Reads what :meth:`to_json` wrote; raises ValueError for unknown keys."""
+        unknown = set(document) - {field.name for field in fields(cls)}
+        if unknown:
+            raise ValueError(f"a method has no setting {sorted(unknown)[0]!r}")
+        steps = document.get("step_weights")
+        return cls(**{**document, "step_weights": None if steps is None else tuple(steps)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodEntry:
+    """A method of the library, and what users read about it.
+
+    Attributes:
+        preset: the method
+        title: its name in figures and sentences
+        description: one line for forms
+        role: ``"standard"``: published by others; ``"ours"``; or ``"control"``: differs from a standard method in one
+            respect and reuses its regions
+    """
+
+    preset: Method
+    title: str
+    description: str
+    role: Role
+
+
+METHOD_TABLE = {
+    entry.preset.name: entry
+    for entry in (
+        MethodEntry(
+            preset=Method(name="clip", regions="none", global_weight=1.0, class_vectors="label"),
+            title="CLIP",
+            description="the whole image against 'a photo of a ...'",
+            role="standard",
+        ),
+        MethodEntry(
+            preset=Method(name="wca", regions="crops"),
+            title="WCA",
+            description="crops, weighted by their agreement with the whole image",
+            role="standard",
+        ),
+        MethodEntry(
+            preset=Method(name="lgca", regions="chains"),
+            title="LGCA",
+            description="crops that grow, step by step, where they agree with the whole image",
+            role="standard",
+        ),
+        MethodEntry(
+            preset=Method(name="lgca_d", regions="chains", weighting="decisive"),
+            title="decisive LGCA",
+            description="LGCA weighted by how decided each region is; ours, experimental",
+            role="ours",
+        ),
+        MethodEntry(
+            preset=Method(name="clip_d", regions="none", global_weight=1.0, class_vectors="mean"),
+            title="clip_d",
+            description="control: the whole image against the mean of the descriptions",
+            role="control",
+        ),
+        MethodEntry(
+            preset=Method(name="wca_global", regions="crops", global_weight=1.0),
+            title="wca_global",
+            description="control: WCA plus the whole image",
+            role="control",
+        ),
+        MethodEntry(
+            preset=Method(name="crops_mean", regions="crops", weighting="uniform"),
+            title="crops_mean",
+            description="control: all crops weighted equally",
+            role="control",
+        ),
+    )
+}
+"""Name to method."""
+
+METHODS: dict[str, Method] = {name: entry.preset for name, entry in METHOD_TABLE.items()}
+CONTROLS = tuple(name for name, entry in METHOD_TABLE.items() if entry.role == "control")
+
+
+def without_controls(names: Iterable[str]) -> list[str]:
+    """Returns the names of methods that are no controls; all of them if there are only controls."""
+    names = list(names)
+    return [name for name in names if name not in CONTROLS] or names
+
+
+def method_description(name: str) -> str | None:
+    """Returns a method's line for forms; presets of a user's own have none."""
+    return METHOD_TABLE[name].description if name in METHOD_TABLE else None
+
+
+def method_title(name: str) -> str:
+    """Returns a method's name for figures and sentences; presets of a user's own keep theirs."""
+    return METHOD_TABLE[name].title if name in METHOD_TABLE else name

@@ -1,0 +1,209 @@
+"""The answers of every method for one image, with all of its regions or without some."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ConfigError
+from ..core.regions import RegionEmbeddings
+from ..core.scores import class_scores, confidences, image_vector
+from .contributions import contributions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from ..core.methods import Method
+    from ..core.run_scoring import RunScoring
+
+    FloatArray = NDArray[np.floating]
+    BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MethodResults:
+    """What every method answers for one image, from all of its regions or without some of them.
+
+    The weights of the remaining regions are renormalized, as if the others had never been sampled: each step spreads
+    its weight over its own regions, and a step without any leaves its weight to the others, in proportion. A method
+    that has lost all its regions answers by its whole-image term, if it has one. Otherwise its label is None and its
+    scores are nan.
+
+    Attributes:
+        scoring: methods, classes and class vectors of the run
+        image: the image's regions
+        gone: ``[n]`` which regions are taken out
+    """
+
+    scoring: RunScoring
+    image: RegionEmbeddings
+    gone: BoolArray
+
+    @classmethod
+    def of_all(cls, scoring: RunScoring, image: RegionEmbeddings) -> MethodResults:
+        """Returns the results from all regions."""
+        return cls(scoring=scoring, image=image, gone=np.zeros(len(image.step), dtype=bool))
+
+    @cached_property
+    def weights(self) -> dict[str, FloatArray]:
+        """Method name to ``[n]`` region weights; 0 for what it does not use and for what is taken out."""
+        return {name: self._weights(method) for name, method in self.scoring.methods.items()}
+
+    @cached_property
+    def scores(self) -> dict[str, FloatArray]:
+        """Method name to ``[C]`` class scores, in the order of the classes."""
+        return {name: self._scores(method) for name, method in self.scoring.methods.items()}
+
+    @property
+    def labels(self) -> dict[str, str | None]:
+        """Method name to its label."""
+        return {
+            name: None if np.isnan(scores).any() else self.scoring.classes[int(scores.argmax())]
+            for name, scores in self.scores.items()
+        }
+
+    @property
+    def confidences(self) -> dict[str, FloatArray]:
+        """Method name to ``[C]`` class probabilities, the softmax of ``logit_scale * score``."""
+        return {name: confidences(scores, self.scoring.logit_scale) for name, scores in self.scores.items()}
+
+    @property
+    def taken_out(self) -> tuple[int, ...]:
+        """The regions that are taken out."""
+        return tuple(np.flatnonzero(self.gone).tolist())
+
+    def top_two(self, method: str) -> tuple[int, int]:
+        """Returns the indices of a method's label and of the runner-up.
+
+        Raises:
+            ConfigError: if there is no such method, or it has lost all its regions
+        """
+        scores = self.scores[self.scoring.method(method).name]
+        if np.isnan(scores).any():
+            raise ConfigError(f"method {method!r} has no region left to answer by")
+        label = int(scores.argmax())
+        return label, int(np.where(np.arange(len(scores)) == label, -np.inf, scores).argmax())
+
+    def margin(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
+        """Returns the score of class a minus that of class b.
+
+        Args:
+            method: the method's name
+            a: class name or index; None takes the method's label
+            b: class name or index; None takes the runner-up, or, where a is not the label, the label
+
+        Raises:
+            ConfigError: if there is no such method or class; if a or b is None, also if the method gives no answer
+        """
+        scores = self.scores[self.scoring.method(method).name]
+        first, second = self._pair(method, a, b)
+        return float(scores[first] - scores[second])
+
+    def contributions(self, method: str, a: str | int | None = None, b: str | int | None = None) -> FloatArray:
+        """Returns each region's share of the margin of class a over class b, ``[n]``; 0 for regions without weight.
+
+        Together with :meth:`global_contribution` they sum to :meth:`margin`, whose arguments they have.
+        """
+        return self._shares(method, a, b)[0]
+
+    def global_contribution(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
+        """Returns the whole image's share of the margin of class a over class b; arguments as of :meth:`margin`."""
+        return self._shares(method, a, b)[1]
+
+    def without(self, regions: Iterable[int] | BoolArray) -> MethodResults:
+        """Takes regions out, those and no others, on top of what is taken out already.
+
+        Args:
+            regions: their indices, or ``[n]`` bool
+
+        Raises:
+            ConfigError: if there is no such region
+        """
+        return replace(self, gone=self.gone | region_mask(regions, len(self.image.step)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the results as a JSON-ready dict.
+
+        Returns:
+            a dict with ``taken_out`` and ``methods``: by name label, confidence, margin and runner_up, all None where
+            the method gives no answer
+        """
+        return {"taken_out": list(self.taken_out), "methods": {name: self._summary(name) for name in self.scores}}
+
+    def _summary(self, method: str) -> dict[str, Any]:
+        if self.labels[method] is None:
+            return dict.fromkeys(("label", "confidence", "margin", "runner_up"))
+        label, second = self.top_two(method)
+        return {
+            "label": self.scoring.classes[label],
+            "confidence": float(self.confidences[method][label]),
+            "margin": self.margin(method, label, second),
+            "runner_up": self.scoring.classes[second],
+        }
+
+    def _pair(self, method: str, a: str | int | None, b: str | int | None) -> tuple[int, int]:
+        if a is not None and b is not None:
+            return self.scoring.index(a), self.scoring.index(b)
+        label, second = self.top_two(method)
+        first = label if a is None else self.scoring.index(a)
+        if b is not None:
+            return first, self.scoring.index(b)
+        return first, second if first == label else label
+
+    def _shares(self, method: str, a: str | int | None, b: str | int | None) -> tuple[FloatArray, float]:
+        preset = self.scoring.method(method)
+        pair = self._pair(method, a, b)
+        if self.labels[method] is None:
+            return np.full(len(self.image.step), np.nan), float("nan")
+        vectors = self.scoring.exact_vectors[method]
+        shares, of_whole = contributions(self.image, self.weights[method], preset.global_weight, vectors, *pair)
+        return shares, float(of_whole)
+
+    def _weights(self, method: Method) -> FloatArray:
+        weights = np.zeros(len(self.image.step))
+        left = np.flatnonzero(~self.gone & self._used(method))
+        if len(left):
+            image = self.image
+            remaining = RegionEmbeddings(image.regions[left], image.whole, image.step[left], image.chain[left])
+            weights[left] = self.scoring.weights(method, remaining)
+        return weights
+
+    def _used(self, method: Method) -> BoolArray:
+        """``[n]`` which regions a method gives a weight, unless they are taken out."""
+        used = self.scoring.counts.used(method.regions, self.image.step, self.image.chain)
+        if method.regions == "chains" and method.weighting != "decisive" and method.step_weights is not None:
+            used &= np.array(method.step_weights)[self.image.step] > 0
+        return used
+
+    def _scores(self, method: Method) -> FloatArray:
+        weights = self.weights[method.name]
+        if not weights.any() and not method.global_weight:
+            return np.full(len(self.scoring.classes), np.nan)
+        vector = image_vector(self.image, weights, method.global_weight)
+        return class_scores(vector, self.scoring.exact_vectors[method.name])
+
+
+def region_mask(regions: Iterable[int] | BoolArray, n: int) -> BoolArray:
+    """Marks regions out of n.
+
+    Args:
+        regions: their indices, or ``[n]`` bool
+        n: number of regions
+
+    Raises:
+        ConfigError: if there is no such region
+    """
+    given = np.asarray(regions if isinstance(regions, np.ndarray) else list(regions))
+    if given.dtype == bool and given.shape == (n,):
+        return given
+    mask = np.zeros(n, dtype=bool)
+    if given.size:
+        if given.dtype.kind not in "iu" or given.ndim != 1 or given.min() < 0 or given.max() >= n:
+            raise ConfigError(f"regions are given by their indices from 0 to {n - 1}, or by {n} bools; got {regions!r}")
+        mask[given] = True
+    return mask

@@ -10,7 +10,6 @@ import numpy as np
 
 from ...fiftyone_io.database import raw_batches, sample_collection
 from ...fiftyone_io.documents import stamp
-from ...fiftyone_io.raw_documents import read_raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -124,10 +123,11 @@ def _halves(run: RunRecord) -> list[dict[str, Any]]:
 
 
 def _read_part(run: RunRecord, paths: Sequence[str], match: dict[str, Any]) -> list[list[Any]]:
-    """Reads ids as bytes and a column for each path, some thousand samples at a time.
+    """Reads ids as bytes and a column for each path, None where a sample has no such value.
 
-    A plain projection is the quickest: computing columns in the database takes it as long as reading.
+    The database sends one list a sample: the driver decodes it faster than documents inside documents.
     """
-    samples = sample_collection(run.dataset)
-    wanted = dict.fromkeys(["_id", *paths], True)
-    return read_raw(samples.find_raw_batches(match, wanted, batch_size=AT_ONCE), paths)
+    row = {"_id": False, "row": ["$_id", *(f"${path}" for path in paths)]}
+    stages = [{"$match": match}, {"$project": row}]
+    found = [document["row"] for document in sample_collection(run.dataset).aggregate(stages, batchSize=AT_ONCE)]
+    return [[id_.binary for id_, *_ in found], *([values[at] for values in found] for at in range(1, 1 + len(paths)))]

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The plugin's two panels, a folder each, and the components they share."""

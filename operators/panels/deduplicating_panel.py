@@ -1,8 +1,7 @@
-"""A panel that says nothing twice.
+"""The base of both panels: an event returns what to show, and output that the App already has is not sent again.
 
-The App fires up to four events at once when something around a panel changes, each with the state that it knew before,
-and works for up to a second on every layout that comes back, be it the same. So what has just been sent to a panel is
-remembered here for some seconds, and is not sent again.
+The App fires up to four events at once when something around a panel changes, each with the panel state from before
+the change, and takes up to a second to process every layout it receives, even an identical one.
 """
 
 from __future__ import annotations
@@ -16,52 +15,57 @@ import fiftyone.operators as foo
 
 from ...lgca_plugin.cache import ResultCache
 
-REMEMBERED_SECONDS = 10.0
-"""So long may the App need to bring up a view of many samples. Where several processes serve one App, what another one
-has sent is not known here; so it is not forever."""
+RESEND_SECONDS = 10.0
+"""Time after which identical content is sent again: as long as the App may take to load a view of many samples. It has
+to be bounded, because with several server processes another one may have sent something else in between."""
 
-_PANELS: ResultCache[dict[str, tuple[str, float]]] = ResultCache(64)
+_SENT: ResultCache[dict[str, tuple[str, float]]] = ResultCache(64)
+"""For each panel, by kind of content: the hash of what was sent last, and when."""
 
 
-def is_repeated(panel_id: str | None, what: str, content: Any) -> bool:
-    """Tells whether the same has just been sent to a panel, and remembers it.
+def was_just_sent(panel_id: str | None, kind: str, content: Any, *, seconds: float = RESEND_SECONDS) -> bool:
+    """Returns whether the same content was the last of its kind sent to a panel; records it as sent if not.
 
     Args:
-        panel_id: the panel
-        what: a name for this kind of content; of each kind, what was sent last counts
+        panel_id: id of the panel; without one nothing is recorded
+        kind: name of this kind of content
         content: anything that can be written as JSON
+        seconds: time after which the same content counts as new
     """
     if panel_id is None:
         return False
-    sent = _PANELS.get(panel_id, dict)
+    sent = _SENT.get(panel_id, dict)
     digest = hashlib.blake2b(json.dumps(content, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
     now = time.monotonic()
-    before, at = sent.get(what, ("", 0.0))
-    if before == digest and now - at < REMEMBERED_SECONDS:
+    previous, at = sent.get(kind, ("", 0.0))
+    if previous == digest and now - at < seconds:
         return True
-    sent[what] = digest, now
+    sent[kind] = digest, now
     return False
 
 
-def forget(panel_id: str | None) -> None:
-    """Forgets what was sent to a panel that has opened anew, and so knows nothing."""
-    if panel_id is not None:
-        _PANELS.get(panel_id, dict).clear()
-
-
 class DeduplicatingPanel(foo.Panel):
-    """A panel whose layout is sent where it is another than before."""
+    """A panel whose events return their content, and whose layout is sent only when it has changed."""
 
-    def execute(self, ctx: Any) -> Any:
-        """Runs an event, as FiftyOne does, and sends the layout if need be."""
+    resend_seconds = RESEND_SECONDS
+
+    def layout(self, ctx: Any, content: Any) -> Any:
+        """Returns the panel's layout, as FiftyOne's ``render`` does.
+
+        Args:
+            ctx: the event's context
+            content: what the event's method has returned
+        """
+        raise NotImplementedError
+
+    def execute(self, ctx: Any) -> None:
+        """Executes an event, and sends the layout if it has changed."""
         name = ctx.params.get("__method__")
         if name in (None, "on_startup"):
-            return self.on_startup(ctx)
-        if name == "on_load":
-            forget(ctx.panel_id)
-        ctx.event_args = ctx.params.get("event_args", {})
-        result = getattr(self, name)(ctx) if hasattr(self, name) else None
-        output = self.render(ctx)
-        if not is_repeated(ctx.panel_id, "layout", output.to_json()):
+            self.on_startup(ctx)
+            return
+        if name == "on_load" and ctx.panel_id is not None:
+            _SENT.get(ctx.panel_id, dict).clear()  # a panel that has just been opened shows nothing yet
+        output = self.layout(ctx, getattr(self, name)(ctx))
+        if not was_just_sent(ctx.panel_id, "layout", output.to_json(), seconds=self.resend_seconds):
             ctx.ops.show_panel_output(output)
-        return result

@@ -1,67 +1,94 @@
-"""What the panels share: the runs to choose from, what is shown where there is nothing yet, and parts of the layout.
+"""The components of which both panels are laid out: pages, rows, texts, buttons, lists, tables and plots.
 
-FiftyOne's stacks give every child the whole width; ``componentsProps`` reaches the elements that its components are
-made of, which is the way to set things side by side, to keep them inside the panel, and to explain them on hovering.
+FiftyOne's stacks give every child the full width. ``componentsProps`` styles the elements inside its components, which
+is how children are placed side by side, kept inside the panel, and given a tooltip.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fiftyone.operators import types
 
+from ...lgca_plugin.figures.page import revised
+
 PLUGIN = "@lgca/zero-shot"
 BAR_COLOUR = "var(--fo-palette-background-level2)"
 SMALL, NORMAL, HEADING, LARGE = "0.8rem", "0.95rem", "1.1rem", "1.35rem"
+TABLE = {
+    "container": {"sx": {"width": "100%", "overflowX": "auto"}},
+    "tableContainer": {"sx": {"maxWidth": "100%"}},
+    "table": {"sx": {"& th, & td": {"padding": "3px 8px", "overflowWrap": "break-word"}}},
+}
+"""``componentsProps`` of a table that stays inside the panel."""
+
+
+@dataclass(frozen=True)
+class EmptyState:
+    """Why a panel has nothing to show, and what to do about it.
+
+    Attributes:
+        title: the reason in a few words
+        sentence: what it means and what to do
+        action: label of the button that does it; None for no button
+        method: name of the panel's method that the button calls
+    """
+
+    title: str
+    sentence: str
+    action: str | None = None
+    method: str | None = None
 
 
 def operator_uri(name: str) -> str:
-    """Gives the address of one of the plugin's operators."""
+    """Returns the URI of one of the plugin's operators."""
     return f"{PLUGIN}/{name}"
 
 
 def page(*, gap: int = 2) -> tuple[Any, Any]:
-    """Makes a panel's page, with some room at its edges and nothing that sticks out of it.
+    """Returns an empty page with padding, whose content is clipped at the panel's edges.
 
     Returns:
-        the property that ``render`` returns, and the object to add to
+        the property that ``render`` has to return, and the object that components are added to
     """
     root = types.Object()
     style = {"sx": {"padding": "8px 14px 32px 8px", "boxSizing": "border-box", "width": "100%", "overflowX": "clip"}}
-    one_column = {"sx": {"gridTemplateColumns": "minmax(0, 1fr)"}}  # else it is as wide as its contents would like
+    one_column = {"sx": {"gridTemplateColumns": "minmax(0, 1fr)"}}  # else as wide as its widest child
     inner = root.v_stack("page", gap=gap, componentsProps={"container": style, "grid": one_column})
     return types.Property(root), inner
 
 
 def row(parent: Any, name: str, *, gap: str = "8px", align: str = "center", **style: Any) -> Any:
-    """Adds things side by side, which go on in the next line where they don't fit; give them :func:`aside`."""
+    """Adds a container that places its children side by side and wraps them; style the children with :func:`aside`."""
     sx = {"display": "flex", "flexDirection": "row", "flexWrap": "wrap", "gap": gap, "alignItems": align, **style}
     return parent.h_stack(name, componentsProps={"grid": {"sx": sx}})
 
 
 def dock(parent: Any, name: str) -> Any:
-    """Adds a place for what stays in sight, whatever is scrolled to."""
+    """Adds a container that stays at the top of the panel while the page scrolls."""
     return column(
         parent, name, gap="4px", width="100%", position="sticky", top=0, zIndex=10, backgroundColor=BAR_COLOUR
     )
 
 
 def bar(parent: Any, name: str) -> Any:
-    """Adds a :func:`row` that stands out."""
+    """Adds a :func:`row` with a background colour."""
     grid = {"display": "flex", "flexWrap": "wrap", "gap": "6px", "alignItems": "center", "padding": "6px 10px"}
     grid |= {"borderRadius": "4px", "backgroundColor": BAR_COLOUR}
     return parent.h_stack(name, componentsProps={"grid": {"sx": grid}, "item": {"sx": {"maxHeight": "none"}}})
 
 
 def column(parent: Any, name: str, *, gap: str = "0px", title: str | None = None, **style: Any) -> Any:
-    """Adds things below each other, as one thing of a :func:`row`."""
+    """Adds a container that stacks its children, as one child of a :func:`row`."""
     sx = {"display": "flex", "flexDirection": "column", "gap": gap}
     return parent.v_stack(name, componentsProps=aside(title=title, **style) | {"grid": {"sx": sx}})
 
 
 def aside(*, title: str | None = None, **style: Any) -> dict[str, Any]:
-    """Gives the ``componentsProps`` of one thing of a :func:`row`: as wide as it needs, explained on hovering."""
+    """Returns the ``componentsProps`` of a child of a :func:`row`: only as wide as its content, with a tooltip."""
     sx = {"width": "auto", "maxWidth": "100%", "maxHeight": "none", "minWidth": 0, **style}
     return {"item": {"sx": sx}, "container": {"title": title} if title else {}}
 
@@ -78,20 +105,20 @@ def text(
     first: dict[str, Any] | None = None,
     **style: Any,
 ) -> None:
-    """Adds plain text, which is never read as markup, in the theme's colour.
+    """Adds plain text, which is never parsed as markup, in the theme's colour.
 
-    The App works on every part at every event, so what belongs together is one text of several lines.
+    The App processes every component at every event, so lines that belong together are one text with line breaks.
 
     Args:
-        parent: where to
-        name: its name among the parent's parts
+        parent: the container to add to
+        name: name within the container
         words: the text
         size: font size
-        muted: less prominent
-        bold: more prominent
-        title: what is shown on hovering: what a number means
-        first: the style of the first line, where it is another
-        **style: of the item
+        muted: whether it has the secondary text colour
+        bold: whether it is bold
+        title: the tooltip
+        first: style of the first line, if that differs
+        **style: CSS of the item
     """
     parts = aside(title=title, **style)
     look: dict[str, Any] = {"overflowWrap": "anywhere", "fontWeight": 600 if bold else 400, "lineHeight": 1.35}
@@ -107,7 +134,7 @@ def text(
 
 
 def heading(parent: Any, name: str, words: str, explained: str | None = None) -> None:
-    """Adds the heading of a section, and a sentence about it."""
+    """Adds a section's heading, and an explanation in small print."""
     if not explained:
         text(parent, name, words, size=HEADING, bold=True, width="100%", pt="10px")
         return
@@ -128,19 +155,19 @@ def button(
     main: bool = False,
     **style: Any,
 ) -> None:
-    """Adds a button, with what it does on hovering: in the browser's own tooltip; the App's is two more parts.
+    """Adds a button. Its tooltip is the browser's: the App's own takes two more components.
 
     Args:
-        parent: where to
-        name: its name among the parent's parts
-        label: what stands on it
+        parent: the container to add to
+        name: name within the container
+        label: the button's text
         on_click: a method of the panel
-        title: what it does, or why it can't be used
-        params: for the method
-        icon: a material icon
-        disabled: whether it can't be used
-        main: whether it stands out
-        **style: of the item
+        title: the tooltip: what the button does
+        params: parameters of the method
+        icon: name of a Material icon
+        disabled: whether it is greyed out
+        main: whether it is filled instead of outlined
+        **style: CSS of the item
     """
     look = {"minWidth": 0, "padding": "2px 10px", "textAlign": "left", "overflowWrap": "anywhere"}
     props = aside(**style) | {"button": {"sx": look}}
@@ -157,14 +184,12 @@ def button(
     )
 
 
-def empty_state(
-    parent: Any, title: str, sentence: str, *, action: str | None = None, on_click: Callable[..., Any] | None = None
-) -> None:
-    """Shows that there is nothing to show: a heading, one sentence, and one button that helps."""
-    text(parent, "empty_title", title, size=LARGE, bold=True, width="100%", pt="24px")
-    text(parent, "empty_text", sentence, muted=True, width="100%")
-    if action and on_click:
-        button(parent, "empty_action", action, on_click, main=True, title=sentence)
+def empty_state(parent: Any, empty: EmptyState, panel: Any) -> None:
+    """Adds the reason why there is nothing to show, and the button that helps."""
+    text(parent, "empty_title", empty.title, size=LARGE, bold=True, width="100%", pt="24px")
+    text(parent, "empty_text", empty.sentence, muted=True, width="100%")
+    if empty.action and empty.method:
+        button(parent, "empty_action", empty.action, getattr(panel, empty.method), main=True, title=empty.sentence)
 
 
 def card(
@@ -174,43 +199,68 @@ def card(
     caption: str,
     about: str,
     label: str | None = None,
-    on_click: Any = None,
+    on_click: Callable[..., Any] | None = None,
     **params: Any,
 ) -> None:
-    """Adds a number with what it is, and a button where its samples can be shown.
+    """Adds a number with its caption, and a button that shows its samples.
 
     Args:
         cards: a :func:`row`
-        name: its name there
+        name: name within the row
         number: the number
-        caption: what it is, in a word or two
-        about: what it means exactly, on hovering
-        label: of the button, None for none
+        caption: one or two words
+        about: the number's definition, as a tooltip
+        label: the button's text; None for no button
         on_click: a method of the panel
-        **params: for the method
+        **params: parameters of the method
     """
-    has_button = label and on_click
-    place = column(cards, name, title=about, gap="3px") if has_button else cards
-    first = {"fontSize": LARGE, "fontWeight": 600, "color": "text.primary"}
-    what = {"size": SMALL, "muted": True, "first": first, "title": None if has_button else about}
-    text(place, "words" if has_button else name, f"{number}\n{caption}", **what)
-    if has_button:
-        button(place, "show", label, on_click, title=f"{label}: {about[:1].lower()}{about[1:]}", params=params)
+    words, first = f"{number}\n{caption}", {"fontSize": LARGE, "fontWeight": 600, "color": "text.primary"}
+    if label is None or on_click is None:
+        text(cards, name, words, size=SMALL, muted=True, first=first, title=about)
+        return
+    place = column(cards, name, title=about, gap="3px")
+    text(place, "words", words, size=SMALL, muted=True, first=first)
+    button(place, "show", label, on_click, title=f"{label}: {about[:1].lower()}{about[1:]}", params=params)
 
 
 def choice(
-    parent: Any, name: str, label: str, choices: list[tuple[str, str]], on_change: Any, about: str, width: str = "210px"
+    parent: Any,
+    name: str,
+    label: str,
+    choices: Sequence[tuple[str, str]],
+    on_change: Callable[..., Any],
+    about: str,
+    width: str = "210px",
 ) -> None:
-    """Adds a list to choose from; what is chosen is in the panel's state."""
+    """Adds a drop-down list of (value, label); the chosen value is in the panel's state."""
     field = column(parent, f"{name}_field", title=about, width=width, gap="2px")
     text(field, "label", label, size=SMALL, muted=True)
-    # composite_view: or the App takes every value that comes from here for one that was chosen, and says so
+    # composite_view: otherwise a value that the panel sets counts as the user's choice, and the App fires on_change
     view = types.DropdownView(compact=True, label=label, description=about, composite_view=True)
     for value, shown in choices:
         view.add_choice(value, label=shown)
     field.enum(name, view.values(), view=view, on_change=on_change)
 
 
+def plot(page: Any, name: str, figure: dict[str, Any], on_click: Callable[..., Any] | None) -> None:
+    """Adds a figure, given as a Plotly document, at its own height."""
+    figure = revised(figure)
+    page.plot(
+        name,
+        data=list(figure["data"]),
+        layout=figure["layout"],
+        config={"displayModeBar": False, "scrollZoom": False, "responsive": True},
+        height=f"{figure['layout']['height']}px",  # a bare number is a percentage of the panel's height
+        on_click=on_click,
+        componentsProps=aside(width="100%"),
+    )
+
+
+def percent(value: float | None) -> str:
+    """Returns a share in [0, 1] as a percentage; a dash where there is none."""
+    return "\u2013" if value is None or math.isnan(value) else f"{value:.1%}"
+
+
 def samples_word(count: int) -> str:
-    """Gives the right form of a word."""
+    """Returns "sample" or "samples"."""
     return "sample" if count == 1 else "samples"

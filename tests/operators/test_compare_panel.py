@@ -175,8 +175,7 @@ def test_panel__sends_all_to_a_page_that_is_opened_anew(panel, run):
 
 def test_panel__sends_the_same_again_after_a_while(panel, monkeypatch):
     assert (panel.send("on_change_view"), panel.sent) == ([], [])
-    (quiet,) = (base for base in type(foo.get_operator(URI)).__mro__ if base.__name__ == "QuietPanel")
-    monkeypatch.setitem(quiet.execute.__globals__, "REMEMBERED_SECONDS", 0.0)  # not the clock: pymongo goes by it too
+    monkeypatch.setattr(type(foo.get_operator(URI)), "resend_seconds", 0.0)
     panel.send("on_change_view")
     assert panel.sent == ["show_panel_output"]  # where another process may have sent something else meanwhile
 
@@ -316,13 +315,13 @@ def test_panel__answers_events_of_two_datasets_at_once(run, monkeypatch):
     operator = foo.get_operator(URI)
     monkeypatch.setattr(foo, "get_operator", lambda _: operator)
     meeting = threading.Barrier(2)
-    render = type(operator).render
+    layout = type(operator).layout
 
-    def together(self, ctx):
+    def together(self, ctx, content):
         meeting.wait(60)
-        return render(self, ctx)
+        return layout(self, ctx, content)
 
-    monkeypatch.setattr(type(operator), "render", together)
+    monkeypatch.setattr(type(operator), "layout", together)
     other.dataset.delete_samples(other.dataset.limit(25))
     pages = [PanelSession(URI, one.dataset) for one in (run, other)]
     threads = [threading.Thread(target=page.send, args=("on_load",)) for page in pages]

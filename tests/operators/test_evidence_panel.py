@@ -235,7 +235,7 @@ def test_what_if__nothing_left_is_no_answer(case, opened):
     session.state["out"] = " ".join(map(str, range(len(case.step))))
     shown = session.send("pick_method", value="lgca")
     says = dict(zip(METHODS, rows(shown.tables["leads"], "says"), strict=True))
-    assert says["wca"].startswith("no answer: nothing is left")
+    assert says["wca"].startswith("no label: no region is left")
     assert says["clip"] == case.labels["clip"]
 
 
@@ -480,7 +480,7 @@ def test_state__regions_that_are_not_stored_leave_the_boxes(images, demo_encoder
         sample = run.dataset.first()
         session = PanelSession(URI, run.dataset, sample.id)
         shown = session.send("on_load")
-        assert "only the boxes that stand on the sample" in shown.words
+        assert "only the boxes stored on the sample" in shown.words
         frames = shown.plots["strip"]["data"][0]["customdata"]
         boxes = sample.zs_regions.detections
         assert sorted(row[2] for row in frames) == pytest.approx(sorted(box.weight for box in boxes))
@@ -496,7 +496,7 @@ def test_state__a_cloned_dataset_has_boxes_and_no_embeddings(run, case):
     try:
         same = clone.match(fo.ViewField("filepath") == run.dataset[case.sample_id].filepath).first()
         shown = PanelSession(URI, clone, same.id).send("on_load")
-        assert "only the boxes that stand on the sample" in shown.words and shown.plots["strip"]
+        assert "only the boxes stored on the sample" in shown.words and shown.plots["strip"]
         assert rows(shown.tables["answers"], "label") == [case.labels[name] for name in METHODS]
     finally:
         clone.delete()

@@ -1,4 +1,4 @@
-"""How the panel that compares methods is laid out, from a screen to FiftyOne's components; nothing is looked up."""
+"""The compare panel's layout: from its content to FiftyOne's components. Nothing is read from the dataset here."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 from ....lgca_plugin.runs.registry import DONE
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.parts import NAMED
-from ..widgets import bar, button, card, choice, dock, empty_state, page, row, samples_word, text
+from ..widgets import EmptyState, bar, button, card, choice, dock, empty_state, page, row, samples_word, text
+from .content import NO_LABELS, CompareContent, Comparison
 from .lists import add_misleading, add_suspects
-from .screen import NO_LABELS, Screen
 from .sections import add_accuracy, add_agreement, add_flow, add_margins
-from .view import Narrowing
+from .state import CompareState
+from .view import GridFilter
 
 DECISIONS = (
     ("accepted", "Accept suggestion", "The suggested class is right: it goes to the field of corrected labels"),
@@ -29,76 +30,69 @@ OPERATORS = (
 )
 
 
-def layout(panel: Any, screen: Screen, mine: dict[str, Any], selected: int) -> Any:
-    """Lays the panel out.
+def layout(content: CompareContent, panel: Any, selected: int) -> Any:
+    """Returns the panel's page.
 
     Args:
-        panel: the panel, whose methods are called
-        screen: what is to be shown
-        mine: what the panel remembers: the last decision
+        content: what is shown
+        panel: the panel, whose methods its buttons and lists call
         selected: how many samples are selected in the grid
     """
     root, body = page()
-    obstacle = screen.situation.obstacle
-    if screen.situation.keys:
-        _add_head(panel, body, screen)
-    if obstacle is not None:
-        call = getattr(panel, obstacle.method) if obstacle.method else None
-        empty_state(body, obstacle.title, obstacle.sentence, action=obstacle.action, on_click=call)
+    shown = content.shown
+    if content.keys:
+        _add_head(panel, body, content)
+    if isinstance(shown, EmptyState):
+        empty_state(body, shown, panel)
         return root
-    of, narrowed = screen.overview, screen.situation.base.narrowed
-    if of is None:
-        return root
+    of, grid_filter = shown.overview, content.view.grid_filter
     decides = of.triaged and selected > 0
-    if narrowed or decides:
+    if grid_filter or decides:
         docked = dock(body, "dock")
-        if narrowed:
-            _add_narrowing(panel, docked, narrowed, of)
+        if grid_filter:
+            _add_filter(panel, docked, grid_filter, of)
         if decides:
-            _add_selection(panel, docked, mine, selected)
-    _add_status(panel, body, screen)
+            _add_selection(panel, docked, content.state, selected)
+    _add_status(panel, body, shown)
     if not of.predicted.any():
-        _add_nothing(panel, body, screen, of)
+        _add_no_predictions(panel, body, shown)
         return root
     if of.triaged and not decides:
-        _add_selection(panel, body, mine, selected)
-    _add_figures(panel, body, screen, of)
-    add_agreement(panel, body, screen, of)
-    add_accuracy(panel, body, screen, of)
-    add_flow(panel, body, screen, of)
-    add_margins(panel, body, screen, of)
-    add_misleading(panel, body, screen, of)
-    add_suspects(panel, body, screen, of)
+        _add_selection(panel, body, content.state, selected)
+    _add_numbers(panel, body, shown)
+    for add in (add_agreement, add_accuracy, add_flow, add_margins, add_misleading, add_suspects):
+        add(panel, body, shown)
     return root
 
 
-def _add_head(panel: Any, body: Any, screen: Screen) -> None:
-    """Adds the choices of run and labels, and the buttons of the operators."""
+def _add_head(panel: Any, body: Any, content: CompareContent) -> None:
+    """Adds the lists of runs and label fields, and the buttons of the operators."""
     head = row(body, "head", align="flex-end")
-    keys = [(key, key) for key in screen.situation.keys]
+    keys = [(key, key) for key in content.keys]
     choice(head, "run", "Run", keys, panel.pick_run, "The runs of this dataset, the latest first")
-    if screen.overview is not None:
-        fields = [(NO_LABELS, "no labels"), *((name, name) for name in screen.label_fields)]
-        about = "A field with one label a sample: answers are compared with it"
+    if content.comparison is not None:
+        fields = [(NO_LABELS, "no labels"), *((name, name) for name in content.comparison.label_fields)]
+        about = "A field with one label per sample, which the methods' labels are compared with"
         choice(head, "labels", "Labels to compare with", fields, panel.pick_labels, about)
     actions = row(body, "actions", gap="6px")
     for name, label, title in OPERATORS:
         button(actions, name, label, getattr(panel, name), title=title)
-    button(actions, "refresh", "Read again", panel.refresh, title="Read all samples anew from the database")
+    button(actions, "refresh", "Read again", panel.refresh, title="Read all samples from the database again")
 
 
-def _add_narrowing(panel: Any, body: Any, narrowed: Narrowing, of: Overview) -> None:
-    """Says what the panel shows in the grid, with the way back."""
+def _add_filter(panel: Any, body: Any, grid_filter: GridFilter, of: Overview) -> None:
+    """Adds a sentence on what the panel shows in the grid, and the button that leads back."""
     line = bar(body, "narrowing")
-    now = NAMED[narrowed.part](of).sentence if narrowed.part in NAMED else narrowed.sentence  # decisions change it
+    part = NAMED.get(grid_filter.part or "")
+    now = part(of).sentence if part else grid_filter.sentence  # the count of a named part changes with decisions
     text(line, "sentence", now, bold=True, flex="1 1 200px")
     label = f"Back to your view ({of.total:,} {samples_word(of.total)})"
     button(line, "back", label, panel.back, main=True, title="Show your own view again, as it was")
 
 
-def _add_status(panel: Any, body: Any, screen: Screen) -> None:
-    """Says what there is to know of the run: that it is not finished, or comes with warnings."""
-    summary = screen.run.summary()
+def _add_status(panel: Any, body: Any, shown: Comparison) -> None:
+    """Adds a note if the run is not finished."""
+    summary = shown.run.summary()
     status = summary.get("status")
     if status in (DONE, None):
         return
@@ -107,24 +101,28 @@ def _add_status(panel: Any, body: Any, screen: Screen) -> None:
     words = f"This run is not finished ({status}): {done:,} of {total:,} images are predicted."
     if not total:
         words = f"This run is not finished ({status})."
-    text(line, "words", f"{words} Classifying with the same settings goes on where it stopped.", flex="1 1 200px")
-    button(line, "go_on", "Go on classifying", panel.classify, title="Opens the form; the run does what is missing")
+    text(line, "words", f"{words} Classify with the same settings to continue it.", flex="1 1 200px")
+    button(
+        line, "go_on", "Go on classifying", panel.classify, title="Opens the form; only what is missing is classified"
+    )
 
 
-def _add_nothing(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
-    """Says why there are no figures."""
+def _add_no_predictions(panel: Any, body: Any, shown: Comparison) -> None:
+    """Adds why there is nothing to compare."""
+    of = shown.overview
     if not of.total:
-        empty_state(body, "This view is empty", "No sample of the dataset is in it: remove a filter or a stage.")
+        sentence = "No sample of the dataset is in it: remove a filter or a stage."
+        empty_state(body, EmptyState("This view is empty", sentence), panel)
         return
     sentence = (
-        f"None of the {of.total:,} {samples_word(of.total)} in this view has a prediction of run {screen.run.key!r}: "
+        f"None of the {of.total:,} {samples_word(of.total)} in this view has a prediction of run {shown.run.key!r}: "
         f"{int(of.failed.sum()):,} failed, {int(of.without.sum()):,} are without a result."
     )
-    empty_state(body, "No predictions here", sentence, action="Classify zero-shot", on_click=panel.classify)
+    empty_state(body, EmptyState("No predictions here", sentence, "Classify zero-shot", "classify"), panel)
 
 
-def _add_selection(panel: Any, body: Any, mine: dict[str, Any], selected: int) -> None:
-    """Adds the queue's decisions, which act on the samples that are selected in the grid."""
+def _add_selection(panel: Any, body: Any, state: CompareState, selected: int) -> None:
+    """Adds the buttons that decide about the samples selected in the grid, and the one that undoes it."""
     line = bar(body, "decisions")
     words = f"{selected:,} {samples_word(selected)} selected" if selected else SELECT
     text(line, "count", words, bold=bool(selected), muted=not selected, title="Decisions act on the selected samples")
@@ -132,24 +130,24 @@ def _add_selection(panel: Any, body: Any, mine: dict[str, Any], selected: int) -
         for value, label, title in DECISIONS:
             button(line, value.replace(" ", "_"), label, panel.decide, title=title, params={"decision": value})
         button(line, "more", "Other…", panel.decide_form, title="Another class, a note, or your name")
-    if mine.get("action"):
-        button(line, "undo", f"Undo {mine['undo']}", panel.undo, title="Take this decision back", icon="undo")
+    if state.action:
+        button(line, "undo", f"Undo {state.undo}", panel.undo, title="Take this decision back", icon="undo")
 
 
-def _add_figures(panel: Any, body: Any, screen: Screen, of: Overview) -> None:
-    """Adds the row of numbers."""
-    summary = screen.run.summary()
+def _add_numbers(panel: Any, body: Any, shown: Comparison) -> None:
+    """Adds the counts of the view, and the run's cost and speed."""
+    of, summary = shown.overview, shown.run.summary()
     cards = row(body, "figures", gap="18px", align="flex-start")
     predicted, failed, without = (int(which.sum()) for which in (of.predicted, of.failed, of.without))
     card(cards, "samples", f"{of.total:,}", "samples", "Samples of your view")
     card(cards, "predicted", f"{predicted:,}", "predicted", "Samples with a prediction of every method of the run")
-    shown = ("Show", panel.show)
-    about = "Samples whose image could not be classified; the field of errors says why"
-    card(cards, "failed", f"{failed:,}", "failed", about, *(shown if failed else ()), part="failures")
-    about = "Samples that the run has not come to, or that were added since"
-    card(cards, "without", f"{without:,}", "without result", about, *(shown if without else ()), part="without_result")
+    about = "Samples whose image could not be classified; the field of errors has the reason"
+    show = ("Show", panel.show)
+    card(cards, "failed", f"{failed:,}", "failed", about, *(show if failed else ()), part="failures")
+    about = "Samples that the run has not reached, or that were added later"
+    card(cards, "without", f"{without:,}", "without result", about, *(show if without else ()), part="without_result")
     encodes, speed = summary.get("encodes_per_image") or 0, summary.get("images_per_second") or 0
-    about = "How many regions and whole images the encoder looked at for each image: the cost of the run"
+    about = "Regions and whole images that were encoded per image: the cost of the run"
     card(cards, "encodes", f"{encodes:.1f}" if encodes else "-", "encodes per image", about)
     about = "Images per second of the run, with decoding, cropping and writing"
     card(cards, "speed", f"{speed:,.1f}" if speed else "-", "images/s", about)

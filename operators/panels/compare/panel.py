@@ -1,12 +1,13 @@
-"""``lgca_compare``: the panel beside the grid that compares a run's methods, on the view that the user looks at.
+"""The panel's class: what each event of the App and each action of the user does.
 
-Every figure is about the user's own view, whatever the panel shows in the grid. An event brings the screen up to date
-and sends what has changed; ``render`` lays that screen out and looks nothing up.
+All figures are about the user's own view, whatever the panel shows in the grid. Every event returns the content that
+is then laid out.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import fiftyone.operators as foo
@@ -14,12 +15,15 @@ import fiftyone.operators as foo
 from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.workflows.decisions.queue import Triage
 from ....lgca_plugin.workflows.overview import parts
+from ....lgca_plugin.workflows.overview.overview import Overview
+from ....lgca_plugin.workflows.overview.parts import Part
 from ...decisions import queue as source
-from ..deduplicating_panel import DeduplicatingPanel, is_repeated
+from ..deduplicating_panel import DeduplicatingPanel, was_just_sent
 from ..widgets import operator_uri
+from .content import CompareContent, Comparison, read_content
 from .layout import layout
-from .screen import Choices, Screen, read_screen
-from .view import narrow, restore
+from .state import Choices, CompareState
+from .view import filter_grid, restore_view
 
 NAME = "lgca_compare"
 LABEL = "Compare zero-shot methods"
@@ -27,26 +31,6 @@ HELP = (
     "Where CLIP, WCA and LGCA agree, how often they are right, which crops misled them, and which labels are likely "
     "wrong. All figures are about your view; every click shows samples in the grid, and a button leads back."
 )
-FRESH: dict[str, Any] = {
-    "chosen": {},
-    "drawn": None,
-    "action": None,
-    "undo": None,
-}
-"""What the panel remembers between events: choices, what the pictures show, and the last decision."""
-
-
-@dataclass
-class Shown:
-    """What an event shows. It goes with the event's context: one panel may answer several events at once.
-
-    Attributes:
-        screen: what there is to show
-        mine: what the panel remembers
-    """
-
-    screen: Screen
-    mine: dict[str, Any]
 
 
 class ComparePanel(DeduplicatingPanel):
@@ -54,268 +38,236 @@ class ComparePanel(DeduplicatingPanel):
 
     @property
     def config(self) -> Any:
-        """What the App's list of panels shows."""
+        """The entry in the App's list of panels."""
         return foo.PanelConfig(name=NAME, label=LABEL, surfaces="grid", icon="balance", help_markdown=HELP)
 
-    def render(self, ctx: Any) -> Any:
-        """Lays out the screen that the event before has read."""
-        shown: Shown = ctx.lgca_shown
-        return layout(self, shown.screen, shown.mine, len(ctx.selected))
+    def layout(self, ctx: Any, content: CompareContent) -> Any:
+        """Returns the layout of an event's content."""
+        return layout(content, self, len(ctx.selected))
 
-    def on_load(self, ctx: Any) -> None:
-        """Reads everything when the panel opens; meanwhile the App shows that it is loading.
+    # Events of the App.
 
-        An App that is opened anew has kept what the panel remembers, but none of its pictures.
-        """
-        ctx.panel_state["drawn"] = None
-        self._look(ctx)
+    def on_load(self, ctx: Any) -> CompareContent:
+        """Shows everything: an App that is opened again has kept the panel's state, but none of its figures."""
+        return _show(ctx, replace(CompareState.read(ctx), drawn=None))
 
-    def on_change_view(self, ctx: Any) -> None:
-        """Follows the view; the App also says so several times when the panel has opened."""
-        self._look(ctx)
+    def on_change_view(self, ctx: Any) -> CompareContent:
+        """Follows the view; the App also fires this several times after the panel has opened."""
+        return _show(ctx, CompareState.read(ctx))
 
-    def on_change_dataset(self, ctx: Any) -> None:
-        """Starts anew with another dataset."""
-        self._look(ctx, fresh=True)
+    def on_change_dataset(self, ctx: Any) -> CompareContent:
+        """Drops the state, which is about another dataset."""
+        return _show(ctx, CompareState())
 
-    def on_change_selected(self, ctx: Any) -> None:
+    def on_change_selected(self, ctx: Any) -> CompareContent:
         """Follows the selection."""
-        self._look(ctx)
+        return _show(ctx, CompareState.read(ctx))
 
-    def refresh(self, ctx: Any) -> None:
+    # Choices of the user.
+
+    def refresh(self, ctx: Any) -> CompareContent:
         """Reads all samples again."""
-        self._look(ctx, again=True)
+        return _show(ctx, CompareState.read(ctx), again=True)
 
-    def pick_run(self, ctx: Any) -> None:
+    def pick_run(self, ctx: Any) -> CompareContent:
         """Shows another run."""
-        self._choose(ctx, run=ctx.params.get("value"), labels=None, a=None, b=None, misleading=0, suspects=0)
+        state, key = CompareState.read(ctx), ctx.params.get("value")
+        if key != state.choices.run:
+            state = CompareState(choices=Choices(run=key), drawn=state.drawn)
+        return _show(ctx, state)
 
-    def pick_labels(self, ctx: Any) -> None:
-        """Compares with other labels."""
-        self._choose(ctx, labels=ctx.params.get("value"))
+    def pick_labels(self, ctx: Any) -> CompareContent:
+        """Compares with another label field."""
+        return _choose(ctx, CompareState.read(ctx), labels=ctx.params.get("value"))
 
-    def pick_a(self, ctx: Any) -> None:
-        """Takes another method for the rows; where it is that of the columns, they change places."""
-        chosen, value = self._chosen(ctx), ctx.params.get("value")
-        self._choose(ctx, a=value, b=chosen.a if value == chosen.b else chosen.b)
+    def pick_a(self, ctx: Any) -> CompareContent:
+        """Changes the first method of the pair; if it is the second already, they are swapped."""
+        state, value = CompareState.read(ctx), ctx.params.get("value")
+        return _choose(ctx, state, a=value, b=state.choices.a if value == state.choices.b else state.choices.b)
 
-    def pick_b(self, ctx: Any) -> None:
-        """Takes another method for the columns."""
-        chosen, value = self._chosen(ctx), ctx.params.get("value")
-        self._choose(ctx, b=value, a=chosen.b if value == chosen.a else chosen.a)
+    def pick_b(self, ctx: Any) -> CompareContent:
+        """Changes the second method of the pair; if it is the first already, they are swapped."""
+        state, value = CompareState.read(ctx), ctx.params.get("value")
+        return _choose(ctx, state, b=value, a=state.choices.b if value == state.choices.a else state.choices.a)
 
-    def swap(self, ctx: Any) -> None:
-        """Exchanges the two methods."""
-        chosen = self._chosen(ctx)
-        self._choose(ctx, a=chosen.b, b=chosen.a)
+    def swap(self, ctx: Any) -> CompareContent:
+        """Swaps the two methods."""
+        state = CompareState.read(ctx)
+        return _choose(ctx, state, a=state.choices.b, b=state.choices.a)
 
-    def turn(self, ctx: Any) -> None:
+    def turn(self, ctx: Any) -> CompareContent:
         """Turns the page of a list."""
-        name = str(ctx.params["list"])
-        first = max(0, getattr(self._chosen(ctx), name) + int(ctx.params["by"]))
-        self._choose(ctx, **{name: first})
+        state, name = CompareState.read(ctx), str(ctx.params["list"])
+        first = max(0, getattr(state.choices, name) + int(ctx.params["by"]))
+        return _choose(ctx, state, **{name: first})
 
-    def show(self, ctx: Any) -> None:
-        """Shows the samples that a button is about."""
+    # Samples in the grid.
+
+    def show(self, ctx: Any) -> CompareContent:
+        """Shows the samples of the pressed button."""
         params = ctx.params
         name = params.get("part")
         if name == "pattern":
-            self._show(ctx, lambda of: parts.pattern(of, params["at"]))
-        elif name == "wrong":
-            self._show(ctx, lambda of: parts.wrong(of, params["method"]))
-        elif name == "sample":
-            self._show(ctx, lambda of: parts.chosen(of, [params["id"]], "of the list"))
-        else:
-            self._show(ctx, parts.NAMED[str(name)], part=str(name))
+            return _filter(ctx, lambda of: parts.pattern(of, params["at"]))
+        if name == "wrong":
+            return _filter(ctx, lambda of: parts.wrong(of, params["method"]))
+        if name == "sample":
+            return _filter(ctx, lambda of: parts.chosen(of, [params["id"]], "of the list"))
+        return _filter(ctx, parts.NAMED[str(name)], part=str(name))
 
-    def show_bar(self, ctx: Any) -> None:
-        """Shows the samples of a bar."""
-        self._show(ctx, lambda of: parts.pattern(of, ctx.params.get("idx")))
+    def show_bar(self, ctx: Any) -> CompareContent:
+        """Shows the samples of the clicked bar."""
+        return _filter(ctx, lambda of: parts.pattern(of, ctx.params.get("idx")))
 
-    def show_cell(self, ctx: Any) -> None:
-        """Shows the samples of a cell of the class flow."""
-        chosen = self._chosen(ctx)
-        at, column = ctx.params.get("idx") or (None, None)
-        self._show(ctx, lambda of: parts.flow_cell(of, str(chosen.a), str(chosen.b), at, column))
+    def show_cell(self, ctx: Any) -> CompareContent:
+        """Shows the samples of the clicked cell of the class flow."""
+        choices, cell = CompareState.read(ctx).choices, ctx.params.get("idx")
+        row, column = cell if isinstance(cell, list) and len(cell) == 2 else (-1, -1)
+        return _filter(ctx, lambda of: parts.flow_cell(of, str(choices.a), str(choices.b), row, column))
 
-    def show_point(self, ctx: Any) -> None:
-        """Shows the sample of a point."""
-        self._show(ctx, lambda of: parts.chosen(of, [str(ctx.params.get("id"))], "that you have clicked on"))
+    def show_point(self, ctx: Any) -> CompareContent:
+        """Shows the sample of the clicked point."""
+        return _filter(ctx, lambda of: parts.chosen(of, [str(ctx.params.get("id"))], "that you have clicked on"))
 
-    def show_points(self, ctx: Any) -> None:
-        """Shows the samples of the points that somebody has drawn around; the App also says so where there are none."""
+    def show_points(self, ctx: Any) -> CompareContent:
+        """Shows the samples of the points inside the lasso; the App also fires this without points, on a click."""
         ids = [point["id"] for point in ctx.params.get("data") or () if point.get("id")]
-        if ids:
-            self._show(ctx, lambda of: parts.chosen(of, ids, "that you have drawn around"))
-        else:
-            self._look(ctx)
+        if not ids:
+            return _show(ctx, CompareState.read(ctx))
+        return _filter(ctx, lambda of: parts.chosen(of, ids, "that you have drawn around"))
 
-    def back(self, ctx: Any) -> None:
+    def back(self, ctx: Any) -> CompareContent:
         """Shows the user's own view again."""
-        self._look(ctx)
-        screen = ctx.lgca_shown.screen
-        restore(ctx, screen.situation.base)
-        ctx.lgca_shown.screen = screen.narrowed(None)
+        content = _show(ctx, CompareState.read(ctx))
+        restore_view(ctx, content.view)
+        return content.with_filter(None)
 
-    def leave_view(self, ctx: Any) -> None:
-        """Shows the whole dataset, where a view can't be shown."""
-        self._look(ctx)
+    def leave_view(self, ctx: Any) -> CompareContent:
+        """Shows the whole dataset, where a view can't be compared."""
+        content = _show(ctx, CompareState.read(ctx))
         ctx.ops.clear_view()
+        return content
 
-    def flatten(self, ctx: Any) -> None:
+    def flatten(self, ctx: Any) -> CompareContent:
         """Shows the images of all slices of a grouped dataset."""
-        self._look(ctx)
+        content = _show(ctx, CompareState.read(ctx))
         ctx.ops.set_view(view=ctx.dataset.select_group_slices(media_type="image"))
+        return content
 
-    def decide(self, ctx: Any) -> None:
+    # Decisions.
+
+    def decide(self, ctx: Any) -> CompareContent:
         """Decides about the samples that are selected in the grid."""
-        ids = [str(id_) for id_ in ctx.selected]
-        decision = str(ctx.params.get("decision"))
+        ids, decision = [str(id_) for id_ in ctx.selected], str(ctx.params.get("decision"))
 
-        def act(triage: Triage) -> tuple[str, str, str]:
+        def write(triage: Triage) -> tuple[Any, str | None, str | None]:
             done = triage.decide(ids, decision, by=source.read_curator(ctx), wait=False)
-            return source.told(done, triage.left()), done.action, f"“{decision}” on {done.samples:,}"
+            return done, done.action, f"“{decision}” on {done.samples:,}"
 
-        self._act(ctx, act, ids)
+        return _write(ctx, write, tuple(ids))
 
-    def undo(self, ctx: Any) -> None:
-        """Takes the last decision that was made here back."""
-        action = self._remembered(ctx)["action"]
+    def undo(self, ctx: Any) -> CompareContent:
+        """Takes back the last decision that was made in this panel."""
+        action = CompareState.read(ctx).action
 
-        def act(triage: Triage) -> tuple[str, None, None]:
-            return source.told(triage.undo(action, by=source.read_curator(ctx)), triage.left()), None, None
+        def write(triage: Triage) -> tuple[Any, str | None, str | None]:
+            return triage.undo(action, by=source.read_curator(ctx)), None, None
 
-        self._act(ctx, act, [])
+        return _write(ctx, write, ())
 
-    def classify(self, ctx: Any) -> None:
+    # Forms.
+
+    def classify(self, ctx: Any) -> CompareContent:
         """Opens the form that classifies."""
-        self._ask(ctx, "lgca_classify", run_parameter="run_key")
+        return self._prompt(ctx, "lgca_classify", run_parameter="run_key")
 
-    def rescore(self, ctx: Any) -> None:
+    def rescore(self, ctx: Any) -> CompareContent:
         """Opens the form that rescores."""
-        self._ask(ctx, "lgca_rescore")
+        return self._prompt(ctx, "lgca_rescore")
 
-    def triage(self, ctx: Any) -> None:
+    def triage(self, ctx: Any) -> CompareContent:
         """Opens the form of the triage."""
-        self._ask(ctx, "lgca_triage")
+        return self._prompt(ctx, "lgca_triage")
 
-    def evaluate(self, ctx: Any) -> None:
+    def evaluate(self, ctx: Any) -> CompareContent:
         """Opens the form of the evaluation."""
-        self._ask(ctx, "lgca_evaluate")
+        return self._prompt(ctx, "lgca_evaluate")
 
-    def decide_form(self, ctx: Any) -> None:
-        """Opens the form that decides."""
-        self._ask(ctx, "lgca_decide")
+    def decide_form(self, ctx: Any) -> CompareContent:
+        """Opens the form with all decisions."""
+        return self._prompt(ctx, "lgca_decide")
 
-    def _ask(self, ctx: Any, name: str, *, run_parameter: str = "run") -> None:
-        self._look(ctx)
-        run = ctx.lgca_shown.screen.run
-        params = {run_parameter: run.key} if run is not None else {}
+    def _prompt(self, ctx: Any, name: str, *, run_parameter: str = "run") -> CompareContent:
+        """Opens an operator's form for the shown run, and reads all samples again when it is done."""
+        content = _show(ctx, CompareState.read(ctx))
+        params = {run_parameter: content.run.key} if content.run else {}
         ctx.prompt(operator_uri(name), params=params, on_success=self.refresh)
-
-    def _remembered(self, ctx: Any) -> dict[str, Any]:
-        return {name: ctx.panel_state.get(name, value) for name, value in FRESH.items()}
-
-    def _chosen(self, ctx: Any) -> Choices:
-        """Reads what is chosen: what the lists show in the App, which knows first; the rest as it was remembered."""
-        known = Choices(**self._remembered(ctx)["chosen"])
-        page = ctx.panel_state.get("page") or {}
-        lists = {
-            name: ((page.get(part) or {}).get(f"{name}_field") or {}).get(name, getattr(known, name))
-            for part, name in (("head", "run"), ("head", "labels"), ("pair", "a"), ("pair", "b"))
-        }
-        return replace(known, **lists) if lists["run"] in (None, known.run) else Choices(run=lists["run"])
-
-    def _choose(self, ctx: Any, **changes: Any) -> None:
-        chosen = replace(self._chosen(ctx), **changes)
-        self._look(ctx, chosen=chosen)
-
-    def _look(
-        self,
-        ctx: Any,
-        *,
-        chosen: Choices | None = None,
-        fresh: bool = False,
-        changed: tuple[str, ...] = (),
-        again: bool = False,
-        **remember: Any,
-    ) -> None:
-        """Brings the screen up to date, and sends what has changed."""
-        mine = dict(FRESH) if fresh else self._remembered(ctx)
-        chosen = chosen or (Choices() if fresh else self._chosen(ctx))
-        screen = read_screen(ctx, chosen, changed=changed, again=again)
-        if screen.choices.run != mine["chosen"].get("run"):
-            mine |= {"action": None, "undo": None}  # it was another run's
-        mine |= {"chosen": asdict(screen.choices), **remember}
-        if screen.overview is not None and mine["drawn"] != screen.key:
-            if not is_repeated(ctx.panel_id, "pictures", screen.key):
-                _send(ctx, screen)
-            mine["drawn"] = screen.key
-        ctx.lgca_shown = Shown(screen, mine)
-        _remember(ctx, screen, mine)
-
-    def _show(self, ctx: Any, choose: Any, *, part: str | None = None) -> None:
-        """Narrows the grid to a part of the user's view."""
-        self._look(ctx)
-        screen = ctx.lgca_shown.screen
-        of, base = screen.overview, screen.situation.base
-        if of is None:
-            return
-        try:
-            found = choose(of)
-        except LgcaError as error:
-            ctx.ops.notify(str(error), variant="error")
-            return
-        if not found.count:
-            ctx.ops.notify(f"There are no samples {found.words}", variant="info")
-            return
-        ctx.lgca_shown.screen = screen.narrowed(narrow(ctx, base, found.stages, found.sentence, part))
-
-    def _act(self, ctx: Any, act: Any, ids: list[str]) -> None:
-        """Decides or takes back, tells what was done, and shows it."""
-        self._look(ctx)
-        run = ctx.lgca_shown.screen.run
-        try:
-            if run is None:
-                raise LgcaError("the run is not there any more")
-            told, action, undo = act(Triage.of(run))
-        except LgcaError as error:
-            ctx.ops.notify(str(error), variant="error")
-            return
-        ctx.ops.notify(told, variant="success")
-        self._look(ctx, changed=tuple(ids), action=action, undo=undo)
-        ctx.ops.clear_selected_samples()
-        ctx.ops.reload_dataset()
+        return content
 
 
-def _remember(ctx: Any, screen: Screen, mine: dict[str, Any]) -> None:
-    """Writes into the panel's state what is another than the App's.
-
-    Only that: the App takes every write for a change of what surrounds the panel, and sends the events of a changed
-    view once more; and an event may come with a state that another has changed meanwhile. The state is written anew
-    where the App has mixed its data into it, as it does whenever something is chosen from a list.
-    """
-    chosen, before = screen.choices, ctx.panel_state
-    page = {
-        "head": {"run_field": {"run": chosen.run}, "labels_field": {"labels": chosen.labels}},
-        "pair": {"a_field": {"a": chosen.a}, "b_field": {"b": chosen.b}},
-    }
-    state = {**mine, "page": page}
-    if set(before) - set(state) or set(before.get("page") or {}) - set(page):
-        ctx.ops.set_panel_state(state)
-    else:
-        changed = {name: value for name, value in state.items() if name not in before or before[name] != value}
-        if changed and not is_repeated(ctx.panel_id, "state", [before, changed]):
-            ctx.ops.patch_panel_state(changed)
-    before.clear()
-    before.update(state)
+def _show(ctx: Any, state: CompareState, *, changed: tuple[str, ...] = (), again: bool = False) -> CompareContent:
+    """Reads what the panel shows, and sends the figures and the state that have changed."""
+    content = read_content(ctx, state, changed=changed, again=again)
+    state, comparison = content.state, content.comparison
+    if comparison is not None and state.drawn != comparison.key:
+        if not was_just_sent(ctx.panel_id, "figures", comparison.key):
+            _send_figures(ctx, comparison)
+        state = replace(state, drawn=comparison.key)
+    state.write(ctx)
+    return replace(content, state=state)
 
 
-def _send(ctx: Any, screen: Screen) -> None:
-    """Sends pictures and thumbnails."""
-    data: dict[str, Any] = {f"page.{name}": picture["data"] for name, picture in screen.pictures.items()}
-    for name in ("misleading", "suspects"):
-        for at, sample in enumerate(getattr(screen, name)):
+def _send_figures(ctx: Any, comparison: Comparison) -> None:
+    """Sends the data of the figures, and the thumbnails of the lists."""
+    data: dict[str, Any] = {f"page.{name}": figure["data"] for name, figure in comparison.figures.items()}
+    for name, page in (("misleading", comparison.misleading), ("suspects", comparison.suspects)):
+        for at, sample in enumerate(page.rows):
             data[f"page.{name}.row{at}.picture"] = sample.thumbnail
     if data:
         ctx.panel.set_data(data)
+
+
+def _choose(ctx: Any, state: CompareState, **choices: Any) -> CompareContent:
+    return _show(ctx, replace(state, choices=replace(state.choices, **choices)))
+
+
+def _filter(ctx: Any, choose: Callable[[Overview], Part], *, part: str | None = None) -> CompareContent:
+    """Shows a part of the user's view in the grid."""
+    content = _show(ctx, CompareState.read(ctx))
+    if content.comparison is None:
+        return content
+    try:
+        found = choose(content.comparison.overview)
+    except LgcaError as error:
+        ctx.ops.notify(str(error), variant="error")
+        return content
+    if not found.count:
+        ctx.ops.notify(f"There are no samples {found.words}", variant="info")
+        return content
+    return content.with_filter(filter_grid(ctx, content.view, found.stages, found.sentence, part))
+
+
+def _write(
+    ctx: Any, write: Callable[[Triage], tuple[Any, str | None, str | None]], changed: tuple[str, ...]
+) -> CompareContent:
+    """Writes decisions or takes them back, reports it, and shows it.
+
+    Args:
+        ctx: the event's context
+        write: returns what was done, and the action that can be undone now: its id, and in words
+        changed: ids of the samples that it changes
+    """
+    content = _show(ctx, CompareState.read(ctx))
+    try:
+        if content.run is None:
+            raise LgcaError("the run no longer exists")
+        triage = Triage.of(content.run)
+        done, action, undo = write(triage)
+    except LgcaError as error:
+        ctx.ops.notify(str(error), variant="error")
+        return content
+    ctx.ops.notify(source.told(done, triage.left()), variant="success")
+    content = _show(ctx, replace(content.state, action=action, undo=undo), changed=changed)
+    ctx.ops.clear_selected_samples()
+    ctx.ops.reload_dataset()
+    return content

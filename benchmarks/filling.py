@@ -84,7 +84,7 @@ class Filling:
     def open_entry(self, store: Store) -> StoredRun:
         """Opens the run's entry in the store."""
         from lgca_plugin.fiftyone_io.database import dataset_id
-        from lgca_plugin.fiftyone_io.tokens import database_identity
+        from lgca_plugin.fiftyone_io.tokens import database_id
         from lgca_plugin.store.store import geometry_of
 
         return store.open_run(
@@ -94,7 +94,7 @@ class Filling:
             logit_scale=self.encoder.logit_scale,
             geometry=geometry_of(self.run.config.regions),
             vector_keys=self.predictor.vector_keys,
-            database=database_identity(),
+            database=database_id(),
             dataset=dataset_id(self.run.dataset),
             run_key=KEY,
         )

@@ -205,10 +205,10 @@ class Run(RunFigures):
         Raises:
             ConfigError: if the run has not been triaged
         """
-        from .runs.registry import refresh
+        from .runs.registry import reload_record
         from .workflows.decisions.queue import Triage
 
-        refresh(self)
+        reload_record(self)
         return Triage.of(self)
 
     def evaluate(
@@ -243,10 +243,10 @@ class Run(RunFigures):
 
     def last_evaluation(self) -> Evaluation | None:
         """Gives what the last :meth:`evaluate` has found; None where there is nothing."""
-        from .runs.registry import refresh
+        from .runs.registry import reload_record
         from .workflows.evaluate import last_evaluation
 
-        refresh(self)
+        reload_record(self)
         return last_evaluation(self)
 
     def evidence(self, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:

@@ -8,8 +8,8 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.fiftyone_io.fields import DECISION, triage_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
-from ..lgca_plugin.fiftyone_io.triage_fields import DECISION, triage_field
 from ..lgca_plugin.runs.delete import delete_run
 from ..lgca_plugin.runs.registry import list_runs, owned_fields
 from .shared.execution import call, run_placement

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lgca_plugin.fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
+from lgca_plugin.fiftyone_io.fields import COMPUTED, DECISION, triage_field
 from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case
 from lgca_plugin.runs.saved_views import VIEWS, view_name
 from lgca_plugin.workflows.decisions.decisions import Decision

@@ -26,12 +26,12 @@ UPDATES_A_CONNECTION = 250
 """MongoDB works off a connection's updates one by one; so many are worth another connection, and so another core."""
 
 
-SLACK = timedelta(seconds=10)
+CLOCK_SLACK = timedelta(seconds=10)
 """A stamp is made earlier than it is written, by a clock that may be a little behind: what is stamped so shortly before
 something was read may not have been there yet."""
 
 
-def stamp() -> datetime:
+def utc_now() -> datetime:
     """Gives the time as FiftyOne stamps its own writes: UTC, without saying so."""
     return datetime.now(timezone.utc).replace(tzinfo=None)
 
@@ -104,7 +104,7 @@ def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *
 
     if not values:
         return
-    modified = {"last_modified_at": stamp()}
+    modified = {"last_modified_at": utc_now()}
     there = {field: {"$ne": None} for field in filled}
     updates = [
         UpdateOne({"_id": ObjectId(id_), **there}, {"$set": {**fields, **modified}}) for id_, fields in values.items()

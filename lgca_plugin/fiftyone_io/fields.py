@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..method.core.compared_methods import explained_method
 from .database import merge_schema
-from .triage_fields import COMPUTED, DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +14,19 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
     from ..method.core.methods import Method
+
+CASE = "case"
+MISLEADING = "misleading"
+STABILITY = "stability"
+LABEL_QUALITY = "label_quality"
+SUGGESTION = "suggestion"
+DECISION = "decision"
+
+COMPUTED = (CASE, MISLEADING, STABILITY, LABEL_QUALITY, SUGGESTION)
+"""Fields that every triage computes again; ``DECISION`` is written by people."""
+
+CALIBRATED = "calibrated"
+"""Attribute of a method's label that a triage writes, as ``LABEL_QUALITY`` is."""
 
 _REGION_ATTRIBUTES = {
     "step": "IntField",
@@ -50,6 +62,11 @@ def error_field(run_key: str) -> str:
     return f"{run_key}_error"
 
 
+def triage_field(run_key: str, name: str) -> str:
+    """Returns the name of one of the fields that a triage of a run writes."""
+    return f"{run_key}_{name}"
+
+
 def run_fields(run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> list[str]:
     """Lists the fields of a run, in the order in which the App shows them.
 
@@ -69,7 +86,7 @@ def run_fields(run_key: str, methods: Sequence[Method], *, adaptive: bool = Fals
     return [*names, error_field(run_key)]
 
 
-def taken_fields(
+def conflicting_fields(
     dataset: fo.Dataset, run_key: str, methods: Sequence[Method], own: Sequence[str], *, adaptive: bool = False
 ) -> list[str]:
     """Lists the fields that a run would write to and that exist already, without belonging to the run it replaces.
@@ -127,7 +144,7 @@ def arrange_app(
         adaptive: whether its images may stop early
 
     Returns:
-        what was made here (``groups``, ``group``, ``scheme``), for :func:`forget_fields` to take back
+        what was made here (``groups``, ``group``, ``scheme``), for :func:`delete_fields` to take back
     """
     import fiftyone as fo
 
@@ -156,7 +173,7 @@ def arrange_app(
     return made
 
 
-def join_group(dataset: fo.Dataset, run_key: str, fields: Sequence[str]) -> None:
+def add_to_group(dataset: fo.Dataset, run_key: str, fields: Sequence[str]) -> None:
     """Shows fields in a run's group of the App's sidebar, where that is still there, after those that are in it."""
     config = dataset.app_config
     groups = config.sidebar_groups or []
@@ -170,7 +187,7 @@ def join_group(dataset: fo.Dataset, run_key: str, fields: Sequence[str]) -> None
     dataset.save()
 
 
-def forget_fields(dataset: fo.Dataset, run_key: str, fields: Sequence[str], made: Mapping[str, bool]) -> None:
+def delete_fields(dataset: fo.Dataset, run_key: str, fields: Sequence[str], made: Mapping[str, bool]) -> None:
     """Deletes a run's fields and takes back what :func:`arrange_app` made, where nothing else uses it now."""
     import fiftyone as fo
 

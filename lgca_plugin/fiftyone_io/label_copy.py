@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from .database import bulk_write, dataset_id
-from .documents import SLACK, stamp
+from .documents import CLOCK_SLACK, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ def copy_labels(dataset: fo.Dataset, name: str, source: str, samples: Sequence[s
     which: dict[str, Any] = {name: None, source: {"$ne": None}}
     if samples is not None:
         which["_id"] = {"$in": [ObjectId(id_) for id_ in samples]}
-    modified = {"$max": ["$last_modified_at", stamp() - 2 * SLACK]}
+    modified = {"$max": ["$last_modified_at", utc_now() - 2 * CLOCK_SLACK]}
     update: list[dict[str, Any]] = [{"$set": {name: f"${source}", "last_modified_at": modified}}]
     bulk_write(dataset, [UpdateMany(which, update)], samples)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-QUALITY = 88
+JPEG_QUALITY = 88
 """Of the JPEGs: edges in a crop of a hundred pixels stay clean."""
 
 
@@ -72,7 +72,7 @@ def cut(image: Image.Image, box: Box, side: int) -> Image.Image:
 def jpeg_uri(image: Image.Image) -> str:
     """Gives a picture as a data URI."""
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 

@@ -27,12 +27,12 @@ def new_token(dataset: fo.Dataset, run_key: str) -> str:
     return token
 
 
-def forget_token(dataset: fo.Dataset, run_key: str) -> None:
+def delete_token(dataset: fo.Dataset, run_key: str) -> None:
     """Takes a run's token away."""
     _tokens(dataset).delete(run_key)
 
 
-def database_identity() -> str:
+def database_id() -> str:
     """Gives the identity of the database that FiftyOne is connected to, made at the first call."""
     from fiftyone.operators.store import ExecutionStore
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..fiftyone_io.database import dataset_ids
-from ..fiftyone_io.tokens import database_identity, run_token
+from ..fiftyone_io.tokens import database_id, run_token
 from ..store.store import Store
 
 SECONDS_A_DAY = 86_400
@@ -72,7 +72,7 @@ def clean_store(*, unused_days: float | None = None) -> int:
     """
     if unused_days is not None and not unused_days >= 0:
         raise ConfigError(f"unused_days must be a number of days, at least 0, got {unused_days!r}")
-    database = database_identity()
+    database = database_id()
     alive = dataset_ids()
     with Store() as store:
         before = store.used_bytes

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..fiftyone_io.database import root_dataset
-from ..fiftyone_io.fields import forget_fields
-from ..fiftyone_io.tokens import forget_token, run_token
+from ..fiftyone_io.fields import delete_fields
+from ..fiftyone_io.tokens import delete_token, run_token
 from ..store.store import Store, store_exists
-from .registry import owned_fields, stored_results
+from .registry import owned_fields, read_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +26,13 @@ def delete_run(dataset: fo.Dataset, run_key: str) -> None:
         RunNotFoundError: if the dataset has no such run
         StoreError: if its embeddings can't be deleted; the rest of it is, then
     """
-    token = forget_run(dataset, run_key)
+    token = delete_from_dataset(dataset, run_key)
     if token is not None and store_exists():
         with Store() as store:
             store.delete_run(token)
 
 
-def forget_run(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -> str | None:
+def delete_from_dataset(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -> str | None:
     """Deletes a run's record, fields, saved views and evaluations; its embeddings stay, under the token returned.
 
     Args:
@@ -45,17 +45,17 @@ def forget_run(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -
     """
     dataset = root_dataset(dataset)
     fields = owned_fields(dataset, run_key)
-    results = stored_results(dataset, run_key)
+    results = read_results(dataset, run_key)
     token = run_token(dataset, run_key)
-    forget_token(dataset, run_key)  # first, so that a process that still writes to the run stops
+    delete_token(dataset, run_key)  # first, so that a process that still writes to the run stops
     if results.get("views"):
-        from .saved_views import forget_views
+        from .saved_views import delete_views
 
-        forget_views(dataset, results["views"])
+        delete_views(dataset, results["views"])
     if results.get("evaluation"):
-        from .evaluations import forget_evaluations
+        from .evaluations import delete_evaluations
 
-        forget_evaluations(dataset, results)
-    forget_fields(dataset, run_key, [field for field in fields if field not in keep], results.get("made") or {})
+        delete_evaluations(dataset, results)
+    delete_fields(dataset, run_key, [field for field in fields if field not in keep], results.get("made") or {})
     dataset.delete_run(run_key)
     return token

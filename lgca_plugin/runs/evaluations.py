@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 
-def forget_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[str]:
+def delete_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[str]:
     """Deletes the FiftyOne evaluations that belong to a run, with their fields, and nothing else.
 
     Args:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..config import RunConfig
 from ..errors import ConfigError, RunNotFoundError
 from ..fiftyone_io.database import root_dataset
-from ..fiftyone_io.fields import run_fields
+from ..fiftyone_io.fields import DECISION, run_fields, triage_field
 from ..fiftyone_io.tokens import new_token
-from ..fiftyone_io.triage_fields import DECISION, triage_field
 from .record import RunRecord
 
 if TYPE_CHECKING:
@@ -36,27 +35,27 @@ def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: 
     return run
 
 
-def refresh(run: RunRecord) -> None:
+def reload_record(run: RunRecord) -> None:
     """Reads a run's record again: somebody may have triaged or evaluated the run since it was loaded."""
-    run.results = stored_results(run.dataset, run.key)
+    run.results = read_results(run.dataset, run.key)
 
 
-def record(run: RunRecord, **entries: Any) -> None:
+def update_record(run: RunRecord, **entries: Any) -> None:
     """Writes entries into a run's record, beside what anybody else has written there since the run was loaded."""
-    refresh(run)
+    reload_record(run)
     run.results.update(entries)
     run.save()
 
 
-def record_own(run: RunRecord) -> None:
+def save_own_entries(run: RunRecord) -> None:
     """Writes what the predictions of a run are about; what else is in its record stays as it is there."""
-    record(run, **{name: value for name, value in run.results.items() if name not in WRITTEN_BY_OTHERS})
+    update_record(run, **{name: value for name, value in run.results.items() if name not in WRITTEN_BY_OTHERS})
 
 
-def decided(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
+def decision_entries(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     """Gives the part of a run's results that says where its decisions are: what a run that replaces it takes over."""
     dataset = root_dataset(dataset)
-    results = stored_results(dataset, run_key)
+    results = read_results(dataset, run_key)
     field = triage_field(run_key, DECISION)
     if field not in results.get("triage_fields", ()) or field not in dataset.get_field_schema():
         return {}
@@ -65,7 +64,7 @@ def decided(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     return {"triage_fields": [field], "made": results.get("made") or {}, "decided": places}
 
 
-def stored_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
+def prediction_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
     """Lists the fields of a run's predictions, of whatever release; without reading its results.
 
     Raises:
@@ -85,8 +84,8 @@ def owned_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
     Raises:
         RunNotFoundError: if the dataset has no such run
     """
-    fields = stored_fields(dataset, run_key)
-    return [*fields, *stored_results(root_dataset(dataset), run_key).get("triage_fields", ())]
+    fields = prediction_fields(dataset, run_key)
+    return [*fields, *read_results(root_dataset(dataset), run_key).get("triage_fields", ())]
 
 
 def list_runs(dataset: fo.Dataset) -> list[str]:
@@ -111,9 +110,9 @@ def load_run(dataset: fo.Dataset, run_key: str) -> RunRecord:
         ConfigError: if another release wrote the run's record and this one can't read it
     """
     dataset = root_dataset(dataset)
-    stored_fields(dataset, run_key)
+    prediction_fields(dataset, run_key)
     config = RunConfig.from_json(json.loads(dataset.get_run_info(run_key).config.run))
-    return RunRecord(dataset, run_key, config, stored_results(dataset, run_key))
+    return RunRecord(dataset, run_key, config, read_results(dataset, run_key))
 
 
 def existing_run(dataset: fo.Dataset, run_key: str) -> RunRecord | None:
@@ -129,7 +128,7 @@ def existing_run(dataset: fo.Dataset, run_key: str) -> RunRecord | None:
     return None
 
 
-def stored_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
+def read_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     """Returns the results in a run's record as JSON types, read from the database."""
     try:
         stored = dataset.load_run_results(run_key, cache=False)

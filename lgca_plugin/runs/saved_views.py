@@ -57,7 +57,7 @@ def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own
     return names
 
 
-def forget_views(dataset: fo.Dataset, names: Sequence[str]) -> None:
+def delete_views(dataset: fo.Dataset, names: Sequence[str]) -> None:
     """Deletes saved views that a run has made; one that is somebody else's by now is left."""
     ours = {description for description, _ in VIEWS.values()}
     for name in set(names).intersection(dataset.list_saved_views()):

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError, LgcaError
-from ..fiftyone_io.fields import error_field, join_group, method_field
+from ..fiftyone_io.fields import add_to_group, error_field, method_field
 from ..fiftyone_io.label_copy import wait_for_copy
 from ..fiftyone_io.samples import Target
 from ..method.comparison.evaluation import Evaluation, MethodScore
 from ..method.comparison.paired import compare, macro_recall, wilson_interval
 from ..progress import Progress, drive
-from ..runs.evaluations import eval_key, forget_evaluations, is_own_evaluation
+from ..runs.evaluations import delete_evaluations, eval_key, is_own_evaluation
 from ..runs.record import check_current
-from ..runs.registry import record, refresh
+from ..runs.registry import reload_record, update_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -74,7 +74,7 @@ def check_evaluate(
         LgcaError: if the run has been deleted or replaced
     """
     check_current(run)
-    refresh(run)
+    reload_record(run)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 < confidence < 1:
         raise ConfigError(f"confidence is a share between 0 and 1, such as 0.95; got {confidence!r}")
     target = Target.whole(run.dataset)
@@ -109,9 +109,9 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
     total = len(names) * request.samples
     yield Progress(0, total, f"{request.samples:,} samples with a label in {request.ground_truth}")
     check_current(run)
-    forget_evaluations(run.dataset, run.results)
+    delete_evaluations(run.dataset, run.results)
     # The keys are recorded first: if this is broken off, they are known to be the run's
-    record(run, evaluation={"status": RUNNING, "eval_keys": list(keys.values())})
+    update_record(run, evaluation={"status": RUNNING, "eval_keys": list(keys.values())})
     truth: NDArray[Any] | None = None
     correct: dict[str, NDArray[np.bool_]] = {}
     for done, (name, key) in enumerate(keys.items()):
@@ -133,7 +133,7 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
     _tidy_sidebar(run, list(keys.values()))
     evaluation = _summary(request, keys, truth, correct)
     check_current(run)
-    record(run, evaluation={"status": DONE, "eval_keys": list(keys.values()), "summary": evaluation.to_json()})
+    update_record(run, evaluation={"status": DONE, "eval_keys": list(keys.values()), "summary": evaluation.to_json()})
     yield Progress(total, total, f"{request.samples:,} samples, {len(names)} methods")
     return evaluation
 
@@ -219,7 +219,7 @@ def _summary(
 
 def _tidy_sidebar(run: RunRecord, keys: Sequence[str]) -> None:
     """Shows the evaluations' fields in the run's group of the sidebar; FiftyOne has made a group for each."""
-    join_group(run.dataset, run.key, keys)
+    add_to_group(run.dataset, run.key, keys)
     config = run.dataset.app_config
     config.sidebar_groups = [group for group in config.sidebar_groups or [] if group.paths or group.name not in keys]
     run.dataset.save()

@@ -15,9 +15,9 @@ from ...lgca_plugin.config import RegionPlan, RunConfig, check_methods
 from ...lgca_plugin.descriptions.files import match_descriptions, read_descriptions
 from ...lgca_plugin.encoder.architectures import display_name
 from ...lgca_plugin.errors import ConfigError, LgcaError
-from ...lgca_plugin.fiftyone_io.fields import taken_fields
+from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
 from ...lgca_plugin.fiftyone_io.samples import Target
-from ...lgca_plugin.runs.registry import PACKAGE, list_runs, stored_fields
+from ...lgca_plugin.runs.registry import PACKAGE, list_runs, prediction_fields
 from ..shared.run_choice import UNREADABLE, remembered
 from .storage_note import add_room_problem, kept_line, store_room
 
@@ -133,7 +133,7 @@ def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Ch
     problem = None
     if run_key in dataset.list_runs(package=PACKAGE):
         try:
-            own = stored_fields(dataset, run_key)
+            own = prediction_fields(dataset, run_key)
             record = remembered(ctx, _run_record, run_key)
             config = RunConfig.from_json(record["config"])
             different = differences(config, chosen)
@@ -157,7 +157,7 @@ def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Ch
     elif run_key in dataset.list_runs():
         problem = f"{run_key!r} is the key of a run of another kind; choose another key"
     if not problem and chosen["methods"] and (overwrite or not own):
-        taken = taken_fields(
+        taken = conflicting_fields(
             dataset, run_key, check_methods(chosen["methods"]), own, adaptive=chosen.get("budget") == "adaptive"
         )
         if taken:

@@ -10,12 +10,12 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from ...lgca_plugin.fiftyone_io.samples import read_ids
-from ...lgca_plugin.fiftyone_io.triage_fields import SUGGESTION, triage_field
 from ...lgca_plugin.runs.registry import list_runs
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.queue import Triage
-from ...lgca_plugin.workflows.decisions.rows import Item, read_items
+from ...lgca_plugin.workflows.decisions.rows import QueueItem, read_queue_items
 from ..shared.run_choice import UNREADABLE, remembered
 
 OPEN, SELECTED = "open", "selected"
@@ -166,7 +166,7 @@ def _triaged_runs(ctx: Any) -> list[str]:
 def selection(ctx: Any, key: str, ids: list[str]) -> list[Any]:
     """Looks up the samples: how many, rows of the first, how many have no suggestion, and the run's classes."""
     triage = Triage.of(load_run(ctx.dataset, key))
-    known = read_items(ctx.dataset, triage.places, read_ids(ctx.dataset, ids))
+    known = read_queue_items(ctx.dataset, triage.places, read_ids(ctx.dataset, ids))
     if len(known) < len(ids):
         raise ConfigError(
             f"{len(ids) - len(known):,} of {len(ids):,} selected samples are no samples of this dataset, "
@@ -184,7 +184,7 @@ def selection(ctx: Any, key: str, ids: list[str]) -> list[Any]:
     return [len(known), rows, sum(row.suggested is None for row in known), list(triage.run.config.classes)]
 
 
-def _suggested(item: Item) -> str:
+def _suggested(item: QueueItem) -> str:
     if item.suggested is None:
         return "-"
     return item.suggested if item.confidence is None else f"{item.suggested} ({item.confidence:.0%})"

@@ -8,11 +8,11 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import RegionPlan
-from ...lgca_plugin.fiftyone_io.fields import taken_fields
+from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
 from ...lgca_plugin.method.core.compared_methods import explained_method
 from ...lgca_plugin.method.core.methods import Method
 from ...lgca_plugin.prediction.predictor import vector_key
-from ...lgca_plugin.runs.registry import PACKAGE, stored_fields
+from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
 from ...lgca_plugin.workflows.rescore.plan import changed_regions
 from ..shared import form as forms
 from ..shared.params import Params
@@ -30,7 +30,7 @@ def add_result(inputs: Any, ctx: Any, source: Source, presets: tuple[Method, ...
         line = f"The labels and boxes of run {source.key!r} are replaced"
         note = "Methods, steps and the texts of classes that are left out can't be brought back by rescoring"
         inputs.view("replaced", types.Notice(label=line, description=note))
-        taken = taken_fields(
+        taken = conflicting_fields(
             dataset,
             source.key,
             presets or (),
@@ -69,14 +69,14 @@ def key_problem(
         own = own_fields(dataset, key)
     elif key in dataset.list_runs():
         return f"{key!r} is the key of a run of another kind; choose another key"
-    taken = taken_fields(dataset, key, presets, own, adaptive=adaptive)
+    taken = conflicting_fields(dataset, key, presets, own, adaptive=adaptive)
     return f"field {taken[0]!r} exists already and belongs to no run; choose another key" if taken else None
 
 
 def own_fields(dataset: Any, key: str) -> list[str]:
     """Lists the fields of a run, of whatever release."""
     with suppress(*UNREADABLE):
-        return stored_fields(dataset, key)
+        return prediction_fields(dataset, key)
     return []
 
 

@@ -12,10 +12,9 @@ from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_K
 from ...lgca_plugin.encoder.architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
-from ...lgca_plugin.fiftyone_io.fields import method_field
-from ...lgca_plugin.fiftyone_io.triage_fields import DECISION, SUGGESTION, triage_field
+from ...lgca_plugin.fiftyone_io.fields import DECISION, SUGGESTION, method_field, triage_field
 from ...lgca_plugin.method.core.methods import METHODS, method_description
-from ...lgca_plugin.runs.registry import PACKAGE, stored_fields
+from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
 from . import params as settings
 from .params import Params
 from .run_choice import UNREADABLE
@@ -61,7 +60,7 @@ def label_fields(dataset: Any, keep: str | None = None) -> list[str]:
         predicted.update(method_field(run_key, method) for method in METHODS)
         predicted.update(triage_field(run_key, name) for name in (SUGGESTION, DECISION))
         with suppress(*UNREADABLE):
-            predicted.update(stored_fields(dataset, run_key))
+            predicted.update(prediction_fields(dataset, run_key))
     schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
     return [name for name in schema if name == keep or name not in predicted]
 

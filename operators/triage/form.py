@@ -10,9 +10,8 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError, LgcaError
-from ...lgca_plugin.fiftyone_io.fields import method_field
+from ...lgca_plugin.fiftyone_io.fields import CASE, SUGGESTION, method_field, triage_field
 from ...lgca_plugin.fiftyone_io.samples import image_samples
-from ...lgca_plugin.fiftyone_io.triage_fields import CASE, SUGGESTION, triage_field
 from ...lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
 from ...lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
 from ..shared import form as forms

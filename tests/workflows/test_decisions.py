@@ -24,9 +24,9 @@ from hypothesis.stateful import (
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.fiftyone_io import label_copy
-from lgca_plugin.fiftyone_io.documents import SLACK
-from lgca_plugin.fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
-from lgca_plugin.runs.saved_views import forget_views
+from lgca_plugin.fiftyone_io.documents import CLOCK_SLACK
+from lgca_plugin.fiftyone_io.fields import COMPUTED, DECISION, triage_field
+from lgca_plugin.runs.saved_views import delete_views
 from lgca_plugin.workflows.decisions.corrected_field import check_corrected_field
 from lgca_plugin.workflows.decisions.decisions import Decision
 from lgca_plugin.workflows.decisions.queue import Triage
@@ -267,7 +267,7 @@ def test_decide__samples_that_only_get_a_copy_are_not_read_again_by_a_panel(tria
     triage.decide(ids[0], "accepted")
     stamps = [raw(triage, id_)["last_modified_at"] for id_ in ids]
     assert stamps[0] >= now - timedelta(milliseconds=1)
-    assert now - timedelta(minutes=1) < stamps[1] < now - SLACK
+    assert now - timedelta(minutes=1) < stamps[1] < now - CLOCK_SLACK
     assert abs(stamps[7] - recent) < timedelta(milliseconds=1)  # somebody has changed it since
 
 
@@ -578,7 +578,7 @@ def test_views__follow_the_decisions_and_leave_the_users_own(triage):
     assert triage.save_views() == triage.run.results["views"]
     assert dataset.load_saved_view("zs: misleading crops").values("id") == ids[:3]
     dataset.save_view("zs: other", dataset.limit(1))
-    forget_views(dataset, triage.run.results["views"])
+    delete_views(dataset, triage.run.results["views"])
     assert dataset.list_saved_views() == ["zs: other"]
 
 

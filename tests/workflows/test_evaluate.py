@@ -12,7 +12,7 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.method.comparison.evaluation import Evaluation, MethodScore
 from lgca_plugin.method.comparison.paired import Comparison, difference_interval, mcnemar_exact, wilson_interval
-from lgca_plugin.runs.evaluations import forget_evaluations
+from lgca_plugin.runs.evaluations import delete_evaluations
 from lgca_plugin.workflows.evaluate import check_evaluate, evaluate, iter_evaluate, last_evaluation
 
 METHODS = ("clip", "wca", "lgca")
@@ -291,7 +291,7 @@ def test_forget__deletes_exactly_the_runs_evaluations(run):
     run_evaluate(run)
     dataset.evaluate_classifications("zs_clip", gt_field="truth", eval_key="mine")
     dataset.rename_evaluation("zs_wca_eval", "kept")
-    assert forget_evaluations(dataset, run.results) == ["zs_clip_eval", "zs_lgca_eval"]
+    assert delete_evaluations(dataset, run.results) == ["zs_clip_eval", "zs_lgca_eval"]
     assert dataset.list_evaluations() == ["kept", "mine"]
     schema = dataset.get_field_schema()
     assert {"kept", "mine", "zs_clip", "zs_error"} <= set(schema)
@@ -299,8 +299,8 @@ def test_forget__deletes_exactly_the_runs_evaluations(run):
     groups = dataset.app_config.sidebar_groups or []
     assert not set(KEYS) & {group.name for group in groups}
     assert not set(KEYS) & {path for group in groups for path in group.paths}
-    assert forget_evaluations(dataset, run.results) == []
-    assert forget_evaluations(dataset, {}) == []
+    assert delete_evaluations(dataset, run.results) == []
+    assert delete_evaluations(dataset, {}) == []
 
 
 def test_evaluate__pictures_of_every_slice_of_a_grouped_dataset(demo_images, demo_encoder, dataset):

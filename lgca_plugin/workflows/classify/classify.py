@@ -13,9 +13,9 @@ from ...engine.feeder import EngineStats
 from ...errors import ImageError
 from ...fiftyone_io import fields as f
 from ...progress import Progress
-from ...runs.delete import forget_run
+from ...runs.delete import delete_from_dataset
 from ...runs.record import RunRecord, check_current
-from ...runs.registry import DONE, INTERRUPTED, RUNNING, decided, record_own, register_run
+from ...runs.registry import DONE, INTERRUPTED, RUNNING, decision_entries, register_run, save_own_entries
 from .embedding_writer import EmbeddingWriter
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
 from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, record_outcome
@@ -122,10 +122,10 @@ def open_run(plan: PreparedRun) -> tuple[RunRecord, str | None]:
     if request.existing is not None:
         check_current(request.existing)
     # Decisions are about labels, not about the predictions that suggested them, so they outlive a replaced run.
-    decisions = decided(dataset, request.run_key) if request.replaces else {}
+    decisions = decision_entries(dataset, request.run_key) if request.replaces else {}
     made_before = decisions.pop("made", {})
     keep = decisions.get("triage_fields", ())
-    replaced = forget_run(dataset, request.run_key, keep=keep) if request.replaces else None
+    replaced = delete_from_dataset(dataset, request.run_key, keep=keep) if request.replaces else None
     run = request.existing or register_run(dataset, request.run_key, plan.config, decisions)
     adaptive = request.region_plan.adaptive
     f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
@@ -137,7 +137,7 @@ def open_run(plan: PreparedRun) -> tuple[RunRecord, str | None]:
     run.results["total"] = len(plan.sample_ids)
     run.results["encoder_source"] = plan.encoder_source
     run.results["templates"] = list(plan.texts.from_templates)
-    record_own(run)
+    save_own_entries(run)
     return run, replaced
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import StoreError
 from ...fiftyone_io.database import dataset_id
-from ...fiftyone_io.tokens import database_identity
+from ...fiftyone_io.tokens import database_id
 from ...store.limits import GIGABYTE
 from ...store.rows import StoredSample
 from ...store.store import Store, geometry_of
@@ -77,7 +77,7 @@ class EmbeddingWriter:
             logit_scale=plan.encoder.logit_scale,
             geometry=self._geometry,
             vector_keys=plan.predictor.vector_keys,
-            database=database_identity(),
+            database=database_id(),
             dataset=dataset_id(run.dataset),
             run_key=run.key,
             replaces=replaces,

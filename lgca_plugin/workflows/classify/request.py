@@ -18,9 +18,9 @@ from ...config import (
     check_run_key,
 )
 from ...errors import ConfigError
-from ...fiftyone_io.fields import RESERVED_NAMES, error_field, run_fields, taken_fields
+from ...fiftyone_io.fields import RESERVED_NAMES, conflicting_fields, error_field, run_fields
 from ...fiftyone_io.samples import Target
-from ...runs.registry import existing_run, list_runs, stored_fields
+from ...runs.registry import existing_run, list_runs, prediction_fields
 from ...store.limits import default_limit
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ def check_fields_are_free(request: RunRequest) -> None:
         if method.name in RESERVED_NAMES:
             raise ConfigError(f"a method can't be called {method.name!r}: a field of every run is; choose another name")
     dataset, run_key = request.target.dataset, request.run_key
-    own = stored_fields(dataset, run_key) if request.replaces else []
-    taken = taken_fields(dataset, run_key, request.methods, own, adaptive=request.region_plan.adaptive)
+    own = prediction_fields(dataset, run_key) if request.replaces else []
+    taken = conflicting_fields(dataset, run_key, request.methods, own, adaptive=request.region_plan.adaptive)
     if taken:
         raise ConfigError(
             f"field {taken[0]!r} exists already and belongs to no run called {run_key!r}; choose another run_key"

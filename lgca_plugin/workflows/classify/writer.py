@@ -12,7 +12,7 @@ from ...engine.feeder import EngineStats
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.documents import classification, detections, write_fields
 from ...runs.record import check_current
-from ...runs.registry import record_own
+from ...runs.registry import save_own_entries
 from ...version import __version__
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def record_outcome(
     if stats.images:
         engine = {name: value for name, value in asdict(stats).items() if name != "levels"}
         run.results["engine"] = {**engine, "batch_fill": stats.batch_fill}
-    record_own(run)
+    save_own_entries(run)
 
 
 def _budget_outcome(plan: PreparedRun, before: dict[str, Any], stats: EngineStats) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
 from ...fiftyone_io.database import merge_schema, sample_collection
+from ...fiftyone_io.fields import COMPUTED, DECISION, triage_field
 from ...fiftyone_io.label_copy import copy_in_background, copy_labels
-from ...fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
-from ...runs.registry import list_runs, stored_fields
+from ...runs.registry import list_runs, prediction_fields
 from .decisions import DecisionFields
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ def default_corrected_field(run_key: str, ground_truth: str | None) -> str:
     return f"{name if name.isidentifier() else f'{run_key}_{name}'}_corrected"
 
 
-def is_somebodys(dataset: fo.Dataset, name: str) -> bool:
+def is_users_field(dataset: fo.Dataset, name: str) -> bool:
     """Tells whether a field was there before anything was decided: its labels are a user's own."""
     field = dataset.get_field(name)
     return field is not None and _INFO not in (field.info or {})
 
 
-def places_of(run: RunRecord, report: Mapping[str, Any]) -> DecisionFields:
+def decision_fields(run: RunRecord, report: Mapping[str, Any]) -> DecisionFields:
     """Finds where the decisions of a run are kept.
 
     Args:
@@ -75,7 +75,7 @@ def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_t
         )
     for key in {*list_runs(dataset), run_key}:
         own = {triage_field(key, part) for part in (*COMPUTED, DECISION)}
-        if name in own.union(stored_fields(dataset, key)):
+        if name in own.union(prediction_fields(dataset, key)):
             raise ConfigError(f"corrected_field {name!r} is a field of run {key!r}; name another")
     field = dataset.get_field(name)
     if field is not None and getattr(field, "document_type", None) is not fo.Classification:

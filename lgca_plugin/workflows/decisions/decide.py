@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.database import bulk_write, sample_collection, stored_field_names
-from ...fiftyone_io.documents import stamp
+from ...fiftyone_io.documents import utc_now
 from ...fiftyone_io.fields import method_field
 from ...fiftyone_io.samples import chunks, ids_where, read_ids
 from .corrected_field import check_corrected_field, make_corrected_field
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decided:
+class DecideResult:
     """What a call of ``decide`` has done.
 
     Attributes:
@@ -68,7 +68,7 @@ def decide(
     by: str | None,
     allow_new_class: bool,
     wait: bool,
-) -> Decided:
+) -> DecideResult:
     """Decides about samples; see :meth:`lgca_plugin.workflows.decisions.queue.Triage.decide`."""
     from pymongo import UpdateMany
 
@@ -89,7 +89,7 @@ def decide(
     stages = decide_update(places, act, decision, label)
     bulk_write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(found))], found)
     written = ids_where(dataset, found, {f"{places.decision}.history.action": act.id})
-    return Decided(
+    return DecideResult(
         action=act.id,
         decision=decision,
         samples=len(written),
@@ -117,7 +117,7 @@ def audit_stamp(by: str | None, note: str | None) -> AuditStamp:
     for name, value in (("by", by), ("note", note)):
         if value is not None and (not isinstance(value, str) or not value.strip()):
             raise ConfigError(f"{name} must be a text that is not blank, or None, got {value!r}")
-    now = stamp()
+    now = utc_now()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     return AuditStamp(id=uuid.uuid4().hex, by=by or default_curator(), at=now, note=note)
 

@@ -24,7 +24,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ...fiftyone_io.database import merge_schema
-from ...fiftyone_io.triage_fields import DECISION, SUGGESTION, triage_field
+from ...fiftyone_io.fields import DECISION, SUGGESTION, triage_field
 
 if TYPE_CHECKING:
     from datetime import datetime

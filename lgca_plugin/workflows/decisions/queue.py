@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
-from ...fiftyone_io.fields import method_field
+from ...fiftyone_io.fields import CASE, LABEL_QUALITY, MISLEADING, method_field, triage_field
 from ...fiftyone_io.samples import image_samples
-from ...fiftyone_io.triage_fields import CASE, MISLEADING, QUALITY, triage_field
-from ...runs.registry import record
+from ...runs.registry import update_record
 from ...runs.saved_views import write_views
-from .corrected_field import places_of
+from .corrected_field import decision_fields
 from .decide import decide
 from .decisions import Decision
 from .rows import count_left, read_rows, write_csv
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...runs.record import RunRecord
-    from .decide import Decided
+    from .decide import DecideResult
     from .rows import DecisionRow
-    from .undo import Action, Undone
+    from .undo import DecideAction, UndoResult
 
 
 class Triage:
@@ -39,7 +38,7 @@ class Triage:
     def __init__(self, run: RunRecord) -> None:
         self.run = run
         self.report: dict[str, Any] = run.results.get("triage") or run.results["decided"]
-        self.places = places_of(run, self.report)
+        self.places = decision_fields(run, self.report)
 
     @classmethod
     def of(cls, run: RunRecord) -> Triage:
@@ -64,7 +63,7 @@ class Triage:
         suspects = self._samples().exists(f"{self.places.suggestion}.label")
         if decided is not None:
             suspects = suspects.exists(f"{self.places.decision}.action", decided)
-        return suspects.sort_by(triage_field(self.run.key, QUALITY))
+        return suspects.sort_by(triage_field(self.run.key, LABEL_QUALITY))
 
     def cases(self, case: str) -> Any:
         """Gives the samples of one case.
@@ -96,7 +95,7 @@ class Triage:
         by: str | None = None,
         allow_new_class: bool = False,
         wait: bool = True,
-    ) -> Decided:
+    ) -> DecideResult:
         """Decides about samples; what was decided about them before is replaced, and stays in their history.
 
         An accepted label goes to the field of corrected labels, never to the given ones. All arguments are checked
@@ -140,7 +139,7 @@ class Triage:
         of: str | None = None,
         by: str | None = None,
         note: str | None = None,
-    ) -> Undone:
+    ) -> UndoResult:
         """Takes decisions back: the former decision, corrected label and tag of each sample come back.
 
         Without arguments, it takes back the latest action of anybody that is not undone. Only the decision that stands
@@ -163,7 +162,7 @@ class Triage:
         """
         return undo(self.run, self.places, action, samples=sample_ids, of=of, by=by, note=note)
 
-    def actions(self) -> list[Action]:
+    def actions(self) -> list[DecideAction]:
         """Lists the calls of :meth:`decide` that stand on a sample, the latest first."""
         return standing_actions(self.run.dataset, self.places)
 
@@ -211,7 +210,7 @@ class Triage:
         own = self.run.results.get("views") or []
         names = write_views(self.run.dataset, self.run.key, self._views(), own)
         if names != own:
-            record(self.run, views=names)
+            update_record(self.run, views=names)
         return names
 
     def _views(self) -> dict[str, Any]:

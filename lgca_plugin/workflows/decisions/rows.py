@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
 from ...fiftyone_io.database import sample_collection
+from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
 from ...fiftyone_io.samples import chunks
-from ...fiftyone_io.triage_fields import QUALITY, triage_field
 from .decisions import UNDONE, Decision
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def read_rows(dataset: fo.Dataset, places: DecisionFields, *, history: bool) -> 
             "$project": {
                 "filepath": 1,
                 "confidence": f"${places.suggestion}.confidence",
-                "label_quality": f"${triage_field(places.run_key, QUALITY)}",
+                "label_quality": f"${triage_field(places.run_key, LABEL_QUALITY)}",
                 **{name: f"${event}.{name}" for name in own},
                 "undoes": f"${event}.undoes",
             }
@@ -120,7 +120,7 @@ def _row(found: dict[str, Any]) -> DecisionRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class QueueItem:
     """A sample that is to be decided about.
 
     Attributes:
@@ -140,7 +140,7 @@ class Item:
     decision: Decision | None
 
 
-def read_items(dataset: fo.Dataset, places: DecisionFields, ids: Sequence[str]) -> list[Item]:
+def read_queue_items(dataset: fo.Dataset, places: DecisionFields, ids: Sequence[str]) -> list[QueueItem]:
     """Reads what is known of samples, in the order of their ids; those that the dataset lacks are left out."""
     given = f"{places.suggestion}.given" if places.ground_truth is None else f"{places.ground_truth}.label"
     parts = {"given": given, "decision": f"{places.decision}.label", "action": f"{places.decision}.action"}
@@ -151,7 +151,7 @@ def read_items(dataset: fo.Dataset, places: DecisionFields, ids: Sequence[str]) 
         documents = sample_collection(dataset).aggregate([{"$match": chunk}, {"$project": project}])
         found.update((str(document["_id"]), document) for document in documents)
     return [
-        Item(
+        QueueItem(
             sample_id=id_,
             filepath=found[id_]["filepath"],
             given=found[id_].get("given"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Undone:
+class UndoResult:
     """What a call of ``undo`` has done.
 
     Attributes:
@@ -60,7 +60,7 @@ class Undone:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Action:
+class DecideAction:
     """A call of ``decide`` that stands on some samples.
 
     Attributes:
@@ -92,7 +92,7 @@ def undo(
     of: str | None,
     by: str | None,
     note: str | None,
-) -> Undone:
+) -> UndoResult:
     """Takes decisions back; see :meth:`lgca_plugin.workflows.decisions.queue.Triage.undo`."""
     from pymongo import UpdateMany
 
@@ -111,7 +111,7 @@ def undo(
     history = f"{places.decision}.history"
     written = ids_where(dataset, every, {f"{history}.action": act.id})
     kept = ids_where(dataset, every, {history: {"$elemMatch": {"action": act.id, "kept": True}}})
-    return Undone(
+    return UndoResult(
         action=act.id,
         undoes=tuple(name for name, own in targets.items() if not written.isdisjoint(own)),
         samples=len(written),
@@ -121,7 +121,7 @@ def undo(
     )
 
 
-def standing_actions(dataset: fo.Dataset, places: DecisionFields) -> list[Action]:
+def standing_actions(dataset: fo.Dataset, places: DecisionFields) -> list[DecideAction]:
     """Lists the actions that stand on a sample, the latest first."""
     path = places.decision
     firsts = {name: {"$first": f"${path}.{name}"} for name in ("label", "by", "at", "note")}
@@ -131,7 +131,7 @@ def standing_actions(dataset: fo.Dataset, places: DecisionFields) -> list[Action
         {"$sort": {"at": -1, "_id": 1}},
     ]
     return [
-        Action(
+        DecideAction(
             id=found["_id"],
             decision=Decision(found["label"]),
             samples=found["samples"],

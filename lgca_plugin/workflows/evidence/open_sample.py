@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Any
 from ...cache import ResultCache
 from ...errors import ConfigError
 from ...fiftyone_io.database import sample_collection
-from ...fiftyone_io.fields import error_field, method_field, regions_field
-from ...fiftyone_io.triage_fields import CALIBRATED, CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
+from ...fiftyone_io.fields import (
+    CALIBRATED,
+    CASE,
+    DECISION,
+    LABEL_QUALITY,
+    MISLEADING,
+    SUGGESTION,
+    error_field,
+    method_field,
+    regions_field,
+    triage_field,
+)
 from ...method.explain.evidence import Evidence
 from ..decisions.corrected_field import default_corrected_field
 from .description_figures import plot_description_votes
@@ -116,7 +126,7 @@ def open_sample(run: RunRecord, sample_id: str) -> OpenSample:
         given=_label(found.get(given_field(run) or "")),
         suggested=_label(suggestion),
         suggested_confidence=suggestion.get("confidence"),
-        quality=found.get(triage_field(key, QUALITY)),
+        quality=found.get(triage_field(key, LABEL_QUALITY)),
         case=found.get(triage_field(key, CASE)),
         case_size=found.get(triage_field(key, MISLEADING)),
         decision=decision.get("label") if stands else None,

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ConfigError
-from ...fiftyone_io.fields import error_field, method_field
-from ...fiftyone_io.triage_fields import DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
+from ...fiftyone_io.fields import (
+    DECISION,
+    LABEL_QUALITY,
+    MISLEADING,
+    SUGGESTION,
+    error_field,
+    method_field,
+    triage_field,
+)
 from ...method.comparison.agreement import PATTERNS
 from ...method.core.methods import method_title
 from .overview import MOST_CLASSES
@@ -161,7 +168,7 @@ def open_suspects(of: Overview) -> Part:
     }
     places = of.suspects[of.decided[of.suspects] == NONE]
     found = _part("whose label is suspected to be wrong, the lowest label quality first", places, query)
-    return Part(found.words, found.places, [*found.stages, SortBy(triage_field(key, QUALITY))])
+    return Part(found.words, found.places, [*found.stages, SortBy(triage_field(key, LABEL_QUALITY))])
 
 
 NAMED = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...fiftyone_io.database import raw_batches, sample_collection
-from ...fiftyone_io.documents import stamp
+from ...fiftyone_io.documents import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ def read_stamp(run: RunRecord) -> tuple[Any, ...]:
 
     It asks the database's catalogue and the index of modification times: neither reads samples.
     """
-    now = stamp()
+    now = utc_now()
     samples = sample_collection(run.dataset)
     newest = samples.find_one({}, {"last_modified_at": True, "_id": False}, sort=[("last_modified_at", -1)])
     return samples.estimated_document_count(), (newest or {}).get("last_modified_at"), now

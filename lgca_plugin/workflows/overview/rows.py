@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...fiftyone_io.database import sample_collection
+from ...fiftyone_io.fields import SUGGESTION, triage_field
 from ...fiftyone_io.thumbnails import thumbnail_uri
-from ...fiftyone_io.triage_fields import SUGGESTION, triage_field
 from ..decisions.decisions import Decision
 from .table import DECISIONS, NONE
 

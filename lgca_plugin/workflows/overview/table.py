@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...fiftyone_io.documents import SLACK
-from ...fiftyone_io.fields import error_field, method_field
-from ...fiftyone_io.triage_fields import CASE, DECISION, MISLEADING, QUALITY, SUGGESTION, triage_field
+from ...fiftyone_io.documents import CLOCK_SLACK
+from ...fiftyone_io.fields import (
+    CASE,
+    DECISION,
+    LABEL_QUALITY,
+    MISLEADING,
+    SUGGESTION,
+    error_field,
+    method_field,
+    triage_field,
+)
 from ..decisions.decisions import Decision
 from .read import Columns, ColumnSpec, read_column, read_columns
 
@@ -98,7 +106,7 @@ def wanted_of(run: RunRecord, schema: Any) -> ColumnSpec:
     """Says what is read of a sample: of the fields that there are, and are the run's."""
     methods = [method.name for method in run.config.methods if method_field(run.key, method.name) in schema]
     own = run.results.get("triage_fields", ())
-    fields = {name: triage_field(run.key, name) for name in (CASE, MISLEADING, QUALITY, SUGGESTION, DECISION)}
+    fields = {name: triage_field(run.key, name) for name in (CASE, MISLEADING, LABEL_QUALITY, SUGGESTION, DECISION)}
     fields = {name: field for name, field in fields.items() if field in own}
     error = error_field(run.key)
     every = {f"label {name}": f"{method_field(run.key, name)}.label" for name in methods}
@@ -110,8 +118,8 @@ def wanted_of(run: RunRecord, schema: Any) -> ColumnSpec:
         some |= {f"margin {name}": f"{method_field(run.key, name)}.margin" for name in methods}
         some[MISLEADING] = fields[MISLEADING]
         marks.append({fields[MISLEADING]: {"$ne": None}})
-    if SUGGESTION in fields and QUALITY in fields:
-        some |= {SUGGESTION: f"{fields[SUGGESTION]}.label", QUALITY: fields[QUALITY]}
+    if SUGGESTION in fields and LABEL_QUALITY in fields:
+        some |= {SUGGESTION: f"{fields[SUGGESTION]}.label", LABEL_QUALITY: fields[LABEL_QUALITY]}
         marks.append({some[SUGGESTION]: {"$gt": ""}})
     if DECISION in fields:
         some |= {"action": f"{fields[DECISION]}.action", DECISION: f"{fields[DECISION]}.label"}
@@ -167,7 +175,7 @@ def _made(run: RunRecord, every: Columns, some: Columns, stamp: tuple[Any, ...])
         failed=spread(np.array([reason is not None for reason in of_some("error")], dtype=bool), 0),
         case=indices(CASE, cases),
         misleading=spread(_floats(of_some(MISLEADING)), np.nan),
-        quality=spread(_floats(of_some(QUALITY)), np.nan),
+        quality=spread(_floats(of_some(LABEL_QUALITY)), np.nan),
         suggested=spread(_indices(suspects, labels), NONE),
         decided=spread(_indices(standing, decisions), NONE),
         given={field: indices(f"given {field}", labels) for field in given},
@@ -221,7 +229,7 @@ def brought_up_to_date(
     if table.stamp[1] is None:
         return read_table(run, wanted, stamp, fields)
     # From before that moment on: a stamp is made earlier than it is written, by a clock that may be a little behind.
-    recent: dict[str, Any] = {"last_modified_at": {"$gte": table.stamp[2] - SLACK}}
+    recent: dict[str, Any] = {"last_modified_at": {"$gte": table.stamp[2] - CLOCK_SLACK}}
     if known:
         recent = {"$or": [recent, {"_id": {"$in": [ObjectId(id_) for id_ in known]}}]}
     changed = read_table(run, wanted, stamp, fields, recent)

@@ -10,10 +10,10 @@ from ...errors import StoreError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.documents import write_fields
-from ...fiftyone_io.tokens import database_identity
+from ...fiftyone_io.tokens import database_id
 from ...progress import Progress
 from ...runs.record import check_current
-from ...runs.registry import DONE, INTERRUPTED, record_own
+from ...runs.registry import DONE, INTERRUPTED, save_own_entries
 from ...runs.replay import IMAGES_AT_ONCE, replay
 from ...runs.stored_texts import known_texts
 from ...store.store import Store, geometry_of
@@ -66,7 +66,7 @@ class _Rescoring:
         self._run.results["texts_of_former_classes"] = {
             name: texts for name, texts in known_texts(plan.source).items() if name not in self._run.config.classes
         }
-        record_own(self._run)
+        save_own_entries(self._run)
         self._stored = self._open_entry(replaced)
 
     def _encodes(self) -> dict[str, int]:
@@ -87,7 +87,7 @@ class _Rescoring:
             logit_scale=source.logit_scale,
             geometry=geometry_of(self._run.config.regions),
             vector_keys=vector_keys,
-            database=database_identity(),
+            database=database_id(),
             dataset=dataset_id(self._run.dataset),
             run_key=self._run.key,
             replaces=replaced,

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
+from ...fiftyone_io.fields import COMPUTED, DECISION, triage_field
 from ...fiftyone_io.label_copy import wait_for_copy
 from ...fiftyone_io.samples import Target, image_samples
-from ...fiftyone_io.triage_fields import COMPUTED, DECISION, triage_field
 from ...method.core.compared_methods import compared_methods
 from ...method.core.methods import CONTROLS
 from ...runs.record import check_current
-from ...runs.registry import refresh
-from ..decisions.corrected_field import check_corrected_field, default_corrected_field, is_somebodys
+from ...runs.registry import reload_record
+from ..decisions.corrected_field import check_corrected_field, default_corrected_field, is_users_field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def check_triage(
         ConfigError: if an argument is wrong, or the run lacks one of the three predictions
     """
     check_current(run)
-    refresh(run)
+    reload_record(run)
     target = Target.whole(run.dataset)
     warnings = []
     field = run.config.ground_truth if ground_truth is None else ground_truth
@@ -79,7 +79,7 @@ def check_triage(
     corrected = corrected_field or kept or default_corrected_field(run.key, field)
     check_corrected_field(run.dataset, run.key, corrected, field)
     _check_accepted_labels(run, former.get("corrected_field"), corrected)
-    if corrected_field is None and kept is None and is_somebodys(run.dataset, corrected):
+    if corrected_field is None and kept is None and is_users_field(run.dataset, corrected):
         warnings.append(
             f"corrected labels will go to {corrected!r}, which exists: accepted suggestions replace labels there; "
             "pass corrected_field=... to have them elsewhere"

@@ -11,7 +11,7 @@ import numpy as np
 from ...method.labels.triage_cases import triage_cases
 from ...progress import Progress
 from ...runs.record import check_current
-from ...runs.registry import record
+from ...runs.registry import update_record
 from ...store.store import Store, store_exists
 from ..decisions.queue import Triage
 from .analysis import TriageAnalysis, look
@@ -40,7 +40,7 @@ def iter_triage(request: TriageRequest, *, encoder: Encoder | None = None) -> Ge
     check_current(run)
     declare_triage(request)
     yield from write_triage(request, samples, cases, found)
-    record(run, triage=triage_report(request, samples, cases, found, seconds=time.perf_counter() - started))
+    update_record(run, triage=triage_report(request, samples, cases, found, seconds=time.perf_counter() - started))
     for warning in run.results["triage"]["warnings"]:
         logger.warning(warning)
     triage = Triage.of(run)

@@ -9,22 +9,21 @@ import numpy as np
 
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.database import bulk_write, merge_schema
-from ...fiftyone_io.documents import stamp, write_fields
-from ...fiftyone_io.triage_fields import (
+from ...fiftyone_io.documents import utc_now, write_fields
+from ...fiftyone_io.fields import (
     CALIBRATED,
     CASE,
     COMPUTED,
     DECISION,
     LABEL_QUALITY,
     MISLEADING,
-    QUALITY,
     STABILITY,
     SUGGESTION,
     triage_field,
 )
 from ...progress import Progress
 from ...runs.record import check_current
-from ...runs.registry import record
+from ...runs.registry import update_record
 from ..decisions.decisions import declare_decisions
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def declare_triage(request: TriageRequest) -> None:
         CASE: fo.StringField(),
         MISLEADING: fo.FloatField(),
         STABILITY: fo.FloatField(),
-        QUALITY: fo.FloatField(),
+        LABEL_QUALITY: fo.FloatField(),
         SUGGESTION: fo.EmbeddedDocumentField(fo.Classification),
     }
     schema = dataset.get_field_schema()
@@ -64,16 +63,16 @@ def declare_triage(request: TriageRequest) -> None:
     }
     parts: dict[str, fo.Field] = {f"{triage_field(key, SUGGESTION)}.given": fo.StringField(), **judgements}
     # First, so that whatever happens the run's deletion deletes them.
-    record(run, triage_fields=[triage_field(key, name) for name in (*COMPUTED, DECISION)])
+    update_record(run, triage_fields=[triage_field(key, name) for name in (*COMPUTED, DECISION)])
     for declared in (fields, parts):
         merge_schema(dataset, declared)
     declare_decisions(dataset, key)
     if former:  # all in one pass over the samples: MongoDB takes a second for 50,000
         emptied = dict.fromkeys(former)
         held = [{path: {"$ne": None}} for path in (*former, *judgements)]
-        change = {"$set": {**emptied, "last_modified_at": stamp()}, "$unset": dict.fromkeys(judgements, "")}
+        change = {"$set": {**emptied, "last_modified_at": utc_now()}, "$unset": dict.fromkeys(judgements, "")}
         bulk_write(dataset, [UpdateMany({"$or": held}, change)])
-    f.join_group(dataset, key, run.results["triage_fields"])
+    f.add_to_group(dataset, key, run.results["triage_fields"])
 
 
 def write_triage(
@@ -110,7 +109,7 @@ def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAna
     """What was found of the labels: a value a sample, None for those that were not judged."""
     key, classes = request.run.key, request.run.config.classes
     n, errors = len(samples.ids), found.errors
-    quality, suggestion = triage_field(key, QUALITY), triage_field(key, SUGGESTION)
+    quality, suggestion = triage_field(key, LABEL_QUALITY), triage_field(key, SUGGESTION)
     columns: dict[str, list[Any]] = {quality: [None] * n, suggestion: [None] * n}
     if errors is None:
         return columns

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ..method.number_text import percent_text
 from .page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme, escape_html, revised, wrap
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def agreement_picture(rows: Sequence[tuple[str, int]], *, theme: Theme = "app") 
     colours = [
         palette.grey if at == 0 else palette.orange if at == len(rows) - 1 else palette.blue for at in range(len(rows))
     ]
-    texts = [f"{count:,} ({share_text(share)})" for (_, count), share in zip(rows, shares, strict=True)]
+    texts = [f"{count:,} ({percent_text(share)})" for (_, count), share in zip(rows, shares, strict=True)]
     trace = {
         "type": "bar",
         "orientation": "h",
@@ -236,11 +237,6 @@ def shortened(name: str, longest: int = LONGEST) -> str:
         return name
     end = longest // 3
     return f"{name[: longest - end - 1].rstrip()}…{name[-end:].lstrip()}"
-
-
-def share_text(share: float) -> str:
-    """Writes a share as a percentage; one that is tiny is not written as nothing."""
-    return "0%" if share == 0 else f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 
 def _cell_text(count: int) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ..method.number_text import MINUS, percent_text
 from .page import (
     BAR,
     CLEAR,
@@ -21,7 +22,6 @@ from .page import (
     DOT_MAX,
     DOT_MIN,
     LINE,
-    MINUS,
     PAD,
     ROW_GAP,
     SMALL_FONT,
@@ -33,7 +33,6 @@ from .page import (
     faint,
     in_colour,
     palette_of,
-    percent_text,
     round_down,
     times_text,
     wrap,
@@ -102,7 +101,7 @@ def description_weights(
     for j, share, counts in zip(order, shares, relevant, strict=True):
         colour = palette.text if counts else palette.muted
         rows.append(page.row(texts[j], colour))
-        values = (percent_text(share), palette.muted), (times_text(share / equal), colour)
+        values = (escape_html(percent_text(share)), palette.muted), (times_text(share / equal), colour)
         for shift, (value, shade) in zip(numbers.values(), values, strict=True):
             page.note(value, rows[-1], 1, shift=shift, anchor="right", name="number", color=shade)
         verdict = "" if counts else "<br>Hardly counts: the model finds it far from the class's name"
@@ -312,7 +311,7 @@ def _dots(side: _Side, i: int, tie: float, rows: list[float], dot: float, toward
         "hoverinfo": "text",
         "hovertext": [
             f"{wrap(text, 420)}<br><br>Similarity to the image {similarity:.4f}"
-            f"<br>Weight {percent_text(weight)} ({times_text(weight * len(rows))} equal)"
+            f"<br>Weight {escape_html(percent_text(weight))} ({times_text(weight * len(rows))} equal)"
             f"<br>Its share of the score {of_score:.5f}; those of {escape_html(side.name)} add up to the score"
             f"<br>Moves the decision {abs(of_margin):.5f} {'towards' if of_margin >= 0 else 'away from'} "
             f"{escape_html(towards)}; all dots add up to its lead"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..method.comparison.evaluation import signed
-from .page import MINUS, PAD, ROW_GAP, Page, Palette, Theme, escape_html, palette_of
+from ..method.number_text import MINUS, points_interval_text
+from .page import PAD, ROW_GAP, Page, Palette, Theme, escape_html, palette_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,8 +107,8 @@ def _differences(page: Page, palette: Palette, evaluation: Evaluation) -> _Parts
         text_colour = palette.text if real else palette.muted
         colour = (palette.blue if pair.difference > 0 else palette.orange) if real else palette.grey
         row = page.row(name, text_colour)
-        by, low, high = (signed(100 * value).replace("-", MINUS) for value in (pair.difference, *pair.interval))
-        page.note(f"{by} ({low} to {high})", row, 1, shift=2 * PAD, name="number", color=text_colour)
+        difference = points_interval_text((pair.difference, *pair.interval)).replace("-", MINUS)
+        page.note(difference, row, 1, shift=2 * PAD, name="number", color=text_colour)
         hover = (
             f"{escape_html(evaluation.sentence(pair))}<br><br>Only {escape_html(pair.a)} is right: {pair.only_a:,}; "
             f"only {escape_html(pair.b)}: {pair.only_b:,}"

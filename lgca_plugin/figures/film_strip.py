@@ -10,8 +10,9 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from ..method.core.methods import method_title
+from ..method.number_text import percent_text, signed_text
 from .page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, ems, escape_html, wrap
-from .region_text import WARNING, cut, fitting_text, hover_text, signed_text, weight_text
+from .region_text import WARNING, cut, fitting_text, hover_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -229,7 +230,7 @@ class _Sheet:
         name = escape_html(cut(vote, self.side - 2, SMALL_FONT, bold=True))
         self._write(f"<b>{name}</b>", middle, y + 9, color=self.shade(vote), xanchor="center", name="vote")
         y += VOTE
-        share = weight_text(weight)
+        share = escape_html(percent_text(weight))
         lead = fitting_text(contribution, self.side - ems(f"{share} ") * SMALL_FONT, SMALL_FONT)
         self._write(share, x, y + 6, color=self.palette.muted, xanchor="left", name="weight")
         self._write(lead, x + self.side, y + 6, xanchor="right", name="contribution")

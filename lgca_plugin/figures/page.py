@@ -10,6 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from ..method.number_text import MINUS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,7 +27,7 @@ DOT, DOT_MIN, DOT_MAX = 10.0, 3.5, 17.0  # diameter at an equal share, the small
 LINE: Final = 1.3  # Plotly's line height, in ems
 FAMILY: Final = "Arial, Liberation Sans, Helvetica, sans-serif"  # the same widths wherever there is one of them
 CLEAR: Final = "rgba(0,0,0,0)"
-EM_SPACE, MINUS, TIMES = "\u2003", "\u2212", "\u00d7"
+EM_SPACE, TIMES = "\u2003", "\u00d7"
 
 
 @dataclass(frozen=True)
@@ -169,11 +171,6 @@ def round_down(value: float) -> float:
     """The largest 1, 2 or 5 times a power of ten that is not above a value."""
     power = 10.0 ** math.floor(math.log10(value))
     return float(max(step * power for step in (1, 2, 5) if step * power <= value * (1 + 1e-9)))
-
-
-def percent_text(share: float) -> str:
-    """Writes a share as a percentage."""
-    return f"{share:.1%}" if share >= 0.0005 else "&lt;0.1%"
 
 
 def times_text(ratio: float) -> str:

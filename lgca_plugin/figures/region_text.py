@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from ..method.core.methods import method_title
-from .page import MINUS, ems, escape_html
+from ..method.number_text import MINUS, percent_text, signed_text
+from .page import ems, escape_html
 
 if TYPE_CHECKING:
     from ..method.explain.film_strip import Chain, Frame, Strip
@@ -23,7 +24,7 @@ def hover_text(frame: Frame, chain: Chain, strip: Strip) -> str:
     lines = [
         f"<b>Crop {chain.number + 1}</b>, {grown}",
         f"Vote: <b>{escape_html(frame.vote)}</b>, the class that this region itself is closest to",
-        f"Weight {weight_text(frame.weight)}: its share of {method}'s image vector",
+        f"Weight {escape_html(percent_text(frame.weight))}: its share of {method}'s image vector",
         f"Contribution {signed_text(frame.contribution)} towards {towards}:",
         f"its part of the lead of {first} over {second}, exact",
         f"Similarity to the whole image {frame.similarity:.3f}",
@@ -33,23 +34,6 @@ def hover_text(frame: Frame, chain: Chain, strip: Strip) -> str:
         lines.append(f"{WARNING} Misleading: it speaks for WCA's label, where LGCA says another{pull}")
     lines.append("<i>taken out: click to put it back</i>" if frame.out else "<i>click to take it out</i>")
     return "<br>".join(lines)
-
-
-def weight_text(weight: float) -> str:
-    """Writes a weight as a percentage."""
-    if not weight:
-        return "0%"
-    return f"{weight:.1%}" if weight >= 0.0005 else "<0.1%".replace("<", "&lt;")
-
-
-def signed_text(value: float) -> str:
-    """Writes a contribution or margin with its sign, with four decimals, or more where they would all be 0."""
-    if not math.isfinite(value):
-        return "\u2013"
-    if not value:
-        return "0"
-    digits = 6 if 5e-7 <= abs(value) < 5e-5 else 4
-    return f"{'+' if value >= 0 else MINUS}{abs(value):.{digits}f}"
 
 
 def fitting_text(value: float, width: float, size: float) -> str:

@@ -13,8 +13,9 @@ from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import RunConfig
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.database import forget_loaded_evaluations
-from ...lgca_plugin.method.comparison.evaluation import Evaluation, p_text
+from ...lgca_plugin.method.comparison.evaluation import Evaluation
 from ...lgca_plugin.method.core.methods import method_description
+from ...lgca_plugin.method.number_text import p_text
 from ...lgca_plugin.workflows.evaluate import EvaluateRequest, check_evaluate
 from ..shared import form as forms
 from ..shared.params import Params

@@ -6,7 +6,6 @@ is how children are placed side by side, kept inside the panel, and given a tool
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -254,11 +253,6 @@ def plot(page: Any, name: str, figure: dict[str, Any], on_click: Callable[..., A
         on_click=on_click,
         componentsProps=aside(width="100%"),
     )
-
-
-def percent(value: float | None) -> str:
-    """Returns a share in [0, 1] as a percentage; a dash where there is none."""
-    return "\u2013" if value is None or math.isnan(value) else f"{value:.1%}"
 
 
 def samples_word(count: int) -> str:

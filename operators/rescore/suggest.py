@@ -14,6 +14,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.method.core.methods import METHODS, Method
+from ...lgca_plugin.method.number_text import interval_text, percent_text, points_interval_text
 from ..shared import form as forms
 from ..shared.params import Params
 from ..shared.run_choice import of_run
@@ -148,12 +149,10 @@ def add_table(inputs: Any, found: dict[str, Any]) -> None:
     """Shows one row a method."""
     lines = [" | ".join(COLUMNS.values()), " | ".join("---" for _ in COLUMNS)]
     for name, method in found["methods"].items():
-        row = {"method": name, "now": percent(method["now"][0]), "chosen": "-", "gain": "-", "alike": "-"}
+        row = {"method": name, "now": percent_text(method["now"][0]), "chosen": "-", "gain": "-", "alike": "-"}
         if method["settings"] > 1:
-            value, low, high = method["chosen"]
-            gain = [f"{100 * number:+.1f}" for number in method["gain"]]
-            row["chosen"] = f"{percent(value)} ({percent(low)} to {percent(high)})"
-            row["gain"] = f"{gain[0]} ({gain[1]} to {gain[2]})"
+            row["chosen"] = interval_text(*method["chosen"])
+            row["gain"] = points_interval_text(method["gain"])
             row["alike"] = f"{method['alike']} of {method['settings']}"
         effective = method["effective"]
         row["effective"] = "-" if effective is None else f"{effective:.0f} of {method['used']:.0f}"
@@ -166,11 +165,6 @@ def add_table(inputs: Any, found: dict[str, Any]) -> None:
         description=how_line(found),
         view=types.MarkdownView(read_only=True),
     )
-
-
-def percent(share: float) -> str:
-    """Puts a share into words."""
-    return f"{share:.1%}"
 
 
 def how_line(found: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..number_text import interval_text, p_text, points_text
 from .paired import Comparison
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ class Evaluation:
         if pair.p < 1 - self.confidence:
             return f"{pair.a} may be {word} than {pair.b} {by}; in {len(self.pairs)} comparisons that can be chance"
         images = "this image" if self.samples == 1 else f"these {self.samples:,} images"
-        return f"{pair.a} and {pair.b}: no difference that {images} can show ({signed(low)} to {signed(high)} points)"
+        span = " to ".join(map(points_text, pair.interval))
+        return f"{pair.a} and {pair.b}: no difference that {images} can show ({span} points)"
 
     def is_real(self, pair: Comparison) -> bool:
         """Tells whether a difference is more than chance, all comparisons considered."""
@@ -77,7 +79,7 @@ class Evaluation:
         width = max(12, *(len(name) + 1 for name in self.methods))
         lines = [f"{'method':<{width}} {'accuracy':<24} {'macro recall':<14} evaluation"]
         for name, score in self.methods.items():
-            accuracy = f"{score.accuracy:.1%} ({score.interval[0]:.1%} to {score.interval[1]:.1%})"
+            accuracy = interval_text(score.accuracy, *score.interval)
             lines.append(f"{name:<{width}} {accuracy:<24} {score.macro_recall:<14.1%} {score.eval_key}")
         if self.pairs:
             lines += ["", f"{'p':<8} {'Holm':<8} difference"]
@@ -111,13 +113,3 @@ class Evaluation:
 
     def __str__(self) -> str:
         return self.table()
-
-
-def p_text(p: float) -> str:
-    """Writes a p value with as many digits as it is worth."""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def signed(points: float) -> str:
-    """Writes a difference in points with its sign, and none where it is rounded to nothing."""
-    return "0.0" if abs(points) < 0.05 else f"{points:+.1f}"

@@ -68,7 +68,7 @@ def compare(correct: Mapping[str, BoolArray], *, confidence: float = 0.95) -> tu
         (int((correct[a] & ~correct[b]).sum()), int((correct[b] & ~correct[a]).sum()), len(correct[a]))
         for a, b in pairs
     ]
-    p_values = [mcnemar_exact(only_a, only_b) for only_a, only_b, _ in counts]
+    p_values = [float(mcnemar_exact(only_a, only_b)) for only_a, only_b, _ in counts]
     return tuple(
         Comparison(
             a=a,
@@ -84,23 +84,24 @@ def compare(correct: Mapping[str, BoolArray], *, confidence: float = 0.95) -> tu
     )
 
 
-def mcnemar_exact(only_a: int, only_b: int) -> float:
+def mcnemar_exact(only_a: IntArray | int, only_b: IntArray | int) -> NDArray[np.float64]:
     """Tests whether two methods are right equally often: McNemar's test, exact and two-sided.
 
     If they are, each sample that one alone answers rightly is as likely to be a's as b's: ``only_a`` is binomial with
     ``only_a + only_b`` trials of 1/2.
 
     Args:
-        only_a: samples that a alone answers rightly, at least 0
-        only_b: samples that b alone answers rightly, at least 0
+        only_a: ``[...]`` samples that a alone answers rightly, at least 0
+        only_b: ``[...]`` samples that b alone answers rightly, at least 0
 
     Returns:
-        the p value, in (0, 1]; 1 where there is no such sample
+        ``[...]`` p values, in (0, 1]; 1 without such a sample
     """
-    from scipy.stats import binomtest
+    from scipy.stats import binom  # a dependency of FiftyOne
 
-    apart = only_a + only_b
-    return float(binomtest(only_a, apart).pvalue) if apart else 1.0
+    fewer, apart = np.minimum(only_a, only_b), np.add(only_a, only_b)
+    p_values: NDArray[np.float64] = np.minimum(1.0, 2 * binom.cdf(fewer, apart, 0.5))
+    return p_values
 
 
 def difference_interval(only_a: int, only_b: int, n: int, *, confidence: float = 0.95) -> Interval:
@@ -146,12 +147,24 @@ def _sums(n: int, up: float, down: float) -> tuple[IntArray, NDArray[np.float64]
     return centre + offsets, np.clip(shares[offsets % len(offsets)], 0, None)
 
 
-def wilson_interval(correct: int, n: int, *, confidence: float = 0.95) -> Interval:
-    """Gives Wilson's score interval of an accuracy of ``correct`` of ``n`` samples, n at least 1, in [0, 1]."""
-    from scipy.stats import binomtest
+def wilson_interval(correct: float, n: float, *, confidence: float = 0.95) -> Interval:
+    """Returns Wilson's score interval of an accuracy.
 
-    interval = binomtest(correct, n).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    Args:
+        correct: number of samples that are answered rightly
+        n: number of samples, above 0; both may be effective numbers that are not whole
+        confidence: of the interval, in (0, 1)
+
+    Returns:
+        lower and upper end, in [0, 1]
+    """
+    from scipy.stats import norm
+
+    z = float(norm.ppf((1 + confidence) / 2))
+    share = correct / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return float(max(centre - half, 0)), float(min(centre + half, 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

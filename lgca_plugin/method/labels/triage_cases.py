@@ -1,8 +1,7 @@
-"""Triage cases: who disagrees with whom, and, where a label is known, who is right.
+"""Triage cases: which methods disagree, and, if a label is known, which of them are right.
 
 A closed list over three predictions of a sample: CLIP's from the whole image, WCA's from its crops, LGCA's from crops
-that have grown. Other methods can stand in for each of them. A sample with a usable label gets a case that says who is
-right; one without gets a case that says who disagrees.
+that have grown. Other methods can stand in for each of them.
 """
 
 from __future__ import annotations
@@ -20,62 +19,69 @@ if TYPE_CHECKING:
 
 
 class Case(str, Enum):
-    """What three predictions of a sample have to do with each other, and with its label."""
+    """How three predictions of a sample relate to each other, and to its label.
 
-    # without a label
-    ALL_AGREE = "all agree"
-    CLIP_DIFFERS = "CLIP differs"
-    WCA_MISLED = "WCA misled by crops"
-    WCA_DIFFERS = "WCA differs"
-    LGCA_DIFFERS = "LGCA differs"
-    ALL_DIFFER = "all differ"
-    # with a label
-    ALL_RIGHT = "all right"
-    LABEL_SUSPECT = "all agree against the label"
-    CROPS_REPAIR = "crops repair CLIP"
-    WCA_MISLED_LGCA_RIGHT = "WCA misled by crops, LGCA right"
-    LGCA_REPAIRS = "LGCA repairs WCA"
-    LGCA_MISLED = "LGCA misled by expansion"
-    CROPS_MISLEAD = "crops mislead, CLIP right"
-    NOBODY_RIGHT = "nobody right"
+    Attributes:
+        with_label: whether it is a case of samples with a usable label
+        meaning: one sentence for users
+    """
 
-    @property
-    def meaning(self) -> str:
-        """One sentence for people."""
-        return _MEANINGS[self]
+    with_label: bool
+    meaning: str
+
+    def __new__(cls, value: str, with_label: bool, meaning: str) -> Case:
+        """Makes a member; its value is the text that samples carry."""
+        case = str.__new__(cls, value)
+        case._value_ = value
+        case.with_label = with_label
+        case.meaning = meaning
+        return case
+
+    ALL_AGREE = "all agree", False, "CLIP, WCA and LGCA give the same answer."
+    CLIP_DIFFERS = (
+        "CLIP differs",
+        False,
+        "WCA and LGCA agree against CLIP: details say something else than the whole image.",
+    )
+    WCA_MISLED = (
+        "WCA misled by crops",
+        False,
+        "Without some crops WCA would say what LGCA says; CLIP does not back WCA; who is right is open.",
+    )
+    WCA_DIFFERS = "WCA differs", False, "CLIP and LGCA agree against WCA, and no misleading crops explain it."
+    LGCA_DIFFERS = "LGCA differs", False, "CLIP and WCA agree against LGCA: grown regions say something else."
+    ALL_DIFFER = "all differ", False, "Three answers, and no misleading crops explain WCA's."
+
+    ALL_RIGHT = "all right", True, "All three answers are the label."
+    LABEL_SUSPECT = (
+        "all agree against the label",
+        True,
+        "All three give the same answer, and it is not the label: look at the label first.",
+    )
+    CROPS_REPAIR = "crops repair CLIP", True, "CLIP is wrong, WCA and LGCA are right."
+    WCA_MISLED_LGCA_RIGHT = (
+        "WCA misled by crops, LGCA right",
+        True,
+        "LGCA is right, WCA is wrong, and without its misleading crops it would be right.",
+    )
+    LGCA_REPAIRS = (
+        "LGCA repairs WCA",
+        True,
+        "LGCA is right, WCA is wrong, and no misleading crops explain it.",
+    )
+    LGCA_MISLED = "LGCA misled by expansion", True, "WCA is right, LGCA is wrong: expansion led it away."
+    CROPS_MISLEAD = (
+        "crops mislead, CLIP right",
+        True,
+        "Only CLIP is right: WCA and LGCA, which look at crops, are wrong.",
+    )
+    NOBODY_RIGHT = "nobody right", True, "No answer is the label, and they differ: a hard image, or a wrong label."
 
 
-WITH_LABEL = (
-    Case.ALL_RIGHT,
-    Case.LABEL_SUSPECT,
-    Case.CROPS_REPAIR,
-    Case.WCA_MISLED_LGCA_RIGHT,
-    Case.LGCA_REPAIRS,
-    Case.LGCA_MISLED,
-    Case.CROPS_MISLEAD,
-    Case.NOBODY_RIGHT,
-)
+WITH_LABEL = tuple(case for case in Case if case.with_label)
 """The cases of samples with a usable label."""
-
-WITHOUT_LABEL = tuple(case for case in Case if case not in WITH_LABEL)
+WITHOUT_LABEL = tuple(case for case in Case if not case.with_label)
 """The cases of samples without one."""
-
-_MEANINGS = {
-    Case.ALL_AGREE: "CLIP, WCA and LGCA give the same answer.",
-    Case.CLIP_DIFFERS: "WCA and LGCA agree against CLIP: details say something else than the whole image.",
-    Case.WCA_MISLED: "Without some crops WCA would say what LGCA says; CLIP does not back WCA; who is right is open.",
-    Case.WCA_DIFFERS: "CLIP and LGCA agree against WCA, and no misleading crops explain it.",
-    Case.LGCA_DIFFERS: "CLIP and WCA agree against LGCA: grown regions say something else.",
-    Case.ALL_DIFFER: "Three answers, and no misleading crops explain WCA's.",
-    Case.ALL_RIGHT: "All three answers are the label.",
-    Case.LABEL_SUSPECT: "All three give the same answer, and it is not the label: look at the label first.",
-    Case.CROPS_REPAIR: "CLIP is wrong, WCA and LGCA are right.",
-    Case.WCA_MISLED_LGCA_RIGHT: "LGCA is right, WCA is wrong, and without its misleading crops it would be right.",
-    Case.LGCA_REPAIRS: "LGCA is right, WCA is wrong, and no misleading crops explain it.",
-    Case.LGCA_MISLED: "WCA is right, LGCA is wrong: expansion led it away.",
-    Case.CROPS_MISLEAD: "Only CLIP is right: WCA and LGCA, which look at crops, are wrong.",
-    Case.NOBODY_RIGHT: "No answer is the label, and they differ: a hard image, or a wrong label.",
-}
 
 
 def triage_cases(clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray, *, crop_case: BoolArray) -> list[Case]:
@@ -86,7 +92,7 @@ def triage_cases(clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray,
         wca: ``[n]`` WCA's
         lgca: ``[n]`` LGCA's
         truth: ``[n]`` class index of the label, -1 where there is none to compare with
-        crop_case: ``[n]`` whether the sample is a misleading-crop case, see :mod:`.cases`
+        crop_case: ``[n]`` whether the sample is a misleading-crop case, see :mod:`~.explain.misleading_cases`
 
     Returns:
         n cases
@@ -110,9 +116,7 @@ def triage_cases(clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray,
         (clip == lgca, Case.WCA_DIFFERS),
     ]
     cases = [case for _, case in table] + [Case.ALL_DIFFER]
-    found = np.full(len(truth), len(table))
-    for place, (holds, _) in reversed(list(enumerate(table))):
-        found[holds] = place
+    found = np.select([holds for holds, _ in table], range(len(table)), default=len(table))
     return [cases[place] for place in found.tolist()]
 
 

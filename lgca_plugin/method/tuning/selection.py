@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ConfigError
+from ..comparison.paired import mcnemar_exact, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,13 +180,15 @@ def _choose(group: str, indices: IntArray, correct: BoolArray, fold: IntArray) -
     samples = correct.shape[1]
     right, differing = _by_fold(correct, fold), _by_fold(correct ^ correct[0], fold)
     splits = _Splits.of(right, _by_fold(np.ones((1, samples), dtype=bool), fold)[0])
-    accuracy, _, precision = splits.can_stop(right, right)
-    gain = _paired(*splits.can_stop(right - right[0], differing))
+    accuracy, _, precision = splits.held_out(right, right)
+    gain = _paired(*splits.held_out(right - right[0], differing))
     if len(indices) == 1:  # nothing is chosen: the samples are as independent as they came
         precision, gain = float(samples), Estimate(0.0, 0.0, 0.0)
     counts = correct.sum(axis=1)
     shares = counts / samples
     best = int(counts.argmax())
+    better, worse = (correct & ~correct[best]).sum(axis=1), (~correct & correct[best]).sum(axis=1)
+    alike = mcnemar_exact(better, worse) >= SIGNIFICANCE
     times = np.bincount(splits.outer.ravel(), minlength=len(indices))
     return Choice(
         group=group,
@@ -194,12 +197,12 @@ def _choose(group: str, indices: IntArray, correct: BoolArray, fold: IntArray) -
         default=int(indices[0]),
         chosen=int(indices[best]),
         chosen_accuracy=float(shares[best]),
-        nested=_wilson(accuracy, precision),
-        default_accuracy=_wilson(float(shares[0]), samples),
+        nested=_accuracy(accuracy, precision),
+        default_accuracy=_accuracy(float(shares[0]), samples),
         gain=gain,
         effective_samples=precision,
         fold_choices=tuple((int(indices[i]), int(times[i])) for i in np.argsort(-times, kind="stable") if times[i]),
-        within_noise=tuple(indices[_p_values(correct, correct[best]) >= SIGNIFICANCE].tolist()),
+        within_noise=tuple(indices[alike].tolist()),
         lowest=float(shares.min()),
         median=float(np.median(shares)),
     )
@@ -242,7 +245,7 @@ class _Splits:
         }
         return cls(sizes, outer, inner)
 
-    def can_stop(self, sums: IntArray, squares: IntArray) -> tuple[float, float, float]:
+    def held_out(self, sums: IntArray, squares: IntArray) -> tuple[float, float, float]:
         """Averages a quantity of the chosen settings over the folds they were not chosen on.
 
         Args:
@@ -271,31 +274,16 @@ class _Splits:
         return mean, mean_square, n / inflation
 
 
-def _wilson(share: float, n: float) -> Estimate:
-    """Wilson's interval of a share of n samples, which need not be a whole number."""
-    z = _quantile()
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return Estimate(share, float(max(centre - half, 0)), float(min(centre + half, 1)))
+def _accuracy(share: float, n: float) -> Estimate:
+    """A share of n samples, which need not be a whole number, with Wilson's interval."""
+    return Estimate(share, *wilson_interval(share * n, n, confidence=1 - SIGNIFICANCE))
 
 
 def _paired(difference: float, apart: float, n: float) -> Estimate:
     """Bonett and Price's interval of a difference between paired shares, of which ``apart`` of the samples differ."""
-    gained, lost = ((apart + difference) / 2 * n + 1) / (n + 2), ((apart - difference) / 2 * n + 1) / (n + 2)
-    half = _quantile() * np.sqrt((gained + lost - (gained - lost) ** 2) / (n + 2))
-    return Estimate(difference, float(max(gained - lost - half, -1)), float(min(gained - lost + half, 1)))
-
-
-def _quantile() -> float:
     from scipy.stats import norm  # a dependency of FiftyOne
 
-    return float(norm.ppf(1 - SIGNIFICANCE / 2))
-
-
-def _p_values(correct: BoolArray, best: BoolArray) -> NDArray[np.float64]:
-    """Exact two-sided McNemar test of each row against ``best``."""
-    from scipy.stats import binom
-
-    gained, lost = (correct & ~best).sum(axis=1), (best & ~correct).sum(axis=1)
-    p_values: NDArray[np.float64] = np.minimum(1.0, 2 * binom.cdf(np.minimum(gained, lost), gained + lost, 0.5))
-    return p_values
+    gained, lost = ((apart + difference) / 2 * n + 1) / (n + 2), ((apart - difference) / 2 * n + 1) / (n + 2)
+    z = float(norm.ppf(1 - SIGNIFICANCE / 2))
+    half = z * np.sqrt((gained + lost - (gained - lost) ** 2) / (n + 2))
+    return Estimate(difference, float(max(gained - lost - half, -1)), float(min(gained - lost + half, 1)))

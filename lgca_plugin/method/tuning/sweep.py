@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ConfigError
+from ..number_text import interval_text, points_interval_text
 from .selection import FOLDS, REPEATS, nested_sweep
 
 if TYPE_CHECKING:
@@ -213,15 +214,15 @@ class SweepReport:
         return [*lines, legend]
 
     def _choice_lines(self) -> list[str]:
-        titles = f"{'method':<12} {'default':<22} {'chosen, held out':<22} {'gain in points':<22} "
+        titles = f"{'method':<12} {'default':<24} {'chosen, held out':<24} {'gain in points':<22} "
         lines = [titles + f"{'like the best':<14} {'effective':<11} chosen"]
         for choice in self.choices:
-            result = self.results[choice.chosen]
+            result, gain = self.results[choice.chosen], choice.gain
             effective = "-" if result.effective is None else f"{result.effective:.0f} of {result.used:.0f}"
             alike = f"{len(choice.within_noise)} of {choice.settings}"
             lines.append(
-                f"{choice.group:<12} {_percent(choice.default_accuracy):<22} {_percent(choice.nested):<22} "
-                f"{_points(choice.gain):<22} {alike:<14} {effective:<11} "
+                f"{choice.group:<12} {_interval(choice.default_accuracy):<24} {_interval(choice.nested):<24} "
+                f"{points_interval_text((gain.value, gain.low, gain.high)):<22} {alike:<14} {effective:<11} "
                 f"{changes(result.setting, self.results[choice.default].setting)}"
             )
         legend = (
@@ -246,9 +247,5 @@ def _number(value: Any) -> str:
     return "equal" if value is None else f"{value:g}"
 
 
-def _percent(estimate: Estimate) -> str:
-    return f"{estimate.value:.1%} ({estimate.low:.1%}-{estimate.high:.1%})"
-
-
-def _points(estimate: Estimate) -> str:
-    return f"{100 * estimate.value:+.1f} ({100 * estimate.low:+.1f} to {100 * estimate.high:+.1f})"
+def _interval(estimate: Estimate) -> str:
+    return interval_text(estimate.value, estimate.low, estimate.high)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ....lgca_plugin.figures.compare import share_text
 from ....lgca_plugin.method.core.methods import method_title
+from ....lgca_plugin.method.number_text import percent_text
 from ....lgca_plugin.workflows.overview.parts import pattern_words
 from ..widgets import SMALL, button, card, choice, heading, row, samples_word, text
 from .content import Comparison
@@ -30,10 +30,10 @@ def add_agreement(panel: Any, body: Any, shown: Comparison) -> None:
     pairs = row(body, "pairs", gap="18px", align="flex-start")
     for at, ((a, b), count) in enumerate(of.pairs_agree.items()):
         about = f"Share of the predicted samples to which {method_title(a)} and {method_title(b)} give the same class"
-        card(pairs, f"pair{at}", share_text(count / total), f"{method_title(a)} = {method_title(b)}", about)
+        card(pairs, f"pair{at}", percent_text(count / total), f"{method_title(a)} = {method_title(b)}", about)
     if len(of.compared) > 2:
         about = "Share of the predicted samples to which all three give the same class"
-        card(pairs, "all", share_text(alike / total), "all three agree", about)
+        card(pairs, "all", percent_text(alike / total), "all three agree", about)
     about = "Samples to which the methods do not all give the same class"
     show = ("Show", panel.show) if total > alike else ()
     card(pairs, "apart", f"{total - alike:,}", "disagreements", about, *show, part="disagreements")

@@ -7,12 +7,12 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ....lgca_plugin.figures.region_text import signed_text
 from ....lgca_plugin.method.core.methods import method_title, without_controls
 from ....lgca_plugin.method.explain.film_strip import Chain, Frame, Strip
 from ....lgca_plugin.method.explain.sentences import Answer, answers, told
+from ....lgca_plugin.method.number_text import percent_text, signed_text
 from ....lgca_plugin.workflows.evidence.open_sample import OpenSample
-from ..widgets import SMALL, TABLE, button, choice, heading, percent, row, text
+from ..widgets import SMALL, TABLE, button, choice, heading, row, text
 from .content import Explanation, Result
 
 ABOUT = {
@@ -43,11 +43,11 @@ def add_answers(page: Any, result: Result) -> None:
         cells = {
             "method": method_title(method),
             "label": answer.label,
-            "confidence": percent(answer.confidence),
+            "confidence": percent_text(answer.confidence),
             "margin": "\u2013" if answer.margin is None else f"{answer.margin:.4f}",
         }
         if evidence is not None and method in evidence.stability:
-            cells["stability"] = percent(evidence.stability[method])
+            cells["stability"] = percent_text(evidence.stability[method])
         rows.append(cells)
     _table(page, "answers", columns, rows)
     facts = row(page, "facts", gap="2px 16px")
@@ -126,12 +126,12 @@ def _facts(sample: OpenSample) -> list[tuple[str, str, str]]:
     if sample.given is not None:
         facts.append(("given", f"Given label: {sample.given}", "The label that the sample came with"))
     if sample.suggested is not None:
-        sure = f" ({percent(sample.suggested_confidence)})" if sample.suggested_confidence is not None else ""
+        sure = f" ({percent_text(sample.suggested_confidence)})" if sample.suggested_confidence is not None else ""
         about = "The class that triage suggests instead of the given label, and its calibrated probability"
         facts.append(("suggested", f"Suggested: {sample.suggested}{sure}", about))
     if sample.quality is not None:
         about = "The probability that the given label is right, as estimated by triage"
-        facts.append(("quality", f"Label quality: {percent(sample.quality)}", about))
+        facts.append(("quality", f"Label quality: {percent_text(sample.quality)}", about))
     if sample.case is not None:
         about = "Which methods disagree, and which are right where a label is known"
         facts.append(("case", f"Case: {sample.case}", about))

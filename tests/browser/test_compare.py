@@ -243,7 +243,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     wrong = page.get_by_role("button", name="wrong").first
     count = int(wrong.inner_text().split()[0])
     wrong.click()
-    assert compare.shown("where CLIP does not say what truth says")[1] == count
+    assert compare.shown("where CLIP differs from truth")[1] == count
 
     # Pictures.
     compare.click_at(lambda: compare.area(0)(0.02, 0.1))

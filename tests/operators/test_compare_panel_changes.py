@@ -9,8 +9,8 @@ from fiftyone import ViewField as F
 
 import lgca_plugin as lgca
 from lgca_plugin.workflows.decisions.queue import Triage
-from lgca_plugin.workflows.overview.memory import forget_tables
-from lgca_plugin.workflows.overview.overview import forget_overviews
+from lgca_plugin.workflows.overview.overview import clear_overviews
+from lgca_plugin.workflows.overview.table_cache import clear_tables
 from tests.helpers.panel_session import PanelSession
 from tests.helpers.worlds.compared import CLASSES, URI, compared, rows
 from tests.helpers.worlds.overview import add, new_run
@@ -18,8 +18,8 @@ from tests.helpers.worlds.overview import add, new_run
 
 @pytest.fixture(autouse=True)
 def nothing_in_memory():
-    forget_tables()
-    forget_overviews()
+    clear_tables()
+    clear_overviews()
 
 
 @pytest.fixture

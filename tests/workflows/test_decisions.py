@@ -30,7 +30,7 @@ from lgca_plugin.runs.saved_views import delete_views
 from lgca_plugin.workflows.decisions.corrected_field import check_corrected_field
 from lgca_plugin.workflows.decisions.decisions import Decision
 from lgca_plugin.workflows.decisions.queue import Triage
-from lgca_plugin.workflows.overview.memory import table_of
+from lgca_plugin.workflows.overview.table_cache import current_table
 from lgca_plugin.workflows.triage.plan import check_triage
 from tests.helpers.worlds.queue import GIVEN, OTHER, SUGGESTED, SUSPECTS, triaged_birds
 
@@ -229,7 +229,7 @@ def test_decide__need_not_wait_for_the_labels_of_all_others(triage, gate):
 def test_decide__a_panel_that_compares_with_the_field_waits_for_it(triage, gate):
     triage.decide(ids_of(triage)[0], "accepted", wait=False)
     threading.Timer(0.2, gate.set).start()
-    table = table_of(triage.run, "labels_corrected")
+    table = current_table(triage.run, "labels_corrected")
     given = [table.labels[place] for place in table.given["labels_corrected"]]
     assert given == [SUGGESTED] + [GIVEN] * 11
 

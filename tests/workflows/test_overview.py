@@ -16,12 +16,11 @@ import lgca_plugin as lgca
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.comparison.agreement import PATTERNS
 from lgca_plugin.workflows.decisions.queue import Triage
-from lgca_plugin.workflows.overview import memory as overview_memory
-from lgca_plugin.workflows.overview import parts
+from lgca_plugin.workflows.overview import selections, table_cache
 from lgca_plugin.workflows.overview import table as overview_table
-from lgca_plugin.workflows.overview.memory import forget_tables, table_of
-from lgca_plugin.workflows.overview.overview import forget_overviews, overview, stages_key
-from lgca_plugin.workflows.overview.rows import sample_rows
+from lgca_plugin.workflows.overview.overview import MAX_VIEWS, clear_overviews, overview, stages_key
+from lgca_plugin.workflows.overview.sample_rows import read_sample_rows
+from lgca_plugin.workflows.overview.table_cache import clear_tables, current_table
 from tests.helpers.worlds.overview import METHODS, add, new_run, triaged
 
 CLASSES = ["tern", "swan", "gull", "a class with a long name, $x^2$ <b>"]
@@ -30,8 +29,8 @@ CASES = ["all right", "LGCA repairs WCA", "nobody right"]
 
 @pytest.fixture(autouse=True)
 def nothing_in_memory():
-    forget_tables()
-    forget_overviews()
+    clear_tables()
+    clear_overviews()
 
 
 @pytest.fixture
@@ -116,7 +115,7 @@ def test_overview__is_what_a_loop_over_the_samples_finds(run, count, seed):
     rows = random_rows(count, seed)
     if rows:
         add(run, rows)
-    forget_tables()
+    clear_tables()
     check(overview(run, ground_truth="labels"), rows)
 
 
@@ -146,15 +145,15 @@ def test_overview__accuracies_are_those_of_an_evaluation(run):
 
 def everything(of):
     """Every part that the panel can show."""
-    found = [parts.failures(of), parts.without_result(of), parts.disagreements(of)]
-    found += [parts.pattern(of, at) for at in range(5)]
-    found += [parts.wrong(of, name) for name in METHODS]
-    found += [parts.misleading_cases(of), parts.open_suspects(of)]
+    found = [selections.failures(of), selections.without_result(of), selections.disagreements(of)]
+    found += [selections.pattern(of, at) for at in range(5)]
+    found += [selections.wrong(of, name) for name in METHODS]
+    found += [selections.misleading_cases(of), selections.open_suspects(of)]
     for a, b in (("clip", "wca"), ("lgca", "clip")):
         for most in (3, 12):
             size = len(of.flow(a, b, most=most).counts)
-            found += [parts.flow_cell(of, a, b, i, j, most=most) for i in range(size) for j in range(size)]
-    found.append(parts.chosen(of, of.table.sample_ids(of.rows[::4]), "chosen"))
+            found += [selections.flow_cell(of, a, b, i, j, most=most) for i in range(size) for j in range(size)]
+    found.append(selections.chosen(of, of.table.sample_ids(of.rows[::4]), "chosen"))
     return found
 
 
@@ -171,7 +170,7 @@ def test_parts__show_the_samples_that_they_count(run, numbers):
         view = base
         for stage in part.stages:
             view = view.add_stage(stage)
-        assert sorted(view.values("id")) == sorted(of.table.sample_ids(of.rows[part.places])), part.words
+        assert sorted(view.values("id")) == sorted(of.table.sample_ids(of.rows[part.positions])), part.description
         assert len(view) == part.count
 
 
@@ -181,11 +180,11 @@ def test_parts__flow_cells_are_the_numbers_of_the_flow(run):
     for most in (2, 3, 12):
         flow = of.flow("clip", "lgca", most=most)
         cells = [
-            [parts.flow_cell(of, "clip", "lgca", i, j, most=most).count for j in range(len(flow.counts))]
+            [selections.flow_cell(of, "clip", "lgca", i, j, most=most).count for j in range(len(flow.counts))]
             for i in range(len(flow.counts))
         ]
         assert cells == flow.counts.tolist()
-    assert [parts.pattern(of, at).count for at in range(5)] == list(of.pattern_counts)
+    assert [selections.pattern(of, at).count for at in range(5)] == list(of.pattern_counts)
 
 
 def test_parts__sorted_lists_come_sorted(run):
@@ -193,7 +192,10 @@ def test_parts__sorted_lists_come_sorted(run):
     columns = random_triage(50, seed=9)
     triaged(run, columns)
     of = overview(run, ground_truth="labels")
-    for part, field in ((parts.misleading_cases(of), "zs_misleading"), (parts.open_suspects(of), "zs_label_quality")):
+    for part, field in (
+        (selections.misleading_cases(of), "zs_misleading"),
+        (selections.open_suspects(of), "zs_label_quality"),
+    ):
         view = run.dataset.view()
         for stage in part.stages:
             view = view.add_stage(stage)
@@ -211,11 +213,11 @@ def test_parts__that_can_not_be_are_refused(run):
     add(run, random_rows(20))
     of = overview(run)
     for call in (
-        lambda: parts.pattern(of, 5),
-        lambda: parts.pattern(of, None),
-        lambda: parts.flow_cell(of, "clip", "wca", 99, 0),
-        lambda: parts.wrong(of, "clip"),
-        lambda: parts.chosen(of, ["nonsense"], ""),
+        lambda: selections.pattern(of, 5),
+        lambda: selections.pattern(of, None),
+        lambda: selections.flow_cell(of, "clip", "wca", 99, 0),
+        lambda: selections.wrong(of, "clip"),
+        lambda: selections.chosen(of, ["nonsense"], ""),
     ):
         with pytest.raises(ConfigError):
             call()
@@ -251,8 +253,8 @@ def test_overview__compares_what_a_triage_has_compared(run):
 def test_table__follows_edits_additions_and_deletions(run):
     rows = random_rows(30)
     add(run, rows)
-    first = table_of(run, "labels")
-    assert table_of(run, "labels") is first
+    first = current_table(run, "labels")
+    assert current_table(run, "labels") is first
     sample = run.dataset.match(F("number") == 4).first()
     sample["zs_clip"] = fo.Classification(label="a new word", margin=0.5)
     sample["labels"] = fo.Classification(label="swan")
@@ -270,7 +272,7 @@ def test_table__follows_edits_additions_and_deletions(run):
 def test_table__that_follows_is_that_which_is_read_anew(run):
     add(run, random_rows(40))
     triaged(run, random_triage(40))
-    table_of(run, "labels")
+    current_table(run, "labels")
     Triage.of(run).decide(run.dataset.skip(5).limit(9), "bad image", by="me")
     sample = run.dataset.skip(20).first()  # with words that were not there before, in an order of their own
     sample["zs_case"] = "a new case"
@@ -279,9 +281,9 @@ def test_table__that_follows_is_that_which_is_read_anew(run):
     sample["zs_suggestion"] = fo.Classification(label="ibis", confidence=0.9)
     sample.save()
     add(run, [*random_rows(5, seed=2), {"answers": ["owl", "emu", "tern"], "truth": "ibis"}])
-    followed = table_of(run, "labels")
-    forget_tables()
-    anew = table_of(run, "labels")
+    followed = current_table(run, "labels")
+    clear_tables()
+    anew = current_table(run, "labels")
 
     def names(table, column):
         return [None if at < 0 else table.labels[at] for at in column.tolist()]
@@ -300,7 +302,7 @@ def test_table__that_follows_is_that_which_is_read_anew(run):
 def test_table__reads_only_what_has_changed(run, monkeypatch):
     add(run, random_rows(30))
     old = run.dataset.values("last_modified_at")[0]
-    table_of(run)
+    current_table(run)
     asked = []
     fetch = overview_table.read_columns
 
@@ -309,29 +311,29 @@ def test_table__reads_only_what_has_changed(run, monkeypatch):
         return fetch(run, paths, match)
 
     monkeypatch.setattr(overview_table, "read_columns", watched)
-    table_of(run)
+    current_table(run)
     assert asked == []
     run.dataset.limit(1).set_values("zs_error", ["later"])
-    table_of(run)
+    current_table(run)
     assert len(asked) == 1
     assert asked[0]["last_modified_at"]["$gte"] <= old
 
 
 def test_table__knows_what_it_is_told_has_changed(run):
     add(run, random_rows(10))
-    table_of(run)
+    current_table(run)
     id_ = run.dataset.first().id
     # A write that comes late with an early stamp, as of another process whose clock is behind.
     run.dataset._sample_collection.update_one({"_id": ObjectId(id_)}, {"$set": {"zs_clip.label": "late"}})
-    assert "late" not in table_of(run).labels
-    assert "late" in table_of(run, changed=[id_]).labels
+    assert "late" not in current_table(run).labels
+    assert "late" in current_table(run, changed=[id_]).labels
 
 
 def test_table__a_rescored_run_is_another(run):
     add(run, random_rows(10))
-    before = table_of(run)
+    before = current_table(run)
     again = lgca.load_run(run.dataset, run.key)
-    assert table_of(again) is before
+    assert current_table(again) is before
     run.dataset.delete_sample_field("zs_wca")
     of = overview(lgca.load_run(run.dataset, run.key))
     assert of.compared == ("clip", "lgca")
@@ -339,14 +341,14 @@ def test_table__a_rescored_run_is_another(run):
 
 def test_table__is_read_once_however_many_ask(run, monkeypatch):
     add(run, random_rows(10))
-    read, times = overview_memory.read_table, []
+    read, times = table_cache.read_table, []
 
     def watched(*args):
         times.append(1)
         return read(*args)
 
-    monkeypatch.setattr(overview_memory, "read_table", watched)
-    threads = [threading.Thread(target=table_of, args=(run,)) for _ in range(6)]
+    monkeypatch.setattr(table_cache, "read_table", watched)
+    threads = [threading.Thread(target=current_table, args=(run,)) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -354,18 +356,19 @@ def test_table__is_read_once_however_many_ask(run, monkeypatch):
     assert len(times) == 1
 
 
-def test_memory__is_bounded(run):
+def test_caches__hold_the_most_recent_views_and_tables(run):
     add(run, random_rows(5))
-    for at in range(20):
-        overview(run, run.dataset.limit(at), view_key=str(at))
-    from lgca_plugin.workflows.overview import overview as module
-
-    assert len(module._OVERVIEWS) == module.MOST_VIEWS
-    made = [new_run(CLASSES) for _ in range(5)]
-    for other in made:
-        table_of(other)
+    made = []
+    for at in (*range(MAX_VIEWS + 1), MAX_VIEWS, 0):  # the last two: one that is cached, and one that is not any more
+        overview(run, lambda at=at: made.append(at) or run.dataset.limit(at), view_key=str(at))
+    assert made == [*range(MAX_VIEWS + 1), 0]
+    first = current_table(run)
+    assert current_table(run) is first
+    others = [new_run(CLASSES) for _ in range(table_cache.MAX_TABLES)]
+    for other in others:
+        current_table(other)
         fo.delete_dataset(other.dataset.name)
-    assert len(overview_memory._tables) == overview_memory.MOST_TABLES
+    assert current_table(run) is not first
 
 
 def test_overview__of_a_known_view_asks_for_no_samples(run):
@@ -389,8 +392,8 @@ def test_points__are_the_same_in_any_process_and_prefer_disagreements(run):
     add(run, rows)
     of = overview(run)
     chosen = of.points("clip", "wca", most=20)
-    forget_tables()
-    forget_overviews()
+    clear_tables()
+    clear_overviews()
     assert overview(run).points("clip", "wca", most=20).tolist() == chosen.tolist()
     differs = of.answers("clip") != of.answers("wca")
     most = int((differs & of.predicted).sum())
@@ -407,7 +410,7 @@ def test_rows__say_what_is_on_the_samples(run, photographs):
     columns = {"case": [CASES[1], None], "misleading": [2.0, None], "quality": [0.1, 0.2], "suggested": ["tern", None]}
     triaged(run, columns)
     Triage.of(run).decide(run.dataset.limit(1), "skipped", by="me")
-    first, second = sample_rows(overview(run, ground_truth="labels"), [0, 1])
+    first, second = read_sample_rows(overview(run, ground_truth="labels"), [0, 1])
     assert first.answers == {"clip": "tern", "wca": "swan", "lgca": "tern"}
     assert (first.given, first.suggested, first.confidence) == ("gull", "tern", 0.75)
     assert (first.crops, first.case, str(first.decision)) == (2, CASES[1], "skipped")

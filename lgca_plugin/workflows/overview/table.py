@@ -1,7 +1,7 @@
-"""What all samples of a run say, as arrays in memory: read once, then only what has changed since.
+"""The labels and findings of all samples of a run as arrays in memory, updated from the samples that change.
 
-A question about 100,000 samples is then numpy instead of a second in the database, whatever view it is about. Samples
-carry regions, which are most of their size: only single values are ever asked for.
+The figures of any view of 100,000 samples then take milliseconds instead of a second in the database. Only single
+values are read, because regions are most of a sample's size.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ...fiftyone_io.fields import (
     triage_field,
 )
 from ..decisions.decisions import Decision
-from .read import Columns, ColumnSpec, read_column, read_columns
+from .columns import Columns, ColumnSpec, read_column, read_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,23 +42,23 @@ NONE = -1
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """The samples of a dataset as a run has left them, one row a sample, by ascending id.
+    """The samples of a dataset, one row a sample, by ascending id.
 
     Attributes:
-        version: tells this table from any other, in whatever process
-        stamp: of the samples as they were read: their number, when one was modified last, and when that was asked
+        version: unique id of the table
+        stamp: number of samples, time of the last modification, and time at which these were read
         ids: ``[n]`` sample ids, 12 bytes each
-        labels: the run's classes, then whatever else stands in the columns
-        classes: how many of ``labels`` are classes of the run
+        labels: the run's classes, then all other labels in the columns
+        classes: number of classes of the run among ``labels``
         answers: method to ``[n]`` index into ``labels``, -1 where there is no prediction
         margins: method to ``[n]`` best minus second-best score of the misleading-crop cases, nan for other samples
-        failed: ``[n]`` whether the run says why there is no result
+        failed: ``[n]`` whether the run has recorded an error
         cases: names of the triage cases that occur
         case: ``[n]`` index into ``cases``, -1 without one
-        misleading: ``[n]`` how many crops it takes to turn a misleading-crop case, nan for other samples
-        quality: ``[n]`` quality of the given label where it is suspected, nan for other samples
-        suggested: ``[n]`` index into ``labels`` of the suggested class, -1 where nothing is suspected
-        decided: ``[n]`` index into :data:`DECISIONS` of the decision that stands, -1 without one
+        misleading: ``[n]`` size of the misleading-crop case, nan for other samples
+        quality: ``[n]`` quality of the given label of suspected label errors, nan for other samples
+        suggested: ``[n]`` index into ``labels`` of the suggested class, -1 without a suggestion
+        decided: ``[n]`` index into :data:`DECISIONS` of the current decision, -1 without one
         given: label field to ``[n]`` index into ``labels``, -1 without a label
     """
 
@@ -87,23 +87,23 @@ class Table:
         return found if self.answers else ~found
 
     def rows(self, ids: NDArray[np.bytes_]) -> IntArray:
-        """Gives the rows of samples, in the order of their ids; those that are not in the table are left out."""
-        places = np.searchsorted(self.ids, ids)
-        places[places == len(self.ids)] = 0
-        return places[self.ids[places] == ids] if len(self.ids) else np.zeros(0, dtype=np.int64)
+        """Returns the rows of ids, in their order; ids that are not in the table are left out."""
+        positions = np.searchsorted(self.ids, ids)
+        positions[positions == len(self.ids)] = 0
+        return positions[self.ids[positions] == ids] if len(self.ids) else np.zeros(0, dtype=np.int64)
 
     def sample_ids(self, rows: IntArray) -> list[str]:
-        """Gives the ids of rows as FiftyOne writes them."""
+        """Returns the ids of rows as FiftyOne writes them."""
         return [id_.ljust(12, b"\0").hex() for id_ in self.ids[rows].tolist()]  # numpy drops zeros at the end
 
 
 def id_bytes(ids: Iterable[Any]) -> NDArray[np.bytes_]:
-    """Gives ObjectIds as an array that can be sorted and searched."""
+    """Returns ObjectIds as an array that can be sorted and searched."""
     return np.array([id_.binary for id_ in ids], dtype="S12")
 
 
-def wanted_of(run: RunRecord, schema: Any) -> ColumnSpec:
-    """Says what is read of a sample: of the fields that there are, and are the run's."""
+def column_spec(run: RunRecord, schema: Any) -> ColumnSpec:
+    """Returns the columns of the run's fields that exist."""
     methods = [method.name for method in run.config.methods if method_field(run.key, method.name) in schema]
     own = run.results.get("triage_fields", ())
     fields = {name: triage_field(run.key, name) for name in (CASE, MISLEADING, LABEL_QUALITY, SUGGESTION, DECISION)}
@@ -129,34 +129,34 @@ def wanted_of(run: RunRecord, schema: Any) -> ColumnSpec:
 
 def read_table(
     run: RunRecord,
-    wanted: ColumnSpec,
+    spec: ColumnSpec,
     stamp: tuple[Any, ...],
     fields: Sequence[str],
     match: dict[str, Any] | None = None,
 ) -> Table:
-    """Reads samples; all of them where nothing is said of which."""
+    """Reads a table of the samples that match; None takes all."""
     given = {f"given {field}": f"{field}.label" for field in fields}
-    every, some = read_columns(run, replace(wanted, every={**wanted.every, **given}), match)
-    return _made(run, every, some, stamp)
+    every, some = read_columns(run, replace(spec, every={**spec.every, **given}), match)
+    return _make_table(run, every, some, stamp)
 
 
-def _made(run: RunRecord, every: Columns, some: Columns, stamp: tuple[Any, ...]) -> Table:
-    """Makes a table of what was read; what only some have is spread over all."""
+def _make_table(run: RunRecord, every: Columns, some: Columns, stamp: tuple[Any, ...]) -> Table:
+    """Returns the table of columns; those of some samples are extended to all."""
     order = np.argsort(every.ids, kind="stable")
     ids, n = every.ids[order], len(order)
-    places = np.searchsorted(ids, some.ids)
-    there = np.flatnonzero(ids[np.minimum(places, n - 1)] == some.ids) if n else np.zeros(0, dtype=np.int64)
-    places = places[there]
-    labels: dict[Any, int] = {label: place for place, label in enumerate(run.config.classes)}
+    positions = np.searchsorted(ids, some.ids)
+    there = np.flatnonzero(ids[np.minimum(positions, n - 1)] == some.ids) if n else np.zeros(0, dtype=np.int64)
+    positions = positions[there]
+    labels: dict[Any, int] = {label: position for position, label in enumerate(run.config.classes)}
     cases: dict[Any, int] = {}
-    decisions: dict[Any, int] = {label: place for place, label in enumerate(DECISIONS)}
+    decisions: dict[Any, int] = {label: position for position, label in enumerate(DECISIONS)}
 
     def indices(name: str, known: dict[Any, int]) -> NDArray[np.int32]:
         return _indices(every.values[name], known)[order] if name in every.values else np.full(n, NONE, np.int32)
 
     def spread(values: NDArray[Any], fill: float) -> NDArray[Any]:
         found = np.full(n, fill, dtype=values.dtype)
-        found[places] = values[there]
+        found[positions] = values[there]
         return found
 
     def of_some(name: str) -> list[Any]:
@@ -187,7 +187,7 @@ def _made(run: RunRecord, every: Columns, some: Columns, stamp: tuple[Any, ...])
 
 
 def _indices(values: Sequence[Any], index: dict[Any, int]) -> NDArray[np.int32]:
-    """Turns values into indices; values that are new get the next ones, None gets -1, and so does a blank text."""
+    """Returns indices of values; new values get the next ones, None and blank texts -1."""
     for value in dict.fromkeys(values):
         if value:
             index.setdefault(value, len(index))
@@ -199,13 +199,13 @@ def _floats(values: Sequence[Any]) -> NDArray[np.float32]:
     return np.array(values, dtype=np.float32) if values else np.zeros(0, dtype=np.float32)  # None becomes nan
 
 
-def _taken(table: Table, rows: IntArray) -> Table:
-    """Gives some rows of a table."""
+def _rows_of(table: Table, rows: IntArray) -> Table:
+    """Returns some rows of a table."""
     return _mapped([table], lambda columns: columns[0][rows])
 
 
 def _mapped(tables: Sequence[Table], change: Any) -> Table:
-    """Makes a table of the columns of others, whose indices mean the same."""
+    """Returns the table whose columns are ``change`` of the columns of tables with the same labels and cases."""
     first = tables[0]
     changed: dict[str, Any] = {}
     plain = ("ids", "failed", "case", "misleading", "quality", "suggested", "decided")
@@ -217,35 +217,43 @@ def _mapped(tables: Sequence[Table], change: Any) -> Table:
     return replace(first, **changed)
 
 
-def brought_up_to_date(
-    table: Table, run: RunRecord, wanted: ColumnSpec, stamp: tuple[Any, ...], known: Sequence[str]
+def updated_table(
+    table: Table, run: RunRecord, spec: ColumnSpec, stamp: tuple[Any, ...], known: Sequence[str]
 ) -> Table:
-    """Reads the samples that were modified or added since; all of them where some were deleted."""
+    """Returns the table with the samples that were modified or added since; reads all where some were deleted.
+
+    Args:
+        table: the table
+        run: its run
+        spec: its columns
+        stamp: of the samples now
+        known: ids of samples that are known to be modified
+    """
     from bson import ObjectId
 
     if stamp[:2] == table.stamp[:2] and not known:
         return table
     fields = list(table.given)
     if table.stamp[1] is None:
-        return read_table(run, wanted, stamp, fields)
-    # From before that moment on: a stamp is made earlier than it is written, by a clock that may be a little behind.
+        return read_table(run, spec, stamp, fields)
+    # With some slack: a modification time is set before it is written, and clocks differ a little.
     recent: dict[str, Any] = {"last_modified_at": {"$gte": table.stamp[2] - CLOCK_SLACK}}
     if known:
         recent = {"$or": [recent, {"_id": {"$in": [ObjectId(id_) for id_ in known]}}]}
-    changed = read_table(run, wanted, stamp, fields, recent)
-    kept = table if not len(changed.ids) else _taken(table, np.flatnonzero(~np.isin(table.ids, changed.ids)))
-    if len(kept.ids) + len(changed.ids) != stamp[0]:
-        return read_table(run, wanted, stamp, fields)
-    return _joined(kept, changed)
+    changed = read_table(run, spec, stamp, fields, recent)
+    unchanged = table if not len(changed.ids) else _rows_of(table, np.flatnonzero(~np.isin(table.ids, changed.ids)))
+    if len(unchanged.ids) + len(changed.ids) != stamp[0]:
+        return read_table(run, spec, stamp, fields)
+    return _joined(unchanged, changed)
 
 
 def _joined(old: Table, new: Table) -> Table:
-    """Puts two tables of different samples together."""
-    labels = {label: place for place, label in enumerate(old.labels)}
-    cases = {case: place for place, case in enumerate(old.cases)}
+    """Returns the table of the samples of two."""
+    labels = {label: position for position, label in enumerate(old.labels)}
+    cases = {case: position for position, case in enumerate(old.cases)}
     of_label = np.array([labels.setdefault(label, len(labels)) for label in new.labels] + [NONE], dtype=np.int32)
     of_case = np.array([cases.setdefault(case, len(cases)) for case in new.cases] + [NONE], dtype=np.int32)
-    new = replace(  # the last place, at index -1, keeps -1
+    new = replace(  # the last entry, at index -1, keeps -1
         new,
         answers={name: of_label[column] for name, column in new.answers.items()},
         given={name: of_label[column] for name, column in new.given.items()},
@@ -254,16 +262,16 @@ def _joined(old: Table, new: Table) -> Table:
     )
     joined = _mapped([old, new], np.concatenate)
     joined = replace(joined, stamp=new.stamp, labels=tuple(labels), cases=tuple(cases))
-    return _taken(joined, np.argsort(joined.ids, kind="stable"))
+    return _rows_of(joined, np.argsort(joined.ids, kind="stable"))
 
 
 def with_given(table: Table, run: RunRecord, field: str) -> Table:
-    """Adds a label field."""
+    """Returns the table with the labels of one more field."""
     found = read_column(run, f"{field}.label")
-    index: dict[Any, int] = {label: place for place, label in enumerate(table.labels)}
+    index: dict[Any, int] = {label: position for position, label in enumerate(table.labels)}
     column = _indices(found.values[f"{field}.label"], index)
-    places = np.searchsorted(table.ids, found.ids)
-    there = (places < len(table.ids)) & (table.ids[np.minimum(places, len(table.ids) - 1)] == found.ids)
+    positions = np.searchsorted(table.ids, found.ids)
+    there = (positions < len(table.ids)) & (table.ids[np.minimum(positions, len(table.ids) - 1)] == found.ids)
     given = np.full(len(table.ids), NONE, dtype=np.int32)
-    given[places[there]] = column[there]
+    given[positions[there]] = column[there]
     return replace(table, labels=tuple(index), given={**table.given, field: given})

@@ -15,8 +15,8 @@ from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.labels.triage_cases import Case
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.overview.overview import Overview, overview
-from ....lgca_plugin.workflows.overview.parts import pattern_words
-from ....lgca_plugin.workflows.overview.rows import SampleRow, sample_rows
+from ....lgca_plugin.workflows.overview.sample_rows import SampleRow, read_sample_rows
+from ....lgca_plugin.workflows.overview.selections import pattern_words
 from ....lgca_plugin.workflows.overview.table import NONE
 from ...shared import form as forms
 from ...shared.run_choice import pick_run, run_keys
@@ -170,7 +170,7 @@ def read_content(
 def _page(of: Overview, places: list[int], first: int) -> ListPage:
     """Returns the page from a row on; the last page where the list has become shorter."""
     first = max(0, min(first, (len(places) - 1) // ROWS_PER_PAGE * ROWS_PER_PAGE))
-    return ListPage(first, sample_rows(of, places[first : first + ROWS_PER_PAGE]), len(places))
+    return ListPage(first, read_sample_rows(of, places[first : first + ROWS_PER_PAGE]), len(places))
 
 
 def _labels(run: Run, fields: list[str], chosen: str | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ....lgca_plugin.runs.registry import DONE
 from ....lgca_plugin.workflows.overview.overview import Overview
-from ....lgca_plugin.workflows.overview.parts import NAMED
+from ....lgca_plugin.workflows.overview.selections import NAMED
 from ..widgets import EmptyState, bar, button, card, choice, dock, empty_state, page, row, samples_word, text
 from .content import NO_LABELS, CompareContent, Comparison
 from .lists import add_misleading, add_suspects

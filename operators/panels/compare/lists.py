@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....lgca_plugin.method.core.methods import method_title
-from ....lgca_plugin.workflows.overview.rows import SampleRow
+from ....lgca_plugin.workflows.overview.sample_rows import SampleRow
 from ....lgca_plugin.workflows.overview.table import NONE
 from ..widgets import SMALL, button, column, heading, row, text
 from .content import ROWS_PER_PAGE, Comparison, ListPage

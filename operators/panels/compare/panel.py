@@ -14,9 +14,9 @@ import fiftyone.operators as foo
 
 from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.workflows.decisions.queue import Triage
-from ....lgca_plugin.workflows.overview import parts
+from ....lgca_plugin.workflows.overview import selections
 from ....lgca_plugin.workflows.overview.overview import Overview
-from ....lgca_plugin.workflows.overview.parts import Part
+from ....lgca_plugin.workflows.overview.selections import Selection
 from ...decisions import queue as source
 from ..deduplicating_panel import DeduplicatingPanel, was_just_sent
 from ..widgets import operator_uri
@@ -108,33 +108,33 @@ class ComparePanel(DeduplicatingPanel):
         params = ctx.params
         name = params.get("part")
         if name == "pattern":
-            return _filter(ctx, lambda of: parts.pattern(of, params["at"]))
+            return _filter(ctx, lambda of: selections.pattern(of, params["at"]))
         if name == "wrong":
-            return _filter(ctx, lambda of: parts.wrong(of, params["method"]))
+            return _filter(ctx, lambda of: selections.wrong(of, params["method"]))
         if name == "sample":
-            return _filter(ctx, lambda of: parts.chosen(of, [params["id"]], "of the list"))
-        return _filter(ctx, parts.NAMED[str(name)], part=str(name))
+            return _filter(ctx, lambda of: selections.chosen(of, [params["id"]], "of the list"))
+        return _filter(ctx, selections.NAMED[str(name)], part=str(name))
 
     def show_bar(self, ctx: Any) -> CompareContent:
         """Shows the samples of the clicked bar."""
-        return _filter(ctx, lambda of: parts.pattern(of, ctx.params.get("idx")))
+        return _filter(ctx, lambda of: selections.pattern(of, ctx.params.get("idx")))
 
     def show_cell(self, ctx: Any) -> CompareContent:
         """Shows the samples of the clicked cell of the class flow."""
         choices, cell = CompareState.read(ctx).choices, ctx.params.get("idx")
         row, column = cell if isinstance(cell, list) and len(cell) == 2 else (-1, -1)
-        return _filter(ctx, lambda of: parts.flow_cell(of, str(choices.a), str(choices.b), row, column))
+        return _filter(ctx, lambda of: selections.flow_cell(of, str(choices.a), str(choices.b), row, column))
 
     def show_point(self, ctx: Any) -> CompareContent:
         """Shows the sample of the clicked point."""
-        return _filter(ctx, lambda of: parts.chosen(of, [str(ctx.params.get("id"))], "that you have clicked on"))
+        return _filter(ctx, lambda of: selections.chosen(of, [str(ctx.params.get("id"))], "that you have clicked on"))
 
     def show_points(self, ctx: Any) -> CompareContent:
         """Shows the samples of the points inside the lasso; the App also fires this without points, on a click."""
         ids = [point["id"] for point in ctx.params.get("data") or () if point.get("id")]
         if not ids:
             return _show(ctx, CompareState.read(ctx))
-        return _filter(ctx, lambda of: parts.chosen(of, ids, "that you have drawn around"))
+        return _filter(ctx, lambda of: selections.chosen(of, ids, "that you have drawn around"))
 
     def back(self, ctx: Any) -> CompareContent:
         """Shows the user's own view again."""
@@ -231,7 +231,7 @@ def _choose(ctx: Any, state: CompareState, **choices: Any) -> CompareContent:
     return _show(ctx, replace(state, choices=replace(state.choices, **choices)))
 
 
-def _filter(ctx: Any, choose: Callable[[Overview], Part], *, part: str | None = None) -> CompareContent:
+def _filter(ctx: Any, choose: Callable[[Overview], Selection], *, part: str | None = None) -> CompareContent:
     """Shows a part of the user's view in the grid."""
     content = _show(ctx, CompareState.read(ctx))
     if content.comparison is None:
@@ -242,7 +242,7 @@ def _filter(ctx: Any, choose: Callable[[Overview], Part], *, part: str | None = 
         ctx.ops.notify(str(error), variant="error")
         return content
     if not found.count:
-        ctx.ops.notify(f"There are no samples {found.words}", variant="info")
+        ctx.ops.notify(f"There are no samples {found.description}", variant="info")
         return content
     return content.with_filter(filter_grid(ctx, content.view, found.stages, found.sentence, part))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.number_text import percent_text
-from ....lgca_plugin.workflows.overview.parts import pattern_words
+from ....lgca_plugin.workflows.overview.selections import pattern_words
 from ..widgets import SMALL, button, card, choice, heading, row, samples_word, text
 from .content import Comparison
 

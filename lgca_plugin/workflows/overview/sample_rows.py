@@ -1,4 +1,4 @@
-"""The samples of a ranked list, as a person wants to see them: labels, numbers, and a small picture."""
+"""The rows of a ranked list of samples: labels, numbers and a thumbnail."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from .overview import Overview
 
 SIDE = 96
-MOST_THUMBNAILS = 512  # of a few kilobytes each
+"""Width and height of a thumbnail, in pixels."""
+MAX_THUMBNAILS = 512
+"""Maximum number of thumbnails in memory, of a few kilobytes each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +33,14 @@ class SampleRow:
     Attributes:
         sample_id: its id
         filepath: its file
-        answers: compared method to its label
+        answers: compared method to predicted label
         given: the given label
-        suggested: the class that is suggested instead
-        confidence: of the suggestion, in [0, 1]
-        quality: of the given label, in [0, 1]; low is suspicious
-        crops: how many crops it takes to turn the misleading-crop case
+        suggested: the suggested label
+        confidence: confidence of the suggestion, in [0, 1]
+        quality: quality of the given label, in [0, 1]; low is suspicious
+        crops: size of the misleading-crop case
         case: the triage case
-        decision: what is decided about it
+        decision: the decision about it
     """
 
     sample_id: str
@@ -54,12 +56,12 @@ class SampleRow:
 
     @property
     def name(self) -> str:
-        """The file's name."""
+        """Name of the file."""
         return Path(self.filepath).name
 
     @property
     def thumbnail(self) -> str | None:
-        """A small picture as a data URI; None where the file can't be read."""
+        """The thumbnail as a data URI; None if the file can't be read."""
         try:
             modified = Path(self.filepath).stat().st_mtime_ns
         except OSError:
@@ -67,27 +69,27 @@ class SampleRow:
         return _thumbnail(self.filepath, modified)
 
 
-def sample_rows(of: Overview, places: Sequence[int]) -> list[SampleRow]:
-    """Reads some samples of an overview, in the order of their places; those that were deleted meanwhile are left out.
+def read_sample_rows(of: Overview, positions: Sequence[int]) -> list[SampleRow]:
+    """Returns the rows of some samples of an overview, in the given order; deleted samples are left out.
 
     Args:
         of: the overview
-        places: which of its samples; as many as a person looks at
+        positions: positions of a few of its samples
     """
     from bson import ObjectId
 
     table = of.table
-    ids = table.sample_ids(of.rows[np.asarray(places, dtype=np.int64)])
+    ids = table.sample_ids(of.rows[np.asarray(positions, dtype=np.int64)])
     suggestion = triage_field(of.run.key, SUGGESTION)
     project = {"filepath": 1, "given": f"${suggestion}.given", "confidence": f"${suggestion}.confidence"}
     stages = [{"$match": {"_id": {"$in": [ObjectId(id_) for id_ in ids]}}}, {"$project": project}]
     samples = sample_collection(of.run.dataset)
     documents = {str(document["_id"]): document for document in samples.aggregate(stages)}
     rows = []
-    for id_, place in zip(ids, places, strict=True):
+    for id_, position in zip(ids, positions, strict=True):
         if id_ not in documents:
             continue
-        document, row = documents[id_], int(of.rows[place])
+        document, row = documents[id_], int(of.rows[position])
         answers = {name: _name(table.labels, table.answers[name][row]) for name in of.compared}
         decided = int(table.decided[row])
         rows.append(
@@ -95,12 +97,12 @@ def sample_rows(of: Overview, places: Sequence[int]) -> list[SampleRow]:
                 sample_id=id_,
                 filepath=document["filepath"],
                 answers={name: label for name, label in answers.items() if label is not None},
-                given=document.get("given") or _name(table.labels, of.truth[place]),
+                given=document.get("given") or _name(table.labels, of.truth[position]),
                 suggested=_name(table.labels, table.suggested[row]),
                 confidence=document.get("confidence"),
                 quality=_number(table.quality[row]),
                 crops=None if np.isnan(table.misleading[row]) else int(table.misleading[row]),
-                case=of.case_of(place),
+                case=of.case_of(position),
                 decision=None if decided == NONE else Decision(DECISIONS[decided]),
             )
         )
@@ -115,6 +117,6 @@ def _number(value: Any) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-@lru_cache(maxsize=MOST_THUMBNAILS)
+@lru_cache(maxsize=MAX_THUMBNAILS)
 def _thumbnail(path: str, _modified: int) -> str | None:
     return thumbnail_uri(path, side=SIDE)

@@ -1,4 +1,4 @@
-"""Reading single values of a dataset's samples, all of them or those that have changed, as columns."""
+"""Reads single values of a dataset's samples, all of them or some, as columns."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
 
 AT_ONCE = 5000
+"""Number of samples in a batch of the database."""
 LARGE = 10_000
-"""Samples from which on the two halves of a dataset are read at once."""
+"""Minimum number of samples in each half of a dataset whose halves are read in parallel."""
 
 
 def read_stamp(run: RunRecord) -> tuple[Any, ...]:
-    """Tells how many samples there are, when one was modified last, and when that was asked.
+    """Returns the number of samples, the time of the last modification, and the time of this query.
 
-    It asks the database's catalogue and the index of modification times: neither reads samples.
+    The database answers from its catalogue and an index, without reading samples.
     """
     now = utc_now()
     samples = sample_collection(run.dataset)
@@ -36,12 +37,12 @@ def read_stamp(run: RunRecord) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """What is to be read: columns, name to path in a sample's document.
+    """The columns to read: name to path in a sample's document.
 
     Attributes:
-        every: of every sample
-        some: of samples that have one of these values, which few have
-        marks: conditions, one of which such a sample fulfils
+        every: columns of every sample
+        some: columns that few samples have
+        marks: conditions of which each of those few fulfils at least one
     """
 
     every: dict[str, str]
@@ -51,41 +52,41 @@ class ColumnSpec:
 
 @dataclass(frozen=True)
 class Columns:
-    """What was read of some samples: ``[n]`` ids of 12 bytes, and name to ``n`` values, None where there is none."""
+    """Values of some samples: ``[n]`` ids of 12 bytes, and name to ``n`` values, None where there is none."""
 
     ids: NDArray[np.bytes_]
     values: dict[str, list[Any]]
 
 
-def read_columns(run: RunRecord, wanted: ColumnSpec, match: dict[str, Any] | None = None) -> tuple[Columns, Columns]:
-    """Reads the columns of every sample, and those that few have.
+def read_columns(run: RunRecord, spec: ColumnSpec, match: dict[str, Any] | None = None) -> tuple[Columns, Columns]:
+    """Returns the columns of every sample, and those that few samples have.
 
-    All samples of a large dataset are read in two halves at once, so that the database works on the one while this
-    process takes the other apart.
+    The two halves of a large dataset are read in parallel, so that the database reads one while this process decodes
+    the other.
 
     Args:
         run: the run
-        wanted: what is to be read
-        match: which samples; None takes all
+        spec: the columns
+        match: condition on the samples; None takes all
     """
     parts = [match] if match else _halves(run)
-    marked: dict[str, Any] = {"$or": list(wanted.marks)}
-    tasks = [(wanted.every, part) for part in parts]
-    tasks.append((wanted.some, {"$and": [match, marked]} if match else marked))
+    marked: dict[str, Any] = {"$or": list(spec.marks)}
+    tasks = [(spec.every, part) for part in parts]
+    tasks.append((spec.some, {"$and": [match, marked]} if match else marked))
     with ThreadPoolExecutor(len(tasks)) as readers:
         found = list(readers.map(lambda task: _read_part(run, list(task[0].values()), task[1]), tasks))
     joined = [[value for part in column for value in part] for column in zip(*found[:-1], strict=True)]
-    return _columns(joined, wanted.every), _columns(found[-1], wanted.some)
+    return _columns(joined, spec.every), _columns(found[-1], spec.some)
 
 
 def read_column(run: RunRecord, path: str) -> Columns:
-    """Reads one column of all samples."""
+    """Returns one column of all samples."""
     parts = [_read_part(run, [path], half) for half in _halves(run)]
     return _columns([[value for part in column for value in part] for column in zip(*parts, strict=True)], {path: path})
 
 
 def read_values(run: RunRecord, ids: Sequence[str], paths: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-    """Reads values of a few samples: id to the values."""
+    """Returns values of a few samples: id to the values."""
     from bson import ObjectId
 
     found, *columns = _read_part(run, paths, {"_id": {"$in": [ObjectId(id_) for id_ in ids]}})
@@ -93,16 +94,16 @@ def read_values(run: RunRecord, ids: Sequence[str], paths: Sequence[str]) -> dic
 
 
 def read_ids(samples: Any) -> NDArray[np.bytes_]:
-    """Reads the ids of a collection's samples, ``[n]`` of 12 bytes.
+    """Returns the ids of a collection's samples, ``[n]`` of 12 bytes.
 
-    They are taken out of the bytes that the database sends: making objects of 100,000 of them takes a second.
+    They are cut from the database's bytes, because making objects of 100,000 ids takes a second.
     """
     found = [_ids_in(batch) for batch in raw_batches(samples, [{"$project": {"_id": True}}])]
     return np.concatenate(found) if found else np.zeros(0, dtype="S12")
 
 
 def _ids_in(batch: bytes) -> NDArray[np.bytes_]:
-    """Takes the ids out of BSON documents that hold nothing else: 22 bytes each, the id from the ninth on."""
+    """Returns the ids in BSON documents that hold nothing else: 22 bytes each, with the id at offset 9."""
     documents = np.frombuffer(batch, np.uint8).reshape(-1, 22)
     ids: NDArray[np.bytes_] = np.ascontiguousarray(documents[:, 9:21]).view("S12")[:, 0]
     return ids
@@ -123,7 +124,7 @@ def _halves(run: RunRecord) -> list[dict[str, Any]]:
 
 
 def _read_part(run: RunRecord, paths: Sequence[str], match: dict[str, Any]) -> list[list[Any]]:
-    """Reads ids as bytes and a column for each path, None where a sample has no such value.
+    """Returns ids as bytes and a column for each path, None where a sample has no such value.
 
     The database sends one list a sample: the driver decodes it faster than documents inside documents.
     """

@@ -1,4 +1,4 @@
-"""Parts of an overview that a click shows: which samples, in which words, and the stages that lead a view to them."""
+"""Selections of an overview's samples that a click shows, each with its description and its view stages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ...fiftyone_io.fields import (
 )
 from ...method.comparison.agreement import PATTERNS
 from ...method.core.methods import method_title
-from .overview import MOST_CLASSES
+from .overview import MAX_CLASSES
 from .table import NONE, id_bytes
 
 if TYPE_CHECKING:
@@ -33,66 +33,66 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class Selection:
     """Some samples of an overview.
 
     Attributes:
-        words: what they have in common, after "samples"
-        places: ``[m]`` which samples of the overview they are
-        stages: FiftyOne's view stages that lead from the overview's view to them
+        description: what they have in common, continuing "samples"
+        positions: ``[m]`` their positions in the overview
+        stages: FiftyOne's view stages that select them from the overview's view
     """
 
-    words: str
-    places: IntArray
+    description: str
+    positions: IntArray
     stages: list[Any]
 
     @property
     def count(self) -> int:
-        """How many they are."""
-        return len(self.places)
+        """Number of samples."""
+        return len(self.positions)
 
     @property
     def sentence(self) -> str:
-        """Says what is shown."""
-        return f"Showing {self.count:,} {'sample' if self.count == 1 else 'samples'} {self.words}"
+        """The sentence that describes the selection to the user."""
+        return f"Showing {self.count:,} {'sample' if self.count == 1 else 'samples'} {self.description}"
 
 
-def failures(of: Overview) -> Part:
-    """The samples without a result, for a reason that the run has recorded."""
+def failures(of: Overview) -> Selection:
+    """Selects the samples that failed in the run."""
     query = {error_field(of.run.key): {"$ne": None}, "$or": _unanswered(of)}
-    return _part("that failed in the run", np.flatnonzero(of.failed), query)
+    return _selection("that failed in the run", np.flatnonzero(of.failed), query)
 
 
-def without_result(of: Overview) -> Part:
-    """The samples that the run has not come to, or that were added since."""
+def without_result(of: Overview) -> Selection:
+    """Selects the samples that the run has not processed, such as those added since."""
     query = {error_field(of.run.key): None, "$or": _unanswered(of)}
-    return _part("without a result of the run", np.flatnonzero(of.without), query)
+    return _selection("without a result of the run", np.flatnonzero(of.without), query)
 
 
-def disagreements(of: Overview) -> Part:
-    """The samples to which not all compared methods give the same answer."""
+def disagreements(of: Overview) -> Selection:
+    """Selects the samples for which not all compared methods predict the same label."""
     _check_compared(of, 2)
     names = " and ".join([", ".join(map(method_title, of.compared[:-1])), method_title(of.compared[-1])])
     alike = _alike(of, PATTERNS[len(of.compared)][0])
     query = {**_answered(of), "$expr": {"$not": [alike]}}
-    return _part(f"where {names} do not agree", np.flatnonzero(of.pattern > 0), query)
+    return _selection(f"where {names} do not agree", np.flatnonzero(of.pattern > 0), query)
 
 
-def pattern(of: Overview, index: int) -> Part:
-    """The samples with one pattern of agreement: an index into ``PATTERNS[len(compared)]``."""
+def pattern(of: Overview, index: int) -> Selection:
+    """Selects the samples with one pattern of agreement, an index into ``PATTERNS[len(compared)]``."""
     _check_compared(of, 2)
     known = PATTERNS[len(of.compared)]
     if not isinstance(index, int) or not 0 <= index < len(known):
         raise ConfigError(f"pattern must be a number from 0 to {len(known) - 1}, got {index!r}")
-    words = pattern_words(of.compared, index)
-    if words.startswith(("All", "Only")):
-        words = words[:1].lower() + words[1:]
+    text = pattern_words(of.compared, index)
+    if text.startswith(("All", "Only")):
+        text = text[:1].lower() + text[1:]
     query = {**_answered(of), "$expr": _alike(of, known[index])}
-    return _part(f"where {words}", np.flatnonzero(of.pattern == index), query)
+    return _selection(f"where {text}", np.flatnonzero(of.pattern == index), query)
 
 
 def pattern_words(compared: Sequence[str], index: int) -> str:
-    """Says who agrees with whom."""
+    """Returns which methods agree, as a sentence."""
     names = [method_title(name) for name in compared]
     if len(names) == 2:
         return (f"{names[0]} and {names[1]} agree", f"{names[0]} and {names[1]} differ")[index]
@@ -105,8 +105,8 @@ def pattern_words(compared: Sequence[str], index: int) -> str:
     )[index]
 
 
-def flow_cell(of: Overview, a: str, b: str, row: int, column: int, *, most: int = MOST_CLASSES) -> Part:
-    """The samples of a cell of :meth:`~.overview.Overview.flow`."""
+def flow_cell(of: Overview, a: str, b: str, row: int, column: int, *, most: int = MAX_CLASSES) -> Selection:
+    """Selects the samples of a cell of :meth:`~.overview.Overview.flow`."""
     flow = of.flow(a, b, most=most)
     size = len(flow.counts)
     for name, value in (("row", row), ("column", column)):
@@ -115,26 +115,26 @@ def flow_cell(of: Overview, a: str, b: str, row: int, column: int, *, most: int 
     shown = [of.table.labels[label] for label in flow.classes]
     found = of.predicted.copy()
     query = _answered(of)
-    words = []
-    for method, place in ((a, row), (b, column)):
+    conditions = []
+    for method, position in ((a, row), (b, column)):
         path, answers = _label(of, method), of.answers(method)
-        if place < len(shown):
-            query[path] = shown[place]
-            found &= answers == flow.classes[place]
-            words.append(f"{method_title(method)} says {shown[place]}")
+        if position < len(shown):
+            query[path] = shown[position]
+            found &= answers == flow.classes[position]
+            conditions.append(f"{method_title(method)} predicts {shown[position]}")
         else:
             query[path] = {"$nin": [None, "", *shown]}
             found &= ~np.isin(answers, flow.classes)
-            words.append(f"{method_title(method)} gives another class")
+            conditions.append(f"{method_title(method)} predicts another class")
     if row == column == len(shown):
         query["$expr"] = {"$ne": [f"${_label(of, a)}", f"${_label(of, b)}"]}
         found &= of.answers(a) != of.answers(b)
-        words = [f"{method_title(a)} and {method_title(b)} give other classes, and not the same one"]
-    return _part(f"where {' and '.join(words)}", np.flatnonzero(found), query)
+        conditions = [f"{method_title(a)} and {method_title(b)} predict other classes, and not the same one"]
+    return _selection(f"where {' and '.join(conditions)}", np.flatnonzero(found), query)
 
 
-def wrong(of: Overview, method: str) -> Part:
-    """The samples whose label a method does not find, of those that its accuracy rests on."""
+def wrong(of: Overview, method: str) -> Selection:
+    """Selects the samples counted in the accuracy whose given label a method does not predict."""
     if method not in of.table.answers or of.ground_truth is None:
         raise ConfigError(
             f"method must be one of {', '.join(of.table.answers)}, with labels to compare; got {method!r}"
@@ -145,20 +145,20 @@ def wrong(of: Overview, method: str) -> Part:
     query[truth] = {"$nin": [None, "", *edited]}
     query["$expr"] = {"$ne": [f"${_label(of, method)}", f"${truth}"]}
     found = np.flatnonzero(of.judged & (of.answers(method) != of.truth))
-    return _part(f"where {method_title(method)} does not say what {of.ground_truth} says", found, query)
+    return _selection(f"where {method_title(method)} differs from {of.ground_truth}", found, query)
 
 
-def misleading_cases(of: Overview) -> Part:
-    """All misleading-crop cases, those that take the fewest crops first."""
+def misleading_cases(of: Overview) -> Selection:
+    """Selects all misleading-crop cases, those with the fewest crops first."""
     from fiftyone import SortBy
 
     field = triage_field(of.run.key, MISLEADING)
-    found = _part("with a misleading-crop case, the fewest crops first", of.misleading, {field: {"$ne": None}})
-    return Part(found.words, found.places, [*found.stages, SortBy(field)])
+    found = _selection("with a misleading-crop case, the fewest crops first", of.misleading, {field: {"$ne": None}})
+    return Selection(found.description, found.positions, [*found.stages, SortBy(field)])
 
 
-def open_suspects(of: Overview) -> Part:
-    """The suspected label errors that nothing is decided about, the lowest label quality first."""
+def open_suspects(of: Overview) -> Selection:
+    """Selects the suspected label errors without a decision, the lowest label quality first."""
     from fiftyone import SortBy
 
     key = of.run.key
@@ -166,9 +166,9 @@ def open_suspects(of: Overview) -> Part:
         f"{triage_field(key, SUGGESTION)}.label": {"$gt": ""},
         f"{triage_field(key, DECISION)}.action": {"$not": {"$gt": ""}},
     }
-    places = of.suspects[of.decided[of.suspects] == NONE]
-    found = _part("whose label is suspected to be wrong, the lowest label quality first", places, query)
-    return Part(found.words, found.places, [*found.stages, SortBy(triage_field(key, LABEL_QUALITY))])
+    positions = of.suspects[of.decided[of.suspects] == NONE]
+    found = _selection("whose label is suspected to be wrong, the lowest label quality first", positions, query)
+    return Selection(found.description, found.positions, [*found.stages, SortBy(triage_field(key, LABEL_QUALITY))])
 
 
 NAMED = {
@@ -178,25 +178,25 @@ NAMED = {
     "misleading_cases": misleading_cases,
     "open_suspects": open_suspects,
 }
-"""The parts that nothing has to be said about."""
+"""The selections without arguments, by name."""
 
 
-def chosen(of: Overview, ids: Sequence[str], words: str) -> Part:
-    """Samples by their ids; those that the overview does not have are left out."""
+def chosen(of: Overview, ids: Sequence[str], description: str) -> Selection:
+    """Selects samples by their ids; those that the overview does not contain are left out."""
     from bson import ObjectId
     from fiftyone import Select
 
     if not all(isinstance(id_, str) and ObjectId.is_valid(id_) for id_ in ids):
         raise ConfigError("ids must be ids of samples")
     rows = of.table.rows(id_bytes(ObjectId(id_) for id_ in ids))
-    places = np.flatnonzero(np.isin(of.rows, rows))
-    return Part(words, places, [Select(of.table.sample_ids(of.rows[places]))])
+    positions = np.flatnonzero(np.isin(of.rows, rows))
+    return Selection(description, positions, [Select(of.table.sample_ids(of.rows[positions]))])
 
 
-def _part(words: str, places: IntArray, query: Query) -> Part:
+def _selection(description: str, positions: IntArray, query: Query) -> Selection:
     from fiftyone import Match
 
-    return Part(words, places, [Match(query)])
+    return Selection(description, positions, [Match(query)])
 
 
 def _label(of: Overview, method: str) -> str:
@@ -212,7 +212,7 @@ def _unanswered(of: Overview) -> list[Query]:
 
 
 def _alike(of: Overview, numbers: Sequence[int]) -> Query:
-    """Says for each two compared methods whether they give the same answer."""
+    """Returns the condition that the methods with equal numbers, and only those, predict the same label."""
     labels = [f"${_label(of, name)}" for name in of.compared]
     return {
         "$and": [

@@ -1,4 +1,4 @@
-"""The tables of the runs that were asked for last, kept in this process and followed as their samples change."""
+"""The tables of the most recently used runs, kept in this process and updated when samples change."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 from ...cache import ResultCache
 from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.label_copy import wait_for_copy
-from .read import read_stamp
-from .table import brought_up_to_date, read_table, wanted_of, with_given
+from .columns import read_stamp
+from .table import column_spec, read_table, updated_table, with_given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...runs.record import RunRecord
-    from .read import ColumnSpec
+    from .columns import ColumnSpec
     from .table import Table
 
-MOST_TABLES = 3
-"""How many runs' tables stay in memory, those asked for last: about 5 MB each for 100,000 samples and three methods."""
+MAX_TABLES = 3
+"""Maximum number of tables in memory: about 5 MB each for 100,000 samples and three methods."""
 
 
 @dataclass
@@ -32,35 +32,35 @@ class _CachedTable:
     table: Table | None = None
 
 
-_tables: ResultCache[_CachedTable] = ResultCache(MOST_TABLES)
+_tables: ResultCache[_CachedTable] = ResultCache(MAX_TABLES)
 
 
-def table_of(
+def current_table(
     run: RunRecord, ground_truth: str | None = None, *, changed: Sequence[str] = (), again: bool = False
 ) -> Table:
-    """Gives the table of a run as the samples are now, from memory as far as they have not changed.
+    """Returns the up-to-date table of a run, from memory except for the samples that have changed.
 
-    What has changed is found by FiftyOne's stamps of modification, which every write of FiftyOne's and ours sets.
+    Changed samples are found by their modification time, which every write of FiftyOne and of this package sets.
 
     Args:
         run: the run
-        ground_truth: a label field that the table is to have
-        changed: ids of samples that are known to have changed, whatever their stamps say
-        again: read everything again
+        ground_truth: a label field that the table must contain
+        changed: ids of samples that are known to have changed, whatever their modification times
+        again: read all samples again
     """
     if ground_truth:
         wait_for_copy(run.dataset, ground_truth)
     schema = run.dataset.get_field_schema()
-    wanted = wanted_of(run, schema)
-    key = _key(run, wanted)
+    spec = column_spec(run, schema)
+    key = _key(run, spec)
     cached = _tables.get(key, _CachedTable)
     with cached.lock:  # a panel that opens sends several events at once: one of them reads
         former = table = cached.table
         stamp = read_stamp(run)
         if table is None or again:
-            table = read_table(run, wanted, stamp, [ground_truth] if ground_truth else [])
+            table = read_table(run, spec, stamp, [ground_truth] if ground_truth else [])
         else:
-            table = brought_up_to_date(table, run, wanted, stamp, changed)
+            table = updated_table(table, run, spec, stamp, changed)
             if ground_truth and ground_truth not in table.given:
                 table = with_given(table, run, ground_truth)
         if table is not former:
@@ -69,10 +69,10 @@ def table_of(
     return table
 
 
-def forget_tables() -> None:
+def clear_tables() -> None:
     """Empties the cache of tables."""
     _tables.clear()
 
 
-def _key(run: RunRecord, wanted: ColumnSpec) -> tuple[Any, ...]:
-    return (dataset_id(run.dataset), run.key, run.token, run.config.classes, *wanted.every, *wanted.some)
+def _key(run: RunRecord, spec: ColumnSpec) -> tuple[Any, ...]:
+    return (dataset_id(run.dataset), run.key, run.token, run.config.classes, *spec.every, *spec.some)

@@ -1,4 +1,4 @@
-"""``lgca_delete_run``: deletes a zero-shot run and its fields."""
+"""``lgca_delete_run``: deleting a zero-shot run with all that belongs to it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.errors import ConfigError, LgcaError
 from ..lgca_plugin.fiftyone_io.fields import DECISION, triage_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.runs.delete import delete_run
-from ..lgca_plugin.runs.registry import list_runs, owned_fields
+from ..lgca_plugin.runs.registry import owned_fields
 from .shared.execution import call, run_placement
-from .shared.form import refusal
-from .shared.run_choice import UNREADABLE, remembered
+from .shared.form import add_dropdown, mark_invalid, refuse
+from .shared.prompt_cache import cached_while_open
+from .shared.run_choice import run_keys
+
+LABEL = "Delete a zero-shot run"
 
 
 class DeleteRun(foo.Operator):
@@ -25,7 +28,7 @@ class DeleteRun(foo.Operator):
         """What the operator browser shows, and how it is executed."""
         return foo.OperatorConfig(
             name="lgca_delete_run",
-            label="Delete a zero-shot run",
+            label=LABEL,
             description="Delete the fields, the record and the stored embeddings of a CLIP, WCA and LGCA run",
             dynamic=True,
             risk_level=types.RiskLevel.HIGH,
@@ -33,43 +36,39 @@ class DeleteRun(foo.Operator):
         )
 
     def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once there is a run to delete."""
-        return run_placement(ctx, "Delete a zero-shot run", "delete_sweep")
+        """Puts a button above the grid once the dataset has a run."""
+        return run_placement(ctx, LABEL, "delete_sweep")
 
     def resolve_input(self, ctx: Any) -> Any:
-        """Asks which run, says what goes with it, and has it confirmed."""
+        """Builds the form: the run, what is deleted with it, and the confirmation."""
         inputs = types.Object()
-        prompt = types.PromptView(label="Delete a zero-shot run", submit_button_label="Delete")
-        keys = list_runs(ctx.dataset) if ctx.dataset is not None else []
+        prompt = types.PromptView(label=LABEL, submit_button_label="Delete")
+        keys = run_keys(ctx.dataset)
         if not keys:
-            refusal(inputs, "There is no zero-shot run to delete on this dataset.")
+            refuse(inputs, "There is no zero-shot run to delete on this dataset.")
             return types.Property(inputs, view=prompt)
 
-        view = types.DropdownView()
-        for key in reversed(keys):
-            view.add_choice(key, label=key)
-        inputs.enum("run_key", view.values(), required=True, label="Run", view=view)
+        add_dropdown(inputs, "run_key", keys, required=True, label="Run")
         key = ctx.params.get("run_key")
         if key in keys:
-            inputs.view("loss", types.Warning(label="This cannot be undone", description=remembered(ctx, loss, key)))
+            inputs.view("loss", types.Warning(label="This cannot be undone", description=loss(ctx, key)))
             prop = inputs.bool("confirm", default=False, required=True, label=f"Delete run {key!r} for good")
             if not ctx.params.get("confirm"):
-                prop.invalid = True
-                prop.error_message = "tick to confirm"
+                mark_invalid(prop, "tick to confirm")
         return types.Property(inputs, view=prompt)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Deletes the run.
 
         Raises:
-            ConfigError: if it is not said which run, or it is not confirmed
+            ConfigError: if no run is named, or the deletion is not confirmed
             RunNotFoundError: if the dataset has no such run
         """
         if ctx.dataset is None:
             raise ConfigError("open a dataset first, then delete one of its runs")
         key = ctx.params.get("run_key")
         if not isinstance(key, str) or not key:
-            known = ", ".join(list_runs(ctx.dataset)) or "none"
+            known = ", ".join(run_keys(ctx.dataset)) or "none"
             raise ConfigError(f"run_key must name the run to delete; this dataset's runs: {known}")
         fields = owned_fields(ctx.dataset, key)
         if ctx.params.get("confirm") is not True:
@@ -80,7 +79,7 @@ class DeleteRun(foo.Operator):
         return {"run_key": key, "fields": fields}
 
     def resolve_output(self, ctx: Any) -> Any:
-        """Says what was deleted."""
+        """Shows what was deleted."""
         outputs = types.Object()
         outputs.str("run_key", label="Deleted run")
         outputs.list("fields", types.String(), label="Deleted fields")
@@ -99,19 +98,19 @@ class DeleteRun(foo.Operator):
         return call(self, sample_collection, {"run_key": run_key, "confirm": True})
 
 
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
+@cached_while_open
 def loss(ctx: Any, run_key: str) -> str:
-    """Says what deleting a run takes away, counted in the dataset as it is now."""
+    """Returns in words what is deleted with a run, counted in the dataset as it is now."""
     dataset = ctx.dataset
     try:
         fields = owned_fields(dataset, run_key)
-    except UNREADABLE as error:
-        return f"The record of run {run_key!r} can't be read: {error}"
+    except LgcaError as error:
+        return str(error)
     predictions = next((field for field in fields if dataset.has_field(field)), None)  # a method's field comes first
     predicted = image_samples(dataset).count(predictions) if predictions else 0
     sentence = (
         f"The fields {', '.join(fields)} of {predicted:,} predicted samples, the run's record, saved views and "
-        "evaluations, and those of its stored embeddings that no other run holds; nothing else."
+        "evaluations, and its stored embeddings that no other run uses; nothing else."
     )
     decided = triage_field(run_key, DECISION)
     decisions = image_samples(dataset).count(f"{decided}.action") if dataset.has_field(decided) else 0

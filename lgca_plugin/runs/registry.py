@@ -69,13 +69,17 @@ def prediction_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
 
     Raises:
         RunNotFoundError: if the dataset has no such run
+        ConfigError: if its record can't be read
     """
     dataset = root_dataset(dataset)
     runs = dataset.list_runs(package=PACKAGE)
     if run_key not in runs:
         known = f"its runs are {', '.join(runs)}" if runs else "it has none yet"
         raise RunNotFoundError(f"dataset {dataset.name!r} has no zero-shot run {run_key!r}; {known}")
-    return list(dataset.get_run_info(run_key).config.fields)
+    try:
+        return list(dataset.get_run_info(run_key).config.fields)
+    except (AttributeError, TypeError) as error:
+        raise ConfigError(_unreadable(run_key)) from error
 
 
 def owned_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
@@ -83,6 +87,7 @@ def owned_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
 
     Raises:
         RunNotFoundError: if the dataset has no such run
+        ConfigError: if its record can't be read
     """
     fields = prediction_fields(dataset, run_key)
     return [*fields, *read_results(root_dataset(dataset), run_key).get("triage_fields", ())]
@@ -111,8 +116,17 @@ def load_run(dataset: fo.Dataset, run_key: str) -> RunRecord:
     """
     dataset = root_dataset(dataset)
     prediction_fields(dataset, run_key)
-    config = RunConfig.from_json(json.loads(dataset.get_run_info(run_key).config.run))
+    try:
+        config = RunConfig.from_json(json.loads(dataset.get_run_info(run_key).config.run))
+    except ConfigError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(_unreadable(run_key)) from error
     return RunRecord(dataset, run_key, config, read_results(dataset, run_key))
+
+
+def _unreadable(run_key: str) -> str:
+    return f"the record of run {run_key!r} can't be read by this release"
 
 
 def existing_run(dataset: fo.Dataset, run_key: str) -> RunRecord | None:

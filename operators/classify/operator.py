@@ -11,11 +11,15 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
-from ..shared import form as forms
-from ..shared import params as settings
-from ..shared.execution import call, followed, report, told
+from ..shared.classes import label_fields
+from ..shared.descriptions import description_params
+from ..shared.execution import call, report_errors, report_progress, report_steps
+from ..shared.form import refuse
 from ..shared.outcome import show
-from . import preview as outlook
+from .form import add_form
+from .params import encoder_params, read_arguments, read_run_key
+
+LABEL = "Classify zero-shot"
 
 
 class Classify(foo.Operator):
@@ -39,63 +43,40 @@ class Classify(foo.Operator):
         """Puts a button above the grid."""
         return types.Placement(
             types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
-            types.Button(label="Classify zero-shot", icon="category", prompt=True),
+            types.Button(label=LABEL, icon="category", prompt=True),
         )
 
     def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so it neither scans the dataset nor imports torch."""
+        """Builds the form. Runs on every keystroke, so it does not scan the dataset or import torch."""
         inputs = types.Object()
-        prompt = types.PromptView(label="Classify zero-shot", submit_button_label="Classify")
         if ctx.dataset is None:
-            forms.refusal(inputs, "Open a dataset first, then classify it.")
-            return types.Property(inputs, view=prompt)
-        params = ctx.params
-        choices = forms.label_fields(ctx.dataset, keep=params.get("ground_truth"))
-        ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
-
-        classes = forms.add_classes(inputs, params, choices)
-        encoder = forms.add_encoder(inputs, params)
-        methods = forms.add_methods(inputs, params)
-        forms.add_budget(inputs, params)
-        descriptions = forms.add_descriptions(inputs, params, ctx.dataset)
-        run_key_property, run_key = forms.add_run_key(inputs, params)
-        regions = forms.add_advanced(inputs, params)
-        chosen = {
-            "classes": classes,
-            "descriptions": descriptions,
-            "encoder": encoder,
-            "methods": methods,
-            "regions": regions,
-            "store_regions": settings.read_store_regions(params),
-            **settings.read_plain(params, choices),
-        }
-        if run_key:
-            outlook.add_run_key_notes(inputs, run_key_property, ctx, run_key, chosen)
-        outlook.add_outlook(inputs, ctx, chosen)
-        return types.Property(inputs, view=prompt)
+            refuse(inputs, "Open a dataset first, then classify it.")
+        else:
+            add_form(inputs, ctx)
+        return types.Property(inputs, view=types.PromptView(label=LABEL, submit_button_label="Classify"))
 
     def resolve_run_name(self, ctx: Any) -> str:
         """Names a delegated operation."""
-        return f"Classify zero-shot: {settings.read_run_key(ctx.params)}"
+        return f"Classify zero-shot: {read_run_key(ctx.params)}"
 
     def execute(self, ctx: Any) -> Iterator[Any]:
-        """Checks what can be checked at once, then runs step by step.
+        """Checks the settings, then runs step by step.
 
         Raises:
             ConfigError: if a setting is wrong, before anything is loaded or written
         """
         from ...lgca_plugin.workflows.classify.request import ClassifyOptions, check_classify
 
-        choices = forms.label_fields(ctx.dataset, keep=ctx.params.get("ground_truth"))
-        arguments = settings.read_arguments(ctx.params, choices, ctx.dataset)
+        choices = label_fields(ctx.dataset, include=ctx.params.get("ground_truth"))
+        arguments = read_arguments(ctx.params, choices, ctx.dataset)
         encoder = arguments.pop("encoder")
         request = check_classify(ClassifyOptions(samples=ctx.target_view(require_flat=True), **arguments))
         request.resolved_classes()
         return self._steps(ctx, request, encoder)
 
     def _steps(self, ctx: Any, request: Any, encoder: tuple[str, str | None]) -> Iterator[Any]:
-        """Yields what the App is to show on the way and at the end."""
-        run = yield from told(ctx, "The run has stopped", self._classified(ctx, request, encoder))
+        """Yields the messages to the App."""
+        run = yield from report_errors(ctx, "The run has stopped", self._classified(ctx, request, encoder))
         if not ctx.delegated:
             yield from show(ctx, run)
 
@@ -104,12 +85,12 @@ class Classify(foo.Operator):
         from ...lgca_plugin.encoder.open_clip_encoder import load_encoder
         from ...lgca_plugin.workflows.classify.classify import iter_classify
 
-        yield from report(ctx, 0.0, "Loading the model")
+        yield from report_progress(ctx, 0.0, "Loading the model")
         name, pretrained = encoder
         options = request.options
         model = load_encoder(name, pretrained, device=options.device, precision=options.precision)
         with closing(iter_classify(request, encoder=model)) as steps:
-            return (yield from followed(ctx, steps))
+            return (yield from report_steps(ctx, steps))
 
     def __call__(
         self,
@@ -151,7 +132,7 @@ class Classify(foo.Operator):
             regions: a ``RegionConfig`` or a dict of its settings
             shown_chains: how many chains of each image are written as boxes
             logits: write all class scores onto the labels
-            store_regions: keep the embeddings of all crops on disk, for evidence and for rescoring
+            store_regions: store the embeddings of all crops on disk, for evidence and for rescoring
             batch_size: crops in one call of the encoder
             device: where the model runs
             precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``
@@ -168,17 +149,18 @@ class Classify(foo.Operator):
             ConfigError: if the class names are not valid
             fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
         """
-        geometry = dataclasses.asdict(regions) if dataclasses.is_dataclass(regions) else dict(regions or {})
+        is_config = dataclasses.is_dataclass(regions) and not isinstance(regions, type)
+        settings = dataclasses.asdict(regions) if is_config else dict(regions or {})
         params = {
             "class_source": "field" if classes is None else "typed",
             "classes": None if classes is None else list(check_classes(classes)),
             "ground_truth": ground_truth,
-            **settings.description_params(descriptions),
+            **description_params(descriptions),
             "methods": list(methods),
             "run_key": run_key,
-            **settings.encoder_params(encoder, pretrained),
+            **encoder_params(encoder, pretrained),
             "advanced": True,
-            **geometry,
+            **settings,
             "shown_chains": shown_chains,
             "logits": logits,
             "store_regions": store_regions,

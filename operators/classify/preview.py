@@ -1,13 +1,9 @@
-"""What a run would do, for the form (how many images, encodes and seconds, and what is in the way), and what it did.
-
-The form is built again on every keystroke, so whatever asks the database is remembered for as long as it is open.
-"""
+"""What the run in the form would cost, and what it means for a run that exists under its key."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.api import load_run
@@ -17,15 +13,17 @@ from ...lgca_plugin.encoder.architectures import display_name
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
 from ...lgca_plugin.fiftyone_io.samples import Target
-from ...lgca_plugin.runs.registry import PACKAGE, list_runs, prediction_fields
-from ..shared.run_choice import UNREADABLE, remembered
-from .storage_note import add_room_problem, kept_line, store_room
+from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
+from ..shared.form import mark_invalid
+from ..shared.prompt_cache import cached_while_open
+from ..shared.run_choice import run_keys
+from .storage_note import add_storage_warning, read_storage, storage_line
 
 Chosen = dict[str, Any]
 
 
-def add_outlook(inputs: Any, ctx: Any, chosen: Chosen) -> None:
-    """Adds the line that says what the run would cost, or why it can't start.
+def add_preview(inputs: Any, ctx: Any, chosen: Chosen) -> None:
+    """Adds the cost of the run, or why it can't start.
 
     Args:
         inputs: the form
@@ -33,92 +31,79 @@ def add_outlook(inputs: Any, ctx: Any, chosen: Chosen) -> None:
         chosen: ``methods``, ``regions`` and ``encoder`` as the form's parts returned them, None where not valid, and
             ``store_regions``
     """
-    images, problem = target_size(ctx)
+    images, problem = count_images(ctx, str(ctx.params.get("view_target") or ctx.request_params.get("view_target")))
     if problem:
-        prop = inputs.view("outlook", types.Error(label=problem))
-        prop.invalid = True
-        prop.error_message = problem
+        mark_invalid(inputs.view("outlook", types.Error(label=problem)), problem)
     elif chosen["methods"] and chosen["regions"]:
         per_image = RegionPlan.of(check_methods(chosen["methods"]), chosen["regions"]).encodes_per_image
         speed = encodes_per_second(ctx, display_name(*chosen["encoder"])) if chosen["encoder"] else None
-        line = outlook_line(images, per_image, speed, adaptive=chosen.get("budget") == "adaptive")
+        line = cost_line(images, per_image, speed, adaptive=chosen.get("budget") == "adaptive")
         if not chosen["encoder"]:
             inputs.view("outlook", types.Notice(label=line))
             return
-        room = remembered(ctx, store_room)
-        kept = kept_line(chosen, images, room)
-        inputs.view("outlook", types.Notice(label=line, description=kept))
-        add_room_problem(inputs, chosen, images, room)
+        storage = read_storage(ctx)
+        inputs.view("outlook", types.Notice(label=line, description=storage_line(chosen, images, storage)))
+        add_storage_warning(inputs, chosen, images, storage)
 
 
-def outlook_line(images: int, encodes_per_image: int, speed: float | None, *, adaptive: bool = False) -> str:
-    """Puts the cost of a run into words.
+def cost_line(images: int, encodes_per_image: int, speed: float | None, *, adaptive: bool = False) -> str:
+    """Returns the cost of a run in words.
 
     Args:
-        images: how many images
+        images: number of images
         encodes_per_image: encodes that each of them takes at most
         speed: encodes per second of the last run with this encoder, None if there was none
-        adaptive: whether images stop early, so that the cost is that of a full budget, and no promise
+        adaptive: whether images stop early, so that the cost is that of a full budget
     """
     encodes = images * encodes_per_image
     line = f"{images:,} {'image' if images == 1 else 'images'} x {encodes_per_image} encodes = {encodes:,} encodes"
     if adaptive:
-        line = f"{line} under a full budget, as a rule less than half of them now"
+        line = f"{line} under a full budget, usually less than half of them now"
     if not speed:
         return line
     return f"{line}; about {duration(encodes / speed)} at the speed of the last run with this encoder"
 
 
 def duration(seconds: float) -> str:
-    """Puts a duration into words."""
+    """Returns a duration in words."""
     for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(1, round(seconds))} s"
 
 
-def target_size(ctx: Any) -> tuple[int, str | None]:
-    """Counts the images of the chosen view, or says why they can't be classified."""
-    chosen = ctx.params.get("view_target") or ctx.request_params.get("view_target")
-    images, problem = remembered(ctx, _target_size, str(chosen))
-    return images, problem
-
-
-def encodes_per_second(ctx: Any, encoder: str) -> float | None:
-    """Looks up the speed that the last run with an encoder has recorded."""
-    speed = remembered(ctx, _encodes_per_second, encoder)
-    return float(speed) if speed else None
-
-
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def _target_size(ctx: Any, _chosen: str) -> list[Any]:
+@cached_while_open
+def count_images(ctx: Any, _view_target: str) -> tuple[int, str | None]:
+    """Returns the number of images in the chosen view, and why they can't be classified, if so."""
     try:
-        return [len(Target.of(ctx.target_view(require_flat=True)).samples), None]
+        return len(Target.of(ctx.target_view(require_flat=True)).samples), None
     except ConfigError as error:
-        return [0, str(error)]
+        return 0, str(error)
 
 
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def _encodes_per_second(ctx: Any, encoder: str) -> float:
-    for key in reversed(list_runs(ctx.dataset)):
+@cached_while_open
+def encodes_per_second(ctx: Any, encoder: str) -> float | None:
+    """Returns the speed of the last run with an encoder; None if there was none."""
+    for key in run_keys(ctx.dataset):
         try:
             summary = load_run(ctx.dataset, key).summary()
-        except UNREADABLE:
+        except LgcaError:
             continue
-        recalled_most = summary.get("images_recalled", 0) > summary.get("images_encoded", 0)  # tells nothing of speed
-        if summary.get("encoder") == encoder and summary.get("encodes_per_second") and not recalled_most:
+        mostly_from_store = summary.get("images_recalled", 0) > summary.get("images_encoded", 0)
+        if summary.get("encoder") == encoder and summary.get("encodes_per_second") and not mostly_from_store:
             return float(summary["encodes_per_second"])
-    return 0.0
+    return None
 
 
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def _run_record(ctx: Any, run_key: str) -> dict[str, Any]:
+@cached_while_open
+def _run_record(ctx: Any, run_key: str) -> tuple[RunConfig, dict[str, list[str]], list[str] | None]:
+    """Returns a run's config, its descriptions, and the classes whose texts are templates."""
     run = load_run(ctx.dataset, run_key)
-    return {"config": run.config.to_json(), "descriptions": run.descriptions, "templates": run.results.get("templates")}
+    return run.config, run.descriptions, run.results.get("templates")
 
 
 def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Chosen) -> None:
-    """Says what a run key that is in use means for the run, and asks before anything is overwritten.
+    """Shows whether the run would continue an existing one, and asks before anything is overwritten.
 
     Args:
         inputs: the form
@@ -134,20 +119,17 @@ def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Ch
     if run_key in dataset.list_runs(package=PACKAGE):
         try:
             own = prediction_fields(dataset, run_key)
-            record = remembered(ctx, _run_record, run_key)
-            config = RunConfig.from_json(record["config"])
+            config, descriptions, templates = _run_record(ctx, run_key)
             different = differences(config, chosen)
-            if not different and other_descriptions(config, record, chosen["descriptions"]):
+            if not different and other_descriptions(config, descriptions, templates, chosen["descriptions"]):
                 different = ["descriptions"]
         except LgcaError as error:
             different = [str(error)]
-        except UNREADABLE:
-            different = ["its record can't be read"]
         inputs.bool(
             "overwrite",
             default=False,
             label=f"Run {run_key!r} exists: start over",
-            description="Ticked, its fields are deleted first; unticked, the run does only what is missing",
+            description="Ticked, its fields are deleted first; unticked, only samples without a result are classified",
         )
         if different and not overwrite:
             problem = (
@@ -163,21 +145,20 @@ def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Ch
         if taken:
             problem = f"field {taken[0]!r} exists already and belongs to no run; choose another key"
     if problem:
-        prop.invalid = True
-        prop.error_message = problem
+        mark_invalid(prop, problem)
 
 
 def differences(config: RunConfig, chosen: Chosen) -> list[str]:
-    """Names the settings in which a form differs from a run.
+    """Returns the names of the settings in which a form differs from a run.
 
-    Left out is what shows only later: the labels of a field, the weights behind an encoder's name, and the precision
-    that ``"auto"`` comes to on the device.
+    What only the run itself can compare is left out: the labels of a field, the weights behind an encoder's name, and
+    the precision that ``"auto"`` selects on the device.
 
     Args:
-        config: what the run was asked to do
+        config: the run's settings
         chosen: the settings as the form's parts returned them, None where not valid
     """
-    asked = {
+    in_form = {
         "classes": chosen["classes"],
         "methods": chosen["methods"] and check_methods(chosen["methods"]),
         "regions": chosen["regions"],
@@ -187,18 +168,21 @@ def differences(config: RunConfig, chosen: Chosen) -> list[str]:
         "shown_chains": chosen.get("shown_chains"),
         "budget": chosen.get("budget"),
     }
-    different = [name for name, wanted in asked.items() if wanted is not None and wanted != getattr(config, name)]
+    different = [name for name, value in in_form.items() if value is not None and value != getattr(config, name)]
     if "ground_truth" in chosen and chosen["ground_truth"] != config.ground_truth:  # None is a choice here
         different.append("ground_truth")
     return different
 
 
-def other_descriptions(config: RunConfig, record: dict[str, Any], given: Any) -> bool:
-    """Tells whether descriptions differ from a run's; the templates are not compared, for they would import torch.
+def other_descriptions(
+    config: RunConfig, descriptions: dict[str, list[str]], templates: list[str] | None, given: Any
+) -> bool:
+    """Returns whether descriptions differ from a run's; templates are not compared, which would import torch.
 
     Args:
-        config: what the run was asked to do
-        record: the texts that each class was scored with, and the classes whose texts are templates
+        config: the run's settings
+        descriptions: the texts that each of its classes was scored with
+        templates: its classes whose texts are templates; None where the run does not record them
         given: descriptions as the form read them, None for templates alone
     """
     try:
@@ -206,6 +190,6 @@ def other_descriptions(config: RunConfig, record: dict[str, Any], given: Any) ->
     except ConfigError:
         return False
     described = {name for name in config.classes if found.get(name)}
-    if record["templates"] is not None and described != set(config.classes) - set(record["templates"]):
+    if templates is not None and described != set(config.classes) - set(templates):
         return True
-    return any(list(found[name]) != record["descriptions"].get(name) for name in described)
+    return any(list(found[name]) != descriptions.get(name) for name in described)

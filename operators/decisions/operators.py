@@ -1,4 +1,4 @@
-"""``lgca_decide``, ``lgca_undo_decision`` and ``lgca_export_decisions``: the queue of a triage, in the App."""
+"""The operators ``lgca_decide``, ``lgca_undo_decision`` and ``lgca_export_decisions``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,31 @@ from fiftyone.operators import types
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.workflows.decisions.rows import csv_text
 from ..shared.execution import call
-from . import form
-from . import queue as source
+from .form import (
+    DECIDED,
+    SERVER,
+    add_decision,
+    add_export,
+    add_undo,
+    file_name,
+    read_decision,
+    read_label,
+    triage_form,
+    undoes_samples,
+)
+from .queue import (
+    SELECTED,
+    chosen_samples,
+    left_line,
+    next_open,
+    outcome_line,
+    placement,
+    read_curator,
+    read_samples,
+    read_triage,
+    refresh,
+    text,
+)
 
 DECIDE = "Decide on suspected labels"
 UNDO = "Undo decisions on labels"
@@ -37,14 +60,11 @@ class Decide(foo.Operator):
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid, and into the sample's own view while one is open."""
-        return source.placement(ctx, DECIDE, "fact_check", in_modal=True)
+        return placement(ctx, DECIDE, "fact_check", in_modal=True)
 
     def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so what asks the database is remembered."""
-        inputs = types.Object()
-        if form.refused(inputs, ctx, "decide about its samples") is None:
-            form.add_decision(inputs, ctx)
-        return types.Property(inputs, view=types.PromptView(label=DECIDE, submit_button_label="Decide"))
+        """Builds the  Runs on every keystroke, so database reads are cached."""
+        return triage_form(ctx, DECIDE, "Decide", "decide about its samples", add_decision)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Writes the decision.
@@ -52,22 +72,22 @@ class Decide(foo.Operator):
         Raises:
             ConfigError: if something is not valid, before anything is written
         """
-        triage = source.read_triage(ctx)
+        triage = read_triage(ctx)
         params = ctx.params
         done = triage.decide(
-            source.read_samples(ctx),
-            form.read_decision(params),
-            label=form.read_label(params),
-            note=source.text(params, "note"),
-            by=source.read_curator(ctx),
+            read_samples(ctx),
+            read_decision(params),
+            label=read_label(params),
+            note=text(params, "note"),
+            by=read_curator(ctx),
             allow_new_class=bool(params.get("allow_new_class")),
             wait=False,
         )
         left = triage.left()
-        if source.which(ctx) == source.SELECTED:
-            ctx.ops.clear_selected_samples()  # decided samples leave the queue: they must not stay selected unseen
-        source.show(ctx, then=source.next_open(ctx, triage))
-        ctx.ops.notify(source.told(done, left), variant="success")
+        if chosen_samples(ctx) == SELECTED:
+            ctx.ops.clear_selected_samples()  # decided samples leave the queue, and would stay selected
+        refresh(ctx, then=next_open(ctx, triage))
+        ctx.ops.notify(outcome_line(done, left), variant="success")
         return {"action": done.action, "outcome": str(done), "samples": done.samples, "left": left}
 
     def __call__(
@@ -89,7 +109,7 @@ class Decide(foo.Operator):
             sample_ids: the samples
             decision: ``"accepted"``, ``"label right"``, ``"bad crop"``, ``"bad image"`` or ``"skipped"``
             label: the right class, where another than the suggested one is accepted
-            note: anything worth knowing later
+            note: a remark
             run: key of a run that was triaged; None takes the one that was triaged last
             by: who decides; None takes the login name
             allow_new_class: accept a label that is no class of the run
@@ -98,13 +118,20 @@ class Decide(foo.Operator):
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
         """
         ids = [sample_ids] if isinstance(sample_ids, str) else list(sample_ids)
-        params = {"run": run, "sample_ids": ids, "decision": str(getattr(decision, "value", decision)), "label": label}
-        params |= {"note": note, "by": by, "allow_new_class": allow_new_class}
+        params = {
+            "run": run,
+            "sample_ids": ids,
+            "decision": str(getattr(decision, "value", decision)),
+            "label": label,
+            "note": note,
+            "by": by,
+            "allow_new_class": allow_new_class,
+        }
         return call(self, sample_collection, params)
 
 
 class UndoDecision(foo.Operator):
-    """Takes decisions back."""
+    """Undoes decisions."""
 
     @property
     def config(self) -> Any:
@@ -112,7 +139,7 @@ class UndoDecision(foo.Operator):
         return foo.OperatorConfig(
             name="lgca_undo_decision",
             label=UNDO,
-            description="Take a decision back: the former decision, corrected label and tag of each sample come back",
+            description="Take a decision back: each sample gets its previous decision, corrected label and tag again",
             dynamic=True,
             risk_level=types.RiskLevel.MEDIUM,
             view_target=False,
@@ -120,30 +147,27 @@ class UndoDecision(foo.Operator):
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid, and into the sample's own view while one is open."""
-        return source.placement(ctx, UNDO, "undo", in_modal=True)
+        return placement(ctx, UNDO, "undo", in_modal=True)
 
     def resolve_input(self, ctx: Any) -> Any:
-        """Says what would be taken back."""
-        inputs = types.Object()
-        if form.refused(inputs, ctx, "undo decisions") is None:
-            form.add_undo(inputs, ctx)
-        return types.Property(inputs, view=types.PromptView(label=UNDO, submit_button_label="Undo"))
+        """Builds the form: what is undone, and its note."""
+        return triage_form(ctx, UNDO, "Undo", "undo decisions", add_undo)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Takes back.
+        """Undoes the decisions.
 
         Raises:
-            ConfigError: if there is nothing to take back, before anything is written
+            ConfigError: if there is nothing to undo, before anything is written
         """
-        triage = source.read_triage(ctx)
+        triage = read_triage(ctx)
         params = ctx.params
-        what: dict[str, Any] = {"action": source.text(params, "action"), "of": source.text(params, "of")}
-        if form.undoes_samples(ctx):
-            what = {"sample_ids": source.read_samples(ctx), **what, "action": None}
-        done = triage.undo(**what, by=source.read_curator(ctx), note=source.text(params, "note"))
+        what: dict[str, Any] = {"action": text(params, "action"), "of": text(params, "of")}
+        if undoes_samples(ctx):
+            what = {"sample_ids": read_samples(ctx), **what, "action": None}
+        done = triage.undo(**what, by=read_curator(ctx), note=text(params, "note"))
         left = triage.left()
-        source.show(ctx)
-        ctx.ops.notify(source.told(done, left), variant="success")
+        refresh(ctx)
+        ctx.ops.notify(outcome_line(done, left), variant="success")
         return {"action": done.action, "outcome": str(done), "samples": done.samples, "left": left}
 
     def __call__(
@@ -157,16 +181,16 @@ class UndoDecision(foo.Operator):
         run: str | None = None,
         by: str | None = None,
     ) -> Any:
-        """Takes back from the SDK; ``run.triage`` returns the queue, whose ``undo`` does the same.
+        """Undoes decisions from the SDK; ``run.triage`` returns the queue, whose ``undo`` does the same.
 
         Args:
             sample_collection: a FiftyOne dataset or view
-            action: the action to take back; None takes the latest
-            sample_ids: take back what stands on these samples, instead
-            of: take back what this curator has decided only
-            note: anything worth knowing later
+            action: the action to undo; None takes the latest
+            sample_ids: undo the decisions on these samples instead
+            of: undo decisions of this curator only
+            note: a remark
             run: key of a run that was triaged; None takes the one that was triaged last
-            by: who takes back; None takes the login name
+            by: who undoes them; None takes the login name
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
@@ -193,45 +217,42 @@ class ExportDecisions(foo.Operator):
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid."""
-        return source.placement(ctx, EXPORT, "file_download", in_modal=False)
+        return placement(ctx, EXPORT, "file_download", in_modal=False)
 
     def resolve_input(self, ctx: Any) -> Any:
-        """Asks where to, and says what there is."""
-        inputs = types.Object()
-        if form.refused(inputs, ctx, "export its decisions") is None:
-            form.add_export(inputs, ctx)
-        return types.Property(inputs, view=types.PromptView(label=EXPORT, submit_button_label="Export"))
+        """Builds the form: where to export to, and what is left to decide."""
+        return triage_form(ctx, EXPORT, "Export", "export its decisions", add_export)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
-        """Writes the file, or hands it to the browser.
+        """Writes the file, or downloads it in the browser.
 
         Raises:
-            ConfigError: if it can't be written there
+            ConfigError: if it can't be written
         """
-        triage = source.read_triage(ctx)
+        triage = read_triage(ctx)
         params = ctx.params
         history = bool(params.get("history"))
         rows = triage.decisions(history=history)
-        if params.get("destination") == form.SERVER:
-            path = source.text(params, "path")
+        if params.get("destination") == SERVER:
+            path = text(params, "path")
             if path is None:
                 raise ConfigError("path must name the CSV file to write")
             place = str(triage.export(path, history=history, overwrite=bool(params.get("overwrite"))))
         else:
-            place = form.file_name(triage)
+            place = file_name(triage)
             _download(ctx, csv_text(rows, history=history), place)
         left = triage.left()
-        decided = ", ".join(f"{left[name]:,} {name}" for name in form.DECIDED if left[name])
+        decided = ", ".join(f"{left[name]:,} {name}" for name in DECIDED if left[name])
         return {
             "rows": len(rows),
             "path": place,
             "decided": decided or "none",
-            "outlook": source.left_line(left),
+            "outlook": left_line(left),
             "left": left,
         }
 
     def resolve_output(self, ctx: Any) -> Any:
-        """Says where the file is, and what is left to decide."""
+        """Shows where the file is, and what is left to decide."""
         outputs = types.Object()
         outputs.int("rows", label="Rows", view=types.LabelValueView())
         outputs.str("path", label="File", view=types.LabelValueView())
@@ -253,19 +274,19 @@ class ExportDecisions(foo.Operator):
         Args:
             sample_collection: a FiftyOne dataset or view
             path: the CSV file
-            history: write every event ever, with those that were replaced or taken back
-            overwrite: replace a file that is there
+            history: write every event, with those that were replaced or undone
+            overwrite: replace an existing file
             run: key of a run that was triaged; None takes the one that was triaged last
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
         """
-        params = {"run": run, "destination": form.SERVER, "path": str(path), "history": history, "overwrite": overwrite}
+        params = {"run": run, "destination": SERVER, "path": str(path), "history": history, "overwrite": overwrite}
         return call(self, sample_collection, params)
 
 
 def _download(ctx: Any, text: str, name: str) -> None:
-    """Hands a file to the browser, inside the message itself: the App's server has no address for files of ours."""
+    """Downloads a file in the browser, as part of the message: the App's server offers plugins no address for files."""
     content = text.encode("utf-8")
     if len(content) > MAX_DOWNLOAD_BYTES:
         raise ConfigError(

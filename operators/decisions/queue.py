@@ -1,26 +1,29 @@
-"""What the queue's operators know of a dataset's triages, and of the samples that are open or selected."""
+"""The triage and the samples that the decision operators act on: the open sample or the selected ones."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.api import load_run
-from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from ...lgca_plugin.fiftyone_io.samples import read_ids
 from ...lgca_plugin.runs.registry import list_runs
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import QueueItem, read_queue_items
-from ..shared.run_choice import UNREADABLE, remembered
+from ...lgca_plugin.workflows.decisions.undo import DecideAction
+from ..shared.prompt_cache import cached_while_open
+from ..shared.run_choice import run_keys
 
 OPEN, SELECTED = "open", "selected"
-SHOWN = 8  # samples in the table
-ACTIONS = 20  # in the list of what can be undone
+MAX_ROWS = 8  # samples in the table
+MAX_ACTIONS = 20  # in the list of actions to undo
 
 
 def placement(ctx: Any, label: str, icon: str, *, in_modal: bool) -> Any:
@@ -36,14 +39,18 @@ def placement(ctx: Any, label: str, icon: str, *, in_modal: bool) -> Any:
     return types.Placement(place, types.Button(label=label, icon=icon, prompt=True))
 
 
+@cached_while_open
 def triaged_runs(ctx: Any) -> list[str]:
-    """Lists the keys of the runs that have been triaged, the latest triage first."""
-    keys: list[str] = remembered(ctx, _triaged_runs)
-    return keys
+    """Returns the keys of the triaged runs, the latest triage first."""
+    found = []
+    for key in run_keys(ctx.dataset):
+        with suppress(LgcaError):
+            found.append((str(Triage.of(load_run(ctx.dataset, key)).report.get("at") or ""), key))
+    return [key for _, key in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
 def read_triage(ctx: Any) -> Triage:
-    """Loads the triage that is meant.
+    """Returns the triage of the chosen run, else the latest.
 
     Raises:
         ConfigError: if there is none
@@ -59,30 +66,30 @@ def read_triage(ctx: Any) -> Triage:
     return Triage.of(load_run(ctx.dataset, key))
 
 
-def which(ctx: Any) -> str:
-    """Tells which samples are meant: the open one or the selected."""
+def chosen_samples(ctx: Any) -> str:
+    """Returns whether the open sample or the selected ones are chosen."""
     if has_both(ctx):
         return SELECTED if ctx.params.get("samples") == SELECTED else OPEN
     return SELECTED if ctx.selected else OPEN
 
 
 def has_both(ctx: Any) -> bool:
-    """Tells whether a sample is open and others are selected."""
+    """Returns whether a sample is open and others are selected."""
     return bool(ctx.current_sample and ctx.selected and list(ctx.selected) != [ctx.current_sample])
 
 
 def candidates(ctx: Any) -> list[str]:
-    """Lists the ids of the samples that are meant; there may be none."""
+    """Returns the ids of the chosen samples; there may be none."""
     given = ctx.params.get("sample_ids")
     if given is not None:
         return list(given)
-    if which(ctx) == SELECTED:
+    if chosen_samples(ctx) == SELECTED:
         return list(ctx.selected)
     return [ctx.current_sample] if ctx.current_sample else []
 
 
 def read_samples(ctx: Any) -> list[str]:
-    """Reads which samples are meant.
+    """Reads the ids of the chosen samples.
 
     Raises:
         ConfigError: if none are
@@ -94,12 +101,12 @@ def read_samples(ctx: Any) -> list[str]:
 
 
 def read_curator(ctx: Any) -> str:
-    """Reads who decides: the App's user where it knows one, else what the form says, or the login name."""
+    """Reads who decides: the App's user if it has one, else the name in the form, else the login name."""
     return user_name(ctx) or text(ctx.params, "by") or default_curator()
 
 
 def user_name(ctx: Any) -> str | None:
-    """Gives the name of the App's user, where it knows one."""
+    """Returns the name of the App's user; None if it has none."""
     user = getattr(ctx, "user", None)
     return getattr(user, "name", None) or getattr(user, "email", None)
 
@@ -110,14 +117,14 @@ def text(params: Any, name: str) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
-def show(ctx: Any, then: str | None = None) -> None:
-    """Has the App show what was written.
+def refresh(ctx: Any, then: str | None = None) -> None:
+    """Makes the App show what was written.
 
-    An open sample is drawn anew only when it is opened, so another is, or the same one again.
+    The App draws an open sample only once, so it is opened again, or another one is.
 
     Args:
         ctx: the operator's context
-        then: the sample to open where one is open; None for the same one
+        then: the sample to open if one is open; None for the same one
     """
     ctx.ops.reload_dataset()
     if ctx.current_sample:
@@ -126,8 +133,8 @@ def show(ctx: Any, then: str | None = None) -> None:
 
 
 def next_open(ctx: Any, triage: Triage) -> str | None:
-    """Finds the sample to look at after the open one, if that was decided and is of the queue."""
-    if not ctx.current_sample or which(ctx) != OPEN:
+    """Returns the next undecided sample of the queue after the open one; None if that is not in the queue."""
+    if not ctx.current_sample or chosen_samples(ctx) != OPEN:
         return None
     queue = triage.suspects(decided=None).values("id")
     if ctx.current_sample not in queue:
@@ -138,38 +145,47 @@ def next_open(ctx: Any, triage: Triage) -> str | None:
 
 
 def left_line(counts: dict[str, int]) -> str:
-    """Puts into words what is left to decide."""
+    """Returns in words what is left to decide."""
     others = counts["other samples decided"]
     line = f"{counts['undecided']:,} of {counts['suspects']:,} suspects left to decide"
     return f"{line}; {others:,} other {'sample' if others == 1 else 'samples'} decided" if others else line
 
 
-def told(done: Any, counts: dict[str, int]) -> str:
-    """Puts into words what was done, and what is left."""
+def outcome_line(done: Any, counts: dict[str, int]) -> str:
+    """Returns in words what was done, and what is left to decide."""
     line = str(done)
     return f"{line[:1].upper()}{line[1:]}. {left_line(counts)}"
 
 
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def _triaged_runs(ctx: Any) -> list[str]:
-    found = []
-    for key in reversed(list_runs(ctx.dataset)):
-        try:
-            report = Triage.of(load_run(ctx.dataset, key)).report
-        except UNREADABLE:
-            continue
-        found.append((str(report.get("at") or ""), key))
-    return [key for _, key in sorted(found, key=lambda pair: pair[0], reverse=True)]
+@dataclass(frozen=True)
+class Selection:
+    """The samples that are decided about.
+
+    Attributes:
+        count: number of samples
+        rows: the first of them, column of the table to text
+        unsuggested: number of samples without a suggestion
+        classes: the run's classes
+    """
+
+    count: int
+    rows: list[dict[str, str]]
+    unsuggested: int
+    classes: tuple[str, ...]
 
 
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def selection(ctx: Any, key: str, ids: list[str]) -> list[Any]:
-    """Looks up the samples: how many, rows of the first, how many have no suggestion, and the run's classes."""
+@cached_while_open
+def read_selection(ctx: Any, key: str, ids: list[str]) -> Selection:
+    """Reads the samples with these ids.
+
+    Raises:
+        ConfigError: if one is not in the dataset
+    """
     triage = Triage.of(load_run(ctx.dataset, key))
     known = read_queue_items(ctx.dataset, triage.places, read_ids(ctx.dataset, ids))
     if len(known) < len(ids):
         raise ConfigError(
-            f"{len(ids) - len(known):,} of {len(ids):,} selected samples are no samples of this dataset, "
+            f"{len(ids) - len(known):,} of {len(ids):,} selected samples are not in this dataset, "
             "or no longer; select whole samples in the grid"
         )
     rows = [
@@ -179,9 +195,10 @@ def selection(ctx: Any, key: str, ids: list[str]) -> list[Any]:
             "suggested": _suggested(row),
             "decided": row.decision.value if row.decision else "-",
         }
-        for row in known[:SHOWN]
+        for row in known[:MAX_ROWS]
     ]
-    return [len(known), rows, sum(row.suggested is None for row in known), list(triage.run.config.classes)]
+    unsuggested = sum(row.suggested is None for row in known)
+    return Selection(len(known), rows, unsuggested, triage.run.config.classes)
 
 
 def _suggested(item: QueueItem) -> str:
@@ -190,14 +207,13 @@ def _suggested(item: QueueItem) -> str:
     return item.suggested if item.confidence is None else f"{item.suggested} ({item.confidence:.0%})"
 
 
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def actions(ctx: Any, key: str) -> list[list[Any]]:
-    """Lists what can be undone, the latest first: id, what it is, and its note."""
-    found = Triage.of(load_run(ctx.dataset, key)).actions()[:ACTIONS]
-    return [[action.id, str(action), action.note] for action in found]
+@cached_while_open
+def recent_actions(ctx: Any, key: str) -> list[DecideAction]:
+    """Returns the actions that can be undone, the latest first."""
+    return Triage.of(load_run(ctx.dataset, key)).actions()[:MAX_ACTIONS]
 
 
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def left(ctx: Any, key: str) -> dict[str, int]:
-    """Counts what is left to decide."""
+@cached_while_open
+def count_left(ctx: Any, key: str) -> dict[str, int]:
+    """Returns the counts of decided and undecided samples, as ``Triage.left`` does."""
     return Triage.of(load_run(ctx.dataset, key)).left()

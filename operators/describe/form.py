@@ -1,4 +1,4 @@
-"""The form of ``lgca_describe_classes``: what is asked, what is sent where, and the user's consent to it."""
+"""The form of ``lgca_describe_classes``: the prompt, the server, and the user's consent to what is sent there."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fiftyone.operators import types
 from ...lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, check_describe, prompt_for
 from ...lgca_plugin.descriptions.files import name_key
 from ...lgca_plugin.errors import ConfigError
-from ..shared import form as forms
-from ..shared import params as settings
-from ..shared.params import Params
+from ..shared.classes import add_classes, class_source, default_field, label_fields
+from ..shared.descriptions import saved_descriptions
+from ..shared.form import Params, checked, mark_invalid, text_field
 
 SECRET = "OPENAI_API_KEY"  # noqa: S105, the name of a secret and no secret
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -24,52 +24,47 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 def add_form(inputs: Any, ctx: Any) -> None:
     """Adds the whole form."""
     params = ctx.params
-    choices = forms.label_fields(ctx.dataset)
-    names = forms.add_classes(inputs, params, choices, compare=False)
-    saved = settings.saved_descriptions(ctx.dataset)
+    choices = label_fields(ctx.dataset)
+    names = add_classes(inputs, params, choices, compare=False)
+    saved = saved_descriptions(ctx.dataset)
     if saved:
         add_replace(inputs, len(saved))
     prop = inputs.str(
-        "topic", label="Topic (optional)", description="What the pictures show, such as: birds", view=half()
+        "topic", label="Topic (optional)", description="What the pictures show, such as: birds", view=text_field(2)
     )
-    forms.checked(prop, read_topic, params)
-    prop = inputs.int("per_class", default=DEFAULT_PER_CLASS, label="Texts per class", view=half())
-    per_class = forms.checked(prop, read_per_class, params)
+    checked(prop, read_topic, params)
+    prop = inputs.int("per_class", default=DEFAULT_PER_CLASS, label="Texts per class", view=text_field(2))
+    per_class = checked(prop, read_per_class, params)
     prop = inputs.str(
         "base_url",
         default=DEFAULT_BASE_URL,
         label="Address of the server",
         description="Any OpenAI-compatible one: vLLM, llama.cpp, Ollama (http://localhost:11434/v1)",
-        view=half(),
+        view=text_field(2),
     )
-    address = forms.checked(prop, read_address, params)
-    prop = inputs.str("model", label="Model", description="Its name, as the server knows it", view=half())
-    forms.checked(prop, read_model, params)
+    address = checked(prop, read_address, params)
+    prop = inputs.str("model", label="Model", description="Its name on the server", view=text_field(2))
+    checked(prop, read_model, params)
     add_file(inputs, params)
     if address:
-        from_field = choices and settings.class_source(params) == "field"
-        who = params.get("ground_truth") or settings.default_field(params, choices) if from_field else names
-        add_consent(inputs, ctx, address, who, saved, per_class or DEFAULT_PER_CLASS)
-
-
-def half() -> Any:
-    """Makes a text field half the form wide."""
-    return types.TextFieldView(space=6)
+        from_field = choices and class_source(params) == "field"
+        classes = params.get("ground_truth") or default_field(params, choices) if from_field else names
+        add_consent(inputs, ctx, address, classes, saved, per_class or DEFAULT_PER_CLASS)
 
 
 def add_replace(inputs: Any, n_saved: int) -> None:
-    """Asks whether what the dataset has is to be described again."""
+    """Adds the choice to describe classes again that the dataset has descriptions of."""
     inputs.bool(
         "replace",
         default=False,
         label=f"The dataset has descriptions of {n_saved:,} {plural(n_saved)}: describe these again",
-        description="Ticked, texts of the classes above are replaced, from the cache where the question is the same; "
-        "unticked, texts that are there stay as they are, and the names of their classes are not sent",
+        description="Ticked, texts of the classes above are replaced, from the cache where the prompt is the same; "
+        "unticked, existing texts stay as they are, and the names of their classes are not sent",
     )
 
 
 def add_file(inputs: Any, params: Params) -> None:
-    """Adds the path of a file, and asks before one is replaced."""
+    """Adds the path of a file to save to; an existing one must be confirmed."""
     prop = inputs.str(
         "save_to",
         label="Save to (optional)",
@@ -77,51 +72,50 @@ def add_file(inputs: Any, params: Params) -> None:
     )
     given = (params.get("save_to") or "").strip()
     if given and Path(given).expanduser().is_file():
-        inputs.bool("replace_file", default=False, label="Replace the file that is there")
-    forms.checked(prop, read_path, params)
+        inputs.bool("replace_file", default=False, label="Replace the existing file")
+    checked(prop, read_path, params)
 
 
-def add_consent(inputs: Any, ctx: Any, address: str, who: Any, saved: dict[str, Any], per_class: int) -> None:
-    """Says what is sent where, and has it confirmed.
+def add_consent(inputs: Any, ctx: Any, address: str, classes: Any, saved: dict[str, Any], per_class: int) -> None:
+    """Adds what is sent where, and the field that confirms it.
 
     Args:
         inputs: the form
         ctx: the operator's context
-        address: where the names go
-        who: the class names; or the label field, as text; None if they are not valid
-        saved: what the dataset has descriptions of
+        address: the server that the names are sent to
+        classes: the class names; or the name of the label field; None if they are not valid
+        saved: the descriptions that are saved on the dataset
         per_class: texts per class
     """
     params = ctx.params
     topic = (params.get("topic") or "").strip()
-    if isinstance(who, str):
+    if isinstance(classes, str):
         but = " that the dataset has no descriptions of" if saved and not params.get("replace") else ""
-        names, example = f"The distinct labels of {who!r}{but}", "CLASS NAME"
+        names, example = f"The distinct labels of {classes!r}{but}", "CLASS NAME"
     else:
-        kept = {} if params.get("replace") else of_classes(saved, who or ())
-        asked = [name for name in who or () if name not in kept]
-        names = f"{len(asked):,} class {'name' if len(asked) == 1 else 'names'}" if who else "The class names"
-        example = asked[0] if asked else "CLASS NAME"
+        described = {} if params.get("replace") else of_classes(saved, classes or ())
+        sent = [name for name in classes or () if name not in described]
+        names = f"{len(sent):,} class {'name' if len(sent) == 1 else 'names'}" if classes else "The class names"
+        example = sent[0] if sent else "CLASS NAME"
     verb = "is" if names.startswith("1 ") and not topic else "are"
     line = f"{names}{' and the topic' if topic else ''} {verb} sent to {address}; images are not."
     wording = prompt_for(example, per_class=per_class, topic=topic or None)
-    inputs.view("sent", types.Notice(label=line, description=f"Each class is asked about in these words: {wording}"))
+    inputs.view("sent", types.Notice(label=line, description=f"The prompt for each class: {wording}"))
     inputs.view("key", types.Notice(label=key_line(address, has_key=bool(ctx.secret(SECRET)))))
     prop = inputs.bool("confirm", default=False, required=True, label=f"Send the class names to {address}")
     if not params.get("confirm"):
-        prop.invalid = True
-        prop.error_message = "tick to confirm"
+        mark_invalid(prop, "tick to confirm")
 
 
 def key_line(address: str, *, has_key: bool) -> str:
-    """Says which key goes to the server, never the key itself."""
+    """Returns in words whether the API key is sent, never the key itself."""
     parts = urlsplit(address)
     local = parts.hostname in LOCAL_HOSTS
     if not has_key:
-        need = "A server on this machine usually needs none" if local else "The server may refuse that"
-        return f"No key is sent along: the secret {SECRET} is not set where the App runs. {need}."
+        need = "A server on this machine usually needs none" if local else "The server may refuse the request"
+        return f"No key is sent: the secret {SECRET} is not set where the App runs. {need}."
     how = "" if local or parts.scheme == "https" else ", unencrypted: the address is not https"
-    return f"The key in the secret {SECRET} is sent along{how}."
+    return f"The key in the secret {SECRET} is sent{how}."
 
 
 def read_model(params: Params) -> str:
@@ -149,7 +143,7 @@ def read_address(params: Params) -> str:
 
 
 def read_per_class(params: Params) -> int:
-    """Reads how many texts a class is to have."""
+    """Reads the number of texts per class."""
     given = params.get("per_class")
     count = DEFAULT_PER_CLASS if given is None else given
     check_describe(("a",), model="m", per_class=count)
@@ -157,7 +151,7 @@ def read_per_class(params: Params) -> int:
 
 
 def read_path(params: Params) -> Path | None:
-    """Reads where the texts are to be saved; None if nowhere."""
+    """Reads the file to save the texts to; None if there is none."""
     given = (params.get("save_to") or "").strip()
     if not given:
         return None
@@ -182,11 +176,11 @@ def read_arguments(params: Params) -> dict[str, Any]:
 
 
 def of_classes(saved: Mapping[str, Any], names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Picks the saved texts of some classes, under the names asked for."""
+    """Returns the saved texts of some classes, under the names of these."""
     by_key = {name_key(name): tuple(texts) for name, texts in saved.items() if isinstance(texts, list)}
     return {name: by_key[name_key(name)] for name in names if by_key.get(name_key(name))}
 
 
 def plural(count: int) -> str:
-    """Gives the noun for so many classes."""
+    """Returns "class" or "classes", as the count requires."""
     return "class" if count == 1 else "classes"

@@ -1,4 +1,4 @@
-"""``lgca_evaluate``: how often each method of a run is right, and which differences are more than chance."""
+"""The operator ``lgca_evaluate``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..shared import form as forms
-from ..shared.execution import call, followed, report, run_placement, told
-from ..shared.run_choice import known_runs, newest
-from .form import PANEL, add_form, read_request, show
+from ..shared.execution import call, report_errors, report_progress, report_steps, run_placement
+from ..shared.run_choice import chosen_run, run_form
+from .form import add_form, read_request
+from .result import PANEL, show
 
 LABEL = "Evaluate a zero-shot run"
 
@@ -36,27 +36,19 @@ class Evaluate(foo.Operator):
         )
 
     def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once there is a run to evaluate."""
+        """Puts a button above the grid once the dataset has a run."""
         return run_placement(ctx, LABEL, "ssid_chart")
 
     def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so what asks the database is remembered."""
-        inputs = types.Object()
-        prompt = types.PromptView(label=LABEL, submit_button_label="Evaluate")
-        if ctx.dataset is None:
-            forms.refusal(inputs, "Open a dataset first, then evaluate one of its runs.")
-        elif not known_runs(ctx):
-            forms.refusal(inputs, "There is no zero-shot run on this dataset yet: classify it first.")
-        else:
-            add_form(inputs, ctx)
-        return types.Property(inputs, view=prompt)
+        """Builds the form. Runs on every keystroke, so database reads are cached."""
+        return run_form(ctx, LABEL, "Evaluate", "evaluate", add_form)
 
     def resolve_run_name(self, ctx: Any) -> str:
         """Names a delegated operation."""
-        return f"Evaluate zero-shot: {ctx.params.get('run') or newest(known_runs(ctx))}"
+        return f"Evaluate zero-shot: {chosen_run(ctx)}"
 
     def execute(self, ctx: Any) -> Iterator[Any]:
-        """Checks what can be checked at once, then evaluates method by method.
+        """Checks the settings, then evaluates method by method.
 
         Raises:
             ConfigError: if a setting is wrong, before anything is written
@@ -64,10 +56,10 @@ class Evaluate(foo.Operator):
         return self._steps(ctx, read_request(ctx))
 
     def _steps(self, ctx: Any, request: Any) -> Iterator[Any]:
-        """Yields what the App is to show on the way and at the end."""
-        if not ctx.delegated:  # an open panel would go on showing the evaluations that are replaced
+        """Yields the messages to the App."""
+        if not ctx.delegated:  # an open panel would keep showing the evaluations that are replaced
             yield ctx.ops.close_panel(PANEL)
-        evaluation = yield from told(ctx, "The run was not evaluated", self._evaluated(ctx, request))
+        evaluation = yield from report_errors(ctx, "The run was not evaluated", self._evaluated(ctx, request))
         if not ctx.delegated:
             yield from show(ctx, evaluation)
 
@@ -75,9 +67,9 @@ class Evaluate(foo.Operator):
         """Evaluates, reports the progress, and returns the outcome."""
         from ...lgca_plugin.workflows.evaluate import iter_evaluate
 
-        yield from report(ctx, 0.0, f"Evaluating on {request.samples:,} samples")
+        yield from report_progress(ctx, 0.0, f"Evaluating on {request.samples:,} samples")
         with closing(iter_evaluate(request)) as steps:
-            return (yield from followed(ctx, steps))
+            return (yield from report_steps(ctx, steps))
 
     def __call__(
         self,

@@ -6,14 +6,26 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.method.core.methods import Method, method_description
-from ..shared import form as forms
-from ..shared import params as settings
-from ..shared.params import Params
-from ..shared.run_choice import initial, known_runs, newest, of_run
-from . import params as rescoring
-from .params import KEEP
-from .preview import add_outlook, add_result, add_written
+from ...lgca_plugin.method.core.methods import Method
+from ..shared.classes import label_fields
+from ..shared.descriptions import add_descriptions, description_source
+from ..shared.form import Params, add_tabs, checked, mark_invalid, text_field
+from ..shared.methods import add_method_choice
+from ..shared.run_choice import add_run, initial_value, run_param
+from .params import class_source, read_classes
+from .presets import (
+    KEEP,
+    label_field,
+    proposed_presets,
+    read_methods,
+    read_steps,
+    setting_name,
+    setting_value,
+    settings_of,
+    settings_source,
+    with_setting,
+)
+from .preview import add_preview, add_result, add_written
 from .source import Source, read_source
 from .suggest import add_suggestion
 
@@ -29,92 +41,71 @@ SETTING_NOTES = {
 def add_form(inputs: Any, ctx: Any) -> None:
     """Adds the whole form."""
     params = ctx.params
-    source = add_run(inputs, ctx)
+    source = _add_run(inputs, ctx)
     if source is None:
         return
-    classes = add_classes(inputs, params, source)
-    forms.add_descriptions(inputs, params, ctx.dataset, keep=True)
-    methods = add_methods(inputs, params, source)
-    choices = forms.label_fields(ctx.dataset, keep=source.config.ground_truth)
-    presets, steps = add_settings(inputs, params, source, methods, choices)
+    classes = _add_classes(inputs, params, source)
+    add_descriptions(inputs, params, ctx.dataset, keep=True)
+    methods = _add_methods(inputs, params, source)
+    choices = label_fields(ctx.dataset, include=source.config.ground_truth)
+    presets, steps = _add_settings(inputs, params, source, methods, choices)
     add_result(inputs, ctx, source, presets)
     shown_chains = add_written(inputs, params, source)
     if presets and shown_chains is not None:
-        new_texts = bool(classes) or settings.description_source(params, KEEP) != KEEP
-        add_outlook(inputs, source, presets, steps=steps, boxes=shown_chains > 0, new_texts=new_texts)
+        new_texts = bool(classes) or description_source(params, KEEP) != KEEP
+        add_preview(inputs, source, presets, steps=steps, boxes=shown_chains > 0, new_texts=new_texts)
 
 
-def add_run(inputs: Any, ctx: Any) -> Source | None:
-    """Adds the choice of the run; the newest that can be read is proposed. None if it can't be rescored."""
-    runs = known_runs(ctx)
-    view = types.DropdownView()
-    for key, note, _ in runs:
-        view.add_choice(key, label=key, description=note)
-    prop = inputs.enum(
-        "run",
-        view.values(),
-        default=newest(runs),
-        label="Run",
-        description="Its images are scored anew from their stored embeddings; none of them is encoded",
-        view=view,
-    )
-    source: Source | None = forms.checked(prop, read_source, ctx)
+def _add_run(inputs: Any, ctx: Any) -> Source | None:
+    note = "Its images are scored again from their stored embeddings; no image is encoded"
+    prop = add_run(inputs, ctx, description=note)
+    source = checked(prop, read_source, ctx)
     if source is not None and source.problem:
-        prop.invalid = True
-        prop.error_message = source.problem
+        mark_invalid(prop, source.problem)
         return None
     return source
 
 
-def add_classes(inputs: Any, params: Params, source: Source) -> tuple[str, ...] | None:
+def _add_classes(inputs: Any, params: Params, source: Source) -> tuple[str, ...] | None:
     """Adds the classes: the run's, or its list to edit."""
-    chosen = rescoring.class_source(params)
+    chosen = class_source(params)
     names = source.config.classes
-    forms.tabs(inputs, "class_source", chosen, {KEEP: f"Keep all {len(names):,}", "typed": "Edit"}, label="Classes")
+    add_tabs(inputs, "class_source", chosen, {KEEP: f"Keep all {len(names):,}", "typed": "Edit"}, label="Classes")
     if chosen == KEEP:
         return None
     if isinstance(params.get("classes"), list):  # as code passes them
         prop = inputs.list("classes", types.String(), label="Class names")
     else:
         view = types.TextFieldView(multiline=True, rows=min(len(names) + 1, 12))
-        name, default = of_run("classes", source.key), params.get("classes") or "\n".join(names)
+        name, default = run_param("classes", source.key), params.get("classes") or "\n".join(names)
         prop = inputs.str(name, default=default, label="Class names, one a line", view=view)
-    classes: tuple[str, ...] | None = forms.checked(prop, rescoring.read_classes, params, source)
+    classes = checked(prop, read_classes, params, source)
     if classes:
         inputs.view("class_changes", types.Notice(label=class_changes(names, classes)))
     return classes
 
 
 def class_changes(before: tuple[str, ...], after: tuple[str, ...]) -> str:
-    """Says in which classes two lists differ."""
+    """Returns in words which classes are in one of two lists only."""
     new, gone = [name for name in after if name not in before], [name for name in before if name not in after]
-    parts = [f"{len(names):,} {what}: {listed(names)}" for names, what in ((new, "new"), (gone, "left out")) if names]
+    parts = [f"{len(names):,} {what}: {_listed(names)}" for names, what in ((new, "new"), (gone, "left out")) if names]
     return "; ".join(parts) or "The same classes in another order"
 
 
-def listed(names: list[str], most: int = 8) -> str:
-    """Lists some names."""
+def _listed(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
-def add_methods(inputs: Any, params: Params, source: Source) -> tuple[Method, ...] | None:
+def _add_methods(inputs: Any, params: Params, source: Source) -> tuple[Method, ...] | None:
     """Adds the choice of the methods among those whose regions were encoded."""
-    view = types.DropdownView()
-    for name in source.possible:
-        view.add_choice(name, label=name, description=method_description(name))
-    prop = inputs.list(
-        of_run("methods", source.key),
-        types.String(),
-        default=params.get("methods") or [method.name for method in source.config.methods],
-        label="Methods",
-        description="The run's, and others whose regions it has encoded",
-        view=view,
-    )
-    methods: tuple[Method, ...] | None = forms.checked(prop, rescoring.read_methods, params, source)
-    return methods
+    default = params.get("methods") or [method.name for method in source.config.methods]
+    note = "The run's, and others whose regions it has encoded"
+    name = run_param("methods", source.key)
+    prop = add_method_choice(inputs, name, source.available_methods, default=default, description=note)
+    return checked(prop, read_methods, params, source)
 
 
-def add_settings(
+def _add_settings(
     inputs: Any, params: Params, source: Source, methods: tuple[Method, ...] | None, choices: list[str]
 ) -> tuple[tuple[Method, ...] | None, int]:
     """Adds the settings of the methods: the run's, changed, or suggested.
@@ -122,49 +113,50 @@ def add_settings(
     Returns:
         the methods with their settings, None if not valid; and the number of expansion steps
     """
-    origin = rescoring.settings_source(params)
-    ways = {KEEP: "Keep", "change": "Change", "suggest": "Suggest from labels"}
+    origin = settings_source(params)
+    sources = {KEEP: "Keep", "change": "Change", "suggest": "Suggest from labels"}
     note = "How crops, descriptions and expansion steps are weighted"
-    prop = forms.tabs(inputs, "settings_source", origin, ways, label="Settings", description=note)
+    prop = add_tabs(inputs, "settings_source", origin, sources, label="Settings", description=note)
     if origin == KEEP or methods is None:
         return methods, source.steps
     field, suggestion = None, {}
     if origin == "suggest":
-        field = rescoring.label_field(params, source, choices)
+        field = label_field(params, source, choices)
         found = add_suggestion(inputs, params, source, choices)
         if found is None:
             return None, source.steps
         suggestion = found
-    steps = add_steps(inputs, params, source, methods)
-    proposed = forms.checked(prop, rescoring.proposed, params, source, methods, suggestion)
+    valid_steps = _add_steps(inputs, params, source, methods)
+    steps = source.steps if valid_steps is None else valid_steps
+    proposed = checked(prop, proposed_presets, params, source, methods, suggestion)
     presets = [
-        add_method_settings(inputs, params, source, method, field=field, steps=source.steps if steps is None else steps)
-        for method in proposed or ()
+        _add_method_settings(inputs, params, source, method, field=field, steps=steps) for method in proposed or ()
     ]
-    valid = steps is not None and proposed is not None and None not in presets
-    return tuple(presets) if valid else None, source.steps if steps is None else steps
+    valid = [preset for preset in presets if preset is not None]
+    if valid_steps is None or proposed is None or len(valid) < len(presets):
+        return None, steps
+    return tuple(valid), steps
 
 
-def add_steps(inputs: Any, params: Params, source: Source, methods: tuple[Method, ...]) -> int | None:
+def _add_steps(inputs: Any, params: Params, source: Source, methods: tuple[Method, ...]) -> int | None:
     """Adds the number of expansion steps, where a method has some."""
     if not source.steps or all(method.regions != "chains" for method in methods):
         return source.steps
     prop = inputs.int(
-        of_run("steps", source.key),
-        default=initial(params, "steps", source.steps),
+        run_param("steps", source.key),
+        default=initial_value(params, "steps", source.steps),
         label="Expansion steps (T)",
         description=f"0 to {source.steps}, as many as were encoded",
     )
-    return forms.checked(prop, read_steps, params, source)
+    return checked(prop, _read_all_steps, params, source)
 
 
-def read_steps(params: Params, source: Source) -> int:
-    """Reads the number of expansion steps, the run's own included."""
-    steps = rescoring.read_steps(params, source)
+def _read_all_steps(params: Params, source: Source) -> int:
+    steps = read_steps(params, source)
     return source.steps if steps is None else steps
 
 
-def add_method_settings(
+def _add_method_settings(
     inputs: Any, params: Params, source: Source, method: Method, *, field: str | None, steps: int
 ) -> Method | None:
     """Adds a row with the settings of one method.
@@ -174,26 +166,26 @@ def add_method_settings(
         params: ``ctx.params``
         source: the run
         method: the preset that the fields start from
-        field: the label field that it was suggested by, if it was
+        field: the label field that it was suggested by, if any
         steps: number of expansion steps
 
     Returns:
-        the preset with what the fields say; None if that is not valid
+        the preset with the values of the fields; None if one is not valid
     """
     edited, valid = method, True
-    names = rescoring.settings_of(method)
+    names = settings_of(method)
     for name in names:
         label, note = SETTING_NOTES[name]
-        parameter = rescoring.setting_name(method, name, source, field)
+        parameter = setting_name(method, name, source, field)
         define = inputs.str if name == "step_weights" else inputs.float
         prop = define(
             parameter,
-            default=rescoring.setting_value(method, name, source.steps),
+            default=setting_value(method, name, source.steps),
             label=f"{method.name}: {label}",
             description=note,
-            view=types.TextFieldView(space=12 // len(names)),
+            view=text_field(len(names)),
         )
-        changed = forms.checked(prop, rescoring.with_setting, edited, name, params.get(parameter), steps)
+        changed = checked(prop, with_setting, edited, name, params.get(parameter), steps)
         valid &= changed is not None
         edited = changed or edited
     return edited if valid else None

@@ -1,4 +1,4 @@
-"""``lgca_rescore``: new classes, descriptions and weights for a run, without encoding an image."""
+"""The operator ``lgca_rescore``."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.errors import ConfigError
-from ..shared import form as forms
-from ..shared import params as settings
-from ..shared.execution import call, followed, report, run_placement, told
+from ..shared.classes import label_fields
+from ..shared.descriptions import description_params
+from ..shared.execution import call, report_errors, report_progress, report_steps, run_placement
 from ..shared.outcome import show
-from ..shared.run_choice import given, known_runs, newest
-from . import params as rescoring
+from ..shared.run_choice import chosen_run, read_param, run_form
 from .form import add_form
+from .params import read_changes, read_run_key
 from .source import read_source
 
 LABEL = "Rescore a zero-shot run"
 
 
 class Rescore(foo.Operator):
-    """Answers a new question about a run's images from the store of embeddings."""
+    """Scores a run's images again from the store of embeddings, with other classes, texts or weights."""
 
     @property
     def config(self) -> Any:
@@ -42,27 +42,19 @@ class Rescore(foo.Operator):
         )
 
     def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once there is a run to rescore."""
+        """Puts a button above the grid once the dataset has a run."""
         return run_placement(ctx, LABEL, "published_with_changes")
 
     def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so what asks the database or the store is remembered."""
-        inputs = types.Object()
-        prompt = types.PromptView(label=LABEL, submit_button_label="Rescore")
-        if ctx.dataset is None:
-            forms.refusal(inputs, "Open a dataset first, then rescore one of its runs.")
-        elif not known_runs(ctx):
-            forms.refusal(inputs, "There is no zero-shot run on this dataset yet: classify it first.")
-        else:
-            add_form(inputs, ctx)
-        return types.Property(inputs, view=prompt)
+        """Builds the form. Runs on every keystroke, so reads of the database and the store are cached."""
+        return run_form(ctx, LABEL, "Rescore", "rescore", add_form)
 
     def resolve_run_name(self, ctx: Any) -> str:
         """Names a delegated operation."""
-        return f"Rescore zero-shot: {ctx.params.get('run') or newest(known_runs(ctx))}"
+        return f"Rescore zero-shot: {chosen_run(ctx)}"
 
     def execute(self, ctx: Any) -> Iterator[Any]:
-        """Checks what can be checked at once, then rescores step by step.
+        """Checks the settings, then rescores step by step.
 
         Raises:
             ConfigError: if a setting is wrong, before anything is loaded or written
@@ -73,16 +65,16 @@ class Rescore(foo.Operator):
         if ctx.dataset is None:
             raise ConfigError("open a dataset first, then rescore one of its runs")
         source = read_source(ctx)
-        choices = forms.label_fields(ctx.dataset, keep=source.config.ground_truth)
-        changes = rescoring.read_changes(ctx.params, source, ctx.dataset, choices)
+        choices = label_fields(ctx.dataset, include=source.config.ground_truth)
+        changes = read_changes(ctx.params, source, ctx.dataset, choices)
         run = load_run(ctx.dataset, source.key)
-        key = rescoring.read_run_key(ctx.params, source, ctx.dataset.list_runs())
-        overwrite = key is not None and bool(given(ctx.params, "overwrite", key))
+        key = read_run_key(ctx.params, source, ctx.dataset.list_runs())
+        overwrite = key is not None and bool(read_param(ctx.params, "overwrite", key))
         return self._steps(ctx, check_rescore(run, changes, run_key=key, overwrite=overwrite))
 
     def _steps(self, ctx: Any, request: Any) -> Iterator[Any]:
-        """Yields what the App is to show on the way and at the end."""
-        rescored = yield from told(ctx, "The run was not rescored", self._rescored(ctx, request))
+        """Yields the messages to the App."""
+        rescored = yield from report_errors(ctx, "The run was not rescored", self._rescored(ctx, request))
         if not ctx.delegated:
             yield from show(ctx, rescored)
 
@@ -90,9 +82,9 @@ class Rescore(foo.Operator):
         """Rescores, reports the progress, and returns the new run."""
         from ...lgca_plugin.workflows.rescore.rescore import iter_rescore
 
-        yield from report(ctx, 0.0, "Reading the stored embeddings")
+        yield from report_progress(ctx, 0.0, "Reading the stored embeddings")
         with closing(iter_rescore(request)) as steps:
-            return (yield from followed(ctx, steps))
+            return (yield from report_steps(ctx, steps))
 
     def __call__(
         self,
@@ -149,7 +141,7 @@ class Rescore(foo.Operator):
         params = {
             "run": run,
             "classes": None if classes is None else list(check_classes(classes)),
-            **settings.description_params(descriptions),
+            **description_params(descriptions),
             "methods": None if methods is None else list(methods),
             "image_scale": image_scale,
             "text_scale": text_scale,

@@ -1,4 +1,4 @@
-"""The last part of ``lgca_rescore``'s form: where the results go, what is written, and what it takes."""
+"""The last part of the form of ``lgca_rescore``: where the results go, what is written, and what is read for it."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import RegionPlan
+from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
 from ...lgca_plugin.method.core.compared_methods import explained_method
 from ...lgca_plugin.method.core.methods import Method
 from ...lgca_plugin.prediction.predictor import vector_key
 from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
 from ...lgca_plugin.workflows.rescore.plan import changed_regions
-from ..shared import form as forms
-from ..shared.params import Params
-from ..shared.run_choice import UNREADABLE, given, initial, of_run
-from . import params as rescoring
+from ..shared.form import Params, add_tabs, checked, mark_invalid, refuse, text_field
+from ..shared.run_choice import initial_value, read_param, run_param
+from .params import free_key, read_run_key, read_shown_chains, result_place
 from .source import Source
 
 
 def add_result(inputs: Any, ctx: Any, source: Source, presets: tuple[Method, ...] | None) -> None:
-    """Adds where the results go: to a run of its own, or in place of the run's."""
+    """Adds the choice between a new run and rescoring in place."""
     params, dataset = ctx.params, ctx.dataset
-    ways = {"new": "A new run", "in_place": f"In place of run {source.key!r}"}
-    forms.tabs(inputs, "result", rescoring.result(params), ways, label="Results")
-    if rescoring.result(params) == "in_place":
+    places = {"new": "A new run", "in_place": f"In place of run {source.key!r}"}
+    add_tabs(inputs, "result", result_place(params), places, label="Results")
+    if result_place(params) == "in_place":
         line = f"The labels and boxes of run {source.key!r} are replaced"
-        note = "Methods, steps and the texts of classes that are left out can't be brought back by rescoring"
+        note = "Rescoring can't bring back methods, steps, and the texts of classes that are left out"
         inputs.view("replaced", types.Notice(label=line, description=note))
         taken = conflicting_fields(
             dataset,
@@ -38,32 +38,33 @@ def add_result(inputs: Any, ctx: Any, source: Source, presets: tuple[Method, ...
             adaptive=source.config.region_plan.adaptive,
         )
         if taken:
-            forms.refusal(inputs, f"field {taken[0]!r} exists already and belongs to no run: write a new run instead")
+            refuse(inputs, f"field {taken[0]!r} exists already and belongs to no run: write a new run instead")
         return
     keys = dataset.list_runs()
     prop = inputs.str(
-        of_run("run_key", source.key),
-        default=initial(params, "run_key", rescoring.free_key(source.key, keys)),
+        run_param("run_key", source.key),
+        default=initial_value(params, "run_key", free_key(source.key, keys)),
         label="Run key",
         description="Names the new run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ...",
     )
-    key = forms.checked(prop, rescoring.read_run_key, params, source, keys)
+    key = checked(prop, read_run_key, params, source, keys)
     adaptive = source.config.region_plan.adaptive
     problem = key and key_problem(inputs, params, dataset, key, presets or (), adaptive=adaptive)
     if problem:
-        prop.invalid = True
-        prop.error_message = problem
+        mark_invalid(prop, problem)
 
 
 def key_problem(
     inputs: Any, params: Params, dataset: Any, key: str, presets: tuple[Method, ...], *, adaptive: bool
 ) -> str | None:
-    """Says why a key can't be taken; asks before another zero-shot run is replaced."""
+    """Returns why a key can't be used, if so; replacing a run must be confirmed."""
     own: list[str] = []
     if key in dataset.list_runs(package=PACKAGE):
-        replaces = bool(given(params, "overwrite", key))
+        replaces = bool(read_param(params, "overwrite", key))
         label = f"Run {key!r} exists: replace it"
-        inputs.bool(of_run("overwrite", key), default=replaces, label=label, description="Its fields are deleted first")
+        inputs.bool(
+            run_param("overwrite", key), default=replaces, label=label, description="Its fields are deleted first"
+        )
         if not replaces:
             return f"run {key!r} exists: tick to replace it, or choose another key"
         own = own_fields(dataset, key)
@@ -74,61 +75,61 @@ def key_problem(
 
 
 def own_fields(dataset: Any, key: str) -> list[str]:
-    """Lists the fields of a run, of whatever release."""
-    with suppress(*UNREADABLE):
+    """Returns the fields of a run's predictions; none if its record can't be read."""
+    with suppress(LgcaError):
         return prediction_fields(dataset, key)
     return []
 
 
 def add_written(inputs: Any, params: Params, source: Source) -> int | None:
-    """Adds what is written besides labels; returns how many chains are shown, None if that is not valid."""
+    """Adds what is written besides labels; returns the number of shown chains, None if not valid."""
     prop = inputs.int(
-        of_run("shown_chains", source.key),
-        default=initial(params, "shown_chains", source.config.shown_chains),
+        run_param("shown_chains", source.key),
+        default=initial_value(params, "shown_chains", source.config.shown_chains),
         label="Chains shown",
-        description="written as boxes, the most telling first; 0 for none",
-        view=types.TextFieldView(space=6),
+        description="written as boxes, those that decided most first; 0 for none",
+        view=text_field(2),
     )
     inputs.bool(
-        of_run("logits", source.key),
-        default=bool(initial(params, "logits", source.config.logits)),
+        run_param("logits", source.key),
+        default=bool(initial_value(params, "logits", source.config.logits)),
         label="Write all class scores as logits",
         description="One number a class on every label",
         view=types.CheckboxView(space=6),
     )
-    return forms.checked(prop, read_shown_chains, params, source)
+    return checked(prop, _read_all_shown_chains, params, source)
 
 
-def read_shown_chains(params: Params, source: Source) -> int:
-    """Reads how many chains are shown, the run's own number included."""
-    count = rescoring.read_shown_chains(params, source)
+def _read_all_shown_chains(params: Params, source: Source) -> int:
+    count = read_shown_chains(params, source)
     return source.config.shown_chains if count is None else count
 
 
-def add_outlook(
+def add_preview(
     inputs: Any, source: Source, presets: tuple[Method, ...], *, steps: int, boxes: bool, new_texts: bool
 ) -> None:
-    """Says what is read, or what is in the way.
+    """Adds what is read, or why the run can't be rescored.
 
     Args:
         inputs: the form
         source: the run
         presets: the methods with their settings
         steps: number of expansion steps
-        boxes: whether boxes are asked for
+        boxes: whether boxes are written
         new_texts: whether texts may be new to the model
     """
     through_regions = region_readers(source, presets, steps)
     boxes = boxes and explained_method(presets) is not None
-    if through_regions and source.bare:
-        forms.refusal(
+    if through_regions and source.without_regions:
+        refuse(
             inputs,
-            f"{', '.join(through_regions)} needs embeddings of crops, which {source.bare:,} of {source.samples:,} "
-            "samples do not have in the store: keep the settings of crops, or classify again, starting over",
+            f"{', '.join(through_regions)} needs embeddings of crops, which {source.without_regions:,} of "
+            f"{source.samples:,} samples do not have in the store: keep the settings of crops, or classify again and "
+            "start over",
         )
         return
-    if boxes and source.bare:
-        lacking = f"{source.bare:,} of {source.samples:,} samples have no embeddings of crops in the store"
+    if boxes and source.without_regions:
+        lacking = f"{source.without_regions:,} of {source.samples:,} samples have no embeddings of crops in the store"
         inputs.view("no_boxes", types.Warning(label=f"No boxes are written: {lacking}"))
         boxes = False
     slow = [f"the labels of {', '.join(through_regions)}"] if through_regions else []
@@ -146,10 +147,10 @@ def add_outlook(
 
 
 def region_readers(source: Source, presets: tuple[Method, ...], steps: int) -> list[str]:
-    """Names the methods whose image vectors are not in the store, so that they are made from the crops' embeddings."""
+    """Returns the names of the methods whose image vectors are computed from embeddings of crops."""
     regions = changed_regions(source.config, steps if source.steps else None)
     plan = RegionPlan.of(presets, regions, source.config.budget)
     names = {method.name: vector_key(method, plan) for method in presets}
     if any(name is not None and name not in source.vector_keys for name in names.values()):
-        return list(names)  # then all vectors are made anew, and kept
+        return list(names)  # then all vectors are computed and stored again
     return [method for method, name in names.items() if name is None]

@@ -15,10 +15,9 @@ from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.method.core.methods import METHODS, Method
 from ...lgca_plugin.method.number_text import interval_text, percent_text, points_interval_text
-from ..shared import form as forms
-from ..shared.params import Params
-from ..shared.run_choice import of_run
-from .params import label_field, read_suggestion, suggestion_name
+from ..shared.form import Params, add_dropdown, mark_invalid, refuse
+from ..shared.run_choice import run_param
+from .presets import label_field, read_suggestion, suggestion_name
 from .source import Source
 
 URI = "@lgca/zero-shot/lgca_suggest_settings"
@@ -105,19 +104,16 @@ def add_suggestion(inputs: Any, params: Params, source: Source, choices: list[st
     """
     field = label_field(params, source, choices)
     if field is None:
-        forms.refusal(inputs, "Settings are chosen by labels, and this dataset has no Classification field.")
+        refuse(inputs, "Settings are chosen by labels, and this dataset has no Classification field.")
         return None
     most = most_samples(len(source.config.classes))
-    view = types.DropdownView()
-    for name in choices:
-        view.add_choice(name, label=name)
-    inputs.enum(
-        of_run("label_field", source.key),
-        view.values(),
+    add_dropdown(
+        inputs,
+        run_param("label_field", source.key),
+        choices,
         default=field,
         label="Labels to go by",
-        description=f"The best settings find these most often, on at most {most:,} samples chosen at random",
-        view=view,
+        description=f"The best settings predict these most often, on at most {most:,} samples chosen at random",
     )
     answer = params.get(suggestion_name(source, field)) or {}
     if answer.get("state") != "loaded":
@@ -125,7 +121,7 @@ def add_suggestion(inputs: Any, params: Params, source: Source, choices: list[st
         return None
     found = answer.get("data") or {}
     if found.get("problem"):
-        forms.refusal(inputs, found["problem"])
+        refuse(inputs, found["problem"])
         return None
     add_table(inputs, found)
     add_verdict(inputs, found, source)
@@ -141,8 +137,7 @@ def add_loader(inputs: Any, source: Source, field: str) -> None:
         params={"run": source.key, "label_field": field},
         label=f"Trying settings on the samples with a label in {field} ...",
     )
-    prop.invalid = True
-    prop.error_message = "settings are being tried"
+    mark_invalid(prop, "settings are being tried")
 
 
 def add_table(inputs: Any, found: dict[str, Any]) -> None:

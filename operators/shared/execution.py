@@ -1,10 +1,10 @@
-"""What operators that work for a while share: a button, progress, an error on the way, and the call from code."""
+"""Executing an operator: its button, its progress, its errors and results in the App, and its call from code."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
@@ -13,6 +13,7 @@ from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.runs.registry import list_runs
 
 SECONDS_BETWEEN_UPDATES = 0.5
+T = TypeVar("T")
 
 
 def run_placement(ctx: Any, label: str, icon: str, *, prompt: bool = True) -> Any:
@@ -24,36 +25,37 @@ def run_placement(ctx: Any, label: str, icon: str, *, prompt: bool = True) -> An
     )
 
 
-def report(ctx: Any, progress: float, label: str) -> Iterator[Any]:
-    """Reports progress: to the App as messages, to a delegated operation as its state."""
+def report_progress(ctx: Any, progress: float, label: str) -> Iterator[Any]:
+    """Reports progress, 0 to 1: to the App as messages, to a delegated operation as its state."""
     if ctx.delegated:
         ctx.set_progress(progress=progress, label=label)
     else:
         yield ctx.ops.set_progress(progress=progress, label=label)
 
 
-def followed(ctx: Any, steps: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
-    """Reports the progress of a generator of steps, now and then, and returns what it returns."""
+def report_steps(ctx: Any, steps: Generator[Any, None, T]) -> Generator[Any, None, T]:
+    """Reports the progress of a generator of steps, at most twice a second, and returns what it returns."""
     last = 0.0
     while True:
         try:
             step = next(steps)
         except StopIteration as stop:
-            return stop.value
+            result: T = stop.value
+            return result
         if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
             last = time.monotonic()
-            yield from report(ctx, step.done / step.total if step.total else 0.0, step.label)
+            yield from report_progress(ctx, step.done / step.total if step.total else 0.0, step.label)
 
 
-def told(ctx: Any, problem: str, work: Generator[Any, None, Any]) -> Generator[Any, None, Any]:
-    """Passes on what an operator yields, and returns what it returns; what goes wrong is shown in the dialog.
+def report_errors(ctx: Any, problem: str, work: Generator[Any, None, T]) -> Generator[Any, None, T]:
+    """Yields what an operator yields and returns what it returns; an error is shown in the dialog, then raised.
 
-    The App says nothing of an error in the middle of a stream.
+    The App itself shows no error of a stream that has begun.
 
     Args:
-        ctx: the execution context
-        problem: what it means if something goes wrong
-        work: what the operator does
+        ctx: the operator's context
+        problem: what an error means, such as "The run was not triaged"
+        work: the operator's work
     """
     try:
         return (yield from work)
@@ -65,7 +67,7 @@ def told(ctx: Any, problem: str, work: Generator[Any, None, Any]) -> Generator[A
 
 
 def show_lines(ctx: Any, heading: Any, lines: dict[str, str]) -> Any:
-    """Shows a heading and lines of label and value in the dialog where the progress was."""
+    """Shows a heading and lines of label and value in the dialog, where the progress was."""
     outputs = types.Object()
     outputs.view("heading", heading)
     for label in lines:
@@ -74,7 +76,7 @@ def show_lines(ctx: Any, heading: Any, lines: dict[str, str]) -> Any:
 
 
 def call(operator: Any, sample_collection: Any, params: dict[str, Any], *, delegate: bool = False) -> Any:
-    """Executes an operator from code on a dataset or view; what is None is left out of its parameters."""
+    """Executes an operator from code on a dataset or view; parameters that are None are left out."""
     return foo.execute_operator(
         operator.uri,
         {"view": sample_collection.view()},

@@ -1,71 +1,21 @@
-"""TODO."""
+"""The choice among a dataset's runs, and the parameters that belong to the chosen one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import fiftyone.operators as foo
+from fiftyone.operators import types
 
 from ...lgca_plugin.api import load_run
-from ...lgca_plugin.errors import LgcaError
+from ...lgca_plugin.config import RunConfig
+from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.run import Run
 from ...lgca_plugin.runs.registry import list_runs
-from .params import Params
-
-UNREADABLE = (LgcaError, AttributeError, KeyError, TypeError, ValueError)  # what another release's record may raise
-
-
-def remembered(ctx: Any, question: Any, *args: Any) -> Any:
-    """Asks a cached question; outside of an open form there is nothing to tie the cache to, so it is asked anew."""
-    return question(ctx, *args) if ctx.prompt_id else question.uncached(ctx, *args)
-
-
-def known_runs(ctx: Any) -> list[list[Any]]:
-    """Lists the runs, newest first: key, what it is, and why it can't be read, if it can't."""
-    found: list[list[Any]] = remembered(ctx, _known_runs)
-    return found
-
-
-def newest(runs: list[list[Any]]) -> str | None:
-    """Gives the key of the newest run that can be read, or of the newest; None if there is none."""
-    readable = [key for key, _, problem in runs if problem is None]
-    return next(iter([*readable, *(key for key, _, _ in runs)]), None)
-
-
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def _known_runs(ctx: Any) -> list[list[Any]]:
-    return [[key, *_described(ctx.dataset, key)] for key in reversed(list_runs(ctx.dataset))]
-
-
-def _described(dataset: Any, key: str) -> list[Any]:
-    """Says what a run is, and why it can't be read."""
-    try:
-        config = load_run(dataset, key).config
-    except LgcaError as error:
-        return ["can't be read", str(error)]
-    except UNREADABLE:
-        return ["can't be read", f"the record of run {key!r} can't be read by this release"]
-    methods = ", ".join(method.name for method in config.methods)
-    return [f"{len(config.classes):,} classes; {methods}; encoder {config.encoder}", None]
-
-
-def of_run(name: str, key: str) -> str:
-    """Names the parameter for one run."""
-    return f"{name}_of_{key}"
-
-
-def given(params: Params, name: str, key: str, default: Any = None) -> Any:
-    """Gives a parameter: the run's, else the plain one, else the default."""
-    value = params.get(of_run(name, key))
-    if value is None:
-        value = params.get(name)
-    return default if value is None else value
-
-
-def initial(params: Params, name: str, default: Any) -> Any:
-    """Gives what a field starts with: what code gave under the plain name, else the run's."""
-    return default if params.get(name) is None else params[name]
+from .form import Params, add_dropdown, refuse
+from .prompt_cache import cached_while_open
 
 
 @dataclass(frozen=True)
@@ -73,38 +23,131 @@ class KnownRun:
     """A run of a dataset, as far as its record can be read.
 
     Attributes:
-        key: its key
-        run: the run; None where another release wrote a record that this one can't read
-        problem: a sentence that says so
+        key: the run key
+        config: the run's settings; None if this release can't read them
+        problem: why it can't, in one sentence
     """
 
     key: str
-    run: Run | None
-    problem: str | None = None
+    config: RunConfig | None
+    problem: str = ""
 
-
-def known_run(dataset: Any, key: str) -> KnownRun:
-    """Loads a run, or says why it can't be read."""
-    try:
-        return KnownRun(key, load_run(dataset, key))
-    except LgcaError as error:
-        return KnownRun(key, None, str(error))
-    except UNREADABLE:
-        return KnownRun(key, None, f"The record of run {key!r} can't be read by this release.")
+    @property
+    def note(self) -> str:
+        """The run in a few words."""
+        if self.config is None:
+            return "can't be read"
+        methods = ", ".join(method.name for method in self.config.methods)
+        return f"{len(self.config.classes):,} classes; {methods}; encoder {self.config.encoder}"
 
 
 def run_keys(dataset: Any) -> list[str]:
-    """Lists the keys of a dataset's runs, the latest first."""
+    """Returns the keys of a dataset's runs, the newest first; none where no dataset is open."""
     return list(reversed(list_runs(dataset))) if dataset is not None else []
 
 
-def pick_run(dataset: Any, keys: list[str], wanted: str | None) -> KnownRun | None:
-    """Gives the run that is wanted, else the latest that can be read, else the latest; None if there is none."""
-    if wanted in keys:
-        return known_run(dataset, wanted)
-    found = [known_run(dataset, key) for key in keys[:1]]
-    for key in keys[1:]:
-        if found[-1].run is not None:
-            break
-        found.append(known_run(dataset, key))
-    return next((one for one in found if one.run is not None), found[0] if found else None)
+def pick_run(dataset: Any, keys: list[str], chosen: str | None) -> Run | None:
+    """Returns the chosen run, else the newest that can be read; None if there is no run.
+
+    Args:
+        dataset: the dataset
+        keys: the keys of its runs, the newest first
+        chosen: the chosen key, which may not exist any more
+
+    Raises:
+        LgcaError: if the chosen run, or every run, can't be read
+    """
+    if chosen in keys:
+        return load_run(dataset, chosen)
+    for key in keys:
+        with suppress(LgcaError):
+            return load_run(dataset, key)
+    return load_run(dataset, keys[0]) if keys else None
+
+
+@cached_while_open
+def known_runs(ctx: Any) -> list[KnownRun]:
+    """Returns the runs of the open dataset, the newest first."""
+    return [_known_run(ctx.dataset, key) for key in run_keys(ctx.dataset)]
+
+
+def _known_run(dataset: Any, key: str) -> KnownRun:
+    try:
+        return KnownRun(key, load_run(dataset, key).config)
+    except LgcaError as error:
+        return KnownRun(key, None, str(error))
+
+
+def newest_run(ctx: Any) -> str | None:
+    """Returns the key of the newest run that can be read, else of the newest; None if there is no run."""
+    runs = sorted(known_runs(ctx), key=lambda run: run.config is None)
+    return runs[0].key if runs else None
+
+
+def chosen_run(ctx: Any) -> str | None:
+    """Returns the key of the run that is chosen, or proposed."""
+    return ctx.params.get("run") or newest_run(ctx)
+
+
+def read_run(ctx: Any) -> tuple[str, RunConfig]:
+    """Returns the key and the settings of the chosen run.
+
+    Raises:
+        ConfigError: if there is no such run, or its record can't be read
+    """
+    key, runs = chosen_run(ctx), {run.key: run for run in known_runs(ctx)}
+    if key not in runs:
+        known = ", ".join(runs) or "none"
+        raise ConfigError(f"run must name a zero-shot run of this dataset, got {key!r}; its runs: {known}")
+    config = runs[key].config
+    if config is None:
+        raise ConfigError(runs[key].problem)
+    return key, config
+
+
+def run_form(ctx: Any, label: str, submit: str, verb: str, add_form: Callable[[Any, Any], None]) -> Any:
+    """Builds a form that begins with the choice of a run; without a dataset or a run it is refused.
+
+    Args:
+        ctx: the operator's context
+        label: the form's heading
+        submit: the label of its button
+        verb: what is done with the run
+        add_form: adds the form to the inputs, given the context
+    """
+    inputs = types.Object()
+    if ctx.dataset is None:
+        refuse(inputs, f"Open a dataset first, then {verb} one of its runs.")
+    elif not known_runs(ctx):
+        refuse(inputs, f"This dataset has no zero-shot run to {verb} yet: classify it first.")
+    else:
+        add_form(inputs, ctx)
+    return types.Property(inputs, view=types.PromptView(label=label, submit_button_label=submit))
+
+
+def add_run(inputs: Any, ctx: Any, description: str | None = None) -> Any:
+    """Adds the choice of the run and returns its property; the newest that can be read is proposed."""
+    choices = {run.key: run.note for run in known_runs(ctx)}
+    return add_dropdown(inputs, "run", choices, default=newest_run(ctx), label="Run", description=description)
+
+
+def run_param(name: str, key: str) -> str:
+    """Returns the name of a run's own parameter, such as ``classes_of_zeroshot``.
+
+    The App fills a field that is new in the form with its default, and keeps what a user has typed under its name: a
+    field whose default depends on the run needs a name for each run.
+    """
+    return f"{name}_of_{key}"
+
+
+def read_param(params: Params, name: str, key: str, default: Any = None) -> Any:
+    """Returns a parameter of a run: the run's own, else the plain one, which calls from code use, else the default."""
+    value = params.get(run_param(name, key))
+    if value is None:
+        value = params.get(name)
+    return default if value is None else value
+
+
+def initial_value(params: Params, name: str, default: Any) -> Any:
+    """Returns what a run's field starts with: the plain parameter, which calls from code use, else the default."""
+    return default if params.get(name) is None else params[name]

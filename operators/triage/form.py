@@ -1,51 +1,51 @@
-"""The form of ``lgca_triage``, and what it says when it is done."""
+"""The form of ``lgca_triage``, and how it shows a finished triage."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.api import load_run
-from ...lgca_plugin.errors import ConfigError, LgcaError
+from ...lgca_plugin.config import RunConfig
+from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.fields import CASE, SUGGESTION, method_field, triage_field
 from ...lgca_plugin.fiftyone_io.samples import image_samples
 from ...lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
 from ...lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
-from ..shared import form as forms
-from ..shared.run_choice import UNREADABLE, given, initial, known_runs, newest, of_run, remembered
+from ..shared.classes import label_fields
+from ..shared.form import Params, add_dropdown, checked, mark_invalid
+from ..shared.prompt_cache import cached_while_open
+from ..shared.run_choice import add_run, initial_value, read_param, read_run, run_param
 
 
 def add_form(inputs: Any, ctx: Any) -> None:
     """Adds the whole form."""
-    runs = known_runs(ctx)
-    view = types.DropdownView()
-    for key, note, _ in runs:
-        view.add_choice(key, label=key, description=note)
-    prop = inputs.enum("run", view.values(), default=newest(runs), label="Run", view=view)
-    state = forms.checked(prop, _run_state, ctx)
-    if state is None:
+    prop = add_run(inputs, ctx)
+    run = checked(prop, read_run, ctx)
+    if run is None:
         return
-    _add_labels(inputs, ctx, state)
-    outlook: str | None = forms.checked(prop, _read_outlook, ctx)
-    if outlook is not None:
-        inputs.view("outlook", types.Notice(label=f"{state['predicted']:,} predicted samples; {outlook}"))
+    key, config = run
+    _add_labels(inputs, ctx, key, config)
+    line, problem = _preview(ctx, key, _arguments(ctx.params, key))
+    if problem:
+        mark_invalid(prop, problem)
+    else:
+        inputs.view("outlook", types.Notice(label=line))
 
 
 def read_request(ctx: Any) -> TriageRequest:
-    """Reads what is asked for.
+    """Reads the triage.
 
     Raises:
-        ConfigError: if it is not valid
+        ConfigError: if a setting is not valid
     """
-    arguments = _arguments(ctx)
-    return check_triage(load_run(ctx.dataset, arguments.pop("run")), **arguments)
+    key, _ = read_run(ctx)
+    return check_triage(load_run(ctx.dataset, key), **_arguments(ctx.params, key))
 
 
 def outcome_lines(triage: Any) -> tuple[str, dict[str, str]]:
-    """Puts a finished triage into words: a heading, and lines of label and value."""
+    """Returns a finished triage in words: a heading, and lines of label and value."""
     report = triage.report
     counts = report["counts"]
     lines = {case: f"{count:,}" for case, count in report["cases"].items() if count}
@@ -59,111 +59,71 @@ def outcome_lines(triage: Any) -> tuple[str, dict[str, str]]:
 
 
 def shown_fields(triage: Any) -> list[str]:
-    """Lists what a curator wants to see on a sample of the queue."""
-    given = triage.report["ground_truth"]
+    """Returns the fields to show on each sample: its label, its suggestion and its case."""
+    label_field = triage.report["ground_truth"]
     names = [SUGGESTION, CASE] if triage.report.get("suspects") else [CASE]
-    return [*([given] if given else []), *(triage_field(triage.run.key, name) for name in names)]
+    return [*([label_field] if label_field else []), *(triage_field(triage.run.key, name) for name in names)]
 
 
-def _add_labels(inputs: Any, ctx: Any, state: dict[str, Any]) -> None:
-    """Adds the field with the labels in question, and the one for the corrected."""
-    key, own = state["key"], state["ground_truth"]
-    choices = forms.label_fields(ctx.dataset, keep=own)
+def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> None:
+    """Adds the field of the labels to check, and the field for corrected labels."""
+    own = config.ground_truth
+    choices = label_fields(ctx.dataset, include=own)
     own = own if own in choices and ctx.dataset.has_field(own) else None
     if not choices:
         inputs.view("no_labels", types.Notice(label="No label field: samples are sorted by disagreement alone"))
         return
-    view = types.DropdownView()
-    for name in choices:
-        view.add_choice(name, label=name)
-    inputs.enum(
-        of_run("ground_truth", key),
-        view.values(),
-        default=initial(ctx.params, "ground_truth", own),
+    add_dropdown(
+        inputs,
+        run_param("ground_truth", key),
+        choices,
+        default=initial_value(ctx.params, "ground_truth", own),
         required=False,
-        label="Labels in question",
+        label="Labels to check",
         description="Leave empty to sort by disagreement alone" if own is None else "They stay as they are",
-        view=view,
     )
-    chosen = given(ctx.params, "ground_truth", key) or own
+    chosen = read_param(ctx.params, "ground_truth", key) or own
     if chosen:
-        same = state["corrected_field"] if state["triaged_against"] == chosen else None
-        name = same or default_corrected_field(key, chosen)
+        checked_before, corrected_field = _previous_fields(ctx, key)
+        previous = corrected_field if checked_before == chosen else None
+        name = previous or default_corrected_field(key, chosen)
         inputs.str(
-            of_run("corrected_field", key),
+            run_param("corrected_field", key),
             required=False,
-            default=initial(ctx.params, "corrected_field", same),
+            default=initial_value(ctx.params, "corrected_field", previous),
             label="Field for corrected labels",
             description=f"Empty: {name}, made at the first decision as a copy of {chosen}",
         )
 
 
-def _arguments(ctx: Any) -> dict[str, Any]:
-    """Gives the run's key, and the arguments of ``check_triage``."""
-    params = ctx.params
-    key = str(params.get("run") or newest(known_runs(ctx)))
+def _arguments(params: Params, key: str) -> Params:
+    """Returns the arguments of ``check_triage``."""
     return {
-        "run": key,
-        "ground_truth": given(params, "ground_truth", key) or None,
+        "ground_truth": read_param(params, "ground_truth", key) or None,
         "methods": params.get("methods") or None,
-        "corrected_field": (given(params, "corrected_field", key) or "").strip() or None,
+        "corrected_field": (read_param(params, "corrected_field", key) or "").strip() or None,
     }
 
 
-def _read_outlook(ctx: Any) -> str:
-    """Says what will be done.
-
-    Raises:
-        ConfigError: if something is not valid
-    """
-    outlook, problem = remembered(ctx, _outlook, json.dumps(_arguments(ctx)))
-    if problem:
-        raise ConfigError(problem)
-    return str(outlook)
-
-
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def _outlook(ctx: Any, arguments: str) -> list[str]:
-    given_arguments = json.loads(arguments)
+@cached_while_open
+def _preview(ctx: Any, key: str, arguments: Params) -> tuple[str, str]:
+    """Returns what would be done, and why it can't be; one of them is empty."""
     try:
-        request = check_triage(load_run(ctx.dataset, given_arguments.pop("run")), **given_arguments)
+        request = check_triage(load_run(ctx.dataset, key), **arguments)
     except LgcaError as error:
-        return ["", str(error)]
+        return "", str(error)
     whole, crops, chains = (method.name for method in request.compared)
-    return [f"{whole}, {crops} and {chains} are compared; no image is encoded, and decisions made before stay", ""]
-
-
-def _run_state(ctx: Any) -> dict[str, Any]:
-    """Looks up what the form says of the chosen run.
-
-    Raises:
-        ConfigError: if it can't be read
-    """
-    key = ctx.params.get("run") or newest(known_runs(ctx))
-    if key is None:
-        raise ConfigError("run must name a zero-shot run of this dataset")
-    state: dict[str, Any] = remembered(ctx, _stored_state, key)
-    if state["problem"]:
-        raise ConfigError(state["problem"])
-    return state
-
-
-@foo.execution_cache(prompt_scoped=True, residency="ephemeral", max_size=64)
-def _stored_state(ctx: Any, key: str) -> dict[str, Any]:
-    try:
-        run = load_run(ctx.dataset, key)
-    except LgcaError as error:
-        return {"problem": str(error)}
-    except UNREADABLE:
-        return {"problem": f"the record of run {key!r} can't be read by this release"}
-    first = method_field(key, run.config.methods[0].name)
+    first = method_field(key, request.run.config.methods[0].name)
     predicted = image_samples(ctx.dataset).count(first) if ctx.dataset.has_field(first) else 0
-    former = run.results.get("triage") or run.results.get("decided") or {}
-    return {
-        "problem": None,
-        "key": key,
-        "ground_truth": run.config.ground_truth,
-        "predicted": predicted,
-        "triaged_against": former.get("ground_truth"),
-        "corrected_field": former.get("corrected_field"),
-    }
+    return (
+        f"{predicted:,} predicted samples; {whole}, {crops} and {chains} are compared; "
+        "no image is encoded, and earlier decisions stay"
+    ), ""
+
+
+@cached_while_open
+def _previous_fields(ctx: Any, key: str) -> tuple[str | None, str | None]:
+    """Returns the label field and the field for corrected labels of the run's previous triage."""
+    results = load_run(ctx.dataset, key).results
+    previous = results.get("triage") or results.get("decided") or {}
+    return previous.get("ground_truth"), previous.get("corrected_field")

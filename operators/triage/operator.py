@@ -1,4 +1,4 @@
-"""``lgca_triage``: sorts a run's samples by what needs a look."""
+"""The operator ``lgca_triage``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError
-from ...lgca_plugin.runs.registry import list_runs
-from ..shared import form as forms
-from ..shared.execution import call, followed, run_placement, show_lines, told
+from ..shared.execution import call, report_errors, report_steps, run_placement, show_lines
+from ..shared.run_choice import chosen_run, run_form
 from .form import add_form, outcome_lines, read_request, shown_fields
 
 LABEL = "Triage a zero-shot run"
@@ -37,27 +36,19 @@ class Triage(foo.Operator):
         )
 
     def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once there is a run to triage."""
+        """Puts a button above the grid once the dataset has a run."""
         return run_placement(ctx, LABEL, "rule")
 
     def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so what asks the database is remembered."""
-        inputs = types.Object()
-        prompt = types.PromptView(label=LABEL, submit_button_label="Triage")
-        if ctx.dataset is None:
-            forms.refusal(inputs, "Open a dataset first, then triage one of its runs.")
-        elif not list_runs(ctx.dataset):
-            forms.refusal(inputs, "There is no zero-shot run on this dataset yet: classify it first.")
-        else:
-            add_form(inputs, ctx)
-        return types.Property(inputs, view=prompt)
+        """Builds the form. Runs on every keystroke, so database reads are cached."""
+        return run_form(ctx, LABEL, "Triage", "triage", add_form)
 
     def resolve_run_name(self, ctx: Any) -> str:
         """Names a delegated operation."""
-        return f"Triage zero-shot: {ctx.params.get('run') or 'newest run'}"
+        return f"Triage zero-shot: {chosen_run(ctx)}"
 
     def execute(self, ctx: Any) -> Iterator[Any]:
-        """Checks what can be checked at once, then triages step by step.
+        """Checks the settings, then triages step by step.
 
         Raises:
             ConfigError: if a setting is wrong, before anything is written
@@ -67,8 +58,8 @@ class Triage(foo.Operator):
         return self._steps(ctx, read_request(ctx))
 
     def _steps(self, ctx: Any, request: Any) -> Iterator[Any]:
-        """Yields what the App is to show on the way and at the end."""
-        triage = yield from told(ctx, "The run was not triaged", self._triaged(ctx, request))
+        """Yields the messages to the App."""
+        triage = yield from report_errors(ctx, "The run was not triaged", self._triaged(ctx, request))
         if not ctx.delegated:
             yield from show(ctx, triage)
 
@@ -77,7 +68,7 @@ class Triage(foo.Operator):
         from ...lgca_plugin.workflows.triage.triage import iter_triage
 
         with closing(iter_triage(request)) as steps:
-            return (yield from followed(ctx, steps))
+            return (yield from report_steps(ctx, steps))
 
     def __call__(
         self,

@@ -18,8 +18,8 @@ from ....lgca_plugin.workflows.overview.overview import Overview, overview
 from ....lgca_plugin.workflows.overview.sample_rows import SampleRow, read_sample_rows
 from ....lgca_plugin.workflows.overview.selections import pattern_words
 from ....lgca_plugin.workflows.overview.table import NONE
-from ...shared import form as forms
-from ...shared.run_choice import pick_run, run_keys
+from ...shared.classes import label_fields
+from ...shared.run_choice import run_keys
 from ..widgets import EmptyState
 from .state import Choices, CompareState
 from .view import GridFilter, UserView, run_or_problem, user_view, view_problem
@@ -124,13 +124,13 @@ def read_content(
     """
     dataset, choices, view = ctx.dataset, state.choices, user_view(ctx)
     keys = run_keys(dataset)
-    run = run_or_problem(dataset, pick_run(dataset, keys, choices.run))
+    run = run_or_problem(dataset, keys, choices.run)
     if isinstance(run, EmptyState):
         return CompareContent(state=state, view=view, keys=keys, run=None, shown=run)
     problem = view_problem(dataset, view)
     if problem is not None:
         return CompareContent(state=state, view=view, keys=keys, run=run, shown=problem)
-    fields = [name for name in forms.label_fields(dataset, keep=run.config.ground_truth) if dataset.has_field(name)]
+    fields = [name for name in label_fields(dataset, include=run.config.ground_truth) if dataset.has_field(name)]
     labels = _labels(run, fields, choices.labels if choices.run in (None, run.key) else None)
     of = overview(
         run,

@@ -266,7 +266,7 @@ def _write(
     except LgcaError as error:
         ctx.ops.notify(str(error), variant="error")
         return content
-    ctx.ops.notify(source.told(done, triage.left()), variant="success")
+    ctx.ops.notify(source.outcome_line(done, triage.left()), variant="success")
     content = _show(ctx, replace(content.state, action=action, undo=undo), changed=changed)
     ctx.ops.clear_selected_samples()
     ctx.ops.reload_dataset()

@@ -13,6 +13,7 @@ from typing import Any
 
 from bson import json_util
 
+from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.fiftyone_io.database import (
     app_view,
     is_dynamic_groups,
@@ -22,7 +23,7 @@ from ....lgca_plugin.fiftyone_io.database import (
 )
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.overview.overview import stages_key
-from ...shared.run_choice import KnownRun
+from ...shared.run_choice import pick_run
 from ..widgets import EmptyState
 
 MARK = "lgca-compare-"
@@ -120,26 +121,28 @@ def restore_view(ctx: Any, view: UserView) -> None:
         ctx.trigger("set_view", {"view": view.stages})
 
 
-def run_or_problem(dataset: Any, found: KnownRun | None) -> Run | EmptyState:
-    """Returns the run that was found, or why there is none to show."""
+def run_or_problem(dataset: Any, keys: list[str], chosen: str | None) -> Run | EmptyState:
+    """Returns the chosen run, else the newest that can be read, or why there is none to show."""
     if dataset is None:
         return EmptyState("No dataset is open", "Open a dataset, then classify it.")
     if dataset.media_type not in (None, "image", "group"):
         sentence = f"This dataset holds samples of type {dataset.media_type}, not images."
         return EmptyState("Only images can be classified", sentence)
-    if found is None and not sample_collection(dataset).estimated_document_count():
+    if not keys and not sample_collection(dataset).estimated_document_count():
         return EmptyState("This dataset is empty", "Add images to it, then classify them.")
-    if found is None:
+    try:
+        run = pick_run(dataset, keys, chosen)
+    except LgcaError as error:
+        sentence = f"{error}. Classify again under another key."
+        return EmptyState("This run can't be read", sentence, "Classify zero-shot", "classify")
+    if run is None:
         return EmptyState(
             "No zero-shot run yet",
             "Classify the images with CLIP, WCA and LGCA; then their labels are compared here.",
             "Classify zero-shot",
             "classify",
         )
-    if found.run is None:
-        sentence = f"{found.problem} Classify again under another key."
-        return EmptyState("This run can't be read", sentence, "Classify zero-shot", "classify")
-    return found.run
+    return run
 
 
 def view_problem(dataset: Any, shown: UserView) -> EmptyState | None:

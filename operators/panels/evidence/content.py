@@ -14,7 +14,7 @@ from ....lgca_plugin.run import Run
 from ....lgca_plugin.runs.registry import DONE
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures, pictures_of, strip_boxes
 from ....lgca_plugin.workflows.evidence.open_sample import OpenSample, kept_evidence, open_sample
-from ...shared.run_choice import UNREADABLE, pick_run, run_keys
+from ...shared.run_choice import pick_run, run_keys
 from ..widgets import EmptyState
 from .state import EvidenceState
 
@@ -100,10 +100,14 @@ def read_content(ctx: Any, state: EvidenceState) -> EvidenceContent:
     keys = run_keys(ctx.dataset)
     gone = state.run is not None and state.run not in keys
     notes = [f"Run “{state.run}” is gone: it was deleted."] if gone else []
-    found = pick_run(ctx.dataset, keys, state.run)
-    if found is None or found.run is None:
-        return EvidenceContent(state=state, shown=_no_run(found.problem if found else None), keys=keys, notes=notes)
-    run, sample_id = found.run, source_id(ctx)
+    run, problem = None, None
+    try:
+        run = pick_run(ctx.dataset, keys, state.run)
+    except LgcaError as error:
+        problem = f"{error}."
+    if run is None:
+        return EvidenceContent(state=state, shown=_no_run(problem), keys=keys, notes=notes)
+    sample_id = source_id(ctx)
     if sample_id is None:
         empty = EmptyState("No sample is open", "Open a sample to see why it was classified as it was.")
         return EvidenceContent(state=state, shown=empty, keys=keys, run=run, notes=notes)
@@ -168,7 +172,7 @@ def _read_result(run: Run, sample: OpenSample, state: EvidenceState) -> Result:
         result.notes.append(f"Run “{run.key}” is not finished: other images have no result yet.")
     try:
         evidence = kept_evidence(run, sample)
-    except (LgcaError, *UNREADABLE):
+    except (LgcaError, AttributeError, KeyError, TypeError, ValueError):  # written by another release
         _add_boxes(result)
         return result
     methods = [name for name, weights in evidence.weights.items() if weights.any()]

@@ -13,7 +13,6 @@ from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures
 from ....lgca_plugin.workflows.evidence.open_sample import kept_description_votes
-from ...shared.run_choice import UNREADABLE
 from ..widgets import SMALL, EmptyState, aside, button, choice, column, empty_state, heading, page, plot, row, text
 from .content import MAX_CHAINS, EvidenceContent, Explanation, Result
 from .tables import add_answers, add_what_if
@@ -144,7 +143,7 @@ def _add_descriptions(page: Any, result: Result, explanation: Explanation) -> No
     try:
         methods = ("wca", "lgca") if explanation.evidence.misleading_pair else None
         figure = kept_description_votes(result.run, result.sample, explanation.names, methods=methods, min_width=WIDTH)
-    except (LgcaError, *UNREADABLE) as error:
+    except (LgcaError, AttributeError, KeyError, TypeError, ValueError) as error:
         text(page, "descriptions_why", f"No descriptions to show: {error}", size=SMALL, muted=True, width="100%")
         return
     plot(page, "descriptions", figure.to_plotly_json(), None)

@@ -234,6 +234,6 @@ def _write(ctx: Any, write: Callable[[Triage, str], Any]) -> tuple[EvidenceConte
     except LgcaError as error:
         ctx.ops.notify(str(error), variant="error")
         return content, None
-    ctx.ops.notify(source.told(done, triage.left()), variant="success")
+    ctx.ops.notify(source.outcome_line(done, triage.left()), variant="success")
     ctx.ops.reload_dataset()
     return _show(ctx, state), triage

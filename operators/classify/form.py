@@ -1,0 +1,196 @@
+"""The form of ``lgca_classify``, part by part: each adds its fields and returns what was chosen, None if not valid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fiftyone.operators import types
+
+from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
+from ...lgca_plugin.encoder.architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED
+from ...lgca_plugin.encoder.precision import PRECISIONS
+from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.method.core.methods import METHODS
+from ..shared.classes import add_classes, label_fields
+from ..shared.descriptions import add_descriptions
+from ..shared.form import Params, add_dropdown, add_tabs, checked, text_field
+from ..shared.methods import add_method_choice
+from .params import (
+    advanced,
+    encoder_source,
+    read_batch_size,
+    read_budget,
+    read_encoder,
+    read_methods,
+    read_model,
+    read_precision,
+    read_regions,
+    read_run_key,
+    read_shown_chains,
+    read_store_regions,
+    read_valid,
+)
+from .preview import add_preview, add_run_key_notes
+
+# Suggestions only: any architecture and tag that open_clip has can be typed. Listing them all would import torch.
+MODELS = (DEFAULT_MODEL, "ViT-B-16-quickgelu", "ViT-L-14-quickgelu", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-H-14")
+TAGS = (
+    DEFAULT_PRETRAINED,
+    "dfn2b",
+    "metaclip_fullcc",
+    "laion2b_s34b_b79k",
+    "laion2b_s34b_b88k",
+    "datacomp_xl_s13b_b90k",
+)
+BUDGET_NOTES = {
+    "full": "all crops of every image",
+    "adaptive": "an image stops when more crops would hardly change a label; images in doubt take all",
+}
+REGION_NOTES = {
+    "crops": ("Crops", "random square crops of each image (N)"),
+    "lgca_crops": ("Crops that grow", "of these; empty: as many as cost what WCA does"),
+    "scale_min": ("Smallest crop", "side, as a share of the image's shorter side"),
+    "scale_max": ("Largest crop", "side, as a share of the image's shorter side"),
+    "steps": ("Expansion steps", "how often regions are selected and grown (T)"),
+    "keep": ("Keep", "share of the regions that each step keeps"),
+    "growth": ("Growth", "factor on the side of a region in each step"),
+    "seed": ("Seed", "determines the crops, together with the file's bytes"),
+}
+
+
+def add_form(inputs: Any, ctx: Any) -> None:
+    """Adds the whole form."""
+    params = ctx.params
+    choices = label_fields(ctx.dataset, include=params.get("ground_truth"))
+    ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
+    classes = add_classes(inputs, params, choices)
+    encoder = _add_encoder(inputs, params)
+    methods = _add_methods(inputs, params)
+    _add_budget(inputs, params)
+    descriptions = add_descriptions(inputs, params, ctx.dataset)
+    run_key_property, run_key = _add_run_key(inputs, params)
+    regions = _add_advanced(inputs, params)
+    chosen = {
+        "classes": classes,
+        "descriptions": descriptions,
+        "encoder": encoder,
+        "methods": methods,
+        "regions": regions,
+        "store_regions": read_store_regions(params),
+        **read_valid(params, choices),
+    }
+    if run_key:
+        add_run_key_notes(inputs, run_key_property, ctx, run_key, chosen)
+    add_preview(inputs, ctx, chosen)
+
+
+def _add_encoder(inputs: Any, params: Params) -> tuple[str, str | None] | None:
+    source = encoder_source(params)
+    sources = {"open_clip": "open_clip model", "checkpoint": "Checkpoint file", "demo": "Demo model"}
+    add_tabs(inputs, "encoder", source, sources, label="Encoder")
+    if source == "demo":
+        note = "A tiny model for the demo's drawn birds: it ships with the plugin and knows nothing else"
+        inputs.view("demo_note", types.Notice(label=note))
+        return read_encoder(params)
+    prop = inputs.str("model", default=DEFAULT_MODEL, label="Architecture", view=_suggestions(MODELS))
+    model = checked(prop, read_model, params)
+    params = {"model": DEFAULT_MODEL, "pretrained": DEFAULT_PRETRAINED, **params}
+    if source == "checkpoint":
+        prop = inputs.str("checkpoint", label="Path of the checkpoint", view=text_field(2))
+    else:
+        prop = inputs.str("pretrained", default=DEFAULT_PRETRAINED, label="Pretrained tag", view=_suggestions(TAGS))
+    return checked(prop, read_encoder, params) if model else None
+
+
+def _suggestions(values: tuple[str, ...]) -> Any:
+    """Returns the view of a text field, half the form wide, that suggests values and takes any other."""
+    view = types.AutocompleteView(allow_user_input=True, space=6)
+    for value in values:
+        view.add_choice(value, label=value)
+    return view
+
+
+def _add_methods(inputs: Any, params: Params) -> list[str] | None:
+    note = "Each writes a field of its own; they share their crops, so another method costs little"
+    prop = add_method_choice(inputs, "methods", METHODS, default=list(DEFAULT_METHODS), description=note)
+    return checked(prop, read_methods, params)
+
+
+def _add_budget(inputs: Any, params: Params) -> None:
+    view = types.RadioGroup()
+    for name, note in BUDGET_NOTES.items():
+        view.add_choice(name, label=f"{name.capitalize()}: {note}")
+    prop = inputs.enum("budget", view.values(), default=DEFAULT_BUDGET, label="Budget", view=view)
+    checked(prop, read_budget, params)
+
+
+def _add_run_key(inputs: Any, params: Params) -> tuple[Any, str | None]:
+    prop = inputs.str(
+        "run_key",
+        default=DEFAULT_RUN_KEY,
+        label="Run key",
+        description="Names the run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ...",
+    )
+    return prop, checked(prop, read_run_key, params)
+
+
+def _add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
+    """Adds the switch for the advanced settings and, when it is on, the settings; returns those of the regions."""
+    switched_on = bool(params.get("advanced", advanced(params)))
+    inputs.bool(
+        "advanced",
+        default=switched_on,
+        label="Advanced settings",
+        description="Regions, batch size, device and precision; switched off, the published defaults are used",
+        view=types.SwitchView(),
+    )
+    if not switched_on:
+        return RegionConfig()
+    regions = _add_regions(inputs, params)
+    prop = inputs.int(
+        "shown_chains",
+        default=DEFAULT_SHOWN_CHAINS,
+        label="Chains shown",
+        description="written as boxes, those that decided most first",
+        view=text_field(4),
+    )
+    checked(prop, read_shown_chains, params)
+    prop = inputs.int("batch_size", label="Batch size", description="empty: chosen for the device", view=text_field(4))
+    checked(prop, read_batch_size, params)
+    inputs.str("device", label="Device", description="empty: the best one there is", view=text_field(4))
+    note = "of the encoder alone"
+    prop = add_dropdown(inputs, "precision", PRECISIONS, default="auto", label="Precision", description=note, space=3)
+    checked(prop, read_precision, params)
+    inputs.bool(
+        "store_regions",
+        default=True,
+        label="Store embeddings of crops",
+        description="On disk, for evidence and for rescoring; a later run on the same images then encodes nothing",
+        view=types.SwitchView(),
+    )
+    inputs.bool(
+        "logits",
+        default=False,
+        label="Write all class scores as logits",
+        description="One number a class on every label, so that a long list of classes makes large samples",
+    )
+    inputs.bool(
+        "skip_failures",
+        default=True,
+        label="Go on when an image fails",
+        description="The reason is written to the sample; unticked, the run stops at the first failure",
+    )
+    return regions
+
+
+def _add_regions(inputs: Any, params: Params) -> RegionConfig | None:
+    properties: dict[str, Any] = {}
+    for name, (label, note) in REGION_NOTES.items():
+        default = getattr(RegionConfig(), name)
+        define = inputs.float if isinstance(default, float) else inputs.int
+        properties[name] = define(name, default=default, label=label, description=note, view=text_field(4))
+    try:
+        return read_regions(params)
+    except ConfigError as error:  # its message begins with the setting's name
+        setting = str(error).split(maxsplit=1)[0]
+        return checked(properties.get(setting, properties["crops"]), read_regions, params)

@@ -1,0 +1,71 @@
+"""What becomes of the texts of a language model: they are saved on the dataset and shown in the dialog."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fiftyone.operators import types
+
+from ...lgca_plugin.descriptions.files import name_key
+from ..shared.descriptions import SAVED_KEY, saved_descriptions
+from .form import plural
+
+MAX_SHOWN = 200  # classes in the dialog; all are saved on the dataset
+MAX_INFO_BYTES = 8 * 1024**2  # MongoDB holds 16 MB in a dataset's document, which has other contents too
+
+
+def save(dataset: Any, descriptions: dict[str, tuple[str, ...]]) -> str | None:
+    """Saves descriptions on the dataset, beside those of other classes.
+
+    Returns:
+        why they could not be saved, if so
+    """
+    dataset.reload()
+    new = {name_key(name): name for name in descriptions}  # of two spellings of one class, one is saved
+    saved = saved_descriptions(dataset)
+    merged = {name: texts for name, texts in saved.items() if name_key(name) not in new}
+    merged.update({name: list(texts) for name, texts in descriptions.items() if name in new.values()})
+    if len(json.dumps(merged).encode()) > MAX_INFO_BYTES:
+        return f"More than {MAX_INFO_BYTES // 1024**2} MB are too much to save on a dataset: save them to a file."
+    if merged:
+        dataset.info[SAVED_KEY] = merged
+        dataset.save()
+    return None
+
+
+def outcome_line(described: Any, *, n_saved: int) -> str:
+    """Returns the outcome in one line."""
+    new = len(described.descriptions) - n_saved
+    parts = [f"{new:,} {plural(new)} described"]
+    if described.cached:
+        parts.append(f"{described.cached:,} of them from the cache")
+    if n_saved:
+        parts.append(f"{n_saved:,} left as they were")
+    if described.failed:
+        parts.append(f"{len(described.failed):,} without an answer")
+    return ", ".join(parts)
+
+
+def show(ctx: Any, line: str, described: Any, problem: str | None, path: Path | None) -> Any:
+    """Shows the texts as JSON that can be copied, the failures, and where the texts are saved."""
+    outputs = types.Object()
+    kind = types.Success if described.descriptions else types.Warning
+    outputs.view("heading", kind(label=line))
+    failures = "; ".join(f"{name}: {reason}" for name, reason in list(described.failed.items())[:MAX_SHOWN])
+    if failures:
+        outputs.view("failed", types.Warning(label="Templates stand in for these classes", description=failures))
+    if problem:
+        outputs.view("problem", types.Warning(label=problem))
+    if not described.descriptions:
+        return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results={})
+    shown = dict(list(described.descriptions.items())[:MAX_SHOWN])
+    # The text field of a result is disabled, and some browsers do not copy from it
+    results = {"descriptions": f"```json\n{json.dumps(shown, indent=2, ensure_ascii=False)}\n```"}
+    of = f" (the first {len(shown)} classes)" if len(shown) < len(described.descriptions) else ""
+    outputs.str("kept", label="Saved in", view=types.LabelValueView())
+    outputs.str("descriptions", label=f"Descriptions{of}", view=types.MarkdownView())
+    places = [] if problem else [f'dataset.info["{SAVED_KEY}"], to edit and to classify with']
+    results["kept"] = " and ".join([*places, *([str(path)] if path else [])]) or "the cache only"
+    return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results=results)

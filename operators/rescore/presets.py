@@ -1,0 +1,166 @@
+"""The parameters of ``lgca_rescore`` that choose methods, their settings and the number of expansion steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ...lgca_plugin.config import check_methods
+from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.method.core.methods import Method
+from ...lgca_plugin.workflows.rescore.plan import Changes, changed_methods, changed_regions
+from ..shared.form import Params
+from ..shared.run_choice import read_param, run_param
+from .source import Source
+
+SETTINGS = ("image_scale", "decisiveness", "text_scale", "global_weight", "step_weights")  # of a method
+KEEP = "keep"
+
+
+def read_methods(params: Params, source: Source) -> tuple[Method, ...]:
+    """Reads the methods: the run's own presets where it has them, published ones otherwise."""
+    own = {method.name: method for method in source.config.methods}
+    names = read_param(params, "methods", source.key, list(own))
+    chosen = check_methods([own.get(name, name) if isinstance(name, str) else name for name in names])
+    for method in chosen:
+        if method.name not in source.available_methods:
+            raise ConfigError(
+                f"{method.name} needs regions that run {source.key!r} has not encoded: classify with it under another "
+                "run key, which encodes only the missing ones"
+            )
+    return chosen
+
+
+def settings_source(params: Params) -> str:
+    """Returns where the settings come from: ``"keep"``, ``"change"`` or ``"suggest"``."""
+    if params.get("settings_source"):
+        return str(params["settings_source"])
+    return "change" if any(params.get(name) is not None for name in (*SETTINGS, "steps")) else KEEP
+
+
+def settings_of(method: Method) -> tuple[str, ...]:
+    """Returns the names of the settings that affect a method."""
+    affects = {
+        "image_scale": method.regions != "none" and method.weighting == "salience",
+        "decisiveness": method.weighting == "decisive",
+        "text_scale": method.class_vectors == "weighted",
+        "global_weight": method.regions != "none",
+        "step_weights": method.regions == "chains" and method.weighting != "decisive",
+    }
+    return tuple(name for name in SETTINGS if affects[name])
+
+
+def setting_value(method: Method, name: str, steps: int) -> Any:
+    """Returns a setting as the form shows it: step weights as text, one for each step."""
+    if name != "step_weights":
+        return float(getattr(method, name))
+    weights = method.step_weights or (1.0,) * (steps + 1)
+    return ", ".join(f"{weight:g}" for weight in weights)
+
+
+def with_setting(method: Method, name: str, value: Any, steps: int) -> Method:
+    """Returns a preset with one setting from the form; an emptied field leaves it as it is.
+
+    Raises:
+        ConfigError: if the value is not valid
+    """
+    if value is None or value == "":
+        return method
+    if name == "step_weights":
+        value = read_step_weights(value, method, steps)
+    elif isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ConfigError(f"{name} of {method.name} must be a number, got {value!r}")
+    try:
+        return method if value == getattr(method, name) else replace(method, **{name: value})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def read_step_weights(value: Any, method: Method, steps: int) -> tuple[float, ...] | None:
+    """Reads the weights of the steps, separated by commas; None where all are equal, as in the published settings."""
+    parts = [part.strip() for part in value.split(",")] if isinstance(value, str) else list(value)
+    try:
+        weights = tuple(float(part) for part in parts)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"step_weights of {method.name} must be numbers, separated by commas; got {value!r}"
+        ) from error
+    if len(weights) <= steps:
+        raise ConfigError(f"step_weights of {method.name} must be {steps + 1} numbers, one a step, got {value!r}")
+    equal = weights[0] > 0 and len(set(weights)) == 1
+    return None if equal and not method.step_weights else weights
+
+
+def read_steps(params: Params, source: Source) -> int | None:
+    """Reads the number of expansion steps; None for as many as in the run."""
+    if settings_source(params) == KEEP:
+        return None
+    steps = read_param(params, "steps", source.key, source.config.regions.steps)
+    return None if changed_regions(source.config, steps) == source.config.regions else steps
+
+
+def setting_name(method: Method, name: str, source: Source, field: str | None) -> str:
+    """Returns the name of a setting's parameter; suggested settings have one for each label field."""
+    name = run_param(f"{method.name}_{name}", source.key)
+    return f"{name}_by_{field}" if field else name
+
+
+def label_field(params: Params, source: Source, choices: list[str]) -> str | None:
+    """Returns the label field that settings are suggested by; None if the dataset has none."""
+    field = read_param(params, "label_field", source.key, source.config.ground_truth)
+    if field in choices:
+        return str(field)
+    return "ground_truth" if "ground_truth" in choices else next(iter(choices), None)
+
+
+def suggestion_name(source: Source, field: str) -> str:
+    """Returns the name of the parameter that holds the result of ``lgca_suggest_settings``."""
+    return f"{run_param('suggestion', source.key)}_by_{field}"
+
+
+def read_suggestion(params: Params, source: Source, field: str | None) -> dict[str, Method]:
+    """Reads the suggested presets, method's name to preset.
+
+    Raises:
+        ConfigError: if there are none
+    """
+    answer = params.get(suggestion_name(source, field)) if field else None
+    methods = ((answer or {}).get("data") or {}).get("methods")
+    if not methods:
+        raise ConfigError("there are no suggested settings: wait for them, or keep or change the run's own")
+    try:
+        return {name: Method.from_json(found["preset"]) for name, found in methods.items()}
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f"the suggested settings can't be read: {error}") from error
+
+
+def proposed_presets(
+    params: Params, source: Source, methods: tuple[Method, ...], suggestion: dict[str, Method]
+) -> tuple[Method, ...]:
+    """Returns the presets that the fields start from: suggested ones, with the plain parameters from code.
+
+    Raises:
+        ConfigError: if a plain parameter is not valid
+    """
+    base = [suggestion.get(method.name, method) for method in methods]
+    plain = {name: params[name] for name in SETTINGS if params.get(name) is not None}
+    return changed_methods(source.config.methods, Changes(methods=base, **plain))
+
+
+def read_presets(params: Params, source: Source, choices: list[str]) -> tuple[Method, ...]:
+    """Reads the methods with their settings; ``choices`` are the dataset's Classification fields."""
+    methods = read_methods(params, source)
+    origin = settings_source(params)
+    if origin == KEEP:
+        return methods
+    field = label_field(params, source, choices) if origin == "suggest" else None
+    suggestion = read_suggestion(params, source, field) if origin == "suggest" else {}
+    steps = read_steps(params, source)
+    presets = []
+    for method in proposed_presets(params, source, methods, suggestion):
+        edited = method
+        for name in settings_of(method):
+            value = params.get(setting_name(method, name, source, field))
+            edited = with_setting(edited, name, value, source.steps if steps is None else steps)
+        presets.append(edited)
+    return tuple(presets)

@@ -1,0 +1,126 @@
+"""Choosing the class descriptions: the readers of their parameters and their part of a form."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from fiftyone.operators import types
+
+from ...lgca_plugin.descriptions.files import check_descriptions, parse_descriptions
+from ...lgca_plugin.errors import ConfigError
+from .form import Params, add_tabs, checked
+
+Descriptions = dict[str, tuple[str, ...]]
+
+SAVED_KEY = "lgca_descriptions"  # of dataset.info: class name to texts
+MAX_UPLOAD_BYTES = 8 * 1024**2  # a queued run keeps it, base64-encoded, in one MongoDB document of at most 16 MB
+SOURCES = {"templates": "Templates", "upload": "Upload a file", "file": "File on the server", "typed": "Paste JSON"}
+
+
+def saved_descriptions(dataset: Any) -> dict[str, Any]:
+    """Returns the class descriptions that are saved on the dataset, not checked; empty if there are none."""
+    saved = (dataset.info or {}).get(SAVED_KEY)
+    return dict(saved) if isinstance(saved, dict) else {}
+
+
+def description_source(params: Params, default: str = "templates") -> str:
+    """Returns where the descriptions come from; without the choice, the parameter that holds some decides."""
+    if params.get("description_source"):
+        return str(params["description_source"])
+    sources = {"descriptions": "typed", "description_file": "file", "description_upload": "upload"}
+    return next((source for name, source in sources.items() if params.get(name)), default)
+
+
+def read_descriptions(params: Params, dataset: Any) -> Descriptions | str | None:
+    """Reads the class descriptions: typed, uploaded, the dataset's, or the path of a file; None for the templates."""
+    source = description_source(params)
+    if source == "saved":
+        return _read_saved(dataset)
+    if source == "file":
+        return existing_file(params.get("description_file"), "a JSON file that maps each class to a list of texts")
+    if source == "upload":
+        return _read_upload(params.get("description_upload"))
+    typed = (params.get("descriptions") or "").strip()
+    return parse_descriptions(typed, name="as typed") if source == "typed" and typed else None
+
+
+def _read_saved(dataset: Any) -> Descriptions:
+    saved = saved_descriptions(dataset)
+    if not saved:
+        raise ConfigError(f"dataset.info has no {SAVED_KEY!r}; choose another source of descriptions")
+    try:
+        return check_descriptions(saved)
+    except ConfigError as error:
+        raise ConfigError(f"dataset.info[{SAVED_KEY!r}] can't be used: {error}") from error
+
+
+def _read_upload(upload: Any) -> Descriptions:
+    content = (upload or {}).get("content")
+    if not content:
+        raise ConfigError("choose a JSON file that maps each class to a list of texts")
+    try:
+        data = base64.b64decode(content.rpartition(",")[2], validate=True)
+    except ValueError as error:
+        raise ConfigError("the uploaded file arrived damaged; choose it again") from error
+    return parse_descriptions(data, name=f"in {upload.get('name') or 'the uploaded file'!r}")
+
+
+def description_params(descriptions: dict[str, list[str]] | str | Path | None) -> Params:
+    """Returns the parameters that :func:`read_descriptions` reads back."""
+    if descriptions is None:
+        return {}
+    if isinstance(descriptions, (str, Path)):
+        return {"description_source": "file", "description_file": str(descriptions)}
+    return {"description_source": "typed", "descriptions": json.dumps(descriptions)}
+
+
+def existing_file(path: Any, what: str) -> str:
+    """Returns the path of a file that exists; ``what`` is the kind of file, for the error message."""
+    path = (path or "").strip()
+    if not path:
+        raise ConfigError(f"give the path of {what}")
+    if not Path(path).is_file():
+        raise ConfigError(f"there is no file {path!r} on the machine that runs the App")
+    return str(path)
+
+
+def add_descriptions(inputs: Any, params: Params, dataset: Any, *, keep: bool = False) -> Descriptions | str | None:
+    """Adds the source of the class descriptions; the dataset's own are offered where it has some.
+
+    Args:
+        inputs: the form
+        params: ``ctx.params``
+        dataset: the dataset
+        keep: offer to keep the descriptions of a run, which is the default then
+    """
+    source = description_source(params, "keep" if keep else "templates")
+    saved = saved_descriptions(dataset)
+    sources = {**({"keep": "Keep"} if keep else {}), **SOURCES, **({"saved": "Saved on the dataset"} if saved else {})}
+    note = "What each class looks like, in several texts; templates stand in where there are none"
+    if source == "keep":
+        note = "Classes of the run keep their texts; templates stand in for new classes"
+    add_tabs(inputs, "description_source", source, sources, label="Class descriptions", description=note)
+    if source == "typed":
+        prop = inputs.str(
+            "descriptions",
+            label='{"duck": ["a duck with a broad beak", "a duck on water"], ...}',
+            view=types.TextFieldView(multiline=True, rows=5),
+        )
+    elif source == "file":
+        prop = inputs.str("description_file", label="Path of the JSON file")
+    elif source == "upload":
+        view = types.FileView(
+            types=".json,application/json",
+            max_size=MAX_UPLOAD_BYTES,
+            max_size_error_message=f"The file must be smaller than {MAX_UPLOAD_BYTES // 1024**2} MB",
+        )
+        prop = inputs.define_property("description_upload", types.UploadedFile(), label="JSON file", view=view)
+    elif source == "saved":
+        note = f"Descriptions of {len(saved):,} classes, saved in dataset.info[{SAVED_KEY!r}]"
+        prop = inputs.view("saved_note", types.Notice(label=note))
+    else:
+        return None
+    return checked(prop, read_descriptions, params, dataset)

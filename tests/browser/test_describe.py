@@ -66,7 +66,7 @@ def test_describe__from_the_form_to_texts_that_classify_offers(app, birds):
     app.open_operator("Classify zero-shot (CLIP, WCA, LGCA)")
     page.get_by_role("tab", name="Demo model").click()
     page.get_by_role("tab", name="Saved on the dataset").click()
-    page.get_by_text("Descriptions of 3 classes, kept in dataset.info['lgca_descriptions']").wait_for()
+    page.get_by_text("Descriptions of 3 classes, saved in dataset.info['lgca_descriptions']").wait_for()
     app.screenshot("classify_saved_descriptions")
     app.wait_until_ready("Classify")
     app.close_dialog()

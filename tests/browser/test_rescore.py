@@ -107,7 +107,7 @@ def test_rescore__with_changed_settings_as_a_new_run(app, run):
     app.open_dataset(dataset.name)
     app.open_operator(LABEL)
     page.get_by_role("tab", name="Saved on the dataset").click()
-    page.get_by_text("Descriptions of 12 classes, kept in dataset.info").wait_for()
+    page.get_by_text("Descriptions of 12 classes, saved in dataset.info").wait_for()
     page.get_by_role("tab", name="Change").click()
     scale = app.field("wca: image scale")
     assert app.wait_for_value(scale) == "4"
@@ -174,6 +174,6 @@ def test_classify__tells_what_is_kept_on_disk(app, run):
     page.get_by_role("tab", name="Demo model").click()
     page.get_by_text("Embeddings kept on disk: at most 2.8 MB").wait_for()
     page.get_by_role("dialog").get_by_role("checkbox").last.check()
-    page.get_by_text("Keep embeddings of crops").wait_for()
+    page.get_by_text("Store embeddings of crops").wait_for()
     page.get_by_role("dialog").get_by_text("Embeddings kept on disk").scroll_into_view_if_needed()
     app.screenshot("classify_advanced")

@@ -36,7 +36,7 @@ def test_form__an_adaptive_budget_takes_at_most_as_much(birds):
     properties, verdict = form(birds, **typed(*CLASSES, budget="adaptive"))
     assert not verdict.invalid
     assert properties["outlook"].view.label == (
-        "8 images x 87 encodes = 696 encodes under a full budget, as a rule less than half of them now"
+        "8 images x 87 encodes = 696 encodes under a full budget, usually less than half of them now"
     )
 
 

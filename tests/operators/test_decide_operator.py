@@ -101,7 +101,7 @@ def test_decide_form__a_long_selection_is_summed_up(triage, ids):
 
 def test_decide_form__a_class_that_is_new_is_asked_about(triage, ids):
     _, found = form(triage.run.dataset, DECIDE, {"label": "puffin"}, selected=ids[:1])
-    assert found == {"label": "'puffin' is no class of the run; if it is right, tick so (allow_new_class)"}
+    assert found == {"label": "'puffin' is no class of the run: tick to accept it, or choose another"}
     _, found = form(triage.run.dataset, DECIDE, {"label": "puffin", "allow_new_class": True}, selected=ids[:1])
     assert found == {}
 
@@ -123,7 +123,7 @@ def test_forms__say_why_nothing_can_be_done(triage, dataset, ids):
         assert "No run of this dataset has been triaged yet" in form(dataset, uri)[1]["refusal"]
     assert form(triage.run.dataset, DECIDE)[1] == {"refusal": "Select samples in the grid first, or open one."}
     gone = form(triage.run.dataset, DECIDE, selected=[ids[0], str(ObjectId())])[1]["refusal"]
-    assert "1 of 2 selected samples are no samples of this dataset" in gone
+    assert "1 of 2 selected samples are not in this dataset" in gone
     assert form(triage.run.dataset, UNDO)[1] == {
         "refusal": "Nothing is decided about this run, so there is nothing to undo."
     }

@@ -225,7 +225,7 @@ def test_run__what_was_fetched_before_the_end_is_kept_and_not_asked_again(birds,
     assert failure is None
     assert server.asked == [CLASSES[2]]
     assert set(saved(birds)) == set(CLASSES)
-    assert after[-2].params["message"] == "3 classes described, 2 of them asked about before"
+    assert after[-2].params["message"] == "3 classes described, 2 of them from the cache"
 
 
 def test_run__a_class_without_an_answer_is_named_and_the_others_are_kept(birds, server):
@@ -258,7 +258,7 @@ def test_run__edited_texts_stay_and_their_classes_are_not_sent(birds, server):
     assert properties["sent"].view.label.startswith("2 class names are sent")
     messages, _ = run_it(birds, filled(server))
     assert sorted(server.asked) == ["caspian tern", "grey heron"]
-    assert messages[-2].params["message"] == "2 classes described, 1 kept as they were"
+    assert messages[-2].params["message"] == "2 classes described, 1 left as they were"
     assert {name: len(given) for name, given in saved(birds).items()} == {
         "blue tit": 1,
         "caspian tern": 2,
@@ -280,14 +280,14 @@ def test_run__with_nothing_to_ask_sends_nothing_and_can_still_save_a_file(birds,
     assert failure is None
     assert server.requests == []
     assert json.loads(path.read_text()) == {name: ["mine"] for name in CLASSES}
-    assert "3 kept as they were" in messages[-2].params["message"]
+    assert "3 left as they were" in messages[-2].params["message"]
 
 
 def test_key__comes_from_the_secret_and_is_never_shown(birds, server, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     server.key = KEY
     properties, _ = form(birds, **filled(server))
-    assert "OPENAI_API_KEY is sent along" in properties["key"].view.label
+    assert "OPENAI_API_KEY is sent" in properties["key"].view.label
     assert "unencrypted" not in properties["key"].view.label
     inputs = foo.get_operator(DESCRIBE).resolve_type(
         context(birds, foo.get_operator(DESCRIBE), filled(server)), "inputs"

@@ -215,7 +215,7 @@ def test_delegated__runs_in_a_worker_with_progress(run):
 def test_placement__appears_with_the_first_run(run, dataset):
     operator = foo.get_operator(EVALUATE)
     assert operator.resolve_placement(context(dataset, {})) is None
-    assert form(dataset)[1] == {"refusal": "There is no zero-shot run on this dataset yet: classify it first."}
+    assert form(dataset)[1] == {"refusal": "This dataset has no zero-shot run to evaluate yet: classify it first."}
     placed = operator.resolve_placement(context(run.dataset, {}))
     assert placed.place.value == "samples-grid-secondary-actions"
 

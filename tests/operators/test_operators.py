@@ -318,9 +318,9 @@ def test_form__tells_what_is_kept_on_disk_and_is_right(birds, classes, fresh_sto
     line = form(birds, **params)[0]["outlook"].view.description
     # 4 crops, of which 2 start chains: 4 + 1 regions; the whole image, and the image vectors of clip, wca and lgca
     nbytes = 8 * 4 * (128 * (1 + 3 + 5) + 4 * 5)
-    assert line == f"Embeddings kept on disk: at most {nbytes / 1000:.0f} kB; the store holds 0 bytes of 20 GB"
+    assert line == f"Embeddings stored on disk: at most {nbytes / 1000:.0f} kB; the store holds 0 bytes of 20 GB"
     without = form(birds, **params, store_regions=False)[0]["outlook"].view.description
-    assert without.startswith("Image vectors, without the embeddings of crops, kept on disk: at most 16 kB;")
+    assert without.startswith("Image vectors, without the embeddings of crops, stored on disk: at most 16 kB;")
 
     run_it(birds, **params)
     with sqlite3.connect(fresh_store / FILE_NAME) as connection:
@@ -340,13 +340,13 @@ def test_form__warns_where_the_store_has_no_room(birds, classes, monkeypatch, fr
     assert "room" not in form(birds, **params)[0]
     monkeypatch.setenv("LGCA_STORE_GB", "0.00001")
     assert form(birds, **params)[0]["room"].view.label == (
-        "The store of embeddings may hold 10 kB: not all embeddings of this run can be kept"
+        "The store of embeddings may hold 10 kB: not all embeddings of this run can be stored"
     )
     monkeypatch.delenv("LGCA_STORE_GB")
     run_it(birds, **params)
     monkeypatch.setenv("LGCA_STORE_GB", "0.0006")
     assert form(birds, **{**params, "run_key": "next"})[0]["room"].view.label == (
-        "The store of embeddings may hold 600 kB: embeddings of crops of runs used longest ago are deleted to make room"
+        "The store of embeddings may hold 600 kB: embeddings of crops of the least recently used runs are deleted to make space"
     )
     monkeypatch.setenv("LGCA_STORE_GB", "much")
     assert "LGCA_STORE_GB must be a number" in errors(birds, **{**params, "run_key": "next"})["room"]
@@ -374,7 +374,7 @@ def test_run__keeps_embeddings_of_crops_unless_told_not_to(birds, classes):
 def test_delete__says_that_stored_embeddings_go_and_takes_them(birds, classes):
     run_it(birds, **typed(*classes, **LIGHT))
     loss = form(birds, DELETE, run_key="zeroshot")[0]["loss"].view.description
-    assert loss.endswith("evaluations, and those of its stored embeddings that no other run holds; nothing else.")
+    assert loss.endswith("evaluations, and its stored embeddings that no other run uses; nothing else.")
     foo.get_operator(DELETE)(birds, "zeroshot")
     assert lgca.store_info().runs == []
 

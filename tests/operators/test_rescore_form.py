@@ -48,7 +48,7 @@ def test_form__says_in_which_classes_the_list_differs(run):
 @pytest.mark.parametrize(
     ("params", "field", "words"),
     [
-        ({"run": "nowhere"}, "run", "got 'nowhere'; it has zs"),
+        ({"run": "nowhere"}, "run", "got 'nowhere'; its runs: zs"),
         ({"class_source": "typed", "classes_of_zs": " "}, "classes_of_zs", "one a line"),
         ({"class_source": "typed", "classes_of_zs": "duck"}, "classes_of_zs", "at least two classes"),
         ({"class_source": "typed", "classes_of_zs": "duck\nduck"}, "classes_of_zs", "given twice"),

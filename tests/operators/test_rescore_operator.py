@@ -340,7 +340,7 @@ def test_placement__appears_with_the_first_run(birds, classify):
     operator = foo.get_operator(RESCORE)
     assert operator.resolve_placement(context(birds, operator, {})) is None
     _, found = form(birds)
-    assert found == {"refusal": "There is no zero-shot run on this dataset yet: classify it first."}
+    assert found == {"refusal": "This dataset has no zero-shot run to rescore yet: classify it first."}
     classify(methods=("clip",))
     birds.reload()
     assert operator.resolve_placement(context(birds, operator, {})).place.value == "samples-grid-secondary-actions"

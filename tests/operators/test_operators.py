@@ -346,7 +346,8 @@ def test_form__warns_where_the_store_has_no_room(birds, classes, monkeypatch, fr
     run_it(birds, **params)
     monkeypatch.setenv("LGCA_STORE_GB", "0.0006")
     assert form(birds, **{**params, "run_key": "next"})[0]["room"].view.label == (
-        "The store of embeddings may hold 600 kB: embeddings of crops of the least recently used runs are deleted to make space"
+        "The store of embeddings may hold 600 kB: "
+        "embeddings of crops of the least recently used runs are deleted to make space"
     )
     monkeypatch.setenv("LGCA_STORE_GB", "much")
     assert "LGCA_STORE_GB must be a number" in errors(birds, **{**params, "run_key": "next"})["room"]

@@ -12,7 +12,7 @@ from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.workflows.decisions.queue import Triage
 from lgca_plugin.workflows.evidence.film_strip import PICTURES
-from lgca_plugin.workflows.evidence.open_sample import EVIDENCE, FIGURES
+from lgca_plugin.workflows.evidence.sample_record import EVIDENCE, FIGURES
 from tests.helpers.panels import PanelSession
 from tests.helpers.worlds.queue import triaged
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.cache import ResultCache
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.workflows.evidence import evidence as reading
@@ -168,7 +167,7 @@ def test_evidence__as_a_document_and_as_text(run, predicted):
 
 def test_evidence__needs_neither_images_nor_a_model(run, predicted, demo_encoder):
     counting = Texts(demo_encoder)
-    reading.forget_questions()
+    reading.clear_scorings()
     paths = predicted.values("filepath")
     predicted.set_values("filepath", [f"/gone{path}" for path in paths])
     try:
@@ -200,18 +199,6 @@ def test_evidence__after_a_rescoring_is_about_the_new_question(run, predicted):
     assert in_place.evidence(sample.id).labels["wca"] == run.dataset[sample.id].few_wca.label
     in_place.delete()
     assert run.evidence(sample.id).classes == tuple(CLASSES)
-
-
-def test_evidence__only_so_many_runs_are_kept(run, predicted, monkeypatch):
-    sample_id = predicted.first().id
-    monkeypatch.setattr(reading, "QUESTIONS", ResultCache(1))
-    other = run.rescore(methods=("clip",), run_key="other", progress=False)
-    first = run.evidence(sample_id).verdicts.scoring
-    assert run.evidence(sample_id).verdicts.scoring is first
-    other.evidence(sample_id)
-    assert run.evidence(sample_id).verdicts.scoring is not first
-    assert len(reading.QUESTIONS) == 1
-    other.delete()
 
 
 def test_evidence__of_a_run_without_regions(run, predicted):
@@ -274,7 +261,7 @@ def test_evidence__another_encoder_is_refused(run, predicted, demo_encoder):
     for _ in range(2):  # also where the class vectors are known already
         with pytest.raises(lgca.ConfigError, match="the encoder is not the one that run 'zs' was made with"):
             run.evidence(sample_id, encoder=Other(demo_encoder))
-        reading.forget_questions()
+        reading.clear_scorings()
 
 
 @pytest.mark.parametrize(

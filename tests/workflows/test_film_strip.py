@@ -15,7 +15,7 @@ from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.errors import ConfigError, ImageError
 from lgca_plugin.images.files import content_hash
 from lgca_plugin.workflows.evidence.film_strip import PICTURES, SIDE, WHOLE_SIDE, pictures_of
-from lgca_plugin.workflows.evidence.open_sample import EVIDENCE, kept_evidence, open_sample
+from lgca_plugin.workflows.evidence.sample_record import EVIDENCE, cached_evidence, read_sample_record
 from tests.helpers import images
 
 BOXES = {0: (0.1, 0.2, 0.3, 0.45), 3: (0.5, 0.5, 0.5, 0.5), 7: (0.0, 0.0, 0.5, 0.75)}
@@ -131,25 +131,25 @@ def test_film_strip__without_a_file_or_a_result_says_so(run, tmp_path):
 
 def test_open_sample__is_what_stands_on_it(run):
     sample = run.dataset.first()
-    found = open_sample(run, sample.id)
-    assert {name: one.label for name, one in found.said.items()} == {
+    found = read_sample_record(run, sample.id)
+    assert {name: one.label for name, one in found.predictions.items()} == {
         name: sample[f"zs_{name}"].label for name in ("clip", "wca", "lgca")
     }
-    assert found.said["wca"].margin == sample.zs_wca.margin and found.said["wca"].calibrated is None
+    assert found.predictions["wca"].margin == sample.zs_wca.margin and found.predictions["wca"].calibrated is None
     assert len(found.boxes) == len(sample.zs_regions.detections)
     assert (found.error, found.given, found.decision, found.media_type) == (None, None, None, "image")
-    failed = open_sample(run, run.dataset.last().id)
-    assert failed.error == "the file does not exist" and not failed.said and not failed.boxes
+    failed = read_sample_record(run, run.dataset.last().id)
+    assert failed.error == "the file does not exist" and not failed.predictions and not failed.boxes
     for wrong in ("6b02a7ee12685269568657fe", "no id", None):
         with pytest.raises(ConfigError, match="is no sample"):
-            open_sample(run, wrong)
+            read_sample_record(run, wrong)
 
 
 def test_kept_evidence__is_read_again_when_the_sample_has_changed(run):
     sample = run.dataset.first()
-    first = kept_evidence(run, open_sample(run, sample.id))
-    assert kept_evidence(lgca.load_run(run.dataset, "zs"), open_sample(run, sample.id)) is first
+    first = cached_evidence(run, read_sample_record(run, sample.id))
+    assert cached_evidence(lgca.load_run(run.dataset, "zs"), read_sample_record(run, sample.id)) is first
     assert first.content_hash == content_hash(Path(sample.filepath).read_bytes())
     sample["note"] = "touched"
     sample.save()
-    assert kept_evidence(run, open_sample(run, sample.id)) is not first
+    assert cached_evidence(run, read_sample_record(run, sample.id)) is not first

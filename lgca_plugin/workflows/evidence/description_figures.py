@@ -1,4 +1,4 @@
-"""The figures of a run: its texts and image vectors out of the store, into :mod:`lgca_plugin.figures.descriptions`."""
+"""The figures of a run's descriptions, drawn from its stored texts and image vectors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def plot_description_weights(
     run: RunRecord, name: str, *, encoder: Encoder | None = None, theme: Theme = "light", min_width: int = 700
 ) -> go.Figure:
-    """Draws what :meth:`lgca_plugin.Run.plot_description_weights` says."""
+    """Returns the figure of :meth:`lgca_plugin.Run.plot_description_weights`."""
     _check_class(run, name)
     with Store() as store:
         texts = _Texts(store, run, encoder)
@@ -50,7 +50,7 @@ def plot_description_votes(
     theme: Theme = "light",
     min_width: int = 700,
 ) -> go.Figure:
-    """Draws what :meth:`lgca_plugin.Run.plot_description_votes` says."""
+    """Returns the figure of :meth:`lgca_plugin.Run.plot_description_votes`."""
     for name in (a, b):
         if name is not None:
             _check_class(run, name)
@@ -81,7 +81,7 @@ def plot_description_votes(
 
 
 class _Texts:
-    """The texts of a run's classes, and their embeddings from the store."""
+    """The texts of a run's classes with their stored embeddings."""
 
     def __init__(self, store: Store, run: RunRecord, encoder: Encoder | None) -> None:
         self._all = changed_texts(run, run.config.classes, None)
@@ -101,7 +101,7 @@ class _Texts:
 
 
 def _text_scale(run: RunRecord) -> float:
-    """The scale by which the run weighs descriptions: LGCA's, else that of the first method that does."""
+    """Returns the scale of the run's description weights: LGCA's, else that of the first method that has them."""
     weighing = [method for method in run.config.methods if method.class_vectors == "weighted"]
     chosen = next(
         (method for method in weighing if method.name == "lgca"), weighing[0] if weighing else METHODS["lgca"]
@@ -137,7 +137,7 @@ def _vectors(store: Store, run: RunRecord, sample_id: str, methods: Sequence[Met
 def _rivals(
     classes: Sequence[str], scores: Sequence[NDArray[np.floating]], a: str | None, b: str | None
 ) -> tuple[str, str]:
-    """The classes to compare: the last method's answer, and the first one's where it is another, else the runner-up."""
+    """Returns the classes to compare: the last method's label, and the first one's, or the runner-up."""
     ranked = [classes[k] for k in np.argsort(-scores[-1], kind="stable")]
     first = a or ranked[0]
     if b is None:

@@ -1,4 +1,4 @@
-"""The evidence on a sample, from the store of embeddings: no image is read, and no model, once the texts are there."""
+"""The evidence about a sample, computed from stored embeddings, without its image."""
 
 from __future__ import annotations
 
@@ -25,14 +25,12 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun
 
-MOST_QUESTIONS = 4
-"""How many runs' class vectors stay in memory, those asked for last: 12 MB each for 1,000 classes of 512 dimensions."""
-
-QUESTIONS: ResultCache[RunScoring] = ResultCache(MOST_QUESTIONS)
+SCORINGS: ResultCache[RunScoring] = ResultCache(4)
+"""The class vectors of runs: 12 MB each for 1,000 classes of 512 dimensions."""
 
 
 def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
-    """Gives what :meth:`lgca_plugin.Run.evidence` says."""
+    """Returns the evidence of :meth:`lgca_plugin.Run.evidence`."""
     plan = run.config.region_plan
     with Store() as store:
         stored = stored_run(store, run)
@@ -56,28 +54,27 @@ def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) 
     )
 
 
-def forget_questions() -> None:
+def clear_scorings() -> None:
     """Empties the cache of class vectors."""
-    QUESTIONS.clear()
+    SCORINGS.clear()
 
 
 def _run_scoring(store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None) -> RunScoring:
-    """Gives the run's class vectors, and what its full budget is, from memory where they were asked for before.
+    """Returns the run's class vectors and full budget, from memory where possible.
 
-    They are kept by the run's token and its config, so that any copy of the run finds them and no other run does: a
-    panel that loads the run again for each sample does not compute them again.
+    The cache's key is the run's token and config, so that a panel which loads the run again for each sample finds them.
     """
-    texts = StoredTexts(store, stored, run, encoder)  # checks the encoder, whether or not it is needed
+    texts = StoredTexts(store, stored, run, encoder)  # checks the encoder, even where it is not needed
 
     def make() -> RunScoring:
         class_texts = changed_texts(run, run.config.classes, None)
         return run_scoring(run.config.methods, class_texts, texts, run.config.region_plan)
 
-    return QUESTIONS.get((run.token, run.config), make)
+    return SCORINGS.get((run.token, run.config), make)
 
 
 def _why_missing(run: RunRecord, sample_id: str) -> str:
-    """Says why there is nothing to show: the first of a few reasons that holds."""
+    """Returns why a sample has no evidence."""
     from bson import ObjectId
 
     known = isinstance(sample_id, str) and ObjectId.is_valid(sample_id)

@@ -1,4 +1,4 @@
-"""The film strip of a sample: its evidence from the store, its pictures from its file."""
+"""The film strip of a sample: evidence from the store, pictures of its regions from its file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
 
 SIDE, WHOLE_SIDE = 160, 480
-"""Longer sides of the pictures of frames and of the whole image, in pixels: sharp on screens of fine pixels, too."""
+"""Longer sides of the pictures of frames and of the whole image, in pixels: enough for high-density screens."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Pictures:
 
 
 PICTURES: ResultCache[Pictures] = ResultCache(24)
-"""Of the images seen last: some 200 KB each."""
+"""Some 200 KB each."""
 
 _OPENED: ResultCache[tuple[Image.Image, str]] = ResultCache(4)
-"""The images seen last, decoded: some 10 MB each."""
+"""Decoded images: some 10 MB each."""
 
 
 def pictures_of(path: str, boxes: Mapping[int, Box]) -> Pictures:
-    """Cuts regions out of an image file; kept in memory for as long as the file is the same.
+    """Returns pictures of regions of an image file, cached as long as the file is the same.
 
     Args:
         path: the image file
@@ -86,7 +86,7 @@ def _cut_out(file: tuple[str, int, int], boxes: Mapping[int, Box]) -> Pictures:
 
 
 def _open(path: str, longest: int) -> tuple[Image.Image, str]:
-    """Reads a file: its picture, no larger than it has to be, and the hash of its bytes."""
+    """Returns a file's image, reduced if it is much larger than needed, and the hash of its bytes."""
     data = read_bytes(path)
     image = open_upright(data, longest=longest, any_shape=True)
     if max(image.size) > 2 * longest:
@@ -95,7 +95,7 @@ def _open(path: str, longest: int) -> tuple[Image.Image, str]:
 
 
 def strip_boxes(shown: Strip) -> dict[int, Box]:
-    """Lists the boxes of a strip's frames by region."""
+    """Returns the boxes of a strip's frames by region."""
     return {frame.region: frame.box for chain in shown.chains for frame in chain.frames}
 
 
@@ -111,7 +111,7 @@ def film_strip_of(
     theme: Theme = "light",
     min_width: int = 640,
 ) -> go.Figure:
-    """Draws what :meth:`lgca_plugin.Run.film_strip` says, of evidence that is there already."""
+    """Returns the figure of :meth:`lgca_plugin.Run.film_strip` from evidence."""
     shown = strip(evidence, method=method, a=a, b=b, chains=chains, out=out)
     stored = Target.whole(run.dataset).stored([evidence.sample_id], ["filepath"])
     try:

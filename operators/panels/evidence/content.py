@@ -13,7 +13,7 @@ from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip, rivals, str
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.runs.registry import DONE
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures, pictures_of, strip_boxes
-from ....lgca_plugin.workflows.evidence.open_sample import OpenSample, kept_evidence, open_sample
+from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, cached_evidence, read_sample_record
 from ...shared.run_choice import pick_run, run_keys
 from ..widgets import EmptyState
 from .state import EvidenceState
@@ -55,7 +55,7 @@ class Result:
     """
 
     run: Run
-    sample: OpenSample
+    sample: SampleRecord
     explanation: Explanation | None = None
     strip: Strip | None = None
     pictures: Pictures | None = None
@@ -79,7 +79,7 @@ class EvidenceContent:
     shown: Result | EmptyState
     keys: list[str] = field(default_factory=list)
     run: Run | None = None
-    sample: OpenSample | None = None
+    sample: SampleRecord | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -112,7 +112,7 @@ def read_content(ctx: Any, state: EvidenceState) -> EvidenceContent:
         empty = EmptyState("No sample is open", "Open a sample to see why it was classified as it was.")
         return EvidenceContent(state=state, shown=empty, keys=keys, run=run, notes=notes)
     try:
-        sample = open_sample(run, sample_id)
+        sample = read_sample_record(run, sample_id)
     except ConfigError:
         empty = EmptyState("No such sample", "This sample is no longer in the dataset. Open another one.")
         return EvidenceContent(state=state, shown=empty, keys=keys, run=run, notes=notes)
@@ -147,14 +147,14 @@ def _no_run(problem: str | None) -> EmptyState:
     )
 
 
-def _no_result(run: Run, sample: OpenSample) -> EmptyState | None:
+def _no_result(run: Run, sample: SampleRecord) -> EmptyState | None:
     """Returns why a run has no labels for a sample; None if it has."""
     if sample.media_type != "image":
         return EmptyState("Not an image", f"This sample is of type {sample.media_type}: only images can be classified.")
     if sample.error:
         title = "This image failed"
         why = f"It has no result in run “{run.key}”: {sample.error}. Repair the file, then classify"
-    elif sample.said:
+    elif sample.predictions:
         return None
     elif run.results.get("status") != DONE:
         title = "Not classified yet"
@@ -166,12 +166,12 @@ def _no_result(run: Run, sample: OpenSample) -> EmptyState | None:
     return EmptyState(title, again, "Classify", "open_classify")
 
 
-def _read_result(run: Run, sample: OpenSample, state: EvidenceState) -> Result:
+def _read_result(run: Run, sample: SampleRecord, state: EvidenceState) -> Result:
     result = Result(run=run, sample=sample)
     if run.results.get("status") != DONE:
         result.notes.append(f"Run “{run.key}” is not finished: other images have no result yet.")
     try:
-        evidence = kept_evidence(run, sample)
+        evidence = cached_evidence(run, sample)
     except (LgcaError, AttributeError, KeyError, TypeError, ValueError):  # written by another release
         _add_boxes(result)
         return result
@@ -199,10 +199,10 @@ def _add_boxes(result: Result) -> None:
         "and none can be taken out. For the full evidence, classify again with “keep crops” and “start over” ticked."
     )
     sample = result.sample
-    answer = sample.said.get(method.name)
+    answer = sample.predictions.get(method.name)
     if answer is None or not sample.boxes:
         return
-    others = [one.label for one in sample.said.values() if one.label != answer.label]
+    others = [one.label for one in sample.predictions.values() if one.label != answer.label]
     names = (answer.label, others[0] if others else "the runner-up")
     _add_strip(result, strip_of_boxes(sample.boxes, method=method.name, names=names))
 

@@ -12,7 +12,7 @@ from ....lgca_plugin.figures.region_map import region_map_document
 from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures
-from ....lgca_plugin.workflows.evidence.open_sample import kept_description_votes
+from ....lgca_plugin.workflows.evidence.sample_record import cached_votes_figure
 from ..widgets import SMALL, EmptyState, aside, button, choice, column, empty_state, heading, page, plot, row, text
 from .content import MAX_CHAINS, EvidenceContent, Explanation, Result
 from .tables import add_answers, add_what_if
@@ -142,7 +142,7 @@ def _add_descriptions(page: Any, result: Result, explanation: Explanation) -> No
     """Adds the figure of which descriptions vote for which rival."""
     try:
         methods = ("wca", "lgca") if explanation.evidence.misleading_pair else None
-        figure = kept_description_votes(result.run, result.sample, explanation.names, methods=methods, min_width=WIDTH)
+        figure = cached_votes_figure(result.run, result.sample, explanation.names, methods=methods, min_width=WIDTH)
     except (LgcaError, AttributeError, KeyError, TypeError, ValueError) as error:
         text(page, "descriptions_why", f"No descriptions to show: {error}", size=SMALL, muted=True, width="100%")
         return

@@ -11,7 +11,7 @@ from ....lgca_plugin.method.core.methods import method_title, without_controls
 from ....lgca_plugin.method.explain.film_strip import Chain, Frame, Strip
 from ....lgca_plugin.method.explain.sentences import Answer, answers, told
 from ....lgca_plugin.method.number_text import percent_text, signed_text
-from ....lgca_plugin.workflows.evidence.open_sample import OpenSample
+from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord
 from ..widgets import SMALL, TABLE, button, choice, heading, row, text
 from .content import Explanation, Result
 
@@ -38,8 +38,8 @@ def add_answers(page: Any, result: Result) -> None:
             text(page, f"told_{at}", sentence, bold=at == 0, width="100%")
         columns["stability"] = "Stability"
     rows = []
-    for method in without_controls(sample.said):
-        answer = sample.said[method]
+    for method in without_controls(sample.predictions):
+        answer = sample.predictions[method]
         cells = {
             "method": method_title(method),
             "label": answer.label,
@@ -120,7 +120,7 @@ def _region_name(chain: Chain, frame: Frame) -> str:
     return f"Crop {chain.number + 1}{grown}: {frame.vote}{' (out)' if frame.out else ''}"
 
 
-def _facts(sample: OpenSample) -> list[tuple[str, str, str]]:
+def _facts(sample: SampleRecord) -> list[tuple[str, str, str]]:
     """Lists name, text and tooltip of what is known of the sample besides the methods' answers."""
     facts = []
     if sample.given is not None:

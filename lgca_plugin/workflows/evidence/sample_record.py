@@ -1,4 +1,4 @@
-"""What a run has left on one sample, read as it stands now: a panel asks for it at every step of a curator."""
+"""What a run, its triage and its decisions have written on one sample, and cached evidence about it."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
 
 EVIDENCE: ResultCache[Evidence] = ResultCache(16)
-"""On the samples seen last: 200 KB each at 512 dimensions."""
+"""200 KB each at 512 dimensions."""
 
 FIGURES: ResultCache[Any] = ResultCache(16)
-"""The descriptions' figures that were seen last: up to 200 KB each."""
+"""The figures of descriptions' votes: up to 200 KB each."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MethodAnswer:
-    """What a method has said.
+class StoredPrediction:
+    """A method's prediction on a sample.
 
     Attributes:
-        label: its label
+        label: the class
         confidence: softmax probability among the candidate classes, in [0, 1]
         margin: best minus second-best score
-        calibrated: calibrated probability, in [0, 1], where a triage has found it
+        calibrated: calibrated probability, in [0, 1]; None before a triage
     """
 
     label: str
@@ -56,33 +56,33 @@ class MethodAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenSample:
-    """A sample, and what a run, its triage and its curators have left on it.
+class SampleRecord:
+    """The results of a run, its triage and its decisions on a sample.
 
     Attributes:
         id: the sample's id
         filepath: its file
         media_type: ``"image"`` or what else it is
-        modified: when it was last written to
-        said: method to what it has said; only methods that have
-        error: why it has no result, where the run has said so
+        modified: time of its last modification
+        predictions: method to prediction, of the methods that have one
+        error: the error that the run has recorded
         boxes: the boxes that the run has written, as stored
-        given: the given label, where the run has a field of labels
-        suggested: the suggested class, where the given one is suspected
-        suggested_confidence: of the suggestion, in [0, 1]
-        quality: of the given label, in [0, 1]
+        given: the given label
+        suggested: the suggested class of a suspected label error
+        suggested_confidence: confidence of the suggestion, in [0, 1]
+        quality: quality of the given label, in [0, 1]
         case: the triage case
         case_size: size of the misleading-crop case
-        decision: the decision that stands
-        decided_by: whose it is
-        corrected: the class that was accepted
+        decision: the current decision
+        decided_by: the user who made it
+        corrected: the accepted class
     """
 
     id: str
     filepath: str
     media_type: str
     modified: datetime | None
-    said: Mapping[str, MethodAnswer]
+    predictions: Mapping[str, StoredPrediction]
     error: str | None
     boxes: list[dict[str, Any]]
     given: str | None
@@ -96,8 +96,8 @@ class OpenSample:
     corrected: str | None
 
 
-def open_sample(run: RunRecord, sample_id: str) -> OpenSample:
-    """Reads a sample.
+def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
+    """Returns the results on a sample as they are now.
 
     Args:
         run: the run
@@ -115,12 +115,12 @@ def open_sample(run: RunRecord, sample_id: str) -> OpenSample:
     key = run.key
     suggestion, decision = found.get(triage_field(key, SUGGESTION)) or {}, found.get(triage_field(key, DECISION)) or {}
     stands = bool(decision.get("action"))
-    return OpenSample(
+    return SampleRecord(
         id=sample_id,
         filepath=found["filepath"],
         media_type=found.get("_media_type") or "image",
         modified=found.get("last_modified_at"),
-        said=_said(run, found),
+        predictions=_predictions(run, found),
         error=found.get(error_field(key)),
         boxes=(found.get(regions_field(key)) or {}).get("detections") or [],
         given=_label(found.get(given_field(run) or "")),
@@ -136,20 +136,20 @@ def open_sample(run: RunRecord, sample_id: str) -> OpenSample:
 
 
 def given_field(run: RunRecord) -> str | None:
-    """Names the field of the given labels: the triage's, else the run's; None where there is none."""
+    """Returns the field of the given labels: the triage's, else the run's; None without one."""
     report = run.results.get("triage") or run.results.get("decided") or {}
     name = report.get("ground_truth") or run.config.ground_truth
     return str(name) if name else None
 
 
 def corrected_field(run: RunRecord) -> str:
-    """Names the field that accepted labels go to."""
+    """Returns the field of accepted labels."""
     report = run.results.get("triage") or run.results.get("decided") or {}
     return str(report.get("corrected_field") or default_corrected_field(run.key, given_field(run)))
 
 
-def kept_evidence(run: RunRecord, sample: OpenSample) -> Evidence:
-    """Gives the evidence on a sample, from memory where it was asked for and nobody has written to the sample since.
+def cached_evidence(run: RunRecord, sample: SampleRecord) -> Evidence:
+    """Returns the evidence about a sample, from memory as long as the sample is not modified.
 
     Raises:
         ConfigError: if the sample has no result in the run, or its region embeddings are not in the store
@@ -159,23 +159,23 @@ def kept_evidence(run: RunRecord, sample: OpenSample) -> Evidence:
     return EVIDENCE.get((run.token, run.config, sample.id, sample.modified), lambda: evidence(run, sample.id))
 
 
-def kept_description_votes(
-    run: RunRecord, sample: OpenSample, names: tuple[str, str], *, methods: tuple[str, ...] | None, min_width: int
+def cached_votes_figure(
+    run: RunRecord, sample: SampleRecord, names: tuple[str, str], *, methods: tuple[str, ...] | None, min_width: int
 ) -> Any:
-    """Gives :meth:`lgca_plugin.Run.plot_description_votes` for FiftyOne's panels, likewise from memory."""
+    """Returns :meth:`lgca_plugin.Run.plot_description_votes` in the App's theme, cached in the same way."""
     key = (run.token, run.config, sample.id, sample.modified, names, methods, min_width)
     options: dict[str, Any] = {"methods": methods, "theme": "app", "min_width": min_width}
     return FIGURES.get(key, lambda: plot_description_votes(run, sample.id, *names, **options))
 
 
-def _said(run: RunRecord, found: Mapping[str, Any]) -> dict[str, MethodAnswer]:
-    said = {}
+def _predictions(run: RunRecord, found: Mapping[str, Any]) -> dict[str, StoredPrediction]:
+    predictions = {}
     for method in run.config.methods:
         label = found.get(method_field(run.key, method.name)) or {}
         if label.get("label") is not None:
             numbers = {name: label.get(name) for name in ("confidence", "margin", CALIBRATED)}
-            said[method.name] = MethodAnswer(label=label["label"], **numbers)
-    return said
+            predictions[method.name] = StoredPrediction(label=label["label"], **numbers)
+    return predictions
 
 
 def _label(document: Any) -> str | None:

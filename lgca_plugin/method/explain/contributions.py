@@ -1,4 +1,4 @@
-"""Why a method decided as it did: votes, exact contributions, flips and misleading crops.
+"""What regions do for a decision: votes, exact contributions, flips and misleading crops.
 
 Scores are linear in the region embeddings, so each region's share of a decision is arithmetic, not an estimate.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def votes(regions: FloatArray, class_vectors: FloatArray) -> NDArray[np.int64]:
-    """Finds each region's own best class.
+    """Returns each region's own best class.
 
     Args:
         regions: ``[..., n, d]`` unit region embeddings
@@ -67,7 +67,7 @@ def contributions(
 
 
 def flips(vote: IntArray, step: IntArray, chain: IntArray) -> dict[int, bool]:
-    """Tells for each chain that has grown whether its last vote differs from its first.
+    """Returns for each chain that has grown whether its last vote differs from its first.
 
     Args:
         vote: ``[n]`` class index that each region votes for
@@ -77,9 +77,8 @@ def flips(vote: IntArray, step: IntArray, chain: IntArray) -> dict[int, bool]:
     Returns:
         chain number to whether it flipped; chains that never grew are not listed
     """
-    grown = np.unique(chain[step > 0])
     result = {}
-    for number in grown:
+    for number in np.unique(chain[step > 0]):
         members = np.flatnonzero(chain == number)
         ordered = vote[members[np.argsort(step[members], kind="stable")]]
         result[int(number)] = bool(ordered[0] != ordered[-1])
@@ -93,7 +92,7 @@ def misleading_crops(
     wca_label: IntArray | int,
     lgca_label: IntArray | int,
 ) -> NDArray[np.bool_]:
-    """Marks the step-0 regions that vote for WCA's label a, where LGCA says b != a, and contribute to a over b.
+    """Marks misleading crops: those that vote for WCA's label a and contribute to a over LGCA's label b, where b != a.
 
     Args:
         vote: ``[..., n]`` class index that each region votes for

@@ -1,4 +1,4 @@
-"""Everything about one image: which regions decided, which misled, and how firm the answers are."""
+"""The evidence behind the labels of one image: which regions decided, which misled, how stable the labels are."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evidence:
-    """Everything about one sample of a run: what each region says, and what share of each decision it has.
+    """The evidence behind the labels of one sample of a run.
 
     Regions are in the order of their steps, crops of step 0 first; arrays over regions have n entries, arrays over
-    classes C, in the order of :attr:`classes`. A class is given by its name or its index.
+    classes C, in the order of :attr:`classes`. Classes are given by name or index.
 
     Attributes:
         sample_id: the sample's id
         run_key: the run's key
-        boxes: ``[n, 4]`` relative ``(x, y, width, height)``, in the orientation that the App shows
+        boxes: ``[n, 4]`` relative ``(x, y, width, height)``, EXIF orientation applied
         explained: the method under whose class vectors regions vote, and which the run's boxes explain: LGCA, else the
-            run's first with chains, else with crops; None where no method looks at regions
-        verdicts: what the methods say, and how they weigh the regions
-        content_hash: hash of the file's bytes as they were encoded; None where that is not known
+            run's first with chains, else with crops; None if no method uses regions
+        verdicts: labels, scores and region weights of all methods
+        content_hash: hash of the file's bytes as they were encoded; None if unknown
     """
 
     sample_id: str
@@ -76,14 +76,11 @@ class Evidence:
         return best
 
     def regions_of(self, *, chain: int | None = None, step: int | None = None) -> list[int]:
-        """Lists the regions of a chain, of a step, or of both, to be taken out by :meth:`without`.
+        """Returns the indices of the regions of a chain, of a step, or of both, for :meth:`without`.
 
         Args:
             chain: number of a chain; None for all
             step: number of a step; None for all
-
-        Returns:
-            their indices, in the order of their steps
 
         Raises:
             ConfigError: if there is none
@@ -93,10 +90,9 @@ class Evidence:
             if value is not None:
                 found &= array == value
         if not found.any():
-            wanted = " and ".join(
-                f"{name} {value!r}" for name, value in (("chain", chain), ("step", step)) if value is not None
-            )
-            raise ConfigError(f"sample {self.sample_id!r} has no region{f' of {wanted}' if wanted else ''}")
+            given = [f"{name} {value!r}" for name, value in (("chain", chain), ("step", step)) if value is not None]
+            of_which = f" of {' and '.join(given)}" if given else ""
+            raise ConfigError(f"sample {self.sample_id!r} has no region{of_which}")
         return [int(r) for r in np.flatnonzero(found)]
 
     # -------------------------------------------------------------------------------------------------- decisions
@@ -128,16 +124,16 @@ class Evidence:
 
     @property
     def weights(self) -> dict[str, FloatArray]:
-        """Method name to ``[n]`` region weights; they sum to 1, or are all 0 where a method looks at no regions."""
+        """Method name to ``[n]`` region weights; they sum to 1, or are all 0 for a method without regions."""
         return self.verdicts.weights
 
     def margin(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
-        """Gives the score of class a minus that of class b.
+        """Returns the score of class a minus that of class b.
 
         Args:
             method: the method's name
             a: a class; None takes the method's label
-            b: a class; None takes the runner-up, or, where a is not the label, the label
+            b: a class; None takes the runner-up, or the label if a is another class
 
         Raises:
             ConfigError: if there is no such method or class
@@ -145,7 +141,7 @@ class Evidence:
         return self.verdicts.margin(method, a, b)
 
     def contributions(self, method: str, a: str | int | None = None, b: str | int | None = None) -> FloatArray:
-        """Gives each region's share of the margin of class a over class b, ``[n]``; arguments as of :meth:`margin`.
+        """Returns each region's share of the margin of class a over class b, ``[n]``; arguments as of :meth:`margin`.
 
         ``contribution(r; a over b) = a_r <f_r, c(a) - c(b)> / norm``: with :meth:`global_contribution` they sum to
         :meth:`margin`.
@@ -153,14 +149,14 @@ class Evidence:
         return self.verdicts.contributions(method, a, b)
 
     def global_contribution(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
-        """Gives the whole image's share of the margin of class a over class b; arguments as of :meth:`margin`."""
+        """Returns the whole image's share of the margin of class a over class b; arguments as of :meth:`margin`."""
         return self.verdicts.global_contribution(method, a, b)
 
     def pair(self, method: str) -> tuple[str, str]:
-        """Names the two classes between which a method's decision is worth explaining: its label and a rival.
+        """Returns the two classes whose margin explains a method's decision: its label and a rival.
 
-        The rival is the runner-up, but for WCA and LGCA, where they disagree, the other one's label. The run's boxes
-        carry the contributions of this pair, for :attr:`explained`.
+        The rival is the runner-up; if WCA and LGCA disagree, it is, for each of them, the other one's label. The run's
+        boxes carry the contributions to the margin of this pair under :attr:`explained`.
         """
         label, rival = self.verdicts.top_two(method)
         if self._disagree and method in ("wca", "lgca"):
@@ -168,12 +164,11 @@ class Evidence:
         return self.classes[label], self.classes[rival]
 
     def without(self, regions: Iterable[int] | BoolArray) -> MethodResults:
-        """Asks what the methods would say without some of the regions, weights renormalized.
+        """Computes the results of all methods without some of the regions, weights renormalized.
 
-        Those regions go and no others: what a crop has grown into stays, unless it is given, too (:meth:`regions_of`
-        lists a whole chain). A step that has lost all its regions leaves its weight to the others. A method that has
-        lost all of its own answers by its whole-image term, if it has one, and otherwise not at all: its label is None
-        and its scores are nan.
+        The regions that a crop has grown into stay unless they are given too (:meth:`regions_of` lists a whole chain).
+        A step that has lost all its regions leaves its weight to the others. A method that has lost all its regions
+        answers by its whole-image term, if it has one; otherwise its label is None and its scores are nan.
 
         Args:
             regions: their indices, or ``[n]`` bool
@@ -195,19 +190,19 @@ class Evidence:
 
     @cached_property
     def misleading(self) -> BoolArray:
-        """``[n]`` the misleading crops: they vote for WCA's label, where LGCA says another, and contribute to it."""
+        """``[n]`` the misleading crops: they vote for WCA's label and contribute to it, where LGCA's label differs."""
         if not self._disagree:
             return np.zeros(len(self.step), dtype=bool)
         return misleading_crops(self.vote, self.step, self.contributions("wca", *self._disagree), *self._disagree)
 
     @property
     def misleading_pair(self) -> tuple[str, str] | tuple[()]:
-        """WCA's label and LGCA's, where they are two: the classes that misleading crops are about."""
+        """WCA's label and LGCA's, if they differ: the classes that misleading crops are about."""
         return (self.classes[self._disagree[0]], self.classes[self._disagree[1]]) if self._disagree else ()
 
     @cached_property
     def case(self) -> MisleadingCase | None:
-        """The misleading-crop case that this sample is; None where it is none."""
+        """The sample's misleading-crop case; None if it has none."""
         scoring = self.verdicts.scoring
         if not self._disagree or scoring.methods["wca"].regions != "crops":
             return None
@@ -226,7 +221,7 @@ class Evidence:
     def stability(self) -> dict[str, float]:
         """Method name to the share of bootstrap draws of the crops in which it keeps its label, see :func:`stability`.
 
-        1 for methods that look at no crops.
+        1 for methods without regions.
         """
         scoring = self.verdicts.scoring
         return {
@@ -246,7 +241,7 @@ class Evidence:
 
     @cached_property
     def _disagree(self) -> tuple[int, int] | tuple[()]:
-        """WCA's label and LGCA's, where they are two."""
+        """Class indices of WCA's label and LGCA's, if they differ."""
         if "wca" not in self.methods or "lgca" not in self.methods:
             return ()
         a, b = self.verdicts.top_two("wca")[0], self.verdicts.top_two("lgca")[0]
@@ -254,16 +249,17 @@ class Evidence:
 
     @cached_property
     def _known_scores(self) -> dict[int, FloatArray]:
+        """Id of class vectors to region scores."""
         return {}
 
     def _region_scores(self, method: str) -> FloatArray:
-        """``[n, C]`` scores of the regions themselves, computed once for methods that share class vectors."""
+        """Returns ``[n, C]`` scores of the regions themselves, computed once for methods that share class vectors."""
         vectors = self.verdicts.scoring.class_vectors[method]
         if id(vectors) not in self._known_scores:
             self._known_scores[id(vectors)] = class_scores(self.verdicts.image.regions, vectors)
         return self._known_scores[id(vectors)]
 
-    # ---------------------------------------------------------------------------------------------------- to show
+    # ------------------------------------------------------------------------------------------------ as document
 
     def to_json(self, *, top: int = 5) -> dict[str, Any]:
         """Returns the evidence as a JSON-ready dict, for a panel.
@@ -273,14 +269,14 @@ class Evidence:
 
         Returns:
             a dict with ``sample_id``, ``run_key`` and ``explained``; ``methods``: by name label, confidence, margin,
-            runner_up, stability, the best classes (``top``), the pair of classes worth explaining (``pair``), its
+            runner_up, stability, the best classes (``top``), the classes of :meth:`pair` (``pair``), their
             margin, and the whole image's share of that (``global_contribution``); ``regions``: each with index, box,
-            step, chain, similarity, vote, whether misleading, and by method, of those that look at regions, its weight
-            and its share of the pair's margin (``contributions``); ``chains``: those that have grown, with their
-            regions and whether they flipped; ``case``: None, or what ``MisleadingCase.to_json`` returns
+            step, chain, similarity, vote, misleading, and for methods with regions its weight and its share of the
+            pair's margin (``contributions``); ``chains``: those that have grown, with their regions and whether they
+            flipped; ``case``: None, or what ``MisleadingCase.to_json`` returns
         """
-        looking = [name for name, weights in self.weights.items() if weights.any()]
-        shares = {name: self.contributions(name, *self.pair(name)) for name in looking}
+        with_regions = [name for name, weights in self.weights.items() if weights.any()]
+        shares = {name: self.contributions(name, *self.pair(name)) for name in with_regions}
         methods = self.verdicts.to_json()["methods"]
         for name, of_method in methods.items():
             of_method.update(self._method_json(name, top))
@@ -298,8 +294,8 @@ class Evidence:
                     "similarity": float(self.similarity[r]),
                     "vote": self.classes[self.vote[r]],
                     "misleading": bool(self.misleading[r]),
-                    "weights": {name: float(self.weights[name][r]) for name in looking},
-                    "contributions": {name: float(shares[name][r]) for name in looking},
+                    "weights": {name: float(self.weights[name][r]) for name in with_regions},
+                    "contributions": {name: float(shares[name][r]) for name in with_regions},
                 }
                 for r in range(len(self.step))
             ],
@@ -325,10 +321,10 @@ class Evidence:
         }
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name} {label}" for name, label in self.labels.items())
+        labels = ", ".join(f"{name} {label}" for name, label in self.labels.items())
         facts = [f"{len(self.step)} regions", f"{sum(self.flips.values())} of {len(self.flips)} chains flipped"]
         if self._disagree:
             facts.append(f"{int(self.misleading.sum())} misleading crops")
         if self.case is not None:
             facts.append(f"without {self.case.size} of its crops WCA says what LGCA says")
-        return f"<Evidence on sample {self.sample_id!r} in run {self.run_key!r}: {said}; {'; '.join(facts)}>"
+        return f"<Evidence on sample {self.sample_id!r} in run {self.run_key!r}: {labels}; {'; '.join(facts)}>"

@@ -1,4 +1,4 @@
-"""The chains of an image that are worth looking at, and their part in a decision: what a film strip shows."""
+"""The content of a film strip: the chains of an image that matter most, and their part in a decision."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .method_results import MethodResults
 
 CHAINS = 5
-"""How many chains a strip shows, unless asked for more: those that do not fit a screen are seldom looked at."""
+"""Default number of chains in a strip: as many as fit a screen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Frame:
     """A region of a strip.
 
     Attributes:
-        region: its index, as :class:`~.account.Evidence` counts; of boxes that stand on a sample, their place there
+        region: its index in :class:`~.evidence.Evidence`; of boxes stored on a sample, their position there
         step: expansion step, 0 for the sampled crop
         box: relative ``(x, y, width, height)``
         vote: the class that the region itself is closest to
@@ -71,21 +71,21 @@ class Chain:
 
 @dataclass(frozen=True, kw_only=True)
 class Strip:
-    """The chains worth looking at, and what is left of the margin.
+    """The chains that matter most, and the rest of the margin.
 
     The contributions of all frames, with ``others`` and ``of_whole``, sum to ``margin``.
 
     Attributes:
         method: the method whose weights and contributions these are
         names: classes a and b
-        chains: misleading crops' first, the strongest pull on top; then by the size of their contribution
-        n_chains: how many chains there are
-        steps: how many columns it takes: one for the crop, one for each time it has grown
-        others: contribution of the chains that are not shown; nan where that is not known
-        of_whole: the whole image's contribution; nan where that is not known
-        whole_vote: the class that the whole image itself is closest to; None where that is not known
+        chains: those of misleading crops first, by their pull; then by the size of their contribution
+        n_chains: number of chains of the image
+        steps: number of columns: one for the crop, one for each expansion step
+        others: contribution of the chains left out; nan if unknown
+        of_whole: the whole image's contribution; nan if unknown
+        whole_vote: the class that the whole image itself is closest to; None if unknown
         whole_weight: the whole image's share of the image vector, in [0, 1]
-        margin: score of a minus score of b; nan where the method gives no answer, or it is not known
+        margin: score of a minus score of b; nan if unknown or the method has no label
     """
 
     method: str
@@ -109,22 +109,19 @@ def strip(
     chains: int = CHAINS,
     out: Iterable[int] | NDArray[np.bool_] = (),
 ) -> Strip:
-    """Chooses the chains of a sample that are worth looking at.
+    """Returns the film strip of a sample.
 
     Args:
-        evidence: everything about the sample
-        method: name of a method that looks at regions; None takes the one that the evidence explains
-        a: a class; None takes what :func:`rivals` gives
-        b: its rival; None likewise
-        chains: how many chains, at least 1
-        out: regions that are taken out, as :meth:`Evidence.without` takes them: weights are those without them, while
-            the chains are the same and in the same order
-
-    Returns:
-        the strip
+        evidence: the evidence on the sample
+        method: name of a method with regions; None takes the one that the evidence explains
+        a: a class; None takes the first of :func:`rivals`
+        b: its rival; None takes the second
+        chains: maximum number of chains, at least 1
+        out: regions that are taken out, as :meth:`Evidence.without` takes them. Weights change; the choice and order of
+            the chains do not
 
     Raises:
-        ConfigError: if there is no such method, class or region, or the method looks at no regions
+        ConfigError: if there is no such method, class or region, or the method uses no regions
     """
     method = method or evidence.explained
     if method is None or not evidence.weights[evidence.verdicts.scoring.method(method).name].any():
@@ -132,15 +129,15 @@ def strip(
     if isinstance(chains, bool) or not isinstance(chains, int) or chains < 1:
         raise ConfigError(f"chains must be a whole number from 1 on, got {chains!r}")
     first, second = rivals(evidence, a=a, b=b)
-    left = evidence.without(out)
-    share, pull = left.contributions(method, first, second), wca_pull(evidence)
+    remaining = evidence.without(out)
+    share, pull = remaining.contributions(method, first, second), wca_pull(evidence)
     used = np.unique(evidence.chain[(evidence.weights[method] > 0) | evidence.misleading])
     strength = np.abs(evidence.contributions(method, first, second))
     ranked = sorted(
         used.tolist(),
         key=lambda number: (-pull[evidence.chain == number].sum(), -strength[evidence.chain == number].sum(), number),
     )
-    shown = tuple(_chain(evidence, left, method, share, pull, number) for number in ranked[:chains])
+    shown = tuple(_chain(evidence, remaining, method, share, pull, number) for number in ranked[:chains])
     vectors = evidence.verdicts.scoring.class_vectors[method]
     whole = evidence.verdicts.scoring.methods[method].global_weight  # beside regions, whose weights sum to 1
     rest = ~np.isin(evidence.chain, ranked[:chains])
@@ -151,26 +148,26 @@ def strip(
         n_chains=len(used),
         steps=max(len(chain.frames) for chain in shown),
         others=float(share[rest].sum()),
-        of_whole=left.global_contribution(method, first, second),
+        of_whole=remaining.global_contribution(method, first, second),
         whole_vote=evidence.classes[int(class_scores(evidence.verdicts.image.whole, vectors).argmax())],
         whole_weight=whole / (1 + whole),
-        margin=left.margin(method, first, second),
+        margin=remaining.margin(method, first, second),
     )
 
 
 def rivals(
     evidence: Evidence, *, a: str | None = None, b: str | None = None, given: str | None = None
 ) -> tuple[str, str]:
-    """Names the two classes between which a decision is worth explaining.
+    """Returns the two classes whose margin explains a decision.
 
-    WCA's label and LGCA's, where these differ; else the label of the method that the evidence explains, and the given
-    label where that is another class of the run, else the runner-up.
+    WCA's label and LGCA's, if these differ. Otherwise the label of the method that the evidence explains, and the given
+    label if that is another class of the run, else the runner-up.
 
     Args:
-        evidence: everything about the sample
-        a: a class that has to be the first
-        b: a class that has to be the second
-        given: the label that the sample has been given
+        evidence: the evidence on the sample
+        a: replaces the first class
+        b: replaces the second class
+        given: the sample's given label
 
     Raises:
         ConfigError: if there is no such class, or both are the same
@@ -190,10 +187,10 @@ def rivals(
 
 
 def wca_pull(evidence: Evidence) -> NDArray[np.float64]:
-    """Gives misleading crops their share of what pulls WCA to its label, ``[n]``; 0 for all other regions.
+    """Returns the share of each misleading crop in what pulls WCA to its label, ``[n]``; 0 for all other regions.
 
     ``pull(r) = contribution(r; a over b) / sum of the contributions that are positive``, under WCA, with a its label
-    and b LGCA's. The sum of all that is positive is more than the margin, for other crops pull the other way.
+    and b LGCA's. The positive contributions sum to more than the margin, because other crops pull the other way.
     """
     if not evidence.misleading.any():
         return np.zeros(len(evidence.step))
@@ -206,16 +203,16 @@ def wca_pull(evidence: Evidence) -> NDArray[np.float64]:
 def strip_of_boxes(
     boxes: Sequence[Mapping[str, Any]], *, method: str, names: tuple[str, str], chains: int = CHAINS
 ) -> Strip:
-    """Makes a strip of the boxes that stand on a sample, where embeddings are not stored.
+    """Returns the film strip of the boxes that a run wrote to a sample, for samples without stored embeddings.
 
     Args:
         boxes: bounding_box, index (the chain), step, label, weight, contribution, similarity and misleading of each
         method: the method that the boxes explain
         names: the classes whose margin the contributions are parts of
-        chains: how many chains
+        chains: maximum number of chains
 
     Returns:
-        the strip, in the order of the boxes; nobody knows what the other chains have contributed, or how much misleads
+        the strip, in the order of the boxes; the contributions of other chains, and pulls, are unknown
     """
     frames: dict[int, list[Frame]] = {}
     for place, box in enumerate(boxes):
@@ -232,15 +229,15 @@ def strip_of_boxes(
             out=False,
         )
         frames.setdefault(int(box.get("index") or 0), []).append(frame)
-    rows = [
+    rows = tuple(
         Chain(number=number, frames=tuple(sorted(members, key=lambda frame: frame.step)), pull=None)
         for number, members in list(frames.items())[:chains]
-    ]
+    )
     unknown = float("nan")
     return Strip(
         method=method,
         names=names,
-        chains=tuple(rows),
+        chains=rows,
         n_chains=len(frames),
         steps=max((len(row.frames) for row in rows), default=0),
         others=unknown,
@@ -253,7 +250,7 @@ def strip_of_boxes(
 
 def _chain(
     evidence: Evidence,
-    left: MethodResults,
+    remaining: MethodResults,
     method: str,
     share: NDArray[np.floating],
     pull: NDArray[np.float64],
@@ -270,11 +267,11 @@ def _chain(
                 step=int(evidence.step[r]),
                 box=(x, y, width, height),
                 vote=evidence.classes[evidence.vote[r]],
-                weight=float(left.weights[method][r]),
+                weight=float(remaining.weights[method][r]),
                 contribution=float(share[r]),
                 similarity=float(evidence.similarity[r]),
                 misleading=bool(evidence.misleading[r]),
-                out=bool(left.gone[r]),
+                out=bool(remaining.gone[r]),
             )
         )
     pulled = float(pull[members].sum())

@@ -51,7 +51,7 @@ class MethodResults:
 
     @cached_property
     def weights(self) -> dict[str, FloatArray]:
-        """Method name to ``[n]`` region weights; 0 for what it does not use and for what is taken out."""
+        """Method name to ``[n]`` region weights; 0 for regions that it does not use or that are taken out."""
         return {name: self._weights(method) for name, method in self.scoring.methods.items()}
 
     @cached_property
@@ -95,10 +95,10 @@ class MethodResults:
         Args:
             method: the method's name
             a: class name or index; None takes the method's label
-            b: class name or index; None takes the runner-up, or, where a is not the label, the label
+            b: class name or index; None takes the runner-up, or the label if a is another class
 
         Raises:
-            ConfigError: if there is no such method or class; if a or b is None, also if the method gives no answer
+            ConfigError: if there is no such method or class, or a or b is None and the method has no label
         """
         scores = self.scores[self.scoring.method(method).name]
         first, second = self._pair(method, a, b)
@@ -107,7 +107,7 @@ class MethodResults:
     def contributions(self, method: str, a: str | int | None = None, b: str | int | None = None) -> FloatArray:
         """Returns each region's share of the margin of class a over class b, ``[n]``; 0 for regions without weight.
 
-        Together with :meth:`global_contribution` they sum to :meth:`margin`, whose arguments they have.
+        With :meth:`global_contribution` they sum to :meth:`margin`; arguments as there.
         """
         return self._shares(method, a, b)[0]
 
@@ -116,7 +116,7 @@ class MethodResults:
         return self._shares(method, a, b)[1]
 
     def without(self, regions: Iterable[int] | BoolArray) -> MethodResults:
-        """Takes regions out, those and no others, on top of what is taken out already.
+        """Returns the results without some more regions; exactly those given, not their chains.
 
         Args:
             regions: their indices, or ``[n]`` bool
@@ -130,8 +130,8 @@ class MethodResults:
         """Returns the results as a JSON-ready dict.
 
         Returns:
-            a dict with ``taken_out`` and ``methods``: by name label, confidence, margin and runner_up, all None where
-            the method gives no answer
+            a dict with ``taken_out`` and ``methods``: by name label, confidence, margin and runner_up, all None if
+            the method has no label
         """
         return {"taken_out": list(self.taken_out), "methods": {name: self._summary(name) for name in self.scores}}
 

@@ -1,7 +1,7 @@
-"""Misleading-crop cases: which crops turned WCA's answer, and the fewest whose removal turns it back.
+"""Misleading-crop cases: the fewest crops whose removal turns WCA's label into LGCA's.
 
-WCA's weights are a softmax over its crops, so those that stay share the whole weight in the proportions they had. A
-class b is the answer without a set S of crops if it leads every other class k there:
+WCA's weights are a softmax over its crops, so the remaining crops share the whole weight in the same proportions. Class
+b is the label without a set S of crops if it leads every other class k:
 ``sum of w_r (<f_r, c(b)> - <f_r, c(k)>) over r not in S > 0``. What each crop adds to b's lead over each rival is a
 number, and the smallest S is the solution of an integer program with one row a rival.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     BoolArray = NDArray[np.bool_]
 
 NODE_LIMIT = 1_000
-"""Nodes of the solver's search tree, after which it gives up; not a time, so that the answer is the same everywhere."""
+"""Maximum number of nodes of the solver's search tree; a time limit would give other results on other machines."""
 
 _RIVALS_AT_ONCE = 8
 _SLACK = 1e-5  # in units of the largest number of a row; HiGHS rounds at 1e-6
@@ -34,11 +34,11 @@ _SLACK = 1e-5  # in units of the largest number of a row; HiGHS rounds at 1e-6
 
 @dataclass(frozen=True)
 class Removal:
-    """A smallest set of crops that do not have to be there.
+    """A set of crops whose removal leaves every rival behind.
 
     Attributes:
         crops: their indices, ascending
-        at_least: a size that no smaller set undercuts
+        at_least: lower bound on the size of such a set
     """
 
     crops: tuple[int, ...]
@@ -46,22 +46,21 @@ class Removal:
 
     @property
     def exact(self) -> bool:
-        """Whether it is proven that no smaller set does."""
+        """Whether the set is proven to be a smallest one."""
         return len(self.crops) == self.at_least
 
 
 @dataclass(frozen=True)
 class MisleadingCase:
-    """A sample where WCA and LGCA disagree, and WCA without its misleading crops says what LGCA says.
+    """A sample on which WCA and LGCA disagree, and WCA without its misleading crops has LGCA's label.
 
     Attributes:
-        wca_label: class index of WCA's answer
-        lgca_label: class index of LGCA's answer
-        crops: indices of the fewest regions, of all crops that WCA uses, whose removal turns WCA's answer into LGCA's;
-            of the smallest sets the one with most misleading crops, and of those the one that contributes most to WCA's
-            answer over LGCA's
-        exact: whether it is proven that no smaller set does; where the solver gave up, ``size`` may be too large
-        at_least: a size that no smaller set undercuts; ``size`` itself where ``exact``
+        wca_label: class index of WCA's label
+        lgca_label: class index of LGCA's label
+        crops: indices of the fewest of WCA's crops whose removal turns its label into LGCA's; among the smallest sets
+            the one with most misleading crops, and among those the one that contributes most to WCA's label
+        exact: whether the set is proven to be a smallest one; if the solver gave up, ``size`` may be too large
+        at_least: lower bound on ``size``; equal to it if ``exact``
     """
 
     wca_label: int
@@ -72,11 +71,11 @@ class MisleadingCase:
 
     @property
     def size(self) -> int:
-        """The number of crops that it takes."""
+        """The number of crops."""
         return len(self.crops)
 
     def to_json(self, classes: Sequence[str]) -> dict[str, Any]:
-        """Gives the case as a JSON-ready dict, with the labels' names."""
+        """Returns the case as a JSON-ready dict, with the labels' names."""
         return {
             "wca_label": classes[self.wca_label],
             "lgca_label": classes[self.lgca_label],
@@ -97,6 +96,7 @@ def misleading_cases(
     wca_label: IntArray,
     lgca_label: IntArray,
     any_crops: bool = False,
+    node_limit: int = NODE_LIMIT,
 ) -> list[MisleadingCase | None]:
     """Finds the misleading-crop cases among images.
 
@@ -105,11 +105,11 @@ def misleading_cases(
         region_scores: ``[b, n, C]`` scores of the regions themselves, under WCA's class vectors
         whole_scores: ``[b, C]`` scores of the whole images, under the same
         global_weight: WCA's weight of the whole image
-        misleading: ``[b, n]`` what :func:`~.evidence.misleading_crops` marks
+        misleading: ``[b, n]`` the misleading crops, see :func:`~.contributions.misleading_crops`
         wca_label: ``[b]`` class index
         lgca_label: ``[b]`` class index
-        any_crops: whether any of several smallest sets of crops will do, as where only sizes are asked for: that spares
-            most integer programs
+        any_crops: whether any of the smallest sets will do, because only sizes are used; avoids most integer programs
+        node_limit: maximum number of nodes of the solver's search tree
 
     Returns:
         for each image its case, or None
@@ -123,7 +123,7 @@ def misleading_cases(
         if not (lead[~marked].sum(axis=0) > 0).all():
             continue
         pull = weights[i, used] * (region_scores[i, used, a] - region_scores[i, used, b])
-        found = smallest_removal(lead, preferred=marked, pull=pull, any_crops=any_crops)
+        found = smallest_removal(lead, preferred=marked, pull=pull, any_crops=any_crops, node_limit=node_limit)
         if found is not None:
             crops = tuple(used[list(found.crops)].tolist())
             cases[i] = MisleadingCase(a, b, crops, found.exact, found.at_least)
@@ -131,23 +131,29 @@ def misleading_cases(
 
 
 def smallest_removal(
-    lead: FloatArray, *, preferred: BoolArray, pull: FloatArray, any_crops: bool = False
+    lead: FloatArray,
+    *,
+    preferred: BoolArray,
+    pull: FloatArray,
+    any_crops: bool = False,
+    node_limit: int = NODE_LIMIT,
 ) -> Removal | None:
     """Finds a smallest set of crops whose removal leaves every rival behind.
 
-    The crops sorted by ``preferred`` and ``pull`` give a set at once. It is a smallest one where it is as small as the
-    rival that is hardest to beat would need alone, as always with two classes. Otherwise SciPy's integer programming
-    (HiGHS) decides, with rivals added as its answers turn out to need them. It gives up after :data:`NODE_LIMIT` nodes
-    of its search tree: then the set that the sorted crops gave is taken, with a bound on how small it could be.
+    Removing crops in the order of ``preferred`` and ``pull`` gives a first set. It is a smallest one if it is as small
+    as the strongest rival alone requires, as always with two classes. Otherwise SciPy's integer programming (HiGHS)
+    decides, with rivals added when a solution violates their rows. When it gives up, the first set is returned with a
+    lower bound on the size.
 
     Args:
         lead: ``[n, rivals]`` what each crop adds to the lead over each rival
-        preferred: ``[n]`` which crops are taken rather than others, where sizes are equal
-        pull: ``[n]`` of equally many preferred crops, those with the largest sum are taken
-        any_crops: whether another set of the same size will do
+        preferred: ``[n]`` crops to remove rather than others, among sets of equal size
+        pull: ``[n]`` among sets with equally many preferred crops, the one with the largest sum is returned
+        any_crops: whether any other set of the same size will do
+        node_limit: maximum number of nodes of the solver's search tree
 
     Returns:
-        the set, empty if there is nothing to do; None if no set does, or none was found
+        the set, empty if no crop has to go; None if no set does, or none was found
     """
     least = _least(lead)
     if least is None:
@@ -160,14 +166,16 @@ def smallest_removal(
         taken = _one_by_one(lead, least)
         if taken is not None:
             return Removal(_ascending(taken), least)
-    return _Program(lead, preferred, pull, least).solve(None if size is None else order[:size], any_crops=any_crops)
+    return _Program(lead, preferred, pull, least, node_limit).solve(
+        None if size is None else order[:size], any_crops=any_crops
+    )
 
 
 def _leads(weights: FloatArray, scores: FloatArray, of_whole: FloatArray, b: int) -> FloatArray:
-    """What each crop adds to b's lead over every other class, ``[n, C - 1]``.
+    """Returns what each crop adds to b's lead over every other class, ``[n, C - 1]``.
 
-    The weights of the crops that stay are made to sum to 1 next to the whole image's, so each crop brings its share of
-    the whole image's lead, too. A lead up to ``TIE`` counts as none.
+    The weights of the remaining crops are normalized to sum to 1, so each crop carries its share of the whole image's
+    lead, too. A lead up to ``TIE`` counts as none.
     """
     lead = (scores + of_whole).astype(np.float64)
     lead = np.delete(lead[:, b, None] - lead - TIE, b, axis=1)
@@ -175,14 +183,14 @@ def _leads(weights: FloatArray, scores: FloatArray, of_whole: FloatArray, b: int
 
 
 def _first_sufficient(lead: FloatArray) -> int | None:
-    """How many of the first crops have to go for all rivals to stay behind."""
+    """Returns how many of the first crops have to go for all rivals to stay behind; None if all of them do not do."""
     remaining = lead[::-1].cumsum(axis=0)[::-1]  # summed from the end: what is left may be tiny
     sufficient = np.flatnonzero((remaining > 0).all(axis=1))
     return int(sufficient[0]) if len(sufficient) else None
 
 
 def _least(lead: FloatArray) -> int | None:
-    """The most crops that any one rival needs removed; None if one of them stays ahead whatever is removed."""
+    """Returns the most crops that any single rival requires; None if one of them stays ahead whatever is removed."""
     ahead = lead[:, lead.sum(axis=0) <= 0]
     if not ahead.shape[1]:
         return 0
@@ -191,7 +199,7 @@ def _least(lead: FloatArray) -> int | None:
 
 
 def _one_by_one(lead: FloatArray, most: int) -> IntArray | None:
-    """Takes out the crop that closes most of the rivals' gaps, and again; None if ``most`` crops are not enough."""
+    """Greedily removes the crop that closes most of the rivals' gaps; None if ``most`` crops are not enough."""
     gone = np.zeros(len(lead), dtype=bool)
     for _ in range(most):
         remaining = lead[~gone].sum(axis=0)
@@ -208,16 +216,17 @@ def _ascending(crops: IntArray) -> tuple[int, ...]:
 class _Program:
     """The integer program: which crops go (1) and which stay (0)."""
 
-    def __init__(self, lead: FloatArray, preferred: BoolArray, pull: FloatArray, least: int) -> None:
+    def __init__(self, lead: FloatArray, preferred: BoolArray, pull: FloatArray, least: int, node_limit: int) -> None:
         self._lead = lead
         self._preferred = preferred
         self._pull = pull
         self._least = least
+        self._node_limit = node_limit
         self._rivals = set(np.flatnonzero(lead.sum(axis=0) <= 0).tolist())
         self._refused: list[BoolArray] = []
 
     def solve(self, known: IntArray | None, *, any_crops: bool) -> Removal | None:
-        """Finds a smallest set, the best of them unless any will do; ``known`` is a set that does, if there is one."""
+        """Finds a smallest set, the best of them unless any will do; ``known`` is a first set, if there is one."""
         n, most = len(self._lead), len(self._lead) - 1 if known is None else len(known)
         fewest, bound = self._best(n + 1.0 - self._preferred, [(np.ones(n), self._least, most)])
         if fewest is None:  # given up, or there is none
@@ -235,12 +244,11 @@ class _Program:
     def _best(
         self, cost: FloatArray, limits: Sequence[tuple[FloatArray, float, float]]
     ) -> tuple[BoolArray | None, float]:
-        """Minimizes a cost; gives the crops that go, or None, and a bound below which no cost is.
+        """Minimizes a cost; returns the crops that go, or None, and a lower bound on the cost.
 
-        The solver rounds, so its rows are a little looser than the truth; its answers are checked, and refused if they
-        are wrong.
+        The solver rounds, so its rows are a little too loose; its solutions are checked and wrong ones excluded.
         """
-        bound, nodes = -np.inf, NODE_LIMIT
+        bound, nodes = -np.inf, self._node_limit
         while nodes > 0:
             result = self._run(cost, limits, nodes)
             nodes -= max(1, result.mip_node_count or 0)

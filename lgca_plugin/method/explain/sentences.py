@@ -1,4 +1,4 @@
-"""The evidence on an image in plain sentences, and what the methods say with and without some regions."""
+"""The evidence on an image in sentences, and the methods' answers for a table."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a method says of an image.
+class MethodAnswer:
+    """The answer of one method for an image.
 
     Attributes:
         method: the method's name
-        label: its label; None where it has lost all its regions
+        label: its label; None if it has lost all its regions
         confidence: softmax probability of the label among the classes, in [0, 1]
         margin: best minus second-best score
-        lead: score of a minus score of b, of the two rivals
+        lead: score of class a minus score of its rival b
     """
 
     method: str
@@ -32,16 +32,16 @@ class Answer:
     lead: float
 
 
-def answers(verdicts: MethodResults, a: str, b: str) -> list[Answer]:
-    """Lists what each method says.
+def method_answers(verdicts: MethodResults, a: str, b: str) -> list[MethodAnswer]:
+    """Returns the answers of the methods, without controls.
 
     Args:
-        verdicts: what the methods say, from all regions or from those that are left
+        verdicts: the methods' results, from all regions or without some
         a: a class
         b: its rival
 
     Returns:
-        an answer for each of :func:`without_controls`, in the order of the run; numbers are nan where it gives none
+        an answer for each method, in the order of the run; numbers are nan if its label is None
     """
     found, labels = [], verdicts.labels
     for method in without_controls(labels):
@@ -51,43 +51,36 @@ def answers(verdicts: MethodResults, a: str, b: str) -> list[Answer]:
             best, _ = verdicts.top_two(method)
             confidence, margin = float(verdicts.confidences[method][best]), verdicts.margin(method)
             lead = verdicts.margin(method, a, b)
-        found.append(Answer(method=method, label=label, confidence=confidence, margin=margin, lead=lead))
+        found.append(MethodAnswer(method=method, label=label, confidence=confidence, margin=margin, lead=lead))
     return found
 
 
-def told(evidence: Evidence) -> list[str]:
-    """Tells in sentences who says what, what misled WCA, and how many chains flip.
-
-    Args:
-        evidence: everything about the image
-
-    Returns:
-        some sentences
-    """
-    said = [_who_says_what(evidence)]
+def evidence_sentences(evidence: Evidence) -> list[str]:
+    """Returns sentences about the methods' labels, what misled WCA, and how many chains changed their vote."""
+    sentences = [_labels_sentence(evidence)]
     if evidence.misleading_pair:
         a, b = evidence.misleading_pair
         crops = int(evidence.misleading.sum())
         if crops:
             share = float(wca_pull(evidence).sum())
             are = "crop is misleading: it votes" if crops == 1 else "crops are misleading: they vote"
-            said.append(
+            sentences.append(
                 f"{crops} {are} for “{a}” and {'makes' if crops == 1 else 'make'} up {share:.0%} of WCA's pull there."
             )
         if evidence.case is not None:
             size = evidence.case.size
             fewest = "" if evidence.case.exact else "at most "
-            gone = f"{fewest}{size} {'crop' if size == 1 else 'crops'}"
-            said.append(f"Without {gone} WCA would say “{b}”, as LGCA does.")
+            removed = f"{fewest}{size} {'crop' if size == 1 else 'crops'}"
+            sentences.append(f"Without {removed} WCA would say “{b}”, as LGCA does.")
         else:
-            said.append("No misleading crops explain it: without them, WCA would not say what LGCA says.")
+            sentences.append("No misleading crops explain it: without them, WCA would not say what LGCA says.")
     if evidence.flips:
         flipped, grown = sum(evidence.flips.values()), len(evidence.flips)
-        said.append(f"{flipped} of {grown} crops that grew changed their vote.")
-    return said
+        sentences.append(f"{flipped} of {grown} crops that grew changed their vote.")
+    return sentences
 
 
-def _who_says_what(evidence: Evidence) -> str:
+def _labels_sentence(evidence: Evidence) -> str:
     labels = {name: evidence.labels[name] for name in without_controls(evidence.methods)}
     groups: dict[str, list[str]] = {}
     for method, label in labels.items():

@@ -1,14 +1,14 @@
-"""How much a label owes to the luck of the crops: its stability under bootstrap draws of them.
+"""Stability of a label: how often it is kept under bootstrap draws of the crops.
 
 A draw takes as many crops as a method uses out of those crops, with replacement. A crop drawn m times counts m times,
-and so does every region that its chain has grown: m multiplies its term of the softmax in its step (over all steps
-together, under decisive weights). Steps keep their weights, and one that no drawn chain has reached leaves its weight
-to the others, in proportion. In short, a draw weighs an image that holds each region as often as it was drawn, and
-nothing is encoded for it; which regions have grown, and whither, stays as it was.
+and so does every region of its chain: m multiplies its term of the softmax in its step (over all steps together, under
+decisive weights). Steps keep their weights, and a step that no drawn chain has reached leaves its weight to the others,
+in proportion. So a draw weighs an image that holds each region as often as it was drawn; nothing is encoded again, and
+the chains stay as they are.
 
-All images share their draws, which follow from the number of crops alone. The crops of an image are independent and in
-no special order, so shared draws of their numbers are as good as draws of every image's own; methods with as many crops
-are compared on the same draws, and a stability is the same on any machine.
+All images share their draws, which depend on the number of crops alone. The crops of an image are independent and in no
+special order, so shared draws are as good as separate ones. Methods with equally many crops are compared on the same
+draws, and a stability is the same on any machine.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 DRAWS = 200
 TIE = 1e-6
-"""Scores that are no further apart count as equal: what rounding does to a product of float32 embeddings."""
+"""Maximum difference of scores that count as equal: the rounding error of products of float32 embeddings."""
 
 _SEED = 0
-_RIVALS_AT_ONCE = 64  # their draws fit into a processor's cache
+_RIVALS_AT_ONCE = 64  # their draws fit the processor's cache
 
 
 @lru_cache(maxsize=32)
 def draw_counts(n: int, draws: int = DRAWS) -> NDArray[np.int64]:
-    """Draws n of n crops with replacement, again and again; the same draws on any machine.
+    """Draws n of n crops with replacement, ``draws`` times; the same draws on any machine.
 
     Args:
         n: number of crops, at least 1
@@ -157,12 +157,12 @@ class _Images:
 
     @cached_property
     def units(self) -> int:
-        """How many crops a draw draws of."""
+        """Number of crops that a draw chooses from."""
         return self.counts.of(self.method.regions)
 
     @cached_property
     def places(self) -> tuple[IntArray, NDArray[np.bool_]]:
-        """``[b, steps * units]`` which used region lies at each step and crop, and whether there is one."""
+        """``[b, steps * units]`` the used region at each step and crop, and whether there is one."""
         steps = 1 if self.method.regions == "crops" else int(self.images.step.max()) + 1
         nowhere = steps * self.units
         place = np.where(self.used, self.images.step * self.units + self.images.chain, nowhere)
@@ -198,10 +198,9 @@ class _Images:
         return shares
 
     def _rivals(self, labels: IntArray) -> NDArray[np.bool_]:
-        """``[b, C]`` the classes that may win a draw against the label.
+        """``[b, C]`` the classes that can win a draw: those that a used region or the whole image prefers to the label.
 
-        In every draw the image vector mixes the used regions and, perhaps, the whole image: a class that none of these
-        prefers to the label can't overtake it.
+        In every draw the image vector is a mix of these, so no other class can overtake the label.
         """
         images = np.arange(len(labels))
         own = np.where(self.used, self.scores[images, :, labels], np.inf).astype(self.scores.dtype)
@@ -211,7 +210,7 @@ class _Images:
         return rivals
 
     def _relative_weights(self) -> FloatArray:
-        """``[b, steps * units]`` the weights at all places, over the heaviest of their group; 0 without a region."""
+        """``[b, steps * units]`` weights at all places, relative to the largest of their group; 0 without a region."""
         weights = np.where(self.used, self.weights, 0.0)
         relative = np.zeros(weights.shape)
         for group in range(len(self.shares)):
@@ -223,11 +222,11 @@ class _Images:
     def _factors(
         self, relative: FloatArray, counts: FloatArray
     ) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
-        """Finds what makes drawn weights sum to 1.
+        """Computes the factors that make drawn weights sum to 1.
 
         Returns:
-            ``[b, G, draws]`` the factor of each group's relative weights; ``[b, draws]`` whether there are any weights,
-            or a whole image; and ``[b, draws]`` where all that was drawn of a group is too light for the number format
+            ``[b, G, draws]`` the factor of each group's relative weights; ``[b, draws]`` whether there is any weight,
+            or a whole image; ``[b, draws]`` where the drawn weights of a group are too small for the number format
         """
         sums = self._sums(relative, counts)
         light = sums < np.finfo(sums.dtype).tiny / np.finfo(sums.dtype).eps
@@ -251,7 +250,7 @@ class _Images:
         return sums.reshape(len(values), -1, counts.shape[1])
 
     def _keeps(self, i: int, label: int, times: FloatArray) -> bool:
-        """Tells for one image and draw whether the label is kept, the long way."""
+        """Returns whether one draw keeps the label of one image, computed from scratch."""
         columns = np.flatnonzero(self.used[i])
         again = np.repeat(columns, times[self.images.chain[i, columns]].astype(np.int64))
         drawn = self.images.part(np.array([i]), again)

@@ -9,7 +9,7 @@ from fiftyone.operators import types
 
 from ....lgca_plugin.method.core.methods import method_title, without_controls
 from ....lgca_plugin.method.explain.film_strip import Chain, Frame, Strip
-from ....lgca_plugin.method.explain.sentences import Answer, answers, told
+from ....lgca_plugin.method.explain.sentences import MethodAnswer, evidence_sentences, method_answers
 from ....lgca_plugin.method.number_text import percent_text, signed_text
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord
 from ..widgets import SMALL, TABLE, button, choice, heading, row, text
@@ -34,7 +34,7 @@ def add_answers(page: Any, result: Result) -> None:
     evidence = result.explanation.evidence if result.explanation else None
     columns = {"method": "Method", "label": "Label", "confidence": "Confidence", "margin": "Margin"}
     if evidence is not None:
-        for at, sentence in enumerate(told(evidence)):
+        for at, sentence in enumerate(evidence_sentences(evidence)):
             text(page, f"told_{at}", sentence, bold=at == 0, width="100%")
         columns["stability"] = "Stability"
     rows = []
@@ -88,12 +88,12 @@ def _add_leads(page: Any, explanation: Explanation) -> None:
         "after": f"Without {len(out)} {'region' if len(out) == 1 else 'regions'}",
         "says": "Label then",
     }
-    before = answers(evidence.verdicts, first, second)
-    after = answers(evidence.without(out), first, second)
+    before = method_answers(evidence.verdicts, first, second)
+    after = method_answers(evidence.without(out), first, second)
     _table(page, "leads", columns, [_lead(*pair) for pair in zip(before, after, strict=True)])
 
 
-def _lead(before: Answer, after: Answer) -> dict[str, str]:
+def _lead(before: MethodAnswer, after: MethodAnswer) -> dict[str, str]:
     label = "no label: no region is left" if after.label is None else after.label
     return {
         "method": method_title(before.method),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.method.explain.film_strip import rivals, strip, strip_of_boxes, wca_pull
-from lgca_plugin.method.explain.sentences import answers, told
+from lgca_plugin.method.explain.sentences import evidence_sentences, method_answers
 from tests.helpers.worlds.evidence import CLASSES, account, disagreeing
 from tests.helpers.worlds.random_runs import N_CHAINS, N_CROPS, World
 
@@ -184,8 +184,8 @@ def test_answers__before_and_after() -> None:
     out = seen.case.crops
     left = seen.without(out)
     for verdicts in (seen.verdicts, left):
-        assert [answer.method for answer in answers(verdicts, a, b)] == ["clip", "wca", "lgca", "lgca_d"]
-        for answer in answers(verdicts, a, b):
+        assert [answer.method for answer in method_answers(verdicts, a, b)] == ["clip", "wca", "lgca", "lgca_d"]
+        for answer in method_answers(verdicts, a, b):
             label = verdicts.labels[answer.method]
             assert answer.label == label
             assert answer.confidence == verdicts.confidences[answer.method].max()
@@ -193,9 +193,9 @@ def test_answers__before_and_after() -> None:
             assert answer.lead == pytest.approx(
                 verdicts.scores[answer.method][CLASSES.index(a)] - verdicts.scores[answer.method][CLASSES.index(b)]
             )
-    said = {answer.method: answer.label for answer in answers(left, a, b)}
+    said = {answer.method: answer.label for answer in method_answers(left, a, b)}
     assert said["wca"] == b
-    nothing = {answer.method: answer for answer in answers(seen.without(range(len(seen.step))), a, b)}
+    nothing = {answer.method: answer for answer in method_answers(seen.without(range(len(seen.step))), a, b)}
     assert nothing["wca"].label is None and math.isnan(nothing["wca"].lead)
     assert nothing["clip"].label == seen.labels["clip"]
 
@@ -203,7 +203,7 @@ def test_answers__before_and_after() -> None:
 def test_told__says_who_says_what_and_what_misled() -> None:
     seen = disagreeing()
     a, b = seen.misleading_pair
-    words = " ".join(told(seen))
+    words = " ".join(evidence_sentences(seen))
     assert f"“{a}”" in words and f"“{b}”" in words
     assert f"{int(seen.misleading.sum())} crops are misleading: they vote for “{a}”" in words
     assert f"{wca_pull(seen).sum():.0%} of WCA's pull" in words
@@ -211,5 +211,5 @@ def test_told__says_who_says_what_and_what_misled() -> None:
     assert f"{sum(seen.flips.values())} of {len(seen.flips)} crops that grew changed their vote." in words
     agreeing = next(one for one in (account(World(seed)) for seed in range(400)) if len(set(one.labels.values())) == 1)
     label = agreeing.labels["lgca"]
-    assert told(agreeing)[0] == f"CLIP, WCA, LGCA and decisive LGCA say “{label}”."
-    assert "misleading" not in " ".join(told(agreeing))
+    assert evidence_sentences(agreeing)[0] == f"CLIP, WCA, LGCA and decisive LGCA say “{label}”."
+    assert "misleading" not in " ".join(evidence_sentences(agreeing))

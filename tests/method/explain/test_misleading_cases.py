@@ -17,10 +17,9 @@ from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.core.methods import METHODS, Method
 from lgca_plugin.method.core.regions import CropCounts, RegionEmbeddings
 from lgca_plugin.method.core.run_scoring import RunScoring
-from lgca_plugin.method.explain import misleading_cases as cases
 from lgca_plugin.method.explain.evidence import Evidence
 from lgca_plugin.method.explain.method_results import MethodResults
-from lgca_plugin.method.explain.misleading_cases import MisleadingCase, Removal, smallest_removal
+from lgca_plugin.method.explain.misleading_cases import NODE_LIMIT, MisleadingCase, Removal, smallest_removal
 from lgca_plugin.method.explain.stability import TIE
 
 
@@ -38,8 +37,11 @@ def search(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray) -> tuple[i
     return None
 
 
-def assert_smallest(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray) -> Removal | None:
-    found, best = smallest_removal(lead, preferred=preferred, pull=pull), search(lead, preferred, pull)
+def assert_smallest(
+    lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray, node_limit: int = NODE_LIMIT
+) -> Removal | None:
+    found = smallest_removal(lead, preferred=preferred, pull=pull, node_limit=node_limit)
+    best = search(lead, preferred, pull)
     if best is None:
         assert found is None
         return None
@@ -50,13 +52,13 @@ def assert_smallest(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray) -
     assert (np.delete(lead, chosen, axis=0).sum(axis=0) > 0).all()
     assert (len(chosen), int(preferred[chosen].sum())) == best[:2]
     assert pull[chosen].sum() == pytest.approx(best[2], abs=1e-5 * max(1.0, np.abs(pull).max()))
-    assert_as_small(lead, preferred, pull, found)
+    assert_as_small(lead, preferred, pull, found, node_limit)
     return found
 
 
-def assert_as_small(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray, best: Removal) -> None:
+def assert_as_small(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray, best: Removal, node_limit: int) -> None:
     """Any set of the smallest size will do, where only that is asked for."""
-    found = smallest_removal(lead, preferred=preferred, pull=pull, any_crops=True)
+    found = smallest_removal(lead, preferred=preferred, pull=pull, any_crops=True, node_limit=node_limit)
     assert found is not None and found.exact
     assert len(set(found.crops)) == len(found.crops) == len(best.crops)
     assert list(found.crops) == sorted(found.crops)
@@ -113,18 +115,16 @@ def test_removal__nothing_to_do_and_nothing_to_be_done() -> None:
     assert smallest_removal(np.array([[2.0, -3.0], [-3.0, 2.0]]), preferred=one, pull=np.zeros(2)) is None
 
 
-def test_removal__of_two_classes_needs_no_solver(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cases, "NODE_LIMIT", 0)
+def test_removal__of_two_classes_needs_no_solver() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         lead = rng.normal(size=(9, 1)) - 0.3
-        assert_smallest(lead, lead[:, 0] < 0, -lead[:, 0])
+        assert_smallest(lead, lead[:, 0] < 0, -lead[:, 0], node_limit=0)
 
 
-def test_removal__a_solver_that_gives_up_leaves_a_set_and_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cases, "NODE_LIMIT", 0)
+def test_removal__a_solver_that_gives_up_leaves_a_set_and_a_bound() -> None:
     lead = np.array([[-5.0, 1.0], [-4.0, -4.0], [-4.0, -4.0], [1.0, 1.0], [4.5, 1.5]])
-    found = smallest_removal(lead, preferred=np.ones(5, dtype=bool), pull=-lead[:, 0])
+    found = smallest_removal(lead, preferred=np.ones(5, dtype=bool), pull=-lead[:, 0], node_limit=0)
     assert found == Removal((0, 1, 2), 2)
     assert not found.exact
 

@@ -75,7 +75,7 @@ def fill(samples: int, classes: list[str]) -> Any:
     none = np.zeros((len(made.predictor.vector_keys), DIM), np.float32)
     with Store() as store:
         stored = made.open_entry(store)
-        store.keep(stored, [StoredSample(image(str(id_), vectors, made.plan), none) for id_ in ids])
+        store.write_samples(stored, [StoredSample(image(str(id_), vectors, made.plan), none) for id_ in ids])
         made.keep_texts(store, stored)
     return made.run
 

@@ -71,7 +71,7 @@ def fill(folder: Path, samples: int, classes: list[str]) -> tuple[Any, dict[str,
     with Store() as store:
         stored = made.open_entry(store)
         kept = zip(images, predictions, strict=True)
-        store.keep(stored, [StoredSample(one, prediction.vectors) for one, prediction in kept])
+        store.write_samples(stored, [StoredSample(one, prediction.vectors) for one, prediction in kept])
         made.keep_texts(store, stored)
     both = zip(images, predictions, strict=True)
     values = {one.id: sample_values(made.run, found.methods, found.regions) for one, found in both}

@@ -102,7 +102,7 @@ class Filling:
     def keep_texts(self, store: Store, stored: StoredRun) -> None:
         """Keeps the embeddings of all texts."""
         unknown = list(dict.fromkeys(self.texts.all_texts()))
-        store.keep_texts(stored.encoder, dict(zip(unknown, self.encoder.encode_texts(unknown), strict=True)))
+        store.write_texts(stored.encoder, dict(zip(unknown, self.encoder.encode_texts(unknown), strict=True)))
 
 
 def new_run(

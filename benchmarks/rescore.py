@@ -59,7 +59,7 @@ def fill(samples: int, classes: list[str]) -> Any:
                 )
                 for row, id_ in enumerate(batch)
             ]
-            store.keep(stored, [StoredSample(image, vectors[row]) for row, image in enumerate(images)])
+            store.write_samples(stored, [StoredSample(image, vectors[row]) for row, image in enumerate(images)])
             guess = classification(MethodPrediction(0, 0.5, 0.1, None), classes, logits=False)
             write_fields(dataset, {id_: {f"{KEY}_{name}": guess for name in METHODS} for id_ in batch})
     return made.run

@@ -99,7 +99,7 @@ def fill(samples: int, classes: list[str]) -> tuple[Any, dict[str, float]]:
             ]
             predicted = made.predictor.predict(encoded, find=True)
             kept = [StoredSample(one, of.vectors, of.finding) for one, of in zip(encoded, predicted, strict=True)]
-            store.keep(stored, kept, question=made.predictor.findings_key)
+            store.write_samples(stored, kept, findings_key=made.predictor.findings_key)
             wrong = random.random(len(ids)) < WRONG_LABELS
             given = np.where(wrong, random.integers(len(classes), size=len(ids)), truth)
             made.run.dataset._sample_collection.insert_many(

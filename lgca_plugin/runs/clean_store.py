@@ -82,7 +82,7 @@ def clean_store(*, unused_days: float | None = None) -> int:
             if gone or old:
                 store.delete_run(run["token"])
         if unused_days is not None:
-            store.forget_texts(before=time.time() - unused_days * SECONDS_A_DAY)
+            store.delete_texts(before=time.time() - unused_days * SECONDS_A_DAY)
         return before - store.used_bytes
 
 

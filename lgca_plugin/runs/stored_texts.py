@@ -67,7 +67,7 @@ class StoredTexts:
             if self.loaded is None:
                 self.loaded = self._checked(self._load())
             embeddings = dict(zip(missing, self.loaded.encode_texts(missing), strict=True))
-            self._store.keep_texts(self._stored.encoder, embeddings)
+            self._store.write_texts(self._stored.encoder, embeddings)
             self._known.update(embeddings)
         return np.stack([self._known[text] for text in texts])
 

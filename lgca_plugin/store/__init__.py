@@ -1,1 +1,1 @@
-"""TODO."""
+"""Embeddings on disk, in one SQLite file: written by runs, read back by later ones. No FiftyOne, no encoder."""

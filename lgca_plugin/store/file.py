@@ -1,8 +1,8 @@
 """The file behind the store: one SQLite database, written in short transactions.
 
 SQLite, and not a key-value library, because deleting a run must find what no other run uses. For blobs of this size it
-reads and writes as fast as LMDB does, gives freed space back, survives being killed at any moment, and can be open in
-several processes, or in two copies of this library in one process, at the same time.
+reads and writes as fast as LMDB does, returns freed space to the disk, survives being killed at any moment, and can be
+open in several processes, or in two copies of this library in one process, at the same time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import StoreError
+from .migrations import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,92 +25,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Taken = TypeVar("Taken")
+Part = TypeVar("Part")
 
-FILE_NAME = "embeddings-2.sqlite"  # the number is the schema's version
+FILE_NAME = "embeddings-2.sqlite"
 PAGE_BYTES = 32 * 1024
-MAPPED_BYTES = 64 * 1024**3  # address space only: pages are read straight from the system's cache
+MAPPED_BYTES = 64 * 1024**3
+"""Address space only: pages are read straight from the system's cache."""
 BUSY_SECONDS = 60.0
 VACUUM_PAGES = 1000
 VACUUM_SECONDS = 10.0
-
-# Numbers are not given twice: whoever still holds that of a deleted row must not meet another one under it.
-_SCHEMA = """
-CREATE TABLE encoders (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    fingerprint TEXT NOT NULL UNIQUE,
-    name TEXT NOT NULL,
-    logit_scale REAL NOT NULL
-);
-CREATE TABLE images (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    encoder INTEGER NOT NULL REFERENCES encoders,
-    content_hash BLOB NOT NULL,
-    height INTEGER NOT NULL,
-    width INTEGER NOT NULL,
-    whole BLOB NOT NULL,
-    checksum INTEGER NOT NULL,
-    UNIQUE (encoder, content_hash)
-);
-CREATE TABLE regions (
-    id INTEGER PRIMARY KEY,
-    image INTEGER NOT NULL REFERENCES images ON DELETE CASCADE,
-    geometry TEXT NOT NULL,
-    boxes BLOB NOT NULL,
-    embeddings BLOB NOT NULL,
-    checksum INTEGER NOT NULL
-);
-CREATE INDEX regions_of_image ON regions (image, geometry);
-CREATE TABLE runs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    token TEXT NOT NULL UNIQUE,
-    encoder INTEGER NOT NULL REFERENCES encoders,
-    geometry TEXT NOT NULL,
-    signatures TEXT NOT NULL,
-    database TEXT NOT NULL,
-    dataset TEXT NOT NULL,
-    run_key TEXT NOT NULL,
-    used REAL NOT NULL,
-    replaced_by TEXT
-);
-CREATE TABLE samples (
-    id INTEGER PRIMARY KEY,
-    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
-    sample TEXT NOT NULL,
-    image INTEGER NOT NULL REFERENCES images,
-    regions INTEGER NOT NULL,
-    vectors BLOB NOT NULL,
-    checksum INTEGER NOT NULL,
-    UNIQUE (run, sample)
-);
-CREATE INDEX samples_of_image ON samples (image);
-CREATE TABLE texts (
-    encoder INTEGER NOT NULL REFERENCES encoders ON DELETE CASCADE,
-    digest BLOB NOT NULL,
-    embedding BLOB NOT NULL,
-    checksum INTEGER NOT NULL,
-    used REAL NOT NULL,
-    PRIMARY KEY (encoder, digest)
-) WITHOUT ROWID;
-"""
-
-# What later releases keep beside that. Earlier ones pass it over, and it goes with the samples that it is about.
-_ADDED = {
-    "findings": """
-CREATE TABLE findings (
-    sample INTEGER PRIMARY KEY REFERENCES samples ON DELETE CASCADE,
-    question TEXT NOT NULL,
-    found BLOB NOT NULL,
-    checksum INTEGER NOT NULL
-)
-""",
-    "rungs": """
-CREATE TABLE rungs (
-    sample INTEGER PRIMARY KEY REFERENCES samples ON DELETE CASCADE,
-    rung INTEGER NOT NULL
-)
-""",
-}
 
 
 class StoreFile:
@@ -117,85 +41,77 @@ class StoreFile:
 
     Args:
         folder: where the file lies; made if it is missing
+        busy_seconds: how long a call waits for other processes that have the file locked
 
     Raises:
-        StoreError: if the file can't be opened or made
+        StoreError: if the file can't be opened or made, or a newer release has written it
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = folder / FILE_NAME
+        self._busy_seconds = busy_seconds
         self._lock = threading.RLock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._connection = self._open()
-            self._inode = self.path.stat().st_ino
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"the store of embeddings at {self.path} can't be opened: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
-        if self.path.exists() and self._marker(self.path.stat().st_ino).exists():
-            self._set_aside("so it was noticed when it was used last")
         try:
             return self._connect()
         except sqlite3.DatabaseError as error:
             if not _is_damage(error):
                 raise
-            self._set_aside(str(error))
+            self._set_aside_if_damaged()
             return self._connect()
 
-    def _marker(self, inode: int) -> Path:
-        """A file that says that the store is damaged: whoever notices can't move it away from under others.
-
-        It names the very file that it means, since others may have begun a new one in the meantime.
-        """
-        return self.path.with_name(f"{FILE_NAME}-{inode}-is-damaged")
-
-    def _set_aside(self, why: str) -> None:
-        aside = self.path.with_name(f"damaged-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.sqlite")
-        logger.warning(
-            "The store of embeddings at %s is damaged (%s); it is kept as %s, and a new one begins: images will be "
-            "encoded again",
-            self.path,
-            why,
-            aside.name,
-        )
-        try:
-            self.path.rename(aside)
-        except FileNotFoundError:  # another process was quicker
-            return
-        self.path.with_name(f"{FILE_NAME}-journal").unlink(missing_ok=True)
-        for marker in self.path.parent.glob(f"{FILE_NAME}-*-is-damaged"):
-            marker.unlink(missing_ok=True)
-
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
+        )
         try:
             connection.create_function("checksum_of", 1, zlib.crc32, deterministic=True)
             # A rollback journal and not a write-ahead log: that one needs memory shared by all who open the file, which
             # home folders on a network do not have, and would write every embedding twice.
+            is_new = connection.execute("PRAGMA user_version").fetchone() == (0,)
             new = (f"page_size = {PAGE_BYTES}", "auto_vacuum = INCREMENTAL")  # these write, and so may have to wait
             for pragma in (
-                *(new if _is_new(connection) else ()),
+                *(new if is_new else ()),
                 "journal_mode = TRUNCATE",
                 "synchronous = FULL",
                 "foreign_keys = ON",
                 f"mmap_size = {MAPPED_BYTES}",
             ):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
-            lacks = _is_new(connection) or bool(_missing(connection))
-            connection.execute("BEGIN IMMEDIATE" if lacks else "BEGIN")
-            if _is_new(connection):  # asked again: another process may have been quicker
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                connection.execute("PRAGMA user_version = 2")
-            for table in _missing(connection) if lacks else ():
-                connection.execute(_ADDED[table])
-            connection.execute("COMMIT")
-            connection.execute("SELECT count(*) FROM encoders").fetchone()
+            migrate(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _set_aside_if_damaged(self) -> None:
+        """Renames the file if ``PRAGMA quick_check`` finds damage: another process may have begun a sound one already.
+
+        The check reads the whole file, so it is made only after a read has failed. The file of a process that was
+        killed needs none: SQLite's journal restores it.
+        """
+        damage = _damage(self.path)
+        if damage is None:
+            return
+        aside = self.path.with_name(f"damaged-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.sqlite")
+        try:
+            self.path.rename(aside)
+        except FileNotFoundError:  # another process was quicker
+            return
+        self.path.with_name(f"{FILE_NAME}-journal").unlink(missing_ok=True)
+        logger.warning(
+            "The store of embeddings at %s is damaged (%s); it is renamed to %s, and a new one begins: images will be "
+            "encoded again",
+            self.path,
+            damage,
+            aside.name,
+        )
 
     def close(self) -> None:
         """Closes the file; what has been written stays."""
@@ -203,7 +119,7 @@ class StoreFile:
             self._connection.close()
 
     def read(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Runs a query and gives all its rows.
+        """Runs a query and returns all its rows.
 
         Raises:
             StoreError: if the file can't be read
@@ -211,18 +127,18 @@ class StoreFile:
         with self._lock, self._explained():
             return self._connection.execute(query, values).fetchall()
 
-    def read_each(self, query: str, values: Sequence[Any], take: Callable[[tuple[Any, ...]], Taken]) -> list[Taken]:
-        """Runs a query and gives what is made of its rows, each as soon as it is there: it is in the cache then.
+    def read_each(self, query: str, values: Sequence[Any], parse: Callable[[tuple[Any, ...]], Part]) -> list[Part]:
+        """Runs a query and returns its rows, each parsed right after it was read, while its bytes are in the cache.
 
         Raises:
             StoreError: if the file can't be read
         """
         with self._lock, self._explained():
-            return [take(row) for row in self._connection.execute(query, values)]
+            return [parse(row) for row in self._connection.execute(query, values)]
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Opens a transaction: all that is written inside counts, or, after an error or a kill, none of it.
+        """Opens a transaction: after an error or a kill, nothing that was written inside remains.
 
         Raises:
             StoreError: if the file can't be written
@@ -243,33 +159,37 @@ class StoreFile:
             yield
         except sqlite3.Error as error:
             if _is_damage(error):
-                with contextlib.suppress(OSError):
-                    self._marker(self._inode).touch()
+                self._connection.close()  # an open file can't be renamed on every system
+                with contextlib.suppress(OSError, sqlite3.Error):
+                    self._set_aside_if_damaged()
             raise StoreError(f"the store of embeddings at {self.path} can't be used: {error}") from error
 
     @property
     def used_bytes(self) -> int:
-        """Size of what the file holds, without the space that has been freed inside it."""
+        """Size of the file's contents, without the space that has been freed inside it."""
         ((pages,),) = self.read("SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count")
         return int(pages) * PAGE_BYTES
 
-    def give_back(self, seconds: float = VACUUM_SECONDS) -> None:
-        """Gives freed space back to the disk, for some seconds at most; the rest is used again by later writes."""
+    def shrink(self, seconds: float = VACUUM_SECONDS) -> None:
+        """Returns freed space to the disk, for some seconds at most; later writes use the rest."""
         started = time.monotonic()
         while self.read("PRAGMA freelist_count") != [(0,)] and time.monotonic() - started < seconds:
             self.read(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
 
 
-def _missing(connection: sqlite3.Connection) -> list[str]:
-    """Names the tables that a file of an earlier release lacks."""
-    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return [table for table in _ADDED if table not in there]
+def _damage(path: Path) -> str | None:
+    """Returns the first damage that ``PRAGMA quick_check`` finds, None for a sound file or one that can't be read now.
 
-
-def _is_new(connection: sqlite3.Connection) -> bool:
-    return bool(connection.execute("PRAGMA user_version").fetchone() == (0,))
+    It takes about 0.03 s for 100 MB in the system's cache; on a disk, it takes as long as reading the file.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as connection:
+            ((found,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.Error as error:
+        return str(error) if _is_damage(error) else None
+    return None if found == "ok" else str(found)
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    """Tells a file that is no sound database from one that is locked, full, read-only or asked the wrong thing."""
+    """True for a file that is no sound database; False for one that is locked, full or read-only, or a wrong query."""
     return type(error) is sqlite3.DatabaseError

@@ -1,4 +1,4 @@
-"""Reading images' embeddings out of the store: one query for many of them, and nothing that is damaged."""
+"""Reading images out of the store, many with one query: embeddings and image vectors, without damaged ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from ..engine.embeddings import KnownRegions, products_of
 from .rows import checksum_of_regions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from .file import StoreFile
     from .rows import StoredRun
@@ -22,59 +24,85 @@ _REGIONS = "LEFT JOIN regions ON regions.image = images.id AND geometry = ?"
 
 
 def image_of_content(file: StoreFile, encoder: int, content_hash: str, geometry: str) -> KnownRegions | None:
-    """Reads an image's embeddings.
+    """Returns an image's embeddings.
 
     Args:
         file: the store's file
         encoder: row number of the encoder
         content_hash: hash of the image file's bytes
-        geometry: how the wanted regions were sampled
+        geometry: how its regions were sampled
 
     Returns:
-        what is sound of it; None where there is no such image, or the embedding of the whole image is not sound
+        the embeddings without damaged regions; None if the image, or its whole embedding undamaged, is not stored
     """
     query = f"SELECT {_COLUMNS} FROM images {_REGIONS} WHERE encoder = ? AND content_hash = ?"  # noqa: S608
-    parts = file.read_each(query, (geometry, encoder, bytes.fromhex(content_hash)), _part_of)
-    return _known(parts)
+    return _joined(file.read_each(query, (geometry, encoder, bytes.fromhex(content_hash)), _part))
 
 
 def images_of_samples(
     file: StoreFile, run: StoredRun, sample_ids: Sequence[str]
 ) -> list[tuple[str, str, KnownRegions]]:
-    """Reads the embeddings behind samples of a run, all with one query.
-
-    Args:
-        file: the store's file
-        run: the run's entry
-        sample_ids: some hundred samples
+    """Returns the embeddings of some hundred samples of a run.
 
     Returns:
-        sample id, content hash and what is sound of the embeddings, in the order of the ids; without samples that the
-        run does not hold, and those whose embedding of the whole image is not sound
+        sample id, content hash and embeddings without damaged regions, in the order of the ids; without samples that
+        are not stored, or whose whole embedding is damaged
     """
     marks = ",".join("?" * len(sample_ids))
     query = f"""SELECT sample, content_hash, {_COLUMNS} FROM samples JOIN images ON images.id = samples.image {_REGIONS}
                 WHERE run = ? AND sample IN ({marks})"""  # noqa: S608
-    found: dict[str, list[KnownRegions | None]] = {}
+    parts: dict[str, list[KnownRegions | None]] = {}
     hashes: dict[str, str] = {}
     values = (run.geometry, run.id, *sample_ids)
-    for sample, content_hash, part in file.read_each(query, values, lambda row: (row[0], row[1], _part_of(row[2:]))):
+    for sample, content_hash, part in file.read_each(query, values, lambda row: (row[0], row[1], _part(row[2:]))):
         hashes[sample] = content_hash.hex()
-        found.setdefault(sample, []).append(part)
-    known = ((sample, _known(found[sample])) for sample in sample_ids if sample in found)
-    return [(sample, hashes[sample], one) for sample, one in known if one is not None]
+        parts.setdefault(sample, []).append(part)
+    joined = ((sample, _joined(parts[sample])) for sample in sample_ids if sample in parts)
+    return [(sample, hashes[sample], image) for sample, image in joined if image is not None]
 
 
-def _part_of(row: tuple[Any, ...]) -> KnownRegions | None:
-    """Makes a row into what is sound of it: an image with some of its regions, or none; None where not even the image.
+def image_vectors(file: StoreFile, run: StoredRun, at_once: int) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """Reads all image vectors of a run, without damaged ones.
+
+    Yields:
+        at most ``at_once`` sample ids, and their ``[b, V, dim]`` vectors in the order of the run's vector keys
+    """
+    last = 0
+    # The ids first: SQLite would otherwise sort all that is left of the run, vectors and all, for every batch.
+    listed = "SELECT id FROM samples WHERE run = ? AND id > ? ORDER BY id"
+    query = """SELECT sample, vectors, checksum FROM samples NOT INDEXED
+               WHERE id BETWEEN ? AND ? AND run = ? ORDER BY id"""
+    while rows := [row for (row,) in file.read(listed, (run.id, last))]:
+        last = rows[-1]
+        for start in range(0, len(rows), at_once):
+            part = rows[start : start + at_once]
+            found = file.read(query, (part[0], part[-1], run.id))
+            sound = [(sample, data) for sample, data, checksum in found if data and zlib.crc32(data) == checksum]
+            if not sound:
+                continue
+            stacked = np.frombuffer(b"".join(data for _, data in sound), np.float32)
+            yield [sample for sample, _ in sound], stacked.reshape(len(sound), len(run.vector_keys), -1)
+
+
+def image_vectors_of(file: StoreFile, run: StoredRun, sample_id: str) -> NDArray[np.float32] | None:
+    """Returns one sample's ``[V, dim]`` image vectors; None if they are not stored, or damaged."""
+    query = "SELECT vectors, checksum FROM samples WHERE run = ? AND sample = ?"
+    for data, checksum in file.read(query, (run.id, sample_id)):
+        if data and zlib.crc32(data) == checksum:
+            return np.frombuffer(data, np.float32).reshape(len(run.vector_keys), -1)
+    return None
+
+
+def _part(row: tuple[Any, ...]) -> KnownRegions | None:
+    """Returns an image with the regions of one row, none if they are damaged; None if the whole embedding is.
 
     The arrays share memory with the row.
     """
-    height, width, whole, checksum, boxes, embeddings, sealed = row
-    if zlib.crc32(whole) != checksum:
+    height, width, whole, whole_checksum, boxes, embeddings, checksum = row
+    if zlib.crc32(whole) != whole_checksum:
         return None
     vector = np.frombuffer(whole, np.float32)
-    if boxes is None or checksum_of_regions(boxes, embeddings) != sealed:
+    if boxes is None or checksum_of_regions(boxes, embeddings) != checksum:
         boxes = embeddings = b""
     regions = np.frombuffer(embeddings, np.float32).reshape(-1, len(vector))
     return KnownRegions(
@@ -86,8 +114,8 @@ def _part_of(row: tuple[Any, ...]) -> KnownRegions | None:
     )
 
 
-def _known(parts: Sequence[KnownRegions | None]) -> KnownRegions | None:
-    """Puts an image together from its parts; None where there is nothing sound of it."""
+def _joined(parts: Sequence[KnownRegions | None]) -> KnownRegions | None:
+    """Returns an image with the regions of all its rows; None if no row is sound."""
     sound = [part for part in parts if part is not None]
     if len(sound) < 2:
         return sound[0] if sound else None

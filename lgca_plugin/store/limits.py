@@ -1,4 +1,4 @@
-"""Where the store lies, how large it may grow, and what goes first when it is full."""
+"""Where the store lies, how large it may grow, and what is deleted first when it is full."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Sequence
-
     from .file import StoreFile
 
 FOLDER_VARIABLE = "LGCA_STORE_DIR"
@@ -19,6 +16,7 @@ LIMIT_VARIABLE = "LGCA_STORE_GB"
 DEFAULT_LIMIT_GB = 20.0
 GIGABYTE = 1000**3
 EVICTED_AT_ONCE = 500
+"""Number of images whose regions are evicted in one transaction."""
 
 _EVICTABLE = """
 SELECT samples.id, samples.image FROM samples
@@ -33,7 +31,7 @@ ORDER BY samples.id LIMIT ?
 
 
 def default_folder() -> Path:
-    """Gives the store's folder: ``LGCA_STORE_DIR``, else ``lgca/embeddings`` in FiftyOne's configuration folder."""
+    """Returns the store's folder: ``LGCA_STORE_DIR``, else ``lgca/embeddings`` in FiftyOne's configuration folder."""
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
         return Path(chosen).expanduser()
@@ -43,7 +41,7 @@ def default_folder() -> Path:
 
 
 def default_limit() -> int:
-    """Gives the size in bytes up to which the store grows: ``LGCA_STORE_GB`` gigabytes, else 20.
+    """Returns the maximum size of the store in bytes: ``LGCA_STORE_GB`` gigabytes, else 20.
 
     Raises:
         ConfigError: if the variable is no number above 0
@@ -58,53 +56,38 @@ def default_limit() -> int:
     return int(gigabytes * GIGABYTE)
 
 
-class Room(NamedTuple):
-    """Whether there is enough room now, and whether region embeddings were deleted for it."""
+class Space(NamedTuple):
+    """Whether a write fits under the limit now, and whether region embeddings were deleted for it."""
 
     enough: bool
     evicted: bool
 
 
-def make_room(file: StoreFile, nbytes: int, *, limit_bytes: int, run: int) -> Room:
-    """Deletes region embeddings, those of the runs used longest ago first, until more fits under the limit.
+def make_space(
+    file: StoreFile, nbytes: int, *, limit_bytes: int, run: int, evicted_at_once: int = EVICTED_AT_ONCE
+) -> Space:
+    """Deletes region embeddings, those of the least recently used runs first, until a write fits under the limit.
 
     Args:
         file: the store's file
-        nbytes: how much is to be written
-        limit_bytes: size up to which the store grows
+        nbytes: size of the write
+        limit_bytes: maximum size of the store
         run: row of the run that writes; it, and runs used after it, lose nothing
-
-    Returns:
-        whether so much fits now, and what it took
+        evicted_at_once: number of images that lose their regions in one transaction
     """
     if file.used_bytes + nbytes <= limit_bytes:
-        return Room(enough=True, evicted=False)
+        return Space(enough=True, evicted=False)
     evicted = False
     older = "SELECT id FROM runs WHERE used < (SELECT used FROM runs WHERE id = ?) ORDER BY used"
     for (victim,) in file.read(older, (run,)):
         last = 0
         while file.used_bytes + nbytes > limit_bytes:
             with file.writing() as rows:
-                images = rows.execute(_EVICTABLE, (victim, last, EVICTED_AT_ONCE)).fetchall()
+                images = rows.execute(_EVICTABLE, (victim, last, evicted_at_once)).fetchall()
                 rows.executemany("DELETE FROM regions WHERE image = ?", [(image,) for _, image in images])
             if not images:
                 break
             last, evicted = images[-1][0], True
         else:
-            return Room(enough=True, evicted=evicted)
-    return Room(enough=False, evicted=evicted)
-
-
-def forget_unheld(rows: sqlite3.Connection, images: Sequence[int]) -> None:
-    """Deletes those among some images, and of the others the regions, that no run holds."""
-    rows.executemany(
-        """DELETE FROM images WHERE id = ?1
-           AND NOT EXISTS (SELECT 1 FROM samples WHERE samples.image = images.id)""",
-        [(image,) for image in images],
-    )
-    rows.executemany(
-        """DELETE FROM regions WHERE image = ?1 AND NOT EXISTS (
-               SELECT 1 FROM samples JOIN runs ON runs.id = samples.run
-               WHERE samples.image = regions.image AND runs.geometry = regions.geometry)""",
-        [(image,) for image in images],
-    )
+            return Space(enough=True, evicted=evicted)
+    return Space(enough=False, evicted=evicted)

@@ -1,4 +1,4 @@
-"""What a triage wants to know of a run's regions, kept beside them: once found, it need not be looked for again."""
+"""What a run has found out about each sample: findings for the triage, and levels of an adaptive budget."""
 
 from __future__ import annotations
 
@@ -11,50 +11,28 @@ from ..method.explain.region_findings import SampleFindings
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from .file import StoreFile
     from .rows import StoredRun
 
 
-def write_findings(rows: sqlite3.Connection, question: str, findings: Iterable[tuple[int, SampleFindings]]) -> None:
-    """Writes findings, inside a transaction.
-
-    Args:
-        rows: the store's rows
-        question: what they answer
-        findings: row numbers of samples, and what was found of them
-    """
-    rows.executemany(
-        "INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?)",
-        [(sample, question, *_sealed(finding)) for sample, finding in findings],
-    )
-
-
-def write_findings_of_samples(
-    rows: sqlite3.Connection, run: StoredRun, question: str, findings: Mapping[str, SampleFindings]
+def write_findings(
+    rows: sqlite3.Connection, run: StoredRun, findings_key: str, findings: Mapping[str, SampleFindings]
 ) -> None:
-    """Writes findings of samples that a run holds, by their ids, inside a transaction; passes over all others."""
+    """Writes findings by sample id, inside a transaction, under a key; skips samples that are not stored."""
     rows.executemany(
         "INSERT OR REPLACE INTO findings SELECT id, ?, ?, ? FROM samples WHERE run = ? AND sample = ?",
-        [(question, *_sealed(finding), run.id, sample) for sample, finding in findings.items()],
+        [(findings_key, *_with_checksum(finding), run.id, sample) for sample, finding in findings.items()],
     )
 
 
-def read_findings(file: StoreFile, run: StoredRun, question: str) -> dict[str, SampleFindings]:
-    """Reads what was found of a run's samples; what does not match its checksum is left out.
-
-    Args:
-        file: the store's file
-        run: the run's entry
-        question: what the findings have to answer
-
-    Returns:
-        sample id to finding
-    """
+def read_findings(file: StoreFile, run: StoredRun, findings_key: str) -> dict[str, SampleFindings]:
+    """Returns a run's findings under a key, by sample id, without damaged ones."""
     query = """SELECT samples.sample, found, findings.checksum FROM samples
                JOIN findings ON findings.sample = samples.id WHERE run = ? AND question = ?"""
-    sound = [(id_, found) for id_, found, sealed in file.read(query, (run.id, question)) if zlib.crc32(found) == sealed]
+    rows = file.read(query, (run.id, findings_key))
+    sound = [(id_, found) for id_, found, checksum in rows if zlib.crc32(found) == checksum]
     table = np.frombuffer(b"".join(found for _, found in sound), np.float64).reshape(len(sound), 5)
     return {
         id_: SampleFindings(int(crops), int(chains), size, bool(proven), stability)
@@ -62,8 +40,35 @@ def read_findings(file: StoreFile, run: StoredRun, question: str) -> dict[str, S
     }
 
 
-def _sealed(finding: SampleFindings) -> tuple[bytes, int]:
-    """Gives a finding as bytes, and their checksum."""
+def write_levels(rows: sqlite3.Connection, run: StoredRun, levels: Mapping[str, int]) -> None:
+    """Writes the budget levels at which samples have stopped, by sample id, inside a transaction.
+
+    Level 0 is not written: samples without a row are at it.
+    """
+    rows.executemany(
+        "INSERT OR REPLACE INTO rungs SELECT id, ? FROM samples WHERE run = ? AND sample = ?",
+        [(level, run.id, sample) for sample, level in levels.items() if level],
+    )
+
+
+def copy_levels(rows: sqlite3.Connection, run: StoredRun, source: StoredRun) -> None:
+    """Copies the budget levels of another run's samples to a run's, inside a transaction."""
+    rows.execute(
+        """INSERT OR REPLACE INTO rungs SELECT own.id, rung FROM rungs JOIN samples ON samples.id = rungs.sample
+           JOIN samples AS own ON own.run = ? AND own.sample = samples.sample WHERE samples.run = ?""",
+        (run.id, source.id),
+    )
+
+
+def read_levels(file: StoreFile, run: StoredRun, sample_ids: Sequence[str]) -> dict[str, int]:
+    """Returns the budget levels of some hundred samples, by sample id, without those at level 0."""
+    marks = ",".join("?" * len(sample_ids))
+    query = f"""SELECT samples.sample, rung FROM samples JOIN rungs ON rungs.sample = samples.id
+                WHERE run = ? AND samples.sample IN ({marks})"""  # noqa: S608
+    return dict(file.read(query, (run.id, *sample_ids)))
+
+
+def _with_checksum(finding: SampleFindings) -> tuple[bytes, int]:
     values = (finding.crops_label, finding.chains_label, finding.case_size, finding.proven, finding.stability)
     found = np.array(values, dtype=np.float64).tobytes()
     return found, zlib.crc32(found)

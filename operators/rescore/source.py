@@ -73,7 +73,7 @@ def _stored_source(ctx: Any, key: str) -> Source:
     try:
         with Store() as store:
             stored = stored_run(store, run)
-            held, with_regions = store.sample_ids(stored), store.with_regions(stored)
+            held, with_regions = store.sample_ids(stored), store.samples_with_regions(stored)
     except LgcaError as error:
         return replace(source, problem=str(error))
     present = Target.whole(run.dataset).stored(held, [])

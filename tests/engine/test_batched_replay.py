@@ -241,7 +241,7 @@ def open_run(store: Store, token: str = "run", regions: RegionConfig = SMALL) ->
 
 
 def keep(store: Store, run: StoredRun, images: list[EncodedImage[str]], **options: Any) -> None:
-    assert store.keep(run, [StoredSample(image, image.whole[None]) for image in images], **options)
+    assert store.write_samples(run, [StoredSample(image, image.whole[None]) for image in images], **options)
 
 
 def some(count: int, plan: RegionPlan, *, start: int = 0) -> list[EncodedImage[str]]:
@@ -345,14 +345,14 @@ def test_replay__a_caller_may_write_to_the_store_in_between(store: Store) -> Non
     keep(store, run, kept)
     seen = []
     for images, _ in replay(store, run, [image.id for image in kept], plan):
-        store.fill_vectors(run, {image.id: image.regions[:1] for image in images})
+        store.write_vectors(run, {image.id: image.regions[:1] for image in images})
         seen += images
     for batch, _ in replay_batches(store, run, [image.id for image in kept], plan, at_once=3):
         assert batch is not None
-        store.fill_vectors(run, {id_: batch.regions[i, :1] for i, id_ in enumerate(batch.ids)})
+        store.write_vectors(run, {id_: batch.regions[i, :1] for i, id_ in enumerate(batch.ids)})
     assert_same(seen, one_by_one(list(store.known_regions(run, [image.id for image in kept])), plan))
     for image in kept:
-        vectors = store.vectors_of(run, image.id)
+        vectors = store.image_vectors_of(run, image.id)
         assert vectors is not None
         np.testing.assert_array_equal(vectors, image.regions[:1])
 

@@ -42,8 +42,8 @@ def opened(folder: Path) -> Iterator[Callable[..., Store]]:
     """Opens the folder's store, as often as it is called."""
     stores = []
 
-    def open_store(limit_bytes: int = AMPLE) -> Store:
-        stores.append(Store(folder, limit_bytes=limit_bytes))
+    def open_store(limit_bytes: int = AMPLE, **options: Any) -> Store:
+        stores.append(Store(folder, limit_bytes=limit_bytes, **options))
         return stores[-1]
 
     yield open_store
@@ -57,7 +57,7 @@ def store(opened: Callable[..., Store]) -> Store:
 
 
 def keep(store: Store, run: StoredRun, *names: str, **options: Any) -> bool:
-    return store.keep(run, [kept(run, name, **options) for name in names])
+    return store.write_samples(run, [kept(run, name, **options) for name in names])
 
 
 def boxes_known(store: Store, run: StoredRun, name: str, geometry: str | None = None) -> int | None:
@@ -111,10 +111,10 @@ def test_recall__puts_together_what_several_runs_have_encoded(store: Store, fold
 
 def test_recall__of_an_image_without_regions(store: Store) -> None:
     run = open_run(store, "run")
-    store.keep(run, [kept(run, "image 0.0")], with_regions=False)
+    store.write_samples(run, [kept(run, "image 0.0")], with_regions=False)
     keep(store, run, "image 0.1", fresh=())
     assert [boxes_known(store, run, name) for name in ("image 0.0", "image 0.1")] == [0, 0]
-    assert store.with_regions(run) == set()
+    assert store.samples_with_regions(run) == set()
 
 
 def test_vectors__come_back_in_the_order_in_which_they_were_kept_however_many_are_read_at_once(store: Store) -> None:
@@ -141,7 +141,7 @@ def test_vectors__of_a_run_that_holds_nothing(store: Store) -> None:
 def test_known_regions__come_in_the_order_asked_without_samples_that_are_not_held(store: Store) -> None:
     run = open_run(store, "run")
     many = [f"many {number}" for number in range(300)]  # more than are read at once
-    store.keep(run, [kept(run, name, fresh=(3,)) for name in many])
+    store.write_samples(run, [kept(run, name, fresh=(3,)) for name in many])
     found = list(store.known_regions(run, ["nobody", *many[::-1]]))
     assert [id_ for id_, _, _ in found] == many[::-1]
     for id_, hashed, known in found:
@@ -153,8 +153,8 @@ def test_known_regions__come_in_the_order_asked_without_samples_that_are_not_hel
 def test_texts__come_back_for_the_encoder_that_embedded_them(store: Store) -> None:
     run, other = open_run(store, "run"), open_run(store, "other", encoder=B)
     many = [f"text {number}" for number in range(600)]
-    store.keep_texts(run.encoder, {text: world.vector(A, text) for text in many})
-    store.keep_texts(other.encoder, {many[0]: world.vector(B, many[0])})
+    store.write_texts(run.encoder, {text: world.vector(A, text) for text in many})
+    store.write_texts(other.encoder, {many[0]: world.vector(B, many[0])})
 
     found = store.texts(run.encoder, [*many, "no such text"])
     assert set(found) == set(many)
@@ -189,8 +189,8 @@ def test_run__is_found_by_its_token_and_opening_it_again_changes_nothing_but_whe
 
 def test_keep__a_sample_whose_file_has_changed_holds_the_new_image_alone(store: Store, folder: Path) -> None:
     run = open_run(store, "run")
-    store.keep(run, [kept(run, "image 0.0", sample="sample"), kept(run, "image 0.1")])
-    store.keep(run, [kept(run, "image 0.2", sample="sample")])
+    store.write_samples(run, [kept(run, "image 0.0", sample="sample"), kept(run, "image 0.1")])
+    store.write_samples(run, [kept(run, "image 0.2", sample="sample")])
 
     assert [boxes_known(store, run, name) for name in world.names_of(0)] == [None, BOXES, BOXES]
     assert set(store.sample_ids(run)) == {"sample", "image 0.1"}
@@ -249,7 +249,7 @@ def test_delete__takes_the_regions_that_no_other_run_of_their_geometry_holds(sto
 def test_delete__takes_encoders_and_texts_with_the_last_run_that_used_them(store: Store, folder: Path) -> None:
     for token, encoder in (("first", A), ("second", A), ("other", B)):
         run = open_run(store, token, encoder=encoder)
-        store.keep_texts(run.encoder, {"a text": world.vector(encoder, "a text")})
+        store.write_texts(run.encoder, {"a text": world.vector(encoder, "a text")})
     store.delete_run("first")
     assert (rows(folder, "encoders"), rows(folder, "texts")) == (2, 2)
     store.delete_run("second")
@@ -262,7 +262,7 @@ def test_delete__of_all_runs_leaves_an_empty_store(store: Store, folder: Path) -
     for token, encoder, geometry in (("1", A, LARGE), ("2", A, SMALL), ("3", B, LARGE)):
         run = open_run(store, token, encoder=encoder, geometry=geometry)
         keep(store, run, *NAMES)
-        store.keep_texts(run.encoder, {"a text": world.vector(encoder, "a text")})
+        store.write_texts(run.encoder, {"a text": world.vector(encoder, "a text")})
     for token in ("2", "3", "1"):
         store.delete_run(token)
     assert {table: rows(folder, table) for table in ("encoders", "images", "regions", "runs", "samples", "texts")} == (
@@ -314,10 +314,10 @@ def test_copy__with_other_signatures_waits_for_its_vectors(store: Store, folder:
     assert store.sample_ids(run) == NAMES
     assert store.lacks_vectors(run)
     assert vectors_of(store, run) == {}
-    store.fill_vectors(run, {name: world.image_vectors(run, content_hash(name)) for name in [*NAMES[:2], "nobody"]})
+    store.write_vectors(run, {name: world.image_vectors(run, content_hash(name)) for name in [*NAMES[:2], "nobody"]})
     assert list(vectors_of(store, run)) == NAMES[:2]
     assert store.lacks_vectors(run)
-    store.fill_vectors(run, {name: world.image_vectors(run, content_hash(name)) for name in NAMES[2:]})
+    store.write_vectors(run, {name: world.image_vectors(run, content_hash(name)) for name in NAMES[2:]})
     assert not store.lacks_vectors(run)
     store.delete_run("source")
     assert [boxes_known(store, run, name) for name in NAMES[:3]] == [BOXES] * 3
@@ -331,15 +331,15 @@ def test_copy__takes_over_all_that_another_run_holds(store: Store, folder: Path)
     store.copy_samples(run, source)
     store.delete_run("source")
     assert store.sample_ids(run) == NAMES
-    assert store.with_regions(run) == set(NAMES)
+    assert store.samples_with_regions(run) == set(NAMES)
     world.check_store(folder)
 
 
 def test_copy__lets_go_of_the_image_that_a_sample_held_before(store: Store, folder: Path) -> None:
     run, source = open_run(store, "run"), open_run(store, "source")
-    store.keep(run, [kept(run, "image 0.0", sample="sample")])
+    store.write_samples(run, [kept(run, "image 0.0", sample="sample")])
     changed = kept(source, "image 0.1", sample="sample")
-    store.keep(source, [changed])
+    store.write_samples(source, [changed])
     store.copy_samples(run, source)
     assert boxes_known(store, run, "image 0.0") is None
     store.delete_run("source")
@@ -349,22 +349,20 @@ def test_copy__lets_go_of_the_image_that_a_sample_held_before(store: Store, fold
 
 # ------------------------------------------------------------------------------------------------- a limit in size
 
-EMPTY = 17 * PAGE_BYTES
+EMPTY = 18 * PAGE_BYTES
 """What a store takes with hardly anything in it."""
 IMAGE = PAGE_BYTES
 """What an image takes with its regions, about: their blob fills most of a page."""
 
 
 def test_limit__the_regions_of_the_run_used_longest_ago_go_first(opened: Callable[..., Store], folder: Path) -> None:
-    store = opened(EMPTY + 32 * IMAGE)
+    store = opened(EMPTY + 34 * IMAGE, evicted_at_once=2)
     runs = {token: open_run(store, token) for token in ("oldest", "older", "new")}
     open_run(store, "oldest")  # so that it is not the oldest any more
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_room, "EVICTED_AT_ONCE", 2)
-        for token, run in (("older", runs["older"]), ("oldest", runs["oldest"]), ("new", open_run(store, "new"))):
-            for number in range(12):
-                assert keep(store, run, f"{token} {number}")
-    left = {token: len(store.with_regions(run)) for token, run in runs.items()}
+    for token, run in (("older", runs["older"]), ("oldest", runs["oldest"]), ("new", open_run(store, "new"))):
+        for number in range(12):
+            assert keep(store, run, f"{token} {number}")
+    left = {token: len(store.samples_with_regions(run)) for token, run in runs.items()}
     assert (left["oldest"], left["new"]) == (12, 12)
     assert 0 < left["older"] < 12
     assert all(len(store.sample_ids(run)) == len(vectors_of(store, run)) == 12 for run in runs.values())
@@ -381,9 +379,9 @@ def test_limit__what_a_newer_run_holds_too_is_not_evicted(opened: Callable[..., 
         keep(store, new, name, fresh=())
     for number in range(12):
         assert keep(store, new, f"new {number}")
-    assert set(shared) <= store.with_regions(new)
-    assert len(store.with_regions(new)) == 18
-    assert store.with_regions(old) == set(shared)
+    assert set(shared) <= store.samples_with_regions(new)
+    assert len(store.samples_with_regions(new)) == 18
+    assert store.samples_with_regions(old) == set(shared)
     world.check_store(folder)
 
 
@@ -396,7 +394,7 @@ def test_limit__regions_that_find_no_room_do_not_keep_image_vectors_out(
     outcomes = [keep(store, run, name) for name in names]
 
     assert not outcomes[-1]
-    assert 5 <= len(store.with_regions(run)) <= 14
+    assert 5 <= len(store.samples_with_regions(run)) <= 14
     assert list(vectors_of(store, run)) == store.sample_ids(run) == names
     assert store.path.stat().st_size <= store.limit_bytes + 2 * PAGE_BYTES
     world.check_store(folder)
@@ -497,7 +495,7 @@ def test_damage__of_an_image_s_embedding_costs_no_run_the_regions_that_are_sound
 
     store = opened()
     other = open_run(store, "other", geometry=SMALL)
-    store.keep(other, [kept(other, "image 0.0", fresh=())], with_regions=False)
+    store.write_samples(other, [kept(other, "image 0.0", fresh=())], with_regions=False)
     assert boxes_known(store, run, "image 0.0") == BOXES
 
 
@@ -549,12 +547,12 @@ def test_damage__of_image_vectors_leaves_their_sample_out(opened: Callable[..., 
 def test_damage__of_a_text_s_embedding_makes_it_unknown(opened: Callable[..., Store]) -> None:
     before = opened()
     run = open_run(before, "run")
-    before.keep_texts(run.encoder, {text: world.vector(A, text) for text in world.TEXTS})
+    before.write_texts(run.encoder, {text: world.vector(A, text) for text in world.TEXTS})
     flip(before, world.vector(A, world.TEXTS[3]).tobytes())
 
     store = opened()
     assert set(world.TEXTS) - set(store.texts(run.encoder, world.TEXTS)) == {world.TEXTS[3]}
-    store.keep_texts(run.encoder, {world.TEXTS[3]: world.vector(A, world.TEXTS[3])})
+    store.write_texts(run.encoder, {world.TEXTS[3]: world.vector(A, world.TEXTS[3])})
     assert len(store.texts(run.encoder, world.TEXTS)) == len(world.TEXTS)
 
 
@@ -589,7 +587,7 @@ def test_damage__of_the_file_sets_it_aside_and_begins_anew(
         assert keep(store, open_run(store, "another"), *NAMES)
     (aside,) = folder.glob("damaged-*.sqlite")
     assert aside.read_bytes() == data
-    assert f"it is kept as {aside.name}, and a new one begins" in caplog.text
+    assert f"it is renamed to {aside.name}, and a new one begins" in caplog.text
     world.check_store(folder)
 
 

@@ -80,7 +80,7 @@ def findings(run):
 
 def put(run, question, finding):
     with Store() as store:
-        store.keep_findings(store.run(run.token), question, dict.fromkeys(run.dataset.values("id"), finding))
+        store.write_findings(store.run(run.token), question, dict.fromkeys(run.dataset.values("id"), finding))
 
 
 def test_classify__finds_what_a_triage_finds_in_the_regions(make, looked_at):
@@ -144,7 +144,7 @@ def test_store__of_an_earlier_release_gets_the_table(make, looked_at, tmp_path):
     run = make()
     expected = triaged(run)
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as rows, rows:
-        rows.execute("DROP TABLE findings")
+        rows.executescript("DROP TABLE findings; DROP TABLE migrations")
     assert same(triaged(run), expected)
     triaged(run)
     assert looked_at == [0, COUNT, 0]
@@ -172,9 +172,9 @@ def test_store__a_sample_that_is_kept_again_has_no_finding_of_before(tmp_path):
     with Store(tmp_path) as store:
         run = open_run(store, "a")
         found = SampleFindings(crops_label=1, chains_label=2, case_size=3.0, proven=False, stability=0.5)
-        store.keep(run, [kept(run, "one")])
-        store.keep_findings(run, "q", {"one": found, "another run's": found})
+        store.write_samples(run, [kept(run, "one")])
+        store.write_findings(run, "q", {"one": found, "another run's": found})
         assert store.findings(run, "q") == {"one": found}
         assert store.findings(run, "another question") == {}
-        store.keep(run, [kept(run, "one")])
+        store.write_samples(run, [kept(run, "one")])
         assert store.findings(run, "q") == {}

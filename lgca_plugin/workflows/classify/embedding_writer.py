@@ -85,7 +85,7 @@ class EmbeddingWriter:
         texts = list(dict.fromkeys(plan.texts.all_texts()))
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             batch = texts[start : start + TEXTS_AT_ONCE]
-            store.keep_texts(opened.encoder, dict(zip(batch, plan.encoder.encode_texts(batch), strict=True)))
+            store.write_texts(opened.encoder, dict(zip(batch, plan.encoder.encode_texts(batch), strict=True)))
         return opened
 
     @property
@@ -113,7 +113,9 @@ class EmbeddingWriter:
             for image, prediction in zip(images, predictions, strict=True)
         ]
         try:
-            fits = store.keep(run, samples, with_regions=self._with_regions, question=self._plan.predictor.findings_key)
+            fits = store.write_samples(
+                run, samples, with_regions=self._with_regions, findings_key=self._plan.predictor.findings_key
+            )
         except StoreError as error:
             self._give_up(error)
             return

@@ -221,7 +221,7 @@ def prepare_rescore(store: Store, request: RescoreRequest, *, encoder: Encoder |
     plan = request.region_plan
     predictor = Predictor(request.methods, texts, encoded, plan, shown_chains=new.shown_chains)
 
-    if request.run_key != run.key and not store.has_room_for_copy(stored):
+    if request.run_key != run.key and not store.has_space_for_copy(stored):
         raise ConfigError(
             "the store of embeddings has no room for another run: delete a run, rescore this one in place, or raise "
             f"the limit of {store.limit_bytes / GIGABYTE:g} GB ({LIMIT_VARIABLE})"
@@ -240,7 +240,7 @@ def prepare_rescore(store: Store, request: RescoreRequest, *, encoder: Encoder |
     ):
         warnings.append(ADAPTED)
     if from_regions or boxes:
-        bare = len(set(ids) - store.with_regions(stored)) if plan.counts else 0
+        bare = len(set(ids) - store.samples_with_regions(stored)) if plan.counts else 0
         if bare and from_regions:
             raise ConfigError(
                 f"{_names(from_regions)} needs region embeddings, which {bare} of {len(ids)} samples of run "

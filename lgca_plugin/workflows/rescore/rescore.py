@@ -138,7 +138,7 @@ class _Rescoring:
         columns = [self._plan.stored.vector_keys.index(name) for name in self._stored.vector_keys]
         for ids, vectors in self._store.image_vectors(self._stored if same else self._plan.stored):
             if not same:
-                self._store.fill_vectors(self._stored, dict(zip(ids, vectors[:, columns], strict=True)))
+                self._store.write_vectors(self._stored, dict(zip(ids, vectors[:, columns], strict=True)))
             predictions = {
                 method.name: predictor.predict_from_vectors(method, vectors[:, row], with_scores=config.logits)
                 for method, row in self._plan.from_vectors
@@ -163,7 +163,7 @@ class _Rescoring:
                 values[image.id] = sample_values(self._run, methods, prediction.regions if plan.boxes else [])
             if not plan.from_vectors:
                 vectors = {image.id: made.vectors for image, made in zip(images, predictions, strict=True)}
-                self._store.fill_vectors(self._stored, vectors)
+                self._store.write_vectors(self._stored, vectors)
             if names:
                 self._missing.update(incomplete)
             else:
@@ -177,7 +177,7 @@ class _Rescoring:
         source, prepared = self._plan.source, self._plan.prepared
         images = len(self._plan.ids)
         try:
-            held, regions = self._store.count(self._stored), bool(self._store.with_regions(self._stored))
+            held, regions = self._store.count(self._stored), bool(self._store.samples_with_regions(self._stored))
         except StoreError:
             held, regions = 0, False
         record_outcome(

@@ -182,7 +182,7 @@ class _Asked:
         values = zip(*(column[rows].tolist() for column in columns), strict=True)
         findings = {self._ids[row]: SampleFindings(*of_row) for row, of_row in zip(rows.tolist(), values, strict=True)}
         try:
-            self._store.keep_findings(self._stored, self._question, findings)
+            self._store.write_findings(self._stored, self._question, findings)
         except StoreError as error:
             logger.warning("%s; what this triage has found in the regions is not kept for the next one", error)
 

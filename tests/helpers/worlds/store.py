@@ -264,7 +264,7 @@ class Writer:
         assert run is not None
         some = [kept(run, name, fresh=self._random.sample(range(BOXES), BOXES // 2)) for name in names_of(batch)]
         self._say(f"? keep {token} {batch}")
-        everything = self._store.keep(run, some, with_regions=self._random.random() < 0.9)
+        everything = self._store.write_samples(run, some, with_regions=self._random.random() < 0.9)
         there = everything or set(names_of(batch)) <= set(self._store.sample_ids(run))
         self._say("!" if there else "! there was no room")
 
@@ -273,7 +273,7 @@ class Writer:
         assert run is not None
         some = self._random.sample(TEXTS, 4)
         self._say("? texts")
-        self._store.keep_texts(run.encoder, {text: vector(run.fingerprint, text) for text in some})
+        self._store.write_texts(run.encoder, {text: vector(run.fingerprint, text) for text in some})
         self._say("!")
 
     def _drop(self) -> None:

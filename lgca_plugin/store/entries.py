@@ -1,0 +1,99 @@
+"""The entries of runs in the store: who references which images, and what goes with an entry."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from .results import copy_levels
+from .rows import StoredRun
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from .file import StoreFile
+
+
+def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], encoder: dict[str, Any], replaces: str | None) -> None:
+    """Writes the entry of a run and its encoder, where they are new, inside a transaction.
+
+    Args:
+        rows: the store's rows
+        entry: column of the table of runs to value; of an entry that is there, the time of use alone is written
+        encoder: column of the table of encoders to value
+        replaces: token of a run that this one replaces
+    """
+    rows.execute("INSERT OR IGNORE INTO encoders VALUES (NULL, :fingerprint, :name, :logit_scale)", encoder)
+    rows.execute(
+        """INSERT OR IGNORE INTO runs (token, geometry, signatures, database, dataset, run_key, used, encoder)
+           SELECT :token, :geometry, :signatures, :database, :dataset, :run_key, :used, id
+           FROM encoders WHERE fingerprint = :fingerprint""",
+        {**entry, **encoder},
+    )
+    rows.execute("UPDATE runs SET used = :used WHERE token = :token", entry)
+    if replaces is not None:
+        query = "UPDATE runs SET replaced_by = ? WHERE token = ? OR replaced_by = ?"
+        rows.execute(query, (entry["token"], replaces, replaces))
+
+
+def read_entry(file: StoreFile, token: str) -> StoredRun | None:
+    """Returns a run's entry."""
+    query = """SELECT runs.id, encoder, geometry, signatures, logit_scale, fingerprint
+               FROM runs JOIN encoders ON encoders.id = encoder WHERE token = ?"""
+    for row, encoder, geometry, vector_keys, logit_scale, fingerprint in file.read(query, (token,)):
+        return StoredRun(row, encoder, geometry, tuple(json.loads(vector_keys)), logit_scale, fingerprint)
+    return None
+
+
+def list_entries(file: StoreFile) -> list[dict[str, Any]]:
+    """Lists all runs' entries: token, replaced_by, database, dataset, run_key, used (since 1970) and samples."""
+    names = ("token", "replaced_by", "database", "dataset", "run_key", "used", "samples")
+    query = """SELECT token, replaced_by, database, dataset, run_key, used,
+               (SELECT count(*) FROM samples WHERE samples.run = runs.id) FROM runs ORDER BY used"""
+    return [dict(zip(names, row, strict=True)) for row in file.read(query)]
+
+
+def delete_entry(rows: sqlite3.Connection, token: str) -> None:
+    """Deletes a run's entry and what no other run references, inside a transaction."""
+    images = "SELECT image FROM samples JOIN runs ON runs.id = run WHERE token = ?"
+    referenced = [image for (image,) in rows.execute(images, (token,))]
+    rows.execute("DELETE FROM runs WHERE token = ?", (token,))
+    delete_unreferenced(rows, referenced)
+    rows.execute("DELETE FROM encoders WHERE id NOT IN (SELECT encoder FROM runs)")
+
+
+def copy_samples(rows: sqlite3.Connection, run: StoredRun, source: StoredRun) -> None:
+    """Lets a run reference what another one does, inside a transaction; image vectors only with equal keys."""
+    same = run.vector_keys == source.vector_keys
+    before = [image for (image,) in rows.execute("SELECT image FROM samples WHERE run = ?", (run.id,))]
+    rows.execute(
+        f"""INSERT OR REPLACE INTO samples (run, sample, image, regions, vectors, checksum)
+            SELECT ?, sample, image, regions, {"vectors, checksum" if same else "x'', 0"}
+            FROM samples WHERE run = ? ORDER BY id""",  # noqa: S608
+        (run.id, source.id),
+    )
+    copy_levels(rows, run, source)
+    delete_unreferenced(rows, before)
+
+
+def referenced_images(rows: sqlite3.Connection, run: StoredRun, sample_ids: Sequence[str]) -> list[int]:
+    """Returns row numbers of the images that some samples of a run reference."""
+    marks = ",".join("?" * len(sample_ids))
+    query = f"SELECT image FROM samples WHERE run = ? AND sample IN ({marks})"  # noqa: S608
+    return [image for (image,) in rows.execute(query, (run.id, *sample_ids))]
+
+
+def delete_unreferenced(rows: sqlite3.Connection, images: Sequence[int]) -> None:
+    """Deletes those of some images, and of the others' regions, that no run references, inside a transaction."""
+    rows.executemany(
+        """DELETE FROM images WHERE id = ?1
+           AND NOT EXISTS (SELECT 1 FROM samples WHERE samples.image = images.id)""",
+        [(image,) for image in images],
+    )
+    rows.executemany(
+        """DELETE FROM regions WHERE image = ?1 AND NOT EXISTS (
+               SELECT 1 FROM samples JOIN runs ON runs.id = samples.run
+               WHERE samples.image = regions.image AND runs.geometry = regions.geometry)""",
+        [(image,) for image in images],
+    )

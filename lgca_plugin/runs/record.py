@@ -11,6 +11,8 @@ from ..fiftyone_io.samples import image_samples
 from ..fiftyone_io.tokens import new_token, run_token
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import fiftyone as fo
 
     from ..config import RunConfig
@@ -99,6 +101,14 @@ class RunRecord:
             f"{results.get('skipped', 0)} skipped of {results.get('total', 0)}; "
             f"methods {', '.join(method_field(self.key, method.name) for method in self.config.methods)}>"
         )
+
+
+def stored_triage(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the report of a run's triage, as stored in the run's results; empty without one.
+
+    Of a run that replaced a triaged one, only ``ground_truth`` and ``corrected_field``, which its decisions need.
+    """
+    return results.get("triage") or results.get("decided") or {}
 
 
 def check_current(run: RunRecord) -> None:

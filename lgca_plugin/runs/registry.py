@@ -10,7 +10,7 @@ from ..errors import ConfigError, RunNotFoundError
 from ..fiftyone_io.database import root_dataset
 from ..fiftyone_io.fields import DECISION, run_fields, triage_field
 from ..fiftyone_io.tokens import new_token
-from .record import RunRecord
+from .record import RunRecord, stored_triage
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -59,7 +59,7 @@ def decision_entries(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     field = triage_field(run_key, DECISION)
     if field not in results.get("triage_fields", ()) or field not in dataset.get_field_schema():
         return {}
-    former = results.get("triage") or results.get("decided") or {}
+    former = stored_triage(results)
     places = {name: former.get(name) for name in ("ground_truth", "corrected_field")}
     return {"triage_fields": [field], "made": results.get("made") or {}, "decided": places}
 

@@ -33,13 +33,6 @@ from .queue import (
 DECIDED = tuple(decision.value for decision in Decision)
 DOWNLOAD, SERVER = "download", "server"
 LATEST = "latest"
-NOTES = {
-    Decision.ACCEPTED: ("Accept", "the suggested class, or another that you name, is right"),
-    Decision.LABEL_RIGHT: ("Label is right", "the given label stays"),
-    Decision.BAD_CROP: ("Bad crop", "a region misled the method; the given label stays"),
-    Decision.BAD_IMAGE: ("Bad image", "it can't be judged, or does not belong here"),
-    Decision.SKIPPED: ("Skip", "for later, or for another person"),
-}
 
 
 def triage_form(ctx: Any, label: str, submit: str, purpose: str, add_form: Callable[[Any, Any, str], None]) -> Any:
@@ -75,8 +68,8 @@ def add_decision(inputs: Any, ctx: Any, key: str) -> None:
         return
 
     view = types.RadioGroup(orientation="vertical")
-    for decision, (label, note) in NOTES.items():
-        view.add_choice(decision.value, label=label, description=note)
+    for decision in Decision:
+        view.add_choice(decision.value, label=decision.button, description=decision.explanation)
     default = Decision.SKIPPED if selection.unsuggested == selection.count else Decision.ACCEPTED
     inputs.enum("decision", view.values(), default=default.value, required=True, label="Decision", view=view)
     if (params.get("decision") or default.value) == Decision.ACCEPTED.value:

@@ -11,6 +11,7 @@ from ...lgca_plugin.config import RunConfig
 from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.fields import CASE, SUGGESTION, method_field, triage_field
 from ...lgca_plugin.fiftyone_io.samples import image_samples
+from ...lgca_plugin.runs.record import stored_triage
 from ...lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
 from ...lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
 from ..shared.classes import label_fields
@@ -124,6 +125,5 @@ def _preview(ctx: Any, key: str, arguments: Params) -> tuple[str, str]:
 @cached_while_open
 def _previous_fields(ctx: Any, key: str) -> tuple[str | None, str | None]:
     """Returns the label field and the field for corrected labels of the run's previous triage."""
-    results = load_run(ctx.dataset, key).results
-    previous = results.get("triage") or results.get("decided") or {}
+    previous = stored_triage(load_run(ctx.dataset, key).results)
     return previous.get("ground_truth"), previous.get("corrected_field")

@@ -39,35 +39,43 @@ UNDONE = "undone"
 
 
 class Decision(str, Enum):
-    """What a curator may decide about a sample."""
+    """What a curator may decide about a sample, with the texts that the App shows.
 
-    ACCEPTED = "accepted"
-    """The suggestion, or another class that the curator names, is the right label."""
-    LABEL_RIGHT = "label right"
-    """The given label is right."""
-    BAD_CROP = "bad crop"
-    """A region misled the method; the given label stands."""
-    BAD_IMAGE = "bad image"
-    """The image can't be judged, or does not belong here."""
-    SKIPPED = "skipped"
-    """Looked at, and left for later or for somebody else."""
+    Attributes:
+        tag: tag of the samples on which this is decided
+        button: text of the button
+        explanation: what it means, in a sentence
+    """
+
+    tag: str
+    button: str
+    explanation: str
+
+    def __new__(cls, value: str, *texts: str) -> Decision:
+        """Makes a member: its value, tag, button and explanation."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.tag, member.button, member.explanation = texts
+        return member
+
+    ACCEPTED = (
+        "accepted",
+        "lgca:corrected",
+        "Accept suggestion",
+        "The suggested class, or another that you name, is right; it goes to the field of corrected labels",
+    )
+    LABEL_RIGHT = ("label right", "lgca:confirmed", "Label is right", "The given label is right and stays")
+    BAD_CROP = ("bad crop", "lgca:bad crop", "Bad crop", "A region misled the method; the given label stays")
+    BAD_IMAGE = (
+        "bad image",
+        "lgca:bad image",
+        "Bad image",
+        "The image can't be classified, or does not belong in the dataset",
+    )
+    SKIPPED = ("skipped", "lgca:skipped", "Skip", "Left for later, or for another person")
 
     def __str__(self) -> str:
-        return self.value
-
-    @property
-    def tag(self) -> str:
-        """The tag of samples on which this is decided."""
-        return _TAGS[self]
-
-
-_TAGS = {
-    Decision.ACCEPTED: "lgca:corrected",
-    Decision.LABEL_RIGHT: "lgca:confirmed",
-    Decision.BAD_CROP: "lgca:bad crop",
-    Decision.BAD_IMAGE: "lgca:bad image",
-    Decision.SKIPPED: "lgca:skipped",
-}
+        return str(self.value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConfigError
 from ...fiftyone_io.fields import CASE, LABEL_QUALITY, MISLEADING, method_field, triage_field
 from ...fiftyone_io.samples import image_samples
+from ...runs.record import stored_triage
 from ...runs.registry import update_record
 from ...runs.saved_views import write_views
 from .corrected_field import decision_fields
@@ -37,7 +38,7 @@ class Triage:
 
     def __init__(self, run: RunRecord) -> None:
         self.run = run
-        self.report: dict[str, Any] = run.results.get("triage") or run.results["decided"]
+        self.report: dict[str, Any] = stored_triage(run.results)
         self.places = decision_fields(run, self.report)
 
     @classmethod
@@ -47,7 +48,7 @@ class Triage:
         Raises:
             ConfigError: if it has not been triaged
         """
-        if not (run.results.get("triage") or run.results.get("decided")):
+        if not stored_triage(run.results):
             raise ConfigError(f"run {run.key!r} has not been triaged: run.triage() does that")
         return cls(run)
 

@@ -22,6 +22,7 @@ from ...fiftyone_io.fields import (
     triage_field,
 )
 from ...method.explain.evidence import Evidence
+from ...runs.record import stored_triage
 from ..decisions.corrected_field import default_corrected_field
 from .description_figures import plot_description_votes
 from .evidence import evidence
@@ -137,14 +138,14 @@ def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
 
 def given_field(run: RunRecord) -> str | None:
     """Returns the field of the given labels: the triage's, else the run's; None without one."""
-    report = run.results.get("triage") or run.results.get("decided") or {}
+    report = stored_triage(run.results)
     name = report.get("ground_truth") or run.config.ground_truth
     return str(name) if name else None
 
 
 def corrected_field(run: RunRecord) -> str:
     """Returns the field of accepted labels."""
-    report = run.results.get("triage") or run.results.get("decided") or {}
+    report = stored_triage(run.results)
     return str(report.get("corrected_field") or default_corrected_field(run.key, given_field(run)))
 
 

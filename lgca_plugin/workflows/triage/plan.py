@@ -11,7 +11,7 @@ from ...fiftyone_io.label_copy import wait_for_copy
 from ...fiftyone_io.samples import Target, image_samples
 from ...method.core.compared_methods import compared_methods
 from ...method.core.methods import CONTROLS
-from ...runs.record import check_current
+from ...runs.record import check_current, stored_triage
 from ...runs.registry import reload_record
 from ..decisions.corrected_field import check_corrected_field, default_corrected_field, is_users_field
 
@@ -74,7 +74,7 @@ def check_triage(
         if field in own.union(run.fields):
             raise ConfigError(f"ground_truth is {field!r}, a field of this very run; name a field with given labels")
         wait_for_copy(run.dataset, field)
-    former = run.results.get("triage") or run.results.get("decided") or {}
+    former = stored_triage(run.results)
     kept = former.get("corrected_field") if former.get("ground_truth") == field else None
     corrected = corrected_field or kept or default_corrected_field(run.key, field)
     check_corrected_field(run.dataset, run.key, corrected, field)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....lgca_plugin.runs.registry import DONE
+from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import NAMED
 from ..widgets import EmptyState, bar, button, card, choice, dock, empty_state, page, row, samples_word, text
@@ -14,13 +15,6 @@ from .sections import add_accuracy, add_agreement, add_flow, add_margins
 from .state import CompareState
 from .view import GridFilter
 
-DECISIONS = (
-    ("accepted", "Accept suggestion", "The suggested class is right: it goes to the field of corrected labels"),
-    ("label right", "Label is right", "The given label stands"),
-    ("bad crop", "Bad crop", "A region misled the method; the given label stands"),
-    ("bad image", "Bad image", "The image can't be judged, or does not belong here"),
-    ("skipped", "Skip", "Looked at, and left for later"),
-)
 SELECT = "Select samples in the grid to decide: accept a suggestion, confirm a label, or set a bad image aside"
 OPERATORS = (
     ("classify", "Classify", "Classify the view or the dataset, or go on with a run"),
@@ -127,8 +121,9 @@ def _add_selection(panel: Any, body: Any, state: CompareState, selected: int) ->
     words = f"{selected:,} {samples_word(selected)} selected" if selected else SELECT
     text(line, "count", words, bold=bool(selected), muted=not selected, title="Decisions act on the selected samples")
     if selected:
-        for value, label, title in DECISIONS:
-            button(line, value.replace(" ", "_"), label, panel.decide, title=title, params={"decision": value})
+        for decision in Decision:
+            name, params = decision.value.replace(" ", "_"), {"decision": decision.value}
+            button(line, name, decision.button, panel.decide, title=decision.explanation, params=params)
         button(line, "more", "Other…", panel.decide_form, title="Another class, a note, or your name")
     if state.action:
         button(line, "undo", f"Undo {state.undo}", panel.undo, title="Take this decision back", icon="undo")

@@ -11,6 +11,8 @@ from ....lgca_plugin.figures.film_strip import film_strip_document
 from ....lgca_plugin.figures.region_map import region_map_document
 from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip
+from ....lgca_plugin.runs.record import stored_triage
+from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures
 from ....lgca_plugin.workflows.evidence.sample_record import cached_votes_figure
 from ..widgets import SMALL, EmptyState, aside, button, choice, column, empty_state, heading, page, plot, row, text
@@ -24,13 +26,6 @@ NARROW = "132px"
 """Width of the drop-down lists."""
 
 NOTE = {"sx": {"width": "100%", "boxSizing": "border-box", "padding": "0 10px", "overflowWrap": "anywhere"}}
-
-DECISIONS = (
-    ("label right", "Label is right", "The given label is right; it stays as it is"),
-    ("bad crop", "Bad crop", "A region misled the method; the given label stands"),
-    ("bad image", "Bad image", "The image can't be judged, or does not belong here"),
-    ("skipped", "Skip", "Leave it for later, or for somebody else"),
-)
 
 
 def layout(content: EvidenceContent, panel: Any) -> Any:
@@ -76,7 +71,7 @@ def _add_decision(page: Any, result: Result, panel: Any) -> None:
     """Adds the buttons with which a curator decides about the sample."""
     results, sample = result.run.results, result.sample
     buttons = row(page, "decide", gap="6px")
-    if not (results.get("triage") or results.get("decided")):
+    if not stored_triage(results):
         text(buttons, "why", "To decide about labels, triage the run first.", size=SMALL, muted=True)
         about = "Sorts the samples by what should be reviewed"
         button(buttons, "triage", "Triage this run", panel.open_triage, title=about)
@@ -85,10 +80,11 @@ def _add_decision(page: Any, result: Result, panel: Any) -> None:
     if sample.suggested is not None:
         about = f"“{sample.suggested}” is the right label. It is written to the field of corrected labels"
         button(buttons, "accept", f"Accept “{sample.suggested}”", panel.accept, title=about, params=params, main=True)
-    for decision, label, about in DECISIONS:
-        if decision != "label right" or sample.given is not None:
-            name = decision.replace(" ", "_")
-            button(buttons, name, label, panel.decide, title=about, params={**params, "decision": decision})
+    for decision in Decision:
+        if decision is Decision.ACCEPTED or (decision is Decision.LABEL_RIGHT and sample.given is None):
+            continue
+        name, own_params = decision.value.replace(" ", "_"), {**params, "decision": decision.value}
+        button(buttons, name, decision.button, panel.decide, title=decision.explanation, params=own_params)
     button(buttons, "another", "Another label …", panel.open_decide, title="Name the right class, or leave a note")
     if sample.decision is not None:
         about = "Take back the current decision on this sample"

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from .api import classify, load_run
     from .config import RegionConfig
     from .descriptions.describe import Described
-    from .encoder.open_clip_encoder import OpenClipEncoder, load_encoder
-    from .encoder.protocol import Encoder
+    from .encoder.base import Encoder
+    from .encoder.loading import load_encoder
+    from .encoder.open_clip_encoder import OpenClipEncoder
     from .errors import (
         ConfigError,
         DescribeError,
@@ -45,7 +46,7 @@ _HOMES = {
     "Decision": "workflows.decisions.decisions",
     "DescribeError": "errors",
     "Described": "descriptions.describe",
-    "Encoder": "encoder.protocol",
+    "Encoder": "encoder.base",
     "Evaluation": "method.comparison.evaluation",
     "Evidence": "method.explain.evidence",
     "ImageError": "errors",
@@ -67,7 +68,7 @@ _HOMES = {
     "delete_run": "runs.delete",
     "describe_classes": "workflows.describe",
     "list_runs": "runs.registry",
-    "load_encoder": "encoder.open_clip_encoder",
+    "load_encoder": "encoder.loading",
     "load_run": "api",
     "store_info": "runs.clean_store",
 }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
     from .config import RegionConfig
-    from .encoder.protocol import Encoder
+    from .encoder.base import Encoder
     from .method.core.methods import Method
     from .progress import Progress
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from .encoder.protocol import Encoder
+    from .encoder.base import Encoder
     from .method.comparison.evaluation import Evaluation
     from .method.core.methods import Method
     from .method.explain.evidence import Evidence

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
-    from .encoder.protocol import Encoder
+    from .encoder.base import Encoder
     from .figures.page import Theme
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..encoder.protocol import TextEncoder
+    from ..encoder.base import TextEncoder
     from ..method.core.methods import ClassVectors, Method
 
 LABEL_PROMPT = "a photo of a {}."

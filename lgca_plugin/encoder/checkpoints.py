@@ -6,16 +6,18 @@ import json
 import logging
 import socket
 import urllib.request
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from ..errors import ConfigError, ModelUnavailableError
 from .architectures import FOLDER_SCHEMA, REMOTE_SCHEMA, check_architecture
+from .private_names import hub_address, offline_hub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 logger = logging.getLogger(__name__)
 
@@ -24,26 +26,26 @@ _NETWORK_PACKAGES = ("httpx", "huggingface_hub", "requests", "urllib3")
 
 
 def load_demo() -> tuple[Any, Any, frozenset[str]]:
-    """Loads the tiny model that ships with the package: model, tokenizer, and the words that it knows."""
+    """Loads the tiny model that ships with the package: model, tokenizer, and the words that it was trained on."""
     model, tokenizer = load_open_clip(f"{FOLDER_SCHEMA}{DEMO_FOLDER}", None)
     words = json.loads((DEMO_FOLDER / "vocabulary.json").read_text(encoding="utf-8"))
     return model, tokenizer, frozenset(words)
 
 
 def load_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any]:
-    """Loads a model and its tokenizer; arguments and errors as in :func:`~.encoder.load_encoder`."""
+    """Loads a model and its tokenizer; arguments and errors as in :func:`~.loading.load_encoder`."""
     import open_clip
 
     is_path = _check_names(name, pretrained)
     part = "weights"
     try:
-        with _offline_if_unreachable(wanted=not is_path):
+        with nullcontext() if is_path else _hub_access():
             model = open_clip.create_model(
                 name,
                 pretrained=pretrained,
                 weights_only=True,
                 require_pretrained=True,
-                force_quick_gelu=_needs_quick_gelu(name, pretrained),
+                force_quick_gelu=needs_quick_gelu(name, pretrained),
             )
             part = "tokenizer"
             tokenizer = open_clip.get_tokenizer(name)
@@ -53,7 +55,7 @@ def load_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any]:
 
 
 def _check_names(name: str, pretrained: str | None) -> bool:
-    """Checks what can be checked without the network, and tells whether the weights lie on disk."""
+    """Checks what can be checked without the network; returns whether the weights lie on disk."""
     import open_clip
 
     check_architecture(name)
@@ -72,8 +74,8 @@ def _check_names(name: str, pretrained: str | None) -> bool:
     return True
 
 
-def _needs_quick_gelu(name: str, pretrained: str | None) -> bool:
-    """Tells whether weights were trained with QuickGELU, which plain architecture names lack."""
+def needs_quick_gelu(name: str, pretrained: str | None) -> bool:
+    """True if weights were trained with QuickGELU, which plain architecture names lack."""
     import open_clip
 
     if pretrained is None or name.startswith((REMOTE_SCHEMA, FOLDER_SCHEMA)):
@@ -82,18 +84,18 @@ def _needs_quick_gelu(name: str, pretrained: str | None) -> bool:
 
 
 def _explain(name: str, pretrained: str | None, part: str, error: Exception) -> str:
-    """Puts an error into one sentence that says what to do.
+    """Returns one sentence about an error and what to do.
 
     Args:
-        name: the name that was asked for
-        pretrained: the tag or path that was asked for
+        name: the name passed
+        pretrained: the tag or path passed
         part: what was being loaded, ``"weights"`` or ``"tokenizer"``
         error: what open_clip, the hub or torch raised
     """
     wanted = name if pretrained is None else f"{name} with pretrained weights {pretrained!r}"
     chain = list(_chain(error))
     missing = next((cause.name for cause in chain if isinstance(cause, ImportError) and cause.name), None)
-    if missing is None and "pip install transformers" in str(error):  # what open_clip's text towers say
+    if missing is None and "pip install transformers" in str(error):  # by open_clip's text towers
         missing = "transformers"
     if missing is not None:
         package = missing.partition(".")[0]
@@ -132,19 +134,13 @@ def _first_line(error: BaseException) -> str:
     return line[:200] or type(error).__name__
 
 
-@contextmanager
-def _offline_if_unreachable(*, wanted: bool) -> Iterator[None]:
-    """Lets the hub client use its cache alone where the hub can't be reached, instead of retrying for a minute."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    if wanted and not before and not _reachable(constants.ENDPOINT):
-        logger.info("The model hub is not reachable; looking for weights in the cache only")
-        constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
+def _hub_access() -> AbstractContextManager[None]:
+    """Limits the hub's client to its cache where the hub can't be reached; else it would retry for a minute."""
+    address = hub_address()
+    if address is None or _reachable(address):
+        return nullcontext()
+    logger.info("The model hub is not reachable; looking for weights in the cache only")
+    return offline_hub()
 
 
 def _reachable(endpoint: str) -> bool:

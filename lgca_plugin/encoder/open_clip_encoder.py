@@ -1,32 +1,20 @@
-"""Encoders: the protocol that the engine drives, and open_clip models behind it."""
+"""open_clip models as encoders."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import re
 from contextlib import nullcontext
 from functools import cached_property
-from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..images.crops import FAST
-from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL, FOLDER_SCHEMA, display_name
-from .precision import (
-    PRECISIONS,
-    RESIZES,
-    check_choice,
-    fitting_batch,
-    resolve_precision,
-    resolve_resize,
-    with_rounded_tower,
-)
-from .protocol import Encoder, preprocessing_of
+from .base import Encoder
+from .precision import default_device, fitting_batch, resolve_precision, resolve_resize, with_rounded_tower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,23 +22,17 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-logger = logging.getLogger(__name__)
-
 _TEXT_BATCH = 256
 _PROBE = 8
 
-_LOADED: list[tuple[object, OpenClipEncoder]] = []
-"""The two encoders loaded last, with what they were loaded from."""
-_LOADING = Lock()
 
-
-class OpenClipEncoder:
+class OpenClipEncoder(Encoder):
     """An open_clip model as an :class:`Encoder`.
 
     Args:
         model: an open_clip model with ``encode_image``, ``encode_text`` and ``logit_scale``
         tokenizer: turns a list of texts into a token tensor
-        name: what the run's record calls the model
+        name: name of the model in the run's record
         device: where the model runs; None takes cuda, then mps, then cpu
         precision: floating-point type of the towers: ``"fp32"``, ``"bf16"``, ``"fp16"``, or ``"auto"`` for bf16 (fp16
             where the GPU lacks it) on CUDA and fp32 elsewhere, but bf16 for the image tower of a large model on a CPU
@@ -58,9 +40,14 @@ class OpenClipEncoder:
         resize: how crops are resized: ``"exact"``, to the last bit as open_clip does it; ``"fast"``, several times as
             fast and a level of 255 off here and there, and out of large images decoded at a fraction of their size; or
             ``"auto"``, exact for fp32, and fast where half precision rounds off far more than that
-        vocabulary: the words that the model knows, where it knows few
-        source: the name, and pretrained tag or path, under which :func:`load_encoder` has found the model
+        vocabulary: the words that the model was trained on, where these are few
+        source: the name, and pretrained tag or path, under which :func:`load_encoder` finds the model
+
+    Attributes:
+        auto_precision: the precision that ``"auto"`` stands for, with this model on this device
     """
+
+    device: torch.device
 
     def __init__(
         self,
@@ -75,14 +62,17 @@ class OpenClipEncoder:
         source: tuple[str, str | None] | None = None,
     ) -> None:
         import torch
+        from open_clip import get_model_preprocess_cfg
 
-        from .shortcuts import with_shortcuts
+        from .shortcuts import with_class_token_block
 
         self.name = name
         self.device = torch.device(device or default_device())
-        self._auto_precision = resolve_precision("auto", self.device, model.visual)  # by the tower as it was given
+        self.auto_precision = resolve_precision("auto", self.device, model.visual)
         self.precision = resolve_precision(precision, self.device, model.visual)
         self.resize = resolve_resize(resize, self.precision)
+        self.concurrent = self.device.type == "cpu"  # where each thread has cores of its own
+        self.crops_on_device = self.device.type == "cuda" and self.resize == FAST
         self.vocabulary = vocabulary
         self.source = source
         self._tokenizer = tokenizer
@@ -92,40 +82,33 @@ class OpenClipEncoder:
         self._texts: dict[str, NDArray[np.float32]] = {}
         self._input_type = torch.float32
 
-        wanted = model.visual.preprocess_cfg
-        self.image_size = _square_side(wanted["size"], name)
-        self.mean = tuple(float(value) for value in wanted["mean"])
-        self.std = tuple(float(value) for value in wanted["std"])
-        self.interpolation = str(wanted.get("interpolation", "bicubic"))
-        self.resize_mode = str(wanted.get("resize_mode", "shortest"))
-        self.fill_color = int(wanted.get("fill_color", 0))
+        config = get_model_preprocess_cfg(model)
+        self.image_size = _square_side(config["size"], name)
+        self.mean = tuple(float(value) for value in config["mean"])
+        self.std = tuple(float(value) for value in config["std"])
+        self.interpolation = str(config.get("interpolation", "bicubic"))
+        self.resize_mode = str(config.get("resize_mode", "shortest"))
+        self.fill_color = int(config.get("fill_color", 0))
         self.logit_scale = float(model.logit_scale.exp())
         self.dim = int(self.encode_texts(["a photo"]).shape[1])
-        shorter, rounds = with_shortcuts(self._model), self.device.type == "cpu" and self.precision == "bf16"
-        if shorter is not self._model or rounds:
-            _ = self.fingerprint  # that of the weights as they were
-        self._model = shorter
-        if rounds:
+
+        faster, warning = with_class_token_block(self._model)
+        self.warnings = () if warning is None else (warning,)
+        rounded = self.device.type == "cpu" and self.precision == "bf16"
+        if faster is not self._model or rounded:
+            _ = self.fingerprint  # of the weights as they were given
+        self._model = faster
+        if rounded:
             self._model, self._input_type = with_rounded_tower(self._model, torch.bfloat16), torch.bfloat16
 
-    @property
-    def concurrent(self) -> bool:
-        """Whether images may be encoded in several threads at once: on the CPU, where each then has its own cores."""
-        return bool(self.device.type == "cpu")
-
-    @property
-    def crops_on_device(self) -> bool:
-        """Whether crops are cut where the model is: on a GPU, if they need not be Pillow's to the last bit."""
-        return bool(self.device.type == "cuda" and self.resize == FAST)
-
     def fitting_batch(self, most: int) -> int:
-        """Tells how many crops fit at once into the memory that is free on a GPU, up to a number; elsewhere all do."""
+        """Returns the number of crops, at most ``most``, that fit into a GPU's free memory; elsewhere ``most``."""
         import torch
 
         if self.device.type != "cuda":
             return most
         few = torch.zeros(_PROBE, 3, self.image_size, self.image_size)
-        self.encode_images(few)  # what is taken once for all stays out of the measure
+        self.encode_images(few)  # memory that is allocated once only is not measured
         before = torch.cuda.memory_allocated(self.device)
         torch.cuda.reset_peak_memory_stats(self.device)
         self.encode_images(few)
@@ -156,12 +139,6 @@ class OpenClipEncoder:
             self._texts.update(zip(batch, vectors, strict=True))
         return np.stack([self._texts[text] for text in texts])
 
-    def answers_to(self, precision: str, resize: str) -> bool:
-        """Tells whether these settings, which may be ``"auto"``, come to this encoder's."""
-        return (self._auto_precision if precision == "auto" else precision) == self.precision and resolve_resize(
-            resize, self.precision
-        ) == self.resize
-
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
         """Lists the words of ``texts`` that a model with a small vocabulary was never trained on."""
         if self.vocabulary is None:
@@ -171,13 +148,13 @@ class OpenClipEncoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the weights, the layers' types and the preprocessing: equal where embeddings are."""
+        """Hash of the weights, the layers' types and the preprocessing: equal if embeddings are."""
         digest = hashlib.blake2b(digest_size=16)
         for key, tensor in sorted(self._model.state_dict().items()):
             digest.update(f"{key} {tuple(tensor.shape)}".encode())
             digest.update(tensor.detach().cpu().float().contiguous().numpy().data)
         digest.update(json.dumps(sorted({type(layer).__name__ for layer in self._model.modules()})).encode())
-        digest.update(repr(preprocessing_of(self)).encode())
+        digest.update(repr(self.preprocessing).encode())
         return digest.hexdigest()
 
     def _autocast(self) -> Any:
@@ -187,105 +164,6 @@ class OpenClipEncoder:
             return nullcontext()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
         return torch.autocast(self.device.type, dtype=dtype)
-
-
-def load_encoder(
-    name: str = DEFAULT_MODEL,
-    pretrained: str | None = None,
-    *,
-    device: str | None = None,
-    precision: str = "auto",
-    resize: str = "auto",
-) -> OpenClipEncoder:
-    """Loads an open_clip model by name. The two models loaded last are kept, so a second call is free.
-
-    Args:
-        name: ``"demo"``, the tiny model that ships with the package; an open_clip architecture such as
-            ``"ViT-B-32-quickgelu"``; ``"hf-hub:ORGANIZATION/MODEL"``; or ``"local-dir:PATH"`` for a folder in the
-            layout of an open_clip hub repository
-        pretrained: for an architecture, a pretrained tag (``"openai"``, the default of the default model) or the path
-            of a checkpoint (safetensors, or a torch file, which is read with ``weights_only=True``)
-        device: ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"cpu"``; None takes the best there is
-        precision: see :class:`OpenClipEncoder`
-        resize: see :class:`OpenClipEncoder`
-
-    Returns:
-        the encoder, in evaluation mode
-
-    Raises:
-        ConfigError: if the name, tag, file, device, precision or way of resizing is not one that exists
-        ModelUnavailableError: if the weights are neither cached nor reachable, do not fit the architecture, or need a
-            package that is not installed
-    """
-    if name == DEFAULT_MODEL and pretrained is None:
-        pretrained = DEFAULT_PRETRAINED
-    checked_device = _check_device(device) if device else default_device()
-    files = _file_states(pretrained if pretrained is not None else name.removeprefix(FOLDER_SCHEMA))
-    check_choice("precision", precision, PRECISIONS)
-    check_choice("resize", resize, RESIZES)
-    key = (name, pretrained, checked_device, files)
-    with _LOADING:
-        for position, (kept, encoder) in enumerate(_LOADED):
-            if kept == key and encoder.answers_to(precision, resize):
-                _LOADED.append(_LOADED.pop(position))
-                return encoder
-        encoder = _load(name, pretrained, device=checked_device, precision=precision, resize=resize)
-        del _LOADED[:-1]
-        _LOADED.append((key, encoder))
-    return encoder
-
-
-def _file_states(path: str) -> tuple[tuple[str, int, int], ...]:
-    """Tells versions of a local checkpoint apart: name, size and time of change of its files; empty for other names."""
-    location = Path(path)
-    files = sorted(location.iterdir()) if location.is_dir() else [location] if location.is_file() else []
-    states = [(file.name, file.stat()) for file in files]
-    return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
-
-
-def _load(name: str, pretrained: str | None, **settings: Any) -> OpenClipEncoder:
-    from . import checkpoints
-
-    vocabulary: frozenset[str] | None = None
-    if name == DEMO_MODEL:
-        model, tokenizer, vocabulary = checkpoints.load_demo()
-    else:
-        model, tokenizer = checkpoints.load_open_clip(name, pretrained)
-    return OpenClipEncoder(
-        model,
-        tokenizer,
-        name=display_name(name, pretrained),
-        vocabulary=vocabulary,
-        source=(name, pretrained),
-        **settings,
-    )
-
-
-def default_device() -> str:
-    """Names the best device that torch sees: cuda, then mps, then cpu."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def encoder_fingerprint(encoder: Encoder) -> str:
-    """Gives an encoder's own fingerprint, or one made of its public attributes where it has none."""
-    own = getattr(encoder, "fingerprint", None)
-    return str(own) if own else f"{encoder.name}/{encoder.dim}/{preprocessing_of(encoder)!r}"
-
-
-def _check_device(device: str) -> str:
-    import torch
-
-    try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise ConfigError(f"device {device!r} is none that torch knows; use cuda, cuda:N, mps or cpu") from error
-    if (kind == "cuda" and not torch.cuda.is_available()) or (kind == "mps" and not torch.backends.mps.is_available()):
-        raise ConfigError(f"device {device!r} is not available on this machine; leave it empty to choose automatically")
-    return device
 
 
 def _square_side(size: Any, name: str) -> int:

@@ -1,4 +1,4 @@
-"""How an encoder computes: the floating-point type of its towers, how crops are resized for it, how many at once."""
+"""How an encoder computes: its device, the floating-point type of its towers, how crops are resized, batch size."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..images.crops import EXACT, FAST
+from .private_names import multiplies_bf16
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import torch
 
@@ -17,7 +18,7 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 RESIZES = ("auto", EXACT, FAST)
 
 LARGE_TOWER = 20_000_000
-"""From so many parameters on, an image tower gains from bfloat16 on a CPU that multiplies it natively."""
+"""Number of parameters from which an image tower gains from bfloat16 on a CPU that multiplies it natively."""
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
@@ -26,8 +27,48 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
-def resolve_precision(precision: str, device: torch.device, tower: torch.nn.Module) -> str:
-    """Chooses a floating-point type where ``"auto"`` leaves it open, by the device and the size of the image tower.
+def default_device() -> str:
+    """Returns the best device that torch finds: cuda, then mps, then cpu."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def check_device(device: str) -> str:
+    """Returns the name of a device.
+
+    Raises:
+        ConfigError: if torch has no such device, or this machine has none
+    """
+    import torch
+
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise ConfigError(f"torch has no device {device!r}; use cuda, cuda:N, mps or cpu") from error
+    if (kind == "cuda" and not torch.cuda.is_available()) or (kind == "mps" and not torch.backends.mps.is_available()):
+        raise ConfigError(f"device {device!r} is not available on this machine; leave it empty to choose automatically")
+    return device
+
+
+def resolve_precision(
+    precision: str,
+    device: torch.device,
+    tower: torch.nn.Module,
+    *,
+    native_bf16: Callable[[], bool] = multiplies_bf16,
+    large_tower: int = LARGE_TOWER,
+) -> str:
+    """Returns the floating-point type of an image tower; ``"auto"`` goes by the device and the tower's size.
+
+    Args:
+        precision: one of :data:`PRECISIONS`
+        device: where the tower runs
+        tower: the image tower
+        native_bf16: whether this CPU multiplies in bfloat16 natively
+        large_tower: number of parameters from which bfloat16 is chosen on such a CPU
 
     Raises:
         ConfigError: if the precision is none of :data:`PRECISIONS`
@@ -39,23 +80,12 @@ def resolve_precision(precision: str, device: torch.device, tower: torch.nn.Modu
         return precision
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    large = sum(weights.numel() for weights in tower.parameters()) >= LARGE_TOWER
-    return "bf16" if device.type == "cpu" and large and multiplies_bf16() else "fp32"
-
-
-def multiplies_bf16() -> bool:
-    """Tells whether this CPU multiplies matrices in bfloat16 natively: Intel's AMX, or AVX-512 with bf16, as AMD's has.
-
-    With AVX-512's, ViT-B-32 and RN50 took half the time of float32 (AMD EPYC, one and two threads).
-    """
-    import torch
-
-    asked = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
-    return any(supported() for supported in asked if supported is not None)
+    large = sum(weights.numel() for weights in tower.parameters()) >= large_tower
+    return "bf16" if device.type == "cpu" and large and native_bf16() else "fp32"
 
 
 def resolve_resize(resize: str, precision: str) -> str:
-    """Chooses how crops are resized where ``"auto"`` leaves it open, by the precision.
+    """Returns how crops are resized; ``"auto"`` goes by the precision.
 
     Raises:
         ConfigError: if it is none of :data:`RESIZES`
@@ -67,11 +97,11 @@ def resolve_resize(resize: str, precision: str) -> str:
 
 
 def fitting_batch(free_bytes: int, bytes_each: float, most: int) -> int:
-    """Chooses a batch that takes half of the free memory at most: the other half is for crops, and for whoever else.
+    """Returns a batch size that takes at most half of the free memory; the other half is for crops and other programs.
 
     Args:
         free_bytes: free memory
-        bytes_each: what a crop takes inside the encoder
+        bytes_each: memory that the encoder takes for one crop
         most: largest batch
 
     Returns:
@@ -82,10 +112,10 @@ def fitting_batch(free_bytes: int, bytes_each: float, most: int) -> int:
 
 
 def with_rounded_tower(model: Any, dtype: torch.dtype) -> Any:
-    """Gives a model whose image tower has rounded weights; the rest it shares with the one given, which stays as it is.
+    """Returns a model whose image tower has rounded weights; it shares the rest with the one given.
 
-    On the CPU autocast would round them anew for every batch, which takes longer than it saves. Batch normalizations
-    keep their statistics as they are.
+    On the CPU, autocast would round them anew for every batch, which takes longer than it saves. The statistics of
+    batch normalizations stay as they are.
     """
     from torch import nn
 

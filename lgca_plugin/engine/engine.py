@@ -17,7 +17,6 @@ from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ..encoder.protocol import preprocessing_of
 from ..errors import ConfigError, ImageError
 from ..images.crops import Preprocessing
 from ..images.files import ImageSource, LoadAhead, content_hash, open_picture, read_bytes
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from ..config import RegionPlan
-    from ..encoder.protocol import Encoder
+    from ..encoder.base import Encoder
     from ..images.crops import Box
 
 Id = TypeVar("Id")
@@ -91,7 +90,7 @@ def encode_images(
             raise ConfigError(f"{name} must be at least 1, got {value}")
     stats = stats if stats is not None else EngineStats()
     stats.batch_size = batch_size or default_batch_size(encoder)
-    preprocessing = preprocessing_of(encoder)
+    preprocessing = encoder.preprocessing
     load = partial(_load, plan=plan, can_stop=can_stop, recall=recall, enough=_enough(preprocessing, plan))
     feeder: Feeder[_InFlightImage[Id]]
     with ExitStack() as stack:
@@ -106,10 +105,9 @@ def encode_images(
 
 def default_batch_size(encoder: Encoder) -> int:
     """Chooses a batch size by the encoder's device and the memory that is free there."""
-    if str(getattr(encoder, "device", "cpu")) == "cpu":
+    if encoder.device is None or str(encoder.device) == "cpu":
         return max(1, min(CPU_BATCH, CPU_BATCH_PIXELS // encoder.image_size**2))
-    fitting: Callable[[int], int] | None = getattr(encoder, "fitting_batch", None)
-    return DEVICE_BATCH if fitting is None else fitting(DEVICE_BATCH)
+    return encoder.fitting_batch(DEVICE_BATCH)
 
 
 @dataclass(eq=False)

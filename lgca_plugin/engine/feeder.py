@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from ..encoder.protocol import preprocessing_of
 from ..errors import LgcaError
 from ..images.crops import crop_and_resize, normalize_pixels, resize_whole
 from ..images.device_crops import DeviceCutter
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from ..encoder.protocol import Encoder
+    from ..encoder.base import Encoder
     from ..images.crops import Box
     from ..images.files import Picture
 
@@ -113,15 +112,14 @@ class Feeder(Generic[Owner]):
         import torch
 
         self._encoder = encoder
-        self._preprocessing = preprocessing_of(encoder)
+        self._preprocessing = encoder.preprocessing
         self._stats = stats
         self._lock = Lock()
         threads = torch.get_num_threads()
         self._cutter: DeviceCutter | None = None
-        if getattr(encoder, "crops_on_device", False):
-            self._cutter = DeviceCutter(self._preprocessing, torch.device(getattr(encoder, "device", "cpu")))
-        side_by_side = bool(getattr(encoder, "concurrent", False)) and threads > 1
-        self.side_by_side = side_by_side and self._cutter is None
+        if encoder.crops_on_device:
+            self._cutter = DeviceCutter(self._preprocessing, torch.device(encoder.device or "cpu"))
+        self.side_by_side = encoder.concurrent and threads > 1 and self._cutter is None
         """Whether the encoder takes several batches at once."""
         if self.side_by_side:
             workers = self.slots = min(threads, MOST_SIDE_BY_SIDE)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..config import RegionPlan
     from ..descriptions.class_texts import ClassTexts
-    from ..encoder.protocol import TextEncoder
+    from ..encoder.base import TextEncoder
     from ..engine.embeddings import EncodedImage
     from ..method.core.methods import Method
     from ..method.core.regions import RegionEmbeddings

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from ..config import RegionPlan
     from ..descriptions.class_texts import ClassTexts
-    from ..encoder.protocol import TextEncoder
+    from ..encoder.base import TextEncoder
     from ..method.core.methods import Method
 
 

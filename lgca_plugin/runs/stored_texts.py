@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..descriptions.class_texts import ClassTexts, class_texts
-from ..encoder.open_clip_encoder import encoder_fingerprint, load_encoder
-from ..encoder.protocol import Encoder
+from ..encoder.base import encoder_fingerprint
+from ..encoder.loading import load_encoder
+from ..encoder.own_encoder import as_encoder
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..encoder.protocol import Encoder
+    from ..encoder.base import Encoder
     from ..store.rows import StoredRun
     from ..store.store import Store
     from .record import RunRecord
@@ -49,9 +50,7 @@ class StoredTexts:
         self._run = run
         self._known: dict[str, NDArray[np.float32]] = {}
         if encoder is not None:
-            if not isinstance(encoder, Encoder):
-                raise ConfigError(f"encoder must have the members of Encoder, got {type(encoder).__name__}")
-            self.loaded = self._checked(encoder)
+            self.loaded = self._checked(as_encoder(encoder))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeds texts as ``[n, dim]`` unit vectors.
@@ -83,8 +82,7 @@ class StoredTexts:
 
     def _checked(self, encoder: Encoder) -> Encoder:
         config = self._run.config
-        precision = getattr(encoder, "precision", "fp32")
-        if (encoder_fingerprint(encoder), precision) != (config.encoder_fingerprint, config.precision):
+        if (encoder_fingerprint(encoder), encoder.precision) != (config.encoder_fingerprint, config.precision):
             raise ConfigError(
                 f"the encoder is not the one that run {self._run.key!r} was made with ({config.encoder}, "
                 f"{config.precision}): its weights, preprocessing or precision are other ones"

@@ -82,7 +82,7 @@ class Classify(foo.Operator):
 
     def _classified(self, ctx: Any, request: Any, encoder: tuple[str, str | None]) -> Generator[Any, None, Any]:
         """Runs the classification, reports its progress, and returns the run."""
-        from ...lgca_plugin.encoder.open_clip_encoder import load_encoder
+        from ...lgca_plugin.encoder.loading import load_encoder
         from ...lgca_plugin.workflows.classify.classify import iter_classify
 
         yield from report_progress(ctx, 0.0, "Loading the model")

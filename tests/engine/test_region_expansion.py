@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lgca_plugin.config import RegionConfig, RegionPlan
+from lgca_plugin.encoder.base import Encoder
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.engine.engine import encode_images
 from lgca_plugin.engine.region_expansion import RegionExpansion
@@ -20,7 +21,7 @@ from tests.helpers.engine import Counting, plan_of
 METHODS = [("clip",), ("wca",), ("clip", "lgca"), ("wca", "lgca")]
 
 
-class Projection:
+class Projection(Encoder):
     """A small encoder of real numbers: fixed random projections of the pixels, each image on its own."""
 
     name = "projection"

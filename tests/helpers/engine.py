@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from lgca_plugin.config import RegionConfig, RegionPlan
+from lgca_plugin.encoder.own_encoder import OwnEncoder
 from lgca_plugin.engine.engine import encode_images
 from lgca_plugin.method.core.methods import METHODS
 
@@ -50,34 +53,36 @@ def shrunk(path: Path, side: int = 240) -> bytes:
     return buffer.getvalue()
 
 
-class Counting:
-    """A real encoder that counts what it is given, and runs out of memory above a batch size."""
+class Counting(OwnEncoder):
+    """A real encoder that counts what it is given, and runs out of memory above a batch size.
 
-    def __init__(self, encoder: Any, *, memory: int | None = None) -> None:
-        self._encoder = encoder
+    Args:
+        encoder: the real one
+        memory: largest batch
+        members: optional members of an encoder that differ from the real one's
+    """
+
+    def __init__(self, encoder: Any, *, memory: int | None = None, **members: Any) -> None:
+        super().__init__(encoder)
+        self.__dict__.update(members)
         self._memory = memory
         self.batches: list[int] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._encoder, name)
 
     @property
     def encoded(self) -> int:
         return sum(self.batches)
 
-    def encode_images(self, pixels: Any) -> np.ndarray:
-        import torch
-
+    def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
         if self._memory is not None and len(pixels) > self._memory:
-            raise torch.OutOfMemoryError(f"no room for {len(pixels)}")
+            raise torch.OutOfMemoryError(f"{len(pixels)} are too many")
         self.batches.append(len(pixels))
-        return self._encoder.encode_images(pixels)
+        return super().encode_images(pixels)
 
 
 class Blind(Counting):
     """A real encoder that gives no numbers for black pictures, as half precision can."""
 
-    def encode_images(self, pixels: Any) -> np.ndarray:
+    def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
         vectors = super().encode_images(pixels).copy()
         vectors[(pixels.amax(dim=(1, 2, 3)) < -1).numpy()] = np.nan
         return vectors
@@ -87,15 +92,12 @@ class Asked(Counting):
     """A real encoder that notes which threads call it, with how many of torch's, and fails after some batches."""
 
     def __init__(self, encoder: Any, *, concurrent: bool, fails_after: int | None = None) -> None:
-        super().__init__(encoder)
-        self.concurrent = concurrent
+        super().__init__(encoder, concurrent=concurrent)
         self._fails_after = fails_after
         self.threads: set[int] = set()
         self.torch_threads: set[int] = set()
 
-    def encode_images(self, pixels: Any) -> np.ndarray:
-        import torch
-
+    def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
         self.threads.add(threading.get_ident())
         self.torch_threads.add(torch.get_num_threads())
         if self._fails_after is not None and len(self.batches) >= self._fails_after:

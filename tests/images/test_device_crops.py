@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from PIL import Image
 
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.demo.dataset import draw_images
-from lgca_plugin.encoder.precision import fitting_batch
+from lgca_plugin.encoder.base import Encoder
 from lgca_plugin.engine.engine import default_batch_size
 from lgca_plugin.images import device_crops
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
@@ -172,10 +171,9 @@ def test_picture__leaves_the_device_with_whoever_held_it() -> None:
     assert len(held) == 0
 
 
-class OnDevice(Counting):
-    """The demo's real model, asking for its crops as a model on a GPU does."""
-
-    crops_on_device = True
+def on_device(encoder: Any, **options: Any) -> Counting:
+    """The demo's real model, whose crops are cut as those of a model on a GPU are."""
+    return Counting(encoder, crops_on_device=True, **options)
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +183,7 @@ def birds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_engine__gives_what_it_gives_with_pillows_crops(birds: list[Path], demo_encoder: Any) -> None:
     plan = plan_of(regions=RegionConfig(crops=8))
-    exact, found = encode(birds, demo_encoder, plan), encode(birds, OnDevice(demo_encoder), plan)
+    exact, found = encode(birds, demo_encoder, plan), encode(birds, on_device(demo_encoder), plan)
     for one, other in zip(found, exact, strict=True):
         np.testing.assert_array_equal(one.boxes, other.boxes)
         assert (one.regions * other.regions).sum(axis=-1).min() > 0.9999
@@ -197,8 +195,8 @@ def test_engine__gives_what_it_gives_with_pillows_crops(birds: list[Path], demo_
 def test_engine__running_out_of_memory_changes_the_batches_and_nothing_else(
     birds: list[Path], demo_encoder: Any, memory: int
 ) -> None:
-    small = OnDevice(demo_encoder, memory=memory)
-    expected = encode(birds[:3], OnDevice(demo_encoder))
+    small = on_device(demo_encoder, memory=memory)
+    expected = encode(birds[:3], on_device(demo_encoder))
     assert_same(encode(birds[:3], small, batch_size=16), expected)
     assert max(small.batches) <= memory
 
@@ -206,7 +204,7 @@ def test_engine__running_out_of_memory_changes_the_batches_and_nothing_else(
 def test_engine__memory_that_runs_out_while_cutting_counts_too(
     birds: list[Path], demo_encoder: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = encode(birds[:2], OnDevice(demo_encoder))
+    expected = encode(birds[:2], on_device(demo_encoder))
     resize_windows = device_crops.resize_windows
     failed = []
 
@@ -217,33 +215,17 @@ def test_engine__memory_that_runs_out_while_cutting_counts_too(
         return resize_windows(images, owners, windows, *others)
 
     monkeypatch.setattr(device_crops, "resize_windows", tight)
-    assert_same(encode(birds[:2], OnDevice(demo_encoder), batch_size=16), expected)
+    assert_same(encode(birds[:2], on_device(demo_encoder), batch_size=16), expected)
     assert failed
-
-
-def test_encoder__on_the_cpu_has_its_crops_cut_by_threads(demo_encoder: Any) -> None:
-    assert demo_encoder.crops_on_device is False
-
-
-@pytest.mark.parametrize(
-    ("free", "each", "expected"),
-    [(80e9, 5e6, 256), (2e9, 5e6, 128), (1.2e9, 5e6, 64), (1e6, 5e6, 1), (0, 5e6, 1), (1e9, 0, 256)],
-)
-def test_batch__takes_half_of_the_free_memory_at_most(free: float, each: float, expected: int) -> None:
-    assert fitting_batch(int(free), each, 256) == expected
 
 
 @pytest.mark.parametrize(("size", "expected"), [(64, 40), (224, 32), (336, 14), (2000, 1)])
 def test_batch__on_the_cpu_is_smaller_the_more_pixels_the_model_takes(size: int, expected: int) -> None:
-    assert default_batch_size(SimpleNamespace(image_size=size)) == expected
+    encoder = Encoder()
+    encoder.image_size = size
+    assert default_batch_size(encoder) == expected
 
 
 def test_batch__is_as_large_as_the_encoder_says_fits(demo_encoder: Any) -> None:
-    class OnOtherDevice(OnDevice):
-        device = torch.device("meta")
-
-        def fitting_batch(self, most: int) -> int:
-            return most // 8
-
-    assert default_batch_size(OnOtherDevice(demo_encoder)) == 32  # of 256
-    assert demo_encoder.fitting_batch(256) == 256
+    fitting = on_device(demo_encoder, device=torch.device("meta"), fitting_batch=lambda most: most // 8)
+    assert default_batch_size(fitting) == 32  # of 256

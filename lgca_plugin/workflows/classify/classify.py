@@ -23,7 +23,7 @@ from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, record_outcome
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ...encoder.protocol import Encoder
+    from ...encoder.base import Encoder
     from .request import ClassifyRequest
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def iter_classify(
                         status=status,
                         stored=embeddings.outcome(),
                         warnings=[*plan.warnings, *embeddings.warnings],
-                        device=str(getattr(plan.encoder, "device", "unknown")),
+                        device=str(plan.encoder.device or "unknown"),
                     )
     return run
 

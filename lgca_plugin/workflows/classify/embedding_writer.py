@@ -55,7 +55,7 @@ class EmbeddingWriter:
         self._geometry = geometry_of(plan.config.regions)
         self._token = run.token
         self._n_stored = 0
-        self._can_recall = getattr(plan.encoder, "fingerprint", None) is not None
+        self._can_recall = plan.encoder.fingerprint is not None
         self._entry: tuple[Store, StoredRun] | None = None
         try:
             store = Store()
@@ -166,6 +166,6 @@ def stored_fingerprint(plan: ClassifyPlan, run: RunRecord) -> str:
     Two versions of an encoder without a fingerprint can't be distinguished, so its embeddings belong to one run only.
     """
     config = plan.config
-    own = "" if getattr(plan.encoder, "fingerprint", None) is not None else f"/{run.token}"
+    own = "" if plan.encoder.fingerprint is not None else f"/{run.token}"
     resize = "" if config.resize == "exact" else f"/{config.resize}"
     return f"{config.encoder_fingerprint}/{config.precision}{resize}{own}"

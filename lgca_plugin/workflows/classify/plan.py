@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from ...config import RunConfig
 from ...descriptions.class_texts import ClassTexts, class_texts
-from ...encoder.open_clip_encoder import encoder_fingerprint, load_encoder
-from ...encoder.protocol import Encoder
+from ...encoder.base import Encoder, encoder_fingerprint
+from ...encoder.loading import load_encoder
+from ...encoder.own_encoder import as_encoder
 from ...errors import ConfigError
 from ...prediction.predictor import Predictor
 from .request import ClassifyRequest, RunRequest
@@ -76,8 +77,8 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
         encoder = load_encoder(device=options.device, precision=options.precision)
     elif isinstance(encoder, str):
         encoder = load_encoder(encoder, device=options.device, precision=options.precision)
-    elif not isinstance(encoder, Encoder):
-        raise ConfigError(f"encoder must be a model name or have the members of Encoder, got {type(encoder).__name__}")
+    else:
+        encoder = as_encoder(encoder)
     config = RunConfig(
         classes=classes,
         descriptions_hash=texts.digest,
@@ -85,8 +86,8 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
         regions=request.regions,
         encoder=encoder.name,
         encoder_fingerprint=encoder_fingerprint(encoder),
-        precision=str(getattr(encoder, "precision", "fp32")),
-        resize=str(getattr(encoder, "resize", "exact")),
+        precision=str(encoder.precision),
+        resize=str(encoder.resize),
         ground_truth=request.ground_truth,
         logits=options.logits,
         shown_chains=options.shown_chains,
@@ -95,17 +96,20 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
     _check_same_config(request, config)
     ids, paths = request.target.samples.values(["id", "filepath"])
     done = request.finished(ids) if request.existing is not None else set()
-    source = getattr(encoder, "source", None)
+    todo = [(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ not in done]
+    predictor = Predictor(request.methods, texts, encoder, request.region_plan, shown_chains=options.shown_chains)
+    if todo:
+        encoder.check()
     return ClassifyPlan(
         request=request,
         config=config,
         texts=texts,
-        encoder_source=None if source is None else list(source),
-        predictor=Predictor(request.methods, texts, encoder, request.region_plan, shown_chains=options.shown_chains),
+        encoder_source=None if encoder.source is None else list(encoder.source),
+        predictor=predictor,
         sample_ids=ids,
-        warnings=text_warnings(encoder, texts, described=options.descriptions is not None),
+        warnings=[*encoder.warnings, *text_warnings(encoder, texts, described=options.descriptions is not None)],
         encoder=encoder,
-        todo=[(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ not in done],
+        todo=todo,
     )
 
 
@@ -133,11 +137,10 @@ def text_warnings(encoder: Encoder | None, texts: ClassTexts, *, described: bool
         warnings.append(f"no descriptions for {_named(texts.from_templates)}: the template ensemble stands in")
     if texts.unused:
         warnings.append(f"descriptions were given for {_named(texts.unused)}, which no class is called")
-    unknown_words = getattr(encoder, "unknown_words", None)
-    unknown = unknown_words(texts.all_texts()) if unknown_words else []
-    if unknown:
+    unknown = encoder.unknown_words(texts.all_texts()) if encoder is not None else []
+    if encoder is not None and unknown:
         warnings.append(
-            f"{getattr(encoder, 'name', 'the encoder')} was never trained on these words, so texts with them get "
+            f"{encoder.name} was never trained on these words, so texts with them get "
             f"meaningless vectors: {_named(unknown)}"
         )
     return warnings

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from numpy.typing import NDArray
 
-    from ...encoder.protocol import Encoder
+    from ...encoder.base import Encoder
     from ...figures.page import Theme
     from ...method.core.methods import Method
     from ...runs.record import RunRecord

@@ -20,7 +20,7 @@ from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.store import Store
 
 if TYPE_CHECKING:
-    from ...encoder.protocol import Encoder
+    from ...encoder.base import Encoder
     from ...method.core.run_scoring import RunScoring
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun

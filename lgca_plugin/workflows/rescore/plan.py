@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...config import RegionConfig, RunConfig
-    from ...encoder.protocol import Encoder
+    from ...encoder.base import Encoder
     from ...method.core.methods import Method
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun

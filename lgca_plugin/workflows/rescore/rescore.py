@@ -24,7 +24,7 @@ from .plan import RescorePlan, RescoreRequest, prepare_rescore
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from ...encoder.protocol import Encoder
+    from ...encoder.base import Encoder
     from ...prediction.displayed_regions import DisplayedRegion
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun

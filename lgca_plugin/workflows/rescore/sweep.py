@@ -23,7 +23,7 @@ from .plan import check_was_encoded
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from ...encoder.protocol import Encoder
+    from ...encoder.base import Encoder
     from ...method.core.methods import Method
     from ...method.tuning.sweep import SweepReport
     from ...runs.record import RunRecord

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ...encoder.protocol import Encoder
+    from ...encoder.base import Encoder
     from ...method.core.methods import Method
     from ...method.labels.label_errors import LabelErrors
     from ...store.rows import StoredRun

@@ -22,7 +22,7 @@ from .write import declare_triage, write_triage
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from ...encoder.protocol import Encoder
+    from ...encoder.base import Encoder
     from .plan import TriageRequest
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,115 @@
+"""What the library needs of a model: the base class of all encoders."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ..images.crops import EXACT, Preprocessing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+
+class TextEncoder(Protocol):
+    """What scoring needs of a model; every :class:`Encoder` is one."""
+
+    @property
+    def logit_scale(self) -> float:
+        """Factor on similarities before the softmax."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds texts as ``[n, dim]`` unit vectors."""
+        ...
+
+
+class Encoder:
+    """A model that embeds images and texts.
+
+    An encoder of your own may derive from this class, or be any object with the members that have no default here:
+    ``name``, ``image_size``, ``mean``, ``std``, ``logit_scale``, ``dim``, ``encode_images`` and ``encode_texts``.
+
+    Attributes:
+        name: name of the model in the run's record
+        image_size: side of the square input in pixels
+        mean: per-channel mean of the normalization, for values in [0, 1]
+        std: per-channel standard deviation of the normalization
+        logit_scale: factor on similarities before the softmax, about 100 for CLIP
+        dim: length of an embedding
+        interpolation: ``"bicubic"`` or ``"bilinear"``, for resizing images
+        resize_mode: how an image becomes square, in open_clip's terms: ``"shortest"``, ``"longest"`` or ``"squash"``
+        fill_color: value of the padding that ``"longest"`` adds
+        resize: ``"exact"`` for crops that equal open_clip's to the last bit, or ``"fast"``
+        precision: floating-point type of the towers, part of what stored embeddings are filed under
+        device: where the model runs; None where that is unknown, which counts as the CPU
+        concurrent: whether ``encode_images`` may be called from several threads at once
+        crops_on_device: whether crops are cut on ``device``, so that ``encode_images`` is given pixels from there
+        source: name, and pretrained tag or path, under which ``load_encoder`` finds the model; None for one of your own
+        warnings: sentences for the run's warnings
+    """
+
+    name: str
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    logit_scale: float
+    dim: int
+
+    interpolation: str = "bicubic"
+    resize_mode: str = "shortest"
+    fill_color: int = 0
+    resize: str = EXACT
+    precision: str = "fp32"
+    device: torch.device | str | None = None
+    concurrent: bool = False
+    crops_on_device: bool = False
+    source: tuple[str, str | None] | None = None
+    warnings: Sequence[str] = ()
+
+    def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
+        """Embeds ``[n, 3, image_size, image_size]`` normalized float32 pixels as ``[n, dim]`` unit vectors."""
+        raise NotImplementedError
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds texts as ``[n, dim]`` unit vectors."""
+        raise NotImplementedError
+
+    @cached_property
+    def fingerprint(self) -> str | None:
+        """Hash that differs between models whose embeddings differ; None: embeddings are not reused by other runs."""
+        return None
+
+    def fitting_batch(self, most: int) -> int:
+        """Returns the number of crops, at most ``most``, that fit into the device's free memory."""
+        return most
+
+    def unknown_words(self, texts: Sequence[str]) -> list[str]:  # noqa: ARG002 (used by models with a vocabulary)
+        """Lists the words of texts that the model was never trained on, where it has a small vocabulary."""
+        return []
+
+    def check(self) -> None:
+        """Raises a :class:`~lgca_plugin.ConfigError` if the encoder does not return what it should."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How images are prepared for the model."""
+        return Preprocessing(
+            size=self.image_size,
+            mean=tuple(self.mean),
+            std=tuple(self.std),
+            interpolation=self.interpolation,
+            resize_mode=self.resize_mode,
+            fill_color=self.fill_color,
+            exact=self.resize == EXACT,
+        )
+
+
+def encoder_fingerprint(encoder: Encoder) -> str:
+    """Returns an encoder's fingerprint, or one made of its attributes where it has none."""
+    return str(encoder.fingerprint or f"{encoder.name}/{encoder.dim}/{encoder.preprocessing!r}")

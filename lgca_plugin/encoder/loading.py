@@ -1,0 +1,108 @@
+"""Encoders by name: ``load_encoder`` and the encoders that it has loaded last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+from cachetools import LRUCache
+
+from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL, FOLDER_SCHEMA, display_name
+from .open_clip_encoder import OpenClipEncoder
+from .precision import PRECISIONS, RESIZES, check_choice, check_device, default_device, resolve_resize
+
+
+class _Key(NamedTuple):
+    """What an encoder was loaded from, and its settings.
+
+    Attributes:
+        source: name, pretrained tag or path, device, and state of the files
+        auto_precision: the precision that ``"auto"`` stands for
+        precision: the encoder's
+        resize: the encoder's
+    """
+
+    source: tuple[object, ...]
+    auto_precision: str
+    precision: str
+    resize: str
+
+    def has(self, precision: str, resize: str) -> bool:
+        """True if these settings, which may be ``"auto"``, come to the encoder's."""
+        resolved = self.auto_precision if precision == "auto" else precision
+        return (resolved, resolve_resize(resize, resolved)) == (self.precision, self.resize)
+
+
+_loaded: LRUCache[_Key, OpenClipEncoder] = LRUCache(maxsize=2)
+_lock = Lock()
+
+
+def load_encoder(
+    name: str = DEFAULT_MODEL,
+    pretrained: str | None = None,
+    *,
+    device: str | None = None,
+    precision: str = "auto",
+    resize: str = "auto",
+) -> OpenClipEncoder:
+    """Loads an open_clip model by name. The two models used last stay in memory, so a second call is free.
+
+    Args:
+        name: ``"demo"``, the tiny model that ships with the package; an open_clip architecture such as
+            ``"ViT-B-32-quickgelu"``; ``"hf-hub:ORGANIZATION/MODEL"``; or ``"local-dir:PATH"`` for a folder in the
+            layout of an open_clip hub repository
+        pretrained: for an architecture, a pretrained tag (``"openai"``, the default of the default model) or the path
+            of a checkpoint (safetensors, or a torch file, which is read with ``weights_only=True``)
+        device: ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"cpu"``; None takes the best there is
+        precision: see :class:`OpenClipEncoder`
+        resize: see :class:`OpenClipEncoder`
+
+    Returns:
+        the encoder, in evaluation mode
+
+    Raises:
+        ConfigError: if the name, tag, file, device, precision or way of resizing is not one that exists
+        ModelUnavailableError: if the weights are neither cached nor reachable, do not fit the architecture, or need a
+            package that is not installed
+    """
+    if name == DEFAULT_MODEL and pretrained is None:
+        pretrained = DEFAULT_PRETRAINED
+    checked_device = check_device(device) if device else default_device()
+    files = _file_states(pretrained if pretrained is not None else name.removeprefix(FOLDER_SCHEMA))
+    check_choice("precision", precision, PRECISIONS)
+    check_choice("resize", resize, RESIZES)
+    source = (name, pretrained, checked_device, files)
+    with _lock:
+        key = next((key for key in _loaded if key.source == source and key.has(precision, resize)), None)
+        if key is None:
+            encoder = _load(name, pretrained, device=checked_device, precision=precision, resize=resize)
+            key = _Key(source, encoder.auto_precision, encoder.precision, encoder.resize)
+            _loaded[key] = encoder
+        return _loaded[key]
+
+
+def _file_states(path: str) -> tuple[tuple[str, int, int], ...]:
+    """Returns name, size and time of change of a local checkpoint's files; empty for other names."""
+    location = Path(path)
+    files = sorted(location.iterdir()) if location.is_dir() else [location] if location.is_file() else []
+    states = [(file.name, file.stat()) for file in files]
+    return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
+
+
+def _load(name: str, pretrained: str | None, **settings: Any) -> OpenClipEncoder:
+    from . import checkpoints
+
+    vocabulary: frozenset[str] | None = None
+    if name == DEMO_MODEL:
+        model, tokenizer, vocabulary = checkpoints.load_demo()
+    else:
+        model, tokenizer = checkpoints.load_open_clip(name, pretrained)
+    return OpenClipEncoder(
+        model,
+        tokenizer,
+        name=display_name(name, pretrained),
+        vocabulary=vocabulary,
+        source=(name, pretrained),
+        **settings,
+    )

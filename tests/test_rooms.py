@@ -47,6 +47,9 @@ BETWEEN_WORKFLOWS = {
 }
 """Which use case may import which other one."""
 
+BETWEEN_OPERATORS = {("panels", "decisions")}
+"""Which family of operators may import which other one; each may import ``operators.shared``."""
+
 DATABASE = "lgca_plugin/fiftyone_io/database.py"
 """The only file with private names of FiftyOne."""
 
@@ -121,6 +124,13 @@ def circle(found: dict[str, set[str]]) -> list[str]:
     return []
 
 
+def between_operators(found: dict[str, set[str]]) -> set[tuple[str, str]]:
+    """The imports between families of operators, but for those of what they share."""
+    pairs = {(a, b) for a, targets in found.items() for b in targets if a.startswith("operators.")}
+    families = {(a.split(".")[1], b.split(".")[1]) for a, b in pairs if b.startswith("operators.")}
+    return {(a, b) for a, b in families if b not in (a, "shared")}
+
+
 @pytest.fixture(scope="module")
 def found() -> dict[str, set[str]]:
     return graph(ROOT)
@@ -147,6 +157,10 @@ def test_imports__between_workflows_are_the_four(found):
         if a.startswith("lgca_plugin.workflows.") and b.startswith("lgca_plugin.workflows.")
     }
     assert {(a, b) for a, b in pairs if a != b} <= BETWEEN_WORKFLOWS
+
+
+def test_imports__between_operators_are_those_of_what_they_share(found):
+    assert between_operators(found) <= BETWEEN_OPERATORS
 
 
 def test_private_names__of_fiftyone_stand_in_one_file_and_those_of_the_encoder_in_another():
@@ -218,3 +232,13 @@ def test_circle__is_found(house):
         "runs__record": "from . import a",
     }
     assert set(circle(house(**files))) == {"lgca_plugin.runs.a", "lgca_plugin.runs.b", "lgca_plugin.runs.record"}
+
+
+def test_between_operators__families_and_the_shared_folder_are_distinguished():
+    found = {
+        "operators": {"operators.triage.operator"},
+        "operators.triage.form": {"operators.shared.form", "operators.triage.operator", "lgca_plugin.api"},
+        "operators.shared.form": {"operators.rescore.source"},
+        "operators.delete_run": {"operators.triage.form"},
+    }
+    assert between_operators(found) == {("shared", "rescore"), ("delete_run", "triage")}

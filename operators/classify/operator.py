@@ -15,7 +15,7 @@ from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
 from ..shared.execution import call, report_errors, report_progress, report_steps
 from ..shared.form import refuse
-from ..shared.outcome import show
+from ..shared.run_result import show
 from .form import add_form
 from .params import encoder_params, read_arguments, read_run_key
 

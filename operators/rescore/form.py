@@ -27,7 +27,7 @@ from .presets import (
 )
 from .preview import add_preview, add_result, add_written
 from .source import Source, read_source
-from .suggest import add_suggestion
+from .suggestion import add_suggestion
 
 SETTING_NOTES = {
     "image_scale": ("image scale", "exponent; higher: fewer crops decide"),

@@ -14,8 +14,8 @@ from ...lgca_plugin.errors import ConfigError
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
 from ..shared.execution import call, report_errors, report_progress, report_steps, run_placement
-from ..shared.outcome import show
 from ..shared.run_choice import chosen_run, read_param, run_form
+from ..shared.run_result import show
 from .form import add_form
 from .params import read_changes, read_run_key
 from .source import read_source

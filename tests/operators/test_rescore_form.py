@@ -133,7 +133,7 @@ def test_suggest__waits_for_the_answer_then_fills_the_fields(run):
 
 def test_suggest__is_honest_about_small_samples_and_gains(run):
     properties, _ = form(run.dataset, settings_source="suggest", **{TRIED: suggestion(run.dataset)})
-    assert properties["few"].view.label == "24 labelled samples are too few to choose settings by"
+    assert properties["few"].view.label == "24 labelled samples are too few to choose settings"
     assert properties["unsure"].view.label == "No better than the default settings on these samples: wca, lgca"
     assert "better" not in properties
     assert properties["suggestions"].view.description.startswith("Accuracy on 24 samples, with the classes")

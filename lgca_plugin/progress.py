@@ -43,6 +43,8 @@ def drive(
     Returns:
         what the generator returns
     """
+    if progress is False:
+        return _run(steps, lambda _: None)
     if callable(progress):
         return _run(steps, progress)
     with _progress_bar(progress, unit) as report:

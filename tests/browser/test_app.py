@@ -8,8 +8,6 @@ import pytest
 
 import lgca_plugin as lgca
 
-pytestmark = pytest.mark.app
-
 LABELS = "ground_truth.label"
 LABEL = "Classify zero-shot (CLIP, WCA, LGCA)"
 

@@ -14,8 +14,6 @@ from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from tests.helpers.worlds.overview import add, new_run
 
-pytestmark = pytest.mark.app
-
 PAGE_SIZE = 1280, 1000  # as on a small laptop
 
 COUNT, WRONG_EVERY = 72, 9

@@ -11,8 +11,6 @@ from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.workflows.decisions.queue import Triage
 
-pytestmark = pytest.mark.app
-
 DECIDE = "Decide on suspected labels"
 UNDO = "Undo decisions on labels"
 EXPORT = "Export decisions on labels"

@@ -9,8 +9,6 @@ import pytest
 from tests.helpers import llm_server as llm
 from tests.helpers.llm_server import running_llm_server
 
-pytestmark = pytest.mark.app
-
 CLASSES = ("blue tit", "caspian tern", "grey heron")
 
 

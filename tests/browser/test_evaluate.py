@@ -13,8 +13,6 @@ from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.workflows.evaluate import last_evaluation
 
-pytestmark = pytest.mark.app
-
 PAGE_SIZE = 1600, 1200
 
 LABEL = "Evaluate a zero-shot run"

@@ -9,8 +9,6 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 
-pytestmark = pytest.mark.app
-
 PAGE_SIZE = 1600, 1400
 
 LABEL = "Rescore a zero-shot run"

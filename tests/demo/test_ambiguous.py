@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import fiftyone as fo
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +9,6 @@ from PIL import Image
 import lgca_plugin as lgca
 from benchmarks.misleading import (
     Look,
-    classified,
     detection,
     detection_table,
     flags_table,
@@ -19,7 +17,7 @@ from benchmarks.misleading import (
     shown,
     turned,
 )
-from lgca_plugin.demo.ambiguous import CLEARLY, PARTS, SMALLEST_CHANGE, Swap, draw_pairs, swaps
+from lgca_plugin.demo.ambiguous import CLEARLY, PARTS, SMALLEST_CHANGE, draw_pairs, swaps
 from lgca_plugin.demo.canvas import PALETTE
 from lgca_plugin.demo.classes import CLASSES, PLUMAGE
 
@@ -196,25 +194,3 @@ def test_tables__say_what_was_counted():
 def test_inside__is_the_share_of_the_part_in_each_crop():
     crops = np.array([[0.0, 0.0, 1.0, 1.0], [0.3, 0.0, 0.5, 0.5], [0.6, 0.6, 0.1, 0.1], [0.25, 0.25, 0.1, 0.1]])
     assert inside((0.2, 0.2, 0.2, 0.2), crops).tolist() == pytest.approx([1, 0.5, 0, 0.25])
-
-
-def test_classified__looks_are_what_the_evidence_says(dataset, pairs, demo_encoder):
-    images = [image for pair in pairs[:8] for image in pair]
-    dataset.add_samples([fo.Sample(filepath=image.path) for image in images])
-    regions = lgca.RegionConfig(crops=20, lgca_crops=8, scale_min=0.1, scale_max=0.3)
-    methods = ("clip", "wca", "lgca")
-    looks = classified(dataset, images, methods=methods, encoder=demo_encoder, regions=regions)
-    assert lgca.list_runs(dataset) == []
-    assert all(isinstance(one.swap, Swap) for one in images)
-    assert [(found.part, found.truth, found.decoy) for found in looks] == [
-        (image.swap.part, image.swap.truth, image.swap.decoy) for image in images
-    ]
-    for found in looks:
-        assert tuple(found.labels) == methods
-        assert set(found.labels.values()) <= set(CLASSES)
-        if found.flagged:
-            assert found.labels["wca"] != found.labels["lgca"]
-            assert 1 <= found.size <= 20
-            assert all(0 <= share <= 1 for share in found.shown)
-    assert any(found.flagged for found in looks)
-    assert sum(found.right("wca") for found in looks) > 4  # one in twelve by chance

@@ -13,7 +13,7 @@ from lgca_plugin.demo.backgrounds import SCENES
 from lgca_plugin.demo.captions import caption, facts, inside, vocabulary, words
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS, PART_VALUES, PLUMAGE, SLOTS, part_phrase
 from lgca_plugin.demo.crops import draw_crop
-from lgca_plugin.demo.dataset import MANIFEST, draw_images, load_demo_dataset
+from lgca_plugin.demo.dataset import MANIFEST, draw_images
 from lgca_plugin.demo.drawings import BIRD_LENGTHS, Part, Scene, draw_scene, generator
 from lgca_plugin.errors import ConfigError
 
@@ -215,28 +215,3 @@ def test_draw_images__bad_numbers_are_refused_before_anything_is_written(tmp_pat
     with pytest.raises(ConfigError, match=name):
         draw_images(tmp_path / "new", count=count, seed=seed)
     assert not (tmp_path / "new").exists()
-
-
-def test_load_demo_dataset__records_labels_and_truth_and_is_found_again(tmp_path):
-    import fiftyone as fo
-
-    name = f"demo-{tmp_path.name}"
-    try:
-        dataset = load_demo_dataset(name, tmp_path, count=40, seed=3)
-        assert dataset.persistent
-        assert "on purpose" in dataset.info["description"]
-        for sample in dataset:
-            assert sample.label_is_wrong == (sample.ground_truth.label != sample.truth.label)
-        assert dataset.count_values("label_is_wrong") == {True: 2, False: 38}
-
-        Path(dataset.first().filepath).unlink()
-        again = load_demo_dataset(name, tmp_path, count=40, seed=3)
-        assert again.values("id") == dataset.values("id")
-        assert Path(again.first().filepath).is_file()
-
-        with pytest.raises(ConfigError, match="overwrite=True"):
-            load_demo_dataset(name, tmp_path, count=10, seed=3)
-        assert len(load_demo_dataset(name, tmp_path, count=10, seed=3, overwrite=True)) == 10
-    finally:
-        if fo.dataset_exists(name):
-            fo.delete_dataset(name)

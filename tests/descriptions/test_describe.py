@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,6 @@ import lgca_plugin as lgca
 from lgca_plugin.descriptions.answers import AnswerError, parse_answer
 from lgca_plugin.descriptions.describe import check_describe, iter_describe, prompt_for
 from lgca_plugin.descriptions.files import read_descriptions
-from lgca_plugin.workflows.describe import default_cache
 from tests.helpers import llm_server as llm
 from tests.helpers.llm_server import Reply, running_llm_server
 
@@ -406,12 +404,6 @@ def test_cache__that_can_not_be_written_is_refused_before_anything_is_sent(serve
     assert server.requests == []
 
 
-def test_cache__default_folder_is_in_fiftyones_configuration():
-    import fiftyone.constants as foc
-
-    assert default_cache() == Path(foc.FIFTYONE_CONFIG_DIR) / "lgca" / "descriptions"
-
-
 # Results
 
 
@@ -439,11 +431,6 @@ def test_progress__counts_up_to_the_number_of_classes(server, tmp_path):
     )
     assert [(step.done, step.total) for step in steps] == [(done, 5) for done in range(6)]
     assert steps[-1].label == "5 of 5 classes, 1 without an answer that can be used"
-
-
-def test_progress__bar_is_shown_when_asked_for(server, tmp_path, capsys):
-    lgca.describe_classes(CLASSES, model=llm.MODEL, base_url=server.base_url, cache=tmp_path, progress=True)
-    assert "classes/s" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,6 @@ def test_names__are_known_without_torch(clean_process: dict[str, Any]) -> None:
     assert clean_process["names"] == clean_process["open_clip's"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 def test_weights__out_of_reach_are_refused_with_what_to_pass_instead(clean_process: dict[str, Any], call: str) -> None:
     message, seconds = clean_process["refusals"][call]

@@ -441,9 +441,7 @@ def test_limit__that_makes_no_sense_is_refused_in_one_sentence(monkeypatch: pyte
         store_room.default_limit()
 
 
-def test_folder__is_the_chosen_one_or_in_fiftyone_s_configuration(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_folder__is_the_chosen_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "deep" / "down"))
     assert not store_exists()
     with Store() as store:
@@ -451,8 +449,6 @@ def test_folder__is_the_chosen_one_or_in_fiftyone_s_configuration(
     assert store_exists()
     monkeypatch.setenv("LGCA_STORE_DIR", "~/somewhere")
     assert store_room.default_folder() == Path.home() / "somewhere"
-    monkeypatch.delenv("LGCA_STORE_DIR")
-    assert store_room.default_folder().parts[-2:] == ("lgca", "embeddings")
 
 
 # ------------------------------------------------------------------------------------------------------- mishaps

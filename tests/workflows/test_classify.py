@@ -485,7 +485,6 @@ def test_progress__is_reported_up_to_the_last_image(birds, classify):
     assert [step.done for step in steps] == sorted(step.done for step in steps)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("model", ["demo", "ViT-B-32"])
 def test_photographs__go_through_classify(dataset, photographs, demo_encoder, random_vit, model):
     dataset.add_samples([fo.Sample(filepath=str(path)) for path in photographs], progress=False)

@@ -120,7 +120,6 @@ def test_sweep__needs_region_embeddings(demo_encoder, demo_images, monkeypatch, 
     dataset.delete()
 
 
-@pytest.mark.slow
 def test_sweep__the_nested_estimate_holds_on_new_drawings(run, demo_encoder, tmp_path):
     report = run.sweep("truth", progress=False)
     dataset = birds_dataset(draw_images(tmp_path, count=120, seed=777))

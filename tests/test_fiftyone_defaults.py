@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import fiftyone.constants as foc
-from lgca_plugin.store.limits import default_folder
 
 from lgca_plugin.progress import Progress, drive
+from lgca_plugin.store.limits import default_folder
 from lgca_plugin.workflows.describe import default_cache
 
 FOLDER = Path(foc.FIFTYONE_CONFIG_DIR) / "lgca"

@@ -51,7 +51,6 @@ def replay_batches(
     plan: RegionPlan,
     *,
     at_once: int = IMAGES_AT_ONCE,
-    ahead: bool = True,
 ) -> Generator[tuple[RegionBatch | None, list[str]], None, None]:
     """Goes through the expansion steps again on the stored embeddings, many images at a time.
 
@@ -67,7 +66,6 @@ def replay_batches(
         sample_ids: the samples, each once
         plan: which regions are wanted; of the run's own, or fewer
         at_once: how many samples a batch
-        ahead: whether there is a second thread
 
     Yields:
         for each batch of ``sample_ids`` the images, in their order, or None where there is none; and the ids of those
@@ -85,7 +83,7 @@ def replay_batches(
         for level, ids in _by_rung(store, stored, sample_ids, plan)
         for start in range(0, len(ids), at_once)
     ]
-    yield from _made_ahead(read, parts) if ahead else map(read, parts)
+    yield from _made_ahead(read, parts)
 
 
 def _by_rung(

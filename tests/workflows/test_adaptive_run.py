@@ -1,7 +1,6 @@
 """Runs with an adaptive budget on a real dataset: what is written, what is kept, and all that reads it back."""
 
 import sqlite3
-import subprocess
 from contextlib import closing
 
 import fiftyone as fo
@@ -14,7 +13,6 @@ from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
-from lgca_plugin.workflows.triage import region_workers
 from tests.helpers.engine import Counting
 from tests.helpers.runs import interrupted
 from tests.helpers.worlds.store import forget_findings
@@ -283,18 +281,3 @@ def test_delete__leaves_no_rung_behind(birds, demo_encoder, tmp_path, monkeypatc
         run.delete()
         assert file.execute("SELECT count(*) FROM rungs").fetchone() == (0,)
     run.dataset.delete()
-
-
-def test_workers__look_at_each_samples_own_crops(run, birds, monkeypatch):
-    """Several processes find in the regions what one finds."""
-    monkeypatch.setattr(region_workers, "_cores", lambda: 2)
-    forget_findings()
-    one = run.triage("ground_truth", progress=False).report["cases"]
-    alone = birds.values(["zs_case", "zs_misleading", "zs_stability"])
-    forget_findings()
-    monkeypatch.setattr(region_workers, "SAMPLES_A_WORKER", 5)
-    started, real = [], subprocess.Popen
-    monkeypatch.setattr(subprocess, "Popen", lambda *args, **options: started.append(args) or real(*args, **options))
-    assert run.triage("ground_truth", progress=False).report["cases"] == one
-    assert len(started) == 2
-    assert birds.values(["zs_case", "zs_misleading", "zs_stability"]) == alone

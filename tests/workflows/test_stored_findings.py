@@ -10,10 +10,9 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
-from lgca_plugin.method.explain.region_findings import SampleFindings, findings_key
+from lgca_plugin.method.explain.region_findings import RegionAnalysis, SampleFindings, findings_key
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
-from lgca_plugin.workflows.triage import analysis as triage_look
 from tests.helpers.worlds.store import forget_findings, kept, open_run
 
 COUNT = 20
@@ -47,21 +46,24 @@ def make(images, demo_encoder, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def looked_at(monkeypatch):
-    """How many samples' regions each triage has looked at."""
+def analyzed():
+    """Filled by ``triaged``: of each triage, the number of samples whose regions it has analysed."""
+    return []
+
+
+def triaged(run, analyzed=None, **options):
+    """Triages a run and returns what is on the samples."""
     counts = []
-    look_at_all = triage_look.look_at_all
 
-    def counted(store, stored, what, ids, **labels):
-        counts.append(len(ids))
-        return look_at_all(store, stored, what, ids, **labels)
+    def counted(analysis, images, find=RegionAnalysis.find, **labels):
+        counts.append(len(images.whole))
+        return find(analysis, images, **labels)
 
-    monkeypatch.setattr(triage_look, "look_at_all", counted)
-    return counts
-
-
-def triaged(run, **options):
-    run.triage(progress=False, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RegionAnalysis, "find", counted)
+        run.triage(progress=False, **options)
+    if analyzed is not None:
+        analyzed.append(sum(counts))
     return {id_: values for id_, *values in zip(*run.dataset.values(["id", *FIELDS]), strict=True)}
 
 
@@ -83,49 +85,49 @@ def put(run, question, finding):
         store.write_findings(store.run(run.token), question, dict.fromkeys(run.dataset.values("id"), finding))
 
 
-def test_classify__finds_what_a_triage_finds_in_the_regions(make, looked_at):
+def test_classify__finds_what_a_triage_finds_in_the_regions(make, analyzed):
     run = make()
-    ahead = triaged(run)
+    ahead = triaged(run, analyzed)
     forget_findings()
-    assert same(triaged(run), ahead)
-    assert looked_at == [0, COUNT]
+    assert same(triaged(run, analyzed), ahead)
+    assert analyzed == [0, COUNT]
     assert any(size is not None for _, size, *_ in ahead.values())
 
 
-def test_triage__keeps_what_it_has_looked_for(make, looked_at):
+def test_triage__keeps_what_it_has_looked_for(make, analyzed):
     run = make()
     forget_findings()
-    first = triaged(run)
-    assert triaged(run) == first
-    assert looked_at == [COUNT, 0]
+    first = triaged(run, analyzed)
+    assert triaged(run, analyzed) == first
+    assert analyzed == [COUNT, 0]
 
 
-def test_triage__of_a_run_that_kept_no_regions_still_says_what_they_said(make, looked_at):
+def test_triage__of_a_run_that_kept_no_regions_still_says_what_they_said(make, analyzed):
     run = make(store_regions=False)
-    without = triaged(run)
+    without = triaged(run, analyzed)
     assert not any("embeddings" in warning for warning in run.results["triage"]["warnings"])
     with_regions = make()
     forget_findings()
-    assert same(dict(enumerate(triaged(with_regions).values())), dict(enumerate(without.values())))
-    assert looked_at == [0, COUNT]
+    assert same(dict(enumerate(triaged(with_regions, analyzed).values())), dict(enumerate(without.values())))
+    assert analyzed == [0, COUNT]
 
 
-def test_triage__does_not_use_what_was_found_for_other_labels(make, looked_at):
+def test_triage__does_not_use_what_was_found_for_other_labels(make, analyzed):
     run = make()
-    expected = triaged(run)
+    expected = triaged(run, analyzed)
     put(run, QUESTION, SampleFindings(crops_label=-1, chains_label=-1, case_size=nan, proven=True, stability=0.123))
-    assert same(triaged(run), expected)
-    assert looked_at == [0, COUNT]
+    assert same(triaged(run, analyzed), expected)
+    assert analyzed == [0, COUNT]
     assert all(finding.crops_label >= 0 for finding in findings(run).values())
 
 
-def test_triage__does_not_use_what_was_found_of_other_methods(make, looked_at):
+def test_triage__does_not_use_what_was_found_of_other_methods(make, analyzed):
     run = make(methods=("clip", "wca", "lgca", "crops_mean"))
-    run.triage(methods=("clip", "crops_mean", "lgca"), progress=False)
-    assert looked_at == [COUNT]
-    expected = triaged(run, methods=("clip", "crops_mean", "lgca"))
+    given = {"methods": ("clip", "crops_mean", "lgca")}
+    expected = triaged(run, analyzed, **given)
+    assert analyzed == [COUNT]
     forget_findings()
-    assert same(triaged(run, methods=("clip", "crops_mean", "lgca")), expected)
+    assert same(triaged(run, **given), expected)
 
 
 def test_classify__leaves_it_to_the_triage_where_nothing_was_encoded(make):
@@ -140,14 +142,14 @@ def test_classify__without_the_three_methods_keeps_nothing_and_fails_nowhere(mak
     assert not findings(run)
 
 
-def test_store__of_an_earlier_release_gets_the_table(make, looked_at, tmp_path):
+def test_store__of_an_earlier_release_gets_the_table(make, analyzed, tmp_path):
     run = make()
-    expected = triaged(run)
+    expected = triaged(run, analyzed)
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as rows, rows:
         rows.executescript("DROP TABLE findings; DROP TABLE migrations")
-    assert same(triaged(run), expected)
-    triaged(run)
-    assert looked_at == [0, COUNT, 0]
+    assert same(triaged(run, analyzed), expected)
+    triaged(run, analyzed)
+    assert analyzed == [0, COUNT, 0]
 
 
 def test_delete__takes_the_findings_with_the_run(make, tmp_path):
@@ -159,13 +161,13 @@ def test_delete__takes_the_findings_with_the_run(make, tmp_path):
         assert rows.execute("SELECT count(*) FROM findings").fetchone() == (COUNT,)
 
 
-def test_finding__that_is_damaged_is_looked_for_again(make, looked_at, tmp_path):
+def test_finding__that_is_damaged_is_looked_for_again(make, analyzed, tmp_path):
     run = make()
-    expected = triaged(run)
+    expected = triaged(run, analyzed)
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as rows, rows:
         rows.execute("UPDATE findings SET found = zeroblob(40) WHERE sample = (SELECT min(sample) FROM findings)")
-    assert same(triaged(run), expected)
-    assert looked_at == [0, 1]
+    assert same(triaged(run, analyzed), expected)
+    assert analyzed == [0, 1]
 
 
 def test_store__a_sample_that_is_kept_again_has_no_finding_of_before(tmp_path):

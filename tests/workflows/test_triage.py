@@ -10,8 +10,8 @@ from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case
 from lgca_plugin.store.store import Store
-from lgca_plugin.workflows.triage import scores as triage_scores
 from lgca_plugin.workflows.triage.plan import check_triage
+from lgca_plugin.workflows.triage.triage import iter_triage
 from tests.helpers.engine import Counting
 from tests.helpers.untouched import untouched
 from tests.helpers.worlds.store import forget_findings
@@ -232,16 +232,15 @@ def test_triage__other_labels_give_other_suspects(run):
     assert true.report["cases"]["all right"] > given.report["cases"]["all right"]
 
 
-@pytest.mark.parametrize("room", [0, 4 * COUNT * len(CLASSES)], ids=["none", "for one of four methods"])
-def test_triage__scores_that_there_is_no_room_for_are_computed_again(run, monkeypatch, room):
+@pytest.mark.parametrize("cache_bytes", [0, 4 * COUNT * len(CLASSES)], ids=["none", "for one of four methods"])
+def test_triage__scores_that_are_not_cached_are_computed_again(run, cache_bytes):
     samples = run.dataset.limit(5)
     samples.set_values("ground_truth.label", [None] * 5)  # so that labels are judged of some of the samples only
     paths = ["zs_label_quality", *(f"zs_{name}.{part}" for name in METHODS[:3] for part in JUDGEMENTS)]
     run.triage(progress=False)
     expected = np.array(run.dataset.values(paths), dtype=float)
     assert np.isnan(expected).sum() == 5 * len(paths)
-    monkeypatch.setattr(triage_scores, "KEPT_BYTES", room)
-    run.triage(progress=False)
+    list(iter_triage(check_triage(run), cache_bytes=cache_bytes))
     np.testing.assert_allclose(np.array(run.dataset.values(paths), dtype=float), expected)
 
 

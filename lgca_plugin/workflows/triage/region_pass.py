@@ -1,52 +1,42 @@
-"""Going through the stored regions of many samples: misleading crops, stability, image vectors that are not kept."""
+"""What a triage reads from regions: misleading crops, stability, and image vectors that are not stored."""
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...errors import StoreError
+from ...method.explain.region_findings import RegionAnalysis, SampleFindings
 from ...runs.replay import replay_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from ...config import RegionPlan
     from ...method.core.methods import Method
-    from ...method.explain.region_findings import RegionAnalysis
     from ...store.rows import StoredRun
     from ...store.store import Store
+    from .samples import TriageSamples
 
-
-@dataclass(frozen=True, kw_only=True)
-class RegionPass:
-    """What is looked for.
-
-    Attributes:
-        finder: finds it in a batch; under an adaptive budget, with the numbers of crops of each batch
-        plan: which regions the run has encoded
-        others: methods whose image vectors are wanted
-    """
-
-    finder: RegionAnalysis
-    plan: RegionPlan
-    others: tuple[Method, ...] = ()
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegionFindings:
-    """What was found of m samples.
+    """The findings of n samples.
 
     Attributes:
-        there: ``[m]`` whether all region embeddings are in the store; where not, the others say nothing
-        case_size: ``[m]`` size of the misleading-crop case; nan where there is none
-        proven: ``[m]`` whether that is proven to be the smallest
-        stability: ``[m]`` of the label of the method with chains; nan where ``there`` is False
-        vectors: method name to ``[m, d]`` float32 image vectors; nan where ``there`` is False
+        there: ``[n]`` whether there are findings, because all region embeddings are stored, or the findings are
+        case_size: ``[n]`` size of the misleading-crop case; nan where there is none
+        proven: ``[n]`` whether that is proven to be the smallest
+        stability: ``[n]`` of the label of the method with chains; nan where ``there`` is False
+        vectors: method name to ``[n, d]`` float32 image vectors; nan where ``there`` is False
     """
 
     there: NDArray[np.bool_]
@@ -55,68 +45,98 @@ class RegionFindings:
     stability: NDArray[np.float64]
     vectors: dict[str, NDArray[np.float32]]
 
-    @classmethod
-    def nothing(cls, m: int, what: RegionPass) -> RegionFindings:
-        """Makes the findings before anything is known."""
-        dim = next(iter(what.finder.scoring.class_vectors.values())).shape[1]
-        return cls(
-            there=np.zeros(m, dtype=bool),
-            case_size=np.full(m, np.nan),
-            proven=np.ones(m, dtype=bool),
-            stability=np.full(m, np.nan),
-            vectors={method.name: np.full((m, dim), np.nan, np.float32) for method in what.others},
-        )
 
-    def put(self, rows: slice | NDArray[np.int64], part: RegionFindings) -> None:
-        """Takes over what was found of some of the samples."""
-        self.there[rows], self.case_size[rows] = part.there, part.case_size
-        self.proven[rows], self.stability[rows] = part.proven, part.stability
-        for name, vectors in part.vectors.items():
-            self.vectors[name][rows] = vectors
-
-
-def look_at(
-    store: Store,
-    stored: StoredRun,
-    what: RegionPass,
-    ids: Sequence[str],
-    *,
-    crops_label: NDArray[np.int64],
-    chains_label: NDArray[np.int64],
-    ahead: bool = True,
-) -> Generator[int, None, RegionFindings]:
-    """Looks at samples, in this process; yields how many are done.
+class RegionPass:
+    """Collects the findings of a triage: those that were stored with the regions, else computed from the regions.
 
     Args:
         store: the store
         stored: the run's entry in it
-        what: what is looked for
-        ids: m sample ids
-        crops_label: ``[m]`` class index of the label of the method with crops
-        chains_label: ``[m]`` class index of the label of the method with chains
-        ahead: whether another thread reads ahead
+        analysis: computes the findings of a batch
+        plan: which regions the run has encoded
+        methods: methods whose image vectors are computed from the regions
+        samples: the samples
 
-    Returns:
-        the findings
+    Attributes:
+        findings: the findings, complete once :meth:`steps` has ended
     """
-    from threadpoolctl import threadpool_limits
 
-    seen = RegionFindings.nothing(len(ids), what)
-    row_of = {id_: row for row, id_ in enumerate(ids)}
-    done = 0
-    # Another core reads, or does the same on other samples; two threads of one product would wait for each other.
-    batches = replay_batches(store, stored, ids, what.plan, ahead=ahead)
-    with threadpool_limits(1, user_api="blas"), closing(batches):
-        for batch, incomplete in batches:
-            if batch is not None:
-                rows = np.array([row_of[id_] for id_ in batch.ids])
-                finder = what.finder.at(what.plan.at(batch.level).crop_counts)
-                found = finder.find(batch, crops_label=crops_label[rows], chains_label=chains_label[rows])
-                seen.there[rows] = True
-                seen.case_size[rows], seen.proven[rows] = found.case_size, found.proven
-                seen.stability[rows] = found.stability
-                for method in what.others:
-                    seen.vectors[method.name][rows] = finder.vectors(method, batch)
-            done += len(incomplete) + (0 if batch is None else len(batch))
-            yield done
-    return seen
+    def __init__(
+        self,
+        store: Store,
+        stored: StoredRun,
+        analysis: RegionAnalysis,
+        plan: RegionPlan,
+        methods: Sequence[Method],
+        samples: TriageSamples,
+    ) -> None:
+        self._store = store
+        self._stored = stored
+        self._analysis = analysis
+        self._plan = plan
+        self._methods = methods
+        self._ids = samples.ids
+        self._labels = [samples.answers[method.name] for method in (analysis.crops, analysis.chains)]
+        n, dim = len(samples.ids), next(iter(analysis.scoring.class_vectors.values())).shape[1]
+        self.findings = RegionFindings(
+            there=np.zeros(n, dtype=bool),
+            case_size=np.full(n, np.nan),
+            proven=np.ones(n, dtype=bool),
+            stability=np.full(n, np.nan),
+            vectors={method.name: np.full((n, dim), np.nan, np.float32) for method in methods},
+        )
+
+    def steps(self) -> Iterator[int]:
+        """Collects the findings; yields the number of samples that are done."""
+        if not self._methods:  # image vectors need the regions in any case
+            self._read_stored()
+        rows = np.flatnonzero(~self.findings.there)
+        for done in self._compute(rows):
+            yield len(self._ids) - len(rows) + done
+        self._write_stored(rows[self.findings.there[rows]])
+
+    def _read_stored(self) -> None:
+        """Reads the stored findings of the samples whose labels are still the same."""
+        stored = self._store.findings(self._stored, self._analysis.key)
+        found, labels = self.findings, zip(*(column.tolist() for column in self._labels), strict=True)
+        for row, (id_, own) in enumerate(zip(self._ids, labels, strict=True)):
+            finding = stored.get(id_)
+            if finding is not None and (finding.crops_label, finding.chains_label) == own:
+                found.there[row], found.case_size[row] = True, finding.case_size
+                found.proven[row], found.stability[row] = finding.proven, finding.stability
+
+    def _compute(self, missing: NDArray[np.int64]) -> Iterator[int]:
+        """Computes the findings of some rows from the stored regions."""
+        from threadpoolctl import threadpool_limits
+
+        found, row_of = self.findings, {self._ids[row]: row for row in missing.tolist()}
+        done = 0
+        batches = replay_batches(self._store, self._stored, list(row_of), self._plan)
+        # A second thread reads ahead, so another thread in each matrix product only waits for a core.
+        with threadpool_limits(1, user_api="blas"), closing(batches):
+            for batch, incomplete in batches:
+                if batch is not None:
+                    rows = np.array([row_of[id_] for id_ in batch.ids])
+                    analysis = self._analysis.at(self._plan.at(batch.level).crop_counts)
+                    crops_label, chains_label = (labels[rows] for labels in self._labels)
+                    of_batch = analysis.find(batch, crops_label=crops_label, chains_label=chains_label)
+                    found.there[rows] = True
+                    found.case_size[rows], found.proven[rows] = of_batch.case_size, of_batch.proven
+                    found.stability[rows] = of_batch.stability
+                    for method in self._methods:
+                        found.vectors[method.name][rows] = analysis.vectors(method, batch)
+                done += len(incomplete) + (0 if batch is None else len(batch))
+                yield done
+
+    def _write_stored(self, rows: NDArray[np.int64]) -> None:
+        """Stores computed findings for the next triage."""
+        if not len(rows):
+            return
+        found = self.findings
+        columns = (*self._labels, found.case_size, found.proven, found.stability)
+        values = zip(*(column[rows].tolist() for column in columns), strict=True)
+        findings = {self._ids[row]: SampleFindings(*of_row) for row, of_row in zip(rows.tolist(), values, strict=True)}
+        try:
+            self._store.write_findings(self._stored, self._analysis.key, findings)
+        except StoreError as error:
+            logger.warning("%s; the next triage has to compute the findings from the regions again", error)

@@ -1,4 +1,4 @@
-"""The class scores behind a run's predictions, from the store, a method at a time."""
+"""The class scores of a run's samples, from stored image vectors, a method at a time."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ if TYPE_CHECKING:
     from ...store.rows import StoredRun
     from ...store.store import Store
 
-KEPT_BYTES = 128 * 1024**2
-"""Scores of so many bytes are kept from one reading of the image vectors, rather than computed from a second."""
+CACHE_BYTES = 128 * 1024**2
+"""Maximum size of the scores that are cached, rather than computed again from a second reading of the vectors."""
 
-MATCHES = 1e-4
-"""A label is the one of the stored embeddings if no class scores higher by more: rounding, and what a tie may turn."""
+MATCH_TOLERANCE = 1e-4
+"""A label matches the stored embeddings if no class scores higher by more than this, which covers rounding and ties."""
 
 
 class RunScores:
-    """The image vectors of a run's samples, read from the store for one method after the other.
+    """The class scores of a run's samples.
 
     Args:
         store: the store
         stored: the run's entry in it
         plan: which regions the run has encoded
-        row_of: sample id to row, of the n samples in question
+        row_of: sample id to row, of n samples
         class_vectors: method name to ``[C, d]``
         logit_scale: the encoder's factor on similarities
+        cache_bytes: maximum size of the cached scores
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class RunScores:
         row_of: Mapping[str, int],
         class_vectors: Mapping[str, FloatArray],
         logit_scale: float,
+        *,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self._store = store
         self._stored = stored
@@ -54,24 +57,25 @@ class RunScores:
         self._row_of = row_of
         self._class_vectors = class_vectors
         self._logit_scale = logit_scale
+        self._cache_bytes = cache_bytes
         self._own: dict[str, NDArray[np.float32]] = {}
         self._scores: dict[str, NDArray[np.float32]] = {}
 
-    def is_kept(self, method: Method) -> bool:
-        """Tells whether the store keeps the method's image vectors; decisive ones depend on the classes."""
+    def is_stored(self, method: Method) -> bool:
+        """Returns whether the method's image vectors are stored; those of decisive methods depend on the classes."""
         name = vector_key(method, self._plan)
         return name is not None and name in self._stored.vector_keys
 
-    def add(self, method: Method, ids: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Takes ``[b, d]`` image vectors of a method that the store does not keep."""
+    def add_vectors(self, method: Method, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Adds ``[b, d]`` image vectors of a method whose vectors are not stored."""
         if method.name not in self._own:
             self._own[method.name] = np.full((len(self._row_of), vectors.shape[-1]), np.nan, np.float32)
-        self._own[method.name][[self._row_of[id_] for id_ in ids]] = vectors
+        self._own[method.name][rows] = vectors
 
     def matching(
         self, methods: Sequence[Method], answers: Mapping[str, NDArray[np.int64]]
     ) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-        """Finds the samples whose image vectors are there, and those whose label is the one that they give.
+        """Returns which samples have image vectors, and which have the label that these predict.
 
         Args:
             methods: the methods
@@ -82,7 +86,7 @@ class RunScores:
         """
         n = len(self._row_of)
         found = {method.name: (np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)) for method in methods}
-        self._make_room(methods)
+        self._make_arrays(methods)
         for method, rows, vectors in self._vectors(methods):
             scores = class_scores(vectors, self._class_vectors[method.name])
             if method.name in self._scores:
@@ -90,11 +94,11 @@ class RunScores:
             there, same = found[method.name]
             there[rows] = True
             own = scores[np.arange(len(rows)), answers[method.name][rows]]
-            same[rows] = own >= scores.max(axis=1) - MATCHES
+            same[rows] = own >= scores.max(axis=1) - MATCH_TOLERANCE
         return found
 
     def logits(self, method: Method, chosen: NDArray[np.int64]) -> Callable[[], NDArray[np.float32]]:
-        """Gives a function that computes ``[m, C]`` logits of chosen rows, ascending, each time it is called."""
+        """Returns a function that computes ``[m, C]`` logits of chosen rows, ascending, each time it is called."""
 
         def compute() -> NDArray[np.float32]:
             scores = self._scores.pop(method.name, None)  # the caller has an array of its own, and overwrites it
@@ -104,31 +108,31 @@ class RunScores:
 
         return compute
 
-    def _make_room(self, methods: Sequence[Method]) -> None:
-        """Makes arrays for the scores of all rows, as many as there is room for; nan where nothing is known."""
+    def _make_arrays(self, methods: Sequence[Method]) -> None:
+        """Makes arrays for the cached scores of methods, as many as fit; nan where a score is unknown."""
         for method in methods:
             shape = len(self._row_of), len(self._class_vectors[method.name])
-            taken = sum(scores.nbytes for name, scores in self._scores.items() if name != method.name)
-            if taken + 4 * shape[0] * shape[1] <= KEPT_BYTES:
+            used = sum(scores.nbytes for name, scores in self._scores.items() if name != method.name)
+            if used + 4 * shape[0] * shape[1] <= self._cache_bytes:
                 self._scores[method.name] = np.full(shape, np.nan, np.float32)
 
     def _scores_of(self, method: Method, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-        """``[m, C]`` scores of chosen rows, from the vectors."""
+        """Returns ``[m, C]`` scores of chosen rows, computed from the vectors."""
         class_vectors = self._class_vectors[method.name]
-        place = np.full(len(self._row_of), -1)
-        place[chosen] = np.arange(len(chosen))
-        result = np.full((len(chosen), len(class_vectors)), np.nan, np.float32)  # so that a vanished row is noticed
+        position = np.full(len(self._row_of), -1)
+        position[chosen] = np.arange(len(chosen))
+        result = np.full((len(chosen), len(class_vectors)), np.nan, np.float32)  # nan shows a row that has vanished
         for _, rows, vectors in self._vectors([method]):
-            wanted = place[rows] >= 0
-            result[place[rows[wanted]]] = class_scores(vectors[wanted], class_vectors)
+            wanted = position[rows] >= 0
+            result[position[rows[wanted]]] = class_scores(vectors[wanted], class_vectors)
         return result
 
     def _vectors(self, methods: Sequence[Method]) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.float32]]]:
-        """Reads methods, rows and their ``[b, d]`` image vectors; those that the store keeps in one go."""
+        """Yields methods, rows and their ``[b, d]`` image vectors; the stored ones of all methods in one reading."""
         columns = [
             (method, self._stored.vector_keys.index(str(vector_key(method, self._plan))))
             for method in methods
-            if self.is_kept(method)
+            if self.is_stored(method)
         ]
         if columns:
             for ids, vectors in self._store.image_vectors(self._stored, at_once=ROWS_AT_ONCE):

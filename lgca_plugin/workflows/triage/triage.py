@@ -1,4 +1,4 @@
-"""The use case: which samples need a look, and why; from what a run has stored, without encoding an image."""
+"""Triages a run from its stored embeddings: reads, analyses and writes the samples, and records the report."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from ...runs.record import check_current
 from ...runs.registry import update_record
 from ...store.store import Store, store_exists
 from ..decisions.queue import Triage
-from .analysis import TriageAnalysis, look
+from .analysis import TriageAnalysis, analyze
 from .report import triage_report
 from .samples import TriageSamples, read_samples
+from .scores import CACHE_BYTES
 from .write import declare_triage, write_triage
 
 if TYPE_CHECKING:
@@ -28,13 +29,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def iter_triage(request: TriageRequest, *, encoder: Encoder | None = None) -> Generator[Progress, None, Triage]:
-    """Does what :meth:`lgca_plugin.Run.triage` does, as a generator that yields progress and returns the triage."""
+def iter_triage(
+    request: TriageRequest, *, encoder: Encoder | None = None, cache_bytes: int = CACHE_BYTES
+) -> Generator[Progress, None, Triage]:
+    """Does what :meth:`lgca_plugin.Run.triage` does, as a generator that yields progress and returns the triage.
+
+    Args:
+        request: the checked call
+        encoder: the run's encoder, where the caller has it loaded
+        cache_bytes: maximum size of the class scores in memory
+    """
     run = request.run
     started = time.perf_counter()
     yield Progress(0, 0, "Reading predictions and labels")
     samples = read_samples(request)
-    found = yield from _looked(request, samples, encoder)
+    found = yield from _analyze(request, samples, encoder, cache_bytes)
     clip, wca, lgca = (samples.answers[method.name] for method in request.compared)
     cases = triage_cases(clip, wca, lgca, samples.truth, crop_case=~np.isnan(found.case_size))
     check_current(run)
@@ -48,18 +57,18 @@ def iter_triage(request: TriageRequest, *, encoder: Encoder | None = None) -> Ge
     return triage
 
 
-def _looked(
-    request: TriageRequest, samples: TriageSamples, encoder: Encoder | None
+def _analyze(
+    request: TriageRequest, samples: TriageSamples, encoder: Encoder | None, cache_bytes: int
 ) -> Generator[Progress, None, TriageAnalysis]:
-    """Looks into the store of embeddings, if there is anything of the run in it, and says what is not there."""
+    """Analyses the run's stored embeddings, if there are any, and warns of those that are missing."""
     run, total = request.run, len(samples.ids)
-    found = TriageAnalysis.nothing(total)
+    found = TriageAnalysis.empty(total)
     if store_exists():
         with Store() as store:
             stored = store.run(run.token)
             if stored is not None:
                 store.mark_used(stored)
-                found = yield from look(request, samples, store, stored, encoder=encoder)
+                found = yield from analyze(request, samples, store, stored, encoder=encoder, cache_bytes=cache_bytes)
     again = "lgca.classify with the same settings and overwrite=True encodes them again"
     missing, bare = total - int(found.with_vectors.sum()), int((found.with_vectors & ~found.with_regions).sum())
     edited = int((found.with_vectors & ~found.unedited).sum())

@@ -1,1 +1,4 @@
-"""TODO."""
+"""From embeddings to predictions: scores of all methods, displayed regions and early stopping.
+
+Nothing is encoded, read or written here.
+"""

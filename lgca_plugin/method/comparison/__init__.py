@@ -1,1 +1,1 @@
-"""TODO."""
+"""Comparing methods on the same samples: agreement, paired tests, and the result of an evaluation."""

@@ -1,4 +1,4 @@
-"""What methods' answers to the same samples have to do with each other: who agrees, and what turns into what."""
+"""Agreement of methods on the same samples: which of them agree, and which classes turn into which."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PATTERNS: Final[dict[int, tuple[Pattern, ...]]] = {
     2: ((0, 0), (0, 1)),
     3: ((0, 0, 0), (0, 1, 1), (0, 1, 0), (0, 0, 1), (0, 1, 2)),
 }
-"""Who gives the same answer, by number of methods: methods with one number do. All agree first, all differ last."""
+"""Patterns of agreement, by number of methods: methods with the same number agree. All agree first, all differ last."""
 
 
 def agreement(answers: Sequence[IntArray]) -> IntArray:
-    """Finds who agrees with whom, sample by sample.
+    """Returns the pattern of agreement of every sample.
 
     Args:
         answers: one to three arrays ``[n]`` of class indices, one a method
@@ -45,14 +45,14 @@ def agreement(answers: Sequence[IntArray]) -> IntArray:
 
 
 def pair_agreements(counts: Sequence[int], methods: int) -> dict[tuple[int, int], int]:
-    """Counts on how many samples each two methods agree.
+    """Returns for each two methods the number of samples on which they agree.
 
     Args:
-        counts: how many samples each of ``PATTERNS[methods]`` has
-        methods: how many methods there are
+        counts: number of samples of each of ``PATTERNS[methods]``
+        methods: number of methods
 
     Returns:
-        two places among the methods to the number of samples
+        positions of two methods to the number of samples
     """
     return {
         (i, j): sum(count for pattern, count in zip(PATTERNS[methods], counts, strict=True) if pattern[i] == pattern[j])
@@ -62,15 +62,15 @@ def pair_agreements(counts: Sequence[int], methods: int) -> dict[tuple[int, int]
 
 @dataclass(frozen=True)
 class Flow:
-    """What one method's answers become under another.
+    """Counts of samples by the labels of two methods.
 
     Attributes:
         classes: class indices that have a row and a column, those in most disagreements first
-        counts: ``[k, k]`` samples by the answer of the one (row) and of the other (column); the last row and column are
-            all other classes together where ``folded`` is not 0. There, the last cell counts the samples to which both
-            methods give another class and not the same one
-        folded: how many classes that occur have no row of their own
-        agreed_elsewhere: samples to which both methods give the same one of those classes
+        counts: ``[k, k]`` samples by the label of the one method (row) and of the other (column). If ``folded`` is not
+            0, the last row and column are all other classes together, and the last cell counts the samples to which
+            the methods give two different ones of these
+        folded: number of classes that occur and have no row of their own
+        agreed_elsewhere: number of samples to which both methods give the same one of those classes
     """
 
     classes: tuple[int, ...]
@@ -80,15 +80,12 @@ class Flow:
 
 
 def class_flow(a: IntArray, b: IntArray, *, most: int = 12) -> Flow:
-    """Counts what the answers of one method become under another.
+    """Counts the samples by the labels of two methods.
 
     Args:
-        a: ``[n]`` class index of the one method's answers, at least 0
+        a: ``[n]`` class index of the one method's labels, at least 0
         b: ``[n]`` of the other's
-        most: the most rows, with the one for all other classes
-
-    Returns:
-        the counts
+        most: maximum number of rows, including the one for all other classes
     """
     differs = a != b
     size = int(max(a.max(initial=-1), b.max(initial=-1))) + 1
@@ -113,11 +110,11 @@ def choose_points(order: IntArray, differs: BoolArray, most: int) -> IntArray:
     """Chooses the samples of a scatter plot: disagreements first.
 
     Args:
-        order: ``[n]`` in which order samples are taken; a hash of what they are gives a fair choice, always the same
+        order: ``[n]`` numbers by which samples are ordered; a hash of the samples makes a fair, reproducible choice
         differs: ``[n]`` which samples come first
-        most: how many are taken at most
+        most: maximum number of samples
 
     Returns:
-        the indices of those taken, ascending
+        their indices, ascending
     """
     return np.sort(np.lexsort((order, ~differs))[:most])

@@ -1,4 +1,4 @@
-"""What an evaluation of a run's methods against labels found, as numbers, sentences and JSON."""
+"""The result of evaluating a run's methods against labels: numbers, sentences and JSON."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodScore:
-    """How a method does on labelled samples.
+    """The scores of one method on labelled samples.
 
     Attributes:
         eval_key: key of FiftyOne's own evaluation of the method, for ``dataset.load_evaluation_results``
-        correct: samples whose label it finds
+        correct: number of samples whose label it predicts
         accuracy: ``correct / samples``, in [0, 1]
         interval: Wilson's score interval of the accuracy
-        macro_recall: mean over the classes that occur of the share found, in [0, 1]: every class counts the same
+        macro_recall: mean over the classes that occur of their recall, in [0, 1]: every class counts the same
     """
 
     eval_key: str
@@ -33,15 +33,15 @@ class MethodScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How a run's methods do on the same labelled samples, and what the differences between them are worth.
+    """The scores of a run's methods on the same labelled samples, and tests of the differences between them.
 
     Printing it gives :meth:`table`.
 
     Attributes:
         run_key: the run's key
         ground_truth: the label field
-        samples: how many samples were used, the same for all methods
-        excluded: reason to the number of samples left out for it; with ``samples``, they sum to the dataset's images
+        samples: number of samples, the same for all methods
+        excluded: reason to the number of samples left out for it; with ``samples`` they sum to the dataset's images
         confidence: of all intervals; differences with ``p_holm < 1 - confidence`` are called real
         methods: method name to its score, in the run's order
         pairs: every method compared with every one before it
@@ -56,7 +56,7 @@ class Evaluation:
     pairs: tuple[Comparison, ...]
 
     def sentence(self, pair: Comparison) -> str:
-        """Puts a comparison into words: who is better and by how much, or that these samples can't tell."""
+        """Returns a comparison as a sentence: which method is better, and by how much."""
         low, high = (100 * end for end in pair.interval)
         better = pair.difference > 0
         of_size = (low, high) if better else (-high, -low)
@@ -71,11 +71,11 @@ class Evaluation:
         return f"{pair.a} and {pair.b}: no difference that {images} can show ({span} points)"
 
     def is_real(self, pair: Comparison) -> bool:
-        """Tells whether a difference is more than chance, all comparisons considered."""
+        """Returns whether a difference is significant, corrected for the number of comparisons."""
         return pair.p_holm < 1 - self.confidence
 
     def table(self) -> str:
-        """Formats the evaluation as text: a line a method, a line a pair, and what the numbers rest on."""
+        """Returns the evaluation as text: a line a method, a line a pair, and :meth:`basis`."""
         width = max(12, *(len(name) + 1 for name in self.methods))
         lines = [f"{'method':<{width}} {'accuracy':<24} {'macro recall':<14} evaluation"]
         for name, score in self.methods.items():
@@ -87,7 +87,7 @@ class Evaluation:
         return "\n".join([*lines, "", self.basis()])
 
     def basis(self) -> str:
-        """Says on what the numbers rest."""
+        """Returns a sentence about the samples, intervals and tests behind the numbers."""
         left_out = "".join(f" Left out: {count:,} {why}." for why, count in self.excluded.items())
         tests = " p: exact McNemar test; Holm: corrected for all comparisons." if self.pairs else ""
         return (
@@ -96,14 +96,14 @@ class Evaluation:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Gives the evaluation as a JSON-ready dict."""
+        """Returns the evaluation as a JSON-ready dict."""
         methods = {name: {**asdict(score), "interval": list(score.interval)} for name, score in self.methods.items()}
         pairs = [{**asdict(pair), "interval": list(pair.interval)} for pair in self.pairs]
         return {**self.__dict__, "excluded": dict(self.excluded), "methods": methods, "pairs": pairs}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Evaluation:
-        """Reads what :meth:`to_json` gave."""
+        """Reads the result of :meth:`to_json`."""
         methods = {
             name: MethodScore(**{**score, "interval": tuple(score["interval"])})
             for name, score in document["methods"].items()

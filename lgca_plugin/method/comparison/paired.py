@@ -1,11 +1,11 @@
-"""Comparing methods that answered the same samples: pair by pair, since that sees what two accuracies alone can't.
+"""Paired comparisons of methods on the same samples.
 
-Two methods that answer the same n samples differ only where one is right and the other wrong. With ``only_a`` and
-``only_b`` such samples, the difference of the accuracies is ``(only_a - only_b) / n``, whatever the rest is, and it is
-usually known far more precisely than either accuracy: intervals of the accuracies that overlap say nothing about it.
+The accuracies of two methods on the same n samples differ only by the samples that one of them gets right alone. With
+``only_a`` and ``only_b`` such samples, the difference is ``(only_a - only_b) / n``, and it is usually known far more
+precisely than either accuracy: overlapping intervals of the accuracies say nothing about it.
 
-All of this takes the samples for independent draws from what one wants to know about. Near-duplicates make intervals
-too short; labels that a method helped to choose favour it.
+All samples count as independent draws. Near-duplicates make intervals too short; labels that were chosen with the help
+of a method favour it.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ if TYPE_CHECKING:
     Interval = tuple[float, float]
 
 PSEUDO_SAMPLES = 1.0
+"""Number added to each of the two counts of samples on which methods differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How two methods differ on the same samples.
+    """The difference of two methods on the same samples.
 
     Attributes:
         a: name of a method
         b: name of the method that it is compared with
-        only_a: samples that a alone answers rightly
-        only_b: samples that b alone answers rightly
+        only_a: number of samples that a alone gets right
+        only_b: number of samples that b alone gets right
         difference: accuracy of a minus that of b, ``(only_a - only_b) / n``, in [-1, 1]
         interval: of the difference, see :func:`difference_interval`
         p: of the exact McNemar test, see :func:`mcnemar_exact`
-        p_holm: ``p`` corrected for all comparisons that were made, see :func:`holm`
+        p_holm: ``p`` corrected for the number of comparisons, see :func:`holm`
     """
 
     a: str
@@ -57,11 +58,11 @@ def compare(correct: Mapping[str, BoolArray], *, confidence: float = 0.95) -> tu
     """Compares every method with every one before it.
 
     Args:
-        correct: method name to ``[n]`` whether it answers each sample rightly, n at least 1
+        correct: method name to ``[n]`` whether it is right on each sample, n at least 1
         confidence: of the intervals, in (0, 1)
 
     Returns:
-        a comparison for each pair: the later method is ``a``, so that a positive difference speaks for it
+        a comparison for each pair; the later method is ``a``, so a positive difference is in its favour
     """
     pairs = [(a, b) for b, a in combinations(correct, 2)]
     counts = [
@@ -87,12 +88,12 @@ def compare(correct: Mapping[str, BoolArray], *, confidence: float = 0.95) -> tu
 def mcnemar_exact(only_a: IntArray | int, only_b: IntArray | int) -> NDArray[np.float64]:
     """Tests whether two methods are right equally often: McNemar's test, exact and two-sided.
 
-    If they are, each sample that one alone answers rightly is as likely to be a's as b's: ``only_a`` is binomial with
+    If they are, a sample that one of them alone gets right is as likely to be a's as b's: ``only_a`` is binomial with
     ``only_a + only_b`` trials of 1/2.
 
     Args:
-        only_a: ``[...]`` samples that a alone answers rightly, at least 0
-        only_b: ``[...]`` samples that b alone answers rightly, at least 0
+        only_a: ``[...]`` numbers of samples that a alone gets right, at least 0
+        only_b: ``[...]`` numbers of samples that b alone gets right, at least 0
 
     Returns:
         ``[...]`` p values, in (0, 1]; 1 without such a sample
@@ -105,24 +106,24 @@ def mcnemar_exact(only_a: IntArray | int, only_b: IntArray | int) -> NDArray[np.
 
 
 def difference_interval(only_a: int, only_b: int, n: int, *, confidence: float = 0.95) -> Interval:
-    """Gives the bootstrap interval of a paired difference of accuracies.
+    """Returns the bootstrap interval of a paired difference of accuracies.
 
-    Resampling n pairs of answers with replacement is drawing from four cells: both right, a alone, b alone, none. The
-    difference is then a sum of n independent steps of +1, -1 and 0, whose distribution is computed here by a Fourier
+    Resampling n pairs of predictions with replacement is drawing from four cells: both right, a alone, b alone, none.
+    The difference is then a sum of n independent steps of +1, -1 and 0, whose distribution is computed by a Fourier
     transform instead of drawn: the percentiles are those of infinitely many resamples, the same on any machine.
 
-    The plain bootstrap believes that what it has not seen can't happen: without a sample on which the methods differ,
-    its interval has no width, and with few it covers too rarely (46% at n = 20 with 3% and 1% of the samples apart).
-    So each of the two cells that differ starts with one sample more, as in Bonett and Price's adjusted Wald interval
-    (2012). Over n from 20 to 5000 and shares apart from 0 to 60%, 60 settings of 3000 trials, intervals meant for 95%
-    of trials cover in 94.9% to 100% of them; the plain bootstrap falls to 46%, Bonett and Price's own to 92.2%, Tango's
-    score interval to 93.2%. From a few dozen samples apart on, all are alike.
+    The plain bootstrap gives events that did not occur a probability of 0: without a sample on which the methods differ
+    its interval has no width, and with few its coverage is too low (46% at n = 20 with 3% and 1% of such samples). So
+    each of the two cells starts with one sample more, as in Bonett and Price's adjusted Wald interval (2012). Over n
+    from 20 to 5000 and 0 to 60% of such samples, 60 settings of 3000 trials, the coverage of 95% intervals is 94.9% to
+    100%; that of the plain bootstrap falls to 46%, of Bonett and Price's interval to 92.2%, of Tango's score interval
+    to 93.2%. From a few dozen such samples on, all are alike.
 
     Args:
-        only_a: samples that a alone answers rightly, at least 0
-        only_b: samples that b alone answers rightly, at least 0
+        only_a: number of samples that a alone gets right, at least 0
+        only_b: number of samples that b alone gets right, at least 0
         n: number of samples, at least 1 and at least ``only_a + only_b``
-        confidence: share of trials that the interval is to cover, in (0, 1)
+        confidence: nominal coverage, in (0, 1)
 
     Returns:
         lower and upper end, in [-1, 1]; never of width 0
@@ -136,10 +137,10 @@ def difference_interval(only_a: int, only_b: int, n: int, *, confidence: float =
 
 
 def _sums(n: int, up: float, down: float) -> tuple[IntArray, NDArray[np.float64]]:
-    """Gives the distribution of a sum of n independent steps of +1 and -1 of these shares: values, probabilities."""
+    """Returns values and probabilities of a sum of n independent steps: +1 and -1 of these probabilities, else 0."""
     centre = round(n * (up - down))
     deviation = np.sqrt(n * (up + down - (up - down) ** 2))
-    reach = min(n + abs(centre), int(20 * deviation) + 100)  # beyond lies less than rounding error
+    reach = min(n + abs(centre), int(20 * deviation) + 100)  # the rest is below rounding error
     offsets = np.arange(-reach, reach + 1)
     angle = 2 * np.pi * np.arange(len(offsets)) / len(offsets)
     step = 1 - up - down + up * np.exp(1j * angle) + down * np.exp(-1j * angle)
@@ -151,7 +152,7 @@ def wilson_interval(correct: float, n: float, *, confidence: float = 0.95) -> In
     """Returns Wilson's score interval of an accuracy.
 
     Args:
-        correct: number of samples that are answered rightly
+        correct: number of correct samples
         n: number of samples, above 0; both may be effective numbers that are not whole
         confidence: of the interval, in (0, 1)
 
@@ -171,7 +172,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Corrects p values for their number, by Holm's step-down method (1979).
 
     The smallest of m is multiplied by m, the next by m - 1, and so on; none may fall below one before it, nor exceed 1.
-    Calling a difference real where the result is below 0.05 then finds one that isn't in at most 5% of all evaluations.
+    With a threshold of 0.05 on the result, at most 5% of all evaluations report a difference that does not exist.
     """
     p = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
@@ -181,14 +182,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def macro_recall(truth: IntArray, correct: BoolArray) -> float:
-    """Gives the mean over classes of the share that is answered rightly, so that every class counts the same.
+    """Returns the mean recall over classes, in which every class counts the same.
 
     Args:
         truth: ``[n]`` index of the true class of each sample, at least 0, n at least 1
-        correct: ``[n]`` whether each is answered rightly
+        correct: ``[n]`` whether each sample is right
 
     Returns:
-        the mean over the classes that occur, in [0, 1]; where classes are of one size, the accuracy
+        the mean over the classes that occur, in [0, 1]; the accuracy if classes are of equal size
     """
     samples = np.bincount(truth)
     right = np.bincount(truth, weights=correct)

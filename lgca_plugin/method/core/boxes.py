@@ -31,9 +31,9 @@ def sample_boxes(
     """Samples the local crops of one image.
 
     The side is ``u * min(H, W)`` with ``u ~ Uniform(scale_min, scale_max)``, rounded to a whole pixel; the position is
-    uniform. The crops depend on nothing but the arguments, and the first ``m`` of ``n`` crops are the ``m`` crops that
-    ``n=m`` would give, so methods that ask for different numbers share a sequence. Only the raw bits of PCG64 are used,
-    whose stream NumPy guarantees for all versions and machines.
+    uniform. The crops depend on the arguments alone, and the first ``m`` of ``n`` crops are those of ``n=m``, so
+    methods with different numbers of crops share a sequence. Only the raw bits of PCG64 are used, whose stream NumPy
+    guarantees for all versions and machines.
 
     Args:
         n: number of crops, at least 1
@@ -131,10 +131,10 @@ def expand_boxes(
 
 
 def chain_counts(n: int, *, keep: float, steps: int) -> tuple[int, ...]:
-    """Counts the regions of each step: ``K_0 = n`` and ``K_{t+1} = max(1, ceil(keep * K_t))``.
+    """Returns the number of regions of each step: ``K_0 = n`` and ``K_{t+1} = max(1, ceil(keep * K_t))``.
 
-    Without the rounding up their sum is below ``n / (1 - keep)``, whatever ``steps`` is, and rounding adds less than
-    ``steps / (1 - keep)``: expansion costs the same order as no expansion (the complexity theorem of LGCA, arXiv
+    Without rounding up their sum is below ``n / (1 - keep)`` for any ``steps``, and rounding adds less than
+    ``steps / (1 - keep)``: expansion has the same order of cost as no expansion (the complexity theorem of LGCA, arXiv
     2511.00419).
 
     Args:
@@ -162,9 +162,9 @@ def chain_counts(n: int, *, keep: float, steps: int) -> tuple[int, ...]:
 
 
 def matching_chains(crops: int, *, keep: float, steps: int) -> int:
-    """Finds the most chains whose regions, over all steps, cost no more encodes than ``crops`` crops.
+    """Returns the largest number of chains whose regions, over all steps, take no more encodes than ``crops`` crops.
 
-    There is always one chain, although a single one costs ``steps + 1`` encodes, which may be more than ``crops``.
+    At least 1, although a single chain takes ``steps + 1`` encodes, which may be more than ``crops``.
 
     Args:
         crops: number of encodes to match, at least 1
@@ -175,7 +175,7 @@ def matching_chains(crops: int, *, keep: float, steps: int) -> int:
         the number of chains, at least 1; 34 for 60 crops, keep 0.5 and 2 steps
     """
     affordable, too_many = 1, crops + 1
-    while too_many - affordable > 1:  # more chains never cost less
+    while too_many - affordable > 1:  # the cost never falls with the number of chains
         middle = (affordable + too_many) // 2
         if sum(chain_counts(middle, keep=keep, steps=steps)) <= crops:
             affordable = middle
@@ -185,11 +185,11 @@ def matching_chains(crops: int, *, keep: float, steps: int) -> int:
 
 
 def select_salient(salience: NDArray[np.floating], count: int) -> NDArray[np.int64]:
-    """Selects the ``count`` regions of highest salience; ties go to the earlier region.
+    """Selects the ``count`` regions of highest salience, the earlier of equal ones.
 
     Args:
         salience: ``[..., n]`` similarities of the regions to the whole image
-        count: how many to keep, in [1, n]
+        count: number of regions, in [1, n]
 
     Returns:
         ``[..., count]`` indices in ascending order
@@ -218,7 +218,7 @@ def relative_boxes(boxes: NDArray[np.int64], image_size_hw: tuple[int, int]) -> 
 
 
 def _checked_size(image_size_hw: tuple[int, int] | NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """``[..., 1]`` heights and widths, which go with all boxes of their image."""
+    """Returns ``[..., 1]`` heights and widths, which broadcast over the boxes of their image."""
     sizes = np.asarray(image_size_hw, dtype=np.int64)
     if (sizes < 1).any():
         raise ValueError(f"image_size_hw must be positive, got {image_size_hw}")

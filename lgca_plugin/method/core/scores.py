@@ -72,7 +72,7 @@ def region_weights(
 
 
 def relative_entropy(region_scores: FloatArray, logit_scale: float) -> FloatArray:
-    """Computes how undecided each region is: the entropy of its class probabilities over that of a uniform guess.
+    """Computes how undecided each region is: the entropy of its class probabilities, relative to a uniform guess.
 
     Args:
         region_scores: ``[..., n, C]`` scores of the regions themselves, C at least 2
@@ -166,14 +166,14 @@ def confidences(scores: FloatArray, logit_scale: float) -> FloatArray:
 
 
 def margins(scores: FloatArray) -> FloatArray:
-    """Computes best minus second-best score, ``[..., C]`` to ``[...]``, C at least 2."""
+    """Computes ``[...]`` best minus second-best of ``[..., C]`` scores, C at least 2."""
     best_two = np.partition(scores, -2, axis=-1)[..., -2:]
     margin: FloatArray = best_two[..., 1] - best_two[..., 0]
     return margin
 
 
 def _weights_by_step(logits: FloatArray, step: IntArray, step_weights: tuple[float, ...] | None) -> FloatArray:
-    """Spreads each step's weight over its regions by a softmax inside it; -inf marks regions that are not used."""
+    """Spreads each step's weight over its regions by a softmax; a logit of -inf marks an unused region."""
     step = np.broadcast_to(step, logits.shape)
     present = [t for t in range(int(step.max()) + 1) if np.isfinite(logits[step == t]).any()]
     if step_weights is None:

@@ -1,28 +1,28 @@
-"""When an image has had enough crops: how likely the full budget would give it another label.
+"""The stopping rule: how likely the full budget would give an image another label than its first crops.
 
-**The question.** A full budget looks at N crops of an image. After its first n, would the label be another one after
-all N? The crops are drawn independently and in no order, so the first n are a simple random sample of the N. Crops that
-grow are drawn with their chains: the unit is a crop with all that it grows into.
+**The question.** A full budget uses N crops of an image. Given the first n, would the label be another one after all N?
+The crops are drawn independently and in no order, so the first n are a simple random sample of the N. For crops that
+grow, the sampled unit is a crop with its whole chain.
 
 **The rule.** Let D be the lead of the label over a rival class on the n units, and D_i the lead without unit i, with
 the weights renormalized (:func:`weights_without_each`). The jackknife estimates the variance of D over draws of n
-units, ``v = (n - 1) / n * sum_i (D_i - mean D)^2``. Weights are peaked, for a softmax gives them: D is a ratio of
-means, for several steps a sum of such ratios, and the jackknife needs no derivatives of these. A unit that has nearly
-all the weight changes the lead much when it goes, and so the variance says that little is known.
+units, ``v = (n - 1) / n * sum_i (D_i - mean D)^2``. Softmax weights are peaked, and D is a ratio of means (for several
+steps a sum of such ratios), for which the jackknife needs no derivatives. If one unit has nearly all the weight, the
+lead changes much without it, and the variance is large.
 
 The lead on all N units differs from D by an error of variance ``v * (1 - n / N)``: that of a sample mean, ``s^2 / n``,
-with the correction for a finite population, ``s^2 * (1 / n - 1 / N)``. For normally distributed units, and without
-prior knowledge, what is known of the lead on all N is a Student t distribution with n - 1 degrees of freedom about D:
-the rival wins with probability ``T_{n-1}(-D / sqrt(v * (1 - n / N)))``. The *flip
-probability* is the sum of these over all rivals, which bounds the probability that any of them wins.
+with the correction for a finite population, ``s^2 * (1 / n - 1 / N)``. For normally distributed units and no prior
+knowledge, the lead on all N has a Student t distribution with n - 1 degrees of freedom about D: the rival wins with
+probability ``T_{n-1}(-D / sqrt(v * (1 - n / N)))``. The *flip probability* is the sum of these over all rivals, which
+bounds the probability that any of them wins.
 
-**The target.** An image stops when the flip probability of each method that counts is at most
-:data:`MAX_FLIP_PROBABILITY`. It is a probability given all that has been seen, so it means the same however often it
-is computed: of the images that stop, the expected share with another label is the mean of their flip probabilities,
-and so at most :data:`MAX_FLIP_PROBABILITY`, for each method. "Expected" leans on the normal distribution;
-``docs/speed.md`` says what was measured.
+**The target.** An image stops when the flip probability of each method is at most :data:`MAX_FLIP_PROBABILITY`. It is a
+probability given the crops so far, so its meaning does not depend on how often it is computed: among the images that
+stop, the expected share whose label would change is the mean of their flip probabilities, at most
+:data:`MAX_FLIP_PROBABILITY` for each method. "Expected" assumes the normal distribution; ``docs/speed.md`` reports
+measurements.
 
-**What it leaves out.** That with more crops other regions might be selected to grow: a unit keeps those that it has.
+**What it leaves out.** With more crops, other regions might be selected to grow: a unit keeps the regions that it has.
 """
 
 from __future__ import annotations
@@ -44,14 +44,16 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.integer]
 
 MAX_FLIP_PROBABILITY = 0.005
-"""The error target: an image stops when, for every method, the full budget would change its label no more likely."""
+"""Maximum flip probability of every method's label at which an image stops."""
 
 FIRST_LEVEL = 6
+"""Number of crops after which an image can stop for the first time."""
 LEVEL_FACTOR = 1.5
+"""Ratio of the numbers of crops of successive budget levels."""
 
 
 def level_sizes(most: int) -> tuple[int, ...]:
-    """Lists after how many crops an image may stop: each half as many more than the one before, the last all of them.
+    """Returns the numbers of crops after which an image can stop: the budget levels.
 
     Args:
         most: number of crops of the full budget, at least 0
@@ -118,19 +120,19 @@ def flip_probability(
 
 
 def weights_without_each(weights: FloatArray, group: IntArray, unit: IntArray, n: int) -> NDArray[np.float64]:
-    """Computes the weights of regions where one of n units is left out, for each of them.
+    """Computes the weights of regions without each of n units in turn.
 
-    What is left of a group shares the group's weight; where nothing is, that goes to the other groups, in proportion.
+    The rest of a group shares the group's weight; if nothing is left, that goes to the other groups, in proportion.
 
     Args:
         weights: ``[r]`` weights of the regions, above 0
-        group: ``[r]`` number of the softmax that each region takes part in
+        group: ``[r]`` number of the softmax that each region is part of
         unit: ``[r]`` number of each region's unit, in [0, n)
         n: number of units
 
     Returns:
-        ``[n, r]`` weights, 0 for the regions of the unit that is left out, with the sum of ``weights`` in each row; all
-        are 0 where there are no other regions
+        ``[n, r]`` weights, 0 for the regions of the unit that is left out; rows sum to the sum of ``weights``, or to 0
+        if there are no other regions
     """
     members = np.unique(group) == group[:, None]  # [r, G]
     without = np.where(np.arange(n)[:, None] != unit, weights, 0.0)

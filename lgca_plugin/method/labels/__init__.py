@@ -1,1 +1,1 @@
-"""TODO."""
+"""Given labels: calibration by them, suspected errors among them, and triage cases."""

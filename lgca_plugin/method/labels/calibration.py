@@ -1,15 +1,15 @@
 """Calibrating confidences by given labels, some of which may be wrong.
 
 A method's confidence is meant to be the share of times that it is right. Temperature scaling (Guo et al., ICML 2017,
-arXiv 1706.04599) divides the logits by a number T fitted to labels, and changes no answer. Fitted to labels of which
-some are wrong, plain maximum likelihood takes each wrong label for a confident mistake of the method and answers with a
-T that is too large. Here every label counts as having been drawn blindly with probability e, the wrong share:
+arXiv 1706.04599) divides the logits by a number T fitted to labels, and changes no label. With wrong labels, plain
+maximum likelihood takes each of them for a confident mistake of the method and returns a T that is too large. Here
+every label is assumed to be drawn at random with probability e, the wrong share:
 
     p(given = k | x) = (1 - e) softmax(logits / T)_k + e / C
 
-and T and e are fitted together. A blind draw may hit the right class, so ``e (C - 1) / C`` of the labels are wrong. The
-two are told apart by shape alone: what no temperature explains is put down to the labels. Mistakes that a method makes
-with great confidence look the same to it, so e is a part of the fit rather than an audit of the labels.
+and T and e are fitted together. A random label may be right, so ``e (C - 1) / C`` of the labels are wrong. T and e
+differ in shape alone: what no temperature explains counts as wrong labels. Confident mistakes of the method look the
+same, so e is a parameter of the fit rather than an audit of the labels.
 """
 
 from __future__ import annotations
@@ -28,17 +28,18 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.integer]
 
 MIN_LABELS = 30
-"""With fewer labels nothing is fitted: the temperature is 1 and the wrong share 0."""
+"""Minimum number of labels for a fit; with fewer the temperature is 1 and the wrong share 0."""
 FIT_SAMPLES = 4096
-"""At most so many samples are fitted to; on T this leaves a statistical error of one or two percent."""
+"""Maximum number of samples in a fit; the statistical error of T is then one or two percent."""
 MAX_WRONG_SHARE = 0.5
-"""Above, a label says less about the image than a coin does, and the fit has nothing to hold on to."""
+"""Upper limit of the wrong share; above it the labels hold too little information for a fit."""
 BINS = 15
+"""Number of confidence bins of the calibration error."""
 
 _LOG_TEMPERATURES = np.log(2.0) * np.arange(-10, 11)
 _PRIOR_WIDTH = np.log(10.0)
 _LEAST_PROBABILITY = 1e-300  # keeps logarithms finite where a class is ruled out
-_CHUNK = 1 << 17  # logits in one piece of work: a megabyte of float64
+_CHUNK = 1 << 17  # logits at a time: a megabyte of float64
 _SEED = 0
 
 
@@ -47,9 +48,9 @@ class Temperature:
     """A fitted temperature.
 
     Attributes:
-        value: T, above 0, which divides the logits; above 1 where the method is too sure of itself
-        wrong_share: e, the share of labels that look drawn blindly, from 0 to :data:`MAX_WRONG_SHARE`
-        n: number of samples that were fitted to; 0 where there were too few
+        value: T, above 0, which divides the logits; above 1 for an overconfident method
+        wrong_share: e, the share of labels that look drawn at random, from 0 to :data:`MAX_WRONG_SHARE`
+        n: number of samples in the fit; 0 if there were too few
     """
 
     value: float
@@ -59,12 +60,12 @@ class Temperature:
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What calibrating one method has done.
+    """The calibration of one method.
 
     Attributes:
         temperature: T, which divides the logits
         wrong_share: e of the fit
-        error_before: calibration error of the confidences as the method gives them, see :func:`calibration_error`
+        error_before: calibration error of the method's own confidences, see :func:`calibration_error`
         error_after: the same after calibration, each half of the samples with the temperature fitted to the other half
         samples: number of samples that the errors are measured on
     """
@@ -76,17 +77,17 @@ class Calibration:
     samples: int
 
     def to_json(self) -> dict[str, Any]:
-        """Gives the numbers as a JSON-ready dict."""
+        """Returns the numbers as a JSON-ready dict."""
         return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
-    """The calibrated answers of one method.
+    """The calibrated predictions of one method.
 
     Attributes:
         probabilities: ``[n, C]`` float32, rows sum to 1
-        labels: ``[n]`` the most probable class, of equally probable ones the first
+        labels: ``[n]`` the most probable class, the first of equally probable ones
         confidence: ``[n]`` float64, its probability
         calibration: the fit
     """
@@ -101,10 +102,10 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> Temperature:
     """Fits a temperature to labels that may be wrong, by maximum likelihood of the mixture above over log T and e.
 
     For each T the likelihood is concave in e, whose best value is found by bisection; the best T of a grid from 1/1024
-    to 1024 is refined between its neighbours. So the result doesn't depend on a starting point and is the same on every
-    call. A normal prior on log T about 0 whose standard deviation is log 10 has next to no effect on thirty labels or
-    more, unless they leave T open: where method and labels always agree, or where all logits are equal, in which case T
-    is 1. Of many samples a fixed random choice of :data:`FIT_SAMPLES` is fitted to.
+    to 1024 is refined between its neighbours, so the result is deterministic. A normal prior on log T (mean 0, standard
+    deviation log 10) has next to no effect with thirty labels or more, unless they leave T undetermined: if method and
+    labels always agree, or if all logits are equal, in which case T is 1. Of many samples, a fixed random choice of
+    :data:`FIT_SAMPLES` is used.
 
     Args:
         logits: ``[n, C]`` logit_scale * scores
@@ -114,7 +115,7 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> Temperature:
         the temperature; 1 with a wrong share of 0 if there are fewer than :data:`MIN_LABELS` labels
 
     Raises:
-        ValueError: if the shapes don't fit, a label is no class index, or a row of logits has no finite largest value
+        ValueError: if the shapes do not match, a label is no class index, or a row of logits has no finite maximum
     """
     check_labels(logits, labels)
     chosen = _shuffled(len(labels))[:FIT_SAMPLES]
@@ -134,24 +135,24 @@ def calibration_error(
         sum over bins of (samples in the bin / n) * |accuracy in the bin - mean confidence in the bin|
 
     where accuracy is the share of samples whose most probable class is their label. If a share e of the labels was
-    drawn blindly, even a perfect method agrees with fewer of them than it is right about: ``agreement = (1 - e) *
-    accuracy + e / C``. With ``wrong_share`` = e, accuracy is what follows from the agreement, limited to [0, 1]: the
-    error is then an estimate of the one against correct labels.
+    drawn at random, even a perfect method agrees with fewer of them: ``agreement = (1 - e) * accuracy + e / C``. With
+    ``wrong_share`` = e, accuracy is solved from the agreement and limited to [0, 1]: the error then estimates the one
+    against correct labels.
 
-    A bin's accuracy is an estimate, so the error of a perfectly calibrated method is above 0 too: in a trial with
+    A bin's accuracy is an estimate, so the error of a perfectly calibrated method is above 0: in a trial with
     twelve classes and 15 bins about 0.07 with 240 samples, 0.04 with 1000 and 0.02 with 5000.
 
     Args:
         probabilities: ``[n, C]``, rows sum to 1
         labels: ``[n]`` given class indices
         bins: number of bins, at least 1
-        wrong_share: share of labels that were drawn blindly, in [0, 1)
+        wrong_share: share of labels that were drawn at random, in [0, 1)
 
     Returns:
         the error, in [0, 1]; nan without samples
 
     Raises:
-        ValueError: if the shapes don't fit, a label is no class index, or a number is out of its range
+        ValueError: if the shapes do not match, a label is no class index, or a number is out of range
     """
     check_labels(probabilities, labels)
     if bins < 1:
@@ -166,10 +167,10 @@ def calibration_error(
 
 
 def calibrate(logits: NDArray[np.float32], labels: IntArray) -> Calibrated:
-    """Turns one method's logits into calibrated probabilities, in their place.
+    """Turns one method's logits into calibrated probabilities, in place.
 
-    The error after calibration is cross-fitted: the samples are halved at random, and each half is judged with the
-    temperature that the other half was fitted to. Both errors use the wrong share that was fitted to all samples. With
+    The error after calibration is cross-fitted: the samples are halved at random, and each half is evaluated with the
+    temperature fitted to the other half. Both errors use the wrong share that was fitted to all samples. With
     fewer than :data:`MIN_LABELS` labels the temperature is 1, the wrong share 0, and the two errors are equal.
 
     Args:
@@ -177,7 +178,7 @@ def calibrate(logits: NDArray[np.float32], labels: IntArray) -> Calibrated:
         labels: ``[n]`` given class indices
 
     Returns:
-        the probabilities, in the array that held the logits, and what was fitted; the errors are nan without samples
+        the probabilities, in the array that held the logits, and the fit; the errors are nan without samples
 
     Raises:
         ValueError: as for :func:`fit_temperature`
@@ -225,7 +226,7 @@ def check_labels(matrix: FloatArray, labels: IntArray) -> None:
 
 
 def _fitted_to_other_half(logits: FloatArray, labels: IntArray) -> NDArray[np.float32]:
-    """``[n]`` for each sample the temperature that was fitted to samples of the half it is not in."""
+    """Returns ``[n]`` for each sample the temperature fitted to the half that it is not in."""
     order = _shuffled(len(labels))
     halves = order[0::2], order[1::2]
     result = np.empty(len(labels), dtype=np.float32)
@@ -251,7 +252,7 @@ def _fit(logits: FloatArray, labels: IntArray) -> Temperature:
 
 
 def _profile(logits: FloatArray, labels: IntArray, log_temperatures: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Negative log posterior at each of ``[G]`` temperatures with the best e for it, and that e; ``[G]`` each."""
+    """Returns ``[G]`` negative log posteriors at G temperatures, each with its best e, and ``[G]`` these e."""
     given = np.maximum(np.exp(_given_log_probabilities(logits, labels, log_temperatures)), _LEAST_PROBABILITY)
     blind = 1.0 / logits.shape[1] - given  # [G, n]: p = given + e * blind
     low, high = np.zeros((len(given), 1)), np.full((len(given), 1), MAX_WRONG_SHARE)
@@ -271,7 +272,7 @@ def _profile(logits: FloatArray, labels: IntArray, log_temperatures: FloatArray)
 
 
 def _given_log_probabilities(logits: FloatArray, labels: IntArray, log_temperatures: FloatArray) -> NDArray[np.float64]:
-    """``[G, n]`` log softmax(logits / T) of the given label at each temperature."""
+    """Returns ``[G, n]`` log softmax(logits / T) of the given label at each temperature."""
     result = np.empty((len(log_temperatures), len(labels)))
     for rows in _chunks(*logits.shape):
         part = logits[rows].astype(np.float64)
@@ -283,7 +284,7 @@ def _given_log_probabilities(logits: FloatArray, labels: IntArray, log_temperatu
 
 
 def _largest(logits: FloatArray) -> FloatArray:
-    """``[n, 1]`` the largest logit of each row."""
+    """Returns ``[n, 1]`` the largest logit of each row."""
     largest: FloatArray = logits.max(axis=1, keepdims=True)
     if not np.isfinite(largest).all():
         raise ValueError("every row of logits needs a finite largest value, and one holds nan or infinity")
@@ -291,7 +292,7 @@ def _largest(logits: FloatArray) -> FloatArray:
 
 
 def _error(confidence: FloatArray, agrees: NDArray[np.bool_], *, classes: int, bins: int, wrong_share: float) -> float:
-    """The calibration error, see :func:`calibration_error`."""
+    """Returns the calibration error, see :func:`calibration_error`."""
     bin_of = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], confidence, side="left")
     counts = np.bincount(bin_of, minlength=bins)
     filled = counts > 0
@@ -302,12 +303,12 @@ def _error(confidence: FloatArray, agrees: NDArray[np.bool_], *, classes: int, b
 
 
 def _shuffled(n: int) -> NDArray[np.int64]:
-    """``[n]`` the indices in a random order that is the same on any machine."""
+    """Returns ``[n]`` indices in a random order that is the same on any machine."""
     raw = np.asarray(np.random.PCG64(_SEED).random_raw(n), dtype=np.uint64)
     return np.argsort(raw, kind="stable")
 
 
 def _chunks(n: int, classes: int) -> Iterator[slice]:
-    """Pieces of rows that together cover ``[n, C]``."""
+    """Returns slices of rows that together cover ``[n, C]``."""
     step = max(1, _CHUNK // classes)
     return (slice(start, start + step) for start in range(0, n, step))

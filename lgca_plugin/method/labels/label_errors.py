@@ -1,16 +1,16 @@
-"""Suspected label errors: how far several methods believe each given label, and which labels are likely wrong.
+"""Suspected label errors: how probable each given label is under several methods, and which labels are likely wrong.
 
 The rule is cleanlab's (Northcutt et al., *Confident Learning*, JAIR 2021, arXiv 1911.00068) on calibrated
-probabilities. It wants probabilities that have not seen the labels; zero-shot ones have not, but for one number a
-method, its temperature.
+probabilities. It requires probabilities from a model that was not trained on the labels; here only one number a method,
+its temperature, was fitted to them.
 
-Quality of a label is the probability of the given class, cleanlab's self-confidence. It was chosen before any result
-was looked at: a calibrated probability can be read as what it says, the chance that the label is right, and compared
-between methods; it still tells labels apart that a margin between probabilities takes for equally hopeless; and it is
-low for images that show no class at all, which a curator wants to see too. The ensemble gives all methods the same
-weight: they share an encoder, and weights by agreement with the labels would let the labels under suspicion choose
-their judges. So its quality is both the mean of the methods' qualities and the quality under the mean of their
-probabilities, and the latter can be summed up with one method in memory at a time.
+The quality of a label is the probability of the given class, cleanlab's self-confidence. It was chosen before any
+result was known: a calibrated probability is the chance that the label is right and can be compared between methods; it
+distinguishes labels that a margin between probabilities treats as equally bad; and it is low for images that show none
+of the classes, which a curator should see too. The ensemble weighs all methods equally: they share an encoder, and
+weights by agreement with the labels would let suspicious labels choose the methods. So its quality is both the mean of
+the methods' qualities and the quality under the mean of their probabilities, which is accumulated with one method in
+memory at a time.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.integer]
 
 TIE = 1e-6
-"""A given label whose probability comes this close to the largest is no suspect; cleanlab's own tolerance."""
+"""A given label whose probability is within this distance of the largest is no suspect; cleanlab's own tolerance."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConfidentJoint:
-    """Which classes are given where others are meant, over the dataset.
+    """Counts of wrong labels over the dataset, by given and suggested class.
 
     Attributes:
-        estimated_errors: cleanlab's calibrated estimate of the number of wrong labels. The confident joint counts the
-            samples that are as sure of a class as those given that class are on average, by given label and by that
-            class; scaled to the number of samples with each given label, the sum off its diagonal is the estimate. A
-            method's own mistakes are counted with the labels', so read it as an upper estimate
+        estimated_errors: cleanlab's calibrated estimate of the number of wrong labels. The confident joint counts, by
+            given label and class, the samples whose probability of the class is at least the average of the samples
+            given that class; scaled to the number of samples with each given label, the sum off its diagonal is the
+            estimate. It includes mistakes of the methods, so it is an upper estimate
         pairs: given class, suggested class and number of suspects, largest number first and then by class; the numbers
-            sum to that of the suspects
+            sum to the number of suspects
     """
 
     estimated_errors: int
@@ -54,20 +54,21 @@ class ConfidentJoint:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelErrors:
-    """What several methods together say about given labels; arrays in the order of the samples.
+    """The findings of several methods together about given labels; arrays in the order of the samples.
 
     Attributes:
         quality: ``[n]`` float64 in [0, 1], the ensemble's probability of the given label; low is suspicious
         by_method: method name to ``[n]``, that method's calibrated probability of the given label
         calibrated: method name to ``[n]``, calibrated confidence of the method's own label
-        suspect: ``[n]`` bool, the labels of lowest quality, as many as confident learning takes for wrong
+        suspect: ``[n]`` bool, the labels of lowest quality, as many as confident learning counts as wrong
         suggestion: ``[n]`` int64, the ensemble's most probable class; differs from the given one for every suspect
         suggestion_confidence: ``[n]`` float64, the ensemble's probability of the suggestion
-        calibration: method name to what calibrating it has done
+        calibration: method name to its calibration
         joint: the summary over classes
         fitted_errors: number of wrong labels by the fitted wrong shares, ``e (C - 1) / C n``, mean of the methods; 0
-            where nothing was fitted. Closer than ``joint.estimated_errors`` if wrong labels fall on all classes alike
-        warnings: sentences about what the result can't be trusted for
+            if nothing was fitted. More accurate than ``joint.estimated_errors`` if all classes have equally many wrong
+            labels
+        warnings: sentences about limits of the result
     """
 
     quality: NDArray[np.float64]
@@ -83,34 +84,33 @@ class LabelErrors:
 
 
 def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: IntArray, *, classes: int) -> LabelErrors:
-    """Judges given labels by the answers of several methods.
+    """Finds suspected label errors with the predictions of several methods.
 
-    Each method is calibrated on its own (:func:`~.calibration.calibrate`). How many suspects there are comes from
-    confident learning on the mean of the calibrated probabilities: for each class the threshold is its mean probability
-    over the samples given it; a sample whose probability of just one class reaches the threshold counts for that class,
-    one that reaches several for its most probable class; a label counts as wrong where that is not the given class,
-    unless the given class is the most probable one or ties with it. A class that no sample is given has no threshold.
-    The suspects are so many labels of the lowest quality: cleanlab's ``low_self_confidence``. On drawings with known
-    truth they held 85% of the wrong labels, where those that were counted held 68%: the latter leave out the images on
-    which the methods are unsure themselves.
+    Each method is calibrated on its own (:func:`~.calibration.calibrate`). The number of suspects comes from confident
+    learning on the mean of the calibrated probabilities: the threshold of a class is its mean probability over the
+    samples given it; a sample counts for the class whose threshold its probability reaches, for its most probable class
+    if it reaches several; a label counts as wrong if that is not the given class, unless the given class is the most
+    probable one or ties with it. A class that no sample is given has no threshold. The suspects are as many labels, of
+    the lowest quality: cleanlab's ``low_self_confidence``. On drawings with known truth they held 85% of the wrong
+    labels, while the counted samples themselves held 68%: these leave out images on which the methods are unsure.
 
-    At its peak this holds about two ``[n, C]`` float32 arrays, however many methods there are.
+    Peak memory is about two ``[n, C]`` float32 arrays, for any number of methods.
 
     Args:
         logits: method name to a function that gives ``[n, C]`` logit_scale * scores, which is overwritten;
-            contiguous float32 spares a copy. Each is called once, when the one before it is done with
-        labels: ``[n]`` given class indices; samples without a usable label are left out by the caller
+            contiguous float32 avoids a copy. Each is called once, after the previous one was used
+        labels: ``[n]`` given class indices; the caller leaves out samples without a usable label
         classes: C, at least 1
 
     Returns:
-        the findings. With fewer than :data:`~.calibration.MIN_LABELS` labels nothing is calibrated, and a warning
-        says so
+        the findings. With fewer than :data:`~.calibration.MIN_LABELS` labels nothing is calibrated, and there is a
+        warning
 
     Raises:
         ValueError: if there is no method, logits have another shape or hold nan, or a label is no class index
     """
     if not logits:
-        raise ValueError("logits is empty; at least one method is needed to judge labels")
+        raise ValueError("logits is empty; at least one method is needed to find label errors")
     labels = np.asarray(labels)
     ensemble = np.zeros((len(labels), classes), dtype=np.float32)
     by_method, calibrated, calibration = {}, {}, {}
@@ -152,7 +152,7 @@ def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: In
 
 
 def _quality(probabilities: NDArray[np.float32], labels: IntArray) -> NDArray[np.float64]:
-    """``[n]`` the probability of each given label."""
+    """Returns ``[n]`` probabilities of the given labels."""
     from cleanlab.rank import get_label_quality_scores  # takes seconds to import
 
     if not len(labels):
@@ -162,10 +162,10 @@ def _quality(probabilities: NDArray[np.float32], labels: IntArray) -> NDArray[np
 
 
 def _confident_learning(probabilities: NDArray[np.float32], labels: IntArray) -> tuple[NDArray[np.bool_], int]:
-    """``[n]`` bool, the samples off the diagonal of the confident joint, and the estimated number of wrong labels.
+    """Returns ``[n]`` bool, the samples off the diagonal of the confident joint, and the estimated number of errors.
 
-    ``cleanlab.filter.find_label_issues`` and ``cleanlab.count.num_label_issues`` come to the same, but each computes
-    the joint anew, copies the probabilities, and refuses labels that are all alike.
+    ``cleanlab.filter.find_label_issues`` and ``cleanlab.count.num_label_issues`` have the same results, but each
+    computes the joint again, copies the probabilities, and rejects labels that are all alike.
     """
     from cleanlab.count import compute_confident_joint, estimate_joint
 
@@ -181,7 +181,7 @@ def _confident_learning(probabilities: NDArray[np.float32], labels: IntArray) ->
 
 
 def _lowest(quality: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-    """``[n]`` bool, so many samples with the lowest quality; of equal ones those that come first."""
+    """Returns ``[n]`` bool, the ``count`` samples of lowest quality, the first of equal ones."""
     chosen = np.zeros(len(quality), dtype=bool)
     chosen[np.argsort(quality, kind="stable")[:count]] = True
     return chosen

@@ -85,14 +85,14 @@ WITHOUT_LABEL = tuple(case for case in Case if not case.with_label)
 
 
 def triage_cases(clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray, *, crop_case: BoolArray) -> list[Case]:
-    """Assigns every sample its case.
+    """Returns the case of every sample.
 
     Args:
         clip: ``[n]`` class index of CLIP's answer
         wca: ``[n]`` WCA's
         lgca: ``[n]`` LGCA's
-        truth: ``[n]`` class index of the label, -1 where there is none to compare with
-        crop_case: ``[n]`` whether the sample is a misleading-crop case, see :mod:`~.explain.misleading_cases`
+        truth: ``[n]`` class index of the label, -1 without a usable one
+        crop_case: ``[n]`` whether the sample has a misleading-crop case, see :mod:`~.explain.misleading_cases`
 
     Returns:
         n cases
@@ -121,15 +121,15 @@ def triage_cases(clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray,
 
 
 def changes(before: IntArray, after: IntArray, truth: IntArray) -> tuple[int, int]:
-    """Counts what one method repaired of another's answers, and what it broke.
+    """Counts the labels that one method corrects of another's, and those that it breaks.
 
     Args:
         before: ``[n]`` class index of the one method's answer
         after: ``[n]`` of the other's
-        truth: ``[n]`` class index of the label, -1 where there is none to compare with
+        truth: ``[n]`` class index of the label, -1 without a usable one
 
     Returns:
-        how many wrong answers became right, and how many right ones wrong
+        number of wrong labels that become right, and of right ones that become wrong
     """
     right_before, right_after = before == truth, after == truth
     return int((~right_before & right_after).sum()), int((right_before & ~right_after).sum())

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Choosing settings of methods on labelled samples: the grid, scoring in one pass, nested cross-validation."""

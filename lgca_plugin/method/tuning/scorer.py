@@ -1,9 +1,9 @@
 """Many settings of the methods, scored in one pass over the images.
 
-Scores are linear: the weighted sum behind a setting's answer mixes a few vectors that many settings share, namely the
+Scores are linear: the weighted sum behind a setting's label mixes a few vectors that many settings share, namely the
 whole image and, for each softmax scale, the weighted means of the regions of one step. These are pooled once and
-multiplied once with each distinct matrix of class vectors; a setting is then a row of shares. Its best class needs no
-norm, which only divides all of its scores.
+multiplied once with each distinct matrix of class vectors; a setting is then a row of shares. The norm divides all
+scores alike and does not change the best class.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.integer]
 
 CHUNK_BYTES = 32 * 1024**2
+"""Approximate size of the intermediate arrays."""
 
 
 def effective_regions(weights: FloatArray) -> FloatArray:
@@ -45,12 +46,12 @@ def effective_regions(weights: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class SettingsScores:
-    """What every setting says of a batch of images.
+    """The labels of every setting for a batch of images.
 
     Attributes:
         labels: ``[S, b]`` int64, index of the class with the highest score, the lower index of equals
         effective: ``[S, b]`` float64, effective number of regions; nan where a setting uses none
-        used: ``[S, b]`` int64, number of regions with a share in the answer, what ``effective`` could be at most
+        used: ``[S, b]`` int64, number of regions with a weight, the upper bound of ``effective``
     """
 
     labels: NDArray[np.int64]
@@ -78,15 +79,15 @@ class SettingsScorer:
     """Scores batches of images under many settings at once.
 
     The labels are those of :func:`~.scores.class_scores` of :func:`~.scores.image_vector` under
-    :func:`~.scores.region_weights`, setting by setting, but for classes whose scores are closer than the rounding of
-    float32.
+    :func:`~.scores.region_weights`, setting by setting, except between classes whose scores differ by less than float32
+    rounding.
 
     Args:
         settings: the presets to score; names may repeat
-        class_vectors: gives a preset's ``[C, d]`` class vectors; called once for each distinct matrix
+        class_vectors: returns a preset's ``[C, d]`` class vectors; called once for each distinct matrix
         counts: how many of an image's crops the methods use
         logit_scale: the encoder's factor on similarities
-        chunk_bytes: size of the intermediate arrays, about
+        chunk_bytes: approximate size of the intermediate arrays
 
     Raises:
         ConfigError: if there are no settings
@@ -119,7 +120,7 @@ class SettingsScorer:
     def score(self, images: RegionEmbeddings) -> SettingsScores:
         """Scores a batch of images under every setting.
 
-        Memory beyond the arguments and the result stays near ``chunk_bytes``, however large the batch is.
+        Memory beyond the arguments and the result stays near ``chunk_bytes`` for any batch size.
 
         Args:
             images: the regions of b images; float32 is used as it is, other types are converted
@@ -128,7 +129,7 @@ class SettingsScorer:
             labels and effective regions of every setting
 
         Raises:
-            ValueError: if a setting's regions are missing, or its ``step_weights`` do not suit the steps that there are
+            ValueError: if a setting's regions are missing, or its ``step_weights`` do not match the steps
         """
         b, n, dim = images.regions.shape
         step, chain = np.broadcast_to(images.step, (b, n)), np.broadcast_to(images.chain, (b, n))
@@ -150,7 +151,7 @@ class SettingsScorer:
         return result
 
     def _shares(self, step: IntArray, used: dict[RegionKind, NDArray[np.bool_]]) -> list[dict[_Part, float]]:
-        """Finds of which parts each setting's region weights are made, and their shares, which sum to 1."""
+        """Splits each setting's region weights into parts; returns their shares, which sum to 1."""
         kinds = {setting.regions: setting for setting in self.settings if setting.regions != "none" and len(step)}
         present: dict[RegionKind, list[int]] = {}
         for kind, setting in kinds.items():
@@ -165,13 +166,13 @@ class SettingsScorer:
         ]
 
     def _score_chunk(self, images: _Images, shares: list[dict[_Part, float]], result: SettingsScores) -> None:
-        """Fills the chunk's columns of the result, one matrix of class vectors after the other."""
+        """Fills the chunk's columns of the result, one matrix of class vectors at a time."""
         parts = list(dict.fromkeys(part for row in shares for part in row))
         shared = images.pool([part for part in parts if part.weighting != "decisive"])
         for vectors, members in self._by_classes:
             own = dict.fromkeys(part for index in members for part in shares[index] if part.weighting == "decisive")
             entropy = images.entropy(vectors, self._logit_scale) if own else None
-            pooled = shared.and_also(images.pool(list(own), entropy)) if own else shared
+            pooled = shared.joined(images.pool(list(own), entropy)) if own else shared
             mix = np.zeros((len(members), 1 + len(pooled.parts)))  # the whole image, then the parts
             for row, index in zip(mix, members, strict=True):
                 row[0] = self.settings[index].global_weight
@@ -201,7 +202,7 @@ class _Pooled:
         parts: P parts
         vectors: ``[b, P, d]`` float32
         squares: ``[b, P]`` sums of squared weights
-        counts: ``[b, P]`` numbers of regions that share the weight
+        counts: ``[b, P]`` numbers of regions with a weight
     """
 
     parts: list[_Part]
@@ -209,7 +210,7 @@ class _Pooled:
     squares: NDArray[np.float64]
     counts: NDArray[np.int64]
 
-    def and_also(self, other: _Pooled) -> _Pooled:
+    def joined(self, other: _Pooled) -> _Pooled:
         """Joins two sets of parts of the same images."""
         return _Pooled(
             self.parts + other.parts,
@@ -236,7 +237,7 @@ class _Images:
         self._salience = RegionEmbeddings(regions, whole, step, step).similarity.astype(np.float64)
 
     def entropy(self, class_vectors: NDArray[np.float32], logit_scale: float) -> FloatArray:
-        """Computes ``[b, n]`` how undecided each region is."""
+        """Computes ``[b, n]`` relative entropies of the regions."""
         flat = self.regions.reshape(-1, self.regions.shape[-1])
         scores = class_scores(flat, class_vectors)
         return relative_entropy(scores, logit_scale).reshape(self.regions.shape[:2])

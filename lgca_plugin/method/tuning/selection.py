@@ -1,12 +1,12 @@
-"""Choosing a setting on labelled samples, with an honest estimate of what the choice is worth.
+"""Choosing a setting on labelled samples, with an unbiased estimate of its accuracy on new samples.
 
 The best of many settings owes part of its accuracy to luck with the samples that chose it. In nested cross-validation
-the setting is chosen on all folds but one and judged on that one, for each fold, so that no setting is judged on a
-sample that chose it. The folds' choices share samples, and the usual interval takes no notice: where sixty settings are
-all coin flips, Wilson's interval of the pooled answers, meant for 95% of trials, covers the truth in 81 to 86%. The
-inner level of the nesting measures by how much: Bates, Hastie and Tibshirani, arXiv 2104.00673. With it, 95 to 99% of
-the intervals cover, 1.2 to 1.4 times as wide (2 and 60 settings, coin flips or mostly alike; 30 to 1000 samples; 1000
-trials each). With fewer than ten samples no interval holds.
+the setting is chosen on all folds but one and evaluated on that one, for each fold, so no setting is evaluated on a
+sample that chose it. The choices of different folds share samples, which the usual interval ignores: for sixty settings
+that are all coin flips, Wilson's 95% interval of the pooled results covers the truth in 81 to 86% of trials. The inner
+level of the nesting measures the correlation: Bates, Hastie and Tibshirani, arXiv 2104.00673. With it, 95 to 99% of the
+intervals cover, 1.2 to 1.4 times as wide (2 and 60 settings, coin flips or mostly alike; 30 to 1000 samples; 1000
+trials each). With fewer than ten samples no interval is valid.
 
 Among settings that are right equally often the first listed wins.
 """
@@ -34,11 +34,12 @@ FOLDS = 5
 REPEATS = 20
 SIGNIFICANCE = 0.05
 BLOCK = 8192
+"""Number of samples that are counted at a time."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with the interval that covers the true one in 95% of trials, samples being independent draws.
+    """An estimate with its 95% confidence interval, for independent samples.
 
     Attributes:
         value: the estimate
@@ -53,9 +54,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Choice:
-    """The setting chosen from a group, usually the settings of one method, and how far to trust the choice.
+    """The setting chosen from a group, usually the settings of one method, and the uncertainty of the choice.
 
-    Settings are given by their index among all that were compared. Accuracies are shares of samples, in [0, 1].
+    Settings are given by their index among all settings. Accuracies are shares of samples, in [0, 1].
 
     Attributes:
         group: the group's name
@@ -65,18 +66,16 @@ class Choice:
         chosen: the setting that is right most often on all samples
         chosen_accuracy: its accuracy on the samples that chose it: too high on average, the more so the more settings
             and the fewer samples there are
-        nested: accuracy on a fold of the setting chosen on the other folds, over all folds and repeats: what choosing
-            from this group brings on new samples. Wilson interval at ``effective_samples``
-        default_accuracy: the default's accuracy, not chosen on these samples and so an estimate as it stands. Wilson
-            interval
+        nested: accuracy on a fold of the setting chosen on the other folds, over all folds and repeats: the expected
+            accuracy on new samples of a setting chosen this way. Wilson interval at ``effective_samples``
+        default_accuracy: the default's accuracy, unbiased because it was not chosen on these samples. Wilson interval
         gain: ``nested`` minus ``default_accuracy``, in [-1, 1], compared sample by sample. Bonett and Price's adjusted
             Wald interval for paired proportions (2012) at the difference's own effective number of samples
-        effective_samples: the number of independent samples that would estimate ``nested`` as precisely as it is; from
+        effective_samples: number of independent samples that would estimate ``nested`` with the same precision; from
             ``samples / folds`` to ``samples``
         fold_choices: pairs of a setting and how many of all folds chose it, the most frequent first
-        within_noise: the settings that these samples can't tell from the chosen one, itself included: an exact
-            two-sided McNemar test of the pair gives p >= 0.05, uncorrected for the number of settings. The more there
-            are, the flatter the choice
+        within_noise: the settings that do not differ significantly from the chosen one, itself included: p >= 0.05 in
+            McNemar's exact two-sided test, uncorrected for the number of settings. With many, the choice matters little
         lowest: lowest accuracy of a setting of the group
         median: median of the settings' accuracies
     """
@@ -97,7 +96,7 @@ class Choice:
     median: float
 
     def to_json(self) -> dict[str, Any]:
-        """Gives the choice as a JSON-ready dict."""
+        """Returns the choice as a JSON-ready dict."""
         return {
             **asdict(self),
             "fold_choices": [list(pair) for pair in self.fold_choices],
@@ -114,13 +113,13 @@ def nested_sweep(
     repeats: int = REPEATS,
     seed: int = 0,
 ) -> list[Choice]:
-    """Chooses a setting from every group and estimates, by nested cross-validation, what the choice is worth.
+    """Chooses a setting from every group and estimates its accuracy by nested cross-validation.
 
     Args:
-        correct: ``[S, n]`` whether setting s answers sample i rightly
+        correct: ``[S, n]`` whether setting s is right on sample i
         groups: ``[S]`` the group of each setting, such as its method's name; the first of a group is its default
         strata: ``[n]`` the samples' true labels, spread evenly over the folds
-        folds: number of folds, in [3, n]; with 10, intervals cover less than they say
+        folds: number of folds, in [3, n]; with 10, the coverage of the intervals is below nominal
         repeats: number of ways to split the samples, over which estimates are averaged, at least 1
         seed: seed of the splits
 
@@ -152,7 +151,7 @@ def stratified_folds(strata: Sequence[Any] | NDArray[Any], *, folds: int, repeat
         strata: ``[n]`` class of each sample
         folds: number of folds, in [3, n]
         repeats: number of independent splits, at least 1
-        seed: seed of the shuffles, on which nothing else has an influence
+        seed: seed of the shuffles
 
     Returns:
         ``[repeats, n]`` fold of each sample
@@ -222,7 +221,7 @@ def _by_fold(flags: BoolArray, fold: IntArray) -> IntArray:
 
 @dataclass(frozen=True)
 class _Splits:
-    """What is chosen without one fold, and without two.
+    """The settings chosen without one fold, and without two.
 
     Attributes:
         sizes: ``[repeats, folds]`` samples of each fold
@@ -253,8 +252,8 @@ class _Splits:
             squares: the same of its square
 
         Returns:
-            the mean; the mean of the squares; and the number of independent samples that would give a mean as precise,
-            by the mean squared error of Bates, Hastie and Tibshirani, kept between n / folds and n
+            the mean; the mean of the squares; and the number of independent samples with a mean as precise, by the mean
+            squared error of Bates, Hastie and Tibshirani, kept between n / folds and n
         """
         folds, n = self.sizes.shape[1], int(self.sizes[0].sum())
         held_out = np.take_along_axis(sums, self.outer[None], axis=0)[0]

@@ -1,4 +1,4 @@
-"""Trying many settings on labelled images that are encoded already: the grid, the pass over the images, the report."""
+"""A sweep over settings on labelled, encoded images: the grid, the pass over the images, the report."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ DECISIVENESS = (2.5, 5.0, 10.0, 20.0, 40.0)
 
 
 def default_grid(methods: Sequence[Method], *, steps: int) -> list[Method]:
-    """Lists settings around each method: every combination of values of the settings that matter to it.
+    """Returns settings around each method: every combination of values of the settings that it depends on.
 
     Salience weights vary ``image_scale``, decisive ones ``decisiveness``; regions vary ``global_weight``; chains vary
-    ``step_weights`` too (equal, halved and doubled from step to step); weighted descriptions vary ``text_scale``. That
-    makes 60 settings of WCA, 135 of LGCA, 45 of decisive LGCA and one of CLIP.
+    ``step_weights`` too (equal, halved and doubled from step to step); weighted descriptions vary ``text_scale``. These
+    are 60 settings of WCA, 135 of LGCA, 45 of decisive LGCA and one of CLIP.
 
     Args:
         methods: the presets, with distinct names
@@ -69,7 +69,7 @@ def _around(method: Method, steps: int) -> list[Method]:
 
 
 class Sweep:
-    """Collects how settings do on labelled images, batch by batch; one byte a setting and image is kept.
+    """Collects the results of settings on labelled images, batch by batch; stores one byte a setting and image.
 
     Args:
         scorer: of the settings to compare; those of one name form a group, whose first is its default
@@ -87,10 +87,10 @@ class Sweep:
 
         Args:
             images: the regions of b images
-            truth: ``[b]`` index of the true class; one that is no index of a class is never answered rightly
+            truth: ``[b]`` index of the true class; no label is right for one that is no class index
 
         Raises:
-            ValueError: if a setting's regions are missing, or its ``step_weights`` do not suit the steps that there are
+            ValueError: if a setting's regions are missing, or its ``step_weights`` do not match the steps
         """
         scores = self._scorer.score(images)
         self._truth.append(np.asarray(truth))
@@ -99,7 +99,7 @@ class Sweep:
         self._used += scores.used.sum(axis=1)
 
     def report(self, *, folds: int = FOLDS, repeats: int = REPEATS, seed: int = 0) -> SweepReport:
-        """Chooses a setting from each group and estimates what the choice is worth.
+        """Chooses a setting from each group and estimates its accuracy on new samples.
 
         Args:
             folds: number of folds of the nested cross-validation, in [3, n]
@@ -118,7 +118,7 @@ class Sweep:
         return SweepReport(results, tuple(choices), len(truth), folds, repeats, seed)
 
     def hint(self) -> SweepReport:
-        """Tells what can be told without labels: the effective number of regions under every setting.
+        """Returns the effective number of regions under every setting, which needs no labels.
 
         Raises:
             ConfigError: if there are no images
@@ -143,14 +143,14 @@ class Sweep:
 
 @dataclass(frozen=True)
 class SettingResult:
-    """What is known of one setting.
+    """The results of one setting.
 
     Attributes:
         setting: the preset
-        accuracy: share of all samples that it answers rightly; of the best of many, too high; None without labels
+        accuracy: share of samples on which it is right; too high for the best of many settings; None without labels
         effective: effective number of regions, ``1 / sum_r a_r^2``, mean over the samples; needs no labels. Near 1, one
-            region decides; near ``used``, the weights hardly matter. None where the setting uses no regions
-        used: number of regions with a share in the answer, mean over the samples
+            region decides; near ``used``, the weights hardly matter. None if the setting uses no regions
+        used: number of regions with a weight, mean over the samples
     """
 
     setting: Method
@@ -161,7 +161,7 @@ class SettingResult:
 
 @dataclass(frozen=True)
 class SweepReport:
-    """What a sweep found.
+    """The result of a sweep.
 
     Attributes:
         results: one for each setting, in the order given
@@ -187,13 +187,13 @@ class SweepReport:
         return {choice.group: self.results[choice.chosen].setting for choice in self.choices}
 
     def to_json(self) -> dict[str, Any]:
-        """Gives the report as a JSON-ready dict."""
+        """Returns the report as a JSON-ready dict."""
         results = [{**asdict(result), "setting": result.setting.to_json()} for result in self.results]
         choices = [choice.to_json() for choice in self.choices]
         return {**asdict(self), "results": results, "choices": choices}
 
     def table(self) -> str:
-        """Formats the choices as text, one line a group; without labels, the effective numbers of regions."""
+        """Returns the choices as text, one line a group; without labels, the effective numbers of regions."""
         lines = self._choice_lines() if self.choices else self._hint_lines()
         left_out = [f"Left out: {count:,} {why}." for why, count in self.excluded.items()]
         return "\n".join([*lines, *left_out])
@@ -227,14 +227,14 @@ class SweepReport:
             )
         legend = (
             f"{self.samples} samples; nested cross-validation, {self.folds} folds, {self.repeats} repeats; 95% "
-            "intervals. Like the best: settings that the samples can't tell from the chosen one. Effective: crops that "
-            "carry the chosen setting's weight, of those it uses."
+            "intervals. Like the best: settings that do not differ significantly from the chosen one. Effective: "
+            "crops that carry the chosen setting's weight, of those it uses."
         )
         return [*lines, legend]
 
 
 def changes(setting: Method, default: Method) -> str:
-    """Says in which settings a preset differs from its default: ``"image_scale 2, text_scale 4"``."""
+    """Returns the settings in which a preset differs from its default: ``"image_scale 2, text_scale 4"``."""
     before = default.to_json()
     differing = {name: value for name, value in setting.to_json().items() if value != before[name]}
     texts = [f"{name} {_number(value)}" for name, value in differing.items()]

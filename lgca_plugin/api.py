@@ -1,4 +1,4 @@
-"""What a notebook calls first: classifying samples, and loading a run that exists."""
+"""The entry points for notebooks: ``classify`` and ``load_run``."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def classify(
     """Classifies image samples zero-shot with several methods and writes the results onto them.
 
     For run key K every sample gets ``K_METHOD`` (Classification with label, confidence and margin) for each method,
-    ``K_regions`` (Detections: the chains worth looking at) and, where it failed, ``K_error``, the reason. A second call
-    with the same run key and settings does only what is missing, so an interrupted run goes on where it stopped.
+    ``K_regions`` (Detections: the most important chains of regions) and, if it failed, ``K_error``, the reason. A second
+    call with the same run key and settings continues the run with the samples that are missing.
 
     Args:
         samples: a FiftyOne dataset or view of images; of a grouped one, the active slice
@@ -60,23 +60,22 @@ def classify(
         encoder: an encoder, an open_clip model name, ``"demo"``, or None for ``ViT-B-32-quickgelu`` with OpenAI's
             weights
         regions: which regions are encoded; None takes the published settings
-        ground_truth: Classification field with the given labels, if there is one
+        ground_truth: Classification field with the given labels, if any
         batch_size: crops in one call of the encoder; None chooses by device
-        device: where a model that is loaded here runs; None takes the best there is
+        device: device of a model that is loaded here; None takes the best one
         precision: floating-point type of a model that is loaded here: ``"auto"``, ``"fp32"``, ``"bf16"``, ``"fp16"``
-        overwrite: replace the run that exists under the key, with its fields
-        skip_failures: go on after an image that can't be used; False stops there and raises
+        overwrite: replace an existing run under the key, with its fields
+        skip_failures: continue after an image that can't be used; False stops there and raises
         progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
             :class:`Progress`
         logits: write all class scores onto the labels
-        shown_chains: how many chains of each image are written as boxes
-        store_regions: keep the embeddings of all regions on disk (float32: 178 KB an image at the defaults with a
-            ViT-B), for evidence, for rescoring with other weights, and so that a later run on the same images encodes
-            nothing; one vector an image and method is kept in any case, and so is what a triage of this run wants to
-            know of the regions
-        budget: ``"full"``: all crops of every image; ``"adaptive"``: an image stops as soon as its labels are safe,
-            which means that the rest of the crops would change that of any method, but for the controls, with a
-            probability of 0.5% at most; :mod:`lgca_plugin.method.core.stopping` derives the rule
+        shown_chains: number of chains of each image that are written as boxes
+        store_regions: store the embeddings of all regions (float32: 178 KB an image at the defaults with a ViT-B), for
+            evidence, for rescoring with other weights, and for later runs on the same images, which then encode
+            nothing; one vector an image and method, and the findings a triage needs, are always stored
+        budget: ``"full"``: all crops of every image; ``"adaptive"``: an image stops as soon as the remaining crops
+            would change the label of any method except the controls with a probability of at most 0.5%;
+            :mod:`lgca_plugin.method.core.stopping` derives the rule
 
     Returns:
         the run, with counts and timings in ``run.summary()``
@@ -85,7 +84,7 @@ def classify(
         ConfigError: if an argument is wrong, before anything is written
         ModelUnavailableError: if the model can't be loaded, before anything is written
         ImageError: if an image can't be used and ``skip_failures`` is False
-        LgcaError: if somebody deletes the run, or starts it again, while this call still writes to it
+        LgcaError: if the run is deleted or started again elsewhere while this call writes to it
     """
     options = ClassifyOptions(
         samples=samples,

@@ -1,4 +1,4 @@
-"""The face of a run: what a notebook can do with it. The run as data is :class:`lgca_plugin.runs.record.RunRecord`."""
+"""The methods of a run for notebooks; its data is in :class:`lgca_plugin.runs.record.RunRecord`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class Run(RunFigures):
-    """A zero-shot run on a dataset; made by :func:`lgca_plugin.classify` and :func:`lgca_plugin.load_run`."""
+    """A zero-shot run on a dataset, returned by :func:`lgca_plugin.classify` and :func:`lgca_plugin.load_run`."""
 
     @classmethod
     def of(cls, record: RunRecord) -> Run:
-        """Returns the run of a record, which may be a run already."""
+        """Returns the run of a record, or the record itself if it is a run."""
         if isinstance(record, cls):
             return record
         return cls(record.dataset, record.key, record.config, record.results, token=record.token)
@@ -51,40 +51,39 @@ class Run(RunFigures):
         encoder: Encoder | None = None,
         progress: bool | Callable[[Progress], object] | None = None,
     ) -> Run:
-        """Answers a new question about the same images, from the store of embeddings: no image is encoded.
+        """Predicts the same images again with other classes, descriptions or settings, without encoding an image.
 
-        The result is what :func:`lgca_plugin.classify` would give with these settings; under an adaptive budget, on the
-        crops that each image has, which were enough for the labels before the change. What is None stays as it is in
-        the run. Predictions take seconds for a hundred thousand images, where only classes, descriptions, or the way
-        descriptions are weighed change; boxes (``shown_chains``), decisive methods, and whatever changes the weights of
-        regions go through the region embeddings, at milliseconds an image.
+        The result is that of :func:`lgca_plugin.classify` with these settings; under an adaptive budget, on the crops
+        that each image has, which were enough for the labels before the change. Arguments that are None keep the run's
+        settings. Predictions take seconds for 100,000 images if only classes, descriptions or the weights of
+        descriptions change; boxes (``shown_chains``), decisive methods and other weights of regions need the region
+        embeddings, at milliseconds an image.
 
         Args:
             classes: the candidate classes; those that the run has, or had before it was rescored, keep their texts
-            descriptions: class name to texts, or the path of a JSON file with such an object; other classes get the
-                template ensemble, then, and with ``{}`` all of them do
-            methods: names or presets, of regions that the run has encoded
+            descriptions: class name to texts, or the path of a JSON file with such an object; classes without texts get
+                the template ensemble, with ``{}`` all of them
+            methods: names or presets that need no more regions than the run has encoded
             image_scale: softmax scale of salience, as an exponent
             text_scale: softmax scale over descriptions, as an exponent
-            global_weight: LGCA's lambda_g, the whole image's weight, of the methods with chains
-            step_weights: LGCA's lambda_t, weight of each step, of the methods with chains
-            decisiveness: of the decisive methods
+            global_weight: LGCA's lambda_g, weight of the whole image in methods with chains
+            step_weights: LGCA's lambda_t, weight of each step in methods with chains
+            decisiveness: decisiveness of the decisive methods
             steps: LGCA's T, at most as many as were encoded
             run_key: key of a new run; None rescores this one in place
-            overwrite: replace the run that exists under ``run_key``
+            overwrite: replace an existing run under ``run_key``
             logits: write all class scores onto the labels
-            shown_chains: how many chains of each image are written as boxes; 0 for none
-            encoder: this run's encoder, if you have it loaded; it is needed for texts that are new, and loaded by name
-                otherwise
+            shown_chains: number of chains of each image that are written as boxes; 0 for none
+            encoder: this run's encoder, if you have it loaded; new texts need it, and otherwise it is loaded by name
             progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
                 :class:`lgca_plugin.Progress`
 
         Returns:
-            the new run; where ``run_key`` is None, it has taken this one's place
+            the new run, which replaces this one if ``run_key`` is None
 
         Raises:
-            ConfigError: if a change is wrong or asks for regions that were not encoded, or the embeddings are no longer
-                in the store; before anything is written
+            ConfigError: if a change is wrong or needs regions that were not encoded, or the embeddings are no longer
+                stored; before anything is written
             ModelUnavailableError: if texts are new and the model can't be loaded; before anything is written
             StoreError: if the store can't be read
         """
@@ -120,20 +119,20 @@ class Run(RunFigures):
         encoder: Encoder | None = None,
         progress: bool | Callable[[Progress], object] | None = None,
     ) -> SweepReport:
-        """Tries many settings on the labelled samples, from the store of embeddings: no image is encoded.
+        """Compares many settings on the labelled samples, without encoding an image.
 
-        Settings are compared by accuracy, and judged by nested cross-validation: never on the samples that chose them.
+        Settings are chosen by accuracy, and evaluated by nested cross-validation on samples that did not choose them.
         ``report.table()`` prints the outcome, ``report.chosen`` are presets for ``run.rescore(methods=...)``.
 
         Args:
-            ground_truth: Classification field with the labels; None takes the run's. Where the run has none either, the
-                report holds the effective number of regions under every setting, which needs no labels
+            ground_truth: Classification field with the labels; None takes the run's. If that is None, the report holds
+                only the effective number of regions under every setting, which needs no labels
             methods: names or presets whose settings are varied; None takes the run's methods without the controls
-            settings: presets to compare, instead; those of one name compete, the first of them is the default
+            settings: presets to compare instead; those of one name are compared, the first of them is the default
             folds: number of folds, at least 3
-            repeats: number of ways to split the samples
+            repeats: number of random splits of the samples
             seed: seed of the splits, and of the choice of samples
-            max_samples: use a random choice of so many samples
+            max_samples: maximum number of samples, chosen at random
             encoder: as in :meth:`rescore`
             progress: as in :meth:`rescore`
 
@@ -142,7 +141,7 @@ class Run(RunFigures):
             left out and counted in ``report.excluded``
 
         Raises:
-            ConfigError: if an argument is wrong, too few samples are labelled, or embeddings are not in the store
+            ConfigError: if an argument is wrong, too few samples are labelled, or embeddings are not stored
             StoreError: if the store can't be read
         """
         from .workflows.rescore.sweep import check_sweep, iter_sweep
@@ -168,24 +167,22 @@ class Run(RunFigures):
         encoder: Encoder | None = None,
         progress: bool | Callable[[Progress], object] | None = None,
     ) -> Triage:
-        """Sorts the samples by what needs a look: who disagrees, which crops misled, which labels are likely wrong.
+        """Finds the samples to review: methods that disagree, misleading crops, and labels that are likely wrong.
 
-        From the store of embeddings: no image is encoded. Writes ``K_case``, ``K_misleading``, ``K_stability``,
-        ``K_label_quality`` and, on suspected label errors, ``K_suggestion``; and saved views of them. Decisions that
-        were made before stay.
+        No image is encoded. Writes ``K_case``, ``K_misleading``, ``K_stability``, ``K_label_quality`` and, on suspected
+        label errors, ``K_suggestion``, and saves views of them. Earlier decisions stay.
 
         Args:
-            ground_truth: Classification field with the labels in question; None takes the run's. Where the run has none
-                either, samples are sorted by disagreement alone
-            methods: names of the three that are compared, one that looks at the whole image, one at crops and one at
-                crops that grow; None takes ``clip``, ``wca`` and ``lgca``, or what the run has in their place
-            corrected_field: field that corrected labels will be written to; None takes the name of the label field with
-                ``_corrected``
+            ground_truth: Classification field with the labels to check; None takes the run's. If that is None, cases
+                come from the disagreement of methods alone
+            methods: names of the three compared methods, one on the whole image, one on crops and one on crops that
+                grow; None takes ``clip``, ``wca`` and ``lgca``, or the run's methods in their place
+            corrected_field: field for corrected labels; None takes the name of the label field with ``_corrected``
             encoder: as in :meth:`rescore`
             progress: as in :meth:`rescore`
 
         Returns:
-            the triage: its report, the queue of suspects, and the curator's decisions
+            the triage: its report, the queue of suspected label errors, and the decisions
 
         Raises:
             ConfigError: if an argument is wrong, the run lacks one of the three predictions, or no sample has them all;
@@ -200,7 +197,7 @@ class Run(RunFigures):
         return drive(iter_triage(request, encoder=encoder), progress, unit="samples")
 
     def last_triage(self) -> Triage:
-        """Gives the triage that was made last, with its queue and its decisions.
+        """Returns the last triage, with its queue and its decisions.
 
         Raises:
             ConfigError: if the run has not been triaged
@@ -219,15 +216,15 @@ class Run(RunFigures):
         confidence: float = 0.95,
         progress: bool | Callable[[Progress], object] | None = None,
     ) -> Evaluation:
-        """Compares the methods with labels, all on the same samples, and with each other.
+        """Evaluates the methods against labels, all on the same samples, and compares them with each other.
 
-        Each method gets a FiftyOne evaluation of its own (eval key ``K_<method>_eval``), which the App's Model
-        Evaluation panel opens; they are deleted with the run. ``print(evaluation)`` gives the table.
+        Each method gets a FiftyOne evaluation (eval key ``K_<method>_eval``), which the App's Model Evaluation panel
+        opens; they are deleted with the run. ``print(evaluation)`` prints the table.
 
         Args:
             ground_truth: Classification field with the labels, the given or the corrected ones; None takes the run's
             methods: names of the run's methods; None takes all
-            confidence: of the intervals, in (0, 1)
+            confidence: confidence of the intervals, in (0, 1)
             progress: as in :meth:`rescore`
 
         Returns:
@@ -242,7 +239,7 @@ class Run(RunFigures):
         return evaluate(self, ground_truth, methods=methods, confidence=confidence, progress=progress)
 
     def last_evaluation(self) -> Evaluation | None:
-        """Gives what the last :meth:`evaluate` has found; None where there is nothing."""
+        """Returns the last evaluation; None without one."""
         from .runs.registry import reload_record
         from .workflows.evaluate import last_evaluation
 
@@ -250,10 +247,10 @@ class Run(RunFigures):
         return last_evaluation(self)
 
     def evidence(self, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
-        """Gives everything about one sample: which regions decided, which misled, and how firm the answers are.
+        """Returns the evidence about a sample: votes and contributions of its regions, misleading crops, stability.
 
-        From the store of embeddings, in milliseconds: no image is read, and no model is needed once the texts are
-        stored. Class vectors stay in memory for the next sample, also if the run is loaded again.
+        It is computed from the stored embeddings in milliseconds, without the image, and without a model if all texts
+        are stored. Class vectors are cached for the next sample.
 
         Args:
             sample_id: the sample's id
@@ -264,7 +261,7 @@ class Run(RunFigures):
             ``without(regions)`` for what if
 
         Raises:
-            ConfigError: if the sample has no result in the run, or its region embeddings are not in the store
+            ConfigError: if the sample has no result in the run, or its region embeddings are not stored
             ModelUnavailableError: if texts are not stored and the model can't be loaded
             StoreError: if the store can't be read
         """
@@ -273,7 +270,7 @@ class Run(RunFigures):
         return evidence(self, sample_id, encoder=encoder)
 
     def delete(self) -> None:
-        """Deletes the run: its record, its fields and the embeddings that it alone holds, and nothing else."""
+        """Deletes the run: its record, its fields, and the embeddings that no other run uses."""
         from .runs.delete import delete_run
 
         delete_run(self.dataset, self.key)

@@ -1,4 +1,4 @@
-"""The figures of a run: film strips of samples, weights and votes of descriptions."""
+"""The figures of a run, for notebooks: film strips of samples, weights and votes of descriptions."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class RunFigures(RunRecord):
         theme: Theme = "light",
         min_width: int = 640,
     ) -> go.Figure:
-        """Draws how crops of a sample grow, step by step, and what each region says: the papers' expansion figure.
+        """Draws the expansion of a sample's crops, step by step, as the papers do.
 
-        Each row is a chain: the crop, the crop grown, and so on, and its boxes in the whole image; below each region
-        its own vote, its weight, and its contribution to the margin of a over b. Misleading crops come first, then the
-        chains that matter most.
+        Each row is a chain: the crop, the grown crops, and their boxes in the whole image; below each region its own
+        vote, its weight, and its contribution to the margin of a over b. Misleading crops come first, then the chains
+        with the largest contributions.
 
         Args:
             sample_id: the sample's id
-            a: a class; None takes WCA's label where LGCA has another, else LGCA's
-            b: its rival; None takes LGCA's label where WCA has another, else the runner-up
-            method: the method whose weights and contributions are shown; None takes LGCA, or what the run has in its
+            a: a class; None takes WCA's label if LGCA's differs, else LGCA's
+            b: its rival; None takes LGCA's label if WCA's differs, else the runner-up
+            method: the method whose weights and contributions are shown; None takes LGCA, or the run's method in its
                 place
-            chains: how many chains
+            chains: number of chains
             without: regions to leave out, see :meth:`lgca_plugin.Evidence.without`
             encoder: as in :meth:`lgca_plugin.Run.rescore`
             theme: ``"light"``, ``"dark"``, or ``"app"`` for FiftyOne's panels
@@ -75,7 +75,7 @@ class RunFigures(RunRecord):
     def plot_description_weights(
         self, name: str, *, encoder: Encoder | None = None, theme: Theme = "light", min_width: int = 700
     ) -> go.Figure:
-        """Draws how much each description of a class counts; grey ones hardly do.
+        """Draws the weight of each description of a class; negligible ones are grey.
 
         Args:
             name: the class
@@ -104,12 +104,12 @@ class RunFigures(RunRecord):
         theme: Theme = "light",
         min_width: int = 700,
     ) -> go.Figure:
-        """Draws which descriptions of two classes speak for which, on one sample, as each method sees it.
+        """Draws which of two classes each of their descriptions favours on a sample, for each method.
 
         Args:
             sample_id: the sample's id
-            a: a class; None takes the answer of the last method
-            b: its rival; None takes the answer of the first method where it is another, else the runner-up
+            a: a class; None takes the label of the last method
+            b: its rival; None takes the label of the first method if it differs, else the runner-up
             methods: names of the run's methods, a column each; None takes CLIP and LGCA
             encoder: as in :meth:`lgca_plugin.Run.rescore`
             theme: ``"light"``, ``"dark"``, or ``"app"`` for FiftyOne's panels

@@ -1,4 +1,4 @@
-"""The use case: FiftyOne's own evaluation of every method of a run, on the same samples, and what sets them apart."""
+"""Evaluates the methods of a run with FiftyOne, all on the same samples, and compares them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ RUNNING, DONE = "running", "done"
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateRequest:
-    """An evaluation that has been checked, and the samples that it is about.
+    """A checked evaluation and its samples.
 
     Attributes:
         run: the run
         ground_truth: the label field
         methods: names of the run's methods
-        confidence: of the intervals
-        view: the samples, as a view that FiftyOne keeps with each evaluation; it may be empty
-        samples: how many they are
-        excluded: reason to the number of images of the dataset left out for it
+        confidence: confidence of the intervals
+        view: the samples, as a view that FiftyOne stores with each evaluation
+        samples: number of samples
+        excluded: reason to number of images left out
     """
 
     run: RunRecord
@@ -59,7 +59,7 @@ def evaluate(
     confidence: float = 0.95,
     progress: bool | Callable[[Progress], object] | None = None,
 ) -> Evaluation:
-    """Does what :meth:`lgca_plugin.Run.evaluate` says."""
+    """Does what :meth:`lgca_plugin.Run.evaluate` does."""
     request = check_evaluate(run, ground_truth=ground_truth, methods=methods, confidence=confidence)
     return drive(iter_evaluate(request), progress, unit="samples")
 
@@ -67,10 +67,10 @@ def evaluate(
 def check_evaluate(
     run: RunRecord, *, ground_truth: str | None, methods: Sequence[str] | None, confidence: float = 0.95
 ) -> EvaluateRequest:
-    """Checks what is asked for and finds the samples; writes nothing. Arguments as in :meth:`lgca_plugin.Run.evaluate`.
+    """Checks the arguments of :meth:`lgca_plugin.Run.evaluate` and finds the samples; writes nothing.
 
     Raises:
-        ConfigError: if an argument is wrong, no sample can be used, or a key or field that is needed is somebody's own
+        ConfigError: if an argument is wrong, no sample can be used, or a key or field is not the run's own
         LgcaError: if the run has been deleted or replaced
     """
     check_current(run)
@@ -103,14 +103,14 @@ def check_evaluate(
 
 
 def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluation]:
-    """Does what :meth:`lgca_plugin.Run.evaluate` says, as a generator that yields progress and returns the outcome."""
+    """Does what :meth:`lgca_plugin.Run.evaluate` does, as a generator that yields progress."""
     run, names = request.run, request.methods
     keys = {name: eval_key(run.key, name) for name in names}
     total = len(names) * request.samples
     yield Progress(0, total, f"{request.samples:,} samples with a label in {request.ground_truth}")
     check_current(run)
     delete_evaluations(run.dataset, run.results)
-    # The keys are recorded first: if this is broken off, they are known to be the run's
+    # Recorded first, so that the keys are the run's even if this is interrupted.
     update_record(run, evaluation={"status": RUNNING, "eval_keys": list(keys.values())})
     truth: NDArray[Any] | None = None
     correct: dict[str, NDArray[np.bool_]] = {}
@@ -139,21 +139,21 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
 
 
 def last_evaluation(run: RunRecord) -> Evaluation | None:
-    """Gives the run's evaluation as it was recorded; None if there is none, or it was broken off."""
+    """Returns the run's recorded evaluation; None if there is none, or it was interrupted."""
     last = run.results.get("evaluation") or {}
     return Evaluation.from_json(last["summary"]) if last.get("status") == DONE else None
 
 
 def find_samples(run: RunRecord, ground_truth: str, methods: Sequence[str]) -> tuple[Any, int, dict[str, int]]:
-    """Finds the samples that methods can be compared on, and counts why others can't be used.
+    """Finds the samples that methods can be compared on, and counts the others by reason.
 
-    Every image of the dataset is used or counted under the first reason that holds. The view is a plain condition on
-    labels, not a list of ids: FiftyOne stores it with each evaluation, and a million ids would not fit.
+    Every image of the dataset is used, or counted under the first reason that holds. The view is a condition on labels,
+    because FiftyOne stores it with each evaluation, where a million ids would not fit.
 
     Args:
         run: the run
         ground_truth: a label field
-        methods: names of methods whose fields there are
+        methods: names of methods whose fields exist
 
     Returns:
         the view, the number of its samples, and reason to count
@@ -170,7 +170,7 @@ def find_samples(run: RunRecord, ground_truth: str, methods: Sequence[str]) -> t
     failed = _count(images, {**none, error_field(run.key): {"$ne": None}}) if has_error else 0
     known = {
         path: {"$nin": [None, *(set(filter(None, images.distinct(path))) - classes)]} for path in paths
-    }  # what no run would predict is rare, so this is the shorter list
+    }  # edited labels are rare, so this list is the shorter one
     label = f"{ground_truth}.label"
     own = sorted(classes & set(filter(None, images.distinct(label))))
     view = images.match({label: {"$in": own}, **known})
@@ -218,7 +218,7 @@ def _summary(
 
 
 def _tidy_sidebar(run: RunRecord, keys: Sequence[str]) -> None:
-    """Shows the evaluations' fields in the run's group of the sidebar; FiftyOne has made a group for each."""
+    """Moves the evaluations' fields from the sidebar groups that FiftyOne has made to the run's group."""
     add_to_group(run.dataset, run.key, keys)
     config = run.dataset.app_config
     config.sidebar_groups = [group for group in config.sidebar_groups or [] if group.paths or group.name not in keys]
@@ -254,7 +254,7 @@ def _check_methods(run: RunRecord, methods: Sequence[str] | None) -> tuple[str, 
 
 
 def _check_keys(run: RunRecord, methods: Sequence[str]) -> None:
-    """Checks that nobody else's evaluation or field would be overwritten."""
+    """Raises ConfigError if an evaluation or field that is not the run's own would be overwritten."""
     recorded = set((run.results.get("evaluation") or {}).get("eval_keys", ()))
     if not recorded <= set(run.dataset.list_evaluations()):
         run.dataset.reload()  # another process may have made them

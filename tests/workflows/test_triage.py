@@ -315,7 +315,7 @@ def test_triage__a_label_field_that_was_deleted_since_the_run_is_said_and_counte
     run.dataset.delete_sample_field("ground_truth")
     report = run.triage(progress=False).report
     assert report["ground_truth"] is None
-    assert any("'ground_truth'" in warning and "no label field any more" in warning for warning in report["warnings"])
+    assert any("'ground_truth'" in warning and "no longer a label field" in warning for warning in report["warnings"])
 
 
 def test_triage__nothing_predicted_is_refused(run):

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Classification: options are checked into a request, prepared into a plan, then encoded and written."""

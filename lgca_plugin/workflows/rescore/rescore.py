@@ -60,7 +60,7 @@ class _Rescoring:
         self._passes = bool(plan.from_vectors) + bool(plan.from_regions or plan.boxes)
         self._missing = set(plan.ids)
         check_current(plan.source)
-        self._taken = self._encodes()  # before the source is replaced, where it is
+        self._n_encodes = self._encodes()  # read before the source may be replaced
         self._run, replaced = open_run(plan.prepared)
         self._run.results["rescored_from"] = plan.source.key
         self._run.results["texts_of_former_classes"] = {
@@ -121,8 +121,8 @@ class _Rescoring:
         before = len(self._plan.ids) * (what == "regions" and self._passes == 2)
         done = 0
         for batch in values:
-            for id_ in batch.keys() & self._taken.keys():
-                batch[id_][f.encodes_field(self._run.key)] = self._taken[id_]
+            for id_ in batch.keys() & self._n_encodes.keys():
+                batch[id_][f.encodes_field(self._run.key)] = self._n_encodes[id_]
             check_current(self._run)
             write_fields(self._run.dataset, batch)
             if not before:  # boxes alone, in the second pass, make no prediction

@@ -1,4 +1,4 @@
-"""The use case: which settings suit these images, judged by the labels that there are, from the store."""
+"""Compares settings of a run on labelled samples, from stored embeddings."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRequest:
-    """A sweep that has been checked as far as that needs neither the store nor a model.
+    """A sweep, checked as far as that needs neither the store nor a model.
 
     Attributes:
         run: the run whose embeddings are used
-        ground_truth: label field; None for the hint that needs no labels
+        ground_truth: label field; None for a report that needs no labels
         settings: the presets to compare
         plan: the regions that they need
         folds: number of folds of the nested cross-validation
         repeats: number of ways to split the samples
         seed: seed of the splits, and of the choice of samples
-        max_samples: how many samples are used at most
+        max_samples: maximum number of samples
     """
 
     run: RunRecord
@@ -66,7 +66,7 @@ def check_sweep(
     seed: int,
     max_samples: int | None,
 ) -> SweepRequest:
-    """Checks what is asked for; arguments as in :meth:`lgca_plugin.Run.sweep`.
+    """Checks the arguments of :meth:`lgca_plugin.Run.sweep`.
 
     Raises:
         ConfigError: if an argument is wrong, or needs regions that were not encoded
@@ -140,7 +140,7 @@ def iter_sweep(request: SweepRequest, *, encoder: Encoder | None = None) -> Gene
 
 
 def _truth(request: SweepRequest, store: Store, stored: StoredRun) -> tuple[dict[str, int], dict[str, int]]:
-    """Gives the samples to use with the index of their true class (-1 without labels), and who is left out, and why."""
+    """Returns sample id to class index of its label (-1 without labels), and reason to number of samples left out."""
     run = request.run
     target = Target.whole(run.dataset)
     held = store.sample_ids(stored)

@@ -1,4 +1,4 @@
-"""Before a triage: what is asked for is checked here, and nothing is written."""
+"""Checks the arguments of a triage; writes nothing."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class TriageRequest:
     Attributes:
         run: the run
         ground_truth: label field; None for a triage without labels
-        compared: the methods on the whole image, on crops, and on crops that grow
+        compared: the three compared methods: on the whole image, on crops, and on crops that grow
         judging: the methods whose probabilities judge the labels: all of the run's but the controls
-        corrected_field: field that corrected labels go to
+        corrected_field: field for corrected labels
         warnings: sentences for the user
     """
 
@@ -55,7 +55,7 @@ def check_triage(
     methods: Sequence[str] | None = None,
     corrected_field: str | None = None,
 ) -> TriageRequest:
-    """Checks what is asked for; arguments as in :meth:`lgca_plugin.Run.triage`.
+    """Checks the arguments of :meth:`lgca_plugin.Run.triage`.
 
     Raises:
         ConfigError: if an argument is wrong, or the run lacks one of the three predictions
@@ -66,7 +66,7 @@ def check_triage(
     warnings = []
     field = run.config.ground_truth if ground_truth is None else ground_truth
     if ground_truth is None and field is not None and not target.is_label_field(field):
-        warnings.append(f"field {field!r}, which the run took its labels from, is no label field any more: no labels")
+        warnings.append(f"field {field!r}, which the run took its labels from, is no longer a label field: no labels")
         field = None
     if field is not None:
         target.check_label_field(field)
@@ -74,12 +74,12 @@ def check_triage(
         if field in own.union(run.fields):
             raise ConfigError(f"ground_truth is {field!r}, a field of this very run; name a field with given labels")
         wait_for_copy(run.dataset, field)
-    former = stored_triage(run.results)
-    kept = former.get("corrected_field") if former.get("ground_truth") == field else None
-    corrected = corrected_field or kept or default_corrected_field(run.key, field)
+    previous = stored_triage(run.results)
+    previous_field = previous.get("corrected_field") if previous.get("ground_truth") == field else None
+    corrected = corrected_field or previous_field or default_corrected_field(run.key, field)
     check_corrected_field(run.dataset, run.key, corrected, field)
-    _check_accepted_labels(run, former.get("corrected_field"), corrected)
-    if corrected_field is None and kept is None and is_users_field(run.dataset, corrected):
+    _check_accepted_labels(run, previous.get("corrected_field"), corrected)
+    if corrected_field is None and previous_field is None and is_users_field(run.dataset, corrected):
         warnings.append(
             f"corrected labels will go to {corrected!r}, which exists: accepted suggestions replace labels there; "
             "pass corrected_field=... to have them elsewhere"
@@ -95,16 +95,16 @@ def check_triage(
     )
 
 
-def _check_accepted_labels(run: RunRecord, former: str | None, corrected: str) -> None:
-    """Raises ConfigError if labels that were accepted before are in another field than those to come would be."""
+def _check_accepted_labels(run: RunRecord, previous: str | None, corrected: str) -> None:
+    """Raises ConfigError if accepted labels are in another field than ``corrected``."""
     field = triage_field(run.key, DECISION)
-    if former in (None, corrected) or not run.dataset.has_field(f"{field}.corrected"):
+    if previous in (None, corrected) or not run.dataset.has_field(f"{field}.corrected"):
         return
     accepted = len(image_samples(run.dataset).exists(f"{field}.action").exists(f"{field}.corrected"))
     if accepted:
         raise ConfigError(
-            f"corrected_field is {corrected!r}, and {accepted} accepted labels of run {run.key!r} are in {former!r}: "
-            f"pass corrected_field={former!r}, or undo those decisions first"
+            f"corrected_field is {corrected!r}, and {accepted} accepted labels of run {run.key!r} are in {previous!r}: "
+            f"pass corrected_field={previous!r}, or undo those decisions first"
         )
 
 

@@ -1,4 +1,4 @@
-"""The record of a triage: what it was asked, what it found and who was left out, as JSON."""
+"""The report of a triage, as JSON: its arguments, findings, and the samples that were left out."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ if TYPE_CHECKING:
     from .plan import TriageRequest
     from .samples import TriageSamples
 
-PAIRS = 20
+MAX_PAIRS = 20
+"""Maximum number of pairs of given and suggested label."""
 
 
 def triage_report(
     request: TriageRequest, samples: TriageSamples, cases: Sequence[Case], found: TriageAnalysis, *, seconds: float
 ) -> dict[str, Any]:
-    """Sums up a triage.
+    """Returns the report of a triage.
 
     Returns:
         a JSON-ready dict with ``ground_truth``, ``methods`` (the three that were compared), ``judging`` (those that
-        judged the labels), ``corrected_field``, ``counts`` (of all image samples, by how they were taken), ``labels``
+        judged the labels), ``corrected_field``, ``counts`` (of all image samples), ``labels``
         (of those triaged), ``outside`` (labels that are no class of the run), ``embeddings`` (of those triaged),
-        ``cases``, ``changes`` (what one method repaired of another's answers, and broke), ``misleading`` (size of a
+        ``cases``, ``changes`` (how many of one method's labels another repaired, and broke), ``misleading`` (size of a
         misleading-crop case to number of samples; ``unproven``, how many of these sizes are upper bounds),
-        ``stability`` (quantiles), ``judged`` (how many labels were); where any were, ``calibration``, ``suspects``,
-        ``fitted_errors`` and ``estimated_errors`` (how many labels are wrong, by calibration and by cleanlab's
+        ``stability`` (quantiles), ``judged`` (number of judged labels); if any, ``calibration``, ``suspects``,
+        ``fitted_errors`` and ``estimated_errors`` (estimated number of wrong labels, by calibration and by cleanlab's
         confident joint) and ``pairs`` (given, suggested, how many); ``warnings``, ``seconds``, ``at`` and ``version``
     """
     classes, errors = request.run.config.classes, found.errors
@@ -52,7 +53,9 @@ def triage_report(
         "corrected_field": request.corrected_field,
         "counts": samples.counts,
         "labels": samples.labels,
-        "outside": [[label, count] for label, count in samples.outside.items()],  # any word may be a label, and no key
+        "outside": [
+            [label, count] for label, count in samples.outside.items()
+        ],  # a list, because a label need not be a valid key in MongoDB
         "embeddings": {
             "with image vectors": int(found.with_vectors.sum()),
             "with region embeddings": int(found.with_regions.sum()),
@@ -78,12 +81,12 @@ def triage_report(
         report["suspects"] = int(errors.suspect.sum())
         report["estimated_errors"] = errors.joint.estimated_errors
         report["fitted_errors"] = errors.fitted_errors
-        report["pairs"] = [[classes[a], classes[b], count] for a, b, count in errors.joint.pairs[:PAIRS]]
+        report["pairs"] = [[classes[a], classes[b], count] for a, b, count in errors.joint.pairs[:MAX_PAIRS]]
     return report
 
 
 def _finite(numbers: dict[str, Any]) -> dict[str, Any]:
-    """Puts None for nan, which JSON does not have."""
+    """Returns the numbers with None for nan, which JSON lacks."""
     return {name: None if isinstance(value, float) and isnan(value) else value for name, value in numbers.items()}
 
 

@@ -1,4 +1,4 @@
-"""What the samples of a run say at the time of a triage: predictions, labels, and who has neither."""
+"""Reads the predictions and labels of a run's samples for a triage, and counts the samples that are left out."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 
     from .plan import TriageRequest
 
-_NAMED = 12
+MAX_LISTED = 12
+"""Maximum number of labels listed that are no classes of the run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TriageSamples:
-    """The n samples that a triage is about: those with a prediction of every method, all of them classes of the run.
+    """The n samples of a triage: those with a prediction of every method, all of them classes of the run.
 
     Attributes:
         ids: n sample ids
         answers: method name to ``[n]`` class index of its label
         truth: ``[n]`` class index of the given label, -1 where there is none that is a class of the run
-        counts: how every image sample of the dataset was taken: ``triaged`` (n), ``failed`` in the run, ``without a
+        counts: number of image samples that are ``triaged`` (n), ``failed`` in the run, ``without a
             prediction``, ``with an edited prediction`` (a label that is no class of the run); they sum to ``total``
-        labels: how the labels of the n samples were taken; they sum to n
+        labels: number of samples by the kind of their label; they sum to n
         outside: labels that are no classes of the run, by count, most frequent first
     """
 
@@ -44,7 +45,7 @@ class TriageSamples:
 
 
 def read_samples(request: TriageRequest) -> TriageSamples:
-    """Reads the samples of a run, by field, not one by one.
+    """Reads the samples of a run, a field at a time.
 
     Raises:
         ConfigError: if no sample has a prediction of every method
@@ -108,4 +109,4 @@ def _outside(labels: Sequence[Any], index: dict[str, int]) -> dict[str, int]:
     for label in labels:
         if label and label not in index:
             found[label] = found.get(label, 0) + 1
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))[:_NAMED])
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))[:MAX_LISTED])

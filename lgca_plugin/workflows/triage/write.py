@@ -1,4 +1,4 @@
-"""Writing what a triage has found onto the samples."""
+"""Writes the findings of a triage to the samples."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ if TYPE_CHECKING:
     from .samples import TriageSamples
 
 SAMPLES_AT_ONCE = 2000
+"""Number of samples in a write."""
 
 
 def declare_triage(request: TriageRequest) -> None:
-    """Declares a triage's fields and shows them in the run's group of the sidebar; empties those of a former triage."""
+    """Declares a triage's fields, shows them in the run's sidebar group, and empties those of a previous triage."""
     import fiftyone as fo
     from pymongo import UpdateMany
 
@@ -54,7 +55,7 @@ def declare_triage(request: TriageRequest) -> None:
         SUGGESTION: fo.EmbeddedDocumentField(fo.Classification),
     }
     schema = dataset.get_field_schema()
-    former = [field for field in request.fields if field in schema]
+    existing = [field for field in request.fields if field in schema]
     fields: dict[str, fo.Field] = {triage_field(key, name): kind for name, kind in kinds.items()}
     judgements: dict[str, fo.Field] = {
         f"{f.method_field(key, method.name)}.{name}": fo.FloatField()
@@ -62,14 +63,14 @@ def declare_triage(request: TriageRequest) -> None:
         for name in (CALIBRATED, LABEL_QUALITY)
     }
     parts: dict[str, fo.Field] = {f"{triage_field(key, SUGGESTION)}.given": fo.StringField(), **judgements}
-    # First, so that whatever happens the run's deletion deletes them.
+    # Recorded first, so that the run's deletion deletes them even if this is interrupted.
     update_record(run, triage_fields=[triage_field(key, name) for name in (*COMPUTED, DECISION)])
     for declared in (fields, parts):
         merge_schema(dataset, declared)
     declare_decisions(dataset, key)
-    if former:  # all in one pass over the samples: MongoDB takes a second for 50,000
-        emptied = dict.fromkeys(former)
-        held = [{path: {"$ne": None}} for path in (*former, *judgements)]
+    if existing:  # in one pass over the samples: MongoDB takes a second for 50,000
+        emptied = dict.fromkeys(existing)
+        held = [{path: {"$ne": None}} for path in (*existing, *judgements)]
         change = {"$set": {**emptied, "last_modified_at": utc_now()}, "$unset": dict.fromkeys(judgements, "")}
         bulk_write(dataset, [UpdateMany({"$or": held}, change)])
     f.add_to_group(dataset, key, run.results["triage_fields"])
@@ -88,7 +89,7 @@ def write_triage(
         **_judgements(request, samples, found),
     }
     total = len(samples.ids)
-    # A prediction that somebody has cleared meanwhile must not come back as a label without a class.
+    # A prediction that was cleared meanwhile must not reappear as a label without a class.
     labels = [f"{f.method_field(key, method.name)}.label" for method in run.config.methods]
     for start in range(0, total, SAMPLES_AT_ONCE):
         part = slice(start, start + SAMPLES_AT_ONCE)
@@ -101,12 +102,12 @@ def write_triage(
 
 
 def _filled(names: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
-    """Names the values of a sample, without those that are None: a former triage's have been emptied before."""
+    """Returns the named values of a sample without None: all fields are empty before."""
     return {name: value for name, value in zip(names, row, strict=True) if value is not None}
 
 
 def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAnalysis) -> dict[str, list[Any]]:
-    """What was found of the labels: a value a sample, None for those that were not judged."""
+    """Returns the columns of judged labels: a value a sample, None where the label was not judged."""
     key, classes = request.run.key, request.run.config.classes
     n, errors = len(samples.ids), found.errors
     quality, suggestion = triage_field(key, LABEL_QUALITY), triage_field(key, SUGGESTION)
@@ -145,5 +146,5 @@ def _spread(values: NDArray[np.floating], rows: NDArray[np.int64], n: int) -> li
 
 
 def _or_none(column: NDArray[np.float64]) -> list[float | None]:
-    """Gives numbers for MongoDB, None for nan."""
+    """Returns numbers for MongoDB, None for nan."""
     return [None if isnan(value) else value for value in column.tolist()]

@@ -47,8 +47,8 @@ def classify(
     """Classifies image samples zero-shot with several methods and writes the results onto them.
 
     For run key K every sample gets ``K_METHOD`` (Classification with label, confidence and margin) for each method,
-    ``K_regions`` (Detections: the most important chains of regions) and, if it failed, ``K_error``, the reason. A second
-    call with the same run key and settings continues the run with the samples that are missing.
+    ``K_regions`` (Detections: the most important chains of regions) and, if it failed, ``K_error``, the reason. A
+    second call with the same run key and settings continues the run with the samples that are missing.
 
     Args:
         samples: a FiftyOne dataset or view of images; of a grouped one, the active slice

@@ -1,4 +1,4 @@
-"""The exceptions that this package raises on purpose. Each message is one sentence that says what to do."""
+"""The package's exceptions. Each message is one sentence that names the remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ModelUnavailableError(LgcaError):
 
 
 class ImageError(LgcaError):
-    """One image can't be used; the message is the reason that the sample carries."""
+    """One image can't be used; the message is written to the sample as the reason."""
 
 
 class RunNotFoundError(LgcaError, ValueError):
@@ -29,11 +29,11 @@ class RunNotFoundError(LgcaError, ValueError):
 
 
 class StoreError(LgcaError):
-    """The embeddings that are kept on disk can't be read or written."""
+    """The store of embeddings can't be read or written."""
 
 
 class DescribeError(LgcaError):
-    """A language model can't be asked any further; ``descriptions`` holds what it has said about the classes so far."""
+    """A language model's endpoint can't be used; ``descriptions`` holds its answers so far."""
 
     def __init__(self, message: str, descriptions: Mapping[str, tuple[str, ...]] | None = None):
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Running a generator that reports its progress, with a bar or a function of the caller's."""
+"""Running a generator that yields its progress, with a progress bar or a function of the caller's."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 class Step(Protocol):
-    """How far something has got."""
+    """The progress of a generator."""
 
     @property
     def done(self) -> int:
-        """What is finished."""
+        """Number of finished items."""
 
     @property
     def total(self) -> int:
-        """What there is to do; 0 while that is not known."""
+        """Number of items; 0 while it is not known."""
 
 
 StepType = TypeVar("StepType", bound=Step)
@@ -33,15 +33,12 @@ def drive(
     *,
     unit: str,
 ) -> Result:
-    """Runs a generator to its end.
+    """Runs a generator to its end and returns its result.
 
     Args:
         steps: yields its progress and returns the result
         progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of a step
         unit: what the bar counts, in the plural
-
-    Returns:
-        what the generator returns
     """
     if progress is False:
         return _run(steps, lambda _: None)
@@ -52,10 +49,10 @@ def drive(
 
 
 class Steps(Generic[Item, Result]):
-    """The steps of a generator, to go through once, and then what it returns.
+    """Iterates over a generator once and holds its result.
 
     Attributes:
-        result: what the generator returns, once it has been gone through
+        result: what the generator has returned, set at its end
     """
 
     result: Result
@@ -69,14 +66,15 @@ class Steps(Generic[Item, Result]):
 
 def _run(steps: Generator[StepType, None, Result], report: Callable[[StepType], object]) -> Result:
     with closing(steps):
-        for step in (gone_through := Steps(steps)):
+        iterated = Steps(steps)
+        for step in iterated:
             report(step)
-    return gone_through.result
+    return iterated.result
 
 
 @contextmanager
 def _progress_bar(progress: bool | None, unit: str) -> Iterator[Callable[[Step], object]]:
-    """Shows FiftyOne's progress bar, from the moment on at which the total is known."""
+    """Shows FiftyOne's progress bar, once the total is known."""
     import fiftyone.core.utils as fou
 
     with ExitStack() as stack:
@@ -94,11 +92,11 @@ def _progress_bar(progress: bool | None, unit: str) -> Iterator[Callable[[Step],
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has got.
+    """The progress of a run.
 
     Attributes:
-        done: samples written in this call, failed ones included
-        total: samples to do in this call
+        done: items finished in this call, failed ones included; most often samples
+        total: items to do in this call
         label: one line for people
     """
 

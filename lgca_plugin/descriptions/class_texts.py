@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..method.core.scores import class_vector
-from .files import match_descriptions, read_descriptions, spoken
+from .files import match_descriptions, read_descriptions, readable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,8 +32,8 @@ class ClassTexts:
     Attributes:
         classes: the class names
         descriptions: class name to its descriptions
-        from_templates: the classes that nobody described, for which the template ensemble stands in
-        unused: names that were described and are no class of the run
+        from_templates: the classes without descriptions, which have the texts of the template ensemble
+        unused: described names that are no class of the run
     """
 
     classes: tuple[str, ...]
@@ -48,15 +48,15 @@ class ClassTexts:
         return hashlib.blake2b(document.encode(), digest_size=16).hexdigest()
 
     def all_texts(self) -> list[str]:
-        """Lists every text that is encoded: label prompts and descriptions."""
+        """Lists all texts that are encoded: label prompts and descriptions."""
         labels = [label_prompt(name) for name in self.classes]
         return labels + [text for name in self.classes for text in self.descriptions[name]]
 
     def class_vectors(self, encoder: TextEncoder, method: Method) -> NDArray[np.float32]:
-        """Computes a method's class vectors.
+        """Returns a method's class vectors.
 
         Args:
-            encoder: embeds the texts; it is expected to keep them, so a second method costs little
+            encoder: embeds the texts; it should cache them for further methods
             method: its ``class_vectors`` and ``text_scale`` are used
 
         Returns:
@@ -76,7 +76,7 @@ class ClassTexts:
         ).astype(np.float32)
 
     def by_method(self, encoder: TextEncoder, methods: Sequence[Method]) -> dict[str, NDArray[np.float32]]:
-        """Computes the class vectors of several methods; those that ask for the same share one array.
+        """Returns the class vectors of several methods; equal ones share one array.
 
         Returns:
             method name to ``[C, dim]``, see :meth:`class_vectors`
@@ -92,12 +92,12 @@ class ClassTexts:
 
 
 def label_prompt(name: str) -> str:
-    """Gives a class's label prompt; underscores are read as spaces, as they stand for in labels."""
-    return LABEL_PROMPT.format(spoken(name))
+    """Returns a class's label prompt, with spaces for underscores."""
+    return LABEL_PROMPT.format(readable(name))
 
 
 def templates() -> tuple[str, ...]:
-    """Gives the template ensemble: seven that OpenAI selected from its ImageNet prompts, as open_clip ships them."""
+    """Returns the template ensemble: seven of OpenAI's ImageNet prompts, selected by OpenAI, shipped with open_clip."""
     from open_clip import SIMPLE_IMAGENET_TEMPLATES
 
     return tuple(template("{}") for template in SIMPLE_IMAGENET_TEMPLATES)
@@ -106,19 +106,16 @@ def templates() -> tuple[str, ...]:
 def class_texts(
     classes: Sequence[str], descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
 ) -> ClassTexts:
-    """Finds the descriptions of every class; the template ensemble stands in where there are none.
+    """Returns the texts of every class: its descriptions, or the template ensemble if there are none.
 
     Args:
         classes: distinct class names
         descriptions: class name to its texts, or the path of a JSON file with such an object; sentences or attributes,
-            matched to the classes as :func:`~.descriptions.match_descriptions` says
-
-    Returns:
-        the texts of every class
+            matched to the classes by :func:`~.files.match_descriptions`
 
     Raises:
-        ConfigError: if the descriptions can't be read, have another shape, or match no class, or if two classes read
-            the same in a prompt
+        ConfigError: if the descriptions can't be read, are not such an object, or match no class, or if two classes
+            have the same prompt
     """
     found: dict[str, tuple[str, ...]] = {}
     unused: list[str] = []
@@ -130,11 +127,11 @@ def class_texts(
         if other != name:
             raise ConfigError(f"classes {other!r} and {name!r} read the same in a prompt; merge them or rename one")
     undescribed = [name for name in classes if not found.get(name)]
-    ensemble = templates() if undescribed else ()  # they come with open_clip, and so with torch
+    ensemble = templates() if undescribed else ()  # only then: they import open_clip, and so torch
     return ClassTexts(
         classes=tuple(classes),
         descriptions={
-            name: found.get(name) or tuple(template.format(spoken(name)) for template in ensemble) for name in classes
+            name: found.get(name) or tuple(template.format(readable(name)) for template in ensemble) for name in classes
         },
         from_templates=tuple(name for name in classes if name not in found),
         unused=tuple(unused),

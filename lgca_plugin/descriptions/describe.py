@@ -1,7 +1,7 @@
-"""Asking a language model what classes look like: one request for each class, and no answer asked for twice.
+"""Class descriptions from a language model: one request for each class whose answer is not cached.
 
-The endpoint is any that speaks OpenAI's chat protocol, the ones that run on the user's own machine included. It is sent
-the names of the classes and the topic, as :func:`prompt_for` puts them, and nothing else.
+The endpoint is any with OpenAI's chat protocol, on the user's own machine or elsewhere. It receives the names of the
+classes and the topic, in the words of :func:`prompt_for`, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, DescribeError
+from ..progress import Progress
 from .answers import AnswerCache, AnswerError, prompt_for, write_json
-from .asker import Asker
 from .endpoint import Endpoint, EndpointError, check_base_url, find_key
+from .request_threads import RequestThreads
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -28,40 +29,15 @@ MAX_NAME_LENGTH = 200
 
 _NOT_IN_NAMES = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
 
-__all__ = [
-    "DEFAULT_BASE_URL",
-    "DEFAULT_PER_CLASS",
-    "DescribeProgress",
-    "Described",
-    "check_describe",
-    "iter_describe",
-    "prompt_for",
-]
-
-
-@dataclass(frozen=True)
-class DescribeProgress:
-    """How far the asking has got.
-
-    Attributes:
-        done: classes that are settled, those from the cache and those that failed included
-        total: classes
-        label: one line for people
-    """
-
-    done: int
-    total: int
-    label: str
-
 
 @dataclass(frozen=True, kw_only=True)
 class Described:
-    """What a language model said about classes.
+    """A language model's descriptions of classes.
 
     Attributes:
         descriptions: class name to its texts, in the order of the classes; ready for :func:`lgca_plugin.classify`
         failed: class name to the reason why it has no descriptions
-        cached: how many classes were known from an earlier call
+        cached: number of classes whose answers were cached by an earlier call
     """
 
     descriptions: dict[str, tuple[str, ...]]
@@ -69,25 +45,22 @@ class Described:
     cached: int
 
     def save(self, path: str | Path) -> Path:
-        """Writes the descriptions as a JSON file, which :func:`lgca_plugin.classify` takes and a person can edit.
+        """Writes the descriptions as a JSON file, an argument of :func:`lgca_plugin.classify`, and returns its path.
 
         Args:
-            path: the file; one that exists is replaced
-
-        Returns:
-            the file
+            path: the file; an existing one is replaced
 
         Raises:
             ConfigError: if it can't be written, or no class was described
         """
         if not self.descriptions:
             raise ConfigError("there is nothing to save: no class was described")
-        target = Path(path)
+        file = Path(path)
         try:
-            write_json(target, self.descriptions)
+            write_json(file, self.descriptions)
         except OSError as error:
             raise ConfigError(f"descriptions can't be saved as {str(path)!r}: {error.strerror or error}") from error
-        return target
+        return file
 
 
 def check_describe(
@@ -101,7 +74,7 @@ def check_describe(
     concurrency: Any = 4,
     timeout: Any = 60.0,
 ) -> tuple[str, ...]:
-    """Checks a call of :func:`iter_describe`, whose arguments it takes; sends nothing.
+    """Checks the arguments of :func:`iter_describe`; sends nothing.
 
     Returns:
         the classes, stripped of surrounding space
@@ -142,22 +115,22 @@ def iter_describe(
     cache: Path | None,
     concurrency: int = 4,
     timeout: float = 60.0,
-) -> Generator[DescribeProgress, None, Described]:
-    """Asks for descriptions of classes, as a generator that yields :class:`DescribeProgress`.
+) -> Generator[Progress, None, Described]:
+    """Requests descriptions of classes, as a generator that yields :class:`Progress`, whose ``done`` counts classes.
 
     Up to its first yield the generator checks its arguments and reads the cache; the first request is sent when it is
-    advanced past that. Closing it stops the asking: requests that are under way are left to end, no other is sent.
+    advanced past that. When it is closed, requests under way end, and no other is sent.
 
     Args:
         classes: class names, at least one
         model: the model's name at the endpoint
         base_url: the endpoint, mostly ending in ``/v1``
         api_key: its key; None or "" takes the environment variable ``OPENAI_API_KEY``, and without one, none is sent
-        per_class: how many descriptions are asked for, 1 to 50
+        per_class: number of descriptions requested, 1 to 50
         topic: what the classes have in common, if anything
-        cache: folder in which every answer is kept from the moment it arrives; None keeps none
+        cache: folder in which every answer is written when it arrives; None caches none
         concurrency: requests at a time
-        timeout: seconds that one try of a request may take
+        timeout: maximum seconds of one try of a request
 
     Returns:
         the descriptions, and the classes that failed, with reasons
@@ -165,8 +138,8 @@ def iter_describe(
     Raises:
         ConfigError: if an argument is wrong, before anything is sent
         ModelUnavailableError: if the package ``openai`` is missing, before anything is sent
-        DescribeError: if the endpoint can't be used; what it has answered is in the cache and in ``descriptions`` of
-            the error
+        DescribeError: if the endpoint can't be used; its answers so far are in the cache and in ``descriptions`` of the
+            error
     """
     names = check_describe(
         classes,
@@ -180,40 +153,40 @@ def iter_describe(
     )
     model, topic, base_url = model.strip(), (topic or "").strip() or None, check_base_url(base_url)
     prompts = {name: prompt_for(name, per_class=per_class, topic=topic) for name in names}
-    kept = None if cache is None else AnswerCache(Path(cache), base_url, model)
+    answers = None if cache is None else AnswerCache(Path(cache), base_url, model)
     found: dict[str, tuple[str, ...]] = {}
     for name, prompt in prompts.items():
-        if kept is not None and (texts := kept.load(name, prompt)):
+        if answers is not None and (texts := answers.load(name, prompt)):
             found[name] = texts
     cached = len(found)
     todo = {name: prompt for name, prompt in prompts.items() if name not in found}
-    yield DescribeProgress(cached, len(names), _first_label(len(todo), len(names), model, base_url))
+    yield Progress(cached, len(names), _first_label(len(todo), len(names), model, base_url))
     failed: dict[str, str] = {}
     if todo:
-        if kept is not None:
-            kept.prepare()
+        if answers is not None:
+            answers.prepare()
         stop = threading.Event()
         endpoint = Endpoint(model=model, base_url=base_url, api_key=api_key, timeout=timeout, stop=stop)
-        asker = Asker(endpoint, per_class, kept, stop)
+        threads = RequestThreads(endpoint, per_class, answers, stop)
         try:
-            for name, outcome in asker.outcomes(todo, min(concurrency, len(todo))):
+            for name, outcome in threads.outcomes(todo, min(concurrency, len(todo))):
                 if isinstance(outcome, tuple):
                     found[name] = outcome
                 elif isinstance(outcome, AnswerError):
                     failed[name] = str(outcome)
                 elif isinstance(outcome, EndpointError):
-                    raise DescribeError(f"{outcome}{_kept_label(len(found), cache)}", found)
+                    raise DescribeError(f"{outcome}{_answered_label(len(found), cache)}", found)
                 else:
                     raise outcome
                 done = len(found) + len(failed)
-                yield DescribeProgress(done, len(names), _label(done, len(names), len(failed)))
+                yield Progress(done, len(names), _label(done, len(names), len(failed)))
         finally:
             stop.set()
     return Described(descriptions={name: found[name] for name in names if name in found}, failed=failed, cached=cached)
 
 
 def _check_line(text: Any, what: str) -> str:
-    """Returns a text stripped; refuses what could not stand in one line of a message."""
+    """Returns a text stripped; refuses what is not one line."""
     if not isinstance(text, str):
         raise ConfigError(f"{what} must be text, got {text!r}")
     stripped = text.strip()
@@ -241,7 +214,7 @@ def _label(done: int, total: int, failed: int) -> str:
     return f"{done} of {total} classes" + (f", {failed} without an answer that can be used" if failed else "")
 
 
-def _kept_label(count: int, cache: Path | None) -> str:
+def _answered_label(count: int, cache: Path | None) -> str:
     if not count:
         return " (no class has been answered yet)"
     classes = "1 class" if count == 1 else f"{count} classes"

@@ -1,4 +1,4 @@
-"""One OpenAI-compatible endpoint: requests through the ``openai`` client, and what its errors mean to a user."""
+"""One OpenAI-compatible endpoint: requests through the ``openai`` client, and its errors as advice to the user."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from threading import Event
 
 KEY_VARIABLE = "OPENAI_API_KEY"
-MAX_RETRIES = 3  # after the first try; the client waits longer each time, or as long as the server asks
+MAX_RETRIES = 3  # after the first try; the client waits longer each time, or as long as the server demands
 TEMPERATURE = 0.7
 
 _NO_KEY = "none"  # local servers need no key, but the client insists on one
-_SHOWN = 200
+_MAX_SHOWN = 200
 _WHOLE_CALL = (402, 404, 405, 407)  # these mean the same for every class; other 4xx may be about one class
 
 
 class EndpointError(Exception):
-    """No class can be asked about; the message says why and what to do."""
+    """No request can succeed; the message says why and what to do."""
 
 
 class RefusedError(AnswerError):
@@ -32,18 +32,18 @@ class RefusedError(AnswerError):
 
 
 class StoppedError(Exception):
-    """The caller has given up, so nothing more is sent."""
+    """The caller has stopped, so no request is sent."""
 
 
 def check_base_url(base_url: Any) -> str:
     """Returns an endpoint's address without a trailing slash.
 
     Raises:
-        ConfigError: if it is no http or https address, or carries a password or a query
+        ConfigError: if it is no http or https address, or has a password or a query
     """
-    wanted = 'base_url must be an address like "http://localhost:11434/v1"'
+    expected = 'base_url must be an address like "http://localhost:11434/v1"'
     if not isinstance(base_url, str) or not re.fullmatch(r"[!-~]+", base_url.strip()):
-        raise ConfigError(f"{wanted}, got {base_url!r}")
+        raise ConfigError(f"{expected}, got {base_url!r}")
     url = base_url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -51,7 +51,7 @@ def check_base_url(base_url: Any) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigError(f"{wanted}, got {base_url!r}")
+        raise ConfigError(f"{expected}, got {base_url!r}")
     if "@" in parts.netloc:
         raise ConfigError("base_url must not hold a user name or password; pass the key as api_key")
     if parts.query or parts.fragment:
@@ -60,7 +60,7 @@ def check_base_url(base_url: Any) -> str:
 
 
 def find_key(api_key: Any) -> tuple[str, str]:
-    """Finds the key to use, and says in words which one that is.
+    """Returns the key to use, and the name of the argument or variable that it comes from.
 
     Raises:
         ConfigError: if the key can't be sent; the message does not show it
@@ -73,14 +73,14 @@ def find_key(api_key: Any) -> tuple[str, str]:
 
 
 class Endpoint:
-    """A chat endpoint that can be asked from several threads.
+    """A chat endpoint that several threads can use.
 
     Args:
         model: the model's name there
         base_url: its address, as :func:`check_base_url` returns it
         api_key: the key; None or "" takes the environment variable ``OPENAI_API_KEY``, else none
         timeout: seconds that one try may take
-        stop: once it is set, nothing more is sent
+        stop: once it is set, no request is sent
 
     Raises:
         ConfigError: if the key can't be sent
@@ -111,21 +111,21 @@ class Endpoint:
             max_retries=MAX_RETRIES,
             http_client=openai.DefaultHttpxClient(
                 event_hooks={"request": [refuse_when_stopped]},
-                follow_redirects=False,  # what is sent goes to the address that the user has named, and nowhere else
+                follow_redirects=False,  # requests go to the address that the user has named, and nowhere else
                 trust_env=not _is_this_machine(base_url),  # a proxy can't reach this machine's own servers
             ),
         )
 
     def close(self) -> None:
-        """Closes the connections; nobody may be asking any more."""
+        """Closes the connections; no request may be under way."""
         self._client.close()
 
-    def ask(self, prompt: str) -> str:
+    def complete(self, prompt: str) -> str:
         """Sends one message and returns the answer's text.
 
         Raises:
-            EndpointError: if no other message would fare better
-            AnswerError: if this message has no answer; a :class:`RefusedError` where asking again is of no use
+            EndpointError: if no other message could succeed
+            AnswerError: if this message has no answer; a :class:`RefusedError` if a repetition is of no use
         """
         import openai
 
@@ -140,12 +140,12 @@ class Endpoint:
             )
         except openai.APIConnectionError as error:
             problem = EndpointError(
-                f"{self._url} can't be reached ({self._shown(error.__cause__ or error)}); check base_url, and that "
+                f"{self._url} can't be reached ({self._one_line(error.__cause__ or error)}); check base_url, and that "
                 "the server is running"
             )
         except (openai.OpenAIError, ValueError) as error:
-            problem = AnswerError(f"the answer can't be read: {self._shown(error)}")
-        raise problem  # outside of the handlers, so that it does not drag along the request with its key
+            problem = AnswerError(f"the answer can't be read: {self._one_line(error)}")
+        raise problem  # outside of the handlers, so that its context does not hold the request with the key
 
     def _create(self, prompt: str) -> Any:
         import openai
@@ -157,7 +157,7 @@ class Endpoint:
         except openai.BadRequestError as error:
             if not sent or "temperature" not in str(error):
                 raise
-        self._temperature = {}  # some models insist on their own
+        self._temperature = {}  # some models accept only their own
         return self._client.chat.completions.create(model=self._model, messages=[message])
 
     def _content(self, answer: Any) -> str:
@@ -173,53 +173,53 @@ class Endpoint:
             return content
         refusal = getattr(message, "refusal", None)
         if isinstance(refusal, str) and refusal.strip():
-            raise AnswerError(f"the model refused: {self._shown(refusal)}")
+            raise AnswerError(f"the model refused: {self._one_line(refusal)}")
         raise AnswerError("the answer was empty")
 
     def _explain_status(self, error: Any) -> Exception:
         status = int(error.status_code)
-        said = self._said(error)
+        detail = self._server_message(error)
         if status in (401, 403):
             used = f"refuses the key from {self._origin}" if self._origin else "wants a key, and none was given"
             return EndpointError(
-                f"{self._url} {used} (status {status}{said}); pass a valid api_key, or set {KEY_VARIABLE}"
+                f"{self._url} {used} (status {status}{detail}); pass a valid api_key, or set {KEY_VARIABLE}"
             )
         if status == 404:
             return EndpointError(
-                f"{self._url} has no model {self._model!r}, or no chat completions (status 404{said}); check model, "
+                f"{self._url} has no model {self._model!r}, or no chat completions (status 404{detail}); check model, "
                 "and base_url, which mostly ends in /v1"
             )
         if status == 429:
             return EndpointError(
-                f"{self._url} limits the rate of requests, also after {MAX_RETRIES + 1} tries{said}; wait a while, "
+                f"{self._url} limits the rate of requests, also after {MAX_RETRIES + 1} tries{detail}; wait a while, "
                 "lower concurrency, or check the account's quota"
             )
         if 300 <= status < 400:
-            to = self._shown(error.response.headers.get("location", ""))
+            to = self._one_line(error.response.headers.get("location", ""))
             return EndpointError(f"{self._url} sends requests on to {to!r}; check it, and pass it as base_url")
         if status >= 500 or status in (408, 409):
             return EndpointError(
-                f"{self._url} fails with status {status}, also after {MAX_RETRIES + 1} tries{said}; check the server"
+                f"{self._url} fails with status {status}, also after {MAX_RETRIES + 1} tries{detail}; check the server"
             )
         if status in _WHOLE_CALL:
-            return EndpointError(f"{self._url} answers with status {status}{said}; check base_url and the account")
-        return RefusedError(f"the endpoint refused it with status {status}{said}")
+            return EndpointError(f"{self._url} answers with status {status}{detail}; check base_url and the account")
+        return RefusedError(f"the endpoint refused it with status {status}{detail}")
 
-    def _said(self, error: Any) -> str:
+    def _server_message(self, error: Any) -> str:
         body = error.body
         if isinstance(body, dict):
             body = body.get("message") or body.get("detail")
         if not isinstance(body, str) or not body.strip() or body.lstrip().startswith("<"):
             return ""
-        return f": {self._shown(body)}"
+        return f": {self._one_line(body)}"
 
-    def _shown(self, value: Any) -> str:
-        """Makes one short line of another program's words, without the key, should they repeat it."""
+    def _one_line(self, value: Any) -> str:
+        """Returns a message of another program as one short line, without the key."""
         text = " ".join(str(value).split()) or type(value).__name__
         if self._origin:
             text = text.replace(self._key, "***")
         text = "".join(char for char in text if char.isprintable()).rstrip(". ")
-        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 def _is_this_machine(base_url: str) -> bool:

@@ -1,7 +1,7 @@
-"""Reading class descriptions: from a dict or a JSON file, in either public style, matched to class names forgivingly.
+"""Class descriptions from a dict or a JSON file, matched to class names.
 
-Two styles are in use: whole sentences ("A Persian typically has a long, thick coat.", as CuPL writes them), and short
-attributes ("a black nose", as "classification by description" has them), which are put into a sentence with the class.
+Two styles are in use: whole sentences ("A Persian typically has a long, thick coat.", as in CuPL), and short attributes
+("a black nose", as in "classification by description"), which are put into a sentence with the class.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 20 * 1024**2
 MAX_TEXT_LENGTH = 2_000
-_NAMED = 5
+_MAX_NAMED = 5
 
 _ARTICLES = ("a ", "an ", "the ")
 _VERBS = re.compile(r"(can|may|might|is|are|has|have|often|typically|usually|sometimes|comes?|looks?)\b", re.IGNORECASE)
@@ -26,7 +26,7 @@ _USES = re.compile(r"(used|made|covered|found|located|designed|shaped)\b", re.IG
 
 
 def read_descriptions(source: Mapping[str, Sequence[str]] | str | Path) -> dict[str, tuple[str, ...]]:
-    """Reads descriptions and checks them.
+    """Returns checked descriptions.
 
     Args:
         source: class name to texts, or the path of a JSON file with such an object, UTF-8 and at most 20 MB
@@ -35,7 +35,7 @@ def read_descriptions(source: Mapping[str, Sequence[str]] | str | Path) -> dict[
         class name to its distinct texts, stripped, in the order given
 
     Raises:
-        ConfigError: if the file can't be read, or something in it has another shape; the message says what and where
+        ConfigError: if the file can't be read, or its content is not such an object; the message names the problem
     """
     if not isinstance(source, (str, Path)):
         return check_descriptions(source)
@@ -54,7 +54,7 @@ def read_descriptions(source: Mapping[str, Sequence[str]] | str | Path) -> dict[
 
 
 def parse_descriptions(data: bytes | str, *, name: str) -> dict[str, tuple[str, ...]]:
-    """Reads descriptions from the contents of a JSON file.
+    """Returns checked descriptions from the contents of a JSON file.
 
     Args:
         data: the file's bytes, or its text
@@ -64,7 +64,7 @@ def parse_descriptions(data: bytes | str, *, name: str) -> dict[str, tuple[str, 
         class name to its distinct texts
 
     Raises:
-        ConfigError: if the contents are not UTF-8, not JSON, or have another shape
+        ConfigError: if the contents are not UTF-8, not JSON, or no lists of texts by class
     """
     if len(data) > MAX_FILE_BYTES:
         raise ConfigError(f"descriptions {name} are longer than {MAX_FILE_BYTES // 1024**2} MB: is it the right file?")
@@ -75,7 +75,7 @@ def parse_descriptions(data: bytes | str, *, name: str) -> dict[str, tuple[str, 
             f"descriptions {name} are not UTF-8 text (byte {error.start}); save the file as UTF-8"
         ) from error
     try:
-        document = json.loads(text, object_pairs_hook=_merged)
+        document = json.loads(text, object_pairs_hook=_without_duplicates)
     except json.JSONDecodeError as error:
         raise ConfigError(
             f"descriptions {name} are not JSON: {error.msg} in line {error.lineno}, column {error.colno}"
@@ -86,26 +86,20 @@ def parse_descriptions(data: bytes | str, *, name: str) -> dict[str, tuple[str, 
 
 
 def check_descriptions(document: Any) -> dict[str, tuple[str, ...]]:
-    """Checks that a document maps class names to lists of texts.
-
-    Args:
-        document: anything
-
-    Returns:
-        class name to its distinct texts, stripped
+    """Returns class name to its distinct texts, stripped.
 
     Raises:
-        ConfigError: if the document has another shape
+        ConfigError: if the document does not map class names to lists of texts
     """
-    wanted = 'descriptions must map each class to a list of texts, like {"duck": ["a flat bill", "webbed feet"]}'
+    expected = 'descriptions must map each class to a list of texts, like {"duck": ["a flat bill", "webbed feet"]}'
     if not hasattr(document, "items"):
-        raise ConfigError(f"{wanted}; got {_kind(document)}")
+        raise ConfigError(f"{expected}; got {_kind(document)}")
     if not document:
-        raise ConfigError(f"{wanted}; got an empty one")
+        raise ConfigError(f"{expected}; got an empty one")
     checked: dict[str, tuple[str, ...]] = {}
     for name, texts in document.items():
         if not isinstance(name, str) or not name.strip():
-            raise ConfigError(f"{wanted}; got a class name that is {name!r}")
+            raise ConfigError(f"{expected}; got a class name that is {name!r}")
         if isinstance(texts, (str, bytes)) or hasattr(texts, "items") or not hasattr(texts, "__iter__"):
             raise ConfigError(f"descriptions of {name!r} must be a list of texts, got {_kind(texts)}")
         listed = list(texts)
@@ -124,21 +118,20 @@ def check_descriptions(document: Any) -> dict[str, tuple[str, ...]]:
 def match_descriptions(
     classes: Sequence[str], given: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
-    """Finds each class's descriptions and puts attributes into sentences.
+    """Returns each class's descriptions, with attributes put into sentences.
 
-    Names match whatever their case, underscores, hyphens, leading articles and numbering ("001."). Where most texts of
-    the whole document end in a full stop, all are taken as sentences, else as attributes.
+    Names match regardless of case, underscores, hyphens, leading articles and numbering ("001."). If most texts of the
+    whole document end in a full stop, all are taken as sentences, else as attributes.
 
     Args:
         classes: the candidate classes
         given: class name to its texts, as :func:`read_descriptions` returns it
 
     Returns:
-        class to its sentences, for the classes that were found with at least one text; and the names in ``given`` that
-        no class matched
+        class to its sentences, for classes with at least one text; and the names in ``given`` that match no class
 
     Raises:
-        ConfigError: if no class was found, or two names in ``given`` mean the same class
+        ConfigError: if no class matches, or two names in ``given`` match the same class
     """
     by_key: dict[str, str] = {}
     for name in given:
@@ -152,15 +145,15 @@ def match_descriptions(
         if texts:
             found[name] = tuple(text if sentences else attribute_sentence(name, text) for text in texts)
     if not found:
-        shown = ", ".join(repr(name) for name in list(given)[:_NAMED])
-        more = ", ..." if len(given) > _NAMED else ""
+        shown = ", ".join(repr(name) for name in list(given)[:_MAX_NAMED])
+        more = ", ..." if len(given) > _MAX_NAMED else ""
         raise ConfigError(f"descriptions match none of the classes; they describe {shown}{more}")
-    wanted = {name_key(name) for name in classes}
-    return found, [name for key, name in by_key.items() if key not in wanted]
+    class_keys = {name_key(name) for name in classes}
+    return found, [name for key, name in by_key.items() if key not in class_keys]
 
 
 def name_key(name: str) -> str:
-    """Gives the form of a class name under which names are compared.
+    """Returns the form of a class name in which names are compared.
 
     Example:
         >>> name_key("001.Black_footed_Albatross") == name_key("the black-footed albatross")
@@ -173,13 +166,13 @@ def name_key(name: str) -> str:
     return key
 
 
-def spoken(name: str) -> str:
-    """Gives a class name as it is put into sentences: underscores, which stand for spaces in labels, become spaces."""
+def readable(name: str) -> str:
+    """Returns a class name as it stands in sentences: with spaces for underscores."""
     return " ".join(name.replace("_", " ").split())
 
 
 def attribute_sentence(name: str, attribute: str) -> str:
-    """Puts an attribute into a sentence with its class, unless it mentions the class itself.
+    """Returns a sentence with an attribute and its class, or the attribute if it mentions the class itself.
 
     Example:
         >>> attribute_sentence("Blue_Jay", "a black nose")
@@ -191,7 +184,7 @@ def attribute_sentence(name: str, attribute: str) -> str:
         return attribute
     attribute = attribute.rstrip(".")
     link = "" if _VERBS.match(attribute) else "is " if _USES.match(attribute) else "has "
-    return f"{spoken(name)}, which {link}{attribute}."
+    return f"{readable(name)}, which {link}{attribute}."
 
 
 def _are_sentences(texts: Iterable[str]) -> bool:
@@ -199,8 +192,8 @@ def _are_sentences(texts: Iterable[str]) -> bool:
     return 2 * sum(ends) > len(ends)
 
 
-def _merged(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuses an object that names a key twice, of which plain JSON reading would silently keep the last."""
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns a JSON object as a dict; refuses a repeated key, of which plain JSON reading would take the last."""
     document = dict(pairs)
     if len(document) < len(pairs):
         names = [name for name, _ in pairs]

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, check_describe, prompt_for
+from ...lgca_plugin.descriptions.answers import prompt_for
+from ...lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, check_describe
 from ...lgca_plugin.descriptions.files import name_key
 from ...lgca_plugin.errors import ConfigError
 from ..shared.classes import add_classes, class_source, default_field, label_fields

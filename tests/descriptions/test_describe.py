@@ -10,8 +10,8 @@ import time
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.descriptions.answers import AnswerError, parse_answer
-from lgca_plugin.descriptions.describe import check_describe, iter_describe, prompt_for
+from lgca_plugin.descriptions.answers import AnswerError, parse_answer, prompt_for
+from lgca_plugin.descriptions.describe import check_describe, iter_describe
 from lgca_plugin.descriptions.files import read_descriptions
 from tests.helpers import llm_server as llm
 from tests.helpers.llm_server import Reply, running_llm_server

@@ -1,4 +1,4 @@
-"""Asking an endpoint about many classes at a time."""
+"""Threads that send the requests about many classes to an endpoint."""
 
 from __future__ import annotations
 
@@ -15,26 +15,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ASKED = 3  # tries for a class whose answers can't be read
-_REFUSED = 3  # requests, from the first on, whose refusal is taken to be about all of them
+_MAX_TRIES = 3
+"""Maximum number of requests about a class whose answers can't be parsed."""
+_MAX_REFUSED = 3
+"""Number of refused requests, without an answer before them, after which all are given up."""
 
 
-class Asker:
-    """Asks about classes from several threads, and keeps each answer as soon as it is there.
+class RequestThreads:
+    """Sends requests about classes from several threads, and caches each answer when it arrives.
 
     The threads are daemons: neither a server that hangs nor a wait between two tries keeps Python from ending.
 
     Args:
         endpoint: it is closed when the last thread ends
-        per_class: how many texts of an answer are taken
-        kept: where answers are stored, if anywhere
-        stop: set it to stop asking; it is also set when the endpoint can't be used
+        per_class: maximum number of texts of an answer
+        cache: where answers are written, if anywhere
+        stop: set it to send no more; it is also set when the endpoint can't be used
     """
 
-    def __init__(self, endpoint: Endpoint, per_class: int, kept: AnswerCache | None, stop: threading.Event):
+    def __init__(self, endpoint: Endpoint, per_class: int, cache: AnswerCache | None, stop: threading.Event):
         self._endpoint = endpoint
         self._per_class = per_class
-        self._kept = kept
+        self._cache = cache
         self._stop = stop
         self._lock = threading.Lock()
         self._workers = 0
@@ -42,28 +44,28 @@ class Asker:
         self._refused = 0
 
     def outcomes(self, todo: dict[str, str], concurrency: int) -> Iterator[tuple[str, tuple[str, ...] | Exception]]:
-        """Yields each class with its texts, or with what came in between, in the order in which they are settled.
+        """Yields each class with its texts or an error, in the order in which they arrive.
 
         Args:
-            todo: class name to the message about it
+            todo: class name to prompt
             concurrency: number of threads
         """
         waiting: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-        settled: queue.SimpleQueue[tuple[str, tuple[str, ...] | Exception]] = queue.SimpleQueue()
-        for question in todo.items():
-            waiting.put(question)
+        done: queue.SimpleQueue[tuple[str, tuple[str, ...] | Exception]] = queue.SimpleQueue()
+        for item in todo.items():
+            waiting.put(item)
         self._workers = concurrency
         for number in range(concurrency):
             threading.Thread(
-                target=self._work, args=(waiting, settled), name=f"lgca-describe-{number}", daemon=True
+                target=self._work, args=(waiting, done), name=f"lgca-describe-{number}", daemon=True
             ).start()
         for _ in todo:
-            yield settled.get()
+            yield done.get()
 
     def _work(
         self,
         waiting: queue.SimpleQueue[tuple[str, str]],
-        settled: queue.SimpleQueue[tuple[str, tuple[str, ...] | Exception]],
+        done: queue.SimpleQueue[tuple[str, tuple[str, ...] | Exception]],
     ) -> None:
         try:
             while not self._stop.is_set():
@@ -72,9 +74,9 @@ class Asker:
                 except queue.Empty:
                     return
                 try:
-                    settled.put((name, self._ask(name, prompt)))
+                    done.put((name, self._request(name, prompt)))
                 except Exception as error:  # noqa: BLE001 (the caller's thread raises it)
-                    settled.put((name, error))
+                    done.put((name, error))
                     if not isinstance(error, AnswerError):
                         self._stop.set()  # no later request would fare better
         finally:
@@ -84,12 +86,12 @@ class Asker:
             if last:
                 self._endpoint.close()
 
-    def _ask(self, name: str, prompt: str) -> tuple[str, ...]:
-        for tries_left in reversed(range(_ASKED)):
+    def _request(self, name: str, prompt: str) -> tuple[str, ...]:
+        for tries_left in reversed(range(_MAX_TRIES)):
             if self._stop.is_set():
                 raise StoppedError
             try:
-                answer = self._endpoint.ask(prompt)
+                answer = self._endpoint.complete(prompt)
                 self._answered = True
                 texts = parse_answer(name, answer, per_class=self._per_class)
             except RefusedError as error:
@@ -97,21 +99,21 @@ class Asker:
                 raise
             except AnswerError as error:
                 if not tries_left:
-                    raise AnswerError(f"{error} (asked {_ASKED} times)") from None
+                    raise AnswerError(f"{error} (asked {_MAX_TRIES} times)") from None
             else:
-                self._keep(name, prompt, texts)
+                self._write(name, prompt, texts)
                 return texts
         raise AssertionError("the last try returns or raises")
 
     def _count_refusal(self, error: RefusedError) -> None:
         with self._lock:
             self._refused += 1
-            if not self._answered and self._refused >= _REFUSED:
-                raise EndpointError(f"the first {_REFUSED} requests all failed: {error}; check model and base_url")
+            if not self._answered and self._refused >= _MAX_REFUSED:
+                raise EndpointError(f"the first {_MAX_REFUSED} requests all failed: {error}; check model and base_url")
 
-    def _keep(self, name: str, prompt: str, texts: tuple[str, ...]) -> None:
-        if self._kept is not None:
+    def _write(self, name: str, prompt: str, texts: tuple[str, ...]) -> None:
+        if self._cache is not None:
             try:
-                self._kept.store(name, prompt, texts)
+                self._cache.store(name, prompt, texts)
             except OSError as error:
-                logger.warning("The descriptions of %r can't be kept in the cache: %s", name, error)
+                logger.warning("The descriptions of %r can't be cached: %s", name, error)

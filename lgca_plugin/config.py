@@ -1,10 +1,11 @@
-"""What a run is asked to do: frozen, validated, to and from JSON."""
+"""The settings of a run: frozen, validated, to and from JSON."""
 
 from __future__ import annotations
 
 import math
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -20,24 +21,24 @@ DEFAULT_SHOWN_CHAINS = 3
 DEFAULT_METHODS = ("clip", "wca", "lgca")
 DEFAULT_BUDGET = "full"
 BUDGETS = (DEFAULT_BUDGET, "adaptive")
-"""Whether every image takes all crops, or stops when its labels are safe."""
+"""All images take all crops, or each stops when its labels are safe."""
 CONFIG_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegionConfig:
-    """Which regions of an image are encoded. The defaults are WCA's published settings and LGCA at WCA's cost.
+    """The regions of an image that are encoded. The defaults are WCA's published settings, and LGCA at WCA's cost.
 
     Attributes:
         crops: number of local crops of the crop methods (WCA's N)
-        lgca_crops: number of crops that start a chain; None takes the most that cost no more encodes than ``crops``
-            when all steps are counted (34 for 60)
+        lgca_crops: number of crops that start a chain; None takes the maximum whose steps together cost at most as many
+            encodes as ``crops`` (34 for 60)
         scale_min: smallest side of a crop, as a share of the image's shorter side
         scale_max: largest side of a crop, as a share of the image's shorter side
         steps: number of expansion steps (LGCA's T)
         keep: share of the regions, the most salient ones, that each step keeps
         growth: factor by which a step grows the side of a region
-        seed: seed of the crops; they depend on it and on the image file's bytes alone
+        seed: seed of the crops, which depend only on it and on the bytes of the image file
     """
 
     crops: int = 60
@@ -79,14 +80,14 @@ class RegionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RegionPlan:
-    """The regions that a set of methods needs, per image.
+    """The regions per image that a set of methods needs.
 
     Attributes:
-        n_crops: crops of step 0 that the crop methods use; 0 where no method does
-        n_chains: crops of step 0 that start a chain; 0 where no method uses chains
-        steps: number of expansion steps; 0 where no method uses chains
+        n_crops: number of crops of step 0 that the crop methods use; 0 if no method does
+        n_chains: number of crops of step 0 that start a chain; 0 if no method uses chains
+        steps: number of expansion steps; 0 if no method uses chains
         regions: the geometry of crops and expansion
-        budget: ``"full"``, or ``"adaptive"`` where an image may stop at one of :attr:`levels`
+        budget: ``"full"``, or ``"adaptive"`` if an image may stop at any of :attr:`levels`
     """
 
     n_crops: int
@@ -97,7 +98,7 @@ class RegionPlan:
 
     @classmethod
     def of(cls, methods: tuple[Method, ...], regions: RegionConfig, budget: str = DEFAULT_BUDGET) -> RegionPlan:
-        """Works out what ``methods`` need of ``regions``."""
+        """Returns the plan of ``methods``."""
         kinds = {method.regions for method in methods}
         return cls(
             n_crops=regions.crops if "crops" in kinds else 0,
@@ -109,10 +110,9 @@ class RegionPlan:
 
     @cached_property
     def levels(self) -> tuple[RegionPlan, ...]:
-        """The plans that an image climbs until its labels are safe, each an ordinary plan of a full budget.
+        """The budget levels: plans of a full budget, the smallest first, at which an image may stop.
 
-        The crops of each are the first of the next, and the last has all of them. There is one alone where the budget
-        is full, or there are few crops.
+        The crops of each are the first crops of the next. A full budget, or one of few crops, has one level.
         """
         if self.budget == DEFAULT_BUDGET:
             return (self,)
@@ -129,19 +129,19 @@ class RegionPlan:
 
     @property
     def adaptive(self) -> bool:
-        """Whether images may stop early."""
+        """True if images may stop early."""
         return len(self.levels) > 1
 
     def at(self, level: int) -> RegionPlan:
-        """Gives the plan of an image that has ended on a rung.
+        """Returns the plan of an image that has stopped at a level.
 
-        A plan of fewer methods may have fewer rungs, since it needs fewer crops; those that it lacks are as its last.
+        The level may be one of a plan of more methods, which may have more levels: it is then the last.
         """
         return self.levels[min(level, len(self.levels) - 1)]
 
     @cached_property
     def counts(self) -> tuple[int, ...]:
-        """Regions of each step, step 0 first; empty where no method uses regions.
+        """Number of regions of each step, step 0 first; empty if no method uses regions.
 
         The methods share one sequence of crops, of which each takes a prefix.
         """
@@ -152,9 +152,9 @@ class RegionPlan:
 
     @property
     def encodes_per_image(self) -> int:
-        """Encodes per image, the whole image included: 87 for CLIP, WCA and LGCA at the defaults.
+        """Maximum number of encodes per image, the whole image included: 87 for CLIP, WCA and LGCA at the defaults.
 
-        An upper bound under a full budget: regions of one image that have grown equal are encoded once.
+        Regions of an image that have become equal are encoded once.
         """
         return 1 + sum(self.counts)
 
@@ -165,17 +165,17 @@ class RunConfig:
 
     Attributes:
         classes: the candidate classes
-        descriptions_hash: hash of the class descriptions; the texts are kept in the run's results
+        descriptions_hash: hash of the class descriptions; the texts are in the run's results
         methods: the methods' presets
         regions: which regions are encoded
         encoder: the encoder's name
         encoder_fingerprint: hash of the encoder's weights and preprocessing
         precision: floating-point type of the encoder's tower
-        ground_truth: the label field that the classes came from or are compared with, if any
-        logits: whether the labels carry the class scores as logits
-        shown_chains: how many chains of an image are written as boxes
+        ground_truth: the label field from which the classes were taken, or with which they are compared, if any
+        logits: whether the labels have the class scores as logits
+        shown_chains: maximum number of chains of an image that are written as boxes
         resize: how crops are resized, ``"exact"`` or ``"fast"``
-        budget: ``"full"``, or ``"adaptive"`` where images stop as soon as their labels are safe
+        budget: ``"full"``, or ``"adaptive"`` if images stop as soon as their labels are safe
     """
 
     classes: tuple[str, ...]
@@ -197,7 +197,7 @@ class RunConfig:
         return RegionPlan.of(self.methods, self.regions, self.budget)
 
     def to_json(self) -> dict[str, Any]:
-        """Gives the config as a JSON-ready dict that :meth:`from_json` reads back."""
+        """Returns the config as a JSON-ready dict for :meth:`from_json`."""
         document = asdict(self)
         document["classes"] = list(self.classes)
         document["methods"] = [method.to_json() for method in self.methods]
@@ -205,16 +205,16 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> RunConfig:
-        """Reads what :meth:`to_json` wrote.
+        """Returns the config of a dict that :meth:`to_json` returned.
 
         Raises:
-            ConfigError: if the document is of another version or has other keys
+            ConfigError: if its version or keys are others
         """
         values = dict(document)
         version = values.pop("version", None)
         if version != CONFIG_VERSION:
             raise ConfigError(f"this run's config is of version {version!r}; this release reads {CONFIG_VERSION}")
-        for name, only in (("resize", "exact"), ("budget", DEFAULT_BUDGET)):  # runs of earlier releases know no other
+        for name, only in (("resize", "exact"), ("budget", DEFAULT_BUDGET)):  # runs of earlier releases had no other
             values.setdefault(name, only)
         expected = {field.name for field in fields(cls)}
         if set(values) != expected:
@@ -223,7 +223,7 @@ class RunConfig:
         values["classes"] = tuple(values["classes"])
         unknown = set(values["regions"]) - {field.name for field in fields(RegionConfig)}
         if unknown:
-            raise ConfigError(f"this run's regions have a setting {sorted(unknown)[0]!r} that this release has not")
+            raise ConfigError(f"this run's regions have a setting {sorted(unknown)[0]!r}, unknown to this release")
         values["regions"] = RegionConfig(**values["regions"])
         try:
             values["methods"] = tuple(Method.from_json(method) for method in values["methods"])
@@ -232,15 +232,15 @@ class RunConfig:
         return cls(**values)
 
     def differences(self, other: RunConfig) -> list[str]:
-        """Names the settings in which two configs differ, for an error message."""
+        """Returns the names of the settings in which two configs differ."""
         return [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
 
 
 def check_run_key(run_key: str) -> str:
-    """Returns ``run_key`` if fields can be named after it.
+    """Returns ``run_key``, which names fields.
 
     Raises:
-        ConfigError: if it is no identifier
+        ConfigError: if it is no identifier, or longer than 64 characters
     """
     if not isinstance(run_key, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", run_key):
         raise ConfigError(
@@ -252,10 +252,10 @@ def check_run_key(run_key: str) -> str:
 
 
 def check_budget(budget: str) -> str:
-    """Returns ``budget`` if there is such a one.
+    """Returns ``budget``.
 
     Raises:
-        ConfigError: if there is not
+        ConfigError: if it is none of :data:`BUDGETS`
     """
     if budget not in BUDGETS:
         raise ConfigError(f"budget must be one of {', '.join(BUDGETS)}, got {budget!r}")
@@ -263,10 +263,10 @@ def check_budget(budget: str) -> str:
 
 
 def check_classes(classes: Any) -> tuple[str, ...]:
-    """Returns ``classes`` as a tuple of distinct, non-blank names, stripped of surrounding space.
+    """Returns ``classes`` as a tuple of at least two distinct names, stripped of surrounding space.
 
     Raises:
-        ConfigError: if a name is blank, not text or given twice, or if there are fewer than two
+        ConfigError: if a name is blank, not text, not one line or given twice, or if there are fewer than two
     """
     if isinstance(classes, str) or not hasattr(classes, "__iter__"):
         raise ConfigError(f"classes must be a list of names, got {classes!r}")
@@ -288,10 +288,10 @@ def check_classes(classes: Any) -> tuple[str, ...]:
 
 
 def check_methods(methods: Any) -> tuple[Method, ...]:
-    """Returns the presets behind ``methods``, which may be names or presets of the caller's own.
+    """Returns the presets of ``methods``: their names, or presets of the caller's own.
 
     Raises:
-        ConfigError: if there is none, one is unknown, or two have one name
+        ConfigError: if there is none, one is unknown, or two have the same name
     """
     if isinstance(methods, (str, Method)):
         methods = (methods,)
@@ -314,12 +314,7 @@ def check_methods(methods: Any) -> tuple[Method, ...]:
 
 
 def _first_repeated(names: list[str]) -> str | None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            return name
-        seen.add(name)
-    return None
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def _check_int(name: str, value: Any, *, at_least: int, at_most: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What the store holds, and getting rid of what nobody needs."""
+"""The contents of the store, and the deletion of what no run needs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SECONDS_A_DAY = 86_400
 
 @dataclass(frozen=True)
 class StoreInfo:
-    """What the store of embeddings holds.
+    """The contents of the store of embeddings.
 
     Attributes:
         path: its file
-        used_bytes: size of what it holds
-        limit_bytes: size up to which it grows
-        runs: for each run, the one used longest ago first: ``run_key``, ``dataset`` (its id, or name where the dataset
-            is in this database), ``samples`` and ``used`` (seconds since 1970)
+        used_bytes: size of its contents
+        limit_bytes: its maximum size
+        runs: for each run, the least recently used first: ``run_key``, ``dataset`` (its name if it is in this database,
+            else its id), ``samples`` (their number) and ``used`` (seconds since 1970)
     """
 
     path: Path
@@ -34,7 +34,7 @@ class StoreInfo:
 
 
 def store_info() -> StoreInfo:
-    """Tells where the store of embeddings lies, how large it is, and which runs hold something in it.
+    """Returns the path and size of the store of embeddings, and the runs in it.
 
     Raises:
         StoreError: if the store can't be read
@@ -54,17 +54,17 @@ def store_info() -> StoreInfo:
 
 
 def clean_store(*, unused_days: float | None = None) -> int:
-    """Deletes embeddings that nobody needs from the store.
+    """Deletes embeddings of deleted runs from the store.
 
-    Those of runs of this database that are gone, with their dataset or otherwise; and, if asked, those of runs of any
-    database, and of texts, that have not been used for some time. The runs themselves stay: their fields, records and
-    predictions.
+    These are runs of this database that were deleted, with their dataset or otherwise; with ``unused_days``, also runs
+    of any database, and texts, that were not used for so long. Such runs keep their fields, records and predictions.
 
     Args:
-        unused_days: runs that were neither classified nor rescored for so many days lose their embeddings, too
+        unused_days: days since a run was classified or rescored last, at least 0; None deletes no existing run's
+            embeddings
 
     Returns:
-        how many bytes have become free
+        number of bytes that have become free
 
     Raises:
         ConfigError: if ``unused_days`` is negative

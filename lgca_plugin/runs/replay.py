@@ -1,4 +1,4 @@
-"""A run's images as they were encoded, from the store, without their files."""
+"""A run's encoded images, from the store instead of their files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..store.store import Store
 
 IMAGES_AT_ONCE = 64
-"""The quickest of 16 to 256: 11 MB of the default regions, which the next step still finds in a processor's cache."""
+"""The quickest of 16 to 256: 11 MB of the default regions, which fit into a processor's cache."""
 
 BATCHES_AHEAD = 2
 
@@ -28,17 +28,17 @@ Made = TypeVar("Made")
 def replay(
     store: Store, stored: StoredRun, sample_ids: Sequence[str], plan: RegionPlan, *, at_once: int = IMAGES_AT_ONCE
 ) -> Generator[tuple[list[EncodedImage[str]], list[str]], None, None]:
-    """Goes through the expansion steps again on the stored embeddings.
+    """Repeats the expansion steps on the stored embeddings.
 
     Args:
         store: the store
         stored: the run's entry in it
         sample_ids: the samples
-        plan: which regions are wanted; of the run's own, or fewer
-        at_once: how many samples a batch
+        plan: the regions, the run's own or fewer
+        at_once: number of samples a batch
 
     Yields:
-        batches: the images in the order of their ids, and the ids of those whose embeddings are not all there
+        for each batch the images, in the order of their ids, and the ids of samples whose embeddings are incomplete
     """
     for batch, incomplete in replay_batches(store, stored, sample_ids, plan, at_once=at_once):
         yield [] if batch is None else batch.images(), incomplete
@@ -52,24 +52,23 @@ def replay_batches(
     *,
     at_once: int = IMAGES_AT_ONCE,
 ) -> Generator[tuple[RegionBatch | None, list[str]], None, None]:
-    """Goes through the expansion steps again on the stored embeddings, many images at a time.
+    """Repeats the expansion steps on the stored embeddings, many images at a time.
 
-    The images of a batch have as many regions: those of an adaptive budget come rung by rung.
+    The images of a batch have equally many regions: those of an adaptive budget come in the order of their levels.
 
-    Batches are read and checked in a second thread while the caller works on those before them. The caller may write
-    to the store in between; if it stops early, the generator has to be closed, as happens when nothing refers to it any
-    more, before the store is.
+    Batches are read in a second thread while the caller works on those before them, and may write to the store. A
+    generator that is not exhausted must be closed before the store.
 
     Args:
         store: the store
         stored: the run's entry in it
         sample_ids: the samples, each once
-        plan: which regions are wanted; of the run's own, or fewer
-        at_once: how many samples a batch
+        plan: the regions, the run's own or fewer
+        at_once: number of samples a batch
 
     Yields:
-        for each batch of ``sample_ids`` the images, in their order, or None where there is none; and the ids of those
-        whose embeddings are not all there
+        for each batch the images, in the order of their ids, None if there is none; and the ids of samples whose
+        embeddings are incomplete
     """
 
     def read(part: tuple[Sequence[str], int]) -> tuple[RegionBatch | None, list[str]]:
@@ -80,16 +79,16 @@ def replay_batches(
 
     parts = [
         (ids[start : start + at_once], level)
-        for level, ids in _by_rung(store, stored, sample_ids, plan)
+        for level, ids in _by_level(store, stored, sample_ids, plan)
         for start in range(0, len(ids), at_once)
     ]
-    yield from _made_ahead(read, parts)
+    yield from _map_ahead(read, parts)
 
 
-def _by_rung(
+def _by_level(
     store: Store, stored: StoredRun, sample_ids: Sequence[str], plan: RegionPlan
 ) -> list[tuple[int, Sequence[str]]]:
-    """Sorts samples by the rung of the plan that they have ended on."""
+    """Groups samples by the budget level at which they stopped."""
     if not plan.adaptive:
         return [(0, sample_ids)]
     levels = store.levels(stored, sample_ids)
@@ -99,8 +98,8 @@ def _by_rung(
     return sorted(found.items())
 
 
-def _made_ahead(make: Callable[[Part], Made], parts: Sequence[Part]) -> Generator[Made, None, None]:
-    """Makes something of each part, in their order, a little ahead of the caller."""
+def _map_ahead(make: Callable[[Part], Made], parts: Sequence[Part]) -> Generator[Made, None, None]:
+    """Yields ``make`` of each part, in their order, computed a little ahead of the caller."""
     if len(parts) < 2:  # a thread is not worth its start
         yield from map(make, parts)
         return

@@ -84,7 +84,7 @@ class RunFigures(RunRecord):
             min_width: width of the narrowest page that shows the figure, in pixels
 
         Returns:
-            a Plotly figure, see :func:`lgca_plugin.figures.descriptions.description_weights`
+            a Plotly figure, see :func:`lgca_plugin.figures.description_weights.description_weights`
 
         Raises:
             ConfigError: if there is no such class, or the run's embeddings are not in the store
@@ -116,7 +116,7 @@ class RunFigures(RunRecord):
             min_width: width of the narrowest page that shows the figure, in pixels
 
         Returns:
-            a Plotly figure, see :func:`lgca_plugin.figures.descriptions.description_votes`
+            a Plotly figure, see :func:`lgca_plugin.figures.description_votes.description_votes`
 
         Raises:
             ConfigError: if a class or method is none of the run's, or the sample's vectors are not in the store

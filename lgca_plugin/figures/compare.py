@@ -1,7 +1,7 @@
-"""Pictures of how methods compare: who agrees, which classes turn into which, and how sure each of them is.
+"""Figures that compare methods: agreement, which classes turn into which, and margins.
 
-Plain numbers and texts in, the parts of a Plotly figure out: ``plotly.graph_objects.Figure(**parts)`` shows them in a
-notebook, FiftyOne's panels take ``parts["data"]`` and ``parts["layout"]`` as they are, without loading Plotly.
+They are documents: ``plotly.graph_objects.Figure(**parts)`` shows them in a notebook, and FiftyOne's panels take
+``parts["data"]`` and ``parts["layout"]`` as they are, without Plotly.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..method.number_text import percent_text
-from .page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme, escape_html, revised, wrap
+from .page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme, escape_html, revised, translucent, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +28,14 @@ HOVER_WIDTH: Final = 320
 NARROW: Final = 380  # the width of a plot in the narrowest panel
 LEGEND_ROW: Final = 19
 COLOURS: Final = ("#2f8fd0", "#dd7a12", "#1f9e77", "#c2569b", "#b39b00", "#7a6fd0", "#d0493f", "#4aa3a3")
-"""Of the cases, in between light and dark, and apart for colour-blind eyes as far as eight can be."""
+"""Colours of groups, for light and dark pages; as different for colour-blind users as eight colours can be."""
 
 
 def agreement_picture(rows: Sequence[tuple[str, int]], *, theme: Theme = "app") -> Parts:
-    """Draws on how many samples who agrees with whom, a bar each.
+    """Draws a bar for each pattern of agreement, with its number of samples.
 
     Args:
-        rows: what the methods have in common, and the number of samples; the first is that all agree
+        rows: name and number of samples of each pattern; first that all agree, last that all differ
         theme: colours for a light page, a dark one, or FiftyOne's App
 
     Returns:
@@ -87,18 +87,18 @@ def flow_picture(
     folded: bool = False,
     theme: Theme = "app",
 ) -> Parts:
-    """Draws what the answers of one method become under another: a cell for each two classes.
+    """Draws a heatmap of the labels of two methods: a cell for each two classes.
 
     Args:
         names: classes of the rows and columns, the same for both
-        counts: ``[k, k]`` samples by the answer of the one (row) and the other (column)
-        methods: shown names of the two
-        folded: whether the last name stands for several classes, whose last cell are disagreements
+        counts: ``[k, k]`` samples by the label of the one method (row) and of the other (column)
+        methods: displayed names of the two
+        folded: whether the last name stands for several classes, so that the last cell counts disagreements
         theme: colours for a light page, a dark one, or FiftyOne's App
 
     Returns:
-        ``data`` with a heatmap, whose point ``[i, j]`` is the cell, and the numbers that stand on it, and ``layout``.
-        Agreement is grey, disagreement blue, both the stronger the more samples
+        ``data`` with a heatmap, whose point ``[i, j]`` is the cell, and its numbers, and ``layout``. Agreement is grey,
+        disagreement blue, both darker with more samples
     """
     palette, k = PALETTES[theme], len(names)
     diagonal = np.eye(k, dtype=bool)
@@ -126,7 +126,7 @@ def flow_picture(
         "z": np.round(shade, 4).tolist(),
         "zmin": -1,
         "zmax": 1,
-        "colorscale": [[0, _see_through(palette.grey, 0.5)], [0.5, CLEAR], [1, _see_through(palette.blue, 0.75)]],
+        "colorscale": [[0, translucent(palette.grey, 0.5)], [0.5, CLEAR], [1, translucent(palette.blue, 0.75)]],
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
@@ -140,8 +140,8 @@ def flow_picture(
     title = {"font": {"size": SMALL_FONT + 1}, "standoff": 4}
     layout["xaxis"] |= ticks | {"side": "top", "tickangle": -90, "title": {**title, "text": f"{methods[1]} says"}}
     layout["yaxis"] |= ticks | {"range": [k - 0.5, -0.5], "title": {**title, "text": f"{methods[0]} says"}}
-    # Points, for the heatmap's own texts don't take the colour of the page's text, and a browser works on every single
-    # annotation whenever the page around the picture changes.
+    # Points: a heatmap's own texts do not take the page's text colour, and a browser updates every annotation whenever
+    # the page around the figure changes.
     rows, columns = np.nonzero(counts)
     numbers = {
         "type": "scatter",
@@ -166,15 +166,15 @@ def margin_picture(
     methods: tuple[str, str],
     theme: Theme = "app",
 ) -> Parts:
-    """Draws how sure two methods are of the same samples: a point each.
+    """Draws the margins of two methods as a scatter plot: a point for each sample.
 
     Args:
         x: ``[n]`` margins of the one method
         y: ``[n]`` margins of the other
-        groups: name of a group of samples and their places; the first is drawn in grey, behind the others
-        ids: ``[n]`` what identifies the points
-        hover: ``[n]`` texts, which are escaped here
-        methods: shown names of the two
+        groups: name of each group and the indices of its samples; the first is drawn in grey, behind the others
+        ids: ``[n]`` ids of the points
+        hover: ``[n]`` texts, not escaped
+        methods: displayed names of the two
         theme: colours for a light page, a dark one, or FiftyOne's App
 
     Returns:
@@ -208,7 +208,7 @@ def margin_picture(
     for axis, method in (("xaxis", methods[0]), ("yaxis", methods[1])):
         layout[axis] |= {
             "showgrid": True,
-            "gridcolor": _see_through(palette.grey, 0.25),
+            "gridcolor": translucent(palette.grey, 0.25),
             "fixedrange": False,
             "rangemode": "tozero",
             "title": {**title, "text": f"margin of {method}"},
@@ -232,7 +232,7 @@ def margin_picture(
 
 
 def shortened(name: str, longest: int = LONGEST) -> str:
-    """Cuts a text that is too long, in its middle, where names differ least."""
+    """Returns a name, shortened in its middle, where names differ least."""
     if len(name) <= longest:
         return name
     end = longest // 3
@@ -240,7 +240,7 @@ def shortened(name: str, longest: int = LONGEST) -> str:
 
 
 def _cell_text(count: int) -> str:
-    """Writes a number that fits into a cell; hovering over it tells it exactly."""
+    """Returns a number that fits a cell; the hover text has the exact one."""
     return f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k" if count < 999_500 else f"{count / 1e6:.1f}M"
 
 
@@ -260,8 +260,3 @@ def _layout(height: int, *, left: int, right: int, top: int, bottom: int = 8) ->
         "xaxis": dict(axis),
         "yaxis": dict(axis),
     }
-
-
-def _see_through(colour: str, opacity: float) -> str:
-    red, green, blue = bytes.fromhex(colour[1:])
-    return f"rgba({red},{green},{blue},{opacity})"

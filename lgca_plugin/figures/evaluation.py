@@ -1,4 +1,4 @@
-"""A Plotly figure of an evaluation: what each method finds, and how far apart the methods are."""
+"""The figure of an evaluation: accuracies of the methods and differences between them, with intervals."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 MARK: Final = 9
 NUMBERS: Final = 150  # pixels for a number with its interval
-ROOM: Final = 0.06
+MARGIN: Final = 0.06
 
 
 def evaluation_figure(evaluation: Evaluation, *, theme: Theme = "light", min_width: int = 700) -> go.Figure:
-    """Draws an evaluation: a dot with its interval for each method's accuracy, then one for each difference.
+    """Draws a dot with its interval for each method's accuracy, then one for each difference.
 
-    Accuracies and differences have scales of their own. A difference that is real, all comparisons considered, is blue
-    where it speaks for the method named first and orange where against it; grey is what these samples can't tell.
+    Accuracies and differences have separate scales. A significant difference, corrected for all comparisons, is blue if
+    the method named first is better and orange if it is worse; others are grey.
 
     Args:
-        evaluation: what was found
+        evaluation: the evaluation
         theme: colours for a light page, a dark one, or FiftyOne's App
         min_width: width of the narrowest page that shows the figure, in pixels, at least 480
 
     Returns:
-        the figure, with a trace for every dot, named by its row's text; values are shares
+        the figure, with a trace for every dot, named after its row; values are shares
 
     Raises:
         ValueError: if ``theme`` or ``min_width`` is out of range
@@ -43,8 +43,8 @@ def evaluation_figure(evaluation: Evaluation, *, theme: Theme = "light", min_wid
     subtitle = "Dotted: the best of them."
     if evaluation.pairs:
         subtitle = (
-            "Differences are known better than accuracies, for all methods are judged on the same images: they can be "
-            "clear where the intervals of the accuracies overlap. Dotted: the best accuracy, and no difference."
+            "Differences are known better than accuracies, because all methods are scored on the same images: they can "
+            "be clear where the intervals of the accuracies overlap. Dotted: the best accuracy, and no difference."
         )
         key += [
             (palette.blue, "●", "better"),
@@ -97,7 +97,7 @@ def _accuracies(page: Page, palette: Palette, evaluation: Evaluation) -> _Parts:
 
 
 def _differences(page: Page, palette: Palette, evaluation: Evaluation) -> _Parts:
-    """Draws the differences under the accuracies, on an axis of their own."""
+    """Adds the differences below the accuracies, on a separate axis."""
     page.body += 2 * ROW_GAP
     page.row("Difference in points", palette.muted)
     top, traces, pairs = page.body, [], evaluation.pairs
@@ -121,7 +121,7 @@ def _differences(page: Page, palette: Palette, evaluation: Evaluation) -> _Parts
 
 
 def _dot(value: float, interval: Interval, row: float, colour: str, hover: str) -> dict[str, Any]:
-    """A dot with its interval: a trace, for Plotly draws the intervals of one trace in one colour."""
+    """Returns a dot with its interval as a trace; Plotly has one colour for all intervals of a trace."""
     low, high = interval
     return {
         "type": "scatter",
@@ -145,7 +145,7 @@ def _dot(value: float, interval: Interval, row: float, colour: str, hover: str) 
 
 
 def _span(intervals: Sequence[Interval], limits: Interval) -> list[float]:
-    """Gives the ends of an axis that shows all intervals, with some room, inside what there can be."""
+    """Returns the ends of an axis that shows all intervals with a margin, inside the limits."""
     low, high = min(low for low, _ in intervals), max(high for _, high in intervals)
-    room = ROOM * (high - low)
-    return [max(limits[0], low - room), min(limits[1], high + room)]
+    margin = MARGIN * (high - low)
+    return [max(limits[0], low - margin), min(limits[1], high + margin)]

@@ -1,7 +1,6 @@
-"""The film strip: an image's chains of regions as pictures, each with its vote, its weight and its contribution.
+"""The figure of a film strip: the chains of an image as pictures, with votes, weights and contributions.
 
-Numbers and data URIs in, a Plotly figure out: the App's panel, notebooks and docs show the same picture. It is laid out
-in pixels for its narrowest page and is shown at that size wherever there is room.
+It is laid out in pixels for its narrowest page, and has the same size on wider pages.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..method.core.methods import method_title
 from ..method.number_text import percent_text, signed_text
-from .page import CLEAR, FAMILY, LINE, PALETTES, SMALL_FONT, Palette, Theme, ems, escape_html, wrap
+from .page import CLEAR, FAMILY, LINE, SMALL_FONT, Palette, Theme, ems, escape_html, in_colour, palette_of, wrap
 from .region_text import WARNING, cut, fitting_text, hover_text
 
 if TYPE_CHECKING:
@@ -36,13 +35,13 @@ def film_strip(
     theme: Theme = "light",
     min_width: int = 640,
 ) -> go.Figure:
-    """Draws chains of regions: the crop, what it has grown into, and where it lies in the image.
+    """Draws chains of regions: the crop, the regions that it grew into, and their boxes in the image.
 
     The last column is the whole image with the chain's boxes. A frame's edge and the name below it have the colour of
-    its vote: blue for class a, orange for class b, grey for all others. Below stand its weight, the share of the
-    method's image vector, and its contribution to the margin of a over b, which the bar draws: to the right and blue
-    towards a, to the left and orange towards b; all bars have one scale. A chain whose last vote is another than its
-    first is marked as flipped, a misleading crop as such.
+    its vote: blue for class a, orange for class b, grey for all others. Below are its weight, the share of the method's
+    image vector, and its contribution to the margin of a over b, also as a bar: to the right and blue towards a, to the
+    left and orange towards b, all bars on one scale. A chain whose last vote differs from its first is marked as
+    flipped, a misleading crop as misleading.
 
     Args:
         strip: the chains, see :func:`lgca_plugin.method.explain.film_strip.strip`
@@ -53,8 +52,8 @@ def film_strip(
         min_width: width of the narrowest page that shows the figure, in pixels, at least 400
 
     Returns:
-        the figure. Its trace ``"frames"`` has a point for each frame with the region's index as its id, and rows of
-        ``customdata`` with chain, step, weight and contribution
+        the figure. Its trace ``"frames"`` has a point for each frame, with the region's index as id and chain, step,
+        weight and contribution as ``customdata``
 
     Raises:
         ValueError: if ``theme`` or ``min_width`` is out of range
@@ -76,24 +75,15 @@ def film_strip_document(
     theme: Theme,
     min_width: int,
 ) -> dict[str, Any]:
-    """Gives the figure of :func:`film_strip` as a plain document, without the time that Plotly takes to check it."""
-    check_page(theme, min_width)
-    sheet = _Sheet(strip, PALETTES[theme], min_width, image_size_hw, image)
+    """Returns the figure of :func:`film_strip` as a plain document, without Plotly's slow validation."""
+    sheet = _Sheet(strip, palette_of(theme, min_width, narrowest=NARROWEST), min_width, image_size_hw, image)
     for chain in strip.chains:
         sheet.add(chain, pictures)
     return sheet.document()
 
 
-def check_page(theme: str, min_width: int) -> None:
-    """Checks a theme and the width of a page; raises ValueError."""
-    if min_width < NARROWEST:
-        raise ValueError(f"min_width must be at least {NARROWEST} pixels, got {min_width}")
-    if theme not in PALETTES:
-        raise ValueError(f"theme must be one of {', '.join(PALETTES)}, got {theme!r}")
-
-
 class _Sheet:
-    """A strip on its way to the figure; y counts pixels from the top."""
+    """Builds the figure of a strip; y counts pixels from the top."""
 
     def __init__(
         self, strip: Strip, palette: Palette, width: int, image_size_hw: tuple[int, int], image: str | None
@@ -114,20 +104,20 @@ class _Sheet:
         self._legend()
 
     def colour(self, vote: str) -> str:
-        """Gives the colour of a vote."""
+        """Returns the colour of a vote."""
         first, second = self.strip.names
         return {first: self.palette.blue, second: self.palette.orange}.get(vote, self.palette.grey)
 
     def shade(self, vote: str) -> str:
-        """Gives the colour in which a vote is written."""
+        """Returns the text colour of a vote."""
         return self.colour(vote) if vote in self.strip.names else self.palette.muted
 
     def left(self, column: int) -> float:
-        """Gives the left edge of a column."""
+        """Returns the left edge of a column."""
         return EDGE + column * (self.side + GAP)
 
     def add(self, chain: Chain, pictures: Mapping[int, str]) -> None:
-        """Draws a chain below those before it."""
+        """Adds a chain below the previous ones."""
         self.y += BETWEEN
         self._heading(chain)
         self.y += HEAD
@@ -145,7 +135,7 @@ class _Sheet:
         self.y += self.side + VOTE + NUMBERS + BAR_ROOM
 
     def document(self) -> dict[str, Any]:
-        """Puts the picture together."""
+        """Returns the figure as a document."""
         self._sum()
         height = round(self.y + EDGE)
         bare = {"visible": False, "fixedrange": True, "automargin": False, "constrain": "domain"}
@@ -164,7 +154,7 @@ class _Sheet:
             "height": height,
             "autosize": True,
             "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0},
-            # One pixel of the drawing is one of the page, however wide that is.
+            # One pixel of the figure is one of the page, for any width of the page.
             "xaxis": {**bare, "range": [0, self.width], "constraintoward": "left"},
             "yaxis": {**bare, "range": [height, 0], "scaleanchor": "x", "scaleratio": 1, "constraintoward": "top"},
             "paper_bgcolor": CLEAR,
@@ -187,17 +177,17 @@ class _Sheet:
 
     def _legend(self) -> None:
         first, second = (escape_html(cut(name, 0.3 * self.width, 12)) for name in self.strip.names)
-        key = f"{self._mark(self.palette.blue)} votes {first}   {self._mark(self.palette.orange)} votes {second}   "
-        self._write(key + f"{self._mark(self.palette.grey)} another class", EDGE, 9, size=12, xanchor="left")
+        blue, orange, grey = (
+            in_colour(c, "\u25a0") for c in (self.palette.blue, self.palette.orange, self.palette.grey)
+        )
+        key = f"{blue} votes {first}   {orange} votes {second}   {grey} another class"
+        self._write(key, EDGE, 9, size=12, xanchor="left")
         self.y = 20
         heads = ["crop", *("grown" if step == 1 else f"grown {step} times" for step in range(1, self.strip.steps))]
         for column, head in enumerate([*heads, "whole image"]):
             x = self.left(column) + self.side / 2
             self._write(head, x, self.y + 8, color=self.palette.muted, xanchor="center", name="column")
         self.y += 8
-
-    def _mark(self, colour: str) -> str:
-        return f'<span style="color:{colour}">\u25a0</span>'
 
     def _heading(self, chain: Chain) -> None:
         words = []
@@ -225,7 +215,7 @@ class _Sheet:
         self._points["hovertext"].append(hover_text(frame, chain, self.strip))
 
     def _numbers(self, column: int, vote: str, weight: float, contribution: float) -> None:
-        """Writes below a frame what it says and counts."""
+        """Adds a frame's vote, weight and contribution below it."""
         x, y, middle = self.left(column), self.y + self.side, self.left(column) + self.side / 2
         name = escape_html(cut(vote, self.side - 2, SMALL_FONT, bold=True))
         self._write(f"<b>{name}</b>", middle, y + 9, color=self.shade(vote), xanchor="center", name="vote")
@@ -256,7 +246,7 @@ class _Sheet:
         self._write(sign, x, self.y + self.side / 2, size=size, color=colour, xanchor="center", name="arrow")
 
     def _place_in_image(self, chain: Chain) -> None:
-        """Draws the whole image with the chain's boxes."""
+        """Adds the whole image with the chain's boxes."""
         across, height = self.whole_size
         x = self.left(self.strip.steps) + (self.side - across) / 2
         y = self.y + (self.side - height) / 2
@@ -271,7 +261,7 @@ class _Sheet:
             self._numbers(self.strip.steps, self.strip.whole_vote, self.strip.whole_weight, self.strip.of_whole)
 
     def _sum(self) -> None:
-        """Says how what is shown and what is not add up to the margin."""
+        """Adds a line with the contributions of the displayed frames and of the rest, and their sum, the margin."""
         strip = self.strip
         if not math.isfinite(strip.margin):
             return

@@ -1,4 +1,4 @@
-"""The paper that figures are drawn on: rows of text beside plots, laid out in pixels, in the theme's colours."""
+"""Layout and text shared by figures: themes, pixel layout of rows of text beside plots, and wrapped text."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Theme = Literal["light", "dark", "app"]
-"""``"app"`` suits light and dark pages: its colours are in between, and text takes FiftyOne's own colour in a panel."""
+"""``"app"`` is for light and dark pages: its colours are in between, and text has FiftyOne's colour in a panel."""
 
 # Sizes are pixels.
 NARROWEST, PAD, ROW_GAP, BAR, COLUMN, COLUMN_GAP = 420, 14, 10, 12, 80, 18
 TITLE_FONT, FONT, SMALL_FONT = 17, 12, 11
 DOT, DOT_MIN, DOT_MAX = 10.0, 3.5, 17.0  # diameter at an equal share, the smallest, the largest
 LINE: Final = 1.3  # Plotly's line height, in ems
-FAMILY: Final = "Arial, Liberation Sans, Helvetica, sans-serif"  # the same widths wherever there is one of them
+FAMILY: Final = "Arial, Liberation Sans, Helvetica, sans-serif"  # fonts of equal widths
 CLEAR: Final = "rgba(0,0,0,0)"
 EM_SPACE, TIMES = "\u2003", "\u00d7"
 
 
 @dataclass(frozen=True)
 class Palette:
-    """A theme's colours; blue and orange stay apart for colour-blind eyes."""
+    """A theme's colours; blue and orange differ for colour-blind users."""
 
     text: str | None
     muted: str
@@ -49,9 +49,9 @@ PALETTES: Final = {
 
 
 class Page:
-    """A picture laid out in pixels from the top down: title, then rows of text with the plots beside them.
+    """A figure laid out in pixels from top to bottom: title, then rows of text beside the plots.
 
-    The plots' y axis counts pixels from the top of the first row, so that every row is as high as its text.
+    The plots' y axis counts pixels from the top of the first row, so every row is as high as its text.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class Page:
             above -= height
 
     def head(self, text: str, x: float, *, shift: float = 0, anchor: str = "left", color: str | None = None) -> None:
-        """Writes above the plots, at a share of their width."""
+        """Adds text above the plots, at a share of their width."""
         place = {"xshift": shift, "xanchor": anchor, "yshift": self._heading, "yanchor": "top"}
         self._write(text, x, 1, name="heading", size=SMALL_FONT, color=color or self._palette.text, **place)
 
     def row(self, text: str, color: str | None, *, symbol: str = "") -> float:
-        """Adds a row as high as its text; gives the row's middle. A row with a symbol is a heading."""
+        """Adds a row as high as its text and returns its middle; a row with a symbol is a heading."""
         width = self._left - 2 * PAD
         wrapped = f"{symbol} <b>{wrap(text, 0.9 * width - FONT)}</b>" if symbol else wrap(text, width) or "(empty)"
         height = (1 + wrapped.count("<br>")) * FONT * LINE + ROW_GAP
@@ -101,16 +101,16 @@ class Page:
     def note(
         self, text: str, y: float, x: float, *, name: str, shift: float = 0, anchor: str = "left", **more: Any
     ) -> None:
-        """Writes at the height of a row."""
+        """Adds text at the height of a row."""
         self._write(text, x, y, name=name, yref="y", xshift=shift, xanchor=anchor, **more)
 
     def line(self, x: float, top: float, bottom: float, *, name: str, xref: str = "x", **line: Any) -> None:
-        """Draws an upright line behind the data."""
+        """Adds a vertical line behind the data."""
         ends = {"x0": x, "x1": x, "y0": top, "y1": bottom, "xref": xref, "yref": "y"}
         self._shapes.append({"type": "line", "name": name, "layer": "below", **ends, "line": {"width": 1, **line}})
 
     def figure(self, traces: list[dict[str, Any]], axes: list[dict[str, Any]], **layout: Any) -> go.Figure:
-        """Puts the picture together; axes are those of x, from left to right."""
+        """Returns the figure; ``axes`` are the x axes from left to right."""
         import plotly.graph_objects as go
 
         bare = {"showgrid": False, "zeroline": False, "showline": False, "showticklabels": False, "ticks": ""}
@@ -120,7 +120,7 @@ class Page:
         white = {"size": FONT, "color": "#ffffff", "family": FAMILY}
         text = {"color": self._palette.text} if self._palette.text else {}
         layout |= {
-            "template": {},  # none of Plotly's own colours
+            "template": {},  # without Plotly's colours
             "yaxis": {**bare, "range": [self.body, 0]},
             "autosize": True,
             "height": round(self._top + self.body + 2 * PAD),
@@ -142,20 +142,20 @@ class Page:
         self._annotations.append({"text": text, "x": x, "y": y, **style, "xanchor": "left", **more, "font": font})
 
 
-def palette_of(theme: str, min_width: int) -> Palette:
-    """Gives a theme's colours, once the width is checked, too."""
-    if min_width < NARROWEST:
-        raise ValueError(f"min_width must be at least {NARROWEST} pixels, got {min_width}")
+def palette_of(theme: str, min_width: int, *, narrowest: int = NARROWEST) -> Palette:
+    """Returns a theme's colours; raises ValueError for an unknown theme or a page that is too narrow."""
+    if min_width < narrowest:
+        raise ValueError(f"min_width must be at least {narrowest} pixels, got {min_width}")
     if theme not in PALETTES:
         raise ValueError(f"theme must be one of {', '.join(PALETTES)}, got {theme!r}")
     return PALETTES[theme]
 
 
 def revised(figure: dict[str, Any]) -> dict[str, Any]:
-    """Tells Plotly, in the layout of a figure's document, by what to know its data.
+    """Returns a figure's document with a hash of its data as ``datarevision``.
 
-    The App hands a panel's figures over anew whenever anything changes, as copies; drawing what is drawn already would
-    take most of its time.
+    The App passes copies of a panel's figures to Plotly whenever anything changes; an equal revision avoids drawing
+    them again, which would take most of the time.
     """
     data = json.dumps(figure["data"], sort_keys=True, default=lambda array: array.tolist())
     revision = hashlib.blake2b(data.encode(), digest_size=8).hexdigest()
@@ -163,39 +163,39 @@ def revised(figure: dict[str, Any]) -> dict[str, Any]:
 
 
 def axis_name(column: int) -> str:
-    """Names the x axis of a column, as Plotly does."""
+    """Returns Plotly's name of the x axis of a column."""
     return f"x{column + 1}" if column else "x"
 
 
 def round_down(value: float) -> float:
-    """The largest 1, 2 or 5 times a power of ten that is not above a value."""
+    """Returns the largest 1, 2 or 5 times a power of ten that is not above a value."""
     power = 10.0 ** math.floor(math.log10(value))
     return float(max(step * power for step in (1, 2, 5) if step * power <= value * (1 + 1e-9)))
 
 
 def times_text(ratio: float) -> str:
-    """Writes a ratio as a factor."""
+    """Returns a ratio as a factor, after a multiplication sign."""
     return f"{TIMES}{ratio:.2f}" if ratio >= 0.005 else f"{TIMES}0"
 
 
-def faint(colour: str) -> str:
-    """Gives a colour's paler companion."""
+def translucent(colour: str, opacity: float = 0.5) -> str:
+    """Returns a colour ``#rrggbb`` with an opacity."""
     red, green, blue = bytes.fromhex(colour[1:])
-    return f"rgba({red},{green},{blue},0.5)"
+    return f"rgba({red},{green},{blue},{opacity})"
 
 
 def in_colour(colour: str, text: str) -> str:
-    """Colours a piece of text."""
+    """Returns the markup of a text in a colour."""
     return f'<span style="color:{colour}">{text}</span>'
 
 
 def escape_html(text: str) -> str:
-    """Takes the meaning from what Plotly would read as markup or as a formula."""
+    """Escapes what Plotly would read as markup or as a formula."""
     return html.escape(text, quote=False).replace("$", "&#36;")
 
 
 def wrap(text: str, width: float, size: float = FONT) -> str:
-    """Breaks a text into lines of at most a width and escapes them; a word that is too long is broken too."""
+    """Escapes a text and breaks it into lines of at most a width in pixels; words that are too long are broken too."""
     lines = [""]
     for word in text.split():
         joined = f"{lines[-1]} {word}" if lines[-1] else word
@@ -210,7 +210,7 @@ def wrap(text: str, width: float, size: float = FONT) -> str:
 
 
 def flow(key: Sequence[tuple[str | None, str, str]], width: float) -> str:
-    """Sets coloured symbols and their meanings side by side, in as many lines as they need."""
+    """Returns the markup of a key: coloured symbols and their meanings, in lines of at most a width in pixels."""
     lines, used = [""], 0.0
     for colour, symbol, meaning in key:
         needed = (ems(f"{symbol} {meaning}") + 1) * FONT
@@ -222,9 +222,9 @@ def flow(key: Sequence[tuple[str | None, str, str]], width: float) -> str:
 
 
 def ems(text: str) -> float:
-    """Estimates the width of a text, in font sizes, rather too wide than too narrow.
+    """Returns an upper estimate of the width of a text, in font sizes.
 
-    In Arial and its like, and in DejaVu Sans: it is a tenth wider, and what many a Linux shows where it has no Arial.
+    For fonts like Arial, and for DejaVu Sans, a tenth wider, which Linux without Arial often shows.
     """
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
     narrow = sum(letter in "ijlftrI .,:;'|!/()[]-" for letter in text)

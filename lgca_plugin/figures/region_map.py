@@ -1,12 +1,12 @@
-"""The picture of a whole image with the boxes of its chains."""
+"""The figure of a whole image with the boxes of its chains."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from .film_strip import check_page
-from .page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme
+from .film_strip import NARROWEST
+from .page import CLEAR, FAMILY, SMALL_FONT, Theme, palette_of
 from .region_text import hover_text
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..method.explain.film_strip import Strip
 
 HIGHEST = 360
-TAG = 18  # pixels, of the mark in a box's corner
+TAG = 18  # size of the mark in a box's corner, in pixels
 
 
 def region_map(
@@ -28,7 +28,7 @@ def region_map(
 ) -> go.Figure:
     """Draws an image with the boxes of a strip's chains, in the colours of their votes.
 
-    Each box has a mark in its corner with the number of its crop; misleading crops have thick edges, what is taken out
+    A mark in the corner of each box has the number of its crop; misleading crops have thick edges, removed regions
     dotted ones.
 
     Args:
@@ -39,7 +39,7 @@ def region_map(
         min_width: width of the narrowest page that shows the figure, in pixels, at least 400
 
     Returns:
-        the figure. Its trace ``"frames"`` has a point for each region with the region's index as its id
+        the figure. Its trace ``"frames"`` has a point for each region, with the region's index as id
 
     Raises:
         ValueError: if ``theme`` or ``min_width`` is out of range
@@ -52,16 +52,15 @@ def region_map(
 def region_map_document(
     strip: Strip, image: str, image_size_hw: tuple[int, int], *, theme: Theme, min_width: int
 ) -> dict[str, Any]:
-    """Gives the figure of :func:`region_map` as a plain document, without the time that Plotly takes to check it."""
-    check_page(theme, min_width)
-    palette = PALETTES[theme]
+    """Returns the figure of :func:`region_map` as a plain document, without Plotly's slow validation."""
+    palette = palette_of(theme, min_width, narrowest=NARROWEST)
     high, wide = image_size_hw
     scale = min((min_width - 6) / wide, HIGHEST / high)
     across, height = wide * scale, high * scale
     colours = {strip.names[0]: palette.blue, strip.names[1]: palette.orange}
     points: dict[str, list[Any]] = {name: [] for name in ("x", "y", "ids", "text", "hovertext")}
     shapes, marks = [], []
-    for chain in reversed(strip.chains):  # those that matter most are drawn last, on top
+    for chain in reversed(strip.chains):  # the most important ones are drawn last, on top
         for frame in reversed(chain.frames):
             left, top, width, tall = frame.box
             colour = colours.get(frame.vote, palette.grey)
@@ -112,7 +111,7 @@ def region_map_document(
 
 
 def _free(y: float, x: float, points: dict[str, list[Any]]) -> float:
-    """Moves a mark down until it hides no other, with a little room where the picture is shown smaller."""
+    """Returns the mark's y moved down until it hides no other mark, with some distance for smaller displays."""
     apart = TAG + 2
     while any(
         abs(y - other) < apart and abs(x - left) < apart for left, other in zip(points["x"], points["y"], strict=False)

@@ -1,4 +1,4 @@
-"""What the film strip writes: numbers, names that fit, and what a region's picture says on hovering."""
+"""Texts of the film strip and the region map: numbers and names that fit, and hover texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WARNING: Final = "\u25b2"
 
 
 def hover_text(frame: Frame, chain: Chain, strip: Strip) -> str:
-    """Says everything about a region, each number with what it means."""
+    """Returns the hover text of a region: all its numbers with their meanings."""
     first, second = (escape_html(name) for name in strip.names)
     method = method_title(strip.method)
     grown = "the sampled crop" if not frame.step else f"grown {frame.step} {'time' if frame.step == 1 else 'times'}"
@@ -37,7 +37,7 @@ def hover_text(frame: Frame, chain: Chain, strip: Strip) -> str:
 
 
 def fitting_text(value: float, width: float, size: float) -> str:
-    """Writes a contribution as :func:`signed_text` does; in a narrower place, one digit and its power of ten."""
+    """Returns :func:`signed_text` of a contribution, or one digit and a power of ten if that is too wide."""
     text = signed_text(value)
     if ems(text) * size <= width or not math.isfinite(value):
         return text
@@ -46,7 +46,7 @@ def fitting_text(value: float, width: float, size: float) -> str:
 
 
 def cut(text: str, width: float, size: float, *, bold: bool = False) -> str:
-    """Shortens a text to a width, with an ellipsis."""
+    """Returns a text, shortened with an ellipsis to a width in pixels."""
     size *= 1.08 if bold else 1.0
     if ems(text) * size <= width:
         return text

@@ -18,12 +18,12 @@ from lgca_plugin.figures.region_text import fitting_text
 from lgca_plugin.method.explain.film_strip import Strip, strip
 from lgca_plugin.workflows.evidence.film_strip import pictures_of, strip_boxes
 from tests.helpers.app import browser_page, find_browser, missing_browser_reason, on_ci
-from tests.helpers.figure_look import PAGES, look_at
+from tests.helpers.figure_look import BLUE, GREY, ORANGE, PAGES, look_at, plain
+from tests.helpers.figure_look import notes as figure_notes
 from tests.helpers.images import picture
 from tests.helpers.worlds.evidence import account, disagreeing
 from tests.helpers.worlds.random_runs import World
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#a8a8a8"
 MINUS = "\u2212"
 
 
@@ -40,8 +40,7 @@ def photo(tmp_path_factory: Any) -> str:
 
 
 def notes(figure: Any, name: str) -> list[str]:
-    texts = [one.text for one in figure.layout.annotations if one.name == name]
-    return [unescape(re.sub("<[^>]*>", "", text.replace("<br>", " "))) for text in texts]
+    return [plain(one.text) for one in figure_notes(figure, name)]
 
 
 def shapes(figure: Any, name: str | None) -> list[Any]:

@@ -1,6 +1,8 @@
-"""Looking at a Plotly figure in a real browser: its picture is kept, and its texts must be readable."""
+"""Parts of Plotly figures, and how figures look in a real browser."""
 
 import json
+import re
+from html import unescape
 from typing import Any
 
 from tests.helpers.app import ARTIFACTS
@@ -19,11 +21,30 @@ DRAW = """async ([figure, colour]) => {
     await Plotly.newPlot('figure', figure.data, figure.layout, {responsive: true});
     await document.fonts.ready;
 }"""
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#a8a8a8"
+TEXT, MUTED = "#262626", "#6f6f6f"
 PAGES = {"light": ("light", "#ffffff"), "dark": ("dark", "#1a1a1a")}
 
 
+def notes(figure: Any, name: str) -> list[Any]:
+    return [one for one in figure.layout.annotations if one.name == name]
+
+
+def lines(figure: Any, name: str, xref: str = "x") -> list[Any]:
+    return [one for one in figure.layout.shapes if one.name == name and one.xref == xref]
+
+
+def trace(figure: Any, name: str) -> Any:
+    return next(one for one in figure.data if one.name == name)
+
+
+def plain(markup: str) -> str:
+    """What a reader sees of a text with Plotly's markup, on one line."""
+    return unescape(re.sub("<[^>]*>", "", markup.replace("<br>", " ")))
+
+
 def look_at(page: Any, figure: Any, name: str, width: int, colour: str) -> None:
-    """Opens a figure on a page of a width, keeps its picture, and checks that its texts can be read."""
+    """Opens a figure on a page of a width, stores a screenshot, and checks that all texts are readable."""
     page.set_viewport_size({"width": width, "height": int(figure.layout.height)})
     page.evaluate(DRAW, [json.loads(figure.to_json()), colour])
     ARTIFACTS.mkdir(exist_ok=True)

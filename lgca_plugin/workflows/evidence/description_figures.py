@@ -8,7 +8,8 @@ import numpy as np
 
 from ...descriptions.class_texts import label_prompt
 from ...errors import ConfigError
-from ...figures.descriptions import description_votes, description_weights
+from ...figures.description_votes import description_votes
+from ...figures.description_weights import description_weights
 from ...method.core.methods import METHODS
 from ...method.core.scores import class_scores
 from ...method.core.scores import description_weights as weights_of

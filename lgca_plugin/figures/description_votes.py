@@ -1,21 +1,15 @@
-"""Plotly figures of what descriptions do: which ones define a class, and which ones decide an image.
-
-Arrays and texts in, a figure out: panels, notebooks and docs show the same picture. A figure is as wide as its page,
-and its texts are broken for the narrowest page that it is meant for. Its height is its own and grows with the texts:
-whoever embeds it keeps ``layout.height``; FiftyOne's panels take it as ``panel.plot(..., height=...)``.
-"""
+"""The figure of description votes: which descriptions of two classes fit an image better, for each method."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..method.number_text import MINUS, percent_text
+from .description_weights import HARDLY_COUNTS, checked_weights
 from .page import (
-    BAR,
-    CLEAR,
     COLUMN,
     COLUMN_GAP,
     DOT,
@@ -25,16 +19,15 @@ from .page import (
     PAD,
     ROW_GAP,
     SMALL_FONT,
-    TIMES,
     Page,
     Theme,
     axis_name,
     escape_html,
-    faint,
     in_colour,
     palette_of,
     round_down,
     times_text,
+    translucent,
     wrap,
 )
 
@@ -45,80 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.floating]
-
-HARDLY_COUNTS: Final = 0.5
-"""A description that weighs less than this part of an equal share is irrelevant to its class, and drawn in grey."""
-
-
-def description_weights(
-    name: str, texts: Sequence[str], weights: FloatArray, *, theme: Theme = "light", min_width: int = 700
-) -> go.Figure:
-    """Draws how much each description counts in a class's vector.
-
-    The vector of class k is ``c(k) = normalize(sum_j u_j g_j)``, with the weights
-    ``u_j = softmax_j(exp(text_scale) <g_j, g_label>)`` of :func:`~.method.scores.description_weights`. Bars start at 0
-    and sum to 1, the longest on top. A dotted line marks the equal share, ``1 / M``; what a bar has beyond it is solid,
-    what it lacks is outlined. A description is irrelevant, its bar and text grey, where ``u_j < HARDLY_COUNTS / M``:
-    the model finds it clearly further from the class's name than the class's other descriptions.
-
-    Args:
-        name: the class
-        texts: its M descriptions, at least one
-        weights: ``[M]`` their weights, which sum to 1
-        theme: colours for a light page, a dark one, or FiftyOne's App
-        min_width: width of the narrowest page that shows the figure, in pixels, at least 420
-
-    Returns:
-        the figure; its trace ``"weight"`` holds the weights from top to bottom
-
-    Raises:
-        ValueError: if the weights don't fit the texts, or ``theme`` or ``min_width`` is out of range
-    """
-    palette = palette_of(theme, min_width)
-    weights = _checked_weights("weights", texts, weights)
-    order = np.argsort(-weights, kind="stable")
-    shares, equal = weights[order], 1 / len(weights)
-    relevant = shares >= HARDLY_COUNTS * equal
-    page = Page(
-        palette,
-        f"Which descriptions define “{name}”?",
-        "A class is the weighted average of its descriptions. The closer the model finds a description to the class's "
-        "name, the more it counts.",
-        [
-            (palette.blue, "■", f"more than an equal share, {percent_text(equal)} (dotted)"),
-            (palette.orange, "■", "less"),
-            (palette.grey, "■", f"hardly counts: under {HARDLY_COUNTS:.0%} of it"),
-        ],
-        min_width=min_width,
-        left=round(0.47 * min_width),
-        right=118,
-        heading=SMALL_FONT * LINE + 4,
-    )
-    numbers = {"weight": 52, f"{TIMES} equal": 118 - PAD}
-    for heading, shift in numbers.items():
-        page.head(heading, 1, shift=shift, anchor="right", color=palette.muted)
-    rows, hover = [], []
-    for j, share, counts in zip(order, shares, relevant, strict=True):
-        colour = palette.text if counts else palette.muted
-        rows.append(page.row(texts[j], colour))
-        values = (escape_html(percent_text(share)), palette.muted), (times_text(share / equal), colour)
-        for shift, (value, shade) in zip(numbers.values(), values, strict=True):
-            page.note(value, rows[-1], 1, shift=shift, anchor="right", name="number", color=shade)
-        verdict = "" if counts else "<br>Hardly counts: the model finds it far from the class's name"
-        hover.append(f"{wrap(texts[j], 420)}<br><br>Weight {values[0][0]} ({values[1][0]} equal){verdict}")
-    page.line(equal, 0, page.body, name="equal share", color=palette.muted, dash="dot")
-
-    colours = np.where(shares > equal, palette.blue, np.where(relevant, palette.orange, palette.grey)).tolist()
-    beyond, missing = np.maximum(shares - equal, 0).tolist(), np.maximum(equal - shares, 0).tolist()
-    bar = {"type": "bar", "orientation": "h", "y": rows, "width": BAR, "hoverinfo": "skip"}
-    solid, outlined = {"color": colours, "opacity": 0.45}, {"color": CLEAR, "line": {"color": colours, "width": 1}}
-    traces = [
-        {**bar, "name": "weight", "x": shares.tolist(), "marker": solid, "hoverinfo": "text", "hovertext": hover},
-        {**bar, "name": "beyond", "base": equal, "x": beyond, "marker": {"color": palette.blue}},
-        {**bar, "name": "missing", "base": shares.tolist(), "x": missing, "marker": outlined},
-    ]
-    axis = {"range": [0, 1.01 * float(shares[0])]}
-    return page.figure(traces, [axis], barmode="overlay", hovermode="y", hoverdistance=-1)
 
 
 def description_votes(
@@ -135,34 +54,34 @@ def description_votes(
     theme: Theme = "light",
     min_width: int = 700,
 ) -> go.Figure:
-    """Draws, for one image and two classes, which descriptions speak for which class, a column for each method.
+    """Draws how well the descriptions of two classes fit one image, in a column for each method.
 
     With a method's image vector ``z`` and the class vectors ``c(k) = normalize(sum_j u_j g_j)``, the *fit* of a
-    description is ``t_j = <z, g_j> / ||sum_j u_j g_j||``: its similarity to the image, stretched as its class's vector
-    is. Then::
+    description is ``t_j = <z, g_j> / ||sum_j u_j g_j||``: its similarity to the image, scaled like its class's
+    vector. Then::
 
         score_k = <z, c(k)> = sum_j u_j t_j                       the weighted average of the class's fits, exactly
         margin  = score_a - score_b
                 = sum_{j of a} u_j (t_j - r) - sum_{j of b} u_j (t_j - r)                                for any r
 
-    ``r`` is taken to be the tie point, ``(score_a + score_b) / 2``. A dot stands at ``t_j - r``, its area is its weight
-    in equal shares, and it is filled where it speaks for its own class, ``t_j > r``. Upright lines mark the averages,
-    the class's own and, thinner, the other's: they are the margin apart. All columns have one scale. Descriptions are
-    ordered by their fit under the last method; grey text hardly counts, as in :func:`description_weights`.
+    ``r`` is the tie point, ``(score_a + score_b) / 2``. A dot is at ``t_j - r``, its area is proportional to its
+    weight, and it is filled if it votes for its own class, ``t_j > r``. Vertical lines mark the averages, the class's
+    own and, thinner, the other's; the margin is their distance. All columns have one scale. Descriptions are ordered by
+    their fit under the last method; grey text hardly counts, as in :func:`~.description_weights.description_weights`.
 
-    Plain CLIP compares the image with label prompts, not with descriptions. Its column shows what the descriptions say
-    about its vector, the whole image's; give its own margin in ``label_margins``, and the column's title tells both.
+    Plain CLIP compares the image with label prompts, not with descriptions. Its column shows how the descriptions fit
+    its vector, the whole image's; with its margin in ``label_margins``, the column's title has both.
 
     Args:
         texts_a: the descriptions of class a, at least one
         texts_b: those of class b
         names: the names of a and b
-        vectors: shown name of a method to its ``[d]`` unit image vector; up to 4 fit a page of 700 pixels
+        vectors: displayed name of a method to its ``[d]`` unit image vector; up to 4 fit a page of 700 pixels
         embeddings_a: ``[m_a, d]`` unit embeddings of the descriptions
         embeddings_b: ``[m_b, d]``
-        weights_a: ``[m_a]`` the description weights that made the class vector; they sum to 1
+        weights_a: ``[m_a]`` the description weights of the class vector; they sum to 1
         weights_b: ``[m_b]``
-        label_margins: shown name of a method that decides by label prompts to its margin of a over b
+        label_margins: displayed name of a method that decides by label prompts to its margin of a over b
         theme: colours for a light page, a dark one, or FiftyOne's App
         min_width: width of the narrowest page that shows the figure, in pixels, at least 420
 
@@ -172,8 +91,8 @@ def description_votes(
         negated for b. The shares of a trace sum to the class's score, the pulls of both classes to the margin
 
     Raises:
-        ValueError: if texts, embeddings, weights and vectors don't fit each other, there are more methods than fit the
-            page, or ``theme`` or ``min_width`` is out of range
+        ValueError: if texts, embeddings, weights and vectors do not match, there are more methods than fit the page, or
+            ``theme`` or ``min_width`` is out of range
     """
     palette = palette_of(theme, min_width)
     label_margins = label_margins or {}
@@ -196,7 +115,7 @@ def description_votes(
 
     width = plots // len(vectors) - COLUMN_GAP
     titles = [
-        "<br>".join(_verdict(method, sides, a - b, label_margins.get(method), width, palette.muted))
+        "<br>".join(_column_title(method, sides, a - b, label_margins.get(method), width, palette.muted))
         for method, (a, b) in zip(vectors, scores.tolist(), strict=True)
     ]
     page = Page(
@@ -235,7 +154,7 @@ def description_votes(
             page.note(f"{scores[i, k]:.4f}", heading, 0, xref=xref, anchor="center", name="score")
             page.line(0, *span, xref=xref, name="tie", color=palette.muted, dash="dot")
             other = sides[1 - k].colour
-            page.line(scores[i, 1 - k] - tie, *span, xref=xref, name="other average", color=faint(other))
+            page.line(scores[i, 1 - k] - tie, *span, xref=xref, name="other average", color=translucent(other))
             page.line(scores[i, k] - tie, *span, xref=xref, name="average", color=side.colour, width=2)
             traces.append(
                 {**_dots(side, i, tie, rows, dot, names[0], sign=1 - 2 * k), "name": f"{method}: {side.name}"}
@@ -246,7 +165,7 @@ def description_votes(
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two classes, the descriptions that fit best under the last method first."""
+    """One of the two classes, with its descriptions by their fit under the last method, best first."""
 
     name: str
     colour: str
@@ -257,7 +176,7 @@ class _Side:
 
     @property
     def ratio(self) -> FloatArray:
-        """Weights in equal shares."""
+        """``[m]`` weights relative to an equal share."""
         return self.weights * len(self.weights)
 
 
@@ -270,7 +189,7 @@ def _side(
     weights: FloatArray,
     vectors: Mapping[str, FloatArray],
 ) -> _Side:
-    weights = _checked_weights(f"weights_{argument}", texts, weights)
+    weights = checked_weights(f"weights_{argument}", texts, weights)
     embeddings = np.asarray(embeddings, dtype=np.float64)
     for method, vector in vectors.items():
         if embeddings.shape != (len(texts), *np.shape(vector)):
@@ -287,7 +206,7 @@ def _side(
 
 
 def _dots(side: _Side, i: int, tie: float, rows: list[float], dot: float, towards: str, *, sign: int) -> dict[str, Any]:
-    """A class's dots in a method's column, with stems from the tie point."""
+    """Returns the trace of a class's dots in a method's column, with stems from the tie point."""
     x = side.fits[i] - tie
     share, pull = side.weights * side.fits[i], sign * side.weights * x
     values = np.stack([side.similarity[i], side.weights, share, pull], axis=1).tolist()
@@ -305,7 +224,7 @@ def _dots(side: _Side, i: int, tie: float, rows: list[float], dot: float, toward
             "opacity": 1,
             "line": {"width": 1.5, "color": side.colour},
         },
-        "error_x": {"type": "data", **stems, "color": faint(side.colour), "thickness": 1, "width": 0},
+        "error_x": {"type": "data", **stems, "color": translucent(side.colour), "thickness": 1, "width": 0},
         "cliponaxis": False,
         "customdata": values,
         "hoverinfo": "text",
@@ -320,10 +239,10 @@ def _dots(side: _Side, i: int, tie: float, rows: list[float], dot: float, toward
     }
 
 
-def _verdict(
+def _column_title(
     method: str, sides: tuple[_Side, _Side], margin: float, own: float | None, width: float, muted: str
 ) -> list[str]:
-    """A column's title: who is ahead, and for a method that decides by label prompts, by which texts."""
+    """Returns the lines of a column's title: the leading class, for label prompts and descriptions if both matter."""
 
     def ahead(by: float) -> str:
         if abs(by) < 5e-7:
@@ -338,12 +257,3 @@ def _verdict(
         return [*title, ahead(margin)]
     decides, alone = (wrap(text, width, SMALL_FONT) for text in ("label prompts decide:", "descriptions alone:"))
     return [*title, decides, ahead(own), in_colour(muted, alone), in_colour(muted, ahead(margin))]
-
-
-def _checked_weights(argument: str, texts: Sequence[str], weights: FloatArray) -> FloatArray:
-    weights = np.asarray(weights, dtype=np.float64)
-    if isinstance(texts, str) or not len(texts) or weights.shape != (len(texts),):
-        raise ValueError(f"{argument} must be one for each of at least one text, got {weights.shape} for {len(texts)}")
-    if not ((weights >= 0).all() and abs(weights.sum() - 1) < 1e-3):
-        raise ValueError(f"{argument} must be at least 0 and sum to 1, got {weights}")
-    return weights

@@ -129,7 +129,7 @@ def test_decide__a_decision_that_replaces_an_accepted_one_brings_the_label_back(
     triage.decide(first, "accepted")
     done = triage.decide(first, "accepted", label=OTHER)
     assert done.replaced == 1
-    assert "1 decided before, which this replaces" in str(done)
+    assert "1 with an earlier decision, now replaced" in str(done)
     assert label_of(triage, first) == OTHER
     triage.decide(first, "label right")
     found = raw(triage, first)
@@ -391,7 +391,7 @@ def test_undo__takes_back_the_latest_action_and_then_those_before(triage):
     assert triage.actions()[0].samples == 4
     done = triage.undo()
     assert (done.undoes, done.samples) == ((first.action,), 4)
-    with pytest.raises(lgca.ConfigError, match="there is nothing to undo: no decision about run 'zs' stands"):
+    with pytest.raises(lgca.ConfigError, match="there is nothing to undo: run 'zs' has no decision"):
         triage.undo()
     history = triage.decisions(history=True)
     assert [row.by for row in history if row.sample_id == ids[2]] == ["anna", "ben", "carl", getpass.getuser()]
@@ -403,7 +403,7 @@ def test_undo__never_takes_back_a_later_decision(triage):
     triage.decide(ids[2:3], "bad crop", by="ben")
     done = triage.undo(first.action)
     assert (done.samples, done.later) == (3, 1)
-    assert str(done) == "undone: 3 samples; 1 left, for a later decision stands on them"
+    assert str(done) == "undone: 3 samples; 1 not undone: decided again since"
     assert raw(triage, ids[2])["zs_decision"]["label"] == "bad crop"
     with pytest.raises(lgca.ConfigError, match=r"; 1 with a later decision, which must be undone first; 3 undecided"):
         triage.undo(first.action)
@@ -424,7 +424,7 @@ def test_undo__of_samples_and_of_one_curator(triage):
     assert (done.samples, done.of_others, done.undecided) == (2, 1, 2)
     done = triage.undo(sample_ids=ids[0])
     assert done.samples == 1
-    with pytest.raises(lgca.ConfigError, match="no decision of 'ben' about run 'zs' stands"):
+    with pytest.raises(lgca.ConfigError, match="run 'zs' has no decision of 'ben'"):
         triage.undo(of="ben")
     with pytest.raises(lgca.ConfigError, match="nothing to undo on these samples; 1 undecided"):
         triage.undo(sample_ids=ids[0])

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Decisions of curators about suspected labels: deciding, undoing, reading and exporting. No forms or panels."""

@@ -1,6 +1,6 @@
-"""The field of corrected labels: a user's own, made at the first decision, and never the original.
+"""The field of corrected labels: created at the first decision, and never the field of the given labels.
 
-With given labels it begins as a complete copy of them, so that one can train on it and evaluate against it.
+If there are given labels, it starts as a complete copy of them, to train on and to evaluate against.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
 
 LARGE = 10_000
-"""From so many samples on, copying takes longer than a curator should wait for."""
+"""Number of samples from which on copying takes longer than a curator should wait."""
 
-_INFO = "lgca"  # key of a field's info, where what is ours is marked
+_INFO = "lgca"  # key in a field's info: the plugin created the field
 
 
 def default_corrected_field(run_key: str, ground_truth: str | None) -> str:
-    """Names the field that corrected labels go to unless another is named."""
+    """Returns the field that corrected labels go to by default."""
     name = re.sub(r"\W", "_", ground_truth or run_key)
     return f"{name if name.isidentifier() else f'{run_key}_{name}'}_corrected"
 
 
 def is_users_field(dataset: fo.Dataset, name: str) -> bool:
-    """Tells whether a field was there before anything was decided: its labels are a user's own."""
+    """Returns True if a field exists and was created by the user, not by the first decision."""
     field = dataset.get_field(name)
     return field is not None and _INFO not in (field.info or {})
 
 
 def decision_fields(run: RunRecord, report: Mapping[str, Any]) -> DecisionFields:
-    """Finds where the decisions of a run are kept.
+    """Returns the fields that hold the decisions of a run.
 
     Args:
         run: the run
-        report: what its triage has found; a field of given labels that has been deleted since is passed over
+        report: the stored report of its triage; if the field of given labels was deleted since, there is none
     """
     ground_truth = report.get("ground_truth")
     corrected = report.get("corrected_field") or default_corrected_field(run.key, ground_truth)
@@ -54,13 +54,13 @@ def decision_fields(run: RunRecord, report: Mapping[str, Any]) -> DecisionFields
 
 
 def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_truth: str | None) -> None:
-    """Checks that a field may hold corrected labels: it is new, or a Classification field that is nobody else's.
+    """Checks that a field may hold corrected labels: it is new, or a Classification field that no run owns.
 
     Args:
         dataset: the dataset
         run_key: the key of the run that is triaged
         name: the field's name
-        ground_truth: field of the given labels, if there is one
+        ground_truth: field of the given labels, None without
 
     Raises:
         ConfigError: if it may not
@@ -83,21 +83,22 @@ def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_t
         raise ConfigError(f"corrected_field {name!r} exists and is a {kind}, not a Classification; name another")
 
 
-def make_corrected_field(dataset: fo.Dataset, places: DecisionFields, first: Sequence[str] | None = None) -> None:
-    """Declares the field of corrected labels where it is missing, and fills it with the given ones.
+def make_corrected_field(
+    dataset: fo.Dataset, fields: DecisionFields, first: Sequence[str] = (), *, large: int | None = None
+) -> None:
+    """Declares the field of corrected labels if it is missing, and fills it with the given labels.
 
-    A field that the user has made is taken as it is. A copy that was broken off is finished: labels that are there
-    already are left.
+    A field that the user created is used as it is. An interrupted copy is finished; labels in the field are left.
 
     Args:
         dataset: the dataset
-        places: where decisions are kept
-        first: ids of samples whose labels are copied now; where there are many others, these are copied in a thread.
-            None waits for all
+        fields: the fields that hold the decisions
+        first: ids of samples whose labels are copied before this returns
+        large: number of samples from which on the labels of the others are copied in a thread; None copies all first
     """
     import fiftyone as fo
 
-    name, source = places.corrected, places.ground_truth
+    name, source = fields.corrected, fields.ground_truth
     field = dataset.get_field(name)
     if field is None:
         new = fo.EmbeddedDocumentField(
@@ -117,7 +118,7 @@ def make_corrected_field(dataset: fo.Dataset, places: DecisionFields, first: Seq
         if path.startswith(f"{source}.")
     }
     merge_schema(dataset, parts)
-    if first is None or sample_collection(dataset).estimated_document_count() < LARGE:
+    if large is None or sample_collection(dataset).estimated_document_count() < large:
         copy_labels(dataset, name, source)
         _mark_complete(dataset, name)
     else:
@@ -126,7 +127,7 @@ def make_corrected_field(dataset: fo.Dataset, places: DecisionFields, first: Seq
 
 
 def _mark_complete(dataset: fo.Dataset, name: str) -> None:
-    """Notes that a copy is whole; labels that are missing from then on have been removed by somebody."""
+    """Stores that a copy is complete: labels that are missing later were removed by the user."""
     field = dataset.get_field(name)
     if field is not None:
         info: dict[str, Any] = dict(field.info or {})

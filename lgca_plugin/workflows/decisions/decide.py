@@ -1,4 +1,4 @@
-"""Deciding about samples: everything is checked first, then each sample is written whole."""
+"""Deciding about samples: all arguments are checked first, then each sample is written in one update."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DecideResult:
-    """What a call of ``decide`` has done.
+    """Outcome of a call of ``decide``.
 
     Attributes:
-        action: identifies it, for ``undo``
-        decision: what was decided
-        samples: how many samples were written
-        replaced: on how many of them something had been decided before
-        without_prediction: how many of them have no prediction of the run
-        gone: how many were not written, for they were deleted or lost their suggestion while this ran
-        corrected_field: where accepted labels are
+        action: identifies the call, for ``undo``
+        decision: the decision
+        samples: number of samples written
+        replaced: number of those that had an earlier decision
+        without_prediction: number of those without a prediction of the run
+        gone: number of samples not written, because they were deleted or lost their suggestion meanwhile
+        corrected_field: field of the accepted labels
     """
 
     action: str
@@ -50,16 +50,16 @@ class DecideResult:
 
     def __str__(self) -> str:
         reasons = {
-            "decided before, which this replaces": self.replaced,
+            "with an earlier decision, now replaced": self.replaced,
             "without a prediction of the run": self.without_prediction,
-            "not decided, for they were deleted or triaged anew meanwhile": self.gone,
+            "not decided: deleted or triaged again meanwhile": self.gone,
         }
         return sentence(f"{self.decision.value}: {count_text(self.samples)}", reasons)
 
 
 def decide(
     run: RunRecord,
-    places: DecisionFields,
+    fields: DecisionFields,
     samples: Any,
     decision: Decision | str,
     *,
@@ -67,52 +67,55 @@ def decide(
     note: str | None,
     by: str | None,
     allow_new_class: bool,
-    wait: bool,
+    large: int | None,
 ) -> DecideResult:
-    """Decides about samples; see :meth:`lgca_plugin.workflows.decisions.queue.Triage.decide`."""
+    """Decides about samples; see :meth:`lgca_plugin.workflows.decisions.queue.Triage.decide`.
+
+    From ``large`` samples on, the given labels of other samples are copied in a thread; never if it is None.
+    """
     from pymongo import UpdateMany
 
     decision = _read_decision(decision)
-    act = audit_stamp(by, note)
+    stamp = audit_stamp(by, note)
     _check_label(run, decision, label, allow_new_class=allow_new_class)
     dataset = check_writable(run)
-    check_corrected_field(dataset, run.key, places.corrected, places.ground_truth)
-    found = _read(run, places, read_ids(dataset, samples))
+    check_corrected_field(dataset, run.key, fields.corrected, fields.ground_truth)
+    states = _read_states(run, fields, read_ids(dataset, samples))
     suggested = decision is Decision.ACCEPTED and label is None
     if suggested:
-        _check_suggestions(found)
+        _check_suggestions(states)
 
     declare_decisions(dataset, run.key)
-    if places.ground_truth is not None or decision is Decision.ACCEPTED:
-        make_corrected_field(dataset, places, None if wait else list(found))
-    still = {f"{places.suggestion}.label": {"$gt": ""}} if suggested else {}
-    stages = decide_update(places, act, decision, label)
-    bulk_write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(found))], found)
-    written = ids_where(dataset, found, {f"{places.decision}.history.action": act.id})
+    if fields.ground_truth is not None or decision is Decision.ACCEPTED:
+        make_corrected_field(dataset, fields, list(states), large=large)
+    still = {f"{fields.suggestion}.label": {"$gt": ""}} if suggested else {}
+    stages = decide_update(fields, stamp, decision, label)
+    bulk_write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(states))], states)
+    written = ids_where(dataset, states, {f"{fields.decision}.history.action": stamp.id})
     return DecideResult(
-        action=act.id,
+        action=stamp.id,
         decision=decision,
         samples=len(written),
-        replaced=sum(found[id_].decided for id_ in written),
-        without_prediction=sum(not found[id_].predicted for id_ in written),
-        gone=len(found) - len(written),
-        corrected_field=places.corrected,
+        replaced=sum(states[id_].decided for id_ in written),
+        without_prediction=sum(not states[id_].predicted for id_ in written),
+        gone=len(states) - len(written),
+        corrected_field=fields.corrected,
     )
 
 
 def default_curator() -> str:
-    """Gives the login name of whoever runs this, or ``"unknown"``."""
+    """Returns the login name, or ``"unknown"``."""
     try:
         return getpass.getuser()
-    except (ImportError, KeyError, OSError):  # nobody is logged in, as in a container
+    except (ImportError, KeyError, OSError):  # no user name, as in a container
         return "unknown"
 
 
 def audit_stamp(by: str | None, note: str | None) -> AuditStamp:
-    """Makes the record of a call.
+    """Returns a new action's stamp.
 
     Raises:
-        ConfigError: if a name or note is no text
+        ConfigError: if the name or note is not a text, or blank
     """
     for name, value in (("by", by), ("note", note)):
         if value is not None and (not isinstance(value, str) or not value.strip()):
@@ -123,23 +126,23 @@ def audit_stamp(by: str | None, note: str | None) -> AuditStamp:
 
 
 def check_writable(run: RunRecord) -> fo.Dataset:
-    """Checks that a run is still there, and gives its dataset with the fields that it has now.
+    """Returns the dataset of a run with its current fields, after checking that the run still exists.
 
     Raises:
         LgcaError: if the run was deleted or started again
     """
     if not run.is_current():
         raise LgcaError(
-            f"run {run.key!r} was deleted or started again, so nothing can be decided about it; load it anew"
+            f"run {run.key!r} was deleted or started again, so nothing can be decided about it; load it again"
         )
     dataset = run.dataset
     if stored_field_names(dataset) != set(dataset.get_field_schema()):
-        dataset.reload()  # takes longer than deciding about a sample
+        dataset.reload()  # only if needed: it takes longer than deciding about a sample
     return dataset
 
 
 @dataclass(frozen=True)
-class _Found:
+class _SampleState:
     suggested: bool
     predicted: bool
     decided: bool
@@ -166,14 +169,14 @@ def _check_label(run: RunRecord, decision: Decision, label: Any, *, allow_new_cl
         )
 
 
-def _read(run: RunRecord, places: DecisionFields, ids: list[str]) -> dict[str, _Found]:
-    """Reads what is to be known of samples before something is decided about them.
+def _read_states(run: RunRecord, fields: DecisionFields, ids: list[str]) -> dict[str, _SampleState]:
+    """Reads the state of samples before they are decided.
 
     Raises:
-        ConfigError: if the dataset lacks one of them, or one is no image
+        ConfigError: if the dataset lacks one of them, or one is not an image
     """
     labels = [f"{method_field(run.key, method.name)}.label" for method in run.config.methods]
-    suggestion, decision = f"{places.suggestion}.label", f"{places.decision}.action"
+    suggestion, decision = f"{fields.suggestion}.label", f"{fields.decision}.action"
     stages = {
         "image": {"$eq": ["$_media_type", "image"]},
         "suggested": {"$gt": [f"${suggestion}", None]},
@@ -190,11 +193,11 @@ def _read(run: RunRecord, places: DecisionFields, ids: list[str]) -> dict[str, _
         raise ConfigError(
             f"sample_ids must be image samples of dataset {run.dataset.name!r}, which has no {missing[0]}{others}"
         )
-    return {id_: _Found(rows[id_]["suggested"], rows[id_]["predicted"], rows[id_]["decided"]) for id_ in ids}
+    return {id_: _SampleState(rows[id_]["suggested"], rows[id_]["predicted"], rows[id_]["decided"]) for id_ in ids}
 
 
-def _check_suggestions(found: Mapping[str, _Found]) -> None:
-    lacking = [id_ for id_, sample in found.items() if not sample.suggested]
+def _check_suggestions(states: Mapping[str, _SampleState]) -> None:
+    lacking = [id_ for id_, sample in states.items() if not sample.suggested]
     if lacking:
         which = f"sample {lacking[0]} has" if len(lacking) == 1 else f"{len(lacking):,} samples have"
         raise ConfigError(f"label must name the right class: {which} no suggestion that could be accepted")

@@ -1,20 +1,21 @@
-"""What a curator may decide about a sample, and how a decision is stored, replaced and taken back.
+"""What a curator may decide about a sample, and the fields in which decisions are stored.
 
-A sample keeps its decision in the field ``K_decision``: the standing one as attributes of a Classification, and every
-event that ever was in the list ``history``. Decision, corrected label and tags of a sample change in one update of the
-database, which reads what stands there itself: whoever is killed, or comes second, leaves no half of a decision, and
-no event is lost. An event holds
+A sample stores its decisions in the field ``K_decision``: the current one as attributes of a Classification, and every
+event in the list ``history``. Decision, corrected label and tags of a sample change in one database update, which reads
+the current values itself: a killed process leaves no partial decision, and concurrent curators lose no event.
+An event holds
 
-- ``action``: the call that it belongs to; ``undoes``: the action that it takes back, None where it decides something
-- ``decision``, ``given``, ``suggested``, ``corrected`` (the label that was accepted), ``by``, ``at``, ``note``
-- ``before``: the label that stood in the corrected field; ``wrote``: whether another was put there, and ``after``, its
-  id and class; ``base``: what stood there before any accepted label, so that a decision that replaces this one finds it
-- ``tagged``: whether the event added the decision's tag; ``untagged``: the former decision's tag, where it was removed
-- ``kept``, of an event that undoes: whether the corrected label was left, for somebody has changed it since
+- ``action``: id of the call that wrote it; ``undoes``: the action that it undoes, None if it decides something
+- ``decision``, ``given``, ``suggested``, ``corrected`` (the accepted label), ``by``, ``at``, ``note``
+- ``before``: the corrected label until then; ``wrote``: whether it was replaced; ``after``: id and class of the new one
+- ``base``: the corrected label before any label was accepted, which a later decision restores
+- ``tagged``: whether the event added the decision's tag; ``untagged``: the previous decision's tag, if it was removed
+- ``kept``, if the event undoes: whether the corrected label was left, because it was changed by someone else since
 
-After the last undo the field's label is ``"undone"``, for the App would draw None as "null", and its action is None:
-``action`` tells whether a decision stands. ``state`` is for the next update: tag, ``after`` and ``base`` of the
-standing decision. Both stay undeclared, so that the App does not list them; FiftyOne loads, copies and exports them.
+After the last undo the field's label is ``"undone"``, since the App shows None as "null", and ``action`` is None: a
+sample is decided if it has an ``action``. ``state`` holds what the next update needs: tag, ``after`` and ``base`` of
+the current decision. ``state`` and ``history`` are not declared, so that the App does not list them; FiftyOne loads,
+copies and exports them.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 ATTRIBUTES = ("given", "suggested", "corrected", "by", "at", "note", "action")
-"""What a decision says beside its label, on the sample and in each event."""
+"""Attributes of a decision beside its label, on the sample and in each event."""
 
 UNDONE = "undone"
-"""The label of a sample whose decisions have all been taken back."""
+"""Label of a decision field whose decisions are all undone."""
 
 
 class Decision(str, Enum):
@@ -80,13 +81,13 @@ class Decision(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class AuditStamp:
-    """One call of a curator.
+    """Who made a call, and when; stored in the event of each sample of the call.
 
     Attributes:
-        id: identifies the call in the history of each of its samples
-        by: who
-        at: when, UTC without a time zone, in milliseconds, as the database keeps it
-        note: what the curator has to say
+        id: the action: identifies the call
+        by: name of the curator
+        at: UTC without a time zone, in whole milliseconds, as the database stores it
+        note: the curator's note
     """
 
     id: str
@@ -97,7 +98,7 @@ class AuditStamp:
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionFields:
-    """Where the decisions of a run are kept.
+    """The fields that hold the decisions of a run.
 
     Attributes:
         run_key: the run's key
@@ -121,7 +122,7 @@ class DecisionFields:
 
 
 def declare_decisions(dataset: fo.Dataset, run_key: str) -> None:
-    """Declares the field of a run's decisions; where it is declared already, it is left as it is."""
+    """Declares the field of a run's decisions, if it is missing."""
     import fiftyone as fo
 
     path = triage_field(run_key, DECISION)

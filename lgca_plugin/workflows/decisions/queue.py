@@ -1,4 +1,4 @@
-"""The triage of a run in the hands of a curator: what is suspected, what was decided about it, and what is left."""
+"""``Triage``: the suspected labels of a run, the decisions about them, and what is left to decide."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ...fiftyone_io.samples import image_samples
 from ...runs.record import stored_triage
 from ...runs.registry import update_record
 from ...runs.saved_views import write_views
-from .corrected_field import decision_fields
+from .corrected_field import LARGE, decision_fields
 from .decide import decide
 from .decisions import Decision
 from .rows import count_left, read_rows, write_csv
 from .summary_text import triage_text
-from .undo import standing_actions, undo
+from .undo import current_actions, undo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,35 +28,40 @@ if TYPE_CHECKING:
 
 
 class Triage:
-    """What the triage of a run has found, and the queue of decisions about it.
+    """The findings of a run's triage, and the queue of decisions about them.
+
+    Args:
+        run: the run
+        large: number of samples from which on ``decide(..., wait=False)`` copies labels in a thread
 
     Attributes:
         run: the run
-        report: what was found, as stored with the run; of a run that was rescored since, only where its decisions are
-        places: where decisions are kept
+        report: the findings, as stored with the run; of a run that was replaced since, only where its decisions are
+        places: the fields that hold the decisions
     """
 
-    def __init__(self, run: RunRecord) -> None:
+    def __init__(self, run: RunRecord, *, large: int = LARGE) -> None:
         self.run = run
+        self._large = large
         self.report: dict[str, Any] = stored_triage(run.results)
         self.places = decision_fields(run, self.report)
 
     @classmethod
     def of(cls, run: RunRecord) -> Triage:
-        """Gives the triage of a run.
+        """Returns the triage of a run.
 
         Raises:
-            ConfigError: if it has not been triaged
+            ConfigError: if the run has not been triaged
         """
         if not stored_triage(run.results):
             raise ConfigError(f"run {run.key!r} has not been triaged: run.triage() does that")
         return cls(run)
 
     def suspects(self, *, decided: bool | None = False) -> Any:
-        """Gives the samples whose given label is suspected to be wrong, the worst label quality first.
+        """Returns the samples whose given label is suspected to be wrong, the lowest label quality first.
 
         Args:
-            decided: False for those about which nothing is decided yet, True for the others, None for all
+            decided: False for those without a decision, True for those with one, None for all
 
         Returns:
             a FiftyOne view
@@ -67,7 +72,7 @@ class Triage:
         return suspects.sort_by(triage_field(self.run.key, LABEL_QUALITY))
 
     def cases(self, case: str) -> Any:
-        """Gives the samples of one case.
+        """Returns the samples of one case.
 
         Args:
             case: one of the cases that the report counts
@@ -97,21 +102,21 @@ class Triage:
         allow_new_class: bool = False,
         wait: bool = True,
     ) -> DecideResult:
-        """Decides about samples; what was decided about them before is replaced, and stays in their history.
+        """Decides about samples. Earlier decisions about them are replaced, and stay in the samples' history.
 
-        An accepted label goes to the field of corrected labels, never to the given ones. All arguments are checked
-        before anything is written; then each sample is written whole, whatever happens.
+        An accepted label goes to the field of corrected labels; given labels are never changed. All arguments are
+        checked before anything is written; then each sample is written in one update.
 
         Args:
-            sample_ids: ids, or a view of the dataset; samples that are not suspected may be decided about, too
+            sample_ids: ids, or a view of the dataset; they need not be suspects
             decision: a :class:`Decision` or its value: ``"accepted"``, ``"label right"``, ``"bad crop"``,
                 ``"bad image"`` or ``"skipped"``
-            label: the right class, where another than the suggested one is accepted
-            note: anything worth knowing later
-            by: who decides; None takes the login name
-            allow_new_class: accept a label that is no class of the run
-            wait: the first decision fills the field of corrected labels with the given ones, of 100,000 samples in some
-                seconds; False returns before that, and has the labels of the others copied in a thread
+            label: the right class, if it is not the suggested one
+            note: a note for later readers
+            by: name of the curator; None takes the login name
+            allow_new_class: accept a label that is not a class of the run
+            wait: the first decision copies the given labels to the field of corrected labels, which takes seconds for
+                100,000 samples; False copies those of other samples in a thread
 
         Returns:
             the action, for :meth:`undo`, and counts
@@ -129,7 +134,7 @@ class Triage:
             note=note,
             by=by,
             allow_new_class=allow_new_class,
-            wait=wait,
+            large=None if wait else self._large,
         )
 
     def undo(
@@ -141,37 +146,37 @@ class Triage:
         by: str | None = None,
         note: str | None = None,
     ) -> UndoResult:
-        """Takes decisions back: the former decision, corrected label and tag of each sample come back.
+        """Undoes decisions: the previous decision, corrected label and tag of each sample are restored.
 
-        Without arguments, it takes back the latest action of anybody that is not undone. Only the decision that stands
-        on a sample can be taken back, so that nobody's later decision is lost; the others are counted. Nothing is
-        removed from the history.
+        Without arguments, the latest action of any curator that is not undone is undone. Only a sample's current
+        decision can be undone, so that no later decision is lost; other samples are counted. Nothing is removed from
+        the history.
 
         Args:
-            action: of :meth:`decide` or :meth:`actions`; None takes the latest, or with ``sample_ids`` whatever stands
-            sample_ids: take back on these samples only
-            of: take back what this curator has decided only
-            by: who takes back; None takes the login name
-            note: anything worth knowing later
+            action: of :meth:`decide` or :meth:`actions`; None takes the latest, with ``sample_ids`` the current ones
+            sample_ids: undo on these samples only
+            of: undo decisions of this curator only
+            by: who undoes; None takes the login name
+            note: a note for later readers
 
         Returns:
-            the action that this was, and counts
+            the action of this call, and counts
 
         Raises:
-            ConfigError: if there is nothing to take back, or an argument is wrong, before anything is written
+            ConfigError: if there is nothing to undo, or an argument is wrong, before anything is written
             LgcaError: if the run was deleted or started again
         """
         return undo(self.run, self.places, action, samples=sample_ids, of=of, by=by, note=note)
 
     def actions(self) -> list[DecideAction]:
-        """Lists the calls of :meth:`decide` that stand on a sample, the latest first."""
-        return standing_actions(self.run.dataset, self.places)
+        """Returns the calls of :meth:`decide` that are the current decision of a sample, the latest first."""
+        return current_actions(self.run.dataset, self.places)
 
     def decisions(self, *, history: bool = False) -> list[DecisionRow]:
-        """Lists the decisions that stand, oldest first.
+        """Returns the current decisions, oldest first.
 
         Args:
-            history: list every event ever, with those that were replaced or taken back
+            history: return every event instead, also those that were replaced or undone
         """
         return read_rows(self.run.dataset, self.places, history=history)
 
@@ -180,7 +185,7 @@ class Triage:
 
         Returns:
             ``suspects``; ``undecided``, ``accepted``, ``label right``, ``bad crop``, ``bad image`` and ``skipped``,
-            which sum to it; ``other samples decided``, those that are not suspected
+            which sum to it; ``other samples decided``, which are not suspects
         """
         return count_left(self.run.dataset, self.places)
 
@@ -191,14 +196,14 @@ class Triage:
 
         Args:
             path: the file, in a folder that exists
-            history: write every event ever, see :meth:`decisions`
-            overwrite: replace a file that is there
+            history: write every event, see :meth:`decisions`
+            overwrite: replace an existing file
 
         Returns:
             the file
 
         Raises:
-            ConfigError: if it exists or can't be written; nothing is left behind then
+            ConfigError: if it exists or can't be written; no partial file is left
         """
         return write_csv(self.decisions(history=history), path, history=history, overwrite=overwrite)
 
@@ -206,7 +211,7 @@ class Triage:
         """Saves views of the suspects, misleading crops, disagreements and decisions; they follow the decisions.
 
         Returns:
-            their names; a view that a user has saved under such a name is left, and not among them
+            their names, without those of views that a user has saved under such a name, which are left
         """
         own = self.run.results.get("views") or []
         names = write_views(self.run.dataset, self.run.key, self._views(), own)

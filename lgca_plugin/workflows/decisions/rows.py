@@ -42,22 +42,22 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionRow:
-    """A decision that stands, or an event of the history.
+    """A current decision, or an event of the history.
 
     Attributes:
         sample_id: the sample's id
-        filepath: its file
-        decision: what was decided; None for an event that takes a decision back
+        filepath: the sample's file
+        decision: the decision; None for an event that undoes one
         given: the given label, at that time
         suggested: the suggested class, at that time
         confidence: of the suggestion, now, in [0, 1]
-        corrected: the class that was accepted
+        corrected: the accepted class
         label_quality: of the given label, now, in [0, 1]; low is suspicious
-        by: who
-        at: when, UTC
-        note: what the curator had to say
-        action: the call of ``decide`` or ``undo`` that it belongs to
-        undoes: the action that it takes back
+        by: name of the curator
+        at: time, UTC
+        note: the curator's note
+        action: the call of ``decide`` or ``undo`` that wrote it
+        undoes: the action that it undoes
     """
 
     sample_id: str
@@ -75,27 +75,29 @@ class DecisionRow:
     undoes: str | None = None
 
 
-def read_rows(dataset: fo.Dataset, places: DecisionFields, *, history: bool) -> list[DecisionRow]:
+def read_rows(dataset: fo.Dataset, fields: DecisionFields, *, history: bool) -> list[DecisionRow]:
     """Reads the decisions of a run, oldest first.
 
     Args:
         dataset: the dataset
-        places: where the decisions are kept
-        history: every event ever, instead of the decisions that stand
+        fields: the fields that hold the decisions
+        history: read every event instead of the current decisions
     """
-    stands = {f"{places.decision}.action": {"$gt": ""}}
-    stages: list[dict[str, Any]] = [{"$match": {f"{places.decision}.action": {"$exists": True}} if history else stands}]
-    event = places.decision
+    decided = {f"{fields.decision}.action": {"$gt": ""}}
+    stages: list[dict[str, Any]] = [
+        {"$match": {f"{fields.decision}.action": {"$exists": True}} if history else decided}
+    ]
+    event = fields.decision
     if history:
-        event = f"{places.decision}.history"
+        event = f"{fields.decision}.history"
         stages.append({"$unwind": f"${event}"})
     own = ("decision" if history else "label", "given", "suggested", "corrected", "by", "at", "note", "action")
     stages.append(
         {
             "$project": {
                 "filepath": 1,
-                "confidence": f"${places.suggestion}.confidence",
-                "label_quality": f"${triage_field(places.run_key, LABEL_QUALITY)}",
+                "confidence": f"${fields.suggestion}.confidence",
+                "label_quality": f"${triage_field(fields.run_key, LABEL_QUALITY)}",
                 **{name: f"${event}.{name}" for name in own},
                 "undoes": f"${event}.undoes",
             }
@@ -121,15 +123,15 @@ def _row(found: dict[str, Any]) -> DecisionRow:
 
 @dataclass(frozen=True, kw_only=True)
 class QueueItem:
-    """A sample that is to be decided about.
+    """The state of a sample that may be decided about.
 
     Attributes:
-        sample_id: its id
-        filepath: its file
+        sample_id: the sample's id
+        filepath: the sample's file
         given: the given label
         suggested: the suggested class
         confidence: of the suggestion, in [0, 1]
-        decision: what is decided about it
+        decision: the current decision
     """
 
     sample_id: str
@@ -140,11 +142,11 @@ class QueueItem:
     decision: Decision | None
 
 
-def read_queue_items(dataset: fo.Dataset, places: DecisionFields, ids: Sequence[str]) -> list[QueueItem]:
-    """Reads what is known of samples, in the order of their ids; those that the dataset lacks are left out."""
-    given = f"{places.suggestion}.given" if places.ground_truth is None else f"{places.ground_truth}.label"
-    parts = {"given": given, "decision": f"{places.decision}.label", "action": f"{places.decision}.action"}
-    parts |= {"suggested": f"{places.suggestion}.label", "confidence": f"{places.suggestion}.confidence"}
+def read_queue_items(dataset: fo.Dataset, fields: DecisionFields, ids: Sequence[str]) -> list[QueueItem]:
+    """Returns the states of samples, in the order of their ids, without those that the dataset lacks."""
+    given = f"{fields.suggestion}.given" if fields.ground_truth is None else f"{fields.ground_truth}.label"
+    parts = {"given": given, "decision": f"{fields.decision}.label", "action": f"{fields.decision}.action"}
+    parts |= {"suggested": f"{fields.suggestion}.label", "confidence": f"{fields.suggestion}.confidence"}
     project = {"filepath": 1, **{name: f"${path}" for name, path in parts.items()}}
     found: dict[str, dict[str, Any]] = {}
     for chunk in chunks(ids):
@@ -164,16 +166,16 @@ def read_queue_items(dataset: fo.Dataset, places: DecisionFields, ids: Sequence[
     ]
 
 
-def count_left(dataset: fo.Dataset, places: DecisionFields) -> dict[str, int]:
-    """Counts the suspects by what is decided about them, and other samples about which something is.
+def count_left(dataset: fo.Dataset, fields: DecisionFields) -> dict[str, int]:
+    """Counts the suspects by decision, and other samples with a decision.
 
     Returns:
         ``suspects``; ``undecided`` and one count a :class:`Decision`, which sum to it; ``other samples decided``
     """
-    suspect = {"$gt": [f"${places.suggestion}.label", None]}
-    stands = {"$gt": [f"${places.decision}.action", None]}
-    label = {"$cond": [stands, f"${places.decision}.label", None]}
-    either = {"$or": [{path: {"$gt": ""}} for path in (f"{places.suggestion}.label", f"{places.decision}.action")]}
+    suspect = {"$gt": [f"${fields.suggestion}.label", None]}
+    decided = {"$gt": [f"${fields.decision}.action", None]}
+    label = {"$cond": [decided, f"${fields.decision}.label", None]}
+    either = {"$or": [{path: {"$gt": ""}} for path in (f"{fields.suggestion}.label", f"{fields.decision}.action")]}
     group = {"$group": {"_id": {"suspect": suspect, "decision": label}, "count": {"$sum": 1}}}
     counts = {"suspects": 0, "undecided": 0, **{decision.value: 0 for decision in Decision}, "other samples decided": 0}
     for found in sample_collection(dataset).aggregate([{"$match": either}, group]):
@@ -187,15 +189,15 @@ def count_left(dataset: fo.Dataset, places: DecisionFields) -> dict[str, int]:
 
 
 def write_csv(rows: Iterable[DecisionRow], path: str | Path, *, history: bool, overwrite: bool) -> Path:
-    """Writes rows to a CSV file, all or nothing.
+    """Writes rows to a CSV file; on an error no partial file is left.
 
     Cells that a spreadsheet would take for a formula are preceded by an apostrophe.
 
     Args:
         rows: the rows
         path: the file
-        history: whether they are the events of the history, with the columns ``action`` and ``undoes``
-        overwrite: replace a file that is there
+        history: whether the rows are events of the history, with the columns ``action`` and ``undoes``
+        overwrite: replace an existing file
 
     Returns:
         the file
@@ -222,7 +224,7 @@ def write_csv(rows: Iterable[DecisionRow], path: str | Path, *, history: bool, o
 
 
 def csv_text(rows: Iterable[DecisionRow], *, history: bool) -> str:
-    """Gives what :func:`write_csv` writes."""
+    """Returns the text that :func:`write_csv` writes."""
     text = io.StringIO(newline="")
     _write(rows, text, HISTORY_COLUMNS if history else COLUMNS)
     return text.getvalue()

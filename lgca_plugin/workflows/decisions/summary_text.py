@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]) -> str:
-    """Puts a triage into a table for reading.
+    """Returns a triage as a table in plain text.
 
     Args:
         run_key: the run's key
-        report: what the triage has found, as stored
+        report: the findings, as stored
         left: see :meth:`lgca_plugin.workflows.decisions.queue.Triage.left`
     """
     given = report.get("ground_truth")

@@ -1,4 +1,4 @@
-"""Taking decisions back: only what stands on a sample, so that nobody's later decision is lost."""
+"""Undoing decisions: only the current one of a sample, so that no later decision is lost."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class UndoResult:
-    """What a call of ``undo`` has done.
+    """Outcome of a call of ``undo``.
 
     Attributes:
-        action: identifies it in the history
-        undoes: the actions that it has taken back
-        samples: on how many samples
-        later: how many samples were left, for a later decision stands on them
-        undecided: how many were left, for nothing is decided about them
-        of_others: how many were left, for somebody else has decided about them
-        changed: how many were left, for they were decided, undone or deleted while this ran
-        labels_kept: how many of ``samples`` keep their corrected label, for somebody has changed it since
+        action: identifies the call in the history
+        undoes: the actions that were undone
+        samples: number of samples on which they were undone
+        later: number of samples not undone, because they have a later decision
+        undecided: number not undone, because they have no decision
+        of_others: number not undone, because someone else decided about them
+        changed: number not undone, because someone else decided about, undid or deleted them meanwhile
+        labels_kept: number of ``samples`` that keep their corrected label, because someone else changed it since
     """
 
     action: str
@@ -50,26 +50,26 @@ class UndoResult:
 
     def __str__(self) -> str:
         reasons = {
-            "left, for a later decision stands on them": self.later,
-            "left, for nothing is decided about them": self.undecided,
-            "left, for somebody else has decided about them": self.of_others,
-            "left, for they were changed meanwhile": self.changed,
-            "keep their corrected label, for somebody has changed it since": self.labels_kept,
+            "not undone: decided again since": self.later,
+            "not undone: no decision": self.undecided,
+            "not undone: decided by someone else": self.of_others,
+            "not undone: changed by someone else since": self.changed,
+            "keep their corrected label: changed by someone else since": self.labels_kept,
         }
         return sentence(f"undone: {count_text(self.samples)}", reasons)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecideAction:
-    """A call of ``decide`` that stands on some samples.
+    """A call of ``decide`` that is the current decision of some samples.
 
     Attributes:
         id: identifies it, for ``undo``
-        decision: what was decided
-        samples: on how many samples it stands
-        by: who
-        at: when, UTC
-        note: what the curator had to say
+        decision: the decision
+        samples: number of samples of which it is the current decision
+        by: name of the curator
+        at: time, UTC
+        note: the curator's note
     """
 
     id: str
@@ -85,7 +85,7 @@ class DecideAction:
 
 def undo(
     run: RunRecord,
-    places: DecisionFields,
+    fields: DecisionFields,
     action: str | None,
     *,
     samples: Any,
@@ -93,26 +93,26 @@ def undo(
     by: str | None,
     note: str | None,
 ) -> UndoResult:
-    """Takes decisions back; see :meth:`lgca_plugin.workflows.decisions.queue.Triage.undo`."""
+    """Undoes decisions; see :meth:`lgca_plugin.workflows.decisions.queue.Triage.undo`."""
     from pymongo import UpdateMany
 
-    act = audit_stamp(by, note)
+    stamp = audit_stamp(by, note)
     dataset = check_writable(run)
     ids = None if samples is None else read_ids(dataset, samples)
     if ids is None and action is None:
-        action = _latest(run, places, of)
-    targets, left = _targets(run, places, action, ids, of)
+        action = _latest(run, fields, of)
+    targets, left = _targets(run, fields, action, ids, of)
 
-    path = f"{places.decision}.action"  # part of the query: what somebody decides meanwhile is not taken back
-    stages = undo_update(places, act)
+    path = f"{fields.decision}.action"  # part of the query: a decision made meanwhile is not undone
+    stages = undo_update(fields, stamp)
     updates = [UpdateMany({**chunk, path: name}, stages) for name, own in targets.items() for chunk in chunks(own)]
     every = [id_ for own in targets.values() for id_ in own]
     bulk_write(dataset, updates, every)
-    history = f"{places.decision}.history"
-    written = ids_where(dataset, every, {f"{history}.action": act.id})
-    kept = ids_where(dataset, every, {history: {"$elemMatch": {"action": act.id, "kept": True}}})
+    history = f"{fields.decision}.history"
+    written = ids_where(dataset, every, {f"{history}.action": stamp.id})
+    kept = ids_where(dataset, every, {history: {"$elemMatch": {"action": stamp.id, "kept": True}}})
     return UndoResult(
-        action=act.id,
+        action=stamp.id,
         undoes=tuple(name for name, own in targets.items() if not written.isdisjoint(own)),
         samples=len(written),
         changed=len(every) - len(written),
@@ -121,9 +121,9 @@ def undo(
     )
 
 
-def standing_actions(dataset: fo.Dataset, places: DecisionFields) -> list[DecideAction]:
-    """Lists the actions that stand on a sample, the latest first."""
-    path = places.decision
+def current_actions(dataset: fo.Dataset, fields: DecisionFields) -> list[DecideAction]:
+    """Returns the actions that are the current decision of a sample, the latest first."""
+    path = fields.decision
     firsts = {name: {"$first": f"${path}.{name}"} for name in ("label", "by", "at", "note")}
     stages: list[dict[str, Any]] = [
         {"$match": {f"{path}.action": {"$gt": ""}}},
@@ -143,39 +143,39 @@ def standing_actions(dataset: fo.Dataset, places: DecisionFields) -> list[Decide
     ]
 
 
-def _latest(run: RunRecord, places: DecisionFields, of: str | None) -> str:
-    actions = [action for action in standing_actions(run.dataset, places) if of in (None, action.by)]
+def _latest(run: RunRecord, fields: DecisionFields, of: str | None) -> str:
+    actions = [action for action in current_actions(run.dataset, fields) if of in (None, action.by)]
     if not actions:
         whose = "" if of is None else f" of {of!r}"
-        raise ConfigError(f"there is nothing to undo: no decision{whose} about run {run.key!r} stands")
+        raise ConfigError(f"there is nothing to undo: run {run.key!r} has no decision{whose}")
     return actions[0].id
 
 
 def _targets(
-    run: RunRecord, places: DecisionFields, action: str | None, ids: list[str] | None, of: str | None
+    run: RunRecord, fields: DecisionFields, action: str | None, ids: list[str] | None, of: str | None
 ) -> tuple[dict[str, list[str]], dict[str, int]]:
-    """Finds what is to be taken back.
+    """Finds what is to be undone.
 
     Returns:
-        action to the samples on which it stands and is to be taken back; and how many samples are left, by reason
+        action to the samples on which it is to be undone; and the number of samples that are left, by reason
 
     Raises:
-        ConfigError: if there is no such action, or nothing to take back
+        ConfigError: if there is no such action, or nothing to undo
     """
-    history = f"{places.decision}.history"
+    history = f"{fields.decision}.history"
     query = {} if action is None else {history: {"$elemMatch": {"action": action, "undoes": None}}}
-    fields = [*(f"{places.decision}.{name}" for name in ("action", "by")), f"{history}.undoes"]
+    columns = [*(f"{fields.decision}.{name}" for name in ("action", "by")), f"{history}.undoes"]
     targets: dict[str, list[str]] = defaultdict(list)
     counts = dict.fromkeys(("later", "undecided", "of_others"), 0)
     found = 0
     for chunk in [{}] if ids is None else chunks(ids):
-        for document in sample_collection(run.dataset).find({**chunk, **query}, fields):
+        for document in sample_collection(run.dataset).find({**chunk, **query}, columns):
             found += 1
-            reason, standing = _standing(document.get(places.decision) or {}, action, of)
+            reason, current = _reason_to_leave(document.get(fields.decision) or {}, action, of)
             if reason:
                 counts[reason] += 1
             else:
-                targets[standing].append(str(document["_id"]))
+                targets[current].append(str(document["_id"]))
     if action is not None and not found:
         where = "" if ids is None else " on these samples"
         raise ConfigError(f"action {action!r} is no decision about run {run.key!r}{where}; triage.actions() lists them")
@@ -185,22 +185,22 @@ def _targets(
         reasons = {
             "with a later decision, which must be undone first": counts["later"],
             "undecided, or undone already": counts["undecided"],
-            "decided by somebody else": counts["of_others"],
+            "decided by someone else": counts["of_others"],
         }
         raise ConfigError(sentence("there is nothing to undo on these samples", reasons))
     if ids is None:
-        counts["undecided"] = 0  # it was undone there before: nobody has asked for these samples
+        counts["undecided"] = 0  # undone there before; the caller did not name these samples
     return dict(targets), counts
 
 
-def _standing(decision: Mapping[str, Any], action: str | None, of: str | None) -> tuple[str | None, str]:
-    """Says why a sample's decision is not to be taken back, None if it is; and which action stands."""
-    standing = decision.get("action")
+def _reason_to_leave(decision: Mapping[str, Any], action: str | None, of: str | None) -> tuple[str | None, str]:
+    """Returns why a sample's decision is not to be undone, None if it is; and its current action."""
+    current = decision.get("action")
     undone = [event.get("undoes") for event in decision.get("history") or ()]
-    if standing is None or action in [name for name in undone if name]:
+    if current is None or action in [name for name in undone if name]:
         return "undecided", ""
-    if action not in (None, standing):
+    if action not in (None, current):
         return "later", ""
     if of not in (None, decision.get("by")):
         return "of_others", ""
-    return None, standing
+    return None, current

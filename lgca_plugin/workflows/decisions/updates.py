@@ -1,7 +1,7 @@
-"""The updates that decide about samples and take decisions back, as aggregation pipelines of MongoDB.
+"""The database updates that decide about samples and undo decisions, as aggregation stages of MongoDB.
 
-Each is one update of a document, the same for all samples of a call: what differs from sample to sample is read from
-the sample, in the database, when it is written. :mod:`.decisions` says what an event holds.
+Each is one update, the same for all samples of a call: what differs between samples is read from the sample, in the
+database, when it is written. :mod:`.decisions` lists what an event holds.
 """
 
 from __future__ import annotations
@@ -16,47 +16,44 @@ if TYPE_CHECKING:
 Expression = Any
 Stages = list[dict[str, Any]]
 
-_WORK = "__lgca"  # a field that only lives inside an update
+_WORK = "__lgca"  # field of intermediate values, removed by the last stage
 
 
-def decide_update(places: DecisionFields, act: AuditStamp, decision: Decision, label: str | None) -> Stages:
-    """Builds the update that decides about samples.
+def decide_update(fields: DecisionFields, stamp: AuditStamp, decision: Decision, label: str | None) -> Stages:
+    """Returns the stages that decide about samples.
 
-    It replaces a sample's former decision: the tag, and the corrected label where that still stands.
+    They replace a sample's previous decision: its tag, and its corrected label unless that was changed since.
 
     Args:
-        places: where decisions are kept
-        act: the curator's call
-        decision: what is decided
-        label: the class that is accepted; None takes the sample's suggestion
-
-    Returns:
-        the stages
+        fields: the fields that hold the decisions
+        stamp: who decides, and when
+        decision: the decision
+        label: the accepted class; None takes the sample's suggestion
     """
     accepted = decision is Decision.ACCEPTED
-    state, stood = f"${places.decision}.state", _or_null(f"${places.corrected}")
-    suggested, given, unlabelled = f"${places.suggestion}.label", f"${places.suggestion}.given", None
-    if places.ground_truth is not None:
-        given, unlabelled = f"${places.ground_truth}.label", f"${places.ground_truth}"
-    found = _if(_same_label(stood, f"{state}.after"), f"{state}.base", stood)
+    state, current = f"${fields.decision}.state", _or_null(f"${fields.corrected}")
+    suggested, given, fallback = f"${fields.suggestion}.label", f"${fields.suggestion}.given", None
+    if fields.ground_truth is not None:
+        given, fallback = f"${fields.ground_truth}.label", f"${fields.ground_truth}"
+    base = _if(_same_label(current, f"{state}.after"), f"{state}.base", current)
     corrected = (_literal(label) if label is not None else _or_null(suggested)) if accepted else None
-    accepted_label = {"_id": _new_id(act.id[:8]), "_cls": "Classification", "tags": [], "label": corrected}
+    accepted_label = {"_id": _new_id(stamp.id[:8]), "_cls": "Classification", "tags": [], "label": corrected}
     event = {
-        "action": act.id,
+        "action": stamp.id,
         "decision": decision.value,
         "given": _or_null(given),
         "suggested": _or_null(suggested),
         "corrected": corrected,
-        "by": _literal(act.by),
-        "at": act.at,
-        "note": _literal(act.note),
+        "by": _literal(stamp.by),
+        "at": stamp.at,
+        "note": _literal(stamp.note),
         "undoes": None,
-        "before": _without_class(_work("stood")),
-        "base": _without_class(_work("found")) if accepted else None,
+        "before": _without_class(_work("current")),
+        "base": _without_class(_work("base")) if accepted else None,
         "wrote": _work("wrote"),
         "after": _if(_work("wrote"), _label_key(_work("new")), None),
         "tagged": _work("tagged"),
-        "untagged": _if({"$in": [_work("own"), _work("tags")]}, _work("own"), None),
+        "untagged": _if({"$in": [_work("own_tag"), _work("tags")]}, _work("own_tag"), None),
     }
     new_state = {
         "tag": _if(_work("tagged"), decision.tag, None),
@@ -64,95 +61,98 @@ def decide_update(places: DecisionFields, act: AuditStamp, decision: Decision, l
         "base": _work("event.base"),
     }
     return [
-        _set_work(stood=stood, own=_or_null(f"{state}.tag"), tags=_or_empty("$tags"), found=_first(found, unlabelled)),
-        _set_work(new=accepted_label if accepted else _with_class(_work("found")), rest=_tags_without_own()),
         _set_work(
-            wrote={"$ne": [_label_key(_work("stood")), _label_key(_work("new"))]},
+            current=current, own_tag=_or_null(f"{state}.tag"), tags=_or_empty("$tags"), base=_first(base, fallback)
+        ),
+        _set_work(new=accepted_label if accepted else _with_class(_work("base")), rest=_tags_without_own()),
+        _set_work(
+            wrote={"$ne": [_label_key(_work("current")), _label_key(_work("new"))]},
             tagged={"$not": [{"$in": [decision.tag, _work("rest")]}]},
         ),
         _set_work(event=event),
-        _write(places, act, _work("event"), label=decision.value, state=new_state, tag=new_state["tag"]),
+        _write(fields, stamp, _work("event"), label=decision.value, state=new_state, tag=new_state["tag"]),
         {"$unset": _WORK},
     ]
 
 
-def undo_update(places: DecisionFields, act: AuditStamp) -> Stages:
-    """Builds the update that takes a sample's standing decision back, and puts the former one in its place.
+def undo_update(fields: DecisionFields, stamp: AuditStamp) -> Stages:
+    """Returns the stages that undo a sample's current decision and restore the previous one.
 
-    A corrected label that somebody has changed since is left.
+    A corrected label that was changed since is left.
 
     Args:
-        places: where decisions are kept
-        act: the curator's call
-
-    Returns:
-        the stages; only for samples that have a standing decision
+        fields: the fields that hold the decisions; each sample must have a current decision
+        stamp: who undoes, and when
     """
-    state, stood, history = f"${places.decision}.state", _or_null(f"${places.corrected}"), f"${places.decision}.history"
-    undone = {"$in": ["$$event.action", f"{history}.undoes"]}
+    state, current, history = (
+        f"${fields.decision}.state",
+        _or_null(f"${fields.corrected}"),
+        f"${fields.decision}.history",
+    )
+    is_undone = {"$in": ["$$event.action", f"{history}.undoes"]}
     decides = {"$eq": [_or_null("$$event.undoes"), None]}
-    open_events = {"$filter": {"input": history, "as": "event", "cond": {"$and": [decides, {"$not": [undone]}]}}}
-    former = _if({"$gt": [{"$size": _work("open")}, 1]}, {"$arrayElemAt": [_work("open"), -2]}, None)
+    open_events = {"$filter": {"input": history, "as": "event", "cond": {"$and": [decides, {"$not": [is_undone]}]}}}
+    previous = _if({"$gt": [{"$size": _work("open")}, 1]}, {"$arrayElemAt": [_work("open"), -2]}, None)
     event = {
-        "action": act.id,
+        "action": stamp.id,
         "decision": None,
-        "given": _work("top.given"),
-        "suggested": _work("top.suggested"),
+        "given": _work("undone.given"),
+        "suggested": _work("undone.suggested"),
         "corrected": None,
-        "by": _literal(act.by),
-        "at": act.at,
-        "note": _literal(act.note),
-        "undoes": _work("top.action"),
-        "before": _without_class(_work("stood")),
+        "by": _literal(stamp.by),
+        "at": stamp.at,
+        "note": _literal(stamp.note),
+        "undoes": _work("undone.action"),
+        "before": _without_class(_work("current")),
         "base": None,
         "wrote": _work("wrote"),
         "after": _if(_work("wrote"), _label_key(_work("new")), None),
         "tagged": False,
-        "untagged": _if({"$in": [_work("own"), _work("tags")]}, _work("own"), None),
-        "kept": {"$and": [_work("top.wrote"), {"$not": [_work("wrote")]}]},
+        "untagged": _if({"$in": [_work("own_tag"), _work("tags")]}, _work("own_tag"), None),
+        "kept": {"$and": [_work("undone.wrote"), {"$not": [_work("wrote")]}]},
     }
-    back = _work("top.untagged")
-    tag = _if({"$in": [back, _work("rest")]}, None, back)
-    accepted = {"$eq": [_or_null(_work("former.decision")), Decision.ACCEPTED.value]}
+    restored = _work("undone.untagged")
+    tag = _if({"$in": [restored, _work("rest")]}, None, restored)
+    accepted = {"$eq": [_or_null(_work("previous.decision")), Decision.ACCEPTED.value]}
     new_state = {
         "tag": tag,
-        "after": _if(accepted, _work("former.after"), None),
-        "base": _or_null(_work("former.base")),
+        "after": _if(accepted, _work("previous.after"), None),
+        "base": _or_null(_work("previous.base")),
     }
-    label = {"$ifNull": [_work("former.decision"), UNDONE]}
+    label = {"$ifNull": [_work("previous.decision"), UNDONE]}
     return [
-        _set_work(stood=stood, own=_or_null(f"{state}.tag"), tags=_or_empty("$tags"), open=open_events),
-        _set_work(top={"$arrayElemAt": [_work("open"), -1]}, former=former, rest=_tags_without_own()),
+        _set_work(current=current, own_tag=_or_null(f"{state}.tag"), tags=_or_empty("$tags"), open=open_events),
+        _set_work(undone={"$arrayElemAt": [_work("open"), -1]}, previous=previous, rest=_tags_without_own()),
         _set_work(
-            new=_with_class(_work("top.before")),
-            wrote={"$and": [_work("top.wrote"), _same_label(_work("stood"), _work("top.after"))]},
+            new=_with_class(_work("undone.before")),
+            wrote={"$and": [_work("undone.wrote"), _same_label(_work("current"), _work("undone.after"))]},
         ),
         _set_work(event=event),
-        _write(places, act, _work("former"), label=label, state=new_state, tag=tag),
+        _write(fields, stamp, _work("previous"), label=label, state=new_state, tag=tag),
         {"$unset": _WORK},
     ]
 
 
 def _write(
-    places: DecisionFields, act: AuditStamp, standing: str, *, label: Expression, state: Expression, tag: Expression
+    fields: DecisionFields, stamp: AuditStamp, standing: str, *, label: Expression, state: Expression, tag: Expression
 ) -> dict[str, Any]:
-    """Writes an event, the decision that stands after it, the corrected label where it changes, and the tags."""
+    """Returns the stage that writes an event, the current decision, the corrected label if it changes, and the tags."""
     decision = {
-        "_id": _first(f"${places.decision}._id", _new_id(act.id[8:16])),
+        "_id": _first(f"${fields.decision}._id", _new_id(stamp.id[8:16])),
         "_cls": "Classification",
-        "tags": _or_empty(f"${places.decision}.tags"),
+        "tags": _or_empty(f"${fields.decision}.tags"),
         "label": label,
         **{name: _or_null(f"{standing}.{name}") for name in ATTRIBUTES},
         "state": state,
-        "history": {"$concatArrays": [_or_empty(f"${places.decision}.history"), [_work("event")]]},
+        "history": {"$concatArrays": [_or_empty(f"${fields.decision}.history"), [_work("event")]]},
     }
     added = {"$let": {"vars": {"tag": tag}, "in": _if({"$eq": ["$$tag", None]}, [], ["$$tag"])}}
     return {
         "$set": {
-            places.decision: decision,
-            places.corrected: _if(_work("wrote"), _work("new"), f"${places.corrected}"),  # which may be missing
+            fields.decision: decision,
+            fields.corrected: _if(_work("wrote"), _work("new"), f"${fields.corrected}"),  # which may be missing
             "tags": {"$concatArrays": [_work("rest"), added]},
-            "last_modified_at": act.at,
+            "last_modified_at": stamp.at,
         }
     }
 
@@ -166,7 +166,7 @@ def _work(path: str) -> str:
 
 
 def _tags_without_own() -> Expression:
-    return {"$filter": {"input": _work("tags"), "as": "tag", "cond": {"$ne": ["$$tag", _work("own")]}}}
+    return {"$filter": {"input": _work("tags"), "as": "tag", "cond": {"$ne": ["$$tag", _work("own_tag")]}}}
 
 
 def _if(condition: Expression, then: Expression, otherwise: Expression) -> Expression:
@@ -178,7 +178,7 @@ def _literal(value: str | None) -> Expression:
 
 
 def _first(*values: Expression) -> Expression:
-    """Gives the first value that is there and not null; null if there is none."""
+    """Returns the first value that is not missing or null; null if there is none."""
     return {"$ifNull": [*values, None]}
 
 
@@ -191,7 +191,7 @@ def _or_empty(value: Expression) -> Expression:
 
 
 def _label_key(label: str) -> Expression:
-    """Gives what tells whether a label is still the same: its id and its class."""
+    """Returns a label's id and class, by which it is compared."""
     return {"_id": _or_null(f"{label}._id"), "label": _or_null(f"{label}.label")}
 
 
@@ -201,7 +201,7 @@ def _same_label(label: Expression, key: str) -> Expression:
 
 
 def _without_class(label: Expression) -> Expression:
-    """Gives a label as plain data: a part with ``_cls`` would be loaded as a label, and get a new id when copied."""
+    """Returns a label as plain data: with ``_cls``, FiftyOne would load it as a label and copies would get new ids."""
     return {"$unsetField": {"field": "_cls", "input": label}}
 
 
@@ -210,6 +210,6 @@ def _with_class(label: str) -> Expression:
 
 
 def _new_id(prefix: str) -> Expression:
-    """Makes an id from 8 random hexadecimal digits of the action and 16 of the sample's own id, which others lack."""
+    """Returns a new id: 8 random hexadecimal digits of the action, and 16 of the sample's id."""
     own = {"$substrBytes": [{"$toString": "$_id"}, 8, 16]}
     return {"$toObjectId": {"$concat": [prefix, own]}}

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Counts of samples and their reasons as text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def count_text(samples: int) -> str:
-    """Puts a number of samples into words."""
+    """Returns a number of samples as text."""
     return f"{samples:,} {'sample' if samples == 1 else 'samples'}"
 
 
 def sentence(start: str, reasons: Mapping[str, int]) -> str:
-    """Joins a text with the reasons that count something."""
+    """Returns a text, followed by each reason with a count above 0."""
     return "; ".join([start, *(f"{count:,} {reason}" for reason, count in reasons.items() if count)])

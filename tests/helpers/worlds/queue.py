@@ -3,6 +3,7 @@
 import uuid
 
 import fiftyone as fo
+from bson import ObjectId
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
@@ -56,3 +57,18 @@ def triaged(run, ground_truth):
         "suspects": SUSPECTS,
     }
     run.save()
+
+
+def ids_of(triage):
+    """The ids of the samples, the suspects first."""
+    return triage.run.dataset.values("id")
+
+
+def stored(triage, id_):
+    """A sample as it is in the database."""
+    return dict(triage.run.dataset._sample_collection.find_one({"_id": ObjectId(id_)}))
+
+
+def corrected(triage, id_):
+    """The class in a sample's corrected label; None without one."""
+    return (stored(triage, id_).get("labels_corrected") or {}).get("label")

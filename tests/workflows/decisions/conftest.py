@@ -1,0 +1,24 @@
+"""A triaged run on twelve drawings, classified once; every test decides about a copy."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def original(demo_encoder, demo_images):
+    from tests.helpers.untouched import untouched
+    from tests.helpers.worlds.queue import triaged_birds
+
+    dataset = triaged_birds(demo_images, demo_encoder)
+    with untouched(dataset):
+        yield dataset
+    dataset.delete()
+
+
+@pytest.fixture
+def triage(original):
+    import lgca_plugin as lgca
+    from lgca_plugin.workflows.decisions.queue import Triage
+
+    copy = original.clone()
+    yield Triage.of(lgca.load_run(copy, "zs"))
+    copy.delete()

@@ -1,5 +1,6 @@
 """The user's guides say what the code does."""
 
+import ast
 import re
 
 import pytest
@@ -46,12 +47,41 @@ LINKS = [
 
 @pytest.mark.parametrize(("guide", "target"), LINKS, ids=lambda value: getattr(value, "name", value))
 def test_guides__links_lead_somewhere(guide, target):
-    if target.startswith("#"):
-        headings = [
-            re.sub(r"[^\w\s-]", "", line.lstrip("# ").lower()).replace(" ", "-")
-            for line in guide.read_text(encoding="utf-8").splitlines()
-            if line.startswith("#")
-        ]
-        assert target[1:] in headings
-    elif not target.startswith("https://"):
-        assert (GUIDE.parent / target).exists()
+    if target.startswith("https://"):
+        return
+    path, _, heading = target.partition("#")
+    file = guide.parent / path if path else guide
+    assert file.exists()
+    if heading:
+        lines = (line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
+        assert heading in [re.sub(r"[^\w\s-]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines]
+
+
+# ---------------------------------------------------------------------------------------------------- CONTRIBUTING.md
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PLACES = [  # "`file.py`: `name`, `name`" and "`name` (`file.py`)"
+    *(
+        (file, name)
+        for file, names in re.findall(r"`([\w/]+\.py)`:((?:[\s,]*`\w+`)+)", CONTRIBUTING)
+        for name in re.findall(r"`(\w+)`", names)
+    ),
+    *((file, name) for name, file in re.findall(r"`(\w+)`\s+\(`([\w/]+\.py)`\)", CONTRIBUTING)),
+]
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:lgca_plugin|operators|tests)/[\w./]*)`", CONTRIBUTING))))
+def test_map__names_files_and_folders_that_are_there(path):
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize(("file", "name"), PLACES)
+def test_walks__name_what_is_defined_where_they_say(file, name):
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    assert name in defined
+
+
+def test_map__has_every_room():
+    rooms = {path.name for path in (ROOT / "lgca_plugin").iterdir() if path.is_dir() and not path.name.startswith("_")}
+    assert {name for name in rooms if f"`lgca_plugin/{name}/`" not in CONTRIBUTING} == set()

@@ -1,11 +1,15 @@
-"""Classification as ``lgca.classify`` does it, with the number of images that are written together as an argument."""
+"""Datasets of drawn birds, and their classification: at once, step by step, or interrupted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
+import fiftyone as fo
+import pytest
+
 import lgca_plugin as lgca
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.progress import drive
 from lgca_plugin.run import Run
 from lgca_plugin.workflows.classify.classify import iter_classify
@@ -42,3 +46,60 @@ def interrupted(samples: Any, after: int, *, run_key: str = "zs", write_images: 
     run = lgca.load_run(getattr(samples, "_root_dataset", samples), run_key)
     assert run.summary()["status"] == "interrupted"
     return run
+
+
+def add_images(dataset: Any, images: Iterable[Any]) -> Any:
+    """Adds drawn birds with the labels that they were given (``ground_truth``) and the right ones (``truth``)."""
+    dataset.add_samples(
+        [
+            fo.Sample(
+                filepath=str(image.path),
+                ground_truth=fo.Classification(label=image.label),
+                truth=fo.Classification(label=image.truth),
+            )
+            for image in images
+        ]
+    )
+    return dataset
+
+
+def classified(samples: Any, encoder: Any, **options: Any) -> Run:
+    """Classifies with the demo's classes and descriptions under the key "zs", unless told otherwise."""
+    given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", "progress": False, **options}
+    return lgca.classify(samples, encoder=encoder, **given)
+
+
+def pairs_of(dataset: Any, images: Sequence[Any]) -> Any:
+    """Adds groups of a left image, the active slice, and a right one, with the labels that they were given."""
+    dataset.add_group_field("group", default="left")
+    half = len(images) // 2
+    samples = []
+    for left, right in zip(images[:half], images[half:], strict=True):
+        group = fo.Group()
+        for name, image in (("left", left), ("right", right)):
+            label = fo.Classification(label=image.label)
+            samples.append(fo.Sample(filepath=str(image.path), group=group.element(name), ground_truth=label))
+    dataset.add_samples(samples)
+    return dataset
+
+
+def predictions(samples: Any, key: str = "zs", methods: Sequence[str] = ("clip", "wca", "lgca")) -> dict[str, Any]:
+    """What a run wrote, by file: labels and boxes, and confidences."""
+    boxes = [f"{key}_regions.detections.{name}" for name in ("bounding_box", "index")]
+    exact = samples.values([*(f"{key}_{name}.label" for name in methods), *boxes])
+    confidences = samples.values([f"{key}_{name}.confidence" for name in methods])
+    rows = zip(zip(*exact, strict=True), zip(*confidences, strict=True), strict=True)
+    return dict(zip(samples.values("filepath"), rows, strict=True))
+
+
+def assert_same_predictions(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """The same labels and boxes, and confidences to 1e-4."""
+    assert found.keys() == expected.keys()
+    for path, (exact, confidences) in expected.items():
+        assert found[path][0] == exact
+        assert found[path][1] == pytest.approx(confidences, abs=1e-4)
+
+
+def has_no_results(dataset: Any, key: str = "zs") -> bool:
+    """Whether nothing of a run is on the dataset."""
+    return not dataset.list_runs() and not any(name.startswith(key) for name in dataset.get_field_schema())

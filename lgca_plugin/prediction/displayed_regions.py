@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..engine.embeddings import EncodedImage
-    from ..method.core.methods import Method
+    from ..method.core.run_scoring import RunScoring
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,11 @@ class MethodScores:
     """The results of one method for a batch of images.
 
     Attributes:
-        class_vectors: ``[C, dim]``
         weights: ``[images, regions]``
         vectors: ``[images, dim]`` image vectors
         scores: ``[images, C]``
     """
 
-    class_vectors: NDArray[np.floating]
     weights: NDArray[np.floating]
     vectors: NDArray[np.floating]
     scores: NDArray[np.floating]
@@ -79,40 +77,32 @@ def stack_images(images: Sequence[EncodedImage[Any]]) -> RegionEmbeddings:
 def displayed_regions(
     images: Sequence[EncodedImage[Any]],
     batch: RegionEmbeddings,
-    methods: Sequence[Method],
-    views: Mapping[str, MethodScores],
+    scoring: RunScoring,
+    results: Mapping[str, MethodScores],
     *,
-    logit_scale: float,
     count: int,
 ) -> list[list[DisplayedRegion]]:
-    """Chooses the chains of each image that are displayed, and computes what is displayed of their regions.
+    """Chooses the chains of each image that are displayed, and computes the numbers of their regions.
 
     Args:
         images: the images
         batch: their embeddings
-        methods: the run's presets
-        views: method name to its weights, vectors and scores
-        logit_scale: the encoder's factor on similarities
+        scoring: the run's methods and class vectors
+        results: method name to its weights, vectors and scores
         count: number of chains of an image
 
     Returns:
         the regions of each image, chain by chain, in the order of the steps
     """
-    method = explained_method(methods)
+    method = explained_method(list(scoring.methods.values()))
     if method is None or not count:
         return [[] for _ in images]
-    view = views[method.name]
-    vote = votes(batch.regions, view.class_vectors)
-    misleading = _misleading(batch, vote, methods, views)
-    share, _ = contributions(
-        batch,
-        view.weights,
-        method.global_weight,
-        view.class_vectors,
-        view.scores.argmax(axis=-1),
-        _rivals(views, method.name),
-    )
-    confidence = confidences(class_scores(batch.regions, view.class_vectors), logit_scale).max(axis=-1)
+    own, class_vectors = results[method.name], scoring.class_vectors[method.name]
+    vote = votes(batch.regions, class_vectors)
+    misleading = _misleading(batch, vote, scoring, results)
+    labels, rivals = own.scores.argmax(axis=-1), _rivals(results, method.name)
+    share, _ = contributions(batch, own.weights, method.global_weight, class_vectors, labels, rivals)
+    confidence = confidences(class_scores(batch.regions, class_vectors), scoring.logit_scale).max(axis=-1)
     displayed = []
     for i, image in enumerate(images):
         boxes = relative_boxes(image.boxes, image.image_size_hw)
@@ -125,7 +115,7 @@ def displayed_regions(
                     chain=int(batch.chain[i, r]),
                     step=int(batch.step[i, r]),
                     similarity=float(batch.similarity[i, r]),
-                    weight=float(view.weights[i, r]),
+                    weight=float(own.weights[i, r]),
                     contribution=float(share[i, r]),
                     misleading=bool(misleading[i, r]),
                 )
@@ -137,23 +127,22 @@ def displayed_regions(
 
 
 def _misleading(
-    batch: RegionEmbeddings, vote: NDArray[np.int64], methods: Sequence[Method], views: Mapping[str, MethodScores]
+    batch: RegionEmbeddings, vote: NDArray[np.int64], scoring: RunScoring, results: Mapping[str, MethodScores]
 ) -> NDArray[np.bool_]:
-    """Marks misleading crops; a run without both WCA and LGCA has none."""
-    wca = next((method for method in methods if method.name == "wca"), None)
-    if wca is None or "lgca" not in views:
+    """Marks misleading crops; none in a run without both WCA and LGCA."""
+    if "wca" not in results or "lgca" not in results:
         return np.zeros(vote.shape, dtype=bool)
-    view = views["wca"]
-    wca_label, lgca_label = view.scores.argmax(axis=-1), views["lgca"].scores.argmax(axis=-1)
-    share, _ = contributions(batch, view.weights, wca.global_weight, view.class_vectors, wca_label, lgca_label)
-    return misleading_crops(vote, batch.step, share, wca_label, lgca_label)
+    weights, global_weight = results["wca"].weights, scoring.methods["wca"].global_weight
+    a, b = (results[name].scores.argmax(axis=-1) for name in ("wca", "lgca"))
+    share, _ = contributions(batch, weights, global_weight, scoring.class_vectors["wca"], a, b)
+    return misleading_crops(vote, batch.step, share, a, b)
 
 
-def _rivals(views: Mapping[str, MethodScores], method: str) -> NDArray[np.int64]:
+def _rivals(results: Mapping[str, MethodScores], method: str) -> NDArray[np.int64]:
     """Returns the class that each label is compared with: WCA's label where LGCA's differs, else the runner-up."""
-    runner_up: NDArray[np.int64] = np.argsort(views[method].scores, axis=-1)[:, -2]
-    if method == "lgca" and "wca" in views:
-        label, wca_label = views["lgca"].scores.argmax(axis=-1), views["wca"].scores.argmax(axis=-1)
+    runner_up: NDArray[np.int64] = np.argsort(results[method].scores, axis=-1)[:, -2]
+    if method == "lgca" and "wca" in results:
+        label, wca_label = results["lgca"].scores.argmax(axis=-1), results["wca"].scores.argmax(axis=-1)
         return np.where(wca_label != label, wca_label, runner_up)
     return runner_up
 

@@ -1,4 +1,4 @@
-"""From embeddings to predictions: every method's scores for a batch of images."""
+"""From embeddings to predictions: labels, confidences and displayed regions of all methods for batches of images."""
 
 from __future__ import annotations
 
@@ -32,20 +32,21 @@ if TYPE_CHECKING:
     from ..method.explain.region_findings import SampleFindings
 
 
-ROWS_AT_ONCE = 2048  # the quickest of 512 to 4096: large products, and scores that stay in the cache
+ROWS_AT_ONCE = 2048
+"""Number of image vectors that are scored at a time: the fastest of 512 to 4096."""
 WHOLE = "whole image"
-"""Signature of the whole image's own embedding."""
+"""Vector key of the whole image's embedding."""
 
 
 @dataclass(frozen=True)
 class MethodPrediction:
-    """What one method says of one image.
+    """The prediction of one method for one image.
 
     Attributes:
         label: class index
         confidence: softmax probability of the label, in [0, 1]
         margin: best minus second-best score
-        scores: ``[C]`` class scores in [-1, 1]; None where nobody asked for them
+        scores: ``[C]`` class scores in [-1, 1]; None if not requested
     """
 
     label: int
@@ -60,9 +61,9 @@ class Prediction:
 
     Attributes:
         methods: method name to its prediction
-        regions: the chains worth looking at, each in the order of its steps
-        vectors: ``[V, dim]`` float32 image vectors, as :attr:`Predictor.vector_keys` names them
-        finding: what a triage will want to know of the regions; None where nobody asked, or the methods have no triage
+        regions: regions of the displayed chains, each chain in the order of its steps
+        vectors: ``[V, dim]`` float32 image vectors, in the order of :attr:`Predictor.vector_keys`
+        finding: findings for a triage; None if not requested, or the methods have no triage
     """
 
     methods: dict[str, MethodPrediction]
@@ -77,13 +78,13 @@ class Predictor:
     Args:
         methods: the presets
         texts: the classes and their descriptions
-        encoder: embeds the texts, once
-        plan: which regions the images were encoded with
-        shown_chains: how many chains of an image are worth looking at
+        encoder: encodes the texts, once
+        plan: the regions that the images were encoded with
+        shown_chains: number of displayed chains of an image
 
     Attributes:
-        vector_keys: names the image vectors that do not depend on the classes: :data:`WHOLE`, then those of the methods
-        can_stop: tells whether an image may stop on a rung of an adaptive plan; None where there is no choice
+        vector_keys: keys of the image vectors that do not depend on the classes: :data:`WHOLE`, then the methods' own
+        can_stop: whether an image can stop at a budget level of an adaptive plan; None for a full budget
     """
 
     def __init__(
@@ -113,14 +114,14 @@ class Predictor:
     def predict(self, images: Sequence[EncodedImage[Any]], *, find: bool = False) -> list[Prediction]:
         """Scores images that were encoded under this predictor's plan, in one thread.
 
-        Its products are small, so threads would wait for each other; and other cores have images to encode or read.
+        The matrix products are too small for several threads, and other cores encode or read images meanwhile.
 
         Args:
             images: encoded images
-            find: whether to look for what a triage will want to know of the regions, too
+            find: whether to compute the findings for a triage, too
 
         Returns:
-            one prediction an image, in the same order
+            the prediction of each image
         """
         made: dict[int, Prediction] = {}
         with self._threads.limit(limits=1, user_api="blas"):
@@ -131,19 +132,17 @@ class Predictor:
         return [made[row] for row in range(len(images))]
 
     def _predict(self, images: Sequence[EncodedImage[Any]], plan: RegionPlan, *, find: bool) -> list[Prediction]:
-        """Scores images of one plan, which all have as many regions."""
+        """Scores images of one budget level, with equally many regions."""
         batch, scoring = stack_images(images), replace(self._scoring, counts=plan.crop_counts)
-        views = {method.name: _method_scores(method, batch, scoring) for method in self._methods}
+        results = {method.name: _method_scores(method, batch, scoring) for method in self._methods}
         vectors: dict[str, NDArray[np.floating]] = {WHOLE: batch.whole}
         for method in self._methods:
-            name = vector_key(method, self._plan)
-            if name:
-                vectors[name] = views[method.name].vectors
-        stacked = np.stack([vectors[name].astype(np.float32) for name in self.vector_keys], axis=1)
-        by_method = {name: decisions(view.scores, self._scoring.logit_scale) for name, view in views.items()}
-        regions = displayed_regions(
-            images, batch, self._methods, views, logit_scale=self._scoring.logit_scale, count=self._shown_chains
-        )
+            key = vector_key(method, self._plan)
+            if key:
+                vectors[key] = results[method.name].vectors
+        stacked = np.stack([vectors[key].astype(np.float32) for key in self.vector_keys], axis=1)
+        by_method = {name: decisions(own.scores, scoring.logit_scale) for name, own in results.items()}
+        regions = displayed_regions(images, batch, scoring, results, count=self._shown_chains)
         findings = self._findings(batch, plan, by_method) if find else repeat(None)
         return [
             Prediction({name: made[index] for name, made in by_method.items()}, regions[index], stacked[index], finding)
@@ -153,7 +152,7 @@ class Predictor:
     def predict_from_vectors(
         self, method: Method, vectors: NDArray[np.float32], *, with_scores: bool
     ) -> list[MethodPrediction]:
-        """Scores ``[b, dim]`` image vectors that were kept, those of the method's signature, in float32."""
+        """Scores ``[b, dim]`` stored image vectors of the method's vector key, in float32."""
         class_vectors = self._scoring.class_vectors[method.name]
         made: list[MethodPrediction] = []
         for start in range(0, len(vectors), ROWS_AT_ONCE):
@@ -184,19 +183,18 @@ class Predictor:
 def _method_scores(method: Method, batch: RegionEmbeddings, scoring: RunScoring) -> MethodScores:
     weights = scoring.weights(method, batch)
     vectors = image_vector(batch, weights, method.global_weight)
-    class_vectors = scoring.class_vectors[method.name]
-    return MethodScores(class_vectors, weights, vectors, class_scores(vectors, class_vectors))
+    return MethodScores(weights, vectors, class_scores(vectors, scoring.class_vectors[method.name]))
 
 
 def vector_key(method: Method, plan: RegionPlan) -> str | None:
-    """Names the image vector of a method: methods that share it differ in their class vectors alone.
+    """Returns the key of a method's image vector: methods with the same key differ in their class vectors alone.
 
     Args:
         method: the preset
-        plan: which regions there are
+        plan: the regions of the run
 
     Returns:
-        the name; None where the vector depends on the classes, so that it is of no use for others
+        the key; None if the vector depends on the classes, so that it can't be reused for others
     """
     if method.regions == "none":
         return WHOLE
@@ -204,7 +202,7 @@ def vector_key(method: Method, plan: RegionPlan) -> str | None:
         return None
     scale = f" {method.image_scale!r}" if method.weighting == "salience" else ""
     name = f"{method.weighting}{scale} + {method.global_weight!r} whole"
-    # An adaptive plan's vectors are of as many crops as each image took: they must not pass for those of a full budget.
+    # An adaptive plan's vectors depend on where each image stopped: they differ from those of a full budget.
     if method.regions == "crops":
         return f"{name} of {_sizes(level.n_crops for level in plan.levels)} crops"
     steps = "" if method.step_weights is None else f" as {list(method.step_weights[: plan.steps + 1])}"
@@ -218,27 +216,23 @@ def _sizes(sizes: Iterable[int]) -> str:
 
 
 def decisions(scores: NDArray[np.floating], logit_scale: float, *, with_scores: bool = True) -> list[MethodPrediction]:
-    """Finds label, confidence and margin of every row.
+    """Returns label, confidence and margin of every row.
 
     Args:
         scores: ``[b, C]`` class scores, C at least 2; the result has their precision
         logit_scale: the encoder's factor on similarities
-        with_scores: whether the scores come with the predictions, and stay as they are; if not, they are overwritten,
-            which is quicker
-
-    Returns:
-        one prediction a row
+        with_scores: whether the predictions hold the scores; if not, ``scores`` is overwritten, which is faster
     """
-    kept = scores if with_scores else None
+    returned = scores if with_scores else None
     scores = scores.copy() if with_scores else scores
     rows = np.arange(len(scores))
     labels = scores.argmax(axis=-1)
     best = scores[rows, labels]
     scores[rows, labels] = -np.inf
     margin = best - scores.max(axis=-1)
-    # Of the softmax, the best class's share alone: 1 over the sum of the exponentials, its own being 1.
+    # The softmax of the best class alone: 1 over the sum of the exponentials, of which its own is 1.
     scores -= best[:, None]
     scores *= logit_scale
     confidence = 1 / (1 + np.exp(scores, out=scores).sum(axis=-1))
-    columns = (labels.tolist(), confidence.tolist(), margin.tolist(), repeat(None) if kept is None else kept)
+    columns = (labels.tolist(), confidence.tolist(), margin.tolist(), repeat(None) if returned is None else returned)
     return [MethodPrediction(*values) for values in zip(*columns, strict=False)]

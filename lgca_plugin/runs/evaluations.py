@@ -1,4 +1,4 @@
-"""TODO."""
+"""The FiftyOne evaluations of a run: their keys, and deleting them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def delete_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[str]:
-    """Deletes the FiftyOne evaluations that belong to a run, with their fields, and nothing else.
+    """Deletes the FiftyOne evaluations of a run, with their fields.
 
     Args:
         dataset: the dataset
-        results: the run's record
+        results: the results in the run's record
 
     Returns:
-        the keys of those that there were; one that somebody has renamed is theirs now
+        the keys of those that were deleted; evaluations that the user renamed are left
     """
     own = [key for key in (results.get("evaluation") or {}).get("eval_keys", ()) if is_own_evaluation(dataset, key)]
     for key in own:
@@ -29,12 +29,12 @@ def delete_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[
 
 
 def eval_key(run_key: str, method: str) -> str:
-    """Names the FiftyOne evaluation of a method, and the field with its outcome on each sample."""
+    """Returns the key of a method's evaluation, which is also the field with its outcome on each sample."""
     return f"{method_field(run_key, method)}_eval"
 
 
 def is_own_evaluation(dataset: fo.Dataset, key: str) -> bool:
-    """Tells whether an evaluation that a run has recorded is still the one that it made."""
+    """Returns True if the evaluation under a key is the one that a run made."""
     if key not in dataset.list_evaluations():
         return False
     config = dataset.get_evaluation_info(key).config

@@ -1,4 +1,4 @@
-"""A run as data: settings, outcome, and the token that identifies it. Its methods are in ``lgca_plugin.run``."""
+"""``RunRecord``: a run's settings and outcome as data. What users call on a run is in :mod:`lgca_plugin.run`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RunRecord:
         key: the run key
         config: the settings of the run
         results: status, counts, timings and the class descriptions, as stored
-        token: identifies this run among all that have been, or will be, under its key
+        token: identifies this run among all that were or will be stored under its key
     """
 
     def __init__(
@@ -59,20 +59,20 @@ class RunRecord:
         return {name: list(texts) for name, texts in self.results.get("descriptions", {}).items()}
 
     def summary(self) -> dict[str, Any]:
-        """Gives the run's outcome.
+        """Returns the run's outcome.
 
         Returns:
             a dict with ``status``; ``total`` and the counts ``predicted``, ``failed``, ``skipped`` and ``pending`` that
-            sum to it: the first two over all samples that the run has come to, in however many calls, the others of
+            sum to it: the first two over all samples that the run has processed, in any number of calls, the others of
             the last call (``pending`` is 0 once the status is ``"done"``); ``skipped_reasons``; over all calls
-            ``images_encoded``, ``images_recalled`` (those whose embeddings were all in the store), ``encodes``,
+            ``images_encoded``, ``images_recalled`` (with all embeddings in the store), ``encodes``,
             ``seconds``, and the ratios ``encodes_per_image`` (of those encoded), ``images_per_second`` and
-            ``encodes_per_second``; ``planned_encodes_per_image``, the most there can be under a full budget;
-            ``stopped_after``, under an adaptive one: number of crops to images that have stopped after them;
+            ``encodes_per_second``; ``planned_encodes_per_image``, the maximum under a full budget;
+            ``stopped_after``, under an adaptive budget: number of crops to number of images that stopped there;
             ``engine``, the last call's :class:`~lgca_plugin.engine.feeder.EngineStats`; ``stored``, what the store
-            holds of the run: ``samples``, whether ``regions`` were to be kept, whether all of the last call is there
-            (``complete``); ``methods``, ``classes`` (how many), ``encoder``, ``device``, ``precision``, ``templates``
-            (classes that nobody described), ``warnings`` and ``version``
+            holds of the run: ``samples``, whether ``regions`` are stored, whether the last call is stored completely
+            (``complete``); ``methods``, ``classes`` (their number), ``encoder``, ``device``, ``precision``,
+            ``templates`` (classes without descriptions), ``warnings`` and ``version``
         """
         texts = ("descriptions", "texts_of_former_classes")
         summary = {name: value for name, value in self.results.items() if name not in texts}
@@ -85,7 +85,7 @@ class RunRecord:
         }
 
     def is_current(self) -> bool:
-        """Tells whether this is still the run under its key: not deleted, and not started again, by anybody."""
+        """Returns True if this is still the run under its key: it was neither deleted nor started again."""
         return self.token == run_token(self.dataset, self.key)
 
     def save(self) -> None:
@@ -115,7 +115,7 @@ def check_current(run: RunRecord) -> None:
     """Checks that a run is still the one under its key.
 
     Raises:
-        LgcaError: if it is not, so that nothing more may be written
+        LgcaError: if it was deleted or started again, so that nothing more may be written
     """
     if not run.is_current():
         raise LgcaError(f"run {run.key!r} was deleted or started again elsewhere, so this one has stopped")

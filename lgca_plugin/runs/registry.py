@@ -1,4 +1,4 @@
-"""The runs of a dataset: their records, and listing, loading and deleting them."""
+"""The runs of a dataset: listing and loading them, and writing their records."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 PACKAGE = "fiftyone-lgca"
 RUNNING, INTERRUPTED, DONE = "running", "interrupted", "done"
 WRITTEN_BY_OTHERS = ("triage", "triage_fields", "views", "evaluation", "decided")
-"""Entries of a record that a triage or an evaluation may write while predictions are still being made."""
+"""Entries of a record that a triage or an evaluation may write while the run is still predicting."""
 
 
 def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any]) -> RunRecord:
-    """Writes a new run's record, so that an interrupted run can be found and gone on with."""
+    """Writes a new run's record before its first prediction, so that an interrupted run can be continued."""
     stored = dataset.init_run(
         package=PACKAGE,
         run=json.dumps(config.to_json()),
@@ -36,36 +36,36 @@ def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: 
 
 
 def reload_record(run: RunRecord) -> None:
-    """Reads a run's record again: somebody may have triaged or evaluated the run since it was loaded."""
+    """Reads a run's results again: another process may have triaged or evaluated the run since it was loaded."""
     run.results = read_results(run.dataset, run.key)
 
 
 def update_record(run: RunRecord, **entries: Any) -> None:
-    """Writes entries into a run's record, beside what anybody else has written there since the run was loaded."""
+    """Writes entries to a run's record, without overwriting what other processes have written to the others."""
     reload_record(run)
     run.results.update(entries)
     run.save()
 
 
 def save_own_entries(run: RunRecord) -> None:
-    """Writes what the predictions of a run are about; what else is in its record stays as it is there."""
+    """Writes the entries of a run's record that are about its predictions; the others stay as they are stored."""
     update_record(run, **{name: value for name, value in run.results.items() if name not in WRITTEN_BY_OTHERS})
 
 
 def decision_entries(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
-    """Gives the part of a run's results that says where its decisions are: what a run that replaces it takes over."""
+    """Returns the entries of a run's record that a run which replaces it takes over: where its decisions are."""
     dataset = root_dataset(dataset)
     results = read_results(dataset, run_key)
     field = triage_field(run_key, DECISION)
     if field not in results.get("triage_fields", ()) or field not in dataset.get_field_schema():
         return {}
-    former = stored_triage(results)
-    places = {name: former.get(name) for name in ("ground_truth", "corrected_field")}
-    return {"triage_fields": [field], "made": results.get("made") or {}, "decided": places}
+    report = stored_triage(results)
+    fields = {name: report.get(name) for name in ("ground_truth", "corrected_field")}
+    return {"triage_fields": [field], "made": results.get("made") or {}, "decided": fields}
 
 
 def prediction_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
-    """Lists the fields of a run's predictions, of whatever release; without reading its results.
+    """Returns the fields of the predictions of a run of any release, without reading its results.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
@@ -83,7 +83,7 @@ def prediction_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
 
 
 def owned_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
-    """Lists all fields that are deleted with a run: those of its predictions, then those of its triage.
+    """Returns all fields that are deleted with a run: those of its predictions, then those of its triage.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
@@ -94,7 +94,7 @@ def owned_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
 
 
 def list_runs(dataset: fo.Dataset) -> list[str]:
-    """Lists the keys of the zero-shot runs on a dataset, oldest first."""
+    """Returns the keys of the zero-shot runs on a dataset, oldest first."""
     dataset = root_dataset(dataset)
     keys = dataset.list_runs(package=PACKAGE)
     return sorted(keys, key=lambda key: dataset.get_run_info(key).timestamp)
@@ -130,7 +130,7 @@ def _unreadable(run_key: str) -> str:
 
 
 def existing_run(dataset: fo.Dataset, run_key: str) -> RunRecord | None:
-    """Loads the run under a key, or gives None where the key is free.
+    """Returns the run under a key, or None if the key is free.
 
     Raises:
         ConfigError: if another package's run has the key
@@ -146,7 +146,7 @@ def read_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     """Returns the results in a run's record as JSON types, read from the database."""
     try:
         stored = dataset.load_run_results(run_key, cache=False)
-    except AttributeError:  # another process has written the run anew since this dataset object was loaded
+    except AttributeError:  # another process has written the run since this dataset object was loaded
         dataset.reload()
         stored = dataset.load_run_results(run_key, cache=False)
     results: dict[str, Any] = json.loads(json.dumps(stored.serialize() if stored is not None else {}))

@@ -1,4 +1,4 @@
-"""Saved views of a triage: they filter by the fields, so that they follow the decisions."""
+"""Saved views of a triage. They filter by the run's fields, so they follow later decisions."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ VIEWS = {
     "methods disagree": ("Samples on which the methods give different answers", "#2196F3"),
     "decided": ("Samples about which somebody has decided, the latest first", "#4CAF50"),
 }
-"""What each view is called after the run's key: what it shows, and its color."""
+"""Name of each view, without the run's key, to its description and color.
+
+Descriptions never change: by them a view is recognized as a run's own."""
 
 
 def view_name(run_key: str, kind: str) -> str:
-    """Names a saved view of a run."""
+    """Returns the name of a saved view of a run."""
     return f"{run_key}: {kind}"
 
 
 def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own: Sequence[str]) -> list[str]:
-    """Saves views, or brings them up to date; those that a user has saved under such a name are left.
+    """Saves or updates views; a view that a user has saved under such a name is left.
 
     Args:
         dataset: the dataset
         run_key: the run's key
         views: kind to view
-        own: names of the saved views that the run has made before
+        own: names of the views that the run has saved before
 
     Returns:
-        the names of the views that are the run's now
+        the names of the run's saved views
     """
     import fiftyone.core.utils as fou
 
@@ -49,7 +51,7 @@ def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own
         infos = {there: dataset.get_saved_view_info(there) for there in dataset.list_saved_views()}
         taken = [there for there in infos if fou.to_slug(there) == fou.to_slug(name)]
         if any(there not in own or infos[there]["description"] != description for there in taken):
-            logger.warning("The dataset has a saved view %r of somebody's own: the triage's is not saved", taken[0])
+            logger.warning("The dataset has another saved view %r: the triage's is not saved", taken[0])
             continue
         names.append(name)
         if not taken or dataset.load_saved_view(name) != view:
@@ -58,7 +60,7 @@ def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own
 
 
 def delete_views(dataset: fo.Dataset, names: Sequence[str]) -> None:
-    """Deletes saved views that a run has made; one that is somebody else's by now is left."""
+    """Deletes views that a run has saved; a view that a user has saved under such a name since is left."""
     ours = {description for description, _ in VIEWS.values()}
     for name in set(names).intersection(dataset.list_saved_views()):
         if dataset.get_saved_view_info(name)["description"] in ours:

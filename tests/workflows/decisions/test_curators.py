@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import fiftyone as fo
 import pytest
@@ -84,7 +85,7 @@ WHICH = st.sets(st.integers(0, 5), min_size=1)
 class Curators(RuleBasedStateMachine):
     """Two curators decide and undo, each with a dataset object and a run of their own."""
 
-    original = None
+    original: Any = None
 
     @initialize()
     def start(self):

@@ -15,7 +15,7 @@ from tests.helpers.worlds.queue import GIVEN, SUGGESTED, SUSPECTS, ids_of
 def test_queue__views_counts_and_rows(triage):
     ids = ids_of(triage)
     quality = dict(zip(ids, triage.run.dataset.values("zs_label_quality"), strict=True))
-    expected = sorted(ids[:SUSPECTS], key=quality.get)
+    expected = sorted(ids[:SUSPECTS], key=lambda id_: quality[id_])
     assert triage.suspects().values("id") == expected
     triage.decide(expected[:2], "accepted", by="anna")
     triage.decide([expected[2], ids[9]], "bad image", by="ben", note="blurred")

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Reading and writing FiftyOne datasets: samples, fields, documents, thumbnails. What a run is stands in ``runs``."""

@@ -1,7 +1,7 @@
-"""The values of a run's fields as MongoDB documents, and writing them: all fields of a sample in one step.
+"""Labels and boxes as MongoDB documents, and writing all fields of a sample in one update.
 
-FiftyOne's label classes cost half a millisecond a box; a sample has twelve. So the documents are built here, as those
-classes would store them (a test compares the two), and a sample is written whole or not at all.
+FiftyOne's label classes take half a millisecond a box, and a sample has about twelve. So the documents are built here
+as those classes would store them; a test compares the two.
 """
 
 from __future__ import annotations
@@ -22,30 +22,29 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-UPDATES_A_CONNECTION = 250
-"""MongoDB works off a connection's updates one by one; so many are worth another connection, and so another core."""
+UPDATES_PER_CONNECTION = 250
+"""Minimum number of updates per connection: MongoDB executes those of a connection on one core."""
 
 
 CLOCK_SLACK = timedelta(seconds=10)
-"""A stamp is made earlier than it is written, by a clock that may be a little behind: what is stamped so shortly before
-something was read may not have been there yet."""
+"""Tolerance when comparing times of modification with the time of a read.
+
+A time is taken before its sample is written, by a clock that may be behind: a sample whose time is less than this
+before a read may have been written after it."""
 
 
 def utc_now() -> datetime:
-    """Gives the time as FiftyOne stamps its own writes: UTC, without saying so."""
+    """Returns the time as FiftyOne stores it with its own writes: UTC, without a time zone."""
     return datetime.now(timezone.utc).replace(tzinfo=None)
 
 
 def classification(prediction: MethodPrediction, classes: Sequence[str], *, logits: bool) -> Document:
-    """Makes the label of one method for one sample.
+    """Returns a method's prediction for a sample as the document of a Classification.
 
     Args:
-        prediction: what the method says
+        prediction: the prediction
         classes: the class names, by index
-        logits: whether the label carries all class scores
-
-    Returns:
-        a Classification with label, confidence and margin
+        logits: whether to include all class scores
     """
     from bson import Binary, ObjectId
 
@@ -65,7 +64,7 @@ def classification(prediction: MethodPrediction, classes: Sequence[str], *, logi
 
 
 def detections(regions: Sequence[DisplayedRegion], classes: Sequence[str]) -> Document:
-    """Makes the boxes of one sample: ``index`` is the chain, the label is the region's own vote."""
+    """Returns a sample's regions as the document of Detections; ``index`` is the chain, the label the region's vote."""
     from bson import ObjectId
 
     return {
@@ -92,12 +91,12 @@ def detections(regions: Sequence[DisplayedRegion], classes: Sequence[str]) -> Do
 
 
 def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *, filled: Sequence[str] = ()) -> None:
-    """Writes fields of samples; samples that the dataset no longer holds are passed over.
+    """Writes fields of samples, skipping samples that the dataset no longer holds.
 
     Args:
         dataset: the dataset
         values: sample id to field to document or plain value
-        filled: fields that must have a value; samples without one are passed over
+        filled: fields that must have a value; samples without one are skipped
     """
     from bson import ObjectId
     from pymongo import UpdateOne
@@ -109,7 +108,7 @@ def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *
     updates = [
         UpdateOne({"_id": ObjectId(id_), **there}, {"$set": {**fields, **modified}}) for id_, fields in values.items()
     ]
-    half = len(updates) // 2 if len(updates) >= 2 * UPDATES_A_CONNECTION else 0
+    half = len(updates) // 2 if len(updates) >= 2 * UPDATES_PER_CONNECTION else 0
     with ThreadPoolExecutor(1) as other:
         first = other.submit(bulk_write, dataset, updates[:half], ()) if half else None
         bulk_write(dataset, updates[half:], ())

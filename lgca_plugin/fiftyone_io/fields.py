@@ -1,4 +1,4 @@
-"""The fields of a run on the samples: their names and declarations, and how the App shows them."""
+"""The fields of a run and of its triage: their names, their declarations, and how the App shows them."""
 
 from __future__ import annotations
 
@@ -36,47 +36,44 @@ _REGION_ATTRIBUTES = {
     "misleading": "BooleanField",
 }
 RESERVED_NAMES = ("regions", "encodes", "error", *COMPUTED, DECISION)
-"""What a run's fields other than predictions are called, so no method may be."""
+"""Names that no method may have: those of a run's other fields, without the run's key."""
 
 _GOLDEN_ANGLE = 0.618033988749895
 _COLORED_CHAINS = 64
 
 
 def method_field(run_key: str, method: str) -> str:
-    """Names the field of a method's predictions."""
+    """Returns the field of a method's predictions."""
     return f"{run_key}_{method}"
 
 
 def regions_field(run_key: str) -> str:
-    """Names the field of the chains worth looking at."""
+    """Returns the field of the displayed regions."""
     return f"{run_key}_regions"
 
 
 def encodes_field(run_key: str) -> str:
-    """Names the field of how many encodes an image took under an adaptive budget."""
+    """Returns the field of the number of encodes of an image under an adaptive budget."""
     return f"{run_key}_encodes"
 
 
 def error_field(run_key: str) -> str:
-    """Names the field that says why a sample has no result."""
+    """Returns the field of the reason why a sample has no result."""
     return f"{run_key}_error"
 
 
 def triage_field(run_key: str, name: str) -> str:
-    """Returns the name of one of the fields that a triage of a run writes."""
+    """Returns one of the fields that a triage of a run writes."""
     return f"{run_key}_{name}"
 
 
 def run_fields(run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> list[str]:
-    """Lists the fields of a run, in the order in which the App shows them.
+    """Returns the fields of a run, in the order in which the App shows them.
 
     Args:
         run_key: the run's key
-        methods: the run's presets
-        adaptive: whether its images may stop early, as in all that follow
-
-    Returns:
-        the field names; without a method that looks at regions there is no regions field
+        methods: the run's methods; only if one of them uses regions is there a field of regions
+        adaptive: whether its images may stop early
     """
     names = [method_field(run_key, method.name) for method in methods]
     if explained_method(methods) is not None:
@@ -89,13 +86,13 @@ def run_fields(run_key: str, methods: Sequence[Method], *, adaptive: bool = Fals
 def conflicting_fields(
     dataset: fo.Dataset, run_key: str, methods: Sequence[Method], own: Sequence[str], *, adaptive: bool = False
 ) -> list[str]:
-    """Lists the fields that a run would write to and that exist already, without belonging to the run it replaces.
+    """Returns the fields that a run would write, that exist, and that the run it replaces does not own.
 
     Args:
         dataset: the dataset
         run_key: the run's key
-        methods: the run's presets
-        own: fields of the run that exists under the key
+        methods: the run's methods
+        own: fields of the run that is stored under the key
         adaptive: whether its images may stop early
     """
     schema = dataset.get_field_schema()
@@ -104,10 +101,10 @@ def conflicting_fields(
 
 
 def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> None:
-    """Declares a run's fields before anything is encoded; fields that exist already are left as they are."""
+    """Declares a run's fields; those that exist are left as they are."""
     import fiftyone as fo
 
-    # All in one schema, with what is in the labels: for every schema FiftyOne reads and writes the whole record anew.
+    # In one schema, nested fields included: for every schema FiftyOne reads and writes the whole dataset record.
     schema: dict[str, fo.Field] = {}
     for method in methods:
         margin = _named("margin", fo.FloatField())
@@ -124,7 +121,7 @@ def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method],
 
 
 def _named(name: str, field: fo.Field) -> fo.Field:
-    """Names a field of a document, as FiftyOne does with those that it finds there."""
+    """Sets the name of a field inside a document, as FiftyOne does."""
     field.name = field.db_field = name
     return field
 
@@ -134,17 +131,17 @@ def arrange_app(
 ) -> dict[str, bool]:
     """Groups a new run's fields in the App's sidebar, and colors labels by value and boxes by chain.
 
-    What the user has arranged is kept: the fields join a sidebar group of the run's name where there is one, and to a
-    color scheme only the boxes' entry is added.
+    The user's arrangement stays: if there is a sidebar group of the run's name, the fields are added to it, and in an
+    existing color scheme only the entry of the boxes is set.
 
     Args:
         dataset: the dataset
         run_key: the run's key
-        methods: the run's presets
+        methods: the run's methods
         adaptive: whether its images may stop early
 
     Returns:
-        what was made here (``groups``, ``group``, ``scheme``), for :func:`delete_fields` to take back
+        what was created (``groups``, ``group``, ``scheme``), for :func:`delete_fields` to remove
     """
     import fiftyone as fo
 
@@ -174,7 +171,7 @@ def arrange_app(
 
 
 def add_to_group(dataset: fo.Dataset, run_key: str, fields: Sequence[str]) -> None:
-    """Shows fields in a run's group of the App's sidebar, where that is still there, after those that are in it."""
+    """Adds fields to the end of a run's group in the App's sidebar, if it still exists."""
     config = dataset.app_config
     groups = config.sidebar_groups or []
     own = next((group for group in groups if group.name == run_key), None)
@@ -188,7 +185,7 @@ def add_to_group(dataset: fo.Dataset, run_key: str, fields: Sequence[str]) -> No
 
 
 def delete_fields(dataset: fo.Dataset, run_key: str, fields: Sequence[str], made: Mapping[str, bool]) -> None:
-    """Deletes a run's fields and takes back what :func:`arrange_app` made, where nothing else uses it now."""
+    """Deletes a run's fields, and what :func:`arrange_app` created if nothing else uses it now."""
     import fiftyone as fo
 
     schema = dataset.get_field_schema()

@@ -1,7 +1,7 @@
-"""Filling a new label field with the labels of another one; where nobody waits for it, in a thread.
+"""Copying the labels of one field to another, at once or in a thread.
 
-The copy is one update, in the database. Samples that hold a label there already keep it, so a copy that was broken off
-can be made again at any time, and somebody may write labels while it goes on.
+The copy is one database update. Samples that have a label in the target field keep it, so an interrupted copy can be
+repeated, and labels may be written while it runs.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _LOCK = threading.Lock()
 
 
 def copy_labels(dataset: fo.Dataset, name: str, source: str, samples: Sequence[str] | None = None) -> None:
-    """Copies labels to samples that have none in a field.
+    """Copies labels to samples that have none in the target field.
 
-    The samples are stamped as modified a little before now, unless they were modified since: a panel that has just read
-    everything would otherwise do so again, because of a field that it has not asked for.
+    The samples' time of modification is set to a little before now, unless it is later: otherwise a panel that has just
+    read all samples would read them again, for a field that it does not use.
 
     Args:
         dataset: the dataset
-        name: the field that is filled
+        name: the target field
         source: the field with the labels
-        samples: ids; None means all samples
+        samples: ids; None takes all samples
     """
     from bson import ObjectId
     from pymongo import UpdateMany
@@ -48,13 +48,13 @@ def copy_labels(dataset: fo.Dataset, name: str, source: str, samples: Sequence[s
 
 
 def copy_in_background(dataset: fo.Dataset, name: str, source: str, then: Callable[[], None]) -> None:
-    """Copies the labels of all samples in a thread, unless one is at it.
+    """Copies the labels of all samples in a thread, unless one is running.
 
     Args:
         dataset: the dataset
-        name: the field that is filled
+        name: the target field
         source: the field with the labels
-        then: called in that thread once they are copied
+        then: called in that thread when they are copied
     """
     key = dataset_id(dataset), name
 
@@ -62,7 +62,7 @@ def copy_in_background(dataset: fo.Dataset, name: str, source: str, then: Callab
         try:
             copy_labels(dataset, name, source)
             then()
-        except Exception:  # the next decision goes on with it
+        except Exception:  # the next decision copies the rest
             logger.warning("Labels of %r could not all be copied to %r yet", source, name, exc_info=True)
         finally:
             with _LOCK:
@@ -76,7 +76,7 @@ def copy_in_background(dataset: fo.Dataset, name: str, source: str, then: Callab
 
 
 def wait_for_copy(dataset: fo.Dataset, name: str) -> None:
-    """Waits until a field is filled, where this process is at it: what is read of it then is whole."""
+    """Waits until a copy to a field is finished, if this process runs one."""
     with _LOCK:
         thread = _COPYING.get((dataset_id(dataset), name))
     if thread is not None:

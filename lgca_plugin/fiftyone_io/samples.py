@@ -1,4 +1,4 @@
-"""The samples that a run is about: their dataset, media type, ids and files, and the classes of a label field."""
+"""The image samples of a dataset or view, their stored values, and queries by sample id."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 
-_MOST_SELECTED = 100_000  # beyond, a list of ids no longer fits into one MongoDB query
+_MAX_SELECTED = 100_000  # more ids do not fit into one MongoDB query
 
 
 @dataclass(frozen=True)
-class Target:
+class ImageSamples:
     """Image samples of a dataset.
 
     Attributes:
         dataset: the dataset that the samples belong to
         samples: the samples as a flat collection of images, the active slice of a grouped one
-        writable: all image samples of the dataset, with all their fields, whatever a view hides
+        writable: all image samples of the dataset, with the fields that a view hides
     """
 
     dataset: fo.Dataset
@@ -32,11 +32,11 @@ class Target:
     writable: Any
 
     @classmethod
-    def of(cls, samples: Any) -> Target:
-        """Checks a dataset or view and finds its image samples.
+    def of(cls, samples: Any) -> ImageSamples:
+        """Returns the image samples of a dataset or view.
 
         Raises:
-            ConfigError: if it is no FiftyOne collection, holds no samples, or holds something else than images
+            ConfigError: if it is not a FiftyOne collection, holds no samples, or holds other media than images
         """
         import fiftyone as fo
 
@@ -62,13 +62,13 @@ class Target:
         return cls(dataset, flat, image_samples(dataset))
 
     @classmethod
-    def whole(cls, dataset: fo.Dataset) -> Target:
-        """Takes all image samples of a dataset, those of every slice if it is grouped; there may be none."""
+    def whole(cls, dataset: fo.Dataset) -> ImageSamples:
+        """Returns all image samples of a dataset, those of every slice if it is grouped; there may be none."""
         samples = image_samples(dataset)
         return cls(dataset, samples, samples)
 
     def check_label_field(self, ground_truth: str) -> None:
-        """Checks that a field holds one class label a sample.
+        """Checks that a field holds a class label per sample.
 
         Raises:
             ConfigError: if it is missing or of another type
@@ -87,42 +87,42 @@ class Target:
             raise ConfigError(f"ground_truth must be a {fo.Classification.__name__} field; {ground_truth!r} is {kind}")
 
     def is_label_field(self, name: str) -> bool:
-        """Tells whether a field holds Classifications."""
+        """Returns True if a field holds Classifications."""
         import fiftyone as fo
 
         return getattr(self.dataset.get_field(name), "document_type", None) is fo.Classification
 
     def stored(self, ids: Sequence[str], paths: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-        """Reads values of samples as they are stored, also where a view hides fields or filters labels.
+        """Reads stored values of samples, also those that a view hides or filters.
 
         Args:
             ids: sample ids
-            paths: fields, or fields of labels
+            paths: fields, or attributes of labels
 
         Returns:
-            id to the values; without the ids that the dataset no longer holds
+            id to values, without the ids that the dataset no longer holds
         """
-        samples = self.writable.select(ids) if len(ids) < _MOST_SELECTED else self.writable
+        samples = self.writable.select(ids) if len(ids) < _MAX_SELECTED else self.writable
         found, *columns = samples.values(["id", *paths])
         values = dict(zip(found, zip(*columns, strict=True) if columns else [()] * len(found), strict=True))
         return {id_: values[id_] for id_ in ids if id_ in values}
 
     def filled(self, ids: Sequence[str], paths: Sequence[str]) -> set[str]:
-        """Finds which samples have a value in all of some fields, as stored."""
+        """Returns the ids of those samples that have a stored value in every one of some fields."""
         from bson import ObjectId
 
         query: dict[str, Any] = _filled(paths)
-        if len(ids) < _MOST_SELECTED:
+        if len(ids) < _MAX_SELECTED:
             query["_id"] = {"$in": [ObjectId(id_) for id_ in ids]}
         found = sample_collection(self.dataset).find(query, {"_id": True})
         return {str(document["_id"]) for document in found}.intersection(ids)
 
     def count_filled(self, paths: Sequence[str]) -> int:
-        """Counts the samples of the dataset that have a value in all of some fields."""
+        """Returns the number of samples in the dataset that have a value in every one of some fields."""
         return int(sample_collection(self.dataset).count_documents(_filled(paths)))
 
     def distinct_labels(self, ground_truth: str) -> list[str]:
-        """Lists the distinct labels of a field among the samples, sorted, without blank ones."""
+        """Returns the distinct labels of a field among the samples, sorted, without blank ones."""
         stored = self.stored(self.samples.values("id"), [f"{ground_truth}.label"])
         return sorted({label for (label,) in stored.values() if label and label.strip()})
 
@@ -132,28 +132,25 @@ def _filled(paths: Sequence[str]) -> dict[str, Any]:
 
 
 def image_samples(dataset: fo.Dataset) -> Any:
-    """Gives all image samples of a dataset, those of every slice if it is grouped."""
+    """Returns all image samples of a dataset, those of every slice if it is grouped."""
     return dataset.select_group_slices(media_type="image") if dataset.media_type == "group" else dataset
 
 
 Query = dict[str, Any]
 
 
-_AT_ONCE = 10_000  # ids in one query or update
+_MAX_IDS = 10_000  # per query or update
 
 
 def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:
-    """Reads which samples are meant.
+    """Returns sample ids, each once; that the dataset has such samples is not checked.
 
     Args:
         dataset: the dataset
         samples: an id, several, or a view of the dataset
 
-    Returns:
-        the ids, each once; whether there are such samples is not asked
-
     Raises:
-        ConfigError: if these are no ids, or samples of another dataset
+        ConfigError: if these are not ids, or are samples of another dataset
     """
     import fiftyone as fo
     from bson import ObjectId
@@ -172,14 +169,14 @@ def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:
 
 
 def chunks(ids: Sequence[str]) -> Iterator[Query]:
-    """Makes queries that find samples, each so many as fit into one."""
+    """Yields queries by id that together find all of some samples."""
     from bson import ObjectId
 
-    for start in range(0, len(ids), _AT_ONCE):
-        yield {"_id": {"$in": [ObjectId(id_) for id_ in ids[start : start + _AT_ONCE]]}}
+    for start in range(0, len(ids), _MAX_IDS):
+        yield {"_id": {"$in": [ObjectId(id_) for id_ in ids[start : start + _MAX_IDS]]}}
 
 
 def ids_where(dataset: fo.Dataset, ids: Sequence[str] | Mapping[str, object], query: Query) -> set[str]:
-    """Finds for which of some samples a query holds."""
+    """Returns the ids of those samples that match a query."""
     found = (sample_collection(dataset).find({**chunk, **query}, ["_id"]) for chunk in chunks(list(ids)))
     return {str(document["_id"]) for documents in found for document in documents}

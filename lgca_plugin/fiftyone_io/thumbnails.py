@@ -1,4 +1,4 @@
-"""Small pictures of images and of boxes in them, as data URIs that fit into a table, a panel or a figure."""
+"""Thumbnails of images and of boxes in them, as data URIs for tables, panels and figures."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ Box = tuple[float, float, float, float]
 
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 JPEG_QUALITY = 88
-"""Of the JPEGs: edges in a crop of a hundred pixels stay clean."""
+"""Quality of the JPEGs, at which edges in a crop of a hundred pixels stay sharp."""
 
 
 def thumbnail_uri(path: str, *, box: Box | None = None, side: int = 96) -> str | None:
-    """Gives a small picture of an image, or of a box in it.
+    """Returns a thumbnail of an image, or of a box in it.
 
     Args:
         path: the image file
         box: relative ``(x, y, width, height)`` in the orientation that a viewer shows, as on the samples; None takes
             the whole image
-        side: the longer side of the picture, in pixels
+        side: the longer side of the thumbnail, in pixels
 
     Returns:
-        a JPEG as a data URI; None where the file is missing or can't be read as an image
+        a JPEG as a data URI; None if the file is missing or can't be read as an image
     """
     box = WHOLE if box is None else box
     try:
@@ -42,9 +42,9 @@ def thumbnail_uri(path: str, *, box: Box | None = None, side: int = 96) -> str |
 
 
 def enough_for(boxes: Iterable[Box], side: int) -> float:
-    """Gives the longer side, in pixels, that an image needs so that boxes have twice the pixels of their pictures.
+    """Returns the longer side, in pixels, at which an image has twice the pixels that thumbnails of boxes need.
 
-    Twice, for a JPEG that was decoded at a part of its size is a little soft.
+    Twice, since a JPEG that was decoded at a fraction of its size is a little blurred.
     """
     return 2 * side / max(1e-6, min(min(box[2:]) for box in boxes))
 
@@ -54,11 +54,11 @@ def cut(image: Image.Image, box: Box, side: int) -> Image.Image:
 
     Args:
         image: an RGB image
-        box: relative ``(x, y, width, height)``; what lies outside of the image is left out
+        box: relative ``(x, y, width, height)``; it is clipped to the image
         side: the longer side of the result, in pixels
 
     Returns:
-        the picture, in the box's proportions
+        an image in the box's proportions
     """
     from PIL import Image as Images
 
@@ -70,13 +70,13 @@ def cut(image: Image.Image, box: Box, side: int) -> Image.Image:
 
 
 def jpeg_uri(image: Image.Image) -> str:
-    """Gives a picture as a data URI."""
+    """Returns an image as a JPEG in a data URI."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def _inside(start: float, end: float, size: int) -> tuple[float, float]:
-    """Keeps an interval inside an image, at least a pixel wide."""
+    """Returns an interval clipped to the image, at least a pixel wide."""
     start = min(max(start, 0.0), size - 1.0)
     return start, min(max(end, start + 1.0), float(size))

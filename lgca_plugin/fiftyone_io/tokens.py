@@ -1,4 +1,4 @@
-"""Which run is which, across processes and databases: a token for every run, an identity for every database."""
+"""Tokens that identify runs across processes, and an id of the database."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _DATABASE = "database"
 
 
 def run_token(dataset: fo.Dataset, run_key: str) -> str | None:
-    """Gives the token of the run that is under a key now; None where there is none."""
+    """Returns the token of the run that is stored under a key; None without one."""
     token = _tokens(dataset).get(run_key)
     return None if token is None else str(token)
 
 
 def new_token(dataset: fo.Dataset, run_key: str) -> str:
-    """Gives the key's run a new token: another process that writes to a run with the old one sees that, and stops."""
+    """Stores and returns a new token for a key's run; a process that still writes to it with the old token stops."""
     token = uuid.uuid4().hex
     _tokens(dataset).set(run_key, token)
     return token
 
 
 def delete_token(dataset: fo.Dataset, run_key: str) -> None:
-    """Takes a run's token away."""
+    """Deletes a run's token."""
     _tokens(dataset).delete(run_key)
 
 
 def database_id() -> str:
-    """Gives the identity of the database that FiftyOne is connected to, made at the first call."""
+    """Returns an id of the database that FiftyOne is connected to, created by the first call."""
     from fiftyone.operators.store import ExecutionStore
 
     store = ExecutionStore.create(_STORE)

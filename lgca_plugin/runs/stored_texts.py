@@ -1,4 +1,4 @@
-"""Text embeddings from the store; the model is loaded only for texts that are new."""
+"""A run's text embeddings: read from the store, with the model loaded only for texts that are not stored."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 
 class StoredTexts:
-    """The text side of a run's encoder: embeds what is in the store without a model, and other texts with it.
+    """The text side of a run's encoder: returns stored embeddings, and embeds other texts with the model.
 
     Args:
         store: the store
         stored: the run's entry in it
         run: the run
-        encoder: the run's encoder, where the caller has it loaded
+        encoder: the run's encoder, if the caller has loaded it
 
     Attributes:
         logit_scale: factor on similarities before the softmax
-        loaded: the model, once it was needed
+        loaded: the model; None until it is needed
 
     Raises:
-        ConfigError: if ``encoder`` is not the one that the run was made with
+        ConfigError: if ``encoder`` is not that of the run
     """
 
     def __init__(self, store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None = None) -> None:
@@ -56,7 +56,7 @@ class StoredTexts:
         """Embeds texts as ``[n, dim]`` unit vectors.
 
         Raises:
-            ConfigError: if the model is needed, and is not the one that the run was made with any more
+            ConfigError: if the model is needed, and the one loaded is not that of the run
             ModelUnavailableError: if it is needed and can't be loaded
         """
         asked = [text for text in dict.fromkeys(texts) if text not in self._known]
@@ -91,7 +91,7 @@ class StoredTexts:
 
 
 def stored_run(store: Store, run: RunRecord) -> StoredRun:
-    """Finds a run's entry in the store.
+    """Returns a run's entry in the store, and marks it as used.
 
     Raises:
         ConfigError: if there is none
@@ -109,10 +109,10 @@ def stored_run(store: Store, run: RunRecord) -> StoredRun:
 def changed_texts(
     run: RunRecord, classes: Sequence[str], descriptions: Mapping[str, Sequence[str]] | str | Path | None
 ) -> ClassTexts:
-    """Gives the texts of the classes.
+    """Returns the texts of classes.
 
-    Where no descriptions are passed, classes keep the texts that the run has, or had before they were left out of it;
-    an empty dict gives all of them the template ensemble.
+    Without ``descriptions``, classes keep the texts that they have or had in the run, others take the template
+    ensemble. With an empty dict all take the template ensemble.
     """
     if descriptions is None:
         had = known_texts(run)
@@ -121,7 +121,7 @@ def changed_texts(
 
 
 def known_texts(run: RunRecord) -> dict[str, list[str]]:
-    """Gives the descriptions that a run was given, those of classes that it has not any more included."""
+    """Returns the descriptions of a run's classes, and of classes that it had before it was rescored."""
     templated = set(run.results.get("templates", ()))
     own = {name: texts for name, texts in run.descriptions.items() if name not in templated}
     return {**run.results.get("texts_of_former_classes", {}), **own}

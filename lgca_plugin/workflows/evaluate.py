@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ConfigError, LgcaError
 from ..fiftyone_io.fields import add_to_group, error_field, method_field
 from ..fiftyone_io.label_copy import wait_for_copy
-from ..fiftyone_io.samples import Target
+from ..fiftyone_io.samples import ImageSamples
 from ..method.comparison.evaluation import Evaluation, MethodScore
 from ..method.comparison.paired import compare, macro_recall, wilson_interval
 from ..progress import Progress, drive
@@ -77,7 +77,7 @@ def check_evaluate(
     reload_record(run)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 < confidence < 1:
         raise ConfigError(f"confidence is a share between 0 and 1, such as 0.95; got {confidence!r}")
-    target = Target.whole(run.dataset)
+    target = ImageSamples.whole(run.dataset)
     field = _check_ground_truth(run, target, ground_truth)
     wait_for_copy(run.dataset, field)
     names = _check_methods(run, methods)
@@ -158,7 +158,7 @@ def find_samples(run: RunRecord, ground_truth: str, methods: Sequence[str]) -> t
     Returns:
         the view, the number of its samples, and reason to count
     """
-    images = Target.whole(run.dataset).writable
+    images = ImageSamples.whole(run.dataset).writable
     classes = set(run.config.classes)
     paths = [f"{method_field(run.key, name)}.label" for name in methods]
     predicted: dict[str, Any] = {path: {"$ne": None} for path in paths}
@@ -225,7 +225,7 @@ def _tidy_sidebar(run: RunRecord, keys: Sequence[str]) -> None:
     run.dataset.save()
 
 
-def _check_ground_truth(run: RunRecord, target: Target, ground_truth: str | None) -> str:
+def _check_ground_truth(run: RunRecord, target: ImageSamples, ground_truth: str | None) -> str:
     field = run.config.ground_truth if ground_truth is None else ground_truth
     if field is None:
         raise ConfigError(

@@ -12,7 +12,7 @@ from ...lgca_plugin.descriptions.files import match_descriptions, read_descripti
 from ...lgca_plugin.encoder.architectures import display_name
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
-from ...lgca_plugin.fiftyone_io.samples import Target
+from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
 from ..shared.form import mark_invalid
 from ..shared.prompt_cache import cached_while_open
@@ -76,7 +76,7 @@ def duration(seconds: float) -> str:
 def count_images(ctx: Any, _view_target: str) -> tuple[int, str | None]:
     """Returns the number of images in the chosen view, and why they can't be classified, if so."""
     try:
-        return len(Target.of(ctx.target_view(require_flat=True)).samples), None
+        return len(ImageSamples.of(ctx.target_view(require_flat=True)).samples), None
     except ConfigError as error:
         return 0, str(error)
 

@@ -8,7 +8,7 @@ from typing import Any
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import RegionPlan, RunConfig
 from ...lgca_plugin.errors import LgcaError
-from ...lgca_plugin.fiftyone_io.samples import Target
+from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.method.core.methods import METHODS
 from ...lgca_plugin.runs.stored_texts import stored_run
 from ...lgca_plugin.store.store import Store
@@ -76,7 +76,7 @@ def _stored_source(ctx: Any, key: str) -> Source:
             held, with_regions = store.sample_ids(stored), store.samples_with_regions(stored)
     except LgcaError as error:
         return replace(source, problem=str(error))
-    present = Target.whole(run.dataset).stored(held, [])
+    present = ImageSamples.whole(run.dataset).stored(held, [])
     problem = None
     lacking = int(run.results.get("predicted", 0)) - len(held)
     if lacking > 0:

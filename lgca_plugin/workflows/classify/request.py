@@ -19,7 +19,7 @@ from ...config import (
 )
 from ...errors import ConfigError
 from ...fiftyone_io.fields import RESERVED_NAMES, conflicting_fields, error_field, run_fields
-from ...fiftyone_io.samples import Target
+from ...fiftyone_io.samples import ImageSamples
 from ...runs.registry import existing_run, list_runs, prediction_fields
 from ...store.limits import default_limit
 
@@ -69,7 +69,7 @@ class RunRequest:
         budget: ``"full"`` or ``"adaptive"``
     """
 
-    target: Target
+    target: ImageSamples
     run_key: str
     classes: tuple[str, ...] | None
     methods: tuple[Method, ...]
@@ -135,7 +135,7 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     if options.batch_size is not None:
         _check_count("batch_size", options.batch_size, at_least=1)
     check_shown_chains(options.shown_chains)
-    target = Target.of(options.samples)
+    target = ImageSamples.of(options.samples)
     if options.ground_truth is not None:
         target.check_label_field(options.ground_truth)
     replaces = options.overwrite and run_key in list_runs(target.dataset)

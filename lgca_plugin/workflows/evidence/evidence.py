@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...cache import ResultCache
 from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field
-from ...fiftyone_io.samples import Target
+from ...fiftyone_io.samples import ImageSamples
 from ...method.core.boxes import relative_boxes
 from ...method.core.compared_methods import explained_method
 from ...method.core.regions import RegionEmbeddings
@@ -78,7 +78,7 @@ def _why_missing(run: RunRecord, sample_id: str) -> str:
     from bson import ObjectId
 
     known = isinstance(sample_id, str) and ObjectId.is_valid(sample_id)
-    found = Target.whole(run.dataset).stored([sample_id], [error_field(run.key)]) if known else {}
+    found = ImageSamples.whole(run.dataset).stored([sample_id], [error_field(run.key)]) if known else {}
     if sample_id not in found:
         return f"{sample_id!r} is no image sample of dataset {run.dataset.name!r}"
     (reason,) = found[sample_id]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...cache import ResultCache
 from ...errors import ConfigError, ImageError
-from ...fiftyone_io.samples import Target
+from ...fiftyone_io.samples import ImageSamples
 from ...fiftyone_io.thumbnails import WHOLE, cut, enough_for, jpeg_uri
 from ...figures.film_strip import film_strip
 from ...images.files import content_hash, open_upright, read_bytes
@@ -113,7 +113,7 @@ def film_strip_of(
 ) -> go.Figure:
     """Returns the figure of :meth:`lgca_plugin.Run.film_strip` from evidence."""
     shown = strip(evidence, method=method, a=a, b=b, chains=chains, out=out)
-    stored = Target.whole(run.dataset).stored([evidence.sample_id], ["filepath"])
+    stored = ImageSamples.whole(run.dataset).stored([evidence.sample_id], ["filepath"])
     try:
         found = pictures_of(str(stored[evidence.sample_id][0]), strip_boxes(shown))
     except ImageError as error:

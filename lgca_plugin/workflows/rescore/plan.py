@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...config import RegionPlan, check_classes, check_methods, check_run_key
 from ...errors import ConfigError
-from ...fiftyone_io.samples import Target
+from ...fiftyone_io.samples import ImageSamples
 from ...method.core.compared_methods import explained_method
 from ...prediction.predictor import Predictor, vector_key
 from ...runs.registry import existing_run, list_runs
@@ -112,7 +112,7 @@ def check_rescore(
     classes = run.config.classes if changes.classes is None else check_classes(changes.classes)
     if changes.shown_chains is not None:
         check_shown_chains(changes.shown_chains)
-    target = Target.whole(run.dataset)
+    target = ImageSamples.whole(run.dataset)
     replaces = key == run.key or (overwrite and key in list_runs(run.dataset))
     if not replaces and existing_run(run.dataset, key) is not None:
         raise ConfigError(f"run {key!r} exists: pass overwrite=True to replace it, or another run_key to keep both")
@@ -273,7 +273,7 @@ def _samples(store: Store, run: RunRecord, stored: StoredRun) -> tuple[list[str]
     """Returns the predicted samples that still exist, in the order in which they were stored, and the failures."""
     held = store.sample_ids(stored)
     failures = run.failures
-    target = Target.whole(run.dataset)
+    target = ImageSamples.whole(run.dataset)
     fields = [field for field in run.fields if not field.endswith("_error")]
     predicted = target.filled(target.samples.values("id"), fields[:1])
     lacking = len(predicted.difference(held))

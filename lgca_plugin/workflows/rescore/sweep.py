@@ -9,7 +9,7 @@ import numpy as np
 
 from ...config import RegionPlan, check_methods
 from ...errors import ConfigError
-from ...fiftyone_io.samples import Target
+from ...fiftyone_io.samples import ImageSamples
 from ...method.core.methods import CONTROLS
 from ...method.tuning.scorer import SettingsScorer
 from ...method.tuning.sweep import Sweep, default_grid
@@ -79,7 +79,7 @@ def check_sweep(
         )
     field = config.ground_truth if ground_truth is None else ground_truth
     if field is not None:
-        Target.whole(run.dataset).check_label_field(field)
+        ImageSamples.whole(run.dataset).check_label_field(field)
     if settings is not None and methods is not None:
         raise ConfigError("pass methods, whose settings are varied, or settings of your own, not both")
     if settings is None:
@@ -142,7 +142,7 @@ def iter_sweep(request: SweepRequest, *, encoder: Encoder | None = None) -> Gene
 def _truth(request: SweepRequest, store: Store, stored: StoredRun) -> tuple[dict[str, int], dict[str, int]]:
     """Returns sample id to class index of its label (-1 without labels), and reason to number of samples left out."""
     run = request.run
-    target = Target.whole(run.dataset)
+    target = ImageSamples.whole(run.dataset)
     held = store.sample_ids(stored)
     excluded: dict[str, int] = {}
     truth: dict[str, int]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...errors import ConfigError
 from ...fiftyone_io.fields import COMPUTED, DECISION, triage_field
 from ...fiftyone_io.label_copy import wait_for_copy
-from ...fiftyone_io.samples import Target, image_samples
+from ...fiftyone_io.samples import ImageSamples, image_samples
 from ...method.core.compared_methods import compared_methods
 from ...method.core.methods import CONTROLS
 from ...runs.record import check_current, stored_triage
@@ -62,7 +62,7 @@ def check_triage(
     """
     check_current(run)
     reload_record(run)
-    target = Target.whole(run.dataset)
+    target = ImageSamples.whole(run.dataset)
     warnings = []
     field = run.config.ground_truth if ground_truth is None else ground_truth
     if ground_truth is None and field is not None and not target.is_label_field(field):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field, method_field
-from ...fiftyone_io.samples import Target
+from ...fiftyone_io.samples import ImageSamples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ def read_samples(request: TriageRequest) -> TriageSamples:
         ConfigError: if no sample has a prediction of every method
     """
     run = request.run
-    samples = Target.whole(run.dataset).samples
+    samples = ImageSamples.whole(run.dataset).samples
     methods = [method.name for method in run.config.methods]
     schema = run.dataset.get_field_schema()
     gone = [field for field in (method_field(run.key, name) for name in methods) if field not in schema]

@@ -13,7 +13,7 @@ from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.method.explain.region_findings import RegionAnalysis, SampleFindings, findings_key
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
-from tests.helpers.worlds.store import forget_findings, kept, open_run
+from tests.helpers.worlds.store import forget_findings, open_run, stored_sample
 
 COUNT = 20
 SMALL_CROPS = lgca.RegionConfig(crops=12, scale_min=0.2, scale_max=0.5)  # which mislead now and then
@@ -174,9 +174,9 @@ def test_store__a_sample_that_is_kept_again_has_no_finding_of_before(tmp_path):
     with Store(tmp_path) as store:
         run = open_run(store, "a")
         found = SampleFindings(crops_label=1, chains_label=2, case_size=3.0, proven=False, stability=0.5)
-        store.write_samples(run, [kept(run, "one")])
+        store.write_samples(run, [stored_sample(run, "one")])
         store.write_findings(run, "q", {"one": found, "another run's": found})
         assert store.findings(run, "q") == {"one": found}
         assert store.findings(run, "another question") == {}
-        store.write_samples(run, [kept(run, "one")])
+        store.write_samples(run, [stored_sample(run, "one")])
         assert store.findings(run, "q") == {}

@@ -1,15 +1,10 @@
-"""A world of embeddings that all follow from what they belong to, so that whatever a store gives back can be checked.
-
-As a script, it is a process that writes such embeddings into a store, and says what it does, until it is killed.
-"""
+"""Embeddings that follow from the names of what they belong to, so that all that a store returns can be checked."""
 
 from __future__ import annotations
 
 import hashlib
-import random
 import sqlite3
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
-from lgca_plugin.store.file import FILE_NAME
+from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
+from lgca_plugin.store.limits import default_folder
 from lgca_plugin.store.rows import StoredRun, StoredSample
 from lgca_plugin.store.store import Store
 
@@ -33,14 +29,14 @@ TEXTS = tuple(f"a photo of number {number}." for number in range(12))
 
 
 def vectors(count: int, *what: Any) -> np.ndarray:
-    """The unit embeddings of anything that has a name, ``[count, DIM]``."""
+    """Returns unit embeddings that follow from ``what``, ``[count, DIM]``."""
     digest = hashlib.sha256(repr(what).encode()).digest()
     values = np.random.default_rng(int.from_bytes(digest[:8], "little")).normal(size=(count, DIM))
     return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
 
 
 def vector(*what: Any) -> np.ndarray:
-    """The unit embedding of anything that has a name, ``[DIM]``."""
+    """Returns the unit embedding that follows from ``what``, ``[DIM]``."""
     return vectors(1, *what)[0]
 
 
@@ -50,7 +46,7 @@ def content_hash(name: str) -> str:
 
 
 def boxes_of(hashed: str, geometry: str) -> np.ndarray:
-    """Boxes that differ by image and geometry, ``[BOXES, 4]``; the left edge counts them."""
+    """Returns boxes that differ by image and geometry, ``[BOXES, 4]``; the left edge numbers them."""
     rng = np.random.default_rng(int(hashed[:8], 16) + GEOMETRIES.index(geometry))
     top, side = rng.integers(0, 50, BOXES), rng.integers(1, 50, BOXES)
     return np.stack([np.arange(BOXES), top, side, side], axis=1)
@@ -58,7 +54,7 @@ def boxes_of(hashed: str, geometry: str) -> np.ndarray:
 
 @lru_cache(maxsize=1000)
 def regions_of(encoder: str, hashed: str, geometry: str) -> np.ndarray:
-    """The embeddings of an image's boxes, ``[BOXES, DIM]``."""
+    """Returns the embeddings of an image's boxes, ``[BOXES, DIM]``."""
     return vectors(BOXES, encoder, hashed, geometry)
 
 
@@ -71,9 +67,7 @@ def image_vectors(run: StoredRun, hashed: str) -> np.ndarray:
 
 
 def forget_findings() -> None:
-    """Empties the table of findings of the store in use."""
-    from lgca_plugin.store.limits import default_folder
-
+    """Empties the table of findings of the default store."""
     with closing(sqlite3.connect(default_folder() / FILE_NAME)) as rows, rows:
         rows.execute("DELETE FROM findings")
 
@@ -81,7 +75,7 @@ def forget_findings() -> None:
 def open_run(
     store: Any, token: str, *, encoder: str = ENCODERS[0], geometry: str = GEOMETRIES[0], **changes: Any
 ) -> Any:
-    """Opens a run whose encoder is called like its fingerprint."""
+    """Opens a run whose encoder's name is its fingerprint."""
     settings: dict[str, Any] = {
         "encoder_name": encoder,
         "logit_scale": 10.0,
@@ -93,14 +87,16 @@ def open_run(
     return store.open_run(token, fingerprint=encoder, geometry=geometry, **{**settings, **changes})
 
 
-def kept(run: StoredRun, name: str, *, fresh: Iterable[int] | None = None, sample: str | None = None) -> StoredSample:
-    """An image, encoded in a run; its sample is called like the image unless told otherwise.
+def stored_sample(
+    run: StoredRun, name: str, *, fresh: Iterable[int] | None = None, sample: str | None = None
+) -> StoredSample:
+    """Returns an image that was encoded in a run.
 
     Args:
         run: the run's entry
-        name: tells images apart
-        fresh: which of its boxes this encoding of it has; None for all
-        sample: the sample's id
+        name: the image's name
+        fresh: which of its boxes were encoded; None for all
+        sample: the sample's id; None takes the image's name
     """
     hashed = content_hash(name)
     boxes = boxes_of(hashed, run.geometry)
@@ -124,11 +120,44 @@ def names_of(batch: int) -> list[str]:
     return [f"image {batch}.{number}" for number in range(BATCH)]
 
 
-# ------------------------------------------------------------------------------------------------- what must be true
+def write(store: Any, run: StoredRun, *names: str, **options: Any) -> bool:
+    """Writes images of these names, as samples of the same names."""
+    return bool(store.write_samples(run, [stored_sample(run, name, **options) for name in names]))
+
+
+def boxes_known(store: Any, run: StoredRun, name: str, geometry: str | None = None) -> int | None:
+    """Returns the number of an image's stored boxes, after a check of all of them; None for an unknown image."""
+    where = run.geometry if geometry is None else geometry
+    known = store.recall(run.encoder, content_hash(name), where)
+    if known is None:
+        return None
+    check_known(known, run.fingerprint, content_hash(name), where)
+    return len(known.boxes)
+
+
+def vectors_of(store: Store, run: StoredRun) -> dict[str, np.ndarray]:
+    """Returns all image vectors of a run, by sample."""
+    return {id_: vectors for ids, batch in store.image_vectors(run) for id_, vectors in zip(ids, batch, strict=True)}
+
+
+def count_rows(folder: Path, *tables: str) -> list[int]:
+    """Returns the number of rows of some tables."""
+    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
+        return [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]
+
+
+def overwrite_tables(folder: Path, *tables: str) -> None:
+    """Overwrites the first page of some tables, which SQLite finds when it reads them."""
+    data = bytearray((folder / FILE_NAME).read_bytes())
+    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
+        for table in tables:
+            ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
+            data[(page - 1) * PAGE_BYTES : page * PAGE_BYTES] = np.random.default_rng(0).bytes(PAGE_BYTES)
+    (folder / FILE_NAME).write_bytes(data)
 
 
 def check_known(known: KnownRegions, encoder: str, hashed: str, geometry: str) -> None:
-    """Every embedding is the one of its image, its box and its encoder."""
+    """Checks that every embedding is the one of its image, its box and its encoder."""
     assert known.image_size_hw == size_of(hashed)
     np.testing.assert_array_equal(known.whole, vector(encoder, hashed))
     which = known.boxes[:, 0]
@@ -137,7 +166,7 @@ def check_known(known: KnownRegions, encoder: str, hashed: str, geometry: str) -
 
 
 def check_store(folder: Path) -> None:
-    """Everything that a store gives back is right, and its file is sound."""
+    """Checks all that a store returns, and its file."""
     with Store(folder, limit_bytes=10**9) as store:
         for token in tokens(store):
             _check_run(store, token)
@@ -182,7 +211,7 @@ def tokens(store: Store) -> list[str]:
 
 
 def contents(folder: Path) -> dict[str, set[int]]:
-    """The batches that each run holds; a batch is there whole, or not at all."""
+    """Returns the batches of each run, after a check that each is complete."""
     with Store(folder, limit_bytes=10**9) as store:
         found: dict[str, set[int]] = {}
         for token in tokens(store):
@@ -192,122 +221,3 @@ def contents(folder: Path) -> dict[str, set[int]]:
             found[token] = {batch for batch in range(BATCHES) if ids & set(names_of(batch))}
             assert ids == {name for batch in found[token] for name in names_of(batch)}
         return found
-
-
-def after(held: Mapping[str, set[int]], operation: str) -> list[dict[str, set[int]]]:
-    """What runs may hold while, and (the last of the list) after an operation that a writer has announced."""
-    what, *arguments = operation.split()
-    states = [{token: set(batches) for token, batches in held.items()}]
-    if what == "open":
-        states.append({**states[0], arguments[0]: set()})
-    elif what == "keep":
-        states.append({**states[0], arguments[0]: states[0][arguments[0]] | {int(arguments[1])}})
-    elif what == "drop":  # the runs that it has replaced first, then the run
-        for token in arguments:
-            states.append({other: batches for other, batches in states[-1].items() if other != token})
-    return states
-
-
-# ---------------------------------------------------------------------------------------------------- the writer
-
-
-class Writer:
-    """Writes into a store at random; says before each operation which it is, and afterwards that it is over.
-
-    Args:
-        folder: the store's
-        name: begins the tokens of its runs
-        limit_bytes: size up to which the store grows
-    """
-
-    def __init__(self, folder: Path, name: str, limit_bytes: int) -> None:
-        self._store = Store(folder, limit_bytes=limit_bytes)
-        self._folder = folder
-        self._name = name
-        self._limit = limit_bytes
-        self._random = random.Random(name)
-        self._count = 0
-        entries = [entry for entry in self._store.runs() if entry["token"].startswith(name[0])]
-        self._runs = {entry["token"]: self._store.run(entry["token"]) for entry in entries}
-        self._replaced = {
-            token: [entry["token"] for entry in entries if entry["replaced_by"] == token] for token in self._runs
-        }
-
-    def write(self) -> None:
-        choice = self._random.random()
-        if len(self._runs) < 2 or (choice < 0.1 and len(self._runs) < 5):
-            self._open()
-        elif choice < 0.7:
-            self._keep()
-        elif choice < 0.8:
-            self._keep_texts()
-        elif choice < 0.85:
-            self._store.close()
-            self._store = Store(self._folder, limit_bytes=self._limit)
-        else:
-            self._drop()
-
-    def _open(self) -> None:
-        token = f"{self._name}-{self._count}"
-        self._count += 1
-        free = [other for other in self._runs if not any(other in of_one for of_one in self._replaced.values())]
-        replaces = self._random.choice(free) if free and self._random.random() < 0.4 else None
-        encoder, geometry = self._random.choice(ENCODERS), self._random.choice(GEOMETRIES)
-        self._say(f"? open {token}")
-        self._runs[token] = open_run(self._store, token, encoder=encoder, geometry=geometry, replaces=replaces)
-        self._say("!")
-        self._replaced[token] = [] if replaces is None else [*self._replaced[replaces], replaces]
-
-    def _keep(self) -> None:
-        token, batch = self._random.choice(list(self._runs)), self._random.randrange(BATCHES)
-        run = self._runs[token]
-        assert run is not None
-        some = [kept(run, name, fresh=self._random.sample(range(BOXES), BOXES // 2)) for name in names_of(batch)]
-        self._say(f"? keep {token} {batch}")
-        everything = self._store.write_samples(run, some, with_regions=self._random.random() < 0.9)
-        there = everything or set(names_of(batch)) <= set(self._store.sample_ids(run))
-        self._say("!" if there else "! there was no room")
-
-    def _keep_texts(self) -> None:
-        run = self._random.choice(list(self._runs.values()))
-        assert run is not None
-        some = self._random.sample(TEXTS, 4)
-        self._say("? texts")
-        self._store.write_texts(run.encoder, {text: vector(run.fingerprint, text) for text in some})
-        self._say("!")
-
-    def _drop(self) -> None:
-        """Deletes a run, or lets go of those that it has replaced."""
-        token = self._random.choice(list(self._runs))
-        replaced = self._replaced[token]
-        settles = replaced and self._random.random() < 0.5
-        if any(token in of_one for of_one in self._replaced.values()):
-            return  # it goes with the one that has replaced it
-        gone = replaced if settles else [*replaced, token]
-        self._say(f"? drop {' '.join(gone)}")
-        if settles:
-            self._store.release_replaced(token)
-        else:
-            self._store.delete_run(token)
-        self._say("!")
-        for one in gone:
-            del self._runs[one], self._replaced[one]
-        if settles:
-            self._replaced[token] = []
-
-    def _say(self, line: str) -> None:
-        print(line, flush=True)
-
-
-def main(folder: str, name: str, limit_bytes: str, operations: str) -> None:
-    """Writes so many operations, or, for 0, until it is killed."""
-    print("ready", flush=True)
-    writer = Writer(Path(folder), name, int(limit_bytes))
-    done = 0
-    while not int(operations) or done < int(operations):
-        writer.write()
-        done += 1
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

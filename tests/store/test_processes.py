@@ -1,4 +1,4 @@
-"""The store, written by processes that are killed, and by several processes at once."""
+"""A store that is written by processes that are killed, and by several processes at once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+import numpy as np
 
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
+from tests.helpers import store_writer
 from tests.helpers.paths import ROOT
-from tests.helpers.worlds import store as world
+from tests.helpers.worlds.store import check_store, content_hash, contents, image_vectors, tokens
 
 KILLS = 22
 KILLS_AT_START = 6
@@ -23,35 +27,39 @@ LIMIT = 1_200_000  # reached after some hundred operations, so that regions are 
 
 @contextlib.contextmanager
 def writer(folder: Path, name: str, *, operations: int = 0) -> Iterator[subprocess.Popen[str]]:
-    """A process that writes into the store, ready to begin; killed at the end, if it still is there."""
-    script = [sys.executable, "-m", world.__name__, str(folder), name, str(LIMIT), str(operations)]
+    """Starts a process that writes into the store, and kills it at the end."""
+    script = [sys.executable, "-m", store_writer.__name__, str(folder), name, str(LIMIT), str(operations)]
     process = subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     try:
-        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        assert output(process).readline() == "ready\n"
         yield process
     finally:
         process.kill()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
+        process.communicate()
 
 
-def complaints(process: subprocess.Popen[str]) -> int:
-    """Counts the evictions of a process that has ended; it must not have complained about anything else."""
+def output(process: subprocess.Popen[str]) -> IO[str]:
+    assert process.stdout is not None
+    return process.stdout
+
+
+def count_evictions(process: subprocess.Popen[str]) -> int:
+    """Counts the reported evictions of a process that has ended, after a check that it has reported nothing else."""
+    assert process.stderr is not None
     lines = process.stderr.read().splitlines()
     assert [line for line in lines if "is full" not in line] == []
     return len(lines)
 
 
 def replayed(held: dict[str, set[int]], log: list[str]) -> list[dict[str, set[int]]]:
-    """What the runs may hold after a writer's log; one state, if its last operation is over."""
+    """Returns the possible contents after a writer's log; one, if its last operation has ended."""
     pending = None
     for line in log:
         if line.startswith("? "):
             pending = line[2:]
         elif pending is not None:
-            held, pending = world.after(held, pending)[-1 if line == "!" else 0], None
-    return [held] if pending is None else world.after(held, pending)
+            held, pending = store_writer.after(held, pending)[-1 if line == "!" else 0], None
+    return [held] if pending is None else store_writer.after(held, pending)
 
 
 def test_kill__at_any_moment_leaves_a_store_with_all_that_was_written_and_nothing_wrong(tmp_path: Path) -> None:
@@ -60,19 +68,19 @@ def test_kill__at_any_moment_leaves_a_store_with_all_that_was_written_and_nothin
     interrupted = in_the_file = evictions = 0
     for kill in range(KILLS):
         with writer(tmp_path, f"w{kill}") as process:
-            # Lines are read from one file throughout: what it has buffered, communicate() would pass over.
-            log = [process.stdout.readline() for _ in range(2)]  # the first write has begun and is over
+            # All lines are read from one file: communicate() would not return what it has buffered.
+            log = [output(process).readline() for _ in range(2)]  # the first write has begun and ended
             time.sleep(rng.uniform(0.005, 0.3))
             process.kill()
-            log += process.stdout
-            evictions += complaints(process)
+            log += output(process)
+            evictions += count_evictions(process)
         log = [line.strip() for line in log]
         interrupted += log[-1] != "!"
         journal = tmp_path / f"{FILE_NAME}-journal"
         in_the_file += journal.exists() and journal.stat().st_size > 0
 
-        world.check_store(tmp_path)
-        found = world.contents(tmp_path)
+        check_store(tmp_path)
+        found = contents(tmp_path)
         assert found in replayed(held, log)
         held = found
     assert interrupted >= KILLS / 4  # else nothing has been tested
@@ -89,7 +97,7 @@ def test_kill__while_the_store_is_made(tmp_path: Path) -> None:
         with writer(folder, "w") as process:
             time.sleep(rng.uniform(0, 0.02))
         assert process.returncode < 0
-        world.check_store(folder)
+        check_store(folder)
         assert [path.name for path in folder.iterdir() if path.name.startswith("damaged")] == []
 
 
@@ -97,7 +105,7 @@ def test_processes__that_write_at_once_lose_nothing_and_mix_nothing_up(tmp_path:
     logs: dict[str, str] = {}
 
     def follow(name: str, process: subprocess.Popen[str]) -> None:
-        logs[name] = process.stdout.read()
+        logs[name] = output(process).read()
 
     with contextlib.ExitStack() as stack:
         processes = {name: stack.enter_context(writer(tmp_path, name, operations=80)) for name in ("a", "b")}
@@ -106,33 +114,34 @@ def test_processes__that_write_at_once_lose_nothing_and_mix_nothing_up(tmp_path:
             thread.start()
         with Store(tmp_path, limit_bytes=LIMIT) as store:  # a third one reads meanwhile
             while any(thread.is_alive() for thread in threads):
-                for token in world.tokens(store):
+                for token in tokens(store):
                     run = store.run(token)
                     if run is not None:
                         for ids, vectors in store.image_vectors(run):
-                            expected = [world.image_vectors(run, world.content_hash(id_)) for id_ in ids]
-                            assert all((one == other).all() for one, other in zip(vectors, expected, strict=True))
+                            np.testing.assert_array_equal(
+                                vectors, [image_vectors(run, content_hash(id_)) for id_ in ids]
+                            )
         for process in processes.values():
-            complaints(process)
+            count_evictions(process)
 
     assert [process.returncode for process in processes.values()] == [0, 0]
-    world.check_store(tmp_path)
-    expected = {}
+    check_store(tmp_path)
+    expected: dict[str, set[int]] = {}
     for log in logs.values():
         (state,) = replayed({}, log.splitlines())
         expected.update(state)
-    assert world.contents(tmp_path) == expected
+    assert contents(tmp_path) == expected
 
 
 def test_processes__one_goes_on_when_the_other_is_killed(tmp_path: Path) -> None:
     with writer(tmp_path, "a") as killed, writer(tmp_path, "b", operations=120) as other:
         for _ in range(40):
-            killed.stdout.readline()
+            output(killed).readline()
         killed.kill()
-        log = other.stdout.read()
-        complaints(other)
+        log = output(other).read()
+        count_evictions(other)
     assert other.returncode == 0
-    world.check_store(tmp_path)
+    check_store(tmp_path)
     (expected,) = replayed({}, log.splitlines())
-    found = world.contents(tmp_path)
+    found = contents(tmp_path)
     assert {token: found[token] for token in found if token.startswith("b")} == expected

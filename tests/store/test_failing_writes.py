@@ -1,0 +1,84 @@
+"""A store that can't be written: a wrong path, a full disk, an error, another process's lock."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from lgca_plugin.errors import StoreError
+from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
+from lgca_plugin.store.store import Store
+from tests.helpers.worlds.store import check_store, count_rows, names_of, open_run, write
+
+NAMES = [*names_of(0), *names_of(1)]
+
+
+def test_unwritable__a_file_in_place_of_the_folder(folder: Path) -> None:
+    folder.write_text("in the way")
+    with pytest.raises(StoreError, match=r"the store of embeddings at .* can't be opened: .*File exists"):
+        Store(folder)
+    assert folder.read_text() == "in the way"
+
+
+def test_unwritable__a_folder_in_place_of_the_file(folder: Path) -> None:
+    (folder / FILE_NAME).mkdir(parents=True)
+    with pytest.raises(StoreError, match="can't be opened"):
+        Store(folder)
+    assert (folder / FILE_NAME).is_dir()
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Limits the size of files that this process writes, as a full disk would."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_full_disk__a_write_that_fails_leaves_what_was_there_and_the_next_can_succeed(
+    store: Store, folder: Path
+) -> None:
+    run = open_run(store, "run")
+    write(store, run, *NAMES)
+    with (
+        files_no_larger_than(store.path.stat().st_size + PAGE_BYTES),
+        pytest.raises(StoreError, match=r"can't be used: (disk I/O error|database or disk is full)"),
+    ):
+        write(store, run, *(f"more {number}" for number in range(40)))
+    assert store.sample_ids(run) == NAMES
+    assert write(store, run, "image 7.0")
+    assert store.sample_ids(run) == [*NAMES, "image 7.0"]
+    check_store(folder)
+
+
+def test_error__in_the_middle_of_a_write_undoes_all_of_it(store: Store, folder: Path) -> None:
+    run, gone = open_run(store, "run"), open_run(store, "gone")
+    store.delete_run("gone")
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        write(store, gone, *NAMES)
+    assert count_rows(folder, "images", "regions") == [0, 0]
+    assert write(store, run, *NAMES)
+
+
+def test_busy__a_reader_that_stays_delays_a_write_and_does_not_break_the_store(
+    opened: Callable[..., Store], folder: Path
+) -> None:
+    store = opened(busy_seconds=0.05)
+    run = open_run(store, "run")
+    with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM runs").fetchall()
+        for _ in range(2):
+            with pytest.raises(StoreError, match="database is locked"):
+                write(store, run, "image 0.0")
+        assert opened().run("run") == run  # other processes can read
+    assert write(store, run, "image 0.1")
+    assert store.sample_ids(run) == ["image 0.1"]

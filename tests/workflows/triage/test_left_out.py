@@ -1,0 +1,126 @@
+"""Triage of samples and labels that can't be used, and without stored embeddings: what is counted and warned of."""
+
+import fiftyone as fo
+
+import lgca_plugin as lgca
+from lgca_plugin.demo.classes import CLASSES
+from lgca_plugin.method.labels.triage_cases import WITHOUT_LABEL, Case
+from lgca_plugin.store.store import Store
+from tests.helpers.runs import add_images, classified, pairs_of
+from tests.helpers.worlds.store import forget_findings
+
+COUNT = 60
+
+
+def test_triage__odd_labels_are_counted_and_get_cases_of_their_own(run):
+    dataset = run.dataset
+    first, second, third = dataset.limit(3)
+    first.ground_truth = None
+    second.ground_truth = fo.Classification(label="dodo")
+    third.ground_truth = fo.Classification(label=None)
+    for sample in (first, second, third):
+        sample.save()
+    report = run.triage(progress=False).report
+    assert report["labels"] == {
+        "compared": COUNT - 3,
+        "without a label": 2,
+        "with a label that is no class of the run": 1,
+    }
+    assert report["outside"] == [["dodo", 1]]
+    assert sum(report["cases"].values()) == COUNT
+    for sample in dataset.limit(3):
+        assert Case(sample.zs_case) in WITHOUT_LABEL
+        assert sample.zs_label_quality is None
+
+
+def test_triage__samples_without_a_prediction_or_with_an_edited_one_are_counted(run, images):
+    dataset = run.dataset
+    added = fo.Sample(filepath=images[0].path, ground_truth=fo.Classification(label=images[0].label))
+    dataset.add_sample(added)
+    ids = dataset.values("id")
+    dataset.delete_samples(ids[:2])
+    edited, renamed, failed = dataset.skip(3).limit(3)
+    edited.zs_wca.label = next(name for name in CLASSES if name != edited.zs_wca.label)
+    renamed.zs_lgca.label = "renamed"
+    failed.zs_clip = failed.zs_wca = failed.zs_lgca = failed.zs_crops_mean = None
+    failed["zs_error"] = "not an image"
+    for sample in (edited, renamed, failed):
+        sample.save()
+    report = run.triage(progress=False).report
+    assert report["counts"] == {
+        "triaged": COUNT - 2 - 2,
+        "failed": 1,
+        "without a prediction": 1,
+        "with an edited prediction": 1,
+        "total": COUNT - 1,
+    }
+    assert report["embeddings"]["edited since the run"] == 1
+    assert any("1 of" in warning and "edited since the run" in warning for warning in report["warnings"])
+    edited.reload()
+    assert edited.zs_case is not None
+    assert edited.zs_stability is edited.zs_misleading is edited.zs_label_quality is None
+    for sample in (renamed, failed, added):
+        sample.reload()
+        assert sample.zs_case is None
+
+
+def test_triage__without_stored_embeddings_the_cases_come_from_the_predictions(run):
+    with Store() as store:
+        store.delete_run(run.token)
+    report = run.triage(progress=False).report
+    assert run.dataset.count("zs_case") == COUNT
+    assert run.dataset.count("zs_stability") == run.dataset.count("zs_label_quality") == 0
+    assert any("no embeddings in the store" in warning for warning in report["warnings"])
+    assert report["embeddings"]["with image vectors"] == 0
+
+
+def test_triage__image_vectors_alone_judge_labels(make_run, monkeypatch, tmp_path):
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
+    run = make_run(40, store_regions=False)
+    dataset = run.dataset
+    forget_findings()  # as after a run of a release that kept none
+    report = run.triage(progress=False).report
+    assert dataset.count("zs_label_quality") == 40
+    assert dataset.count("zs_stability") == 0
+    assert any("no region embeddings" in warning for warning in report["warnings"])
+
+
+def test_triage__decisive_lgca_without_stored_regions_leaves_judging_to_the_others(make_run, monkeypatch, tmp_path):
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
+    run = make_run(40, methods=("clip", "wca", "lgca", "lgca_d"), store_regions=False)
+    report = run.triage(progress=False).report
+    assert report["judged"] == 40
+    assert report["judging"] == ["clip", "wca", "lgca"]
+    assert any("lgca_d does not judge" in warning for warning in report["warnings"])
+
+
+def test_triage__a_label_field_that_was_deleted_since_the_run_is_said_and_counted(run):
+    run.dataset.delete_sample_field("ground_truth")
+    report = run.triage(progress=False).report
+    assert report["ground_truth"] is None
+    assert any("'ground_truth'" in warning and "no longer a label field" in warning for warning in report["warnings"])
+
+
+def test_triage__labels_that_are_words_of_the_database_do_no_harm(run):
+    sample = run.dataset.first()
+    sample.ground_truth.label = "$oid"
+    sample.save()
+    assert run.triage(progress=False).report["outside"] == [["$oid", 1]]
+    assert lgca.load_run(run.dataset, "zs").last_triage().report["outside"] == [["$oid", 1]]
+    run.delete()
+
+
+def test_triage__of_a_slice_of_a_grouped_dataset_counts_the_other_slice(dataset, images, demo_encoder, options):
+    run = classified(pairs_of(dataset, images[:16]), demo_encoder, **options)
+    triage = run.triage(progress=False)
+    assert triage.report["counts"]["triaged"] == 8
+    assert triage.report["counts"]["without a prediction"] == 8
+    assert len(dataset.exists("zs_case")) == 8
+    assert len(triage.suspects()) == triage.report["suspects"]
+
+
+def test_triage__of_a_view_leaves_the_other_samples_alone(dataset, images, demo_encoder, options):
+    run = classified(add_images(dataset, images[:30]).limit(12), demo_encoder, **options)
+    report = run.triage(progress=False).report
+    assert (report["counts"]["triaged"], report["counts"]["without a prediction"]) == (12, 18)
+    assert dataset.values("zs_case")[12:] == [None] * 18

@@ -1,18 +1,14 @@
-"""A classified dataset and what the App makes of the form that rescores it, for the tests of both its operators."""
+"""A classified dataset, and what the tests of rescoring read of it."""
 
 import json
-from functools import partial
 
 import fiftyone as fo
-import fiftyone.operators as foo
 import numpy as np
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from tests.helpers import operators as harness
+from tests.helpers.operators import SUGGEST
 
-RESCORE = "@lgca/zero-shot/lgca_rescore"
-SUGGEST = "@lgca/zero-shot/lgca_suggest_settings"
 SMALL = lgca.RegionConfig(crops=14)
 FEWER = CLASSES[3:9]
 TRIED = "suggestion_of_zs_by_ground_truth"
@@ -34,43 +30,24 @@ def add_birds(dataset, images):
 
 
 def classified(birds, encoder, run_key="zs", methods=("clip", "wca", "lgca"), **options):
+    """Classifies them; what is not given is of the demo."""
     given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "regions": SMALL, **options}
     return lgca.classify(birds, methods=methods, encoder=encoder, run_key=run_key, progress=False, **given)
 
 
-form, run_it = partial(harness.form, uri=RESCORE), partial(harness.run_it, uri=RESCORE)
-
-
-def context(dataset, operator, params, **request):
-    return harness.context(dataset, params, uri=operator.uri, **request)
-
-
-def filled(dataset, **params):
-    """What the App makes of a form: every field that nobody has filled gets its default, until nothing changes."""
-    while True:
-        properties, _ = form(dataset, **params)
-        defaults = {
-            name: prop.default
-            for name, prop in properties.items()
-            if prop.default is not None and name not in params and not name.startswith("suggestions")
-        }
-        if not defaults:
-            return params
-        params.update(defaults)
-
-
 def suggestion(dataset, field="ground_truth", run="zs"):
     """What the App's loader puts among the form's parameters."""
-    operator = foo.get_operator(SUGGEST)
-    answer = operator.execute(context(dataset, operator, {"run": run, "label_field": field}))
+    answer = SUGGEST.operator.execute(SUGGEST.context(dataset, {"run": run, "label_field": field}))
     return {"state": "loaded", "data": json.loads(json.dumps(answer))}
 
 
 def labels(dataset, key):
+    """The labels of each method."""
     return {name: dataset.values(f"{key}_{name}.label") for name in ("clip", "wca", "lgca")}
 
 
 def assert_same(dataset, key, other):
+    """Fails where two runs differ in a label, a confidence or a box."""
     assert labels(dataset, key) == labels(dataset, other)
     for name in ("clip", "wca", "lgca"):
         found, expected = (dataset.values(f"{one}_{name}.confidence") for one in (key, other))

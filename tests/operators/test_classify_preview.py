@@ -1,0 +1,141 @@
+"""What the form of ``lgca_classify`` says about cost, space on disk, and runs and fields that exist."""
+
+import re
+import sqlite3
+
+import fiftyone as fo
+import pytest
+
+from lgca_plugin.store.file import FILE_NAME
+from tests.helpers.operators import CLASSIFY
+from tests.helpers.worlds.classify import LIGHT, add_birds, typed
+
+
+@pytest.fixture
+def birds(dataset, demo_images):
+    return add_birds(dataset, demo_images)
+
+
+@pytest.fixture
+def params(demo_images):
+    """The parameters of a small run."""
+    return typed(*sorted({image.truth for image in demo_images})[:3], **LIGHT)
+
+
+def outlook(birds, **params):
+    return CLASSIFY.form(birds, **params)[0]["outlook"].view
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_labels__are_no_predictions_of_runs(birds, params, readable):
+    CLASSIFY.run(birds, **params | {"run_key": "a"})
+    if not readable:  # as another release might leave it
+        record = birds.get_run_info("a")
+        record.config.run, record.config.fields = "?", None
+        birds.update_run_config("a", record.config)
+    properties, found = CLASSIFY.form(birds)
+    assert properties["ground_truth"].type.values == ["ground_truth", "taken"]
+    assert found == {}
+    properties, found = CLASSIFY.form(birds, **typed("a", "b", run_key="b", ground_truth="a_clip"))  # from code
+    assert "a_clip" in properties["ground_truth"].type.values
+    assert found == {}
+    birds.delete_sample_fields(["ground_truth", "taken"])
+    properties, _ = CLASSIFY.form(birds)
+    assert properties["class_source"].type.values == ["typed"]
+    assert "ground_truth" not in properties
+
+
+def test_run_key__names_what_is_in_its_way(birds):
+    birds.add_sample_field("zeroshot_wca", fo.FloatField)
+    birds.register_run("mine", birds.init_run(anything=1))
+    assert "'zeroshot_wca' exists already" in CLASSIFY.errors(birds, **typed("a", "b"))["run_key"]
+    assert "another kind" in CLASSIFY.errors(birds, **typed("a", "b", run_key="mine"))["run_key"]
+    assert CLASSIFY.errors(birds, **typed("a", "b", run_key="other")) == {}
+    assert CLASSIFY.errors(birds, **typed("a", "b", methods=["clip"])) == {}
+
+
+def test_run_key__a_run_of_another_release_can_be_started_over(birds, params):
+    CLASSIFY.run(birds, **params)
+    record = birds.get_run_info("zeroshot")
+    record.config.run = '{"version": 99}'
+    birds.update_run_config("zeroshot", record.config)
+    assert "version 99" in CLASSIFY.errors(birds, **params)["run_key"]
+    assert CLASSIFY.errors(birds, **params, overwrite=True) == {}
+
+
+def test_cost__empty_and_video_datasets_are_refused(dataset):
+    assert "no samples to classify" in CLASSIFY.errors(dataset, **typed("a", "b"))["outlook"]
+    dataset.add_sample(fo.Sample(filepath="film.mp4"))
+    assert "only images" in CLASSIFY.errors(dataset, **typed("a", "b"))["outlook"]
+
+
+def test_cost__is_counted_once_while_the_form_is_open(birds):
+    """The App sends the same prompt id with every keystroke."""
+    labels = []
+    for run_key in ("a", "ab", "abc"):
+        properties, _ = CLASSIFY.form(birds, {"prompt_id": "p1"}, **typed("a", "b", run_key=run_key))
+        labels.append(properties["outlook"].view.label)
+        birds.delete_samples(birds.take(1))
+    assert set(labels) == {"8 images x 87 encodes = 696 encodes"}
+
+
+def test_cost__the_next_form_has_the_speed_of_the_last_run(birds, params):
+    CLASSIFY.run(birds, **params)
+    assert "at the speed of the last run with this encoder" in outlook(birds, **params | {"run_key": "next"}).label
+    assert "speed" not in outlook(birds, **params | {"run_key": "next", "encoder": "open_clip"}).label
+
+
+def test_disk__the_form_says_what_is_stored_and_is_right(birds, params, fresh_store):
+    # 4 crops, of which 2 start chains: 4 + 1 regions; the whole image, and the image vectors of clip, wca and lgca
+    nbytes = 8 * 4 * (128 * (1 + 3 + 5) + 4 * 5)
+    assert outlook(birds, **params).description == (
+        f"Embeddings stored on disk: at most {nbytes / 1000:.0f} kB; the store holds 0 bytes of 20 GB"
+    )
+    without = outlook(birds, **params, store_regions=False).description
+    assert without.startswith("Image vectors, without the embeddings of crops, stored on disk: at most 16 kB;")
+
+    CLASSIFY.run(birds, **params)
+    with sqlite3.connect(fresh_store / FILE_NAME) as connection:
+        sizes = (
+            "SELECT sum(length(whole)) FROM images",
+            "SELECT sum(length(boxes) + length(embeddings)) FROM regions",
+            "SELECT sum(length(vectors)) FROM samples",
+        )
+        stored = sum(connection.execute(query).fetchone()[0] for query in sizes)
+    assert 0.9 * nbytes <= stored <= nbytes
+    line = outlook(birds, **params | {"run_key": "next"}).description
+    assert re.search(r"the store holds [0-9.]+ [kM]B of 20 GB", line)
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [("ViT-B-32-quickgelu", "1.5 MB"), ("ViT-L-14", "2.2 MB"), ("hf-hub:someone/some-model", "an unknown size")],
+)
+def test_disk__the_size_follows_the_model(birds, model, size):
+    params = typed("a", "b", encoder="open_clip", model=model, pretrained="openai")
+    assert size in outlook(birds, **params).description
+
+
+def test_disk__the_form_warns_where_the_store_has_no_space(birds, monkeypatch, fresh_store):
+    params = typed("goldfinch", "redpoll")
+    assert "room" not in CLASSIFY.form(birds, **params)[0]
+    monkeypatch.setenv("LGCA_STORE_GB", "0.00001")
+    assert CLASSIFY.form(birds, **params)[0]["room"].view.label == (
+        "The store of embeddings may hold 10 kB: not all embeddings of this run can be stored"
+    )
+    monkeypatch.delenv("LGCA_STORE_GB")
+    CLASSIFY.run(birds, **params)
+    following = params | {"run_key": "next"}
+    monkeypatch.setenv("LGCA_STORE_GB", "0.0006")
+    assert CLASSIFY.form(birds, **following)[0]["room"].view.label == (
+        "The store of embeddings may hold 600 kB: "
+        "embeddings of crops of the least recently used runs are deleted to make space"
+    )
+    monkeypatch.setenv("LGCA_STORE_GB", "much")
+    assert "LGCA_STORE_GB must be a number" in CLASSIFY.errors(birds, **following)["room"]
+    monkeypatch.delenv("LGCA_STORE_GB")
+    (fresh_store / FILE_NAME).unlink()
+    (fresh_store / FILE_NAME).mkdir()  # can't be opened, and the run goes on without it
+    properties, found = CLASSIFY.form(birds, **following)
+    assert "can't be opened" in properties["outlook"].view.description
+    assert found == {}

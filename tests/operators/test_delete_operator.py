@@ -1,0 +1,78 @@
+"""``lgca_delete_run`` as FiftyOne executes it."""
+
+import re
+
+import pytest
+from fiftyone.operators.executor import ExecutionError
+
+import lgca_plugin as lgca
+from tests.helpers.operators import CLASSIFY, DELETE
+from tests.helpers.worlds.classify import LIGHT, add_birds, typed
+
+
+@pytest.fixture
+def birds(dataset, demo_images):
+    """Birds with two runs, ``one`` and ``two``."""
+    add_birds(dataset, demo_images)
+    classes = sorted({image.truth for image in demo_images})[:3]
+    for key in ("one", "two"):
+        CLASSIFY.run(dataset, **typed(*classes, run_key=key, **LIGHT))
+    return dataset
+
+
+def loss(birds):
+    return DELETE.form(birds, run_key="one")[0]["loss"].view.description
+
+
+def test_form__lists_what_is_deleted_and_must_be_confirmed(birds):
+    properties, found = DELETE.form(birds, run_key="one")
+    assert found == {"confirm": "tick to confirm"}
+    assert [choice.value for choice in properties["run_key"].view.choices] == ["two", "one"]
+    assert loss(birds).startswith("The fields one_clip, one_wca, one_lgca, one_regions, one_error of 8 predicted")
+    assert loss(birds).endswith("evaluations, and its stored embeddings that no other run uses; nothing else.")
+    with pytest.raises(ExecutionError):
+        DELETE.execute(birds, run_key="one")
+    birds.reload()
+    assert "one_clip" in birds.get_field_schema()
+
+
+def test_form__counts_what_is_there_now(birds):
+    birds.delete_samples(birds.limit(3))
+    assert "of 5 predicted samples" in loss(birds)
+    birds.clear_sample_field("one_clip")
+    assert "of 0 predicted samples" in loss(birds)
+
+
+def test_form__a_record_that_cannot_be_read_is_named(birds):
+    record = birds.get_run_info("one")
+    record.config.fields = None
+    birds.update_run_config("one", record.config)
+    assert loss(birds) == "the record of run 'one' can't be read by this release"
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"confirm": True}, "run_key must name the run to delete; this dataset's runs: two, one"),
+        ({"run_key": "nowhere", "confirm": True}, "no zero-shot run 'nowhere'"),
+        ({"run_key": "one"}, "confirm=True"),
+        ({"run_key": "one", "confirm": "no"}, "confirm=True"),
+    ],
+)
+def test_delete__past_the_form_is_refused(birds, params, words):
+    with pytest.raises(Exception, match=re.escape(words)):
+        DELETE.run_at_once(birds, **params)
+    assert lgca.list_runs(birds) == ["one", "two"]
+
+
+def test_delete__takes_the_run_and_nothing_else(birds):
+    before = set(birds.get_field_schema())
+    result = DELETE.call(birds, "one")
+    assert lgca.list_runs(birds) == ["two"]
+    assert before - set(birds.get_field_schema()) == {
+        f"one_{name}" for name in ("clip", "wca", "lgca", "regions", "error")
+    }
+    assert result.result["run_key"] == "one"
+    assert [request.operator_uri for request in result.executor._requests] == ["notify", "reload_dataset"]
+    DELETE.call(birds, "two")
+    assert lgca.store_info().runs == []

@@ -1,0 +1,97 @@
+"""What all operators do: without a dataset, without a run, with the first one, and queued for a worker."""
+
+import fiftyone as fo
+import pytest
+
+import lgca_plugin as lgca
+from lgca_plugin.workflows.evaluate import last_evaluation
+from tests.helpers.operators import (
+    CLASSIFY,
+    DECIDE,
+    DELETE,
+    DESCRIBE,
+    EVALUATE,
+    EXPORT,
+    RESCORE,
+    TRIAGE,
+    UNDO,
+)
+from tests.helpers.worlds.classify import LIGHT
+
+pytestmark = pytest.mark.usefixtures("module_store")
+
+CLASSES = ["goldfinch", "redpoll", "blue tit"]
+GRID = "samples-grid-secondary-actions"
+OF_A_RUN = [RESCORE, TRIAGE, EVALUATE, DELETE]
+
+
+def by_name(operator):
+    return operator.uri.rpartition("_")[2]
+
+
+@pytest.fixture
+def birds(dataset, demo_images):
+    dataset.add_samples(
+        [fo.Sample(filepath=image.path, truth=fo.Classification(label=image.truth)) for image in demo_images[:6]]
+    )
+    return dataset
+
+
+@pytest.fixture
+def run(birds, demo_encoder):
+    return lgca.classify(
+        birds, classes=CLASSES, encoder=demo_encoder, regions=lgca.RegionConfig(**LIGHT), run_key="zs", progress=False
+    )
+
+
+@pytest.mark.parametrize("operator", [CLASSIFY, DESCRIBE, *OF_A_RUN, DECIDE, UNDO, EXPORT], ids=by_name)
+def test_form__without_an_open_dataset_is_refused(operator):
+    (message,) = operator.errors(None).values()
+    words = "no zero-shot run to delete on this dataset" if operator is DELETE else "Open a dataset first"
+    assert words in message
+    assert operator.placement(None) == (GRID if operator is CLASSIFY else None)
+
+
+@pytest.mark.parametrize("operator", OF_A_RUN, ids=by_name)
+def test_form__without_a_run_is_refused(operator, birds):
+    words = {
+        RESCORE: "This dataset has no zero-shot run to rescore yet: classify it first.",
+        TRIAGE: "This dataset has no zero-shot run to triage yet: classify it first.",
+        EVALUATE: "This dataset has no zero-shot run to evaluate yet: classify it first.",
+        DELETE: "There is no zero-shot run to delete on this dataset.",
+    }
+    assert operator.errors(birds) == {"refusal": words[operator]}
+    assert operator.placement(birds) is None
+
+
+@pytest.mark.parametrize("operator", OF_A_RUN, ids=by_name)
+def test_placement__appears_with_the_first_run(operator, run):
+    assert operator.placement(run.dataset) == GRID
+
+
+def test_delegated__classify(birds):
+    label = CLASSIFY.run_delegated(birds, classes=CLASSES, encoder="demo", regions=LIGHT, run_key="later")
+    assert label == "Classify zero-shot: later"
+    assert lgca.load_run(birds, "later").summary()["predicted"] == len(birds)
+
+
+def test_delegated__rescore(run):
+    label = RESCORE.run_delegated(run.dataset, "zs", CLASSES[:2], run_key="later")
+    assert label == "Rescore zero-shot: zs"
+    assert lgca.load_run(run.dataset, "later").summary()["predicted"] == len(run.dataset)
+
+
+def test_delegated__triage(run):
+    label = TRIAGE.run_delegated(run.dataset, run="zs", ground_truth="truth", corrected_field="better")
+    assert label == "Triage zero-shot: zs"
+    assert run.dataset.count("zs_case") == len(run.dataset)
+    assert lgca.load_run(run.dataset, "zs").results["triage"]["corrected_field"] == "better"
+
+
+def test_delegated__evaluate(run):
+    label = EVALUATE.run_delegated(run.dataset, "zs", "truth")
+    assert label == "Evaluate zero-shot: zs"
+    assert (
+        last_evaluation(lgca.load_run(run.dataset, "zs")).samples
+        == run.dataset.match(fo.ViewField("truth.label").is_in(CLASSES)).count()
+    )

@@ -1,21 +1,17 @@
-"""``lgca_evaluate`` as FiftyOne executes it: its form, what it shows, what it refuses, from the SDK and delegated."""
+"""``lgca_evaluate`` as FiftyOne executes it: its form, what it shows, what it refuses, and its call from code."""
 
-import asyncio
 import uuid
-from functools import partial
 
 import fiftyone as fo
 import fiftyone.operators as foo
 import pytest
-from fiftyone.operators.delegated import DelegatedOperationService
-from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor
+from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.workflows.evaluate import evaluate, last_evaluation
-from tests.helpers import operators as harness
+from tests.helpers.operators import EVALUATE, messages_of, progress, shown
 
-EVALUATE = "@lgca/zero-shot/lgca_evaluate"
 METHODS = ("clip", "clip_d", "crops_mean")
 KEYS = [f"zs_{name}_eval" for name in METHODS]
 
@@ -58,16 +54,8 @@ def run(classified):
     copy.delete()
 
 
-context = partial(harness.context, uri=EVALUATE)
-form, run_it = partial(harness.form, uri=EVALUATE), partial(harness.run_it, uri=EVALUATE)
-
-
-def last_shown(messages):
-    return next(message.params for message in reversed(messages) if message.operator_uri == "show_output")
-
-
 def test_form__starts_valid_and_says_what_is_used(run):
-    properties, found = form(run.dataset)
+    properties, found = EVALUATE.form(run.dataset)
     assert found == {}
     assert properties["run"].default == "zs"
     assert properties["ground_truth_of_zs"].default == "ground_truth"
@@ -80,11 +68,11 @@ def test_form__starts_valid_and_says_what_is_used(run):
 
 
 def test_form__follows_the_chosen_labels(run):
-    properties, found = form(run.dataset, ground_truth_of_zs="truth")
+    properties, found = EVALUATE.form(run.dataset, ground_truth_of_zs="truth")
     assert found == {}
     assert properties["outlook"].view.label == "24 of 24 images are used, the same for all methods"
     assert properties["outlook"].view.description is None
-    _, found = form(run.dataset, ground_truth_of_zs="other")
+    _, found = EVALUATE.form(run.dataset, ground_truth_of_zs="other")
     assert found["outlook"] == (
         "there is nothing to evaluate run 'zs' on: of 24 images, 24 with a label that is no class of the run"
     )
@@ -100,32 +88,29 @@ def test_form__follows_the_chosen_labels(run):
     ],
 )
 def test_form__bad_input_is_shown_under_its_field_and_nothing_is_written(run, params, field, words):
-    _, found = form(run.dataset, **params)
+    _, found = EVALUATE.form(run.dataset, **params)
     assert words in found[field]
-    operator = foo.get_operator(EVALUATE)
     with pytest.raises(ValueError, match=r"choose from|its runs"):
-        operator.execute(context(run.dataset, params))
+        EVALUATE.operator.execute(EVALUATE.context(run.dataset, params))
     assert run.dataset.list_evaluations() == []
 
 
 def test_form__without_labels_says_so(run):
     run.dataset.delete_sample_fields(["ground_truth", "truth", "other"])
-    _, found = form(run.dataset)
+    _, found = EVALUATE.form(run.dataset)
     assert found == {"refusal": "This dataset has no Classification field with labels to compare with."}
 
 
 def test_form__somebody_elses_evaluation_is_named_before_anything_is_done(run):
     run.dataset.evaluate_classifications("zs_clip", gt_field="truth", eval_key="zs_clip_eval")
-    _, found = form(run.dataset)
+    _, found = EVALUATE.form(run.dataset)
     assert "evaluation 'zs_clip_eval' exists and was not made by this run" in found["outlook"]
 
 
 def test_form__asks_the_database_once_while_it_is_open(run, tmp_path):
-    operator = foo.get_operator(EVALUATE)
-
     def used(**params):
-        ctx = context(run.dataset, params, prompt_id=f"open in {tmp_path}")
-        return operator.resolve_type(ctx, "inputs").type.properties["outlook"].view.label
+        properties, _ = EVALUATE.form(run.dataset, {"prompt_id": f"open in {tmp_path}"}, **params)
+        return properties["outlook"].view.label
 
     assert used() == "23 of 24 images are used, the same for all methods"
     run.dataset.clear_sample_field("ground_truth")
@@ -134,7 +119,7 @@ def test_form__asks_the_database_once_while_it_is_open(run, tmp_path):
 
 
 def test_evaluate__shows_a_figure_words_and_numbers_and_opens_the_panel(run):
-    messages = run_it(run.dataset)
+    messages = EVALUATE.run(run.dataset)
     found = last_evaluation(lgca.load_run(run.dataset, "zs"))
     assert found.samples == 23
     assert run.dataset.list_evaluations() == sorted(KEYS)
@@ -144,7 +129,7 @@ def test_evaluate__shows_a_figure_words_and_numbers_and_opens_the_panel(run):
     panel = messages[names.index("open_panel")].params
     assert panel["name"] == "model_evaluation_panel_builtin"
     assert foo.get_operator(f"@voxel51/panels/{panel['name']}").config.label == "Model Evaluation"
-    results = last_shown(messages)["results"]
+    results = shown(messages)["values"]
     assert list(results) == ["figure", "words", "pairs", "methods", "basis"]
     assert [trace["name"] for trace in results["figure"]] == [
         *METHODS,
@@ -158,71 +143,38 @@ def test_evaluate__shows_a_figure_words_and_numbers_and_opens_the_panel(run):
     first = found.pairs[0]
     assert f"| clip_d and clip | {first.only_a} | {first.only_b} | {first.p:.3f} |" in results["pairs"]
     assert "Left out: 1 without a label." in results["basis"]
-    shares = [message.params["progress"] for message in messages if message.operator_uri == "set_progress"]
-    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert progress(messages) == sorted(progress(messages))
+    assert progress(messages)[-1] == 1.0
 
 
 def test_evaluate__one_method_has_nothing_to_compare(run):
-    results = last_shown(run_it(run.dataset, methods_of_zs=["clip_d"]))["results"]
+    results = shown(EVALUATE.run(run.dataset, methods_of_zs=["clip_d"]))["values"]
     assert list(results) == ["figure", "methods", "basis"]
     assert run.dataset.list_evaluations() == ["zs_clip_d_eval"]
 
 
 def test_evaluate__again_says_what_it_replaces(run):
-    run_it(run.dataset)
-    properties, found = form(run.dataset, ground_truth_of_zs="truth", methods_of_zs=["clip"])
+    EVALUATE.run(run.dataset)
+    properties, found = EVALUATE.form(run.dataset, ground_truth_of_zs="truth", methods_of_zs=["clip"])
     assert found == {}
     assert properties["replaces"].view.label == "Replaces this run's evaluation against ground_truth"
-    run_it(run.dataset, ground_truth_of_zs="truth", methods_of_zs=["clip"])
+    EVALUATE.run(run.dataset, ground_truth_of_zs="truth", methods_of_zs=["clip"])
     assert run.dataset.list_evaluations() == ["zs_clip_eval"]
 
 
 def test_evaluate__an_error_on_the_way_is_shown(run):
-    steps = foo.get_operator(EVALUATE).execute(context(run.dataset, {}))
+    steps = EVALUATE.operator.execute(EVALUATE.context(run.dataset))
     lgca.load_run(run.dataset, "zs").delete()
-    messages = []
-    with pytest.raises(Exception, match="was deleted or started again"):
-        messages.extend(message.body for message in steps)
-    heading = last_shown(messages)["outputs"]["type"]["properties"]["heading"]["view"]
+    messages, error = messages_of(run.dataset, steps)
+    assert "was deleted or started again" in str(error)
+    heading = shown(messages)["views"]["heading"]
     assert heading["label"] == "The run was not evaluated"
     assert "was deleted or started again" in heading["description"]
 
 
 def test_sdk__call_agrees_with_the_library(run):
     expected = evaluate(run, "truth", methods=("clip", "crops_mean"), confidence=0.9, progress=False)
-    operator = foo.get_operator(EVALUATE)
-    operator(run.dataset, "zs", "truth", methods=("clip", "crops_mean"), confidence=0.9)
-    run.dataset.reload()
+    EVALUATE.call(run.dataset, "zs", "truth", methods=("clip", "crops_mean"), confidence=0.9)
     assert last_evaluation(lgca.load_run(run.dataset, "zs")) == expected
     with pytest.raises(ExecutionError, match=r"such as 0\.95; got 95"):
-        operator(run.dataset, "zs", "truth", confidence=95)
-
-
-def test_delegated__runs_in_a_worker_with_progress(run):
-    result = foo.get_operator(EVALUATE)(run.dataset, "zs", delegate=True)
-    assert result.delegated
-    service = DelegatedOperationService()
-    operation = service.get(result.result["id"])
-    assert operation.label == "Evaluate zero-shot: zs"
-    outcome = asyncio.run(service._execute_operator(operation))
-    assert outcome.error is None
-    run.dataset.reload()
-    assert last_evaluation(lgca.load_run(run.dataset, "zs")).samples == 23
-    assert service.get(operation.id).status.progress == 1.0
-    service.delete_operation(operation.id)
-
-
-def test_placement__appears_with_the_first_run(run, dataset):
-    operator = foo.get_operator(EVALUATE)
-    assert operator.resolve_placement(context(dataset, {})) is None
-    assert form(dataset)[1] == {"refusal": "This dataset has no zero-shot run to evaluate yet: classify it first."}
-    placed = operator.resolve_placement(context(run.dataset, {}))
-    assert placed.place.value == "samples-grid-secondary-actions"
-
-
-def test_form__without_an_open_dataset_says_so():
-    operator = foo.get_operator(EVALUATE)
-    ctx = ExecutionContext(request_params={"params": {}}, executor=Executor(), operator_uri=EVALUATE)
-    inputs = operator.resolve_type(ctx, "inputs")
-    assert "Open a dataset first" in inputs.type.properties["refusal"].error_message
-    assert operator.resolve_placement(ctx) is None
+        EVALUATE.call(run.dataset, "zs", "truth", confidence=95)

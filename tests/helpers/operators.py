@@ -58,10 +58,10 @@ class AppOperator:
     def filled(self, dataset: Any, request: dict[str, Any] | None = None, /, **params: Any) -> dict[str, Any]:
         """The parameters once the App has given every empty field its default, until no field is new."""
         while True:
-            properties, _ = self.form(dataset, request, **params)
+            inputs = self.operator.resolve_type(self.context(dataset, params, **(request or {})), "inputs")
             defaults = {
                 name: prop.default
-                for name, prop in properties.items()
+                for name, prop in inputs.type.properties.items()
                 if prop.default is not None and name not in params and not name.startswith("suggestions")
             }
             if not defaults:

@@ -102,19 +102,23 @@ class AppOperator:
         samples._root_dataset.reload()
         return result
 
-    def run_delegated(self, dataset: Any, *args: Any, **options: Any) -> str:
-        """Queues the operator and has a worker execute it; returns the operation's label."""
-        result = self.operator(dataset, *args, delegate=True, **options)
+    def queue(self, samples: Any, *args: Any, **options: Any) -> Any:
+        """Queues the operator for a worker; returns the operation's id."""
+        result = self.operator(samples, *args, delegate=True, **options)
         assert result.delegated
-        service = DelegatedOperationService()
-        operation = service.get(result.result["id"])
-        assert operation.run_state == "queued"
-        outcome = asyncio.run(service._execute_operator(operation))
-        assert outcome.error is None
-        assert service.get(operation.id).status.progress == 1.0
-        service.delete_operation(operation.id)
-        dataset.reload()
-        return str(operation.label)
+        return result.result["id"]
+
+
+def work(operation_id: Any, dataset: Any) -> str:
+    """Executes a queued operation as a worker does; returns its label."""
+    service = DelegatedOperationService()
+    operation = service.get(operation_id)
+    outcome = asyncio.run(service._execute_operator(operation))
+    assert outcome.error is None
+    assert service.get(operation.id).status.progress == 1.0
+    service.delete_operation(operation.id)
+    dataset.reload()
+    return str(operation.label)
 
 
 def messages_of(dataset: Any, steps: Any) -> tuple[list[Any], Exception | None]:

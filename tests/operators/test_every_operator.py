@@ -15,6 +15,7 @@ from tests.helpers.operators import (
     RESCORE,
     TRIAGE,
     UNDO,
+    work,
 )
 from tests.helpers.worlds.classify import LIGHT
 
@@ -70,27 +71,28 @@ def test_placement__appears_with_the_first_run(operator, run):
 
 
 def test_delegated__classify(birds):
-    label = CLASSIFY.run_delegated(birds, classes=CLASSES, encoder="demo", regions=LIGHT, run_key="later")
-    assert label == "Classify zero-shot: later"
+    queued = CLASSIFY.queue(birds, classes=CLASSES, encoder="demo", regions=LIGHT, run_key="later")
+    assert birds.list_runs() == []
+    assert work(queued, birds) == "Classify zero-shot: later"
     assert lgca.load_run(birds, "later").summary()["predicted"] == len(birds)
 
 
 def test_delegated__rescore(run):
-    label = RESCORE.run_delegated(run.dataset, "zs", CLASSES[:2], run_key="later")
-    assert label == "Rescore zero-shot: zs"
+    assert work(RESCORE.queue(run.dataset, "zs", CLASSES[:2], run_key="later"), run.dataset) == "Rescore zero-shot: zs"
     assert lgca.load_run(run.dataset, "later").summary()["predicted"] == len(run.dataset)
 
 
 def test_delegated__triage(run):
-    label = TRIAGE.run_delegated(run.dataset, run="zs", ground_truth="truth", corrected_field="better")
-    assert label == "Triage zero-shot: zs"
+    assert (
+        work(TRIAGE.queue(run.dataset, run="zs", ground_truth="truth", corrected_field="better"), run.dataset)
+        == "Triage zero-shot: zs"
+    )
     assert run.dataset.count("zs_case") == len(run.dataset)
     assert lgca.load_run(run.dataset, "zs").results["triage"]["corrected_field"] == "better"
 
 
 def test_delegated__evaluate(run):
-    label = EVALUATE.run_delegated(run.dataset, "zs", "truth")
-    assert label == "Evaluate zero-shot: zs"
+    assert work(EVALUATE.queue(run.dataset, "zs", "truth"), run.dataset) == "Evaluate zero-shot: zs"
     assert (
         last_evaluation(lgca.load_run(run.dataset, "zs")).samples
         == run.dataset.match(fo.ViewField("truth.label").is_in(CLASSES)).count()

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from tests.helpers.engine import Counting
+from tests.helpers.runs import add_images, classified
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
@@ -15,23 +15,14 @@ METHODS = ("clip", "wca", "lgca", "lgca_d")
 SMALL = lgca.RegionConfig(crops=12)
 
 
-def birds_dataset(images):
-    dataset = fo.Dataset()
-    dataset.add_samples(
-        [fo.Sample(filepath=str(image.path), truth=fo.Classification(label=image.truth)) for image in images]
-    )
-    return dataset
-
-
 def classify(dataset, encoder, **options):
-    given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "methods": METHODS, "regions": SMALL, **options}
-    return lgca.classify(dataset, encoder=encoder, run_key="zs", progress=False, **given)
+    return classified(dataset, encoder, **{"methods": METHODS, "regions": SMALL, **options})
 
 
 @pytest.fixture(scope="module")
 def run(demo_encoder, tmp_path_factory):
     images = draw_images(tmp_path_factory.mktemp("labelled"), count=72, seed=51)
-    dataset = birds_dataset(images)
+    dataset = add_images(fo.Dataset(), images)
     yield classify(dataset, demo_encoder)
     dataset.delete()
 
@@ -112,7 +103,7 @@ def test_sweep__wrong_arguments_are_refused(run, arguments, message):
 
 def test_sweep__needs_region_embeddings(demo_encoder, demo_images, monkeypatch, tmp_path):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
-    dataset = birds_dataset(demo_images[:6])
+    dataset = add_images(fo.Dataset(), demo_images[:6])
     bare = classify(dataset, demo_encoder, store_regions=False)
     with pytest.raises(lgca.ConfigError, match="no sample of run 'zs' has its region embeddings in the store"):
         bare.sweep("truth", methods=("wca",), progress=False)
@@ -122,7 +113,7 @@ def test_sweep__needs_region_embeddings(demo_encoder, demo_images, monkeypatch, 
 
 def test_sweep__the_nested_estimate_holds_on_new_drawings(run, demo_encoder, tmp_path):
     report = run.sweep("truth", progress=False)
-    dataset = birds_dataset(draw_images(tmp_path, count=120, seed=777))
+    dataset = add_images(fo.Dataset(), draw_images(tmp_path, count=120, seed=777))
     fresh = classify(dataset, demo_encoder, methods=tuple(report.chosen.values()))
     truth = dataset.values("truth.label")
     for choice in report.choices:

@@ -72,10 +72,10 @@ def together(world: World, settings: list[Method], images: int) -> dict[str, flo
 def one_by_one(world: World, settings: list[Method], images: int) -> float:
     """Scores every setting for itself, as a run scores its methods; returns seconds."""
     vectors = [world.class_vectors(setting) for setting in settings]
-    batch = RegionEmbeddings(*(array[:images] for array in world.batches[0]), world.step, world.chain)
+    regions, whole = (array[:images] for array in world.batches[0])
     started = time.perf_counter()
     for setting, own in zip(settings, vectors, strict=True):
-        batch = RegionEmbeddings(batch.regions, batch.whole, batch.step, batch.chain)  # without what was computed
+        batch = RegionEmbeddings(regions, whole, world.step, world.chain)  # a new one: it caches similarities
         weights = region_weights(setting, batch, CROPS, ClassScoring(own, LOGIT_SCALE))
         class_scores(image_vector(batch, weights, setting.global_weight), own).argmax(axis=-1)
     return time.perf_counter() - started

@@ -13,9 +13,9 @@ import pytest
 from lgca_plugin.figures.description_votes import description_votes
 from lgca_plugin.figures.description_weights import description_weights
 from lgca_plugin.method.core import scores
-from tests.helpers.app import ROOT
 from tests.helpers.figure_look import BLUE, MUTED, ORANGE, TEXT, lines, notes, plain, trace
 from tests.helpers.matching import all_of
+from tests.helpers.paths import ROOT
 
 
 def unit(*rows: Any) -> Any:

@@ -21,7 +21,7 @@ from tests.helpers.app import browser_page, find_browser, missing_browser_reason
 from tests.helpers.figure_look import BLUE, GREY, ORANGE, PAGES, look_at, plain
 from tests.helpers.figure_look import notes as figure_notes
 from tests.helpers.images import picture
-from tests.helpers.worlds.evidence import account, disagreeing
+from tests.helpers.worlds.evidence import disagreeing, evidence_of
 from tests.helpers.worlds.random_runs import World
 
 MINUS = "\u2212"
@@ -182,9 +182,9 @@ def test_region_map__each_region_has_its_box_and_its_mark(seen: Any):
 
 def test_region_map__no_mark_hides_another(seen: Any):
     shown = strip(seen, chains=4)
-    same = {"box": shown.chains[0].frames[0].box}
+    box = shown.chains[0].frames[0].box
     chains = tuple(
-        dataclasses.replace(chain, frames=tuple(dataclasses.replace(frame, **same) for frame in chain.frames))
+        dataclasses.replace(chain, frames=tuple(dataclasses.replace(frame, box=box) for frame in chain.frames))
         for chain in shown.chains
     )
     (points,) = region_map(dataclasses.replace(shown, chains=chains), "data:whole", (320, 480)).data
@@ -206,7 +206,7 @@ def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(se
     names = {"tern": "a very small long-tailed tern", "gull": "W" * 40}
     long = dataclasses.replace(
         shown,
-        names=tuple(names.get(name, name) for name in shown.names),
+        names=(names.get(shown.names[0], shown.names[0]), names.get(shown.names[1], shown.names[1])),
         chains=tuple(
             dataclasses.replace(
                 chain,
@@ -215,7 +215,7 @@ def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(se
             for chain in shown.chains
         ),
     )
-    plain = strip(account(World(1)), method="wca", chains=2)
+    plain = strip(evidence_of(World(1)), method="wca", chains=2)
     with browser_page() as page:
         page.add_script_tag(content=get_plotlyjs())
         for theme, colour in PAGES.values():

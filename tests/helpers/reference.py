@@ -1,22 +1,19 @@
 """A slow, independent reference of the methods: plain loops, one image, one crop and one number at a time.
 
 Written from the mathematics alone and kept free of the library, so that an error would have to be made twice to go
-unnoticed. Numbers are Python floats; images are cut with Pillow and prepared by open_clip's own preprocessing.
+unnoticed. Numbers are Python floats. :mod:`.reference_model` adds the encoder.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 Vector = list[float]
 Box = tuple[int, int, int, int]  # left, top, width, height in pixels
@@ -95,45 +92,6 @@ def most_salient(saliences: Sequence[float], count: int) -> list[int]:
     return sorted(chosen)
 
 
-# ------------------------------------------------------------------------------------------------------ model
-
-
-@dataclass
-class ReferenceModel:
-    """One image, one crop or one text at a time through a plain open_clip model and its own preprocessing."""
-
-    model: Any
-    preprocess: Callable[[Image.Image], Any]
-    tokenizer: Callable[[list[str]], Any]
-    texts: dict[str, Vector] = field(default_factory=dict)
-
-    @property
-    def logit_scale(self) -> float:
-        return math.exp(self.model.logit_scale.item())
-
-    def image(self, image: Image.Image) -> Vector:
-        return self._encode(self.preprocess(image))
-
-    def _encode(self, pixels: Any) -> Vector:
-        import torch
-
-        with torch.inference_mode():
-            return unit(self.model.encode_image(pixels[None])[0].double().tolist())
-
-    def text(self, text: str) -> Vector:
-        import torch
-
-        if text not in self.texts:
-            with torch.inference_mode():
-                self.texts[text] = unit(self.model.encode_text(self.tokenizer([text]))[0].double().tolist())
-        return self.texts[text]
-
-
-def open_upright(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(data))
-    return ImageOps.exif_transpose(image).convert("RGB")
-
-
 # ------------------------------------------------------------------------------------------------- image side
 
 
@@ -153,48 +111,7 @@ class ReferenceImage:
     encodes: int
 
 
-def look_at(
-    image: Image.Image,
-    model: ReferenceModel,
-    *,
-    content: str,
-    crops: int,
-    chains: int,
-    scale_min: float = 0.5,
-    scale_max: float = 0.9,
-    steps: int = 2,
-    keep: float = 0.5,
-    growth: float = 1.5,
-    seed: int = 0,
-) -> ReferenceImage:
-    """Samples `crops` regions, grows the most salient of the first `chains` step by step, encodes each box once."""
-    width, height = image.size
-    whole = model.image(image)
-    # The largest box of a square image shows what the whole image shows.
-    known: dict[Box, Vector] = {(0, 0, width, height): whole} if width == height else {}
-
-    def region(step: int, chain: int, box: Box) -> Region:
-        if box not in known:
-            left, top, box_width, box_height = box
-            known[box] = model.image(image.crop((left, top, left + box_width, top + box_height)))
-        return Region(step, chain, box, known[box], dot(known[box], whole))
-
-    first = first_boxes(max(crops, chains), height, width, scale_min, scale_max, seed, content)
-    regions = [region(0, chain, box) for chain, box in enumerate(first)]
-    current = regions[:chains]
-    for step in range(1, steps + 1 if chains else 1):
-        chosen = most_salient([r.salience for r in current], kept_count(len(current), keep))
-        current = [region(step, current[i].chain, grown(current[i].box, height, width, growth)) for i in chosen]
-        regions += current
-    encodes = len(known) if width == height else 1 + len(known)
-    return ReferenceImage(whole, regions, encodes)
-
-
 # -------------------------------------------------------------------------------------------------- text side
-
-
-def label_vector(model: ReferenceModel, name: str) -> Vector:
-    return model.text(f"a photo of a {name}.")
 
 
 def weighted_vector(descriptions: Sequence[Sequence[float]], label: Sequence[float], text_scale: float) -> Vector:
@@ -323,21 +240,3 @@ def contributions(
     difference = [x - y for x, y in zip(vectors[a], vectors[b], strict=True)]
     parts = [w * dot(r.embedding, difference) / answer.norm for w, r in zip(answer.weights, seen.regions, strict=True)]
     return parts, rule.global_weight * dot(seen.whole, difference) / answer.norm
-
-
-def classify(
-    seen: ReferenceImage,
-    model: ReferenceModel,
-    classes: Sequence[str],
-    descriptions: Sequence[Sequence[str]],
-    method: str,
-    *,
-    crops: int,
-    chains: int,
-) -> Verdict:
-    """The whole way from a looked-at image and class names to one method's answer."""
-    rule = RULES[method]
-    labels = [label_vector(model, name) for name in classes]
-    vectors = class_vectors(rule.texts, labels, [[model.text(t) for t in own] for own in descriptions])
-    own_weights = weights(rule, seen, vectors, crops=crops, chains=chains, logit_scale=model.logit_scale)
-    return verdict(rule, seen, vectors, own_weights, model.logit_scale)

@@ -17,7 +17,7 @@ from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.images.files import content_hash
 from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.prediction.predictor import DisplayedRegion, MethodPrediction, Predictor
-from tests.helpers import images, reference
+from tests.helpers import images, reference, reference_model
 from tests.helpers.engine import ALL, assert_same, encode, plan_of, shrunk
 
 TOLERANCE = 1e-4  # of a score, in float32
@@ -40,7 +40,7 @@ class Setting:
     """A model, in the library's hands and in the reference's."""
 
     encoder: OpenClipEncoder
-    model: reference.ReferenceModel
+    model: reference_model.ReferenceModel
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def demo(demo_encoder: OpenClipEncoder) -> Setting:
     name = f"local-dir:{Path(lgca_plugin.__file__).parent / 'demo' / 'model'}"
     model, preprocess = open_clip.create_model_from_pretrained(name)
     tokenizer = open_clip.get_tokenizer(name)
-    plain = reference.ReferenceModel(model.eval(), preprocess, tokenizer)
+    plain = reference_model.ReferenceModel(model.eval(), preprocess, tokenizer)
     return Setting(demo_encoder, plain)
 
 
@@ -62,10 +62,12 @@ def birds(demo_images: list[Any]) -> list[Path]:
     return [Path(image.path) for image in demo_images]
 
 
-def seen_by_the_reference(data: bytes, model: reference.ReferenceModel, plan: RegionPlan) -> reference.ReferenceImage:
+def seen_by_the_reference(
+    data: bytes, model: reference_model.ReferenceModel, plan: RegionPlan
+) -> reference.ReferenceImage:
     regions = plan.regions
-    return reference.look_at(
-        reference.open_upright(data),
+    return reference_model.encode_regions(
+        reference_model.open_upright(data),
         model,
         content=content_hash(data),
         crops=plan.n_crops,
@@ -93,7 +95,7 @@ def assert_agrees(sources: list[bytes], setting: Setting, plan: RegionPlan, **op
         assert encoded.encodes == seen.encodes
         verdicts = {}
         for name in ALL:
-            verdicts[name] = reference.classify(
+            verdicts[name] = reference_model.classify(
                 seen,
                 setting.model,
                 CLASSES,
@@ -120,13 +122,13 @@ def assert_regions_agree(
     regions: list[DisplayedRegion],
     seen: reference.ReferenceImage,
     verdicts: dict[str, reference.Verdict],
-    model: reference.ReferenceModel,
+    model: reference_model.ReferenceModel,
     size_hw: tuple[int, int],
 ) -> None:
     """Shown regions are explained under LGCA: its label over WCA's where they differ, else over the runner-up."""
     lgca, wca = verdicts["lgca"], verdicts["wca"]
     texts = class_texts(CLASSES)
-    labels = [reference.label_vector(model, name) for name in CLASSES]
+    labels = [reference_model.label_vector(model, name) for name in CLASSES]
     own = [[model.text(text) for text in texts.descriptions[name]] for name in CLASSES]
     vectors = reference.class_vectors("weighted", labels, own)
     order = sorted(range(len(CLASSES)), key=lambda k: lgca.scores[k])
@@ -201,7 +203,7 @@ def full_size() -> Setting:
     model, _, preprocess = open_clip.create_model_and_transforms("ViT-B-32")
     tokenizer = open_clip.get_tokenizer("ViT-B-32")
     encoder = OpenClipEncoder(model, tokenizer, name="random", device="cpu", precision="fp32")
-    return Setting(encoder, reference.ReferenceModel(model.eval(), preprocess, tokenizer))
+    return Setting(encoder, reference_model.ReferenceModel(model.eval(), preprocess, tokenizer))
 
 
 @pytest.mark.thorough

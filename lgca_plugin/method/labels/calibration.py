@@ -118,7 +118,7 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> Temperature:
         ValueError: if the shapes do not match, a label is no class index, or a row of logits has no finite maximum
     """
     check_labels(logits, labels)
-    chosen = _shuffled(len(labels))[:FIT_SAMPLES]
+    chosen = shuffled(len(labels))[:FIT_SAMPLES]
     if len(labels) < MIN_LABELS:
         return Temperature(value=1.0, wrong_share=0.0, n=0)
     return _fit(logits[chosen], labels[chosen])
@@ -227,7 +227,7 @@ def check_labels(matrix: FloatArray, labels: IntArray) -> None:
 
 def _fitted_to_other_half(logits: FloatArray, labels: IntArray) -> NDArray[np.float32]:
     """Returns ``[n]`` for each sample the temperature fitted to the half that it is not in."""
-    order = _shuffled(len(labels))
+    order = shuffled(len(labels))
     halves = order[0::2], order[1::2]
     result = np.empty(len(labels), dtype=np.float32)
     for own, other in (halves, halves[::-1]):
@@ -302,7 +302,7 @@ def _error(confidence: FloatArray, agrees: NDArray[np.bool_], *, classes: int, b
     return float((counts[filled] * np.abs(accuracy - mean_confidence)).sum() / len(confidence))
 
 
-def _shuffled(n: int) -> NDArray[np.int64]:
+def shuffled(n: int) -> NDArray[np.int64]:
     """Returns ``[n]`` indices in a random order that is the same on any machine."""
     raw = np.asarray(np.random.PCG64(_SEED).random_raw(n), dtype=np.uint64)
     return np.argsort(raw, kind="stable")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lgca_plugin.method.core.methods import METHODS
+from lgca_plugin.method.core.methods import METHODS, Method
 from lgca_plugin.method.explain.evidence import Evidence
 from lgca_plugin.method.explain.method_results import MethodResults
 from tests.helpers.worlds.random_runs import World
@@ -14,8 +14,9 @@ from tests.helpers.worlds.random_runs import World
 CLASSES = ("tern", "gull", "duck", "heron")
 
 
-def account(world: World, methods: dict[str, Any] = METHODS) -> Evidence:
-    results = MethodResults.of_all(world.scoring(methods, CLASSES), world.images(0))
+def evidence_of(world: World, methods: dict[str, Method] = METHODS, dtype: Any = None) -> Evidence:
+    """The evidence on a world's first image."""
+    results = MethodResults.of_all(world.scoring(methods, CLASSES, dtype), world.images(0, dtype))
     boxes = np.tile([0.25, 0.25, 0.5, 0.5], (len(world.step), 1)) * np.linspace(0.5, 1, len(world.step))[:, None]
     explained = "lgca" if "lgca" in methods else "wca" if "wca" in methods else None
     return Evidence(sample_id="one", run_key="zs", boxes=boxes, explained=explained, verdicts=results)
@@ -23,5 +24,5 @@ def account(world: World, methods: dict[str, Any] = METHODS) -> Evidence:
 
 def disagreeing() -> Evidence:
     """An image on which crops mislead WCA."""
-    found = (account(World(seed)) for seed in range(400))
+    found = (evidence_of(World(seed)) for seed in range(400))
     return next(one for one in found if one.case is not None and one.misleading.sum() > 1)

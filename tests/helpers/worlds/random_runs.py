@@ -75,7 +75,7 @@ class World:
         vector = scores.image_vector(self.images(image), self.weights(method, image), method.global_weight)
         return scores.class_scores(vector, self.class_vectors(method))
 
-    def seen(self, image: int) -> reference.ReferenceImage:
+    def reference_image(self, image: int) -> reference.ReferenceImage:
         whole = self.whole[image].astype(float).tolist()
         regions = []
         for step, chain, embedding in zip(self.step, self.chain, self.regions[image], strict=True):
@@ -87,7 +87,7 @@ class World:
         rule = reference.RULES[name]
         own = [d.astype(float).tolist() for d in self.descriptions]
         vectors = reference.class_vectors(rule.texts, self.labels.astype(float).tolist(), own)
-        seen = self.seen(image)
+        seen = self.reference_image(image)
         weights = reference.weights(rule, seen, vectors, crops=N_CROPS, chains=N_CHAINS, logit_scale=self.logit_scale)
         return vectors, reference.verdict(rule, seen, vectors, weights, self.logit_scale)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from typing import Any
@@ -15,31 +14,13 @@ from hypothesis import strategies as st
 from lgca_plugin.method.core import scores
 from lgca_plugin.method.core.methods import METHODS, Method
 from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
-from lgca_plugin.prediction.predictor import decisions
 from tests.helpers import reference
-from tests.helpers.matching import all_of
 from tests.helpers.worlds.random_runs import CROPS, N_CHAINS, N_CROPS, World, units
 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-# ---------------------------------------------------------------------------------------------------- presets
-
-
-def test_methods__are_the_table() -> None:
-    assert set(METHODS) == set(reference.RULES)
-    for name, method in METHODS.items():
-        rule = reference.RULES[name]
-        assert method.name == name
-        assert (method.regions, method.global_weight, method.class_vectors) == (
-            rule.regions,
-            rule.global_weight,
-            rule.texts,
-        )
-        if rule.regions != "none":
-            assert method.weighting == rule.weighting
-        assert (method.image_scale, method.text_scale, method.decisiveness) == (4.0, 2.0, 10.0)
-        assert method.step_weights is None
+# -------------------------------------------------------------------------------------------- against the loops
 
 
 @pytest.mark.parametrize("name", sorted(reference.RULES))
@@ -148,7 +129,7 @@ def test_weights__softmax_of_exp_image_scale_by_hand() -> None:
 def test_weights__image_scale_20_takes_the_most_salient_without_overflow() -> None:
     world = World(4)
     weights = world.weights(replace(METHODS["wca"], image_scale=20.0))[0]
-    saliences = [region.salience for region in world.seen(0).regions[:N_CROPS]]
+    saliences = [region.salience for region in world.reference_image(0).regions[:N_CROPS]]
     assert np.isfinite(weights).all()
     assert int(weights.argmax()) == saliences.index(max(saliences))
     assert weights.sum() == pytest.approx(1.0)
@@ -290,72 +271,14 @@ def test_confidences__equal_the_loop(values: list[float], logit_scale: float) ->
     np.testing.assert_allclose(scores.confidences(np.array(values), logit_scale), expected, atol=1e-9)
 
 
-# ------------------------------------------------------------------------------------------------ own presets
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"name": "not a field"}, ["name", "not a field"]),
-        ({"name": ""}, ["name", "''"]),
-        ({"name": 3}, ["name", "3"]),
-        ({"regions": "boxes"}, ["regions", "boxes"]),
-        ({"weighting": "loud"}, ["weighting", "loud"]),
-        ({"class_vectors": "words"}, ["class_vectors", "words"]),
-        ({"global_weight": -1.0}, ["global_weight", "-1"]),
-        ({"global_weight": float("nan")}, ["global_weight", "nan"]),
-        ({"global_weight": float("inf")}, ["global_weight", "inf"]),
-        ({"regions": "none", "global_weight": 0.0}, ["global_weight", "0"]),
-        ({"image_scale": 21.0}, ["image_scale", "21"]),
-        ({"image_scale": float("nan")}, ["image_scale", "nan"]),
-        ({"text_scale": -21.0}, ["text_scale", "-21"]),
-        ({"decisiveness": -1.0}, ["decisiveness", "-1"]),
-        ({"decisiveness": float("nan")}, ["decisiveness", "nan"]),
-        ({"decisiveness": float("inf")}, ["decisiveness", "inf"]),
-        ({"step_weights": ()}, ["step_weights"]),
-        ({"step_weights": (0.0, 0.0)}, ["step_weights", "0.0"]),
-        ({"step_weights": (1.0, -0.5)}, ["step_weights", "-0.5"]),
-        ({"step_weights": (1.0, float("nan"))}, ["step_weights", "nan"]),
-    ],
-)
-def test_method__bad_setting_is_named_with_its_value(options: dict[str, Any], words: list[str]) -> None:
-    with pytest.raises(ValueError, match=all_of(words)):
-        Method(**{"name": "mine", "regions": "chains", **options})
-
-
-def test_method__own_preset_round_trips_through_json() -> None:
-    mine = Method(name="mine", regions="chains", global_weight=0.25, image_scale=3.0, step_weights=(0.5, 0.25, 0.25))
-    assert Method.from_json(json.loads(json.dumps(mine.to_json()))) == mine
-    for method in METHODS.values():
-        assert Method.from_json(json.loads(json.dumps(method.to_json()))) == method
-
-
-def test_method__unknown_json_key_is_named() -> None:
-    with pytest.raises(ValueError, match="loudness"):
-        Method.from_json({"name": "mine", "regions": "chains", "loudness": 11})
-
-
 def test_method__own_preset_mixes_freely() -> None:
     """Decisive weights next to the whole image, against the label prompts: not in the table, still the one formula."""
     world = World(7)
     mine = Method(name="mine", regions="chains", weighting="decisive", global_weight=0.5, class_vectors="label")
     vectors = [reference.unit(label) for label in world.labels.astype(float).tolist()]
     rule = reference.Rule("chains", "decisive", 0.5, "label")
-    seen = world.seen(0)
+    seen = world.reference_image(0)
     weights = reference.weights(rule, seen, vectors, crops=N_CROPS, chains=N_CHAINS, logit_scale=30.0)
     expected = reference.verdict(rule, seen, vectors, weights, 30.0)
     np.testing.assert_allclose(world.weights(mine)[0], weights, atol=1e-5)
     np.testing.assert_allclose(world.scores(mine)[0], expected.scores, atol=2e-6)
-
-
-def test_decisions__leave_the_scores_alone_that_come_with_them():
-    found = np.array([[0.1, 0.5, 0.2], [0.9, 0.1, 0.3]])
-    before = found.copy()
-    made = decisions(found, 10.0)
-    np.testing.assert_array_equal(found, before)
-    assert [one.label for one in made] == [1, 0]
-    assert [one.margin for one in made] == pytest.approx([0.3, 0.6])
-    assert made[0].confidence == pytest.approx(np.exp(5) / np.exp([1, 5, 2]).sum())
-    quick = decisions(found, 10.0, with_scores=False)
-    assert [(a.label, a.confidence, a.margin) for a in quick] == [(b.label, b.confidence, b.margin) for b in made]
-    assert quick[0].scores is None

@@ -1,4 +1,4 @@
-"""When an image has had enough crops: the doubt about a label, against plain loops, and what it promises."""
+"""The stopping rule: flip probabilities against plain loops, and the share of labels that change."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def expected(world: World, method: Method, image: int = 0, *, full: CropCounts =
 
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
-def test_doubt__equals_the_loop(name: str) -> None:
+def test_flip_probability__equals_the_loop(name: str) -> None:
     world, method = World(17, images=4), VARIANTS[name]
     assert COUNTS[-1] > 1  # no step vanishes with one unit; the next test has one that does
     for image in range(4):
@@ -76,13 +76,13 @@ def test_doubt__equals_the_loop(name: str) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(sorted(VARIANTS)), most=st.integers(9, 1000))
-def test_doubt__equals_the_loop_in_any_world(seed: int, name: str, most: int) -> None:
+def test_flip_probability__equals_the_loop_in_any_world(seed: int, name: str, most: int) -> None:
     world, method, full = World(seed, classes=3), VARIANTS[name], CropCounts(most, most)
     assert found(world, method, full=full) == pytest.approx(expected(world, method, full=full), rel=1e-5, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["lgca", "lgca_falling", "lgca_d", "lgca_last_global"])
-def test_doubt__equals_the_loop_where_a_step_is_one_units_alone(name: str) -> None:
+def test_flip_probability__equals_the_loop_where_a_step_is_one_units_alone(name: str) -> None:
     """Without that unit, the step's weight goes to the others."""
     world = World(5)
     keep = np.flatnonzero((world.step < 2) | (world.chain == world.chain[-1]))
@@ -95,26 +95,26 @@ def test_doubt__equals_the_loop_where_a_step_is_one_units_alone(name: str) -> No
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_doubt__there_is_none_where_nothing_more_comes(name: str) -> None:
+def test_flip_probability__there_is_none_where_nothing_more_comes(name: str) -> None:
     world = World(3)
     assert found(world, METHODS[name], full=CROPS) == 0
     if METHODS[name].regions == "none":
         assert found(world, METHODS[name]) == 0
 
 
-def test_doubt__all_of_it_where_one_unit_has_all_the_weight() -> None:
+def test_flip_probability__all_of_it_where_one_unit_has_all_the_weight() -> None:
     world = World(3)
     assert found(world, replace(METHODS["wca"], image_scale=12.0)) == 1
     assert found(world, replace(METHODS["lgca_d"], decisiveness=1e6)) == 1
 
 
-def test_doubt__all_of_it_on_a_single_crop() -> None:
+def test_flip_probability__all_of_it_on_a_single_crop() -> None:
     world, method = World(3), METHODS["wca"]
     one = CropCounts(1, 1)
     assert flip_probability(method, world.images(0), world.classes(method), so_far=one, full=FULL) == pytest.approx(1)
 
 
-def test_doubt__none_where_all_crops_say_the_same() -> None:
+def test_flip_probability__none_where_all_crops_say_the_same() -> None:
     """A blank picture: its crops look alike, and so will all that are to come."""
     world = World(3)
     world.regions[:] = world.regions[:, :1]
@@ -122,7 +122,7 @@ def test_doubt__none_where_all_crops_say_the_same() -> None:
         assert found(world, METHODS[name]) == pytest.approx(0, abs=1e-12)
 
 
-def test_doubt__even_between_classes_that_nothing_tells_apart() -> None:
+def test_flip_probability__even_between_classes_that_nothing_tells_apart() -> None:
     """Their tie never ends, so an image with such a best class takes the full budget: it costs crops, and no label."""
     world, method = World(3, classes=2), METHODS["wca"]
     same = ClassScoring(world.class_vectors(method)[[0, 0]], 30.0)
@@ -133,18 +133,18 @@ def test_doubt__even_between_classes_that_nothing_tells_apart() -> None:
 
 
 @pytest.mark.parametrize("n", [6, 14])
-def test_doubt__is_the_share_of_labels_that_change(n: int) -> None:
-    """Of 4,000 images with normally distributed crops, as many change their label as the doubts add up to."""
-    rng, images, most = np.random.default_rng(n), 4000, 60
-    crops = rng.normal(size=(images, most, 2)) + rng.normal(scale=3, size=(images, 1, 2))
+def test_flip_probability__is_the_share_of_labels_that_change(n: int) -> None:
+    """Of 4,000 images with normally distributed crops, as many change their label as the probabilities add up to."""
+    rng, count, most = np.random.default_rng(n), 4000, 60
+    crops = rng.normal(size=(count, most, 2)) + rng.normal(scale=3, size=(count, 1, 2))
     step, method, axes = np.zeros(n, dtype=np.int64), METHODS["crops_mean"], ClassScoring(np.eye(2), 1.0)
     so_far, full = CropCounts(n, 0), CropCounts(most, 0)
     images = (RegionEmbeddings(own[:n], np.zeros(2), step, np.arange(n)) for own in crops)
-    doubts = np.array([flip_probability(method, image, axes, so_far=so_far, full=full) for image in images])
+    probabilities = np.array([flip_probability(method, image, axes, so_far=so_far, full=full) for image in images])
     changed = crops[:, :n].mean(axis=1).argmax(axis=1) != crops.mean(axis=1).argmax(axis=1)
     for low, high in ((0, 0.02), (0.02, 0.2), (0.2, 0.6)):
-        inside = (doubts >= low) & (doubts < high)
-        due = doubts[inside].sum()
+        inside = (probabilities >= low) & (probabilities < high)
+        due = probabilities[inside].sum()
         assert due > 1
         assert abs(changed[inside].sum() - due) < 3.5 * math.sqrt(due)
 
@@ -156,17 +156,16 @@ def test_weights_without_each__by_hand() -> None:
     """Three units; of the second group, with 0.4 of the weight, the third unit has all."""
     weights = np.array([0.3, 0.2, 0.1, 0.4])
     without = weights_without_each(weights, np.array([0, 0, 0, 1]), np.array([0, 1, 2, 2]), 3)
-    np.testing.assert_allclose(
-        without, [[0, 0.6 * 2 / 3, 0.6 / 3, 0.4], [0.6 * 3 / 4, 0, 0.6 / 4, 0.4], [0.6, 0.4, 0, 0]], atol=1e-12
-    )
+    expected = np.array([[0, 0.6 * 2 / 3, 0.6 / 3, 0.4], [0.6 * 3 / 4, 0, 0.6 / 4, 0.4], [0.6, 0.4, 0, 0]])
+    np.testing.assert_allclose(without, expected, atol=1e-12)
 
 
 def test_weights_without_each__nothing_is_left_without_the_only_unit() -> None:
     without = weights_without_each(np.array([0.5, 0.5]), np.array([0, 1]), np.array([1, 1]), 3)
-    np.testing.assert_allclose(without, [[0.5, 0.5], [0, 0], [0.5, 0.5]])
+    np.testing.assert_allclose(without, np.array([[0.5, 0.5], [0, 0], [0.5, 0.5]]))
 
 
-def test_rung_sizes__by_hand() -> None:
+def test_level_sizes__by_hand() -> None:
     assert level_sizes(60) == (6, 9, 14, 21, 32, 48, 60)
     assert level_sizes(34) == (6, 9, 14, 21, 32, 34)
     assert level_sizes(7) == (6, 7)

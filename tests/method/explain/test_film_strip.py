@@ -13,18 +13,24 @@ from hypothesis import strategies as st
 
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.core.methods import METHODS
+from lgca_plugin.method.explain.evidence import Evidence
 from lgca_plugin.method.explain.film_strip import rivals, strip, strip_of_boxes, wca_pull
 from lgca_plugin.method.explain.sentences import evidence_sentences, method_answers
-from tests.helpers.worlds.evidence import CLASSES, account, disagreeing
+from tests.helpers.worlds.evidence import CLASSES, disagreeing, evidence_of
 from tests.helpers.worlds.random_runs import N_CHAINS, N_CROPS, World
 
 EVERYTHING = 100
 
 
+def misleading_pair(seen: Evidence) -> tuple[str, str]:
+    assert seen.misleading_pair
+    return seen.misleading_pair
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 def test_strip__its_numbers_are_the_evidences_and_sum_to_the_margin(seed: int, data: st.DataObject) -> None:
-    seen = account(World(seed))
+    seen = evidence_of(World(seed))
     method = data.draw(st.sampled_from(["wca", "lgca", "lgca_d", "wca_global", "crops_mean"]))
     a, b = data.draw(st.permutations(CLASSES))[:2]
     # At least one region of the method's own stays.
@@ -54,11 +60,11 @@ def test_strip__its_numbers_are_the_evidences_and_sum_to_the_margin(seed: int, d
 def test_strip__misleading_crops_come_first_by_their_pull_then_by_contribution() -> None:
     seen = disagreeing()
     found = strip(seen, chains=EVERYTHING)
-    a, b = seen.misleading_pair
+    a, b = misleading_pair(seen)
     assert found.names == (a, b) == (seen.labels["wca"], seen.labels["lgca"])
     pulls = [chain.pull for chain in found.chains]
     misleading = [chain for chain in found.chains if chain.pull is not None]
-    assert pulls[: len(misleading)] == sorted((chain.pull for chain in misleading), reverse=True)
+    assert pulls[: len(misleading)] == sorted((chain.pull or 0.0 for chain in misleading), reverse=True)
     assert {chain.frames[0].region for chain in misleading} == set(np.flatnonzero(seen.misleading))
     assert pulls[len(misleading) :] == [None] * (found.n_chains - len(misleading))
     shares = seen.contributions("lgca", a, b)
@@ -85,7 +91,7 @@ def test_strip__pull_is_a_crops_share_of_all_that_speaks_for_wcas_label() -> Non
 
 
 def test_strip__shows_misleading_crops_that_lgca_never_looks_at() -> None:
-    found = (account(World(seed)) for seed in range(400))
+    found = (evidence_of(World(seed)) for seed in range(400))
     seen = next(one for one in found if one.misleading[N_CHAINS:N_CROPS].any())
     shown = {chain.number: chain for chain in strip(seen, chains=EVERYTHING).chains}
     beyond = [number for number in range(N_CHAINS, N_CROPS) if seen.misleading[number]]
@@ -94,7 +100,7 @@ def test_strip__shows_misleading_crops_that_lgca_never_looks_at() -> None:
 
 def test_strip__the_whole_image_has_its_vote_and_its_weight() -> None:
     world = World(7)
-    seen = account(world)
+    seen = evidence_of(world)
     for method, weight in (("wca", 0.0), ("wca_global", 0.5)):
         found = strip(seen, method=method)
         scores = [float(world.whole[0] @ vector) for vector in world.class_vectors(METHODS[method])]
@@ -104,7 +110,7 @@ def test_strip__the_whole_image_has_its_vote_and_its_weight() -> None:
 
 
 def test_strip__a_method_that_has_lost_all_has_no_numbers() -> None:
-    seen = account(World(3))
+    seen = evidence_of(World(3))
     found = strip(seen, out=range(len(seen.step)))
     assert math.isnan(found.margin)
     assert all(math.isnan(frame.contribution) and frame.out for chain in found.chains for frame in chain.frames)
@@ -113,7 +119,7 @@ def test_strip__a_method_that_has_lost_all_has_no_numbers() -> None:
 def test_rivals__are_those_that_disagree_else_label_and_given_else_label_and_runner_up() -> None:
     seen = disagreeing()
     assert rivals(seen) == rivals(seen, given="duck") == (seen.labels["wca"], seen.labels["lgca"])
-    agreeing = next(one for one in (account(World(seed)) for seed in range(99)) if not one.misleading_pair)
+    agreeing = next(one for one in (evidence_of(World(seed)) for seed in range(99)) if not one.misleading_pair)
     label = agreeing.labels["lgca"]
     order = sorted(CLASSES, key=lambda name: -agreeing.scores["lgca"][CLASSES.index(name)])
     others = [name for name in CLASSES if name != label]
@@ -142,16 +148,16 @@ def test_rivals__are_those_that_disagree_else_label_and_given_else_label_and_run
 )
 def test_strip__refuses_what_there_is_not(options: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        strip(account(World(1)), **options)
+        strip(evidence_of(World(1)), **options)
 
 
 def test_strip__of_a_run_without_regions_says_so() -> None:
     with pytest.raises(ConfigError, match="looks at no regions"):
-        strip(account(World(1), {"clip": METHODS["clip"]}))
+        strip(evidence_of(World(1), {"clip": METHODS["clip"]}))
 
 
 def test_strip_of_boxes__is_what_stands_on_the_sample() -> None:
-    seen = account(World(2))
+    seen = evidence_of(World(2))
     shown = strip(seen, chains=3)
     boxes = [
         {
@@ -180,7 +186,8 @@ def test_strip_of_boxes__is_what_stands_on_the_sample() -> None:
 
 def test_answers__before_and_after() -> None:
     seen = disagreeing()
-    a, b = seen.misleading_pair
+    a, b = misleading_pair(seen)
+    assert seen.case is not None
     out = seen.case.crops
     left = seen.without(out)
     for verdicts in (seen.verdicts, left):
@@ -202,14 +209,16 @@ def test_answers__before_and_after() -> None:
 
 def test_told__says_who_says_what_and_what_misled() -> None:
     seen = disagreeing()
-    a, b = seen.misleading_pair
+    a, b = misleading_pair(seen)
     words = " ".join(evidence_sentences(seen))
     assert f"“{a}”" in words and f"“{b}”" in words
     assert f"{int(seen.misleading.sum())} crops are misleading: they vote for “{a}”" in words
     assert f"{wca_pull(seen).sum():.0%} of WCA's pull" in words
-    assert f"Without {seen.case.size} crop" in words
+    assert seen.case is not None and f"Without {seen.case.size} crop" in words
     assert f"{sum(seen.flips.values())} of {len(seen.flips)} crops that grew changed their vote." in words
-    agreeing = next(one for one in (account(World(seed)) for seed in range(400)) if len(set(one.labels.values())) == 1)
+    agreeing = next(
+        one for one in (evidence_of(World(seed)) for seed in range(400)) if len(set(one.labels.values())) == 1
+    )
     label = agreeing.labels["lgca"]
     assert evidence_sentences(agreeing)[0] == f"CLIP, WCA, LGCA and decisive LGCA say “{label}”."
     assert "misleading" not in " ".join(evidence_sentences(agreeing))

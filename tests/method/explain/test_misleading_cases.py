@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -177,7 +177,7 @@ class Scene:
             verdicts=MethodResults.of_all(scoring, RegionEmbeddings(unit, whole / np.linalg.norm(whole), step, chain)),
         )
 
-    def without(self, crops: Sequence[int]) -> Any:
+    def without(self, crops: Iterable[int]) -> Any:
         return self.evidence.without(crops).labels["wca"]
 
     def fewest(self, target: str | None) -> int | None:
@@ -202,7 +202,7 @@ def check(scene: Scene) -> MisleadingCase | None:
     shares = evidence.contributions("wca", a, b)
     by_hand = [r for r in range(len(shares)) if evidence.step[r] == 0 and evidence.vote[r] == a and shares[r] > 0]
     assert misleading.tolist() == by_hand
-    turns = len(misleading) < scene.n_crops and scene.without(misleading) == labels["lgca"]
+    turns = len(misleading) < scene.n_crops and scene.without(misleading.tolist()) == labels["lgca"]
     case = evidence.case
     assert (case is not None) == turns
     if case is None:

@@ -193,11 +193,11 @@ def test_fit_temperature__where_labels_leave_it_open_it_stays_sensible():
     labels = np.arange(40) % 4
     for classes in range(4, 30):  # of most numbers of classes, 1 / C is not what the softmax gives to the last bit
         equal = fit_temperature(np.zeros((40, classes), dtype=np.float32), labels)
-        assert (equal.value, equal.wrong_share) == (pytest.approx(1, abs=0.01), 0.0)
+        assert equal.value == pytest.approx(1, abs=0.01) and equal.wrong_share == 0
     always_right = fit_temperature(10 * np.eye(4, dtype=np.float32)[labels], labels)
     assert 0.1 < always_right.value < 10 and always_right.wrong_share == 0
     one_class = fit_temperature(np.ones((40, 1), dtype=np.float32), np.zeros(40, dtype=int))
-    assert (one_class.value, one_class.wrong_share) == (pytest.approx(1, abs=0.01), 0.0)
+    assert one_class.value == pytest.approx(1, abs=0.01) and one_class.wrong_share == 0
 
 
 def test_fit_temperature__extreme_logits_stay_finite():
@@ -255,7 +255,7 @@ def test_calibrate__gives_the_softmax_at_the_fitted_temperature(n, classes):
 def test_calibrate__judges_each_half_by_the_other(n):
     logits, labels = world(n, 6, temperature=3, seed=14)
     labels = spoil(labels, 6, 0.1, seed=15)
-    order = calibration._shuffled(n)
+    order = calibration.shuffled(n)
     crossed = np.empty((n, 6))
     for own, other in ((order[0::2], order[1::2]), (order[1::2], order[0::2])):
         seen = other[: calibration.FIT_SAMPLES // 2]

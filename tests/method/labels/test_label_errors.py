@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -236,7 +237,7 @@ def test_find_label_errors__lists_float64_and_read_only_logits_will_do():
     expected = find(logits, labels, 4)
     for variant in (logits["method0"].astype(np.float64), np.asfortranarray(logits["method0"])):
         variant.flags.writeable = False
-        found = find_label_errors({"method0": lambda values=variant: values}, labels.tolist(), classes=4)
+        found = find_label_errors({"method0": partial(np.asarray, variant)}, labels.tolist(), classes=4)
         np.testing.assert_allclose(found.quality, expected.quality, rtol=1e-6)
 
 
@@ -269,7 +270,7 @@ def test_find_label_errors__holds_two_matrices_whatever_the_number_of_methods():
     find_label_errors({"first": lambda: compute(0)[:50]}, labels[:50], classes=classes)  # imports
     tracemalloc.start()
     try:
-        find_label_errors({f"m{i}": lambda i=i: compute(i) for i in range(4)}, labels, classes=classes)
+        find_label_errors({f"m{i}": partial(compute, i) for i in range(4)}, labels, classes=classes)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

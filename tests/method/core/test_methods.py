@@ -1,0 +1,84 @@
+"""The table of methods, and presets of a user's own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lgca_plugin.method.core.methods import CONTROLS, METHOD_TABLE, METHODS, Method, method_title, without_controls
+from tests.helpers import reference
+from tests.helpers.matching import all_of
+
+
+def test_methods__are_the_table() -> None:
+    assert set(METHODS) == set(reference.RULES)
+    for name, method in METHODS.items():
+        rule = reference.RULES[name]
+        assert method.name == name
+        assert (method.regions, method.global_weight, method.class_vectors) == (
+            rule.regions,
+            rule.global_weight,
+            rule.texts,
+        )
+        if rule.regions != "none":
+            assert method.weighting == rule.weighting
+        assert (method.image_scale, method.text_scale, method.decisiveness) == (4.0, 2.0, 10.0)
+        assert method.step_weights is None
+
+
+def test_table__describes_every_method_once() -> None:
+    assert set(CONTROLS) == {"clip_d", "wca_global", "crops_mean"}
+    assert len({entry.title for entry in METHOD_TABLE.values()}) == len(METHODS)
+    assert len({entry.description for entry in METHOD_TABLE.values()}) == len(METHODS)
+    assert all(entry.description.startswith("control: ") == (name in CONTROLS) for name, entry in METHOD_TABLE.items())
+    assert [method_title(name) for name in ("lgca", "crops_mean", "mine")] == ["LGCA", "crops_mean", "mine"]
+
+
+def test_without_controls__keeps_controls_where_there_is_nothing_else() -> None:
+    assert without_controls(METHODS) == ["clip", "wca", "lgca", "lgca_d"]
+    assert without_controls(["crops_mean", "mine"]) == ["mine"]
+    assert without_controls(CONTROLS) == list(CONTROLS)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": "not a field"}, ["name", "not a field"]),
+        ({"name": ""}, ["name", "''"]),
+        ({"name": 3}, ["name", "3"]),
+        ({"regions": "boxes"}, ["regions", "boxes"]),
+        ({"weighting": "loud"}, ["weighting", "loud"]),
+        ({"class_vectors": "words"}, ["class_vectors", "words"]),
+        ({"global_weight": -1.0}, ["global_weight", "-1"]),
+        ({"global_weight": float("nan")}, ["global_weight", "nan"]),
+        ({"global_weight": float("inf")}, ["global_weight", "inf"]),
+        ({"regions": "none", "global_weight": 0.0}, ["global_weight", "0"]),
+        ({"image_scale": 21.0}, ["image_scale", "21"]),
+        ({"image_scale": float("nan")}, ["image_scale", "nan"]),
+        ({"text_scale": -21.0}, ["text_scale", "-21"]),
+        ({"decisiveness": -1.0}, ["decisiveness", "-1"]),
+        ({"decisiveness": float("nan")}, ["decisiveness", "nan"]),
+        ({"decisiveness": float("inf")}, ["decisiveness", "inf"]),
+        ({"step_weights": ()}, ["step_weights"]),
+        ({"step_weights": (0.0, 0.0)}, ["step_weights", "0.0"]),
+        ({"step_weights": (1.0, -0.5)}, ["step_weights", "-0.5"]),
+        ({"step_weights": (1.0, float("nan"))}, ["step_weights", "nan"]),
+    ],
+)
+def test_method__bad_setting_is_named_with_its_value(options: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ValueError, match=all_of(words)):
+        Method(**{"name": "mine", "regions": "chains", **options})
+
+
+def test_method__own_preset_round_trips_through_json() -> None:
+    mine = Method(name="mine", regions="chains", global_weight=0.25, image_scale=3.0, step_weights=(0.5, 0.25, 0.25))
+    assert Method.from_json(json.loads(json.dumps(mine.to_json()))) == mine
+    for method in METHODS.values():
+        assert Method.from_json(json.loads(json.dumps(method.to_json()))) == method
+
+
+def test_method__unknown_json_key_is_named() -> None:
+    with pytest.raises(ValueError, match="loudness"):
+        Method.from_json({"name": "mine", "regions": "chains", "loudness": 11})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from lgca_plugin.errors import StoreError
 from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
 from lgca_plugin.store.store import Store
-from tests.helpers.worlds.store import check_store, count_rows, names_of, open_run, write
+from tests.helpers.worlds.store import check_store, count_rows, files_no_larger_than, names_of, open_run, write
 
 NAMES = [*names_of(0), *names_of(1)]
 
@@ -29,18 +29,6 @@ def test_unwritable__a_folder_in_place_of_the_file(folder: Path) -> None:
     with pytest.raises(StoreError, match="can't be opened"):
         Store(folder)
     assert (folder / FILE_NAME).is_dir()
-
-
-@contextmanager
-def files_no_larger_than(size: int) -> Iterator[None]:
-    """Limits the size of files that this process writes, as a full disk would."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_full_disk__a_write_that_fails_leaves_what_was_there_and_the_next_can_succeed(

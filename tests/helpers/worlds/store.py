@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
@@ -154,6 +155,18 @@ def overwrite_tables(folder: Path, *tables: str) -> None:
             ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
             data[(page - 1) * PAGE_BYTES : page * PAGE_BYTES] = np.random.default_rng(0).bytes(PAGE_BYTES)
     (folder / FILE_NAME).write_bytes(data)
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Limits the size of files that this process writes, as a full disk would."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def check_known(known: KnownRegions, encoder: str, hashed: str, geometry: str) -> None:

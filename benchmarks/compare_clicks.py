@@ -62,7 +62,7 @@ def measure_in_browser(dataset: str, home: Path, roots: list[Path], clicks: int)
         its last picture are there; of each further click, seconds until the panel has answered, and until the grid
         has too; with two checkouts, ``this_to_other``: the ratio of all that the panel's answers took
     """
-    from tests.helpers.app import App, browser_page, running_app
+    from tests.helpers.browser.app import App, browser_page, running_app
 
     names = ("this", "other")[: len(roots)]
     found: dict[str, Any] = {}

@@ -162,7 +162,7 @@ def ensure_browser() -> None:
 
 def find_browser() -> str:
     """Returns the path of the browser that the tests would use, or an empty string."""
-    code = "from tests.helpers.app import find_browser; print(find_browser() or '')"
+    code = "from tests.helpers.browser.app import find_browser; print(find_browser() or '')"
     return output([PYTHON, "-c", code])
 
 

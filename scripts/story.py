@@ -16,7 +16,7 @@ import fiftyone as fo
 from PIL import Image
 
 import lgca_plugin as lgca
-from tests.helpers.app import App, new_context, running_app, running_browser
+from tests.helpers.browser.app import App, new_context, running_app, running_browser
 from tests.helpers.paths import ROOT
 
 DATASET, RUN, IMAGE = "lgca-demo", "zeroshot", "bird-091.jpg"

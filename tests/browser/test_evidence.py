@@ -9,7 +9,7 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
-from tests.helpers.app import ARTIFACTS, NO_APP
+from tests.helpers.browser.app import ARTIFACTS, NO_APP
 
 SMALL = lgca.RegionConfig(crops=20, lgca_crops=6, scale_min=0.1, scale_max=0.3)  # where WCA and LGCA disagree often
 WIDTH, HEIGHT = 1280, 1500

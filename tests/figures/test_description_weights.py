@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lgca_plugin.figures.description_weights import HARDLY_COUNTS, description_weights
 from lgca_plugin.figures.page import TIMES as X
-from tests.helpers.figure_look import BLUE, GREY, MUTED, ORANGE, TEXT, lines, notes, plain, trace
+from tests.helpers.browser.figures import BLUE, GREY, MUTED, ORANGE, TEXT, lines, notes, plain, trace
 from tests.helpers.matching import all_of
 
 FIVE = ["one", "two", "three", "four", "five"]

@@ -15,9 +15,9 @@ from lgca_plugin.figures.description_weights import description_weights
 from lgca_plugin.method.core import scores
 from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.method.core.regions import RegionEmbeddings
-from tests.helpers.app import browser_page, find_browser, missing_browser_reason, on_ci
+from tests.helpers.browser.app import browser_page, find_browser, missing_browser_reason, on_ci
+from tests.helpers.browser.figures import MUTED, PAGES, TEXT, look_at, notes, plain, trace
 from tests.helpers.engine import encode, plan_of
-from tests.helpers.figure_look import MUTED, PAGES, TEXT, look_at, notes, plain, trace
 
 LONG = "a small bird with a forked tail and a red throat, seen from below against a bright sky, " * 4
 

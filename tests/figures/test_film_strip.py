@@ -17,9 +17,9 @@ from lgca_plugin.figures.region_map import region_map
 from lgca_plugin.figures.region_text import fitting_text
 from lgca_plugin.method.explain.film_strip import Strip, strip
 from lgca_plugin.workflows.evidence.film_strip import pictures_of, strip_boxes
-from tests.helpers.app import browser_page, find_browser, missing_browser_reason, on_ci
-from tests.helpers.figure_look import BLUE, GREY, ORANGE, PAGES, look_at, plain
-from tests.helpers.figure_look import notes as figure_notes
+from tests.helpers.browser.app import browser_page, find_browser, missing_browser_reason, on_ci
+from tests.helpers.browser.figures import BLUE, GREY, ORANGE, PAGES, look_at, plain
+from tests.helpers.browser.figures import notes as figure_notes
 from tests.helpers.images import picture
 from tests.helpers.worlds.evidence import disagreeing, evidence_of
 from tests.helpers.worlds.random_runs import World

@@ -9,18 +9,11 @@ import pytest
 from fiftyone import ViewField as F
 
 from lgca_plugin.workflows.decisions.queue import Triage
-from lgca_plugin.workflows.overview.overview import clear_overviews
-from lgca_plugin.workflows.overview.table_cache import clear_tables
-from tests.helpers.panel_session import PanelSession
+from tests.helpers.operators import context
+from tests.helpers.panels import PanelSession, as_json, stages
 from tests.helpers.untouched import untouched
-from tests.helpers.worlds.compared import URI, compared, rows
+from tests.helpers.worlds.compared import URI, cells, compared
 from tests.helpers.worlds.overview import add, new_run
-
-
-@pytest.fixture(autouse=True)
-def nothing_in_memory():
-    clear_tables()
-    clear_overviews()
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +38,6 @@ def panel(run):
 def test_panel__is_registered_and_its_operator_opens_it(run):
     panels = {operator.config.name for operator in foo.list_operators() if isinstance(operator, foo.Panel)}
     assert "lgca_compare" in panels
-    from tests.helpers.operators import context
-
     operator = foo.get_operator("@lgca/zero-shot/lgca_open_compare")
     ctx = context(run.dataset, {}, uri=operator.uri)
     assert operator.resolve_placement(ctx).to_json()["view"]["label"] == "Compare zero-shot methods"
@@ -59,12 +50,9 @@ def test_panel__is_registered_and_its_operator_opens_it(run):
 
 
 def test_panel__shows_all_figures(panel):
-    texts = panel.texts
-    for number, caption in (("60", "samples"), ("48", "predicted"), ("6", "failed"), ("6", "without result")):
-        assert texts[texts.index(caption) - 1] == number
-    assert texts[texts.index("encodes per image") - 1] == "60.5"
-    assert texts[texts.index("images/s") - 1] == "12.2"
-    assert any(text.startswith("48 samples with a label in labels") for text in texts)
+    captions = ("samples", "predicted", "failed", "without result", "encodes per image", "images/s")
+    assert [panel.shown.number(caption) for caption in captions] == ["60", "48", "6", "6", "60.5", "12.2"]
+    assert "48 samples with a label in labels" in panel.shown.words
     assert set(panel.data) >= {"page.agreement", "page.flow", "page.margins"}
     assert panel.state["page"]["head"] == {"run_field": {"run": "zs"}, "labels_field": {"labels": "labels"}}
     assert len(json.dumps(panel.state)) < 1500
@@ -77,42 +65,42 @@ def test_panel__sends_its_pictures_again_where_the_app_has_kept_the_panel_but_no
     assert panel.state["drawn"] is not None
 
 
+def count_in_sentence(panel):
+    """How many samples the panel says that it shows."""
+    line = next(text for text in panel.shown.texts if text.startswith("Showing "))
+    return int(line.split()[1].replace(",", ""))
+
+
+def figures(panel):
+    """All texts but the sentence about what is shown."""
+    return [text for text in panel.shown.texts if not text.startswith("Showing")]
+
+
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])
 def test_panel__every_button_that_shows_samples_shows_as_many_as_it_says(run, seed):
-    panel = PanelSession(URI, run.dataset)
-    if seed:
-        panel.view = json.loads(json.dumps(run.dataset.match(F("number") < 40)._serialize()))
-    panel.load()
-    before = panel.view
-    shows = [part for part in panel.parts("Button") if part["operator"].endswith("#show") and not part["disabled"]]
+    view = stages(run.dataset.match(F("number") < 40)) if seed else []
+    panel = PanelSession(URI, run.dataset, view=view).load()
+    buttons = panel.shown.parts("Button")
+    shows = [part for part in buttons if part["operator"].endswith("#show") and not part["disabled"]]
     assert len(shows) > 15
     for part in shows:
         panel.send("show", **part["params"])
-        line = next(text for text in panel.texts if text.startswith("Showing "))
-        assert int(line.split()[1].replace(",", "")) == len(panel.current()) > 0, line
-        assert panel.view[: len(before)] == before
+        assert count_in_sentence(panel) == len(panel.current()) > 0
+        assert panel.view[: len(view)] == view
         label = f"Back to your view ({40 if seed else 60} samples)"
         panel.press(label)
-        assert panel.view == before
-        assert label not in panel.buttons()
+        assert panel.view == view
+        assert label not in panel.shown.buttons
 
 
 def test_panel__keeps_the_figures_of_the_users_view_while_it_shows_a_part(panel):
-    texts = panel.texts
+    before = panel.shown.texts
     panel.press("Only CLIP differs")
-    shown = [text for text in panel.texts if not text.startswith("Showing")]
-    assert shown == texts
+    assert figures(panel) == before
     assert len(panel.current()) < 60
     panel.press("Only WCA differs")  # from one part to another, not to a part of the part
     assert len(panel.view) == 1
-    assert [text for text in panel.texts if not text.startswith("Showing")] == texts
-
-
-def cells(panel):
-    """The numbers in the picture of the class flow, by row and column."""
-    numbers = panel.data["page.flow"][1]
-    written = [int(text.replace(",", "")) for text in numbers["text"]]
-    return dict(zip(zip(numbers["y"], numbers["x"], strict=True), written, strict=True))
+    assert figures(panel) == before
 
 
 def test_panel__clicks_in_pictures_show_their_samples(panel):
@@ -137,27 +125,24 @@ def test_panel__clicks_in_pictures_show_their_samples(panel):
 
 def test_panel__follows_the_users_view(panel, run):
     panel.press("Only CLIP differs")
-    panel.view = [*panel.view, *json.loads(json.dumps(run.dataset.limit(2)._serialize()))]
+    panel.view = [*panel.view, *stages(run.dataset.limit(2))]
     panel.send("on_change_view")  # a stage of the user's on top: what is shown now is the user's view
-    assert panel.texts[panel.texts.index("samples") - 1] == "2"
-    assert not any(text.startswith("Showing") for text in panel.texts)
+    assert panel.shown.number("samples") == "2"
+    assert figures(panel) == panel.shown.texts
     panel.view = []
     panel.filters = {"zs_clip.label": {"values": ["tern"], "exclude": False, "isMatching": True}}
     panel.send("on_change_view")
-    expected = len(run.dataset.match(F("zs_clip.label") == "tern"))
-    assert panel.texts[panel.texts.index("samples") - 1] == str(expected)
+    assert panel.shown.number("samples") == str(len(run.dataset.match(F("zs_clip.label") == "tern")))
     panel.press("Only CLIP differs")
-    line = next(text for text in panel.texts if text.startswith("Showing "))
-    assert int(line.split()[1]) == len(panel.current())
+    assert count_in_sentence(panel) == len(panel.current())
 
 
 def test_panel__sends_nothing_twice_to_a_page_that_fires_its_events_together(panel, run):
-    before = dict(panel.state)
-    panel.view = json.loads(json.dumps(run.dataset.limit(20)._serialize()))
-    panel.send("on_change_view")
+    before = as_json(panel.state)
+    panel.change_view(run.dataset.limit(20))
     assert {"show_panel_output", "patch_panel_data", "patch_panel_state"} <= set(panel.sent)
     for event in ("on_change_view", "on_change_view", "on_change_selected"):
-        panel.state = dict(before)  # they were fired before the first answer was there
+        panel.state = as_json(before)  # they were fired before the first answer was there
         panel.send(event)
         assert panel.sent == []
     panel.view = []
@@ -167,29 +152,29 @@ def test_panel__sends_nothing_twice_to_a_page_that_fires_its_events_together(pan
 
 def test_panel__sends_all_to_a_page_that_is_opened_anew(panel, run):
     page = PanelSession(URI, run.dataset)
+    page.panel_id = panel.panel_id
     page.send("on_load")
     assert {"show_panel_output", "patch_panel_data"} <= set(page.sent)
-    assert page.texts == panel.texts
+    assert page.shown.texts == panel.shown.texts
     assert page.data == panel.data
 
 
 def test_panel__sends_the_same_again_after_a_while(panel, monkeypatch):
-    assert (panel.send("on_change_view"), panel.sent) == ([], [])
+    panel.send("on_change_view")
+    assert panel.sent == []
     monkeypatch.setattr(type(foo.get_operator(URI)), "resend_seconds", 0.0)
     panel.send("on_change_view")
     assert panel.sent == ["show_panel_output"]  # where another process may have sent something else meanwhile
 
 
 def test_panel__answers_a_click_before_the_app_has_brought_up_the_view(panel, run):
-    (button,) = (one for one in panel.parts("Button") if one["label"] == "Only CLIP differs")
-    messages = panel.send("show", **button["params"])
-    (output,) = (one["params"]["output"] for one in messages if one["operator_uri"] == "show_panel_output")
-    assert "where only CLIP differs" in json.dumps(output)
-    assert output == panel.shown  # the view that came up then has changed nothing
-    messages = panel.press(f"Back to your view ({len(run.dataset)} samples)")
-    (output,) = (one["params"]["output"] for one in messages if one["operator_uri"] == "show_panel_output")
-    assert "Back to your view" not in json.dumps(output)
-    assert output == panel.shown
+    shown = panel.press("Only CLIP differs")
+    assert "where only CLIP differs" in shown.words
+    assert shown.texts == panel.shown.texts  # the view that came up then has changed nothing
+    label = f"Back to your view ({len(run.dataset)} samples)"
+    shown = panel.press(label)
+    assert label not in shown.buttons
+    assert shown.texts == panel.shown.texts
 
 
 def test_panel__choices_change_what_is_compared(panel):
@@ -201,17 +186,17 @@ def test_panel__choices_change_what_is_compared(panel):
     panel.send("pick_b", value="wca")  # that of the rows: they change places
     assert panel.state["page"]["pair"] == {"a_field": {"a": "clip"}, "b_field": {"b": "wca"}}
     panel.send("pick_labels", value="-")
-    assert "Choose labels to compare with above." in panel.texts
-    assert not any(label.endswith(" wrong") for label in panel.buttons())
+    assert "Choose labels to compare with above." in panel.shown.texts
+    assert not any(label.endswith(" wrong") for label in panel.shown.buttons)
     panel.send("pick_labels", value="labels")
-    assert sum(part["label"].endswith(" wrong") for part in panel.parts("Button")) == 3
+    assert sum(part["label"].endswith(" wrong") for part in panel.shown.parts("Button")) == 3
 
 
 def test_panel__what_a_list_shows_counts_whatever_else_an_event_comes_with(panel):
     panel.state["page"]["head"]["labels_field"]["labels"] = "-"  # chosen, and not yet answered
     panel.state["page"]["pair"]["a_field"]["a"] = "wca"
     panel.send("on_change_view")
-    assert "Choose labels to compare with above." in panel.texts
+    assert "Choose labels to compare with above." in panel.shown.texts
     assert panel.state["chosen"]["labels"] == "-"
     assert (panel.state["chosen"]["a"], panel.state["chosen"]["b"]) == ("wca", "lgca")
 
@@ -222,25 +207,40 @@ def test_panel__drops_the_pictures_that_the_app_mixes_into_its_state(panel):
     assert len(json.dumps(panel.state)) < 1500
 
 
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"chosen": {"run": 7, "gone": 1, "misleading": "x"}, "page": [], "drawn": {}, "action": 3},
+        {"chosen": None, "page": {"head": None, "pair": {"a_field": 1}}},
+    ],
+)
+def test_panel__a_state_that_can_not_be_read_is_replaced(run, panel, state):
+    page = PanelSession(URI, run.dataset)
+    page.state = state
+    assert page.load().shown.texts == panel.shown.texts
+    assert page.state == panel.state
+
+
 def test_panel__pages_through_its_lists(panel):
-    assert "1 to 5 of 15" in panel.texts
-    assert panel.parts("Button")[[p["label"] for p in panel.parts("Button")].index("Previous")]["disabled"] is not False
-    ids = [part["params"]["id"] for part in panel.parts("Button") if part["params"].get("part") == "sample"]
+    def listed():
+        return [part["params"]["id"] for part in panel.shown.parts("Button") if part["params"].get("part") == "sample"]
+
+    assert "1 to 5 of 15" in panel.shown.texts
+    assert panel.shown.buttons["Previous"]["disabled"]
+    first = listed()
     panel.press("Next")
     panel.press("Next")
-    assert "11 to 15 of 15" in panel.texts
-    later = [part["params"]["id"] for part in panel.parts("Button") if part["params"].get("part") == "sample"]
-    assert not set(ids[:5]) & set(later[:5])
+    assert "11 to 15 of 15" in panel.shown.texts
+    assert not set(first[:5]) & set(listed()[:5])
     panel.press("Previous")
-    assert "6 to 10 of 15" in panel.texts
+    assert "6 to 10 of 15" in panel.shown.texts
 
 
 def test_panel__says_what_is_wrong_with_a_decision(panel, run):
-    panel.selected = run.dataset.match(F("zs_suggestion.label") == None).limit(1).values("id")  # noqa: E711
-    panel.send("on_change_selected")
+    panel.select(run.dataset.match(F("zs_suggestion.label") == None).limit(1).values("id"))  # noqa: E711
     panel.press("Accept suggestion")
-    assert panel.notes[-1][0] == "error"
-    assert "suggestion" in panel.notes[-1][1]
+    kind, message = panel.notified[-1]
+    assert kind == "error" and "suggestion" in message
     assert Triage.of(run).decisions() == []
 
 
@@ -252,33 +252,26 @@ def test_panel__starts_the_operators_with_its_run(panel):
         ("Evaluate", "lgca_evaluate", "run"),
     ):
         panel.press(label)
-        assert panel.asked[-1] == (name, {key: "zs"})
-    panel.selected = ["0" * 24]
-    panel.send("on_change_selected")
+        assert panel.prompted[-1] == (name, {key: "zs"})
+    panel.select(["0" * 24])
     panel.press("Other…")
-    assert panel.asked[-1][0] == "lgca_decide"
+    assert panel.prompted[-1][0] == "lgca_decide"
 
 
 def test_panel__of_views_that_it_can_not_show(panel, run):
     dataset = run.dataset
-    dataset.first()
     for view, title in (
         (dataset.to_patches("zs_regions"), "This view shows parts of images"),
         (dataset.group_by("zs_clip.label"), "This view shows groups of samples"),
     ):
-        panel.view = json.loads(json.dumps(view._serialize(), default=str))
-        panel.send("on_change_view")
-        assert title in panel.texts
+        assert title in panel.change_view(view).texts
         panel.press("Show the whole dataset")
         assert panel.view == []
-        assert "disagreements" in panel.texts
-    panel.view = json.loads(json.dumps(dataset.match(F("number") < 0)._serialize()))
-    panel.send("on_change_view")
-    assert "This view is empty" in panel.texts
-    panel.view = json.loads(json.dumps(dataset.match(F("number") == 3)._serialize()))
-    panel.send("on_change_view")
-    assert "No predictions here" in panel.texts
-    assert any("1 failed, 0 are without a result" in text for text in panel.texts)
+        assert "disagreements" in panel.shown.texts
+    assert "This view is empty" in panel.change_view(dataset.match(F("number") < 0)).texts
+    shown = panel.change_view(dataset.match(F("number") == 3))
+    assert "No predictions here" in shown.texts
+    assert "1 failed, 0 are without a result" in shown.words
 
 
 def test_panel__starts_anew_with_another_dataset(panel):
@@ -291,22 +284,6 @@ def test_panel__starts_anew_with_another_dataset(panel):
         "run": "there", "labels": "truth", "a": "clip", "b": "lgca", "misleading": 0, "suspects": 0
     }  # fmt: skip
     fo.delete_dataset(other.dataset.name)
-
-
-@pytest.mark.parametrize("count", [2, 200])
-def test_panel__of_few_and_of_many_classes(count):
-    classes = [f"a class with a rather long name, number {at}" for at in range(count)]
-    run = new_run(classes)
-    add(run, rows(120, seed=1, classes=classes))
-    panel = PanelSession(URI, run.dataset).load()
-    size = len(panel.data["page.flow"][0]["z"])
-    assert size == min(count, 12)
-    for (at, column), shown in cells(panel).items():
-        if size - 1 in (at, column):  # with 200 classes, all others
-            panel.send("show_cell", idx=[at, column])
-            assert len(panel.current()) == shown
-    assert max(part["layout"]["height"] for part in panel.parts("PlotlyView")) < 600
-    fo.delete_dataset(run.dataset.name)
 
 
 def test_panel__answers_events_of_two_datasets_at_once(run, monkeypatch):
@@ -329,6 +306,5 @@ def test_panel__answers_events_of_two_datasets_at_once(run, monkeypatch):
         thread.start()
     for thread in threads:
         thread.join()
-    counts = [{text for text in page.texts if text in {"60", "35"}} for page in pages]
-    assert counts == [{"60"}, {"35"}]
+    assert [page.shown.number("samples") for page in pages] == ["60", "35"]
     fo.delete_dataset(other.dataset.name)

@@ -36,3 +36,10 @@ def compared():
     made = new_run(CLASSES)
     add(made, rows(60))
     return triaged(made, triage_columns(60))
+
+
+def cells(panel):
+    """The numbers in the picture of the class flow, by row and column."""
+    numbers = panel.data["page.flow"][1]
+    written = [int(text.replace(",", "")) for text in numbers["text"]]
+    return dict(zip(zip(numbers["y"], numbers["x"], strict=True), written, strict=True))

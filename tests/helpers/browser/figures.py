@@ -5,7 +5,7 @@ import re
 from html import unescape
 from typing import Any
 
-from tests.helpers.app import ARTIFACTS
+from tests.helpers.browser.app import ARTIFACTS
 
 TEXTS_SEEN = """() => {
     const svg = document.querySelector('.js-plotly-plot .main-svg').getBoundingClientRect();

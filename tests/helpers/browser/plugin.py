@@ -66,7 +66,7 @@ def failed(request):
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """The App's server, which runs as long as the tests do."""
-    from tests.helpers.app import find_browser, missing_browser_reason, on_ci, running_app
+    from tests.helpers.browser.app import find_browser, missing_browser_reason, on_ci, running_app
 
     if not find_browser():
         (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
@@ -84,7 +84,7 @@ def address(server):
 @pytest.fixture
 def new_address(server, tmp_path):
     """The address of a server that has opened no dataset yet: that of all tests, if this one is the first."""
-    from tests.helpers.app import running_app
+    from tests.helpers.browser.app import running_app
 
     if not server.used:
         yield server.address
@@ -99,7 +99,7 @@ def app_at(failed, request):
 
     What the App has kept in the page is deleted after each test. After a failed test, the next one gets a new page.
     """
-    from tests.helpers.app import App
+    from tests.helpers.browser.app import App
 
     opened = []
 
@@ -125,6 +125,6 @@ def app(app_at, address):
 
 @lru_cache(maxsize=1)
 def _page():
-    from tests.helpers.app import OnePage
+    from tests.helpers.browser.app import OnePage
 
     return OnePage()

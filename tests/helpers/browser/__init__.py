@@ -1,0 +1,1 @@
+"""The real App, and figures, in a headless browser."""

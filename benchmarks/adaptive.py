@@ -145,7 +145,7 @@ class Comparison:
         self._learn(images)
         return Outcome(
             labels=[{name: one.methods[name].label for name in names} for one in predictor.predict(images)],
-            encodes=sum(image.taken for image in images),
+            encodes=sum(image.n_encoded for image in images),
             stopped=Counter(max(plan.at(image.level).n_crops, plan.at(image.level).n_chains) for image in images),
         )
 
@@ -156,7 +156,7 @@ class Comparison:
             own, known = image.distinct(), self._known.get(image.content_hash)
             found = {} if known is None else dict(zip(map(tuple, known.boxes.tolist()), known.regions, strict=True))
             found.update(zip(map(tuple, image.boxes[own].tolist()), image.regions[own], strict=True))
-            found.update(image.former)
+            found.update(image.previous)
             self._known[image.content_hash] = KnownRegions(
                 image.image_size_hw, image.whole, np.array(list(found)), np.array(list(found.values()))
             )

@@ -42,14 +42,14 @@ def image(id_: str, vectors: Any, plan: RegionPlan) -> EncodedImage[str]:
     own, other = vectors[random.choice(len(vectors), size=2, replace=False)]
     scene = random.uniform(0.05, 0.2) * own + 0.6 * noise(random)
     known = KnownRegions(SIZE_HW, unit(scene), np.zeros((0, 4), np.int32), np.zeros((0, DIM), np.float32))
-    growing = RegionExpansion(content, plan, known=known)
+    expansion = RegionExpansion(content, plan, known=known)
     while True:
-        for box in growing.missing():
+        for box in expansion.missing():
             part = random.uniform(0, 0.3) if random.random() < 0.5 else 0.0
-            growing.embeddings[box] = unit(scene + part * other + 0.5 * noise(random))
-        if not growing.grow():
+            expansion.embeddings[box] = unit(scene + part * other + 0.5 * noise(random))
+        if not expansion.next_step():
             break
-    grown = growing.finished(id_)
+    grown = expansion.result(id_)
     assert isinstance(grown, EncodedImage)
     return grown
 

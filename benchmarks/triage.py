@@ -50,16 +50,16 @@ def image(id_: str, own: Any, other: Any, plan: RegionPlan, random: np.random.Ge
     content = hashlib.blake2b(id_.encode(), digest_size=16).hexdigest()
     scene = random.uniform(0.05, 0.2) * own + 0.6 * noise(random, 1)[0]
     known = KnownRegions(SIZE_HW, unit(scene), np.zeros((0, 4), np.int32), np.zeros((0, DIM), np.float32))
-    growing = RegionExpansion(content, plan, known=known)
+    expansion = RegionExpansion(content, plan, known=known)
     while True:
-        boxes = growing.missing()
+        boxes = expansion.missing()
         parts = random.uniform(0, 0.3, (len(boxes), 1)) * (random.random((len(boxes), 1)) < 0.5)
-        growing.embeddings.update(
+        expansion.embeddings.update(
             zip(boxes, unit(scene + parts * other + 0.5 * noise(random, len(boxes))), strict=True)
         )
-        if not growing.grow():
+        if not expansion.next_step():
             break
-    grown = growing.finished(id_)
+    grown = expansion.result(id_)
     assert isinstance(grown, EncodedImage)
     return grown
 

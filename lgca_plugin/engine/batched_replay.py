@@ -1,7 +1,8 @@
-"""Many images at once through the expansion steps that they went through before, on embeddings that are all known.
+"""Replay of the expansion steps of many images at once, on embeddings that are all known.
 
-Does on arrays what :class:`~.region_expansion.RegionExpansion` does for one image, region by region, with equal
-results: every box is looked up among the known ones by its number, and embeddings are gathered once, at the end.
+The results equal those of :class:`~.region_expansion.RegionExpansion`, which goes image by image. Here the steps are
+array operations: every box has a number by which it is looked up among the known ones, and embeddings are gathered
+once, at the end.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from ..config import RegionPlan
     from .embeddings import KnownRegions
 
-_MOST_BOXES = 2.0**54
-"""So many boxes has no image that a memory could hold; those of some hundred images are numbered in 63 bits."""
+_MAX_BOX_NUMBERS = 2.0**54
+"""Upper bound on box numbers per image, so that those of some hundred images fit into 63 bits."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,9 +39,9 @@ class RegionBatch:
         image_size_hw: ``[b, 2]`` int64 heights and widths in pixels, EXIF orientation applied
         boxes: ``[b, n, 4]`` int64, absolute pixels, ``(left, top, width, height)``
         step: ``[b, n]`` expansion step of each region, ascending, the same for all images; read-only
-        chain: ``[b, n]`` number of the crop that each region grew from
+        chain: ``[b, n]`` number of the crop that each region was expanded from
         whole: ``[b, dim]`` float32 unit embeddings of the whole images
-        level: the plan's rung that the images have ended on
+        level: budget level of the plan at which the images stopped
     """
 
     ids: tuple[str, ...]
@@ -70,7 +71,7 @@ class RegionBatch:
         return RegionEmbeddings(embeddings, self.whole[images], self.step[rows], self.chain[rows])
 
     def images(self) -> list[EncodedImage[str]]:
-        """Gives the images one by one, of which nothing had to be encoded; their arrays are views of these."""
+        """Returns the images one by one; their arrays are views of these."""
         fresh = np.zeros(self.step.shape[1], dtype=bool)
         sizes = self.image_size_hw.tolist()
         return [
@@ -98,19 +99,18 @@ def replay_batch(
 
     Args:
         images: id, content hash and known embeddings of each image, some hundred at most, all of one encoder
-        plan: which regions are wanted
-        level: the plan's rung that the images have ended on
+        plan: which regions are replayed
+        level: budget level of the plan at which the images stopped
 
     Returns:
-        the images in their order, without those of which an embedding is missing or is no number; None where none is
-        left
+        the images in their order, without those of which an embedding is missing or not finite; None if none is left
     """
     images = [one for one in images if _fits(one[2].image_size_hw)]
     if not images:
         return None
     hashes = [content_hash for _, content_hash, _ in images]
     plan = plan.at(level)
-    with np.errstate(over="ignore", invalid="ignore"):  # embeddings that are no numbers are left out below
+    with np.errstate(over="ignore", invalid="ignore"):  # images with such embeddings are left out below
         known = _Known([one for _, _, one in images])
         boxes, chain, rows = _steps(known, hashes, plan)
     complete = (rows >= 0).all(axis=1) & known.finite(rows)
@@ -134,15 +134,15 @@ def replay_batch(
 
 
 def _fits(image_size_hw: tuple[int, int]) -> bool:
-    """Tells whether an image's boxes can be numbered; a size that is not true is no reason to fail."""
+    """True if an image's boxes can be numbered; a damaged size must not fail the other images."""
     height, width = image_size_hw
-    return min(height, width) >= 1 and float(height) * width * min(height, width) <= _MOST_BOXES
+    return min(height, width) >= 1 and float(height) * width * min(height, width) <= _MAX_BOX_NUMBERS
 
 
 def _steps(
     known: _Known, hashes: Sequence[str], plan: RegionPlan
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """``[b, n, 4]`` boxes, ``[b, n]`` their chains and ``[b, n]`` the rows of their embeddings, -1 where unknown."""
+    """Returns ``[b, n, 4]`` boxes, ``[b, n]`` chains and ``[b, n]`` rows of their embeddings, -1 if unknown."""
     b, regions = len(hashes), plan.regions
     none = np.zeros((b, 0), np.int64)
     all_boxes, all_chains, all_rows = [np.zeros((b, 0, 4), np.int64)], [none], [none]
@@ -158,11 +158,11 @@ def _steps(
             )
             chain = np.broadcast_to(np.arange(count), (b, count))
         else:
-            taking_part = slice(plan.n_chains)  # of step 0, the crops that start a chain; of later steps, all
-            kept = known.most_salient(all_rows[-1][:, taking_part], count)
-            boxes = np.take_along_axis(all_boxes[-1], kept[..., None], axis=1)
+            candidates = slice(plan.n_chains)  # of step 0, the crops that start a chain; of later steps, all
+            salient = known.most_salient(all_rows[-1][:, candidates], count)
+            boxes = np.take_along_axis(all_boxes[-1], salient[..., None], axis=1)
             boxes = expand_boxes(boxes, known.sizes_hw, regions.growth)
-            chain = np.take_along_axis(all_chains[-1], kept, axis=1)
+            chain = np.take_along_axis(all_chains[-1], salient, axis=1)
         all_boxes.append(boxes)
         all_chains.append(chain)
         all_rows.append(known.rows_of(boxes))
@@ -170,10 +170,10 @@ def _steps(
 
 
 class _Known:
-    """The known embeddings of b images as one list of rows: all their regions', then those of the whole images.
+    """The known embeddings of b images as one list of rows: all regions', then those of the whole images.
 
     Args:
-        images: what is known of each
+        images: the known embeddings of each
     """
 
     def __init__(self, images: Sequence[KnownRegions]) -> None:
@@ -184,67 +184,63 @@ class _Known:
         self._starts = np.cumsum([0, *counts])
         self._first_whole = int(self._starts[-1])
         self._salience, self._squares = self._products(images)
-        self._doubt = self._most_error()
+        self._max_error = self._similarity_error()
         volume = self.sizes_hw.prod(axis=1) * self.sizes_hw.min(axis=1)
         self._first_number = np.cumsum(volume) - volume
         boxes = np.concatenate([one.boxes for one in images]).astype(np.int64)
         numbers = self._numbers(boxes, np.repeat(np.arange(len(images)), counts))
         order = np.argsort(numbers, kind="stable")
-        # The first of both stands for all boxes that there are not.
+        # The first of both is for boxes that are not among them.
         self._sorted_numbers = np.concatenate([[-1], numbers[order]])
         self._sorted_rows = np.concatenate([[-1], order])
 
     def rows_of(self, boxes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """``[b, k]`` the rows of ``[b, k, 4]`` boxes; -1 for unknown ones."""
+        """Returns the ``[b, k]`` rows of ``[b, k, 4]`` boxes; -1 for unknown ones."""
         image = np.arange(len(boxes))[:, None]
         numbers = self._numbers(boxes, image)
         place = np.searchsorted(self._sorted_numbers, numbers, side="right") - 1  # of equal boxes, the last counts
         rows = np.where(self._sorted_numbers[place] == numbers, self._sorted_rows[place], -1)
         height, width = self.sizes_hw[:, 0, None], self.sizes_hw[:, 1, None]
-        everything = (boxes[..., 2] == width) & (boxes[..., 3] == height)
-        return np.where(everything, self._first_whole + image, rows)
+        whole = (boxes[..., 2] == width) & (boxes[..., 3] == height)
+        return np.where(whole, self._first_whole + image, rows)
 
     def most_salient(self, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-        """Selects the ``count`` most salient of ``[b, k]`` rows, exactly as :meth:`~.RegionExpansion.grow` does.
+        """Selects the ``count`` most salient of ``[b, k]`` rows, exactly as :meth:`~.RegionExpansion.next_step` does.
 
-        That compares sums of float64. Float32 is much quicker, and leaves no doubt which regions are selected, unless
-        the last of them and another region are as near to each other as the errors of both.
+        That compares float64 sums. Float32 is much faster, and selects the same regions unless the similarities of the
+        last selected and another region are closer than their rounding errors; those images are compared in float64.
         """
         salience = self._salience[rows].astype(np.float64)
-        kept = select_salient(salience, count)
+        selected = select_salient(salience, count)
         last = np.argsort(-salience, axis=1, kind="stable")[:, count - 1, None]
         distance = np.abs(salience - np.take_along_axis(salience, last, axis=1))
-        tied = rows == np.take_along_axis(rows, last, axis=1)  # the same embedding, so really a tie
-        doubtful = np.flatnonzero((~(distance > self._doubt[:, None]) & ~tied).any(axis=1))
-        if len(doubtful):
-            exact = self.embedded(doubtful, rows[doubtful]).astype(np.float64) * self.whole[doubtful, None]
-            kept[doubtful] = select_salient(exact.sum(axis=-1), count)
-        return kept
+        tied = rows == np.take_along_axis(rows, last, axis=1)  # the same embedding, so a true tie
+        uncertain = np.flatnonzero((~(distance > self._max_error[:, None]) & ~tied).any(axis=1))
+        if len(uncertain):
+            exact = self.embedded(uncertain, rows[uncertain]).astype(np.float64) * self.whole[uncertain, None]
+            selected[uncertain] = select_salient(exact.sum(axis=-1), count)
+        return selected
 
     def finite(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """``[b]`` whether the embeddings of ``[b, k]`` rows, and of the whole image, are numbers."""
-        sound = np.isfinite(self._squares)
-        return sound[rows].all(axis=1) & sound[self._first_whole :]
-
-    def similarity(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """``[b, k]`` similarities of ``[b, k]`` rows to their whole images."""
-        return self._salience[rows]
+        """Returns ``[b]``: whether the embeddings of ``[b, k]`` rows, and of the whole image, are finite."""
+        finite = np.isfinite(self._squares)
+        return finite[rows].all(axis=1) & finite[self._first_whole :]
 
     def embedded(self, which: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """``[len(which), k, dim]`` the embeddings of ``[len(which), k]`` rows of some of the images."""
+        """Returns ``[len(which), k, dim]`` embeddings of ``[len(which), k]`` rows of some of the images."""
         regions = np.empty((*rows.shape, self.whole.shape[1]), dtype=np.float32)
         for out, image, own in zip(regions, which, rows - self._starts[which, None], strict=True):
             if len(self._regions[image]):
                 np.take(self._regions[image], own, axis=0, out=out, mode="clip")
             else:
                 out[:] = self.whole[image]
-        everything = rows >= self._first_whole
-        if everything.any():
-            regions[everything] = self.whole[np.broadcast_to(which[:, None], rows.shape)[everything]]
+        whole = rows >= self._first_whole
+        if whole.any():
+            regions[whole] = self.whole[np.broadcast_to(which[:, None], rows.shape)[whole]]
         return regions
 
     def _products(self, images: Sequence[KnownRegions]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """``[rows]`` similarity of each row to its whole image, and squared length; no numbers where it has none."""
+        """Returns ``[rows]`` similarity of each row to its whole image, and ``[rows]`` squared lengths."""
         salience, squares = np.empty((2, self._first_whole + len(self.whole)), dtype=np.float32)
         for i, one in enumerate(images):
             own = slice(self._starts[i], self._starts[i + 1])
@@ -254,21 +250,21 @@ class _Known:
         salience[self._first_whole :] = squares[self._first_whole :]
         return salience, squares
 
-    def _most_error(self) -> NDArray[np.float64]:
-        """``[b]`` how far two similarities may seem apart that are equal.
+    def _similarity_error(self) -> NDArray[np.float64]:
+        """Returns ``[b]`` upper bounds on the difference, in float32, of two equal similarities.
 
-        A sum of d products in any order is wrong by d roundings of the product of the lengths at most; some more is
-        added for the float64 sums, which are not exact either.
+        The error of a sum of d products, in any order, is at most d roundings of the product of the lengths. A little
+        is added for the float64 sums, which are not exact either.
         """
         lengths = np.sqrt(self._squares.astype(np.float64))
-        of_whole = lengths[self._first_whole :]
-        own = zip(self._starts[:-1], self._starts[1:], of_whole, strict=True)
-        longest = np.array([lengths[start:end].max(initial=whole) for start, end, whole in own])
-        most: NDArray[np.float64] = 2.01 * self.whole.shape[1] * 2.0**-24 * longest * of_whole
-        return most
+        wholes = lengths[self._first_whole :]
+        spans = zip(self._starts[:-1], self._starts[1:], wholes, strict=True)
+        longest = np.array([lengths[start:end].max(initial=whole) for start, end, whole in spans])
+        error: NDArray[np.float64] = 2.01 * self.whole.shape[1] * 2.0**-24 * longest * wholes
+        return error
 
     def _numbers(self, boxes: NDArray[np.int64], image: NDArray[np.int64]) -> NDArray[np.int64]:
-        """``[...]`` numbers of ``[..., 4]`` boxes, which tell all boxes of all images apart; -1 for impossible ones."""
+        """Returns ``[...]`` numbers of ``[..., 4]`` boxes, unique among all images; -1 for impossible boxes."""
         height, width = self.sizes_hw[image, 0], self.sizes_hw[image, 1]
         left, top, side = boxes[..., 0], boxes[..., 1], boxes[..., 2]
         possible = (left >= 0) & (top >= 0) & (side >= 1) & (side == boxes[..., 3])

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What the engine returns and takes: embeddings of an image and its regions."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class EncodedImage(Generic[Id]):
         image_size_hw: height and width in pixels, EXIF orientation applied
         boxes: ``[n, 4]`` int64, absolute pixels, ``(left, top, width, height)``
         step: ``[n]`` expansion step of each region, ascending
-        chain: ``[n]`` number of the crop that each region grew from
+        chain: ``[n]`` number of the crop that each region was expanded from
         regions: ``[n, dim]`` float32 unit region embeddings
         whole: ``[dim]`` float32 unit embedding of the whole image
-        fresh: ``[n]`` whether a region was encoded now: False where its embedding was known, where it equals a region
-            before it, and where it is the whole image
-        encodes: how many encodes the image took: 0 where all was known; at most ``n + 1`` under a full budget, less
-            where regions have grown equal
-        level: the plan's rung that the image has ended on
-        former: embeddings of regions that a rung below has grown and this one has not, by their boxes
+        fresh: ``[n]`` whether a region was encoded now: False if its embedding was known, or if it equals an earlier
+            region or the whole image
+        encodes: number of encodes for the image: 0 if all embeddings were known; at most ``n + 1`` under a full
+            budget, less if regions are equal
+        level: budget level of the plan at which the image stopped
+        previous: embeddings of regions that only lower budget levels have, by their boxes
     """
 
     id: Id
@@ -48,15 +48,15 @@ class EncodedImage(Generic[Id]):
     fresh: NDArray[np.bool_]
     encodes: int
     level: int = 0
-    former: dict[Box, NDArray[np.float32]] = field(default_factory=dict)
+    previous: dict[Box, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
-    def taken(self) -> int:
-        """How many encodes the image takes where nothing is known of it."""
-        return 1 + len(self.distinct()) + len(self.former)
+    def n_encoded(self) -> int:
+        """Number of encodes for the image if no embedding is known."""
+        return 1 + len(self.distinct()) + len(self.previous)
 
     def distinct(self) -> NDArray[np.int64]:
-        """Gives the positions of the regions that differ from each other and from the whole image."""
+        """Returns the positions of the regions that differ from each other and from the whole image."""
         first: dict[tuple[int, ...], int] = {}
         for row, box in enumerate(map(tuple, self.boxes.tolist())):
             first.setdefault(box, row)
@@ -66,7 +66,7 @@ class EncodedImage(Generic[Id]):
 
 @dataclass(frozen=True)
 class FailedImage(Generic[Id]):
-    """An image that gave no result.
+    """An image without a result.
 
     Attributes:
         id: the caller's
@@ -79,14 +79,14 @@ class FailedImage(Generic[Id]):
 
 @dataclass(frozen=True)
 class KnownRegions:
-    """Embeddings of an image that an earlier run has kept.
+    """Embeddings of an image that an earlier run has stored.
 
     Attributes:
         image_size_hw: height and width in pixels, EXIF orientation applied
         whole: ``[dim]`` float32 unit embedding of the whole image
         boxes: ``[n, 4]`` int, absolute pixels, ``(left, top, width, height)``; in any order, of any steps
         regions: ``[n, dim]`` float32 unit embeddings of the boxes
-        products: ``[2, n]`` float32 what :func:`products_of` gives, where it is known
+        products: ``[2, n]`` float32 result of :func:`products_of`, if it is known
     """
 
     image_size_hw: tuple[int, int]
@@ -99,10 +99,10 @@ class KnownRegions:
 def products_of(regions: NDArray[np.float32], whole: NDArray[np.float32]) -> NDArray[np.float32]:
     """Computes ``[2, n]`` products of ``[n, dim]`` regions: with the ``[dim]`` whole image, and with themselves.
 
-    Whoever has just read the embeddings computes them in a fraction of the time that they take later, when the
-    embeddings of other images have pushed these out of the processor's cache.
+    Right after the embeddings were read this takes a fraction of the time that it takes later, when embeddings of other
+    images have replaced them in the processor's cache.
     """
     products = np.empty((2, len(regions)), dtype=np.float32)
-    np.einsum("nd,d->n", regions, whole, out=products[0])  # no BLAS: its threads are the caller's
+    np.einsum("nd,d->n", regions, whole, out=products[0])  # no BLAS: it would start threads inside those of the caller
     np.einsum("nd,nd->n", regions, regions, out=products[1])
     return products

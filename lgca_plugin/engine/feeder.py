@@ -1,4 +1,4 @@
-"""Batches of many images' crops: cut, resized and encoded in threads, smaller ones when memory runs out."""
+"""Batches of crops of many images: cut, resized and encoded in threads, halved when memory runs out."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST_SIDE_BY_SIDE = 4
-"""So many batches go through an encoder on the CPU at the same time, at most; each takes memory of its own."""
+MAX_CONCURRENT = 4
+"""Maximum number of batches that a concurrent encoder is given at the same time; each takes memory of its own."""
 
 BATCHES_AHEAD = 2
-"""So many batches are cut or encoded at a time where the encoder takes one after the other."""
+"""Number of batches that are cut or encoded at the same time if the encoder takes one after the other."""
 
-MOST_CUTTERS = 16
-"""So many threads cut crops for an encoder that takes one batch after the other, at most."""
+MAX_CUTTERS = 16
+"""Maximum number of threads that cut crops for an encoder that takes one batch after the other."""
 
-SMALLEST_SHARE = 16
-"""A thread cuts at least so many crops of a batch."""
+MIN_SHARE = 16
+"""Minimum number of crops of a batch that a thread cuts."""
 
 Owner = TypeVar("Owner")
 Part = TypeVar("Part")
@@ -49,20 +49,20 @@ Part = TypeVar("Part")
 
 @dataclass
 class EngineStats:
-    """What the engine did, counted as it goes.
+    """Counts and times of the engine.
 
     Attributes:
         images: images with a result
-        recalled: images among them whose embeddings were all known, so that nothing was decoded or encoded
-        failed: images that gave no result
+        recalled: images among them that were neither decoded nor encoded, because all embeddings were known
+        failed: images without a result
         encodes: encodes of whole images and regions
         batches: batches given to the encoder
-        batch_capacity: encodes that those batches could have held
-        encoder_seconds: time inside the encoder, summed over the threads that were in it
+        batch_capacity: maximum number of encodes in those batches
+        encoder_seconds: time inside the encoder, summed over threads
         crop_seconds: time spent cropping and resizing, summed over threads
-        wait_seconds: time during which nothing could be encoded, since no image was decoded yet
-        batch_size: current batch size; smaller than asked for after running out of memory
-        levels: rung of the plan to the number of images that have ended on it; under a full budget there is one
+        wait_seconds: time during which nothing could be encoded, because no image was decoded yet
+        batch_size: current batch size; smaller than the one passed after memory ran out
+        levels: number of images that stopped at each budget level of the plan; a full budget has one level
     """
 
     images: int = 0
@@ -79,18 +79,18 @@ class EngineStats:
 
     @property
     def batch_fill(self) -> float:
-        """Share of the batches' places that were used, in [0, 1]."""
+        """Share of the batches' capacity that was used, in [0, 1]."""
         return self.encodes / self.batch_capacity if self.batch_capacity else 0.0
 
 
 @dataclass(frozen=True)
 class EncodeRequest(Generic[Owner]):
-    """Something to encode.
+    """A crop to encode.
 
     Attributes:
-        owner: who wants it
+        owner: receives the embedding
         picture: the image
-        box: which part of it, in the file's pixels; None is the whole image
+        box: part of it, in the file's pixels; None is the whole image
     """
 
     owner: Owner
@@ -99,13 +99,16 @@ class EncodeRequest(Generic[Owner]):
 
 
 class Feeder(Generic[Owner]):
-    """Gives an encoder batches of crops, which threads cut and resize. A context manager.
+    """Cuts and resizes batches of crops in threads, and encodes them. A context manager.
 
-    An encoder that may be called from several threads at once (``concurrent``, as open_clip's models on the CPU may)
-    gets as many batches side by side as torch has threads, each with its share of them: small towers keep one thread
-    busy, but not two, and no thread waits for the crops. Any other is called from the caller's thread, while other
-    threads cut what comes next; or, where the encoder wants its crops cut on its own device (``crops_on_device``),
-    bring the next images there.
+    A ``concurrent`` encoder, such as open_clip's models on the CPU, is given as many batches at the same time as torch
+    has threads, each with its share of the threads: small towers keep one thread busy, but not two, and no thread waits
+    for crops. Any other encoder is called from the caller's thread, while other threads cut the next batch or, for an
+    encoder with ``crops_on_device``, copy the next images to the device.
+
+    Attributes:
+        side_by_side: whether the encoder is given several batches at the same time
+        slots: maximum number of batches that are cut or encoded at the same time
     """
 
     def __init__(self, encoder: Encoder, stats: EngineStats) -> None:
@@ -120,11 +123,10 @@ class Feeder(Generic[Owner]):
         if encoder.crops_on_device:
             self._cutter = DeviceCutter(self._preprocessing, torch.device(encoder.device or "cpu"))
         self.side_by_side = encoder.concurrent and threads > 1 and self._cutter is None
-        """Whether the encoder takes several batches at once."""
         if self.side_by_side:
-            workers = self.slots = min(threads, MOST_SIDE_BY_SIDE)
+            workers = self.slots = min(threads, MAX_CONCURRENT)
         else:
-            workers, self.slots = min(MOST_CUTTERS, os.cpu_count() or 1), BATCHES_AHEAD
+            workers, self.slots = min(MAX_CUTTERS, os.cpu_count() or 1), BATCHES_AHEAD
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lgca-crop")
         self._running: dict[Future[Any], Sequence[EncodeRequest[Owner]]] = {}
@@ -138,21 +140,21 @@ class Feeder(Generic[Owner]):
 
     @property
     def busy(self) -> bool:
-        """Whether a batch is on its way."""
+        """Whether a batch is being cut or encoded."""
         return bool(self._running)
 
     @property
-    def has_room(self) -> bool:
+    def has_free_slot(self) -> bool:
         """Whether another batch may be submitted."""
         return len(self._running) < self.slots
 
     @property
-    def idle(self) -> int:
-        """How many batches the encoder could take at once, beside those that are on their way."""
+    def n_idle(self) -> int:
+        """Number of further batches that could be encoded at the same time."""
         return max(0, (self.slots if self.side_by_side else 1) - len(self._running))
 
     def submit(self, batch: Sequence[EncodeRequest[Owner]]) -> None:
-        """Has a batch cut and encoded."""
+        """Starts cutting and encoding a batch."""
         if self.side_by_side:
             self._running[self._pool.submit(self._cut_and_encode, batch)] = batch
             return
@@ -160,16 +162,16 @@ class Feeder(Generic[Owner]):
             pictures = dict.fromkeys(one.picture for one in batch)
             self._running[_all_of([self._pool.submit(self._load, picture) for picture in pictures])] = batch
             return
-        share = max(SMALLEST_SHARE, -(-len(batch) // self._workers))
+        share = max(MIN_SHARE, -(-len(batch) // self._workers))
         parts = [self._pool.submit(self._cut, batch[at : at + share]) for at in range(0, len(batch), share)]
         self._running[_all_of(parts)] = batch
 
     def wait(self, also: Future[Any] | None = None) -> None:
-        """Waits until a batch is through, or something else that is given."""
+        """Waits until a batch is done, or another future."""
         wait([*self._running, *((also,) if also is not None else ())], return_when=FIRST_COMPLETED)
 
     def results(self) -> Iterator[tuple[EncodeRequest[Owner], NDArray[np.float32]]]:
-        """Gives the embeddings of a batch that is through, if there is one, as ``[dim]`` unit vectors."""
+        """Yields the ``[dim]`` unit vectors of a batch that is done, if there is one."""
         future = next((future for future in self._running if future.done()), None)
         if future is None:
             return
@@ -180,10 +182,10 @@ class Feeder(Generic[Owner]):
         yield from zip(batch, found, strict=True)
 
     def _share_threads(self, all_threads: int, threads: int) -> None:
-        """Starts the threads and tells each how many of torch's threads it may use.
+        """Starts the threads and limits the torch threads that each may use.
 
-        Torch keeps that number for each thread, and the one set last for threads that are yet to come: so that one is
-        set again. A thread's own is settled when it first asks, so that it must ask before it is told.
+        Torch keeps that number per thread, and the number set last for new threads: so it is restored at the end. A
+        thread reads its number when it first needs it, which would overwrite one set before: so it is read first.
         """
         import torch
 
@@ -201,8 +203,8 @@ class Feeder(Generic[Owner]):
         return self._encode(self._cut(batch).__getitem__, slice(0, len(batch)))
 
     def _load(self, picture: Picture) -> None:
-        """Brings a picture to the device; where memory runs out, it is tried again with the batch."""
-        assert self._cutter is not None  # noqa: S101 (there are no such tasks else)
+        """Copies a picture to the device; if memory runs out, it is tried again with the batch."""
+        assert self._cutter is not None  # noqa: S101 (only submitted with a cutter)
         try:
             self._cutter.load(picture)
         except RuntimeError as error:
@@ -210,8 +212,8 @@ class Feeder(Generic[Owner]):
                 raise
 
     def _cut_on_device(self, batch: Sequence[EncodeRequest[Owner]], part: slice) -> torch.Tensor:
-        """Cuts and resizes a part of a batch where the encoder is, normalized."""
-        assert self._cutter is not None  # noqa: S101 (asked before)
+        """Cuts, resizes and normalizes a part of a batch on the encoder's device."""
+        assert self._cutter is not None  # noqa: S101 (checked by the caller)
         started = time.perf_counter()
         pixels = self._cutter.cut([(one.picture, one.box) for one in batch[part]])
         normalized = normalize_pixels(pixels, self._preprocessing)
@@ -219,18 +221,18 @@ class Feeder(Generic[Owner]):
         return normalized
 
     def _cut(self, batch: Sequence[EncodeRequest[Owner]]) -> torch.Tensor:
-        """Cuts and resizes crops, ``[n, 3, size, size]``, normalized."""
+        """Cuts, resizes and normalizes crops, ``[n, 3, size, size]``."""
         import torch
 
         started = time.perf_counter()
         parts = []
         for (_, is_whole), group in groupby(batch, lambda one: (id(one.picture), one.box is None)):
-            wanted = list(group)
-            picture = wanted[0].picture
+            requests = list(group)
+            picture = requests[0].picture
             if is_whole:
                 parts.append(resize_whole(picture.image, self._preprocessing)[None])
             else:
-                boxes = np.array([one.box for one in wanted])
+                boxes = np.array([one.box for one in requests])
                 parts.append(crop_and_resize(picture.image, boxes, self._preprocessing, reduction=picture.reduction))
         normalized = normalize_pixels(torch.cat(parts), self._preprocessing)
         with self._lock:
@@ -238,11 +240,11 @@ class Feeder(Generic[Owner]):
         return normalized
 
     def _encode(self, pixels: Callable[[slice], torch.Tensor], part: slice) -> NDArray[np.float32]:
-        """Encodes a part of a batch; where memory runs out, one half of it after the other."""
+        """Encodes a part of a batch; if memory runs out, one half of it after the other."""
         started, count = time.perf_counter(), part.stop - part.start
         try:
             cut = pixels(part)
-            started = time.perf_counter()  # what cutting takes is counted by itself
+            started = time.perf_counter()  # cutting is timed separately
             vectors = self._encoder.encode_images(cut)
         except RuntimeError as error:
             if not _is_out_of_memory(error):
@@ -275,7 +277,7 @@ class Feeder(Generic[Owner]):
 
 
 def _all_of(futures: Sequence[Future[Part]]) -> Future[list[Part]]:
-    """Gives a future that is done when all are, with their results."""
+    """Returns a future that is done when all are, with their results."""
     together: Future[list[Part]] = Future()
     left, lock = len(futures), Lock()
 
@@ -287,7 +289,7 @@ def _all_of(futures: Sequence[Future[Part]]) -> Future[list[Part]]:
                 return
         try:
             together.set_result([future.result() for future in futures])
-        except BaseException as error:  # noqa: BLE001 (raised again by whoever asks for the result)
+        except BaseException as error:  # noqa: BLE001 (raised again where the result is read)
             together.set_exception(error)
 
     for future in futures:
@@ -302,5 +304,5 @@ def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Tells memory errors from others: CUDA has a class of its own, MPS and the CPU raise plain RuntimeErrors."""
+    """True for memory errors: CUDA has a class of its own, MPS and the CPU raise plain RuntimeErrors."""
     return type(error).__name__ == "OutOfMemoryError" or "out of memory" in str(error).lower()

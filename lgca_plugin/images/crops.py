@@ -1,4 +1,4 @@
-"""From one decoded image to the pixels that an encoder takes: crop, resize, normalize."""
+"""From a decoded image to an encoder's input: crop, resize, normalize. On a GPU, ``device_crops`` does the same."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """How an encoder wants its images; taken from the encoder, never from constants.
+    """How images are prepared for an encoder.
 
     Attributes:
         size: side of the square input in pixels
         mean: per-channel mean of the normalization, for values in [0, 1]
         std: per-channel standard deviation of the normalization
         interpolation: ``"bicubic"`` or ``"bilinear"``
-        resize_mode: open_clip's ``"shortest"``, ``"longest"`` or ``"squash"``; matters for the whole image only, since
-            regions are square
+        resize_mode: open_clip's ``"shortest"``, ``"longest"`` or ``"squash"``; for the whole image only, since regions
+            are square
         fill_color: value of the padding that ``"longest"`` adds
-        exact: whether crops are resized to the last bit as Pillow does it
+        exact: whether crops equal Pillow's to the last bit
     """
 
     size: int
@@ -46,7 +46,7 @@ class Preprocessing:
 
 
 def resize_whole(image: Image.Image, preprocessing: Preprocessing) -> torch.Tensor:
-    """Resizes a whole image as open_clip's own transform for the encoder does, to the last bit.
+    """Resizes a whole image; the result equals that of open_clip's own transform for the encoder to the last bit.
 
     Args:
         image: mode RGB
@@ -70,17 +70,17 @@ def crop_and_resize(
 ) -> torch.Tensor:
     """Cuts square boxes out of an image and resizes them to the encoder's input size.
 
-    Does to each crop what open_clip's own transform does to a square image: to the last bit where the preprocessing is
-    exact and the image has its size. Otherwise torch resizes, in a third of the time or less; one value of a thousand,
-    of enlarged crops one of a hundred, is then another by a level of 255, hardly any by two. Out of a reduced image,
-    crops are cut at its nearest pixels.
+    With exact preprocessing and an image of full size, crops equal to the last bit what open_clip's own transform makes
+    of a square image. Otherwise torch resizes them, in a third of the time or less: one value of a thousand, of
+    enlarged crops one of a hundred, differs by a level of 255, hardly any by two. Boxes are rounded to the pixels of a
+    reduced image.
 
     Args:
         image: mode RGB
         boxes: ``[n, 4]`` absolute pixels of the image before it was reduced, ``(left, top, width, height)``, square and
             inside it
         preprocessing: the encoder's
-        reduction: how many pixels of the boxes are one of the image
+        reduction: see :class:`~.files.Picture`
 
     Returns:
         ``[n, 3, size, size]`` uint8 tensor
@@ -110,7 +110,7 @@ def _cut_fast(image: Image.Image, edges: NDArray[np.int64], preprocessing: Prepr
     size = (preprocessing.size, preprocessing.size)
     if not len(edges):
         return torch.empty((0, 3, *size), dtype=torch.uint8)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # channels last, as the fast kernels want it
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # channels last, for torch's fast kernels
     crops = [
         interpolate(
             pixels[:, :, top:bottom, left:right],
@@ -132,7 +132,7 @@ def normalize_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torc
     std = pixels.new_tensor(preprocessing.std, dtype=torch.float32)
     if pixels.stride(1) != 1:
         return pixels.to(torch.float32).div_(255).sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1))
-    # Where a pixel's channels lie side by side, torch is quicker with mean and deviation laid out for a whole row.
+    # With channels last, torch is faster if mean and deviation are repeated for a whole row.
     count, channels, height, width = pixels.shape
     rows = pixels.permute(0, 2, 3, 1).reshape(count * height, width * channels).to(torch.float32)
     rows.div_(255).sub_(mean.repeat(width)).div_(std.repeat(width))

@@ -1,8 +1,8 @@
-"""Crops cut and resized where the encoder is: the images go to the device once, and crops of many come out together.
+"""Crops cut and resized on the encoder's device: each image is copied there once, crops of many are resized together.
 
-What Pillow does to a crop is two products with a matrix of filter weights, one along each side, each rounded to 8 bits;
-here both are batched matrix products over crops of any sizes, padded to the largest. In float32 they come out as
-Pillow's, but for values on the edge between two levels: one of twenty thousand with the bicubic filter, and a few of a
+Pillow resizes a crop by two products with a matrix of filter weights, one along each side, each rounded to 8 bits. Here
+both are batched matrix products over crops of any sizes, padded to the largest. In float32 the results equal Pillow's,
+except where a sum lies between two levels: one value of twenty thousand with the bicubic filter, and a few of a
 thousand with the bilinear one, whose sums are often halves.
 """
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from .crops import Box, Preprocessing
     from .files import Picture
 
-PADDED = 0.7
-"""Crops that are resized together are padded to the largest; none is smaller than this share of it, along any side."""
+MIN_FILL = 0.7
+"""Minimum share of the largest crop, along each side, of crops that are padded to it and resized together."""
 
-MOST_BYTES = 256 * 1024**2
-"""So much memory the crops that are resized together take, at most, if they are more than one."""
+MAX_BYTES = 256 * 1024**2
+"""Maximum memory of crops that are resized together; a single crop may take more."""
 
 _FRACTION = 2**22
 """Pillow's filter weights are whole multiples of 1 / 2**22."""
@@ -38,7 +38,7 @@ _FRACTION = 2**22
 
 @dataclass(frozen=True)
 class Window:
-    """A part of an image, the size that it is resized to, and which square of that is wanted.
+    """A part of an image, the size that it is resized to, and the square of that which is the crop.
 
     Attributes:
         left: first column
@@ -66,19 +66,21 @@ class DeviceCutter:
 
     Args:
         preprocessing: the encoder's
-        device: where the crops are wanted
+        device: where the crops are cut
+        max_bytes: maximum memory of crops that are resized together
     """
 
-    def __init__(self, preprocessing: Preprocessing, device: torch.device) -> None:
+    def __init__(self, preprocessing: Preprocessing, device: torch.device, *, max_bytes: int = MAX_BYTES) -> None:
         self._preprocessing = preprocessing
         self._device = device
+        self._max_bytes = max_bytes
         self._images: WeakKeyDictionary[Picture, torch.Tensor] = WeakKeyDictionary()
 
-    def cut(self, wanted: Sequence[tuple[Picture, Box | None]]) -> torch.Tensor:
+    def cut(self, crops: Sequence[tuple[Picture, Box | None]]) -> torch.Tensor:
         """Cuts and resizes crops.
 
         Args:
-            wanted: pictures, and a box in the pixels of the file, or None for the whole image
+            crops: n pictures, each with a box in the pixels of the file, or None for the whole image
 
         Returns:
             ``[n, 3, size, size]`` uint8, on the device
@@ -86,25 +88,29 @@ class DeviceCutter:
         import torch
 
         size = self._preprocessing.size
-        pictures = list(dict.fromkeys(picture for picture, _ in wanted))
+        pictures = list(dict.fromkeys(picture for picture, _ in crops))
         number = {picture: at for at, picture in enumerate(pictures)}
-        windows = [window_of(picture, box, self._preprocessing) for picture, box in wanted]
+        windows = [window_of(picture, box, self._preprocessing) for picture, box in crops]
         inside = [at for at, window in enumerate(windows) if window is not None]
-        pixels = torch.empty((len(wanted), 3, size, size), dtype=torch.uint8, device=self._device)
+        pixels = torch.empty((len(crops), 3, size, size), dtype=torch.uint8, device=self._device)
         pixels[inside] = resize_windows(
             [self._on_device(picture) for picture in pictures],
-            [number[wanted[at][0]] for at in inside],
+            [number[crops[at][0]] for at in inside],
             [window for window in windows if window is not None],
             size,
             self._preprocessing.interpolation,
+            max_bytes=self._max_bytes,
         )
         for at, window in enumerate(windows):
             if window is None:
-                pixels[at] = resize_whole(wanted[at][0].image, self._preprocessing).to(self._device)
+                pixels[at] = resize_whole(crops[at][0].image, self._preprocessing).to(self._device)
         return pixels
 
     def load(self, picture: Picture) -> None:
-        """Begins to copy a picture to the device, if it is not there; in any thread. It goes with the picture."""
+        """Starts to copy a picture to the device, if it is not there; in any thread.
+
+        The copy is deleted together with the picture.
+        """
         self._on_device(picture)
 
     def _on_device(self, picture: Picture) -> torch.Tensor:
@@ -125,7 +131,7 @@ def to_device(image: Image.Image, device: torch.device) -> torch.Tensor:
 
 
 def window_of(picture: Picture, box: Box | None, preprocessing: Preprocessing) -> Window | None:
-    """Tells which part of a picture is resized to what; None where the whole image is padded, which Pillow does.
+    """Returns the part of a picture that a crop shows, and how it is resized; None if Pillow has to pad the image.
 
     Args:
         picture: the picture
@@ -147,16 +153,23 @@ def window_of(picture: Picture, box: Box | None, preprocessing: Preprocessing) -
 
 
 def resize_windows(
-    images: Sequence[torch.Tensor], owners: Sequence[int], windows: Sequence[Window], size: int, interpolation: str
+    images: Sequence[torch.Tensor],
+    owners: Sequence[int],
+    windows: Sequence[Window],
+    size: int,
+    interpolation: str,
+    *,
+    max_bytes: int = MAX_BYTES,
 ) -> torch.Tensor:
-    """Resizes parts of images as Pillow does it.
+    """Resizes parts of images as Pillow does.
 
     Args:
         images: ``[height, width, 3]`` uint8, all on one device
-        owners: which image each window is of
+        owners: number of the image of each window
         windows: n parts of them
         size: side of the squares
         interpolation: ``"bicubic"`` or ``"bilinear"``
+        max_bytes: maximum memory of windows that are resized together
 
     Returns:
         ``[n, 3, size, size]`` uint8, on the device
@@ -169,7 +182,7 @@ def resize_windows(
         return resized
     flat = torch.cat([image.reshape(-1, 3) for image in images])
     first = np.cumsum([0, *(image.shape[0] * image.shape[1] for image in images)])
-    for together in _alike(windows, size):
+    for together in _alike(windows, size, max_bytes):
         place = np.array([[first[owners[at]], images[owners[at]].shape[1]] for at in together])
         chosen = [windows[at] for at in together]
         crops = _gathered(flat, place, chosen)
@@ -183,23 +196,24 @@ def resize_windows(
 def filter_weights(
     lengths: Sequence[tuple[int, int, int]], size: int, interpolation: str, device: torch.device | None = None
 ) -> torch.Tensor:
-    """Computes what each pixel of a side counts in each pixel that it is resized to, as Pillow rounds it.
+    """Computes Pillow's filter weights, rounded as Pillow rounds them.
 
     Args:
-        lengths: n sides: their length, what it is resized to, and the first pixel of that which is wanted
-        size: how many pixels are wanted
+        lengths: n sides: length, length after resizing, and the first pixel after resizing that the result begins with
+        size: number of pixels of the result
         interpolation: ``"bicubic"`` or ``"bilinear"``
-        device: where they are wanted
+        device: where the weights are computed
 
     Returns:
-        ``[n, size, longest]`` float32; rows sum to 1, and are 0 beyond the length
+        ``[n, size, longest]`` float32, the weight of each pixel of a side in each pixel of the result; rows sum to 1,
+        and are 0 beyond the length
     """
     import torch
 
     length, to_length, first = np.array(lengths, dtype=np.float64).T
     scale = length / to_length
     center = (first[:, None] + np.arange(size) + 0.5) * scale[:, None]
-    # Whole pixels and what is left apart: float32 holds both, but not their sum.
+    # Whole pixels and fractions are kept apart: float32 holds both, but not their sum.
     whole = np.floor(center)
     rest, steps, ends = (
         torch.from_numpy(values.astype(np.float32)).to(device)
@@ -227,16 +241,16 @@ def _levels(values: torch.Tensor) -> torch.Tensor:
     return values.add_(0.5).floor_().clamp_(0, 255)
 
 
-def _alike(windows: Sequence[Window], size: int) -> Iterator[list[int]]:
-    """Groups windows of about the same size, so that little is padded and none takes too much memory."""
+def _alike(windows: Sequence[Window], size: int, max_bytes: int) -> Iterator[list[int]]:
+    """Groups windows of about the same size, so that padding and memory stay small."""
     together: list[int] = []
     for at in sorted(range(len(windows)), key=lambda at: (-windows[at].height, -windows[at].width)):
         if together:
             largest = [windows[one] for one in (*together, at)]
             height, width = max(one.height for one in largest), max(one.width for one in largest)
             nbytes = len(largest) * (24 * height * width + 16 * size * (height + width))
-            alike = windows[at].height >= PADDED * height and min(one.width for one in largest) >= PADDED * width
-            if not alike or nbytes > MOST_BYTES:
+            alike = windows[at].height >= MIN_FILL * height and min(one.width for one in largest) >= MIN_FILL * width
+            if not alike or nbytes > max_bytes:
                 yield together
                 together = []
         together.append(at)
@@ -245,11 +259,11 @@ def _alike(windows: Sequence[Window], size: int) -> Iterator[list[int]]:
 
 
 def _gathered(flat: torch.Tensor, place: NDArray[np.int64], windows: Sequence[Window]) -> torch.Tensor:
-    """``[n, 3, tallest, widest]`` float32 windows, whose last row and column is repeated up to the largest.
+    """Returns ``[n, 3, tallest, widest]`` float32 windows, padded by their last row and column.
 
     Args:
-        flat: ``[pixels, 3]`` those of all images
-        place: ``[n, 2]`` the first of a window's image among them, and how many one of its rows has
+        flat: ``[pixels, 3]`` the pixels of all images
+        place: ``[n, 2]`` position of a window's image among them, and the length of its rows
         windows: the windows
     """
     import torch

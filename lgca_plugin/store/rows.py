@@ -124,7 +124,7 @@ def _new_regions(image: EncodedImage[str], stored: set[tuple[int, ...]]) -> dict
     Those of the lower budget levels are among them: a later run of the same budget passes these levels again.
     """
     own = image.distinct()
-    regions = {**dict(zip(map(tuple, image.boxes[own].tolist()), image.regions[own], strict=True)), **image.former}
+    regions = {**dict(zip(map(tuple, image.boxes[own].tolist()), image.regions[own], strict=True)), **image.previous}
     return {box: vector for box, vector in regions.items() if box not in stored}
 
 

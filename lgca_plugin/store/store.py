@@ -226,7 +226,7 @@ class Store:
         """
         self.mark_used(run)
         small = sum(one.vectors.nbytes + 2 * one.image.whole.nbytes for one in samples)
-        regions = sum(int(one.image.fresh.sum()) + len(one.image.former) for one in samples) if with_regions else 0
+        regions = sum(int(one.image.fresh.sum()) + len(one.image.previous) for one in samples) if with_regions else 0
         large = regions * (samples[0].image.whole.nbytes + 16) if regions else 0
         fits = self._fits(small + large, run, share=REGIONS_SHARE if large else 1.0)
         if not fits and not (large and self._fits(small, run)):

@@ -119,8 +119,8 @@ def test_adaptive__an_image_takes_the_distinct_regions_of_its_rungs(
             seen.update(map(tuple, one.boxes[one.distinct()].tolist()))
         assert image.encodes == 1 + len(seen)
         kept = set(map(tuple, image.boxes[image.distinct()].tolist()))
-        assert set(image.former) == seen - kept
-    assert any(image.former for image in climbed)
+        assert set(image.previous) == seen - kept
+    assert any(image.previous for image in climbed)
 
 
 def test_adaptive__encodes_less_and_counts_it(
@@ -180,8 +180,8 @@ def test_adaptive__what_is_known_brings_an_image_to_the_same_rung(
         return KnownRegions(
             image.image_size_hw,
             image.whole,
-            np.array([*image.boxes[own].tolist(), *image.former]),
-            np.array([*image.regions[own], *image.former.values()]),
+            np.array([*image.boxes[own].tolist(), *image.previous]),
+            np.array([*image.regions[own], *image.previous.values()]),
         )
 
     counting = Counting(demo_encoder)
@@ -265,7 +265,7 @@ def test_adaptive__an_image_that_is_no_numbers_on_a_lower_rung_fails_there() -> 
     known.regions[2] = np.nan
     growing = RegionExpansion(hashed("a"), plan_of(), can_stop=lambda _: pytest.fail("never asked"), known=known)
     assert growing.replay()
-    assert not isinstance(growing.finished("a"), EncodedImage)
+    assert not isinstance(growing.result("a"), EncodedImage)
 
 
 # ------------------------------------------------------------------------------------------------ many at once again

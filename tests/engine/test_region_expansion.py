@@ -113,7 +113,7 @@ def test_replay__of_all_embeddings_needs_no_pixels_and_encodes_nothing(case: tup
     whole, _ = encoded(data, plan)
     image = RegionExpansion(whole.content_hash, plan, known=known_of(whole))
     assert image.replay()
-    finished = image.finished(0)
+    finished = image.result(0)
     assert isinstance(finished, EncodedImage)
     assert_equal(finished, whole)
     assert finished.encodes == 0

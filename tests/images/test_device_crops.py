@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,6 @@ from PIL import Image
 
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.demo.dataset import draw_images
-from lgca_plugin.encoder.base import Encoder
-from lgca_plugin.engine.engine import default_batch_size
 from lgca_plugin.images import device_crops
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
 from lgca_plugin.images.device_crops import DeviceCutter, filter_weights
@@ -33,10 +32,10 @@ def picture_of(image: Image.Image) -> Picture:
     return Picture(image, (image.height, image.width))
 
 
-def cut(pictures: list[Picture], boxes: list[list[Any]], wanted: Preprocessing) -> np.ndarray:
+def cut(pictures: list[Picture], boxes: list[list[Any]], wanted: Preprocessing, **options: Any) -> np.ndarray:
     """Cuts boxes out of each picture, all together."""
     pairs = [(picture, box) for picture, own in zip(pictures, boxes, strict=True) for box in own]
-    return DeviceCutter(wanted, CPU).cut(pairs).numpy().astype(int)
+    return DeviceCutter(wanted, CPU, **options).cut(pairs).numpy().astype(int)
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image.Image:
@@ -130,16 +129,16 @@ def test_crops__do_not_bleed_into_each_other_or_past_their_edges() -> None:
     assert [set(np.unique(crop).tolist()) for crop in found] == [{255}, {0}, {255}, {255}]
 
 
-def test_crops__are_the_same_whatever_they_are_cut_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the company of others, or alone for want of memory: but for sums that lie between two levels."""
+def test_crops__are_the_same_whatever_they_are_cut_with() -> None:
+    """Together with others, or alone for want of memory: but for sums that lie between two levels."""
     pictures = [picture_of(noise(height, width, seed=height)) for height, width in ((80, 300), (400, 90), (150, 150))]
-    boxes = [[[3, 5, 70, 70], None, [0, 0, 10, 10]], [None, [1, 300, 88, 88]], [[0, 0, 150, 150], [20, 30, 101, 101]]]
-    together = cut(pictures, boxes, preprocessing())
-    monkeypatch.setattr(device_crops, "MOST_BYTES", 1)
-    alone = [
-        cut([picture], [[box]], preprocessing())[0] for picture, own in zip(pictures, boxes, strict=True) for box in own
+    boxes: list[list[Any]] = [
+        [[3, 5, 70, 70], None, [0, 0, 10, 10]],
+        [None, [1, 300, 88, 88]],
+        [[0, 0, 150, 150], [20, 30, 101, 101]],
     ]
-    apart = np.abs(together - np.stack(alone))
+    together = cut(pictures, boxes, preprocessing())
+    apart = np.abs(together - cut(pictures, boxes, preprocessing(), max_bytes=1))
     assert apart.max() <= 1
     assert (apart > 0).mean() < 1e-4
 
@@ -161,14 +160,23 @@ def test_crops__none_give_none() -> None:
     assert DeviceCutter(preprocessing(), CPU).cut([]).shape == (0, 3, 64, 64)
 
 
-def test_picture__leaves_the_device_with_whoever_held_it() -> None:
+def test_picture__is_copied_to_the_device_once_and_the_copy_is_deleted_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    copies, own = [], device_crops.to_device
+
+    def to_device(image: Image.Image, device: torch.device) -> torch.Tensor:
+        pixels = own(image, device)
+        copies.append(weakref.ref(pixels))
+        return pixels
+
+    monkeypatch.setattr(device_crops, "to_device", to_device)
     cutter = DeviceCutter(preprocessing(), CPU)
     picture = picture_of(noise(50, 60))
     cutter.load(picture)
-    held = cutter._images
-    assert len(held) == 1
+    cutter.cut([(picture, None)])
+    (copy,) = copies
+    assert copy() is not None
     del picture
-    assert len(held) == 0
+    assert copy() is None
 
 
 def on_device(encoder: Any, **options: Any) -> Counting:
@@ -208,24 +216,12 @@ def test_engine__memory_that_runs_out_while_cutting_counts_too(
     resize_windows = device_crops.resize_windows
     failed = []
 
-    def tight(images: Any, owners: Any, windows: Any, *others: Any) -> torch.Tensor:
+    def tight(images: Any, owners: Any, windows: Any, *others: Any, **options: Any) -> torch.Tensor:
         if len(windows) > 4:
             failed.append(len(windows))
             raise torch.OutOfMemoryError("no room")
-        return resize_windows(images, owners, windows, *others)
+        return resize_windows(images, owners, windows, *others, **options)
 
     monkeypatch.setattr(device_crops, "resize_windows", tight)
     assert_same(encode(birds[:2], on_device(demo_encoder), batch_size=16), expected)
     assert failed
-
-
-@pytest.mark.parametrize(("size", "expected"), [(64, 40), (224, 32), (336, 14), (2000, 1)])
-def test_batch__on_the_cpu_is_smaller_the_more_pixels_the_model_takes(size: int, expected: int) -> None:
-    encoder = Encoder()
-    encoder.image_size = size
-    assert default_batch_size(encoder) == expected
-
-
-def test_batch__is_as_large_as_the_encoder_says_fits(demo_encoder: Any) -> None:
-    fitting = on_device(demo_encoder, device=torch.device("meta"), fitting_batch=lambda most: most // 8)
-    assert default_batch_size(fitting) == 32  # of 256

@@ -112,7 +112,7 @@ class Writer:
         for image, prediction in zip(encoded, predictions, strict=True):
             values[image.id] = sample_values(self._run, prediction.methods, prediction.regions)
             if adaptive:
-                values[image.id][f.encodes_field(self._run.key)] = image.taken
+                values[image.id][f.encodes_field(self._run.key)] = image.n_encoded
         write_fields(self._run.dataset, values)
         self.written += len(outcomes)
 

@@ -44,9 +44,9 @@ def grown(
             kind = int(hashlib.sha256(f"{name} {box}".encode()).hexdigest(), 16) % kinds
             own = np.random.default_rng([kind, int(hashed(name)[:8], 16)]).normal(size=dim)
             image.embeddings[box] = unit(common + spread * own)
-        if not image.grow():
+        if not image.next_step():
             break
-    finished = image.finished(name)
+    finished = image.result(name)
     assert isinstance(finished, EncodedImage)
     return finished
 
@@ -63,7 +63,7 @@ def one_by_one(images: list[Image], plan: RegionPlan) -> list[EncodedImage[str]]
     found = []
     for id_, content_hash, known in images:
         image = RegionExpansion(content_hash, plan, known=known)
-        finished = image.finished(id_) if image.replay() else None
+        finished = image.result(id_) if image.replay() else None
         if isinstance(finished, EncodedImage):
             found.append(finished)
     return found

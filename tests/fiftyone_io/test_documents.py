@@ -90,7 +90,7 @@ def own_boxes(regions: list[DisplayedRegion]) -> fo.Detections:
     )
 
 
-SCORES = [
+SCORES: list[Any] = [
     [0.125, 0.5, -0.25],
     np.array([0.1, 0.2, 0.3], np.float32),
     np.linspace(-1, 1, 1000),

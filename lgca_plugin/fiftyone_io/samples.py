@@ -176,6 +176,19 @@ def chunks(ids: Sequence[str]) -> Iterator[Query]:
         yield {"_id": {"$in": [ObjectId(id_) for id_ in ids[start : start + _MAX_IDS]]}}
 
 
+def read_projections(dataset: fo.Dataset, ids: Sequence[str], projection: Query) -> dict[str, dict[str, Any]]:
+    """Returns projections of samples by id, without those that the dataset lacks.
+
+    Args:
+        dataset: the dataset
+        ids: sample ids
+        projection: as in a ``$project`` stage
+    """
+    stages = ([{"$match": chunk}, {"$project": projection}] for chunk in chunks(ids))
+    found = (document for own in stages for document in sample_collection(dataset).aggregate(own))
+    return {str(document["_id"]): document for document in found}
+
+
 def ids_where(dataset: fo.Dataset, ids: Sequence[str] | Mapping[str, object], query: Query) -> set[str]:
     """Returns the ids of those samples that match a query."""
     found = (sample_collection(dataset).find({**chunk, **query}, ["_id"]) for chunk in chunks(list(ids)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..method.number_text import percent_text
+from ..method.number_text import percent_text, samples_text
 from .page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme, escape_html, revised, translucent, wrap
 
 if TYPE_CHECKING:
@@ -109,15 +109,9 @@ def flow_picture(
     shade = np.where(diagonal, -np.sqrt(counts / most_alike), np.sqrt(counts / most_apart))
     short = [escape_html(shortened(name)) for name in names]
     says = [[wrap(f"{method} says {name}", HOVER_WIDTH) for name in names] for method in methods]
-    hover = [
-        [
-            f"{says[0][i]}<br>{says[1][j]}<br>{counts[i, j]:,} {'sample' if counts[i, j] == 1 else 'samples'}"
-            for j in range(k)
-        ]
-        for i in range(k)
-    ]
+    hover = [[f"{says[0][i]}<br>{says[1][j]}<br>{samples_text(counts[i, j])}" for j in range(k)] for i in range(k)]
     if folded:
-        number = f"{counts[-1, -1]:,} {'sample' if counts[-1, -1] == 1 else 'samples'}"
+        number = samples_text(counts[-1, -1])
         hover[-1][-1] = f"{methods[0]} and {methods[1]} give other classes,<br>and not the same one<br>{number}"
     trace = {
         "type": "heatmap",

@@ -1,4 +1,4 @@
-"""Numbers as users read them: shares, differences, contributions and p values."""
+"""Numbers as users read them: counts, shares, differences, contributions and p values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Sequence
 
 MINUS = "\u2212"
 NO_NUMBER = "\u2013"
+
+
+def samples_text(count: int, kind: str = "") -> str:
+    """Returns a number of samples: ``"1 sample"``, ``"2,000 other samples"``."""
+    return f"{count:,} {kind and f'{kind} '}{'sample' if count == 1 else 'samples'}"
 
 
 def percent_text(share: float | None) -> str:

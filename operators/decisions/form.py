@@ -9,6 +9,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.method.number_text import samples_text
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.decisions import Decision
 from ...lgca_plugin.workflows.decisions.queue import Triage
@@ -176,7 +177,7 @@ def _add_selection(inputs: Any, ctx: Any, key: str) -> Selection | None:
     for column, label in (("file", "Sample"), ("given", "Given"), ("suggested", "Suggested"), ("decided", "Decided")):
         view.add_column(column, label=label)
     more = f", the first {len(rows)} of them" if count > len(rows) else ""
-    heading = f"{count:,} {'sample' if count == 1 else 'samples'}{more}"
+    heading = f"{samples_text(count)}{more}"
     inputs.list(f"rows_of_{key}_{chosen_samples(ctx)}", types.Object(), default=rows, label=heading, view=view)
     return selection
 

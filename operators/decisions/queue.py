@@ -13,6 +13,7 @@ from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from ...lgca_plugin.fiftyone_io.samples import read_ids
+from ...lgca_plugin.method.number_text import samples_text
 from ...lgca_plugin.runs.registry import list_runs
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.queue import Triage
@@ -148,7 +149,7 @@ def left_line(counts: dict[str, int]) -> str:
     """Returns in words what is left to decide."""
     others = counts["other samples decided"]
     line = f"{counts['undecided']:,} of {counts['suspects']:,} suspects left to decide"
-    return f"{line}; {others:,} other {'sample' if others == 1 else 'samples'} decided" if others else line
+    return f"{line}; {samples_text(others, 'other')} decided" if others else line
 
 
 def outcome_line(done: Any, counts: dict[str, int]) -> str:

@@ -253,8 +253,3 @@ def plot(page: Any, name: str, figure: dict[str, Any], on_click: Callable[..., A
         on_click=on_click,
         componentsProps=aside(width="100%"),
     )
-
-
-def samples_word(count: int) -> str:
-    """Returns "sample" or "samples"."""
-    return "sample" if count == 1 else "samples"

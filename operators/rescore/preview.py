@@ -12,6 +12,7 @@ from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
 from ...lgca_plugin.method.core.compared_methods import explained_method
 from ...lgca_plugin.method.core.methods import Method
+from ...lgca_plugin.method.number_text import samples_text
 from ...lgca_plugin.prediction.predictor import vector_key
 from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
 from ...lgca_plugin.workflows.rescore.plan import changed_regions
@@ -142,7 +143,7 @@ def add_preview(
         parts.append(f"{which} come from one stored vector each: seconds for 100,000 samples.")
     if new_texts:
         parts.append("The model is loaded if a text is new to it.")
-    line = f"{source.samples:,} {'sample' if source.samples == 1 else 'samples'}, and no image is encoded"
+    line = f"{samples_text(source.samples)}, and no image is encoded"
     inputs.view("outlook", types.Notice(label=line, description=" ".join(parts)))
 
 

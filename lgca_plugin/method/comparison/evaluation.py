@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..number_text import interval_text, p_text, points_text
+from ..number_text import interval_text, p_text, points_text, samples_text
 from .paired import Comparison
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Evaluation:
         left_out = "".join(f" Left out: {count:,} {why}." for why, count in self.excluded.items())
         tests = " p: exact McNemar test; Holm: corrected for all comparisons." if self.pairs else ""
         return (
-            f"{self.samples:,} {'sample' if self.samples == 1 else 'samples'} with a label in {self.ground_truth}, the "
+            f"{samples_text(self.samples)} with a label in {self.ground_truth}, the "
             f"same for all methods; {self.confidence:.0%} intervals.{tests}{left_out}"
         )
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, LgcaError
-from ...fiftyone_io.database import bulk_write, sample_collection, stored_field_names
+from ...fiftyone_io.database import bulk_write, stored_field_names
 from ...fiftyone_io.documents import utc_now
 from ...fiftyone_io.fields import method_field
-from ...fiftyone_io.samples import chunks, ids_where, read_ids
+from ...fiftyone_io.samples import chunks, ids_where, read_ids, read_projections
+from ...method.number_text import samples_text
 from .corrected_field import check_corrected_field, make_corrected_field
 from .decisions import AuditStamp, Decision, declare_decisions
 from .updates import decide_update
-from .wording import count_text, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,7 @@ class DecideResult:
             "without a prediction of the run": self.without_prediction,
             "not decided: deleted or triaged again meanwhile": self.gone,
         }
-        return sentence(f"{self.decision.value}: {count_text(self.samples)}", reasons)
+        return sentence(f"{self.decision.value}: {samples_text(self.samples)}", reasons)
 
 
 def decide(
@@ -109,6 +109,11 @@ def default_curator() -> str:
         return getpass.getuser()
     except (ImportError, KeyError, OSError):  # no user name, as in a container
         return "unknown"
+
+
+def sentence(start: str, reasons: Mapping[str, int]) -> str:
+    """Returns a text, followed by each reason with a count above 0."""
+    return "; ".join([start, *(f"{count:,} {reason}" for reason, count in reasons.items() if count)])
 
 
 def audit_stamp(by: str | None, note: str | None) -> AuditStamp:
@@ -177,17 +182,14 @@ def _read_states(run: RunRecord, fields: DecisionFields, ids: list[str]) -> dict
     """
     labels = [f"{method_field(run.key, method.name)}.label" for method in run.config.methods]
     suggestion, decision = f"{fields.suggestion}.label", f"{fields.decision}.action"
-    stages = {
+    projection = {
         "image": {"$eq": ["$_media_type", "image"]},
         "suggested": {"$gt": [f"${suggestion}", None]},
         "predicted": {"$or": [{"$gt": [f"${label}", None]} for label in labels]},
         "decided": {"$gt": [f"${decision}", None]},
     }
-    rows: dict[str, dict[str, Any]] = {}
-    for chunk in chunks(ids):
-        documents = sample_collection(run.dataset).aggregate([{"$match": chunk}, {"$project": stages}])
-        rows.update((str(document["_id"]), document) for document in documents if document["image"])
-    missing = [id_ for id_ in ids if id_ not in rows]
+    rows = read_projections(run.dataset, ids, projection)
+    missing = [id_ for id_ in ids if id_ not in rows or not rows[id_]["image"]]
     if missing:
         others = f" (and {len(missing) - 1:,} others)" if len(missing) > 1 else ""
         raise ConfigError(

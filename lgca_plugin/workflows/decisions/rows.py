@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConfigError
 from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
-from ...fiftyone_io.samples import chunks
+from ...fiftyone_io.samples import read_projections
 from .decisions import UNDONE, Decision
 
 if TYPE_CHECKING:
@@ -148,10 +148,7 @@ def read_queue_items(dataset: fo.Dataset, fields: DecisionFields, ids: Sequence[
     parts = {"given": given, "decision": f"{fields.decision}.label", "action": f"{fields.decision}.action"}
     parts |= {"suggested": f"{fields.suggestion}.label", "confidence": f"{fields.suggestion}.confidence"}
     project = {"filepath": 1, **{name: f"${path}" for name, path in parts.items()}}
-    found: dict[str, dict[str, Any]] = {}
-    for chunk in chunks(ids):
-        documents = sample_collection(dataset).aggregate([{"$match": chunk}, {"$project": project}])
-        found.update((str(document["_id"]), document) for document in documents)
+    found = read_projections(dataset, ids, project)
     return [
         QueueItem(
             sample_id=id_,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConfigError
 from ...fiftyone_io.database import bulk_write, sample_collection
 from ...fiftyone_io.samples import chunks, ids_where, read_ids
-from .decide import audit_stamp, check_writable
+from ...method.number_text import samples_text
+from .decide import audit_stamp, check_writable, sentence
 from .decisions import Decision
 from .updates import undo_update
-from .wording import count_text, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ class UndoResult:
             "not undone: changed by someone else since": self.changed,
             "keep their corrected label: changed by someone else since": self.labels_kept,
         }
-        return sentence(f"undone: {count_text(self.samples)}", reasons)
+        return sentence(f"undone: {samples_text(self.samples)}", reasons)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ class DecideAction:
     note: str | None
 
     def __str__(self) -> str:
-        return f"{self.decision.value}: {count_text(self.samples)}, by {self.by}, {self.at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{self.decision.value}: {samples_text(self.samples)}, by {self.by}, {self.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def undo(

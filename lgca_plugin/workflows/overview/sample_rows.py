@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import SUGGESTION, triage_field
+from ...fiftyone_io.samples import read_projections
 from ...fiftyone_io.thumbnails import thumbnail_uri
 from ..decisions.decisions import Decision
 from .table import DECISIONS, NONE
@@ -76,15 +76,11 @@ def read_sample_rows(of: Overview, positions: Sequence[int]) -> list[SampleRow]:
         of: the overview
         positions: positions of a few of its samples
     """
-    from bson import ObjectId
-
     table = of.table
     ids = table.sample_ids(of.rows[np.asarray(positions, dtype=np.int64)])
     suggestion = triage_field(of.run.key, SUGGESTION)
     project = {"filepath": 1, "given": f"${suggestion}.given", "confidence": f"${suggestion}.confidence"}
-    stages = [{"$match": {"_id": {"$in": [ObjectId(id_) for id_ in ids]}}}, {"$project": project}]
-    samples = sample_collection(of.run.dataset)
-    documents = {str(document["_id"]): document for document in samples.aggregate(stages)}
+    documents = read_projections(of.run.dataset, ids, project)
     rows = []
     for id_, position in zip(ids, positions, strict=True):
         if id_ not in documents:

@@ -20,6 +20,7 @@ from ...fiftyone_io.fields import (
 )
 from ...method.comparison.agreement import PATTERNS
 from ...method.core.methods import method_title
+from ...method.number_text import samples_text
 from .overview import MAX_CLASSES
 from .table import NONE, id_bytes
 
@@ -54,7 +55,7 @@ class Selection:
     @property
     def sentence(self) -> str:
         """The sentence that describes the selection to the user."""
-        return f"Showing {self.count:,} {'sample' if self.count == 1 else 'samples'} {self.description}"
+        return f"Showing {samples_text(self.count)} {self.description}"
 
 
 def failures(of: Overview) -> Selection:

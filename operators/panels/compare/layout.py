@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....lgca_plugin.method.number_text import samples_text
 from ....lgca_plugin.runs.registry import DONE
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import NAMED
-from ..widgets import EmptyState, bar, button, card, choice, dock, empty_state, page, row, samples_word, text
+from ..widgets import EmptyState, bar, button, card, choice, dock, empty_state, page, row, text
 from .content import NO_LABELS, CompareContent, Comparison
 from .lists import add_misleading, add_suspects
 from .sections import add_accuracy, add_agreement, add_flow, add_margins
@@ -80,7 +81,7 @@ def _add_filter(panel: Any, body: Any, grid_filter: GridFilter, of: Overview) ->
     part = NAMED.get(grid_filter.part or "")
     now = part(of).sentence if part else grid_filter.sentence  # the count of a named part changes with decisions
     text(line, "sentence", now, bold=True, flex="1 1 200px")
-    label = f"Back to your view ({of.total:,} {samples_word(of.total)})"
+    label = f"Back to your view ({samples_text(of.total)})"
     button(line, "back", label, panel.back, main=True, title="Show your own view again, as it was")
 
 
@@ -109,7 +110,7 @@ def _add_no_predictions(panel: Any, body: Any, shown: Comparison) -> None:
         empty_state(body, EmptyState("This view is empty", sentence), panel)
         return
     sentence = (
-        f"None of the {of.total:,} {samples_word(of.total)} in this view has a prediction of run {shown.run.key!r}: "
+        f"None of the {samples_text(of.total)} in this view has a prediction of run {shown.run.key!r}: "
         f"{int(of.failed.sum()):,} failed, {int(of.without.sum()):,} are without a result."
     )
     empty_state(body, EmptyState("No predictions here", sentence, "Classify zero-shot", "classify"), panel)
@@ -118,7 +119,7 @@ def _add_no_predictions(panel: Any, body: Any, shown: Comparison) -> None:
 def _add_selection(panel: Any, body: Any, state: CompareState, selected: int) -> None:
     """Adds the buttons that decide about the samples selected in the grid, and the one that undoes it."""
     line = bar(body, "decisions")
-    words = f"{selected:,} {samples_word(selected)} selected" if selected else SELECT
+    words = f"{samples_text(selected)} selected" if selected else SELECT
     text(line, "count", words, bold=bool(selected), muted=not selected, title="Decisions act on the selected samples")
     if selected:
         for decision in Decision:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ....lgca_plugin.method.core.methods import method_title
-from ....lgca_plugin.method.number_text import percent_text
+from ....lgca_plugin.method.number_text import percent_text, samples_text
 from ....lgca_plugin.workflows.overview.selections import pattern_words
-from ..widgets import SMALL, button, card, choice, heading, row, samples_word, text
+from ..widgets import SMALL, button, card, choice, heading, row, text
 from .content import Comparison
 
 LAYER = {"item": {"sx": {"willChange": "transform"}}}
@@ -41,7 +41,7 @@ def add_agreement(panel: Any, body: Any, shown: Comparison) -> None:
     chips = row(body, "patterns", gap="6px")
     text(chips, "label", "Show:", size=SMALL, muted=True)
     for at, count in enumerate(of.pattern_counts):
-        words, title = pattern_words(of.compared, at), f"Show the {count:,} {samples_word(count)}"
+        words, title = pattern_words(of.compared, at), f"Show the {samples_text(count)}"
         params = {"part": "pattern", "at": at}
         button(chips, f"pattern{at}", words, panel.show, title=title, params=params, disabled=not count)
 

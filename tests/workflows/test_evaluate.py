@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from lgca_plugin.method.comparison.evaluation import Evaluation, MethodScore
-from lgca_plugin.method.comparison.paired import Comparison, difference_interval, mcnemar_exact, wilson_interval
+from lgca_plugin.demo.classes import CLASSES
+from lgca_plugin.method.comparison.evaluation import Evaluation
+from lgca_plugin.method.comparison.paired import mcnemar_exact, wilson_interval
 from lgca_plugin.runs.evaluations import delete_evaluations
 from lgca_plugin.workflows.evaluate import check_evaluate, evaluate, iter_evaluate, last_evaluation
+from tests.helpers.runs import add_images, pairs_of
+from tests.helpers.runs import classified as make_run
 
 METHODS = ("clip", "wca", "lgca")
 KEYS = [f"zs_{name}_eval" for name in METHODS]
@@ -24,33 +26,13 @@ SMALL = lgca.RegionConfig(crops=12)
 def classified(demo_images, demo_encoder, tmp_path_factory):
     """A run on the demo's birds, and a bad picture, and one that came later."""
     folder = tmp_path_factory.mktemp("store")
-    dataset = fo.Dataset(f"evaluated-{uuid.uuid4().hex[:8]}")
-    dataset.add_samples(
-        [
-            fo.Sample(
-                filepath=image.path,
-                ground_truth=fo.Classification(label=image.label),
-                truth=fo.Classification(label=image.truth),
-            )
-            for image in demo_images
-        ]
-    )
+    dataset = add_images(fo.Dataset(f"evaluated-{uuid.uuid4().hex[:8]}"), demo_images)
     broken = folder / "broken.png"
     broken.write_bytes(b"no picture")
     dataset.add_sample(fo.Sample(filepath=str(broken), ground_truth=fo.Classification(label="duck")))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LGCA_STORE_DIR", str(folder))
-        lgca.classify(
-            dataset,
-            classes=CLASSES,
-            descriptions=DESCRIPTIONS,
-            methods=METHODS,
-            encoder=demo_encoder,
-            regions=SMALL,
-            ground_truth="ground_truth",
-            run_key="zs",
-            progress=False,
-        )
+        make_run(dataset, demo_encoder, methods=METHODS, regions=SMALL, ground_truth="ground_truth")
     dataset.add_sample(fo.Sample(filepath="/later.png", ground_truth=fo.Classification(label="duck")))
     yield dataset
     dataset.delete()
@@ -304,65 +286,9 @@ def test_forget__deletes_exactly_the_runs_evaluations(run):
 
 
 def test_evaluate__pictures_of_every_slice_of_a_grouped_dataset(demo_images, demo_encoder, dataset):
-    dataset.add_group_field("group", default="left")
-    samples = []
-    for image in demo_images[:6]:
-        group = fo.Group()
-        label = fo.Classification(label=image.label)
-        samples.append(fo.Sample(filepath=image.path, group=group.element("left"), ground_truth=label))
-        samples.append(fo.Sample(filepath=image.path, group=group.element("right"), ground_truth=label.copy()))
-    dataset.add_samples(samples)
-    run = lgca.classify(
-        dataset,
-        classes=("$5 note", *CLASSES),
-        methods=("clip", "clip_d"),
-        encoder=demo_encoder,
-        ground_truth="ground_truth",
-        run_key="zs",
-        progress=False,
-    )
+    given = {"classes": ("$5 note", *CLASSES), "descriptions": None, "ground_truth": "ground_truth"}
+    run = make_run(pairs_of(dataset, demo_images[:12]), demo_encoder, methods=("clip", "clip_d"), **given)
     found = run_evaluate(run)
     assert found.samples == 6
     assert found.excluded == {"that the run has not classified": 6}
     assert dataset.load_evaluation_results("zs_clip_eval", cache=False).metrics()["support"] == 6
-
-
-WORDS = [
-    ((30, 10), 0.002, 0.004, "lgca is better than clip by 8.8 points (3.5 to 14.0)"),
-    ((10, 30), 0.002, 0.004, "lgca is worse than clip by 8.8 points (3.5 to 14.0)"),
-    (
-        (21, 9),
-        0.043,
-        0.128,
-        "lgca may be better than clip by 5.3 points (0.4 to 10.1); in 3 comparisons that can be chance",
-    ),
-    ((12, 11), 1.0, 1.0, "lgca and clip: no difference that these 228 images can show (-3.9 to +4.8 points)"),
-    ((0, 0), 1.0, 1.0, "lgca and clip: no difference that these 228 images can show (-1.3 to +1.3 points)"),
-]
-
-
-@pytest.mark.parametrize(("counts", "p", "p_holm", "words"), WORDS)
-def test_words__say_what_the_numbers_allow(counts, p, p_holm, words):
-    only_a, only_b = counts
-    pair = Comparison(
-        a="lgca",
-        b="clip",
-        only_a=only_a,
-        only_b=only_b,
-        difference=(only_a - only_b) / 228,
-        interval=difference_interval(only_a, only_b, 228),
-        p=p,
-        p_holm=p_holm,
-    )
-    score = MethodScore(eval_key="k", correct=1, accuracy=1 / 228, interval=(0.0, 0.1), macro_recall=0.5)
-    found = Evaluation(
-        run_key="zs",
-        ground_truth="gt",
-        samples=228,
-        excluded={},
-        confidence=0.95,
-        methods={"clip": score, "lgca": score},
-        pairs=(pair,) * 3,
-    )
-    assert found.sentence(pair) == words
-    assert words in str(found)

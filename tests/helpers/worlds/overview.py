@@ -1,5 +1,6 @@
 """Runs whose labels are written by hand, for the tests of the panel that compares methods: no image is encoded."""
 
+import random
 import uuid
 
 import fiftyone as fo
@@ -13,6 +14,8 @@ from lgca_plugin.workflows.decisions.decisions import declare_decisions
 
 KEY = "zs"
 METHODS = ("clip", "wca", "lgca")
+CLASSES = ["tern", "swan", "gull", "a class with a long name, $x^2$ <b>"]
+CASES = ["all right", "LGCA repairs WCA", "nobody right"]
 TRIAGE_FIELDS = ("case", "misleading", "stability", "label_quality", "suggestion", "decision")
 
 
@@ -95,3 +98,35 @@ def triaged(run, columns, *, ground_truth="labels"):
     }
     run.save()
     return run
+
+
+def random_rows(count, seed=0):
+    """Samples of every kind: predicted, failed, not come to, half predicted, edited, with all kinds of labels."""
+    rng = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        kind = rng.random()
+        row = {"answers": [rng.choice(CLASSES) for _ in METHODS], "margins": [rng.random() for _ in METHODS]}
+        row["truth"] = rng.choice([*CLASSES, *CLASSES, None, "puffin", ""])
+        if kind < 0.1:
+            row |= {"answers": [None] * 3, "error": "no image"}
+        elif kind < 0.2:
+            row["answers"] = [None] * 3
+        elif kind < 0.25:
+            row["answers"][rng.randrange(3)] = rng.choice([None, ""])
+        elif kind < 0.3:
+            row["answers"][rng.randrange(3)] = "edited"
+        elif kind < 0.35:
+            row["error"] = "an error, and yet predicted"
+        rows.append(row)
+    return rows
+
+
+def random_triage(count, seed=0):
+    rng = random.Random(seed)
+    return {
+        "case": [rng.choice([*CASES, None]) for _ in range(count)],
+        "misleading": [rng.choice([None, None, 1.0, 2.0, 3.0]) for _ in range(count)],
+        "quality": [rng.random() for _ in range(count)],
+        "suggested": [rng.choice([None, None, *CLASSES]) for _ in range(count)],
+    }

@@ -6,25 +6,16 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from tests.helpers.runs import add_images, classified
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
 
 @pytest.fixture(scope="module")
 def run(demo_encoder, demo_images):
-    dataset = fo.Dataset()
-    dataset.add_samples([fo.Sample(filepath=str(image.path)) for image in demo_images[:6]])
-    yield lgca.classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        methods=("clip", "wca", "lgca", "lgca_d"),
-        encoder=demo_encoder,
-        regions=lgca.RegionConfig(crops=12),
-        run_key="zs",
-        logits=True,
-        progress=False,
-    )
+    dataset = add_images(fo.Dataset(), demo_images[:6])
+    regions = lgca.RegionConfig(crops=12)
+    yield classified(dataset, demo_encoder, methods=("clip", "wca", "lgca", "lgca_d"), regions=regions, logits=True)
     dataset.delete()
 
 

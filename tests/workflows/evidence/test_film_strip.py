@@ -1,4 +1,4 @@
-"""A sample's film strip: its pictures are cut from its file, its numbers come from the store; both are kept a while."""
+"""A sample's film strip: its pictures are cut from its file, its numbers come from the store; both are cached."""
 
 import base64
 import io
@@ -11,18 +11,19 @@ import pytest
 from PIL import Image, ImageOps
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.errors import ConfigError, ImageError
 from lgca_plugin.images.files import content_hash
 from lgca_plugin.workflows.evidence.film_strip import PICTURES, SIDE, WHOLE_SIDE, pictures_of
 from lgca_plugin.workflows.evidence.sample_record import EVIDENCE, cached_evidence, read_sample_record
 from tests.helpers import images
+from tests.helpers.runs import add_images, classified
 
 BOXES = {0: (0.1, 0.2, 0.3, 0.45), 3: (0.5, 0.5, 0.5, 0.5), 7: (0.0, 0.0, 0.5, 0.75)}
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept():
+def empty_caches():
     PICTURES.clear()
     EVIDENCE.clear()
 
@@ -88,17 +89,9 @@ def test_pictures__of_no_image_there_are_none(tmp_path, name):
 
 @pytest.fixture
 def run(dataset, demo_images, demo_encoder):
-    dataset.add_samples([fo.Sample(filepath=str(image.path)) for image in demo_images[:3]])
-    dataset.add_sample(fo.Sample(filepath="/nowhere/missing.png"))
-    return lgca.classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        encoder=demo_encoder,
-        regions=lgca.RegionConfig(crops=8, lgca_crops=6, scale_min=0.1, scale_max=0.3),
-        run_key="zs",
-        progress=False,
-    )
+    add_images(dataset, demo_images[:3]).add_sample(fo.Sample(filepath="/nowhere/missing.png"))
+    regions = lgca.RegionConfig(crops=8, lgca_crops=6, scale_min=0.1, scale_max=0.3)
+    return classified(dataset, demo_encoder, regions=regions)
 
 
 def test_film_strip__of_a_run_shows_the_samples_own_pixels_and_numbers(run):
@@ -129,7 +122,7 @@ def test_film_strip__without_a_file_or_a_result_says_so(run, tmp_path):
         run.film_strip(run.dataset.skip(1).first().id, method="vit")
 
 
-def test_open_sample__is_what_stands_on_it(run):
+def test_sample_record__is_what_is_on_the_sample(run):
     sample = run.dataset.first()
     found = read_sample_record(run, sample.id)
     assert {name: one.label for name, one in found.predictions.items()} == {
@@ -145,7 +138,7 @@ def test_open_sample__is_what_stands_on_it(run):
             read_sample_record(run, wrong)
 
 
-def test_kept_evidence__is_read_again_when_the_sample_has_changed(run):
+def test_cached_evidence__is_read_again_when_the_sample_has_changed(run):
     sample = run.dataset.first()
     first = cached_evidence(run, read_sample_record(run, sample.id))
     assert cached_evidence(lgca.load_run(run.dataset, "zs"), read_sample_record(run, sample.id)) is first

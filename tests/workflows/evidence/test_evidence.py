@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.workflows.evidence import evidence as reading
 from tests.helpers.engine import Counting
+from tests.helpers.runs import add_images, classified
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
@@ -32,19 +33,9 @@ class Texts(Counting):
 def run(demo_encoder, tmp_path_factory):
     dataset = fo.Dataset()
     images = draw_images(tmp_path_factory.mktemp("misleading"), count=48, seed=3)[:18]
-    dataset.add_samples([fo.Sample(filepath=str(image.path)) for image in images])
+    add_images(dataset, images)
     dataset.add_sample(fo.Sample(filepath="/nowhere/missing.png"))
-    yield lgca.classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        methods=METHODS,
-        encoder=demo_encoder,
-        regions=SMALL,
-        run_key="zs",
-        logits=True,
-        progress=False,
-    )
+    yield classified(dataset, demo_encoder, methods=METHODS, regions=SMALL, logits=True)
     dataset.delete()
 
 

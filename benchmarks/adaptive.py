@@ -2,10 +2,10 @@
 
 Each line of JSON is one run of both budgets over the same pictures: ``encodes_saved`` is the encodes of the full budget
 over those of the adaptive one, ``labels_changed`` the share of images whose label differs, by method, and
-``stopped_after`` the share of images that have stopped after so many crops. The pictures are the demo's dataset; more
-of its birds, drawn from another seed; the demo's pairs of birds with a foreign part, which are harder; and tiles of the
-photographs that scikit-learn and scikit-image ship. The demo's model knows drawn birds alone: what it says of a
-photograph is a guess. ``python -m benchmarks.adaptive --what demo birds photographs``.
+``stopped_after`` the share of images by the number of crops at which they stopped. The pictures are the demo's dataset;
+more of its birds, from another seed; the demo's pairs of birds with a foreign part, which are harder; and tiles of the
+photographs in scikit-learn and scikit-image. The demo's model was trained on drawn birds: its labels of photographs are
+guesses. ``python -m benchmarks.adaptive --what demo birds photographs``.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def pairs(count: int | None) -> list[bytes]:
 
 
 def photographs(count: int | None) -> list[bytes]:
-    """Cuts photographs into square tiles, as many as there are."""
+    """Cuts photographs into square tiles."""
     import skimage
     import sklearn
     from PIL import Image
@@ -92,7 +92,7 @@ PICTURES: dict[str, Callable[[int | None], list[bytes]]] = {
 class Comparison:
     """Runs of both budgets over the same pictures.
 
-    What one run has encoded the others recall, and only count: what is encoded follows from the pictures alone.
+    Later runs reuse the embeddings of earlier ones and only count encodes, which depend on the pictures alone.
     """
 
     def __init__(self, files: Sequence[bytes], encoder: Any) -> None:
@@ -102,10 +102,7 @@ class Comparison:
 
     def line(self, names: Sequence[str], max_flip_probability: float) -> dict[str, Any]:
         """Compares the budgets for some methods."""
-        full, adaptive = (
-            self._run(names, "full", max_flip_probability),
-            self._run(names, "adaptive", max_flip_probability),
-        )
+        full, adaptive = (self._run(names, budget, max_flip_probability) for budget in ("full", "adaptive"))
         count = len(self._files)
         changed = {
             name: sum(one[name] != other[name] for one, other in zip(full.labels, adaptive.labels, strict=True)) / count
@@ -164,12 +161,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run has come to.
+    """The result of a run.
 
     Attributes:
-        labels: of each image, method name to class index
-        encodes: of all images together
-        stopped: number of crops to images that have stopped after them
+        labels: for each image, method name to class index
+        encodes: number of encodes of all images
+        stopped: number of crops to number of images that stopped after them
     """
 
     labels: list[dict[str, int]]
@@ -187,7 +184,7 @@ def main() -> int:
     every = range(len(METHOD_SETS))
     parser.add_argument("--sets", type=int, nargs="+", default=list(every), choices=every, help="which sets of methods")
     parser.add_argument(
-        "--doubt", type=float, nargs="+", default=[MAX_FLIP_PROBABILITY], help="targets of the stopping rule"
+        "--flip-probability", type=float, nargs="+", default=[MAX_FLIP_PROBABILITY], help="targets of the stopping rule"
     )
     options = parser.parse_args()
     encoder = load(DEMO, precision="fp32", resize="fast")
@@ -197,10 +194,8 @@ def main() -> int:
         for names in (METHOD_SETS[number] for number in options.sets):
             for max_flip_probability in options.flip_probability:
                 line = {"benchmark": "adaptive", "pictures": what, "images": len(files), "methods": list(names)}
-                print(
-                    json.dumps({**line, "doubt": max_flip_probability, **comparison.line(names, max_flip_probability)}),
-                    flush=True,
-                )
+                line |= {"flip_probability": max_flip_probability, **comparison.line(names, max_flip_probability)}
+                print(json.dumps(line), flush=True)
     return 0
 
 

@@ -1,8 +1,8 @@
-"""Fast crops and bfloat16 against exact crops in float32: how many labels change, and what becomes of the embeddings.
+"""Fast crops and bfloat16 against exact crops in float32: changes of labels and of embeddings.
 
-The demo's birds and model, whose margins are those of a trained model. Each line of JSON tells, for one precision and
-way of resizing, the share of labels that are others than with exact crops in float32, for every method, and the mean
-and lowest cosine between embeddings of the same region. ``python -m benchmarks.agreement --size own 4000x3000``.
+On the demo's birds with the demo's trained model. Each line of JSON is one precision and way of resizing: the share of
+labels that differ from those of exact crops in float32, for every method, and the mean and lowest cosine between
+embeddings of the same region. ``python -m benchmarks.agreement --size own 4000x3000``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SETTINGS = (("fp32", "fast"), ("bf16", "exact"), ("bf16", "fast"))
 
 
 def run(encoder: Any, files: list[bytes]) -> tuple[list[dict[str, int]], list[Any]]:
-    """Gives the labels and the embeddings of all regions of every image."""
+    """Returns the labels and the embeddings of the crops of every image."""
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.demo.classes import CLASSES
     from lgca_plugin.descriptions.class_texts import class_texts
@@ -39,7 +39,7 @@ def run(encoder: Any, files: list[bytes]) -> tuple[list[dict[str, int]], list[An
         assert isinstance(image, EncodedImage)
         (prediction,) = predictor.predict([image])
         labels.append({name: prediction.methods[name].label for name in METHODS})
-        crops = image.step == 0  # those that grow may be others
+        crops = image.step == 0  # grown regions may differ
         embeddings.append(np.vstack([image.whole, image.regions[crops]]))
     return labels, embeddings
 

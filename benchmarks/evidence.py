@@ -97,8 +97,12 @@ def stability_of_a_batch(run: Any, found: Sequence[Any]) -> float:
     from lgca_plugin.method.explain.stability import stability
 
     scoring = found[0].verdicts.scoring
-    stacked = (np.stack([getattr(one.verdicts.image, name) for one in found]) for name in ("regions", "whole"))
-    images = RegionEmbeddings(*stacked, found[0].step, np.stack([one.chain for one in found]))
+    images = RegionEmbeddings(
+        regions=np.stack([one.verdicts.image.regions for one in found]),
+        whole=np.stack([one.verdicts.image.whole for one in found]),
+        step=found[0].step,
+        chain=np.stack([one.chain for one in found]),
+    )
     scores = class_scores(images.regions, scoring.class_vectors["wca"])
     seconds = 0.0
     for method in run.config.methods[1:]:

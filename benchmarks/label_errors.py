@@ -1,12 +1,12 @@
 """How well does triage find wrong labels? Counted on drawings where the truth is known, 5% of the labels wrong.
 
-The demo's own 240 pictures, and four fresh drawings of 1,200 that nothing was tuned on, are classified and triaged, and
-all numbers come from the fields and the report that ``run.triage`` writes. A ranking is judged at W, the number of
-wrong labels: the share of the W labels with the lowest quality that is wrong, which is also the share of the wrong ones
-that is found. The tables are Markdown; intervals are Wilson's, 95%.
+The demo's 240 pictures, and four new drawings of 1,200 that were not used for tuning, are classified and triaged; all
+numbers come from the fields and the report of ``run.triage``. A ranking is evaluated at W, the number of wrong labels:
+the share of wrong labels among the W labels of lowest quality, which is both precision and recall. The tables are
+Markdown; intervals are Wilson's, 95%.
 
 Run it: ``python scripts/mongod.py FOLDER python -m benchmarks.label_errors``. With ``--folder`` the pictures and
-embeddings are kept, and a second run encodes nothing.
+embeddings are stored, and a second run encodes nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import statistics
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lgca_plugin.method.comparison.paired import compare, wilson_interval
+from lgca_plugin.method.comparison.paired import compare
+
+from .tables import Share, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,13 +39,13 @@ if TYPE_CHECKING:
 THREE = ("clip", "wca", "lgca")
 FOUR = (*THREE, "lgca_d")
 ENSEMBLES = {f"ensemble of {', '.join(names)}": names for names in (THREE, FOUR)}
-LOOKED_AT = (0.05, 0.1, 0.2, 0.3)
+REVIEWED = (0.05, 0.1, 0.2, 0.3)
 BINS = 15
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
-    """What the triage of a run says of n labels, as read from the samples.
+class TriageResult:
+    """The triage of a run with n labels, as read from the samples.
 
     Attributes:
         given: ``[n]`` the labels, some of them wrong
@@ -52,10 +55,10 @@ class Judged:
         calibrated: method name to ``[n]`` the same after calibration
         by_method: method name to ``[n]`` quality of the given label
         quality: ``[n]`` the ensemble's
-        suggestion: ``[n]`` suggested class, "" where the label is no suspect
+        suggestion: ``[n]`` suggested class, "" if the label is no suspect
         case: ``[n]`` the triage case
-        report: of the triage
-        clean: report of a triage of the same predictions against the truth, where no label is wrong
+        report: report of the triage
+        clean: report of a triage of the same predictions against the true labels
     """
 
     given: Names
@@ -81,27 +84,8 @@ class Judged:
         return np.asarray(self.suggestion != "")
 
 
-@dataclass(frozen=True)
-class Share:
-    """``k`` of ``n``."""
-
-    k: int
-    n: int
-
-    def __str__(self) -> str:
-        if not self.n:
-            return "none"
-        low, high = wilson_interval(self.k, self.n)
-        return f"{self.k} of {self.n}, {self.k / self.n:.0%} ({low:.0%} to {high:.0%})"
-
-    @classmethod
-    def of(cls, holds: BoolArray) -> Share:
-        """Counts where something holds."""
-        return cls(int(holds.sum()), len(holds))
-
-
-def can_stop(dataset: Any, methods: Sequence[str], encoder: Any) -> Judged:
-    """Classifies a dataset, triages it against its labels and against the truth, and reads what was written."""
+def triage_of(dataset: Any, methods: Sequence[str], encoder: Any) -> TriageResult:
+    """Classifies a dataset, triages it against its labels and against the truth, and reads the results."""
     import lgca_plugin as lgca
     from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 
@@ -128,7 +112,7 @@ def can_stop(dataset: Any, methods: Sequence[str], encoder: Any) -> Judged:
     def of_methods(part: str, kind: type) -> dict[str, Any]:
         return {name: column(f"{key}_{name}.{part}", kind) for name in methods}
 
-    return Judged(
+    return TriageResult(
         given=column("ground_truth.label", str),
         truth=column("truth.label", str),
         answers=of_methods("label", str),
@@ -143,56 +127,58 @@ def can_stop(dataset: Any, methods: Sequence[str], encoder: Any) -> Judged:
     )
 
 
-def found(quality: FloatArray, wrong: BoolArray, looked_at: int | None = None) -> BoolArray:
-    """Tells for each wrong label whether it is among those with the lowest quality.
+def found(quality: FloatArray, wrong: BoolArray, reviewed: int | None = None) -> BoolArray:
+    """Returns for each wrong label whether it is among those of lowest quality.
 
     Args:
         quality: ``[n]``
         wrong: ``[n]``
-        looked_at: how many are looked at; None takes the number of wrong labels
+        reviewed: number of labels that are reviewed; None takes the number of wrong labels
     """
     worst = np.zeros(len(wrong), dtype=bool)
-    worst[np.argsort(quality, kind="stable")[: wrong.sum() if looked_at is None else looked_at]] = True
+    worst[np.argsort(quality, kind="stable")[: wrong.sum() if reviewed is None else reviewed]] = True
     return np.asarray(worst[wrong])
 
 
 def calibration_error(confidence: FloatArray, right: BoolArray) -> float:
-    """The expected calibration error of a method's own labels, 15 bins of equal width."""
+    """Returns the expected calibration error of a method's labels, with 15 bins of equal width."""
     bins = np.minimum(np.ceil(confidence * BINS).astype(int) - 1, BINS - 1)
     return float(sum(abs((right[bins == i] - confidence[bins == i]).sum()) for i in range(BINS)) / len(confidence))
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Formats a Markdown table."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
-
-
 def spread(values: Sequence[float]) -> str:
-    """Lowest to highest, as percentages."""
+    """Returns lowest to highest as percentages."""
     return f"{min(values):.0%} to {max(values):.0%}"
 
 
-Drawing = dict[tuple[str, ...], Judged]
-"""The methods of a run to what its triage says, for one set of pictures."""
+Drawing = dict[tuple[str, ...], TriageResult]
+"""Names of methods to the triage of a run with them, for one set of pictures."""
 
 
 def fresh_title(fresh: Sequence[Drawing]) -> str:
-    """Says how many drawings there are, and of how many pictures."""
+    """Returns the numbers of drawings and of pictures."""
     return f"{len(fresh)} fresh drawings, {sum(len(drawing[THREE].given) for drawing in fresh):,} pictures"
 
 
 def rankings() -> dict[str, Callable[[Drawing], FloatArray]]:
-    """What can be ranked by: each method's label quality, and the ensembles'."""
+    """Returns the label qualities of each method and of the ensembles, as functions of a drawing."""
     ranked: dict[str, Callable[[Drawing], FloatArray]] = {
-        f"`{name}`": lambda drawing, name=name: drawing[FOUR].by_method[name] for name in FOUR
+        f"`{name}`": partial(_quality_of_method, name) for name in FOUR
     }
-    ranked |= {text: lambda drawing, names=names: drawing[names].quality for text, names in ENSEMBLES.items()}
+    ranked |= {text: partial(_quality_of_ensemble, names) for text, names in ENSEMBLES.items()}
     return ranked
 
 
+def _quality_of_method(name: str, drawing: Drawing) -> FloatArray:
+    return drawing[FOUR].by_method[name]
+
+
+def _quality_of_ensemble(names: tuple[str, ...], drawing: Drawing) -> FloatArray:
+    return drawing[names].quality
+
+
 def ranking_table(demo: Drawing, fresh: Sequence[Drawing]) -> str:
-    """Precision, which here is recall, at the number of wrong labels."""
+    """Returns precision, here equal to recall, at the number of wrong labels."""
     rows = []
     for text, quality in rankings().items():
         hits = [found(quality(drawing), drawing[THREE].wrong) for drawing in fresh]
@@ -205,19 +191,19 @@ def ranking_table(demo: Drawing, fresh: Sequence[Drawing]) -> str:
 
 
 def effort_table(fresh: Sequence[Drawing]) -> str:
-    """The share of the wrong labels that is found by looking at the worst so many percent of the samples."""
+    """Returns the share of wrong labels among given percentages of the samples, those of lowest quality."""
     rows = []
     for text, quality in rankings().items():
         row: list[object] = [text]
-        for share in LOOKED_AT:
+        for share in REVIEWED:
             hits = [found(quality(one), one[THREE].wrong, round(share * len(one[THREE].wrong))) for one in fresh]
             row.append(f"{np.concatenate(hits).mean():.0%}")
         rows.append(row)
-    return table(["ranked by", *(f"worst {share:.0%} looked at" for share in LOOKED_AT)], rows)
+    return table(["ranked by", *(f"worst {share:.0%} reviewed" for share in REVIEWED)], rows)
 
 
 def paired_table(fresh: Sequence[Drawing]) -> str:
-    """The ensemble of three against each method: which wrong labels one finds and the other does not."""
+    """Compares the ensemble of three with each method: the wrong labels that only one of them finds."""
     ensemble = next(iter(ENSEMBLES))
     hits = {
         text: np.concatenate([found(quality(drawing), drawing[THREE].wrong) for drawing in fresh])
@@ -232,30 +218,30 @@ def paired_table(fresh: Sequence[Drawing]) -> str:
 
 
 def suspects_table(demo: Drawing, fresh: Sequence[Drawing]) -> str:
-    """How many suspects are wrong labels, how many wrong labels are suspects, and how many suggestions are right."""
+    """Returns the shares of wrong labels among suspects, of suspects among wrong labels, and of right suggestions."""
     rows = []
     for title, drawings in (("the demo", [demo]), ("fresh drawings", fresh)):
         for text, names in ENSEMBLES.items():
-            judged = [drawing[names] for drawing in drawings]
-            rows.append([title, f"suspects, {text}", *_hit_and_missed(judged, [one.suspect for one in judged])])
-        judged = [drawing[THREE] for drawing in drawings]
-        against = [one.case == "all agree against the label" for one in judged]
-        rows.append([title, "case “all agree against the label”", *_hit_and_missed(judged, against)])
+            results = [drawing[names] for drawing in drawings]
+            rows.append([title, f"suspects, {text}", *_hit_and_missed(results, [one.suspect for one in results])])
+        results = [drawing[THREE] for drawing in drawings]
+        against = [one.case == "all agree against the label" for one in results]
+        rows.append([title, "case “all agree against the label”", *_hit_and_missed(results, against)])
     heads = ["", "", "how many", "of these, wrong labels", "of the wrong labels, found", "of these, truth suggested"]
     return table(heads, rows)
 
 
-def _hit_and_missed(judged: Sequence[Judged], chosen: Sequence[BoolArray]) -> list[object]:
-    wrong = np.concatenate([one.wrong for one in judged])
+def _hit_and_missed(results: Sequence[TriageResult], chosen: Sequence[BoolArray]) -> list[object]:
+    wrong = np.concatenate([one.wrong for one in results])
     among = np.concatenate(chosen)
     suggested = np.concatenate(
-        [np.where(one.suggestion != "", one.suggestion, one.answers["lgca"]) == one.truth for one in judged]
+        [np.where(one.suggestion != "", one.suggestion, one.answers["lgca"]) == one.truth for one in results]
     )
     return [among.sum(), Share.of(wrong[among]), Share.of(among[wrong]), Share.of(suggested[among & wrong])]
 
 
 def number_table(drawings: dict[str, Drawing]) -> str:
-    """How many labels are said to be wrong, with the wrong ones there and with none."""
+    """Returns estimated numbers of wrong labels, with the wrong labels and with the true ones."""
     rows = []
     for text, drawing in drawings.items():
         one = drawing[THREE]
@@ -270,19 +256,19 @@ def number_table(drawings: dict[str, Drawing]) -> str:
 
 
 def calibration_table(demo: Drawing, fresh: Sequence[Drawing]) -> str:
-    """Calibration errors by the given labels, as reported, and by the truth, which a curator does not have."""
+    """Returns calibration errors by the given labels, as reported, and by the truth."""
     rows = []
     for title, drawings in (("the demo", [demo]), ("fresh drawings", fresh)):
         for name in FOUR:
-            judged = [drawing[FOUR] for drawing in drawings]
-            reported = [one.report["calibration"][name] for one in judged]
-            right = [one.answers[name] == one.truth for one in judged]
+            results = [drawing[FOUR] for drawing in drawings]
+            reported = [one.report["calibration"][name] for one in results]
+            right = [one.answers[name] == one.truth for one in results]
             columns = [
                 [calibration["temperature"] for calibration in reported],
                 [calibration["error_before"] for calibration in reported],
                 [calibration["error_after"] for calibration in reported],
-                [calibration_error(one.confidence[name], ok) for one, ok in zip(judged, right, strict=True)],
-                [calibration_error(one.calibrated[name], ok) for one, ok in zip(judged, right, strict=True)],
+                [calibration_error(one.confidence[name], ok) for one, ok in zip(results, right, strict=True)],
+                [calibration_error(one.calibrated[name], ok) for one, ok in zip(results, right, strict=True)],
             ]
             accuracy = statistics.mean(float(ok.mean()) for ok in right)
             texts = [_mean(columns[0], "{:.2f}"), *(_mean(column, "{:.1%}") for column in columns[1:])]
@@ -292,7 +278,7 @@ def calibration_table(demo: Drawing, fresh: Sequence[Drawing]) -> str:
 
 
 def _mean(values: Sequence[float], form: str) -> str:
-    """Gives the mean, and lowest to highest where there are several."""
+    """Returns the mean, and lowest to highest of several values."""
     text = form.format(statistics.mean(values))
     return text if len(values) == 1 else f"{text} ({form.format(min(values))} to {form.format(max(values))})"
 
@@ -306,7 +292,7 @@ def draw(folder: Path, seed: int, count: int, encoder: Any) -> Drawing:
     name = f"label-errors-{seed}-{count}"
     dataset = load_demo_dataset(name, folder / name, count=count, seed=seed, overwrite=True)
     try:
-        drawing = {names: can_stop(dataset, names, encoder) for names in (FOUR, THREE)}
+        drawing: Drawing = {names: triage_of(dataset, names, encoder) for names in (FOUR, THREE)}
     finally:
         fo.delete_dataset(name)
     sys.stderr.write(f"{count} pictures of seed {seed}: done\n")
@@ -320,7 +306,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103, 104])
     parser.add_argument("--count", type=int, default=1200, help="pictures in each fresh drawing")
-    parser.add_argument("--folder", type=Path, help="where pictures and embeddings are kept; by default they are not")
+    parser.add_argument(
+        "--folder", type=Path, help="where pictures and embeddings are stored; by default they are deleted"
+    )
     options = parser.parse_args()
     encoder = lgca.load_encoder("demo")
     with tempfile.TemporaryDirectory() as temporary:

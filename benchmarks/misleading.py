@@ -1,25 +1,24 @@
 """Does a misleading-crop case find pictures whose crops mislead? Counted on drawings where the truth is known.
 
-Pairs of the demo's birds are classified that differ in one part, which the altered picture has from another class, the
-decoy: see :mod:`lgca_plugin.demo.ambiguous`. Twins have crops of their own, since crops depend on the file, so the
-plain pictures are classified a second time with another seed of the crops: what changes there is luck. A picture is
-*flagged* where ``run.evidence`` finds a misleading-crop case. It is *turned* where WCA says the decoy, and on the plain
-twin did not. The tables are Markdown, for the default regions and for small crops.
+Pairs of the demo's birds differ in one part, which the altered picture has from another class, the decoy: see
+:mod:`lgca_plugin.demo.ambiguous`. The two pictures of a pair have different crops, because crops depend on the file, so
+the plain pictures are classified a second time with another seed: changes there are chance. A picture is *flagged* if
+``run.evidence`` finds a misleading-crop case. It is *turned* if WCA predicts the decoy, and did not on the plain
+picture. The tables are Markdown, for the default regions and for small crops.
 
 Run it: ``python scripts/mongod.py FOLDER python -m benchmarks.misleading``.
 
-What 300 pairs say (seed 52, the demo's tiny model; nothing was tuned on them, and photographs may differ). The foreign
-part does mislead: WCA newly says the decoy on 26 altered pictures at the default regions and on 20 with small crops,
-against 0 and 2 by the luck of other crops. But CLIP, which sees no crops, says the decoy as often, and where WCA and
-LGCA are misled together no case can be flagged: 20 of the 26, 8 of the 20. So the flag finds 5 of 26 and 5 of 20, and
-of what it flags, 14% and 8% are turned: it is no detector of ambiguous parts. Altered pictures are flagged about twice
-as often as plain ones (25 to 10, 40 to 21); a flagged plain one is a disagreement that the bird, the background or the
-luck of the crops explains. What a flag says is that some crops hold WCA's answer against LGCA's, not who is right. With
-small crops WCA is wrong on 84% of the flagged (29% of all) and LGCA right on 61%; at the default regions WCA is wrong
-on 49%, and LGCA right on 20% only. Any difference of the two tells the same: 82% and 51% are errors of WCA. At the
-default regions and with small crops, a case's crops show the part more than WCA's crops do on average, by 23 and 25
-points, but on plain twins, too, by 27 and 13: they point at the bird; that they point at the foreign part, these
-numbers do not show.
+Results of 300 pairs (seed 52, the demo's tiny model; not used for tuning; photographs may differ). The foreign part
+does mislead: WCA newly predicts the decoy on 26 altered pictures at the default regions and on 20 with small crops,
+against 0 and 2 by chance. But CLIP, without crops, predicts the decoy as often, and where WCA and LGCA are both misled
+no case can be flagged: 20 of the 26, 8 of the 20. So the flag finds 5 of 26 and 5 of 20, and of the flagged pictures
+14% and 8% are turned: it is no detector of ambiguous parts. Altered pictures are flagged about twice as often as plain
+ones (25 to 10, 40 to 21); on plain ones, the bird, the background or chance explains the disagreement. A flag means
+that some crops hold WCA's label against LGCA's, not which of them is right. With small crops WCA is wrong on 84% of the
+flagged (29% of all) and LGCA right on 61%; at the default regions WCA is wrong on 49%, and LGCA right on 20% only. Any
+difference of the two has the same precision: 82% and 51% are errors of WCA. At the default regions and with small
+crops, a case's crops cover the part more than WCA's crops do on average, by 23 and 25 points, but on plain pictures,
+too, by 27 and 13: they point at the bird; whether they point at the foreign part, these numbers do not show.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lgca_plugin.method.comparison.paired import wilson_interval
+from .tables import Share, table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,17 +52,17 @@ REGIMES: dict[str, dict[str, float]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """What a run says of a picture of a pair.
+class PictureResult:
+    """The results of a run for one picture of a pair.
 
     Attributes:
         part: the part that differs between the twins
         truth: the class of all other parts
         decoy: the class that the altered part is from
         labels: method name to its label, "wca" and "lgca" among them
-        size: of the misleading-crop case; None where the picture is none
+        size: size of the misleading-crop case; None without one
         shown: share of the part's box that lies inside a crop, in [0, 1]: mean over the case's crops, and over all
-            crops of WCA; None where the picture is no case
+            crops of WCA; None without a case
     """
 
     part: str
@@ -71,14 +70,14 @@ class Look:
     decoy: str
     labels: Mapping[str, str]
     size: int | None = None
-    shown: tuple[float, float] | None = None
+    coverage: tuple[float, float] | None = None
 
-    def says(self, method: str, name: str) -> bool:
-        """Tells whether a method gives this label."""
+    def predicts(self, method: str, name: str) -> bool:
+        """Returns whether a method predicts this label."""
         return self.labels[method] == name
 
     def right(self, method: str) -> bool:
-        """Tells whether a method gives the true label."""
+        """Returns whether a method predicts the true label."""
         return self.labels[method] == self.truth
 
     @property
@@ -88,72 +87,59 @@ class Look:
 
     @property
     def flagged(self) -> bool:
-        """Whether the picture is a misleading-crop case."""
+        """Whether the picture has a misleading-crop case."""
         return self.size is not None
 
 
-@dataclass(frozen=True)
-class Share:
-    """``k`` of ``n``."""
-
-    k: int
-    n: int
-
-    def __str__(self) -> str:
-        if not self.n:
-            return "none"
-        low, high = wilson_interval(self.k, self.n)
-        return f"{self.k} of {self.n}, {self.k / self.n:.1%} ({low:.1%} to {high:.1%})"
+def share_of(results: Sequence[PictureResult], holds: Callable[[PictureResult], bool]) -> Share:
+    """Counts the pictures with a property."""
+    return Share.of(map(holds, results))
 
 
-def share_of(looks: Sequence[Look], holds: Callable[[Look], bool]) -> Share:
-    """Counts the pictures of which something holds."""
-    return Share(sum(map(holds, looks)), len(looks))
+def newly(
+    plain: Sequence[PictureResult], results: Sequence[PictureResult], holds: Callable[[PictureResult], bool]
+) -> list[bool]:
+    """Returns for each picture whether it has a property that the plain picture of the pair does not have."""
+    return [holds(result) and not holds(before) for before, result in zip(plain, results, strict=True)]
 
 
-def newly(plain: Sequence[Look], looks: Sequence[Look], holds: Callable[[Look], bool]) -> list[bool]:
-    """Tells for each picture whether something holds of it that does not hold of the plain picture of the pair."""
-    return [holds(look) and not holds(before) for before, look in zip(plain, looks, strict=True)]
+def newly_decoy(plain: Sequence[PictureResult], results: Sequence[PictureResult]) -> list[bool]:
+    """Returns for each picture whether it is turned: WCA predicts the decoy, and did not on the plain picture."""
+    return newly(plain, results, lambda result: result.predicts("wca", result.decoy))
 
 
-def turned(plain: Sequence[Look], looks: Sequence[Look]) -> list[bool]:
-    """Tells for each picture whether WCA says the decoy, and on the plain picture of the pair did not."""
-    return newly(plain, looks, lambda look: look.says("wca", look.decoy))
+def newly_wrong(plain: Sequence[PictureResult], results: Sequence[PictureResult]) -> list[bool]:
+    """Returns for each picture whether WCA is wrong, and was right on the plain picture."""
+    return newly(plain, results, lambda result: not result.right("wca"))
 
 
-def spoiled(plain: Sequence[Look], looks: Sequence[Look]) -> list[bool]:
-    """Tells for each picture whether WCA is wrong, and on the plain picture of the pair was right."""
-    return newly(plain, looks, lambda look: not look.right("wca"))
-
-
-def detection(looks: Sequence[Look], wanted: Sequence[bool]) -> dict[str, Share]:
-    """Counts how well the flag finds some of the pictures.
+def detection(results: Sequence[PictureResult], targets: Sequence[bool]) -> dict[str, Share]:
+    """Returns precision and recall of the flag for some pictures.
 
     Args:
-        looks: all pictures
-        wanted: for each, whether the flag should find it
+        results: all pictures
+        targets: for each, whether the flag should find it
 
     Returns:
-        "of all" pictures, how many are wanted; "precision": of those flagged, how many are wanted; "recall": of those
-        wanted, how many are flagged; "agree": of those wanted, in how many WCA and LGCA say the same, so that none of
-        them can be flagged; "no case": where the two differ, and yet it is no case; "any difference": the precision
-        that there would be if every picture were flagged on which WCA and LGCA differ
+        "of all": targets among all pictures; "precision": targets among flagged ones; "recall": flagged ones among
+        targets; "agree": targets on which WCA and LGCA agree, which can't be flagged; "no case": targets on which they
+        differ without a case; "any difference": the precision if every difference of the two were flagged
     """
-    chosen = [look for look, is_wanted in zip(looks, wanted, strict=True) if is_wanted]
-    hits = sum(look.flagged for look in chosen)
-    agree = sum(not look.differ for look in chosen)
+    chosen = [result for result, is_target in zip(results, targets, strict=True) if is_target]
+    hits = sum(result.flagged for result in chosen)
+    agree = sum(not result.differ for result in chosen)
     return {
-        "of all": Share(len(chosen), len(looks)),
-        "precision": Share(hits, sum(look.flagged for look in looks)),
+        "of all": Share(len(chosen), len(results)),
+        "precision": Share(hits, sum(result.flagged for result in results)),
         "recall": Share(hits, len(chosen)),
         "agree": Share(agree, len(chosen)),
         "no case": Share(len(chosen) - hits - agree, len(chosen)),
-        "any difference": Share(len(chosen) - agree, sum(look.differ for look in looks)),
+        "any difference": Share(len(chosen) - agree, sum(result.differ for result in results)),
     }
 
 
 def inside(part: Sequence[float], boxes: FloatArray) -> FloatArray:
-    """Computes the share of a box that lies inside each of n others.
+    """Computes the share of a box inside each of n others.
 
     Args:
         part: ``(x, y, width, height)``
@@ -168,22 +154,24 @@ def inside(part: Sequence[float], boxes: FloatArray) -> FloatArray:
     return share
 
 
-def look_at(seen: Evidence, image: TwinImage) -> Look:
-    """Takes from a sample's evidence what is counted here."""
-    shown = None
+def result_of(seen: Evidence, image: TwinImage) -> PictureResult:
+    """Reads the result of a picture from its evidence."""
+    coverage = None
     if seen.case is not None:
         within = inside(image.box, seen.boxes)
-        shown = float(within[list(seen.case.crops)].mean()), float(within[seen.weights["wca"] > 0].mean())
+        coverage = float(within[list(seen.case.crops)].mean()), float(within[seen.weights["wca"] > 0].mean())
     labels = {name: str(label) for name, label in seen.labels.items()}
     size = None if seen.case is None else seen.case.size
     swap = image.swap
-    return Look(part=swap.part, truth=swap.truth, decoy=swap.decoy, labels=labels, size=size, shown=shown)
+    return PictureResult(
+        part=swap.part, truth=swap.truth, decoy=swap.decoy, labels=labels, size=size, coverage=coverage
+    )
 
 
 def classified(
     dataset: Any, images: Sequence[TwinImage], *, methods: Sequence[str], encoder: Any, regions: RegionConfig
-) -> list[Look]:
-    """Classifies pictures of a dataset, asks for the evidence on each and deletes the run."""
+) -> list[PictureResult]:
+    """Classifies pictures of a dataset, reads the evidence on each and deletes the run."""
     import lgca_plugin as lgca
     from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 
@@ -198,61 +186,62 @@ def classified(
         progress=False,
     )
     assert not run.failures
-    looks = [look_at(run.evidence(ids[image.path]), image) for image in images]
+    results = [result_of(run.evidence(ids[image.path]), image) for image in images]
     run.delete()
-    return looks
+    return results
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Formats a Markdown table."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
-
-
-def methods_table(plain: Sequence[Look], altered: Sequence[Look]) -> str:
-    """How often every method is right, and how often it says the decoy."""
+def methods_table(plain: Sequence[PictureResult], altered: Sequence[PictureResult]) -> str:
+    """Returns how often every method is right, and how often it predicts the decoy."""
     rows = [
-        [f"`{name}`", *(share_of(looks, lambda look, m=name: look.right(m)) for looks in (plain, altered))]
-        + [share_of(looks, lambda look, m=name: look.says(m, look.decoy)) for looks in (plain, altered)]
+        [
+            f"`{name}`",
+            *(Share.of(result.right(name) for result in results) for results in (plain, altered)),
+            *(Share.of(result.predicts(name, result.decoy) for result in results) for results in (plain, altered)),
+        ]
         for name in plain[0].labels
     ]
-    return table(["method", "right, plain", "right, altered", "says the decoy, plain", "says the decoy, altered"], rows)
+    return table(
+        ["method", "right, plain", "right, altered", "predicts the decoy, plain", "predicts the decoy, altered"], rows
+    )
 
 
-def flags_table(plain: Sequence[Look], altered: Sequence[Look], again: Sequence[Look]) -> str:
-    """What WCA says and what is flagged, on altered and plain pictures and on plain ones with other crops."""
+def flags_table(
+    plain: Sequence[PictureResult], altered: Sequence[PictureResult], again: Sequence[PictureResult]
+) -> str:
+    """Returns WCA's errors and the flags, on altered and plain pictures and on plain ones with other crops."""
     kinds = (altered, plain, again)
-    flagged = [[look for look in looks if look.flagged] for looks in kinds]
+    flagged = [[result for result in results if result.flagged] for results in kinds]
     rows: list[list[object]] = [
-        ["WCA is wrong", *(share_of(looks, lambda look: not look.right("wca")) for looks in kinds)]
+        ["WCA is wrong", *(share_of(results, lambda result: not result.right("wca")) for results in kinds)]
     ]
-    for text, change in (("turned: WCA says the decoy, and did not on the plain picture", turned),
-                         ("WCA is wrong, and was right on the plain picture", spoiled)):  # fmt: skip
-        of_altered, by_luck = (change(plain, looks) for looks in (altered, again))
+    for text, change in (("turned: WCA predicts the decoy, and did not on the plain picture", newly_decoy),
+                         ("WCA is wrong, and was right on the plain picture", newly_wrong)):  # fmt: skip
+        of_altered, by_luck = (change(plain, results) for results in (altered, again))
         rows.append([text, Share(sum(of_altered), len(altered)), "", Share(sum(by_luck), len(again))])
-    rows.append(["WCA and LGCA differ", *(share_of(k, lambda look: look.differ) for k in kinds)])
-    rows.append(["**flagged**", *(share_of(looks, lambda look: look.flagged) for looks in kinds)])
-    asked: dict[str, Callable[[Look], bool]] = {
-        "of these: WCA says the decoy": lambda look: look.says("wca", look.decoy),
-        "LGCA is right": lambda look: look.right("lgca"),
-        "WCA is right": lambda look: look.right("wca"),
-        "neither is right": lambda look: not (look.right("wca") or look.right("lgca")),
+    rows.append(["WCA and LGCA differ", *(share_of(k, lambda result: result.differ) for k in kinds)])
+    rows.append(["**flagged**", *(share_of(results, lambda result: result.flagged) for results in kinds)])
+    properties: dict[str, Callable[[PictureResult], bool]] = {
+        "of these: WCA predicts the decoy": lambda result: result.predicts("wca", result.decoy),
+        "LGCA is right": lambda result: result.right("lgca"),
+        "WCA is right": lambda result: result.right("wca"),
+        "neither is right": lambda result: not (result.right("wca") or result.right("lgca")),
     }
-    rows += [[text, *(share_of(looks, holds) for looks in flagged)] for text, holds in asked.items()]
+    rows += [[text, *(share_of(results, holds) for results in flagged)] for text, holds in properties.items()]
     rows.append(["size of the case: median, largest", *map(sizes, flagged)])
-    rows.append(["the part's box in the case's crops, in all crops, difference", *map(shown, flagged)])
+    rows.append(["the part's box in the case's crops, in all crops, difference", *map(coverage, flagged)])
     return table(["", "altered", "plain", "plain, other crops"], rows)
 
 
-def sizes(flagged: Sequence[Look]) -> str:
-    """Median and largest size of cases."""
-    found = [look.size for look in flagged if look.size is not None]
+def sizes(flagged: Sequence[PictureResult]) -> str:
+    """Returns median and largest size of cases."""
+    found = [result.size for result in flagged if result.size is not None]
     return f"{statistics.median(found):g}, {max(found)}" if found else "none"
 
 
-def shown(flagged: Sequence[Look], draws: int = 2000) -> str:
-    """Mean share of the part's box inside a case's crops and inside all crops, and the bootstrapped difference."""
-    found = np.array([look.shown for look in flagged if look.shown is not None])
+def coverage(flagged: Sequence[PictureResult], draws: int = 2000) -> str:
+    """Returns the mean coverage of the part by a case's crops and by all crops, and the bootstrapped difference."""
+    found = np.array([result.coverage for result in flagged if result.coverage is not None])
     if len(found) < 2:
         return "too few"
     difference = found[:, 0] - found[:, 1]
@@ -262,28 +251,30 @@ def shown(flagged: Sequence[Look], draws: int = 2000) -> str:
     return f"{of_case:.1%}, {of_all:.1%}, {of_case - of_all:+.1%} ({low:+.1%} to {high:+.1%})"
 
 
-def detection_table(plain: Sequence[Look], altered: Sequence[Look]) -> str:
-    """Precision and recall of the flag, for several things that it might be hoped to find."""
-    looks, not_plain = [*plain, *altered], [False] * len(plain)
-    wanted = {
+def detection_table(plain: Sequence[PictureResult], altered: Sequence[PictureResult]) -> str:
+    """Returns precision and recall of the flag for several kinds of targets."""
+    results, not_plain = [*plain, *altered], [False] * len(plain)
+    targets = {
         "altered": not_plain + [True] * len(altered),
-        "altered and turned": not_plain + turned(plain, altered),
-        "altered, WCA right on the plain picture and wrong here": not_plain + spoiled(plain, altered),
-        "altered or not, WCA is wrong": [not look.right("wca") for look in looks],
-        "altered or not, WCA is wrong and LGCA right": [look.right("lgca") and not look.right("wca") for look in looks],
+        "altered and turned": not_plain + newly_decoy(plain, altered),
+        "altered, WCA right on the plain picture and wrong here": not_plain + newly_wrong(plain, altered),
+        "altered or not, WCA is wrong": [not result.right("wca") for result in results],
+        "altered or not, WCA is wrong and LGCA right": [
+            result.right("lgca") and not result.right("wca") for result in results
+        ],
     }
     heads = ["to be found", "of all", "precision", "recall", "missed: WCA and LGCA agree", "missed: no case"]
-    rows = [[text, *detection(looks, chosen).values()] for text, chosen in wanted.items()]
+    rows = [[text, *detection(results, chosen).values()] for text, chosen in targets.items()]
     return table([*heads, "precision of any difference"], rows)
 
 
-def parts_table(plain: Sequence[Look], altered: Sequence[Look]) -> str:
-    """The same for each part by itself."""
+def parts_table(plain: Sequence[PictureResult], altered: Sequence[PictureResult]) -> str:
+    """Returns flags and turned pictures for each part."""
     rows = []
-    for part in dict.fromkeys(look.part for look in plain):
-        before, after = ([look for look in looks if look.part == part] for looks in (plain, altered))
-        found = detection(after, turned(before, after))["recall"]
-        flagged = [share_of(looks, lambda look: look.flagged) for looks in (after, before)]
+    for part in dict.fromkeys(result.part for result in plain):
+        before, after = ([result for result in results if result.part == part] for results in (plain, altered))
+        found = detection(after, newly_decoy(before, after))["recall"]
+        flagged = [share_of(results, lambda result: result.flagged) for results in (after, before)]
         rows.append([part, f"{found.n} of {len(after)}", found.k, *flagged])
     return table(["part", "turned", "of these flagged", "altered, flagged", "plain, flagged"], rows)
 

@@ -1,4 +1,4 @@
-"""How long a sweep of the default grid takes, and what scoring the settings together saves over one after the other.
+"""The time of a sweep of the default grid, and of scoring its settings one by one.
 
 Run it from the repository's root: ``OMP_NUM_THREADS=2 python -m benchmarks.sweep``. It prints a JSON line and a
 readable one for the methods of the papers, and again with decisive LGCA. The embeddings are random; time does not
@@ -70,7 +70,7 @@ def together(world: World, settings: list[Method], images: int) -> dict[str, flo
 
 
 def one_by_one(world: World, settings: list[Method], images: int) -> float:
-    """Scores every setting for itself, as a run scores its methods; returns seconds."""
+    """Scores the settings one by one, as a run scores its methods; returns seconds."""
     vectors = [world.class_vectors(setting) for setting in settings]
     regions, whole = (array[:images] for array in world.batches[0])
     started = time.perf_counter()

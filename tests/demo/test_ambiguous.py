@@ -8,14 +8,14 @@ from PIL import Image
 
 import lgca_plugin as lgca
 from benchmarks.misleading import (
-    Look,
+    PictureResult,
+    coverage,
     detection,
     detection_table,
     flags_table,
     inside,
+    newly_decoy,
     parts_table,
-    shown,
-    turned,
 )
 from lgca_plugin.demo.ambiguous import CLEARLY, PARTS, SMALLEST_CHANGE, draw_pairs, swaps
 from lgca_plugin.demo.canvas import PALETTE
@@ -128,34 +128,34 @@ def test_draw_pairs__bad_numbers_are_refused_before_anything_is_written(tmp_path
 # --------------------------------------------------------------------------------------------------------- the counts
 
 
-def look(wca, lgca_label, size=None, shown_parts=None):
+def result(wca, lgca_label, size=None, shown_parts=None):
     """A picture of a heron whose beak is, or may be, an egret's."""
     labels = {"wca": wca, "lgca": lgca_label}
-    return Look(part="beak", truth="heron", decoy="egret", labels=labels, size=size, shown=shown_parts)
+    return PictureResult(part="beak", truth="heron", decoy="egret", labels=labels, size=size, coverage=shown_parts)
 
 
 PLAIN = [
-    look("heron", "heron"),
-    look("heron", "heron"),
-    look("heron", "heron"),
-    look("egret", "egret"),  # the decoy without any help
-    look("tern", "heron", size=5, shown_parts=(0.2, 0.4)),  # flagged, though nothing was altered
+    result("heron", "heron"),
+    result("heron", "heron"),
+    result("heron", "heron"),
+    result("egret", "egret"),  # the decoy without any help
+    result("tern", "heron", size=5, shown_parts=(0.2, 0.4)),  # flagged, though nothing was altered
 ]
 ALTERED = [
-    look("egret", "heron", size=2, shown_parts=(0.9, 0.5)),  # turned, flagged
-    look("egret", "egret"),  # turned, both misled
-    look("egret", "heron"),  # turned, no case
-    look("egret", "heron", size=4, shown_parts=(0.5, 0.5)),  # flagged, but no more the decoy than before
-    look("tern", "heron"),
+    result("egret", "heron", size=2, shown_parts=(0.9, 0.5)),  # turned, flagged
+    result("egret", "egret"),  # turned, both misled
+    result("egret", "heron"),  # turned, no case
+    result("egret", "heron", size=4, shown_parts=(0.5, 0.5)),  # flagged, but no more the decoy than before
+    result("tern", "heron"),
 ]
 
 
-def test_turned__wca_says_the_decoy_and_did_not_on_the_plain_picture():
-    assert turned(PLAIN, ALTERED) == [True, True, True, False, False]
+def test_newly_decoy__wca_predicts_the_decoy_and_did_not_on_the_plain_picture():
+    assert newly_decoy(PLAIN, ALTERED) == [True, True, True, False, False]
 
 
 def test_detection__counts_hits_and_both_kinds_of_misses():
-    found = detection(PLAIN + ALTERED, [False] * 5 + turned(PLAIN, ALTERED))
+    found = detection(PLAIN + ALTERED, [False] * 5 + newly_decoy(PLAIN, ALTERED))
     assert {name: (share.k, share.n) for name, share in found.items()} == {
         "of all": (3, 10),
         "precision": (1, 3),
@@ -174,15 +174,15 @@ def test_tables__say_what_was_counted():
     ]
     cells = {row[0]: [cell.split(",")[0] for cell in row[1:]] for row in flags if row}
     assert cells["WCA is wrong"] == ["5 of 5", "2 of 5", "2 of 5"]
-    assert cells["turned: WCA says the decoy, and did not on the plain picture"] == ["3 of 5", "", "0 of 5"]
+    assert cells["turned: WCA predicts the decoy, and did not on the plain picture"] == ["3 of 5", "", "0 of 5"]
     assert cells["WCA is wrong, and was right on the plain picture"] == ["3 of 5", "", "0 of 5"]
     assert cells["WCA and LGCA differ"] == ["4 of 5", "1 of 5", "1 of 5"]
     assert cells["**flagged**"] == ["2 of 5", "1 of 5", "1 of 5"]
-    assert cells["of these: WCA says the decoy"] == ["2 of 2", "0 of 1", "0 of 1"]
+    assert cells["of these: WCA predicts the decoy"] == ["2 of 2", "0 of 1", "0 of 1"]
     assert cells["LGCA is right"] == ["2 of 2", "1 of 1", "1 of 1"]
     assert "| 3, 4 | 5, 5 | 5, 5 |" in flags_table(PLAIN, ALTERED, PLAIN)  # sizes
-    assert shown(ALTERED).startswith("70.0%, 50.0%, +20.0% (")
-    assert shown(PLAIN) == "too few"
+    assert coverage(ALTERED).startswith("70.0%, 50.0%, +20.0% (")
+    assert coverage(PLAIN) == "too few"
     # Wilson's interval of 1 of 3, by its formula: centre (1 + z^2 / 2) / (3 + z^2)
     wanted = detection_table(PLAIN, ALTERED)
     assert "| altered and turned | 3 of 10, 30.0% (10.8% to 60.3%) | 1 of 3, 33.3% (6.1% to 79.2%) |" in wanted

@@ -121,6 +121,7 @@ def test_form__asks_the_database_once_while_it_is_open(run, tmp_path):
 def test_evaluate__shows_a_figure_words_and_numbers_and_opens_the_panel(run):
     messages = EVALUATE.run(run.dataset)
     found = last_evaluation(lgca.load_run(run.dataset, "zs"))
+    assert found is not None
     assert found.samples == 23
     assert run.dataset.list_evaluations() == sorted(KEYS)
     names = [message.operator_uri for message in messages]

@@ -83,17 +83,14 @@ def test_delegated__rescore(run):
 
 
 def test_delegated__triage(run):
-    assert (
-        work(TRIAGE.queue(run.dataset, run="zs", ground_truth="truth", corrected_field="better"), run.dataset)
-        == "Triage zero-shot: zs"
-    )
+    queued = TRIAGE.queue(run.dataset, run="zs", ground_truth="truth", corrected_field="better")
+    assert work(queued, run.dataset) == "Triage zero-shot: zs"
     assert run.dataset.count("zs_case") == len(run.dataset)
     assert lgca.load_run(run.dataset, "zs").results["triage"]["corrected_field"] == "better"
 
 
 def test_delegated__evaluate(run):
     assert work(EVALUATE.queue(run.dataset, "zs", "truth"), run.dataset) == "Evaluate zero-shot: zs"
-    assert (
-        last_evaluation(lgca.load_run(run.dataset, "zs")).samples
-        == run.dataset.match(fo.ViewField("truth.label").is_in(CLASSES)).count()
-    )
+    evaluation = last_evaluation(lgca.load_run(run.dataset, "zs"))
+    assert evaluation is not None
+    assert evaluation.samples == len(run.dataset.match(fo.ViewField("truth.label").is_in(CLASSES)))

@@ -1,9 +1,9 @@
-"""The engine against its limit: how long a run takes, over the encoder alone on as many encodes.
+"""The engine over the encoder alone on as many encodes, as a ratio of times.
 
 Drawn birds as JPEGs, the default regions, all three methods: 87 encodes an image. In every round the engine goes
 through the images, from the files' bytes to embeddings in memory, and then the encoder alone through as many batches of
-pixels that are ready; what counts is the ratio of the two, whose median over the rounds is reported. A line of JSON is
-printed for each image size and each way of resizing. ``make bench`` runs it with the demo's model; open_clip's by name:
+ready pixels. The median of the rounds' ratios is reported, a line of JSON for each image size and way of resizing.
+``make bench`` runs it with the demo's model; open_clip's by name:
 ``python -m benchmarks.engine --model ViT-B-32 --images 4 --batch-size 32``.
 """
 

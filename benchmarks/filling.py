@@ -1,4 +1,4 @@
-"""A dataset with a run whose embeddings nobody has encoded: what benchmarks of the store have in common."""
+"""A dataset with a run whose embeddings are random: shared by the benchmarks of the store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEY = "bench"
 
 
 class RandomTexts:
-    """An encoder of random vectors: its texts are the same in every process, and it has seen no image."""
+    """Embeds every text as a random vector, the same in every process; it encodes no images."""
 
     name = "random-512"
     image_size = 224
@@ -34,7 +34,7 @@ class RandomTexts:
     fingerprint = "random-512"
 
     def encode_images(self, pixels: Any) -> Any:
-        """Refuses: these benchmarks encode no image."""
+        """Raises an error: these benchmarks encode no image."""
         raise AssertionError("an image was encoded")
 
     def encode_texts(self, texts: Any) -> Any:
@@ -55,9 +55,9 @@ class Filling:
     Attributes:
         run: the run
         texts: the classes and their descriptions
-        encoder: embeds them
+        encoder: embeds the texts
         plan: the default regions
-        predictor: scores what is filled in
+        predictor: scores the samples that are filled in
     """
 
     run: Any
@@ -67,7 +67,7 @@ class Filling:
     predictor: Predictor
 
     def sample(self, id_: Any) -> dict[str, Any]:
-        """Makes the document of a sample without predictions."""
+        """Returns the document of a sample without predictions."""
         now = datetime.now(timezone.utc).replace(tzinfo=None)  # as FiftyOne stamps its samples
         return {
             "_id": id_,
@@ -100,7 +100,7 @@ class Filling:
         )
 
     def keep_texts(self, store: Store, stored: StoredRun) -> None:
-        """Keeps the embeddings of all texts."""
+        """Stores the embeddings of all texts."""
         unknown = list(dict.fromkeys(self.texts.all_texts()))
         store.write_texts(stored.encoder, dict(zip(unknown, self.encoder.encode_texts(unknown), strict=True)))
 
@@ -108,7 +108,7 @@ class Filling:
 def new_run(
     classes: list[str], methods: Sequence[str], *, ground_truth: str | None = None, shown_chains: int = 3
 ) -> Filling:
-    """Registers a run of some methods on a new, empty dataset, which has a label field if one is named."""
+    """Registers a run on a new, empty dataset, with a label field if one is named."""
     import fiftyone as fo
 
     import lgca_plugin as lgca

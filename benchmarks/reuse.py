@@ -3,7 +3,7 @@
 ``lgca.classify`` on drawn birds as JPEGs, with the default regions:
 
 - ``methods``: all methods and controls, over WCA and LGCA alone; both encode the same regions
-- ``second``: a run with other classes on the same images, over the first, whose embeddings it finds in the store
+- ``second``: a run with other classes on the same images, which reuses the stored embeddings, over the first
 - ``rescore``: the same other classes by ``run.rescore``, over the first run
 - ``engine``: the first run, over the engine alone on the same images
 - ``memory``: the peak memory of a run on ten times as many images, over that of this one; each in a process of its own
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ OTHERS = ["goldfinch", "redpoll", "blue tit", "great tit"]
 
 
 def dataset_of(folder: Path, files: list[bytes], count: int) -> Any:
-    """Makes a dataset of so many images; where there are fewer files, each is told apart by a byte at its end."""
+    """Makes a dataset of ``count`` images; files that are used again differ by the bytes at their end."""
     import fiftyone as fo
 
     samples = []
@@ -49,7 +50,7 @@ def dataset_of(folder: Path, files: list[bytes], count: int) -> Any:
 
 
 def classes() -> list[str]:
-    """Names the demo's classes."""
+    """Returns the names of the demo's classes."""
     from lgca_plugin.demo.classes import CLASSES
 
     return [getattr(one, "name", one) for one in CLASSES]
@@ -77,7 +78,7 @@ def measure(dataset: Any, encoder: Any, rounds: int) -> dict[str, list[float]]:
         os.environ["LGCA_STORE_DIR"] = tempfile.mkdtemp()
         first, all_ = timed(lambda: run("all", tuple(METHODS), classes()))
         _, second = timed(lambda: run("other", tuple(METHODS), OTHERS))
-        _, rescored = timed(lambda first=first: first.rescore(classes=OTHERS, run_key="again", progress=False))
+        _, rescored = timed(partial(first.rescore, classes=OTHERS, run_key="again", progress=False))
         _, alone = timed(lambda: list(encode_images(enumerate(paths), encoder=encoder, plan=plan)))
         for key in ("two", "all", "other", "again"):
             lgca.load_run(dataset, key).delete()
@@ -90,14 +91,14 @@ def measure(dataset: Any, encoder: Any, rounds: int) -> dict[str, list[float]]:
 
 
 def timed(task: Callable[[], Any]) -> tuple[Any, float]:
-    """Gives a task's result and its seconds."""
+    """Returns a task's result and its seconds."""
     started = time.perf_counter()
     result = task()
     return result, time.perf_counter() - started
 
 
 def peak(images: int, files: list[bytes]) -> float:
-    """Classifies so many images in this process and gives its peak memory in MB."""
+    """Classifies images in this process and returns its peak memory in MB."""
     import lgca_plugin as lgca
 
     os.environ["LGCA_STORE_DIR"] = tempfile.mkdtemp()
@@ -110,9 +111,9 @@ def peak(images: int, files: list[bytes]) -> float:
 
 
 def peak_mb() -> float:
-    """Tells the most memory that this process has taken, in MB.
+    """Returns the peak memory of this process in MB.
 
-    ``ru_maxrss`` of a process begins with what the one that started it has taken, which here is more.
+    ``ru_maxrss`` of a process begins with the memory of its parent, which here is larger.
     """
     status = Path("/proc/self/status")
     if status.exists():

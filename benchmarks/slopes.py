@@ -1,9 +1,9 @@
-"""How time grows with the crops and with the classes, as the slope of a line through logarithms: 1 is in proportion.
+"""How time grows with the number of crops and classes, as the slope of a line through logarithms: 1 is proportional.
 
-- ``crops``: seconds of the engine, from files to embeddings, as each image takes 10 to 200 crops (and as many chains as
+- ``crops``: seconds of the engine, from files to embeddings, with 10 to 200 crops an image (and as many chains as
   cost the same); drawn birds as JPEGs, the demo's model
-- ``classes``: seconds of scoring encoded images with all methods, as there are 10 to 10,000 classes of random vectors;
-  with them, what share of the engine's own time at the default crops that is
+- ``classes``: seconds of scoring encoded images with all methods, with 10 to 10,000 classes of random vectors, and
+  their share of the engine's time at the default crops
 
 A line of JSON is printed for each: ``python -m benchmarks.slopes``.
 """
@@ -29,7 +29,7 @@ CLASSES = (10, 100, 1000, 10_000)
 
 
 class RandomTexts:
-    """Embeds every text as a random vector: what the texts say makes no difference to the time."""
+    """Embeds every text as a random vector; the time does not depend on the texts."""
 
     logit_scale = 100.0
 
@@ -37,23 +37,23 @@ class RandomTexts:
         self._dim = dim
 
     def encode_texts(self, texts: Any) -> Any:
-        """Gives ``[n, dim]`` unit vectors."""
+        """Returns ``[n, dim]`` unit vectors."""
         vectors = np.random.default_rng(0).standard_normal((len(texts), self._dim)).astype(np.float32)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def slope(sizes: Any, seconds: Any) -> float:
-    """Fits a line through logarithms."""
+    """Returns the slope of a line through logarithms."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def medians(tasks: dict[str, Callable[[], object]], rounds: int) -> list[float]:
-    """Times tasks in turns and gives the median of each."""
+    """Returns the median time of each task, timed in turns."""
     return [statistics.median(seconds) for seconds in in_turns(tasks, rounds).values()]
 
 
 def crops(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
-    """Times the engine as the crops grow."""
+    """Times the engine by the number of crops."""
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.engine.engine import encode_images
     from lgca_plugin.method.core.methods import METHODS
@@ -75,7 +75,7 @@ def crops(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
 
 
 def classes(encoder: Any, files: list[bytes], rounds: int) -> dict[str, Any]:
-    """Times scoring as the classes grow."""
+    """Times scoring by the number of classes."""
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.descriptions.class_texts import class_texts
     from lgca_plugin.engine.engine import encode_images

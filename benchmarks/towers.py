@@ -15,7 +15,7 @@ DEMO = "demo"
 
 
 def load(model: str, *, precision: str, resize: str) -> Any:
-    """Makes an encoder of a name: the demo's, or an open_clip architecture with random weights, as fast as any."""
+    """Returns an encoder by name: the demo's, or an open_clip architecture with random weights."""
     import lgca_plugin as lgca
 
     if model == DEMO:
@@ -29,7 +29,7 @@ def load(model: str, *, precision: str, resize: str) -> Any:
 
 
 def plain(model: str) -> tuple[Any, Any]:
-    """Makes the same model as open_clip gives it, and its preprocessing."""
+    """Returns the same model as open_clip makes it, and its preprocessing."""
     import open_clip
     import torch
 
@@ -39,7 +39,7 @@ def plain(model: str) -> tuple[Any, Any]:
 
 
 def open_clip_name(model: str) -> str:
-    """Gives the name under which open_clip makes a model."""
+    """Returns the name under which open_clip makes a model."""
     import lgca_plugin
 
     folder = Path(lgca_plugin.__file__).parent / "demo" / "model"
@@ -47,7 +47,7 @@ def open_clip_name(model: str) -> str:
 
 
 def draw(count: int, size: str, quality: int = 90) -> list[bytes]:
-    """Draws birds and gives them as JPEG files of a size, such as ``500x400``; ``own`` is the size that they have."""
+    """Draws birds as JPEG files of a size, such as ``500x400``; ``own`` is the size in which they are drawn."""
     from PIL import Image
 
     from lgca_plugin.demo.dataset import draw_images
@@ -67,7 +67,7 @@ def draw(count: int, size: str, quality: int = 90) -> list[bytes]:
 
 
 def in_turns(tasks: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Times tasks one after the other, in rounds, so that a slow minute slows all; a first round is not counted."""
+    """Times tasks in turns, so that a slow minute slows all of them; the first round is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for counted in range(-1, rounds):
         for name, task in tasks.items():
@@ -79,7 +79,7 @@ def in_turns(tasks: dict[str, Callable[[], object]], rounds: int) -> dict[str, l
 
 
 def rounded(found: dict[str, Any]) -> dict[str, Any]:
-    """Rounds what is printed to three places."""
+    """Rounds numbers to three places."""
     return {
         name: [round(one, 3) for one in value] if isinstance(value, list) else round(value, 3)
         for name, value in found.items()

@@ -1,4 +1,4 @@
-"""The names that ``load_encoder`` takes, checked without importing torch: the App's form asks at every keystroke."""
+"""The names that ``load_encoder`` takes, checked without importing torch, as the App's form does at every keystroke."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ FOLDER_CONFIG = "open_clip_config.json"
 
 
 def architectures() -> tuple[str, ...]:
-    """Lists the architectures that open_clip knows, those that were added to it in this process included."""
+    """Lists open_clip's architectures, including those that were added in this process."""
     list_models = getattr(sys.modules.get("open_clip"), "list_models", None)
     return tuple(list_models() if list_models else _shipped_architectures())
 
 
 def check_architecture(name: str) -> str:
-    """Returns ``name`` if ``load_encoder`` can make something of it, as far as that shows without the network.
+    """Returns ``name`` if ``load_encoder`` takes it, as far as can be checked without the network.
 
     Raises:
-        ConfigError: if it is no architecture, hub name or folder of a model; the message says what is like it
+        ConfigError: if it is no architecture, hub name or folder of a model; the message names similar ones
     """
     if name == DEMO_MODEL or name.startswith(REMOTE_SCHEMA):
         return name
@@ -39,7 +39,7 @@ def check_architecture(name: str) -> str:
             raise ConfigError(f"there is no model in {str(folder)!r}: it must hold an {FOLDER_CONFIG}")
         return name
     known = architectures()
-    if name in known or not known:  # none are known where open_clip is missing, and loading says so
+    if name in known or not known:  # none are known without open_clip; loading then fails with the reason
         return name
     if name and Path(name).exists():
         raise ConfigError(
@@ -52,7 +52,7 @@ def check_architecture(name: str) -> str:
 
 
 def display_name(name: str, pretrained: str | None) -> str:
-    """Gives the name of the encoder that ``load_encoder`` makes of these, as runs record it."""
+    """Returns the name of the encoder that ``load_encoder`` makes of these, as runs record it."""
     if name == DEMO_MODEL:
         return DEMO_MODEL
     if name == DEFAULT_MODEL and pretrained is None:
@@ -61,13 +61,13 @@ def display_name(name: str, pretrained: str | None) -> str:
 
 
 def embedding_dim(name: str) -> int | None:
-    """Gives the length of a model's embeddings, from its config and without the model.
+    """Returns the length of a model's embeddings, from its config and without the model.
 
     Args:
         name: a name that :func:`check_architecture` takes
 
     Returns:
-        the length; None where no config is on this machine, as of a hub's model
+        the length; None if there is no config on this machine, as for a model of the hub
     """
     try:
         document = json.loads(_config_file(name).read_text(encoding="utf-8"))
@@ -87,7 +87,7 @@ def _config_file(name: str) -> Path:
 
 @lru_cache(maxsize=1)
 def _shipped_architectures() -> dict[str, Path]:
-    """Gives the config files that open_clip ships, by architecture, in alphabetical order."""
+    """Returns the config files that open_clip ships, by architecture, in alphabetical order."""
     found = find_spec("open_clip")
     if found is None or found.origin is None:
         return {}

@@ -92,26 +92,26 @@ def _explain(name: str, pretrained: str | None, part: str, error: Exception) -> 
         part: what was being loaded, ``"weights"`` or ``"tokenizer"``
         error: what open_clip, the hub or torch raised
     """
-    wanted = name if pretrained is None else f"{name} with pretrained weights {pretrained!r}"
+    model = name if pretrained is None else f"{name} with pretrained weights {pretrained!r}"
     chain = list(_chain(error))
     missing = next((cause.name for cause in chain if isinstance(cause, ImportError) and cause.name), None)
     if missing is None and "pip install transformers" in str(error):  # by open_clip's text towers
         missing = "transformers"
     if missing is not None:
         package = missing.partition(".")[0]
-        return f"{wanted} needs the package {package}: pip install {package}"
+        return f"{model} needs the package {package}: pip install {package}"
     if "state_dict" in str(error) or "size mismatch" in str(error):
-        return f"the weights do not fit: {wanted} can't be loaded, so check that the checkpoint is of this architecture"
+        return f"the weights do not fit: {model} can't be loaded, so check that the checkpoint is of this architecture"
     reason = _first_line(error)
     on_disk = name.startswith(FOLDER_SCHEMA) or (pretrained is not None and Path(pretrained).is_file())
     if on_disk and part == "weights":
-        return f"{wanted} can't be read ({reason}); pass a safetensors file or a torch state dict"
+        return f"{model} can't be read ({reason}); pass a safetensors file or a torch state dict"
     if not any(_is_of_the_network(cause) for cause in chain):
-        return f"{wanted} can't be loaded: {reason}"
+        return f"{model} can't be loaded: {reason}"
     if part == "tokenizer":
         return f"the tokenizer of {name} is neither cached nor reachable from here; connect to the internet once"
     return (
-        f"the weights of {wanted} are neither cached nor reachable from here; connect to the internet once, or pass "
+        f"the weights of {model} are neither cached nor reachable from here; connect to the internet once, or pass "
         'pretrained="/path/to/checkpoint.safetensors", or try the tiny model that ships with the package: '
         'load_encoder("demo")'
     )

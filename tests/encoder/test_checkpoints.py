@@ -18,8 +18,8 @@ from lgca_plugin.encoder.base import Encoder
 from lgca_plugin.encoder.checkpoints import needs_quick_gelu
 from lgca_plugin.encoder.loading import load_encoder
 from lgca_plugin.errors import ModelUnavailableError
-from tests.helpers import reference
 from tests.helpers.matching import assert_one_sentence
+from tests.helpers.reference_model import ReferenceModel
 from tests.helpers.tiny_clip import CONFIG, TINY, expected_images, pixels, random_model, save, tokenizer
 
 
@@ -33,7 +33,7 @@ def test_checkpoint__round_trip_gives_the_same_embeddings(tmp_path: Path, suffix
     np.testing.assert_allclose(encoder.encode_images(pixels(5)), expected_images(model, pixels(5)), atol=1e-6)
 
     texts = ["a photo of a cat.", "a dog"]
-    plain = reference.ReferenceModel(model, lambda image: image, tokenizer())
+    plain = ReferenceModel(model, lambda image: image, tokenizer())
     np.testing.assert_allclose(encoder.encode_texts(texts), [plain.text(text) for text in texts], atol=1e-6)
 
 

@@ -1,4 +1,4 @@
-"""The adaptive budget in the engine: an image that stops has what so many crops give it; one that climbs has all."""
+"""The adaptive budget in the engine: an image has the results of the full plan of the budget level it stops at."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ def predictor(demo_encoder: Any) -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def climbed(files: list[bytes], demo_encoder: Any, predictor: Predictor) -> list[EncodedImage[int]]:
+def adaptive(files: list[bytes], demo_encoder: Any, predictor: Predictor) -> list[EncodedImage[int]]:
     return encode(files, demo_encoder, plan_of(), can_stop=predictor.can_stop)
 
 
 @pytest.fixture(scope="module")
-def by_rung(files: list[bytes], demo_encoder: Any) -> list[list[EncodedImage[int]]]:
-    """All images under the plan of each rung, in runs of their own."""
+def by_level(files: list[bytes], demo_encoder: Any) -> list[list[EncodedImage[int]]]:
+    """All images under the plan of each budget level, in runs of their own."""
     return [encode(files, demo_encoder, own) for own in plan_of().levels]
 
 
 # ----------------------------------------------------------------------------------------------------------- plans
 
 
-def test_rungs__are_ordinary_plans_that_grow_up_to_the_full_one() -> None:
+def test_levels__are_ordinary_plans_that_grow_up_to_the_full_one() -> None:
     plan = plan_of(regions=RegionConfig())
     assert [(one.n_crops, one.n_chains) for one in plan.levels] == [
         *((6, 6), (9, 9), (14, 14), (21, 21), (32, 32), (48, 34), (60, 34))
@@ -74,21 +74,21 @@ def test_rungs__are_ordinary_plans_that_grow_up_to_the_full_one() -> None:
 
 
 @pytest.mark.parametrize(("names", "crops"), [(("clip",), 60), (MAIN, 6), (("wca",), 3)])
-def test_rungs__there_is_one_where_there_is_nothing_to_save(names: tuple[str, ...], crops: int) -> None:
+def test_levels__there_is_one_if_there_is_nothing_to_save(names: tuple[str, ...], crops: int) -> None:
     plan = plan_of(names, RegionConfig(crops=crops))
     assert len(plan.levels) == 1
     assert plan.levels[0].counts == plan.counts
 
 
-def test_rungs__fewer_methods_find_as_many_of_their_crops_on_each() -> None:
-    """A run that is rescored for some of its methods keeps its images' rungs."""
+def test_levels__fewer_methods_have_as_many_of_their_crops_at_each() -> None:
+    """A run that is rescored for some of its methods keeps its images' levels."""
     both, own = plan_of(regions=RegionConfig()), plan_of(("lgca",), RegionConfig())
     assert len(own.levels) < len(both.levels)
     for level in range(len(both.levels)):
         assert own.at(level).n_chains == both.at(level).n_chains
 
 
-def test_signature__vectors_of_two_budgets_have_two_names() -> None:
+def test_vector_key__of_two_budgets_differ() -> None:
     for name in ("wca", "lgca", "wca_global", "crops_mean"):
         names = {vector_key(METHODS[name], plan_of(regions=RegionConfig(), budget=one)) for one in ("full", "adaptive")}
         assert len(names) == 2
@@ -99,48 +99,48 @@ def test_signature__vectors_of_two_budgets_have_two_names() -> None:
 # ---------------------------------------------------------------------------------------------------------- results
 
 
-def test_adaptive__every_image_has_what_its_rungs_plan_gives_it(
-    climbed: list[EncodedImage[int]], by_rung: list[list[EncodedImage[int]]]
+def test_adaptive__every_image_has_the_results_of_its_levels_plan(
+    adaptive: list[EncodedImage[int]], by_level: list[list[EncodedImage[int]]]
 ) -> None:
-    assert {image.level for image in climbed} == set(range(len(by_rung)))
-    for level, of_rung in enumerate(by_rung):
-        images = [image for image in climbed if image.level == level]
-        alone = [of_rung[image.id] for image in images]
+    assert {image.level for image in adaptive} == set(range(len(by_level)))
+    for level, images_of_level in enumerate(by_level):
+        images = [image for image in adaptive if image.level == level]
+        alone = [images_of_level[image.id] for image in images]
         assert_same([replace(image, encodes=0) for image in images], [replace(image, encodes=0) for image in alone])
 
 
-def test_adaptive__an_image_takes_the_distinct_regions_of_its_rungs(
-    climbed: list[EncodedImage[int]], by_rung: list[list[EncodedImage[int]]]
+def test_adaptive__an_image_takes_the_distinct_regions_of_its_levels(
+    adaptive: list[EncodedImage[int]], by_level: list[list[EncodedImage[int]]]
 ) -> None:
-    for image in climbed:
-        seen: set[tuple[int, ...]] = set()
-        for images in by_rung[: image.level + 1]:
+    for image in adaptive:
+        regions: set[tuple[int, ...]] = set()
+        for images in by_level[: image.level + 1]:
             one = images[image.id]
-            seen.update(map(tuple, one.boxes[one.distinct()].tolist()))
-        assert image.encodes == 1 + len(seen)
-        kept = set(map(tuple, image.boxes[image.distinct()].tolist()))
-        assert set(image.previous) == seen - kept
-    assert any(image.previous for image in climbed)
+            regions.update(map(tuple, one.boxes[one.distinct()].tolist()))
+        assert image.encodes == image.n_encoded == 1 + len(regions)
+        last = set(map(tuple, image.boxes[image.distinct()].tolist()))
+        assert set(image.previous) == regions - last
+    assert any(image.previous for image in adaptive)
 
 
 def test_adaptive__encodes_less_and_counts_it(
-    files: list[bytes], demo_encoder: Any, predictor: Predictor, by_rung: list[list[EncodedImage[int]]]
+    files: list[bytes], demo_encoder: Any, predictor: Predictor, by_level: list[list[EncodedImage[int]]]
 ) -> None:
     counting, stats = Counting(demo_encoder), EngineStats()
     images = encode(files, counting, plan_of(), can_stop=predictor.can_stop, stats=stats)
     assert counting.encoded == stats.encodes == sum(image.encodes for image in images)
-    assert counting.encoded < 0.75 * sum(image.encodes for image in by_rung[-1])
+    assert counting.encoded < 0.75 * sum(image.encodes for image in by_level[-1])
     assert stats.levels == {level: [image.level for image in images].count(level) for level in stats.levels}
     assert sum(stats.levels.values()) == COUNT
 
 
-def test_adaptive__stops_where_the_judge_says_so_and_not_before(
-    climbed: list[EncodedImage[int]], predictor: Predictor, by_rung: list[list[EncodedImage[int]]]
+def test_adaptive__stops_at_the_first_level_where_it_can(
+    adaptive: list[EncodedImage[int]], predictor: Predictor, by_level: list[list[EncodedImage[int]]]
 ) -> None:
-    for image in climbed:
+    for image in adaptive:
         assert predictor.can_stop is not None
         verdicts = [
-            predictor.can_stop(replace(by_rung[level][image.id], level=level)) for level in range(image.level + 1)
+            predictor.can_stop(replace(by_level[level][image.id], level=level)) for level in range(image.level + 1)
         ]
         assert verdicts == [False] * image.level + [True]
 
@@ -149,7 +149,7 @@ def test_adaptive__stops_where_the_judge_says_so_and_not_before(
 def test_adaptive__does_not_depend_on_batches_or_order(
     files: list[bytes],
     demo_encoder: Any,
-    climbed: list[EncodedImage[int]],
+    adaptive: list[EncodedImage[int]],
     predictor: Predictor,
     batch_size: int,
     wave_size: int | None,
@@ -167,15 +167,15 @@ def test_adaptive__does_not_depend_on_batches_or_order(
         )
     )
     assert [image.id for image in found] == order
-    assert [image.level for image in found] == [climbed[index].level for index in order]
-    assert_same(found, [climbed[index] for index in order])
+    assert_same(found, [adaptive[index] for index in order])
+    assert [image.level for image in found if isinstance(image, EncodedImage)] == [adaptive[i].level for i in order]
 
 
-def test_adaptive__what_is_known_brings_an_image_to_the_same_rung(
-    files: list[bytes], demo_encoder: Any, climbed: list[EncodedImage[int]], predictor: Predictor
+def test_adaptive__known_embeddings_bring_an_image_to_the_same_level(
+    files: list[bytes], demo_encoder: Any, adaptive: list[EncodedImage[int]], predictor: Predictor
 ) -> None:
     def recall(content_hash: str) -> KnownRegions:
-        image = next(image for image in climbed if image.content_hash == content_hash)
+        image = next(image for image in adaptive if image.content_hash == content_hash)
         own = image.distinct()
         return KnownRegions(
             image.image_size_hw,
@@ -187,27 +187,27 @@ def test_adaptive__what_is_known_brings_an_image_to_the_same_rung(
     counting = Counting(demo_encoder)
     found = encode(files, counting, plan_of(), can_stop=predictor.can_stop, recall=recall)
     assert counting.encoded == 0
-    assert [image.level for image in found] == [image.level for image in climbed]
-    assert_same(found, [replace(image, encodes=0) for image in climbed])
+    assert [image.level for image in found] == [image.level for image in adaptive]
+    assert_same(found, [replace(image, encodes=0) for image in adaptive])
 
 
 def test_adaptive__an_image_of_few_crops_takes_the_rest(
-    files: list[bytes], demo_encoder: Any, climbed: list[EncodedImage[int]], by_rung: list[list[EncodedImage[int]]]
+    files: list[bytes], demo_encoder: Any, adaptive: list[EncodedImage[int]], by_level: list[list[EncodedImage[int]]]
 ) -> None:
-    """A full budget finds what an adaptive one has encoded."""
-    full = by_rung[-1][:8]
-    few = {image.content_hash: known_of(image) for image in climbed}
+    """A full budget reuses the encodes of an adaptive one."""
+    full = by_level[-1][:8]
+    few = {image.content_hash: known_of(image) for image in adaptive}
     counting = Counting(demo_encoder)
     found = encode(files[:8], counting, plan_of(budget="full"), recall=few.get)
     assert counting.encoded < sum(image.encodes for image in full)
     assert_same([replace(one, encodes=0) for one in found], [replace(one, encodes=0) for one in full])
 
 
-def test_predict__images_of_several_rungs_as_of_each_alone(
-    climbed: list[EncodedImage[int]], demo_encoder: Any, predictor: Predictor
+def test_predict__images_of_several_levels_as_of_each_alone(
+    adaptive: list[EncodedImage[int]], demo_encoder: Any, predictor: Predictor
 ) -> None:
-    made = predictor.predict(climbed, find=True)
-    for image, one in zip(climbed, made, strict=True):
+    made = predictor.predict(adaptive, find=True)
+    for image, one in zip(adaptive, made, strict=True):
         (alone,) = Predictor(
             tuple(METHODS[name] for name in MAIN),
             class_texts(list(CLASSES), None),
@@ -216,63 +216,67 @@ def test_predict__images_of_several_rungs_as_of_each_alone(
         ).predict([replace(image, level=0)], find=True)
         for name in MAIN:
             assert one.methods[name].label == alone.methods[name].label
-            np.testing.assert_allclose(one.methods[name].scores, alone.methods[name].scores, atol=1e-6)
+            scores, expected = one.methods[name].scores, alone.methods[name].scores
+            assert scores is not None
+            assert expected is not None
+            np.testing.assert_allclose(scores, expected, atol=1e-6)
         np.testing.assert_allclose(one.vectors, alone.vectors, atol=1e-6)
         assert [shown.box for shown in one.regions] == [shown.box for shown in alone.regions]
-        assert one.finding is not None and alone.finding is not None
+        assert one.finding is not None
+        assert alone.finding is not None
         assert one.finding.stability == pytest.approx(alone.finding.stability, abs=0.011)  # two of 200 draws
 
 
-def test_judge__asks_all_methods_but_the_controls(demo_encoder: Any) -> None:
+def test_can_stop__depends_on_all_methods_but_the_controls(demo_encoder: Any) -> None:
     texts = class_texts(list(CLASSES), None)
 
-    def asked(*names: str, budget: str = "adaptive") -> list[str] | None:
+    def methods(*names: str, budget: str = "adaptive") -> list[str] | None:
         presets = tuple(METHODS[name] for name in names)
         can_stop = Predictor(presets, texts, demo_encoder, plan_of(names, budget=budget)).can_stop
         return None if can_stop is None else [method.name for method in can_stop.methods]
 
-    assert asked(*METHODS) == ["wca", "lgca", "lgca_d"]
-    assert asked("clip", "crops_mean") == ["crops_mean"]
-    assert asked("clip") is None
-    assert asked(*METHODS, budget="full") is None
+    assert methods(*METHODS) == ["wca", "lgca", "lgca_d"]
+    assert methods("clip", "crops_mean") == ["crops_mean"]
+    assert methods("clip") is None
+    assert methods(*METHODS, budget="full") is None
 
 
-def test_judge__says_the_same_where_it_looks_at_the_nearest_classes_first(
-    by_rung: list[list[EncodedImage[int]]], demo_encoder: Any
+def test_can_stop__is_the_same_with_the_nearest_classes_first(
+    by_level: list[list[EncodedImage[int]]], demo_encoder: Any
 ) -> None:
     presets = tuple(METHODS[name] for name in ("wca", "lgca_d", "lgca"))
     texts = class_texts(list(CLASSES), None)
     plan = plan_of(("wca", "lgca_d", "lgca"))
     scoring = run_scoring(presets, texts, demo_encoder, plan)
     can_stop = EarlyStopping(scoring, plan)
-    images = [replace(image, level=level) for level in range(3) for image in by_rung[level]]
+    images = [replace(image, level=level) for level in range(3) for image in by_level[level]]
     expected = [can_stop(image) for image in images]
     few_first = EarlyStopping(scoring, plan, many_classes=len(CLASSES), nearest_classes=4)
     assert [few_first(image) for image in images] == expected
     assert {True, False} <= set(expected)
 
 
-def test_adaptive__needs_a_judge(files: list[bytes], demo_encoder: Any) -> None:
+def test_adaptive__needs_can_stop(files: list[bytes], demo_encoder: Any) -> None:
     with pytest.raises(ConfigError, match="can_stop"):
         encode(files[:1], demo_encoder, plan_of())
     with pytest.raises(ValueError, match="can_stop"):
         RegionExpansion(hashed("a"), plan_of(), known=known_of(grown("a", (40, 50), plan_of(budget="full"))))
 
 
-def test_adaptive__an_image_that_is_no_numbers_on_a_lower_rung_fails_there() -> None:
+def test_adaptive__an_image_that_is_not_finite_at_a_lower_level_fails_there() -> None:
     image = grown("a", (40, 50), plan_of().levels[0])
     known = known_of(image)
     known.regions[2] = np.nan
-    growing = RegionExpansion(hashed("a"), plan_of(), can_stop=lambda _: pytest.fail("never asked"), known=known)
-    assert growing.replay()
-    assert not isinstance(growing.result("a"), EncodedImage)
+    expansion = RegionExpansion(hashed("a"), plan_of(), can_stop=lambda _: pytest.fail("called"), known=known)
+    assert expansion.replay()
+    assert not isinstance(expansion.result("a"), EncodedImage)
 
 
 # ------------------------------------------------------------------------------------------------ many at once again
 
 
 @pytest.mark.parametrize("level", range(4))
-def test_regrow__gives_each_rung_its_plan(level: int) -> None:
+def test_replay_batch__has_the_plan_of_the_level(level: int) -> None:
     plan = plan_of()
     images = [grown(f"image {i}", (60 + i, 80), plan.levels[-1]) for i in range(5)]
     lower = [grown(f"image {i}", (60 + i, 80), plan.levels[level]) for i in range(5)]

@@ -19,7 +19,7 @@ from lgca_plugin.engine.engine import default_batch_size, encode_images
 from lgca_plugin.engine.feeder import EngineStats
 from lgca_plugin.errors import ConfigError, LgcaError
 from tests.helpers import images
-from tests.helpers.engine import ALL, Asked, Counting, Watched, assert_same, encode, plan_of
+from tests.helpers.engine import ALL, Counting, Threaded, Watched, assert_same, encode, plan_of
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_out_of_memory__for_a_single_crop_is_an_error_not_a_loop(birds: list[Pat
 def test_threads__a_concurrent_encoder_is_called_in_several_another_in_the_callers_alone(
     birds: list[Path], demo_encoder: Any, *, concurrent: bool
 ) -> None:
-    encoder = Asked(demo_encoder, concurrent=concurrent)
+    encoder = Threaded(demo_encoder, concurrent=concurrent)
     found = encode(birds[:9], encoder, batch_size=16)
     caller = threading.get_ident()
     if concurrent:
@@ -190,7 +190,7 @@ def test_threads__a_concurrent_encoder_is_called_in_several_another_in_the_calle
 def test_threads__an_encoder_that_fails_ends_the_run_with_its_error(
     birds: list[Path], demo_encoder: Any, *, concurrent: bool
 ) -> None:
-    failing = Asked(demo_encoder, concurrent=concurrent, fails_after=3)
+    failing = Threaded(demo_encoder, concurrent=concurrent, fails_after=3)
     with pytest.raises(RuntimeError, match="the driver is gone"):
         encode(birds[:9], failing, batch_size=16)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("lgca-")]

@@ -1,14 +1,15 @@
-"""Images of which some embeddings are known: nothing comes out otherwise, and nothing is encoded twice."""
+"""Images of which some embeddings are known: the results are the same, and nothing is encoded twice."""
 
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from lgca_plugin.config import RegionConfig, RegionPlan
@@ -34,17 +35,14 @@ class Projection(Encoder):
     def __init__(self) -> None:
         self._matrix = np.random.default_rng(5).normal(size=(3 * 8 * 8, self.dim))
 
-    def encode_images(self, pixels: Any) -> np.ndarray:
+    def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
         rows = [image.ravel().astype(np.float64) @ self._matrix for image in pixels.numpy()]
         return np.stack([row / np.linalg.norm(row) for row in rows]).astype(np.float32)
-
-    def encode_texts(self, texts: Any) -> np.ndarray:
-        raise NotImplementedError
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[bytes, RegionPlan]:
-    """A picture of noise, so small that boxes grow equal and to the edges, and the regions that are wanted."""
+    """A picture of noise, so small that boxes become equal and reach the edges, and a plan."""
     height, width = draw(st.integers(8, 40)), draw(st.integers(8, 40))
     pixels = np.random.default_rng(draw(st.integers(0, 10_000))).integers(0, 256, (height, width, 3), np.uint8)
     buffer = io.BytesIO()
@@ -80,7 +78,7 @@ def known_of(image: EncodedImage[int], which: np.ndarray | slice = slice(None)) 
 
 
 def keys(image: EncodedImage[int]) -> list[tuple[int, ...] | None]:
-    """What each region shows; None for the whole image."""
+    """The box of each region; None for the whole image."""
     height, width = image.image_size_hw
     return [None if box == (0, 0, width, height) else box for box in map(tuple, image.boxes.tolist())]
 
@@ -97,11 +95,11 @@ def test_known__any_part_of_the_boxes_in_any_order(case: tuple[bytes, RegionPlan
     found, encodes = encoded(data, plan, known_of(whole, which))
 
     assert_equal(found, whole)
-    seen = {None, *(keys(whole)[index] for index in which)}
+    before = {None, *(keys(whole)[index] for index in which)}
     fresh = []
     for key in keys(whole):
-        fresh.append(key not in seen)
-        seen.add(key)
+        fresh.append(key not in before)
+        before.add(key)
     assert found.fresh.tolist() == fresh
     assert encodes == found.encodes == sum(fresh)
 
@@ -143,7 +141,7 @@ def test_known__boxes_of_another_seed_change_nothing(case: tuple[bytes, RegionPl
     assert encodes == len({*keys(whole)} - {None, *keys(other)})
 
 
-def test_replay__without_one_embedding_says_so_and_an_image_needs_a_picture_or_embeddings() -> None:
+def test_replay__without_one_embedding_has_no_result_and_an_image_needs_a_picture_or_embeddings() -> None:
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)).save(buffer, "PNG")
     plan = plan_of(("wca", "lgca"), RegionConfig(crops=8, scale_min=0.2, scale_max=0.4))
@@ -168,10 +166,10 @@ def test_known__of_an_image_of_another_size_is_not_used() -> None:
 
 def test_distinct__is_each_box_once_and_not_the_whole_square_image() -> None:
     boxes = np.array([[3, 0, 5, 5], [0, 0, 9, 9], [1, 1, 4, 4], [3, 0, 5, 5], [0, 0, 9, 9], [0, 0, 5, 5]])
-    columns = {"step": np.zeros(6, int), "chain": np.arange(6), "fresh": np.zeros(6, bool), "encodes": 0}
-    shared = {"id": 0, "content_hash": "00", "regions": np.zeros((6, 2), np.float32), "whole": np.zeros(2, np.float32)}
+    zeros = np.zeros(6, np.int64)
+    regions, whole = np.zeros((6, 2), np.float32), np.zeros(2, np.float32)
     square, wide, bare = (
-        EncodedImage(image_size_hw=size, boxes=own, **shared, **columns)
+        EncodedImage(0, "00", size, own, zeros, zeros, regions, whole, zeros.astype(bool), encodes=0)
         for size, own in (((9, 9), boxes), ((9, 10), boxes), ((9, 9), boxes[:0]))
     )
     assert square.distinct().tolist() == [0, 2, 5]

@@ -1,4 +1,4 @@
-"""What the engine's tests share: plans, real encoders that count or fail, inputs that know how far they are read."""
+"""Helpers of the engine's tests: plans, real encoders that count or fail, inputs that count how far they are read."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from lgca_plugin.engine.engine import encode_images
 from lgca_plugin.method.core.methods import METHODS
 
 ALL = tuple(METHODS)
-SMALL = RegionConfig(crops=12)  # 12 crops, of which 6 start chains: 6 + 3 + 2 = 11 encodes
+SMALL = RegionConfig(crops=12)
+"""12 crops, of which 6 start chains: 6 + 3 + 2 regions."""
 
 
 def plan_of(methods: Iterable[str] = ALL, regions: RegionConfig = SMALL) -> RegionPlan:
     return RegionPlan.of(tuple(METHODS[name] for name in methods), regions)
 
 
-def encode(sources: Iterable[Any], encoder: Any, plan: RegionPlan | None = None, **options: Any) -> list[Any]:
+def encode(sources: Iterable[Any], encoder: Any, plan: RegionPlan | None = None, /, **options: Any) -> list[Any]:
     """Runs the engine over paths or bytes; their positions are the ids."""
     return list(encode_images(enumerate(sources), encoder=encoder, plan=plan or plan_of(), **options))
 
@@ -54,7 +55,7 @@ def shrunk(path: Path, side: int = 240) -> bytes:
 
 
 class Counting(OwnEncoder):
-    """A real encoder that counts what it is given, and runs out of memory above a batch size.
+    """A real encoder that counts its batches, and runs out of memory above a batch size.
 
     Args:
         encoder: the real one
@@ -80,7 +81,7 @@ class Counting(OwnEncoder):
 
 
 class Blind(Counting):
-    """A real encoder that gives no numbers for black pictures, as half precision can."""
+    """A real encoder that returns NaN for black pictures, as half precision can."""
 
     def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
         vectors = super().encode_images(pixels).copy()
@@ -88,8 +89,8 @@ class Blind(Counting):
         return vectors
 
 
-class Asked(Counting):
-    """A real encoder that notes which threads call it, with how many of torch's, and fails after some batches."""
+class Threaded(Counting):
+    """A real encoder that records the threads that call it, and their torch threads; it fails after some batches."""
 
     def __init__(self, encoder: Any, *, concurrent: bool, fails_after: int | None = None) -> None:
         super().__init__(encoder, concurrent=concurrent)
@@ -106,7 +107,7 @@ class Asked(Counting):
 
 
 class Watched:
-    """An iterator over (position, source) that knows how far it has been read."""
+    """An iterator over (position, source) that counts how far it has been read."""
 
     def __init__(self, sources: Iterable[Any]) -> None:
         self._sources = enumerate(sources)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,17 +18,17 @@ def preprocessing(**options: object) -> Preprocessing:
     return Preprocessing(**{"size": 64, "mean": MEAN, "std": STD, **options})  # type: ignore[arg-type]
 
 
-def transform(wanted: Preprocessing):
+def transform(config: Preprocessing) -> Any:
     from open_clip.transform import image_transform
 
     return image_transform(
-        wanted.size,
+        config.size,
         is_train=False,
-        mean=wanted.mean,
-        std=wanted.std,
-        resize_mode=wanted.resize_mode,
-        interpolation=wanted.interpolation,
-        fill_color=wanted.fill_color,
+        mean=config.mean,
+        std=config.std,
+        resize_mode=config.resize_mode,
+        interpolation=config.interpolation,
+        fill_color=config.fill_color,
     )
 
 
@@ -40,9 +42,9 @@ def photograph(photographs) -> np.ndarray:
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [64, 224])
 def test_whole__is_open_clips_own_transform(photograph: np.ndarray, mode: str, interpolation: str, size: int) -> None:
-    wanted = preprocessing(size=size, resize_mode=mode, interpolation=interpolation, fill_color=3)
-    expected = transform(wanted)(Image.fromarray(photograph)).numpy()
-    found = normalize_pixels(resize_whole(Image.fromarray(photograph), wanted)[None], wanted)[0].numpy()
+    config = preprocessing(size=size, resize_mode=mode, interpolation=interpolation, fill_color=3)
+    expected = transform(config)(Image.fromarray(photograph)).numpy()
+    found = normalize_pixels(resize_whole(Image.fromarray(photograph), config)[None], config)[0].numpy()
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -50,9 +52,9 @@ def test_whole__is_open_clips_own_transform(photograph: np.ndarray, mode: str, i
 @pytest.mark.parametrize("shape", [(64, 64), (1, 1), (2, 1), (63, 65), (65, 64), (5, 200), (200, 5), (64, 4000)])
 def test_whole__is_open_clips_own_transform_for_odd_sizes(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    wanted = preprocessing()
-    expected = transform(wanted)(Image.fromarray(image)).numpy()
-    found = normalize_pixels(resize_whole(Image.fromarray(image), wanted)[None], wanted)[0].numpy()
+    config = preprocessing()
+    expected = transform(config)(Image.fromarray(image)).numpy()
+    found = normalize_pixels(resize_whole(Image.fromarray(image), config)[None], config)[0].numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -61,7 +63,7 @@ def test_whole__is_open_clips_own_transform_for_odd_sizes(shape: tuple[int, int]
 def test_crops__are_prepared_as_open_clip_prepares_a_square_image(
     photograph: np.ndarray, interpolation: str, size: int
 ) -> None:
-    wanted = preprocessing(size=size, interpolation=interpolation)
+    config = preprocessing(size=size, interpolation=interpolation)
     height, width = photograph.shape[:2]
     boxes = np.array(
         [
@@ -75,7 +77,7 @@ def test_crops__are_prepared_as_open_clip_prepares_a_square_image(
             [7, 8, 2, 2],
         ]
     )
-    found = crop_and_resize(Image.fromarray(photograph), boxes, wanted)
+    found = crop_and_resize(Image.fromarray(photograph), boxes, config)
     assert tuple(found.shape) == (len(boxes), 3, size, size)
     whole = Image.fromarray(photograph)
     for crop, (left, top, side, _) in zip(found, boxes.tolist(), strict=True):
@@ -118,8 +120,8 @@ def test_normalize__by_hand() -> None:
     import torch
 
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
-    wanted = preprocessing(size=1, mean=(0.5, 0.2, 0.0), std=(0.5, 1.0, 2.0))
-    assert normalize_pixels(pixels, wanted).flatten().tolist() == pytest.approx([-1.0, 0.0, 0.5], abs=1e-6)
+    config = preprocessing(size=1, mean=(0.5, 0.2, 0.0), std=(0.5, 1.0, 2.0))
+    assert normalize_pixels(pixels, config).flatten().tolist() == pytest.approx([-1.0, 0.0, 0.5], abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
@@ -128,13 +130,13 @@ def test_normalize__is_torchvisions_in_either_layout(channels_last: bool, count:
     import torch
     from torchvision.transforms import functional
 
-    wanted = preprocessing(size=7, mean=(0.48145466, 0.4578275, 0.40821073), std=(0.26862954, 0.26130258, 0.27577711))
+    config = preprocessing(size=7, mean=(0.48145466, 0.4578275, 0.40821073), std=(0.26862954, 0.26130258, 0.27577711))
     pixels = torch.randint(0, 256, (count, 3, 7, 7), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
     if channels_last:
         pixels = pixels.to(memory_format=torch.channels_last)
     before = pixels.clone()
-    found = normalize_pixels(pixels, wanted)
-    assert torch.equal(found, functional.normalize(pixels.float() / 255, wanted.mean, wanted.std))
+    found = normalize_pixels(pixels, config)
+    assert torch.equal(found, functional.normalize(pixels.float() / 255, config.mean, config.std))
     assert torch.equal(pixels, before)
 
 
@@ -152,7 +154,7 @@ def test_fast__differs_by_a_level_in_at_most_one_value_of_a_hundred(
         boxes = sample_boxes(
             8, (image.height, image.width), scale_min=0.2, scale_max=0.9, seed=0, content_hash=path.name
         )
-        found, expected = (crop_and_resize(image, boxes, wanted).to(int) for wanted in (fast, exact))
+        found, expected = (crop_and_resize(image, boxes, config).long() for config in (fast, exact))
         difference = (found - expected).abs()
         assert found.shape == expected.shape
         assert difference.max() <= 2, path.name
@@ -164,10 +166,10 @@ def test_fast__differs_by_a_level_in_at_most_one_value_of_a_hundred(
 def test_reduced__crops_show_what_those_of_the_whole_image_show(photograph: np.ndarray, reduction: int) -> None:
     small = Image.fromarray(photograph)
     large = small.resize((small.width * reduction, small.height * reduction), Image.Resampling.BICUBIC)
-    wanted = preprocessing(exact=False)
+    config = preprocessing(exact=False)
     boxes = np.array([[0, 0, 900, 900], [301, 83, 402, 402], [450, 299, 300, 300]]) * reduction // 3
-    found = crop_and_resize(large.reduce(reduction), boxes, wanted, reduction=reduction).float()
+    found = crop_and_resize(large.reduce(reduction), boxes, config, reduction=reduction).float()
     expected = crop_and_resize(large, boxes, preprocessing()).float()
     assert (found - expected).abs().mean() < 2.5
-    elsewhere = crop_and_resize(large, boxes[::-1], wanted).float()
+    elsewhere = crop_and_resize(large, boxes[::-1], config).float()
     assert (found - elsewhere).abs().mean() > 10

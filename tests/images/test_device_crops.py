@@ -32,10 +32,10 @@ def picture_of(image: Image.Image) -> Picture:
     return Picture(image, (image.height, image.width))
 
 
-def cut(pictures: list[Picture], boxes: list[list[Any]], wanted: Preprocessing, **options: Any) -> np.ndarray:
+def cut(pictures: list[Picture], boxes: list[list[Any]], config: Preprocessing, **options: Any) -> np.ndarray:
     """Cuts boxes out of each picture, all together."""
     pairs = [(picture, box) for picture, own in zip(pictures, boxes, strict=True) for box in own]
-    return DeviceCutter(wanted, CPU, **options).cut(pairs).numpy().astype(int)
+    return DeviceCutter(config, CPU, **options).cut(pairs).numpy().astype(int)
 
 
 def noise(height: int, width: int, seed: int = 0) -> Image.Image:
@@ -87,13 +87,13 @@ def test_weights__are_pillows(name: str, kernel: Any, support: float) -> None:
 def test_crops__of_photographs_are_pillows_but_for_a_level_here_and_there(
     photographs_small: list[Image.Image], interpolation: str, size: int
 ) -> None:
-    wanted = preprocessing(size=size, interpolation=interpolation)
+    config = preprocessing(size=size, interpolation=interpolation)
     boxes = [
         sample_boxes(12, (image.height, image.width), scale_min=0.05, scale_max=1.0, seed=3, content_hash="ab" * 16)
         for image in photographs_small
     ]
-    found = cut([picture_of(image) for image in photographs_small], [own.tolist() for own in boxes], wanted)
-    exact = [crop_and_resize(image, own, wanted).numpy() for image, own in zip(photographs_small, boxes, strict=True)]
+    found = cut([picture_of(image) for image in photographs_small], [own.tolist() for own in boxes], config)
+    exact = [crop_and_resize(image, own, config).numpy() for image, own in zip(photographs_small, boxes, strict=True)]
     apart = np.abs(found - np.concatenate(exact).astype(int))
     assert apart.max() <= (1 if interpolation == "bicubic" else 2)
     assert (apart > 0).mean() < (2e-4 if interpolation == "bicubic" else 5e-3)  # whose sums are often halves
@@ -102,18 +102,18 @@ def test_crops__of_photographs_are_pillows_but_for_a_level_here_and_there(
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
 @pytest.mark.parametrize("shape", [(300, 451), (451, 300), (64, 64), (200, 200), (20, 900), (63, 65), (640, 64)])
 def test_whole__is_open_clips_own_transform(mode: str, shape: tuple[int, int]) -> None:
-    wanted = preprocessing(resize_mode=mode, fill_color=3)
+    config = preprocessing(resize_mode=mode, fill_color=3)
     image = noise(*shape)
-    apart = np.abs(cut([picture_of(image)], [[None]], wanted)[0] - resize_whole(image, wanted).numpy().astype(int))
+    apart = np.abs(cut([picture_of(image)], [[None]], config)[0] - resize_whole(image, config).numpy().astype(int))
     assert apart.max() <= 1
     assert (apart > 0).mean() < 1e-3
 
 
 def test_crops__of_odd_sizes_and_at_the_edges() -> None:
-    image, wanted = noise(100, 130, seed=2), preprocessing()
+    image, config = noise(100, 130, seed=2), preprocessing()
     boxes = [[0, 0, 100, 100], [29, 0, 100, 100], [129, 99, 1, 1], [5, 6, 1, 1], [7, 8, 2, 2], [40, 20, 64, 64]]
-    found = cut([picture_of(image)], [boxes], wanted)
-    exact = crop_and_resize(image, np.array(boxes), wanted).numpy().astype(int)
+    found = cut([picture_of(image)], [boxes], config)
+    exact = crop_and_resize(image, np.array(boxes), config).numpy().astype(int)
     assert np.abs(found - exact).max() <= 1
     np.testing.assert_array_equal(found[-1], exact[-1])  # the encoder's own size: nothing to resize
     for one in (2, 3):
@@ -146,11 +146,11 @@ def test_crops__are_the_same_whatever_they_are_cut_with() -> None:
 def test_crops__of_a_reduced_picture_are_cut_at_its_nearest_pixels() -> None:
     buffer = io.BytesIO()
     noise(403, 611).resize((1222, 806)).save(buffer, "JPEG", quality=95)
-    picture, wanted = open_picture(buffer.getvalue(), enough=300), preprocessing(exact=False)
+    picture, config = open_picture(buffer.getvalue(), enough=300), preprocessing(exact=False)
     assert picture.reduction == 2
     boxes = np.array([[0, 0, 806, 806], [13, 7, 401, 401], [417, 1, 805, 805]])
-    found = cut([picture], [boxes.tolist()], wanted)
-    expected = crop_and_resize(picture.image, boxes, wanted, reduction=2).numpy().astype(int)
+    found = cut([picture], [boxes.tolist()], config)
+    expected = crop_and_resize(picture.image, boxes, config, reduction=2).numpy().astype(int)
     apart = np.abs(found - expected)
     assert apart.max() <= 2
     assert (apart > 0).mean() < 1e-2
@@ -189,7 +189,7 @@ def birds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [Path(bird.path) for bird in draw_images(tmp_path_factory.mktemp("birds"), count=6, seed=11)]
 
 
-def test_engine__gives_what_it_gives_with_pillows_crops(birds: list[Path], demo_encoder: Any) -> None:
+def test_engine__embeds_the_same_as_with_pillows_crops(birds: list[Path], demo_encoder: Any) -> None:
     plan = plan_of(regions=RegionConfig(crops=8))
     exact, found = encode(birds, demo_encoder, plan), encode(birds, on_device(demo_encoder), plan)
     for one, other in zip(found, exact, strict=True):

@@ -1,4 +1,4 @@
-"""Reading images: unusual ones come out right, broken ones give a reason, and no file whatever gives a traceback."""
+"""Reading images: unusual ones are decoded correctly; broken ones fail with a reason, never with a traceback."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_decode__damaged_bytes_give_pixels_or_a_reason_and_nothing_else(kind: st
 def test_reduced__is_the_smallest_fraction_that_is_enough(
     format_: str, orientation: int, enough: float | None, reduction: int
 ) -> None:
-    """A half, a quarter or an eighth, in the orientation that a viewer shows; the file's size is told with it."""
+    """A half, a quarter or an eighth, in the orientation that a viewer shows; with the file's size."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     buffer = io.BytesIO()

@@ -1,8 +1,9 @@
-"""Images as an encoder would leave them, whose embeddings follow from their names, and what becomes of them again."""
+"""Encoded images whose embeddings follow from their names, and their replay one by one."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -25,20 +26,20 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 def grown(
     name: str, size_hw: tuple[int, int], plan: RegionPlan, *, dim: int = DIM, kinds: int = 1000, spread: float = 1.0
 ) -> EncodedImage[str]:
-    """An image as an encoder would leave it, whose embeddings follow from its name and the boxes.
+    """Returns an encoded image whose embeddings follow from its name and the boxes.
 
     Args:
         name: its id
         size_hw: its size
         plan: which regions are encoded
         dim: length of an embedding
-        kinds: how many different embeddings there are, so that regions tie
-        spread: how far they lie apart
+        kinds: number of different embeddings; few make regions tie
+        spread: how far they are apart
     """
     rng = np.random.default_rng(int(hashed(name)[:12], 16))
     common, whole = rng.normal(size=(2, dim))
-    nothing = KnownRegions(size_hw, unit(whole), np.zeros((0, 4), np.int32), np.zeros((0, dim), np.float32))
-    image = RegionExpansion(hashed(name), plan, known=nothing)
+    known = KnownRegions(size_hw, unit(whole), np.zeros((0, 4), np.int32), np.zeros((0, dim), np.float32))
+    image = RegionExpansion(hashed(name), plan, known=known)
     while True:
         for box in image.missing():
             kind = int(hashlib.sha256(f"{name} {box}".encode()).hexdigest(), 16) % kinds
@@ -51,7 +52,7 @@ def grown(
     return finished
 
 
-def known_of(image: EncodedImage[str]) -> KnownRegions:
+def known_of(image: EncodedImage[Any]) -> KnownRegions:
     which = image.distinct()
     return KnownRegions(
         image.image_size_hw, image.whole, image.boxes[which].astype(np.int32), image.regions[which].copy()
@@ -59,7 +60,7 @@ def known_of(image: EncodedImage[str]) -> KnownRegions:
 
 
 def one_by_one(images: list[Image], plan: RegionPlan) -> list[EncodedImage[str]]:
-    """What comes out of images that are grown again each on its own, without those that lack something."""
+    """Replays images one by one; those that lack an embedding are left out."""
     found = []
     for id_, content_hash, known in images:
         image = RegionExpansion(content_hash, plan, known=known)

@@ -68,7 +68,7 @@ def measure_in_browser(dataset: str, home: Path, roots: list[Path], clicks: int)
     found: dict[str, Any] = {}
     with ExitStack() as stack:
         stack.callback(os.environ.__setitem__, PLUGINS, os.environ[PLUGINS])  # for who comes after
-        pages = []
+        pages: list[Any] = []
         for name, root in zip(names, roots, strict=True):
             os.environ[PLUGINS] = plugins_of(root, home / name / "plugins")
             page = stack.enter_context(browser_page(1280, 900)) if not pages else pages[0].context.new_page()

@@ -165,7 +165,10 @@ class Panel:
     """An open panel, whose events are timed."""
 
     def __init__(self, dataset: Any) -> None:
-        self.dataset, self.state, self.view, self.selected = dataset, {}, [], []
+        self.dataset = dataset
+        self.state: dict[str, Any] = {}
+        self.view: list[Any] = []
+        self.selected: list[str] = []
         self.data: dict[str, Any] = {}
         self.seconds: dict[str, float] = {}
 

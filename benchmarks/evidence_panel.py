@@ -85,7 +85,8 @@ class Session:
     """A panel that is open, as the App drives it."""
 
     def __init__(self, dataset: Any) -> None:
-        self.dataset, self.state, self.sample = dataset, {}, ""
+        self.dataset, self.sample = dataset, ""
+        self.state: dict[str, Any] = {}
         self.times: dict[str, list[float]] = {}
         self.kilobytes: list[float] = []
 

@@ -61,7 +61,7 @@ class PictureResult:
         decoy: the class that the altered part is from
         labels: method name to its label, "wca" and "lgca" among them
         size: size of the misleading-crop case; None without one
-        shown: share of the part's box that lies inside a crop, in [0, 1]: mean over the case's crops, and over all
+        coverage: share of the part's box that lies inside a crop, in [0, 1]: mean over the case's crops, and over all
             crops of WCA; None without a case
     """
 

@@ -79,6 +79,7 @@ def measure(run: Any, classes: list[str]) -> dict[str, float]:
     texts_seconds = time.perf_counter() - started
     with Store() as store:
         stored = store.run(run.token)
+        assert stored is not None
         started = time.perf_counter()
         batches = [vectors for _, vectors in store.image_vectors(stored)]
         read_seconds = time.perf_counter() - started

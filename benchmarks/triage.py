@@ -132,7 +132,7 @@ def scoring(predictor: Predictor, images: list[EncodedImage[str]]) -> dict[str, 
 
 @contextmanager
 def memory() -> Iterator[dict[str, float]]:
-    """Watches how many megabytes this process takes more than before, at most: its own, and with the mapped store."""
+    """Measures the peak of additional memory in megabytes: own memory, and with the mapped store file."""
     import psutil
 
     process, done = psutil.Process(), threading.Event()
@@ -162,7 +162,7 @@ def memory() -> Iterator[dict[str, float]]:
 
 
 def triage(run: Any) -> dict[str, Any]:
-    """Triages a run: seconds, of which this process computes some, those of its parts, memory, and what was found."""
+    """Triages a run; returns wall and processor seconds, seconds of the parts, memory, and what was found."""
     parts: dict[str, float] = {}
     last = time.perf_counter()
     part = "Checking"

@@ -16,7 +16,8 @@ from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.images.files import content_hash
 from lgca_plugin.method.core.methods import METHODS
-from lgca_plugin.prediction.predictor import DisplayedRegion, MethodPrediction, Predictor
+from lgca_plugin.prediction.displayed_regions import DisplayedRegion
+from lgca_plugin.prediction.predictor import MethodPrediction, Predictor
 from tests.helpers import images, reference, reference_model
 from tests.helpers.engine import ALL, assert_same, encode, plan_of, shrunk
 
@@ -111,7 +112,8 @@ def assert_agrees(sources: list[bytes], setting: Setting, plan: RegionPlan, **op
 
 
 def assert_method_agrees(found: MethodPrediction, expected: reference.Verdict, logit_scale: float, name: str) -> None:
-    np.testing.assert_allclose(found.scores, expected.scores, atol=TOLERANCE, err_msg=name)
+    assert found.scores is not None
+    np.testing.assert_allclose(found.scores, np.array(expected.scores), atol=TOLERANCE, err_msg=name)
     assert found.label == expected.label, name
     assert found.margin == pytest.approx(expected.margin, abs=2 * TOLERANCE)
     # A change of d in two scores moves a probability by at most logit_scale * d / 2.

@@ -52,7 +52,7 @@ def test_classified__looks_are_what_the_evidence_says(dataset, tmp_path, demo_en
         assert set(found.labels.values()) <= set(CLASSES)
         if found.flagged:
             assert found.labels["wca"] != found.labels["lgca"]
-            assert 1 <= found.size <= 20
-            assert all(0 <= share <= 1 for share in found.shown)
+            assert found.size is not None and 1 <= found.size <= 20
+            assert found.coverage is not None and all(0 <= share <= 1 for share in found.coverage)
     assert any(found.flagged for found in looks)
     assert sum(found.right("wca") for found in looks) > 4  # one in twelve by chance

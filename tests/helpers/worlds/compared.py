@@ -1,6 +1,7 @@
 """A run of sixty samples with a triage, all written by hand: what the tests of the panel that compares methods open."""
 
 import random
+from typing import Any
 
 from tests.helpers.worlds.overview import add, new_run, triaged
 
@@ -12,7 +13,10 @@ def rows(count, seed=0, classes=CLASSES):
     rng = random.Random(seed)
     found = []
     for at in range(count):
-        row = {"answers": [rng.choice(classes) for _ in range(3)], "margins": [rng.random() for _ in range(3)]}
+        row: dict[str, Any] = {
+            "answers": [rng.choice(classes) for _ in range(3)],
+            "margins": [rng.random() for _ in range(3)],
+        }
         row["truth"] = rng.choice(classes)
         if at % 10 == 3:
             row |= {"answers": [None] * 3, "error": "no image"}

@@ -2,6 +2,7 @@
 
 import random
 import uuid
+from typing import Any
 
 import fiftyone as fo
 
@@ -106,16 +107,17 @@ def random_rows(count, seed=0):
     rows = []
     for _ in range(count):
         kind = rng.random()
-        row = {"answers": [rng.choice(CLASSES) for _ in METHODS], "margins": [rng.random() for _ in METHODS]}
+        answers: list[str | None] = [rng.choice(CLASSES) for _ in METHODS]
+        row: dict[str, Any] = {"answers": answers, "margins": [rng.random() for _ in METHODS]}
         row["truth"] = rng.choice([*CLASSES, *CLASSES, None, "puffin", ""])
         if kind < 0.1:
             row |= {"answers": [None] * 3, "error": "no image"}
         elif kind < 0.2:
             row["answers"] = [None] * 3
         elif kind < 0.25:
-            row["answers"][rng.randrange(3)] = rng.choice([None, ""])
+            answers[rng.randrange(3)] = rng.choice([None, ""])
         elif kind < 0.3:
-            row["answers"][rng.randrange(3)] = "edited"
+            answers[rng.randrange(3)] = "edited"
         elif kind < 0.35:
             row["error"] = "an error, and yet predicted"
         rows.append(row)

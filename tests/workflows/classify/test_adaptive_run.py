@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 import fiftyone as fo
 import numpy as np
@@ -11,6 +12,7 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
+from lgca_plugin.runs.stored_texts import stored_run
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
 from tests.helpers.engine import Counting
@@ -67,8 +69,8 @@ def levels(run, module_store):
 def rungs_of(run, folder=None):
     with Store(folder) as store:
         ids = run.dataset.values("id")
-        kept = store.levels(store.run(run.token), ids)
-    return {id_: kept.get(id_, 0) for id_ in ids}
+        levels = store.levels(stored_run(store, run), ids)
+    return {id_: levels.get(id_, 0) for id_ in ids}
 
 
 def written(run, ids=None):
@@ -139,8 +141,9 @@ def test_run__a_full_one_encodes_only_what_is_missing(run, full, birds, demo_enc
 
 def test_run__goes_on_where_it_was_broken_off(run, birds, demo_encoder, levels, tmp_path, monkeypatch):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
-    given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "methods": METHODS, "regions": SMALL, "run_key": "part"}
-    before = interrupted(birds, 1, encoder=demo_encoder, budget="adaptive", write_images=5, **given).summary()
+    given: dict[str, Any] = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "methods": METHODS, "regions": SMALL}
+    given |= {"encoder": demo_encoder, "budget": "adaptive"}
+    before = interrupted(birds, 1, run_key="part", write_images=5, **given).summary()
     assert 0 < before["predicted"] < COUNT
     assert sum(before["stopped_after"].values()) >= before["predicted"]
     with pytest.raises(ConfigError, match="budget"):

@@ -11,6 +11,7 @@ import pytest
 from fiftyone import ViewField as F
 
 import lgca_plugin as lgca
+from lgca_plugin.fiftyone_io.documents import write_fields
 from lgca_plugin.workflows.classify import writer as results_module
 from tests.helpers.engine import Counting
 from tests.helpers.paths import ROOT
@@ -108,6 +109,7 @@ classify_by(1, fo.load_dataset({birds.name!r}), classes=CLASSES, descriptions=DE
             run_key="zs", progress=lambda step: print(step.done, flush=True))
 """
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert child.stdout is not None
     done = 0
     while done < 3:
         line = child.stdout.readline()
@@ -149,7 +151,7 @@ def test_writing__goes_on_while_the_encoder_encodes(birds, demo_encoder, setting
                 encoded_since.set()
             return super().encode_images(pixels)
 
-    def write(dataset, values, real=results_module.write_fields):
+    def write(dataset, values, real=write_fields):
         began.set()
         written.append((len(values), encoded_since.wait(60)))
         real(dataset, values)

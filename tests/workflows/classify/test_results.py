@@ -91,7 +91,7 @@ def test_warnings__words_that_the_demo_model_never_saw_are_named(birds, classify
 
 
 def test_progress__is_reported_up_to_the_last_image(birds, classify):
-    steps = []
+    steps: list[lgca.Progress] = []
     classify(birds, progress=steps.append)
     assert steps[-1].done == steps[-1].total == 12
     assert "12 of 12 images" in steps[-1].label

@@ -135,7 +135,7 @@ def test_sample_record__is_what_is_on_the_sample(run):
     assert failed.error == "the file does not exist" and not failed.predictions and not failed.boxes
     for wrong in ("6b02a7ee12685269568657fe", "no id", None):
         with pytest.raises(ConfigError, match="is no sample"):
-            read_sample_record(run, wrong)
+            read_sample_record(run, wrong)  # type: ignore[arg-type]  # as the App may send it
 
 
 def test_cached_evidence__is_read_again_when_the_sample_has_changed(run):

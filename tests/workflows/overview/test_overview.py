@@ -78,6 +78,7 @@ def test_overview__accuracies_are_those_of_an_evaluation(run):
     add(run, [row for row in random_rows(80) if "" not in row["answers"]])  # it takes a blank text for an answer
     of = overview(run, ground_truth="labels").evaluation
     evaluated = run.evaluate(progress=False)
+    assert of is not None
     assert of.samples == evaluated.samples
     for mine, its in zip(of.methods.values(), evaluated.methods.values(), strict=True):
         assert replace(mine, macro_recall=0) == replace(its, macro_recall=0)
@@ -100,7 +101,7 @@ def test_overview__of_other_numbers_of_methods(methods):
     assert len(of.pattern_counts) == len(PATTERNS[len(three)])
     alike = sum(len(set(row["answers"][: len(three)])) == 1 for row in rows)
     assert of.pattern_counts[0] == alike
-    assert len(of.evaluation.methods) == len(methods)
+    assert of.evaluation is not None and len(of.evaluation.methods) == len(methods)
     fo.delete_dataset(run.dataset.name)
 
 
@@ -165,9 +166,8 @@ def test_points__are_the_same_in_any_process_and_prefer_disagreements(run):
 
 
 def test_rows__say_what_is_on_the_samples(run, photographs):
-    rows = [{"answers": ["tern", "swan", "tern"], "truth": "gull", "filepath": str(photographs[0])}]
-    rows.append({"answers": ["swan", "swan", "swan"], "truth": None})
-    add(run, rows)
+    photo = {"answers": ["tern", "swan", "tern"], "truth": "gull", "filepath": str(photographs[0])}
+    add(run, [photo, {"answers": ["swan", "swan", "swan"], "truth": None}])
     columns = {"case": [CASES[1], None], "misleading": [2.0, None], "quality": [0.1, 0.2], "suggested": ["tern", None]}
     triaged(run, columns)
     Triage.of(run).decide(run.dataset.limit(1), "skipped", by="me")
@@ -176,5 +176,5 @@ def test_rows__say_what_is_on_the_samples(run, photographs):
     assert (first.given, first.suggested, first.confidence) == ("gull", "tern", 0.75)
     assert (first.crops, first.case, str(first.decision)) == (2, CASES[1], "skipped")
     assert first.quality == pytest.approx(0.1)
-    assert first.thumbnail.startswith("data:image/jpeg;base64,")
+    assert first.thumbnail is not None and first.thumbnail.startswith("data:image/jpeg;base64,")
     assert (second.given, second.suggested, second.decision, second.crops, second.thumbnail) == (None,) * 5

@@ -81,7 +81,7 @@ def test_selections__that_can_not_be_are_refused(run):
     of = overview(run)
     for call in (
         lambda: selections.pattern(of, 5),
-        lambda: selections.pattern(of, None),
+        lambda: selections.pattern(of, None),  # type: ignore[arg-type]  # as the App may send it
         lambda: selections.flow_cell(of, "clip", "wca", 99, 0),
         lambda: selections.wrong(of, "clip"),
         lambda: selections.chosen(of, ["nonsense"], ""),

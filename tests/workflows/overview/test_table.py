@@ -1,6 +1,7 @@
 """The table of a run: updated by reading the samples that have changed, and cached."""
 
 import threading
+from functools import partial
 
 import fiftyone as fo
 import numpy as np
@@ -8,9 +9,10 @@ from bson import ObjectId
 
 import lgca_plugin as lgca
 from lgca_plugin.workflows.decisions.queue import Triage
-from lgca_plugin.workflows.overview import table as overview_table
-from lgca_plugin.workflows.overview import table_cache
+from lgca_plugin.workflows.overview import table, table_cache
+from lgca_plugin.workflows.overview.columns import read_columns
 from lgca_plugin.workflows.overview.overview import MAX_VIEWS, overview
+from lgca_plugin.workflows.overview.table import read_table
 from lgca_plugin.workflows.overview.table_cache import clear_tables, current_table
 from tests.helpers.worlds.overview import CLASSES, METHODS, add, new_run, random_rows, random_triage, triaged
 
@@ -31,8 +33,8 @@ def test_table__that_follows_is_that_which_is_read_anew(run):
     clear_tables()
     anew = current_table(run, "labels")
 
-    def names(table, column):
-        return [None if at < 0 else table.labels[at] for at in column.tolist()]
+    def names(of, column):
+        return [None if at < 0 else of.labels[at] for at in column.tolist()]
 
     assert followed.ids.tolist() == anew.ids.tolist()
     for name in METHODS:
@@ -50,13 +52,12 @@ def test_table__reads_only_what_has_changed(run, monkeypatch):
     old = run.dataset.values("last_modified_at")[0]
     current_table(run)
     asked = []
-    fetch = overview_table.read_columns
 
-    def watched(run, paths, match=None):
+    def watched(run, spec, match=None):
         asked.append(match)
-        return fetch(run, paths, match)
+        return read_columns(run, spec, match)
 
-    monkeypatch.setattr(overview_table, "read_columns", watched)
+    monkeypatch.setattr(table, "read_columns", watched)
     current_table(run)
     assert asked == []
     run.dataset.limit(1).set_values("zs_error", ["later"])
@@ -87,11 +88,11 @@ def test_table__a_rescored_run_is_another(run):
 
 def test_table__is_read_once_however_many_ask(run, monkeypatch):
     add(run, random_rows(10))
-    read, times = table_cache.read_table, []
+    times = []
 
     def watched(*args):
         times.append(1)
-        return read(*args)
+        return read_table(*args)
 
     monkeypatch.setattr(table_cache, "read_table", watched)
     threads = [threading.Thread(target=current_table, args=(run,)) for _ in range(6)]
@@ -105,8 +106,13 @@ def test_table__is_read_once_however_many_ask(run, monkeypatch):
 def test_caches__hold_the_most_recent_views_and_tables(run):
     add(run, random_rows(5))
     made = []
+
+    def view(at):
+        made.append(at)
+        return run.dataset.limit(at)
+
     for at in (*range(MAX_VIEWS + 1), MAX_VIEWS, 0):  # the last two: one that is cached, and one that is not any more
-        overview(run, lambda at=at: made.append(at) or run.dataset.limit(at), view_key=str(at))
+        overview(run, partial(view, at), view_key=str(at))
     assert made == [*range(MAX_VIEWS + 1), 0]
     first = current_table(run)
     assert current_table(run) is first

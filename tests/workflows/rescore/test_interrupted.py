@@ -6,7 +6,7 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.runs.stored_texts import known_texts
 from lgca_plugin.workflows.rescore import rescore as rescore_module
-from lgca_plugin.workflows.rescore.plan import Changes, check_rescore
+from lgca_plugin.workflows.rescore.plan import Changes, check_rescore, prepare_rescore
 from lgca_plugin.workflows.rescore.rescore import iter_rescore
 from tests.helpers.runs import steps_of
 
@@ -25,11 +25,9 @@ def test_rescore__in_place_by_two_at_once_leaves_the_first_ones_answer(run):
 
 
 def test_rescore__after_the_plan_is_made_still_sees_that_the_run_has_changed(run, monkeypatch):
-    prepare = rescore_module.prepare_rescore
-
     def slowly(*arguments, **options):
-        plan = prepare(*arguments, **options)
-        monkeypatch.setattr(rescore_module, "prepare_rescore", prepare)
+        plan = prepare_rescore(*arguments, **options)
+        monkeypatch.setattr(rescore_module, "prepare_rescore", prepare_rescore)
         lgca.load_run(run.dataset, "zs").rescore(classes=FEWER, progress=False)
         return plan
 

@@ -37,7 +37,8 @@ def assert_same(run, other, *, boxes=True):
         assert found == expected, path
         assert path == "error" or None not in found
     for path in close:
-        np.testing.assert_allclose(*values(path), atol=1e-5, err_msg=path)
+        found, expected = values(path)
+        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=path)
 
 
 NEW_TEXTS = {name: [f"a small {name} on a branch", f"the head of a {name}"] for name in CLASSES}
@@ -194,7 +195,7 @@ def test_rescore__loads_no_model_where_all_texts_are_known(run, monkeypatch):
 
 
 def test_rescore__reports_progress_to_the_end(run):
-    steps = []
+    steps: list[lgca.Progress] = []
     run.rescore(classes=FEWER, progress=steps.append)
     assert steps[-1].done == steps[-1].total == 16
     assert [step.done for step in steps] == sorted(step.done for step in steps)

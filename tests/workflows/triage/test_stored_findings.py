@@ -11,6 +11,7 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.method.explain.region_findings import RegionAnalysis, SampleFindings, findings_key
+from lgca_plugin.runs.stored_texts import stored_run
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
 from tests.helpers.worlds.store import forget_findings, open_run, stored_sample
@@ -77,12 +78,12 @@ def same(found, expected):
 
 def findings(run):
     with Store() as store:
-        return store.findings(store.run(run.token), QUESTION)
+        return store.findings(stored_run(store, run), QUESTION)
 
 
 def put(run, question, finding):
     with Store() as store:
-        store.write_findings(store.run(run.token), question, dict.fromkeys(run.dataset.values("id"), finding))
+        store.write_findings(stored_run(store, run), question, dict.fromkeys(run.dataset.values("id"), finding))
 
 
 def test_classify__finds_what_a_triage_finds_in_the_regions(make, analyzed):

@@ -18,8 +18,9 @@ METHODS = ("clip", "wca", "lgca", "crops_mean")
 JUDGEMENTS = ("calibrated", "label_quality")
 
 
-def slow_case(clip, wca, lgca_label, given, crop_case):
+def slow_case(labels, given, crop_case):
     """The documented list for samples with a label."""
+    clip, wca, lgca_label = labels
     if clip == wca == lgca_label:
         return "all right" if clip == given else "all agree against the label"
     if lgca_label == given:
@@ -41,7 +42,7 @@ def test_triage__writes_for_every_sample_what_its_evidence_says(run, demo_encode
         assert sample.zs_misleading == size
         assert sample.zs_stability == pytest.approx(evidence.stability["lgca"])
         labels = [sample[f"zs_{name}"].label for name in ("clip", "wca", "lgca")]
-        assert sample.zs_case == slow_case(*labels, sample.ground_truth.label, size is not None)
+        assert sample.zs_case == slow_case(labels, sample.ground_truth.label, size is not None)
         assert 0 <= sample.zs_label_quality <= 1
         for name in ("clip", "wca", "lgca"):
             assert 0 <= sample[f"zs_{name}"].label_quality <= sample[f"zs_{name}"].calibrated <= 1
@@ -148,7 +149,7 @@ def test_triage__deleting_the_run_deletes_its_fields_and_views_and_nothing_else(
 
 
 def test_triage__progress_goes_up_to_the_end(run):
-    seen = []
+    seen: list[lgca.Progress] = []
     run.triage(progress=seen.append)
     known = [step for step in seen if step.total]
     assert [step.done for step in known] == sorted(step.done for step in known)
@@ -160,7 +161,8 @@ def test_triage__somebody_elses_is_seen_by_a_run_that_was_loaded_before(run):
     other.triage(progress=False)
     other.evaluate(progress=False)
     assert before.last_triage().report["counts"]["triaged"] == COUNT
-    assert before.last_evaluation().samples == COUNT
+    evaluation = before.last_evaluation()
+    assert evaluation is not None and evaluation.samples == COUNT
     before.triage(progress=False)
     before.evaluate(progress=False)
     assert set(lgca.load_run(run.dataset, "zs").results) >= {"triage", "views", "evaluation"}
@@ -168,7 +170,7 @@ def test_triage__somebody_elses_is_seen_by_a_run_that_was_loaded_before(run):
 
 def test_triage__outlives_a_classification_that_goes_on_meanwhile(run, images, demo_encoder, options):
     dataset = run.dataset
-    triaged = []
+    triaged: list[lgca.Triage] = []
 
     def triage_once(_):
         if not triaged:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Any
 
 import fiftyone.operators as foo
 import pydash
@@ -27,8 +28,15 @@ class Shown:
     def __init__(self, requests, output):
         self.requests = {one["operator_uri"]: one["params"] for one in requests}
         self.bytes = len(json.dumps(output))
-        self.texts, self.notes, self.switches, self._parts = [], [], [], []
-        self.buttons, self.tables, self.tooltips, self.lists, self.plots = {}, {}, {}, {}, {}
+        self.texts: list[str] = []
+        self.notes: list[str] = []
+        self.switches: list[str] = []
+        self.buttons: dict[str, Any] = {}
+        self.tables: dict[str, Any] = {}
+        self.tooltips: dict[str, Any] = {}
+        self.lists: dict[str, list[str]] = {}
+        self.plots: dict[str, Any] = {}
+        self._parts: list[dict[str, Any]] = []
         self._collect(output, "")
 
     def _collect(self, prop, name):
@@ -89,9 +97,17 @@ class PanelSession:
     def __init__(self, uri, dataset, sample=None, *, view=(), **request):
         self.uri, self.dataset, self.sample, self.request = uri, dataset, sample, request
         self.panel_id = uuid.uuid4().hex
-        self.view, self.view_name, self.filters, self.selected = list(view), None, {}, []
-        self.state, self.data, self.output, self.shown = {}, {}, None, None
-        self.notified, self.prompted, self.sent = [], [], []
+        self.view: list[dict[str, Any]] = list(view)
+        self.view_name: Any = None
+        self.filters: dict[str, Any] = {}
+        self.selected: list[str] = []
+        self.state: dict[str, Any] = {}
+        self.data: dict[str, Any] = {}
+        self.output: dict[str, Any] = {}
+        self.shown = Shown([], {})
+        self.notified: list[tuple[str, str]] = []
+        self.prompted: list[tuple[str, dict[str, Any]]] = []
+        self.sent: list[str] = []
 
     def send(self, method, /, **params):
         """Executes an event as the App does, and returns what is then shown."""

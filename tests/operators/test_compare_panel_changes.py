@@ -14,7 +14,7 @@ from tests.helpers.worlds.overview import add, answer, new_run
 @pytest.fixture
 def made():
     """Datasets that a test makes; deleted after it."""
-    datasets = []
+    datasets: list[fo.Dataset] = []
     yield datasets
     for one in datasets:
         if fo.dataset_exists(one.name):
@@ -93,7 +93,7 @@ def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
         assert not any(shown.buttons[name]["disabled"] for name in decisions)
         panel.press(label)
         dataset.reload()
-        assert {row.sample_id: row.decision.value for row in triage.decisions()} == dict.fromkeys(suspects[:2], value)
+        assert {row.sample_id: row.decision for row in triage.decisions()} == dict.fromkeys(suspects[:2], value)
         assert panel.selected == []
         assert panel.notified[-1][0] == "success"
         assert {"clear_selected_samples", "reload_dataset"} <= set(panel.sent)
@@ -104,7 +104,7 @@ def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
     assert f"Showing {len(suspects) - 2} samples" in panel.shown.words
     panel.press("Undo “skipped” on 2")  # before, something else was decided about them
     assert f"Showing {len(suspects) - 2} samples" in panel.shown.words
-    assert {row.decision.value for row in triage.decisions()} == {"bad image"}
+    assert {row.decision for row in triage.decisions()} == {"bad image"}
     assert not any(label.startswith("Undo") for label in panel.shown.buttons)
 
 

@@ -26,7 +26,7 @@ def images(tmp_path_factory):
 @pytest.fixture
 def made():
     """Datasets that a test makes; deleted after it."""
-    datasets = []
+    datasets: list[fo.Dataset] = []
     yield datasets
     for one in datasets:
         one.delete()
@@ -120,7 +120,7 @@ def test_decide__an_accepted_suggestion_is_written_and_the_next_suspect_opens(tr
     assert any(text.startswith("Case: ") for text in shown.texts)
     shown = session.press(f"Accept “{suggested}”")
     (row,) = triage.decisions()
-    assert (row.sample_id, row.decision.value, row.corrected) == (suspects[0], "accepted", suggested)
+    assert (row.sample_id, row.decision, row.corrected) == (suspects[0], "accepted", suggested)
     assert shown.requests["open_sample"]["id"] == suspects[1]
     assert f"of {len(suspects)} suspects left" in shown.requests["notify"]["message"]
     assert f"Decided: accepted as {suggested}, by {row.by}" in shown.texts
@@ -142,7 +142,7 @@ def test_decide__each_button_decides_what_it_says_and_stays_where_the_user_wants
     }
     for label, decision in labels.items():
         assert "open_sample" not in session.press(label).requests
-        assert [(row.sample_id, row.decision.value) for row in triage.decisions()] == [(suspects[0], decision)]
+        assert [(row.sample_id, row.decision) for row in triage.decisions()] == [(suspects[0], decision)]
 
 
 def test_decide__a_sample_that_is_not_suspected_has_nothing_to_accept(triage, suspects):
@@ -150,7 +150,7 @@ def test_decide__a_sample_that_is_not_suspected_has_nothing_to_accept(triage, su
     other = next(id_ for id_ in ids if id_ not in suspects)
     session, shown = opened(triage.run, other)
     assert not [label for label in shown.buttons if label.startswith("Accept")]
-    shown = session.send("accept", sample=other)  # as from a page that is out of date
+    shown = session.send("decide", decision="accepted", sample=other)  # as from a page that is out of date
     assert shown.requests["notify"]["variant"] == "error" and triage.decisions() == []
     assert form(session.press("Another label …")) == ("lgca_decide", {"run": "zs"})
     assert "open_sample" not in session.press("Bad image").requests  # not of the queue, so there is no next one

@@ -79,7 +79,9 @@ def _add_decision(page: Any, result: Result, panel: Any) -> None:
     params = {"sample": sample.id}
     if sample.suggested is not None:
         about = f"“{sample.suggested}” is the right label. It is written to the field of corrected labels"
-        button(buttons, "accept", f"Accept “{sample.suggested}”", panel.accept, title=about, params=params, main=True)
+        accepted = {**params, "decision": Decision.ACCEPTED.value}
+        label = f"Accept “{sample.suggested}”"
+        button(buttons, "accept", label, panel.decide, title=about, params=accepted, main=True)
     for decision in Decision:
         if decision is Decision.ACCEPTED or (decision is Decision.LABEL_RIGHT and sample.given is None):
             continue

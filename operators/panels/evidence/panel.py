@@ -125,10 +125,6 @@ class EvidencePanel(DeduplicatingPanel):
 
     # Decisions.
 
-    def accept(self, ctx: Any) -> EvidenceContent:
-        """Accepts the suggested class."""
-        return _decide(ctx, "accepted")
-
     def decide(self, ctx: Any) -> EvidenceContent:
         """Writes the decision of the button that was pressed."""
         return _decide(ctx, str(ctx.params.get("decision")))

@@ -35,7 +35,7 @@ def add_answers(page: Any, result: Result) -> None:
     columns = {"method": "Method", "label": "Label", "confidence": "Confidence", "margin": "Margin"}
     if evidence is not None:
         for at, sentence in enumerate(evidence_sentences(evidence)):
-            text(page, f"told_{at}", sentence, bold=at == 0, width="100%")
+            text(page, f"sentence_{at}", sentence, bold=at == 0, width="100%")
         columns["stability"] = "Stability"
     rows = []
     for method in without_controls(sample.predictions):

@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.helpers.paths import ROOT
 
@@ -120,7 +121,8 @@ class OnePage:
 
     def __init__(self):
         self._running = contextlib.ExitStack()
-        self._context = self._page = None
+        self._context: Any = None
+        self._page: Any = None
 
     def get(self, width=1600, height=1000):
         """Gives the page, in this size; starts the browser where none runs."""

@@ -1,6 +1,7 @@
 """Runs on drawn birds with small crops, under which WCA and LGCA disagree often: what the evidence panel opens."""
 
 import uuid
+from typing import Any
 
 import fiftyone as fo
 
@@ -33,7 +34,7 @@ def unclassified(images, *, labels=None, persistent=False, failing="/nowhere/mis
 
 def classified(dataset, encoder, **options):
     """Classifies a dataset as run ``zs``, unless told otherwise."""
-    settings = {"methods": METHODS, "regions": SMALL, "run_key": "zs", "ground_truth": "labels"}
+    settings: dict[str, Any] = {"methods": METHODS, "regions": SMALL, "run_key": "zs", "ground_truth": "labels"}
     settings |= {"classes": CLASSES, "descriptions": DESCRIPTIONS, "encoder": encoder, "progress": False}
     return lgca.classify(dataset, **(settings | options))
 

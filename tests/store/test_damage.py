@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -47,9 +44,7 @@ def flip(store: Store, blob: bytes) -> None:
     store.path.write_bytes(data)
 
 
-def test_damage__of_an_images_embedding_makes_it_unknown_until_it_is_encoded_again(
-    opened: Callable[..., Store], folder: Path
-) -> None:
+def test_damage__of_an_images_embedding_makes_it_unknown_until_it_is_encoded_again(opened, folder):
     before = opened()
     run = open_run(before, "run")
     write(before, run, "image 0.0", "image 0.1")
@@ -65,7 +60,7 @@ def test_damage__of_an_images_embedding_makes_it_unknown_until_it_is_encoded_aga
     check_store(folder)
 
 
-def test_damage__of_an_images_embedding_leaves_its_regions(opened: Callable[..., Store]) -> None:
+def test_damage__of_an_images_embedding_leaves_its_regions(opened):
     """The image is encoded again by a run that has none of these regions."""
     before = opened()
     run = open_run(before, "run")
@@ -78,7 +73,7 @@ def test_damage__of_an_images_embedding_leaves_its_regions(opened: Callable[...,
     assert boxes_known(store, run, "image 0.0") == BOXES
 
 
-def test_damage__of_regions_makes_them_unknown_until_they_are_encoded_again(opened: Callable[..., Store]) -> None:
+def test_damage__of_regions_makes_them_unknown_until_they_are_encoded_again(opened):
     before = opened()
     run = open_run(before, "run")
     write(before, run, "image 0.0")
@@ -90,7 +85,7 @@ def test_damage__of_regions_makes_them_unknown_until_they_are_encoded_again(open
     assert boxes_known(store, run, "image 0.0") == BOXES
 
 
-def test_checksum__of_regions_changes_with_any_bit_and_any_shift() -> None:
+def test_checksum__of_regions_changes_with_any_bit_and_any_shift():
     random = np.random.default_rng(0)
     boxes, embeddings = (
         random.integers(0, 500, (5, 4), np.int32).tobytes(),
@@ -111,7 +106,7 @@ def test_checksum__of_regions_changes_with_any_bit_and_any_shift() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_damage__of_image_vectors_leaves_their_sample_out(opened: Callable[..., Store], count: int) -> None:
+def test_damage__of_image_vectors_leaves_their_sample_out(opened, count):
     before = opened()
     run = open_run(before, "run")
     write(before, run, *NAMES[:count])
@@ -123,7 +118,7 @@ def test_damage__of_image_vectors_leaves_their_sample_out(opened: Callable[..., 
     assert set(vectors_of(store, run)) == set(NAMES[:count])
 
 
-def test_damage__of_a_texts_embedding_makes_it_unknown(opened: Callable[..., Store]) -> None:
+def test_damage__of_a_texts_embedding_makes_it_unknown(opened):
     before = opened()
     run = open_run(before, "run")
     before.write_texts(run.encoder, {text: vector(A, text) for text in TEXTS})
@@ -152,9 +147,7 @@ def replace_with_text(data: bytearray) -> None:
 
 
 @pytest.mark.parametrize("spoil", [overwrite_header, overwrite_schema, cut, replace_with_text])
-def test_damage__of_the_file_sets_it_aside_and_begins_anew(
-    folder: Path, spoil: Callable[[bytearray], None], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_damage__of_the_file_sets_it_aside_and_begins_anew(folder, spoil, caplog):
     with Store(folder) as store:
         write(store, open_run(store, "run"), *NAMES)
     data = bytearray((folder / FILE_NAME).read_bytes())
@@ -170,7 +163,7 @@ def test_damage__of_the_file_sets_it_aside_and_begins_anew(
     check_store(folder)
 
 
-def test_damage__found_by_a_read_fails_it_and_the_next_store_is_new(folder: Path) -> None:
+def test_damage__found_by_a_read_fails_it_and_the_next_store_is_new(folder):
     with Store(folder) as store:
         write(store, open_run(store, "run"), *NAMES)
     overwrite_tables(folder, "images", "samples")
@@ -183,7 +176,7 @@ def test_damage__found_by_a_read_fails_it_and_the_next_store_is_new(folder: Path
         assert write(store, open_run(store, "another"), *NAMES)
 
 
-def test_damage__found_by_a_process_that_has_the_old_file_open_leaves_the_new_one(folder: Path) -> None:
+def test_damage__found_by_a_process_that_has_the_old_file_open_leaves_the_new_one(folder):
     with Store(folder) as store:
         run = open_run(store, "run")
         write(store, run, *NAMES)

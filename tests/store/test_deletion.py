@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from lgca_plugin.errors import StoreError
 from lgca_plugin.store.file import PAGE_BYTES
-from lgca_plugin.store.store import Store
 from tests.helpers.worlds.store import (
     BOXES,
     DIM,
@@ -33,7 +29,7 @@ LARGE, SMALL = GEOMETRIES
 NAMES = [*names_of(0), *names_of(1)]
 
 
-def test_delete__removes_what_no_other_run_references_and_shrinks_the_file(store: Store, folder: Path) -> None:
+def test_delete__removes_what_no_other_run_references_and_shrinks_the_file(store, folder):
     first, second = open_run(store, "first"), open_run(store, "second")
     shared, own = NAMES[:2], [f"own {number}" for number in range(40)]
     write(store, second, *shared)
@@ -54,7 +50,7 @@ def test_delete__removes_what_no_other_run_references_and_shrinks_the_file(store
     check_store(folder)
 
 
-def test_delete__removes_the_regions_of_a_geometry_that_no_other_run_has(store: Store, folder: Path) -> None:
+def test_delete__removes_the_regions_of_a_geometry_that_no_other_run_has(store, folder):
     large, small = open_run(store, "large"), open_run(store, "small", geometry=SMALL)
     for run in (large, small):
         write(store, run, "image 0.0")
@@ -64,7 +60,7 @@ def test_delete__removes_the_regions_of_a_geometry_that_no_other_run_has(store: 
     check_store(folder)
 
 
-def test_delete__removes_encoders_and_texts_with_the_last_run_that_used_them(store: Store, folder: Path) -> None:
+def test_delete__removes_encoders_and_texts_with_the_last_run_that_used_them(store, folder):
     for token, encoder in (("first", A), ("second", A), ("other", B)):
         run = open_run(store, token, encoder=encoder)
         store.write_texts(run.encoder, {"a text": vector(encoder, "a text")})
@@ -75,7 +71,7 @@ def test_delete__removes_encoders_and_texts_with_the_last_run_that_used_them(sto
     assert count_rows(folder, "encoders", "texts") == [1, 1]
 
 
-def test_delete__of_all_runs_leaves_an_empty_store(store: Store, folder: Path) -> None:
+def test_delete__of_all_runs_leaves_an_empty_store(store, folder):
     empty = store.path.stat().st_size
     for token, encoder, geometry in (("1", A, LARGE), ("2", A, SMALL), ("3", B, LARGE)):
         run = open_run(store, token, encoder=encoder, geometry=geometry)
@@ -87,7 +83,7 @@ def test_delete__of_all_runs_leaves_an_empty_store(store: Store, folder: Path) -
     assert store.path.stat().st_size <= empty + PAGE_BYTES
 
 
-def test_replaced__is_recalled_by_the_run_that_replaces_it_until_it_is_released(store: Store, folder: Path) -> None:
+def test_replaced__is_recalled_by_the_run_that_replaces_it_until_it_is_released(store, folder):
     old = open_run(store, "old")
     write(store, old, *NAMES)
     new = open_run(store, "new", replaces="old")
@@ -99,7 +95,7 @@ def test_replaced__is_recalled_by_the_run_that_replaces_it_until_it_is_released(
     check_store(folder)
 
 
-def test_replaced__by_a_run_that_is_replaced_before_it_has_finished(store: Store, folder: Path) -> None:
+def test_replaced__by_a_run_that_is_replaced_before_it_has_finished(store, folder):
     write(store, open_run(store, "oldest"), *NAMES[:2])
     write(store, open_run(store, "old", replaces="oldest"), NAMES[2])
     new = open_run(store, "new", replaces="old")
@@ -111,14 +107,14 @@ def test_replaced__by_a_run_that_is_replaced_before_it_has_finished(store: Store
     assert count_rows(folder, "images") == [0]
 
 
-def test_replaced__is_deleted_with_the_run_that_was_to_replace_it(store: Store, folder: Path) -> None:
+def test_replaced__is_deleted_with_the_run_that_was_to_replace_it(store, folder):
     write(store, open_run(store, "old"), *NAMES)
     write(store, open_run(store, "new", replaces="old"), NAMES[0])
     store.delete_run("new")
     assert count_rows(folder, "runs", "images", "encoders") == [0, 0, 0]
 
 
-def test_copy__with_other_vector_keys_has_no_vectors_until_they_are_written(store: Store, folder: Path) -> None:
+def test_copy__with_other_vector_keys_has_no_vectors_until_they_are_written(store, folder):
     source = open_run(store, "source")
     write(store, source, *NAMES)
     run = open_run(store, "run", vector_keys=("another",))
@@ -136,7 +132,7 @@ def test_copy__with_other_vector_keys_has_no_vectors_until_they_are_written(stor
     check_store(folder)
 
 
-def test_copy__references_all_that_the_other_run_does(store: Store, folder: Path) -> None:
+def test_copy__references_all_that_the_other_run_does(store, folder):
     source = open_run(store, "source")
     write(store, source, *NAMES)
     run = open_run(store, "run")
@@ -147,7 +143,7 @@ def test_copy__references_all_that_the_other_run_does(store: Store, folder: Path
     check_store(folder)
 
 
-def test_copy__deletes_the_image_that_a_sample_referenced_before(store: Store, folder: Path) -> None:
+def test_copy__deletes_the_image_that_a_sample_referenced_before(store, folder):
     run, source = open_run(store, "run"), open_run(store, "source")
     write(store, run, "image 0.0", sample="sample")
     write(store, source, "image 0.1", sample="sample")
@@ -158,9 +154,7 @@ def test_copy__deletes_the_image_that_a_sample_referenced_before(store: Store, f
     assert count_rows(folder, "images") == [0]
 
 
-def test_entry__of_a_run_that_another_process_deleted_is_no_other_runs(
-    opened: Callable[..., Store], folder: Path
-) -> None:
+def test_entry__of_a_run_that_another_process_deleted_is_no_other_runs(opened, folder):
     store, elsewhere = opened(), opened()
     deleted = open_run(store, "deleted", encoder=A)
     elsewhere.delete_run("deleted")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -17,23 +15,21 @@ from tests.helpers.worlds.store import check_store, count_rows, files_no_larger_
 NAMES = [*names_of(0), *names_of(1)]
 
 
-def test_unwritable__a_file_in_place_of_the_folder(folder: Path) -> None:
+def test_unwritable__a_file_in_place_of_the_folder(folder):
     folder.write_text("in the way")
     with pytest.raises(StoreError, match=r"the store of embeddings at .* can't be opened: .*File exists"):
         Store(folder)
     assert folder.read_text() == "in the way"
 
 
-def test_unwritable__a_folder_in_place_of_the_file(folder: Path) -> None:
+def test_unwritable__a_folder_in_place_of_the_file(folder):
     (folder / FILE_NAME).mkdir(parents=True)
     with pytest.raises(StoreError, match="can't be opened"):
         Store(folder)
     assert (folder / FILE_NAME).is_dir()
 
 
-def test_full_disk__a_write_that_fails_leaves_what_was_there_and_the_next_can_succeed(
-    store: Store, folder: Path
-) -> None:
+def test_full_disk__a_write_that_fails_leaves_what_was_there_and_the_next_can_succeed(store, folder):
     run = open_run(store, "run")
     write(store, run, *NAMES)
     with (
@@ -47,7 +43,7 @@ def test_full_disk__a_write_that_fails_leaves_what_was_there_and_the_next_can_su
     check_store(folder)
 
 
-def test_error__in_the_middle_of_a_write_undoes_all_of_it(store: Store, folder: Path) -> None:
+def test_error__in_the_middle_of_a_write_undoes_all_of_it(store, folder):
     run, gone = open_run(store, "run"), open_run(store, "gone")
     store.delete_run("gone")
     with pytest.raises(StoreError, match="FOREIGN KEY"):
@@ -56,9 +52,7 @@ def test_error__in_the_middle_of_a_write_undoes_all_of_it(store: Store, folder: 
     assert write(store, run, *NAMES)
 
 
-def test_busy__a_reader_that_stays_delays_a_write_and_does_not_break_the_store(
-    opened: Callable[..., Store], folder: Path
-) -> None:
+def test_busy__a_reader_that_stays_delays_a_write_and_does_not_break_the_store(opened, folder):
     store = opened(busy_seconds=0.05)
     run = open_run(store, "run")
     with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as reader:

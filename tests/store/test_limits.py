@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,7 @@ IMAGE = PAGE_BYTES
 """Size of an image with its regions, about: their blob fills most of a page."""
 
 
-def test_limit__the_regions_of_the_least_recently_used_run_are_evicted_first(
-    opened: Callable[..., Store], folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_limit__the_regions_of_the_least_recently_used_run_are_evicted_first(opened, folder, caplog):
     store = opened(EMPTY + 34 * IMAGE, evicted_at_once=2)
     runs = {token: open_run(store, token) for token in ("oldest", "older", "new")}
     open_run(store, "oldest")  # which makes "older" the least recently used
@@ -37,7 +34,7 @@ def test_limit__the_regions_of_the_least_recently_used_run_are_evicted_first(
     check_store(folder)
 
 
-def test_limit__what_a_newer_run_references_too_is_not_evicted(opened: Callable[..., Store], folder: Path) -> None:
+def test_limit__what_a_newer_run_references_too_is_not_evicted(opened, folder):
     store = opened(int((EMPTY + 20 * IMAGE) / REGIONS_SHARE))
     shared = [f"shared {number}" for number in range(6)]
     old, new = open_run(store, "old"), open_run(store, "new")
@@ -52,7 +49,7 @@ def test_limit__what_a_newer_run_references_too_is_not_evicted(opened: Callable[
     check_store(folder)
 
 
-def test_limit__image_vectors_fit_where_regions_do_not(opened: Callable[..., Store], folder: Path) -> None:
+def test_limit__image_vectors_fit_where_regions_do_not(opened, folder):
     store = opened(EMPTY + 10 * IMAGE)
     run = open_run(store, "run")
     names = [f"image {number}" for number in range(100)]  # their vectors fill three pages
@@ -65,14 +62,14 @@ def test_limit__image_vectors_fit_where_regions_do_not(opened: Callable[..., Sto
     check_store(folder)
 
 
-def test_limit__too_small_for_anything(opened: Callable[..., Store]) -> None:
+def test_limit__too_small_for_anything(opened):
     store = opened(1)
     run = open_run(store, "run")
     assert not write(store, run, "image 0.0")
     assert store.sample_ids(run) == []
 
 
-def test_limit__holds_for_many_small_images_too(opened: Callable[..., Store]) -> None:
+def test_limit__holds_for_many_small_images_too(opened):
     store = opened(EMPTY + 10 * PAGE_BYTES)
     run = open_run(store, "run")
     for number in range(200):
@@ -81,9 +78,7 @@ def test_limit__holds_for_many_small_images_too(opened: Callable[..., Store]) ->
 
 
 @pytest.mark.parametrize(("chosen", "expected"), [(None, 20e9), ("", 20e9), ("0.5", 5e8), ("1e3", 1e12)])
-def test_limit__is_20_gigabytes_or_as_chosen(
-    monkeypatch: pytest.MonkeyPatch, chosen: str | None, expected: float
-) -> None:
+def test_limit__is_20_gigabytes_or_as_chosen(monkeypatch, chosen, expected):
     monkeypatch.delenv("LGCA_STORE_GB", raising=False)
     if chosen is not None:
         monkeypatch.setenv("LGCA_STORE_GB", chosen)
@@ -91,13 +86,13 @@ def test_limit__is_20_gigabytes_or_as_chosen(
 
 
 @pytest.mark.parametrize("chosen", ["much", "0", "-1", "nan", "inf", "1e12", "20 GB"])
-def test_limit__that_is_no_size_is_refused(monkeypatch: pytest.MonkeyPatch, chosen: str) -> None:
+def test_limit__that_is_no_size_is_refused(monkeypatch, chosen):
     monkeypatch.setenv("LGCA_STORE_GB", chosen)
     with pytest.raises(ConfigError, match=r"LGCA_STORE_GB must be a number of gigabytes above 0, got '[^']*'$"):
         default_limit()
 
 
-def test_folder__is_the_chosen_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_folder__is_the_chosen_one(monkeypatch, tmp_path):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "deep" / "down"))
     assert not store_exists()
     with Store() as store:

@@ -34,7 +34,7 @@ def stored_vectors(path: Path, run: int) -> dict[str, bytes]:
         return dict(rows.execute("SELECT sample, vectors FROM samples WHERE run = ?", (run,)))
 
 
-def test_earlier_release__file_is_read_and_not_written_to(folder: Path, earlier: Path) -> None:
+def test_earlier_release__file_is_read_and_not_written_to(folder, earlier):
     before = earlier.read_bytes()
     with Store(folder) as store:
         assert len(tokens(store)) == 4
@@ -47,7 +47,7 @@ def test_earlier_release__file_is_read_and_not_written_to(folder: Path, earlier:
     assert earlier.read_bytes() == before
 
 
-def test_earlier_release__file_gets_the_tables_that_it_lacks_and_is_written_to(folder: Path, earlier: Path) -> None:
+def test_earlier_release__file_gets_the_tables_that_it_lacks_and_is_written_to(folder, earlier):
     with closing(sqlite3.connect(earlier)) as rows:  # as releases before that one left it
         rows.executescript("DROP TABLE findings; DROP TABLE rungs")
     with Store(folder) as store:
@@ -64,7 +64,7 @@ def test_earlier_release__file_gets_the_tables_that_it_lacks_and_is_written_to(f
 
 
 @pytest.mark.parametrize("empty_file", [False, True])
-def test_new__file_has_the_version_that_earlier_releases_look_for(folder: Path, empty_file: bool) -> None:
+def test_new__file_has_the_version_that_earlier_releases_look_for(folder, empty_file):
     if empty_file:
         folder.mkdir()
         (folder / FILE_NAME).touch()
@@ -78,7 +78,7 @@ def test_new__file_has_the_version_that_earlier_releases_look_for(folder: Path, 
     check_store(folder)
 
 
-def test_newer_release__file_is_one_clear_error_and_left_as_it_is(folder: Path) -> None:
+def test_newer_release__file_is_one_clear_error_and_left_as_it_is(folder):
     with Store(folder) as store:
         write(store, open_run(store, "run"), *NAMES)
     with closing(sqlite3.connect(folder / FILE_NAME)) as rows, rows:
@@ -102,7 +102,7 @@ def rows() -> Iterator[sqlite3.Connection]:
 ONE, TWO = Migration("one", "CREATE TABLE a (x)", table="a"), Migration("two", "ALTER TABLE a ADD COLUMN y")
 
 
-def test_migrate__applies_in_order_what_is_missing(rows: sqlite3.Connection) -> None:
+def test_migrate__applies_in_order_what_is_missing(rows):
     migrate(rows, (ONE,))
     rows.execute("INSERT INTO a VALUES (1)")
     for _ in range(2):
@@ -111,14 +111,14 @@ def test_migrate__applies_in_order_what_is_missing(rows: sqlite3.Connection) -> 
     assert rows.execute("SELECT name FROM migrations").fetchall() == [("one",), ("two",)]
 
 
-def test_migrate__takes_over_a_table_without_a_list_of_migrations(rows: sqlite3.Connection) -> None:
+def test_migrate__takes_over_a_table_without_a_list_of_migrations(rows):
     rows.execute("CREATE TABLE a (x)")
     migrate(rows, (ONE, TWO))
     assert rows.execute("SELECT name FROM migrations").fetchall() == [("one",), ("two",)]
     assert rows.execute("SELECT x, y FROM a").fetchall() == []
 
 
-def test_migrate__interrupted_leaves_nothing_and_is_repeated(rows: sqlite3.Connection) -> None:
+def test_migrate__interrupted_leaves_nothing_and_is_repeated(rows):
     broken = Migration("two", "ALTER TABLE a ADD COLUMN y; CREATE nonsense")
     with pytest.raises(sqlite3.OperationalError, match="nonsense"):
         migrate(rows, (ONE, broken))

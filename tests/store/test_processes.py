@@ -62,7 +62,7 @@ def replayed(held: dict[str, set[int]], log: list[str]) -> list[dict[str, set[in
     return [held] if pending is None else store_writer.after(held, pending)
 
 
-def test_kill__at_any_moment_leaves_a_store_with_all_that_was_written_and_nothing_wrong(tmp_path: Path) -> None:
+def test_kill__at_any_moment_leaves_a_store_with_all_that_was_written_and_nothing_wrong(tmp_path):
     rng = random.Random(7)
     held: dict[str, set[int]] = {}
     interrupted = in_the_file = evictions = 0
@@ -90,7 +90,7 @@ def test_kill__at_any_moment_leaves_a_store_with_all_that_was_written_and_nothin
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("damaged")] == []
 
 
-def test_kill__while_the_store_is_made(tmp_path: Path) -> None:
+def test_kill__while_the_store_is_made(tmp_path):
     rng = random.Random(8)
     for kill in range(KILLS_AT_START):
         folder = tmp_path / str(kill)
@@ -101,7 +101,7 @@ def test_kill__while_the_store_is_made(tmp_path: Path) -> None:
         assert [path.name for path in folder.iterdir() if path.name.startswith("damaged")] == []
 
 
-def test_processes__that_write_at_once_lose_nothing_and_mix_nothing_up(tmp_path: Path) -> None:
+def test_processes__that_write_at_once_lose_nothing_and_mix_nothing_up(tmp_path):
     logs: dict[str, str] = {}
 
     def follow(name: str, process: subprocess.Popen[str]) -> None:
@@ -133,7 +133,7 @@ def test_processes__that_write_at_once_lose_nothing_and_mix_nothing_up(tmp_path:
     assert contents(tmp_path) == expected
 
 
-def test_processes__one_goes_on_when_the_other_is_killed(tmp_path: Path) -> None:
+def test_processes__one_goes_on_when_the_other_is_killed(tmp_path):
     with writer(tmp_path, "a") as killed, writer(tmp_path, "b", operations=120) as other:
         for _ in range(40):
             output(killed).readline()

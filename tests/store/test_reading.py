@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import numpy as np
-import pytest
 
 from lgca_plugin.config import RegionConfig
-from lgca_plugin.store.store import Store, geometry_of
+from lgca_plugin.store.store import geometry_of
 from tests.helpers.worlds.store import (
     BOXES,
     DIM,
@@ -35,7 +33,7 @@ LARGE, SMALL = GEOMETRIES
 NAMES = [*names_of(0), *names_of(1)]
 
 
-def test_recall__returns_what_was_written_of_the_image_and_the_geometry(store: Store, folder: Path) -> None:
+def test_recall__returns_what_was_written_of_the_image_and_the_geometry(store, folder):
     run = open_run(store, "run")
     assert write(store, run, *NAMES)
 
@@ -53,7 +51,7 @@ def test_recall__returns_what_was_written_of_the_image_and_the_geometry(store: S
     check_store(folder)
 
 
-def test_recall__joins_what_several_runs_have_encoded(store: Store, folder: Path) -> None:
+def test_recall__joins_what_several_runs_have_encoded(store, folder):
     first, second = open_run(store, "first"), open_run(store, "second")
     write(store, first, "image 0.0", fresh=range(7))
     write(store, second, "image 0.0", fresh=range(7, 30))
@@ -61,7 +59,7 @@ def test_recall__joins_what_several_runs_have_encoded(store: Store, folder: Path
     check_store(folder)
 
 
-def test_recall__of_an_image_without_regions(store: Store) -> None:
+def test_recall__of_an_image_without_regions(store):
     run = open_run(store, "run")
     store.write_samples(run, [stored_sample(run, "image 0.0")], with_regions=False)
     write(store, run, "image 0.1", fresh=())
@@ -69,7 +67,7 @@ def test_recall__of_an_image_without_regions(store: Store) -> None:
     assert store.samples_with_regions(run) == set()
 
 
-def test_vectors__come_in_the_order_of_writing_however_many_are_read_at_once(store: Store) -> None:
+def test_vectors__come_in_the_order_of_writing_however_many_are_read_at_once(store):
     run, other, empty = (open_run(store, token) for token in ("run", "other", "empty"))
     write(store, run, *NAMES[::-1])
     write(store, other, "image 7.0")
@@ -84,7 +82,7 @@ def test_vectors__come_in_the_order_of_writing_however_many_are_read_at_once(sto
     assert store.sample_ids(empty) == []
 
 
-def test_known_regions__come_in_the_order_of_the_ids_without_unknown_ones(store: Store) -> None:
+def test_known_regions__come_in_the_order_of_the_ids_without_unknown_ones(store):
     run = open_run(store, "run")
     many = [f"many {number}" for number in range(300)]  # more than are read at once
     write(store, run, *many, fresh=(3,))
@@ -96,7 +94,7 @@ def test_known_regions__come_in_the_order_of_the_ids_without_unknown_ones(store:
         assert len(known.boxes) == 1
 
 
-def test_texts__come_back_for_the_encoder_that_embedded_them(store: Store) -> None:
+def test_texts__come_back_for_the_encoder_that_embedded_them(store):
     run, other = open_run(store, "run"), open_run(store, "other", encoder=B)
     many = [f"text {number}" for number in range(600)]
     store.write_texts(run.encoder, {text: vector(A, text) for text in many})
@@ -111,7 +109,7 @@ def test_texts__come_back_for_the_encoder_that_embedded_them(store: Store) -> No
     assert store.texts(run.encoder, []) == {}
 
 
-def test_run__opened_again_is_the_same_but_for_its_time_of_use(store: Store) -> None:
+def test_run__opened_again_is_the_same_but_for_its_time_of_use(store):
     run = open_run(store, "run", geometry=SMALL)
     write(store, run, "image 0.0")
     (before,) = store.runs()
@@ -132,7 +130,7 @@ def test_run__opened_again_is_the_same_but_for_its_time_of_use(store: Store) -> 
     }
 
 
-def test_write__a_sample_whose_file_has_changed_references_the_new_image_alone(store: Store, folder: Path) -> None:
+def test_write__a_sample_whose_file_has_changed_references_the_new_image_alone(store, folder):
     run = open_run(store, "run")
     store.write_samples(run, [stored_sample(run, "image 0.0", sample="sample"), stored_sample(run, "image 0.1")])
     write(store, run, "image 0.2", sample="sample")
@@ -143,7 +141,7 @@ def test_write__a_sample_whose_file_has_changed_references_the_new_image_alone(s
     assert count_rows(folder, "images", "regions") == [2, 2]
 
 
-def test_geometry__differs_by_what_changes_the_crops_of_step_0_alone() -> None:
+def test_geometry__differs_by_what_changes_the_crops_of_step_0_alone():
     config = RegionConfig()
     same = [RegionConfig(**change) for change in ({"crops": 30}, {"steps": 1}, {"keep": 0.3}, {"growth": 2})]
     other = [RegionConfig(**change) for change in ({"seed": 1}, {"scale_min": 0.4}, {"scale_max": 0.8})]
@@ -151,7 +149,7 @@ def test_geometry__differs_by_what_changes_the_crops_of_step_0_alone() -> None:
     assert len({geometry_of(one) for one in [config, *other]}) == 4
 
 
-def test_logging__nothing_is_logged_where_nothing_is_wrong(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_logging__nothing_is_logged_where_nothing_is_wrong(store, caplog):
     with caplog.at_level(logging.INFO):
         write(store, open_run(store, "run"), *NAMES)
         store.delete_run("run")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,7 @@ def other_store(request: pytest.FixtureRequest, folder: Path) -> Iterator[Any]:
         del sys.modules[loaded]
 
 
-def test_two__stores_in_one_process_return_what_the_other_has_written(
-    store: Store, other_store: Any, folder: Path
-) -> None:
+def test_two__stores_in_one_process_return_what_the_other_has_written(store, other_store, folder):
     runs = open_run(store, "run"), open_run(other_store, "other", replaces=None)
     for number, name in enumerate(NAMES):
         writer, reader = (store, other_store) if number % 2 else (other_store, store)
@@ -59,7 +57,7 @@ def test_two__stores_in_one_process_return_what_the_other_has_written(
     check_store(folder)
 
 
-def test_threads__recall_while_another_writes_and_deletes(opened: Callable[..., Store], folder: Path) -> None:
+def test_threads__recall_while_another_writes_and_deletes(opened, folder):
     """Images come, go, and come back as other rows; what is recalled is always that of the image."""
     store, elsewhere = opened(), opened()
     run = open_run(store, "run")

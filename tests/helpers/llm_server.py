@@ -1,13 +1,15 @@
-"""A language model's server on this machine: real HTTP, OpenAI's chat-completions protocol, answers as programmed.
+"""A language model's server on this machine: real HTTP, OpenAI's chat-completions protocol, scripted replies.
 
-It answers ``POST /v1/chat/completions`` and ``GET /v1/models``. What it answers is a :class:`Reply`: the next of
-``server.script``, or that of the class which the prompt names, or ``server.default``, which is a good answer::
+It answers ``POST /v1/chat/completions`` and ``GET /v1/models`` with a :class:`Reply`: the next of ``server.script``, or
+the one of the class in the prompt, or ``server.default``, which is a good answer::
 
     with running_llm_server(["duck", "grey heron"]) as server:
         server.script = [RATE_LIMITED, RATE_LIMITED]
         ...
-        assert server.asked == ["duck", "duck", "duck", "grey heron"]
+        assert server.requested == ["duck", "duck", "duck", "grey heron"]
 """
+
+from __future__ import annotations
 
 import contextlib
 import json
@@ -15,15 +17,19 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 MODEL = "small-model"
+CLASSES = ("duck", "grey heron", "tern", "coot", "gull")
+KEY = "sk-test-2f7c81d0"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What the server answers.
+    """A reply of the server.
 
     Attributes:
         content: the message's text; None makes a good answer for the class in the prompt
@@ -43,27 +49,26 @@ class Reply:
     status: int = 200
     message: str = ""
     code: str | None = None
-    headers: dict = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     raw: bytes | None = None
     delay: float = 0.0
     silent: bool = False
     cut: bool = False
     finish_reason: str = "stop"
-    extra: tuple = ("", "")
+    extra: tuple[str, str] = ("", "")
 
 
 GOOD = Reply()
 FENCED = Reply(extra=("Here they are:\n```json\n", "\n```\nTell me if you need more."))
-RATE_LIMITED = Reply(
-    status=429, message="Rate limit reached for requests", code="rate_limit_exceeded", headers={"Retry-After": "0"}
-)
+AT_ONCE = {"retry-after-ms": "1"}  # so that the client repeats a request without a pause
+RATE_LIMITED = Reply(status=429, message="Rate limit reached for requests", code="rate_limit_exceeded", headers=AT_ONCE)
 OUT_OF_QUOTA = Reply(
     status=429,
     message="You exceeded your current quota, please check your plan and billing details.",
     code="insufficient_quota",
-    headers={"Retry-After": "0"},
+    headers=AT_ONCE,
 )
-SERVER_ERROR = Reply(status=500, message="The server had an error while processing your request")
+SERVER_ERROR = Reply(status=500, message="The server had an error while processing your request", headers=AT_ONCE)
 KEY_REFUSED = Reply(status=401, message="Incorrect API key provided", code="invalid_api_key")
 NO_SUCH_MODEL = Reply(status=404, message="The model does not exist", code="model_not_found")
 BAD_REQUEST = Reply(status=400, message="The request is not valid")
@@ -84,8 +89,8 @@ class Request:
 
     method: str
     path: str
-    headers: dict
-    body: dict | None
+    headers: dict[str, str]
+    body: Any
     name: str | None = None
 
     @property
@@ -102,51 +107,48 @@ class LlmServer:
 
     Attributes:
         requests: every :class:`Request` that arrived
-        script: replies to the next chat requests, first come first served
+        script: replies to the next chat requests
         replies: class name to the reply that it always gets
         default: the reply to all other chat requests
-        models: names that ``GET /v1/models`` lists; any other is answered with a 404, unless there are none
-        key: the key that requests must bring, if any
-        refuses: keys of a request's body that are answered with a 400, as servers of less ability do
-        texts: how many texts a good answer has; None takes the first number that the prompt mentions, or 8
-        most_at_once: the most chat requests that were open at one time
+        models: names that ``GET /v1/models`` lists; any other is answered with a 404, unless the list is empty
+        key: the key that requests must have, if any
+        refuses: keys of a request's body that are answered with a 400
+        most_at_once: maximum number of chat requests that were open at one time
     """
 
-    def __init__(self, classes=()):
+    def __init__(self, classes: Sequence[str] = ()) -> None:
         self.classes = sorted(classes, key=len, reverse=True)
-        self.requests = []
-        self.script = []
-        self.replies = {}
+        self.requests: list[Request] = []
+        self.script: list[Reply] = []
+        self.replies: dict[str, Reply] = {}
         self.default = GOOD
         self.models = [MODEL]
-        self.key = None
-        self.refuses = ()
-        self.texts = None
+        self.key: str | None = None
+        self.refuses: tuple[str, ...] = ()
         self.most_at_once = 0
         self._open = 0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"llm": self}))
         self._http.daemon_threads = True
-        self._http.llm = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def base_url(self):
-        """The address to give to a client."""
+        """The address for clients."""
         return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 
     @property
-    def asked(self):
-        """The class of each chat request, in order of arrival."""
+    def requested(self) -> list[str | None]:
+        """The class of each chat request, in the order of arrival."""
         return [request.name for request in self.requests if request.method == "POST"]
 
     def start(self):
-        """Starts to answer."""
+        """Starts to reply."""
         self._thread.start()
 
     def stop(self):
-        """Stops to answer, and ends what hangs; further connections are refused."""
+        """Stops to reply, also to open requests; further connections are refused."""
         if not self._stopping.is_set():
             self._stopping.set()
             self._http.shutdown()
@@ -154,19 +156,12 @@ class LlmServer:
             self._http.server_close()
 
     def class_in(self, prompt):
-        """The class that a prompt names, None if it names none."""
+        """Returns the class that a prompt names, if any."""
         for name in self.classes:
             if name.casefold() in prompt.casefold() or name.replace("_", " ").casefold() in prompt.casefold():
                 return name
         quoted = re.search(r"[\"'`]([^\"'`]+)[\"'`]", prompt)
         return None if self.classes or not quoted else quoted[1]
-
-    def texts_for(self, name, prompt=""):
-        """The texts of a good answer."""
-        number = re.search(r"\b\d+\b", prompt.replace(name or "", " "))
-        count = self.texts or int(number[0] if number else 8)
-        spoken = (name or "thing").replace("_", " ")
-        return [f"a {spoken} with mark number {i}." for i in range(1, count + 1)]
 
     def _reply(self, request):
         with self._lock:
@@ -190,7 +185,7 @@ class LlmServer:
 
 
 @contextlib.contextmanager
-def running_llm_server(classes=()):
+def running_llm_server(classes: Sequence[str] = ()) -> Iterator[LlmServer]:
     """Runs an :class:`LlmServer` on a free port."""
     server = LlmServer(classes)
     server.start()
@@ -200,15 +195,29 @@ def running_llm_server(classes=()):
         server.stop()
 
 
-def dead_address():
-    """An address on this machine where nothing answers."""
+def good_texts(name: str, count: int = 8) -> tuple[str, ...]:
+    """Returns the texts of a good answer."""
+    return tuple(f"a {name.replace('_', ' ')} with mark number {number}." for number in range(1, count + 1))
+
+
+def chain(error: BaseException | None) -> str:
+    """Returns an exception with all its causes and contexts as text."""
+    texts = []
+    while error is not None:
+        texts += [str(error), repr(error), repr(vars(error))]
+        error = error.__cause__ or error.__context__
+    return " ".join(texts)
+
+
+def dead_address() -> str:
+    """Returns an address on this machine where nothing answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
 
 
 def prompt_of(body):
-    """All the text of a chat request's messages, whether as one text or in parts."""
+    """Returns all the text of a chat request's messages, whether as one text or in parts."""
     texts = []
     for message in body.get("messages", []):
         content = message.get("content") or ""
@@ -220,12 +229,10 @@ def prompt_of(body):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    @property
-    def llm(self):
-        return self.server.llm
+    llm: LlmServer
 
     def log_message(self, *_args):
-        """Says nothing: the requests are recorded."""
+        """Logs nothing: the requests are recorded."""
 
     def do_GET(self):
         self._arrived("GET")
@@ -276,8 +283,9 @@ class _Handler(BaseHTTPRequestHandler):
         content = reply.content
         if content is None:
             prompt = prompt_of(document)
-            texts = self.llm.texts_for(self.llm.class_in(prompt), prompt)
-            content = json.dumps({"descriptions": texts}).join(reply.extra)
+            name = self.llm.class_in(prompt) or "thing"
+            number = re.search(r"\b\d+\b", prompt.replace(name, " "))
+            content = json.dumps({"descriptions": good_texts(name, int(number[0] if number else 8))}).join(reply.extra)
         message = {"role": "assistant", "content": content, "refusal": None}
         return {
             "id": "chatcmpl-1",

@@ -27,7 +27,6 @@ def own_cache(monkeypatch, tmp_path):
 @pytest.fixture
 def server():
     with running_llm_server(CLASSES) as running:
-        running.texts = 2
         yield running
 
 
@@ -124,7 +123,7 @@ def test_run__shows_the_texts_and_keeps_them_on_the_dataset_and_in_a_file(birds,
     messages = DESCRIBE.run(birds, **filled(server, save_to=str(path)))
     expected = {name: texts(name) for name in CLASSES}
     assert saved(birds) == json.loads(path.read_text()) == expected
-    assert sorted(server.asked) == sorted(CLASSES)
+    assert sorted(server.requested) == sorted(CLASSES)
     assert progress(messages)[-1] == 1.0
     assert notice(messages) == "3 classes described"
     values = shown(messages)["values"]
@@ -137,7 +136,7 @@ def test_run__of_a_label_field_asks_about_each_label_once(birds, server):
     birds.add_samples([fo.Sample(filepath="/no/such.jpg", ground_truth=fo.Classification(label=CLASSES[0]))])
     birds.add_samples([fo.Sample(filepath="/none.jpg")])
     messages = DESCRIBE.run(birds, **filled(server, class_source="field", classes=None, ground_truth="ground_truth"))
-    assert sorted(server.asked) == sorted(CLASSES)
+    assert sorted(server.requested) == sorted(CLASSES)
     assert notice(messages) == "3 classes described"
 
 
@@ -169,7 +168,7 @@ def test_run__what_was_fetched_before_the_end_is_kept_and_not_asked_again(birds,
     del server.replies[CLASSES[2]]
     server.requests.clear()
     after = DESCRIBE.run(birds, **filled(server))
-    assert server.asked == [CLASSES[2]]
+    assert server.requested == [CLASSES[2]]
     assert set(saved(birds)) == set(CLASSES)
     assert notice(after) == "3 classes described, 2 of them from the cache"
 
@@ -200,7 +199,7 @@ def test_run__edited_texts_stay_and_their_classes_are_not_sent(birds, server):
     properties, _ = DESCRIBE.form(birds, **filled(server))
     assert properties["sent"].view.label.startswith("2 class names are sent")
     messages = DESCRIBE.run(birds, **filled(server))
-    assert sorted(server.asked) == ["caspian tern", "grey heron"]
+    assert sorted(server.requested) == ["caspian tern", "grey heron"]
     assert notice(messages) == "2 classes described, 1 left as they were"
     assert {name: len(given) for name, given in saved(birds).items()} == {
         "blue tit": 1,

@@ -68,8 +68,8 @@ class DeleteRun(foo.Operator):
             raise ConfigError("open a dataset first, then delete one of its runs")
         key = ctx.params.get("run_key")
         if not isinstance(key, str) or not key:
-            known = ", ".join(run_keys(ctx.dataset)) or "none"
-            raise ConfigError(f"run_key must name the run to delete; this dataset's runs: {known}")
+            existing = ", ".join(run_keys(ctx.dataset)) or "none"
+            raise ConfigError(f"run_key must name the run to delete; this dataset's runs: {existing}")
         fields = owned_fields(ctx.dataset, key)
         if ctx.params.get("confirm") is not True:
             raise ConfigError(f"deleting run {key!r} can't be undone; confirm it with confirm=True")

@@ -48,7 +48,7 @@ BUDGET_NOTES = {
 }
 REGION_NOTES = {
     "crops": ("Crops", "random square crops of each image (N)"),
-    "lgca_crops": ("Crops that grow", "of these; empty: as many as cost what WCA does"),
+    "lgca_crops": ("Crops that grow", "of these; empty: as many as cost the same as WCA"),
     "scale_min": ("Smallest crop", "side, as a share of the image's shorter side"),
     "scale_max": ("Largest crop", "side, as a share of the image's shorter side"),
     "steps": ("Expansion steps", "how often regions are selected and grown (T)"),
@@ -89,7 +89,7 @@ def _add_encoder(inputs: Any, params: Params) -> tuple[str, str | None] | None:
     sources = {"open_clip": "open_clip model", "checkpoint": "Checkpoint file", "demo": "Demo model"}
     add_tabs(inputs, "encoder", source, sources, label="Encoder")
     if source == "demo":
-        note = "A tiny model for the demo's drawn birds: it ships with the plugin and knows nothing else"
+        note = "A tiny model for the demo's drawn birds: it ships with the plugin and recognizes nothing else"
         inputs.view("demo_note", types.Notice(label=note))
         return read_encoder(params)
     prop = inputs.str("model", default=DEFAULT_MODEL, label="Architecture", view=_suggestions(MODELS))
@@ -151,7 +151,7 @@ def _add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
         "shown_chains",
         default=DEFAULT_SHOWN_CHAINS,
         label="Chains shown",
-        description="written as boxes, those that decided most first",
+        description="written as boxes, the most decisive first",
         view=text_field(4),
     )
     checked(prop, read_shown_chains, params)
@@ -172,7 +172,7 @@ def _add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
         "logits",
         default=False,
         label="Write all class scores as logits",
-        description="One number a class on every label, so that a long list of classes makes large samples",
+        description="One number per class on every label: samples grow with the list of classes",
     )
     inputs.bool(
         "skip_failures",

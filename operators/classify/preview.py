@@ -33,16 +33,16 @@ def add_preview(inputs: Any, ctx: Any, chosen: Chosen) -> None:
     """
     images, problem = count_images(ctx, str(ctx.params.get("view_target") or ctx.request_params.get("view_target")))
     if problem:
-        mark_invalid(inputs.view("outlook", types.Error(label=problem)), problem)
+        mark_invalid(inputs.view("preview", types.Error(label=problem)), problem)
     elif chosen["methods"] and chosen["regions"]:
         per_image = RegionPlan.of(check_methods(chosen["methods"]), chosen["regions"]).encodes_per_image
         speed = encodes_per_second(ctx, display_name(*chosen["encoder"])) if chosen["encoder"] else None
         line = cost_line(images, per_image, speed, adaptive=chosen.get("budget") == "adaptive")
         if not chosen["encoder"]:
-            inputs.view("outlook", types.Notice(label=line))
+            inputs.view("preview", types.Notice(label=line))
             return
         storage = read_storage(ctx)
-        inputs.view("outlook", types.Notice(label=line, description=storage_line(chosen, images, storage)))
+        inputs.view("preview", types.Notice(label=line, description=storage_line(chosen, images, storage)))
         add_storage_warning(inputs, chosen, images, storage)
 
 
@@ -103,7 +103,7 @@ def _run_record(ctx: Any, run_key: str) -> tuple[RunConfig, dict[str, list[str]]
 
 
 def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Chosen) -> None:
-    """Shows whether the run would continue an existing one, and asks before anything is overwritten.
+    """Adds whether the run would continue an existing one, and the field that confirms overwriting it.
 
     Args:
         inputs: the form
@@ -139,11 +139,11 @@ def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Ch
     elif run_key in dataset.list_runs():
         problem = f"{run_key!r} is the key of a run of another kind; choose another key"
     if not problem and chosen["methods"] and (overwrite or not own):
-        taken = conflicting_fields(
+        conflicts = conflicting_fields(
             dataset, run_key, check_methods(chosen["methods"]), own, adaptive=chosen.get("budget") == "adaptive"
         )
-        if taken:
-            problem = f"field {taken[0]!r} exists already and belongs to no run; choose another key"
+        if conflicts:
+            problem = f"field {conflicts[0]!r} exists already and belongs to no run; choose another key"
     if problem:
         mark_invalid(prop, problem)
 

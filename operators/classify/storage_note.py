@@ -70,7 +70,7 @@ def storage_line(chosen: dict[str, Any], images: int, storage: Storage) -> str:
 def add_storage_warning(inputs: Any, chosen: dict[str, Any], images: int, storage: Storage) -> None:
     """Warns where the store has no space for everything that a run would store; arguments as for the line."""
     if storage.limit is None:
-        mark_invalid(inputs.view("room", types.Error(label=storage.problem)), str(storage.problem))
+        mark_invalid(inputs.view("storage", types.Error(label=storage.problem)), str(storage.problem))
         return
     nbytes = images * (bytes_per_image(chosen) or 0)
     if storage.problem or storage.used + nbytes <= storage.limit:
@@ -80,7 +80,7 @@ def add_storage_warning(inputs: Any, chosen: dict[str, Any], images: int, storag
         line += ": not all embeddings of this run can be stored"
     else:
         line += ": embeddings of crops of the least recently used runs are deleted to make space"
-    inputs.view("room", types.Warning(label=line, description="LGCA_STORE_GB sets another limit, in gigabytes"))
+    inputs.view("storage", types.Warning(label=line, description="LGCA_STORE_GB sets another limit, in gigabytes"))
 
 
 def bytes_per_image(chosen: dict[str, Any]) -> int | None:

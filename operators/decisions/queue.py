@@ -62,7 +62,7 @@ def read_triage(ctx: Any) -> Triage:
     if key is None:
         keys = triaged_runs(ctx)
         if not keys:
-            raise ConfigError("no run of this dataset has been triaged: run.triage() does that")
+            raise ConfigError("no run of this dataset has been triaged: triage one first")
         key = keys[0]
     return Triage.of(load_run(ctx.dataset, key))
 
@@ -183,23 +183,23 @@ def read_selection(ctx: Any, key: str, ids: list[str]) -> Selection:
         ConfigError: if one is not in the dataset
     """
     triage = Triage.of(load_run(ctx.dataset, key))
-    known = read_queue_items(ctx.dataset, triage.places, read_ids(ctx.dataset, ids))
-    if len(known) < len(ids):
+    items = read_queue_items(ctx.dataset, triage.places, read_ids(ctx.dataset, ids))
+    if len(items) < len(ids):
         raise ConfigError(
-            f"{len(ids) - len(known):,} of {len(ids):,} selected samples are not in this dataset, "
+            f"{len(ids) - len(items):,} of {len(ids):,} selected samples are not in this dataset, "
             "or no longer; select whole samples in the grid"
         )
     rows = [
         {
-            "file": PurePath(row.filepath).name,
-            "given": row.given or "-",
-            "suggested": _suggested(row),
-            "decided": row.decision.value if row.decision else "-",
+            "file": PurePath(item.filepath).name,
+            "given": item.given or "-",
+            "suggested": _suggested(item),
+            "decided": item.decision.value if item.decision else "-",
         }
-        for row in known[:MAX_ROWS]
+        for item in items[:MAX_ROWS]
     ]
-    unsuggested = sum(row.suggested is None for row in known)
-    return Selection(len(known), rows, unsuggested, triage.run.config.classes)
+    unsuggested = sum(item.suggested is None for item in items)
+    return Selection(len(items), rows, unsuggested, triage.run.config.classes)
 
 
 def _suggested(item: QueueItem) -> str:

@@ -55,7 +55,7 @@ def show(ctx: Any, line: str, described: Any, problem: str | None, path: Path | 
     outputs.view("heading", kind(label=line))
     failures = "; ".join(f"{name}: {reason}" for name, reason in list(described.failed.items())[:MAX_SHOWN])
     if failures:
-        outputs.view("failed", types.Warning(label="Templates stand in for these classes", description=failures))
+        outputs.view("failed", types.Warning(label="These classes get templates", description=failures))
     if problem:
         outputs.view("problem", types.Warning(label=problem))
     if not described.descriptions:

@@ -91,12 +91,12 @@ def _add_methods(inputs: Any, params: Params, key: str, config: RunConfig) -> li
 
 def _add_preview(inputs: Any, preview: Preview) -> None:
     if preview.problem:
-        mark_invalid(inputs.view("outlook", types.Error(label=preview.problem)), preview.problem)
+        mark_invalid(inputs.view("preview", types.Error(label=preview.problem)), preview.problem)
         return
     total = preview.samples + sum(preview.excluded.values())
     left_out = "; ".join(f"{count:,} {why}" for why, count in preview.excluded.items())
     inputs.view(
-        "outlook",
+        "preview",
         types.Notice(
             label=f"{preview.samples:,} of {total:,} images are used, the same for all methods",
             description=f"Left out: {left_out}" if left_out else None,

@@ -53,23 +53,23 @@ def result_place(params: Params) -> str:
     return str(params.get("result") or "new")
 
 
-def free_key(key: str, taken: list[str]) -> str:
+def free_key(key: str, run_keys: list[str]) -> str:
     """Returns a free key for a new run: the run's own with the next number."""
     stem = re.sub(r"_\d+$", "", key)
-    return next(name for name in (f"{stem}_{number}" for number in range(2, len(taken) + 3)) if name not in taken)
+    return next(name for name in (f"{stem}_{number}" for number in range(2, len(run_keys) + 3)) if name not in run_keys)
 
 
-def read_run_key(params: Params, source: Source, taken: list[str]) -> str | None:
+def read_run_key(params: Params, source: Source, run_keys: list[str]) -> str | None:
     """Reads the key of the new run; None where the run is rescored in place.
 
     Args:
         params: ``ctx.params``
         source: the run
-        taken: the keys of all runs on the dataset, of any kind
+        run_keys: the keys of all runs on the dataset, of any kind
     """
     if result_place(params) == "in_place":
         return None
-    key = check_run_key(str(read_param(params, "run_key", source.key, free_key(source.key, taken))).strip())
+    key = check_run_key(str(read_param(params, "run_key", source.key, free_key(source.key, run_keys))).strip())
     if key == source.key:
         raise ConfigError(f"{key!r} is the run that is rescored: choose another key, or to rescore it in place")
     return key

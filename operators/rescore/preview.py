@@ -31,15 +31,15 @@ def add_result(inputs: Any, ctx: Any, source: Source, presets: tuple[Method, ...
         line = f"The labels and boxes of run {source.key!r} are replaced"
         note = "Rescoring can't bring back methods, steps, and the texts of classes that are left out"
         inputs.view("replaced", types.Notice(label=line, description=note))
-        taken = conflicting_fields(
+        conflicts = conflicting_fields(
             dataset,
             source.key,
             presets or (),
             own_fields(dataset, source.key),
             adaptive=source.config.region_plan.adaptive,
         )
-        if taken:
-            refuse(inputs, f"field {taken[0]!r} exists already and belongs to no run: write a new run instead")
+        if conflicts:
+            refuse(inputs, f"field {conflicts[0]!r} exists already and belongs to no run: write a new run instead")
         return
     keys = dataset.list_runs()
     prop = inputs.str(
@@ -71,8 +71,8 @@ def key_problem(
         own = own_fields(dataset, key)
     elif key in dataset.list_runs():
         return f"{key!r} is the key of a run of another kind; choose another key"
-    taken = conflicting_fields(dataset, key, presets, own, adaptive=adaptive)
-    return f"field {taken[0]!r} exists already and belongs to no run; choose another key" if taken else None
+    conflicts = conflicting_fields(dataset, key, presets, own, adaptive=adaptive)
+    return f"field {conflicts[0]!r} exists already and belongs to no run; choose another key" if conflicts else None
 
 
 def own_fields(dataset: Any, key: str) -> list[str]:
@@ -88,14 +88,14 @@ def add_written(inputs: Any, params: Params, source: Source) -> int | None:
         run_param("shown_chains", source.key),
         default=initial_value(params, "shown_chains", source.config.shown_chains),
         label="Chains shown",
-        description="written as boxes, those that decided most first; 0 for none",
+        description="written as boxes, the most decisive first; 0 for none",
         view=text_field(2),
     )
     inputs.bool(
         run_param("logits", source.key),
         default=bool(initial_value(params, "logits", source.config.logits)),
         label="Write all class scores as logits",
-        description="One number a class on every label",
+        description="One number per class on every label",
         view=types.CheckboxView(space=6),
     )
     return checked(prop, _read_all_shown_chains, params, source)
@@ -144,7 +144,7 @@ def add_preview(
     if new_texts:
         parts.append("The model is loaded if a text is new to it.")
     line = f"{samples_text(source.samples)}, and no image is encoded"
-    inputs.view("outlook", types.Notice(label=line, description=" ".join(parts)))
+    inputs.view("preview", types.Notice(label=line, description=" ".join(parts)))
 
 
 def region_readers(source: Source, presets: tuple[Method, ...], steps: int) -> list[str]:

@@ -99,9 +99,9 @@ def add_descriptions(inputs: Any, params: Params, dataset: Any, *, keep: bool = 
     source = description_source(params, "keep" if keep else "templates")
     saved = saved_descriptions(dataset)
     sources = {**({"keep": "Keep"} if keep else {}), **SOURCES, **({"saved": "Saved on the dataset"} if saved else {})}
-    note = "What each class looks like, in several texts; templates stand in where there are none"
+    note = "What each class looks like, in several texts; classes without any get templates"
     if source == "keep":
-        note = "Classes of the run keep their texts; templates stand in for new classes"
+        note = "Classes of the run keep their texts; new classes get templates"
     add_tabs(inputs, "description_source", source, sources, label="Class descriptions", description=note)
     if source == "typed":
         prop = inputs.str(

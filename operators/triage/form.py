@@ -32,7 +32,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
     if problem:
         mark_invalid(prop, problem)
     else:
-        inputs.view("outlook", types.Notice(label=line))
+        inputs.view("preview", types.Notice(label=line))
 
 
 def read_request(ctx: Any) -> TriageRequest:

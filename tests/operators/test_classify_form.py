@@ -60,9 +60,9 @@ def test_form__starts_valid_with_the_label_field_and_the_published_defaults(bird
     assert properties["run_key"].default == "zeroshot"
     assert properties["budget"].default == "full"
     assert [choice.value for choice in properties["budget"].view.choices] == ["full", "adaptive"]
-    assert properties["outlook"].view.label == "8 images x 87 encodes = 696 encodes"
+    assert properties["preview"].view.label == "8 images x 87 encodes = 696 encodes"
     properties, _ = CLASSIFY.form(birds, budget="adaptive")
-    assert properties["outlook"].view.label == (
+    assert properties["preview"].view.label == (
         "8 images x 87 encodes = 696 encodes under a full budget, usually less than half of them now"
     )
 
@@ -109,11 +109,11 @@ def test_form__takes_every_kind_of_model_name(birds):
 
 def test_form__advanced_settings_count_unless_switched_off(birds):
     off, _ = CLASSIFY.form(birds, **typed("a", "b", advanced=False, crops=5))
-    assert "8 images x 87 encodes" in off["outlook"].view.label
+    assert "8 images x 87 encodes" in off["preview"].view.label
     texts = json.dumps({"a": ["a bird"], "b": ["a fish"]})
     for switch in ({"advanced": True}, {}):  # code gives settings without the switch
         properties, _ = CLASSIFY.form(birds, **typed("a", "b", crops=5, steps=0, descriptions=texts, **switch))
-        assert properties["outlook"].view.label == "8 images x 6 encodes = 48 encodes"
+        assert properties["preview"].view.label == "8 images x 6 encodes = 48 encodes"
         assert properties["advanced"].default is True
         assert properties["description_source"].default == "typed"
 

@@ -84,7 +84,7 @@ def test_run__of_a_grouped_dataset_the_active_slice(dataset, demo_images, classe
     params = typed(*classes, **LIGHT)
     properties, found = CLASSIFY.form(dataset, **params)
     assert found == {}
-    assert properties["outlook"].view.label.startswith("3 images")
+    assert properties["preview"].view.label.startswith("3 images")
     assert "view_target" in properties
     list(CLASSIFY.operator.execute(CLASSIFY.context(dataset, params, group_slice="right")))
     dataset.reload()

@@ -22,8 +22,8 @@ def params(demo_images):
     return typed(*sorted({image.truth for image in demo_images})[:3], **LIGHT)
 
 
-def outlook(birds, **params):
-    return CLASSIFY.form(birds, **params)[0]["outlook"].view
+def preview(birds, **params):
+    return CLASSIFY.form(birds, **params)[0]["preview"].view
 
 
 @pytest.mark.parametrize("readable", [True, False])
@@ -64,9 +64,9 @@ def test_run_key__a_run_of_another_release_can_be_started_over(birds, params):
 
 
 def test_cost__empty_and_video_datasets_are_refused(dataset):
-    assert "no samples to classify" in CLASSIFY.errors(dataset, **typed("a", "b"))["outlook"]
+    assert "no samples to classify" in CLASSIFY.errors(dataset, **typed("a", "b"))["preview"]
     dataset.add_sample(fo.Sample(filepath="film.mp4"))
-    assert "only images" in CLASSIFY.errors(dataset, **typed("a", "b"))["outlook"]
+    assert "only images" in CLASSIFY.errors(dataset, **typed("a", "b"))["preview"]
 
 
 def test_cost__is_counted_once_while_the_form_is_open(birds):
@@ -74,24 +74,24 @@ def test_cost__is_counted_once_while_the_form_is_open(birds):
     labels = []
     for run_key in ("a", "ab", "abc"):
         properties, _ = CLASSIFY.form(birds, {"prompt_id": "p1"}, **typed("a", "b", run_key=run_key))
-        labels.append(properties["outlook"].view.label)
+        labels.append(properties["preview"].view.label)
         birds.delete_samples(birds.take(1))
     assert set(labels) == {"8 images x 87 encodes = 696 encodes"}
 
 
 def test_cost__the_next_form_has_the_speed_of_the_last_run(birds, params):
     CLASSIFY.run(birds, **params)
-    assert "at the speed of the last run with this encoder" in outlook(birds, **params | {"run_key": "next"}).label
-    assert "speed" not in outlook(birds, **params | {"run_key": "next", "encoder": "open_clip"}).label
+    assert "at the speed of the last run with this encoder" in preview(birds, **params | {"run_key": "next"}).label
+    assert "speed" not in preview(birds, **params | {"run_key": "next", "encoder": "open_clip"}).label
 
 
 def test_disk__the_form_says_what_is_stored_and_is_right(birds, params, fresh_store):
     # 4 crops, of which 2 start chains: 4 + 1 regions; the whole image, and the image vectors of clip, wca and lgca
     nbytes = 8 * 4 * (128 * (1 + 3 + 5) + 4 * 5)
-    assert outlook(birds, **params).description == (
+    assert preview(birds, **params).description == (
         f"Embeddings stored on disk: at most {nbytes / 1000:.0f} kB; the store holds 0 bytes of 20 GB"
     )
-    without = outlook(birds, **params, store_regions=False).description
+    without = preview(birds, **params, store_regions=False).description
     assert without.startswith("Image vectors, without the embeddings of crops, stored on disk: at most 16 kB;")
 
     CLASSIFY.run(birds, **params)
@@ -103,7 +103,7 @@ def test_disk__the_form_says_what_is_stored_and_is_right(birds, params, fresh_st
         )
         stored = sum(connection.execute(query).fetchone()[0] for query in sizes)
     assert 0.9 * nbytes <= stored <= nbytes
-    line = outlook(birds, **params | {"run_key": "next"}).description
+    line = preview(birds, **params | {"run_key": "next"}).description
     assert re.search(r"the store holds [0-9.]+ [kM]B of 20 GB", line)
 
 
@@ -113,29 +113,29 @@ def test_disk__the_form_says_what_is_stored_and_is_right(birds, params, fresh_st
 )
 def test_disk__the_size_follows_the_model(birds, model, size):
     params = typed("a", "b", encoder="open_clip", model=model, pretrained="openai")
-    assert size in outlook(birds, **params).description
+    assert size in preview(birds, **params).description
 
 
 def test_disk__the_form_warns_where_the_store_has_no_space(birds, monkeypatch, fresh_store):
     params = typed("goldfinch", "redpoll")
-    assert "room" not in CLASSIFY.form(birds, **params)[0]
+    assert "storage" not in CLASSIFY.form(birds, **params)[0]
     monkeypatch.setenv("LGCA_STORE_GB", "0.00001")
-    assert CLASSIFY.form(birds, **params)[0]["room"].view.label == (
+    assert CLASSIFY.form(birds, **params)[0]["storage"].view.label == (
         "The store of embeddings may hold 10 kB: not all embeddings of this run can be stored"
     )
     monkeypatch.delenv("LGCA_STORE_GB")
     CLASSIFY.run(birds, **params)
     following = params | {"run_key": "next"}
     monkeypatch.setenv("LGCA_STORE_GB", "0.0006")
-    assert CLASSIFY.form(birds, **following)[0]["room"].view.label == (
+    assert CLASSIFY.form(birds, **following)[0]["storage"].view.label == (
         "The store of embeddings may hold 600 kB: "
         "embeddings of crops of the least recently used runs are deleted to make space"
     )
     monkeypatch.setenv("LGCA_STORE_GB", "much")
-    assert "LGCA_STORE_GB must be a number" in CLASSIFY.errors(birds, **following)["room"]
+    assert "LGCA_STORE_GB must be a number" in CLASSIFY.errors(birds, **following)["storage"]
     monkeypatch.delenv("LGCA_STORE_GB")
     (fresh_store / FILE_NAME).unlink()
     (fresh_store / FILE_NAME).mkdir()  # can't be opened, and the run goes on without it
     properties, found = CLASSIFY.form(birds, **following)
-    assert "can't be opened" in properties["outlook"].view.description
+    assert "can't be opened" in properties["preview"].view.description
     assert found == {}

@@ -62,18 +62,18 @@ def test_form__starts_valid_and_says_what_is_used(run):
     offered = {choice.value for choice in properties["ground_truth_of_zs"].view.choices}
     assert offered == {"ground_truth", "truth", "other"}
     assert properties["methods_of_zs"].default == list(METHODS)
-    assert properties["outlook"].view.label == "23 of 24 images are used, the same for all methods"
-    assert properties["outlook"].view.description == "Left out: 1 without a label"
+    assert properties["preview"].view.label == "23 of 24 images are used, the same for all methods"
+    assert properties["preview"].view.description == "Left out: 1 without a label"
     assert "replaces" not in properties
 
 
 def test_form__follows_the_chosen_labels(run):
     properties, found = EVALUATE.form(run.dataset, ground_truth_of_zs="truth")
     assert found == {}
-    assert properties["outlook"].view.label == "24 of 24 images are used, the same for all methods"
-    assert properties["outlook"].view.description is None
+    assert properties["preview"].view.label == "24 of 24 images are used, the same for all methods"
+    assert properties["preview"].view.description is None
     _, found = EVALUATE.form(run.dataset, ground_truth_of_zs="other")
-    assert found["outlook"] == (
+    assert found["preview"] == (
         "there is nothing to evaluate run 'zs' on: of 24 images, 24 with a label that is no class of the run"
     )
 
@@ -104,13 +104,13 @@ def test_form__without_labels_says_so(run):
 def test_form__somebody_elses_evaluation_is_named_before_anything_is_done(run):
     run.dataset.evaluate_classifications("zs_clip", gt_field="truth", eval_key="zs_clip_eval")
     _, found = EVALUATE.form(run.dataset)
-    assert "evaluation 'zs_clip_eval' exists and was not made by this run" in found["outlook"]
+    assert "evaluation 'zs_clip_eval' exists and was not made by this run" in found["preview"]
 
 
 def test_form__asks_the_database_once_while_it_is_open(run, tmp_path):
     def used(**params):
         properties, _ = EVALUATE.form(run.dataset, {"prompt_id": f"open in {tmp_path}"}, **params)
-        return properties["outlook"].view.label
+        return properties["preview"].view.label
 
     assert used() == "23 of 24 images are used, the same for all methods"
     run.dataset.clear_sample_field("ground_truth")

@@ -53,7 +53,7 @@ def test_form__starts_valid_with_the_newest_run_and_a_new_key(two_runs):
     assert properties["settings_source"].default == "keep"
     assert properties["result"].default == "new"
     assert properties["run_key_of_later"].default == "later_2"
-    assert properties["outlook"].view.label == "24 samples, and no image is encoded"
+    assert properties["preview"].view.label == "24 samples, and no image is encoded"
 
 
 def test_form__shows_what_the_run_has(two_runs):
@@ -139,7 +139,7 @@ def test_form__bad_input_is_shown_under_its_field_and_nothing_is_written(run, pa
 
 def test_form__says_what_is_read(run):
     def line(**params):
-        return RESCORE.form(run.dataset, **params)[0]["outlook"].view.description
+        return RESCORE.form(run.dataset, **params)[0]["preview"].view.description
 
     boxes = "Embeddings of all crops are read for the boxes: milliseconds a sample."
     assert line() == f"{boxes} Other labels come from one stored vector each: seconds for 100,000 samples."

@@ -74,7 +74,7 @@ def test_form__asks_database_and_store_once_while_it_is_open(run, monkeypatch, t
     lines = []
     for key in ("a", "ab", "abc"):
         properties, _ = RESCORE.form(run.dataset, {"prompt_id": f"open in {tmp_path}"}, run_key_of_zs=key)
-        lines.append(properties["outlook"].view.label)
+        lines.append(properties["preview"].view.label)
         monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / key))
         run.dataset.delete_samples(run.dataset.take(1))
     assert set(lines) == {"24 samples, and no image is encoded"}

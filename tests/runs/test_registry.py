@@ -1,4 +1,4 @@
-"""A run's record: listing, loading, deleting, and what the App shows of it."""
+"""Runs of a dataset: listing, loading and deleting them, and how the App shows them."""
 
 import fiftyone as fo
 import pytest
@@ -41,19 +41,18 @@ def test_load__gives_back_what_was_stored(birds, classify):
     assert "4 predicted" in repr(loaded)
 
 
-def test_list__names_zero_shot_runs_only_oldest_first(birds, classify):
+def test_list__returns_zero_shot_runs_oldest_first_and_load_names_them(birds, classify):
+    with pytest.raises(lgca.RunNotFoundError, match="it has none yet"):
+        lgca.load_run(birds, "nope")
     birds.register_run("other", birds.init_run(method="other"))
     classify(birds, "second")
     classify(birds, "a_third")
-    assert lgca.list_runs(birds) == ["second", "a_third"]
-
-
-def test_load__an_unknown_key_says_which_there_are(birds, classify):
-    with pytest.raises(lgca.RunNotFoundError, match="it has none yet"):
+    view = birds.limit(1)
+    assert lgca.list_runs(birds) == lgca.list_runs(view) == ["second", "a_third"]
+    with pytest.raises(lgca.RunNotFoundError, match="its runs are a_third, second"):
         lgca.load_run(birds, "nope")
-    classify(birds, "first")
-    with pytest.raises(lgca.RunNotFoundError, match="its runs are first"):
-        lgca.load_run(birds, "nope")
+    lgca.load_run(view, "second").delete()
+    assert lgca.list_runs(birds) == ["a_third"]
 
 
 def test_delete__removes_the_runs_fields_and_record_and_nothing_else(birds, classify):
@@ -92,25 +91,30 @@ def test_app__the_run_has_a_sidebar_group_and_each_chain_a_color(birds, classify
     assert len(set(colors)) == len(colors)
 
 
-def test_app__a_color_scheme_of_the_users_own_is_kept(birds, classify):
-    birds.app_config.color_scheme = fo.ColorScheme(
-        color_by="field", fields=[{"path": "ground_truth", "fieldColor": "#ff00ff"}]
-    )
-    birds.save()
-    classify(birds, "first").delete()
-    scheme = birds.app_config.color_scheme
-    assert scheme.color_by == "field"
-    assert [entry["path"] for entry in scheme.fields] == ["ground_truth"]
-
-
 def test_delete__an_interrupted_run_can_be_deleted_too(birds, classify):
-    with pytest.raises(RuntimeError):
-        classify(birds, "first", progress=_fail)
+    def fail(step):
+        if step.total:
+            raise RuntimeError("the caller's own function failed")
+
+    with pytest.raises(RuntimeError, match="own function"):
+        classify(birds, "first", progress=fail)
     run = lgca.load_run(birds, "first")
     assert run.summary()["status"] == "interrupted"
     run.delete()
     assert lgca.list_runs(birds) == []
     assert not birds.has_sample_field("first_clip")
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [{"color_by": "field", "fields": [{"path": "ground_truth", "fieldColor": "#ff00ff"}]}, {"color_by": "value"}],
+)
+def test_app__a_color_scheme_of_the_users_own_outlives_the_run(birds, classify, scheme):
+    birds.app_config.color_scheme = fo.ColorScheme(**scheme)
+    birds.save()
+    classify(birds, "first").delete()
+    left = birds.app_config.color_scheme
+    assert (left.color_by, left.fields or []) == (scheme["color_by"], scheme.get("fields", []))
 
 
 def test_app__a_group_of_the_users_own_keeps_what_is_in_it(birds, classify):
@@ -150,21 +154,6 @@ def test_app__deleting_the_only_run_leaves_the_app_as_it_was(birds, classify):
     assert birds.app_config.color_scheme is None
 
 
-def test_app__a_plain_color_scheme_of_the_users_own_outlives_the_run(birds, classify):
-    birds.app_config.color_scheme = fo.ColorScheme(color_by="value")
-    birds.save()
-    classify(birds, "first").delete()
-    assert birds.app_config.color_scheme.color_by == "value"
-
-
-def test_load__from_a_view_is_the_run_of_its_dataset(birds, classify):
-    classify(birds, "first")
-    view = birds.limit(1)
-    assert lgca.list_runs(view) == ["first"]
-    lgca.load_run(view, "first").delete()
-    assert lgca.list_runs(birds) == []
-
-
 def test_record__of_another_release_can_be_deleted_and_replaced(birds, classify):
     for replace in (False, True):
         classify(birds, "first")
@@ -178,8 +167,3 @@ def test_record__of_another_release_can_be_deleted_and_replaced(birds, classify)
         else:
             lgca.delete_run(birds, "first")
             assert not birds.has_sample_field("first_lgca")
-
-
-def _fail(step):
-    if step.total:
-        raise RuntimeError("the caller's own function failed")

@@ -67,8 +67,7 @@ def stored_field_names(dataset: fo.Dataset) -> set[str]:
 def sample_collection(dataset: fo.Dataset) -> Collection[Document]:
     """Returns the MongoDB collection of a dataset's samples.
 
-    FiftyOne's views take as long to build as such a query takes to run, and show what they filter and select instead of
-    what is stored.
+    Its queries return what is stored, whatever a view hides, and run in the time that FiftyOne takes to build a view.
     """
     collection: Collection[Document] = dataset._sample_collection
     return collection

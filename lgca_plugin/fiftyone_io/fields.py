@@ -96,8 +96,8 @@ def conflicting_fields(
         adaptive: whether its images may stop early
     """
     schema = dataset.get_field_schema()
-    wanted = run_fields(run_key, methods, adaptive=adaptive)
-    return [field for field in wanted if field in schema and field not in own]
+    fields = run_fields(run_key, methods, adaptive=adaptive)
+    return [field for field in fields if field in schema and field not in own]
 
 
 def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> None:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     import fiftyone as fo
 
+Query = dict[str, Any]
 
+_MAX_IDS = 10_000  # per query or update
 _MAX_SELECTED = 100_000  # more ids do not fit into one MongoDB query
 
 
@@ -109,13 +111,7 @@ class ImageSamples:
 
     def filled(self, ids: Sequence[str], paths: Sequence[str]) -> set[str]:
         """Returns the ids of those samples that have a stored value in every one of some fields."""
-        from bson import ObjectId
-
-        query: dict[str, Any] = _filled(paths)
-        if len(ids) < _MAX_SELECTED:
-            query["_id"] = {"$in": [ObjectId(id_) for id_ in ids]}
-        found = sample_collection(self.dataset).find(query, {"_id": True})
-        return {str(document["_id"]) for document in found}.intersection(ids)
+        return ids_where(self.dataset, ids, _filled(paths))
 
     def count_filled(self, paths: Sequence[str]) -> int:
         """Returns the number of samples in the dataset that have a value in every one of some fields."""
@@ -127,19 +123,13 @@ class ImageSamples:
         return sorted({label for (label,) in stored.values() if label and label.strip()})
 
 
-def _filled(paths: Sequence[str]) -> dict[str, Any]:
+def _filled(paths: Sequence[str]) -> Query:
     return {path: {"$ne": None} for path in paths}
 
 
 def image_samples(dataset: fo.Dataset) -> Any:
     """Returns all image samples of a dataset, those of every slice if it is grouped."""
     return dataset.select_group_slices(media_type="image") if dataset.media_type == "group" else dataset
-
-
-Query = dict[str, Any]
-
-
-_MAX_IDS = 10_000  # per query or update
 
 
 def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:

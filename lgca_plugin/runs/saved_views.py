@@ -48,13 +48,13 @@ def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own
     names = []
     for kind, view in views.items():
         name, (description, color) = view_name(run_key, kind), VIEWS[kind]
-        infos = {there: dataset.get_saved_view_info(there) for there in dataset.list_saved_views()}
-        taken = [there for there in infos if fou.to_slug(there) == fou.to_slug(name)]
-        if any(there not in own or infos[there]["description"] != description for there in taken):
-            logger.warning("The dataset has another saved view %r: the triage's is not saved", taken[0])
+        same_name = [other for other in dataset.list_saved_views() if fou.to_slug(other) == fou.to_slug(name)]
+        descriptions = {other: dataset.get_saved_view_info(other)["description"] for other in same_name}
+        if any(other not in own or descriptions[other] != description for other in same_name):
+            logger.warning("The dataset has another saved view %r: the triage's is not saved", same_name[0])
             continue
         names.append(name)
-        if not taken or dataset.load_saved_view(name) != view:
+        if not same_name or dataset.load_saved_view(name) != view:
             dataset.save_view(name, view, description=description, color=color, overwrite=True)
     return names
 

@@ -59,9 +59,9 @@ class StoredTexts:
             ConfigError: if the model is needed, and the one loaded is not that of the run
             ModelUnavailableError: if it is needed and can't be loaded
         """
-        asked = [text for text in dict.fromkeys(texts) if text not in self._known]
-        self._known.update(self._store.texts(self._stored.encoder, asked))
-        missing = [text for text in asked if text not in self._known]
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(self._store.texts(self._stored.encoder, new))
+        missing = [text for text in new if text not in self._known]
         if missing:
             if self.loaded is None:
                 self.loaded = self._checked(self._load())

@@ -1,4 +1,4 @@
-"""Contracts with the installed FiftyOne: what its private names do here. An upgrade that changes one fails here."""
+"""Contracts with the installed FiftyOne: an upgrade that changes a private name which the plugin uses fails here."""
 
 import bson
 import fiftyone as fo

@@ -1,4 +1,4 @@
-"""The fields that a run declares: what FiftyOne stores of them is what it would, one path after the other."""
+"""The fields that a run declares: stored as if FiftyOne had declared them one by one."""
 
 import fiftyone as fo
 import pytest

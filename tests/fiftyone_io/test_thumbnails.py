@@ -1,4 +1,4 @@
-"""Thumbnails are what a viewer shows, cut where the boxes are, whatever clothes the file comes in."""
+"""Thumbnails show what a viewer shows, cut at the boxes, for every kind of image file."""
 
 import base64
 import io

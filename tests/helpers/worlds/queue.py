@@ -1,4 +1,4 @@
-"""A run on drawn birds with the record and the fields that a triage gives it, for the tests of the queue."""
+"""A run on drawn birds with the record and the fields of a triage, for the tests of decisions."""
 
 import uuid
 

@@ -31,7 +31,7 @@ def hover_text(frame: Frame, chain: Chain, strip: Strip) -> str:
     ]
     if frame.misleading:
         pull = "" if chain.pull is None else f", with {chain.pull:.1%} of all that pulls it there"
-        lines.append(f"{WARNING} Misleading: it speaks for WCA's label, where LGCA says another{pull}")
+        lines.append(f"{WARNING} Misleading: it votes for WCA's label, where LGCA's label differs{pull}")
     lines.append("<i>taken out: click to put it back</i>" if frame.out else "<i>click to take it out</i>")
     return "<br>".join(lines)
 

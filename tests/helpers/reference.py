@@ -169,8 +169,9 @@ def weights(
     logit_scale: float,
     image_scale: float = 4.0,
     decisiveness: float = 10.0,
+    step_weights: Sequence[float] | None = None,
 ) -> list[float]:
-    """The weight of every region of the image, 0 where the method does not look."""
+    """The weight of every region of the image, 0 for those that the method does not use."""
     result = [0.0] * len(seen.regions)
     if rule.regions == "none":
         return result
@@ -179,23 +180,26 @@ def weights(
     else:
         used = [i for i, r in enumerate(seen.regions) if r.chain < chains]
 
-    if rule.weighting == "uniform":
-        for i in used:
-            result[i] = 1 / len(used)
-    elif rule.weighting == "decisive":
+    if not used:
+        return result
+    if rule.weighting == "decisive":
         indecision = []
         for i in used:
             beliefs = softmax([logit_scale * dot(seen.regions[i].embedding, c) for c in vectors])
             indecision.append(entropy(beliefs) / math.log(len(vectors)))
         for i, weight in zip(used, softmax([-decisiveness * h for h in indecision]), strict=True):
             result[i] = weight
-    else:
-        steps = sorted({seen.regions[i].step for i in used})
-        for step in steps:
-            members = [i for i in used if seen.regions[i].step == step]
-            inside = softmax([math.exp(image_scale) * seen.regions[i].salience for i in members])
-            for i, weight in zip(members, inside, strict=True):
-                result[i] = weight / len(steps)
+        return result
+    scale = 0.0 if rule.weighting == "uniform" else math.exp(image_scale)
+    steps = sorted({seen.regions[i].step for i in used})
+    shares = [1.0 if step_weights is None else step_weights[step] for step in steps]
+    for step, share in zip(steps, shares, strict=True):
+        if not share:
+            continue
+        members = [i for i in used if seen.regions[i].step == step]
+        inside = softmax([scale * seen.regions[i].salience for i in members])
+        for i, weight in zip(members, inside, strict=True):
+            result[i] = weight * share / sum(shares)
     return result
 
 

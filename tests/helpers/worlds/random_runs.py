@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -92,31 +92,30 @@ class World:
         return vectors, reference.verdict(rule, seen, vectors, weights, self.logit_scale)
 
 
+def reference_weights(
+    method: Method, seen: reference.ReferenceImage, vectors: Sequence[reference.Vector], logit_scale: float
+) -> list[float]:
+    """The weights of any preset, by the reference."""
+    return reference.weights(
+        reference.Rule(method.regions, method.weighting, method.global_weight, method.class_vectors),
+        seen,
+        vectors,
+        crops=N_CROPS,
+        chains=N_CHAINS,
+        logit_scale=logit_scale,
+        image_scale=method.image_scale,
+        decisiveness=method.decisiveness,
+        step_weights=method.step_weights,
+    )
+
+
 def scores_of_a_draw(world: World, method: Method, image: int, times: list[int]) -> list[float] | None:
     """The class scores, up to the norm, of an image that holds the regions of crop c ``times[c]`` times; loops only."""
-    classes = world.class_vectors(method).tolist()
-    whole = world.whole[image].astype(float).tolist()
-    steps: dict[int, list[tuple[list[float], float]]] = {}
-    for step, chain, embedding in zip(
-        world.step, world.chain, world.regions[image].astype(float).tolist(), strict=True
-    ):
-        inside = chain < N_CHAINS if method.regions == "chains" else step == 0
-        for _ in range(times[chain] if inside else 0):
-            beliefs = reference.softmax([world.logit_scale * reference.dot(embedding, c) for c in classes])
-            logit = {
-                "uniform": 0.0,
-                "salience": math.exp(method.image_scale) * reference.dot(embedding, whole),
-                "decisive": -method.decisiveness * reference.entropy(beliefs) / math.log(len(classes)),
-            }[method.weighting]
-            steps.setdefault(0 if method.weighting == "decisive" else int(step), []).append((embedding, logit))
-    shares = {step: 1.0 if method.step_weights is None else method.step_weights[step] for step in steps}
-    if not sum(shares.values()) and not method.global_weight:
+    seen, classes = world.reference_image(image), world.class_vectors(method).tolist()
+    drawn = replace(seen, regions=[region for region in seen.regions for _ in range(times[region.chain])])
+    weights = reference_weights(method, drawn, classes, world.logit_scale)
+    if not any(weights) and not method.global_weight:
         return None
-    weights, vectors = [method.global_weight], [whole]
-    for step, members in steps.items():
-        if shares[step]:
-            inside_step = reference.softmax([logit for _, logit in members])
-            weights += [shares[step] / sum(shares.values()) * weight for weight in inside_step]
-            vectors += [embedding for embedding, _ in members]
-    total = reference.weighted_sum(weights, vectors)
+    rows = [*(region.embedding for region in drawn.regions), seen.whole]
+    total = reference.weighted_sum([*weights, method.global_weight], rows)
     return [reference.dot(total, c) for c in classes]

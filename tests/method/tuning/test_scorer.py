@@ -20,7 +20,7 @@ from lgca_plugin.method.tuning.scorer import CHUNK_BYTES, SettingsScorer, Settin
 from lgca_plugin.method.tuning.sweep import default_grid
 from tests.helpers import reference
 from tests.helpers.matching import all_of
-from tests.helpers.worlds.random_runs import CROPS, N_CHAINS, N_CROPS, World
+from tests.helpers.worlds.random_runs import CROPS, N_CHAINS, N_CROPS, World, reference_weights
 
 SEEDS = st.integers(0, 2**32 - 1)
 SCALES = st.floats(-2, 5)
@@ -49,42 +49,13 @@ def score(world: World, methods: list[Method], images: Any = slice(None), **opti
 # -------------------------------------------------------------------------------------------- the slow reference
 
 
-def slow_weights(method: Method, seen: reference.ReferenceImage, vectors: list[list[float]]) -> list[float]:
-    """The weight of every region, from the formulas, one number at a time."""
-    used = [
-        i
-        for i, r in enumerate(seen.regions)
-        if (r.step == 0 and r.chain < N_CROPS if method.regions == "crops" else r.chain < N_CHAINS)
-    ]
-    if method.regions == "none":
-        used = []
-    result = [0.0] * len(seen.regions)
-    if method.weighting == "decisive":
-        logits = []
-        for i in used:
-            beliefs = reference.softmax([30.0 * reference.dot(seen.regions[i].embedding, c) for c in vectors])
-            logits.append(-method.decisiveness * reference.entropy(beliefs) / math.log(len(vectors)))
-        for i, weight in zip(used, reference.softmax(logits) if used else [], strict=True):
-            result[i] = weight
-        return result
-    steps = sorted({seen.regions[i].step for i in used})
-    shares = [1.0 if method.step_weights is None else method.step_weights[step] for step in steps]
-    for step, share in zip(steps, shares, strict=True):
-        members = [i for i in used if seen.regions[i].step == step]
-        scale = 0.0 if method.weighting == "uniform" else math.exp(method.image_scale)
-        inside = reference.softmax([scale * seen.regions[i].salience for i in members])
-        for i, weight in zip(members, inside, strict=True):
-            result[i] = weight * share / sum(shares)
-    return result
-
-
 def slow_scores(world: World, method: Method, image: int) -> tuple[list[float], list[float]]:
     """Class scores and region weights of one image."""
     own = [d.astype(float).tolist() for d in world.descriptions]
     labels = world.labels.astype(float).tolist()
     vectors = reference.class_vectors(method.class_vectors, labels, own, method.text_scale)
     seen = world.reference_image(image)
-    weights = slow_weights(method, seen, vectors)
+    weights = reference_weights(method, seen, vectors, world.logit_scale)
     rows = [*(r.embedding for r in seen.regions), seen.whole]
     vector = reference.unit(reference.weighted_sum([*weights, method.global_weight], rows))
     return [reference.dot(vector, c) for c in vectors], weights

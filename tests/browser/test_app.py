@@ -1,12 +1,12 @@
 """The App as a person uses it: a real server, a real database, a real browser. Screenshots land in artifacts/."""
 
 import json
-import uuid
 
 import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
+from tests.helpers.worlds.birds import bird_dataset
 
 LABELS = "ground_truth.label"
 LABEL = "Classify zero-shot (CLIP, WCA, LGCA)"
@@ -14,11 +14,8 @@ LABEL = "Classify zero-shot (CLIP, WCA, LGCA)"
 
 @pytest.fixture(scope="module")
 def birds(demo_images):
-    """24 drawn birds and no run. Persistent, since the App's server is another process."""
-    dataset = fo.Dataset(f"birds-{uuid.uuid4().hex[:8]}", persistent=True)
-    dataset.add_samples(
-        [fo.Sample(filepath=image.path, ground_truth=fo.Classification(label=image.label)) for image in demo_images]
-    )
+    """24 drawn birds and no run."""
+    dataset = bird_dataset(demo_images, persistent=True, ground_truth=[image.label for image in demo_images])
     yield dataset
     fo.delete_dataset(dataset.name)
 

@@ -1,186 +1,47 @@
-"""The panel that compares methods in the real App: everything that can be clicked is; screenshots in artifacts/."""
+"""The compare panel in the real App: everything that can be clicked is; screenshots in artifacts/."""
 
-import contextlib
-import re
 import uuid
-from itertools import pairwise
 
 import fiftyone as fo
 import pytest
 from fiftyone import ViewField as F
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
+from tests.helpers.browser.compare import ComparePage
+from tests.helpers.worlds.birds import bird_dataset, classify_birds
 from tests.helpers.worlds.overview import add, new_run
 
 PAGE_SIZE = 1280, 1000  # as on a small laptop
 
 COUNT, WRONG_EVERY = 72, 9
-PANEL = "Compare zero-shot methods"
 
 
 @pytest.fixture(scope="module")
 def birds(tmp_path_factory, demo_encoder):
-    """Drawn birds, every ninth of them labelled wrongly, and a file that is no image. Persistent, for the App."""
-    dataset = fo.Dataset(f"compared-{uuid.uuid4().hex[:8]}", persistent=True)
-    pictures = draw_images(tmp_path_factory.mktemp("compared"), count=COUNT, seed=7)
+    """A run on drawn birds, every ninth of them labelled wrongly, and on a file that is no image."""
+    folder = tmp_path_factory.mktemp("compared")
+    pictures = draw_images(folder, count=COUNT, seed=7)
     labels = [
         CLASSES[(CLASSES.index(picture.truth) + 3) % len(CLASSES)] if at % WRONG_EVERY == 0 else picture.truth
         for at, picture in enumerate(pictures)
     ]
-    broken = tmp_path_factory.mktemp("broken") / "broken.jpg"
+    dataset = bird_dataset(pictures, persistent=True, truth=labels)
+    broken = folder / "broken.jpg"
     broken.write_bytes(b"no image")
-    samples = [
-        fo.Sample(filepath=picture.path, truth=fo.Classification(label=label), number=at)
-        for at, (picture, label) in enumerate(zip(pictures, labels, strict=True))
-    ]
-    dataset.add_samples([*samples, fo.Sample(filepath=str(broken), number=COUNT)])
-    lgca.classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        encoder=demo_encoder,
-        regions=lgca.RegionConfig(crops=14, scale_min=0.15, scale_max=0.6),
-        ground_truth="truth",
-        run_key="birds",
-        progress=False,
-    )
+    dataset.add_sample(fo.Sample(filepath=str(broken)))
+    dataset.set_values("number", list(range(COUNT + 1)))
+    regions = lgca.RegionConfig(crops=14, scale_min=0.15, scale_max=0.6)
+    classify_birds(dataset, demo_encoder, regions=regions, ground_truth="truth")
     dataset.save_view("first fifty", dataset.match(F("number") < 50))
     yield dataset
     fo.delete_dataset(dataset.name)
 
 
-class Compare:
-    """What a person does with the panel."""
-
-    def __init__(self, app):
-        self.app, self.page = app, app.page
-
-    def open(self):
-        """Opens the panel from the list beside the tabs, unless the App has kept it open on this dataset."""
-        if not self.page.locator("[data-cy^='panel-tab-']").get_by_text(PANEL).count():
-            self.app.open_panel("lgca_compare")
-
-    def press(self, name, at=0):
-        self.page.get_by_role("button", name=name, exact=True).nth(at).click()
-
-    def has(self, words):
-        self.page.get_by_text(words).first.wait_for()
-
-    def gone(self, words):
-        self.page.get_by_text(words).first.wait_for(state="detached")
-
-    def shown(self, words):
-        """The sentence about what is shown, once the grid shows it; how many samples that are."""
-        line = self.page.get_by_text(re.compile(f"^Showing .*{words}")).first
-        line.wait_for()
-        sentence = line.inner_text()
-        count = int(sentence.split()[1].replace(",", ""))
-        self.grid_has(count)
-        return sentence, count
-
-    def grid_has(self, count):
-        """Waits until the grid says that it shows so many samples."""
-        word = "sample" if count == 1 else "samples"
-        self.page.locator("[data-cy=entry-counts]").get_by_text(f"{count} {word}").wait_for()
-
-    def back(self):
-        button = self.page.get_by_role("button", name="Back to your view")
-        button.click()
-        button.wait_for(state="detached")
-
-    def plot(self, at):
-        plot = self.page.locator(".js-plotly-plot").nth(at)
-        plot.scroll_into_view_if_needed()
-        return plot
-
-    def area(self, at):
-        """The drawing area of a plot, once it no longer moves, as a function from shares of it to the page's pixels."""
-        plot = self.plot(at)
-        drag = plot.locator(".nsewdrag").first
-        box = None
-        while box != drag.bounding_box():
-            box = drag.bounding_box()
-            self.page.wait_for_timeout(100)
-        return lambda x, y: (box["x"] + x * box["width"], box["y"] + y * box["height"])
-
-    def click_at(self, find):
-        """Clicks into a plot, at the place that ``find`` gives, once the plot says what is there."""
-        hover = self.page.locator(".js-plotly-plot .hoverlayer .hovertext").first
-        self.page.mouse.move(5, 5)
-        hover.wait_for(state="detached")
-        while not hover.is_visible():  # what is clicked on is what the pointer was found to be on
-            point = find()
-            self.page.mouse.move(point[0] - 2, point[1] - 1)
-            self.page.mouse.move(*point)
-            self.page.wait_for_timeout(200)
-        self.page.mouse.down()
-        self.page.mouse.up()
-
-    def draw_around(self, corners):
-        """Draws a line with the lasso."""
-        self.page.mouse.move(*corners[0])
-        self.page.mouse.down()
-        for start, end in pairwise(corners):
-            for part in range(1, 6):
-                self.page.mouse.move(*(a + (b - a) * part / 5 for a, b in zip(start, end, strict=True)))
-        self.page.mouse.up()
-
-    def a_cell(self, at):
-        """A cell off the diagonal of the heatmap with a number in it: the number, and where it is."""
-        texts = self.plot(at).locator(".textpoint text")
-        boxes = [(texts.nth(i).text_content(), texts.nth(i).bounding_box()) for i in range(texts.count())]
-        number, box = min(((int(words), box) for words, box in boxes), key=lambda one: one[0])
-        return number, (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-
-    def a_point(self, at):
-        """Where the middle of a point of the scatter plot is."""
-        box = self.plot(at).locator(".scatterlayer .trace .point").last.bounding_box()
-        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-    def select(self, at):
-        """Selects a sample of the grid."""
-        tile = self.page.locator("[data-cy=looker]").nth(at)
-        tile.hover()
-        tile.click(position={"x": 18, "y": 18})
-
-    def settled(self):
-        """Waits until what is seen no longer changes."""
-        self.app.picture_of(self.page.locator("body"))
-
-    def choose(self, label, value):
-        """Chooses a value of the list under a label; an event that is answered meanwhile may close the list again."""
-        option = self.page.get_by_role("option", name=value, exact=True)
-        for _ in range(8):
-            with contextlib.suppress(Exception):
-                self.page.locator(f"xpath=//*[text()='{label}']/following::*[@role='combobox'][1]").click(timeout=5_000)
-                option.click(timeout=5_000)
-                return
-        raise AssertionError(f"{value!r} can't be chosen under {label!r}")
-
-    def chosen(self, label):
-        """What is chosen in the list under a label, once it is another than the first method."""
-        box = self.page.locator(f"xpath=//*[text()='{label}']/following::*[@role='combobox'][1]")
-        box.get_by_text(re.compile("^(?!CLIP)")).or_(box.filter(has_not_text="CLIP")).first.wait_for()
-        return box.inner_text()
-
-    def overflow(self):
-        """How many pixels of the panel's page stick out of it, and of the texts and buttons in it."""
-        return self.page.evaluate(
-            """() => {
-                const panel = [...document.querySelectorAll('.js-plotly-plot')][0].closest('[data-cy=panel-container]')
-                    || [...document.querySelectorAll('.js-plotly-plot')][0].parentElement.parentElement.parentElement;
-                const right = document.documentElement.clientWidth;
-                return Math.max(...[...panel.querySelectorAll('*')]
-                    .filter(e => !e.closest('.js-plotly-plot')).map(e => e.getBoundingClientRect().right - right));
-            }"""
-        )
-
-
 @pytest.fixture
 def compare(app):
-    return Compare(app)
+    return ComparePage(app)
 
 
 def test_compare__opens_shows_a_part_and_leads_back(compare, birds):

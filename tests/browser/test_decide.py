@@ -1,15 +1,15 @@
 """Deciding about suspected labels in the real App, as a curator would; screenshots in artifacts/."""
 
 import csv
-import uuid
 
 import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.workflows.decisions.queue import Triage
+from tests.helpers.worlds.birds import bird_dataset, classify_birds
 
 DECIDE = "Decide on suspected labels"
 UNDO = "Undo decisions on labels"
@@ -19,27 +19,12 @@ COUNT, SUSPECTS = 24, 6
 
 @pytest.fixture
 def triage(tmp_path_factory, demo_encoder):
-    """A triage of drawn birds. Persistent, since the App's server is another process."""
-    dataset = fo.Dataset(f"queue-{uuid.uuid4().hex[:8]}", persistent=True)
+    """A triage of drawn birds."""
     pictures = draw_images(tmp_path_factory.mktemp("birds"), count=COUNT, seed=7)
     wrong = [CLASSES[(CLASSES.index(picture.truth) + 1) % len(CLASSES)] for picture in pictures[:SUSPECTS]]
     given = [*wrong, *(picture.truth for picture in pictures[SUSPECTS:])]
-    dataset.add_samples(
-        [
-            fo.Sample(filepath=picture.path, labels=fo.Classification(label=label))
-            for picture, label in zip(pictures, given, strict=True)
-        ]
-    )
-    run = lgca.classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        encoder=demo_encoder,
-        regions=lgca.RegionConfig(crops=8),
-        ground_truth="labels",
-        run_key="birds",
-        progress=False,
-    )
+    dataset = bird_dataset(pictures, persistent=True, labels=given)
+    run = classify_birds(dataset, demo_encoder, regions=lgca.RegionConfig(crops=8), ground_truth="labels")
     dataset.add_sample_field("birds_suggestion", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
     dataset.add_sample_field("birds_suggestion.given", fo.StringField)
     suggestions = [

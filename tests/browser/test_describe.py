@@ -1,26 +1,20 @@
 """Describing classes in the real App, with a language model's server on this machine; screenshots in artifacts/."""
 
 import json
-import uuid
 
 import fiftyone as fo
 import pytest
 
 from tests.helpers import llm_server as llm
 from tests.helpers.llm_server import running_llm_server
+from tests.helpers.worlds.birds import bird_dataset
 
 CLASSES = ("blue tit", "caspian tern", "grey heron")
 
 
 @pytest.fixture
 def birds(demo_images):
-    dataset = fo.Dataset(f"described-{uuid.uuid4().hex[:8]}", persistent=True)
-    dataset.add_samples(
-        [
-            fo.Sample(filepath=image.path, ground_truth=fo.Classification(label=label))
-            for image, label in zip(demo_images[:3], CLASSES, strict=True)
-        ]
-    )
+    dataset = bird_dataset(demo_images[:3], persistent=True, ground_truth=CLASSES)
     yield dataset
     fo.delete_dataset(dataset.name)
 

@@ -2,16 +2,16 @@
 
 import contextlib
 import re
-import uuid
 
 import fiftyone as fo
 import pytest
 from playwright.sync_api import TimeoutError as NotYet
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.workflows.evaluate import last_evaluation
+from tests.helpers.worlds.birds import bird_dataset, classify_birds
 
 PAGE_SIZE = 1600, 1200
 
@@ -23,29 +23,13 @@ UNLABELLED = 4
 
 @pytest.fixture
 def run(tmp_path, demo_encoder):
-    """A run on drawn birds, a few of them without a label. Persistent, since the App's server is another process."""
-    dataset = fo.Dataset(f"evaluated-{uuid.uuid4().hex[:8]}", persistent=True)
-    dataset.add_samples(
-        [
-            fo.Sample(
-                filepath=picture.path,
-                ground_truth=fo.Classification(label=picture.label) if position >= UNLABELLED else None,
-                truth=fo.Classification(label=picture.truth),
-            )
-            for position, picture in enumerate(draw_images(tmp_path, count=COUNT, seed=7))
-        ]
-    )
-    yield lgca.classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        methods=METHODS,
-        encoder=demo_encoder,
-        regions=lgca.RegionConfig(crops=8),
-        ground_truth="ground_truth",
-        run_key="birds",
-        progress=False,
-    )
+    """A run on drawn birds, a few of them without a label."""
+    pictures = draw_images(tmp_path, count=COUNT, seed=7)
+    labels = [None] * UNLABELLED + [picture.label for picture in pictures[UNLABELLED:]]
+    truth = [picture.truth for picture in pictures]
+    dataset = bird_dataset(pictures, persistent=True, ground_truth=labels, truth=truth)
+    options = {"methods": METHODS, "regions": lgca.RegionConfig(crops=8), "ground_truth": "ground_truth"}
+    yield classify_birds(dataset, demo_encoder, **options)
     fo.delete_dataset(dataset.name)
 
 

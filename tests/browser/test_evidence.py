@@ -1,47 +1,29 @@
 """The evidence panel in the real App: everything that can be clicked is, and what it does is looked at; screenshots."""
 
 import re
-import uuid
 
 import fiftyone as fo
 import pytest
 
-import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from lgca_plugin.demo.dataset import draw_images
-from tests.helpers.browser.app import ARTIFACTS, NO_APP
-
-SMALL = lgca.RegionConfig(crops=20, lgca_crops=6, scale_min=0.1, scale_max=0.3)  # where WCA and LGCA disagree often
-WIDTH, HEIGHT = 1280, 1500
-MINUS = "\u2212"
-STICKS_OUT = """() => {
-    const panel = document.querySelector('[data-cy=panel-content-lgca_evidence]');
-    const edge = panel.getBoundingClientRect().right + 1;
-    return [...panel.querySelectorAll('*')].filter(one => {
-        const box = one.getBoundingClientRect();
-        return box.width && box.height && box.right > edge && !one.closest('svg');
-    }).map(one => `${one.tagName} ${one.className} ${one.textContent.slice(0, 40)}`);
-}"""
+from lgca_plugin.demo.classes import CLASSES
+from tests.helpers.browser.app import NO_APP
+from tests.helpers.browser.evidence import EvidencePage
+from tests.helpers.worlds.birds import SMALL, bird_dataset, classify_birds, draw_misleading, misled
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, demo_encoder):
     """A triaged run, another one, and samples in every state. Persistent, since the App's server is another process."""
-    dataset = fo.Dataset(f"evidence-{uuid.uuid4().hex[:8]}", persistent=True)
     folder = tmp_path_factory.mktemp("birds")
-    images = draw_images(folder, count=48, seed=3)[:18]
-    dataset.add_samples(
-        [fo.Sample(filepath=str(one.path), labels=fo.Classification(label=one.truth)) for one in images]
-    )
+    pictures = draw_misleading(folder)
+    dataset = bird_dataset(pictures, persistent=True, labels=[picture.truth for picture in pictures])
     broken = folder / "broken.jpg"
     broken.write_bytes(b"no picture")
     dataset.add_sample(fo.Sample(filepath=str(broken), labels=fo.Classification(label=CLASSES[0])))
-    options = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "regions": SMALL, "encoder": demo_encoder}
-    lgca.classify(dataset, run_key="plain", methods=("clip", "wca"), progress=False, **options)
-    run = lgca.classify(dataset, run_key="birds", ground_truth="labels", progress=False, **options)
-    found = [run.evidence(id_) for id_ in dataset.exists("birds_wca").values("id")]
-    case = next(one for one in found if one.case is not None and one.misleading.sum() > 1)
-    others = [one.sample_id for one in found if one.sample_id != case.sample_id][:2]
+    classify_birds(dataset, demo_encoder, regions=SMALL, run_key="plain", methods=("clip", "wca"))
+    run = classify_birds(dataset, demo_encoder, regions=SMALL, ground_truth="labels")
+    case, others = misled(run)
+    others = others[:2]
     for id_, label in ((case.sample_id, case.labels["wca"]), *((other, CLASSES[0]) for other in others)):
         sample = dataset[id_]
         sample["labels"] = fo.Classification(label=label)
@@ -63,97 +45,13 @@ def suggest(dataset, ids, label):
     dataset.set_values("birds_label_quality", [0.01 * order.get(id_, 50) for id_ in everything])
 
 
-class Panel:
-    """The panel on the screen."""
-
-    def __init__(self, app, dataset):
-        self.app, self.page, self.dataset = app, app.page, dataset
-        self.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-        self.page.set_default_timeout(20_000)  # generous: nothing here takes longer than some seconds
-        self.body = self.page.locator("[data-cy=panel-content-lgca_evidence]")
-
-    def open(self, sample_id, *, split=False):
-        """Opens a sample and the panel, which is a tab above it, or, if the page came first, in the menu of panels."""
-        page = self.page
-        address = f"{self.app.address}/datasets/{self.dataset.name}?id={sample_id}"
-        page.goto(address, wait_until="domcontentloaded")
-        tab = page.locator("[data-cy=panel-tab-lgca_evidence]")
-        new = page.locator("[data-cy=modal] [data-cy=new-panel-btn]")
-        tab.or_(new).first.wait_for()
-        if not tab.count():
-            new.click()
-            page.locator("[data-cy=new-panel-option-lgca_evidence]").click()  # stands beside the image at once
-        elif split:
-            tab.click()
-            button = page.get_by_title("Split horizontally")
-            if button.count():  # the browser remembers that it is split
-                button.first.click()
-        self.body.wait_for()
-
-    def says(self, words):
-        self.body.get_by_text(words).first.wait_for()
-
-    def button(self, name):
-        """A button by what stands on it; its accessible name is what it explains on hovering."""
-        words = name if isinstance(name, re.Pattern) else re.compile(f"^(undo|restart_alt)?{re.escape(name)}$")
-        return self.body.locator("button").filter(has_text=words)
-
-    def press(self, name):
-        """Presses a button."""
-        self.button(name).click()
-
-    def list_of(self, label):
-        return self.body.locator(f"xpath=.//*[text()='{label}']/following::*[@role='combobox'][1]").first
-
-    def choose(self, label, value):
-        """Chooses from a list."""
-        box = self.list_of(label)
-        box.click()
-        self.page.get_by_role("option", name=value, exact=True).click()
-
-    def shown(self, label):
-        """What a list shows as chosen."""
-        return self.list_of(label).inner_text()
-
-    def frames(self, figure):
-        """The points of a figure: 0 is the strip, 1 the map."""
-        return self.body.locator(".js-plotly-plot").nth(figure).locator(".scatterlayer .point")
-
-    def rows(self, table):
-        """The cells of a table: 0 is the answers, 1 what if."""
-        rows = self.body.locator("table").nth(table).locator("tr")
-        rows.nth(1).wait_for()
-        return [[cell.strip() for cell in row.locator("td, th").all_inner_texts()] for row in rows.all()]
-
-    def cancel(self):
-        """Closes the dialog in front: the Escape key would close the sample, too."""
-        self.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-        self.page.get_by_role("dialog").get_by_role("button", name="Cancel").wait_for(state="detached")
-
-    def picture(self, name):
-        self.page.mouse.move(5, 5)
-        ARTIFACTS.mkdir(exist_ok=True)
-        before = None
-        for _ in range(10):
-            self.page.wait_for_timeout(250)
-            found = self.page.screenshot(path=str(ARTIFACTS / f"evidence_{name}.png"))
-            if found == before:
-                break
-            before = found
-        assert self.page.evaluate(STICKS_OUT) == []
-
-
 @pytest.fixture
 def panel(app, made):
-    return Panel(app, made[0].dataset)
-
-
-def number(text):
-    return float(text.replace(MINUS, "-"))
+    return EvidencePage(app, made[0].dataset)
 
 
 def leads(panel):
-    return [number(row[2]) for row in panel.rows(1)[1:]]
+    return panel.numbers(1, 2)
 
 
 def test_panel__shows_the_strip_beside_the_image_and_takes_a_region_out(panel, made):
@@ -162,7 +60,7 @@ def test_panel__shows_the_strip_beside_the_image_and_takes_a_region_out(panel, m
     panel.says("How crops grow")
     a, b = case.misleading_pair
     assert {row[0]: row[1] for row in panel.rows(0)[1:]} == {"CLIP": case.labels["clip"], "WCA": a, "LGCA": b}
-    assert panel.page.evaluate(STICKS_OUT) == []
+    assert panel.sticks_out() == []
     panel.button(re.compile(r"^Take out the \d")).click()
     panel.says(re.compile(f"{re.escape(b)} \\(was {re.escape(a)}\\)"))
 
@@ -181,7 +79,7 @@ def test_panel__follows_the_user_answers_what_if_and_writes_decisions(panel, mad
     page.get_by_role("tooltip").get_by_text("200 bootstrap draws").wait_for()
 
     # What if: a click on a picture, on the map, in the list, and the buttons.
-    first = int(strip_ids(panel)[0])
+    first = panel.strip_ids()[0]
     panel.frames(0).first.click(force=True)
     panel.says("Without 1 region")
     assert leads(panel) == pytest.approx([case.without([first]).margin(m, a, b) for m in case.methods], abs=6e-5)
@@ -201,7 +99,7 @@ def test_panel__follows_the_user_answers_what_if_and_writes_decisions(panel, mad
     panel.picture("what_if")
     panel.press("Put all back")
     panel.button("Put all back").wait_for(state="detached")
-    grown = next(text for text in option_texts(panel, "Take out or put back") if "grown 1 time" in text)
+    grown = next(text for text in panel.options("Take out or put back") if "grown 1 time" in text)
     panel.choose("Take out or put back", grown)
     panel.says("Without 1 region")
 
@@ -229,22 +127,6 @@ def test_panel__follows_the_user_answers_what_if_and_writes_decisions(panel, mad
     # Decisions.
     decide_and_undo(panel, run, case, others)
     follow(panel, run.dataset)
-
-
-def strip_ids(panel):
-    return panel.page.evaluate(
-        "document.querySelector('[data-cy=panel-content-lgca_evidence] .js-plotly-plot').data[0].ids"
-    )
-
-
-def option_texts(panel, label):
-    box = panel.list_of(label)
-    box.click()
-    panel.page.get_by_role("option").first.wait_for()
-    found = panel.page.get_by_role("option").all_inner_texts()
-    panel.page.keyboard.press("Escape")
-    panel.page.get_by_role("option").first.wait_for(state="detached")
-    return found
 
 
 def decide_and_undo(panel, run, case, others):
@@ -323,8 +205,7 @@ def test_panel__without_a_run_it_says_what_to_do(panel, app, images_only):
 
 
 @pytest.fixture
-def images_only(made):
-    dataset = fo.Dataset(f"images-{uuid.uuid4().hex[:8]}", persistent=True)
-    dataset.add_sample(fo.Sample(filepath=made[0].dataset.first().filepath))
+def images_only(demo_images):
+    dataset = bird_dataset(demo_images[:1], persistent=True)
     yield dataset
     fo.delete_dataset(dataset.name)

@@ -1,13 +1,12 @@
 """Rescoring a run in the real App, as a person would; screenshots in artifacts/."""
 
-import uuid
-
 import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
+from tests.helpers.worlds.birds import METHODS, bird_dataset, classify_birds
 
 PAGE_SIZE = 1600, 1400
 
@@ -26,29 +25,10 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture
 def run(pictures, demo_encoder):
-    """A run on drawn birds. Persistent, since the App's server is another process."""
-    dataset = fo.Dataset(f"rescored-{uuid.uuid4().hex[:8]}", persistent=True)
-    dataset.add_samples(
-        [
-            fo.Sample(
-                filepath=picture.path,
-                ground_truth=fo.Classification(label=picture.label),
-                truth=fo.Classification(label=picture.truth),
-            )
-            for picture in pictures
-        ]
-    )
-    yield lgca.classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        methods=("clip", "wca", "lgca", "lgca_d"),
-        encoder=demo_encoder,
-        regions=SMALL,
-        ground_truth="ground_truth",
-        run_key="birds",
-        progress=False,
-    )
+    """A run on drawn birds."""
+    labels = {"ground_truth": [one.label for one in pictures], "truth": [one.truth for one in pictures]}
+    dataset = bird_dataset(pictures, persistent=True, **labels)
+    yield classify_birds(dataset, demo_encoder, methods=METHODS, regions=SMALL, ground_truth="ground_truth")
     fo.delete_dataset(dataset.name)
 
 

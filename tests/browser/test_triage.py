@@ -1,41 +1,24 @@
 """Triaging a run in the real App, as a person would; screenshots in artifacts/."""
 
-import uuid
-
 import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
+from tests.helpers.worlds.birds import bird_dataset, classify_birds
 
 PAGE_SIZE = 1600, 1200
 
 LABEL = "Triage a zero-shot run"
-SMALL = lgca.RegionConfig(crops=14)
 COUNT = 72
 
 
 @pytest.fixture
 def run(demo_encoder, tmp_path):
-    """A run on drawn birds. Persistent, since the App's server is another process."""
-    dataset = fo.Dataset(f"triaged-{uuid.uuid4().hex[:8]}", persistent=True)
-    dataset.add_samples(
-        [
-            fo.Sample(filepath=picture.path, ground_truth=fo.Classification(label=picture.label))
-            for picture in draw_images(tmp_path, count=COUNT, seed=7)
-        ]
-    )
-    yield lgca.classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        encoder=demo_encoder,
-        regions=SMALL,
-        ground_truth="ground_truth",
-        run_key="birds",
-        progress=False,
-    )
+    """A run on drawn birds."""
+    pictures = draw_images(tmp_path, count=COUNT, seed=7)
+    dataset = bird_dataset(pictures, persistent=True, ground_truth=[picture.label for picture in pictures])
+    yield classify_birds(dataset, demo_encoder, regions=lgca.RegionConfig(crops=14), ground_truth="ground_truth")
     fo.delete_dataset(dataset.name)
 
 

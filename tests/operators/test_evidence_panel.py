@@ -7,7 +7,7 @@ import pytest
 
 from lgca_plugin.demo.classes import CLASSES
 from tests.helpers.panels import PanelSession, stages
-from tests.helpers.worlds.birds import METHODS, classified, draw, misled, state_of, unclassified
+from tests.helpers.worlds.birds import METHODS, draw_misleading, misled, small_crops_run, state_of
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
@@ -17,12 +17,12 @@ MINUS = "\u2212"
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    return draw(tmp_path_factory.mktemp("birds"))
+    return draw_misleading(tmp_path_factory.mktemp("birds"))
 
 
 @pytest.fixture(scope="module")
 def run(images, demo_encoder):
-    made = classified(unclassified(images), demo_encoder)
+    made = small_crops_run(images, demo_encoder)
     yield made
     made.dataset.delete()
 

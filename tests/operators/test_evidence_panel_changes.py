@@ -10,7 +10,7 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.workflows.decisions.queue import Triage
 from tests.helpers.panels import PanelSession
-from tests.helpers.worlds.birds import METHODS, SMALL, classified, draw, state_of, unclassified
+from tests.helpers.worlds.birds import METHODS, SMALL, classify_birds, draw_misleading, small_crops_run, state_of
 from tests.helpers.worlds.queue import triaged
 
 pytestmark = pytest.mark.usefixtures("module_store")
@@ -20,7 +20,7 @@ URI = "@lgca/zero-shot/lgca_evidence"
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    return draw(tmp_path_factory.mktemp("birds"))
+    return draw_misleading(tmp_path_factory.mktemp("birds"))
 
 
 @pytest.fixture
@@ -34,8 +34,9 @@ def made():
 
 @pytest.fixture
 def run(images, demo_encoder, made):
-    made.append(unclassified(images[:7]))
-    return classified(made[0], demo_encoder)
+    found = small_crops_run(images[:7], demo_encoder)
+    made.append(found.dataset)
+    return found
 
 
 def opened(run, sample=None, **request):
@@ -235,8 +236,8 @@ def test_shown__of_a_file_that_changed_and_one_that_is_gone(run, tmp_path):
 
 def test_shown__boxes_of_the_sample_where_regions_are_not_stored(images, demo_encoder, made, tmp_path, monkeypatch):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
-    made.append(unclassified(images[:4]))
-    run = classified(made[0], demo_encoder, store_regions=False)
+    run = small_crops_run(images[:4], demo_encoder, store_regions=False)
+    made.append(run.dataset)
     session, shown = opened(run)
     assert "only the boxes stored on the sample" in shown.words
     frames = shown.plots["strip"]["data"][0]["customdata"]
@@ -255,14 +256,28 @@ def test_shown__boxes_of_a_cloned_dataset_which_has_no_embeddings(run, made):
     assert [row["label"] for row in shown.tables["answers"]] == [sample[f"zs_{name}"].label for name in METHODS]
 
 
-def test_shown__of_a_video(run, dataset):
-    dataset.add_group_field("group", default="image")
+def grouped(dataset, **paths):
+    """Adds a group with a file for each slice; the first slice is the default. Returns its samples."""
+    dataset.add_group_field("group", default=next(iter(paths)))
     group = fo.Group()
-    image, film = (
-        fo.Sample(filepath=path, group=group.element(name))
-        for path, name in ((run.dataset.first().filepath, "image"), ("/nowhere/film.mp4", "film"))
-    )
-    dataset.add_samples([image, film])
-    mixed = lgca.classify(dataset, classes=CLASSES, regions=SMALL, run_key="zs", encoder="demo", progress=False)
+    samples = [fo.Sample(filepath=str(path), group=group.element(name)) for name, path in paths.items()]
+    dataset.add_samples(samples)
+    return samples
+
+
+def test_shown__of_another_slice_of_a_group(images, demo_encoder, dataset):
+    samples = grouped(dataset, left=images[0].path, right=images[1].path)
+    for name in ("left", "right"):
+        run = classify_birds(dataset.select_group_slices(name), demo_encoder, regions=SMALL, run_key="zs")
+    session, shown = opened(run, samples[0].id, group_slice="left")
+    assert Path(samples[0].filepath).name in shown.texts and shown.plots
+    session.sample, session.request = samples[1].id, {"group_slice": "right"}
+    shown = session.send("on_change_group_slice")
+    assert Path(samples[1].filepath).name in shown.texts and shown.plots
+
+
+def test_shown__of_a_video(images, demo_encoder, dataset):
+    _, film = grouped(dataset, image=images[0].path, film="/nowhere/film.mp4")
+    mixed = classify_birds(dataset, demo_encoder, regions=SMALL, run_key="zs")
     assert mixed.results["predicted"] == 1
     assert "Not an image" in opened(mixed, film.id, group_slice="film")[1].texts

@@ -1,4 +1,4 @@
-"""Runs on drawn birds with small crops, under which WCA and LGCA disagree often: what the evidence panel opens."""
+"""Datasets of drawn birds and runs on them: what the tests in the App and those of the evidence panel open."""
 
 import uuid
 from typing import Any
@@ -10,33 +10,42 @@ from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 
 SMALL = lgca.RegionConfig(crops=20, lgca_crops=6, scale_min=0.1, scale_max=0.3)
+"""Small crops, under which WCA and LGCA disagree often."""
+
 METHODS = ("clip", "wca", "lgca", "lgca_d")
 
 
-def draw(folder):
-    """Eighteen drawings; on some of them, crops mislead WCA."""
-    return draw_images(folder, count=48, seed=3)[:18]
+def bird_dataset(pictures, *, persistent=False, **labels):
+    """A dataset of drawings, with a field of labels for each keyword: a class or None for each picture.
 
-
-def unclassified(images, *, labels=None, persistent=False, failing="/nowhere/missing.png"):
-    """A dataset of the drawings, and of a file that fails; all labelled alike, or as given."""
-    dataset = fo.Dataset(f"evidence-{uuid.uuid4().hex[:8]}", persistent=persistent)
-    labels = labels or [CLASSES[0]] * len(images)
-    dataset.add_samples(
-        [
-            fo.Sample(filepath=str(image.path), labels=fo.Classification(label=label))
-            for image, label in zip(images, labels, strict=True)
-        ]
-    )
-    dataset.add_sample(fo.Sample(filepath=failing, labels=fo.Classification(label=CLASSES[0])))
+    Tests in the App need a persistent one: its server is another process.
+    """
+    dataset = fo.Dataset(f"birds-{uuid.uuid4().hex[:8]}", persistent=persistent)
+    samples = [fo.Sample(filepath=str(picture.path)) for picture in pictures]
+    for name, column in labels.items():
+        for sample, label in zip(samples, column, strict=True):
+            sample[name] = None if label is None else fo.Classification(label=label)
+    dataset.add_samples(samples)
     return dataset
 
 
-def classified(dataset, encoder, **options):
-    """Classifies a dataset as run ``zs``, unless told otherwise."""
-    settings: dict[str, Any] = {"methods": METHODS, "regions": SMALL, "run_key": "zs", "ground_truth": "labels"}
-    settings |= {"classes": CLASSES, "descriptions": DESCRIPTIONS, "encoder": encoder, "progress": False}
-    return lgca.classify(dataset, **(settings | options))
+def classify_birds(dataset, encoder, **options):
+    """Classifies drawn birds, with run key ``birds`` if no other is given."""
+    settings: dict[str, Any] = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "birds"}
+    return lgca.classify(dataset, encoder=encoder, progress=False, **(settings | options))
+
+
+def draw_misleading(folder):
+    """Eighteen drawings; with small crops, WCA is misled on some of them."""
+    return draw_images(folder, count=48, seed=3)[:18]
+
+
+def small_crops_run(pictures, encoder, **options):
+    """A run ``zs`` with small crops on drawings that are all labelled alike, and on a file that fails."""
+    dataset = bird_dataset(pictures, labels=[CLASSES[0]] * len(pictures))
+    dataset.add_sample(fo.Sample(filepath="/nowhere/missing.png"))
+    settings = {"methods": METHODS, "regions": SMALL, "run_key": "zs", "ground_truth": "labels"}
+    return classify_birds(dataset, encoder, **(settings | options))
 
 
 def misled(run):

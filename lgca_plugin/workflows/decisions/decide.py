@@ -96,8 +96,8 @@ def decide(
         action=stamp.id,
         decision=decision,
         samples=len(written),
-        replaced=sum(states[id_].decided for id_ in written),
-        without_prediction=sum(not states[id_].predicted for id_ in written),
+        replaced=sum(states[id_]["decided"] for id_ in written),
+        without_prediction=sum(not states[id_]["predicted"] for id_ in written),
         gone=len(states) - len(written),
         corrected_field=fields.corrected,
     )
@@ -146,13 +146,6 @@ def check_writable(run: RunRecord) -> fo.Dataset:
     return dataset
 
 
-@dataclass(frozen=True)
-class _SampleState:
-    suggested: bool
-    predicted: bool
-    decided: bool
-
-
 def _read_decision(decision: Any) -> Decision:
     try:
         return Decision(decision)
@@ -174,19 +167,18 @@ def _check_label(run: RunRecord, decision: Decision, label: Any, *, allow_new_cl
         )
 
 
-def _read_states(run: RunRecord, fields: DecisionFields, ids: list[str]) -> dict[str, _SampleState]:
-    """Reads the state of samples before they are decided.
+def _read_states(run: RunRecord, fields: DecisionFields, ids: list[str]) -> dict[str, dict[str, bool]]:
+    """Returns whether samples are ``suggested`` (have a suggestion), ``predicted`` and ``decided``, by id.
 
     Raises:
         ConfigError: if the dataset lacks one of them, or one is not an image
     """
     labels = [f"{method_field(run.key, method.name)}.label" for method in run.config.methods]
-    suggestion, decision = f"{fields.suggestion}.label", f"{fields.decision}.action"
     projection = {
         "image": {"$eq": ["$_media_type", "image"]},
-        "suggested": {"$gt": [f"${suggestion}", None]},
+        "suggested": {"$gt": [f"${fields.suggestion}.label", None]},
         "predicted": {"$or": [{"$gt": [f"${label}", None]} for label in labels]},
-        "decided": {"$gt": [f"${decision}", None]},
+        "decided": {"$gt": [f"${fields.decision}.action", None]},
     }
     rows = read_projections(run.dataset, ids, projection)
     missing = [id_ for id_ in ids if id_ not in rows or not rows[id_]["image"]]
@@ -195,11 +187,11 @@ def _read_states(run: RunRecord, fields: DecisionFields, ids: list[str]) -> dict
         raise ConfigError(
             f"sample_ids must be image samples of dataset {run.dataset.name!r}, which has no {missing[0]}{others}"
         )
-    return {id_: _SampleState(rows[id_]["suggested"], rows[id_]["predicted"], rows[id_]["decided"]) for id_ in ids}
+    return {id_: rows[id_] for id_ in ids}
 
 
-def _check_suggestions(states: Mapping[str, _SampleState]) -> None:
-    lacking = [id_ for id_, sample in states.items() if not sample.suggested]
+def _check_suggestions(states: Mapping[str, Mapping[str, bool]]) -> None:
+    lacking = [id_ for id_, sample in states.items() if not sample["suggested"]]
     if lacking:
         which = f"sample {lacking[0]} has" if len(lacking) == 1 else f"{len(lacking):,} samples have"
         raise ConfigError(f"label must name the right class: {which} no suggestion that could be accepted")

@@ -84,11 +84,8 @@ def undo_update(fields: DecisionFields, stamp: AuditStamp) -> Stages:
         fields: the fields that hold the decisions; each sample must have a current decision
         stamp: who undoes, and when
     """
-    state, current, history = (
-        f"${fields.decision}.state",
-        _or_null(f"${fields.corrected}"),
-        f"${fields.decision}.history",
-    )
+    state, history = f"${fields.decision}.state", f"${fields.decision}.history"
+    current = _or_null(f"${fields.corrected}")
     is_undone = {"$in": ["$$event.action", f"{history}.undoes"]}
     decides = {"$eq": [_or_null("$$event.undoes"), None]}
     open_events = {"$filter": {"input": history, "as": "event", "cond": {"$and": [decides, {"$not": [is_undone]}]}}}

@@ -7,37 +7,28 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
-from ..shared.execution import call, report_errors, report_progress, report_steps
+from ..shared.execution import StepOperator, call, report_progress, report_steps, step_config
 from ..shared.form import refuse
-from ..shared.run_result import show
+from ..shared.run_result import show_run
 from .form import add_form
 from .params import encoder_params, read_arguments, read_run_key
 
 LABEL = "Classify zero-shot"
 
 
-class Classify(foo.Operator):
+class Classify(StepOperator):
     """Classifies images zero-shot and writes labels, confidences and boxes onto the samples."""
 
     @property
     def config(self) -> Any:
         """What the operator browser shows, and how it is executed."""
-        return foo.OperatorConfig(
-            name="lgca_classify",
-            label="Classify zero-shot (CLIP, WCA, LGCA)",
-            description="Predict a class for every image from class names alone, with the boxes behind each answer",
-            dynamic=True,
-            execute_as_generator=True,
-            allow_immediate_execution=True,
-            allow_delegated_execution=True,
-            risk_level=types.RiskLevel.MEDIUM,
-        )
+        description = "Predict a class for every image from class names alone, with the boxes behind each answer"
+        return step_config("lgca_classify", "Classify zero-shot (CLIP, WCA, LGCA)", description)
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid."""
@@ -59,12 +50,10 @@ class Classify(foo.Operator):
         """Names a delegated operation."""
         return f"Classify zero-shot: {read_run_key(ctx.params)}"
 
-    def execute(self, ctx: Any) -> Iterator[Any]:
-        """Checks the settings, then runs step by step.
+    problem = "The run has stopped"
 
-        Raises:
-            ConfigError: if a setting is wrong, before anything is loaded or written
-        """
+    def read_request(self, ctx: Any) -> tuple[Any, tuple[str, str | None]]:
+        """Reads and checks the settings; returns the request, and the encoder's name and weights."""
         from ...lgca_plugin.workflows.classify.request import ClassifyOptions, check_classify
 
         choices = label_fields(ctx.dataset, include=ctx.params.get("ground_truth"))
@@ -72,25 +61,22 @@ class Classify(foo.Operator):
         encoder = arguments.pop("encoder")
         request = check_classify(ClassifyOptions(samples=ctx.target_view(require_flat=True), **arguments))
         request.resolved_classes()
-        return self._steps(ctx, request, encoder)
+        return request, encoder
 
-    def _steps(self, ctx: Any, request: Any, encoder: tuple[str, str | None]) -> Iterator[Any]:
-        """Yields the messages to the App."""
-        run = yield from report_errors(ctx, "The run has stopped", self._classified(ctx, request, encoder))
-        if not ctx.delegated:
-            yield from show(ctx, run)
-
-    def _classified(self, ctx: Any, request: Any, encoder: tuple[str, str | None]) -> Generator[Any, None, Any]:
-        """Runs the classification, reports its progress, and returns the run."""
+    def work(self, ctx: Any, request: tuple[Any, tuple[str, str | None]]) -> Generator[Any, None, Any]:
+        """Classifies, reports the progress, and returns the run."""
         from ...lgca_plugin.encoder.loading import load_encoder
         from ...lgca_plugin.workflows.classify.classify import iter_classify
 
         yield from report_progress(ctx, 0.0, "Loading the model")
-        name, pretrained = encoder
-        options = request.options
-        model = load_encoder(name, pretrained, device=options.device, precision=options.precision)
-        with closing(iter_classify(request, encoder=model)) as steps:
+        checked, (name, pretrained) = request
+        encoder = load_encoder(name, pretrained, device=checked.options.device, precision=checked.options.precision)
+        with closing(iter_classify(checked, encoder=encoder)) as steps:
             return (yield from report_steps(ctx, steps))
+
+    def show(self, ctx: Any, run: Any) -> Iterator[Any]:
+        """Shows the run."""
+        return show_run(ctx, run)
 
     def __call__(
         self,
@@ -120,26 +106,9 @@ class Classify(foo.Operator):
         ``lgca.classify`` does the same in the calling process and returns the run; this is the way to queue a run for
         a delegated worker. In a notebook the returned task must be awaited: ``await operator(...)``.
 
-        Args:
-            sample_collection: a FiftyOne dataset or view
-            classes: the candidate classes; None takes the distinct labels of ``ground_truth``
-            ground_truth: Classification field with the given labels, if there is one
-            descriptions: class name to texts, or the path of a JSON file with such an object
-            methods: names of the methods
-            run_key: names the fields and the run's record
-            encoder: ``"demo"`` or the name of an open_clip model; None takes ``ViT-B-32-quickgelu``
-            pretrained: a pretrained tag, or the path of a checkpoint
-            regions: a ``RegionConfig`` or a dict of its settings
-            shown_chains: how many chains of each image are written as boxes
-            logits: write all class scores onto the labels
-            store_regions: store the embeddings of all crops on disk, for evidence and for rescoring
-            batch_size: crops in one call of the encoder
-            device: where the model runs
-            precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``
-            overwrite: replace the run that exists under the key
-            skip_failures: go on after an image that can't be used
-            budget: ``"full"`` or ``"adaptive"``: all crops of every image, or as many as its labels take
-            delegate: queue the run for a delegated worker instead of running it here
+        ``encoder`` is ``"demo"`` or the name of an open_clip model, None for ``ViT-B-32-quickgelu``; ``pretrained`` a
+        tag, or the path of a checkpoint; ``regions`` a ``RegionConfig`` or a dict of its settings; with ``delegate``
+        the run is queued. The other arguments are those of :func:`lgca_plugin.classify`.
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with

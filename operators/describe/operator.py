@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS
 from ...lgca_plugin.errors import ConfigError
 from ..shared.classes import label_fields, read_classes, read_ground_truth
-from ..shared.descriptions import saved_descriptions
-from ..shared.execution import call, report_errors, report_progress, report_steps
+from ..shared.descriptions import Descriptions, saved_descriptions
+from ..shared.execution import StepOperator, call, report_progress, report_steps, step_config
 from ..shared.form import refuse
 from .form import SECRET, add_form, of_classes, read_arguments, read_path
-from .result import outcome_line, save, show
+from .result import Outcome, save, show
 
 LABEL = "Describe classes with a language model"
 
 
-class DescribeClasses(foo.Operator):
+@dataclass(frozen=True)
+class DescribeRequest:
+    """What is described, how, and where the texts go.
+
+    Attributes:
+        missing: the classes to describe
+        saved: the saved texts of the other classes
+        arguments: keyword arguments of ``iter_describe``
+        path: file for the texts, if any
+    """
+
+    missing: list[str]
+    saved: Descriptions
+    arguments: dict[str, Any]
+    path: Path | None
+
+
+class DescribeClasses(StepOperator):
     """Has a language model describe what the classes look like, and saves its texts on the dataset."""
 
     @property
     def config(self) -> Any:
         """What the operator browser shows, and how it is executed."""
-        return foo.OperatorConfig(
-            name="lgca_describe_classes",
-            label=LABEL,
-            description="Send class names, and nothing else, to an OpenAI-compatible server; save its texts for LGCA",
-            dynamic=True,
-            execute_as_generator=True,
-            allow_immediate_execution=True,
-            allow_delegated_execution=True,
-            risk_level=types.RiskLevel.HIGH,
-            view_target=False,
-        )
+        description = "Send class names, and nothing else, to an OpenAI-compatible server; save its texts for LGCA"
+        options = {"risk_level": types.RiskLevel.HIGH, "view_target": False}
+        return step_config("lgca_describe_classes", LABEL, description, **options)
 
     def resolve_input(self, ctx: Any) -> Any:
         """Builds the form. Runs on every keystroke, so it does not scan the dataset, and it sends nothing."""
@@ -56,12 +64,10 @@ class DescribeClasses(foo.Operator):
         """Names a delegated operation."""
         return f"Describe classes: {ctx.params.get('model')}"
 
-    def execute(self, ctx: Any) -> Iterator[Any]:
-        """Checks the settings, then has the classes described one by one.
+    problem = "The descriptions were not finished"
 
-        Raises:
-            ConfigError: if a setting is wrong or sending was not confirmed, before anything is sent
-        """
+    def read_request(self, ctx: Any) -> DescribeRequest:
+        """Reads and checks the settings, and that sending the class names was confirmed."""
         params = ctx.params
         arguments = read_arguments(params)
         if not params.get("confirm"):
@@ -71,48 +77,29 @@ class DescribeClasses(foo.Operator):
             names = labels_of(ctx.dataset, read_ground_truth(params, label_fields(ctx.dataset)))
         path = read_path(params)
         saved = {} if params.get("replace") else of_classes(saved_descriptions(ctx.dataset), names)
-        missing = [name for name in names if name not in saved]
-        return self._steps(ctx, missing, saved, arguments, path)
+        return DescribeRequest([name for name in names if name not in saved], saved, arguments, path)
 
-    def _steps(
-        self,
-        ctx: Any,
-        missing: list[str],
-        saved: dict[str, tuple[str, ...]],
-        arguments: dict[str, Any],
-        path: Path | None,
-    ) -> Iterator[Any]:
-        """Yields the messages to the App."""
-        work = self._described(ctx, missing, saved, arguments, path)
-        described, problem = yield from report_errors(ctx, "The descriptions were not finished", work)
-        if not ctx.delegated:
-            line = outcome_line(described, n_saved=len(saved))
-            yield ctx.ops.notify(line, variant="warning" if described.failed or problem else "success")
-            yield show(ctx, line, described, problem, path)
-
-    def _described(
-        self,
-        ctx: Any,
-        missing: list[str],
-        saved: dict[str, tuple[str, ...]],
-        arguments: dict[str, Any],
-        path: Path | None,
-    ) -> Generator[Any, None, tuple[Any, str | None]]:
-        """Saves texts of the missing classes; returns all texts, and why they are not saved, if so."""
+    def work(self, ctx: Any, request: DescribeRequest) -> Generator[Any, None, Outcome]:
+        """Has the missing classes described, and saves the texts."""
         from ...lgca_plugin.descriptions.describe import Described, iter_describe
         from ...lgca_plugin.workflows.describe import default_cache
 
         described = Described(descriptions={}, failed={}, cached=0)
-        if missing:
-            yield from report_progress(ctx, 0.0, f"Sending class names to {arguments['base_url']}")
+        if request.missing:
+            yield from report_progress(ctx, 0.0, f"Sending class names to {request.arguments['base_url']}")
             key = ctx.secret(SECRET) or None
-            with closing(iter_describe(missing, api_key=key, cache=default_cache(), **arguments)) as steps:
+            steps = iter_describe(request.missing, api_key=key, cache=default_cache(), **request.arguments)
+            with closing(steps):
                 described = yield from report_steps(ctx, steps)
-        described = dataclasses.replace(described, descriptions={**saved, **described.descriptions})
+        described = replace(described, descriptions={**request.saved, **described.descriptions})
         problem = save(ctx.dataset, described.descriptions)
-        if path and described.descriptions:
-            described.save(path)
-        return described, problem
+        if request.path and described.descriptions:
+            described.save(request.path)
+        return Outcome(described, len(request.saved), problem, request.path)
+
+    def show(self, ctx: Any, outcome: Outcome) -> Iterator[Any]:
+        """Shows the texts, the failures, and where the texts are saved."""
+        return show(ctx, outcome)
 
     def __call__(
         self,

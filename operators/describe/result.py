@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fiftyone.operators import types
 
+from ...lgca_plugin.descriptions.describe import Described
 from ...lgca_plugin.descriptions.files import name_key
 from ..shared.descriptions import SAVED_KEY, saved_descriptions
 from .form import plural
@@ -35,8 +38,26 @@ def save(dataset: Any, descriptions: dict[str, tuple[str, ...]]) -> str | None:
     return None
 
 
-def outcome_line(described: Any, *, n_saved: int) -> str:
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of describing classes.
+
+    Attributes:
+        described: the texts, those that were saved before included, and the failures
+        n_saved: number of classes whose texts were saved before
+        problem: why the texts could not be saved on the dataset, if so
+        path: file with the texts, if any
+    """
+
+    described: Described
+    n_saved: int
+    problem: str | None
+    path: Path | None
+
+
+def outcome_line(outcome: Outcome) -> str:
     """Returns the outcome in one line."""
+    described, n_saved = outcome.described, outcome.n_saved
     new = len(described.descriptions) - n_saved
     parts = [f"{new:,} {plural(new)} described"]
     if described.cached:
@@ -48,8 +69,11 @@ def outcome_line(described: Any, *, n_saved: int) -> str:
     return ", ".join(parts)
 
 
-def show(ctx: Any, line: str, described: Any, problem: str | None, path: Path | None) -> Any:
+def show(ctx: Any, outcome: Outcome) -> Iterator[Any]:
     """Shows the texts as JSON that can be copied, the failures, and where the texts are saved."""
+    described, problem = outcome.described, outcome.problem
+    line = outcome_line(outcome)
+    yield ctx.ops.notify(line, variant="warning" if described.failed or problem else "success")
     outputs = types.Object()
     kind = types.Success if described.descriptions else types.Warning
     outputs.view("heading", kind(label=line))
@@ -59,7 +83,8 @@ def show(ctx: Any, line: str, described: Any, problem: str | None, path: Path | 
     if problem:
         outputs.view("problem", types.Warning(label=problem))
     if not described.descriptions:
-        return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results={})
+        yield ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results={})
+        return
     shown = dict(list(described.descriptions.items())[:MAX_SHOWN])
     # The text field of a result is disabled, and some browsers do not copy from it
     results = {"descriptions": f"```json\n{json.dumps(shown, indent=2, ensure_ascii=False)}\n```"}
@@ -67,5 +92,5 @@ def show(ctx: Any, line: str, described: Any, problem: str | None, path: Path | 
     outputs.str("kept", label="Saved in", view=types.LabelValueView())
     outputs.str("descriptions", label=f"Descriptions{of}", view=types.MarkdownView())
     places = [] if problem else [f'dataset.info["{SAVED_KEY}"], to edit and to classify with']
-    results["kept"] = " and ".join([*places, *([str(path)] if path else [])]) or "the cache only"
-    return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results=results)
+    results["kept"] = " and ".join([*places, *([str(outcome.path)] if outcome.path else [])]) or "the cache only"
+    yield ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results=results)

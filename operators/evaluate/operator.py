@@ -6,10 +6,9 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
-import fiftyone.operators as foo
-from fiftyone.operators import types
-
-from ..shared.execution import call, report_errors, report_progress, report_steps, run_placement
+from ...lgca_plugin.method.comparison.evaluation import Evaluation
+from ...lgca_plugin.workflows.evaluate import EvaluateRequest
+from ..shared.execution import StepOperator, call, report_progress, report_steps, run_placement, step_config
 from ..shared.run_choice import chosen_run, run_form
 from .form import add_form, read_request
 from .result import PANEL, show
@@ -17,23 +16,14 @@ from .result import PANEL, show
 LABEL = "Evaluate a zero-shot run"
 
 
-class Evaluate(foo.Operator):
+class Evaluate(StepOperator):
     """Has FiftyOne evaluate every method of a run on the same labelled samples, and compares them pair by pair."""
 
     @property
     def config(self) -> Any:
         """What the operator browser shows, and how it is executed."""
-        return foo.OperatorConfig(
-            name="lgca_evaluate",
-            label=LABEL,
-            description="Accuracy of each method of a CLIP, WCA and LGCA run; which differences are more than chance",
-            dynamic=True,
-            execute_as_generator=True,
-            allow_immediate_execution=True,
-            allow_delegated_execution=True,
-            risk_level=types.RiskLevel.MEDIUM,
-            view_target=False,
-        )
+        description = "Accuracy of each method of a CLIP, WCA and LGCA run; which differences are more than chance"
+        return step_config("lgca_evaluate", LABEL, description, view_target=False)
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid once the dataset has a run."""
@@ -47,29 +37,25 @@ class Evaluate(foo.Operator):
         """Names a delegated operation."""
         return f"Evaluate zero-shot: {chosen_run(ctx)}"
 
-    def execute(self, ctx: Any) -> Iterator[Any]:
-        """Checks the settings, then evaluates method by method.
+    problem = "The run was not evaluated"
 
-        Raises:
-            ConfigError: if a setting is wrong, before anything is written
-        """
-        return self._steps(ctx, read_request(ctx))
+    def read_request(self, ctx: Any) -> EvaluateRequest:
+        """Reads and checks the evaluation."""
+        return read_request(ctx)
 
-    def _steps(self, ctx: Any, request: Any) -> Iterator[Any]:
-        """Yields the messages to the App."""
-        if not ctx.delegated:  # an open panel would keep showing the evaluations that are replaced
-            yield ctx.ops.close_panel(PANEL)
-        evaluation = yield from report_errors(ctx, "The run was not evaluated", self._evaluated(ctx, request))
-        if not ctx.delegated:
-            yield from show(ctx, evaluation)
-
-    def _evaluated(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
+    def work(self, ctx: Any, request: EvaluateRequest) -> Generator[Any, None, Evaluation]:
         """Evaluates, reports the progress, and returns the outcome."""
         from ...lgca_plugin.workflows.evaluate import iter_evaluate
 
+        if not ctx.delegated:  # an open panel would keep showing the evaluations that are replaced
+            yield ctx.ops.close_panel(PANEL)
         yield from report_progress(ctx, 0.0, f"Evaluating on {request.samples:,} samples")
         with closing(iter_evaluate(request)) as steps:
             return (yield from report_steps(ctx, steps))
+
+    def show(self, ctx: Any, evaluation: Evaluation) -> Iterator[Any]:
+        """Opens the Model Evaluation panel, and shows figures and tables."""
+        return show(ctx, evaluation)
 
     def __call__(
         self,

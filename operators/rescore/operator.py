@@ -6,16 +6,14 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
-import fiftyone.operators as foo
-from fiftyone.operators import types
-
+from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.errors import ConfigError
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
-from ..shared.execution import call, report_errors, report_progress, report_steps, run_placement
+from ..shared.execution import StepOperator, call, report_progress, report_steps, run_placement, step_config
 from ..shared.run_choice import chosen_run, read_param, run_form
-from ..shared.run_result import show
+from ..shared.run_result import show_run
 from .form import add_form
 from .params import read_changes, read_run_key
 from .source import read_source
@@ -23,23 +21,14 @@ from .source import read_source
 LABEL = "Rescore a zero-shot run"
 
 
-class Rescore(foo.Operator):
+class Rescore(StepOperator):
     """Scores a run's images again from the store of embeddings, with other classes, texts or weights."""
 
     @property
     def config(self) -> Any:
         """What the operator browser shows, and how it is executed."""
-        return foo.OperatorConfig(
-            name="lgca_rescore",
-            label=LABEL,
-            description="New classes, descriptions and weights for a CLIP, WCA and LGCA run; no image is encoded",
-            dynamic=True,
-            execute_as_generator=True,
-            allow_immediate_execution=True,
-            allow_delegated_execution=True,
-            risk_level=types.RiskLevel.MEDIUM,
-            view_target=False,
-        )
+        description = "New classes, descriptions and weights for a CLIP, WCA and LGCA run; no image is encoded"
+        return step_config("lgca_rescore", LABEL, description, view_target=False)
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid once the dataset has a run."""
@@ -53,13 +42,10 @@ class Rescore(foo.Operator):
         """Names a delegated operation."""
         return f"Rescore zero-shot: {chosen_run(ctx)}"
 
-    def execute(self, ctx: Any) -> Iterator[Any]:
-        """Checks the settings, then rescores step by step.
+    problem = "The run was not rescored"
 
-        Raises:
-            ConfigError: if a setting is wrong, before anything is loaded or written
-        """
-        from ...lgca_plugin.api import load_run
+    def read_request(self, ctx: Any) -> Any:
+        """Reads and checks the changes to the run."""
         from ...lgca_plugin.workflows.rescore.plan import check_rescore
 
         if ctx.dataset is None:
@@ -67,24 +53,21 @@ class Rescore(foo.Operator):
         source = read_source(ctx)
         choices = label_fields(ctx.dataset, include=source.config.ground_truth)
         changes = read_changes(ctx.params, source, ctx.dataset, choices)
-        run = load_run(ctx.dataset, source.key)
         key = read_run_key(ctx.params, source, ctx.dataset.list_runs())
         overwrite = key is not None and bool(read_param(ctx.params, "overwrite", key))
-        return self._steps(ctx, check_rescore(run, changes, run_key=key, overwrite=overwrite))
+        return check_rescore(load_run(ctx.dataset, source.key), changes, run_key=key, overwrite=overwrite)
 
-    def _steps(self, ctx: Any, request: Any) -> Iterator[Any]:
-        """Yields the messages to the App."""
-        rescored = yield from report_errors(ctx, "The run was not rescored", self._rescored(ctx, request))
-        if not ctx.delegated:
-            yield from show(ctx, rescored)
-
-    def _rescored(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
+    def work(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
         """Rescores, reports the progress, and returns the new run."""
         from ...lgca_plugin.workflows.rescore.rescore import iter_rescore
 
         yield from report_progress(ctx, 0.0, "Reading the stored embeddings")
         with closing(iter_rescore(request)) as steps:
             return (yield from report_steps(ctx, steps))
+
+    def show(self, ctx: Any, run: Any) -> Iterator[Any]:
+        """Shows the new run."""
+        return show_run(ctx, run)
 
     def __call__(
         self,
@@ -111,23 +94,8 @@ class Rescore(foo.Operator):
         ``lgca.load_run(dataset, key).rescore(...)`` does the same in the calling process and returns the run; this is
         the way to queue it for a delegated worker. In a notebook the returned task must be awaited.
 
-        Args:
-            sample_collection: a FiftyOne dataset or view; all samples of the run are rescored
-            run: key of the run
-            classes: the candidate classes; those that the run has keep their descriptions
-            descriptions: class name to texts, or the path of a JSON file with such an object
-            methods: names of methods whose regions the run has encoded
-            image_scale: softmax scale of salience, as an exponent
-            text_scale: softmax scale over descriptions, as an exponent
-            global_weight: the whole image's weight, of the methods with chains
-            step_weights: weight of each expansion step
-            decisiveness: of the decisive methods
-            steps: number of expansion steps, at most as many as were encoded
-            run_key: key of a new run; None rescores the run in place
-            overwrite: replace the run that exists under ``run_key``
-            logits: write all class scores onto the labels
-            shown_chains: how many chains of each image are written as boxes
-            delegate: queue the operation for a delegated worker instead of running it here
+        ``run`` is the run's key; with ``delegate`` the operation is queued. The other arguments are those of
+        :meth:`lgca_plugin.Run.rescore`.
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with

@@ -10,7 +10,7 @@ from fiftyone.operators import types
 from .execution import show_lines
 
 
-def show(ctx: Any, run: Any) -> Iterator[Any]:
+def show_run(ctx: Any, run: Any) -> Iterator[Any]:
     """Shows a finished run."""
     summary = run.summary()
     shown = [field for field in run.fields if not field.endswith("_error")]

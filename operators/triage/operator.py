@@ -6,34 +6,25 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError
-from ..shared.execution import call, report_errors, report_steps, run_placement, show_lines
+from ...lgca_plugin.workflows.triage.plan import TriageRequest
+from ..shared.execution import StepOperator, call, report_steps, run_placement, show_lines, step_config
 from ..shared.run_choice import chosen_run, run_form
 from .form import add_form, outcome_lines, read_request, shown_fields
 
 LABEL = "Triage a zero-shot run"
 
 
-class Triage(foo.Operator):
+class Triage(StepOperator):
     """Finds disagreements, misleading crops and suspected label errors, from what a run has stored."""
 
     @property
     def config(self) -> Any:
         """What the operator browser shows, and how it is executed."""
-        return foo.OperatorConfig(
-            name="lgca_triage",
-            label=LABEL,
-            description="Disagreements, misleading crops and suspected label errors of a CLIP, WCA and LGCA run",
-            dynamic=True,
-            execute_as_generator=True,
-            allow_immediate_execution=True,
-            allow_delegated_execution=True,
-            risk_level=types.RiskLevel.MEDIUM,
-            view_target=False,
-        )
+        description = "Disagreements, misleading crops and suspected label errors of a CLIP, WCA and LGCA run"
+        return step_config("lgca_triage", LABEL, description, view_target=False)
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid once the dataset has a run."""
@@ -47,28 +38,32 @@ class Triage(foo.Operator):
         """Names a delegated operation."""
         return f"Triage zero-shot: {chosen_run(ctx)}"
 
-    def execute(self, ctx: Any) -> Iterator[Any]:
-        """Checks the settings, then triages step by step.
+    problem = "The run was not triaged"
 
-        Raises:
-            ConfigError: if a setting is wrong, before anything is written
-        """
+    def read_request(self, ctx: Any) -> TriageRequest:
+        """Reads and checks the triage."""
         if ctx.dataset is None:
             raise ConfigError("open a dataset first, then triage one of its runs")
-        return self._steps(ctx, read_request(ctx))
+        return read_request(ctx)
 
-    def _steps(self, ctx: Any, request: Any) -> Iterator[Any]:
-        """Yields the messages to the App."""
-        triage = yield from report_errors(ctx, "The run was not triaged", self._triaged(ctx, request))
-        if not ctx.delegated:
-            yield from show(ctx, triage)
-
-    def _triaged(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
+    def work(self, ctx: Any, request: TriageRequest) -> Generator[Any, None, Any]:
         """Triages, reports the progress, and returns the triage."""
         from ...lgca_plugin.workflows.triage.triage import iter_triage
 
         with closing(iter_triage(request)) as steps:
             return (yield from report_steps(ctx, steps))
+
+    def show(self, ctx: Any, triage: Any) -> Iterator[Any]:
+        """Shows a finished triage: the queue on the grid where there is one, and the counts."""
+        yield ctx.ops.reload_dataset()
+        yield ctx.ops.set_active_fields(shown_fields(triage))
+        if triage.report.get("suspects"):
+            yield ctx.ops.set_view(view=triage.suspects())  # by its name, the App would find it only after a reload
+        for warning in triage.report["warnings"]:
+            yield ctx.ops.notify(warning, variant="warning")
+        heading, lines = outcome_lines(triage)
+        yield ctx.ops.notify(heading, variant="success")
+        yield show_lines(ctx, types.Success(label=heading), lines)
 
     def __call__(
         self,
@@ -88,7 +83,7 @@ class Triage(foo.Operator):
         Args:
             sample_collection: a FiftyOne dataset or view; all samples of the run are triaged
             run: key of the run
-            ground_truth: Classification field with the labels in question; None takes the run's
+            ground_truth: Classification field with the labels to check; None takes the run's
             methods: names of the three methods that are compared
             corrected_field: field that corrected labels will be written to
             delegate: queue the operation for a delegated worker instead of running it here
@@ -106,16 +101,3 @@ class Triage(foo.Operator):
             "corrected_field": corrected_field,
         }
         return call(self, sample_collection, params, delegate=delegate)
-
-
-def show(ctx: Any, triage: Any) -> Iterator[Any]:
-    """Shows a finished triage: the queue on the grid where there is one, and the counts."""
-    yield ctx.ops.reload_dataset()
-    yield ctx.ops.set_active_fields(shown_fields(triage))
-    if triage.report.get("suspects"):
-        yield ctx.ops.set_view(view=triage.suspects())  # by its name the App finds it only when it is loaded again
-    for warning in triage.report["warnings"]:
-        yield ctx.ops.notify(warning, variant="warning")
-    heading, lines = outcome_lines(triage)
-    yield ctx.ops.notify(heading, variant="success")
-    yield show_lines(ctx, types.Success(label=heading), lines)

@@ -188,6 +188,8 @@ class Panel:
             what, given = message["operator_uri"], message["params"]
             if what == "set_panel_state":
                 self.state = given["state"]
+            elif what == "patch_panel_state":
+                self.state |= given["state"]
             elif what == "patch_panel_data":
                 self.data |= given["data"]
             elif what == "set_view":

@@ -1,8 +1,8 @@
-"""The evidence panel: how long each of its events takes, from the App's request to what the App would draw.
+"""Times the evidence panel's events, from the App's request to the JSON of the answer.
 
 A run with the default regions, 512 dimensions and many classes, on image files of two kinds: photographs as they are on
-the web, 640 x 480, and as cameras write them, 4000 x 3000. Embeddings are random and are put straight into the store.
-One JSON line, times in milliseconds, medians over the samples, and the size of what is sent. ``make bench`` runs it; so
+the web, 640 x 480, and as cameras write them, 4000 x 3000. Embeddings are random and are written to the store directly.
+Prints one line of JSON: medians over the samples in milliseconds, and the size of an answer. ``make bench`` runs it; so
 does ``python scripts/mongod.py FOLDER python -m benchmarks.evidence_panel``.
 """
 
@@ -45,7 +45,7 @@ def photograph(path: Path, size: tuple[int, int], seed: int) -> str:
 
 
 def fill(folder: Path, samples: int, classes: list[str]) -> tuple[Any, dict[str, list[str]]]:
-    """Makes a dataset with a finished run, its files, and all its regions in the store; gives the ids of each kind."""
+    """Makes image files and a finished run on them; returns the run and the ids of the samples of each size."""
     from bson import ObjectId
 
     import lgca_plugin as lgca
@@ -70,8 +70,8 @@ def fill(folder: Path, samples: int, classes: list[str]) -> tuple[Any, dict[str,
     predictions = made.predictor.predict(images)
     with Store() as store:
         stored = made.open_entry(store)
-        kept = zip(images, predictions, strict=True)
-        store.write_samples(stored, [StoredSample(one, prediction.vectors) for one, prediction in kept])
+        pairs = zip(images, predictions, strict=True)
+        store.write_samples(stored, [StoredSample(one, prediction.vectors) for one, prediction in pairs])
         made.keep_texts(store, stored)
     both = zip(images, predictions, strict=True)
     values = {one.id: sample_values(made.run, found.methods, found.regions) for one, found in both}
@@ -82,7 +82,7 @@ def fill(folder: Path, samples: int, classes: list[str]) -> tuple[Any, dict[str,
 
 
 class Session:
-    """A panel that is open, as the App drives it."""
+    """An open panel, whose events are timed."""
 
     def __init__(self, dataset: Any) -> None:
         self.dataset, self.sample = dataset, ""
@@ -91,7 +91,7 @@ class Session:
         self.kilobytes: list[float] = []
 
     def send(self, name: str, method: str, **params: Any) -> None:
-        """Executes an event, and keeps its time under a name."""
+        """Executes an event, and records its time under a name."""
         import fiftyone.operators as foo
         from fiftyone.operators.executor import ExecutionContext, Executor
 
@@ -108,7 +108,7 @@ class Session:
 
 
 def measure(run: Any, ids: Sequence[str], classes: Sequence[str]) -> dict[str, float]:
-    """Does what a curator does with each sample."""
+    """Times the events of a curator who goes through the samples and back; returns medians."""
     session = Session(run.dataset)
     session.sample = ids[0]
     session.send("first_open_ms", "on_load")

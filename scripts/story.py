@@ -1,7 +1,7 @@
 """Takes the six pictures of the story in ``docs/story.md``, in the real App, on the demo's dataset.
 
-``make story`` runs it. It triages the demo's run, looks at one image that was picked by hand, accepts the suggestion
-for it, and takes the decision back at the end, so that it can be run again.
+``make story`` runs it. It triages the demo's run, opens one image that was chosen by hand, accepts the suggestion
+for it, and undoes the decision at the end, so that it can be run again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Story:
         self._taken = 0
 
     def picture(self, name: str) -> None:
-        """Takes the next picture, once nothing moves any more."""
+        """Takes the next picture, once the page no longer changes."""
         self._taken += 1
         shot = Image.open(io.BytesIO(self.app.picture_of(self.page.locator("body")))).convert("RGB")
         shot.quantize(256).save(PICTURES / f"story_{self._taken}_{name}.png", optimize=True)  # a third of the size
@@ -40,7 +40,7 @@ class Story:
         """Presses a button."""
         self.page.get_by_role("button", name=name, exact=True).nth(at).click()
 
-    def sees(self, words: str) -> None:
+    def wait_for(self, words: str) -> None:
         """Waits for a text."""
         self.page.get_by_text(words).first.wait_for()
 
@@ -52,8 +52,8 @@ class Story:
                 box.click()
 
 
-def tell(story: Story, sample: fo.Sample) -> None:
-    """Goes through the story."""
+def take_pictures(story: Story, sample: fo.Sample) -> None:
+    """Does what the story describes, and takes its six pictures."""
     page = story.page
     story.app.open_dataset(DATASET)
     story.fields("ground_truth")
@@ -61,9 +61,9 @@ def tell(story: Story, sample: fo.Sample) -> None:
 
     page.locator("[data-cy=new-panel-btn]").first.click()
     page.locator("[data-cy=new-panel-option-lgca_compare]").first.click()
-    story.sees("Do the methods agree?")
+    story.wait_for("Do the methods agree?")
     story.press("Only WCA differs")
-    story.sees("where only WCA differs")
+    story.wait_for("where only WCA differs")
     story.fields("ground_truth", f"{RUN}_wca", f"{RUN}_lgca")
     story.picture("disagreement")
 
@@ -80,25 +80,25 @@ def tell(story: Story, sample: fo.Sample) -> None:
         page.locator("[data-cy=new-panel-option-lgca_evidence]").click()
     tab.click()
     page.get_by_title("Split horizontally").first.click()
-    story.sees("How crops grow")
+    story.wait_for("How crops grow")
     page.get_by_text("How crops grow").first.evaluate("one => one.scrollIntoView({block: 'start'})")
     story.picture("strip")
 
     page.get_by_role("button", name="that do it").click()
-    story.sees("Without 2 regions")
+    story.wait_for("Without 2 regions")
     button = page.get_by_role("button", name=f"Accept “{sample[f'{RUN}_suggestion'].label}”")
     button.scroll_into_view_if_needed()
     story.picture("correction")
     button.click()
-    story.sees("Accepted: 1 sample")
+    story.wait_for("Accepted: 1 sample")
     page.goto(f"{story.app.address}/datasets/{DATASET}?id={sample.id}", wait_until="domcontentloaded")
-    story.sees("Decided: accepted")
+    story.wait_for("Decided: accepted")
     story.fields("ground_truth", "ground_truth_corrected", within="[data-cy=modal]")
     story.picture("result")
 
 
 def main() -> int:
-    """Triages, takes the pictures, and takes the decision back."""
+    """Triages, takes the pictures, and undoes the decision."""
     os.environ["LOGNAME"] = "curator"  # who decides
     dataset = fo.load_dataset(DATASET)
     run = lgca.load_run(dataset, RUN)
@@ -111,7 +111,7 @@ def main() -> int:
     ):
         page = new_context(browser, 1440, 1000).new_page()
         try:
-            tell(Story(App(page, address)), sample)
+            take_pictures(Story(App(page, address)), sample)
         except BaseException:
             page.screenshot(path=str(Path(tempfile.gettempdir()) / "story_stopped.png"))
             raise

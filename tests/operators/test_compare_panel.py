@@ -221,6 +221,19 @@ def test_panel__a_state_that_can_not_be_read_is_replaced(run, panel, state):
     assert page.state == panel.state
 
 
+def test_panel__goes_on_from_the_state_of_release_0_1_0(run):
+    page = PanelSession(URI, run.dataset)
+    chosen = {"run": "zs", "labels": "-", "a": "lgca", "b": "wca", "misleading": 5, "suspects": 0}
+    lists = {"run_field": {"run": "zs"}, "labels_field": {"labels": "-"}}
+    pair = {"a_field": {"a": "lgca"}, "b_field": {"b": "wca"}}
+    page.state = {"chosen": chosen, "drawn": "0" * 16, "action": None, "undo": None}
+    page.state["page"] = {"head": lists, "pair": pair}
+    page.load()
+    assert page.state["chosen"] == chosen
+    assert page.state["page"] == {"head": lists, "pair": pair}
+    assert {"6 to 10 of 15", "Choose labels to compare with above."} <= set(page.shown.texts)
+
+
 def test_panel__pages_through_its_lists(panel):
     def listed():
         return [part["params"]["id"] for part in panel.shown.parts("Button") if part["params"].get("part") == "sample"]

@@ -212,6 +212,20 @@ def test_follow__an_event_that_comes_twice_changes_nothing(opened):
         assert session.send(event, value=value).tables == shown.tables
 
 
+def test_state__of_release_0_1_0_is_read(run, case):
+    third = next(name for name in CLASSES if name not in case.misleading_pair)
+    session = PanelSession(URI, run.dataset, case.sample_id)
+    session.state = {"sample": case.sample_id, "key": "zs", "rival_a": third, "rival_b": case.labels["wca"]}
+    session.state |= {"weights": "wca", "more": True, "out": "0 2", "page": {"go_on": False}}
+    shown = session.send("on_load")
+    assert rivals(session) == (third, case.labels["wca"])
+    assert state_of(session, "method") == "wca"
+    assert session.state["page"]["go_on"] is False
+    leads = [case.without([0, 2]).margin(name, third, case.labels["wca"]) for name in METHODS]
+    assert [number(row["after"]) for row in shown.tables["leads"]] == pytest.approx(leads, abs=6e-5)
+    assert "Show fewer crops" in shown.buttons
+
+
 @pytest.mark.parametrize(
     "state",
     [

@@ -108,7 +108,7 @@ def running_browser():
 
 
 def new_context(browser, width=1600, height=1000):
-    """What a person has of a browser: pages share what it keeps of the App's code and of its settings."""
+    """A browser context; its pages share the cached code and the settings of the App."""
     context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
     context.set_default_timeout(TIMEOUT)
     context.add_init_script(ADVERTISEMENT_SEEN)
@@ -125,7 +125,7 @@ class OnePage:
         self._page: Any = None
 
     def get(self, width=1600, height=1000):
-        """Gives the page, in this size; starts the browser where none runs."""
+        """Returns the page, in this size; starts the browser if none runs."""
         if self._context is None:
             self._context = new_context(self._running.enter_context(running_browser()))
         if self._page is None:
@@ -135,18 +135,18 @@ class OnePage:
         return self._page
 
     def leave(self, address):
-        """Leaves the App, and has the page forget all that the App has kept in it."""
+        """Leaves the App, and deletes all that the App has stored in the page."""
         self._page.goto(f"{address}/{NO_APP}")
         self._page.evaluate("localStorage.clear(); sessionStorage.clear()")
         self._page.context.clear_cookies()
 
     def discard(self):
-        """Has the next test get a page of its own."""
+        """Closes the page, so that the next test gets a new one."""
         self._page.close()
         self._page = None
 
     def close(self):
-        """Ends the browser, if one runs."""
+        """Closes the browser, if one runs."""
         self._context = self._page = None
         self._running.close()
 
@@ -178,7 +178,7 @@ class App:
             self._devtools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
 
     def end(self):
-        """Lets go of the page."""
+        """Detaches from the page, which the next test uses."""
         self.page.remove_locator_handler(self._closing)
         self._devtools.detach()
 
@@ -194,7 +194,7 @@ class App:
         self.page.locator("[data-cy=looker]").first.wait_for()
 
     def panel_option(self, name):
-        """Opens the list of panels beside the tabs of the grid; gives the panel's entry in it."""
+        """Opens the list of panels beside the tabs of the grid, and returns the panel's entry in it."""
         from playwright.sync_api import TimeoutError as NotYet
 
         option = self.page.locator(f"[data-cy=new-panel-option-{name}]").first
@@ -211,7 +211,7 @@ class App:
 
     @contextlib.contextmanager
     def bringing_up(self, pattern):
-        """Checks that what is done within brings up a text, which may be gone again at once."""
+        """Checks that the block brings up a text, for however short a time."""
         self.page.evaluate(WATCH, pattern)
         yield
         self.page.wait_for_function("window.textWasShown")

@@ -84,7 +84,7 @@ def test_votes__texts_that_hardly_count_are_grey():
     assert [note.font.color for note in notes(figure, "text")] == [TEXT, TEXT, MUTED, TEXT, TEXT]
 
 
-def test_votes__clip_says_what_its_label_prompts_decide():
+def test_votes__the_title_of_clip_has_the_margin_of_label_prompts():
     vectors = {"clip": np.array([0.8, 0.0, 0.6]), "lgca": np.array([0.8, 0.0, 0.6])}
     clip, lgca = (plain(note.text) for note in notes(hand_votes(vectors, label_margins={"clip": -0.031}), "heading"))
     assert clip.startswith("clip label prompts decide: ● tern ahead by 0.0310 descriptions alone: ● swallow ahead by")
@@ -139,7 +139,7 @@ def test_votes__shares_sum_to_the_score_and_pulls_to_the_margin(seed: int):
         ({"label_margins": {"CLIP": 0.1}}, ["label_margins", "'CLIP'", "clip"]),
     ],
 )
-def test_votes__inputs_that_do_not_fit_are_refused(change: dict[str, Any], message: list[str]):
+def test_votes__inputs_that_do_not_match_are_rejected(change: dict[str, Any], message: list[str]):
     with pytest.raises(ValueError, match=all_of(message)):
         hand_votes(**{"vectors": {"clip": np.ones(3)}, **change})
 

@@ -127,12 +127,12 @@ def test_texts__markup_and_formulas_are_shown_as_they_are():
         ("ab", [0.5, 0.5], ["weights", "text"]),
     ],
 )
-def test_weights__that_do_not_fit_are_refused(texts: Any, weights: list[float], message: list[str]):
+def test_weights__that_do_not_fit_are_rejected(texts: Any, weights: list[float], message: list[str]):
     with pytest.raises(ValueError, match=all_of(message)):
         description_weights("swallow", texts, np.array(weights))
 
 
-def test_page__unknown_theme_and_width_are_refused():
+def test_page__unknown_theme_and_width_are_rejected():
     with pytest.raises(ValueError, match=all_of(["theme", "light", "dark", "app", "'blue'"])):
         description_weights("x", ["a"], np.ones(1), theme="blue")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=all_of(["min_width", "420", "300"])):

@@ -135,7 +135,7 @@ def test_film_strip__marks_flips_misleading_crops_and_what_is_taken_out(seen: An
     assert [arrow == "\u21c4" for arrow in arrows] == [before.vote != after.vote for before, after in pairs]
 
 
-def test_film_strip__says_how_all_adds_up_to_the_margin(seen: Any):
+def test_film_strip__has_a_line_that_adds_up_to_the_margin(seen: Any):
     shown = strip(seen, method="wca_global", chains=2)
     (words,) = notes(film_strip(shown, {}), "sum")
     numbers = [float(text.replace(MINUS, "-")) for text in re.findall(rf"[+{MINUS}]\d\.\d+", words)]
@@ -156,13 +156,13 @@ def test_film_strip__class_names_are_never_read_as_markup(seen: Any):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"), [({"theme": "pink"}, "theme"), ({"min_width": 300}, "400 pixels, got 300")]
+    ("options", "message"), [({"theme": "pink"}, "theme"), ({"min_width": 300}, "400 pixels, got 300")]
 )
 @pytest.mark.parametrize(
     "draw", [lambda shown, **o: film_strip(shown, {}, **o), lambda shown, **o: region_map(shown, "", (1, 1), **o)]
 )
-def test_figures__refuse_what_there_is_not(seen: Any, draw: Any, options: Any, said: str):
-    with pytest.raises(ValueError, match=said):
+def test_figures__reject_unknown_themes_and_narrow_pages(seen: Any, draw: Any, options: Any, message: str):
+    with pytest.raises(ValueError, match=message):
         draw(strip(seen), **options)
 
 

@@ -119,7 +119,7 @@ def classify(
     crops: int,
     chains: int,
 ) -> Verdict:
-    """The whole way from a looked-at image and class names to one method's answer."""
+    """Classifies an encoded image with one method."""
     rule = RULES[method]
     labels = [label_vector(model, name) for name in classes]
     vectors = class_vectors(rule.texts, labels, [[model.text(t) for t in own] for own in descriptions])

@@ -74,12 +74,12 @@ def enumerated_interval(only_a, only_b, n, confidence):
 
 @pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95])
 @pytest.mark.parametrize(("only_a", "only_b", "n"), [(0, 0, 1), (1, 0, 1), (0, 0, 9), (3, 1, 9), (9, 0, 9), (2, 7, 12)])
-def test_interval__is_what_every_resample_together_gives(only_a, only_b, n, confidence):
+def test_interval__equals_enumerated_resamples(only_a, only_b, n, confidence):
     expected = enumerated_interval(only_a, only_b, n, confidence)
     assert difference_interval(only_a, only_b, n, confidence=confidence) == pytest.approx(expected)
 
 
-def test_interval__is_what_resampling_pairs_of_answers_comes_to():
+def test_interval__equals_drawn_resamples():
     n, only_a, only_b = 228, 21, 12
     answers = np.zeros(n + 2, dtype=int)
     answers[: only_a + 1] = 1
@@ -90,7 +90,7 @@ def test_interval__is_what_resampling_pairs_of_answers_comes_to():
     np.testing.assert_allclose(difference_interval(only_a, only_b, n), expected, atol=1 / n)
 
 
-def test_interval__says_something_where_nothing_differs():
+def test_interval__has_a_width_where_nothing_differs():
     low, high = difference_interval(0, 0, 228)
     assert low == -high
     assert 2 / 228 < high < 4 / 228
@@ -104,7 +104,7 @@ def test_interval__of_a_million_samples_is_the_normal_one():
     assert difference_interval(only_a, only_b, n) == pytest.approx((up - down - half, up - down + half), abs=2e-6)
 
 
-def test_interval__covers_the_truth_as_often_as_it_says():
+def test_interval__has_its_nominal_coverage():
     """Exactly, not by trials: every outcome is weighed with its probability."""
     for n in (20, 40):
         ways = {

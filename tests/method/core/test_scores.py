@@ -139,9 +139,9 @@ def test_weights__decisive_weights_prefer_the_decided_region_in_any_step() -> No
     classes = np.eye(3)
     regions = np.array(
         [
-            [1.0, 0.0, 0.0],  # knows what it is
-            [3**-0.5] * 3,  # has no idea
-            [0.0, 1.0, 0.0],  # knows too, in a later step
+            [1.0, 0.0, 0.0],  # decided
+            [3**-0.5] * 3,  # undecided
+            [0.0, 1.0, 0.0],  # decided, in a later step
         ]
     )
     image = RegionEmbeddings(regions, np.array([0.0, 0.0, 1.0]), np.array([0, 0, 1]), np.array([0, 1, 0]))
@@ -157,18 +157,18 @@ def test_weights__whole_image_methods_use_no_region() -> None:
     assert empty.shape == (2, 0)
 
 
-def test_weights__decisive_without_classes_is_refused() -> None:
+def test_weights__decisive_without_classes_is_rejected() -> None:
     with pytest.raises(ValueError, match="lgca_d weighs regions by class"):
         scores.region_weights(METHODS["lgca_d"], World(0).images(), CROPS)
 
 
 @pytest.mark.parametrize("name", ["wca", "crops_mean", "wca_global"])
-def test_weights__no_crops_are_refused_not_nan(name: str) -> None:
+def test_weights__no_crops_are_rejected(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         scores.region_weights(METHODS[name], World(0).images(), CropCounts(0, N_CHAINS))
 
 
-def test_weights__too_few_step_weights_are_refused() -> None:
+def test_weights__too_few_step_weights_are_rejected() -> None:
     with pytest.raises(ValueError, match="step_weights") as caught:
         World(0).weights(replace(METHODS["lgca"], step_weights=(0.5, 0.5)))
     assert "2" in str(caught.value)

@@ -95,26 +95,21 @@ def test_flip_probability__equals_the_loop_where_a_step_is_one_units_alone(name:
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
-def test_flip_probability__there_is_none_where_nothing_more_comes(name: str) -> None:
+def test_flip_probability__is_0_at_the_full_budget(name: str) -> None:
     world = World(3)
     assert found(world, METHODS[name], full=CROPS) == 0
     if METHODS[name].regions == "none":
         assert found(world, METHODS[name]) == 0
 
 
-def test_flip_probability__all_of_it_where_one_unit_has_all_the_weight() -> None:
-    world = World(3)
-    assert found(world, replace(METHODS["wca"], image_scale=12.0)) == 1
+def test_flip_probability__is_1_on_a_single_crop_and_where_one_unit_has_all_the_weight() -> None:
+    world, wca, one = World(3), METHODS["wca"], CropCounts(1, 1)
+    assert flip_probability(wca, world.images(0), world.classes(wca), so_far=one, full=FULL) == 1
+    assert found(world, replace(wca, image_scale=12.0)) == 1
     assert found(world, replace(METHODS["lgca_d"], decisiveness=1e6)) == 1
 
 
-def test_flip_probability__all_of_it_on_a_single_crop() -> None:
-    world, method = World(3), METHODS["wca"]
-    one = CropCounts(1, 1)
-    assert flip_probability(method, world.images(0), world.classes(method), so_far=one, full=FULL) == pytest.approx(1)
-
-
-def test_flip_probability__none_where_all_crops_say_the_same() -> None:
+def test_flip_probability__is_0_where_all_crops_are_equal() -> None:
     """A blank picture: its crops look alike, and so will all that are to come."""
     world = World(3)
     world.regions[:] = world.regions[:, :1]
@@ -122,14 +117,14 @@ def test_flip_probability__none_where_all_crops_say_the_same() -> None:
         assert found(world, METHODS[name]) == pytest.approx(0, abs=1e-12)
 
 
-def test_flip_probability__even_between_classes_that_nothing_tells_apart() -> None:
+def test_flip_probability__is_a_half_between_equal_classes() -> None:
     """Their tie never ends, so an image with such a best class takes the full budget: it costs crops, and no label."""
     world, method = World(3, classes=2), METHODS["wca"]
     same = ClassScoring(world.class_vectors(method)[[0, 0]], 30.0)
     assert flip_probability(method, world.images(0), same, so_far=CROPS, full=FULL) == 0.5
 
 
-# ------------------------------------------------------------------------------------------------- what it promises
+# ------------------------------------------------------------------------------------------------- coverage
 
 
 @pytest.mark.parametrize("n", [6, 14])

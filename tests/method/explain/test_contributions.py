@@ -62,7 +62,7 @@ def test_contributions__equal_the_loop(name: str) -> None:
         assert float(found_whole[image]) == pytest.approx(whole, abs=2e-6)
 
 
-def test_contributions__each_image_may_ask_about_its_own_classes() -> None:
+def test_contributions__each_image_can_have_its_own_classes() -> None:
     world, method = World(5, images=3), METHODS["wca_global"]
     weights, vectors = world.weights(method), world.class_vectors(method)
     a, b = np.array([0, 1, 3]), np.array([2, 0, 1])
@@ -118,7 +118,7 @@ def test_flips__compare_the_first_with_the_last_vote_of_a_grown_chain() -> None:
     assert flips(vote[:4], step[:4], chain[:4]) == {}
 
 
-def test_misleading__is_a_step_0_vote_for_wcas_label_that_pushes_for_it() -> None:
+def test_misleading__is_a_step_0_vote_for_wcas_label_that_contributes_to_it() -> None:
     step = np.array([0, 0, 0, 1])
     vote = np.array([2, 2, 3, 2])
     contribution = np.array([0.1, -0.1, 0.1, 0.1])

@@ -30,7 +30,7 @@ VARIANTS = {
 }
 
 
-def account(world: World, methods: dict[str, Method] = VARIANTS) -> Evidence:
+def make_evidence(world: World, methods: dict[str, Method] = VARIANTS) -> Evidence:
     return evidence_of(world, methods, np.float64)
 
 
@@ -51,7 +51,7 @@ def test_evidence__contributions_sum_to_the_margin_in_double_precision(
     seed: int, name: str, data: st.DataObject
 ) -> None:
     """With all regions, and with any that are left: whatever the method, with a whole-image term and without."""
-    seen = account(World(seed))
+    seen = make_evidence(World(seed))
     a, b = (data.draw(st.sampled_from(CLASSES) | st.integers(0, 3)) for _ in range(2))
     gone = data.draw(st.sets(st.integers(0, len(seen.step) - 1), max_size=8))
     for verdicts in (seen, seen.without(gone)):
@@ -72,7 +72,7 @@ def index(name: str | int) -> int:
 @given(seed=st.integers(0, 2**32 - 1), data=st.data())
 def test_without__equals_the_loop_over_an_image_that_never_had_the_regions(seed: int, data: st.DataObject) -> None:
     world = World(seed)
-    seen = account(world)
+    seen = make_evidence(world)
     first = data.draw(st.integers(0, N_CHAINS - 1))  # stays, so that every method has a region
     gone = data.draw(st.sets(st.integers(0, len(seen.step) - 1).filter(lambda r: r != first)))
     found = seen.without(gone)
@@ -88,8 +88,8 @@ def test_without__equals_the_loop_over_an_image_that_never_had_the_regions(seed:
         assert not found.weights[name][sorted(gone)].any()
 
 
-def test_without__nothing_is_what_there_was_and_one_after_the_other_is_all_at_once() -> None:
-    seen = account(World(1))
+def test_without__no_region_changes_nothing_and_removals_add_up() -> None:
+    seen = make_evidence(World(1))
     once, twice = seen.without([0, 3, 9]), seen.without([3]).without([0, 9])
     for name in VARIANTS:
         assert seen.without([]).scores[name].tolist() == seen.scores[name].tolist()
@@ -99,7 +99,7 @@ def test_without__nothing_is_what_there_was_and_one_after_the_other_is_all_at_on
 
 
 def test_without__a_crop_leaves_what_it_has_grown_into_and_a_chain_goes_whole() -> None:
-    seen = account(World(2))
+    seen = make_evidence(World(2))
     chain = int(seen.chain[seen.step == 2][0])
     crop, whole_chain = seen.regions_of(chain=chain, step=0), seen.regions_of(chain=chain)
     assert seen.step[whole_chain].tolist() == [0, 1, 2]
@@ -110,7 +110,7 @@ def test_without__a_crop_leaves_what_it_has_grown_into_and_a_chain_goes_whole() 
 
 
 def test_without__a_step_that_has_lost_all_leaves_its_weight_to_the_others() -> None:
-    seen = account(World(3))
+    seen = make_evidence(World(3))
     found = seen.without(seen.regions_of(step=1))
     by_step = {name: [w[seen.step == t].sum() for t in range(3)] for name, w in found.weights.items()}
     assert by_step["lgca"] == pytest.approx([1 / 2, 0, 1 / 2])
@@ -120,7 +120,7 @@ def test_without__a_step_that_has_lost_all_leaves_its_weight_to_the_others() -> 
 
 def test_without__a_method_that_has_lost_all_answers_by_the_whole_image_or_not_at_all() -> None:
     world = World(4)
-    seen = account(world)
+    seen = make_evidence(world)
     found = seen.without(seen.regions_of(step=2))
     assert found.labels["lgca_last"] is None  # all of its weight lay on the last step
     assert found.labels["lgca"] is not None
@@ -144,7 +144,7 @@ def test_without__a_method_that_has_lost_all_answers_by_the_whole_image_or_not_a
 
 
 def test_evidence__margins_are_by_default_those_of_the_label_over_the_runner_up() -> None:
-    seen = account(World(5))
+    seen = make_evidence(World(5))
     for name in VARIANTS:
         ranked = sorted(CLASSES, key=lambda k: -seen.scores[name][CLASSES.index(k)])
         best, second, third = ranked[:3]
@@ -155,9 +155,9 @@ def test_evidence__margins_are_by_default_those_of_the_label_over_the_runner_up(
         assert seen.contributions(name).tolist() == seen.contributions(name, best, second).tolist()
 
 
-def test_evidence__a_pair_is_the_label_and_what_wca_or_lgca_say_instead() -> None:
+def test_evidence__a_pair_is_the_label_and_its_rival() -> None:
     for seed in range(40):
-        seen = account(World(seed))
+        seen = make_evidence(World(seed))
         for name in VARIANTS:
             label, rival = seen.pair(name)
             assert label == seen.labels[name]
@@ -174,7 +174,7 @@ def test_evidence__of_a_run_without_regions() -> None:
     none = RegionEmbeddings(world.regions[0][:0], world.whole[0], empty, empty)
     results = MethodResults.of_all(world.scoring({"clip": METHODS["clip"]}, CLASSES), none)
     seen = Evidence(sample_id="one", run_key="zs", boxes=np.zeros((0, 4)), explained=None, verdicts=results)
-    assert seen.labels == account(world, {"clip": METHODS["clip"]}).labels
+    assert seen.labels == make_evidence(world, {"clip": METHODS["clip"]}).labels
     assert seen.vote.shape == seen.similarity.shape == seen.misleading.shape == (0,)
     assert (seen.flips, seen.case, seen.stability) == ({}, None, {"clip": 1.0})
     assert seen.global_contribution("clip") == pytest.approx(seen.margin("clip"))
@@ -200,14 +200,14 @@ def test_evidence__of_a_run_without_regions() -> None:
         (lambda seen: seen.regions_of(chain=7, step=2), "sample 'one' has no region of chain 7 and step 2"),
     ],
 )
-def test_evidence__wrong_arguments_are_refused_in_a_sentence(ask: Any, message: str) -> None:
+def test_evidence__bad_arguments_are_named(ask: Any, message: str) -> None:
     methods = {name: METHODS[name] for name in ("clip", "wca", "lgca")}
     with pytest.raises(ConfigError, match=message):
-        ask(account(World(7), methods))
+        ask(make_evidence(World(7), methods))
 
 
 def test_evidence__as_a_document_is_whole_and_plain() -> None:
-    seen = next(e for seed in range(200) if (e := account(World(seed))).case)
+    seen = next(e for seed in range(200) if (e := make_evidence(World(seed))).case)
     document = json.loads(json.dumps(seen.to_json(top=2), allow_nan=False))
     assert (document["sample_id"], document["run_key"], document["explained"]) == ("one", "zs", "lgca")
     assert list(document["methods"]) == list(VARIANTS)
@@ -217,9 +217,9 @@ def test_evidence__as_a_document_is_whole_and_plain() -> None:
     assert len(lgca["top"]) == 2
     assert lgca["stability"] == seen.stability["lgca"]
     for name in ("wca", "lgca", "lgca_d", "wca_global", "lgca_global"):
-        told = document["methods"][name]
+        own = document["methods"][name]
         shares = sum(region["contributions"][name] for region in document["regions"])
-        assert shares + told["global_contribution"] == pytest.approx(told["pair_margin"], abs=1e-12)
+        assert shares + own["global_contribution"] == pytest.approx(own["pair_margin"], abs=1e-12)
     assert [region["index"] for region in document["regions"]] == list(range(len(seen.step)))
     assert [region["vote"] for region in document["regions"]] == [CLASSES[k] for k in seen.vote]
     assert {chain["chain"]: chain["flipped"] for chain in document["chains"]} == seen.flips

@@ -75,7 +75,7 @@ def test_strip__misleading_crops_come_first_by_their_pull_then_by_contribution()
     assert [c.number for c in strip(seen, chains=EVERYTHING, out=[first]).chains] == [c.number for c in found.chains]
 
 
-def test_strip__pull_is_a_crops_share_of_all_that_speaks_for_wcas_label() -> None:
+def test_strip__pull_is_a_crops_share_of_the_contributions_to_wcas_label() -> None:
     seen = disagreeing()
     shares = seen.contributions("wca", *seen.misleading_pair).tolist()
     towards = sum(share for share in shares if share > 0)
@@ -90,7 +90,7 @@ def test_strip__pull_is_a_crops_share_of_all_that_speaks_for_wcas_label() -> Non
     )
 
 
-def test_strip__shows_misleading_crops_that_lgca_never_looks_at() -> None:
+def test_strip__has_misleading_crops_that_lgca_does_not_use() -> None:
     found = (evidence_of(World(seed)) for seed in range(400))
     seen = next(one for one in found if one.misleading[N_CHAINS:N_CROPS].any())
     shown = {chain.number: chain for chain in strip(seen, chains=EVERYTHING).chains}
@@ -136,7 +136,7 @@ def test_rivals__are_those_that_disagree_else_label_and_given_else_label_and_run
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"method": "clip"}, "'clip' looks at no regions"),
         ({"method": "vit"}, "no method 'vit'"),
@@ -146,17 +146,17 @@ def test_rivals__are_those_that_disagree_else_label_and_given_else_label_and_run
         ({"a": "kiwi"}, "'kiwi' is none"),
     ],
 )
-def test_strip__refuses_what_there_is_not(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_strip__rejects_unknown_methods_classes_and_regions(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         strip(evidence_of(World(1)), **options)
 
 
-def test_strip__of_a_run_without_regions_says_so() -> None:
+def test_strip__of_a_run_without_regions_is_rejected() -> None:
     with pytest.raises(ConfigError, match="looks at no regions"):
         strip(evidence_of(World(1), {"clip": METHODS["clip"]}))
 
 
-def test_strip_of_boxes__is_what_stands_on_the_sample() -> None:
+def test_strip_of_boxes__equals_the_strip_of_the_same_regions() -> None:
     seen = evidence_of(World(2))
     shown = strip(seen, chains=3)
     boxes = [
@@ -184,7 +184,7 @@ def test_strip_of_boxes__is_what_stands_on_the_sample() -> None:
     assert strip_of_boxes([], method="lgca", names=("a", "b")).chains == ()
 
 
-def test_answers__before_and_after() -> None:
+def test_method_answers__before_and_after() -> None:
     seen = disagreeing()
     a, b = misleading_pair(seen)
     assert seen.case is not None
@@ -200,14 +200,14 @@ def test_answers__before_and_after() -> None:
             assert answer.lead == pytest.approx(
                 verdicts.scores[answer.method][CLASSES.index(a)] - verdicts.scores[answer.method][CLASSES.index(b)]
             )
-    said = {answer.method: answer.label for answer in method_answers(left, a, b)}
-    assert said["wca"] == b
+    labels = {answer.method: answer.label for answer in method_answers(left, a, b)}
+    assert labels["wca"] == b
     nothing = {answer.method: answer for answer in method_answers(seen.without(range(len(seen.step))), a, b)}
     assert nothing["wca"].label is None and math.isnan(nothing["wca"].lead)
     assert nothing["clip"].label == seen.labels["clip"]
 
 
-def test_told__says_who_says_what_and_what_misled() -> None:
+def test_sentences__name_labels_misleading_crops_and_flips() -> None:
     seen = disagreeing()
     a, b = misleading_pair(seen)
     words = " ".join(evidence_sentences(seen))

@@ -57,7 +57,7 @@ def assert_smallest(
 
 
 def assert_as_small(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray, best: Removal, node_limit: int) -> None:
-    """Any set of the smallest size will do, where only that is asked for."""
+    """With ``any_crops`` any set of the smallest size will do."""
     found = smallest_removal(lead, preferred=preferred, pull=pull, any_crops=True, node_limit=node_limit)
     assert found is not None and found.exact
     assert len(set(found.crops)) == len(found.crops) == len(best.crops)
@@ -88,7 +88,7 @@ def test_removal__is_as_small_as_exhaustive_search_finds(seed: int, kind: str) -
     lead=hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=st.integers(-5, 5)),
     data=st.data(),
 )
-def test_removal__is_smallest_for_numbers_that_hypothesis_thinks_up(lead: np.ndarray, data: st.DataObject) -> None:
+def test_removal__is_smallest_for_any_numbers(lead: np.ndarray, data: st.DataObject) -> None:
     preferred = np.array(data.draw(st.lists(st.booleans(), min_size=len(lead), max_size=len(lead))))
     assert_smallest(lead - 1e-3, preferred, -lead[:, 0])
 
@@ -102,12 +102,12 @@ def test_removal__where_the_strongest_crops_are_not_the_fewest() -> None:
 
 def test_removal__of_equally_small_sets_takes_preferred_crops_then_strong_ones() -> None:
     lead = np.array([[-2.0], [-3.0], [-2.5], [3.6], [1.7]])  # -2.2 in all: crop 1 or crop 2 has to go
-    nobody, one = np.zeros(5, dtype=bool), np.arange(5) == 2
-    assert smallest_removal(lead, preferred=nobody, pull=-lead[:, 0]) == Removal((1,), 1)
+    none, one = np.zeros(5, dtype=bool), np.arange(5) == 2
+    assert smallest_removal(lead, preferred=none, pull=-lead[:, 0]) == Removal((1,), 1)
     assert smallest_removal(lead, preferred=one, pull=-lead[:, 0]) == Removal((2,), 1)
 
 
-def test_removal__nothing_to_do_and_nothing_to_be_done() -> None:
+def test_removal__is_empty_or_impossible() -> None:
     one = np.ones(2, dtype=bool)
     assert smallest_removal(np.array([[1.0], [-0.5]]), preferred=one, pull=np.zeros(2)) == Removal((), 0)
     assert smallest_removal(np.array([[-1.0], [-0.5]]), preferred=one, pull=np.zeros(2)) is None

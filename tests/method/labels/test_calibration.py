@@ -77,13 +77,34 @@ def slow_error(probabilities, labels, bins, wrong_share=0.0):
 # ------------------------------------------------------------------------------------------- the calibration error
 
 
-def test_calibration_error__by_hand():
-    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.3, 0.7]])
-    labels = np.array([0, 1, 1, 1])
-    # two bins: all four confidences (0.9, 0.9, 0.6, 0.7) are above a half, three of four answers are right
-    assert calibration_error(probabilities, labels, bins=2) == pytest.approx(abs(0.75 - 0.775))
-    # ten bins, each closed above: (0.8, 0.9] is half right, (0.5, 0.6] and (0.6, 0.7] are right
-    assert calibration_error(probabilities, labels, bins=10) == pytest.approx((2 * 0.4 + 0.4 + 0.3) / 4)
+FOUR = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.3, 0.7]]
+EVEN = [[0.25] * 4] * 4
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "bins", "error"),
+    [
+        # all four confidences (0.9, 0.9, 0.6, 0.7) are above a half, three of four answers are right
+        (FOUR, [0, 1, 1, 1], 2, abs(0.75 - 0.775)),
+        # each bin is closed above: (0.8, 0.9] is half right, (0.5, 0.6] and (0.6, 0.7] are right
+        (FOUR, [0, 1, 1, 1], 10, (2 * 0.4 + 0.4 + 0.3) / 4),
+        # the first of equally probable classes is the answer
+        (EVEN, [0, 0, 0, 0], 15, 0.75),
+        (EVEN, [0, 1, 2, 3], 15, 0.0),
+        # a confidence between two bins is in the lower one: (0, 0.5] holds a wrong answer of 0.5 and a right one of 0.3
+        (
+            [[0.5, 0.3, 0.1, 0.1], [0.3, 0.25, 0.25, 0.2], [0.8, 0.1, 0.05, 0.05]],
+            [1, 0, 0],
+            2,
+            (2 * abs(0.5 - 0.4) + abs(1 - 0.8)) / 3,
+        ),
+        # certainty is in the last bin
+        ([[1.0, 0.0]], [0], 15, 0.0),
+        ([[1.0, 0.0]], [1], 15, 1.0),
+    ],
+)
+def test_calibration_error__by_hand(probabilities, labels, bins, error):
+    assert calibration_error(np.array(probabilities), np.array(labels), bins=bins) == pytest.approx(error)
 
 
 @pytest.mark.parametrize("bins", [1, 7, 15])
@@ -93,24 +114,6 @@ def test_calibration_error__equals_a_plain_loop(bins, wrong_share):
     probabilities = softmax(logits)
     error = calibration_error(probabilities, labels, bins=bins, wrong_share=wrong_share)
     assert error == pytest.approx(slow_error(probabilities, labels, bins, wrong_share))
-
-
-def test_calibration_error__of_equally_probable_classes_the_first_is_the_answer():
-    probabilities = np.full((4, 4), 0.25)
-    assert calibration_error(probabilities, np.zeros(4, dtype=int)) == pytest.approx(0.75)
-    assert calibration_error(probabilities, np.array([0, 1, 2, 3])) == pytest.approx(0.0)
-
-
-def test_calibration_error__a_confidence_between_two_bins_belongs_to_the_lower_one():
-    probabilities = np.array([[0.5, 0.3, 0.1, 0.1], [0.3, 0.25, 0.25, 0.2], [0.8, 0.1, 0.05, 0.05]])
-    # (0, 0.5] holds a wrong answer of 0.5 and a right one of 0.3, (0.5, 1] a right one of 0.8
-    error = calibration_error(probabilities, np.array([1, 0, 0]), bins=2)
-    assert error == pytest.approx((2 * abs(0.5 - 0.4) + abs(1 - 0.8)) / 3)
-
-
-def test_calibration_error__certainty_belongs_to_the_last_bin():
-    assert calibration_error(np.array([[1.0, 0.0]]), np.array([0])) == 0.0
-    assert calibration_error(np.array([[1.0, 0.0]]), np.array([1])) == 1.0
 
 
 def test_calibration_error__without_samples_is_nan():
@@ -129,7 +132,7 @@ def test_calibration_error__the_wrong_share_takes_out_what_wrong_labels_add():
 @pytest.mark.parametrize(
     ("options", "words"), [({"bins": 0}, ["bins", "0"]), ({"wrong_share": 1.0}, ["wrong_share", "1.0"])]
 )
-def test_calibration_error__refuses_numbers_out_of_range(options, words):
+def test_calibration_error__rejects_numbers_out_of_range(options, words):
     with pytest.raises(ValueError, match=all_of(words)):
         calibration_error(np.full((2, 2), 0.5), np.array([0, 1]), **options)
 
@@ -227,7 +230,7 @@ def test_fit_temperature__labels_without_any_relation_are_capped():
         (np.full((40, 2), np.inf), np.zeros(40, dtype=int), ["logits", "finite"]),
     ],
 )
-def test_fit_temperature__refuses_what_it_cannot_use(logits, labels, words):
+def test_fit_temperature__rejects_bad_input(logits, labels, words):
     with pytest.raises(ValueError, match=all_of(words)):
         fit_temperature(logits, labels)
 
@@ -252,7 +255,7 @@ def test_calibrate__gives_the_softmax_at_the_fitted_temperature(n, classes):
 
 
 @pytest.mark.parametrize("n", [200, 9000])
-def test_calibrate__judges_each_half_by_the_other(n):
+def test_calibrate__cross_fits_its_error(n):
     logits, labels = world(n, 6, temperature=3, seed=14)
     labels = spoil(labels, 6, 0.1, seed=15)
     order = calibration.shuffled(n)
@@ -292,7 +295,7 @@ def test_calibrate__no_samples_are_no_error():
 
 
 @pytest.mark.parametrize("n", [3, 40])
-def test_calibrate__refuses_nan(n):
+def test_calibrate__rejects_nan(n):
     logits = np.zeros((n, 2), dtype=np.float32)
     logits[-1, 0] = np.nan
     with pytest.raises(ValueError, match="logits"):

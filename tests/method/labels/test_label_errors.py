@@ -149,7 +149,7 @@ def test_find_label_errors__finds_wrong_labels():
     assert found.fitted_errors == pytest.approx(wrong.sum(), rel=0.15)
 
 
-def test_find_label_errors__a_label_that_was_drawn_blindly_is_right_by_chance_now_and_then():
+def test_find_label_errors__of_two_classes_half_of_the_random_labels_are_wrong():
     """With two classes every other time: as many are wrong as half the fitted share."""
     logits, labels, truth = world(3000, 2, seed=6, wrong=0.1, signal=6.0)
     assert find(logits, labels, 2).fitted_errors == pytest.approx((labels != truth).sum(), rel=0.3)
@@ -209,22 +209,22 @@ def test_find_label_errors__probabilities_that_underflow_are_zero():
     assert found.quality.tolist() == [0, 1, 1] and found.suspect.tolist() == [True, False, False]
 
 
-def test_find_label_errors__few_labels_are_judged_without_calibration_and_said_so():
+def test_find_label_errors__few_labels_are_not_calibrated_and_there_is_a_warning():
     logits, labels, _ = world(29, 3, seed=6, wrong=0)
     found = find(logits, labels, 3)
     assert {fit.temperature for fit in found.calibration.values()} == {1.0} and found.fitted_errors == 0
     assert len(found.warnings) == 1 and "only 29 samples" in found.warnings[0] and "30" in found.warnings[0]
 
 
-def test_find_label_errors__classes_that_nobody_was_given_are_counted():
+def test_find_label_errors__warns_about_classes_without_a_label():
     logits, labels, _ = world(90, 9, seed=7, wrong=0)
-    kept = labels < 7
-    found = find({name: values[kept] for name, values in logits.items()}, labels[kept], 9)
+    usable = labels < 7
+    found = find({name: values[usable] for name, values in logits.items()}, labels[usable], 9)
     assert len(found.warnings) == 1 and "2 of 9 classes" in found.warnings[0]
 
 
 @pytest.mark.parametrize(("shifted", "untrusted"), [(8, []), (6, ["method0", "method1"]), (4, [])])
-def test_find_label_errors__labels_that_mean_something_else_are_pointed_out(shifted, untrusted):
+def test_find_label_errors__warns_about_labels_with_another_meaning(shifted, untrusted):
     logits, labels, _ = world(400, 8, seed=8, wrong=0, methods=2, signal=8.0)
     found = find(logits, np.where(np.arange(400) % 10 < shifted, (labels + 1) % 8, labels), 8)
     assert any("class names" in warning for warning in found.warnings) == (found.suspect.mean() > 0.5)
@@ -232,7 +232,7 @@ def test_find_label_errors__labels_that_mean_something_else_are_pointed_out(shif
     assert [warning.split()[0] for warning in found.warnings if "contradicts" in warning] == untrusted
 
 
-def test_find_label_errors__lists_float64_and_read_only_logits_will_do():
+def test_find_label_errors__accepts_lists_float64_and_read_only_logits():
     logits, labels, _ = world(60, 4, seed=9, methods=1)
     expected = find(logits, labels, 4)
     for variant in (logits["method0"].astype(np.float64), np.asfortranarray(logits["method0"])):
@@ -250,7 +250,7 @@ def test_find_label_errors__lists_float64_and_read_only_logits_will_do():
         ({"wca": np.full((2, 3), np.nan)}, np.array([0, 1]), ["logits", "finite"]),
     ],
 )
-def test_find_label_errors__refuses_what_it_cannot_use(logits, labels, words):
+def test_find_label_errors__rejects_bad_input(logits, labels, words):
     with pytest.raises(ValueError, match=all_of(words)):
         find(logits, labels, 3)
 

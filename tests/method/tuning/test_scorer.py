@@ -131,18 +131,18 @@ def test_scorer__chains_of_their_own_in_every_image() -> None:
         np.testing.assert_allclose(together.effective[:, index], alone.effective[:, 0])
 
 
-def test_scorer__asks_for_each_matrix_of_class_vectors_once() -> None:
-    world, asked = World(1), []
+def test_scorer__computes_each_matrix_of_class_vectors_once() -> None:
+    world, requested = World(1), []
 
     def class_vectors(method: Method) -> np.ndarray:
-        asked.append((method.class_vectors, method.text_scale))
+        requested.append((method.class_vectors, method.text_scale))
         return world.class_vectors(method)
 
     grid = default_grid([METHODS["wca"], METHODS["clip"], METHODS["lgca"], METHODS["clip_d"]], steps=2)
     SettingsScorer(grid, class_vectors, CROPS, logit_scale=30.0)
-    weighted = [text_scale for kind, text_scale in asked if kind == "weighted"]
+    weighted = [text_scale for kind, text_scale in requested if kind == "weighted"]
     assert sorted(weighted) == [0.0, 2.0, 3.0, 4.0]
-    assert Counter(kind for kind, _ in asked) == {"weighted": 4, "label": 1, "mean": 1}
+    assert Counter(kind for kind, _ in requested) == {"weighted": 4, "label": 1, "mean": 1}
 
 
 def test_scorer__an_image_without_regions_has_its_whole() -> None:
@@ -155,7 +155,7 @@ def test_scorer__an_image_without_regions_has_its_whole() -> None:
     assert np.isnan(found.effective).all() and (found.used == 0).all()
 
 
-def test_scorer__no_images_give_no_answers() -> None:
+def test_scorer__no_images_have_no_labels() -> None:
     world = World(2, images=3)
     assert score(world, [METHODS["lgca"], METHODS["clip"]], slice(0)).labels.shape == (2, 0)
 
@@ -187,14 +187,14 @@ def test_scorer__memory_does_not_grow_with_the_batch(name: str, count: int, floa
         (replace(METHODS["wca"], step_weights=(0.0, 1.0)), {}, ["step_weights", "no weight"]),
     ],
 )
-def test_scorer__settings_that_the_regions_do_not_suit(
+def test_scorer__settings_without_their_regions_are_rejected(
     method: Method, options: dict[str, Any], words: list[str]
 ) -> None:
     with pytest.raises(ValueError, match=all_of(words)):
         score(World(1), [method], **options)
 
 
-def test_scorer__images_with_other_steps_do_not_fit_one_batch() -> None:
+def test_scorer__images_with_other_steps_are_rejected() -> None:
     world = World(1, images=2)
     step = np.stack([world.step, np.zeros_like(world.step)])
     with pytest.raises(ValueError, match="same steps"):

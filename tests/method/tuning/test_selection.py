@@ -51,7 +51,7 @@ def test_folds__another_seed_and_another_repeat_split_differently() -> None:
         ({"folds": 3, "repeats": 0}, ["repeats", "got 0"]),
     ],
 )
-def test_nested__too_few_samples_or_folds_are_said(options: dict[str, int], words: list[str]) -> None:
+def test_nested__too_few_samples_or_folds_are_rejected(options: dict[str, int], words: list[str]) -> None:
     with pytest.raises(ConfigError, match=all_of(words)):
         nested_sweep(np.ones((2, 4), dtype=bool), ["a", "a"], [0, 0, 1, 1], **options)
 
@@ -89,10 +89,10 @@ def slow_nested(correct: list[list[bool]], dealt: list[list[int]], folds: int) -
         for k in range(folds):
             chosen = best_without(fold, {k})
             choices[chosen] += 1
-            judged = [i for i in range(n) if fold[i] == k]
+            held_out = [i for i in range(n) if fold[i] == k]
             outer = {
-                "accuracy": [float(correct[chosen][i]) for i in judged],
-                "gain": [float(correct[chosen][i]) - float(correct[0][i]) for i in judged],
+                "accuracy": [float(correct[chosen][i]) for i in held_out],
+                "gain": [float(correct[chosen][i]) - float(correct[0][i]) for i in held_out],
             }
             answers += [int(a) for a in outer["accuracy"]]
             gains += [int(g) for g in outer["gain"]]
@@ -145,7 +145,7 @@ def test_nested__equals_the_loops(seed: int) -> None:
     assert choice.gain.value == pytest.approx(choice.nested.value - choice.default_accuracy.value)
 
 
-def test_nested__a_setting_that_is_better_everywhere_is_chosen_and_judged_as_it_is() -> None:
+def test_nested__a_setting_that_is_better_everywhere_is_chosen_with_its_own_accuracy() -> None:
     correct = np.zeros((6, 200), dtype=bool)
     for row, right in zip(correct, (100, 20, 180, 60, 140, 150), strict=True):
         row[np.arange(right) * 7 % 200] = True
@@ -159,7 +159,7 @@ def test_nested__a_setting_that_is_better_everywhere_is_chosen_and_judged_as_it_
     assert [first.lowest, first.median] == pytest.approx([0.1, 0.625])
 
 
-def test_nested__equals_go_to_the_one_listed_first() -> None:
+def test_nested__the_first_of_equal_settings_is_chosen() -> None:
     row = np.arange(90) % 3 == 0
     choice = nested_sweep(np.stack([~row, row, ~row]), ["a"] * 3, row)[0]
     assert choice.chosen == choice.default == 0
@@ -177,19 +177,15 @@ def test_nested__one_setting_leaves_nothing_to_choose() -> None:
     assert choice.nested == choice.default_accuracy and choice.effective_samples == 50
 
 
-def test_nested__always_right_and_always_wrong_keep_an_interval() -> None:
+def test_nested__intervals_are_wilsons() -> None:
     for value in (True, False):
         choice = nested_sweep(np.full((3, 40), value), ["a"] * 3, [0] * 40)[0]
         wilson = binomtest(40 * value, 40).proportion_ci(0.95, method="wilson")
         assert choice.effective_samples == 40
         assert (choice.nested.low, choice.nested.high) == pytest.approx((wilson.low, wilson.high), abs=1e-9)
-
-
-def test_nested__the_defaults_interval_is_wilsons() -> None:
     correct = np.random.default_rng(1).random((2, 73)) < 0.8
-    choice = nested_sweep(correct, ["a", "a"], [0] * 73)[0]
+    found = nested_sweep(correct, ["a", "a"], [0] * 73)[0].default_accuracy
     wilson = binomtest(int(correct[0].sum()), 73).proportion_ci(0.95, method="wilson")
-    found = choice.default_accuracy
     assert (found.value, found.low, found.high) == pytest.approx((correct[0].mean(), wilson.low, wilson.high))
 
 
@@ -208,13 +204,13 @@ def test_nested__within_noise_is_mcnemars_exact_test() -> None:
     assert 3 < len(alike) < 23
 
 
-def test_nested__the_folds_own_classes_of_one_sample() -> None:
+def test_nested__classes_of_one_sample() -> None:
     correct = np.random.default_rng(3).random((4, 9)) < 0.5
     choice = nested_sweep(correct, ["a"] * 4, list("abcdefghi"))[0]
     assert choice.nested.low <= choice.nested.value <= choice.nested.high
 
 
-def test_nested__does_not_flatter_settings_that_are_all_coin_flips() -> None:
+def test_nested__is_unbiased_for_coin_flips() -> None:
     trials, n, count = 400, 100, 40
     nested, plain, covered, covered_gain = [], [], 0, 0
     for seed in range(trials):
@@ -229,7 +225,7 @@ def test_nested__does_not_flatter_settings_that_are_all_coin_flips() -> None:
     assert covered / trials > 0.94 and covered_gain / trials > 0.94
 
 
-def test_nested__covers_where_settings_are_mostly_alike() -> None:
+def test_nested__covers_the_truth_of_settings_that_are_mostly_alike() -> None:
     """As settings of one method are: they answer most samples alike, and some are truly better."""
     trials, n, count = 400, 150, 30
     covered, plain, widths = 0, 0, []

@@ -101,7 +101,7 @@ def test_sweep__a_truth_that_is_no_class_is_never_right() -> None:
     assert [result.accuracy for result in report.results] == [0, 0]
 
 
-def test_sweep__tells_how_many_crops_count() -> None:
+def test_sweep__reports_the_effective_number_of_crops() -> None:
     world = World(8, images=30)
     flat, sharp = replace(METHODS["wca"], image_scale=-20.0), replace(METHODS["wca"], image_scale=10.0)
     report = sweep(world, [METHODS["clip"], flat, sharp], np.zeros(30, dtype=int))
@@ -133,6 +133,6 @@ def test_changes__names_what_differs() -> None:
     assert changes(METHODS["lgca"], mine) == "image_scale 4, step_weights equal"
 
 
-def test_sweep__without_images_is_said() -> None:
+def test_sweep__without_images_is_rejected() -> None:
     with pytest.raises(ConfigError, match="no labelled samples"):
         sweep(World(1), [METHODS["wca"]], np.zeros(0, dtype=int))

@@ -1,4 +1,4 @@
-"""Results kept in memory for later calls in the same process."""
+"""Thread-safe cache of the most recently used results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 
 
 class ResultCache(Generic[Value]):
-    """Thread-safe cache of the most recently used results.
+    """Results in memory, by key.
 
     Args:
         max_results: maximum number of results

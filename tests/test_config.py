@@ -257,7 +257,7 @@ def test_run_key__anything_else_is_refused(key):
         check_run_key(key)
 
 
-def test_classes__are_stripped_and_kept_in_order():
+def test_classes__are_stripped_and_stay_in_order():
     assert check_classes([" cat ", "dog", "ant"]) == ("cat", "dog", "ant")
     assert check_classes(name for name in ("b", "a")) == ("b", "a")
     assert check_classes(("Île", "ile")) == ("Île", "ile")

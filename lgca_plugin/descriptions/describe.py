@@ -220,4 +220,4 @@ def _answered_label(count: int, cache: Path | None) -> str:
     classes = "1 class" if count == 1 else f"{count} classes"
     if cache is None:
         return f" (the answers for {classes} are in the error's descriptions)"
-    return f" (the answers for {classes} are kept in the cache; the next call asks only for the rest)"
+    return f" (the answers for {classes} are cached; the next call requests only the rest)"

@@ -93,5 +93,5 @@ def _is_alive(run: dict[str, Any], alive: dict[str, str]) -> bool:
     if name is None:
         return False
     dataset = fo.load_dataset(name)
-    held = run_token(dataset, run["run_key"]) if run["run_key"] in dataset.list_runs() else None
-    return held is not None and held in (run["token"], run["replaced_by"])
+    token = run_token(dataset, run["run_key"]) if run["run_key"] in dataset.list_runs() else None
+    return token is not None and token in (run["token"], run["replaced_by"])

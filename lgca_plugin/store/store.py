@@ -1,4 +1,4 @@
-"""The store of embeddings: the only door to its file.
+"""The store of embeddings: the only class that other rooms use of this one.
 
 An image's embeddings are stored under its content hash and the encoder's fingerprint, its regions also under the
 geometry that they were sampled with. A run references, for each of its samples, an image and the image vectors of its

@@ -78,7 +78,7 @@ def test_texts__classes_without_descriptions_get_the_templates_and_are_named():
     assert len(templates()) == 7
 
 
-def test_texts__are_kept_once_and_stripped():
+def test_texts__are_distinct_and_stripped():
     texts = class_texts(["tern", "gull"], {"tern": [" a beak ", "a beak", "a cap"], "gull": ["white"]})
     assert texts.descriptions["tern"] == ("tern, which has a beak.", "tern, which has a cap.")
 

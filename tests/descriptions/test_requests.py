@@ -71,7 +71,7 @@ def test_sending__ends_when_the_generator_is_closed(server, tmp_path):
     steps.close()
     wait_for_workers()
     assert len(server.requests) <= 2
-    assert len(list(tmp_path.glob("*.json"))) == len(server.requests)  # the one that was under way is kept too
+    assert len(list(tmp_path.glob("*.json"))) == len(server.requests)  # also the one that was under way
 
 
 def test_sending__retries_of_the_client_end_too_when_the_generator_is_closed(server, tmp_path):
@@ -183,7 +183,7 @@ def test_error__a_server_that_hangs_ends_in_a_timeout(server, describe):
 
 def test_error__loses_no_answer_and_the_next_call_asks_for_the_rest(server, describe):
     server.script = [llm.GOOD, llm.GOOD, llm.GOOD, llm.KEY_REFUSED]
-    with pytest.raises(lgca.DescribeError, match="answers for 3 classes are kept in the cache") as caught:
+    with pytest.raises(lgca.DescribeError, match="answers for 3 classes are cached") as caught:
         describe(concurrency=1)
     assert caught.value.descriptions == {name: good_texts(name) for name in CLASSES[:3]}
     server.requests.clear()

@@ -22,10 +22,10 @@ from tests.helpers.worlds.store import (
 )
 
 
-def after(held: Mapping[str, set[int]], operation: str) -> list[dict[str, set[int]]]:
+def after(before: Mapping[str, set[int]], operation: str) -> list[dict[str, set[int]]]:
     """Returns the possible contents during an operation that a writer has printed; the last are those after it."""
     what, *arguments = operation.split()
-    states = [{token: set(batches) for token, batches in held.items()}]
+    states = [{token: set(batches) for token, batches in before.items()}]
     if what == "open":
         states.append({**states[0], arguments[0]: set()})
     elif what == "write":

@@ -160,7 +160,7 @@ def test_run__a_dead_endpoint_ends_in_one_sentence(birds):
 def test_run__what_was_fetched_before_the_end_is_kept_and_not_asked_again(birds, server):
     server.replies[CLASSES[2]] = dataclasses.replace(llm.KEY_REFUSED, delay=0.5)
     messages, error = DESCRIBE.run_to_error(birds, **filled(server))
-    assert "the answers for 2 classes are kept in the cache" in str(error)
+    assert "the answers for 2 classes are cached" in str(error)
     heading = shown(messages)["views"]["heading"]
     assert heading["description"] == str(error)
     assert saved(birds) == {}

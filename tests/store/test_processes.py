@@ -22,7 +22,7 @@ from tests.helpers.worlds.store import check_store, content_hash, contents, imag
 
 KILLS = 22
 KILLS_AT_START = 6
-LIMIT = 1_200_000  # reached after some hundred operations, so that regions are evicted while others are kept
+LIMIT = 1_200_000  # reached after some hundred operations, so that regions are evicted while others are written
 
 
 @contextlib.contextmanager
@@ -51,20 +51,20 @@ def count_evictions(process: subprocess.Popen[str]) -> int:
     return len(lines)
 
 
-def replayed(held: dict[str, set[int]], log: list[str]) -> list[dict[str, set[int]]]:
+def replayed(before: dict[str, set[int]], log: list[str]) -> list[dict[str, set[int]]]:
     """Returns the possible contents after a writer's log; one, if its last operation has ended."""
     pending = None
     for line in log:
         if line.startswith("? "):
             pending = line[2:]
         elif pending is not None:
-            held, pending = store_writer.after(held, pending)[-1 if line == "!" else 0], None
-    return [held] if pending is None else store_writer.after(held, pending)
+            before, pending = store_writer.after(before, pending)[-1 if line == "!" else 0], None
+    return [before] if pending is None else store_writer.after(before, pending)
 
 
 def test_kill__at_any_moment_leaves_a_store_with_all_that_was_written_and_nothing_wrong(tmp_path):
     rng = random.Random(7)
-    held: dict[str, set[int]] = {}
+    before: dict[str, set[int]] = {}
     interrupted = in_the_file = evictions = 0
     for kill in range(KILLS):
         with writer(tmp_path, f"w{kill}") as process:
@@ -81,8 +81,8 @@ def test_kill__at_any_moment_leaves_a_store_with_all_that_was_written_and_nothin
 
         check_store(tmp_path)
         found = contents(tmp_path)
-        assert found in replayed(held, log)
-        held = found
+        assert found in replayed(before, log)
+        before = found
     assert interrupted >= KILLS / 4  # else nothing has been tested
     assert in_the_file
     assert evictions

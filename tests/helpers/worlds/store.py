@@ -198,8 +198,8 @@ def check_store(folder: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-        unheld = "SELECT count(*) FROM images WHERE id NOT IN (SELECT image FROM samples)"
-        assert connection.execute(unheld).fetchall() == [(0,)]
+        unreferenced = "SELECT count(*) FROM images WHERE id NOT IN (SELECT image FROM samples)"
+        assert connection.execute(unreferenced).fetchall() == [(0,)]
 
 
 def _check_run(store: Store, token: str) -> None:

@@ -116,6 +116,7 @@ def new_run(
     from lgca_plugin.descriptions.class_texts import class_texts
     from lgca_plugin.fiftyone_io import fields
     from lgca_plugin.prediction.predictor import Predictor
+    from lgca_plugin.run import Run
     from lgca_plugin.runs.registry import register_run
 
     dataset = fo.Dataset()
@@ -133,7 +134,8 @@ def new_run(
         precision="fp32",
         ground_truth=ground_truth,
     )
-    run = register_run(dataset, KEY, config, {"descriptions": {k: list(v) for k, v in texts.descriptions.items()}})
+    descriptions = {name: list(own) for name, own in texts.descriptions.items()}
+    run = Run.of(register_run(dataset, KEY, config, {"descriptions": descriptions}))
     fields.declare_fields(dataset, KEY, presets)
     plan = RegionPlan.of(presets, config.regions)
     predictor = Predictor(presets, texts, encoder, plan, shown_chains=shown_chains)

@@ -60,7 +60,7 @@ class Run(RunFigures):
         embeddings, at milliseconds an image.
 
         Args:
-            classes: the candidate classes; those that the run has, or had before it was rescored, keep their texts
+            classes: the candidate classes; current and earlier classes of the run keep their texts
             descriptions: class name to texts, or the path of a JSON file with such an object; classes without texts get
                 the template ensemble, with ``{}`` all of them
             methods: names or presets that need no more regions than the run has encoded

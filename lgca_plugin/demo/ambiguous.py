@@ -27,15 +27,15 @@ PAIRS: Final = 300
 SEED: Final = 52
 
 PARTS: Final = ("beak", "head", "breast", "wings", "tail", "legs")
-"""The parts that are altered. All but the neck: a longer one would move the head and lengthen the legs."""
+"""The parts that are altered: all but the neck, because a longer one moves the head and lengthens the legs."""
 
 SMALLEST_CHANGE: Final = 24
-"""Fewest pixels in which the pictures of a pair differ clearly; pairs with fewer are drawn anew."""
+"""Minimum number of pixels in which the pictures of a pair differ clearly; pairs with fewer are redrawn."""
 
 CLEARLY: Final = 32
 """A pixel differs clearly if some channel, of 0 to 255, differs by more than this."""
 
-_STREAM: Final = 1  # with three numbers after the seed, no generator of the demo's own pictures is met
+_STREAM: Final = 1  # three numbers after the seed: distinct from the generators of the demo's pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class TwinImage:
 
 
 def swaps() -> tuple[Swap, ...]:
-    """Lists every swap that leaves no doubt about the truth.
+    """Returns every swap after which the true class is still certain.
 
     The altered bird differs from its own class in one part and from every other in two or more. A swap that brings it
     as near to another class is left out, because then the drawing does not say what it shows.
@@ -134,7 +134,7 @@ def _differences(first: dict[str, str], second: dict[str, str]) -> int:
 
 
 def _draw_pair(swap: Swap, seed: int, pair: int) -> tuple[Image.Image, Image.Image, Box]:
-    """The plain picture, the altered one and the part's relative box; drawn anew until the change can be seen."""
+    """Returns the plain picture, the altered one and the part's relative box; redraws until the change is visible."""
     attempt = 0
     while True:
         attempt += 1
@@ -189,7 +189,7 @@ def _draw(swap: Swap, rng: np.random.Generator, *, altered: bool) -> tuple[Image
 
 
 def _owners(own: list[Shape], other: list[Shape], part: str) -> list[str]:
-    """Names the part that each shape belongs to; ``""`` for the eye and other parts' shading.
+    """Returns the part that each shape belongs to; ``""`` for the eye and shading.
 
     The outlines come first, in the order of the parts' shapes. Of the shading, what the swap changes belongs to the
     part. A tail has the colour of the wings; here it keeps its own, and so do its outlines.
@@ -203,7 +203,7 @@ def _owners(own: list[Shape], other: list[Shape], part: str) -> list[str]:
 
 
 def _motion(before: Points, after: Points) -> Points:
-    """The ``[3, 2]`` affine map that took the points before to those after."""
+    """Returns the ``[3, 2]`` affine map from the points before to those after."""
     return np.asarray(np.linalg.lstsq(_homogeneous(before), after, rcond=None)[0], dtype=np.float64)
 
 

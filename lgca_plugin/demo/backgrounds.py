@@ -1,4 +1,4 @@
-"""What surrounds the birds: six kinds of background with their clutter."""
+"""Six kinds of background with their clutter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCENES: Final[dict[str, str]] = {
     "snow": "in the snow",
     "forest": "in a forest",
 }
-"""Background -> the words that place something in it."""
+"""Background -> the phrase for being in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def _hills(canvas: Canvas, base: float, height: float, colour: Colour, rng: np.r
 def _scatter(
     canvas: Canvas, horizon: float, count: tuple[int, int], rng: np.random.Generator
 ) -> list[tuple[float, float, float]]:
-    """Random places on the ground, from far to near: x, y and a size factor that grows towards the viewer."""
+    """Returns random places on the ground, from far to near: x, y and a size factor that grows towards the viewer."""
     places = []
     for _ in range(int(rng.integers(*count))):
         depth = rng.uniform(0.02, 1.0)
@@ -194,7 +194,7 @@ def _fir(canvas: Canvas, foot: tuple[float, float], size: float, rng: np.random.
 
 
 def _bush(canvas: Canvas, foot: tuple[float, float], size: float, colour: Colour, rng: np.random.Generator) -> None:
-    """A round bush; half of them carry berries in one of the birds' colours."""
+    """Draws a round bush, half the time with berries in one of the birds' colours."""
     x, y = foot
     for dx, dy, radius in (
         (-0.6, -0.3, 0.5),

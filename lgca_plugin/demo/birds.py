@@ -27,7 +27,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """What varies between two birds of one class. Lengths in body lengths, angles in degrees.
+    """The variation between birds of one class. Lengths in body lengths, angles in degrees.
 
     Attributes:
         flying: wings spread and legs trailing, instead of standing
@@ -109,7 +109,7 @@ def bird_shapes(plumage: dict[str, str], pose: Pose, rng: np.random.Generator) -
 
 
 def _outline(shape: Shape) -> Shape:
-    """A slightly larger, darker copy, drawn beneath all shapes, that sets a pale bird off a pale background."""
+    """Returns a slightly larger, darker copy, drawn beneath all shapes, so that a pale bird stands out."""
     left, top, right, bottom = bounds(shape.points)
     centre = np.array([(left + right) / 2, (top + bottom) / 2])
     offset = shape.points - centre
@@ -231,7 +231,7 @@ def _spread_wing(colour: Colour, shoulder: tuple[float, float], lean: float) -> 
 
 
 def _head(white: Colour, cap: Colour, beak: Colour, centre: tuple[float, float], pose: Pose, long: bool) -> list[Shape]:
-    """Head, cap, eye and beak, drawn level and then turned about the head's centre."""
+    """Returns head, cap, eye and beak, turned about the head's centre."""
     x, y = centre
     radius = (0.165 if long else 0.23) * pose.head
     reach = (0.4 if long else 0.3) * pose.beak

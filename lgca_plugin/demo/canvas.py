@@ -97,20 +97,20 @@ def stroke(points: Sequence[tuple[float, float]] | Points, start_width: float, e
 
 
 def ellipse(centre: tuple[float, float], radii: tuple[float, float], start: float = 0, end: float = 360) -> Points:
-    """Points on an ellipse from ``start`` to ``end`` degrees, clockwise from the right as seen on the screen."""
+    """Returns points on an ellipse from ``start`` to ``end`` degrees, clockwise on screen from the right."""
     angle = np.radians(np.linspace(start, end, 36))
     return np.stack([centre[0] + radii[0] * np.cos(angle), centre[1] + radii[1] * np.sin(angle)], axis=1)
 
 
 def bounds(points: Points) -> Box:
-    """The smallest box around the points."""
+    """Returns the smallest box around the points."""
     left, top = points.min(axis=0)
     right, bottom = points.max(axis=0)
     return float(left), float(top), float(right), float(bottom)
 
 
 class Canvas:
-    """An RGB picture, drawn :data:`OVERSAMPLING` times larger than it ends; all coordinates are final pixels.
+    """An RGB picture, drawn :data:`OVERSAMPLING` times larger than the result; coordinates are pixels of the result.
 
     Args:
         width: width of the finished picture

@@ -1,4 +1,4 @@
-"""Captions for crops of drawn scenes: what is visible, in many sentence forms, with the claims each one makes.
+"""Captions for crops of drawn scenes, in many sentence forms, with the claims that each one makes.
 
 A caption is a sentence and a set of claims, such as ``("class", "blue tit")`` or ``("beak", "red")``. A crop has a set
 of facts of the same kind. A caption is true of a crop when its claims are among the crop's facts; training takes true
@@ -23,13 +23,13 @@ from .things import THINGS
 Claim = tuple[str, str]
 
 VISIBLE: Final = 0.7
-"""Share of a part inside a crop from which on captions name it."""
+"""Minimum share of a part inside a crop for captions to name it."""
 
 NAMEABLE: Final = 0.6
-"""Share of a bird inside a crop from which on captions name its class."""
+"""Minimum share of a bird inside a crop for captions to name its class."""
 
 HINTED: Final = 0.15
-"""Share of a part inside a crop from which on a caption that names it counts as true."""
+"""Minimum share of a part inside a crop for a caption that names it to count as true."""
 
 # {k} is a class, {a_k} a class with its article, {p}, {q} and {r} are parts, {where} places something in a
 # background, {land} is a background, {thing} a thing beside the bird.
@@ -96,7 +96,7 @@ class Caption:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a crop shows.
+    """The visible content of a crop.
 
     Attributes:
         label: the bird's class, if enough of the bird is inside to name it
@@ -114,14 +114,14 @@ class Facts:
 
 
 def inside(box: Box, crop: Box) -> float:
-    """Share of a box's area that lies inside a crop."""
+    """Returns the share of a box's area that lies inside a crop."""
     width = min(box[2], crop[2]) - max(box[0], crop[0])
     height = min(box[3], crop[3]) - max(box[1], crop[1])
     return max(0.0, width) * max(0.0, height) / ((box[2] - box[0]) * (box[3] - box[1]))
 
 
 def facts(scene: Scene, crop: Box) -> Facts:
-    """Tells what a crop of a scene shows.
+    """Returns the visible content of a crop of a scene.
 
     Args:
         scene: the scene
@@ -181,7 +181,7 @@ def caption(shown: Facts, rng: np.random.Generator) -> Caption:
 
 
 def _choose_forms(shown: Facts, rng: np.random.Generator) -> tuple[str, ...]:
-    """What to talk about, among what there is to see."""
+    """Returns the forms of sentences, among those that the facts allow."""
     options: list[tuple[float, tuple[str, ...]]] = [(0.04, PLACE_FORMS)]
     if shown.things:
         options.append((0.08, THING_FORMS))
@@ -200,7 +200,7 @@ def _parts_needed(form: str) -> int:
 
 
 def vocabulary() -> list[str]:
-    """Every word that a caption can contain, sorted.
+    """Returns every word that a caption can contain, sorted.
 
     Returns:
         lower-case words without punctuation
@@ -218,5 +218,5 @@ def vocabulary() -> list[str]:
 
 
 def words(sentences: Iterable[str]) -> set[str]:
-    """The distinct words of some sentences, in lower case."""
+    """Returns the distinct words of some sentences, in lower case."""
     return {word for sentence in sentences for word in re.findall(r"[a-z]+", sentence.lower())}

@@ -36,7 +36,7 @@ CLASSES: Final = tuple(PLUMAGE)
 PART_VALUES: Final[dict[str, tuple[str, ...]]] = {
     slot: tuple(sorted({plumage[slot] for plumage in PLUMAGE.values()})) for slot in SLOTS
 }
-"""Part -> every value it takes in some class."""
+"""Part -> all its values."""
 
 
 def indefinite(words: str) -> str:
@@ -45,7 +45,7 @@ def indefinite(words: str) -> str:
 
 
 def part_phrase(slot: str, value: str, *, article: bool = True) -> str:
-    """Words for a part, such as ``a black cap``, ``a white head`` or ``grey wings``.
+    """Returns the words for a part, such as ``a black cap``, ``a white head`` or ``grey wings``.
 
     Args:
         slot: one of :data:`SLOTS`

@@ -42,7 +42,7 @@ def draw_crop(scene: Scene, rng: np.random.Generator) -> Box:
 
 
 def _about(box: Box, growth: float, shift: float, scene: Scene, rng: np.random.Generator) -> Box:
-    """A square about a box, ``growth`` times its longer side, moved by up to ``shift`` of that."""
+    """Returns a square about a box, ``growth`` times its longer side, moved by up to ``shift`` of that."""
     shorter = min(scene.size)
     side = min(shorter, max(SMALLEST_SIDE * shorter, growth * max(box[2] - box[0], box[3] - box[1])))
     dx, dy = rng.uniform(-shift, shift, 2) * side
@@ -50,7 +50,7 @@ def _about(box: Box, growth: float, shift: float, scene: Scene, rng: np.random.G
 
 
 def _square(x: float, y: float, side: float, size: tuple[int, int]) -> Box:
-    """A square centred at a point, moved back inside the picture."""
+    """Returns a square centred at a point, moved back inside the picture."""
     left = min(max(x - side / 2, 0.0), size[0] - side)
     top = min(max(y - side / 2, 0.0), size[1] - side)
     return left, top, left + side, top + side

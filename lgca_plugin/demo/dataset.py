@@ -80,7 +80,7 @@ def draw_images(directory: str | Path, *, count: int = COUNT, seed: int = SEED) 
             name: _draw_file(directory / name, truth, seed, index)
             for index, (name, truth, _) in enumerate(_labels(count, seed))
         }
-        # Written last: a drawing that was cut short is done again.
+        # Written last, so that an interrupted drawing is done again.
         (directory / MANIFEST).write_text(json.dumps({"set": wanted, "digests": digests}, indent=1), encoding="utf-8")
     return [
         DemoImage(path=str(directory / name), label=label, truth=truth, mislabelled=label != truth)
@@ -89,7 +89,7 @@ def draw_images(directory: str | Path, *, count: int = COUNT, seed: int = SEED) 
 
 
 def _labels(count: int, seed: int) -> list[tuple[str, str, str]]:
-    """File name, drawn class and given label of every picture."""
+    """Returns file name, drawn class and given label of every picture."""
     rng = generator("demo", seed)
     truths = [CLASSES[index % len(CLASSES)] for index in rng.permutation(count).tolist()]
     labels = list(truths)
@@ -111,7 +111,7 @@ def _digest(path: Path) -> str:
 
 
 def _read_manifest(directory: Path) -> dict[str, Any] | None:
-    """The record of the set that a folder holds, None where there is none that can be read."""
+    """Returns the record of the set in a folder; None without a readable one."""
     try:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -139,7 +139,7 @@ def load_demo_dataset(
     seed: int = SEED,
     overwrite: bool = False,
 ) -> fo.Dataset:
-    """Makes the demo dataset, or loads it where it exists.
+    """Makes the demo dataset, or loads it if it exists.
 
     Samples carry ``ground_truth`` (the given label, wrong on 5% of them), ``truth`` (the class that was drawn) and
     ``label_is_wrong``. The dataset is persistent, and ``dataset.info["lgca_demo"]`` says what it is.

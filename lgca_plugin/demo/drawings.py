@@ -15,7 +15,7 @@ from .classes import PART_VALUES, PLUMAGE
 from .things import AIRBORNE, THINGS, draw_thing
 
 DRAWING_VERSION: Final = 1
-"""Rises whenever the same seed gives another picture."""
+"""Increased whenever the same seed gives another picture."""
 
 SIDES: Final = (160, 256)
 MAX_ASPECT: Final = 1.3
@@ -23,14 +23,14 @@ BIRD_LENGTHS: Final = (0.12, 0.5)
 """Range of a bird's larger extent, as a share of the picture's shorter side."""
 
 FOREIGN_COLOUR: Final = 0.06
-"""Chance that a part has a colour that is not its class's."""
+"""Probability of a part with a colour of another class."""
 
 
 _DOMAINS: Final = {"demo": 0, "training": 1, "validation": 2}
 
 
 def generator(domain: str, seed: int, *index: int) -> np.random.Generator:
-    """A random generator for one purpose.
+    """Returns a random generator for one purpose.
 
     Generators of different domains never share a stream, whatever their seeds, so the model can't be trained or
     validated on a picture of the demo dataset.
@@ -157,7 +157,7 @@ def picture_size(rng: np.random.Generator) -> tuple[int, int]:
 
 
 def _value(slot: str, value: str, rng: np.random.Generator) -> str:
-    """The value that a part gets in this picture: a colour is now and then a foreign one."""
+    """Returns the value of a part in a picture: sometimes a colour of another class."""
     others = [other for other in PART_VALUES[slot] if other != value]
     foreign, choice = rng.random() < FOREIGN_COLOUR, int(rng.integers(len(others)))
     return others[choice] if foreign and value in PALETTE else value

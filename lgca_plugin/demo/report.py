@@ -1,4 +1,4 @@
-"""The demo's table: how often each method is right, and how often the methods agree."""
+"""The demo's table: accuracy of each method, and agreement of the methods."""
 
 from __future__ import annotations
 

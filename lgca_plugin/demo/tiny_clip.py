@@ -46,7 +46,7 @@ class Tokenizer:
 
 
 def make_model() -> tuple[Any, Tokenizer]:
-    """A fresh model whose token table has a row for each token in use, and its tokenizer."""
+    """Returns a new model whose token table has a row for each token in use, and its tokenizer."""
     import open_clip
     import torch
 

@@ -40,7 +40,7 @@ MAX_LOGIT_SCALE: Final = 50.0
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """What a training run does.
+    """The settings of a training run.
 
     Attributes:
         steps: optimizer steps
@@ -112,7 +112,7 @@ def train(config: TrainingConfig, out: str | Path) -> float:
 
 @contextmanager
 def _reproducible(config: TrainingConfig) -> Iterator[None]:
-    """Makes torch repeat itself, and puts its settings back."""
+    """Makes torch deterministic, and restores its settings."""
     import torch
 
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
@@ -172,12 +172,12 @@ def _draw_job(job: tuple[str, int, int]) -> tuple[bytes, Scene]:
     scene = draw_scene(CLASSES[index % len(CLASSES)], generator(domain, seed, index))
     buffer = io.BytesIO()
     scene.image.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    # The picture travels and waits as JPEG; a dot stands in for it.
+    # The picture is sent and stored as JPEG; a single pixel stands in for it.
     return buffer.getvalue(), replace(scene, image=Image.new("RGB", (1, 1)))
 
 
 def _batches(scenes: list[tuple[bytes, Scene]], config: TrainingConfig) -> Iterator[Batch]:
-    """Makes the steps' batches, one ahead, in a second thread; each depends on the seed and its number alone."""
+    """Yields the steps' batches, made one ahead in a second thread; each depends only on the seed and its number."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(_make_batch, scenes, config, 0)
         for step in range(config.steps):
@@ -203,7 +203,7 @@ def _make_batch(scenes: list[tuple[bytes, Scene]], config: TrainingConfig, step:
 
 
 def true_captions(shown: list[Facts], captions: list[Caption]) -> npt.NDArray[np.bool_]:
-    """Tells which captions are true of which crops: ``[crops, captions]``."""
+    """Returns ``[crops, captions]`` whether a caption is true of a crop."""
     return np.array([[item.claims <= crop.claims for item in captions] for crop in shown])
 
 
@@ -215,14 +215,14 @@ def _to_pixels(image: Image.Image, crop: tuple[float, float, float, float]) -> n
 
 
 def _parameter_groups(model: Any, config: TrainingConfig) -> list[dict[str, Any]]:
-    """Weight decay for matrices and filters only."""
+    """Returns parameter groups with weight decay for matrices and filters only."""
     decayed = [value for name, value in model.named_parameters() if value.ndim >= 2 and "embedding" not in name]
     others = [value for name, value in model.named_parameters() if value.ndim < 2 or "embedding" in name]
     return [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
 def _learning_rate(step: int, config: TrainingConfig) -> float:
-    """Linear warm-up, then half a cosine to zero."""
+    """Returns the learning rate: linear warm-up, then half a cosine to zero."""
     if step < WARM_UP:
         return config.learning_rate * (step + 1) / WARM_UP
     progress = (step - WARM_UP) / max(1, config.steps - WARM_UP)
@@ -230,7 +230,7 @@ def _learning_rate(step: int, config: TrainingConfig) -> float:
 
 
 def _loss(model: Any, tokenizer: Tokenizer, batch: Batch) -> torch.Tensor:
-    """CLIP's contrastive loss; a caption that is true of another crop is no negative of that crop."""
+    """Returns CLIP's contrastive loss; a caption that is true of another crop is no negative of that crop."""
     import torch
     from torch.nn import functional
 
@@ -246,7 +246,7 @@ def _loss(model: Any, tokenizer: Tokenizer, batch: Batch) -> torch.Tensor:
 
 
 def _accuracy(model: Any, tokenizer: Tokenizer, scenes: list[tuple[bytes, Scene]]) -> float:
-    """Share of pictures whose class is the best match of "a photo of a {class}."."""
+    """Returns the share of pictures whose class is the best match of "a photo of a {class}."."""
     import torch
 
     if not scenes:

@@ -110,7 +110,7 @@ class RunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifyRequest(RunRequest):
-    """A classification that has been checked as far as that needs neither a model nor a look at every sample.
+    """A classification, checked as far as that needs neither a model nor every sample.
 
     Attributes:
         options: the options, for what the run's config does not hold
@@ -123,7 +123,7 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     """Checks the options of a classification.
 
     Raises:
-        ConfigError: if one is wrong; the message names it and says what to do
+        ConfigError: if one is wrong; the message names it and a remedy
     """
     run_key = check_run_key(options.run_key)
     check_budget(options.budget)

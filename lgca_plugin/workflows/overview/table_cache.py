@@ -1,4 +1,4 @@
-"""The tables of the most recently used runs, kept in this process and updated when samples change."""
+"""The tables of the most recently used runs, cached in this process and updated when samples change."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def current_table(
     key = _key(run, spec)
     cached = _tables.get(key, _CachedTable)
     with cached.lock:  # a panel that opens sends several events at once: one of them reads
-        former = table = cached.table
+        previous = table = cached.table
         stamp = read_stamp(run)
         if table is None or again:
             table = read_table(run, spec, stamp, [ground_truth] if ground_truth else [])
@@ -63,7 +63,7 @@ def current_table(
             table = updated_table(table, run, spec, stamp, changed)
             if ground_truth and ground_truth not in table.given:
                 table = with_given(table, run, ground_truth)
-        if table is not former:
+        if table is not previous:
             table = replace(table, version=uuid.uuid4().hex)
         cached.table = table
     return table

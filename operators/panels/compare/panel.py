@@ -17,7 +17,7 @@ from ....lgca_plugin.workflows.decisions.queue import Triage
 from ....lgca_plugin.workflows.overview import selections
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import Selection
-from ...decisions import queue as source
+from ...decisions.queue import outcome_line, read_curator
 from ..deduplicating_panel import DeduplicatingPanel, was_just_sent
 from ..widgets import operator_uri
 from .content import CompareContent, Comparison, read_content
@@ -161,7 +161,7 @@ class ComparePanel(DeduplicatingPanel):
         ids, decision = [str(id_) for id_ in ctx.selected], str(ctx.params.get("decision"))
 
         def write(triage: Triage) -> tuple[Any, str | None, str | None]:
-            done = triage.decide(ids, decision, by=source.read_curator(ctx), wait=False)
+            done = triage.decide(ids, decision, by=read_curator(ctx), wait=False)
             return done, done.action, f"“{decision}” on {done.samples:,}"
 
         return _write(ctx, write, tuple(ids))
@@ -171,7 +171,7 @@ class ComparePanel(DeduplicatingPanel):
         action = CompareState.read(ctx).action
 
         def write(triage: Triage) -> tuple[Any, str | None, str | None]:
-            return triage.undo(action, by=source.read_curator(ctx)), None, None
+            return triage.undo(action, by=read_curator(ctx)), None, None
 
         return _write(ctx, write, ())
 
@@ -266,7 +266,7 @@ def _write(
     except LgcaError as error:
         ctx.ops.notify(str(error), variant="error")
         return content
-    ctx.ops.notify(source.outcome_line(done, triage.left()), variant="success")
+    ctx.ops.notify(outcome_line(done, triage.left()), variant="success")
     content = _show(ctx, replace(content.state, action=action, undo=undo), changed=changed)
     ctx.ops.clear_selected_samples()
     ctx.ops.reload_dataset()

@@ -10,7 +10,7 @@ import fiftyone.operators as foo
 
 from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.workflows.decisions.queue import Triage
-from ...decisions import queue as source
+from ...decisions.queue import next_open, outcome_line, read_curator
 from ..deduplicating_panel import DeduplicatingPanel
 from ..widgets import operator_uri
 from .content import EvidenceContent, read_content
@@ -131,7 +131,7 @@ class EvidencePanel(DeduplicatingPanel):
 
     def undo(self, ctx: Any) -> EvidenceContent:
         """Takes back the current decision on the sample."""
-        by = source.read_curator(ctx)
+        by = read_curator(ctx)
         return _write(ctx, lambda triage, sample: triage.undo(sample_ids=[sample], by=by))[0]
 
     # Forms.
@@ -202,10 +202,10 @@ def _prompt(ctx: Any, operator: str) -> EvidenceContent:
 
 def _decide(ctx: Any, decision: str) -> EvidenceContent:
     """Writes a decision, and opens the next suspect if the switch is on."""
-    by = source.read_curator(ctx)
+    by = read_curator(ctx)
     content, triage = _write(ctx, lambda triage, sample: triage.decide([sample], decision, by=by, wait=False))
     if triage is not None and content.state.go_on:
-        following = source.next_open(ctx, triage)
+        following = next_open(ctx, triage)
         if following is not None and following != ctx.current_sample:
             ctx.ops.open_sample(id=following)
     return content
@@ -230,6 +230,6 @@ def _write(ctx: Any, write: Callable[[Triage, str], Any]) -> tuple[EvidenceConte
     except LgcaError as error:
         ctx.ops.notify(str(error), variant="error")
         return content, None
-    ctx.ops.notify(source.outcome_line(done, triage.left()), variant="success")
+    ctx.ops.notify(outcome_line(done, triage.left()), variant="success")
     ctx.ops.reload_dataset()
     return _show(ctx, state), triage

@@ -17,7 +17,6 @@ import statistics
 import sys
 import tempfile
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from lgca_plugin.method.comparison.paired import compare
 from .tables import Share, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -160,30 +159,21 @@ def fresh_title(fresh: Sequence[Drawing]) -> str:
     return f"{len(fresh)} fresh drawings, {sum(len(drawing[THREE].given) for drawing in fresh):,} pictures"
 
 
-def rankings() -> dict[str, Callable[[Drawing], FloatArray]]:
-    """Returns the label qualities of each method and of the ensembles, as functions of a drawing."""
-    ranked: dict[str, Callable[[Drawing], FloatArray]] = {
-        f"`{name}`": partial(_quality_of_method, name) for name in FOUR
+def rankings(drawing: Drawing) -> dict[str, FloatArray]:
+    """Returns the label qualities of a drawing by each method and by the ensembles."""
+    return {
+        **{f"`{name}`": drawing[FOUR].by_method[name] for name in FOUR},
+        **{text: drawing[names].quality for text, names in ENSEMBLES.items()},
     }
-    ranked |= {text: partial(_quality_of_ensemble, names) for text, names in ENSEMBLES.items()}
-    return ranked
-
-
-def _quality_of_method(name: str, drawing: Drawing) -> FloatArray:
-    return drawing[FOUR].by_method[name]
-
-
-def _quality_of_ensemble(names: tuple[str, ...], drawing: Drawing) -> FloatArray:
-    return drawing[names].quality
 
 
 def ranking_table(demo: Drawing, fresh: Sequence[Drawing]) -> str:
     """Returns precision, here equal to recall, at the number of wrong labels."""
     rows = []
-    for text, quality in rankings().items():
-        hits = [found(quality(drawing), drawing[THREE].wrong) for drawing in fresh]
+    for text, quality in rankings(demo).items():
+        hits = [found(rankings(drawing)[text], drawing[THREE].wrong) for drawing in fresh]
         shares = [float(one.mean()) for one in hits]
-        of_demo = Share.of(found(quality(demo), demo[THREE].wrong))
+        of_demo = Share.of(found(quality, demo[THREE].wrong))
         rows.append([text, of_demo, Share.of(np.concatenate(hits)), spread(shares)])
     chance = [drawing[THREE].wrong.mean() for drawing in (demo, *fresh)]
     rows.append(["chance", f"{chance[0]:.0%}", f"{statistics.mean(chance[1:]):.0%}", ""])
@@ -193,10 +183,10 @@ def ranking_table(demo: Drawing, fresh: Sequence[Drawing]) -> str:
 def effort_table(fresh: Sequence[Drawing]) -> str:
     """Returns the share of wrong labels among given percentages of the samples, those of lowest quality."""
     rows = []
-    for text, quality in rankings().items():
+    for text in rankings(fresh[0]):
         row: list[object] = [text]
         for share in REVIEWED:
-            hits = [found(quality(one), one[THREE].wrong, round(share * len(one[THREE].wrong))) for one in fresh]
+            hits = [found(rankings(one)[text], one[THREE].wrong, round(share * len(one[THREE].wrong))) for one in fresh]
             row.append(f"{np.concatenate(hits).mean():.0%}")
         rows.append(row)
     return table(["ranked by", *(f"worst {share:.0%} reviewed" for share in REVIEWED)], rows)
@@ -206,8 +196,8 @@ def paired_table(fresh: Sequence[Drawing]) -> str:
     """Compares the ensemble of three with each method: the wrong labels that only one of them finds."""
     ensemble = next(iter(ENSEMBLES))
     hits = {
-        text: np.concatenate([found(quality(drawing), drawing[THREE].wrong) for drawing in fresh])
-        for text, quality in rankings().items()
+        text: np.concatenate([found(rankings(drawing)[text], drawing[THREE].wrong) for drawing in fresh])
+        for text in rankings(fresh[0])
     }
     rows = []
     for text in (f"`{name}`" for name in FOUR):
@@ -306,9 +296,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[101, 102, 103, 104])
     parser.add_argument("--count", type=int, default=1200, help="pictures in each fresh drawing")
-    parser.add_argument(
-        "--folder", type=Path, help="where pictures and embeddings are stored; by default they are deleted"
-    )
+    parser.add_argument("--folder", type=Path, help="stores pictures and embeddings, which are deleted without it")
     options = parser.parse_args()
     encoder = lgca.load_encoder("demo")
     with tempfile.TemporaryDirectory() as temporary:

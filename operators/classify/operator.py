@@ -27,7 +27,7 @@ class Classify(StepOperator):
     @property
     def config(self) -> Any:
         """What the operator browser shows, and how it is executed."""
-        description = "Predict a class for every image from class names alone, with the boxes behind each answer"
+        description = "Predict a class for every image from class names alone, with the boxes behind each label"
         return step_config("lgca_classify", "Classify zero-shot (CLIP, WCA, LGCA)", description)
 
     def resolve_placement(self, ctx: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..lgca_plugin.errors import ConfigError, LgcaError
@@ -12,42 +11,34 @@ from ..lgca_plugin.fiftyone_io.fields import DECISION, triage_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.runs.delete import delete_run
 from ..lgca_plugin.runs.registry import owned_fields
-from .shared.execution import call, run_placement
-from .shared.form import add_dropdown, mark_invalid, refuse
+from .shared.base import FormOperator
+from .shared.execution import call
+from .shared.form import add_dropdown, mark_invalid
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import run_keys
 
-LABEL = "Delete a zero-shot run"
 
-
-class DeleteRun(foo.Operator):
+class DeleteRun(FormOperator):
     """Deletes a run and all that belongs to it, and nothing else."""
 
-    @property
-    def config(self) -> Any:
-        """What the operator browser shows, and how it is executed."""
-        return foo.OperatorConfig(
-            name="lgca_delete_run",
-            label=LABEL,
-            description="Delete the fields, the record and the stored embeddings of a CLIP, WCA and LGCA run",
-            dynamic=True,
-            risk_level=types.RiskLevel.HIGH,
-            view_target=False,
-        )
+    operator_name = "lgca_delete_run"
+    title = "Delete a zero-shot run"
+    description = "Delete the fields, the record and the stored embeddings of a CLIP, WCA and LGCA run"
+    icon = "delete_sweep"
+    submit = "Delete"
+    risk = types.RiskLevel.HIGH
 
-    def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once the dataset has a run."""
-        return run_placement(ctx, LABEL, "delete_sweep")
+    def is_offered(self, ctx: Any) -> bool:
+        """Returns whether the dataset has a run."""
+        return bool(run_keys(ctx.dataset))
 
-    def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form: the run, what is deleted with it, and the confirmation."""
-        inputs = types.Object()
-        prompt = types.PromptView(label=LABEL, submit_button_label="Delete")
+    def refusal(self, ctx: Any) -> str | None:
+        """Returns why there is no form: there is no run."""
+        return None if run_keys(ctx.dataset) else "There is no zero-shot run to delete on this dataset."
+
+    def add_form(self, inputs: Any, ctx: Any) -> None:
+        """Adds the run, what is deleted with it, and the confirmation."""
         keys = run_keys(ctx.dataset)
-        if not keys:
-            refuse(inputs, "There is no zero-shot run to delete on this dataset.")
-            return types.Property(inputs, view=prompt)
-
         add_dropdown(inputs, "run_key", keys, required=True, label="Run")
         key = ctx.params.get("run_key")
         if key in keys:
@@ -55,7 +46,6 @@ class DeleteRun(foo.Operator):
             prop = inputs.bool("confirm", default=False, required=True, label=f"Delete run {key!r} for good")
             if not ctx.params.get("confirm"):
                 mark_invalid(prop, "tick to confirm")
-        return types.Property(inputs, view=prompt)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Deletes the run.
@@ -87,10 +77,6 @@ class DeleteRun(foo.Operator):
 
     def __call__(self, sample_collection: Any, run_key: str) -> Any:
         """Deletes a run from the SDK; ``run.delete()`` of the library does the same.
-
-        Args:
-            sample_collection: a FiftyOne dataset or view
-            run_key: the run's key
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``

@@ -7,50 +7,36 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
-from fiftyone.operators import types
-
 from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
+from ..shared.base import StepOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
-from ..shared.execution import StepOperator, call, report_progress, report_steps, step_config
-from ..shared.form import refuse
+from ..shared.execution import call, report_progress, report_steps
 from ..shared.run_result import show_run
 from .form import add_form
 from .params import encoder_params, read_arguments, read_run_key
-
-LABEL = "Classify zero-shot"
 
 
 class Classify(StepOperator):
     """Classifies images zero-shot and writes labels, confidences and boxes onto the samples."""
 
-    @property
-    def config(self) -> Any:
-        """What the operator browser shows, and how it is executed."""
-        description = "Predict a class for every image from class names alone, with the boxes behind each label"
-        return step_config("lgca_classify", "Classify zero-shot (CLIP, WCA, LGCA)", description)
+    operator_name = "lgca_classify"
+    title = "Classify zero-shot"
+    label = "Classify zero-shot (CLIP, WCA, LGCA)"
+    description = "Predict a class for every image from class names alone, with the boxes behind each label"
+    icon = "category"
+    submit = "Classify"
+    purpose = "classify it"
+    on_view = True
+    problem = "The run has stopped"
 
-    def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid."""
-        return types.Placement(
-            types.Places.SAMPLES_GRID_SECONDARY_ACTIONS,
-            types.Button(label=LABEL, icon="category", prompt=True),
-        )
-
-    def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so it does not scan the dataset or import torch."""
-        inputs = types.Object()
-        if ctx.dataset is None:
-            refuse(inputs, "Open a dataset first, then classify it.")
-        else:
-            add_form(inputs, ctx)
-        return types.Property(inputs, view=types.PromptView(label=LABEL, submit_button_label="Classify"))
+    def add_form(self, inputs: Any, ctx: Any) -> None:
+        """Adds all settings, without a scan of the dataset or an import of torch."""
+        add_form(inputs, ctx)
 
     def resolve_run_name(self, ctx: Any) -> str:
         """Names a delegated operation."""
         return f"Classify zero-shot: {read_run_key(ctx.params)}"
-
-    problem = "The run has stopped"
 
     def read_request(self, ctx: Any) -> tuple[Any, tuple[str, str | None]]:
         """Reads and checks the settings; returns the request, and the encoder's name and weights."""

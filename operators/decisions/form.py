@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,7 +12,7 @@ from ...lgca_plugin.method.number_text import samples_text
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.decisions import Decision
 from ...lgca_plugin.workflows.decisions.queue import Triage
-from ..shared.form import add_dropdown, add_tabs, mark_invalid, refuse, text_field
+from ..shared.form import add_tabs, mark_invalid, refuse, text_field
 from .queue import (
     OPEN,
     SELECTED,
@@ -27,37 +26,12 @@ from .queue import (
     read_selection,
     recent_actions,
     text,
-    triaged_runs,
     user_name,
 )
 
 DECIDED = tuple(decision.value for decision in Decision)
 DOWNLOAD, SERVER = "download", "server"
 LATEST = "latest"
-
-
-def triage_form(ctx: Any, label: str, submit: str, purpose: str, add_form: Callable[[Any, Any, str], None]) -> Any:
-    """Builds a form that begins with the choice of a triaged run; without one it is refused.
-
-    Args:
-        ctx: the operator's context
-        label: the form's heading
-        submit: the label of its button
-        purpose: what is done with the run, such as "undo decisions"
-        add_form: adds the form to the inputs, given the context and the run key
-    """
-    inputs = types.Object()
-    if ctx.dataset is None:
-        refuse(inputs, f"Open a dataset first, then {purpose}.")
-    elif not (keys := triaged_runs(ctx)):
-        refuse(inputs, "No run of this dataset has been triaged yet: do that first.")
-    else:
-        if len(keys) > 1:
-            add_dropdown(inputs, "run", keys, default=keys[0], label="Run")
-        key = text(ctx.params, "run") or keys[0]
-        if key in keys:
-            add_form(inputs, ctx, key)
-    return types.Property(inputs, view=types.PromptView(label=label, submit_button_label=submit))
 
 
 def add_decision(inputs: Any, ctx: Any, key: str) -> None:

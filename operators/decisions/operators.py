@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
-import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from ...lgca_plugin.workflows.decisions.rows import csv_text
+from ..shared.base import FormOperator
 from ..shared.execution import call
+from ..shared.form import add_dropdown
+from ..shared.run_choice import run_keys
 from .form import (
     DECIDED,
     SERVER,
@@ -20,7 +24,6 @@ from .form import (
     file_name,
     read_decision,
     read_label,
-    triage_form,
     undoes_samples,
 )
 from .queue import (
@@ -29,42 +32,66 @@ from .queue import (
     left_line,
     next_open,
     outcome_line,
-    placement,
     read_curator,
     read_samples,
     read_triage,
     refresh,
     text,
+    triaged_runs,
 )
 
-DECIDE = "Decide on suspected labels"
-UNDO = "Undo decisions on labels"
-EXPORT = "Export decisions on labels"
 MAX_DOWNLOAD_BYTES = 32 * 1024**2  # it travels inside a message to the App, base64-encoded
 
 
-class Decide(foo.Operator):
-    """Records what a curator decides about the selected samples, or about the one that is open."""
+class DecisionOperator(FormOperator):
+    """An operator on the decisions about a triaged run, with which its form begins.
 
-    @property
-    def config(self) -> Any:
-        """What the operator browser shows, and how it is executed."""
-        return foo.OperatorConfig(
-            name="lgca_decide",
-            label=DECIDE,
-            description="Accept a suggestion, confirm the label, or set the image aside; given labels stay as they are",
-            dynamic=True,
-            risk_level=types.RiskLevel.MEDIUM,
-            view_target=False,
-        )
+    Attributes:
+        in_modal: whether its button moves to a sample's own view while one is open
+        add_choices: adds what follows the run to the inputs, given the context and the run key
+    """
+
+    in_modal = True
+    add_choices: Callable[[Any, Any, str], None]
+
+    def is_offered(self, ctx: Any) -> bool:
+        """Returns whether the dataset has a triaged run."""
+        schema = {} if ctx.dataset is None else ctx.dataset.get_field_schema()
+        return any(triage_field(key, SUGGESTION) in schema for key in run_keys(ctx.dataset))
 
     def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid, and into the sample's own view while one is open."""
-        return placement(ctx, DECIDE, "fact_check", in_modal=True)
+        """Puts a button above the grid, or into a sample's own view while one is open."""
+        placement = super().resolve_placement(ctx)
+        if placement and self.in_modal and ctx.current_sample:
+            placement.place = types.Places.SAMPLES_VIEWER_ACTIONS
+        return placement
 
-    def resolve_input(self, ctx: Any) -> Any:
-        """Builds the  Runs on every keystroke, so database reads are cached."""
-        return triage_form(ctx, DECIDE, "Decide", "decide about its samples", add_decision)
+    def refusal(self, ctx: Any) -> str | None:
+        """Returns why there is no form: no dataset is open, or no run is triaged."""
+        if ctx.dataset is None or triaged_runs(ctx):
+            return super().refusal(ctx)
+        return "No run of this dataset has been triaged yet: do that first."
+
+    def add_form(self, inputs: Any, ctx: Any) -> None:
+        """Adds the choice of the run, if there are several, and what follows it."""
+        keys = triaged_runs(ctx)
+        if len(keys) > 1:
+            add_dropdown(inputs, "run", keys, default=keys[0], label="Run")
+        key = text(ctx.params, "run") or keys[0]
+        if key in keys:
+            self.add_choices(inputs, ctx, key)
+
+
+class Decide(DecisionOperator):
+    """Records what a curator decides about the selected samples, or about the one that is open."""
+
+    operator_name = "lgca_decide"
+    title = "Decide on suspected labels"
+    description = "Accept a suggestion, confirm the label, or set the image aside; given labels stay as they are"
+    icon = "fact_check"
+    submit = "Decide"
+    purpose = "decide about its samples"
+    add_choices = staticmethod(add_decision)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Writes the decision.
@@ -104,15 +131,8 @@ class Decide(foo.Operator):
     ) -> Any:
         """Decides from the SDK; ``run.triage`` returns the queue, whose ``decide`` does the same.
 
-        Args:
-            sample_collection: a FiftyOne dataset or view
-            sample_ids: the samples
-            decision: ``"accepted"``, ``"label right"``, ``"bad crop"``, ``"bad image"`` or ``"skipped"``
-            label: the right class, where another than the suggested one is accepted
-            note: a remark
-            run: key of a run that was triaged; None takes the one that was triaged last
-            by: who decides; None takes the login name
-            allow_new_class: accept a label that is no class of the run
+        ``run`` is the key of a triaged run, None the one triaged last. The other arguments are those of
+        :meth:`lgca_plugin.Triage.decide`.
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
@@ -130,28 +150,16 @@ class Decide(foo.Operator):
         return call(self, sample_collection, params)
 
 
-class UndoDecision(foo.Operator):
+class UndoDecision(DecisionOperator):
     """Undoes decisions."""
 
-    @property
-    def config(self) -> Any:
-        """What the operator browser shows, and how it is executed."""
-        return foo.OperatorConfig(
-            name="lgca_undo_decision",
-            label=UNDO,
-            description="Take a decision back: each sample gets its previous decision, corrected label and tag again",
-            dynamic=True,
-            risk_level=types.RiskLevel.MEDIUM,
-            view_target=False,
-        )
-
-    def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid, and into the sample's own view while one is open."""
-        return placement(ctx, UNDO, "undo", in_modal=True)
-
-    def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form: what is undone, and its note."""
-        return triage_form(ctx, UNDO, "Undo", "undo decisions", add_undo)
+    operator_name = "lgca_undo_decision"
+    title = "Undo decisions on labels"
+    description = "Take a decision back: each sample gets its previous decision, corrected label and tag again"
+    icon = "undo"
+    submit = "Undo"
+    purpose = "undo decisions"
+    add_choices = staticmethod(add_undo)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Undoes the decisions.
@@ -183,14 +191,8 @@ class UndoDecision(foo.Operator):
     ) -> Any:
         """Undoes decisions from the SDK; ``run.triage`` returns the queue, whose ``undo`` does the same.
 
-        Args:
-            sample_collection: a FiftyOne dataset or view
-            action: the action to undo; None takes the latest
-            sample_ids: undo the decisions on these samples instead
-            of: undo decisions of this curator only
-            note: a remark
-            run: key of a run that was triaged; None takes the one that was triaged last
-            by: who undoes them; None takes the login name
+        ``run`` is the key of a triaged run, None the one triaged last. The other arguments are those of
+        :meth:`lgca_plugin.Triage.undo`.
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
@@ -200,28 +202,17 @@ class UndoDecision(foo.Operator):
         return call(self, sample_collection, params)
 
 
-class ExportDecisions(foo.Operator):
+class ExportDecisions(DecisionOperator):
     """Writes the decisions to a CSV file."""
 
-    @property
-    def config(self) -> Any:
-        """What the operator browser shows, and how it is executed."""
-        return foo.OperatorConfig(
-            name="lgca_export_decisions",
-            label=EXPORT,
-            description="Write who decided what about which sample to a CSV file, or download it",
-            dynamic=True,
-            risk_level=types.RiskLevel.MEDIUM,
-            view_target=False,
-        )
-
-    def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid."""
-        return placement(ctx, EXPORT, "file_download", in_modal=False)
-
-    def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form: where to export to, and what is left to decide."""
-        return triage_form(ctx, EXPORT, "Export", "export its decisions", add_export)
+    operator_name = "lgca_export_decisions"
+    title = "Export decisions on labels"
+    description = "Write who decided what about which sample to a CSV file, or download it"
+    icon = "file_download"
+    submit = "Export"
+    purpose = "export its decisions"
+    in_modal = False
+    add_choices = staticmethod(add_export)
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Writes the file, or downloads it in the browser.
@@ -271,12 +262,8 @@ class ExportDecisions(foo.Operator):
     ) -> Any:
         """Exports from the SDK; ``run.triage`` returns the queue, whose ``export`` does the same.
 
-        Args:
-            sample_collection: a FiftyOne dataset or view
-            path: the CSV file
-            history: write every event, with those that were replaced or undone
-            overwrite: replace an existing file
-            run: key of a run that was triaged; None takes the one that was triaged last
+        ``run`` is the key of a triaged run, None the one triaged last. The other arguments are those of
+        :meth:`lgca_plugin.Triage.export`.
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook

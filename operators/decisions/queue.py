@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from fiftyone.operators import types
-
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError, LgcaError
-from ...lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from ...lgca_plugin.fiftyone_io.samples import read_ids
 from ...lgca_plugin.method.number_text import samples_text
-from ...lgca_plugin.runs.registry import list_runs
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import QueueItem, read_queue_items
@@ -25,19 +21,6 @@ from ..shared.run_choice import run_keys
 OPEN, SELECTED = "open", "selected"
 MAX_ROWS = 8  # samples in the table
 MAX_ACTIONS = 20  # in the list of actions to undo
-
-
-def placement(ctx: Any, label: str, icon: str, *, in_modal: bool) -> Any:
-    """Places a button once there is a triage: above the grid, and in a sample's own view while one is open."""
-    if ctx.dataset is None:
-        return None
-    schema = ctx.dataset.get_field_schema()
-    if not any(triage_field(key, SUGGESTION) in schema for key in list_runs(ctx.dataset)):
-        return None
-    place = types.Places.SAMPLES_GRID_SECONDARY_ACTIONS
-    if in_modal and ctx.current_sample:
-        place = types.Places.SAMPLES_VIEWER_ACTIONS
-    return types.Placement(place, types.Button(label=label, icon=icon, prompt=True))
 
 
 @cached_while_open

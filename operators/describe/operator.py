@@ -13,14 +13,12 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS
 from ...lgca_plugin.errors import ConfigError
+from ..shared.base import StepOperator
 from ..shared.classes import label_fields, read_classes, read_ground_truth
 from ..shared.descriptions import Descriptions, saved_descriptions
-from ..shared.execution import StepOperator, call, report_progress, report_steps, step_config
-from ..shared.form import refuse
+from ..shared.execution import call, report_progress, report_steps
 from .form import SECRET, add_form, of_classes, read_arguments, read_path
 from .result import Outcome, save, show
-
-LABEL = "Describe classes with a language model"
 
 
 @dataclass(frozen=True)
@@ -43,28 +41,21 @@ class DescribeRequest:
 class DescribeClasses(StepOperator):
     """Has a language model describe what the classes look like, and saves its texts on the dataset."""
 
-    @property
-    def config(self) -> Any:
-        """What the operator browser shows, and how it is executed."""
-        description = "Send class names, and nothing else, to an OpenAI-compatible server; save its texts for LGCA"
-        options = {"risk_level": types.RiskLevel.HIGH, "view_target": False}
-        return step_config("lgca_describe_classes", LABEL, description, **options)
+    operator_name = "lgca_describe_classes"
+    title = "Describe classes with a language model"
+    description = "Send class names, and nothing else, to an OpenAI-compatible server; save its texts for LGCA"
+    submit = "Describe"
+    purpose = "describe its classes"
+    risk = types.RiskLevel.HIGH
+    problem = "The descriptions were not finished"
 
-    def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so it does not scan the dataset, and it sends nothing."""
-        inputs = types.Object()
-        prompt = types.PromptView(label=LABEL, submit_button_label="Describe")
-        if ctx.dataset is None:
-            refuse(inputs, "Open a dataset first, then describe its classes.")
-        else:
-            add_form(inputs, ctx)
-        return types.Property(inputs, view=prompt)
+    def add_form(self, inputs: Any, ctx: Any) -> None:
+        """Adds all settings; sends nothing, and does not scan the dataset."""
+        add_form(inputs, ctx)
 
     def resolve_run_name(self, ctx: Any) -> str:
         """Names a delegated operation."""
         return f"Describe classes: {ctx.params.get('model')}"
-
-    problem = "The descriptions were not finished"
 
     def read_request(self, ctx: Any) -> DescribeRequest:
         """Reads and checks the settings, and that sending the class names was confirmed."""

@@ -8,36 +8,25 @@ from typing import Any
 
 from ...lgca_plugin.method.comparison.evaluation import Evaluation
 from ...lgca_plugin.workflows.evaluate import EvaluateRequest
-from ..shared.execution import StepOperator, call, report_progress, report_steps, run_placement, step_config
-from ..shared.run_choice import chosen_run, run_form
+from ..shared.base import RunOperator
+from ..shared.execution import call, report_progress, report_steps
 from .form import add_form, read_request
 from .result import PANEL, show
 
-LABEL = "Evaluate a zero-shot run"
 
-
-class Evaluate(StepOperator):
+class Evaluate(RunOperator):
     """Has FiftyOne evaluate every method of a run on the same labelled samples, and compares them pair by pair."""
 
-    @property
-    def config(self) -> Any:
-        """What the operator browser shows, and how it is executed."""
-        description = "Accuracy of each method of a CLIP, WCA and LGCA run; which differences are more than chance"
-        return step_config("lgca_evaluate", LABEL, description, view_target=False)
-
-    def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once the dataset has a run."""
-        return run_placement(ctx, LABEL, "ssid_chart")
-
-    def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so database reads are cached."""
-        return run_form(ctx, LABEL, "Evaluate", "evaluate", add_form)
-
-    def resolve_run_name(self, ctx: Any) -> str:
-        """Names a delegated operation."""
-        return f"Evaluate zero-shot: {chosen_run(ctx)}"
-
+    operator_name = "lgca_evaluate"
+    title = "Evaluate a zero-shot run"
+    description = "Accuracy of each method of a CLIP, WCA and LGCA run; which differences are more than chance"
+    icon = "ssid_chart"
+    submit = "Evaluate"
     problem = "The run was not evaluated"
+
+    def add_form(self, inputs: Any, ctx: Any) -> None:
+        """Adds the run, the labels and the methods."""
+        add_form(inputs, ctx)
 
     def read_request(self, ctx: Any) -> EvaluateRequest:
         """Reads and checks the evaluation."""
@@ -72,13 +61,8 @@ class Evaluate(StepOperator):
         ``lgca.load_run(dataset, key).evaluate(...)`` does the same in the calling process and returns the numbers; this
         is the way to queue it for a delegated worker. In a notebook the returned task must be awaited.
 
-        Args:
-            sample_collection: a FiftyOne dataset or view; all samples of the run that have labels are used
-            run: key of the run
-            ground_truth: Classification field with the labels; None takes the run's
-            methods: names of the run's methods; None takes all
-            confidence: of the intervals, in (0, 1)
-            delegate: queue the operation for a delegated worker instead of running it here
+        ``run`` is the run's key; with ``delegate`` the operation is queued. The other arguments are those of
+        :meth:`lgca_plugin.Run.evaluate`.
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook

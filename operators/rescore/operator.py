@@ -9,40 +9,30 @@ from typing import Any
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.errors import ConfigError
+from ..shared.base import RunOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
-from ..shared.execution import StepOperator, call, report_progress, report_steps, run_placement, step_config
-from ..shared.run_choice import chosen_run, read_param, run_form
+from ..shared.execution import call, report_progress, report_steps
+from ..shared.run_choice import read_param
 from ..shared.run_result import show_run
 from .form import add_form
 from .params import read_changes, read_run_key
 from .source import read_source
 
-LABEL = "Rescore a zero-shot run"
 
-
-class Rescore(StepOperator):
+class Rescore(RunOperator):
     """Scores a run's images again from the store of embeddings, with other classes, texts or weights."""
 
-    @property
-    def config(self) -> Any:
-        """What the operator browser shows, and how it is executed."""
-        description = "New classes, descriptions and weights for a CLIP, WCA and LGCA run; no image is encoded"
-        return step_config("lgca_rescore", LABEL, description, view_target=False)
-
-    def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once the dataset has a run."""
-        return run_placement(ctx, LABEL, "published_with_changes")
-
-    def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so reads of the database and the store are cached."""
-        return run_form(ctx, LABEL, "Rescore", "rescore", add_form)
-
-    def resolve_run_name(self, ctx: Any) -> str:
-        """Names a delegated operation."""
-        return f"Rescore zero-shot: {chosen_run(ctx)}"
-
+    operator_name = "lgca_rescore"
+    title = "Rescore a zero-shot run"
+    description = "New classes, descriptions and weights for a CLIP, WCA and LGCA run; no image is encoded"
+    icon = "published_with_changes"
+    submit = "Rescore"
     problem = "The run was not rescored"
+
+    def add_form(self, inputs: Any, ctx: Any) -> None:
+        """Adds the run and the changes to it."""
+        add_form(inputs, ctx)
 
     def read_request(self, ctx: Any) -> Any:
         """Reads and checks the changes to the run."""

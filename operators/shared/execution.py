@@ -1,4 +1,4 @@
-"""Executing an operator: its button, its progress, its errors and results in the App, and its call from code."""
+"""Executing an operator: its progress, its errors and results in the App, and its call from code."""
 
 from __future__ import annotations
 
@@ -10,56 +10,15 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import LgcaError
-from ...lgca_plugin.runs.registry import list_runs
 
 SECONDS_BETWEEN_UPDATES = 0.5
 T = TypeVar("T")
 
 
-class StepOperator(foo.Operator):
-    """An operator that works step by step, in the App's server or in a delegated worker.
-
-    A subclass has ``problem``, what an error means; ``read_request(ctx)``, which checks the settings; ``work(ctx,
-    request)``, a generator of messages that returns the result; and ``show(ctx, result)``, which yields messages.
-    """
-
-    problem: str
-
-    def execute(self, ctx: Any) -> Iterator[Any]:
-        """Checks the settings, then works step by step.
-
-        Raises:
-            ConfigError: if a setting is wrong, before anything is loaded, sent or written
-        """
-        return self._messages(ctx, self.read_request(ctx))
-
-    def _messages(self, ctx: Any, request: Any) -> Iterator[Any]:
-        result = yield from report_errors(ctx, self.problem, self.work(ctx, request))
-        if not ctx.delegated:
-            yield from self.show(ctx, result)
-
-
-def step_config(name: str, label: str, description: str, **options: Any) -> Any:
-    """Returns the config of a :class:`StepOperator` that writes to samples."""
-    return foo.OperatorConfig(
-        name=name,
-        label=label,
-        description=description,
-        dynamic=True,
-        execute_as_generator=True,
-        allow_immediate_execution=True,
-        allow_delegated_execution=True,
-        **{"risk_level": types.RiskLevel.MEDIUM, **options},
-    )
-
-
-def run_placement(ctx: Any, label: str, icon: str, *, prompt: bool = True) -> Any:
-    """Puts a button above the grid once the dataset has a run; with ``prompt``, it opens a form."""
-    if ctx.dataset is None or not list_runs(ctx.dataset):
-        return None
-    return types.Placement(
-        types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, types.Button(label=label, icon=icon, prompt=prompt)
-    )
+def grid_button(label: str, icon: str, *, prompt: bool = True) -> Any:
+    """Returns the placement of a button above the grid; with ``prompt``, it opens a form."""
+    button = types.Button(label=label, icon=icon, prompt=prompt)
+    return types.Placement(types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, button)
 
 
 def report_progress(ctx: Any, progress: float, label: str) -> Iterator[Any]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-
-from fiftyone.operators import types
 
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import RunConfig
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.run import Run
 from ...lgca_plugin.runs.registry import list_runs
-from .form import Params, add_dropdown, refuse
+from .form import Params, add_dropdown
 from .prompt_cache import cached_while_open
 
 
@@ -103,26 +100,6 @@ def read_run(ctx: Any) -> tuple[str, RunConfig]:
     if config is None:
         raise ConfigError(runs[key].problem)
     return key, config
-
-
-def run_form(ctx: Any, label: str, submit: str, verb: str, add_form: Callable[[Any, Any], None]) -> Any:
-    """Builds a form that begins with the choice of a run; without a dataset or a run it is refused.
-
-    Args:
-        ctx: the operator's context
-        label: the form's heading
-        submit: the label of its button
-        verb: what is done with the run
-        add_form: adds the form to the inputs, given the context
-    """
-    inputs = types.Object()
-    if ctx.dataset is None:
-        refuse(inputs, f"Open a dataset first, then {verb} one of its runs.")
-    elif not known_runs(ctx):
-        refuse(inputs, f"This dataset has no zero-shot run to {verb} yet: classify it first.")
-    else:
-        add_form(inputs, ctx)
-    return types.Property(inputs, view=types.PromptView(label=label, submit_button_label=submit))
 
 
 def add_run(inputs: Any, ctx: Any, description: str | None = None) -> Any:

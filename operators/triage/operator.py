@@ -10,35 +10,24 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.workflows.triage.plan import TriageRequest
-from ..shared.execution import StepOperator, call, report_steps, run_placement, show_lines, step_config
-from ..shared.run_choice import chosen_run, run_form
+from ..shared.base import RunOperator
+from ..shared.execution import call, report_steps, show_lines
 from .form import add_form, outcome_lines, read_request, shown_fields
 
-LABEL = "Triage a zero-shot run"
 
-
-class Triage(StepOperator):
+class Triage(RunOperator):
     """Finds disagreements, misleading crops and suspected label errors, from what a run has stored."""
 
-    @property
-    def config(self) -> Any:
-        """What the operator browser shows, and how it is executed."""
-        description = "Disagreements, misleading crops and suspected label errors of a CLIP, WCA and LGCA run"
-        return step_config("lgca_triage", LABEL, description, view_target=False)
-
-    def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once the dataset has a run."""
-        return run_placement(ctx, LABEL, "rule")
-
-    def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so database reads are cached."""
-        return run_form(ctx, LABEL, "Triage", "triage", add_form)
-
-    def resolve_run_name(self, ctx: Any) -> str:
-        """Names a delegated operation."""
-        return f"Triage zero-shot: {chosen_run(ctx)}"
-
+    operator_name = "lgca_triage"
+    title = "Triage a zero-shot run"
+    description = "Disagreements, misleading crops and suspected label errors of a CLIP, WCA and LGCA run"
+    icon = "rule"
+    submit = "Triage"
     problem = "The run was not triaged"
+
+    def add_form(self, inputs: Any, ctx: Any) -> None:
+        """Adds the run, the labels and the compared methods."""
+        add_form(inputs, ctx)
 
     def read_request(self, ctx: Any) -> TriageRequest:
         """Reads and checks the triage."""
@@ -80,13 +69,8 @@ class Triage(StepOperator):
         ``lgca.load_run(dataset, key).triage(...)`` does the same in the calling process and returns the triage; this is
         the way to queue it for a delegated worker. In a notebook the returned task must be awaited.
 
-        Args:
-            sample_collection: a FiftyOne dataset or view; all samples of the run are triaged
-            run: key of the run
-            ground_truth: Classification field with the labels to check; None takes the run's
-            methods: names of the three methods that are compared
-            corrected_field: field that corrected labels will be written to
-            delegate: queue the operation for a delegated worker instead of running it here
+        ``run`` is the run's key; with ``delegate`` the operation is queued. The other arguments are those of
+        :meth:`lgca_plugin.Run.triage`.
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook

@@ -7,7 +7,8 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ...shared.execution import run_placement
+from ...shared.execution import grid_button
+from ...shared.run_choice import run_keys
 from .panel import LABEL, NAME
 
 
@@ -27,7 +28,7 @@ class OpenCompare(foo.Operator):
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid once the dataset has a run."""
-        return run_placement(ctx, LABEL, "balance", prompt=False)
+        return grid_button(LABEL, "balance", prompt=False) if run_keys(ctx.dataset) else None
 
     def execute(self, ctx: Any) -> None:
         """Opens it."""

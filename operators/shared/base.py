@@ -1,0 +1,121 @@
+"""The base classes of operators: their config, button and form, and their execution step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from .execution import grid_button, report_errors
+from .form import refuse
+from .run_choice import chosen_run, known_runs, run_keys
+
+
+class FormOperator(foo.Operator):
+    """An operator with a form, which a button above the grid opens.
+
+    Attributes:
+        title: heading of the form, and label of the button
+        label: label in the operator browser; None for the title
+        icon: of the button; None for no button
+        submit: label of the form's own button
+        purpose: what it does with the open dataset, such as "classify it"
+        on_view: whether the user may choose between the dataset, the view and the selection
+        in_steps: whether it executes as a generator, and may be delegated
+    """
+
+    operator_name: str
+    title: str
+    label: str | None = None
+    description: str
+    icon: str | None = None
+    submit: str
+    purpose: str
+    risk = types.RiskLevel.MEDIUM
+    on_view = False
+    in_steps = False
+
+    @property
+    def config(self) -> Any:
+        """What the operator browser shows, and how it is executed."""
+        return foo.OperatorConfig(
+            name=self.operator_name,
+            label=self.label or self.title,
+            description=self.description,
+            dynamic=True,
+            execute_as_generator=self.in_steps,
+            allow_delegated_execution=self.in_steps,
+            risk_level=self.risk,
+            view_target=self.on_view,
+        )
+
+    def add_form(self, inputs: Any, ctx: Any) -> None:
+        """Adds the form to the inputs; the dataset is open."""
+        raise NotImplementedError
+
+    def is_offered(self, ctx: Any) -> bool:
+        """Returns whether there is a button."""
+        return True
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """Puts a button above the grid."""
+        return grid_button(self.title, self.icon) if self.icon and self.is_offered(ctx) else None
+
+    def refusal(self, ctx: Any) -> str | None:
+        """Returns why there is no form; None if there is one."""
+        return None if ctx.dataset is not None else f"Open a dataset first, then {self.purpose}."
+
+    def resolve_input(self, ctx: Any) -> Any:
+        """Builds the form. Runs on every keystroke, so database reads are cached."""
+        inputs = types.Object()
+        refusal = self.refusal(ctx)
+        if refusal is None:
+            self.add_form(inputs, ctx)
+        else:
+            refuse(inputs, refusal)
+        return types.Property(inputs, view=types.PromptView(label=self.title, submit_button_label=self.submit))
+
+
+class StepOperator(FormOperator):
+    """An operator that works step by step, in the App's server or in a delegated worker.
+
+    A subclass has ``problem``, what an error means; ``read_request(ctx)``, which checks the settings; ``work(ctx,
+    request)``, a generator of messages that returns the result; and ``show(ctx, result)``, which yields messages.
+    """
+
+    in_steps = True
+    problem: str
+
+    def execute(self, ctx: Any) -> Iterator[Any]:
+        """Checks the settings, then works step by step.
+
+        Raises:
+            ConfigError: if a setting is wrong, before anything is loaded, sent or written
+        """
+        return self._messages(ctx, self.read_request(ctx))
+
+    def _messages(self, ctx: Any, request: Any) -> Generator[Any, None, None]:
+        result = yield from report_errors(ctx, self.problem, self.work(ctx, request))
+        if not ctx.delegated:
+            yield from self.show(ctx, result)
+
+
+class RunOperator(StepOperator):
+    """A :class:`StepOperator` on one of the dataset's runs, which its form begins with."""
+
+    def is_offered(self, ctx: Any) -> bool:
+        """Returns whether the dataset has a run."""
+        return bool(run_keys(ctx.dataset))
+
+    def refusal(self, ctx: Any) -> str | None:
+        """Returns why there is no form: no dataset is open, or it has no run."""
+        verb = self.submit.lower()
+        if ctx.dataset is None:
+            return f"Open a dataset first, then {verb} one of its runs."
+        return None if known_runs(ctx) else f"This dataset has no zero-shot run to {verb} yet: classify it first."
+
+    def resolve_run_name(self, ctx: Any) -> str:
+        """Names a delegated operation."""
+        return f"{self.submit} zero-shot: {chosen_run(ctx)}"

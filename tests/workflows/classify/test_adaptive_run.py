@@ -63,10 +63,10 @@ def full(birds, demo_encoder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def levels(run, module_store):
-    return rungs_of(run, module_store)
+    return levels_of(run, module_store)
 
 
-def rungs_of(run, folder=None):
+def levels_of(run, folder=None):
     with Store(folder) as store:
         ids = run.dataset.values("id")
         levels = store.levels(stored_run(store, run), ids)
@@ -124,7 +124,7 @@ def test_run__a_second_one_encodes_nothing_and_ends_the_same(run, birds, demo_en
     counting = Counting(demo_encoder)
     again = classify(birds, counting, "again")
     assert counting.encoded == 0 and again.summary()["images_recalled"] == COUNT
-    assert rungs_of(again, module_store) == levels
+    assert levels_of(again, module_store) == levels
     assert_same(written(again), written(run))
     assert again.dataset.values("again_encodes") == run.dataset.values("zs_encodes")
     again.delete()
@@ -150,7 +150,7 @@ def test_run__goes_on_where_it_was_broken_off(run, birds, demo_encoder, levels, 
         classify(birds, demo_encoder, "part", budget="full")
     part = classify(birds, demo_encoder, "part")
     assert part.summary()["predicted"] == COUNT
-    assert rungs_of(part) == levels
+    assert levels_of(part) == levels
     assert_same(written(part), written(run))
     part.delete()
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as file:
@@ -206,7 +206,7 @@ def test_rescore__keeps_each_samples_crops_and_says_so(run, levels, birds, demo_
     fewer = CLASSES[:6]
     rescored = run.rescore(fewer, run_key="fewer", encoder=demo_encoder, progress=False)
     assert any("adaptive" in warning for warning in rescored.summary()["warnings"])
-    assert rungs_of(rescored, module_store) == levels
+    assert levels_of(rescored, module_store) == levels
     assert rescored.summary()["stopped_after"] == run.summary()["stopped_after"]
     assert birds.values("fewer_encodes") == birds.values("zs_encodes")
     in_place = rescored.rescore(CLASSES[:7], encoder=demo_encoder, progress=False)
@@ -223,9 +223,9 @@ def test_rescore__keeps_each_samples_crops_and_says_so(run, levels, birds, demo_
 
 @pytest.mark.parametrize("methods", [("wca",), ("clip", "lgca"), ("crops_mean", "lgca_d")])
 def test_rescore__with_other_methods_and_back(run, levels, methods, demo_encoder, module_store):
-    """Fewer methods have fewer rungs; the samples keep theirs."""
+    """Fewer methods have fewer levels; the samples keep theirs."""
     other = run.rescore(methods=methods, run_key="other", encoder=demo_encoder, progress=False)
-    assert rungs_of(other, module_store) == levels
+    assert levels_of(other, module_store) == levels
     own = {name: run.dataset.values(f"zs_{name}.label") for name in METHODS}
     for name in methods:
         found = other.dataset.values(f"other_{name}.label")
@@ -276,7 +276,7 @@ def test_sweep__is_refused(run):
         run.sweep("ground_truth", progress=False)
 
 
-def test_delete__leaves_no_rung_behind(birds, demo_encoder, tmp_path, monkeypatch):
+def test_delete__leaves_no_level_behind(birds, demo_encoder, tmp_path, monkeypatch):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
     run = classify(birds[:8].clone(), demo_encoder, "gone")
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as file:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import fiftyone.operators as foo
@@ -19,8 +21,22 @@ RESEND_SECONDS = 10.0
 """Time after which identical content is sent again: as long as the App may take to load a view of many samples. It has
 to be bounded, because with several server processes another one may have sent something else in between."""
 
-_SENT: ResultCache[dict[str, tuple[str, float]]] = ResultCache(64)
-"""For each panel, by kind of content: the hash of what was sent last, and when."""
+
+@dataclass
+class Sent:
+    """What was sent to one panel.
+
+    Attributes:
+        last: kind of content to the hash of what was sent last, and when
+        lock: held by the event that is being answered
+    """
+
+    last: dict[str, tuple[str, float]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_SENT: ResultCache[Sent] = ResultCache(64)
+"""By the id of a panel."""
 
 
 def was_just_sent(panel_id: str | None, kind: str, content: Any, *, seconds: float = RESEND_SECONDS) -> bool:
@@ -34,13 +50,13 @@ def was_just_sent(panel_id: str | None, kind: str, content: Any, *, seconds: flo
     """
     if panel_id is None:
         return False
-    sent = _SENT.get(panel_id, dict)
+    last = _SENT.get(panel_id, Sent).last
     digest = hashlib.blake2b(json.dumps(content, sort_keys=True, default=str).encode(), digest_size=16).hexdigest()
     now = time.monotonic()
-    previous, at = sent.get(kind, ("", 0.0))
+    previous, at = last.get(kind, ("", 0.0))
     if previous == digest and now - at < seconds:
         return True
-    sent[kind] = digest, now
+    last[kind] = digest, now
     return False
 
 
@@ -59,13 +75,19 @@ class DeduplicatingPanel(foo.Panel):
         raise NotImplementedError
 
     def execute(self, ctx: Any) -> None:
-        """Executes an event, and sends the layout if it has changed."""
+        """Executes an event, and sends the layout if it has changed.
+
+        Events of one panel are answered one after the other: if one sent the data of a figure and a concurrent one the
+        layout, the App would draw the old data in the new layout and not draw it again.
+        """
         name = ctx.params.get("__method__")
         if name in (None, "on_startup"):
             self.on_startup(ctx)
             return
-        if name == "on_load" and ctx.panel_id is not None:
-            _SENT.get(ctx.panel_id, dict).clear()  # a panel that has just been opened shows nothing yet
-        output = self.layout(ctx, getattr(self, name)(ctx))
-        if not was_just_sent(ctx.panel_id, "layout", output.to_json(), seconds=self.resend_seconds):
-            ctx.ops.show_panel_output(output)
+        sent = Sent() if ctx.panel_id is None else _SENT.get(ctx.panel_id, Sent)
+        with sent.lock:
+            if name == "on_load":
+                sent.last.clear()  # a panel that has just been opened shows nothing yet
+            output = self.layout(ctx, getattr(self, name)(ctx))
+            if not was_just_sent(ctx.panel_id, "layout", output.to_json(), seconds=self.resend_seconds):
+                ctx.ops.show_panel_output(output)

@@ -111,7 +111,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     compare.settled()
     app.screenshot("compare_flow")
     compare.click_at(lambda: compare.a_cell(1)[1])
-    assert compare.shown("CLIP says")[1] == compare.a_cell(1)[0]
+    assert compare.shown("CLIP predicts")[1] == compare.a_cell(1)[0]
     compare.click_at(lambda: compare.a_point(2))
     assert compare.shown("that you have clicked on")[1] == 1
     area = compare.area(2)

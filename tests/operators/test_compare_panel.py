@@ -1,7 +1,6 @@
 """The events of the panel that compares methods, as FiftyOne's server executes them, on real datasets."""
 
 import json
-import threading
 
 import fiftyone as fo
 import fiftyone.operators as foo
@@ -296,28 +295,4 @@ def test_panel__starts_anew_with_another_dataset(panel):
     assert panel.state["chosen"] == {
         "run": "there", "labels": "truth", "a": "clip", "b": "lgca", "misleading": 0, "suspects": 0
     }  # fmt: skip
-    fo.delete_dataset(other.dataset.name)
-
-
-def test_panel__answers_events_of_two_datasets_at_once(run, monkeypatch):
-    """Where FiftyOne keeps its plugins, one panel answers all pages, each in a thread."""
-    other = compared()
-    operator = foo.get_operator(URI)
-    monkeypatch.setattr(foo, "get_operator", lambda _: operator)
-    meeting = threading.Barrier(2)
-    layout = type(operator).layout
-
-    def together(self, ctx, content):
-        meeting.wait(60)
-        return layout(self, ctx, content)
-
-    monkeypatch.setattr(type(operator), "layout", together)
-    other.dataset.delete_samples(other.dataset.limit(25))
-    pages = [PanelSession(URI, one.dataset) for one in (run, other)]
-    threads = [threading.Thread(target=page.send, args=("on_load",)) for page in pages]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [page.shown.number("samples") for page in pages] == ["60", "35"]
     fo.delete_dataset(other.dataset.name)

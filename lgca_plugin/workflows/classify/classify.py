@@ -16,7 +16,7 @@ from ...progress import Progress
 from ...runs.delete import delete_from_dataset
 from ...runs.record import RunRecord, check_current
 from ...runs.registry import DONE, INTERRUPTED, RUNNING, decision_entries, register_run, save_own_entries
-from .embedding_writer import EmbeddingWriter
+from .embedding_writer import EmbeddingWriter, has_encoded
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
 from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, record_outcome
 
@@ -48,6 +48,8 @@ def iter_classify(
     """
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
     plan = prepare_classify(request, encoder)
+    if plan.todo and not has_encoded(plan):
+        plan.encoder.check()  # an encoder of the user's own fails here, before anything is written
     run, replaced = open_run(plan)
     for warning in plan.warnings:
         logger.warning(warning)

@@ -15,7 +15,7 @@ from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.tokens import database_id
 from ...store.limits import GIGABYTE
 from ...store.rows import StoredSample
-from ...store.store import Store, geometry_of
+from ...store.store import Store, geometry_of, store_exists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ class EmbeddingWriter:
         plan = self._plan
         opened = store.open_run(
             run.token,
-            fingerprint=stored_fingerprint(plan, run),
+            fingerprint=stored_fingerprint(plan, run.token),
             encoder_name=plan.encoder.name,
             logit_scale=plan.encoder.logit_scale,
             geometry=self._geometry,
@@ -160,12 +160,23 @@ class EmbeddingWriter:
         self.close()
 
 
-def stored_fingerprint(plan: ClassifyPlan, run: RunRecord) -> str:
+def has_encoded(plan: ClassifyPlan) -> bool:
+    """True if the store holds embeddings of the plan's encoder: what it returns has been checked by an earlier run."""
+    if plan.encoder.fingerprint is None or not store_exists():
+        return False
+    try:
+        with Store() as store:
+            return store.encoder(stored_fingerprint(plan, "")) is not None
+    except StoreError:
+        return False
+
+
+def stored_fingerprint(plan: ClassifyPlan, token: str) -> str:
     """Returns the key of an encoder's embeddings: its fingerprint, its precision, and how crops are resized for it.
 
     Two versions of an encoder without a fingerprint can't be distinguished, so its embeddings belong to one run only.
     """
     config = plan.config
-    own = "" if plan.encoder.fingerprint is not None else f"/{run.token}"
+    own = "" if plan.encoder.fingerprint is not None else f"/{token}"
     resize = "" if config.resize == "exact" else f"/{config.resize}"
     return f"{config.encoder_fingerprint}/{config.precision}{resize}{own}"

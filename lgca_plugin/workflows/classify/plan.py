@@ -98,8 +98,6 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
     done = request.finished(ids) if request.existing is not None else set()
     todo = [(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ not in done]
     predictor = Predictor(request.methods, texts, encoder, request.region_plan, shown_chains=options.shown_chains)
-    if todo:
-        encoder.check()
     return ClassifyPlan(
         request=request,
         config=config,

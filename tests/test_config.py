@@ -21,7 +21,7 @@ from lgca_plugin.config import (
 from lgca_plugin.errors import ConfigError, LgcaError
 from lgca_plugin.method.core.methods import METHODS, Method
 from tests.helpers import reference
-from tests.helpers.matching import all_of
+from tests.helpers.checks import all_of
 
 NAN, INF = float("nan"), float("inf")
 

@@ -18,7 +18,7 @@ from lgca_plugin.encoder.base import Encoder
 from lgca_plugin.encoder.checkpoints import needs_quick_gelu
 from lgca_plugin.encoder.loading import load_encoder
 from lgca_plugin.errors import ModelUnavailableError
-from tests.helpers.matching import assert_one_sentence
+from tests.helpers.checks import assert_one_sentence
 from tests.helpers.reference_model import ReferenceModel
 from tests.helpers.tiny_clip import CONFIG, TINY, expected_images, pixels, random_model, save, tokenizer
 

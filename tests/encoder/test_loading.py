@@ -16,7 +16,7 @@ from lgca_plugin.encoder.architectures import display_name
 from lgca_plugin.encoder.loading import load_encoder
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.errors import ConfigError, LgcaError, ModelUnavailableError
-from tests.helpers.matching import all_of, assert_one_sentence
+from tests.helpers.checks import all_of, assert_one_sentence
 from tests.helpers.tiny_clip import CONFIG, TINY, add_architecture, random_model, save
 
 

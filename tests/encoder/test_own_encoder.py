@@ -12,7 +12,7 @@ import lgca_plugin as lgca
 from lgca_plugin.encoder.base import encoder_fingerprint
 from lgca_plugin.encoder.own_encoder import as_encoder
 from lgca_plugin.errors import ConfigError
-from tests.helpers.matching import assert_one_sentence
+from tests.helpers.checks import assert_one_sentence
 
 DIM = 6
 

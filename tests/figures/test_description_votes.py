@@ -14,7 +14,7 @@ from lgca_plugin.figures.description_votes import description_votes
 from lgca_plugin.figures.description_weights import description_weights
 from lgca_plugin.method.core import scores
 from tests.helpers.browser.figures import BLUE, MUTED, ORANGE, TEXT, lines, notes, plain, trace
-from tests.helpers.matching import all_of
+from tests.helpers.checks import all_of
 from tests.helpers.paths import ROOT
 
 

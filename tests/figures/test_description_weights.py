@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lgca_plugin.figures.description_weights import HARDLY_COUNTS, description_weights
 from lgca_plugin.figures.page import TIMES as X
 from tests.helpers.browser.figures import BLUE, GREY, MUTED, ORANGE, TEXT, lines, notes, plain, trace
-from tests.helpers.matching import all_of
+from tests.helpers.checks import all_of
 
 FIVE = ["one", "two", "three", "four", "five"]
 FIVE_WEIGHTS = np.array([0.05, 0.4, 0.25, 0.18, 0.12])  # 0.25, 2, 1.25, 0.9 and 0.6 of an equal share

@@ -7,8 +7,8 @@ import pytest
 from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
-from tests.helpers.operators import CLASSIFY, messages_of, shown
-from tests.helpers.untouched import untouched
+from tests.helpers.app.operators import CLASSIFY, messages_of, shown
+from tests.helpers.checks import untouched
 from tests.helpers.worlds.classify import LIGHT, add_birds, typed, uploaded
 
 pytestmark = pytest.mark.usefixtures("module_store")

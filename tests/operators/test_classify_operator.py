@@ -7,7 +7,7 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from tests.helpers.operators import CLASSIFY, notice, progress, shown
+from tests.helpers.app.operators import CLASSIFY, notice, progress, shown
 from tests.helpers.worlds.classify import LIGHT, add_birds, typed, uploaded
 
 

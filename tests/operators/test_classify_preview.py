@@ -7,7 +7,7 @@ import fiftyone as fo
 import pytest
 
 from lgca_plugin.store.file import FILE_NAME
-from tests.helpers.operators import CLASSIFY
+from tests.helpers.app.operators import CLASSIFY
 from tests.helpers.worlds.classify import LIGHT, add_birds, typed
 
 

@@ -13,7 +13,7 @@ from fiftyone.operators.executor import ExecutionError
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.workflows.decisions.queue import Triage
-from tests.helpers.operators import DECIDE, EXPORT, UNDO
+from tests.helpers.app.operators import DECIDE, EXPORT, UNDO
 from tests.helpers.worlds.queue import GIVEN, OTHER, SUGGESTED, triaged_birds
 
 

@@ -6,7 +6,7 @@ import pytest
 from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
-from tests.helpers.operators import CLASSIFY, DELETE
+from tests.helpers.app.operators import CLASSIFY, DELETE
 from tests.helpers.worlds.classify import LIGHT, add_birds, typed
 
 

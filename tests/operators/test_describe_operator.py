@@ -10,8 +10,8 @@ from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
 from tests.helpers import llm_server as llm
+from tests.helpers.app.operators import CLASSIFY, DESCRIBE, notice, progress, shown, work
 from tests.helpers.llm_server import dead_address, running_llm_server
-from tests.helpers.operators import CLASSIFY, DESCRIBE, notice, progress, shown, work
 
 CLASSES = ("blue tit", "caspian tern", "grey heron")
 KEY = "sk-this-stays-here"

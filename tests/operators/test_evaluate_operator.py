@@ -10,7 +10,7 @@ from fiftyone.operators.executor import ExecutionError
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.workflows.evaluate import evaluate, last_evaluation
-from tests.helpers.operators import EVALUATE, messages_of, progress, shown
+from tests.helpers.app.operators import EVALUATE, messages_of, progress, shown
 
 METHODS = ("clip", "clip_d", "crops_mean")
 KEYS = [f"zs_{name}_eval" for name in METHODS]

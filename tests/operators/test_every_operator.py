@@ -5,7 +5,7 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.workflows.evaluate import last_evaluation
-from tests.helpers.operators import (
+from tests.helpers.app.operators import (
     CLASSIFY,
     DECIDE,
     DELETE,

@@ -6,7 +6,7 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from tests.helpers.operators import CLASSIFY
+from tests.helpers.app.operators import CLASSIFY
 from tests.helpers.paths import PUBLISHED_DESCRIPTIONS as PUBLISHED
 from tests.helpers.worlds.classify import LIGHT, typed, uploaded
 

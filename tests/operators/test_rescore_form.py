@@ -8,8 +8,8 @@ from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
-from tests.helpers.operators import RESCORE
-from tests.helpers.untouched import untouched
+from tests.helpers.app.operators import RESCORE
+from tests.helpers.checks import untouched
 from tests.helpers.worlds.rescore import FEWER, add_birds, classified
 
 pytestmark = pytest.mark.usefixtures("module_store")

@@ -9,7 +9,7 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from tests.helpers.operators import RESCORE, messages_of, notice, progress, shown
+from tests.helpers.app.operators import RESCORE, messages_of, notice, progress, shown
 from tests.helpers.worlds.rescore import FEWER, add_birds, assert_same, classified, labels, suggestion
 
 pytestmark = pytest.mark.usefixtures("module_store")

@@ -8,8 +8,8 @@ import pytest
 from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
-from tests.helpers.operators import RESCORE, SUGGEST
-from tests.helpers.untouched import untouched
+from tests.helpers.app.operators import RESCORE, SUGGEST
+from tests.helpers.checks import untouched
 from tests.helpers.worlds.rescore import TRIED, add_birds, classified, labels, suggestion
 
 pytestmark = pytest.mark.usefixtures("module_store")

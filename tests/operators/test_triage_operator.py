@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from tests.helpers.operators import TRIAGE, notice
+from tests.helpers.app.operators import TRIAGE, notice
 from tests.helpers.worlds.rescore import add_birds, classified
 
 pytestmark = pytest.mark.usefixtures("module_store")

@@ -7,7 +7,7 @@ import numpy as np
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from tests.helpers.operators import SUGGEST
+from tests.helpers.app.operators import SUGGEST
 
 SMALL = lgca.RegionConfig(crops=14)
 FEWER = CLASSES[3:9]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lgca_plugin.method.core.boxes import chain_counts, expand_boxes, matching_chains, sample_boxes, select_salient
 from tests.helpers import reference
-from tests.helpers.matching import all_of
+from tests.helpers.checks import all_of
 
 HASH = hashlib.sha256(b"an image").hexdigest()
 GOLDEN = [[106, 30, 130, 130], [89, 27, 130, 130], [23, 41, 150, 150], [88, 1, 143, 143]]

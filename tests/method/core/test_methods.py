@@ -9,7 +9,7 @@ import pytest
 
 from lgca_plugin.method.core.methods import CONTROLS, METHOD_TABLE, METHODS, Method, method_title, without_controls
 from tests.helpers import reference
-from tests.helpers.matching import all_of
+from tests.helpers.checks import all_of
 
 
 def test_methods__are_the_table() -> None:

@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 
 from lgca_plugin.method.labels import calibration
 from lgca_plugin.method.labels.calibration import MAX_WRONG_SHARE, calibrate, calibration_error, fit_temperature
-from tests.helpers.matching import all_of
+from tests.helpers.checks import all_of
 
 
 def softmax(logits, temperature=1.0):

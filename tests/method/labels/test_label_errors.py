@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lgca_plugin.method.labels.calibration import FIT_SAMPLES, calibrate
 from lgca_plugin.method.labels.label_errors import find_label_errors
-from tests.helpers.matching import all_of
+from tests.helpers.checks import all_of
 
 
 def world(n, classes, *, seed, methods=3, wrong=0.1, signal=3.0):

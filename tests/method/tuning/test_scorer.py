@@ -19,7 +19,7 @@ from lgca_plugin.method.core.regions import CropCounts, RegionEmbeddings
 from lgca_plugin.method.tuning.scorer import CHUNK_BYTES, SettingsScorer, SettingsScores, effective_regions
 from lgca_plugin.method.tuning.sweep import default_grid
 from tests.helpers import reference
-from tests.helpers.matching import all_of
+from tests.helpers.checks import all_of
 from tests.helpers.worlds.random_runs import CROPS, N_CHAINS, N_CROPS, World, reference_weights
 
 SEEDS = st.integers(0, 2**32 - 1)

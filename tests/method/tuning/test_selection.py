@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.tuning.selection import nested_sweep, stratified_folds
-from tests.helpers.matching import all_of
+from tests.helpers.checks import all_of
 
 SEEDS = st.integers(0, 2**32 - 1)
 

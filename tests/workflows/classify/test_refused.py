@@ -5,8 +5,8 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
+from tests.helpers.checks import untouched
 from tests.helpers.runs import add_images, assert_same_predictions, has_no_results, predictions
-from tests.helpers.untouched import untouched
 
 
 def test_config__another_one_under_the_same_key_is_refused_unless_overwritten(birds, classify):

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def original(demo_encoder, demo_images):
-    from tests.helpers.untouched import untouched
+    from tests.helpers.checks import untouched
     from tests.helpers.worlds.queue import triaged_birds
 
     dataset = triaged_birds(demo_images, demo_encoder)

@@ -10,8 +10,8 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.encoder.checkpoints import load_demo
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
+from tests.helpers.checks import untouched
 from tests.helpers.runs import add_images, classified
-from tests.helpers.untouched import untouched
 
 FEWER = CLASSES[3:9]
 

@@ -5,8 +5,8 @@ import pytest
 
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.workflows.triage.plan import check_triage
+from tests.helpers.checks import untouched
 from tests.helpers.runs import add_images, classified
-from tests.helpers.untouched import untouched
 
 METHODS = ("clip", "wca", "lgca", "crops_mean")
 

@@ -6,7 +6,7 @@ import fiftyone as fo
 import fiftyone.operators as foo
 import pytest
 
-from tests.helpers.panels import PanelSession, as_json, stages
+from tests.helpers.app.panels import PanelSession, as_json, stages
 from tests.helpers.worlds.compared import URI, compared
 
 

@@ -8,9 +8,9 @@ import pytest
 from fiftyone import ViewField as F
 
 from lgca_plugin.workflows.decisions.queue import Triage
-from tests.helpers.operators import context
-from tests.helpers.panels import PanelSession, as_json, stages
-from tests.helpers.untouched import untouched
+from tests.helpers.app.operators import context
+from tests.helpers.app.panels import PanelSession, as_json, stages
+from tests.helpers.checks import untouched
 from tests.helpers.worlds.compared import URI, cells, compared
 from tests.helpers.worlds.overview import add, new_run
 

@@ -9,7 +9,7 @@ from PIL import Image
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.workflows.decisions.queue import Triage
-from tests.helpers.panels import PanelSession
+from tests.helpers.app.panels import PanelSession
 from tests.helpers.worlds.birds import METHODS, SMALL, classify_birds, draw_misleading, small_crops_run, state_of
 from tests.helpers.worlds.queue import triaged
 

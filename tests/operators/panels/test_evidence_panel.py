@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lgca_plugin.demo.classes import CLASSES
-from tests.helpers.panels import PanelSession, stages
+from tests.helpers.app.panels import PanelSession, stages
 from tests.helpers.worlds.birds import METHODS, draw_misleading, misled, small_crops_run, state_of
 
 pytestmark = pytest.mark.usefixtures("module_store")

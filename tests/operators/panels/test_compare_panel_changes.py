@@ -6,7 +6,7 @@ from fiftyone import ViewField as F
 
 import lgca_plugin as lgca
 from lgca_plugin.workflows.decisions.queue import Triage
-from tests.helpers.panels import PanelSession, as_json, stages
+from tests.helpers.app.panels import PanelSession, as_json, stages
 from tests.helpers.worlds.compared import CLASSES, URI, cells, compared, rows
 from tests.helpers.worlds.overview import add, answer, new_run
 

@@ -7,7 +7,7 @@ from typing import Any
 import fiftyone.operators as foo
 import pydash
 
-from tests.helpers.operators import context
+from tests.helpers.app.operators import context
 
 
 class Shown:

@@ -1,0 +1,1 @@
+"""The App without a browser: operators and panels as FiftyOne's server executes them."""

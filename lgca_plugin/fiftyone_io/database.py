@@ -81,12 +81,9 @@ def raw_batches(samples: Any, stages: Sequence[Document]) -> Iterator[bytes]:
 
 
 def bulk_write(dataset: fo.Dataset, operations: Sequence[Any], ids: Iterable[str] | None = None) -> None:
-    """Executes pymongo operations on a dataset's samples, then reloads samples that are in memory.
+    """Executes pymongo operations on a dataset's samples, then reloads samples in memory: these, or all if None.
 
-    Args:
-        dataset: the dataset
-        operations: such as ``UpdateMany``; unlike ``set_values``, one may write several fields
-        ids: samples that are reloaded; None reloads all
+    Unlike ``set_values``, one operation may write several fields.
     """
     dataset._bulk_write(list(operations), ids=None if ids is None else list(ids))
 
@@ -99,13 +96,9 @@ def reload_samples(dataset: fo.Dataset, ids: Iterable[str]) -> None:
 
 
 def merge_schema(dataset: fo.Dataset, fields: Mapping[str, fo.Field]) -> None:
-    """Declares sample fields; those that exist are left as they are.
+    """Declares sample fields, by path; those that exist are left as they are.
 
     ``add_sample_field`` reads and writes the dataset's record anew for every field; this does so once.
-
-    Args:
-        dataset: the dataset
-        fields: path to field
     """
     dataset._merge_sample_field_schema(dict(fields))
 
@@ -126,13 +119,7 @@ def serialized_stages(stages: Iterable[Any]) -> list[Document]:
 
 
 def app_view(dataset: fo.Dataset, stages: list[Document], filters: Document, extended: Document) -> Any:
-    """Returns the view that the App shows.
-
-    Args:
-        dataset: the dataset
-        stages: serialized stages, as in ``ctx.request_params["view"]``
-        filters: of the sidebar, as in ``ctx.request_params["filters"]``
-        extended: stages of panels, such as a selection in a plot, as in ``ctx.request_params["extended"]``
+    """Returns the view that the App shows, from ``view``, ``filters`` and ``extended`` of ``ctx.request_params``.
 
     Raises:
         Exception: whatever a stage raises that does not fit the dataset

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from .database import bulk_write, reload_samples
+from .fields import REGION_ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,6 @@ Document = dict[str, Any]
 UPDATES_PER_CONNECTION = 250
 """Minimum number of updates per connection: MongoDB executes those of a connection on one core."""
 
-
 CLOCK_SLACK = timedelta(seconds=10)
 """Tolerance when comparing times of modification with the time of a read.
 
@@ -39,13 +39,7 @@ def utc_now() -> datetime:
 
 
 def classification(prediction: MethodPrediction, classes: Sequence[str], *, logits: bool) -> Document:
-    """Returns a method's prediction for a sample as the document of a Classification.
-
-    Args:
-        prediction: the prediction
-        classes: the class names, by index
-        logits: whether to include all class scores
-    """
+    """Returns a method's prediction as the document of a Classification; with ``logits``, with all class scores."""
     from bson import Binary, ObjectId
 
     document: Document = {
@@ -79,11 +73,7 @@ def detections(regions: Sequence[DisplayedRegion], classes: Sequence[str]) -> Do
                 "bounding_box": list(region.box),
                 "confidence": region.confidence,
                 "index": region.chain,
-                "step": region.step,
-                "similarity": region.similarity,
-                "weight": region.weight,
-                "contribution": region.contribution,
-                "misleading": region.misleading,
+                **{name: getattr(region, name) for name in REGION_ATTRIBUTES},
             }
             for region in regions
         ],
@@ -91,20 +81,16 @@ def detections(regions: Sequence[DisplayedRegion], classes: Sequence[str]) -> Do
 
 
 def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *, filled: Sequence[str] = ()) -> None:
-    """Writes fields of samples, skipping samples that the dataset no longer holds.
+    """Writes fields of samples: sample id to field to document or plain value.
 
-    Args:
-        dataset: the dataset
-        values: sample id to field to document or plain value
-        filled: fields that must have a value; samples without one are skipped
+    Skips samples that the dataset no longer holds, and those without a value in one of the ``filled`` fields.
     """
     from bson import ObjectId
     from pymongo import UpdateOne
 
     if not values:
         return
-    modified = {"last_modified_at": utc_now()}
-    there = {field: {"$ne": None} for field in filled}
+    modified, there = {"last_modified_at": utc_now()}, {field: {"$ne": None} for field in filled}
     updates = [
         UpdateOne({"_id": ObjectId(id_), **there}, {"$set": {**fields, **modified}}) for id_, fields in values.items()
     ]

@@ -28,13 +28,15 @@ COMPUTED = (CASE, MISLEADING, STABILITY, LABEL_QUALITY, SUGGESTION)
 CALIBRATED = "calibrated"
 """Attribute of a method's label that a triage writes, as ``LABEL_QUALITY`` is."""
 
-_REGION_ATTRIBUTES = {
+REGION_ATTRIBUTES = {
     "step": "IntField",
     "similarity": "FloatField",
     "weight": "FloatField",
     "contribution": "FloatField",
     "misleading": "BooleanField",
 }
+"""Attributes of a displayed region, beside those of every Detection, to the kind of their field."""
+
 RESERVED_NAMES = ("regions", "encodes", "error", *COMPUTED, DECISION)
 """Names that no method may have: those of a run's other fields, without the run's key."""
 
@@ -62,19 +64,18 @@ def error_field(run_key: str) -> str:
     return f"{run_key}_error"
 
 
+def eval_key(run_key: str, method: str) -> str:
+    """Returns the key of a method's evaluation, which is also the field with its outcome on each sample."""
+    return f"{method_field(run_key, method)}_eval"
+
+
 def triage_field(run_key: str, name: str) -> str:
     """Returns one of the fields that a triage of a run writes."""
     return f"{run_key}_{name}"
 
 
 def run_fields(run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> list[str]:
-    """Returns the fields of a run, in the order in which the App shows them.
-
-    Args:
-        run_key: the run's key
-        methods: the run's methods; only if one of them uses regions is there a field of regions
-        adaptive: whether its images may stop early
-    """
+    """Returns the fields of a run in the App's order: of regions if a method uses any, of encodes if ``adaptive``."""
     names = [method_field(run_key, method.name) for method in methods]
     if explained_method(methods) is not None:
         names.append(regions_field(run_key))
@@ -86,18 +87,9 @@ def run_fields(run_key: str, methods: Sequence[Method], *, adaptive: bool = Fals
 def conflicting_fields(
     dataset: fo.Dataset, run_key: str, methods: Sequence[Method], own: Sequence[str], *, adaptive: bool = False
 ) -> list[str]:
-    """Returns the fields that a run would write, that exist, and that the run it replaces does not own.
-
-    Args:
-        dataset: the dataset
-        run_key: the run's key
-        methods: the run's methods
-        own: fields of the run that is stored under the key
-        adaptive: whether its images may stop early
-    """
+    """Returns the fields that a run would write, that exist, and that the run it replaces does not ``own``."""
     schema = dataset.get_field_schema()
-    fields = run_fields(run_key, methods, adaptive=adaptive)
-    return [field for field in fields if field in schema and field not in own]
+    return [name for name in run_fields(run_key, methods, adaptive=adaptive) if name in schema and name not in own]
 
 
 def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> None:
@@ -111,7 +103,7 @@ def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method],
         schema[method_field(run_key, method.name)] = fo.EmbeddedDocumentField(fo.Classification, fields=[margin])
     path = regions_field(run_key)
     if path in run_fields(run_key, methods):
-        attributes = [_named(name, getattr(fo, kind)()) for name, kind in _REGION_ATTRIBUTES.items()]
+        attributes = [_named(name, getattr(fo, kind)()) for name, kind in REGION_ATTRIBUTES.items()]
         boxes = fo.ListField(fo.EmbeddedDocumentField(fo.Detection, fields=attributes))
         schema[path] = fo.EmbeddedDocumentField(fo.Detections, fields=[_named("detections", boxes)])
     if adaptive:
@@ -132,16 +124,8 @@ def arrange_app(
     """Groups a new run's fields in the App's sidebar, and colors labels by value and boxes by chain.
 
     The user's arrangement stays: if there is a sidebar group of the run's name, the fields are added to it, and in an
-    existing color scheme only the entry of the boxes is set.
-
-    Args:
-        dataset: the dataset
-        run_key: the run's key
-        methods: the run's methods
-        adaptive: whether its images may stop early
-
-    Returns:
-        what was created (``groups``, ``group``, ``scheme``), for :func:`delete_fields` to remove
+    existing color scheme only the entry of the boxes is set. Returns what was created (``groups``, ``group``,
+    ``scheme``), for :func:`delete_fields` to remove.
     """
     import fiftyone as fo
 

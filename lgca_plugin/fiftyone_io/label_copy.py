@@ -25,16 +25,10 @@ _LOCK = threading.Lock()
 
 
 def copy_labels(dataset: fo.Dataset, name: str, source: str, samples: Sequence[str] | None = None) -> None:
-    """Copies labels to samples that have none in the target field.
+    """Copies labels from a field to the samples, all or those with these ids, that have none in the field ``name``.
 
     The samples' time of modification is set to a little before now, unless it is later: otherwise a panel that has just
     read all samples would read them again, for a field that it does not use.
-
-    Args:
-        dataset: the dataset
-        name: the target field
-        source: the field with the labels
-        samples: ids; None takes all samples
     """
     from bson import ObjectId
     from pymongo import UpdateMany
@@ -48,14 +42,7 @@ def copy_labels(dataset: fo.Dataset, name: str, source: str, samples: Sequence[s
 
 
 def copy_in_background(dataset: fo.Dataset, name: str, source: str, then: Callable[[], None]) -> None:
-    """Copies the labels of all samples in a thread, unless one is running.
-
-    Args:
-        dataset: the dataset
-        name: the target field
-        source: the field with the labels
-        then: called in that thread when they are copied
-    """
+    """Copies the labels of all samples in a thread, unless one is running; then that thread calls ``then``."""
     key = dataset_id(dataset), name
 
     def copy() -> None:

@@ -75,8 +75,6 @@ class ImageSamples:
         Raises:
             ConfigError: if it is missing or of another type
         """
-        import fiftyone as fo
-
         schema = self.dataset.get_field_schema()
         if ground_truth not in schema:
             known = [name for name in schema if self.is_label_field(name)]
@@ -86,7 +84,7 @@ class ImageSamples:
             )
         if not self.is_label_field(ground_truth):
             kind = getattr(schema[ground_truth], "document_type", type(schema[ground_truth])).__name__
-            raise ConfigError(f"ground_truth must be a {fo.Classification.__name__} field; {ground_truth!r} is {kind}")
+            raise ConfigError(f"ground_truth must be a Classification field; {ground_truth!r} is {kind}")
 
     def is_label_field(self, name: str) -> bool:
         """Returns True if a field holds Classifications."""
@@ -95,15 +93,7 @@ class ImageSamples:
         return getattr(self.dataset.get_field(name), "document_type", None) is fo.Classification
 
     def stored(self, ids: Sequence[str], paths: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-        """Reads stored values of samples, also those that a view hides or filters.
-
-        Args:
-            ids: sample ids
-            paths: fields, or attributes of labels
-
-        Returns:
-            id to values, without the ids that the dataset no longer holds
-        """
+        """Returns stored values of samples by id, also hidden or filtered ones, without ids that the dataset lacks."""
         samples = self.writable.select(ids) if len(ids) < _MAX_SELECTED else self.writable
         found, *columns = samples.values(["id", *paths])
         values = dict(zip(found, zip(*columns, strict=True) if columns else [()] * len(found), strict=True))
@@ -133,11 +123,7 @@ def image_samples(dataset: fo.Dataset) -> Any:
 
 
 def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:
-    """Returns sample ids, each once; that the dataset has such samples is not checked.
-
-    Args:
-        dataset: the dataset
-        samples: an id, several, or a view of the dataset
+    """Returns an id, several, or those of a view, each once; that the dataset has such samples is not checked.
 
     Raises:
         ConfigError: if these are not ids, or are samples of another dataset
@@ -167,13 +153,7 @@ def chunks(ids: Sequence[str]) -> Iterator[Query]:
 
 
 def read_projections(dataset: fo.Dataset, ids: Sequence[str], projection: Query) -> dict[str, dict[str, Any]]:
-    """Returns projections of samples by id, without those that the dataset lacks.
-
-    Args:
-        dataset: the dataset
-        ids: sample ids
-        projection: as in a ``$project`` stage
-    """
+    """Returns projections of samples by id, as of a ``$project`` stage, without those that the dataset lacks."""
     stages = ([{"$match": chunk}, {"$project": projection}] for chunk in chunks(ids))
     found = (document for own in stages for document in sample_collection(dataset).aggregate(own))
     return {str(document["_id"]): document for document in found}

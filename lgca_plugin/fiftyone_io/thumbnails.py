@@ -21,19 +21,12 @@ JPEG_QUALITY = 88
 """Quality of the JPEGs, at which edges in a crop of a hundred pixels stay sharp."""
 
 
-def thumbnail_uri(path: str, *, box: Box | None = None, side: int = 96) -> str | None:
-    """Returns a thumbnail of an image, or of a box in it.
+def thumbnail_uri(path: str, *, box: Box = WHOLE, side: int = 96) -> str | None:
+    """Returns a thumbnail of a box in an image as a data URI; None if the file is missing or no image can be read.
 
-    Args:
-        path: the image file
-        box: relative ``(x, y, width, height)`` in the orientation that a viewer shows, as on the samples; None takes
-            the whole image
-        side: the longer side of the thumbnail, in pixels
-
-    Returns:
-        a JPEG as a data URI; None if the file is missing or can't be read as an image
+    The box is relative, ``(x, y, width, height)``, in the orientation that a viewer shows, as on the samples; ``side``
+    is the longer side of the thumbnail, in pixels.
     """
-    box = WHOLE if box is None else box
     try:
         image = open_upright(read_bytes(path), longest=enough_for([box], side), any_shape=True)
     except ImageError:
@@ -50,16 +43,7 @@ def enough_for(boxes: Iterable[Box], side: int) -> float:
 
 
 def cut(image: Image.Image, box: Box, side: int) -> Image.Image:
-    """Cuts a box out of an image and scales it.
-
-    Args:
-        image: an RGB image
-        box: relative ``(x, y, width, height)``; it is clipped to the image
-        side: the longer side of the result, in pixels
-
-    Returns:
-        an image in the box's proportions
-    """
+    """Returns a relative box of an RGB image, clipped to the image, its longer side scaled to ``side`` pixels."""
     from PIL import Image as Images
 
     left, right = _inside(box[0] * image.width, (box[0] + box[2]) * image.width, image.width)

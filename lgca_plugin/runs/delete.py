@@ -1,19 +1,18 @@
-"""Deleting runs: from the dataset alone, or with their stored embeddings."""
+"""Deleting runs, from the dataset alone or with their stored embeddings, and their evaluations."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..fiftyone_io.database import root_dataset
 from ..fiftyone_io.fields import delete_fields
 from ..fiftyone_io.tokens import delete_token, run_token
 from ..store.store import Store, store_exists
-from .evaluations import delete_evaluations
 from .registry import owned_fields, read_results
 from .saved_views import delete_views
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import fiftyone as fo
 
@@ -35,15 +34,9 @@ def delete_run(dataset: fo.Dataset, run_key: str) -> None:
 
 
 def delete_from_dataset(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -> str | None:
-    """Deletes a run's record, fields, saved views and evaluations, but not its stored embeddings.
+    """Deletes a run's record, saved views, evaluations and all fields but those to ``keep``.
 
-    Args:
-        dataset: the dataset
-        run_key: the run's key
-        keep: fields that are not deleted
-
-    Returns:
-        the token under which its embeddings are stored
+    Returns the token under which its embeddings are stored, which are not deleted.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
@@ -58,3 +51,19 @@ def delete_from_dataset(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str
     delete_fields(dataset, run_key, [field for field in fields if field not in keep], results.get("made") or {})
     dataset.delete_run(run_key)
     return token
+
+
+def delete_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[str]:
+    """Deletes the FiftyOne evaluations that a run's results list, and returns their keys; renamed ones are left."""
+    own = [key for key in (results.get("evaluation") or {}).get("eval_keys", ()) if is_own_evaluation(dataset, key)]
+    for key in own:
+        dataset.delete_evaluation(key)
+    return own
+
+
+def is_own_evaluation(dataset: fo.Dataset, key: str) -> bool:
+    """Returns True if the evaluation under a key is the one that a run made."""
+    if key not in dataset.list_evaluations():
+        return False
+    config = dataset.get_evaluation_info(key).config
+    return f"{getattr(config, 'pred_field', None)}_eval" == key

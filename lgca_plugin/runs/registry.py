@@ -101,14 +101,7 @@ def list_runs(dataset: fo.Dataset) -> list[str]:
 
 
 def load_run(dataset: fo.Dataset, run_key: str) -> RunRecord:
-    """Loads a run of a dataset.
-
-    Args:
-        dataset: the FiftyOne dataset
-        run_key: the run's key
-
-    Returns:
-        the run
+    """Returns a run of a dataset.
 
     Raises:
         RunNotFoundError: if the dataset has no such run

@@ -28,18 +28,7 @@ Made = TypeVar("Made")
 def replay(
     store: Store, stored: StoredRun, sample_ids: Sequence[str], plan: RegionPlan, *, at_once: int = IMAGES_AT_ONCE
 ) -> Generator[tuple[list[EncodedImage[str]], list[str]], None, None]:
-    """Repeats the expansion steps on the stored embeddings.
-
-    Args:
-        store: the store
-        stored: the run's entry in it
-        sample_ids: the samples
-        plan: the regions, the run's own or fewer
-        at_once: number of samples a batch
-
-    Yields:
-        for each batch the images, in the order of their ids, and the ids of samples whose embeddings are incomplete
-    """
+    """Yields the images of each of :func:`replay_batches`, and the ids of samples with incomplete embeddings."""
     for batch, incomplete in replay_batches(store, stored, sample_ids, plan, at_once=at_once):
         yield [] if batch is None else batch.images(), incomplete
 
@@ -52,23 +41,14 @@ def replay_batches(
     *,
     at_once: int = IMAGES_AT_ONCE,
 ) -> Generator[tuple[RegionBatch | None, list[str]], None, None]:
-    """Repeats the expansion steps on the stored embeddings, many images at a time.
+    """Repeats the expansion steps of a run, or fewer, on its stored embeddings, ``at_once`` images at a time.
 
-    The images of a batch have equally many regions: those of an adaptive budget come in the order of their levels.
+    Yields for each batch the images, in the order of their ids, None without any, and the ids of samples whose
+    embeddings are incomplete. The images of a batch have equally many regions: those of an adaptive budget come in the
+    order of their levels.
 
     Batches are read in a second thread while the caller works on those before them, and may write to the store. A
     generator that is not exhausted must be closed before the store.
-
-    Args:
-        store: the store
-        stored: the run's entry in it
-        sample_ids: the samples, each once
-        plan: the regions, the run's own or fewer
-        at_once: number of samples a batch
-
-    Yields:
-        for each batch the images, in the order of their ids, None if there is none; and the ids of samples whose
-        embeddings are incomplete
     """
 
     def read(part: tuple[Sequence[str], int]) -> tuple[RegionBatch | None, list[str]]:

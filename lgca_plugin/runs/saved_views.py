@@ -32,16 +32,9 @@ def view_name(run_key: str, kind: str) -> str:
 
 
 def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own: Sequence[str]) -> list[str]:
-    """Saves or updates views; a view that a user has saved under such a name is left.
+    """Saves or updates views, by kind, and returns their names; a view that a user has saved under one is left.
 
-    Args:
-        dataset: the dataset
-        run_key: the run's key
-        views: kind to view
-        own: names of the views that the run has saved before
-
-    Returns:
-        the names of the run's saved views
+    ``own`` are the names of the views that the run has saved before.
     """
     import fiftyone.core.utils as fou
 

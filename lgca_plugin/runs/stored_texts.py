@@ -28,18 +28,12 @@ if TYPE_CHECKING:
 class StoredTexts:
     """The text side of a run's encoder: returns stored embeddings, and embeds other texts with the model.
 
-    Args:
-        store: the store
-        stored: the run's entry in it
-        run: the run
-        encoder: the run's encoder, if the caller has loaded it
-
     Attributes:
         logit_scale: factor on similarities before the softmax
         loaded: the model; None until it is needed
 
     Raises:
-        ConfigError: if ``encoder`` is not that of the run
+        ConfigError: if ``encoder``, which the caller has loaded, is not that of the run
     """
 
     def __init__(self, store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None = None) -> None:

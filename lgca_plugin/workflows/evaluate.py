@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError, LgcaError
-from ..fiftyone_io.fields import add_to_group, error_field, method_field
+from ..fiftyone_io.fields import add_to_group, error_field, eval_key, method_field
 from ..fiftyone_io.label_copy import wait_for_copy
 from ..fiftyone_io.samples import ImageSamples
 from ..method.comparison.evaluation import Evaluation, MethodScore
 from ..method.comparison.paired import compare, macro_recall, wilson_interval
 from ..progress import Progress, drive
-from ..runs.evaluations import delete_evaluations, eval_key, is_own_evaluation
+from ..runs.delete import delete_evaluations, is_own_evaluation
 from ..runs.record import check_current
 from ..runs.registry import reload_record, update_record
 

@@ -12,7 +12,7 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.method.comparison.evaluation import Evaluation
 from lgca_plugin.method.comparison.paired import mcnemar_exact, wilson_interval
-from lgca_plugin.runs.evaluations import delete_evaluations
+from lgca_plugin.runs.delete import delete_evaluations
 from lgca_plugin.workflows.evaluate import check_evaluate, evaluate, iter_evaluate, last_evaluation
 from tests.helpers.runs import add_images, pairs_of
 from tests.helpers.runs import classified as make_run

@@ -41,12 +41,7 @@ def is_users_field(dataset: fo.Dataset, name: str) -> bool:
 
 
 def decision_fields(run: RunRecord, report: Mapping[str, Any]) -> DecisionFields:
-    """Returns the fields that hold the decisions of a run.
-
-    Args:
-        run: the run
-        report: the stored report of its triage; if the field of given labels was deleted since, there is none
-    """
+    """Returns the fields of a run's decisions; without given labels if their field was deleted since the triage."""
     ground_truth = report.get("ground_truth")
     corrected = report.get("corrected_field") or default_corrected_field(run.key, ground_truth)
     there = ground_truth is not None and ground_truth in run.dataset.get_field_schema()
@@ -55,12 +50,6 @@ def decision_fields(run: RunRecord, report: Mapping[str, Any]) -> DecisionFields
 
 def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_truth: str | None) -> None:
     """Checks that a field may hold corrected labels: it is new, or a Classification field that no run owns.
-
-    Args:
-        dataset: the dataset
-        run_key: the key of the run that is triaged
-        name: the field's name
-        ground_truth: field of the given labels, None without
 
     Raises:
         ConfigError: if it may not
@@ -88,13 +77,9 @@ def make_corrected_field(
 ) -> None:
     """Declares the field of corrected labels if it is missing, and fills it with the given labels.
 
-    A field that the user created is used as it is. An interrupted copy is finished; labels in the field are left.
-
-    Args:
-        dataset: the dataset
-        fields: the fields that hold the decisions
-        first: ids of samples whose labels are copied before this returns
-        large: number of samples from which on the labels of the others are copied in a thread; None copies all first
+    A field that the user created is used as it is. An interrupted copy is finished; labels in the field are left. From
+    ``large`` samples on, only the labels of the samples ``first`` are copied before this returns, the others in a
+    thread; never if it is None.
     """
     import fiftyone as fo
 

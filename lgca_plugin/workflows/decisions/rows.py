@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import uuid
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from ...errors import ConfigError
 from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
 from ...fiftyone_io.samples import read_projections
-from .decisions import UNDONE, Decision
+from .decisions import ATTRIBUTES, UNDONE, Decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,24 +23,10 @@ if TYPE_CHECKING:
 
     from .decisions import DecisionFields
 
-COLUMNS = (
-    "sample_id",
-    "filepath",
-    "decision",
-    "given",
-    "suggested",
-    "confidence",
-    "corrected",
-    "label_quality",
-    "by",
-    "at",
-    "note",
-)
-HISTORY_COLUMNS = (*COLUMNS, "action", "undoes")
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class DecisionRow:
     """A current decision, or an event of the history.
 
@@ -76,65 +62,34 @@ class DecisionRow:
 
 
 def read_rows(dataset: fo.Dataset, fields: DecisionFields, *, history: bool) -> list[DecisionRow]:
-    """Reads the decisions of a run, oldest first.
-
-    Args:
-        dataset: the dataset
-        fields: the fields that hold the decisions
-        history: read every event instead of the current decisions
-    """
-    decided = {f"{fields.decision}.action": {"$gt": ""}}
+    """Returns the current decisions of a run, or with ``history`` every event, oldest first."""
+    event = f"{fields.decision}.history" if history else fields.decision
+    paths = {name: f"{event}.{name}" for name in (*ATTRIBUTES, "undoes")}
+    paths["confidence"] = f"{fields.suggestion}.confidence"
+    paths["label_quality"] = triage_field(fields.run_key, LABEL_QUALITY)
+    decision = f"{event}.decision" if history else f"{event}.label"
     stages: list[dict[str, Any]] = [
-        {"$match": {f"{fields.decision}.action": {"$exists": True}} if history else decided}
+        {"$match": {f"{fields.decision}.action": {"$exists": True} if history else {"$gt": ""}}},
+        *([{"$unwind": f"${event}"}] if history else ()),
+        {"$project": {"filepath": 1, "decision": f"${decision}", **{name: f"${path}" for name, path in paths.items()}}},
     ]
-    event = fields.decision
-    if history:
-        event = f"{fields.decision}.history"
-        stages.append({"$unwind": f"${event}"})
-    own = ("decision" if history else "label", "given", "suggested", "corrected", "by", "at", "note", "action")
-    stages.append(
-        {
-            "$project": {
-                "filepath": 1,
-                "confidence": f"${fields.suggestion}.confidence",
-                "label_quality": f"${triage_field(fields.run_key, LABEL_QUALITY)}",
-                **{name: f"${event}.{name}" for name in own},
-                "undoes": f"${event}.undoes",
-            }
-        }
-    )
-    rows = [_row(found) for found in sample_collection(dataset).aggregate(stages, allowDiskUse=True)]
+    rows = [
+        DecisionRow(
+            sample_id=str(found["_id"]),
+            filepath=found["filepath"],
+            decision=Decision(found["decision"]) if found.get("decision") else None,
+            **{name: found.get(name) for name in paths if name != "at"},
+            at=found["at"].replace(tzinfo=timezone.utc),
+        )
+        for found in sample_collection(dataset).aggregate(stages, allowDiskUse=True)
+    ]
     return sorted(rows, key=lambda row: row.at)  # stable: a sample's events stay in the order of its history
 
 
-def _row(found: dict[str, Any]) -> DecisionRow:
-    decision = found.get("decision") or found.get("label")
-    names = ("given", "suggested", "confidence", "corrected", "label_quality", "note", "undoes")
-    return DecisionRow(
-        sample_id=str(found["_id"]),
-        filepath=found["filepath"],
-        decision=Decision(decision) if decision else None,
-        by=found["by"],
-        at=found["at"].replace(tzinfo=timezone.utc),
-        action=found["action"],
-        **{name: found.get(name) for name in names},
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class QueueItem:
-    """The state of a sample that may be decided about.
+    """The state of a sample that may be decided about; ``confidence`` is that of the suggestion, in [0, 1]."""
 
-    Attributes:
-        sample_id: the sample's id
-        filepath: the sample's file
-        given: the given label
-        suggested: the suggested class
-        confidence: of the suggestion, in [0, 1]
-        decision: the current decision
-    """
-
-    sample_id: str
     filepath: str
     given: str | None
     suggested: str | None
@@ -144,19 +99,19 @@ class QueueItem:
 
 def read_queue_items(dataset: fo.Dataset, fields: DecisionFields, ids: Sequence[str]) -> list[QueueItem]:
     """Returns the states of samples, in the order of their ids, without those that the dataset lacks."""
-    given = f"{fields.suggestion}.given" if fields.ground_truth is None else f"{fields.ground_truth}.label"
-    parts = {"given": given, "decision": f"{fields.decision}.label", "action": f"{fields.decision}.action"}
-    parts |= {"suggested": f"{fields.suggestion}.label", "confidence": f"{fields.suggestion}.confidence"}
-    project = {"filepath": 1, **{name: f"${path}" for name, path in parts.items()}}
+    paths = {
+        "given": f"{fields.suggestion}.given" if fields.ground_truth is None else f"{fields.ground_truth}.label",
+        "suggested": f"{fields.suggestion}.label",
+        "confidence": f"{fields.suggestion}.confidence",
+    }
+    decided = {"$cond": [{"$gt": [f"${fields.decision}.action", None]}, f"${fields.decision}.label", None]}
+    project = {"filepath": 1, "decision": decided, **{name: f"${path}" for name, path in paths.items()}}
     found = read_projections(dataset, ids, project)
     return [
         QueueItem(
-            sample_id=id_,
             filepath=found[id_]["filepath"],
-            given=found[id_].get("given"),
-            suggested=found[id_].get("suggested"),
-            confidence=found[id_].get("confidence"),
-            decision=Decision(found[id_]["decision"]) if found[id_].get("action") else None,
+            decision=Decision(found[id_]["decision"]) if found[id_].get("decision") else None,
+            **{name: found[id_].get(name) for name in paths},
         )
         for id_ in ids
         if id_ in found
@@ -186,18 +141,7 @@ def count_left(dataset: fo.Dataset, fields: DecisionFields) -> dict[str, int]:
 
 
 def write_csv(rows: Iterable[DecisionRow], path: str | Path, *, history: bool, overwrite: bool) -> Path:
-    """Writes rows to a CSV file; on an error no partial file is left.
-
-    Cells that a spreadsheet would take for a formula are preceded by an apostrophe.
-
-    Args:
-        rows: the rows
-        path: the file
-        history: whether the rows are events of the history, with the columns ``action`` and ``undoes``
-        overwrite: replace an existing file
-
-    Returns:
-        the file
+    """Writes :func:`csv_text` to a file and returns the file; on an error no partial file is left.
 
     Raises:
         ConfigError: if it can't be written there
@@ -210,8 +154,7 @@ def write_csv(rows: Iterable[DecisionRow], path: str | Path, *, history: bool, o
         raise ConfigError(f"file {str(path)!r} exists; name another, or pass overwrite=True")
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
-        with partial.open("x", encoding="utf-8", newline="") as file:
-            _write(rows, file, HISTORY_COLUMNS if history else COLUMNS)
+        partial.write_text(csv_text(rows, history=history), encoding="utf-8", newline="")
         partial.replace(target)
     except OSError as error:
         raise ConfigError(f"file {str(path)!r} can't be written: {error.strerror or error}") from error
@@ -221,20 +164,20 @@ def write_csv(rows: Iterable[DecisionRow], path: str | Path, *, history: bool, o
 
 
 def csv_text(rows: Iterable[DecisionRow], *, history: bool) -> str:
-    """Returns the text that :func:`write_csv` writes."""
+    """Returns rows as CSV, with a column for each attribute; ``action`` and ``undoes`` only of a history.
+
+    Cells that a spreadsheet would take for a formula are preceded by an apostrophe.
+    """
     text = io.StringIO(newline="")
-    _write(rows, text, HISTORY_COLUMNS if history else COLUMNS)
-    return text.getvalue()
-
-
-def _write(rows: Iterable[DecisionRow], file: Any, columns: Sequence[str]) -> None:
-    writer = csv.writer(file)
+    columns = [column.name for column in dataclasses.fields(DecisionRow)][: None if history else -2]
+    writer = csv.writer(text)
     writer.writerow(columns)
     for row in rows:
         values = {name: getattr(row, name) for name in columns}
         values["decision"] = UNDONE if row.decision is None else row.decision.value
         values["at"] = row.at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
         writer.writerow([_cell(values[name]) for name in columns])
+    return text.getvalue()
 
 
 def _cell(value: Any) -> Any:

@@ -9,13 +9,7 @@ if TYPE_CHECKING:
 
 
 def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]) -> str:
-    """Returns a triage as a table in plain text.
-
-    Args:
-        run_key: the run's key
-        report: the findings, as stored
-        left: see :meth:`lgca_plugin.workflows.decisions.queue.Triage.left`
-    """
+    """Returns a triage as tables in plain text: its stored report, and the counts of ``Triage.left``."""
     given = report.get("ground_truth")
     lines = [f"Triage of run {run_key!r}; {'labels in ' + repr(given) if given else 'no given labels'}"]
     cases = {name: count for name, count in (report.get("cases") or {}).items() if count}
@@ -36,10 +30,8 @@ def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]
 
 
 def _calibrated(found: Mapping[str, Any]) -> tuple[str, ...]:
-    shares = ("error_before", "error_after")
-    temperature = found.get("temperature")
-    texts = ["-" if temperature is None else f"{temperature:.3g}"]
-    return (*texts, *("-" if found.get(name) is None else f"{found[name]:.1%}" for name in shares))
+    formats = {"temperature": ".3g", "error_before": ".1%", "error_after": ".1%"}
+    return tuple("-" if found.get(name) is None else format(found[name], form) for name, form in formats.items())
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

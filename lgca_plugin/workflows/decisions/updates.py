@@ -22,13 +22,8 @@ _WORK = "__lgca"  # field of intermediate values, removed by the last stage
 def decide_update(fields: DecisionFields, stamp: AuditStamp, decision: Decision, label: str | None) -> Stages:
     """Returns the stages that decide about samples.
 
-    They replace a sample's previous decision: its tag, and its corrected label unless that was changed since.
-
-    Args:
-        fields: the fields that hold the decisions
-        stamp: who decides, and when
-        decision: the decision
-        label: the accepted class; None takes the sample's suggestion
+    They replace a sample's previous decision: its tag, and its corrected label unless that was changed since. The
+    accepted label is ``label``, else the sample's suggestion.
     """
     accepted = decision is Decision.ACCEPTED
     state, current = f"${fields.decision}.state", _or_null(f"${fields.corrected}")
@@ -39,21 +34,14 @@ def decide_update(fields: DecisionFields, stamp: AuditStamp, decision: Decision,
     corrected = (_literal(label) if label is not None else _or_null(suggested)) if accepted else None
     accepted_label = {"_id": _new_id(stamp.id[:8]), "_cls": "Classification", "tags": [], "label": corrected}
     event = {
-        "action": stamp.id,
+        **_event(stamp),
         "decision": decision.value,
         "given": _or_null(given),
         "suggested": _or_null(suggested),
         "corrected": corrected,
-        "by": _literal(stamp.by),
-        "at": stamp.at,
-        "note": _literal(stamp.note),
         "undoes": None,
-        "before": _without_class(_work("current")),
         "base": _without_class(_work("base")) if accepted else None,
-        "wrote": _work("wrote"),
-        "after": _if(_work("wrote"), _label_key(_work("new")), None),
         "tagged": _work("tagged"),
-        "untagged": _if({"$in": [_work("own_tag"), _work("tags")]}, _work("own_tag"), None),
     }
     new_state = {
         "tag": _if(_work("tagged"), decision.tag, None),
@@ -78,11 +66,7 @@ def decide_update(fields: DecisionFields, stamp: AuditStamp, decision: Decision,
 def undo_update(fields: DecisionFields, stamp: AuditStamp) -> Stages:
     """Returns the stages that undo a sample's current decision and restore the previous one.
 
-    A corrected label that was changed since is left.
-
-    Args:
-        fields: the fields that hold the decisions; each sample must have a current decision
-        stamp: who undoes, and when
+    A corrected label that was changed since is left. Each sample must have a current decision.
     """
     state, history = f"${fields.decision}.state", f"${fields.decision}.history"
     current = _or_null(f"${fields.corrected}")
@@ -91,21 +75,12 @@ def undo_update(fields: DecisionFields, stamp: AuditStamp) -> Stages:
     open_events = {"$filter": {"input": history, "as": "event", "cond": {"$and": [decides, {"$not": [is_undone]}]}}}
     previous = _if({"$gt": [{"$size": _work("open")}, 1]}, {"$arrayElemAt": [_work("open"), -2]}, None)
     event = {
-        "action": stamp.id,
-        "decision": None,
+        **_event(stamp),
+        **dict.fromkeys(("decision", "corrected", "base")),
         "given": _work("undone.given"),
         "suggested": _work("undone.suggested"),
-        "corrected": None,
-        "by": _literal(stamp.by),
-        "at": stamp.at,
-        "note": _literal(stamp.note),
         "undoes": _work("undone.action"),
-        "before": _without_class(_work("current")),
-        "base": None,
-        "wrote": _work("wrote"),
-        "after": _if(_work("wrote"), _label_key(_work("new")), None),
         "tagged": False,
-        "untagged": _if({"$in": [_work("own_tag"), _work("tags")]}, _work("own_tag"), None),
         "kept": {"$and": [_work("undone.wrote"), {"$not": [_work("wrote")]}]},
     }
     restored = _work("undone.untagged")
@@ -128,6 +103,20 @@ def undo_update(fields: DecisionFields, stamp: AuditStamp) -> Stages:
         _write(fields, stamp, _work("previous"), label=label, state=new_state, tag=tag),
         {"$unset": _WORK},
     ]
+
+
+def _event(stamp: AuditStamp) -> dict[str, Expression]:
+    """Returns what the events of deciding and of undoing have in common."""
+    return {
+        "action": stamp.id,
+        "by": _literal(stamp.by),
+        "at": stamp.at,
+        "note": _literal(stamp.note),
+        "before": _without_class(_work("current")),
+        "wrote": _work("wrote"),
+        "after": _if(_work("wrote"), _label_key(_work("new")), None),
+        "untagged": _if({"$in": [_work("own_tag"), _work("tags")]}, _work("own_tag"), None),
+    }
 
 
 def _write(

@@ -14,13 +14,12 @@ import numpy as np
 
 from ...cache import ResultCache
 from ...errors import ConfigError
-from ...fiftyone_io.fields import method_field
+from ...fiftyone_io.fields import eval_key, method_field
 from ...method.comparison.agreement import PATTERNS, agreement, choose_points, class_flow, pair_agreements
 from ...method.comparison.evaluation import Evaluation, MethodScore
 from ...method.comparison.paired import compare, macro_recall, wilson_interval
 from ...method.core.compared_methods import compared_methods
 from ...method.core.methods import method_title
-from ...runs.evaluations import eval_key
 from .columns import read_ids, read_values
 from .table import NONE, Table
 from .table_cache import current_table

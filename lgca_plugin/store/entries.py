@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from .results import copy_levels
-from .rows import StoredRun
+from .small_tables import copy_levels
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from .file import StoreFile
+    from .rows import StoredRun
 
 
 def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], encoder: dict[str, Any], replaces: str | None) -> None:
-    """Writes the entry of a run and its encoder, where they are new, inside a transaction.
+    """Writes the entry of a run and its encoder, by column, where they are new, inside a transaction.
 
-    Args:
-        rows: the store's rows
-        entry: column of the table of runs to value; of an entry that is there, the time of use alone is written
-        encoder: column of the table of encoders to value
-        replaces: token of a run that this one replaces
+    Of an entry that is there, the time of use alone is written. ``replaces`` is the token of the run that it replaces.
     """
     rows.execute("INSERT OR IGNORE INTO encoders VALUES (NULL, :fingerprint, :name, :logit_scale)", encoder)
     rows.execute(
@@ -35,23 +29,6 @@ def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], encoder: dict[s
     if replaces is not None:
         query = "UPDATE runs SET replaced_by = ? WHERE token = ? OR replaced_by = ?"
         rows.execute(query, (entry["token"], replaces, replaces))
-
-
-def read_entry(file: StoreFile, token: str) -> StoredRun | None:
-    """Returns a run's entry."""
-    query = """SELECT runs.id, encoder, geometry, signatures, logit_scale, fingerprint
-               FROM runs JOIN encoders ON encoders.id = encoder WHERE token = ?"""
-    for row, encoder, geometry, vector_keys, logit_scale, fingerprint in file.read(query, (token,)):
-        return StoredRun(row, encoder, geometry, tuple(json.loads(vector_keys)), logit_scale, fingerprint)
-    return None
-
-
-def list_entries(file: StoreFile) -> list[dict[str, Any]]:
-    """Lists all runs' entries: token, replaced_by, database, dataset, run_key, used (since 1970) and samples."""
-    names = ("token", "replaced_by", "database", "dataset", "run_key", "used", "samples")
-    query = """SELECT token, replaced_by, database, dataset, run_key, used,
-               (SELECT count(*) FROM samples WHERE samples.run = runs.id) FROM runs ORDER BY used"""
-    return [dict(zip(names, row, strict=True)) for row in file.read(query)]
 
 
 def delete_entry(rows: sqlite3.Connection, token: str) -> None:

@@ -37,14 +37,10 @@ VACUUM_SECONDS = 10.0
 
 
 class StoreFile:
-    """An open database file; its methods may be called from any thread.
+    """An open database file, made if it is missing; its methods may be called from any thread.
 
-    Args:
-        folder: where the file lies; made if it is missing
-        busy_seconds: how long a call waits for other processes that have the file locked
-
-    Raises:
-        StoreError: if the file can't be opened or made, or a newer release has written it
+    A call waits ``busy_seconds`` for other processes that have the file locked. All methods raise a
+    :class:`StoreError` if the file can't be used, and opening one also if a newer release has written it.
     """
 
     def __init__(self, folder: Path, *, busy_seconds: float = BUSY_SECONDS) -> None:
@@ -119,30 +115,18 @@ class StoreFile:
             self._connection.close()
 
     def read(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Runs a query and returns all its rows.
-
-        Raises:
-            StoreError: if the file can't be read
-        """
+        """Runs a query and returns all its rows."""
         with self._lock, self._explained():
             return self._connection.execute(query, values).fetchall()
 
     def read_each(self, query: str, values: Sequence[Any], parse: Callable[[tuple[Any, ...]], Part]) -> list[Part]:
-        """Runs a query and returns its rows, each parsed right after it was read, while its bytes are in the cache.
-
-        Raises:
-            StoreError: if the file can't be read
-        """
+        """Runs a query and returns its rows, each parsed right after it was read, while its bytes are in the cache."""
         with self._lock, self._explained():
             return [parse(row) for row in self._connection.execute(query, values)]
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Opens a transaction: after an error or a kill, nothing that was written inside remains.
-
-        Raises:
-            StoreError: if the file can't be written
-        """
+        """Opens a transaction: after an error or a kill, nothing that was written inside remains."""
         with self._lock, self._explained():
             self._connection.execute("BEGIN IMMEDIATE")
             try:

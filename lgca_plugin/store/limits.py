@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
 
@@ -56,38 +56,20 @@ def default_limit() -> int:
     return int(gigabytes * GIGABYTE)
 
 
-class Space(NamedTuple):
-    """Whether a write fits under the limit now, and whether region embeddings were deleted for it."""
+def evict_regions(file: StoreFile, until_bytes: int, *, run: int, evicted_at_once: int) -> bool:
+    """Deletes region embeddings until the store is no larger than ``until_bytes``; True if any were deleted.
 
-    enough: bool
-    evicted: bool
-
-
-def make_space(
-    file: StoreFile, nbytes: int, *, limit_bytes: int, run: int, evicted_at_once: int = EVICTED_AT_ONCE
-) -> Space:
-    """Deletes region embeddings, those of the least recently used runs first, until a write fits under the limit.
-
-    Args:
-        file: the store's file
-        nbytes: size of the write
-        limit_bytes: maximum size of the store
-        run: row of the run that writes; it, and runs used after it, lose nothing
-        evicted_at_once: number of images that lose their regions in one transaction
+    Those of the least recently used runs go first. The run that writes, and runs used after it, lose nothing.
     """
-    if file.used_bytes + nbytes <= limit_bytes:
-        return Space(enough=True, evicted=False)
     evicted = False
     older = "SELECT id FROM runs WHERE used < (SELECT used FROM runs WHERE id = ?) ORDER BY used"
     for (victim,) in file.read(older, (run,)):
         last = 0
-        while file.used_bytes + nbytes > limit_bytes:
+        while file.used_bytes > until_bytes:
             with file.writing() as rows:
                 images = rows.execute(_EVICTABLE, (victim, last, evicted_at_once)).fetchall()
                 rows.executemany("DELETE FROM regions WHERE image = ?", [(image,) for _, image in images])
             if not images:
                 break
             last, evicted = images[-1][0], True
-        else:
-            return Space(enough=True, evicted=evicted)
-    return Space(enough=False, evicted=evicted)
+    return evicted

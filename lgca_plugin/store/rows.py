@@ -1,30 +1,35 @@
-"""What is stored of a run and of a sample, how an image is written, and checksums of vectors."""
+"""The rows of images and samples: written with checksums, and read back, many with one query, without damaged ones."""
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.embeddings import KnownRegions, products_of
+
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from ..engine.embeddings import EncodedImage
     from ..method.explain.region_findings import SampleFindings
+    from .file import StoreFile
+
+_COLUMNS = "height, width, whole, images.checksum, boxes, embeddings, regions.checksum"
+_REGIONS = "LEFT JOIN regions ON regions.image = images.id AND geometry = ?"
 
 
 @dataclass(frozen=True)
 class StoredSample:
-    """What is stored of one sample.
+    """What is stored of one sample: its image, under the sample's id, and its ``[V, dim]`` float32 image vectors.
 
-    Attributes:
-        image: the embeddings; ``image.id`` is the sample's id
-        vectors: ``[V, dim]`` float32 image vectors, in the order of the run's vector keys
-        finding: the findings that a triage needs, where they were computed with the embeddings
+    The vectors are in the order of the run's vector keys. The finding, which a triage needs, is there if it was
+    computed with the embeddings.
     """
 
     image: EncodedImage[str]
@@ -34,15 +39,9 @@ class StoredSample:
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run's entry in the store.
+    """A run's entry in the store; ``id`` and ``encoder`` are row numbers, ``fingerprint`` is the encoder's.
 
-    Attributes:
-        id: row number
-        encoder: row number of the encoder
-        geometry: how the run's regions were sampled
-        vector_keys: names of a sample's image vectors
-        logit_scale: the encoder's factor on similarities
-        fingerprint: hash of the encoder's weights and preprocessing
+    ``geometry`` names how the run's regions were sampled, ``vector_keys`` a sample's image vectors.
     """
 
     id: int
@@ -98,12 +97,7 @@ def checksum_of_regions(boxes: bytes, embeddings: bytes) -> int:
     changes the sum; so does a page of the file in the place of another, since pages and embeddings do not begin
     together.
 
-    Args:
-        boxes: n boxes of 16 bytes, n at least 1
-        embeddings: their n float32 embeddings
-
-    Returns:
-        a number of 32 bits; -1 if the sizes do not fit together
+    Boxes take 16 bytes each. It has 32 bits, and is -1 if the sizes do not fit together, or there is no box.
     """
     count = len(boxes) // 16
     if not count or len(boxes) % 16 or not embeddings or len(embeddings) % (4 * count):
@@ -112,9 +106,9 @@ def checksum_of_regions(boxes: bytes, embeddings: bytes) -> int:
     return zlib.crc32(total.tobytes(), zlib.crc32(boxes))
 
 
-def with_checksum(vectors: NDArray[np.float32]) -> tuple[bytes, int]:
-    """Returns vectors as bytes, and their CRC-32."""
-    data = np.ascontiguousarray(vectors, np.float32).tobytes()
+def with_checksum(values: ArrayLike, dtype: type[np.floating] = np.float32) -> tuple[bytes, int]:
+    """Returns numbers as bytes, and their CRC-32."""
+    data = np.ascontiguousarray(values, dtype).tobytes()
     return data, zlib.crc32(data)
 
 
@@ -138,3 +132,91 @@ def _sound_boxes(rows: sqlite3.Connection, image: int, geometry: str) -> set[tup
         else:
             rows.execute("DELETE FROM regions WHERE id = ?", (row,))
     return found
+
+
+def image_of_content(file: StoreFile, encoder: int, content_hash: str, geometry: str) -> KnownRegions | None:
+    """Returns an image's embeddings without damaged regions; None if its whole embedding is not stored, or damaged."""
+    query = f"SELECT {_COLUMNS} FROM images {_REGIONS} WHERE encoder = ? AND content_hash = ?"  # noqa: S608
+    return _joined(file.read_each(query, (geometry, encoder, bytes.fromhex(content_hash)), _part))
+
+
+def images_of_samples(
+    file: StoreFile, run: StoredRun, sample_ids: Sequence[str]
+) -> list[tuple[str, str, KnownRegions]]:
+    """Returns sample id, content hash and embeddings of some hundred samples, in their order, without damaged regions.
+
+    Samples that are not stored, or whose whole embedding is damaged, are left out.
+    """
+    marks = ",".join("?" * len(sample_ids))
+    query = f"""SELECT sample, content_hash, {_COLUMNS} FROM samples JOIN images ON images.id = samples.image {_REGIONS}
+                WHERE run = ? AND sample IN ({marks})"""  # noqa: S608
+    parts: dict[str, list[KnownRegions | None]] = {}
+    hashes: dict[str, str] = {}
+    values = (run.geometry, run.id, *sample_ids)
+    for sample, content_hash, part in file.read_each(query, values, lambda row: (row[0], row[1], _part(row[2:]))):
+        hashes[sample] = content_hash.hex()
+        parts.setdefault(sample, []).append(part)
+    joined = ((sample, _joined(parts.get(sample, ()))) for sample in sample_ids)
+    return [(sample, hashes[sample], image) for sample, image in joined if image is not None]
+
+
+def image_vectors(file: StoreFile, run: StoredRun, at_once: int) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
+    """Yields at most ``at_once`` sample ids of a run and their ``[b, V, dim]`` vectors, without damaged ones."""
+    last = 0
+    # The ids first: SQLite would otherwise sort all that is left of the run, vectors and all, for every batch.
+    listed = "SELECT id FROM samples WHERE run = ? AND id > ? ORDER BY id"
+    query = """SELECT sample, vectors, checksum FROM samples NOT INDEXED
+               WHERE id BETWEEN ? AND ? AND run = ? ORDER BY id"""
+    while rows := [row for (row,) in file.read(listed, (run.id, last))]:
+        last = rows[-1]
+        for start in range(0, len(rows), at_once):
+            part = rows[start : start + at_once]
+            found = file.read(query, (part[0], part[-1], run.id))
+            sound = [(sample, data) for sample, data, checksum in found if data and zlib.crc32(data) == checksum]
+            if not sound:
+                continue
+            stacked = np.frombuffer(b"".join(data for _, data in sound), np.float32)
+            yield [sample for sample, _ in sound], stacked.reshape(len(sound), len(run.vector_keys), -1)
+
+
+def image_vectors_of(file: StoreFile, run: StoredRun, sample_id: str) -> NDArray[np.float32] | None:
+    """Returns one sample's ``[V, dim]`` image vectors; None if they are not stored, or damaged."""
+    query = "SELECT vectors, checksum FROM samples WHERE run = ? AND sample = ?"
+    for data, checksum in file.read(query, (run.id, sample_id)):
+        if data and zlib.crc32(data) == checksum:
+            return np.frombuffer(data, np.float32).reshape(len(run.vector_keys), -1)
+    return None
+
+
+def _part(row: tuple[Any, ...]) -> KnownRegions | None:
+    """Returns an image with the regions of one row, none if they are damaged; None if the whole embedding is.
+
+    The arrays share memory with the row.
+    """
+    height, width, whole, whole_checksum, boxes, embeddings, checksum = row
+    if zlib.crc32(whole) != whole_checksum:
+        return None
+    vector = np.frombuffer(whole, np.float32)
+    if boxes is None or checksum_of_regions(boxes, embeddings) != checksum:
+        boxes = embeddings = b""
+    regions = np.frombuffer(embeddings, np.float32).reshape(-1, len(vector))
+    return KnownRegions(
+        image_size_hw=(height, width),
+        whole=vector,
+        boxes=np.frombuffer(boxes, np.int32).reshape(-1, 4),
+        regions=regions,
+        products=products_of(regions, vector),
+    )
+
+
+def _joined(parts: Sequence[KnownRegions | None]) -> KnownRegions | None:
+    """Returns an image with the regions of all its rows; None if no row is sound."""
+    sound = [part for part in parts if part is not None]
+    if len(sound) < 2:
+        return sound[0] if sound else None
+    return replace(
+        sound[0],
+        boxes=np.concatenate([part.boxes for part in sound]),
+        regions=np.concatenate([part.regions for part in sound]),
+        products=np.concatenate([part.products for part in sound if part.products is not None], axis=1),
+    )

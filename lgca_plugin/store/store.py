@@ -13,11 +13,18 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StoreError
-from . import entries, images, results
+from . import entries, small_tables
 from .file import BUSY_SECONDS, FILE_NAME, StoreFile
-from .limits import EVICTED_AT_ONCE, default_folder, default_limit, make_space
-from .rows import with_checksum, write_image
-from .texts import read_texts, write_texts
+from .limits import EVICTED_AT_ONCE, default_folder, default_limit, evict_regions
+from .rows import (
+    StoredRun,
+    image_of_content,
+    image_vectors,
+    image_vectors_of,
+    images_of_samples,
+    with_checksum,
+    write_image,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
     from ..config import RegionConfig
     from ..engine.embeddings import KnownRegions
     from ..method.explain.region_findings import SampleFindings
-    from .rows import StoredRun, StoredSample
+    from .rows import StoredSample
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +60,8 @@ def geometry_of(regions: RegionConfig) -> str:
 class Store:
     """The store in a folder; open it anew for each use, and close it.
 
-    Args:
-        folder: where its file lies; None takes :func:`default_folder`
-        limit_bytes: maximum size; None takes :func:`default_limit`
-        busy_seconds: how long a call waits for other processes that have the file locked
-        evicted_at_once: number of images whose regions are evicted in one transaction
-
-    Raises:
-        StoreError: if the file can't be opened, or a newer release has written it
+    Without a folder or a limit it takes :func:`default_folder` and :func:`default_limit`. See :class:`StoreFile` for
+    errors and ``busy_seconds``.
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class Store:
         """Writes the ``[dim]`` embeddings of texts, or none if they do not fit under the limit."""
         if self.used_bytes + sum(vector.nbytes for vector in embeddings.values()) <= self.limit_bytes:
             with self._file.writing() as rows:
-                write_texts(rows, encoder, embeddings, SECONDS_BETWEEN_MARKS)
+                small_tables.write_texts(rows, encoder, embeddings, SECONDS_BETWEEN_MARKS)
 
     def delete_texts(self, *, before: float) -> None:
         """Deletes the embeddings of texts that no run has used since a time, in seconds since 1970."""
@@ -121,11 +122,12 @@ class Store:
 
     def texts(self, encoder: int, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Returns the ``[dim]`` embeddings of those texts that are stored."""
-        return dict(pair for part in _parts(texts) for pair in read_texts(self._file, encoder, part).items())
+        parts = (small_tables.read_texts(self._file, encoder, part) for part in _parts(texts))
+        return dict(pair for part in parts for pair in part.items())
 
     def recall(self, encoder: int, content_hash: str, geometry: str) -> KnownRegions | None:
         """Returns the stored embeddings of an image, without damaged ones; None if it has none."""
-        return images.image_of_content(self._file, encoder, content_hash, geometry)
+        return image_of_content(self._file, encoder, content_hash, geometry)
 
     # ------------------------------------------------------------------------------------------ entries of runs
 
@@ -145,18 +147,9 @@ class Store:
     ) -> StoredRun:
         """Returns a run's entry, made if it is new, and marks it as used.
 
-        Args:
-            token: the run's token, its key here
-            fingerprint: hash of the encoder's weights and preprocessing
-            encoder_name: the encoder's name, for people
-            logit_scale: the encoder's factor on similarities
-            geometry: see :func:`geometry_of`
-            vector_keys: names of a sample's image vectors
-            database: identity of the database of the run's dataset
-            dataset: the dataset's id
-            run_key: the run's key
-            replaces: token of a run that this one replaces; its embeddings stay until :meth:`release_replaced`, so that
-                this one recalls them, or until this one is deleted
+        ``token`` is the run's key here, ``dataset`` the dataset's id, and ``database`` identifies its database; see
+        :func:`geometry_of` and :class:`StoredRun` for the others. The embeddings of the run whose token ``replaces`` is
+        stay until :meth:`release_replaced`, so that this one recalls them, or until this one is deleted.
         """
         entry = {
             "token": token,
@@ -176,11 +169,18 @@ class Store:
 
     def run(self, token: str) -> StoredRun | None:
         """Returns a run's entry."""
-        return entries.read_entry(self._file, token)
+        query = """SELECT runs.id, encoder, geometry, signatures, logit_scale, fingerprint
+                   FROM runs JOIN encoders ON encoders.id = encoder WHERE token = ?"""
+        for row, encoder, geometry, vector_keys, logit_scale, fingerprint in self._file.read(query, (token,)):
+            return StoredRun(row, encoder, geometry, tuple(json.loads(vector_keys)), logit_scale, fingerprint)
+        return None
 
     def runs(self) -> list[dict[str, Any]]:
         """Lists all runs' entries: token, replaced_by, database, dataset, run_key, used (since 1970) and samples."""
-        return entries.list_entries(self._file)
+        names = ("token", "replaced_by", "database", "dataset", "run_key", "used", "samples")
+        query = """SELECT token, replaced_by, database, dataset, run_key, used,
+                   (SELECT count(*) FROM samples WHERE samples.run = runs.id) FROM runs ORDER BY used"""
+        return [dict(zip(names, row, strict=True)) for row in self._file.read(query)]
 
     def mark_used(self, run: StoredRun) -> None:
         """Writes when a run was used, at most once an hour: the least recently used run loses its regions first."""
@@ -212,13 +212,7 @@ class Store:
         with_regions: bool = True,
         findings_key: str | None = None,
     ) -> bool:
-        """Writes samples of a run, all of them or, after a kill, none.
-
-        Args:
-            run: the run's entry
-            samples: the samples
-            with_regions: whether region embeddings are written, or image vectors alone
-            findings_key: key of the samples' findings, if they have any
+        """Writes samples of a run, all of them or, after a kill, none; without regions, the image vectors alone.
 
         Returns:
             True if all was written; False if the limit did not allow it even after eviction of less recently used runs'
@@ -235,10 +229,10 @@ class Store:
             before = entries.referenced_images(rows, run, [one.image.id for one in samples])
             for one in samples:
                 write_image(rows, run, one, with_regions=with_regions and fits)
-            results.write_levels(rows, run, {one.image.id: one.image.level for one in samples})
+            small_tables.write_levels(rows, run, {one.image.id: one.image.level for one in samples})
             if findings_key is not None:
                 findings = {one.image.id: one.finding for one in samples if one.finding is not None}
-                results.write_findings(rows, run, findings_key, findings)
+                small_tables.write_findings(rows, run, findings_key, findings)
             if before:  # a file that has changed since an earlier call of the run
                 entries.delete_unreferenced(rows, before)
         return fits
@@ -259,7 +253,7 @@ class Store:
     def write_findings(self, run: StoredRun, findings_key: str, findings: Mapping[str, SampleFindings]) -> None:
         """Writes findings of a run's samples, by sample id, under a key of what they depend on."""
         with self._file.writing() as rows:
-            results.write_findings(rows, run, findings_key, findings)
+            small_tables.write_findings(rows, run, findings_key, findings)
 
     def has_space_for_copy(self, run: StoredRun) -> bool:
         """True if a copy of a run's samples fits, if need be after eviction of less recently used runs' regions."""
@@ -267,12 +261,14 @@ class Store:
         return self._fits(int(size), run)
 
     def _fits(self, nbytes: int, run: StoredRun, share: float = 1.0) -> bool:
-        limit = int(share * self.limit_bytes)
-        space = make_space(self._file, nbytes, limit_bytes=limit, run=run.id, evicted_at_once=self._evicted_at_once)
-        if space.evicted and not self._reported_full:
+        until = int(share * self.limit_bytes) - nbytes
+        if self.used_bytes <= until:
+            return True
+        evicted = evict_regions(self._file, until, run=run.id, evicted_at_once=self._evicted_at_once)
+        if evicted and not self._reported_full:
             self._reported_full = True
             logger.warning("The store of embeddings is full, so region embeddings of older runs are deleted")
-        return space.enough
+        return self.used_bytes <= until
 
     # --------------------------------------------------------------------------------------- reading a run's samples
 
@@ -301,28 +297,25 @@ class Store:
         self, run: StoredRun, *, at_once: int = VECTORS_AT_ONCE
     ) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
         """Yields ``at_once`` sample ids of a run, and their ``[b, V, dim]`` image vectors, in turn; no damaged ones."""
-        return images.image_vectors(self._file, run, at_once)
+        return image_vectors(self._file, run, at_once)
 
     def image_vectors_of(self, run: StoredRun, sample_id: str) -> NDArray[np.float32] | None:
         """Returns one sample's ``[V, dim]`` image vectors; None if they are not stored, or damaged."""
-        return images.image_vectors_of(self._file, run, sample_id)
+        return image_vectors_of(self._file, run, sample_id)
 
     def known_regions(self, run: StoredRun, sample_ids: Sequence[str]) -> Iterator[tuple[str, str, KnownRegions]]:
-        """Reads the embeddings of a run's samples.
-
-        Yields:
-            sample id, content hash and embeddings, in the order of the ids, without samples that are not stored
-        """
+        """Yields sample id, content hash and embeddings of those samples that are stored, in the order of the ids."""
         for part in _parts(sample_ids):
-            yield from images.images_of_samples(self._file, run, part)
+            yield from images_of_samples(self._file, run, part)
 
     def findings(self, run: StoredRun, findings_key: str) -> dict[str, SampleFindings]:
         """Returns the findings of a run's samples under a key, by sample id."""
-        return results.read_findings(self._file, run, findings_key)
+        return small_tables.read_findings(self._file, run, findings_key)
 
     def levels(self, run: StoredRun, sample_ids: Sequence[str]) -> dict[str, int]:
         """Returns the budget levels at which samples have stopped, by sample id, without those at level 0."""
-        return dict(pair for part in _parts(sample_ids) for pair in results.read_levels(self._file, run, part).items())
+        parts = (small_tables.read_levels(self._file, run, part) for part in _parts(sample_ids))
+        return dict(pair for part in parts for pair in part.items())
 
 
 def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,20 +1,58 @@
-"""What a run has found out about each sample: findings for the triage, and levels of an adaptive budget."""
+"""The small tables: embeddings of texts, findings for the triage, and levels of an adaptive budget."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import time
 import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..method.explain.region_findings import SampleFindings
+from .rows import with_checksum
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from .file import StoreFile
     from .rows import StoredRun
+
+
+def write_texts(
+    rows: sqlite3.Connection, encoder: int, embeddings: Mapping[str, NDArray[np.float32]], mark_after: float
+) -> None:
+    """Writes the ``[dim]`` embeddings of texts, inside a transaction.
+
+    Of those that are stored undamaged, only the time of use is written, and only ``mark_after`` seconds after the last.
+    """
+    now = time.time()
+    rows.executemany(
+        """INSERT INTO texts VALUES (?, ?, ?, ?, ?) ON CONFLICT (encoder, digest) DO UPDATE
+           SET embedding = excluded.embedding, checksum = excluded.checksum, used = excluded.used
+           WHERE checksum_of(embedding) != checksum OR used < excluded.used - ?""",
+        [(encoder, _digest(text), *with_checksum(vector), now, mark_after) for text, vector in embeddings.items()],
+    )
+
+
+def read_texts(file: StoreFile, encoder: int, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Returns the stored ``[dim]`` embeddings of some hundred texts, without damaged ones."""
+    by_digest = {_digest(text): text for text in texts}
+    marks = ",".join("?" * len(by_digest))
+    query = f"SELECT digest, embedding, checksum FROM texts WHERE encoder = ? AND digest IN ({marks})"  # noqa: S608
+    return {
+        by_digest[digest]: np.frombuffer(embedding, np.float32)
+        for digest, embedding, checksum in file.read(query, (encoder, *by_digest))
+        if zlib.crc32(embedding) == checksum
+    }
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def write_findings(
@@ -23,7 +61,10 @@ def write_findings(
     """Writes findings by sample id, inside a transaction, under a key; skips samples that are not stored."""
     rows.executemany(
         "INSERT OR REPLACE INTO findings SELECT id, ?, ?, ? FROM samples WHERE run = ? AND sample = ?",
-        [(findings_key, *_with_checksum(finding), run.id, sample) for sample, finding in findings.items()],
+        [
+            (findings_key, *with_checksum(dataclasses.astuple(finding), np.float64), run.id, sample)
+            for sample, finding in findings.items()
+        ],
     )
 
 
@@ -66,9 +107,3 @@ def read_levels(file: StoreFile, run: StoredRun, sample_ids: Sequence[str]) -> d
     query = f"""SELECT samples.sample, rung FROM samples JOIN rungs ON rungs.sample = samples.id
                 WHERE run = ? AND samples.sample IN ({marks})"""  # noqa: S608
     return dict(file.read(query, (run.id, *sample_ids)))
-
-
-def _with_checksum(finding: SampleFindings) -> tuple[bytes, int]:
-    values = (finding.crops_label, finding.chains_label, finding.case_size, finding.proven, finding.stability)
-    found = np.array(values, dtype=np.float64).tobytes()
-    return found, zlib.crc32(found)

@@ -46,7 +46,7 @@ def test_describe__from_the_form_to_texts_that_classify_offers(app, birds):
         shown.wait_for()
         app.screenshot("describe_done")
         copied = shown.evaluate("pre => { getSelection().selectAllChildren(pre); return getSelection().toString(); }")
-        assert sorted(server.requested) == sorted(CLASSES)
+        assert sorted(map(str, server.requested)) == sorted(CLASSES)
 
         birds.reload()
         assert json.loads(copied) == birds.info["lgca_descriptions"]

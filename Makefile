@@ -66,7 +66,7 @@ check:
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	@mkdir -p .mypy_cache/checkout && ln -sfn "$(CURDIR)" .mypy_cache/checkout/plugin
-	$(PY) -m mypy -p lgca_plugin
+	$(PY) -m mypy -p lgca_plugin -p tests -p scripts -p benchmarks
 	$(PY) -m mypy -p plugin.operators
 
 clean:

@@ -19,6 +19,8 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,18 +142,18 @@ def main() -> int:
 
         about = {"model": options.model, "size": options.size, "images": options.images}
         how = {"precision": encoder.precision, "resize": encoder.resize, "threads": torch.get_num_threads()}
-        tasks = {
+        tasks: dict[str, Callable[[], object]] = {
             "engine": lambda: engine(paths, encoder),
             "script": lambda: script(paths, boxes, model, preprocess),
             "patches at the defaults": lambda: patches(None),
-            **{f"patches, batches of {size}": lambda size=size: patches(size) for size in options.batch_sizes},
+            **{f"patches, batches of {size}": partial(patches, size) for size in options.batch_sizes},
         }
         report(in_turns(tasks, options.rounds), "engine", {"benchmark": "peers", **about, **how})
         tasks = {
             "classify": clip,
             **{
-                f"apply_model, batches of {size}": lambda size=size: dataset.apply_model(
-                    zoo, label_field="zoo", batch_size=size, progress=False
+                f"apply_model, batches of {size}": partial(
+                    dataset.apply_model, zoo, label_field="zoo", batch_size=size, progress=False
                 )
                 for size in [None, *options.batch_sizes]
             },

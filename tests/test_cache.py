@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import pytest
@@ -19,7 +20,7 @@ def test_get__the_least_recently_used_result_goes_first_and_failures_are_not_cac
         return value
 
     for value in (1, 2, 1, 3, 1, 2):  # 3 takes the place of 2, which is made again and takes that of 3
-        assert cache.get(value, lambda value=value: make(value)) == value
+        assert cache.get(value, partial(make, value)) == value
     assert made == [1, 2, 3, 2] and len(cache) == 2
     with pytest.raises(ZeroDivisionError):
         cache.get(9, lambda: 1 // 0)
@@ -32,7 +33,7 @@ def test_get__many_threads_get_the_results_of_their_keys() -> None:
     cache: ResultCache[int] = ResultCache(4)
 
     def count_wrong(_: int) -> int:
-        return sum(cache.get(at % 7, lambda at=at: at % 7) != at % 7 for at in range(2000))
+        return sum(cache.get(at % 7, partial(int, at % 7)) != at % 7 for at in range(2000))
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(count_wrong, range(8))) == 0

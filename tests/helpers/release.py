@@ -73,16 +73,19 @@ def expected():
     return json.loads((RELEASE / "expected.json").read_text(encoding="utf-8"))
 
 
-class Mute:
-    """The demo's model, which gives its name and its fingerprint, and refuses to encode."""
+class Mute(lgca.Encoder):
+    """The demo's model under its own name and fingerprint, which fails when it is to encode images, or any texts."""
 
     def __init__(self, *, texts=False):
-        model = lgca.load_encoder("demo", device="cpu")
-        vars(self).update(vars(model), fingerprint=model.fingerprint)
-        self.encode_texts = model.encode_texts if texts else self.encode_images
+        self._model, self._texts = lgca.load_encoder("demo", device="cpu"), texts
+        vars(self).update(vars(self._model), fingerprint=self._model.fingerprint)
 
-    def encode_images(self, *_):
-        raise AssertionError("the model was asked to encode something that the release has encoded")
+    def encode_images(self, pixels):  # noqa: ARG002
+        raise AssertionError("the model would encode images that the release has encoded")
+
+    def encode_texts(self, texts):
+        assert self._texts, "the model would encode texts that the release has encoded"
+        return self._model.encode_texts(texts)
 
 
 def assert_same(found, wanted, near=NEAR, where="it"):

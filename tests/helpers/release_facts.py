@@ -3,6 +3,7 @@
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import lgca_plugin as lgca
 from tests.helpers.release import STORE_FILE, Mute, assert_same, plain
@@ -16,14 +17,14 @@ EXPLAINED = {
     "adaptive": ("bird-015", "bird-038"),
 }
 PAIR = ("grey heron", "caspian tern")
-CHANGES = {
+CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "other classes": ("full", {"classes": ["snowy egret", "woodpecker", "caspian tern", "grey heron"]}),
     "more decisive": ("full", {"decisiveness": 25.0}),
     "softer": ("full", {"image_scale": 2.5, "text_scale": 3.0, "global_weight": 0.5, "step_weights": (1.0, 2.0, 4.0)}),
     "fewer steps": ("adaptive", {"steps": 1, "image_scale": 3.0, "methods": ["clip", "lgca"]}),
     "without regions": ("light", {"classes": ["oystercatcher", "caspian tern", "great egret"], "shown_chains": 0}),
 }
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "full": {"methods": tuple(lgca.METHODS), "budget": "full"},
     "adaptive": {"methods": ("clip", "wca", "lgca", "lgca_d"), "budget": "adaptive", "logits": True},
 }
@@ -268,21 +269,3 @@ def evaluate_again(dataset, field, methods):
 
 def last_evaluation(dataset):
     return evaluation_of(lgca.load_run(dataset, "full").last_evaluation(), dataset)
-
-
-COMPUTED = {
-    "runs": lambda dataset, _: runs_of(dataset),
-    "evidence": lambda dataset, _: evidence_of(dataset),
-    "last triage": lambda dataset, _: triage_of(last_triage(dataset)),
-    "triage again": lambda dataset, _: triage_again(dataset, "full"),
-    "triage of another run": lambda dataset, _: triage_again(dataset, "rescored"),
-    "triage of few": lambda dataset, _: triage_again(dataset, "light"),
-    "views": lambda dataset, _: views_of(dataset),
-    "decisions": lambda dataset, folder: decisions_of(last_triage(dataset), folder),
-    "undone": lambda dataset, _: undone_of(last_triage(dataset)),
-    "last evaluation": lambda dataset, _: last_evaluation(dataset),
-    **{name: lambda dataset, _, asked=asked: evaluate_again(dataset, *asked) for name, asked in EVALUATIONS.items()},
-    "sweep": lambda dataset, _: sweep_of(dataset),
-    "deleted": lambda dataset, _: deleted_of(dataset),
-    **{f"rescored: {change}": lambda dataset, _, change=change: rescored_of(dataset, change) for change in CHANGES},
-}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any
 
 from fiftyone.operators import types
@@ -11,13 +10,13 @@ from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.number_text import samples_text
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.decisions import Decision
-from ...lgca_plugin.workflows.decisions.queue import Triage
 from ..shared.form import add_tabs, mark_invalid, refuse, text_field
 from .queue import (
     OPEN,
     SELECTED,
     Selection,
     candidates,
+    capitalized,
     chosen_samples,
     count_left,
     has_both,
@@ -29,7 +28,6 @@ from .queue import (
     user_name,
 )
 
-DECIDED = tuple(decision.value for decision in Decision)
 DOWNLOAD, SERVER = "download", "server"
 LATEST = "latest"
 
@@ -106,33 +104,6 @@ def _add_sample_choice(inputs: Any, ctx: Any) -> None:
         add_tabs(inputs, "samples", chosen_samples(ctx), ways, label="Samples")
 
 
-def undoes_samples(ctx: Any) -> bool:
-    """Returns whether decisions on single samples are undone, rather than an action."""
-    return ctx.params.get("sample_ids") is not None or ctx.params.get("what") == SELECTED
-
-
-def read_decision(params: Any) -> str:
-    """Reads the decision.
-
-    Raises:
-        ConfigError: if there is none
-    """
-    decision = text(params, "decision")
-    if decision is None:
-        raise ConfigError(f"decision must be one of {', '.join(map(repr, DECIDED))}")
-    return decision
-
-
-def read_label(params: Any) -> str | None:
-    """Reads the class that is accepted; None for the suggestion, and for decisions that take no label."""
-    return text(params, "label") if params.get("decision") == Decision.ACCEPTED.value else None
-
-
-def file_name(triage: Triage) -> str:
-    """Returns the name of the downloaded file."""
-    return f"{triage.run.key}_decisions_{datetime.now(timezone.utc):%Y-%m-%d}.csv"
-
-
 def _add_curator(inputs: Any, ctx: Any) -> None:
     if not user_name(ctx):
         default = default_curator()
@@ -144,7 +115,7 @@ def _add_selection(inputs: Any, ctx: Any, key: str) -> Selection | None:
     try:
         selection = read_selection(ctx, key, read_samples(ctx))
     except ConfigError as error:
-        refuse(inputs, _sentence(error))
+        refuse(inputs, f"{capitalized(str(error))}.")
         return None
     count, rows = selection.count, selection.rows
     view = types.TableView()
@@ -173,8 +144,3 @@ def _add_label(inputs: Any, params: Any, selection: Selection) -> None:
         inputs.bool("allow_new_class", default=False, label=f"{label!r} is right, though it is no class of the run")
         if not params.get("allow_new_class"):
             mark_invalid(prop, f"{label!r} is no class of the run: tick to accept it, or choose another")
-
-
-def _sentence(error: Exception) -> str:
-    line = str(error)
-    return f"{line[:1].upper()}{line[1:]}."

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
+from ...lgca_plugin.workflows.decisions.decisions import Decision
+from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import csv_text
 from ..shared.base import FormOperator
 from ..shared.execution import call
 from ..shared.form import add_dropdown
 from ..shared.run_choice import run_keys
 from .form import (
-    DECIDED,
     SERVER,
     add_decision,
     add_export,
     add_undo,
-    file_name,
-    read_decision,
-    read_label,
-    undoes_samples,
 )
 from .queue import (
     SELECTED,
@@ -35,7 +33,6 @@ from .queue import (
     read_curator,
     read_samples,
     read_triage,
-    refresh,
     text,
     triaged_runs,
 )
@@ -81,6 +78,19 @@ class DecisionOperator(FormOperator):
         if key in keys:
             self.add_choices(inputs, ctx, key)
 
+    def show(self, ctx: Any, triage: Triage, done: Any, then: str | None = None) -> dict[str, Any]:
+        """Makes the App show what was written, and returns it.
+
+        The App draws an open sample only once, so it is opened again, or the sample ``then`` is.
+        """
+        ctx.ops.reload_dataset()
+        if ctx.current_sample:
+            ctx.ops.close_sample()
+            ctx.ops.open_sample(id=then or ctx.current_sample)
+        left = triage.left()
+        ctx.ops.notify(outcome_line(done, left), variant="success")
+        return {"action": done.action, "outcome": str(done), "samples": done.samples, "left": left}
+
 
 class Decide(DecisionOperator):
     """Records what a curator decides about the selected samples, or about the one that is open."""
@@ -99,23 +109,20 @@ class Decide(DecisionOperator):
         Raises:
             ConfigError: if something is not valid, before anything is written
         """
-        triage = read_triage(ctx)
-        params = ctx.params
+        triage, params = read_triage(ctx), ctx.params
+        decision = text(params, "decision") or ""
         done = triage.decide(
             read_samples(ctx),
-            read_decision(params),
-            label=read_label(params),
+            decision,
+            label=text(params, "label") if decision == Decision.ACCEPTED.value else None,
             note=text(params, "note"),
             by=read_curator(ctx),
             allow_new_class=bool(params.get("allow_new_class")),
             wait=False,
         )
-        left = triage.left()
         if chosen_samples(ctx) == SELECTED:
             ctx.ops.clear_selected_samples()  # decided samples leave the queue, and would stay selected
-        refresh(ctx, then=next_open(ctx, triage))
-        ctx.ops.notify(outcome_line(done, left), variant="success")
-        return {"action": done.action, "outcome": str(done), "samples": done.samples, "left": left}
+        return self.show(ctx, triage, done, then=next_open(ctx, triage))
 
     def __call__(
         self,
@@ -167,16 +174,16 @@ class UndoDecision(DecisionOperator):
         Raises:
             ConfigError: if there is nothing to undo, before anything is written
         """
-        triage = read_triage(ctx)
-        params = ctx.params
-        what: dict[str, Any] = {"action": text(params, "action"), "of": text(params, "of")}
-        if undoes_samples(ctx):
-            what = {"sample_ids": read_samples(ctx), **what, "action": None}
-        done = triage.undo(**what, by=read_curator(ctx), note=text(params, "note"))
-        left = triage.left()
-        refresh(ctx)
-        ctx.ops.notify(outcome_line(done, left), variant="success")
-        return {"action": done.action, "outcome": str(done), "samples": done.samples, "left": left}
+        triage, params = read_triage(ctx), ctx.params
+        of_samples = params.get("sample_ids") is not None or params.get("what") == SELECTED
+        done = triage.undo(
+            None if of_samples else text(params, "action"),
+            sample_ids=read_samples(ctx) if of_samples else None,
+            of=text(params, "of"),
+            by=read_curator(ctx),
+            note=text(params, "note"),
+        )
+        return self.show(ctx, triage, done)
 
     def __call__(
         self,
@@ -220,8 +227,7 @@ class ExportDecisions(DecisionOperator):
         Raises:
             ConfigError: if it can't be written
         """
-        triage = read_triage(ctx)
-        params = ctx.params
+        triage, params = read_triage(ctx), ctx.params
         history = bool(params.get("history"))
         rows = triage.decisions(history=history)
         if params.get("destination") == SERVER:
@@ -230,25 +236,18 @@ class ExportDecisions(DecisionOperator):
                 raise ConfigError("path must name the CSV file to write")
             place = str(triage.export(path, history=history, overwrite=bool(params.get("overwrite"))))
         else:
-            place = file_name(triage)
+            place = f"{triage.run.key}_decisions_{datetime.now(timezone.utc):%Y-%m-%d}.csv"
             _download(ctx, csv_text(rows, history=history), place)
         left = triage.left()
-        decided = ", ".join(f"{left[name]:,} {name}" for name in DECIDED if left[name])
-        return {
-            "rows": len(rows),
-            "path": place,
-            "decided": decided or "none",
-            "outlook": left_line(left),
-            "left": left,
-        }
+        decided = ", ".join(f"{left[kind.value]:,} {kind}" for kind in Decision if left[kind.value]) or "none"
+        return {"rows": len(rows), "path": place, "decided": decided, "outlook": left_line(left), "left": left}
 
     def resolve_output(self, ctx: Any) -> Any:
         """Shows where the file is, and what is left to decide."""
         outputs = types.Object()
         outputs.int("rows", label="Rows", view=types.LabelValueView())
-        outputs.str("path", label="File", view=types.LabelValueView())
-        outputs.str("decided", label="Suspects decided", view=types.LabelValueView())
-        outputs.str("outlook", label="To do", view=types.LabelValueView())
+        for name, label in (("path", "File"), ("decided", "Suspects decided"), ("outlook", "To do")):
+            outputs.str(name, label=label, view=types.LabelValueView())
         return types.Property(outputs, view=types.View(label="Decisions exported"))
 
     def __call__(

@@ -101,21 +101,6 @@ def text(params: Any, name: str) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
-def refresh(ctx: Any, then: str | None = None) -> None:
-    """Makes the App show what was written.
-
-    The App draws an open sample only once, so it is opened again, or another one is.
-
-    Args:
-        ctx: the operator's context
-        then: the sample to open if one is open; None for the same one
-    """
-    ctx.ops.reload_dataset()
-    if ctx.current_sample:
-        ctx.ops.close_sample()
-        ctx.ops.open_sample(id=then or ctx.current_sample)
-
-
 def next_open(ctx: Any, triage: Triage) -> str | None:
     """Returns the next undecided sample of the queue after the open one; None if that is not in the queue."""
     if not ctx.current_sample or chosen_samples(ctx) != OPEN:
@@ -137,8 +122,12 @@ def left_line(counts: dict[str, int]) -> str:
 
 def outcome_line(done: Any, counts: dict[str, int]) -> str:
     """Returns in words what was done, and what is left to decide."""
-    line = str(done)
-    return f"{line[:1].upper()}{line[1:]}. {left_line(counts)}"
+    return f"{capitalized(str(done))}. {left_line(counts)}"
+
+
+def capitalized(line: str) -> str:
+    """Returns a line with a capital letter at its start."""
+    return f"{line[:1].upper()}{line[1:]}"
 
 
 @dataclass(frozen=True)

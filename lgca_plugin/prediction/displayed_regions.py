@@ -51,13 +51,7 @@ class DisplayedRegion:
 
 @dataclass(frozen=True)
 class MethodScores:
-    """The results of one method for a batch of images.
-
-    Attributes:
-        weights: ``[images, regions]``
-        vectors: ``[images, dim]`` image vectors
-        scores: ``[images, C]``
-    """
+    """One method's ``[images, regions]`` weights, ``[images, dim]`` vectors and ``[images, C]`` scores of a batch."""
 
     weights: NDArray[np.floating]
     vectors: NDArray[np.floating]
@@ -82,14 +76,7 @@ def displayed_regions(
     *,
     count: int,
 ) -> list[list[DisplayedRegion]]:
-    """Chooses the chains of each image that are displayed, and computes the numbers of their regions.
-
-    Args:
-        images: the images
-        batch: their embeddings
-        scoring: the run's methods and class vectors
-        results: method name to its weights, vectors and scores
-        count: number of chains of an image
+    """Chooses ``count`` chains of each image for display, and computes the numbers of their regions.
 
     Returns:
         the regions of each image, chain by chain, in the order of the steps

@@ -31,14 +31,8 @@ class EarlyStopping:
     """Decides at each budget level of an adaptive plan whether an image keeps its labels without more crops.
 
     No crop changes the whole image's label. Controls are left out unless there are only controls: they exist for
-    comparison and must not cost crops.
-
-    Args:
-        scoring: the run's methods and class vectors
-        plan: an adaptive plan
-        max_flip_probability: upper bound on the flip probability of each method's label at which an image stops
-        many_classes: from how many classes on the best few are tried first
-        nearest_classes: number of these
+    comparison and must not cost crops. An image stops where the flip probability of each method's label is at most
+    ``max_flip_probability``.
 
     Attributes:
         methods: the methods whose labels have to be certain

@@ -60,7 +60,6 @@ class Prediction:
     """All methods' predictions for one image.
 
     Attributes:
-        methods: method name to its prediction
         regions: regions of the displayed chains, each chain in the order of its steps
         vectors: ``[V, dim]`` float32 image vectors, in the order of :attr:`Predictor.vector_keys`
         finding: findings for a triage; None if not requested, or the methods have no triage
@@ -73,14 +72,7 @@ class Prediction:
 
 
 class Predictor:
-    """Scores encoded images with a set of methods.
-
-    Args:
-        methods: the presets
-        texts: the classes and their descriptions
-        encoder: encodes the texts, once
-        plan: the regions that the images were encoded with
-        shown_chains: number of displayed chains of an image
+    """Scores encoded images with a set of methods; ``shown_chains`` chains of an image are displayed.
 
     Attributes:
         vector_keys: keys of the image vectors that do not depend on the classes: :data:`WHOLE`, then the methods' own
@@ -112,16 +104,9 @@ class Predictor:
         return None if self._analysis is None else self._analysis.key
 
     def predict(self, images: Sequence[EncodedImage[Any]], *, find: bool = False) -> list[Prediction]:
-        """Scores images that were encoded under this predictor's plan, in one thread.
+        """Scores images that were encoded under this predictor's plan, with findings for a triage if ``find``.
 
-        The matrix products are too small for several threads, and other cores encode or read images meanwhile.
-
-        Args:
-            images: encoded images
-            find: whether to compute the findings for a triage, too
-
-        Returns:
-            the prediction of each image
+        In one thread: the matrix products are too small for several, and other cores encode or read images meanwhile.
         """
         made: dict[int, Prediction] = {}
         with self._threads.limit(limits=1, user_api="blas"):
@@ -189,12 +174,7 @@ def _method_scores(method: Method, batch: RegionEmbeddings, scoring: RunScoring)
 def vector_key(method: Method, plan: RegionPlan) -> str | None:
     """Returns the key of a method's image vector: methods with the same key differ in their class vectors alone.
 
-    Args:
-        method: the preset
-        plan: the regions of the run
-
-    Returns:
-        the key; None if the vector depends on the classes, so that it can't be reused for others
+    None if the vector depends on the classes, so that it can't be reused for others.
     """
     if method.regions == "none":
         return WHOLE
@@ -216,12 +196,9 @@ def _sizes(sizes: Iterable[int]) -> str:
 
 
 def decisions(scores: NDArray[np.floating], logit_scale: float, *, with_scores: bool = True) -> list[MethodPrediction]:
-    """Returns label, confidence and margin of every row.
+    """Returns label, confidence and margin of every row of ``[b, C]`` class scores, C at least 2, in their precision.
 
-    Args:
-        scores: ``[b, C]`` class scores, C at least 2; the result has their precision
-        logit_scale: the encoder's factor on similarities
-        with_scores: whether the predictions hold the scores; if not, ``scores`` is overwritten, which is faster
+    Without ``with_scores`` the predictions hold no scores, and ``scores`` is overwritten, which is faster.
     """
     returned = scores if with_scores else None
     scores = scores.copy() if with_scores else scores

@@ -30,17 +30,7 @@ RUNNING, DONE = "running", "done"
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateRequest:
-    """A checked evaluation and its samples.
-
-    Attributes:
-        run: the run
-        ground_truth: the label field
-        methods: names of the run's methods
-        confidence: confidence of the intervals
-        view: the samples, as a view that FiftyOne stores with each evaluation
-        samples: number of samples
-        excluded: reason to number of images left out
-    """
+    """A checked evaluation; ``view`` is stored by FiftyOne with each evaluation, ``excluded`` holds reason to count."""
 
     run: RunRecord
     ground_truth: str
@@ -145,18 +135,10 @@ def last_evaluation(run: RunRecord) -> Evaluation | None:
 
 
 def find_samples(run: RunRecord, ground_truth: str, methods: Sequence[str]) -> tuple[Any, int, dict[str, int]]:
-    """Finds the samples that methods can be compared on, and counts the others by reason.
+    """Returns the view of the samples that methods can be compared on, their number, and reason to count of the others.
 
     Every image of the dataset is used, or counted under the first reason that holds. The view is a condition on labels,
     because FiftyOne stores it with each evaluation, where a million ids would not fit.
-
-    Args:
-        run: the run
-        ground_truth: a label field
-        methods: names of methods whose fields exist
-
-    Returns:
-        the view, the number of its samples, and reason to count
     """
     images = ImageSamples.whole(run.dataset).writable
     classes = set(run.config.classes)

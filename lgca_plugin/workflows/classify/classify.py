@@ -38,13 +38,8 @@ def iter_classify(
 ) -> Generator[Progress, None, RunRecord]:
     """Does what :func:`lgca_plugin.classify` does, as a generator that yields :class:`Progress` and returns the run.
 
-    Closing the generator stops the run cleanly: what is done is written, and a later call continues the run.
-
-    Args:
-        request: the checked call
-        encoder: an encoder, a model name, or None for the default model
-        write_images: number of images after which their results are written
-        write_seconds: seconds after which they are written although they are fewer
+    Closing the generator stops the run cleanly: what is done is written, and a later call continues the run. Results
+    are written after ``write_images`` images or ``write_seconds`` seconds.
     """
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
     plan = prepare_classify(request, encoder)
@@ -116,8 +111,7 @@ def _encode(
 def open_run(plan: PreparedRun) -> tuple[RunRecord, str | None]:
     """Registers the run, or continues the existing one, and declares its fields, before any sample is written.
 
-    Returns:
-        the run, and the token of the run that it replaces, if any, whose embeddings are still in the store
+    Also returns the token of the run that it replaces, if any, whose embeddings are still in the store.
     """
     request = plan.request
     dataset = request.target.dataset

@@ -34,13 +34,9 @@ TEXTS_AT_ONCE = 1000
 
 
 class EmbeddingWriter:
-    """Stores a run's embeddings.
+    """Stores a run's embeddings: image vectors always, region embeddings if ``with_regions``.
 
-    Args:
-        plan: the classification
-        run: its run
-        with_regions: whether region embeddings are stored; image vectors always are
-        replaces: token of the run that this one has replaced, if any
+    ``replaces`` is the token of the run that this one has replaced, if any.
 
     Attributes:
         complete: whether everything that was to be stored has been

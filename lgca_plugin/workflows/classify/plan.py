@@ -26,12 +26,8 @@ class PreparedRun:
     """A checked run with its texts embedded.
 
     Attributes:
-        request: the checked run
-        config: the run's config
-        texts: the texts of every class
         encoder_source: the name and the pretrained tag or path with which ``load_encoder`` loads the encoder again;
             None for an encoder of the user's own
-        predictor: scores embeddings
         sample_ids: all samples of the run
         warnings: sentences for the user
     """
@@ -47,12 +43,7 @@ class PreparedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifyPlan(PreparedRun):
-    """A classification with its model loaded, ready to encode.
-
-    Attributes:
-        encoder: the loaded encoder
-        todo: ids and files of the samples that have no prediction yet
-    """
+    """A classification with its model loaded; ``todo`` holds ids and files of the samples without a prediction."""
 
     request: ClassifyRequest
     encoder: Encoder
@@ -61,10 +52,6 @@ class ClassifyPlan(PreparedRun):
 
 def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = None) -> ClassifyPlan:
     """Loads the model, embeds the texts, and finds the samples left to do.
-
-    Args:
-        request: the checked call
-        encoder: an encoder, a model name, or None for the default model
 
     Raises:
         ConfigError: if the descriptions or the encoder can't be used, or a run with another config has the key
@@ -125,10 +112,7 @@ def _check_same_config(request: ClassifyRequest, config: RunConfig) -> None:
 def text_warnings(encoder: Encoder | None, texts: ClassTexts, *, described: bool) -> list[str]:
     """Returns what the user should know about the texts before trusting the result.
 
-    Args:
-        encoder: the encoder; None where it was not needed, because all texts were stored
-        texts: the texts of every class
-        described: whether the user gave descriptions
+    ``encoder`` is None where all texts were stored; ``described`` is whether the user gave descriptions.
     """
     warnings = []
     if described and texts.from_templates:

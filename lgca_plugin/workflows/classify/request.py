@@ -58,12 +58,7 @@ class RunRequest:
     """A run to be written, by classification or rescoring, checked as far as that needs no model.
 
     Attributes:
-        target: the samples
-        run_key: the run's key
         classes: the candidate classes; None where they are the labels of ``ground_truth``, not read yet
-        methods: the presets
-        regions: which regions are encoded
-        ground_truth: label field, if any
         existing: the run under the key that is continued, if any
         replaces: whether a run exists under the key and is replaced; ``existing`` is None then
         budget: ``"full"`` or ``"adaptive"``
@@ -110,21 +105,13 @@ class RunRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifyRequest(RunRequest):
-    """A classification, checked as far as that needs neither a model nor every sample.
-
-    Attributes:
-        options: the options, for what the run's config does not hold
-    """
+    """A classification, checked as far as that needs neither a model nor every sample."""
 
     options: ClassifyOptions
 
 
 def check_classify(options: ClassifyOptions) -> ClassifyRequest:
-    """Checks the options of a classification.
-
-    Raises:
-        ConfigError: if one is wrong; the message names it and a remedy
-    """
+    """Checks the options of a classification; raises ConfigError, which names the wrong one and a remedy."""
     run_key = check_run_key(options.run_key)
     check_budget(options.budget)
     default_limit()  # the store's limit comes from the environment: an invalid one is reported before the run starts

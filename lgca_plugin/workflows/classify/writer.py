@@ -33,14 +33,8 @@ WRITE_SECONDS = 5.0
 class Writer:
     """Scores outcomes in batches and writes them to store and samples, each sample completely or not at all.
 
-    A thread writes one batch at a time, so that the encoder need not wait for the database.
-
-    Args:
-        plan: the classification
-        run: its run
-        embeddings: writes the embeddings
-        max_images: number of images that make a write due
-        max_seconds: seconds since the last write that make one due
+    A thread writes one batch at a time, so that the encoder need not wait for the database. A write is due after
+    ``max_images`` images or ``max_seconds`` seconds.
     """
 
     def __init__(
@@ -74,11 +68,7 @@ class Writer:
         return len(self._pending) >= self._max_images or waited >= self._max_seconds
 
     def flush(self) -> None:
-        """Starts to score and write all outcomes added so far, once the previous write has ended.
-
-        Raises:
-            Exception: the error of the previous write
-        """
+        """Starts to write the outcomes added so far after the previous write, whose error it raises."""
         self._wait()
         outcomes, self._pending = self._pending, []
         self._last_flush = time.perf_counter()
@@ -120,16 +110,7 @@ class Writer:
 def sample_values(
     run: RunRecord, methods: Mapping[str, MethodPrediction], regions: Sequence[DisplayedRegion] | None
 ) -> dict[str, Any]:
-    """Returns the values of a run's fields on a predicted sample.
-
-    Args:
-        run: the run
-        methods: method name to its prediction
-        regions: the regions that are written as boxes; None leaves that field unchanged
-
-    Returns:
-        field to document
-    """
+    """Returns the values of a run's fields on a predicted sample; ``regions`` None leaves its boxes unchanged."""
     config = run.config
     values: dict[str, Any] = {f.error_field(run.key): None}
     if regions is not None and f.regions_field(run.key) in run.fields:

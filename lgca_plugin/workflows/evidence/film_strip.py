@@ -33,14 +33,7 @@ SIDE, WHOLE_SIDE = 160, 480
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures of an image and of regions of it.
-
-    Attributes:
-        regions: region to data URI
-        whole: data URI of the whole image
-        size_hw: height and width, in any unit
-        content_hash: hash of the file's bytes
-    """
+    """Data URIs of an image and of regions of it, the image's size in any unit, and the hash of the file's bytes."""
 
     regions: Mapping[int, str]
     whole: str
@@ -56,11 +49,9 @@ _OPENED: ResultCache[tuple[Image.Image, str]] = ResultCache(4)
 
 
 def pictures_of(path: str, boxes: Mapping[int, Box]) -> Pictures:
-    """Returns pictures of regions of an image file, cached as long as the file is the same.
+    """Returns pictures of relative ``(x, y, width, height)`` boxes of an image file, cached while the file is the same.
 
-    Args:
-        path: the image file
-        boxes: region to its relative ``(x, y, width, height)`` in the orientation that a viewer shows
+    The boxes are in the orientation that a viewer shows.
 
     Raises:
         ImageError: if there is no such file, or it can't be read as an image; the message is the reason

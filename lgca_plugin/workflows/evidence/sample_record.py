@@ -41,14 +41,7 @@ FIGURES: ResultCache[Any] = ResultCache(16)
 
 @dataclass(frozen=True, kw_only=True)
 class StoredPrediction:
-    """A method's prediction on a sample.
-
-    Attributes:
-        label: the class
-        confidence: softmax probability among the candidate classes, in [0, 1]
-        margin: best minus second-best score
-        calibrated: calibrated probability, in [0, 1]; None before a triage
-    """
+    """A method's prediction on a sample; ``calibrated`` is its calibrated probability, None before a triage."""
 
     label: str
     confidence: float | None
@@ -58,24 +51,15 @@ class StoredPrediction:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleRecord:
-    """The results of a run, its triage and its decisions on a sample.
+    """The results of a run, its triage and its current decision on a sample.
 
     Attributes:
-        id: the sample's id
-        filepath: its file
-        media_type: ``"image"`` or what else it is
-        modified: time of its last modification
+        modified: time of the sample's last modification
         predictions: method to prediction, of the methods that have one
-        error: the error that the run has recorded
         boxes: the boxes that the run has written, as stored
-        given: the given label
         suggested: the suggested class of a suspected label error
-        suggested_confidence: confidence of the suggestion, in [0, 1]
         quality: quality of the given label, in [0, 1]
-        case: the triage case
         case_size: size of the misleading-crop case
-        decision: the current decision
-        decided_by: the user who made it
         corrected: the accepted class
     """
 
@@ -98,15 +82,7 @@ class SampleRecord:
 
 
 def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
-    """Returns the results on a sample as they are now.
-
-    Args:
-        run: the run
-        sample_id: the sample's id
-
-    Raises:
-        ConfigError: if the run's dataset has no such sample
-    """
+    """Returns the results on a sample as they are now; raises ConfigError if the dataset has no such sample."""
     from bson import ObjectId
 
     known = isinstance(sample_id, str) and ObjectId.is_valid(sample_id)
@@ -150,13 +126,7 @@ def corrected_field(run: RunRecord) -> str:
 
 
 def cached_evidence(run: RunRecord, sample: SampleRecord) -> Evidence:
-    """Returns the evidence about a sample, from memory as long as the sample is not modified.
-
-    Raises:
-        ConfigError: if the sample has no result in the run, or its region embeddings are not in the store
-        ModelUnavailableError: if texts are not stored and the model can't be loaded
-        StoreError: if the store can't be read
-    """
+    """Returns :meth:`lgca_plugin.Run.evidence` about a sample, from memory as long as the sample is not modified."""
     return EVIDENCE.get((run.token, run.config, sample.id, sample.modified), lambda: evidence(run, sample.id))
 
 

@@ -37,13 +37,7 @@ def read_stamp(run: RunRecord) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class ColumnSpec:
-    """The columns to read: name to path in a sample's document.
-
-    Attributes:
-        every: columns of every sample
-        some: columns that few samples have
-        marks: conditions of which each of those few fulfils at least one
-    """
+    """Name to path in a document: of every sample, and of the few that fulfil one of ``marks``."""
 
     every: dict[str, str]
     some: dict[str, str]
@@ -59,15 +53,10 @@ class Columns:
 
 
 def read_columns(run: RunRecord, spec: ColumnSpec, match: dict[str, Any] | None = None) -> tuple[Columns, Columns]:
-    """Returns the columns of every sample, and those that few samples have.
+    """Returns the columns of every sample that matches, and those that few samples have.
 
     The two halves of a large dataset are read in parallel, so that the database reads one while this process decodes
     the other.
-
-    Args:
-        run: the run
-        spec: the columns
-        match: condition on the samples; None takes all
     """
     parts = [match] if match else _halves(run)
     marked: dict[str, Any] = {"$or": list(spec.marks)}

@@ -46,7 +46,6 @@ class Overview:
     """A run on the samples of a view. Arrays ``[n]`` hold a value a sample, in the order of their ids.
 
     Attributes:
-        run: the run
         table: all samples of the dataset
         rows: ``[n]`` rows of the view's samples in the table
         compared: the compared methods, three where the run has them: on the whole image, on crops, and on crops that
@@ -223,8 +222,7 @@ def overview(
 
     Args:
         run: the run
-        view: a view of whole images of its dataset; None takes the dataset; or a function that makes the view, which
-            is called only if this view is not in memory
+        view: a view of whole images, or a function that makes it, called only if it is not cached; None: the dataset
         view_key: identifies the view, so that its samples are read once; without, they are read each time
         ground_truth: a label field to compare with
         changed: ids of samples that are known to have changed

@@ -31,16 +31,10 @@ class SampleRow:
     """A sample of a list.
 
     Attributes:
-        sample_id: its id
-        filepath: its file
         answers: compared method to predicted label
-        given: the given label
-        suggested: the suggested label
         confidence: confidence of the suggestion, in [0, 1]
         quality: quality of the given label, in [0, 1]; low is suspicious
         crops: size of the misleading-crop case
-        case: the triage case
-        decision: the decision about it
     """
 
     sample_id: str
@@ -70,12 +64,7 @@ class SampleRow:
 
 
 def read_sample_rows(of: Overview, positions: Sequence[int]) -> list[SampleRow]:
-    """Returns the rows of some samples of an overview, in the given order; deleted samples are left out.
-
-    Args:
-        of: the overview
-        positions: positions of a few of its samples
-    """
+    """Returns the rows of samples at a few positions, in their order; deleted samples are left out."""
     table = of.table
     ids = table.sample_ids(of.rows[np.asarray(positions, dtype=np.int64)])
     suggestion = triage_field(of.run.key, SUGGESTION)

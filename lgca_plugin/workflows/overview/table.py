@@ -222,12 +222,7 @@ def updated_table(
 ) -> Table:
     """Returns the table with the samples that were modified or added since; reads all where some were deleted.
 
-    Args:
-        table: the table
-        run: its run
-        spec: its columns
-        stamp: of the samples now
-        known: ids of samples that are known to be modified
+    ``stamp`` is of the samples now, ``known`` are ids of samples that are known to be modified.
     """
     from bson import ObjectId
 

@@ -40,13 +40,8 @@ def current_table(
 ) -> Table:
     """Returns the up-to-date table of a run, from memory except for the samples that have changed.
 
-    Changed samples are found by their modification time, which every write of FiftyOne and of this package sets.
-
-    Args:
-        run: the run
-        ground_truth: a label field that the table must contain
-        changed: ids of samples that are known to have changed, whatever their modification times
-        again: read all samples again
+    Changed samples are found by their modification time, which every write of FiftyOne and of this package sets;
+    ``changed`` are ids of samples that have changed whatever their times. ``again`` reads all samples again.
     """
     if ground_truth:
         wait_for_copy(run.dataset, ground_truth)

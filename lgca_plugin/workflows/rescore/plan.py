@@ -55,12 +55,7 @@ class Changes:
 
 @dataclass(frozen=True, kw_only=True)
 class RescoreRequest(RunRequest):
-    """A rescoring that has been checked as far as that needs neither the store nor a model.
-
-    Attributes:
-        source: the run that is rescored
-        changes: its changes
-    """
+    """A rescoring of ``source``, checked as far as that needs neither the store nor a model."""
 
     source: RunRecord
     changes: Changes
@@ -71,9 +66,7 @@ class RescorePlan:
     """A rescoring with its texts embedded, ready to run.
 
     Attributes:
-        source: the run that is rescored
-        stored: its entry in the store
-        prepared: the new run
+        stored: the source's entry in the store
         ids: the samples that the source has predicted and that still exist, in the order in which they were stored
         failures: sample id to reason, for those that failed in the source
         from_vectors: the methods whose image vectors are in the store, each with its row among them
@@ -94,13 +87,7 @@ class RescorePlan:
 def check_rescore(
     run: RunRecord, changes: Changes, *, run_key: str | None = None, overwrite: bool = False
 ) -> RescoreRequest:
-    """Checks changes.
-
-    Args:
-        run: the run to be rescored
-        changes: the changed settings
-        run_key: key of the new run; None, or the run's own, rescores the run in place
-        overwrite: whether another run that is under the key is replaced
+    """Checks changes of a run. ``run_key`` None, or the run's own, rescores it in place.
 
     Raises:
         ConfigError: if a change is wrong, or needs regions that were not encoded
@@ -150,9 +137,6 @@ def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method
 
     ``image_scale`` applies to methods that weigh regions by salience, ``text_scale`` to those that weigh descriptions,
     ``global_weight`` (LGCA's lambda_g) and ``step_weights`` to those with chains, ``decisiveness`` to decisive ones.
-
-    Raises:
-        ConfigError: if a change is wrong, or no method has its setting
     """
     presets = check_methods(methods if changes.methods is None else changes.methods)
     step_weights = None if changes.step_weights is None else tuple(changes.step_weights)
@@ -194,11 +178,6 @@ def check_was_encoded(run: RunRecord, methods: Sequence[Method], regions: Region
 
 def prepare_rescore(store: Store, request: RescoreRequest, *, encoder: Encoder | None = None) -> RescorePlan:
     """Finds the stored embeddings, and embeds the texts.
-
-    Args:
-        store: the store
-        request: the checked changes
-        encoder: the run's encoder, where the caller has it loaded
 
     Raises:
         ConfigError: if descriptions can't be used, embeddings are no longer stored, or ``encoder`` is another one

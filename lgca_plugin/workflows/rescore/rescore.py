@@ -35,13 +35,7 @@ INCOMPLETE = "its region embeddings are not complete in the store; classify with
 def iter_rescore(
     request: RescoreRequest, *, encoder: Encoder | None = None, images_at_once: int = IMAGES_AT_ONCE
 ) -> Generator[Progress, None, RunRecord]:
-    """Does what :meth:`lgca_plugin.Run.rescore` does, as a generator that yields progress and returns the new run.
-
-    Args:
-        request: the checked changes
-        encoder: the run's encoder, where the caller has it loaded
-        images_at_once: number of images that are scored and written together
-    """
+    """Does what :meth:`lgca_plugin.Run.rescore` does, as a generator that yields progress and returns the new run."""
     yield Progress(0, 0, "Embedding the class descriptions")
     with Store() as store:
         plan = prepare_rescore(store, request, encoder=encoder)

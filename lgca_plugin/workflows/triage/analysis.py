@@ -43,7 +43,6 @@ class TriageAnalysis:
         judging: the methods whose probabilities judge the labels
         judged: ``[m]`` rows, ascending, of the judged labels
         errors: the label errors among those; None where no label is judged
-        warnings: sentences for the user
     """
 
     case_size: NDArray[np.float64]
@@ -74,14 +73,6 @@ def analyze(
     cache_bytes: int = CACHE_BYTES,
 ) -> Generator[Progress, None, TriageAnalysis]:
     """Analyses the stored embeddings of a run's samples; yields progress.
-
-    Args:
-        request: the triage
-        samples: the samples
-        store: the store
-        stored: the run's entry in it
-        encoder: the run's encoder, where the caller has it loaded
-        cache_bytes: maximum size of the class scores in memory
 
     Raises:
         ConfigError: if texts are not stored and ``encoder`` is another one

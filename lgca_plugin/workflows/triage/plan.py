@@ -27,12 +27,9 @@ class TriageRequest:
     """A triage that has been checked as far as that needs neither the samples nor the store.
 
     Attributes:
-        run: the run
         ground_truth: label field; None for a triage without labels
         compared: the three compared methods: on the whole image, on crops, and on crops that grow
         judging: the methods whose probabilities judge the labels: all of the run's but the controls
-        corrected_field: field for corrected labels
-        warnings: sentences for the user
     """
 
     run: RunRecord
@@ -55,11 +52,7 @@ def check_triage(
     methods: Sequence[str] | None = None,
     corrected_field: str | None = None,
 ) -> TriageRequest:
-    """Checks the arguments of :meth:`lgca_plugin.Run.triage`.
-
-    Raises:
-        ConfigError: if an argument is wrong, or the run lacks one of the three predictions
-    """
+    """Checks the arguments of :meth:`lgca_plugin.Run.triage`; raises ConfigError."""
     check_current(run)
     reload_record(run)
     target = ImageSamples.whole(run.dataset)

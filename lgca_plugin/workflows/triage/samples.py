@@ -45,11 +45,7 @@ class TriageSamples:
 
 
 def read_samples(request: TriageRequest) -> TriageSamples:
-    """Reads the samples of a run, a field at a time.
-
-    Raises:
-        ConfigError: if no sample has a prediction of every method
-    """
+    """Reads the samples of a run, a field at a time; raises ConfigError if none has a prediction of every method."""
     run = request.run
     samples = ImageSamples.whole(run.dataset).samples
     methods = [method.name for method in run.config.methods]

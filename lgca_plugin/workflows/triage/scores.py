@@ -75,14 +75,9 @@ class RunScores:
     def matching(
         self, methods: Sequence[Method], answers: Mapping[str, NDArray[np.int64]]
     ) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-        """Returns which samples have image vectors, and which have the label that these predict.
+        """Returns ``[n]`` which samples have image vectors, and which the label that these predict, by method.
 
-        Args:
-            methods: the methods
-            answers: method name to ``[n]`` class index of the label on each sample
-
-        Returns:
-            method name to ``[n]`` and ``[n]``, the second only True where the first is
+        ``answers`` holds method name to ``[n]`` class index of the label on each sample.
         """
         n = len(self._row_of)
         found = {method.name: (np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)) for method in methods}

@@ -34,10 +34,7 @@ def iter_triage(
 ) -> Generator[Progress, None, Triage]:
     """Does what :meth:`lgca_plugin.Run.triage` does, as a generator that yields progress and returns the triage.
 
-    Args:
-        request: the checked call
-        encoder: the run's encoder, where the caller has it loaded
-        cache_bytes: maximum size of the class scores in memory
+    ``cache_bytes`` is the maximum size of the class scores in memory.
     """
     run = request.run
     started = time.perf_counter()

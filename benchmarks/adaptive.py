@@ -126,8 +126,7 @@ class Comparison:
         from lgca_plugin.engine.engine import encode_images
         from lgca_plugin.method.core.methods import METHODS
         from lgca_plugin.prediction.early_stopping import EarlyStopping
-        from lgca_plugin.prediction.predictor import Predictor
-        from lgca_plugin.prediction.scoring import run_scoring
+        from lgca_plugin.prediction.predictor import Predictor, run_scoring
 
         presets = tuple(METHODS[name] for name in names)
         plan = RegionPlan.of(presets, RegionConfig(), budget)

@@ -144,9 +144,9 @@ class Run(RunFigures):
             ConfigError: if an argument is wrong, too few samples are labelled, or embeddings are not stored
             StoreError: if the store can't be read
         """
-        from .workflows.rescore.sweep import check_sweep, iter_sweep
+        from .workflows.rescore.sweep import iter_sweep
 
-        request = check_sweep(
+        steps = iter_sweep(
             self,
             ground_truth=ground_truth,
             methods=methods,
@@ -155,8 +155,9 @@ class Run(RunFigures):
             repeats=repeats,
             seed=seed,
             max_samples=max_samples,
+            encoder=encoder,
         )
-        return drive(iter_sweep(request, encoder=encoder), progress, unit="samples")
+        return drive(steps, progress, unit="samples")
 
     def triage(
         self,
@@ -234,9 +235,10 @@ class Run(RunFigures):
             ConfigError: if an argument is wrong or no sample has both a label and all predictions; before anything is
                 written
         """
-        from .workflows.evaluate import evaluate
+        from .workflows.evaluate import check_evaluate, iter_evaluate
 
-        return evaluate(self, ground_truth, methods=methods, confidence=confidence, progress=progress)
+        request = check_evaluate(self, ground_truth=ground_truth, methods=methods, confidence=confidence)
+        return drive(iter_evaluate(request), progress, unit="samples")
 
     def last_evaluation(self) -> Evaluation | None:
         """Returns the last evaluation; None without one."""

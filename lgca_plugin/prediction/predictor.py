@@ -11,11 +11,11 @@ from threadpoolctl import ThreadpoolController
 
 from ..errors import ConfigError
 from ..method.core.compared_methods import compared_methods
+from ..method.core.run_scoring import RunScoring
 from ..method.core.scores import class_scores, image_vector
 from ..method.explain.region_findings import RegionAnalysis
 from .displayed_regions import DisplayedRegion, MethodScores, displayed_regions, stack_images
 from .early_stopping import EarlyStopping
-from .scoring import run_scoring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ..engine.embeddings import EncodedImage
     from ..method.core.methods import Method
     from ..method.core.regions import RegionEmbeddings
-    from ..method.core.run_scoring import RunScoring
     from ..method.explain.region_findings import SampleFindings
 
 
@@ -163,6 +162,17 @@ class Predictor:
             for method in (analysis.crops, analysis.chains)
         )
         return analysis.find_each(batch, crops_label=crops, chains_label=chains)
+
+
+def run_scoring(methods: Sequence[Method], texts: ClassTexts, encoder: TextEncoder, plan: RegionPlan) -> RunScoring:
+    """Encodes the texts of the classes and returns the scoring of images that were encoded under a plan."""
+    return RunScoring(
+        methods={method.name: method for method in methods},
+        classes=texts.classes,
+        class_vectors=texts.by_method(encoder, methods),
+        logit_scale=encoder.logit_scale,
+        counts=plan.crop_counts,
+    )
 
 
 def _method_scores(method: Method, batch: RegionEmbeddings, scoring: RunScoring) -> MethodScores:

@@ -11,15 +11,14 @@ from ..errors import ConfigError, LgcaError
 from ..fiftyone_io.fields import add_to_group, error_field, eval_key, method_field
 from ..fiftyone_io.label_copy import wait_for_copy
 from ..fiftyone_io.samples import ImageSamples
-from ..method.comparison.evaluation import Evaluation, MethodScore
-from ..method.comparison.paired import compare, macro_recall, wilson_interval
-from ..progress import Progress, drive
+from ..method.comparison.evaluation import Evaluation, evaluation_of
+from ..progress import Progress
 from ..runs.delete import delete_evaluations, is_own_evaluation
 from ..runs.record import check_current
 from ..runs.registry import reload_record, update_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,19 +38,6 @@ class EvaluateRequest:
     view: Any
     samples: int
     excluded: dict[str, int]
-
-
-def evaluate(
-    run: RunRecord,
-    ground_truth: str | None = None,
-    *,
-    methods: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    progress: bool | Callable[[Progress], object] | None = None,
-) -> Evaluation:
-    """Does what :meth:`lgca_plugin.Run.evaluate` does."""
-    request = check_evaluate(run, ground_truth=ground_truth, methods=methods, confidence=confidence)
-    return drive(iter_evaluate(request), progress, unit="samples")
 
 
 def check_evaluate(
@@ -121,7 +107,15 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
         correct[name] = results.ytrue == results.ypred
     assert truth is not None  # noqa: S101 (there is a method at least)
     _tidy_sidebar(run, list(keys.values()))
-    evaluation = _summary(request, keys, truth, correct)
+    evaluation = evaluation_of(
+        np.unique(truth, return_inverse=True)[1],
+        correct,
+        keys,
+        run_key=run.key,
+        ground_truth=request.ground_truth,
+        excluded=request.excluded,
+        confidence=request.confidence,
+    )
     check_current(run)
     update_record(run, evaluation={"status": DONE, "eval_keys": list(keys.values()), "summary": evaluation.to_json()})
     yield Progress(total, total, f"{request.samples:,} samples, {len(names)} methods")
@@ -171,32 +165,6 @@ def find_samples(run: RunRecord, ground_truth: str, methods: Sequence[str]) -> t
 
 def _count(samples: Any, condition: dict[str, Any]) -> int:
     return len(samples.match(condition))
-
-
-def _summary(
-    request: EvaluateRequest, keys: Mapping[str, str], truth: NDArray[Any], correct: Mapping[str, NDArray[np.bool_]]
-) -> Evaluation:
-    samples, confidence = request.samples, request.confidence
-    index = np.unique(truth, return_inverse=True)[1]
-    methods = {}
-    for name, right in correct.items():
-        count = int(right.sum())
-        methods[name] = MethodScore(
-            eval_key=keys[name],
-            correct=count,
-            accuracy=count / samples,
-            interval=wilson_interval(count, samples, confidence=confidence),
-            macro_recall=macro_recall(index, right),
-        )
-    return Evaluation(
-        run_key=request.run.key,
-        ground_truth=request.ground_truth,
-        samples=samples,
-        excluded=request.excluded,
-        confidence=confidence,
-        methods=methods,
-        pairs=compare(correct, confidence=confidence),
-    )
 
 
 def _tidy_sidebar(run: RunRecord, keys: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from lgca_plugin.workflows.evaluate import evaluate, last_evaluation
+from lgca_plugin.workflows.evaluate import last_evaluation
 from tests.helpers.app.operators import EVALUATE, messages_of, progress, shown
 
 METHODS = ("clip", "clip_d", "crops_mean")
@@ -174,7 +174,7 @@ def test_evaluate__an_error_on_the_way_is_shown(run):
 
 
 def test_sdk__call_agrees_with_the_library(run):
-    expected = evaluate(run, "truth", methods=("clip", "crops_mean"), confidence=0.9, progress=False)
+    expected = run.evaluate("truth", methods=("clip", "crops_mean"), confidence=0.9, progress=False)
     EVALUATE.call(run.dataset, "zs", "truth", methods=("clip", "crops_mean"), confidence=0.9)
     assert last_evaluation(lgca.load_run(run.dataset, "zs")) == expected
     with pytest.raises(ExecutionError, match=r"such as 0\.95; got 95"):

@@ -13,7 +13,7 @@ from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.method.comparison.evaluation import Evaluation
 from lgca_plugin.method.comparison.paired import mcnemar_exact, wilson_interval
 from lgca_plugin.runs.delete import delete_evaluations
-from lgca_plugin.workflows.evaluate import check_evaluate, evaluate, iter_evaluate, last_evaluation
+from lgca_plugin.workflows.evaluate import check_evaluate, iter_evaluate, last_evaluation
 from tests.helpers.runs import add_images, pairs_of
 from tests.helpers.runs import classified as make_run
 
@@ -47,7 +47,7 @@ def run(classified):
 
 
 def run_evaluate(run, *args, **options):
-    return evaluate(run, *args, progress=False, **options)
+    return run.evaluate(*args, progress=False, **options)
 
 
 def labels(run, field):
@@ -187,7 +187,7 @@ def test_evaluate__one_that_was_broken_off_is_known_to_be_the_runs(run):
 
 def test_evaluate__reports_its_progress(run):
     seen = []
-    evaluate(run, progress=lambda step: seen.append((step.done, step.total, step.label)))
+    run.evaluate(progress=lambda step: seen.append((step.done, step.total, step.label)))
     assert [done for done, _, _ in seen] == [0, 0, 24, 48, 72]
     assert {total for _, total, _ in seen} == {72}
     assert seen[2][2] == "Evaluating wca"

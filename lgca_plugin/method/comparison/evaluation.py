@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..number_text import interval_text, p_text, points_text, samples_text
-from .paired import Comparison
+from .paired import Comparison, compare, macro_recall, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from .paired import BoolArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,3 +115,46 @@ class Evaluation:
 
     def __str__(self) -> str:
         return self.table()
+
+
+def evaluation_of(
+    truth: IntArray,
+    correct: Mapping[str, BoolArray],
+    eval_keys: Mapping[str, str],
+    *,
+    run_key: str,
+    ground_truth: str,
+    excluded: Mapping[str, int],
+    confidence: float = 0.95,
+) -> Evaluation:
+    """Returns the evaluation of methods on n samples.
+
+    Args:
+        truth: ``[n]`` class index of the label
+        correct: method name to ``[n]`` whether it predicts the label
+        eval_keys: method name to the key of FiftyOne's own evaluation
+        run_key: the run's key
+        ground_truth: the label field
+        excluded: reason to the number of samples left out
+        confidence: confidence of the intervals
+    """
+    n = len(truth)
+    methods = {}
+    for name, right in correct.items():
+        count = int(right.sum())
+        methods[name] = MethodScore(
+            eval_key=eval_keys[name],
+            correct=count,
+            accuracy=count / n,
+            interval=wilson_interval(count, n, confidence=confidence),
+            macro_recall=macro_recall(truth, right),
+        )
+    return Evaluation(
+        run_key=run_key,
+        ground_truth=ground_truth,
+        samples=n,
+        excluded=excluded,
+        confidence=confidence,
+        methods=methods,
+        pairs=compare(correct, confidence=confidence),
+    )

@@ -14,7 +14,7 @@ from ...method.core.compared_methods import explained_method
 from ...method.core.regions import RegionEmbeddings
 from ...method.explain.evidence import Evidence
 from ...method.explain.method_results import MethodResults
-from ...prediction.scoring import run_scoring
+from ...prediction.predictor import run_scoring
 from ...runs.replay import replay
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.store import Store
@@ -52,11 +52,6 @@ def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) 
         verdicts=MethodResults.of_all(scoring, embeddings),
         content_hash=image.content_hash,
     )
-
-
-def clear_scorings() -> None:
-    """Empties the cache of class vectors."""
-    SCORINGS.clear()
 
 
 def _run_scoring(store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None) -> RunScoring:

@@ -16,8 +16,7 @@ from ...cache import ResultCache
 from ...errors import ConfigError
 from ...fiftyone_io.fields import eval_key, method_field
 from ...method.comparison.agreement import PATTERNS, agreement, choose_points, class_flow, pair_agreements
-from ...method.comparison.evaluation import Evaluation, MethodScore
-from ...method.comparison.paired import compare, macro_recall, wilson_interval
+from ...method.comparison.evaluation import Evaluation, evaluation_of
 from ...method.core.compared_methods import compared_methods
 from ...method.core.methods import method_title
 from .columns import read_ids, read_values
@@ -142,26 +141,14 @@ class Overview:
         """Accuracies of all methods on the view, and their differences; None where no label can be used."""
         if self.ground_truth is None or not self.judged.any():
             return None
-        truth, n = self.truth[self.judged], int(self.judged.sum())
-        correct = {name: self.answers(name)[self.judged] == truth for name in self.table.answers}
-        scores = {}
-        for name, right in correct.items():
-            count = int(right.sum())
-            scores[method_title(name)] = MethodScore(
-                eval_key=eval_key(self.run.key, name),
-                correct=count,
-                accuracy=count / n,
-                interval=wilson_interval(count, n),
-                macro_recall=macro_recall(truth, right),
-            )
-        return Evaluation(
+        truth, titles = self.truth[self.judged], {name: method_title(name) for name in self.table.answers}
+        return evaluation_of(
+            truth,
+            {title: self.answers(name)[self.judged] == truth for name, title in titles.items()},
+            {title: eval_key(self.run.key, name) for name, title in titles.items()},
             run_key=self.run.key,
             ground_truth=self.ground_truth,
-            samples=n,
             excluded=self._excluded(),
-            confidence=0.95,
-            methods=scores,
-            pairs=compare({method_title(name): right for name, right in correct.items()}),
         )
 
     def _excluded(self) -> dict[str, int]:
@@ -206,7 +193,7 @@ class Overview:
         return None if case == NONE else self.table.cases[case]
 
 
-_OVERVIEWS: ResultCache[Overview] = ResultCache(MAX_VIEWS)
+OVERVIEWS: ResultCache[Overview] = ResultCache(MAX_VIEWS)
 
 
 def overview(
@@ -241,12 +228,7 @@ def overview(
         rows = np.arange(len(table.ids)) if view is None else _rows(table, view)
         return Overview(run, table, rows, compared, triaged, ground_truth)
 
-    return make() if view_key is None else _OVERVIEWS.get(key, make)
-
-
-def clear_overviews() -> None:
-    """Empties the cache of overviews."""
-    _OVERVIEWS.clear()
+    return make() if view_key is None else OVERVIEWS.get(key, make)
 
 
 def stages_key(*parts: Any) -> str:

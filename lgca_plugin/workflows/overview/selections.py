@@ -72,7 +72,7 @@ def without_result(of: Overview) -> Selection:
 
 def disagreements(of: Overview) -> Selection:
     """Selects the samples for which not all compared methods predict the same label."""
-    _check_compared(of, 2)
+    _check_compared(of)
     names = " and ".join([", ".join(map(method_title, of.compared[:-1])), method_title(of.compared[-1])])
     alike = _alike(of, PATTERNS[len(of.compared)][0])
     query = {**_answered(of), "$expr": {"$not": [alike]}}
@@ -81,7 +81,7 @@ def disagreements(of: Overview) -> Selection:
 
 def pattern(of: Overview, index: int) -> Selection:
     """Selects the samples with one pattern of agreement, an index into ``PATTERNS[len(compared)]``."""
-    _check_compared(of, 2)
+    _check_compared(of)
     known = PATTERNS[len(of.compared)]
     if not isinstance(index, int) or not 0 <= index < len(known):
         raise ConfigError(f"pattern must be a number from 0 to {len(known) - 1}, got {index!r}")
@@ -151,25 +151,21 @@ def wrong(of: Overview, method: str) -> Selection:
 
 def misleading_cases(of: Overview) -> Selection:
     """Selects all misleading-crop cases, those with the fewest crops first."""
-    from fiftyone import SortBy
-
     field = triage_field(of.run.key, MISLEADING)
-    found = _selection("with a misleading-crop case, the fewest crops first", of.misleading, {field: {"$ne": None}})
-    return Selection(found.description, found.positions, [*found.stages, SortBy(field)])
+    text = "with a misleading-crop case, the fewest crops first"
+    return _selection(text, of.misleading, {field: {"$ne": None}}, sort_by=field)
 
 
 def open_suspects(of: Overview) -> Selection:
     """Selects the suspected label errors without a decision, the lowest label quality first."""
-    from fiftyone import SortBy
-
     key = of.run.key
     query = {
         f"{triage_field(key, SUGGESTION)}.label": {"$gt": ""},
         f"{triage_field(key, DECISION)}.action": {"$not": {"$gt": ""}},
     }
     positions = of.suspects[of.decided[of.suspects] == NONE]
-    found = _selection("whose label is suspected to be wrong, the lowest label quality first", positions, query)
-    return Selection(found.description, found.positions, [*found.stages, SortBy(triage_field(key, LABEL_QUALITY))])
+    text = "whose label is suspected to be wrong, the lowest label quality first"
+    return _selection(text, positions, query, sort_by=triage_field(key, LABEL_QUALITY))
 
 
 NAMED = {
@@ -194,10 +190,10 @@ def chosen(of: Overview, ids: Sequence[str], description: str) -> Selection:
     return Selection(description, positions, [Select(of.table.sample_ids(of.rows[positions]))])
 
 
-def _selection(description: str, positions: IntArray, query: Query) -> Selection:
-    from fiftyone import Match
+def _selection(description: str, positions: IntArray, query: Query, *, sort_by: str | None = None) -> Selection:
+    from fiftyone import Match, SortBy
 
-    return Selection(description, positions, [Match(query)])
+    return Selection(description, positions, [Match(query), *([SortBy(sort_by)] if sort_by else [])])
 
 
 def _label(of: Overview, method: str) -> str:
@@ -223,6 +219,6 @@ def _alike(of: Overview, numbers: Sequence[int]) -> Query:
     }
 
 
-def _check_compared(of: Overview, least: int) -> None:
-    if len(of.compared) < least:
+def _check_compared(of: Overview) -> None:
+    if len(of.compared) < 2:
         raise ConfigError(f"run {of.run.key!r} has too few methods to compare: {', '.join(of.compared) or 'none'}")

@@ -88,13 +88,20 @@ class Table:
 
     def rows(self, ids: NDArray[np.bytes_]) -> IntArray:
         """Returns the rows of ids, in their order; ids that are not in the table are left out."""
-        positions = np.searchsorted(self.ids, ids)
-        positions[positions == len(self.ids)] = 0
-        return positions[self.ids[positions] == ids] if len(self.ids) else np.zeros(0, dtype=np.int64)
+        positions, there = _positions(self.ids, ids)
+        return positions[there]
 
     def sample_ids(self, rows: IntArray) -> list[str]:
         """Returns the ids of rows as FiftyOne writes them."""
         return [id_.ljust(12, b"\0").hex() for id_ in self.ids[rows].tolist()]  # numpy drops zeros at the end
+
+
+def _positions(ids: NDArray[np.bytes_], wanted: NDArray[np.bytes_]) -> tuple[IntArray, BoolArray]:
+    """Returns where each wanted id stands in ascending ids, and ``[m]`` which are there at all."""
+    positions = np.searchsorted(ids, wanted)
+    there = positions < len(ids)
+    there[there] = ids[positions[there]] == wanted[there]
+    return positions, there
 
 
 def id_bytes(ids: Iterable[Any]) -> NDArray[np.bytes_]:
@@ -144,9 +151,7 @@ def _make_table(run: RunRecord, every: Columns, some: Columns, stamp: tuple[Any,
     """Returns the table of columns; those of some samples are extended to all."""
     order = np.argsort(every.ids, kind="stable")
     ids, n = every.ids[order], len(order)
-    positions = np.searchsorted(ids, some.ids)
-    there = np.flatnonzero(ids[np.minimum(positions, n - 1)] == some.ids) if n else np.zeros(0, dtype=np.int64)
-    positions = positions[there]
+    positions, there = _positions(ids, some.ids)
     labels: dict[Any, int] = {label: position for position, label in enumerate(run.config.classes)}
     cases: dict[Any, int] = {}
     decisions: dict[Any, int] = {label: position for position, label in enumerate(DECISIONS)}
@@ -156,7 +161,7 @@ def _make_table(run: RunRecord, every: Columns, some: Columns, stamp: tuple[Any,
 
     def spread(values: NDArray[Any], fill: float) -> NDArray[Any]:
         found = np.full(n, fill, dtype=values.dtype)
-        found[positions] = values[there]
+        found[positions[there]] = values[there]
         return found
 
     def of_some(name: str) -> list[Any]:
@@ -200,7 +205,6 @@ def _floats(values: Sequence[Any]) -> NDArray[np.float32]:
 
 
 def _rows_of(table: Table, rows: IntArray) -> Table:
-    """Returns some rows of a table."""
     return _mapped([table], lambda columns: columns[0][rows])
 
 
@@ -208,11 +212,9 @@ def _mapped(tables: Sequence[Table], change: Any) -> Table:
     """Returns the table whose columns are ``change`` of the columns of tables with the same labels and cases."""
     first = tables[0]
     changed: dict[str, Any] = {}
-    plain = ("ids", "failed", "case", "misleading", "quality", "suggested", "decided")
-    by_name = ("answers", "margins", "given")
-    for name in plain:
+    for name in ("ids", "failed", "case", "misleading", "quality", "suggested", "decided"):
         changed[name] = change([getattr(table, name) for table in tables])
-    for name in by_name:
+    for name in ("answers", "margins", "given"):
         changed[name] = {key: change([getattr(table, name)[key] for table in tables]) for key in getattr(first, name)}
     return replace(first, **changed)
 
@@ -265,8 +267,7 @@ def with_given(table: Table, run: RunRecord, field: str) -> Table:
     found = read_column(run, f"{field}.label")
     index: dict[Any, int] = {label: position for position, label in enumerate(table.labels)}
     column = _indices(found.values[f"{field}.label"], index)
-    positions = np.searchsorted(table.ids, found.ids)
-    there = (positions < len(table.ids)) & (table.ids[np.minimum(positions, len(table.ids) - 1)] == found.ids)
+    positions, there = _positions(table.ids, found.ids)
     given = np.full(len(table.ids), NONE, dtype=np.int32)
     given[positions[there]] = column[there]
     return replace(table, labels=tuple(index), given={**table.given, field: given})

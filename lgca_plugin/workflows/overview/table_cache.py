@@ -32,7 +32,7 @@ class _CachedTable:
     table: Table | None = None
 
 
-_tables: ResultCache[_CachedTable] = ResultCache(MAX_TABLES)
+TABLES: ResultCache[_CachedTable] = ResultCache(MAX_TABLES)
 
 
 def current_table(
@@ -48,7 +48,7 @@ def current_table(
     schema = run.dataset.get_field_schema()
     spec = column_spec(run, schema)
     key = _key(run, spec)
-    cached = _tables.get(key, _CachedTable)
+    cached = TABLES.get(key, _CachedTable)
     with cached.lock:  # a panel that opens sends several events at once: one of them reads
         previous = table = cached.table
         stamp = read_stamp(run)
@@ -62,11 +62,6 @@ def current_table(
             table = replace(table, version=uuid.uuid4().hex)
         cached.table = table
     return table
-
-
-def clear_tables() -> None:
-    """Empties the cache of tables."""
-    _tables.clear()
 
 
 def _key(run: RunRecord, spec: ColumnSpec) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...method.explain.region_findings import RegionAnalysis
 from ...method.labels.label_errors import find_label_errors
-from ...prediction.scoring import run_scoring
+from ...prediction.predictor import run_scoring
 from ...progress import Progress
 from ...runs.stored_texts import StoredTexts, changed_texts
 from .region_pass import RegionPass

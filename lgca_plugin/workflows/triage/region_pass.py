@@ -46,49 +46,37 @@ class RegionFindings:
     vectors: dict[str, NDArray[np.float32]]
 
 
+@dataclass(eq=False)
 class RegionPass:
     """Collects the findings of a triage: those that were stored with the regions, else computed from the regions.
 
-    Args:
-        store: the store
-        stored: the run's entry in it
-        analysis: computes the findings of a batch
-        plan: which regions the run has encoded
-        methods: methods whose image vectors are computed from the regions
-        samples: the samples
-
     Attributes:
+        methods: methods whose image vectors are computed from the regions
         findings: the findings, complete once :meth:`steps` has ended
     """
 
-    def __init__(
-        self,
-        store: Store,
-        stored: StoredRun,
-        analysis: RegionAnalysis,
-        plan: RegionPlan,
-        methods: Sequence[Method],
-        samples: TriageSamples,
-    ) -> None:
-        self._store = store
-        self._stored = stored
-        self._analysis = analysis
-        self._plan = plan
-        self._methods = methods
-        self._ids = samples.ids
-        self._labels = [samples.answers[method.name] for method in (analysis.crops, analysis.chains)]
-        n, dim = len(samples.ids), next(iter(analysis.scoring.class_vectors.values())).shape[1]
+    store: Store
+    stored: StoredRun
+    analysis: RegionAnalysis
+    plan: RegionPlan
+    methods: Sequence[Method]
+    samples: TriageSamples
+
+    def __post_init__(self) -> None:
+        self._ids = self.samples.ids
+        self._labels = [self.samples.answers[method.name] for method in (self.analysis.crops, self.analysis.chains)]
+        n, dim = len(self._ids), next(iter(self.analysis.scoring.class_vectors.values())).shape[1]
         self.findings = RegionFindings(
             there=np.zeros(n, dtype=bool),
             case_size=np.full(n, np.nan),
             proven=np.ones(n, dtype=bool),
             stability=np.full(n, np.nan),
-            vectors={method.name: np.full((n, dim), np.nan, np.float32) for method in methods},
+            vectors={method.name: np.full((n, dim), np.nan, np.float32) for method in self.methods},
         )
 
     def steps(self) -> Iterator[int]:
         """Collects the findings; yields the number of samples that are done."""
-        if not self._methods:  # image vectors need the regions in any case
+        if not self.methods:  # image vectors need the regions in any case
             self._read_stored()
         rows = np.flatnonzero(~self.findings.there)
         for done in self._compute(rows):
@@ -97,7 +85,7 @@ class RegionPass:
 
     def _read_stored(self) -> None:
         """Reads the stored findings of the samples whose labels are still the same."""
-        stored = self._store.findings(self._stored, self._analysis.key)
+        stored = self.store.findings(self.stored, self.analysis.key)
         found, labels = self.findings, zip(*(column.tolist() for column in self._labels), strict=True)
         for row, (id_, own) in enumerate(zip(self._ids, labels, strict=True)):
             finding = stored.get(id_)
@@ -111,19 +99,19 @@ class RegionPass:
 
         found, row_of = self.findings, {self._ids[row]: row for row in missing.tolist()}
         done = 0
-        batches = replay_batches(self._store, self._stored, list(row_of), self._plan)
+        batches = replay_batches(self.store, self.stored, list(row_of), self.plan)
         # A second thread reads ahead, so another thread in each matrix product only waits for a core.
         with threadpool_limits(1, user_api="blas"), closing(batches):
             for batch, incomplete in batches:
                 if batch is not None:
                     rows = np.array([row_of[id_] for id_ in batch.ids])
-                    analysis = self._analysis.at(self._plan.at(batch.level).crop_counts)
+                    analysis = self.analysis.at(self.plan.at(batch.level).crop_counts)
                     crops_label, chains_label = (labels[rows] for labels in self._labels)
                     of_batch = analysis.find(batch, crops_label=crops_label, chains_label=chains_label)
                     found.there[rows] = True
                     found.case_size[rows], found.proven[rows] = of_batch.case_size, of_batch.proven
                     found.stability[rows] = of_batch.stability
-                    for method in self._methods:
+                    for method in self.methods:
                         found.vectors[method.name][rows] = analysis.vectors(method, batch)
                 done += len(incomplete) + (0 if batch is None else len(batch))
                 yield done
@@ -137,6 +125,6 @@ class RegionPass:
         values = zip(*(column[rows].tolist() for column in columns), strict=True)
         findings = {self._ids[row]: SampleFindings(*of_row) for row, of_row in zip(rows.tolist(), values, strict=True)}
         try:
-            self._store.write_findings(self._stored, self._analysis.key, findings)
+            self.store.write_findings(self.stored, self.analysis.key, findings)
         except StoreError as error:
             logger.warning("%s; the next triage has to compute the findings from the regions again", error)

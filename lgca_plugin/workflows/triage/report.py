@@ -41,7 +41,7 @@ def triage_report(
         confident joint) and ``pairs`` (given, suggested, how many); ``warnings``, ``seconds``, ``at`` and ``version``
     """
     classes, errors = request.run.config.classes, found.errors
-    counted = Counter(cases)
+    counted, sizes = Counter(cases), Counter(found.case_size[~np.isnan(found.case_size)].tolist())
     labelled, total = int((samples.truth >= 0).sum()), len(cases)
     listed = [*(WITH_LABEL if labelled else ()), *(WITHOUT_LABEL if labelled < total else ())]
     known = samples.truth >= 0
@@ -53,9 +53,7 @@ def triage_report(
         "corrected_field": request.corrected_field,
         "counts": samples.counts,
         "labels": samples.labels,
-        "outside": [
-            [label, count] for label, count in samples.outside.items()
-        ],  # a list, because a label need not be a valid key in MongoDB
+        "outside": list(map(list, samples.outside.items())),  # a label need not be a valid key in MongoDB
         "embeddings": {
             "with image vectors": int(found.with_vectors.sum()),
             "with region embeddings": int(found.with_regions.sum()),
@@ -67,7 +65,7 @@ def triage_report(
             for a, b in combinations(names, 2)
             if labelled
         },
-        "misleading": {str(int(size)): count for size, count in _sizes(found)},
+        "misleading": {str(int(size)): sizes[size] for size in sorted(sizes)},
         "unproven": found.unproven,
         "stability": _quantiles(found),
         "judged": len(found.judged),
@@ -88,11 +86,6 @@ def triage_report(
 def _finite(numbers: dict[str, Any]) -> dict[str, Any]:
     """Returns the numbers with None for nan, which JSON lacks."""
     return {name: None if isinstance(value, float) and isnan(value) else value for name, value in numbers.items()}
-
-
-def _sizes(found: TriageAnalysis) -> list[tuple[float, int]]:
-    sizes, counts = np.unique(found.case_size[~np.isnan(found.case_size)], return_counts=True)
-    return list(zip(sizes.tolist(), counts.tolist(), strict=True))
 
 
 def _quantiles(found: TriageAnalysis) -> dict[str, float]:

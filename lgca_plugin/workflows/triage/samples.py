@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ def read_samples(request: TriageRequest) -> TriageSamples:
     }
     labels = [columns[-1][row] if given else None for row in rows.tolist()]
     truth = _indices(labels, index)
-    outside = _outside(labels, index)
+    outside = Counter(label for label in labels if label and label not in index)
     blank = sum(not label for label in labels)
     return TriageSamples(
         ids=[ids[row] for row in rows.tolist()],
@@ -92,17 +93,9 @@ def read_samples(request: TriageRequest) -> TriageSamples:
             "without a label": blank,
             "with a label that is no class of the run": len(labels) - blank - int((truth >= 0).sum()),
         },
-        outside=outside,
+        outside=dict(sorted(outside.items(), key=lambda item: (-item[1], item[0]))[:MAX_LISTED]),
     )
 
 
 def _indices(labels: Sequence[Any], index: dict[str, int]) -> NDArray[np.int64]:
     return np.array([index.get(label, -1) for label in labels], dtype=np.int64)
-
-
-def _outside(labels: Sequence[Any], index: dict[str, int]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for label in labels:
-        if label and label not in index:
-            found[label] = found.get(label, 0) + 1
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0]))[:MAX_LISTED])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,49 +28,36 @@ MATCH_TOLERANCE = 1e-4
 """A label matches the stored embeddings if no class scores higher by more than this, which covers rounding and ties."""
 
 
+@dataclass(eq=False)
 class RunScores:
     """The class scores of a run's samples.
 
-    Args:
-        store: the store
-        stored: the run's entry in it
-        plan: which regions the run has encoded
+    Attributes:
         row_of: sample id to row, of n samples
         class_vectors: method name to ``[C, d]``
         logit_scale: the encoder's factor on similarities
         cache_bytes: maximum size of the cached scores
     """
 
-    def __init__(
-        self,
-        store: Store,
-        stored: StoredRun,
-        plan: RegionPlan,
-        row_of: Mapping[str, int],
-        class_vectors: Mapping[str, FloatArray],
-        logit_scale: float,
-        *,
-        cache_bytes: int = CACHE_BYTES,
-    ) -> None:
-        self._store = store
-        self._stored = stored
-        self._plan = plan
-        self._row_of = row_of
-        self._class_vectors = class_vectors
-        self._logit_scale = logit_scale
-        self._cache_bytes = cache_bytes
-        self._own: dict[str, NDArray[np.float32]] = {}
-        self._scores: dict[str, NDArray[np.float32]] = {}
+    store: Store
+    stored: StoredRun
+    plan: RegionPlan
+    row_of: Mapping[str, int]
+    class_vectors: Mapping[str, FloatArray]
+    logit_scale: float
+    cache_bytes: int = CACHE_BYTES
+    _own: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    _scores: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def is_stored(self, method: Method) -> bool:
         """Returns whether the method's image vectors are stored; those of decisive methods depend on the classes."""
-        name = vector_key(method, self._plan)
-        return name is not None and name in self._stored.vector_keys
+        name = vector_key(method, self.plan)
+        return name is not None and name in self.stored.vector_keys
 
     def add_vectors(self, method: Method, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Adds ``[b, d]`` image vectors of a method whose vectors are not stored."""
         if method.name not in self._own:
-            self._own[method.name] = np.full((len(self._row_of), vectors.shape[-1]), np.nan, np.float32)
+            self._own[method.name] = np.full((len(self.row_of), vectors.shape[-1]), np.nan, np.float32)
         self._own[method.name][rows] = vectors
 
     def matching(
@@ -79,11 +67,11 @@ class RunScores:
 
         ``answers`` holds method name to ``[n]`` class index of the label on each sample.
         """
-        n = len(self._row_of)
+        n = len(self.row_of)
         found = {method.name: (np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)) for method in methods}
         self._make_arrays(methods)
         for method, rows, vectors in self._vectors(methods):
-            scores = class_scores(vectors, self._class_vectors[method.name])
+            scores = class_scores(vectors, self.class_vectors[method.name])
             if method.name in self._scores:
                 self._scores[method.name][rows] = scores
             there, same = found[method.name]
@@ -98,7 +86,7 @@ class RunScores:
         def compute() -> NDArray[np.float32]:
             scores = self._scores.pop(method.name, None)  # the caller has an array of its own, and overwrites it
             result = self._scores_of(method, chosen) if scores is None else scores[chosen]
-            result *= np.float32(self._logit_scale)
+            result *= np.float32(self.logit_scale)
             return result
 
         return compute
@@ -106,15 +94,15 @@ class RunScores:
     def _make_arrays(self, methods: Sequence[Method]) -> None:
         """Makes arrays for the cached scores of methods, as many as fit; nan where a score is unknown."""
         for method in methods:
-            shape = len(self._row_of), len(self._class_vectors[method.name])
+            shape = len(self.row_of), len(self.class_vectors[method.name])
             used = sum(scores.nbytes for name, scores in self._scores.items() if name != method.name)
-            if used + 4 * shape[0] * shape[1] <= self._cache_bytes:
+            if used + 4 * shape[0] * shape[1] <= self.cache_bytes:
                 self._scores[method.name] = np.full(shape, np.nan, np.float32)
 
     def _scores_of(self, method: Method, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns ``[m, C]`` scores of chosen rows, computed from the vectors."""
-        class_vectors = self._class_vectors[method.name]
-        position = np.full(len(self._row_of), -1)
+        class_vectors = self.class_vectors[method.name]
+        position = np.full(len(self.row_of), -1)
         position[chosen] = np.arange(len(chosen))
         result = np.full((len(chosen), len(class_vectors)), np.nan, np.float32)  # nan shows a row that has vanished
         for _, rows, vectors in self._vectors([method]):
@@ -125,13 +113,13 @@ class RunScores:
     def _vectors(self, methods: Sequence[Method]) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.float32]]]:
         """Yields methods, rows and their ``[b, d]`` image vectors; the stored ones of all methods in one reading."""
         columns = [
-            (method, self._stored.vector_keys.index(str(vector_key(method, self._plan))))
+            (method, self.stored.vector_keys.index(str(vector_key(method, self.plan))))
             for method in methods
             if self.is_stored(method)
         ]
         if columns:
-            for ids, vectors in self._store.image_vectors(self._stored, at_once=ROWS_AT_ONCE):
-                rows = np.array([self._row_of.get(id_, -1) for id_ in ids])
+            for ids, vectors in self.store.image_vectors(self.stored, at_once=ROWS_AT_ONCE):
+                rows = np.array([self.row_of.get(id_, -1) for id_ in ids])
                 for method, column in columns:
                     yield method, rows[rows >= 0], vectors[rows >= 0, column]
         for method in methods:

@@ -27,7 +27,7 @@ from ...runs.registry import update_record
 from ..decisions.decisions import declare_decisions
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
 
@@ -94,20 +94,20 @@ def write_triage(
     for start in range(0, total, SAMPLES_AT_ONCE):
         part = slice(start, start + SAMPLES_AT_ONCE)
         rows = zip(*(column[part] for column in columns.values()), strict=True)
-        values = {id_: _filled(columns, row) for id_, row in zip(samples.ids[part], rows, strict=True)}
+        values = {  # without None: all fields are empty before
+            id_: {name: value for name, value in zip(columns, row, strict=True) if value is not None}
+            for id_, row in zip(samples.ids[part], rows, strict=True)
+        }
         check_current(run)
         write_fields(run.dataset, values, filled=labels)
         done = min(total, start + SAMPLES_AT_ONCE)
         yield Progress(total + done, 2 * total, f"Cases and suggestions of {done:,} of {total:,} samples")
 
 
-def _filled(names: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
-    """Returns the named values of a sample without None: all fields are empty before."""
-    return {name: value for name, value in zip(names, row, strict=True) if value is not None}
-
-
 def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAnalysis) -> dict[str, list[Any]]:
     """Returns the columns of judged labels: a value a sample, None where the label was not judged."""
+    from bson import ObjectId
+
     key, classes = request.run.key, request.run.config.classes
     n, errors = len(samples.ids), found.errors
     quality, suggestion = triage_field(key, LABEL_QUALITY), triage_field(key, SUGGESTION)
@@ -118,25 +118,14 @@ def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAna
     for at in np.flatnonzero(errors.suspect).tolist():
         row = int(found.judged[at])
         label, given = classes[errors.suggestion[at]], classes[samples.truth[row]]
-        columns[suggestion][row] = _suggestion(label, float(errors.suggestion_confidence[at]), given)
+        confidence = float(errors.suggestion_confidence[at])
+        document = {"_id": ObjectId(), "_cls": "Classification", "tags": [], "label": label}
+        columns[suggestion][row] = {**document, "confidence": confidence, "given": given}
     for name in (method.name for method in found.judging):
         field = f.method_field(key, name)
         columns[f"{field}.{CALIBRATED}"] = _spread(errors.calibrated[name], found.judged, n)
         columns[f"{field}.{LABEL_QUALITY}"] = _spread(errors.by_method[name], found.judged, n)
     return columns
-
-
-def _suggestion(label: str, confidence: float, given: str) -> dict[str, Any]:
-    from bson import ObjectId
-
-    return {
-        "_id": ObjectId(),
-        "_cls": "Classification",
-        "tags": [],
-        "label": label,
-        "confidence": confidence,
-        "given": given,
-    }
 
 
 def _spread(values: NDArray[np.floating], rows: NDArray[np.int64], n: int) -> list[float | None]:

@@ -9,7 +9,7 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
-from lgca_plugin.workflows.evidence import evidence as reading
+from lgca_plugin.workflows.evidence.evidence import SCORINGS
 from tests.helpers.engine import Counting
 from tests.helpers.runs import add_images, classified
 
@@ -152,7 +152,7 @@ def test_evidence__as_a_document_and_as_text(run, predicted):
 
 def test_evidence__needs_neither_images_nor_a_model(run, predicted, demo_encoder):
     counting = Texts(demo_encoder)
-    reading.clear_scorings()
+    SCORINGS.clear()
     paths = predicted.values("filepath")
     predicted.set_values("filepath", [f"/gone{path}" for path in paths])
     try:
@@ -246,7 +246,7 @@ def test_evidence__another_encoder_is_refused(run, predicted, demo_encoder):
     for _ in range(2):  # also where the class vectors are known already
         with pytest.raises(lgca.ConfigError, match="the encoder is not the one that run 'zs' was made with"):
             run.evidence(sample_id, encoder=Counting(demo_encoder, fingerprint="another"))
-        reading.clear_scorings()
+        SCORINGS.clear()
 
 
 @pytest.mark.parametrize(

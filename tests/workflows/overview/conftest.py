@@ -7,11 +7,11 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def empty_caches():
-    from lgca_plugin.workflows.overview.overview import clear_overviews
-    from lgca_plugin.workflows.overview.table_cache import clear_tables
+    from lgca_plugin.workflows.overview.overview import OVERVIEWS
+    from lgca_plugin.workflows.overview.table_cache import TABLES
 
-    clear_tables()
-    clear_overviews()
+    TABLES.clear()
+    OVERVIEWS.clear()
 
 
 @pytest.fixture

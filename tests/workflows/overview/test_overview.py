@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from lgca_plugin.method.comparison.agreement import PATTERNS
 from lgca_plugin.workflows.decisions.queue import Triage
-from lgca_plugin.workflows.overview.overview import clear_overviews, overview, stages_key
+from lgca_plugin.workflows.overview.overview import OVERVIEWS, overview, stages_key
 from lgca_plugin.workflows.overview.sample_rows import read_sample_rows
-from lgca_plugin.workflows.overview.table_cache import clear_tables, current_table
+from lgca_plugin.workflows.overview.table_cache import TABLES, current_table
 from tests.helpers.worlds.overview import CASES, CLASSES, METHODS, add, new_run, random_rows, random_triage, triaged
 
 
@@ -60,7 +60,7 @@ def test_overview__is_what_a_loop_over_the_samples_finds(run, count, seed):
     rows = random_rows(count, seed)
     if rows:
         add(run, rows)
-    clear_tables()
+    TABLES.clear()
     check(overview(run, ground_truth="labels"), rows)
 
 
@@ -154,8 +154,8 @@ def test_points__are_the_same_in_any_process_and_prefer_disagreements(run):
     add(run, rows)
     of = overview(run)
     chosen = of.points("clip", "wca", most=20)
-    clear_tables()
-    clear_overviews()
+    TABLES.clear()
+    OVERVIEWS.clear()
     assert overview(run).points("clip", "wca", most=20).tolist() == chosen.tolist()
     differs = of.answers("clip") != of.answers("wca")
     most = int((differs & of.predicted).sum())

@@ -13,7 +13,7 @@ from lgca_plugin.workflows.overview import table, table_cache
 from lgca_plugin.workflows.overview.columns import read_columns
 from lgca_plugin.workflows.overview.overview import MAX_VIEWS, overview
 from lgca_plugin.workflows.overview.table import read_table
-from lgca_plugin.workflows.overview.table_cache import clear_tables, current_table
+from lgca_plugin.workflows.overview.table_cache import TABLES, current_table
 from tests.helpers.worlds.overview import CLASSES, METHODS, add, new_run, random_rows, random_triage, triaged
 
 
@@ -30,7 +30,7 @@ def test_table__that_follows_is_that_which_is_read_anew(run):
     sample.save()
     add(run, [*random_rows(5, seed=2), {"answers": ["owl", "emu", "tern"], "truth": "ibis"}])
     followed = current_table(run, "labels")
-    clear_tables()
+    TABLES.clear()
     anew = current_table(run, "labels")
 
     def names(of, column):

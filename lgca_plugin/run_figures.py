@@ -51,7 +51,7 @@ class RunFigures(RunRecord):
             min_width: width of the narrowest page that shows the figure, in pixels
 
         Returns:
-            a Plotly figure, see :func:`lgca_plugin.figures.film_strip.film_strip`
+            a Plotly figure of what :func:`lgca_plugin.figures.film_strip.film_strip` describes
 
         Raises:
             ConfigError: as :meth:`lgca_plugin.Run.evidence`, and if there is no such class, method or region, or the

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..method.number_text import percent_text, samples_text
-from .page import CLEAR, FAMILY, PALETTES, SMALL_FONT, Theme, escape_html, revised, translucent, wrap
+from .page import CLEAR, FAMILY, LOOK, PALETTES, SMALL_FONT, escape_html, revised, translucent, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Parts = dict[str, Any]
 
+PALETTE: Final = PALETTES["app"]
 BAR_ROW: Final = 30  # pixels
 CELL: Final = 26
 LONGEST: Final = 16  # letters of a class on an axis
@@ -31,21 +32,15 @@ COLOURS: Final = ("#2f8fd0", "#dd7a12", "#1f9e77", "#c2569b", "#b39b00", "#7a6fd
 """Colours of groups, for light and dark pages; as different for colour-blind users as eight colours can be."""
 
 
-def agreement_picture(rows: Sequence[tuple[str, int]], *, theme: Theme = "app") -> Parts:
-    """Draws a bar for each pattern of agreement, with its number of samples.
+def agreement_picture(rows: Sequence[tuple[str, int]]) -> Parts:
+    """Draws a bar for each pattern of agreement, by its name and number of samples, in one trace.
 
-    Args:
-        rows: name and number of samples of each pattern; first that all agree, last that all differ
-        theme: colours for a light page, a dark one, or FiftyOne's App
-
-    Returns:
-        ``data`` with one trace, whose point i is row i, and ``layout``
+    The first pattern is that all agree, the last that all differ.
     """
-    palette = PALETTES[theme]
     total = sum(count for _, count in rows)
     shares = [count / total if total else 0.0 for _, count in rows]
     colours = [
-        palette.grey if at == 0 else palette.orange if at == len(rows) - 1 else palette.blue for at in range(len(rows))
+        PALETTE.grey if at == 0 else PALETTE.orange if at == len(rows) - 1 else PALETTE.blue for at in range(len(rows))
     ]
     texts = [f"{count:,} ({percent_text(share)})" for (_, count), share in zip(rows, shares, strict=True)]
     trace = {
@@ -85,7 +80,6 @@ def flow_picture(
     *,
     methods: tuple[str, str],
     folded: bool = False,
-    theme: Theme = "app",
 ) -> Parts:
     """Draws a heatmap of the labels of two methods: a cell for each two classes.
 
@@ -94,13 +88,12 @@ def flow_picture(
         counts: ``[k, k]`` samples by the label of the one method (row) and of the other (column)
         methods: displayed names of the two
         folded: whether the last name stands for several classes, so that the last cell counts disagreements
-        theme: colours for a light page, a dark one, or FiftyOne's App
 
     Returns:
         ``data`` with a heatmap, whose point ``[i, j]`` is the cell, and its numbers, and ``layout``. Agreement is grey,
         disagreement blue, both darker with more samples
     """
-    palette, k = PALETTES[theme], len(names)
+    k = len(names)
     diagonal = np.eye(k, dtype=bool)
     if folded:
         diagonal[-1, -1] = False
@@ -120,7 +113,7 @@ def flow_picture(
         "z": np.round(shade, 4).tolist(),
         "zmin": -1,
         "zmax": 1,
-        "colorscale": [[0, translucent(palette.grey, 0.5)], [0.5, CLEAR], [1, translucent(palette.blue, 0.75)]],
+        "colorscale": [[0, translucent(PALETTE.grey, 0.5)], [0.5, CLEAR], [1, translucent(PALETTE.blue, 0.75)]],
         "showscale": False,
         "xgap": 1,
         "ygap": 1,
@@ -158,7 +151,6 @@ def margin_picture(
     ids: Sequence[str],
     hover: Sequence[str],
     methods: tuple[str, str],
-    theme: Theme = "app",
 ) -> Parts:
     """Draws the margins of two methods as a scatter plot: a point for each sample.
 
@@ -169,12 +161,10 @@ def margin_picture(
         ids: ``[n]`` ids of the points
         hover: ``[n]`` texts, not escaped
         methods: displayed names of the two
-        theme: colours for a light page, a dark one, or FiftyOne's App
 
     Returns:
         ``data`` with a trace for each group, whose ``ids`` are those of its points, and ``layout``
     """
-    palette = PALETTES[theme]
     traces = []
     for at, (name, places) in enumerate(groups):
         grey = at == 0
@@ -188,7 +178,7 @@ def margin_picture(
                 "ids": [ids[place] for place in places.tolist()],
                 "marker": {
                     "size": 5 if grey else 7,
-                    "color": palette.grey if grey else COLOURS[(at - 1) % len(COLOURS)],
+                    "color": PALETTE.grey if grey else COLOURS[(at - 1) % len(COLOURS)],
                     "opacity": 0.5 if grey else 0.85,
                 },
                 "hoverinfo": "text",
@@ -202,7 +192,7 @@ def margin_picture(
     for axis, method in (("xaxis", methods[0]), ("yaxis", methods[1])):
         layout[axis] |= {
             "showgrid": True,
-            "gridcolor": translucent(palette.grey, 0.25),
+            "gridcolor": translucent(PALETTE.grey, 0.25),
             "fixedrange": False,
             "rangemode": "tozero",
             "title": {**title, "text": f"margin of {method}"},
@@ -220,7 +210,7 @@ def margin_picture(
             "font": {"size": SMALL_FONT},
             "itemsizing": "constant",
         },
-        "modebar": {"bgcolor": CLEAR, "color": palette.muted, "activecolor": palette.blue},
+        "modebar": {"bgcolor": CLEAR, "color": PALETTE.muted, "activecolor": PALETTE.blue},
     }
     return revised({"data": traces, "layout": layout})
 
@@ -242,15 +232,10 @@ def _layout(height: int, *, left: int, right: int, top: int, bottom: int = 8) ->
     axis: dict[str, Any] = {"showgrid": False, "zeroline": False, "automargin": False, "fixedrange": True}
     axis |= {"ticks": "", "tickfont": {"size": SMALL_FONT}}
     return {
+        **LOOK,
         "height": height,
-        "autosize": True,
         "margin": {"l": left, "r": right, "t": top, "b": bottom, "pad": 0},
-        "paper_bgcolor": CLEAR,
-        "plot_bgcolor": CLEAR,
         "font": {"family": FAMILY, "size": SMALL_FONT + 1},
-        "hoverlabel": {"bgcolor": "#303030", "bordercolor": "#808080", "align": "left", "font": {"color": "#ffffff"}},
-        "showlegend": False,
-        "dragmode": False,
         "xaxis": dict(axis),
         "yaxis": dict(axis),
     }

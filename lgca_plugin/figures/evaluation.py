@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..method.number_text import MINUS, points_interval_text
-from .page import PAD, ROW_GAP, Page, Palette, Theme, escape_html, palette_of
+from .page import PAD, PALETTES, ROW_GAP, Page, Palette, escape_html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,24 +20,13 @@ NUMBERS: Final = 150  # pixels for a number with its interval
 MARGIN: Final = 0.06
 
 
-def evaluation_figure(evaluation: Evaluation, *, theme: Theme = "light", min_width: int = 700) -> go.Figure:
-    """Draws a dot with its interval for each method's accuracy, then one for each difference.
+def evaluation_figure(evaluation: Evaluation, *, min_width: int) -> go.Figure:
+    """Draws a dot with its interval for each method's accuracy, then one for each difference, for FiftyOne's App.
 
-    Accuracies and differences have separate scales. A significant difference, corrected for all comparisons, is blue if
-    the method named first is better and orange if it is worse; others are grey.
-
-    Args:
-        evaluation: the evaluation
-        theme: colours for a light page, a dark one, or FiftyOne's App
-        min_width: width of the narrowest page that shows the figure, in pixels, at least 480
-
-    Returns:
-        the figure, with a trace for every dot, named after its row; values are shares
-
-    Raises:
-        ValueError: if ``theme`` or ``min_width`` is out of range
+    Accuracies and differences have separate scales; values are shares. A significant difference, corrected for all
+    comparisons, is blue if the method named first is better and orange if it is worse; others are grey.
     """
-    palette = palette_of(theme, min_width)
+    palette = PALETTES["app"]
     images = "image" if evaluation.samples == 1 else "images"
     key: list[tuple[str | None, str, str]] = [(palette.text, "●", f"with its {evaluation.confidence:.0%} interval")]
     subtitle = "Dotted: the best of them."
@@ -46,11 +35,7 @@ def evaluation_figure(evaluation: Evaluation, *, theme: Theme = "light", min_wid
             "Differences are known better than accuracies, because all methods are scored on the same images: they can "
             "be clear where the intervals of the accuracies overlap. Dotted: the best accuracy, and no difference."
         )
-        key += [
-            (palette.blue, "●", "better"),
-            (palette.orange, "●", "worse"),
-            (palette.grey, "●", "can be chance"),
-        ]
+        key += [(palette.blue, "●", "better"), (palette.orange, "●", "worse"), (palette.grey, "●", "can be chance")]
     page = Page(
         palette,
         f"Which method is right most often on {evaluation.samples:,} labelled {images}?",
@@ -78,14 +63,8 @@ def _accuracies(page: Page, palette: Palette, evaluation: Evaluation) -> _Parts:
     for name, score in evaluation.methods.items():
         row = page.row(name, palette.text)
         low, high = score.interval
-        page.note(
-            f"{score.accuracy:.1%} ({100 * low:.1f} to {100 * high:.1f})",
-            row,
-            1,
-            shift=2 * PAD,
-            name="number",
-            color=palette.text,
-        )
+        number = f"{score.accuracy:.1%} ({100 * low:.1f} to {100 * high:.1f})"
+        page.note(number, row, 1, shift=2 * PAD, name="number", color=palette.text)
         hover = (
             f"{escape_html(name)}: {score.correct:,} of {evaluation.samples:,} right"
             f"<br>Macro recall {score.macro_recall:.1%}: every class counts the same"

@@ -6,24 +6,35 @@ It is laid out in pixels for its narrowest page, and has the same size on wider 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ..method.core.methods import method_title
-from ..method.number_text import percent_text, signed_text
-from .page import CLEAR, FAMILY, LINE, SMALL_FONT, Palette, Theme, ems, escape_html, in_colour, palette_of, wrap
-from .region_text import WARNING, cut, fitting_text, hover_text
+from ..method.number_text import MINUS, percent_text, signed_text
+from .page import (
+    CLEAR,
+    FAMILY,
+    LINE,
+    SMALL_FONT,
+    Palette,
+    Theme,
+    ems,
+    escape_html,
+    in_colour,
+    in_text_colour,
+    palette_of,
+    pixel_layout,
+    wrap,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import plotly.graph_objects as go
 
     from ..method.explain.film_strip import Chain, Frame, Strip
 
 # Sizes are pixels.
 NARROWEST, GAP, EDGE = 400, 16, 3
 HEAD, VOTE, NUMBERS, BAR_ROOM, BAR, BETWEEN = 18, 17, 15, 12, 5, 16
-FLIP: Final = "\u21c4"
+FLIP, WARNING = "\u21c4", "\u25b2"
 
 
 def film_strip(
@@ -34,7 +45,7 @@ def film_strip(
     image_size_hw: tuple[int, int] = (1, 1),
     theme: Theme = "light",
     min_width: int = 640,
-) -> go.Figure:
+) -> dict[str, Any]:
     """Draws chains of regions: the crop, the regions that it grew into, and their boxes in the image.
 
     The last column is the whole image with the chain's boxes. A frame's edge and the name below it have the colour of
@@ -52,30 +63,12 @@ def film_strip(
         min_width: width of the narrowest page that shows the figure, in pixels, at least 400
 
     Returns:
-        the figure. Its trace ``"frames"`` has a point for each frame, with the region's index as id and chain, step,
-        weight and contribution as ``customdata``
+        the figure's ``data`` and ``layout``. Its trace ``"frames"`` has a point for each frame, with the region's index
+        as id and chain, step, weight and contribution as ``customdata``
 
     Raises:
         ValueError: if ``theme`` or ``min_width`` is out of range
     """
-    import plotly.graph_objects as go
-
-    drawn = film_strip_document(
-        strip, pictures, image=image, image_size_hw=image_size_hw, theme=theme, min_width=min_width
-    )
-    return go.Figure(**drawn)
-
-
-def film_strip_document(
-    strip: Strip,
-    pictures: Mapping[int, str],
-    *,
-    image: str | None,
-    image_size_hw: tuple[int, int],
-    theme: Theme,
-    min_width: int,
-) -> dict[str, Any]:
-    """Returns the figure of :func:`film_strip` as a plain document, without Plotly's slow validation."""
     sheet = _Sheet(strip, palette_of(theme, min_width, narrowest=NARROWEST), min_width, image_size_hw, image)
     for chain in strip.chains:
         sheet.add(chain, pictures)
@@ -137,9 +130,6 @@ class _Sheet:
     def document(self) -> dict[str, Any]:
         """Returns the figure as a document."""
         self._sum()
-        height = round(self.y + EDGE)
-        bare = {"visible": False, "fixedrange": True, "automargin": False, "constrain": "domain"}
-        text = {"color": self.palette.text} if self.palette.text else {}
         points = {
             "type": "scatter",
             "mode": "markers",
@@ -149,31 +139,9 @@ class _Sheet:
             "marker": {"size": self.side, "symbol": "square", "color": CLEAR, "line": {"width": 0}},
             "cliponaxis": False,
         }
-        layout = {
-            "template": {},
-            "height": height,
-            "autosize": True,
-            "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0},
-            # One pixel of the figure is one of the page, for any width of the page.
-            "xaxis": {**bare, "range": [0, self.width], "constraintoward": "left"},
-            "yaxis": {**bare, "range": [height, 0], "scaleanchor": "x", "scaleratio": 1, "constraintoward": "top"},
-            "paper_bgcolor": CLEAR,
-            "plot_bgcolor": CLEAR,
-            "font": {"size": SMALL_FONT, "family": FAMILY, **text},
-            "showlegend": False,
-            "hovermode": "closest",
-            "dragmode": False,
-            "hoverlabel": {
-                "bgcolor": "#303030",
-                "bordercolor": "#808080",
-                "align": "left",
-                "font": {"size": 12, "color": "#ffffff", "family": FAMILY},
-            },
-            **self._layout,
-        }
-        return {"data": [points], "layout": layout}
-
-    # ---------------------------------------------------------------------------------------------------- the parts
+        font = {"size": SMALL_FONT, "family": FAMILY, **in_text_colour(self.palette.text)}
+        layout = pixel_layout(self.width, round(self.y + EDGE))
+        return {"data": [points], "layout": {**layout, "font": font, **self._layout}}
 
     def _legend(self) -> None:
         first, second = (escape_html(cut(name, 0.3 * self.width, 12)) for name in self.strip.names)
@@ -286,10 +254,50 @@ class _Sheet:
     def _write(
         self, text: str, x: float, y: float, *, size: int = SMALL_FONT, color: str | None = None, **more: Any
     ) -> None:
-        font = {"size": size, **({"color": color} if color else {})}
+        font = {"size": size, **in_text_colour(color)}
         style = {"xref": "x", "yref": "y", "showarrow": False, "borderpad": 0, "yanchor": "middle", "align": "left"}
         self._layout["annotations"].append({"text": text, "x": x, "y": y, **style, **more, "font": font})
 
 
 def _corners(x: float, y: float, across: float, height: float) -> dict[str, Any]:
     return {"x0": x, "x1": x + across, "y0": y, "y1": y + height, "xref": "x", "yref": "y"}
+
+
+def hover_text(frame: Frame, chain: Chain, strip: Strip) -> str:
+    """Returns the hover text of a region: all its numbers with their meanings."""
+    first, second = (escape_html(name) for name in strip.names)
+    method = method_title(strip.method)
+    grown = "the sampled crop" if not frame.step else f"grown {frame.step} {'time' if frame.step == 1 else 'times'}"
+    towards = first if frame.contribution >= 0 else second
+    lines = [
+        f"<b>Crop {chain.number + 1}</b>, {grown}",
+        f"Vote: <b>{escape_html(frame.vote)}</b>, the class that this region itself is closest to",
+        f"Weight {escape_html(percent_text(frame.weight))}: its share of {method}'s image vector",
+        f"Contribution {signed_text(frame.contribution)} towards {towards}:",
+        f"its part of the lead of {first} over {second}, exact",
+        f"Similarity to the whole image {frame.similarity:.3f}",
+    ]
+    if frame.misleading:
+        pull = "" if chain.pull is None else f", with {chain.pull:.1%} of all that pulls it there"
+        lines.append(f"{WARNING} Misleading: it votes for WCA's label, where LGCA's label differs{pull}")
+    lines.append("<i>taken out: click to put it back</i>" if frame.out else "<i>click to take it out</i>")
+    return "<br>".join(lines)
+
+
+def fitting_text(value: float, width: float, size: float) -> str:
+    """Returns :func:`signed_text` of a contribution, or one digit and a power of ten if that is too wide."""
+    text = signed_text(value)
+    if ems(text) * size <= width or not math.isfinite(value):
+        return text
+    digit, _, power = f"{abs(value):.0e}".partition("e")
+    return f"{'+' if value >= 0 else MINUS}{digit}e{int(power)}".replace("-", MINUS)
+
+
+def cut(text: str, width: float, size: float, *, bold: bool = False) -> str:
+    """Returns a text, shortened with an ellipsis to a width in pixels."""
+    size *= 1.08 if bold else 1.0
+    if ems(text) * size <= width:
+        return text
+    while text and ems(text + "\u2026") * size > width:
+        text = text[:-1]
+    return text.rstrip() + "\u2026"

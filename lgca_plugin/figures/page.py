@@ -28,6 +28,21 @@ LINE: Final = 1.3  # Plotly's line height, in ems
 FAMILY: Final = "Arial, Liberation Sans, Helvetica, sans-serif"  # fonts of equal widths
 CLEAR: Final = "rgba(0,0,0,0)"
 EM_SPACE, TIMES = "\u2003", "\u00d7"
+LOOK: Final[dict[str, Any]] = {
+    "template": {},  # without Plotly's colours
+    "autosize": True,
+    "paper_bgcolor": CLEAR,
+    "plot_bgcolor": CLEAR,
+    "showlegend": False,
+    "dragmode": False,
+    "hoverlabel": {
+        "bgcolor": "#303030",
+        "bordercolor": "#808080",
+        "align": "left",
+        "font": {"size": FONT, "color": "#ffffff", "family": FAMILY},
+    },
+}
+"""The parts of the layout that all figures have."""
 
 
 @dataclass(frozen=True)
@@ -117,27 +132,19 @@ class Page:
         bare |= {"fixedrange": True, "automargin": False}
         ticks = {"side": "top", "anchor": "y", "tickfont": {"size": SMALL_FONT - 1, "color": self._palette.muted}}
         layout |= {axis_name(i).replace("x", "xaxis"): {**bare, **ticks, **axis} for i, axis in enumerate(axes)}
-        white = {"size": FONT, "color": "#ffffff", "family": FAMILY}
-        text = {"color": self._palette.text} if self._palette.text else {}
         layout |= {
-            "template": {},  # without Plotly's colours
+            **LOOK,
             "yaxis": {**bare, "range": [self.body, 0]},
-            "autosize": True,
             "height": round(self._top + self.body + 2 * PAD),
             "margin": {"t": self._top, "l": self._left, "r": self._right, "b": 2 * PAD, "pad": 0},
-            "paper_bgcolor": CLEAR,
-            "plot_bgcolor": CLEAR,
-            "font": {"size": FONT, "family": FAMILY, **text},
-            "showlegend": False,
-            "dragmode": False,
-            "hoverlabel": {"bgcolor": "#303030", "bordercolor": "#808080", "align": "left", "font": white},
+            "font": {"size": FONT, "family": FAMILY, **in_text_colour(self._palette.text)},
             "annotations": self._annotations,
             "shapes": self._shapes,
         }
         return go.Figure(data=traces, layout=layout)
 
     def _write(self, text: str, x: float, y: float, *, size: int = FONT, color: str | None = None, **more: Any) -> None:
-        font = {"size": size, **({"color": color} if color else {})}
+        font = {"size": size, **in_text_colour(color)}
         style = {"showarrow": False, "align": "left", "borderpad": 0, "xref": "paper", "yref": "paper"}
         self._annotations.append({"text": text, "x": x, "y": y, **style, "xanchor": "left", **more, "font": font})
 
@@ -160,6 +167,24 @@ def revised(figure: dict[str, Any]) -> dict[str, Any]:
     data = json.dumps(figure["data"], sort_keys=True, default=lambda array: array.tolist())
     revision = hashlib.blake2b(data.encode(), digest_size=8).hexdigest()
     return {**figure, "layout": {**figure["layout"], "datarevision": revision}}
+
+
+def pixel_layout(width: float, height: float) -> dict[str, Any]:
+    """Returns the layout of a figure without axes: one of its pixels is one of the page, for any width of the page."""
+    bare = {"visible": False, "fixedrange": True, "automargin": False, "constrain": "domain"}
+    return {
+        **LOOK,
+        "height": height,
+        "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0},
+        "xaxis": {**bare, "range": [0, width], "constraintoward": "left"},
+        "yaxis": {**bare, "range": [height, 0], "scaleanchor": "x", "scaleratio": 1, "constraintoward": "top"},
+        "hovermode": "closest",
+    }
+
+
+def in_text_colour(colour: str | None) -> dict[str, str]:
+    """Returns the part of a font that sets its colour; empty for None, the colour of the page's text."""
+    return {"color": colour} if colour else {}
 
 
 def axis_name(column: int) -> str:

@@ -5,28 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .film_strip import NARROWEST
-from .page import CLEAR, FAMILY, SMALL_FONT, Theme, palette_of
-from .region_text import hover_text
+from .film_strip import hover_text
+from .page import FAMILY, PALETTES, SMALL_FONT, pixel_layout
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
     from ..method.explain.film_strip import Strip
 
 HIGHEST = 360
 TAG = 18  # size of the mark in a box's corner, in pixels
 
 
-def region_map(
-    strip: Strip,
-    image: str,
-    image_size_hw: tuple[int, int],
-    *,
-    theme: Theme = "light",
-    min_width: int = 640,
-) -> go.Figure:
-    """Draws an image with the boxes of a strip's chains, in the colours of their votes.
+def region_map(strip: Strip, image: str, image_size_hw: tuple[int, int], *, min_width: int) -> dict[str, Any]:
+    """Draws an image with the boxes of a strip's chains, in the colours of their votes, for FiftyOne's App.
 
     A mark in the corner of each box has the number of its crop; misleading crops have thick edges, removed regions
     dotted ones.
@@ -35,25 +25,13 @@ def region_map(
         strip: the chains
         image: the whole image, a data URI
         image_size_hw: its height and width, in any unit
-        theme: colours for a light page, a dark one, or FiftyOne's App
-        min_width: width of the narrowest page that shows the figure, in pixels, at least 400
+        min_width: width of the narrowest page that shows the figure, in pixels
 
     Returns:
-        the figure. Its trace ``"frames"`` has a point for each region, with the region's index as id
-
-    Raises:
-        ValueError: if ``theme`` or ``min_width`` is out of range
+        the figure's ``data`` and ``layout``. Its trace ``"frames"`` has a point for each region, with the region's
+        index as id
     """
-    import plotly.graph_objects as go
-
-    return go.Figure(**region_map_document(strip, image, image_size_hw, theme=theme, min_width=min_width))
-
-
-def region_map_document(
-    strip: Strip, image: str, image_size_hw: tuple[int, int], *, theme: Theme, min_width: int
-) -> dict[str, Any]:
-    """Returns the figure of :func:`region_map` as a plain document, without Plotly's slow validation."""
-    palette = palette_of(theme, min_width, narrowest=NARROWEST)
+    palette = PALETTES["app"]
     high, wide = image_size_hw
     scale = min((min_width - 6) / wide, HIGHEST / high)
     across, height = wide * scale, high * scale
@@ -88,22 +66,9 @@ def region_map_document(
         "textposition": "middle center",
         "cliponaxis": False,
     }
-    total = math.ceil(height + 6)
-    bare = {"visible": False, "fixedrange": True, "automargin": False, "constrain": "domain"}
     picture = {"x": 3, "y": 3, "sizex": across, "sizey": height, "xanchor": "left", "yanchor": "top"}
     layout = {
-        "template": {},
-        "height": total,
-        "autosize": True,
-        "margin": {"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0},
-        "xaxis": {**bare, "range": [0, min_width], "constraintoward": "left"},
-        "yaxis": {**bare, "range": [total, 0], "scaleanchor": "x", "scaleratio": 1, "constraintoward": "top"},
-        "paper_bgcolor": CLEAR,
-        "plot_bgcolor": CLEAR,
-        "showlegend": False,
-        "hovermode": "closest",
-        "dragmode": False,
-        "hoverlabel": {"bgcolor": "#303030", "bordercolor": "#808080", "align": "left", "font": {"color": "#ffffff"}},
+        **pixel_layout(min_width, math.ceil(height + 6)),
         "images": [{"source": image, "xref": "x", "yref": "y", **picture, "sizing": "stretch", "layer": "below"}],
         "shapes": shapes,
     }

@@ -31,7 +31,7 @@ def output(evaluation: Evaluation, line: str) -> dict[str, Any]:
     """Builds the dialog: a figure, the differences in words, and tables of counts and p values."""
     from ...lgca_plugin.figures.evaluation import evaluation_figure
 
-    figure = evaluation_figure(evaluation, theme="app", min_width=FIGURE_WIDTH).to_plotly_json()
+    figure = evaluation_figure(evaluation, min_width=FIGURE_WIDTH).to_plotly_json()
     outputs = types.Object()
     outputs.view("heading", types.Success(label=line))
     outputs.plot(

@@ -103,12 +103,15 @@ def film_strip_of(
     min_width: int = 640,
 ) -> go.Figure:
     """Returns the figure of :meth:`lgca_plugin.Run.film_strip` from evidence."""
+    import plotly.graph_objects as go
+
     shown = strip(evidence, method=method, a=a, b=b, chains=chains, out=out)
     stored = ImageSamples.whole(run.dataset).stored([evidence.sample_id], ["filepath"])
     try:
         found = pictures_of(str(stored[evidence.sample_id][0]), strip_boxes(shown))
     except ImageError as error:
         raise ConfigError(f"there are no pictures of sample {evidence.sample_id!r}: {error}") from error
-    return film_strip(
+    drawn = film_strip(
         shown, found.regions, image=found.whole, image_size_hw=found.size_hw, theme=theme, min_width=min_width
     )
+    return go.Figure(**drawn)

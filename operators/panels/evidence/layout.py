@@ -7,8 +7,8 @@ from typing import Any
 from fiftyone.operators import types
 
 from ....lgca_plugin.errors import LgcaError
-from ....lgca_plugin.figures.film_strip import film_strip_document
-from ....lgca_plugin.figures.region_map import region_map_document
+from ....lgca_plugin.figures.film_strip import film_strip
+from ....lgca_plugin.figures.region_map import region_map
 from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip
 from ....lgca_plugin.runs.record import stored_triage
@@ -113,7 +113,7 @@ def _add_strip(page: Any, content: EvidenceContent, result: Result, strip: Strip
             methods = [(name, method_title(name)) for name in explanation.methods]
             about = "The method whose weights are shown"
             choice(rivals, "method", "Weights of", methods, panel.pick_method, about, NARROW)
-    figure = film_strip_document(
+    figure = film_strip(
         strip,
         pictures.regions if pictures else {},
         image=pictures.whole if pictures else None,
@@ -132,7 +132,7 @@ def _add_strip(page: Any, content: EvidenceContent, result: Result, strip: Strip
 def _add_map(page: Any, strip: Strip, pictures: Pictures, on_click: Any) -> None:
     """Adds the whole image with the boxes of the strip's regions."""
     heading(page, "map_title", "Where they are", "The boxes of these crops and of what they grew into.")
-    figure = region_map_document(strip, pictures.whole, pictures.size_hw, theme="app", min_width=WIDTH)
+    figure = region_map(strip, pictures.whole, pictures.size_hw, min_width=WIDTH)
     plot(page, "map", figure, on_click)
 
 

@@ -14,6 +14,7 @@ from ..errors import ConfigError
 DEFAULT_MODEL = "ViT-B-32-quickgelu"
 DEFAULT_PRETRAINED = "openai"
 DEMO_MODEL = "demo"
+DEMO_FOLDER = Path(__file__).parent.parent / "demo" / "model"
 REMOTE_SCHEMA = "hf-hub:"
 FOLDER_SCHEMA = "local-dir:"
 FOLDER_CONFIG = "open_clip_config.json"
@@ -61,28 +62,17 @@ def display_name(name: str, pretrained: str | None) -> str:
 
 
 def embedding_dim(name: str) -> int | None:
-    """Returns the length of a model's embeddings, from its config and without the model.
-
-    Args:
-        name: a name that :func:`check_architecture` takes
-
-    Returns:
-        the length; None if there is no config on this machine, as for a model of the hub
-    """
+    """Returns the length of a model's embeddings from its config; None if that is not here, as for one of the hub."""
+    if name == DEMO_MODEL:
+        name = f"{FOLDER_SCHEMA}{DEMO_FOLDER}"
+    folder = Path(name.removeprefix(FOLDER_SCHEMA)) if name.startswith(FOLDER_SCHEMA) else None
     try:
-        document = json.loads(_config_file(name).read_text(encoding="utf-8"))
+        file = folder / FOLDER_CONFIG if folder else _shipped_architectures()[name]
+        document = json.loads(file.read_text(encoding="utf-8"))
         dim = document.get("model_cfg", document)["embed_dim"]
     except (OSError, ValueError, LookupError, AttributeError, TypeError):
         return None
     return dim if isinstance(dim, int) else None
-
-
-def _config_file(name: str) -> Path:
-    if name == DEMO_MODEL:
-        return Path(__file__).parent.parent / "demo" / "model" / FOLDER_CONFIG
-    if name.startswith(FOLDER_SCHEMA):
-        return Path(name.removeprefix(FOLDER_SCHEMA)) / FOLDER_CONFIG
-    return _shipped_architectures()[name]
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from ..errors import ConfigError, ModelUnavailableError
-from .architectures import FOLDER_SCHEMA, REMOTE_SCHEMA, check_architecture
+from .architectures import DEMO_FOLDER, FOLDER_SCHEMA, REMOTE_SCHEMA, check_architecture
 from .private_names import hub_address, offline_hub
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DEMO_FOLDER = Path(__file__).parent.parent / "demo" / "model"
 _NETWORK_PACKAGES = ("httpx", "huggingface_hub", "requests", "urllib3")
 
 
@@ -84,14 +83,7 @@ def needs_quick_gelu(name: str, pretrained: str | None) -> bool:
 
 
 def _explain(name: str, pretrained: str | None, part: str, error: Exception) -> str:
-    """Returns one sentence about an error and what to do.
-
-    Args:
-        name: the name passed
-        pretrained: the tag or path passed
-        part: what was being loaded, ``"weights"`` or ``"tokenizer"``
-        error: what open_clip, the hub or torch raised
-    """
+    """Returns one sentence about an error in loading ``"weights"`` or the ``"tokenizer"``, and what to do."""
     model = name if pretrained is None else f"{name} with pretrained weights {pretrained!r}"
     chain = list(_chain(error))
     missing = next((cause.name for cause in chain if isinstance(cause, ImportError) and cause.name), None)
@@ -149,9 +141,8 @@ def _reachable(endpoint: str) -> bool:
         proxy = urllib.request.getproxies().get(address.scheme)  # it resolves names that this machine can't
         address = urlparse(proxy if "://" in proxy else f"http://{proxy}") if proxy else address
     try:
-        with socket.create_connection(
-            (address.hostname or "", address.port or (80 if address.scheme == "http" else 443)), timeout=5
-        ):
-            return True
+        port = address.port or (80 if address.scheme == "http" else 443)
+        socket.create_connection((address.hostname or "", port), timeout=5).close()
     except OSError:
         return False
+    return True

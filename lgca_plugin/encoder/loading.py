@@ -14,17 +14,10 @@ from .precision import PRECISIONS, RESIZES, check_choice, check_device, default_
 
 
 class _Key(NamedTuple):
-    """What an encoder was loaded from, and its settings.
+    """What an encoder was loaded from, and its settings."""
 
-    Attributes:
-        source: name, pretrained tag or path, device, and state of the files
-        auto_precision: the precision that ``"auto"`` stands for
-        precision: the encoder's
-        resize: the encoder's
-    """
-
-    source: tuple[object, ...]
-    auto_precision: str
+    source: tuple[object, ...]  # name, pretrained tag or path, device, and state of the files
+    auto_precision: str  # the precision that "auto" stands for
     precision: str
     resize: str
 
@@ -93,16 +86,9 @@ def _file_states(path: str) -> tuple[tuple[str, int, int], ...]:
 def _load(name: str, pretrained: str | None, **settings: Any) -> OpenClipEncoder:
     from . import checkpoints
 
-    vocabulary: frozenset[str] | None = None
+    settings |= {"name": display_name(name, pretrained), "source": (name, pretrained)}
     if name == DEMO_MODEL:
-        model, tokenizer, vocabulary = checkpoints.load_demo()
+        model, tokenizer, settings["vocabulary"] = checkpoints.load_demo()
     else:
         model, tokenizer = checkpoints.load_open_clip(name, pretrained)
-    return OpenClipEncoder(
-        model,
-        tokenizer,
-        name=display_name(name, pretrained),
-        vocabulary=vocabulary,
-        source=(name, pretrained),
-        **settings,
-    )
+    return OpenClipEncoder(model, tokenizer, **settings)

@@ -18,33 +18,16 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = ("name", "image_size", "mean", "std", "logit_scale", "dim")
 METHODS = ("encode_images", "encode_texts")
-OPTIONAL = (
-    "interpolation",
-    "resize_mode",
-    "fill_color",
-    "resize",
-    "precision",
-    "device",
-    "concurrent",
-    "crops_on_device",
-    "source",
-    "fingerprint",
-    "fitting_batch",
-    "unknown_words",
-)
+OPTIONAL = {*Encoder.__annotations__, "fingerprint", "fitting_batch", "unknown_words"} - {*ATTRIBUTES, "warnings"}
 
 UNIT_TOLERANCE = 1e-3
 """Vectors whose length differs from 1 by more are normalized."""
 
 
 def as_encoder(model: object) -> Encoder:
-    """Returns a user's object as an :class:`~lgca_plugin.Encoder`.
+    """Returns an object with the required members of ``Encoder`` as an :class:`~lgca_plugin.Encoder`.
 
-    Args:
-        model: an encoder that this package loaded, or any object with the required members of ``Encoder``
-
-    Returns:
-        the object itself if this package made it, else an adapter that checks and converts what the object returns
+    It is returned itself if this package made it, else an adapter that checks and converts what it returns.
 
     Raises:
         ConfigError: if required members are missing
@@ -63,13 +46,10 @@ def as_encoder(model: object) -> Encoder:
 
 
 class OwnEncoder(Encoder):
-    """Adapter of a user's object.
+    """Adapter of a user's object with the required members of ``Encoder``, and any of the optional ones.
 
     Embeddings may be torch tensors of any type and device, arrays or lists; here they become float32 arrays of unit
     vectors.
-
-    Args:
-        model: object with the required members of ``Encoder``, and any of the optional ones
     """
 
     def __init__(self, model: Any) -> None:
@@ -88,19 +68,11 @@ class OwnEncoder(Encoder):
         return self._unit_vectors(self._model.encode_images(pixels), "encode_images", len(pixels))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeds texts.
-
-        Raises:
-            ConfigError: if there are not ``[n, dim]`` finite numbers, or a vector is 0
-        """
+        """Embeds texts; raises ConfigError if that is not ``[n, dim]`` finite numbers, or a vector is 0."""
         return self._checked(self._model.encode_texts(texts), "encode_texts", len(texts))
 
     def check(self) -> None:
-        """Embeds two images of noise.
-
-        Raises:
-            ConfigError: if there are not ``[2, dim]`` finite numbers, or a vector is 0
-        """
+        """Embeds two images of noise; raises ConfigError unless that is ``[2, dim]`` finite numbers and no 0 vector."""
         pixels = sample_pixels(self.image_size)
         if self.crops_on_device and self.device is not None:
             pixels = pixels.to(self.device)

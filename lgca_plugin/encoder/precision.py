@@ -63,12 +63,8 @@ def resolve_precision(
 ) -> str:
     """Returns the floating-point type of an image tower; ``"auto"`` goes by the device and the tower's size.
 
-    Args:
-        precision: one of :data:`PRECISIONS`
-        device: where the tower runs
-        tower: the image tower
-        native_bf16: whether this CPU multiplies in bfloat16 natively
-        large_tower: number of parameters from which bfloat16 is chosen on such a CPU
+    ``native_bf16`` is whether this CPU multiplies in bfloat16 natively, ``large_tower`` the number of parameters from
+    which bfloat16 is chosen then.
 
     Raises:
         ConfigError: if the precision is none of :data:`PRECISIONS`
@@ -97,15 +93,9 @@ def resolve_resize(resize: str, precision: str) -> str:
 
 
 def fitting_batch(free_bytes: int, bytes_each: float, most: int) -> int:
-    """Returns a batch size that takes at most half of the free memory; the other half is for crops and other programs.
+    """Returns a batch size, a power of two or ``most``, that takes at most half of the free memory.
 
-    Args:
-        free_bytes: free memory
-        bytes_each: memory that the encoder takes for one crop
-        most: largest batch
-
-    Returns:
-        a power of two, or ``most``; at least 1
+    The other half is for crops and other programs. ``bytes_each`` is what the encoder takes for one crop.
     """
     fitting = max(1, int(free_bytes / 2 / max(bytes_each, 1.0)))
     return min(most, 1 << (fitting.bit_length() - 1))

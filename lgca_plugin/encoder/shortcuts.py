@@ -24,11 +24,7 @@ ROUNDING = 1e-3
 
 
 class ClassTokenBlock(nn.Module):
-    """The last block of a vision transformer, computed for the class token alone.
-
-    Args:
-        block: open_clip's ``ResidualAttentionBlock``
-    """
+    """The last block of a vision transformer, an open_clip ``ResidualAttentionBlock``, for the class token alone."""
 
     def __init__(self, block: Any) -> None:
         super().__init__()

@@ -95,15 +95,10 @@ class RegionBatch:
 def replay_batch(
     images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan, level: int = 0
 ) -> RegionBatch | None:
-    """Goes through the expansion steps of a plan on known embeddings.
+    """Goes through the expansion steps that a plan has at a budget level, on known embeddings.
 
-    Args:
-        images: id, content hash and known embeddings of each image, some hundred at most, all of one encoder
-        plan: which regions are replayed
-        level: budget level of the plan at which the images stopped
-
-    Returns:
-        the images in their order, without those of which an embedding is missing or not finite; None if none is left
+    ``images`` are the id, content hash and known embeddings of each of some hundred images at most, of one encoder.
+    They are returned in their order, without those of which an embedding is missing or not finite; None if none is left
     """
     images = [one for one in images if _fits(one[2].image_size_hw)]
     if not images:
@@ -170,11 +165,7 @@ def _steps(
 
 
 class _Known:
-    """The known embeddings of b images as one list of rows: all regions', then those of the whole images.
-
-    Args:
-        images: the known embeddings of each
-    """
+    """The known embeddings of b images as one list of rows: all regions', then those of the whole images."""
 
     def __init__(self, images: Sequence[KnownRegions]) -> None:
         counts = [len(one.boxes) for one in images]

@@ -66,12 +66,7 @@ class EncodedImage(Generic[Id]):
 
 @dataclass(frozen=True)
 class FailedImage(Generic[Id]):
-    """An image without a result.
-
-    Attributes:
-        id: the caller's
-        reason: one sentence
-    """
+    """An image without a result; the reason is one sentence."""
 
     id: Id
     reason: str

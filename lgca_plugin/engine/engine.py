@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
@@ -97,12 +96,10 @@ def encode_images(
     load = partial(
         _load, plan=plan, can_stop=can_stop, recall=recall, enough=_enough_pixels(encoder.preprocessing, plan)
     )
-    feeder: Feeder[_InFlightImage[Id]]
-    with ExitStack() as stack:
-        feeder = stack.enter_context(Feeder(encoder, stats))
-        max_images = wave_size or (feeder.slots + 1) * stats.batch_size
-        ahead = stack.enter_context(LoadAhead(images, load, max_images=max_images, max_bytes=wave_bytes))
-        yield from _Flow(ahead, feeder, stats, max_images=max_images, max_bytes=wave_bytes).run()
+    feeder: Feeder[_InFlightImage] = Feeder(encoder, stats)
+    limits = {"max_images": wave_size or (feeder.slots + 1) * stats.batch_size, "max_bytes": wave_bytes}
+    with feeder, LoadAhead(images, load, **limits) as ahead:
+        yield from _Flow(ahead, feeder, stats, **limits).run()
 
 
 def default_batch_size(encoder: Encoder) -> int:
@@ -112,55 +109,32 @@ def default_batch_size(encoder: Encoder) -> int:
     return encoder.fitting_batch(DEVICE_BATCH)
 
 
-@dataclass(frozen=True)
-class _RecalledImage:
-    """The result of an image whose embeddings were all known.
-
-    Attributes:
-        result: the result, under an id of None
-        nbytes: memory that it holds
-    """
-
-    result: EncodedImage[Any] | FailedImage[Any]
-    nbytes: int
-
-
 @dataclass(eq=False)
-class _InFlightImage(Generic[Id]):
-    """An image between its admission and its result.
+class _InFlightImage:
+    """An image between loading and its result.
 
     Attributes:
-        id: the caller's
         expansion: the image's expansion steps; None once there is a result
-        nbytes: memory that it held when it was admitted
+        nbytes: memory that it held when it was loaded
+        result: the result under an id of None, once it is complete
         requests: what the current step needs encoded and no batch has taken yet
         n_missing: number of embeddings without which it can't go on
-        result: the result, once it is complete
     """
 
-    id: Id
     expansion: RegionExpansion | None
     nbytes: int = 0
+    result: EncodedImage[Any] | FailedImage[Any] | None = None
     requests: deque[Box | None] = field(default_factory=deque)
     n_missing: int = 0
-    result: EncodedImage[Id] | FailedImage[Id] | None = None
 
 
 class _Flow(Generic[Id]):
-    """Brings images through the steps of a plan.
-
-    Args:
-        ahead: the images
-        feeder: encodes their requests
-        stats: counted up
-        max_images: maximum number of images in flight
-        max_bytes: maximum memory of the images in flight
-    """
+    """Brings at most ``max_images`` images of ``max_bytes`` at the same time through the steps of a plan."""
 
     def __init__(
         self,
-        ahead: LoadAhead[Id, ImageSource, RegionExpansion | _RecalledImage],
-        feeder: Feeder[_InFlightImage[Id]],
+        ahead: LoadAhead[Id, ImageSource, _InFlightImage],
+        feeder: Feeder[_InFlightImage],
         stats: EngineStats,
         *,
         max_images: int,
@@ -171,14 +145,14 @@ class _Flow(Generic[Id]):
         self._stats = stats
         self._max_images = max_images
         self._max_bytes = max_bytes
-        self._in_flight: deque[_InFlightImage[Id]] = deque()  # in the order given
+        self._in_flight: deque[tuple[Id, _InFlightImage]] = deque()  # in the order given
         self._n_requests = 0
         self._bytes = 0
 
     def run(self) -> Iterator[EncodedImage[Id] | FailedImage[Id]]:
         """Yields the results in the order of the images."""
         while True:
-            while self._in_flight and self._in_flight[0].result is not None:
+            while self._in_flight and self._in_flight[0][1].result is not None:
                 yield self._pop_result()
             if self._feeder.has_free_slot and self._n_requests >= self._stats.batch_size:
                 self._feeder.submit(self._batch(self._stats.batch_size))
@@ -206,24 +180,17 @@ class _Flow(Generic[Id]):
         id_, loaded = self._ahead.take()
         self._stats.wait_seconds += time.perf_counter() - started
         if isinstance(loaded, ImageError):
-            self._in_flight.append(_InFlightImage(id_, None, result=FailedImage(id_, str(loaded))))
-            return
+            loaded = _InFlightImage(None, result=FailedImage(None, str(loaded)))
         self._bytes += loaded.nbytes
-        if isinstance(loaded, _RecalledImage):
-            result = replace(loaded.result, id=id_)
-            self._in_flight.append(_InFlightImage(id_, None, loaded.nbytes, result=result))
-            return
-        image = _InFlightImage(id_, loaded, loaded.nbytes)
-        self._in_flight.append(image)
-        self._advance(image)
+        self._in_flight.append((id_, loaded))
+        if loaded.expansion is not None:
+            self._advance(loaded, loaded.expansion)
 
-    def _advance(self, image: _InFlightImage[Id]) -> None:
+    def _advance(self, image: _InFlightImage, expansion: RegionExpansion) -> None:
         """Takes an image as far as its embeddings reach."""
-        expansion = image.expansion
-        assert expansion is not None  # noqa: S101 (only images without a result advance)
         while not (missing := expansion.missing()):
             if not expansion.next_step():
-                image.result, image.expansion = expansion.result(image.id), None
+                image.result, image.expansion = expansion.result(None), None
                 return
         image.requests.extend(missing)
         image.n_missing = len(missing)
@@ -231,9 +198,9 @@ class _Flow(Generic[Id]):
 
     def _pop_result(self) -> EncodedImage[Id] | FailedImage[Id]:
         """Removes the first image and returns its result."""
-        image = self._in_flight.popleft()
-        result = image.result
-        assert result is not None  # noqa: S101 (checked by the caller)
+        id_, image = self._in_flight.popleft()
+        assert image.result is not None  # noqa: S101 (checked by the caller)
+        result = replace(image.result, id=id_)
         self._bytes -= image.nbytes
         if isinstance(result, FailedImage):
             self._stats.failed += 1
@@ -243,10 +210,10 @@ class _Flow(Generic[Id]):
             self._stats.levels[result.level] = self._stats.levels.get(result.level, 0) + 1
         return result
 
-    def _batch(self, size: int) -> list[EncodeRequest[_InFlightImage[Id]]]:
+    def _batch(self, size: int) -> list[EncodeRequest[_InFlightImage]]:
         """Takes requests, those of the earliest images first."""
-        batch: list[EncodeRequest[_InFlightImage[Id]]] = []
-        for image in self._in_flight:
+        batch: list[EncodeRequest[_InFlightImage]] = []
+        for _, image in self._in_flight:
             if image.expansion is None or image.expansion.picture is None:
                 continue
             while image.requests and len(batch) < size:
@@ -270,7 +237,7 @@ class _Flow(Generic[Id]):
             image.expansion.embeddings[request.box] = vector
             image.n_missing -= 1
             if not image.n_missing:
-                self._advance(image)
+                self._advance(image, image.expansion)
 
 
 def _enough_pixels(preprocessing: Preprocessing, plan: RegionPlan) -> float | None:
@@ -281,12 +248,8 @@ def _enough_pixels(preprocessing: Preprocessing, plan: RegionPlan) -> float | No
 
 
 def _load(
-    source: ImageSource,
-    plan: RegionPlan,
-    can_stop: EarlyStopping | None,
-    recall: Recall | None,
-    enough: float | None,
-) -> RegionExpansion | _RecalledImage:
+    source: ImageSource, plan: RegionPlan, can_stop: EarlyStopping | None, recall: Recall | None, enough: float | None
+) -> _InFlightImage:
     """Reads an image; it is not decoded if its embeddings are all known."""
     data = read_bytes(source)
     hashed = content_hash(data)
@@ -295,5 +258,7 @@ def _load(
         expansion = RegionExpansion(hashed, plan, can_stop=can_stop, known=known)
         result = expansion.replay()
         if result is not None:
-            return _RecalledImage(result, expansion.nbytes)
-    return RegionExpansion(hashed, plan, can_stop=can_stop, picture=open_picture(data, enough=enough), known=known)
+            return _InFlightImage(None, expansion.nbytes, result)
+    picture = open_picture(data, enough=enough)
+    expansion = RegionExpansion(hashed, plan, can_stop=can_stop, picture=picture, known=known)
+    return _InFlightImage(expansion, expansion.nbytes)

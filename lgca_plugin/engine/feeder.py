@@ -85,13 +85,7 @@ class EngineStats:
 
 @dataclass(frozen=True)
 class EncodeRequest(Generic[Owner]):
-    """A crop to encode.
-
-    Attributes:
-        owner: receives the embedding
-        picture: the image
-        box: part of it, in the file's pixels; None is the whole image
-    """
+    """A crop to encode for an owner: a box in the pixels of the picture's file; None is the whole image."""
 
     owner: Owner
     picture: Picture
@@ -105,10 +99,7 @@ class Feeder(Generic[Owner]):
     has threads, each with its share of the threads: small towers keep one thread busy, but not two, and no thread waits
     for crops. Any other encoder is called from the caller's thread, while other threads cut the next batch or, for an
     encoder with ``crops_on_device``, copy the next images to the device.
-
-    Attributes:
-        side_by_side: whether the encoder is given several batches at the same time
-        slots: maximum number of batches that are cut or encoded at the same time
+    At most ``slots`` batches are cut or encoded at the same time.
     """
 
     def __init__(self, encoder: Encoder, stats: EngineStats) -> None:
@@ -122,15 +113,14 @@ class Feeder(Generic[Owner]):
         self._cutter: DeviceCutter | None = None
         if encoder.crops_on_device:
             self._cutter = DeviceCutter(self._preprocessing, torch.device(encoder.device or "cpu"))
-        self.side_by_side = encoder.concurrent and threads > 1 and self._cutter is None
-        if self.side_by_side:
-            workers = self.slots = min(threads, MAX_CONCURRENT)
+        self._side_by_side = encoder.concurrent and threads > 1 and self._cutter is None
+        if self._side_by_side:
+            self._workers = self.slots = min(threads, MAX_CONCURRENT)
         else:
-            workers, self.slots = min(MAX_CUTTERS, os.cpu_count() or 1), BATCHES_AHEAD
-        self._workers = workers
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="lgca-crop")
+            self._workers, self.slots = min(MAX_CUTTERS, os.cpu_count() or 1), BATCHES_AHEAD
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="lgca-crop")
         self._running: dict[Future[Any], Sequence[EncodeRequest[Owner]]] = {}
-        self._share_threads(threads, max(1, threads // workers) if self.side_by_side else 1)
+        self._share_threads(threads, threads // self._workers if self._side_by_side else 1)
 
     def __enter__(self) -> Feeder[Owner]:
         return self
@@ -151,11 +141,11 @@ class Feeder(Generic[Owner]):
     @property
     def n_idle(self) -> int:
         """Number of further batches that could be encoded at the same time."""
-        return max(0, (self.slots if self.side_by_side else 1) - len(self._running))
+        return max(0, (self.slots if self._side_by_side else 1) - len(self._running))
 
     def submit(self, batch: Sequence[EncodeRequest[Owner]]) -> None:
         """Starts cutting and encoding a batch."""
-        if self.side_by_side:
+        if self._side_by_side:
             self._running[self._pool.submit(self._cut_and_encode, batch)] = batch
             return
         if self._cutter is not None:
@@ -172,12 +162,14 @@ class Feeder(Generic[Owner]):
 
     def results(self) -> Iterator[tuple[EncodeRequest[Owner], NDArray[np.float32]]]:
         """Yields the ``[dim]`` unit vectors of a batch that is done, if there is one."""
+        import torch
+
         future = next((future for future in self._running if future.done()), None)
         if future is None:
             return
         batch, found = self._running.pop(future), future.result()
-        if not self.side_by_side:
-            pixels = partial(self._cut_on_device, batch) if self._cutter is not None else _joined(found).__getitem__
+        if not self._side_by_side:
+            pixels = partial(self._cut_on_device, batch) if self._cutter is not None else torch.cat(found).__getitem__
             found = self._encode(pixels, slice(0, len(batch)))
         yield from zip(batch, found, strict=True)
 
@@ -295,12 +287,6 @@ def _all_of(futures: Sequence[Future[Part]]) -> Future[list[Part]]:
     for future in futures:
         future.add_done_callback(one_is_done)
     return together
-
-
-def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    import torch
-
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

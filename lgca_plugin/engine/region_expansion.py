@@ -30,12 +30,8 @@ if TYPE_CHECKING:
 class RegionExpansion:
     """An image on its way through the expansion steps of a plan.
 
-    Args:
-        content_hash: hash of the file's bytes
-        plan: which regions are encoded
-        can_stop: whether an image can stop at its budget level; needed if the plan has more than one level
-        picture: the decoded image; None if all embeddings are known
-        known: embeddings that need no encoding
+    ``can_stop`` returns whether the image can stop at its budget level; it is needed if the plan has more than one.
+    ``picture`` is None if all embeddings are known.
 
     Attributes:
         level: the current budget level

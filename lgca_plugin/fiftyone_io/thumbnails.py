@@ -28,7 +28,7 @@ def thumbnail_uri(path: str, *, box: Box = WHOLE, side: int = 96) -> str | None:
     is the longer side of the thumbnail, in pixels.
     """
     try:
-        image = open_upright(read_bytes(path), longest=enough_for([box], side), any_shape=True)
+        image = open_upright(read_bytes(path), longest=enough_for([box], side))
     except ImageError:
         return None
     return jpeg_uri(cut(image, box, side))

@@ -46,15 +46,7 @@ class Preprocessing:
 
 
 def resize_whole(image: Image.Image, preprocessing: Preprocessing) -> torch.Tensor:
-    """Resizes a whole image; the result equals that of open_clip's own transform for the encoder to the last bit.
-
-    Args:
-        image: mode RGB
-        preprocessing: the encoder's
-
-    Returns:
-        ``[3, size, size]`` uint8 tensor
-    """
+    """Resizes a whole RGB image to ``[3, size, size]`` uint8; the same to the last bit as open_clip's own transform."""
     import torch
 
     resized = _whole_transform(preprocessing)(image)
@@ -62,11 +54,7 @@ def resize_whole(image: Image.Image, preprocessing: Preprocessing) -> torch.Tens
 
 
 def crop_and_resize(
-    image: Image.Image,
-    boxes: NDArray[np.int64],
-    preprocessing: Preprocessing,
-    *,
-    reduction: int = 1,
+    image: Image.Image, boxes: NDArray[np.int64], preprocessing: Preprocessing, *, reduction: int = 1
 ) -> torch.Tensor:
     """Cuts square boxes out of an image and resizes them to the encoder's input size.
 
@@ -92,9 +80,10 @@ def crop_and_resize(
 
 
 def _cut_exactly(image: Image.Image, boxes: NDArray[np.int64], preprocessing: Preprocessing) -> torch.Tensor:
+    import PIL.Image
     import torch
 
-    size, resampling = preprocessing.size, _resampling(preprocessing)
+    size, resampling = preprocessing.size, PIL.Image.Resampling[preprocessing.interpolation.upper()]
     crops = np.empty((len(boxes), size, size, 3), dtype=np.uint8)
     for index, (left, top, width, height) in enumerate(boxes.tolist()):
         crop = image.crop((left, top, left + width, top + height))
@@ -111,17 +100,9 @@ def _cut_fast(image: Image.Image, edges: NDArray[np.int64], preprocessing: Prepr
     if not len(edges):
         return torch.empty((0, 3, *size), dtype=torch.uint8)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # channels last, for torch's fast kernels
-    crops = [
-        interpolate(
-            pixels[:, :, top:bottom, left:right],
-            size,
-            mode=preprocessing.interpolation,
-            align_corners=False,
-            antialias=True,
-        )
-        for left, top, right, bottom in edges.tolist()
-    ]
-    return torch.cat(crops)
+    crops = (pixels[:, :, top:bottom, left:right] for left, top, right, bottom in edges.tolist())
+    mode = preprocessing.interpolation
+    return torch.cat([interpolate(crop, size, mode=mode, align_corners=False, antialias=True) for crop in crops])
 
 
 def normalize_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
@@ -137,12 +118,6 @@ def normalize_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torc
     rows = pixels.permute(0, 2, 3, 1).reshape(count * height, width * channels).to(torch.float32)
     rows.div_(255).sub_(mean.repeat(width)).div_(std.repeat(width))
     return rows.view(count, height, width, channels).permute(0, 3, 1, 2)
-
-
-def _resampling(preprocessing: Preprocessing) -> Image.Resampling:
-    from PIL import Image
-
-    return Image.Resampling[preprocessing.interpolation.upper()]
 
 
 @lru_cache(maxsize=8)

@@ -38,18 +38,7 @@ _FRACTION = 2**22
 
 @dataclass(frozen=True)
 class Window:
-    """A part of an image, the size that it is resized to, and the square of that which is the crop.
-
-    Attributes:
-        left: first column
-        top: first row
-        width: columns
-        height: rows
-        to_width: columns after resizing
-        to_height: rows after resizing
-        first_column: of the square
-        first_row: of the square
-    """
+    """A part of an image in pixels, the size that it is resized to, and where the square of that begins that is cut."""
 
     left: int
     top: int
@@ -62,13 +51,7 @@ class Window:
 
 
 class DeviceCutter:
-    """Cuts crops on a device.
-
-    Args:
-        preprocessing: the encoder's
-        device: where the crops are cut
-        max_bytes: maximum memory of crops that are resized together
-    """
+    """Cuts crops on a device; those that are resized together take at most ``max_bytes``."""
 
     def __init__(self, preprocessing: Preprocessing, device: torch.device, *, max_bytes: int = MAX_BYTES) -> None:
         self._preprocessing = preprocessing
@@ -77,13 +60,9 @@ class DeviceCutter:
         self._images: WeakKeyDictionary[Picture, torch.Tensor] = WeakKeyDictionary()
 
     def cut(self, crops: Sequence[tuple[Picture, Box | None]]) -> torch.Tensor:
-        """Cuts and resizes crops.
+        """Cuts n pictures, each by a box in the pixels of its file, or None for the whole image.
 
-        Args:
-            crops: n pictures, each with a box in the pixels of the file, or None for the whole image
-
-        Returns:
-            ``[n, 3, size, size]`` uint8, on the device
+        Returns ``[n, 3, size, size]`` uint8, on the device.
         """
         import torch
 
@@ -94,7 +73,7 @@ class DeviceCutter:
         inside = [at for at, window in enumerate(windows) if window is not None]
         pixels = torch.empty((len(crops), 3, size, size), dtype=torch.uint8, device=self._device)
         pixels[inside] = resize_windows(
-            [self._on_device(picture) for picture in pictures],
+            [self.load(picture) for picture in pictures],
             [number[crops[at][0]] for at in inside],
             [window for window in windows if window is not None],
             size,
@@ -106,14 +85,8 @@ class DeviceCutter:
                 pixels[at] = resize_whole(crops[at][0].image, self._preprocessing).to(self._device)
         return pixels
 
-    def load(self, picture: Picture) -> None:
-        """Starts to copy a picture to the device, if it is not there; in any thread.
-
-        The copy is deleted together with the picture.
-        """
-        self._on_device(picture)
-
-    def _on_device(self, picture: Picture) -> torch.Tensor:
+    def load(self, picture: Picture) -> torch.Tensor:
+        """Starts to copy a picture to the device, if it is not there, in any thread; deleted with the picture."""
         pixels = self._images.get(picture)
         if pixels is None:
             pixels = self._images[picture] = to_device(picture.image, self._device)
@@ -131,13 +104,7 @@ def to_device(image: Image.Image, device: torch.device) -> torch.Tensor:
 
 
 def window_of(picture: Picture, box: Box | None, preprocessing: Preprocessing) -> Window | None:
-    """Returns the part of a picture that a crop shows, and how it is resized; None if Pillow has to pad the image.
-
-    Args:
-        picture: the picture
-        box: ``(left, top, width, height)`` in the pixels of the file, square; None is the whole image
-        preprocessing: the encoder's
-    """
+    """Returns the part of a picture that a crop shows, and how it is resized; None if Pillow has to pad the image."""
     size, (columns, rows) = preprocessing.size, picture.image.size
     if box is not None:
         left, top, width, height = box
@@ -159,20 +126,11 @@ def resize_windows(
     size: int,
     interpolation: str,
     *,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int,
 ) -> torch.Tensor:
-    """Resizes parts of images as Pillow does.
+    """Resizes n windows of ``[height, width, 3]`` uint8 images as Pillow does; ``owners`` are the images' numbers.
 
-    Args:
-        images: ``[height, width, 3]`` uint8, all on one device
-        owners: number of the image of each window
-        windows: n parts of them
-        size: side of the squares
-        interpolation: ``"bicubic"`` or ``"bilinear"``
-        max_bytes: maximum memory of windows that are resized together
-
-    Returns:
-        ``[n, 3, size, size]`` uint8, on the device
+    Returns ``[n, 3, size, size]`` uint8, on the images' device.
     """
     import torch
 

@@ -42,10 +42,9 @@ _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A decoded image, perhaps at a fraction of its size. Compared by identity.
+    """A decoded RGB image, upright, perhaps at a fraction of its size. Compared by identity.
 
     Attributes:
-        image: mode RGB, in the orientation that a viewer shows
         size_hw: height and width of the file's image in pixels
         reduction: number of the file's pixels along a side of one pixel of ``image``
     """
@@ -65,11 +64,8 @@ def open_picture(data: bytes, *, enough: float | None = None) -> Picture:
 
     JPEGs are decoded at a fraction of their size in a fraction of the time; other formats are decoded whole and
     averaged. EXIF orientation is applied, the first frame of an animation is taken, transparency is dropped as
-    open_clip drops it, and 16-bit grey values are scaled to 8 bits.
-
-    Args:
-        data: the file's bytes
-        enough: length in pixels that the shorter side keeps at least, if the file has it; None keeps the file's size
+    open_clip drops it, and 16-bit grey values are scaled to 8 bits. The shorter side keeps at least ``enough`` pixels,
+    if the file has them; None keeps the file's size.
 
     Raises:
         ImageError: if there is no usable image; the message is the reason
@@ -91,14 +87,11 @@ def open_picture(data: bytes, *, enough: float | None = None) -> Picture:
     return Picture(image, (size[1], size[0]), reduction)
 
 
-def open_upright(data: bytes, *, longest: float | None = None, any_shape: bool = False) -> Image.Image:
-    """Decodes the bytes of an image file to an RGB picture, in the orientation that a viewer shows.
+def open_upright(data: bytes, *, longest: float | None = None) -> Image.Image:
+    """Decodes the bytes of an image file of any shape to an RGB picture, in the orientation that a viewer shows.
 
-    Args:
-        data: the file's bytes
-        longest: length in pixels that the longer side keeps at least: a larger JPEG is decoded at a half, a quarter or
-            an eighth of its size, which is quick. None, and other formats: the file's size
-        any_shape: whether pictures that are too small or too narrow for crops are accepted
+    A JPEG is decoded at a half, a quarter or an eighth of its size, which is quick, if its longer side keeps at least
+    ``longest`` pixels then; other formats keep the file's size.
 
     Raises:
         ImageError: if there is no usable image; the message is the reason
@@ -109,7 +102,7 @@ def open_upright(data: bytes, *, longest: float | None = None, any_shape: bool =
             share = min(1.0, longest / max(opened.size))
             opened.draft(None, (math.ceil(opened.width * share), math.ceil(opened.height * share)))
 
-    return _decode(data, draft, any_shape=any_shape)
+    return _decode(data, draft, any_shape=True)
 
 
 def _decode(data: bytes, draft: Callable[[Image.Image], None], *, any_shape: bool = False) -> Image.Image:
@@ -147,19 +140,15 @@ def read_bytes(source: ImageSource) -> bytes:
     Raises:
         ImageError: if it can't be read, or is empty
     """
-    data = source if isinstance(source, bytes) else _read(source)
-    if not data:
-        raise ImageError("the file is empty")
-    return data
-
-
-def _read(path: str | os.PathLike[str]) -> bytes:
     try:
-        return Path(path).read_bytes()
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
     except FileNotFoundError as error:
         raise ImageError("the file does not exist") from error
     except (OSError, ValueError) as error:
         raise ImageError(f"the file can't be read: {_first_sentence(error)}") from error
+    if not data:
+        raise ImageError("the file is empty")
+    return data
 
 
 def _check_size(width: int, height: int, *, any_shape: bool) -> None:

@@ -34,21 +34,12 @@ Loaded = TypeVar("Loaded", bound=_Sized)
 class LoadAhead(Generic[Id, Item, Loaded]):
     """Loads images in threads, ahead of the caller, in the order given. A context manager.
 
-    Args:
-        images: pairs of an id and an argument of ``load``; read lazily
-        load: loads one image, in any thread
-        max_images: maximum number of images that wait to be taken
-        max_bytes: maximum memory of the images that wait to be taken, estimated from those taken so far; the images
-            that are being loaded come on top
+    The images are pairs of an id and an argument of ``load``, and are read lazily. At most ``max_images`` wait to be
+    taken, with a memory of ``max_bytes``, estimated from those taken so far; those being loaded come on top.
     """
 
     def __init__(
-        self,
-        images: Iterable[tuple[Id, Item]],
-        load: Callable[[Item], Loaded],
-        *,
-        max_images: int,
-        max_bytes: int,
+        self, images: Iterable[tuple[Id, Item]], load: Callable[[Item], Loaded], *, max_images: int, max_bytes: int
     ) -> None:
         self._source = iter(images)
         self._load = load

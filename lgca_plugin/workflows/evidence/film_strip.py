@@ -79,7 +79,7 @@ def _cut_out(file: tuple[str, int, int], boxes: Mapping[int, Box]) -> Pictures:
 def _open(path: str, longest: int) -> tuple[Image.Image, str]:
     """Returns a file's image, reduced if it is much larger than needed, and the hash of its bytes."""
     data = read_bytes(path)
-    image = open_upright(data, longest=longest, any_shape=True)
+    image = open_upright(data, longest=longest)
     if max(image.size) > 2 * longest:
         image.thumbnail((2 * longest, 2 * longest), reducing_gap=2.0)
     return image, content_hash(data)

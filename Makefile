@@ -59,7 +59,7 @@ bench: setup
 	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.engine --size 500x400 4000x3000 --resize fast --images 20
 	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.agreement --images 60
 	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.adaptive --what demo photographs --sets 0 1
-	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.slopes --images 16
+	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.engine --slopes --resize fast --images 16
 
 .PHONY: check
 check:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .towers import DEMO, load
+from .shared import DEMO, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .towers import DEMO, draw, load
+from .shared import DEMO, draw, load
 
 METHODS = ("clip", "wca", "lgca", "lgca_d")
 SETTINGS = (("fp32", "fast"), ("bf16", "exact"), ("bf16", "fast"))

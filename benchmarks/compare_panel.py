@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .compare_clicks import PLUGINS, ROOT, measure_in_browser, plugins_of
-from .filling import KEY, new_run
+from .shared import KEY, new_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

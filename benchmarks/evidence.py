@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .filling import DIM, new_run, unit
+from .shared import DIM, new_run, unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -55,7 +55,7 @@ def fill(folder: Path, samples: int, classes: list[str]) -> tuple[Any, dict[str,
     from lgca_plugin.workflows.classify.writer import sample_values
 
     from .evidence import image
-    from .filling import new_run
+    from .shared import new_run
 
     made = new_run(classes, METHODS)
     ids = {kind: [str(ObjectId()) for _ in range(samples)] for kind in SIZES}

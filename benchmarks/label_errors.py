@@ -24,7 +24,7 @@ import numpy as np
 
 from lgca_plugin.method.comparison.paired import compare
 
-from .tables import Share, table
+from .shared import Share, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .tables import Share, table
+from .shared import Share, table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .towers import DEMO, draw, in_turns, load, open_clip_name, plain, rounded
+from .shared import DEMO, draw, in_turns, load, open_clip_name, plain, rounded
 
 CLASSES = ["arctic tern", "redpoll", "oystercatcher", "blue tit", "white stork"]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .filling import DIM, KEY, RandomTexts, new_run, unit
+from .shared import DIM, KEY, RandomTexts, new_run, unit
 
 METHODS = ("clip", "wca", "lgca")
 AT_ONCE = 5000

@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .towers import DEMO, draw, load, rounded
+from .shared import DEMO, draw, load, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .filling import DIM, KEY, new_run, unit
+from .shared import DIM, KEY, new_run, unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,16 +1,22 @@
-"""A dataset with a run whose embeddings are random: shared by the benchmarks of the store."""
+"""Models, pictures, runs with random embeddings, timing and tables: shared by the benchmarks."""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import tempfile
+import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lgca_plugin.method.comparison.paired import wilson_interval
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from lgca_plugin.config import RegionPlan
     from lgca_plugin.descriptions.class_texts import ClassTexts
@@ -18,8 +24,81 @@ if TYPE_CHECKING:
     from lgca_plugin.store.rows import StoredRun
     from lgca_plugin.store.store import Store
 
+DEMO = "demo"
 DIM = 512
 KEY = "bench"
+
+
+def load(model: str, *, precision: str, resize: str) -> Any:
+    """Returns an encoder by name: the demo's, or an open_clip architecture with random weights."""
+    import lgca_plugin as lgca
+
+    if model == DEMO:
+        return lgca.load_encoder(DEMO, precision=precision, resize=resize)
+    from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
+
+    built, _ = plain(model)
+    import open_clip
+
+    return OpenClipEncoder(built, open_clip.get_tokenizer(model), name=model, precision=precision, resize=resize)
+
+
+def plain(model: str) -> tuple[Any, Any]:
+    """Returns the same model as open_clip makes it, and its preprocessing."""
+    import open_clip
+    import torch
+
+    torch.manual_seed(0)
+    built, _, preprocess = open_clip.create_model_and_transforms(open_clip_name(model), pretrained=None)
+    return built.eval(), preprocess
+
+
+def open_clip_name(model: str) -> str:
+    """Returns the name under which open_clip makes a model."""
+    import lgca_plugin
+
+    folder = Path(lgca_plugin.__file__).parent / "demo" / "model"
+    return f"local-dir:{folder}" if model == DEMO else model
+
+
+def draw(count: int, size: str, quality: int = 90) -> list[bytes]:
+    """Draws birds as JPEG files of a size, such as ``500x400``; ``own`` is the size in which they are drawn."""
+    from PIL import Image
+
+    from lgca_plugin.demo.dataset import draw_images
+
+    files = []
+    with tempfile.TemporaryDirectory() as folder:
+        for picture in draw_images(Path(folder), count=count, seed=0):
+            with Image.open(picture.path) as opened:
+                image = opened.convert("RGB")
+            if size != "own":
+                width, height = map(int, size.split("x"))
+                image = image.resize((width, height), Image.Resampling.BICUBIC)
+            file = io.BytesIO()
+            image.save(file, "JPEG", quality=quality)
+            files.append(file.getvalue())
+    return files
+
+
+def in_turns(tasks: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Times tasks in turns, so that a slow minute slows all of them; the first round is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for counted in range(-1, rounds):
+        for name, task in tasks.items():
+            started = time.perf_counter()
+            task()
+            if counted >= 0:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def rounded(found: dict[str, Any]) -> dict[str, Any]:
+    """Rounds numbers to three places."""
+    return {
+        name: [round(one, 3) for one in value] if isinstance(value, list) else round(value, 3)
+        for name, value in found.items()
+    }
 
 
 class RandomTexts:
@@ -30,8 +109,10 @@ class RandomTexts:
     mean = (0.5, 0.5, 0.5)
     std = (0.5, 0.5, 0.5)
     logit_scale = 100.0
-    dim = DIM
     fingerprint = "random-512"
+
+    def __init__(self, dim: int = DIM) -> None:
+        self.dim = dim
 
     def encode_images(self, pixels: Any) -> Any:
         """Raises an error: these benchmarks encode no image."""
@@ -40,7 +121,7 @@ class RandomTexts:
     def encode_texts(self, texts: Any) -> Any:
         """Embeds texts as random unit vectors."""
         seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") for text in texts]
-        return unit(np.stack([np.random.default_rng(seed).standard_normal(DIM) for seed in seeds]))
+        return unit(np.stack([np.random.default_rng(seed).standard_normal(self.dim) for seed in seeds]))
 
 
 def unit(vectors: Any) -> Any:
@@ -140,3 +221,29 @@ def new_run(
     plan = RegionPlan.of(presets, config.regions)
     predictor = Predictor(presets, texts, encoder, plan, shown_chains=shown_chains)
     return Filling(run=run, texts=texts, encoder=encoder, plan=plan, predictor=predictor)
+
+
+@dataclass(frozen=True)
+class Share:
+    """``k`` of ``n``, with Wilson's 95% interval as text."""
+
+    k: int
+    n: int
+
+    def __str__(self) -> str:
+        if not self.n:
+            return "none"
+        low, high = wilson_interval(self.k, self.n)
+        return f"{self.k} of {self.n}, {self.k / self.n:.1%} ({low:.1%} to {high:.1%})"
+
+    @classmethod
+    def of(cls, flags: Iterable[bool]) -> Share:
+        """Counts the flags that are set."""
+        flags = list(flags)
+        return cls(sum(map(bool, flags)), len(flags))
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Returns a Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"

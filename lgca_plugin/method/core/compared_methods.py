@@ -22,18 +22,10 @@ _PREFERRED = ("clip", "wca", "lgca")
 def compared_methods(
     methods: Sequence[Method], names: Sequence[str] | None = None, *, run_key: str
 ) -> tuple[Method, Method, Method]:
-    """Returns three methods, one of each kind: those named, else the published ones, else the first non-controls.
+    """Returns the methods on the whole image, on crops and on crops that grow: those named, else the published ones.
 
-    Args:
-        methods: a run's presets
-        names: the names of three of them; None for the default
-        run_key: the run's key, for error messages
-
-    Returns:
-        the methods on the whole image, on crops, and on crops that grow
-
-    Raises:
-        ConfigError: if a kind is missing, or ``names`` does not hold one of each
+    Without names and published methods, the first of each kind, controls last. Raises ConfigError if a kind is missing,
+    or ``names`` does not hold one of each.
     """
     own = {method.name: method for method in methods}
     for name in names or ():

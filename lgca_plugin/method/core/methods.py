@@ -96,8 +96,7 @@ class MethodEntry:
         preset: the method
         title: its name in figures and sentences
         description: one line for forms
-        role: ``"standard"``: published by others; ``"ours"``; or ``"control"``: differs from a standard method in one
-            respect and reuses its regions
+        role: ``"control"`` if it differs from a standard method in one respect and reuses its regions
     """
 
     preset: Method

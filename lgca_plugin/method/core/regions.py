@@ -35,16 +35,7 @@ class CropCounts:
         return {"none": 0, "crops": self.n_crops, "chains": self.n_chains}[kind]
 
     def used(self, kind: RegionKind, step: IntArray, chain: IntArray) -> NDArray[np.bool_]:
-        """Marks the regions that a kind of method uses.
-
-        Args:
-            kind: the kind of method
-            step: ``[..., n]`` expansion step of each region
-            chain: ``[..., n]`` number of the crop that each region grew from
-
-        Returns:
-            ``[..., n]`` bool
-        """
+        """Returns ``[..., n]`` bool, the regions that a kind of method uses, by their steps and chains."""
         used: NDArray[np.bool_] = chain < self.of(kind)
         return used & (step == 0) if kind == "crops" else used
 

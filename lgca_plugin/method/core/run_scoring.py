@@ -58,11 +58,7 @@ class RunScoring:
         return region_weights(method, images, self.counts, self.classes_of(method), region_scores=region_scores)
 
     def index(self, name: str | int) -> int:
-        """Returns the index of a class, given by its name or index.
-
-        Raises:
-            ConfigError: if there is no such class
-        """
+        """Returns the index of a class, given by its name or index; raises ConfigError if there is none."""
         if isinstance(name, str):
             if name in self.classes:
                 return self.classes.index(name)
@@ -74,11 +70,7 @@ class RunScoring:
         return int(name)
 
     def method(self, name: str) -> Method:
-        """Returns a method's preset.
-
-        Raises:
-            ConfigError: if there is no such method
-        """
+        """Returns a method's preset; raises ConfigError if there is none."""
         if name not in self.methods:
             raise ConfigError(f"there is no method {name!r} in this run; choose from {', '.join(self.methods)}")
         return self.methods[name]

@@ -53,14 +53,7 @@ LEVEL_FACTOR = 1.5
 
 
 def level_sizes(most: int) -> tuple[int, ...]:
-    """Returns the numbers of crops after which an image can stop: the budget levels.
-
-    Args:
-        most: number of crops of the full budget, at least 0
-
-    Returns:
-        ascending numbers, the last of them ``most``: 6, 9, 14, 21, 32, 48, 60 for 60
-    """
+    """Returns the budget levels, numbers of crops after which an image can stop: 6, 9, 14, 21, 32, 48, 60 for 60."""
     sizes = []
     size = FIRST_LEVEL
     while size < most:

@@ -28,13 +28,11 @@ class Frame:
 
     Attributes:
         region: its index in :class:`~.evidence.Evidence`; of boxes stored on a sample, their position there
-        step: expansion step, 0 for the sampled crop
         box: relative ``(x, y, width, height)``
         vote: the class that the region itself is closest to
         weight: its share of the method's image vector, in [0, 1]
         contribution: its part of the margin of class a over class b
         similarity: salience, in [-1, 1]
-        misleading: whether it is a misleading crop
         out: whether it is taken out
     """
 
@@ -51,12 +49,9 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """A crop and what it has grown into.
+    """A crop and what it has grown into, the crop first.
 
-    Attributes:
-        number: number of the chain
-        frames: its regions, the crop first
-        pull: of a misleading crop, its share of all that pulls WCA from LGCA's label to its own, in [0, 1]; else None
+    ``pull`` is, for a misleading crop, its share of all that pulls WCA from LGCA's label to its own, in [0, 1].
     """
 
     number: int
@@ -158,19 +153,11 @@ def strip(
 def rivals(
     evidence: Evidence, *, a: str | None = None, b: str | None = None, given: str | None = None
 ) -> tuple[str, str]:
-    """Returns the two classes whose margin explains a decision.
+    """Returns the two classes whose margin explains a decision; a and b, where given, replace the first and the second.
 
     WCA's label and LGCA's, if these differ. Otherwise the label of the method that the evidence explains, and the given
-    label if that is another class of the run, else the runner-up.
-
-    Args:
-        evidence: the evidence on the sample
-        a: replaces the first class
-        b: replaces the second class
-        given: the sample's given label
-
-    Raises:
-        ConfigError: if there is no such class, or both are the same
+    label if that is another class of the run, else the runner-up. Raises ConfigError if there is no such class, or both
+    are the same.
     """
     for name in (a, b):
         if name is not None:
@@ -205,14 +192,8 @@ def strip_of_boxes(
 ) -> Strip:
     """Returns the film strip of the boxes that a run wrote to a sample, for samples without stored embeddings.
 
-    Args:
-        boxes: bounding_box, index (the chain), step, label, weight, contribution, similarity and misleading of each
-        method: the method that the boxes explain
-        names: the classes whose margin the contributions are parts of
-        chains: maximum number of chains
-
-    Returns:
-        the strip, in the order of the boxes; the contributions of other chains, and pulls, are unknown
+    In the order of the boxes; the contributions of other chains, and pulls, are unknown. ``names`` are the classes
+    whose margin the contributions are parts of.
     """
     frames: dict[int, list[Frame]] = {}
     for place, box in enumerate(boxes):

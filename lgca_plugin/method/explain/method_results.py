@@ -78,11 +78,7 @@ class MethodResults:
         return tuple(np.flatnonzero(self.gone).tolist())
 
     def top_two(self, method: str) -> tuple[int, int]:
-        """Returns the indices of a method's label and of the runner-up.
-
-        Raises:
-            ConfigError: if there is no such method, or it has lost all its regions
-        """
+        """Returns the indices of a method's label and runner-up; raises ConfigError if it has lost all its regions."""
         scores = self.scores[self.scoring.method(method).name]
         if np.isnan(scores).any():
             raise ConfigError(f"method {method!r} has no region left to answer by")
@@ -90,15 +86,10 @@ class MethodResults:
         return label, int(np.where(np.arange(len(scores)) == label, -np.inf, scores).argmax())
 
     def margin(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
-        """Returns the score of class a minus that of class b.
+        """Returns the score of class a minus that of class b, each a name or index.
 
-        Args:
-            method: the method's name
-            a: class name or index; None takes the method's label
-            b: class name or index; None takes the runner-up, or the label if a is another class
-
-        Raises:
-            ConfigError: if there is no such method or class, or a or b is None and the method has no label
+        None takes, for a, the method's label; for b, the runner-up, or the label if a is another class. Raises
+        ConfigError if there is no such method or class, or a or b is None and the method has no label.
         """
         scores = self.scores[self.scoring.method(method).name]
         first, second = self._pair(method, a, b)
@@ -127,12 +118,7 @@ class MethodResults:
         return replace(self, gone=self.gone | region_mask(regions, len(self.image.step)))
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the results as a JSON-ready dict.
-
-        Returns:
-            a dict with ``taken_out`` and ``methods``: by name label, confidence, margin and runner_up, all None if
-            the method has no label
-        """
+        """Returns ``taken_out`` and ``methods``: by name label, confidence, margin, runner_up, all None without label."""
         return {"taken_out": list(self.taken_out), "methods": {name: self._summary(name) for name in self.scores}}
 
     def _summary(self, method: str) -> dict[str, Any]:
@@ -189,15 +175,7 @@ class MethodResults:
 
 
 def region_mask(regions: Iterable[int] | BoolArray, n: int) -> BoolArray:
-    """Marks regions out of n.
-
-    Args:
-        regions: their indices, or ``[n]`` bool
-        n: number of regions
-
-    Raises:
-        ConfigError: if there is no such region
-    """
+    """Marks ``[n]`` regions given by their indices, or marked already; raises ConfigError if there is no such region."""
     given = np.asarray(regions if isinstance(regions, np.ndarray) else list(regions))
     if given.dtype == bool and given.shape == (n,):
         return given

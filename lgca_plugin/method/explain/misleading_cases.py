@@ -34,12 +34,7 @@ _SLACK = 1e-5  # in units of the largest number of a row; HiGHS rounds at 1e-6
 
 @dataclass(frozen=True)
 class Removal:
-    """A set of crops whose removal leaves every rival behind.
-
-    Attributes:
-        crops: their indices, ascending
-        at_least: lower bound on the size of such a set
-    """
+    """A set of crops, ascending, whose removal leaves every rival behind; ``at_least`` is a lower bound on its size."""
 
     crops: tuple[int, ...]
     at_least: int
@@ -98,7 +93,7 @@ def misleading_cases(
     any_crops: bool = False,
     node_limit: int = NODE_LIMIT,
 ) -> list[MisleadingCase | None]:
-    """Finds the misleading-crop cases among images.
+    """Finds for each of b images its misleading-crop case, or None.
 
     Args:
         weights: ``[b, n]`` WCA's region weights
@@ -110,9 +105,6 @@ def misleading_cases(
         lgca_label: ``[b]`` class index
         any_crops: whether any of the smallest sets will do, because only sizes are used; avoids most integer programs
         node_limit: maximum number of nodes of the solver's search tree
-
-    Returns:
-        for each image its case, or None
     """
     cases: list[MisleadingCase | None] = [None] * len(weights)
     for i in np.flatnonzero((wca_label != lgca_label) & misleading.any(axis=1)):
@@ -138,12 +130,12 @@ def smallest_removal(
     any_crops: bool = False,
     node_limit: int = NODE_LIMIT,
 ) -> Removal | None:
-    """Finds a smallest set of crops whose removal leaves every rival behind.
+    """Finds a smallest set of crops whose removal leaves every rival behind, empty if none has to go.
 
     Removing crops in the order of ``preferred`` and ``pull`` gives a first set. It is a smallest one if it is as small
     as the strongest rival alone requires, as always with two classes. Otherwise SciPy's integer programming (HiGHS)
     decides, with rivals added when a solution violates their rows. When it gives up, the first set is returned with a
-    lower bound on the size.
+    lower bound on the size; None if no set does, or none was found.
 
     Args:
         lead: ``[n, rivals]`` what each crop adds to the lead over each rival
@@ -151,9 +143,6 @@ def smallest_removal(
         pull: ``[n]`` among sets with equally many preferred crops, the one with the largest sum is returned
         any_crops: whether any other set of the same size will do
         node_limit: maximum number of nodes of the solver's search tree
-
-    Returns:
-        the set, empty if no crop has to go; None if no set does, or none was found
     """
     least = _least(lead)
     if least is None:

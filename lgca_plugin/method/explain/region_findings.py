@@ -58,15 +58,7 @@ class BatchFindings:
 
 @dataclass(frozen=True)
 class SampleFindings:
-    """What was found in the regions of one image, as in :class:`BatchFindings`, and for which labels.
-
-    Attributes:
-        crops_label: class index of the crop method's label
-        chains_label: class index of the label of the method with chains
-        case_size: the fewest crops; nan where it is no misleading-crop case
-        proven: whether that is proven
-        stability: in [0, 1]
-    """
+    """What was found in the regions of one image, as in :class:`BatchFindings`, for the two methods' labels."""
 
     crops_label: int
     chains_label: int
@@ -85,7 +77,6 @@ class RegionAnalysis:
     """Finds misleading-crop cases and stabilities in batches of images.
 
     Attributes:
-        scoring: methods and class vectors of the run
         crops: the method that looks at crops, WCA or one in its place
         chains: the method that looks at crops that grow, LGCA or one in its place
     """
@@ -104,16 +95,7 @@ class RegionAnalysis:
         return replace(self, scoring=replace(self.scoring, counts=counts))
 
     def find(self, images: RegionSource, *, crops_label: IntArray, chains_label: IntArray) -> BatchFindings:
-        """Analyses a batch.
-
-        Args:
-            images: b images
-            crops_label: ``[b]`` class index of the crop method's label
-            chains_label: ``[b]`` class index of the label of the method with chains
-
-        Returns:
-            the findings
-        """
+        """Returns the findings of b images, given ``[b]`` class indices of the two methods' labels."""
         classes = self.scoring.classes_of(self.chains)
         part = self._used(images, self.chains)
         scores = _region_scores(part.regions, classes.vectors)

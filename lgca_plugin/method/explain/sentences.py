@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodAnswer:
-    """The answer of one method for an image.
+    """The answer of one method for an image; ``lead`` is the score of class a minus that of its rival b.
 
-    Attributes:
-        method: the method's name
-        label: its label; None if it has lost all its regions
-        confidence: softmax probability of the label among the classes, in [0, 1]
-        margin: best minus second-best score
-        lead: score of class a minus score of its rival b
+    Label None and numbers nan if it has lost all its regions; ``margin`` is best minus second-best score.
     """
 
     method: str
@@ -33,16 +28,7 @@ class MethodAnswer:
 
 
 def method_answers(verdicts: MethodResults, a: str, b: str) -> list[MethodAnswer]:
-    """Returns the answers of the methods, without controls.
-
-    Args:
-        verdicts: the methods' results, from all regions or without some
-        a: a class
-        b: its rival
-
-    Returns:
-        an answer for each method, in the order of the run; numbers are nan if its label is None
-    """
+    """Returns the answers of the methods, in the order of the run, without controls."""
     found, labels = [], verdicts.labels
     for method in without_controls(labels):
         label = labels[method]

@@ -41,15 +41,7 @@ _RIVALS_AT_ONCE = 64  # their draws fit the processor's cache
 
 @lru_cache(maxsize=32)
 def draw_counts(n: int, draws: int = DRAWS) -> NDArray[np.int64]:
-    """Draws n of n crops with replacement, ``draws`` times; the same draws on any machine.
-
-    Args:
-        n: number of crops, at least 1
-        draws: number of draws
-
-    Returns:
-        ``[draws, n]`` how often each crop was drawn; rows sum to n; read-only
-    """
+    """Draws n of n crops with replacement: ``[draws, n]`` how often each, read-only, the same on any machine."""
     raw = np.asarray(np.random.PCG64(_SEED).random_raw(draws * n), dtype=np.uint64)
     uniforms = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53  # the generator's raw bits never change
     numbers = np.floor(uniforms * n).astype(np.int64).reshape(draws, n)
@@ -69,7 +61,7 @@ def stability(
     labels: IntArray | int | None = None,
     draws: int = DRAWS,
 ) -> NDArray[np.float64]:
-    """Computes the share of bootstrap draws of the crops, with their chains, in which a method keeps its label.
+    """Computes ``[...]`` the share of bootstrap draws of the crops, with their chains, that keep a method's label.
 
     A draw keeps the label if no other class scores higher by more than :data:`TIE`. A method without regions keeps it
     always. A draw that leaves a method without any weight, as it can where ``step_weights`` are 0, does not.
@@ -86,9 +78,6 @@ def stability(
         region_scores: ``[..., n, C]`` scores of the regions themselves, if they are known; they set the precision
         labels: ``[...]`` class indices of the labels in question; None takes the method's own
         draws: number of draws
-
-    Returns:
-        ``[...]`` float64 in [0, 1]
     """
     lead, n = images.regions.shape[:-2], images.regions.shape[-2]
     if method.regions == "none":
@@ -222,11 +211,10 @@ class _Images:
     def _factors(
         self, relative: FloatArray, counts: FloatArray
     ) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
-        """Computes the factors that make drawn weights sum to 1.
+        """Computes the factors that make drawn weights sum to 1, ``[b, G, draws]`` of each group's relative weights.
 
-        Returns:
-            ``[b, G, draws]`` the factor of each group's relative weights; ``[b, draws]`` whether there is any weight,
-            or a whole image; ``[b, draws]`` where the drawn weights of a group are too small for the number format
+        Also ``[b, draws]`` whether there is any weight, or a whole image; and ``[b, draws]`` where the drawn weights of
+        a group are too small for the number format.
         """
         sums = self._sums(relative, counts)
         light = sums < np.finfo(sums.dtype).tiny / np.finfo(sums.dtype).eps

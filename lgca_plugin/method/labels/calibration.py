@@ -89,7 +89,6 @@ class Calibrated:
         probabilities: ``[n, C]`` float32, rows sum to 1
         labels: ``[n]`` the most probable class, the first of equally probable ones
         confidence: ``[n]`` float64, its probability
-        calibration: the fit
     """
 
     probabilities: NDArray[np.float32]
@@ -105,17 +104,10 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> Temperature:
     to 1024 is refined between its neighbours, so the result is deterministic. A normal prior on log T (mean 0, standard
     deviation log 10) has next to no effect with thirty labels or more, unless they leave T undetermined: if method and
     labels always agree, or if all logits are equal, in which case T is 1. Of many samples, a fixed random choice of
-    :data:`FIT_SAMPLES` is used.
+    :data:`FIT_SAMPLES` is used; with fewer than :data:`MIN_LABELS` T is 1 and the wrong share 0.
 
-    Args:
-        logits: ``[n, C]`` logit_scale * scores
-        labels: ``[n]`` given class indices
-
-    Returns:
-        the temperature; 1 with a wrong share of 0 if there are fewer than :data:`MIN_LABELS` labels
-
-    Raises:
-        ValueError: if the shapes do not match, a label is no class index, or a row of logits has no finite maximum
+    ``logits`` is ``[n, C]`` logit_scale * scores, ``labels`` ``[n]`` given class indices. Raises ValueError if the
+    shapes do not match, a label is no class index, or a row of logits has no finite maximum.
     """
     check_labels(logits, labels)
     chosen = shuffled(len(labels))[:FIT_SAMPLES]
@@ -127,7 +119,7 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> Temperature:
 def calibration_error(
     probabilities: FloatArray, labels: IntArray, *, bins: int = BINS, wrong_share: float = 0.0
 ) -> float:
-    """Computes the expected calibration error (ECE) of the top label.
+    """Computes the expected calibration error (ECE) of the top label, in [0, 1]; nan without samples.
 
     With confidence the largest probability of a row, the samples are put into ``bins`` bins of equal width by
     confidence: bin i takes those above i / bins, up to and including (i + 1) / bins. The error is
@@ -136,23 +128,14 @@ def calibration_error(
 
     where accuracy is the share of samples whose most probable class is their label. If a share e of the labels was
     drawn at random, even a perfect method agrees with fewer of them: ``agreement = (1 - e) * accuracy + e / C``. With
-    ``wrong_share`` = e, accuracy is solved from the agreement and limited to [0, 1]: the error then estimates the one
-    against correct labels.
+    ``wrong_share`` = e, in [0, 1), accuracy is solved from the agreement and limited to [0, 1]: the error then
+    estimates the one against correct labels.
 
     A bin's accuracy is an estimate, so the error of a perfectly calibrated method is above 0: in a trial with
     twelve classes and 15 bins about 0.07 with 240 samples, 0.04 with 1000 and 0.02 with 5000.
 
-    Args:
-        probabilities: ``[n, C]``, rows sum to 1
-        labels: ``[n]`` given class indices
-        bins: number of bins, at least 1
-        wrong_share: share of labels that were drawn at random, in [0, 1)
-
-    Returns:
-        the error, in [0, 1]; nan without samples
-
-    Raises:
-        ValueError: if the shapes do not match, a label is no class index, or a number is out of range
+    ``probabilities`` is ``[n, C]``, ``labels`` ``[n]`` class indices. Raises ValueError if the shapes do not match, a
+    label is no class index, or a number is out of range.
     """
     check_labels(probabilities, labels)
     if bins < 1:
@@ -167,21 +150,12 @@ def calibration_error(
 
 
 def calibrate(logits: NDArray[np.float32], labels: IntArray) -> Calibrated:
-    """Turns one method's logits into calibrated probabilities, in place.
+    """Turns one method's ``[n, C]`` contiguous float32 logits into calibrated probabilities, in place.
 
     The error after calibration is cross-fitted: the samples are halved at random, and each half is evaluated with the
     temperature fitted to the other half. Both errors use the wrong share that was fitted to all samples. With
-    fewer than :data:`MIN_LABELS` labels the temperature is 1, the wrong share 0, and the two errors are equal.
-
-    Args:
-        logits: ``[n, C]`` contiguous float32, logit_scale * scores; overwritten by the probabilities
-        labels: ``[n]`` given class indices
-
-    Returns:
-        the probabilities, in the array that held the logits, and the fit; the errors are nan without samples
-
-    Raises:
-        ValueError: as for :func:`fit_temperature`
+    fewer than :data:`MIN_LABELS` labels the temperature is 1, the wrong share 0, and the two errors are equal; without
+    samples they are nan. Raises ValueError as :func:`fit_temperature` does.
     """
     temperature = fit_temperature(logits, labels)
     n, classes = logits.shape

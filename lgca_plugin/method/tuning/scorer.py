@@ -118,18 +118,10 @@ class SettingsScorer:
         ]
 
     def score(self, images: RegionEmbeddings) -> SettingsScores:
-        """Scores a batch of images under every setting.
+        """Scores a batch of b images under every setting.
 
-        Memory beyond the arguments and the result stays near ``chunk_bytes`` for any batch size.
-
-        Args:
-            images: the regions of b images; float32 is used as it is, other types are converted
-
-        Returns:
-            labels and effective regions of every setting
-
-        Raises:
-            ValueError: if a setting's regions are missing, or its ``step_weights`` do not match the steps
+        Memory beyond the arguments and the result stays near ``chunk_bytes`` for any batch size. Raises ValueError if a
+        setting's regions are missing, or its ``step_weights`` do not match the steps.
         """
         b, n, dim = images.regions.shape
         step, chain = np.broadcast_to(images.step, (b, n)), np.broadcast_to(images.chain, (b, n))

@@ -123,9 +123,6 @@ def nested_sweep(
         repeats: number of ways to split the samples, over which estimates are averaged, at least 1
         seed: seed of the splits
 
-    Returns:
-        one choice for each group, in the order of their first settings
-
     Raises:
         ConfigError: if ``folds`` or ``repeats`` is out of range, or the lengths do not fit
     """
@@ -143,21 +140,10 @@ def nested_sweep(
 
 
 def stratified_folds(strata: Sequence[Any] | NDArray[Any], *, folds: int, repeats: int, seed: int) -> IntArray:
-    """Deals shuffled samples to folds like cards, class after class.
+    """Deals shuffled samples to folds like cards, class after class; returns ``[repeats, n]`` the fold of each sample.
 
-    The sizes of the folds differ by at most one, and so do the numbers of samples of any class in them.
-
-    Args:
-        strata: ``[n]`` class of each sample
-        folds: number of folds, in [3, n]
-        repeats: number of independent splits, at least 1
-        seed: seed of the shuffles
-
-    Returns:
-        ``[repeats, n]`` fold of each sample
-
-    Raises:
-        ConfigError: if ``folds`` or ``repeats`` is out of range
+    The sizes of the folds differ by at most one, and so do the numbers of samples of any class in them. Raises
+    ConfigError if ``folds``, in [3, n], or ``repeats`` is out of range.
     """
     if not 3 <= folds <= len(strata):
         raise ConfigError(
@@ -247,13 +233,9 @@ class _Splits:
     def held_out(self, sums: IntArray, squares: IntArray) -> tuple[float, float, float]:
         """Averages a quantity of the chosen settings over the folds they were not chosen on.
 
-        Args:
-            sums: ``[S, repeats, folds]`` each setting's sum of the quantity over the samples of each fold
-            squares: the same of its square
-
-        Returns:
-            the mean; the mean of the squares; and the number of independent samples with a mean as precise, by the mean
-            squared error of Bates, Hastie and Tibshirani, kept between n / folds and n
+        From ``[S, repeats, folds]`` sums of the quantity, and of its square, over each fold. Returns the mean, the mean
+        of the squares, and the number of independent samples with a mean as precise, by the mean squared error of Bates,
+        Hastie and Tibshirani, kept between n / folds and n.
         """
         folds, n = self.sizes.shape[1], int(self.sizes[0].sum())
         held_out = np.take_along_axis(sums, self.outer[None], axis=0)[0]

@@ -34,15 +34,9 @@ def default_grid(methods: Sequence[Method], *, steps: int) -> list[Method]:
     """Returns settings around each method: every combination of values of the settings that it depends on.
 
     Salience weights vary ``image_scale``, decisive ones ``decisiveness``; regions vary ``global_weight``; chains vary
-    ``step_weights`` too (equal, halved and doubled from step to step); weighted descriptions vary ``text_scale``. These
-    are 60 settings of WCA, 135 of LGCA, 45 of decisive LGCA and one of CLIP.
-
-    Args:
-        methods: the presets, with distinct names
-        steps: number of expansion steps that the images were encoded with
-
-    Returns:
-        the settings, by method; each has its method's name, and the method itself comes first of its name
+    ``step_weights`` too (equal, halved and doubled from each of the ``steps`` expansion steps to the next); weighted
+    descriptions vary ``text_scale``. These are 60 settings of WCA, 135 of LGCA, 45 of decisive LGCA and one of CLIP.
+    Each has its method's name, and the method itself comes first of its name.
     """
     return [setting for method in methods for setting in _around(method, steps)]
 
@@ -83,15 +77,7 @@ class Sweep:
         self._used = np.zeros(len(scorer.settings))
 
     def add(self, images: RegionEmbeddings, truth: IntArray) -> None:
-        """Scores a batch of images under every setting.
-
-        Args:
-            images: the regions of b images
-            truth: ``[b]`` index of the true class; no label is right for one that is no class index
-
-        Raises:
-            ValueError: if a setting's regions are missing, or its ``step_weights`` do not match the steps
-        """
+        """Scores b images under every setting against their ``[b]`` true class indices; -1 is never right."""
         scores = self._scorer.score(images)
         self._truth.append(np.asarray(truth))
         self._correct.append(scores.labels == np.asarray(truth))
@@ -99,16 +85,7 @@ class Sweep:
         self._used += scores.used.sum(axis=1)
 
     def report(self, *, folds: int = FOLDS, repeats: int = REPEATS, seed: int = 0) -> SweepReport:
-        """Chooses a setting from each group and estimates its accuracy on new samples.
-
-        Args:
-            folds: number of folds of the nested cross-validation, in [3, n]
-            repeats: number of ways to split the samples, at least 1
-            seed: seed of the splits
-
-        Raises:
-            ConfigError: if there are fewer images than folds, or an option is out of range
-        """
+        """Chooses a setting from each group and estimates its accuracy, see :func:`~.selection.nested_sweep`."""
         if not self._truth:
             raise ConfigError("there are no labelled samples to compare settings on")
         correct, truth = np.concatenate(self._correct, axis=1), np.concatenate(self._truth)
@@ -118,11 +95,7 @@ class Sweep:
         return SweepReport(results, tuple(choices), len(truth), folds, repeats, seed)
 
     def hint(self) -> SweepReport:
-        """Returns the effective number of regions under every setting, which needs no labels.
-
-        Raises:
-            ConfigError: if there are no images
-        """
+        """Returns the effective number of regions under every setting, which needs no labels."""
         if not self._truth:
             raise ConfigError("there are no samples to compare settings on")
         return SweepReport(self._results([None] * len(self._effective)), (), self._count, 0, 0, 0)

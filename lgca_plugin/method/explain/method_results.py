@@ -118,7 +118,7 @@ class MethodResults:
         return replace(self, gone=self.gone | region_mask(regions, len(self.image.step)))
 
     def to_json(self) -> dict[str, Any]:
-        """Returns ``taken_out`` and ``methods``: by name label, confidence, margin, runner_up, all None without label."""
+        """Returns ``taken_out`` and ``methods``: by name label, confidence, margin, runner_up; None without label."""
         return {"taken_out": list(self.taken_out), "methods": {name: self._summary(name) for name in self.scores}}
 
     def _summary(self, method: str) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class MethodResults:
 
 
 def region_mask(regions: Iterable[int] | BoolArray, n: int) -> BoolArray:
-    """Marks ``[n]`` regions given by their indices, or marked already; raises ConfigError if there is no such region."""
+    """Marks ``[n]`` regions given by their indices, or marked already; ConfigError if there is no such region."""
     given = np.asarray(regions if isinstance(regions, np.ndarray) else list(regions))
     if given.dtype == bool and given.shape == (n,):
         return given

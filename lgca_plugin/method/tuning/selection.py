@@ -234,8 +234,8 @@ class _Splits:
         """Averages a quantity of the chosen settings over the folds they were not chosen on.
 
         From ``[S, repeats, folds]`` sums of the quantity, and of its square, over each fold. Returns the mean, the mean
-        of the squares, and the number of independent samples with a mean as precise, by the mean squared error of Bates,
-        Hastie and Tibshirani, kept between n / folds and n.
+        of the squares, and the number of independent samples with a mean as precise, by the mean squared error of
+        Bates, Hastie and Tibshirani, kept between n / folds and n.
         """
         folds, n = self.sizes.shape[1], int(self.sizes[0].sum())
         held_out = np.take_along_axis(sums, self.outer[None], axis=0)[0]

@@ -4,13 +4,13 @@ from .classify.operator import Classify
 from .decisions.operators import Decide, ExportDecisions, UndoDecision
 from .delete_run import DeleteRun
 from .describe.operator import DescribeClasses
-from .evaluate.operator import Evaluate
+from .evaluate import Evaluate
 from .panels.compare.open import OpenCompare
 from .panels.compare.panel import ComparePanel
 from .panels.evidence.panel import EvidencePanel
 from .rescore.operator import Rescore
 from .rescore.suggest import SuggestSettings
-from .triage.operator import Triage
+from .triage import Triage
 
 OPERATORS = (
     Classify,

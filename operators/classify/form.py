@@ -13,23 +13,8 @@ from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS
 from ..shared.classes import add_classes, label_fields
 from ..shared.descriptions import add_descriptions
-from ..shared.form import Params, add_dropdown, add_tabs, checked, text_field
-from ..shared.methods import add_method_choice
-from .params import (
-    advanced,
-    encoder_source,
-    read_batch_size,
-    read_budget,
-    read_encoder,
-    read_methods,
-    read_model,
-    read_precision,
-    read_regions,
-    read_run_key,
-    read_shown_chains,
-    read_store_regions,
-    read_valid,
-)
+from ..shared.form import Params, add_dropdown, add_method_choice, add_tabs, checked, text_field
+from .params import READERS, advanced, encoder_source, read_encoder, read_model, read_valid
 from .preview import add_preview, add_run_key_notes
 
 # Suggestions only: any architecture and tag that open_clip has can be typed. Listing them all would import torch.
@@ -76,7 +61,6 @@ def add_form(inputs: Any, ctx: Any) -> None:
         "encoder": encoder,
         "methods": methods,
         "regions": regions,
-        "store_regions": read_store_regions(params),
         **read_valid(params, choices),
     }
     if run_key:
@@ -113,7 +97,7 @@ def _suggestions(values: tuple[str, ...]) -> Any:
 def _add_methods(inputs: Any, params: Params) -> list[str] | None:
     note = "Each writes a field of its own; they share their crops, so another method costs little"
     prop = add_method_choice(inputs, "methods", METHODS, default=list(DEFAULT_METHODS), description=note)
-    return checked(prop, read_methods, params)
+    return checked(prop, READERS["methods"], params)
 
 
 def _add_budget(inputs: Any, params: Params) -> None:
@@ -121,7 +105,7 @@ def _add_budget(inputs: Any, params: Params) -> None:
     for name, note in BUDGET_NOTES.items():
         view.add_choice(name, label=f"{name.capitalize()}: {note}")
     prop = inputs.enum("budget", view.values(), default=DEFAULT_BUDGET, label="Budget", view=view)
-    checked(prop, read_budget, params)
+    checked(prop, READERS["budget"], params)
 
 
 def _add_run_key(inputs: Any, params: Params) -> tuple[Any, str | None]:
@@ -131,7 +115,7 @@ def _add_run_key(inputs: Any, params: Params) -> tuple[Any, str | None]:
         label="Run key",
         description="Names the run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ...",
     )
-    return prop, checked(prop, read_run_key, params)
+    return prop, checked(prop, READERS["run_key"], params)
 
 
 def _add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
@@ -154,13 +138,13 @@ def _add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
         description="written as boxes, the most decisive first",
         view=text_field(4),
     )
-    checked(prop, read_shown_chains, params)
+    checked(prop, READERS["shown_chains"], params)
     prop = inputs.int("batch_size", label="Batch size", description="empty: chosen for the device", view=text_field(4))
-    checked(prop, read_batch_size, params)
+    checked(prop, READERS["batch_size"], params)
     inputs.str("device", label="Device", description="empty: the best one there is", view=text_field(4))
     note = "of the encoder alone"
     prop = add_dropdown(inputs, "precision", PRECISIONS, default="auto", label="Precision", description=note, space=3)
-    checked(prop, read_precision, params)
+    checked(prop, READERS["precision"], params)
     inputs.bool(
         "store_regions",
         default=True,
@@ -190,7 +174,8 @@ def _add_regions(inputs: Any, params: Params) -> RegionConfig | None:
         define = inputs.float if isinstance(default, float) else inputs.int
         properties[name] = define(name, default=default, label=label, description=note, view=text_field(4))
     try:
-        return read_regions(params)
+        regions: RegionConfig = READERS["regions"](params)
+        return regions
     except ConfigError as error:  # its message begins with the setting's name
         setting = str(error).split(maxsplit=1)[0]
-        return checked(properties.get(setting, properties["crops"]), read_regions, params)
+        return checked(properties.get(setting, properties["crops"]), READERS["regions"], params)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator
 from typing import Any
 
 from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
 from ..shared.base import StepOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
-from ..shared.execution import call, report_progress, report_steps
-from ..shared.run_result import show_run
+from ..shared.execution import call, report_progress, report_steps, show_run
 from .form import add_form
-from .params import encoder_params, read_arguments, read_run_key
+from .params import READERS, encoder_params, read_arguments
 
 
 class Classify(StepOperator):
@@ -29,14 +27,12 @@ class Classify(StepOperator):
     purpose = "classify it"
     on_view = True
     problem = "The run has stopped"
-
-    def add_form(self, inputs: Any, ctx: Any) -> None:
-        """Adds all settings, without a scan of the dataset or an import of torch."""
-        add_form(inputs, ctx)
+    add_form = staticmethod(add_form)
+    show = staticmethod(show_run)
 
     def resolve_run_name(self, ctx: Any) -> str:
         """Names a delegated operation."""
-        return f"Classify zero-shot: {read_run_key(ctx.params)}"
+        return f"Classify zero-shot: {READERS['run_key'](ctx.params)}"
 
     def read_request(self, ctx: Any) -> tuple[Any, tuple[str, str | None]]:
         """Reads and checks the settings; returns the request, and the encoder's name and weights."""
@@ -57,12 +53,7 @@ class Classify(StepOperator):
         yield from report_progress(ctx, 0.0, "Loading the model")
         checked, (name, pretrained) = request
         encoder = load_encoder(name, pretrained, device=checked.options.device, precision=checked.options.precision)
-        with closing(iter_classify(checked, encoder=encoder)) as steps:
-            return (yield from report_steps(ctx, steps))
-
-    def show(self, ctx: Any, run: Any) -> Iterator[Any]:
-        """Shows the run."""
-        return show_run(ctx, run)
+        return (yield from report_steps(ctx, iter_classify(checked, encoder=encoder)))
 
     def __call__(
         self,

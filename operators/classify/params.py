@@ -87,19 +87,12 @@ def encoder_params(name: str | None, pretrained: str | None) -> Params:
     return {"encoder": "open_clip", "model": model, "pretrained": pretrained}
 
 
-def read_methods(params: Params) -> list[str]:
-    """Reads the names of the methods."""
+def _read_methods(params: Params) -> list[str]:
     chosen = params.get("methods")
     return [method.name for method in check_methods(DEFAULT_METHODS if chosen is None else chosen)]
 
 
-def read_budget(params: Params) -> str:
-    """Reads the budget."""
-    return check_budget(params.get("budget") or DEFAULT_BUDGET)
-
-
-def read_run_key(params: Params) -> str:
-    """Reads the run key."""
+def _read_run_key(params: Params) -> str:
     key = params.get("run_key")
     return check_run_key(DEFAULT_RUN_KEY if key is None else key.strip())
 
@@ -111,90 +104,65 @@ def advanced(params: Params) -> Params:
     return {name: params[name] for name in ADVANCED if params.get(name) is not None}
 
 
-def read_regions(params: Params) -> RegionConfig:
-    """Reads the region settings."""
-    return RegionConfig(**{name: value for name, value in advanced(params).items() if name in REGION_SETTINGS})
+def _count(name: str, default: int | None, at_least: int) -> Callable[[Params], int | None]:
+    """Returns the reader of an advanced setting that is a whole number."""
+
+    def read(params: Params) -> int | None:
+        value = advanced(params).get(name, default)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < at_least):
+            raise ConfigError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+        return value
+
+    return read
 
 
-def _read_count(params: Params, name: str, at_least: int) -> int | None:
-    value = advanced(params).get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < at_least):
-        raise ConfigError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
-    return value
-
-
-def read_batch_size(params: Params) -> int | None:
-    """Reads the batch size; None lets the library choose."""
-    return _read_count(params, "batch_size", 1)
-
-
-def read_shown_chains(params: Params) -> int:
-    """Reads how many chains of each image are written as boxes."""
-    count = _read_count(params, "shown_chains", 0)
-    return DEFAULT_SHOWN_CHAINS if count is None else count
-
-
-def read_logits(params: Params) -> bool:
-    """Reads whether all class scores are written onto the labels."""
-    return bool(advanced(params).get("logits", False))
-
-
-def read_store_regions(params: Params) -> bool:
-    """Reads whether the embeddings of crops are stored on disk."""
-    return bool(advanced(params).get("store_regions", True))
-
-
-def read_precision(params: Params) -> str:
-    """Reads the floating-point type of the encoder."""
+def _read_precision(params: Params) -> str:
     precision = str(advanced(params).get("precision") or "auto")
     if precision not in PRECISIONS:
         raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     return precision
 
 
+READERS: dict[str, Callable[[Params], Any]] = {
+    "methods": _read_methods,
+    "budget": lambda params: check_budget(params.get("budget") or DEFAULT_BUDGET),
+    "run_key": _read_run_key,
+    "encoder": read_encoder,
+    "regions": lambda params: RegionConfig(
+        **{name: value for name, value in advanced(params).items() if name in REGION_SETTINGS}
+    ),
+    "shown_chains": _count("shown_chains", DEFAULT_SHOWN_CHAINS, 0),
+    "batch_size": _count("batch_size", None, 1),
+    "device": lambda params: advanced(params).get("device", "").strip() or None,
+    "precision": _read_precision,
+    "logits": lambda params: bool(advanced(params).get("logits", False)),
+    "store_regions": lambda params: bool(advanced(params).get("store_regions", True)),
+    "skip_failures": lambda params: bool(advanced(params).get("skip_failures", True)),
+    "overwrite": lambda params: bool(params.get("overwrite", False)),
+}
+"""The arguments of ``lgca.classify`` that need no dataset, and the reader of each; the encoder by name and weights."""
+
+
 def read_valid(params: Params, choices: list[str]) -> Params:
-    """Reads the settings that a run's record holds unchanged; those that are not valid are left out."""
-    readers: dict[str, Callable[[], Any]] = {
-        "ground_truth": lambda: read_ground_truth({"ground_truth": default_field(params, choices), **params}, choices),
-        "shown_chains": lambda: read_shown_chains(params),
-        "logits": lambda: read_logits(params),
-        "precision": lambda: read_precision(params),
-        "budget": lambda: read_budget(params),
-    }
+    """Reads the settings that the preview needs and the form does not return; without those that are not valid."""
     found: Params = {}
-    for name, read in readers.items():
+    with suppress(ConfigError):
+        found["ground_truth"] = read_ground_truth({"ground_truth": default_field(params, choices), **params}, choices)
+    for name in ("shown_chains", "logits", "precision", "budget", "store_regions"):
         with suppress(ConfigError):
-            found[name] = read()
+            found[name] = READERS[name](params)
     return found
 
 
 def read_arguments(params: Params, choices: list[str], dataset: Any) -> Params:
-    """Reads everything as keyword arguments of ``lgca.classify``, the encoder still by name.
-
-    Args:
-        params: ``ctx.params``
-        choices: the dataset's Classification fields
-        dataset: the dataset, for the descriptions that are saved on it
+    """Reads everything as keyword arguments of ``lgca.classify``; ``choices`` are the Classification fields.
 
     Raises:
         ConfigError: for the first setting that is not valid
     """
-    others = advanced(params)
     return {
         "classes": read_classes(params),
         "ground_truth": read_ground_truth(params, choices),
         "descriptions": read_descriptions(params, dataset),
-        "methods": read_methods(params),
-        "budget": read_budget(params),
-        "run_key": read_run_key(params),
-        "encoder": read_encoder(params),
-        "regions": read_regions(params),
-        "shown_chains": read_shown_chains(params),
-        "batch_size": read_batch_size(params),
-        "device": others.get("device", "").strip() or None,
-        "precision": read_precision(params),
-        "logits": read_logits(params),
-        "store_regions": read_store_regions(params),
-        "skip_failures": bool(others.get("skip_failures", True)),
-        "overwrite": bool(params.get("overwrite", False)),
+        **{name: read(params) for name, read in READERS.items()},
     }

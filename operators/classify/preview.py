@@ -23,14 +23,7 @@ Chosen = dict[str, Any]
 
 
 def add_preview(inputs: Any, ctx: Any, chosen: Chosen) -> None:
-    """Adds the cost of the run, or why it can't start.
-
-    Args:
-        inputs: the form
-        ctx: the operator's context
-        chosen: ``methods``, ``regions`` and ``encoder`` as the form's parts returned them, None where not valid, and
-            ``store_regions``
-    """
+    """Adds the cost of the run, or why it can't start; settings in ``chosen`` are None where not valid."""
     images, problem = count_images(ctx, str(ctx.params.get("view_target") or ctx.request_params.get("view_target")))
     if problem:
         mark_invalid(inputs.view("preview", types.Error(label=problem)), problem)
@@ -47,14 +40,7 @@ def add_preview(inputs: Any, ctx: Any, chosen: Chosen) -> None:
 
 
 def cost_line(images: int, encodes_per_image: int, speed: float | None, *, adaptive: bool = False) -> str:
-    """Returns the cost of a run in words.
-
-    Args:
-        images: number of images
-        encodes_per_image: encodes that each of them takes at most
-        speed: encodes per second of the last run with this encoder, None if there was none
-        adaptive: whether images stop early, so that the cost is that of a full budget
-    """
+    """Returns the cost of a run in words; ``speed`` is in encodes per second, None if not known."""
     encodes = images * encodes_per_image
     line = f"{images:,} {'image' if images == 1 else 'images'} x {encodes_per_image} encodes = {encodes:,} encodes"
     if adaptive:
@@ -103,15 +89,7 @@ def _run_record(ctx: Any, run_key: str) -> tuple[RunConfig, dict[str, list[str]]
 
 
 def add_run_key_notes(inputs: Any, prop: Any, ctx: Any, run_key: str, chosen: Chosen) -> None:
-    """Adds whether the run would continue an existing one, and the field that confirms overwriting it.
-
-    Args:
-        inputs: the form
-        prop: the run key's property
-        ctx: the operator's context
-        run_key: a valid run key
-        chosen: the settings as the form's parts returned them, None where not valid
-    """
+    """Adds whether the run would continue an existing one, and the field that confirms overwriting it."""
     dataset = ctx.dataset
     overwrite = bool(ctx.params.get("overwrite"))
     own: list[str] = []
@@ -153,10 +131,6 @@ def differences(config: RunConfig, chosen: Chosen) -> list[str]:
 
     What only the run itself can compare is left out: the labels of a field, the weights behind an encoder's name, and
     the precision that ``"auto"`` selects on the device.
-
-    Args:
-        config: the run's settings
-        chosen: the settings as the form's parts returned them, None where not valid
     """
     in_form = {
         "classes": chosen["classes"],
@@ -179,11 +153,8 @@ def other_descriptions(
 ) -> bool:
     """Returns whether descriptions differ from a run's; templates are not compared, which would import torch.
 
-    Args:
-        config: the run's settings
-        descriptions: the texts that each of its classes was scored with
-        templates: its classes whose texts are templates; None where the run does not record them
-        given: descriptions as the form read them, None for templates alone
+    ``templates`` are the run's classes whose texts are templates, None where it does not record them; ``given`` are
+    descriptions as the form read them, None for templates alone.
     """
     try:
         found = match_descriptions(config.classes, read_descriptions(given))[0] if given is not None else {}

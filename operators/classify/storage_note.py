@@ -21,13 +21,7 @@ BYTES_A_NUMBER = 4  # float32, and int32 in boxes
 
 @dataclass(frozen=True)
 class Storage:
-    """The state of the store of embeddings.
-
-    Attributes:
-        used: bytes that it holds
-        limit: bytes that it may hold; None if the limit is not valid, so that nothing can be run
-        problem: what is wrong with it, if anything
-    """
+    """The bytes in the store of embeddings, and their limit; without a limit, which is not valid then, nothing runs."""
 
     used: int
     limit: int | None
@@ -51,13 +45,7 @@ def read_storage(_ctx: Any) -> Storage:
 
 
 def storage_line(chosen: dict[str, Any], images: int, storage: Storage) -> str:
-    """Returns a line on how much a run stores, and how full the store is.
-
-    Args:
-        chosen: ``methods``, ``regions``, ``encoder`` and ``store_regions`` of the form, all valid
-        images: number of images
-        storage: the state of the store
-    """
+    """Returns a line on how much a run stores, and how full the store is; the ``chosen`` settings are all valid."""
     per_image = bytes_per_image(chosen)
     what = "Embeddings" if chosen["store_regions"] else "Image vectors, without the embeddings of crops,"
     size = "an unknown size, for this model's config is not on this machine"
@@ -68,7 +56,7 @@ def storage_line(chosen: dict[str, Any], images: int, storage: Storage) -> str:
 
 
 def add_storage_warning(inputs: Any, chosen: dict[str, Any], images: int, storage: Storage) -> None:
-    """Warns where the store has no space for everything that a run would store; arguments as for the line."""
+    """Warns where the store has no space for everything that a run would store."""
     if storage.limit is None:
         mark_invalid(inputs.view("storage", types.Error(label=storage.problem)), str(storage.problem))
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -80,8 +79,7 @@ class DescribeClasses(StepOperator):
             yield from report_progress(ctx, 0.0, f"Sending class names to {request.arguments['base_url']}")
             key = ctx.secret(SECRET) or None
             steps = iter_describe(request.missing, api_key=key, cache=default_cache(), **request.arguments)
-            with closing(steps):
-                described = yield from report_steps(ctx, steps)
+            described = yield from report_steps(ctx, steps)
         described = replace(described, descriptions={**request.saved, **described.descriptions})
         problem = save(ctx.dataset, described.descriptions)
         if request.path and described.descriptions:

@@ -9,14 +9,14 @@ from fiftyone.operators import types
 from ...lgca_plugin.method.core.methods import Method
 from ..shared.classes import label_fields
 from ..shared.descriptions import add_descriptions, description_source
-from ..shared.form import Params, add_tabs, checked, mark_invalid, text_field
-from ..shared.methods import add_method_choice
+from ..shared.form import Params, add_method_choice, add_tabs, checked, mark_invalid, text_field
 from ..shared.run_choice import add_run, initial_value, run_param
-from .params import class_source, read_classes
-from .presets import (
+from .params import (
     KEEP,
+    class_source,
     label_field,
     proposed_presets,
+    read_classes,
     read_methods,
     read_steps,
     setting_name,
@@ -27,7 +27,7 @@ from .presets import (
 )
 from .preview import add_preview, add_result, add_written
 from .source import Source, read_source
-from .suggestion import add_suggestion
+from .suggest import add_suggestion
 
 SETTING_NOTES = {
     "image_scale": ("image scale", "exponent; higher: fewer crops decide"),
@@ -148,26 +148,13 @@ def _add_steps(inputs: Any, params: Params, source: Source, methods: tuple[Metho
         label="Expansion steps (T)",
         description=f"0 to {source.steps}, as many as were encoded",
     )
-    return checked(prop, _read_all_steps, params, source)
-
-
-def _read_all_steps(params: Params, source: Source) -> int:
-    steps = read_steps(params, source)
-    return source.steps if steps is None else steps
+    return checked(prop, read_steps, params, source)
 
 
 def _add_method_settings(
     inputs: Any, params: Params, source: Source, method: Method, *, field: str | None, steps: int
 ) -> Method | None:
-    """Adds a row with the settings of one method.
-
-    Args:
-        inputs: the form
-        params: ``ctx.params``
-        source: the run
-        method: the preset that the fields start from
-        field: the label field that it was suggested by, if any
-        steps: number of expansion steps
+    """Adds a row with the settings of a method; ``field`` is the label field that they were suggested by, if any.
 
     Returns:
         the preset with the values of the fields; None if one is not valid

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator
 from typing import Any
 
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import check_classes
-from ...lgca_plugin.errors import ConfigError
 from ..shared.base import RunOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
-from ..shared.execution import call, report_progress, report_steps
+from ..shared.execution import call, report_progress, report_steps, show_run
 from ..shared.run_choice import read_param
-from ..shared.run_result import show_run
 from .form import add_form
 from .params import read_changes, read_run_key
 from .source import read_source
@@ -29,17 +26,13 @@ class Rescore(RunOperator):
     icon = "published_with_changes"
     submit = "Rescore"
     problem = "The run was not rescored"
-
-    def add_form(self, inputs: Any, ctx: Any) -> None:
-        """Adds the run and the changes to it."""
-        add_form(inputs, ctx)
+    add_form = staticmethod(add_form)
+    show = staticmethod(show_run)
 
     def read_request(self, ctx: Any) -> Any:
         """Reads and checks the changes to the run."""
         from ...lgca_plugin.workflows.rescore.plan import check_rescore
 
-        if ctx.dataset is None:
-            raise ConfigError("open a dataset first, then rescore one of its runs")
         source = read_source(ctx)
         choices = label_fields(ctx.dataset, include=source.config.ground_truth)
         changes = read_changes(ctx.params, source, ctx.dataset, choices)
@@ -52,12 +45,7 @@ class Rescore(RunOperator):
         from ...lgca_plugin.workflows.rescore.rescore import iter_rescore
 
         yield from report_progress(ctx, 0.0, "Reading the stored embeddings")
-        with closing(iter_rescore(request)) as steps:
-            return (yield from report_steps(ctx, steps))
-
-    def show(self, ctx: Any, run: Any) -> Iterator[Any]:
-        """Shows the new run."""
-        return show_run(ctx, run)
+        return (yield from report_steps(ctx, iter_rescore(request)))
 
     def __call__(
         self,
@@ -100,11 +88,11 @@ class Rescore(RunOperator):
             "run": run,
             "classes": None if classes is None else list(check_classes(classes)),
             **description_params(descriptions),
-            "methods": None if methods is None else list(methods),
+            "methods": methods,
             "image_scale": image_scale,
             "text_scale": text_scale,
             "global_weight": global_weight,
-            "step_weights": None if step_weights is None else list(step_weights),
+            "step_weights": step_weights,
             "decisiveness": decisiveness,
             "steps": steps,
             "result": "in_place" if in_place else "new",

@@ -98,27 +98,13 @@ def add_written(inputs: Any, params: Params, source: Source) -> int | None:
         description="One number per class on every label",
         view=types.CheckboxView(space=6),
     )
-    return checked(prop, _read_all_shown_chains, params, source)
-
-
-def _read_all_shown_chains(params: Params, source: Source) -> int:
-    count = read_shown_chains(params, source)
-    return source.config.shown_chains if count is None else count
+    return checked(prop, read_shown_chains, params, source)
 
 
 def add_preview(
     inputs: Any, source: Source, presets: tuple[Method, ...], *, steps: int, boxes: bool, new_texts: bool
 ) -> None:
-    """Adds what is read, or why the run can't be rescored.
-
-    Args:
-        inputs: the form
-        source: the run
-        presets: the methods with their settings
-        steps: number of expansion steps
-        boxes: whether boxes are written
-        new_texts: whether texts may be new to the model
-    """
+    """Adds what is read, or why the run can't be rescored; with ``new_texts``, the model may have to be loaded."""
     through_regions = region_readers(source, presets, steps)
     boxes = boxes and explained_method(presets) is not None
     if through_regions and source.without_regions:

@@ -45,11 +45,7 @@ class Source:
 
 
 def read_source(ctx: Any) -> Source:
-    """Reads the run to rescore, and finds out what is stored of it.
-
-    Raises:
-        ConfigError: if there is no such run, or its record can't be read
-    """
+    """Reads the chosen run, which must exist and be readable, and what is stored of it."""
     key, _ = read_run(ctx)
     return _stored_source(ctx, key)
 

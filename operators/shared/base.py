@@ -8,9 +8,10 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from .execution import grid_button, report_errors
+from ...lgca_plugin.errors import ConfigError, LgcaError
+from .execution import grid_button, show_lines
 from .form import refuse
-from .run_choice import chosen_run, known_runs, run_keys
+from .run_choice import chosen_run, run_keys
 
 
 class FormOperator(foo.Operator):
@@ -94,10 +95,19 @@ class StepOperator(FormOperator):
         Raises:
             ConfigError: if a setting is wrong, before anything is loaded, sent or written
         """
+        refusal = self.refusal(ctx)
+        if refusal is not None:
+            raise ConfigError(refusal)
         return self._messages(ctx, self.read_request(ctx))
 
     def _messages(self, ctx: Any, request: Any) -> Generator[Any, None, None]:
-        result = yield from report_errors(ctx, self.problem, self.work(ctx, request))
+        try:
+            result = yield from self.work(ctx, request)
+        except Exception as error:
+            if not ctx.delegated:  # the App itself shows no error of a stream that has begun
+                sentence = str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
+                yield show_lines(ctx, types.Error(label=self.problem, description=sentence), {})
+            raise
         if not ctx.delegated:
             yield from self.show(ctx, result)
 
@@ -114,7 +124,7 @@ class RunOperator(StepOperator):
         verb = self.submit.lower()
         if ctx.dataset is None:
             return f"Open a dataset first, then {verb} one of its runs."
-        return None if known_runs(ctx) else f"This dataset has no zero-shot run to {verb} yet: classify it first."
+        return None if run_keys(ctx.dataset) else f"This dataset has no zero-shot run to {verb} yet: classify it first."
 
     def resolve_run_name(self, ctx: Any) -> str:
         """Names a delegated operation."""

@@ -1,15 +1,14 @@
-"""Executing an operator: its progress, its errors and results in the App, and its call from code."""
+"""Executing an operator: its progress and results in the App, and its call from code."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import Any, TypeVar
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
-
-from ...lgca_plugin.errors import LgcaError
 
 SECONDS_BETWEEN_UPDATES = 0.5
 T = TypeVar("T")
@@ -32,34 +31,16 @@ def report_progress(ctx: Any, progress: float, label: str) -> Iterator[Any]:
 def report_steps(ctx: Any, steps: Generator[Any, None, T]) -> Generator[Any, None, T]:
     """Reports the progress of a generator of steps, at most twice a second, and returns what it returns."""
     last = 0.0
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
-            last = time.monotonic()
-            yield from report_progress(ctx, step.done / step.total if step.total else 0.0, step.label)
-
-
-def report_errors(ctx: Any, problem: str, work: Generator[Any, None, T]) -> Generator[Any, None, T]:
-    """Yields what an operator yields and returns what it returns; an error is shown in the dialog, then raised.
-
-    The App itself shows no error of a stream that has begun.
-
-    Args:
-        ctx: the operator's context
-        problem: what an error means, such as "The run was not triaged"
-        work: the operator's work
-    """
-    try:
-        return (yield from work)
-    except Exception as error:
-        if not ctx.delegated:
-            sentence = str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
-            yield show_lines(ctx, types.Error(label=problem, description=sentence), {})
-        raise
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
+                last = time.monotonic()
+                yield from report_progress(ctx, step.done / step.total if step.total else 0.0, step.label)
 
 
 def show_lines(ctx: Any, heading: Any, lines: dict[str, str]) -> Any:
@@ -71,11 +52,59 @@ def show_lines(ctx: Any, heading: Any, lines: dict[str, str]) -> Any:
     return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results=lines)
 
 
+def show_run(ctx: Any, run: Any) -> Iterator[Any]:
+    """Shows a finished run."""
+    summary = run.summary()
+    shown = [field for field in run.fields if not field.endswith("_error")]
+    if not ctx.has_custom_view:  # only this updates the boxes' colors in the App; it would close a view
+        yield ctx.ops.open_dataset(ctx.dataset.name)
+    yield ctx.ops.reload_dataset()
+    yield ctx.ops.set_active_fields([*(f for f in ctx.active_fields if f not in shown), *shown])
+    for warning in summary.get("warnings") or []:
+        yield ctx.ops.notify(warning, variant="warning")
+    line = outcome_line(summary)
+    yield ctx.ops.notify(line, variant="success")
+    yield show_lines(ctx, types.Success(label=f"Run {run.key!r}: {line}"), outcome(summary))
+
+
+def outcome_line(summary: dict[str, Any]) -> str:
+    """Returns the counts of a finished run in one line."""
+    counts = [f"{summary.get(name, 0):,} {name}" for name in ("predicted", "failed", "skipped") if summary.get(name)]
+    return f"{', '.join(counts) or 'nothing to do'} of {summary.get('total', 0):,} images"
+
+
+def outcome(summary: dict[str, Any]) -> dict[str, str]:
+    """Returns the lines on a finished run, label to value."""
+    from_store = summary.get("images_recalled", 0)
+    speed = f"{summary.get('images_per_second', 0):,.1f}"
+    if summary.get("rescored_from"):
+        return {"Scored from stored embeddings": f"{from_store:,} images, none encoded", "Images per second": speed}
+    return {
+        **({"Encoded by an earlier run": f"{from_store:,} images"} if from_store else {}),
+        "Encodes per image": f"{summary.get('encodes_per_image', 0):.1f}",
+        **_stopped_early(summary),
+        "Images per second": speed,
+        "Encoder": f"{summary.get('encoder')} on {summary.get('device')}",
+    }
+
+
+def _stopped_early(summary: dict[str, Any]) -> dict[str, str]:
+    """Returns how many images an adaptive budget stopped after how many crops; empty for a full one."""
+    stopped = summary.get("stopped_after")
+    if not stopped:
+        return {}
+    return {"Images by crops": ", ".join(f"{images:,} took {crops}" for crops, images in stopped.items() if images)}
+
+
 def call(operator: Any, sample_collection: Any, params: dict[str, Any], *, delegate: bool = False) -> Any:
     """Executes an operator from code on a dataset or view; parameters that are None are left out."""
     return foo.execute_operator(
         operator.uri,
         {"view": sample_collection.view()},
-        params={name: value for name, value in params.items() if value is not None},
+        params={
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in params.items()
+            if value is not None
+        },
         request_delegation=delegate,
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.method.core.methods import method_description
 
 Params = dict[str, Any]
 """The parameters of a context, by name."""
@@ -54,13 +55,7 @@ def add_dropdown(
 ) -> Any:
     """Adds a drop-down list and returns its property.
 
-    Args:
-        inputs: the form
-        name: the parameter
-        choices: the values, or value to a note about it
-        many: whether several values can be chosen
-        space: width, in twelfths of the form's; None takes all
-        texts: label, description and default
+    ``choices`` are the values, or value to a note about it; ``space`` is the width, in twelfths of the form's.
     """
     view = types.DropdownView(space=space)
     for value in choices:
@@ -74,3 +69,15 @@ def add_dropdown(
 def text_field(share: int) -> Any:
     """Returns the view of a text field that takes one ``share``-th of the form's width."""
     return types.TextFieldView(space=12 // share)
+
+
+def add_method_choice(inputs: Any, name: str, methods: Iterable[str], *, default: list[str], description: str) -> Any:
+    """Adds the choice among methods, each with a line on what it does, and returns its property."""
+    choices = {method: method_description(method) for method in methods}
+    return add_dropdown(inputs, name, choices, many=True, default=default, label="Methods", description=description)
+
+
+def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Formats a Markdown table."""
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

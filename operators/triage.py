@@ -1,0 +1,168 @@
+"""``lgca_triage``: sorting a run's samples by case, and finding suspected label errors."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from fiftyone.operators import types
+
+from ..lgca_plugin.api import load_run
+from ..lgca_plugin.config import RunConfig
+from ..lgca_plugin.errors import LgcaError
+from ..lgca_plugin.fiftyone_io.fields import CASE, SUGGESTION, method_field, triage_field
+from ..lgca_plugin.fiftyone_io.samples import image_samples
+from ..lgca_plugin.runs.record import stored_triage
+from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
+from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
+from .shared.base import RunOperator
+from .shared.classes import label_fields
+from .shared.execution import call, report_steps, show_lines
+from .shared.form import Params, add_dropdown, checked, mark_invalid
+from .shared.prompt_cache import cached_while_open
+from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
+
+
+class Triage(RunOperator):
+    """Finds disagreements, misleading crops and suspected label errors, from what a run has stored."""
+
+    operator_name = "lgca_triage"
+    title = "Triage a zero-shot run"
+    description = "Disagreements, misleading crops and suspected label errors of a CLIP, WCA and LGCA run"
+    icon = "rule"
+    submit = "Triage"
+    problem = "The run was not triaged"
+
+    def add_form(self, inputs: Any, ctx: Any) -> None:
+        """Adds the run, the labels and the compared methods."""
+        prop = add_run(inputs, ctx)
+        run = checked(prop, read_run, ctx)
+        if run is None:
+            return
+        key, config = run
+        _add_labels(inputs, ctx, key, config)
+        line, problem = _preview(ctx, key, _arguments(ctx.params, key))
+        if problem:
+            mark_invalid(prop, problem)
+        else:
+            inputs.view("preview", types.Notice(label=line))
+
+    def read_request(self, ctx: Any) -> TriageRequest:
+        """Reads and checks the triage."""
+        key, _ = read_run(ctx)
+        return check_triage(load_run(ctx.dataset, key), **_arguments(ctx.params, key))
+
+    def work(self, ctx: Any, request: TriageRequest) -> Generator[Any, None, Any]:
+        """Triages, reports the progress, and returns the triage."""
+        from ..lgca_plugin.workflows.triage.triage import iter_triage
+
+        return report_steps(ctx, iter_triage(request))
+
+    def show(self, ctx: Any, triage: Any) -> Iterator[Any]:
+        """Shows a finished triage: the queue on the grid where there is one, and the counts."""
+        report, has_suspects = triage.report, bool(triage.report.get("suspects"))
+        yield ctx.ops.reload_dataset()
+        names = [triage_field(triage.run.key, name) for name in ([SUGGESTION, CASE] if has_suspects else [CASE])]
+        yield ctx.ops.set_active_fields([*([report["ground_truth"]] if report["ground_truth"] else []), *names])
+        if has_suspects:
+            yield ctx.ops.set_view(view=triage.suspects())  # by its name, the App would find it only after a reload
+        for warning in report["warnings"]:
+            yield ctx.ops.notify(warning, variant="warning")
+        counts = report["counts"]
+        heading = f"{counts['triaged']:,} samples triaged in {report['seconds']:.1f} s"
+        lines = {case: f"{count:,}" for case, count in report["cases"].items() if count}
+        if "suspects" in report:
+            lines["Suspected label errors"] = f"{report['suspects']:,} of {report['judged']:,} labels judged"
+        left = {name: count for name, count in counts.items() if name not in ("triaged", "total") and count}
+        lines |= {f"Left out, {name}": f"{count:,}" for name, count in left.items()}
+        lines["Misleading-crop cases"] = f"{sum(report['misleading'].values()):,}"
+        yield ctx.ops.notify(heading, variant="success")
+        yield show_lines(ctx, types.Success(label=heading), lines)
+
+    def __call__(
+        self,
+        sample_collection: Any,
+        run: str,
+        ground_truth: str | None = None,
+        *,
+        methods: tuple[str, ...] | list[str] | None = None,
+        corrected_field: str | None = None,
+        delegate: bool = False,
+    ) -> Any:
+        """Executes the operator from the SDK, or queues it with ``delegate``.
+
+        ``lgca.load_run(dataset, key).triage(...)`` does the same in the calling process and returns the triage; this is
+        the way to queue it for a delegated worker. In a notebook the returned task must be awaited. ``run`` is the
+        run's key; the other arguments are those of :meth:`lgca_plugin.Run.triage`.
+
+        Returns:
+            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
+
+        Raises:
+            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+        """
+        params = {"run": run, "ground_truth": ground_truth, "methods": methods, "corrected_field": corrected_field}
+        return call(self, sample_collection, params, delegate=delegate)
+
+
+def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> None:
+    """Adds the field of the labels to check, and the field for corrected labels."""
+    own = config.ground_truth
+    choices = label_fields(ctx.dataset, include=own)
+    own = own if own in choices and ctx.dataset.has_field(own) else None
+    if not choices:
+        inputs.view("no_labels", types.Notice(label="No label field: samples are sorted by disagreement alone"))
+        return
+    add_dropdown(
+        inputs,
+        run_param("ground_truth", key),
+        choices,
+        default=initial_value(ctx.params, "ground_truth", own),
+        required=False,
+        label="Labels to check",
+        description="Leave empty to sort by disagreement alone" if own is None else "They stay as they are",
+    )
+    chosen = read_param(ctx.params, "ground_truth", key) or own
+    if chosen:
+        checked_before, corrected_field = _previous_fields(ctx, key)
+        previous = corrected_field if checked_before == chosen else None
+        name = previous or default_corrected_field(key, chosen)
+        inputs.str(
+            run_param("corrected_field", key),
+            required=False,
+            default=initial_value(ctx.params, "corrected_field", previous),
+            label="Field for corrected labels",
+            description=f"Empty: {name}, made at the first decision as a copy of {chosen}",
+        )
+
+
+def _arguments(params: Params, key: str) -> Params:
+    """Returns the arguments of ``check_triage``."""
+    return {
+        "ground_truth": read_param(params, "ground_truth", key) or None,
+        "methods": params.get("methods") or None,
+        "corrected_field": (read_param(params, "corrected_field", key) or "").strip() or None,
+    }
+
+
+@cached_while_open
+def _preview(ctx: Any, key: str, arguments: Params) -> tuple[str, str]:
+    """Returns what would be done, and why it can't be; one of them is empty."""
+    try:
+        request = check_triage(load_run(ctx.dataset, key), **arguments)
+    except LgcaError as error:
+        return "", str(error)
+    whole, crops, chains = (method.name for method in request.compared)
+    first = method_field(key, request.run.config.methods[0].name)
+    predicted = image_samples(ctx.dataset).count(first) if ctx.dataset.has_field(first) else 0
+    return (
+        f"{predicted:,} predicted samples; {whole}, {crops} and {chains} are compared; "
+        "no image is encoded, and earlier decisions stay"
+    ), ""
+
+
+@cached_while_open
+def _previous_fields(ctx: Any, key: str) -> tuple[str | None, str | None]:
+    """Returns the label field and the field for corrected labels of the run's previous triage."""
+    previous = stored_triage(load_run(ctx.dataset, key).results)
+    return previous.get("ground_truth"), previous.get("corrected_field")

@@ -8,13 +8,16 @@ import unicodedata
 from collections import Counter
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigError
 from .method.core.boxes import chain_counts, matching_chains
 from .method.core.methods import METHODS, Method
 from .method.core.regions import CropCounts
 from .method.core.stopping import level_sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DEFAULT_RUN_KEY = "zeroshot"
 DEFAULT_SHOWN_CHAINS = 3
@@ -82,12 +85,8 @@ class RegionConfig:
 class RegionPlan:
     """The regions per image that a set of methods needs.
 
-    Attributes:
-        n_crops: number of crops of step 0 that the crop methods use; 0 if no method does
-        n_chains: number of crops of step 0 that start a chain; 0 if no method uses chains
-        steps: number of expansion steps; 0 if no method uses chains
-        regions: the geometry of crops and expansion
-        budget: ``"full"``, or ``"adaptive"`` if an image may stop at any of :attr:`levels`
+    Of the crops of step 0, the crop methods use ``n_crops``, and ``n_chains`` start a chain. These numbers are 0, like
+    ``steps``, if no method uses them. With the budget ``"adaptive"`` an image may stop at any of :attr:`levels`.
     """
 
     n_crops: int
@@ -161,21 +160,11 @@ class RegionPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Everything needed to repeat a run on the same images.
+    """Everything needed to repeat a run on the same images; the class descriptions are in the run's results.
 
-    Attributes:
-        classes: the candidate classes
-        descriptions_hash: hash of the class descriptions; the texts are in the run's results
-        methods: the methods' presets
-        regions: which regions are encoded
-        encoder: the encoder's name
-        encoder_fingerprint: hash of the encoder's weights and preprocessing
-        precision: floating-point type of the encoder's tower
-        ground_truth: the label field from which the classes were taken, or with which they are compared, if any
-        logits: whether the labels have the class scores as logits
-        shown_chains: maximum number of chains of an image that are written as boxes
-        resize: how crops are resized, ``"exact"`` or ``"fast"``
-        budget: ``"full"``, or ``"adaptive"`` if images stop as soon as their labels are safe
+    ``encoder_fingerprint`` is a hash of weights and preprocessing, ``ground_truth`` the label field from which the
+    classes were taken, or with which they are compared, if any. With ``logits`` the labels have the class scores.
+    At most ``shown_chains`` chains of an image are written as boxes. Crops are resized ``"exact"`` or ``"fast"``.
     """
 
     classes: tuple[str, ...]
@@ -237,11 +226,7 @@ class RunConfig:
 
 
 def check_run_key(run_key: str) -> str:
-    """Returns ``run_key``, which names fields.
-
-    Raises:
-        ConfigError: if it is no identifier, or longer than 64 characters
-    """
+    """Returns ``run_key``, which names fields; refuses what is no identifier, or longer than 64 characters."""
     if not isinstance(run_key, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", run_key):
         raise ConfigError(
             f"run_key names fields, so it must start with a letter and hold only letters, digits and _; got {run_key!r}"
@@ -252,22 +237,14 @@ def check_run_key(run_key: str) -> str:
 
 
 def check_budget(budget: str) -> str:
-    """Returns ``budget``.
-
-    Raises:
-        ConfigError: if it is none of :data:`BUDGETS`
-    """
+    """Returns ``budget``; refuses what is none of :data:`BUDGETS`."""
     if budget not in BUDGETS:
         raise ConfigError(f"budget must be one of {', '.join(BUDGETS)}, got {budget!r}")
     return budget
 
 
 def check_classes(classes: Any) -> tuple[str, ...]:
-    """Returns ``classes`` as a tuple of at least two distinct names, stripped of surrounding space.
-
-    Raises:
-        ConfigError: if a name is blank, not text, not one line or given twice, or if there are fewer than two
-    """
+    """Returns ``classes`` as a tuple of at least two distinct names, stripped, each one line; refuses anything else."""
     if isinstance(classes, str) or not hasattr(classes, "__iter__"):
         raise ConfigError(f"classes must be a list of names, got {classes!r}")
     names: list[str] = []
@@ -279,20 +256,23 @@ def check_classes(classes: Any) -> tuple[str, ...]:
         if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name.strip()):
             raise ConfigError(f"class {name!r} has a line break or control character in it; remove it")
         names.append(name.strip())
-    doubled = _first_repeated(names)
-    if doubled is not None:
-        raise ConfigError(f"class {doubled!r} is given twice; class names must be distinct")
+    check_distinct(names)
     if len(names) < 2:
         raise ConfigError(f"classification needs at least two classes, got {names!r}")
     return tuple(names)
 
 
-def check_methods(methods: Any) -> tuple[Method, ...]:
-    """Returns the presets of ``methods``: their names, or presets of the caller's own.
+def check_distinct(
+    names: Sequence[str], message: str = "class {!r} is given twice; class names must be distinct"
+) -> None:
+    """Refuses names of which one is repeated, with a message that shows it."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ConfigError(message.format(name))
 
-    Raises:
-        ConfigError: if there is none, one is unknown, or two have the same name
-    """
+
+def check_methods(methods: Any) -> tuple[Method, ...]:
+    """Returns the presets of ``methods``, names or presets of the caller's own: at least one, with distinct names."""
     if isinstance(methods, (str, Method)):
         methods = (methods,)
     if not hasattr(methods or (), "__iter__"):
@@ -307,14 +287,8 @@ def check_methods(methods: Any) -> tuple[Method, ...]:
             raise ConfigError(f"unknown method {method!r}; choose from {', '.join(METHODS)} or pass a Method")
     if not presets:
         raise ConfigError(f"methods is empty; choose from {', '.join(METHODS)}")
-    doubled = _first_repeated([preset.name for preset in presets])
-    if doubled is not None:
-        raise ConfigError(f"methods must have distinct names, got {doubled!r} twice")
+    check_distinct([preset.name for preset in presets], "methods must have distinct names, got {!r} twice")
     return tuple(presets)
-
-
-def _first_repeated(names: list[str]) -> str | None:
-    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def _check_int(name: str, value: Any, *, at_least: int, at_most: int | None = None) -> None:

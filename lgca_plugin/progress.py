@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-
-class Step(Protocol):
-    """The progress of a generator."""
-
-    @property
-    def done(self) -> int:
-        """Number of finished items."""
-
-    @property
-    def total(self) -> int:
-        """Number of items; 0 while it is not known."""
-
-
-StepType = TypeVar("StepType", bound=Step)
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True)
+class Progress:
+    """The progress of a run.
+
+    Attributes:
+        done: items finished in this call, failed ones included; most often samples
+        total: items to do in this call; 0 while it is not known
+        label: one line for people
+    """
+
+    done: int
+    total: int
+    label: str
+
+
 def drive(
-    steps: Generator[StepType, None, Result],
-    progress: bool | Callable[[StepType], object] | None,
-    *,
-    unit: str,
+    steps: Generator[Progress, None, Result], progress: bool | Callable[[Progress], object] | None, *, unit: str
 ) -> Result:
     """Runs a generator to its end and returns its result.
 
@@ -48,39 +45,26 @@ def drive(
         return _run(steps, report)
 
 
-class Steps(Generic[Item, Result]):
-    """Iterates over a generator once and holds its result.
-
-    Attributes:
-        result: what the generator has returned, set at its end
-    """
-
-    result: Result
-
-    def __init__(self, steps: Generator[Item, None, Result]) -> None:
-        self._steps = steps
-
-    def __iter__(self) -> Iterator[Item]:
-        self.result = yield from self._steps
-
-
-def _run(steps: Generator[StepType, None, Result], report: Callable[[StepType], object]) -> Result:
+def _run(steps: Generator[Progress, None, Result], report: Callable[[Progress], object]) -> Result:
     with closing(steps):
-        iterated = Steps(steps)
-        for step in iterated:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
             report(step)
-    return iterated.result
 
 
 @contextmanager
-def _progress_bar(progress: bool | None, unit: str) -> Iterator[Callable[[Step], object]]:
+def _progress_bar(progress: bool | None, unit: str) -> Iterator[Callable[[Progress], None]]:
     """Shows FiftyOne's progress bar, once the total is known."""
     import fiftyone.core.utils as fou
 
     with ExitStack() as stack:
         bar: Any = None
 
-        def report(step: Step) -> None:
+        def report(step: Progress) -> None:
             nonlocal bar
             if bar is None and step.total:
                 bar = stack.enter_context(fou.ProgressBar(total=step.total, iters_str=unit, progress=progress))
@@ -88,18 +72,3 @@ def _progress_bar(progress: bool | None, unit: str) -> Iterator[Callable[[Step],
                 bar.set_iteration(step.done)
 
         yield report
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The progress of a run.
-
-    Attributes:
-        done: items finished in this call, failed ones included; most often samples
-        total: items to do in this call
-        label: one line for people
-    """
-
-    done: int
-    total: int
-    label: str

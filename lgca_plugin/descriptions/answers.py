@@ -37,10 +37,7 @@ class AnswerError(Exception):
 def prompt_for(name: str, *, per_class: int, topic: str | None = None) -> str:
     """Returns the only message of the request about a class.
 
-    Args:
-        name: the class; it is put into the message as a JSON string, so that the model reads it as a name
-        per_class: number of descriptions requested
-        topic: what the classes have in common, if anything, like "birds of North America"
+    Its name is put into the message as a JSON string, so that the model reads it as a name.
     """
     among = f" It is one of several classes of {_quoted(topic)}." if topic else ""
     return (
@@ -55,18 +52,12 @@ def prompt_for(name: str, *, per_class: int, topic: str | None = None) -> str:
 
 
 def parse_answer(name: str, answer: str, *, per_class: int) -> tuple[str, ...]:
-    """Returns the descriptions in an answer.
+    """Returns 1 to ``per_class`` descriptions from an answer, distinct also in lower case, without control characters.
 
-    Args:
-        name: the class
-        answer: JSON, bare or in a code fence or amid prose, or a bulleted or numbered list
-        per_class: maximum number of descriptions
-
-    Returns:
-        at least one description, distinct also in lower case, without control characters
+    The answer may be JSON, bare or in a code fence or amid prose, or a bulleted or numbered list.
 
     Raises:
-        AnswerError: if there is none, or one is not a text of reasonable length
+        AnswerError: if there is no description, or one is not a text of reasonable length
     """
     answer = answer.rpartition(_THOUGHTS)[2]
     if not answer.strip():
@@ -121,24 +112,14 @@ def _quoted(text: str) -> str:
 
 @dataclass(frozen=True)
 class AnswerCache:
-    """Answers on disk: one JSON file for each endpoint, model and prompt.
-
-    Attributes:
-        folder: where the files lie
-        base_url: the endpoint
-        model: the model
-    """
+    """Answers on disk: one JSON file for each endpoint, model and prompt."""
 
     folder: Path
     base_url: str
     model: str
 
     def prepare(self) -> None:
-        """Creates the folder.
-
-        Raises:
-            ConfigError: if nothing can be written there
-        """
+        """Creates the folder; raises a :class:`ConfigError` if nothing can be written there."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
@@ -159,11 +140,7 @@ class AnswerCache:
             return None
 
     def store(self, name: str, prompt: str, texts: tuple[str, ...]) -> None:
-        """Writes the descriptions of a class.
-
-        Raises:
-            OSError: if the file can't be written
-        """
+        """Writes the descriptions of a class."""
         entry = {"class": name, **self._source(prompt), "descriptions": texts}
         write_json(self._path(prompt), entry)
 
@@ -176,11 +153,7 @@ class AnswerCache:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Writes a JSON file through a temporary one, so that no reader finds half of it.
-
-    Raises:
-        OSError: if it can't be written; an existing file is unchanged
-    """
+    """Writes a JSON file through a temporary one, so that no reader finds half of it, and errors leave the old one."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".lgca-", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

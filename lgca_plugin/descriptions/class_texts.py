@@ -29,11 +29,8 @@ LABEL_PROMPT = "a photo of a {}."
 class ClassTexts:
     """The texts of every class.
 
-    Attributes:
-        classes: the class names
-        descriptions: class name to its descriptions
-        from_templates: the classes without descriptions, which have the texts of the template ensemble
-        unused: described names that are no class of the run
+    The classes in ``from_templates`` were given no descriptions, and have the texts of the template ensemble;
+    ``unused`` holds described names that are no class of the run.
     """
 
     classes: tuple[str, ...]
@@ -53,14 +50,9 @@ class ClassTexts:
         return labels + [text for name in self.classes for text in self.descriptions[name]]
 
     def class_vectors(self, encoder: TextEncoder, method: Method) -> NDArray[np.float32]:
-        """Returns a method's class vectors.
+        """Returns a method's class vectors, ``[C, dim]`` float32 unit vectors, in the order of ``classes``.
 
-        Args:
-            encoder: embeds the texts; it should cache them for further methods
-            method: its ``class_vectors`` and ``text_scale`` are used
-
-        Returns:
-            ``[C, dim]`` float32 unit vectors, in the order of ``classes``
+        The encoder should cache the texts' embeddings for further methods.
         """
         labels = encoder.encode_texts([label_prompt(name) for name in self.classes])
         if method.class_vectors == "label":
@@ -76,11 +68,7 @@ class ClassTexts:
         ).astype(np.float32)
 
     def by_method(self, encoder: TextEncoder, methods: Sequence[Method]) -> dict[str, NDArray[np.float32]]:
-        """Returns the class vectors of several methods; equal ones share one array.
-
-        Returns:
-            method name to ``[C, dim]``, see :meth:`class_vectors`
-        """
+        """Returns method name to its ``[C, dim]`` class vectors; equal ones share one array."""
         distinct: dict[tuple[ClassVectors, float], NDArray[np.float32]] = {}
         vectors = {}
         for method in methods:
@@ -108,10 +96,7 @@ def class_texts(
 ) -> ClassTexts:
     """Returns the texts of every class: its descriptions, or the template ensemble if there are none.
 
-    Args:
-        classes: distinct class names
-        descriptions: class name to its texts, or the path of a JSON file with such an object; sentences or attributes,
-            matched to the classes by :func:`~.files.match_descriptions`
+    Descriptions are read by :func:`~.files.read_descriptions` and matched by :func:`~.files.match_descriptions`.
 
     Raises:
         ConfigError: if the descriptions can't be read, are not such an object, or match no class, or if two classes

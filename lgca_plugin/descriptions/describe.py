@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config import check_distinct
 from ..errors import ConfigError, DescribeError
 from ..progress import Progress
 from .answers import AnswerCache, AnswerError, prompt_for, write_json
@@ -74,24 +75,13 @@ def check_describe(
     concurrency: Any = 4,
     timeout: Any = 60.0,
 ) -> tuple[str, ...]:
-    """Checks the arguments of :func:`iter_describe`; sends nothing.
-
-    Returns:
-        the classes, stripped of surrounding space
-
-    Raises:
-        ConfigError: if an argument is wrong; the message names it
-    """
+    """Returns the classes, stripped; raises a :class:`ConfigError` if an argument of :func:`iter_describe` is wrong."""
     if isinstance(classes, str) or not hasattr(classes, "__iter__"):
         raise ConfigError(f"classes must be a list of names, got {classes!r}")
     names = [_check_line(name, f"class {position} of classes") for position, name in enumerate(classes, 1)]
     if not names:
         raise ConfigError("classes is empty; name at least one class to describe")
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise ConfigError(f"class {name!r} is given twice; class names must be distinct")
-        seen.add(name)
+    check_distinct(names)
     _check_line(model, "model")
     check_base_url(base_url)
     _check_count(per_class, "per_class", MAX_PER_CLASS)
@@ -121,25 +111,8 @@ def iter_describe(
     Up to its first yield the generator checks its arguments and reads the cache; the first request is sent when it is
     advanced past that. When it is closed, requests under way end, and no other is sent.
 
-    Args:
-        classes: class names, at least one
-        model: the model's name at the endpoint
-        base_url: the endpoint, mostly ending in ``/v1``
-        api_key: its key; None or "" takes the environment variable ``OPENAI_API_KEY``, and without one, none is sent
-        per_class: number of descriptions requested, 1 to 50
-        topic: what the classes have in common, if anything
-        cache: folder in which every answer is written when it arrives; None caches none
-        concurrency: requests at a time
-        timeout: maximum seconds of one try of a request
-
-    Returns:
-        the descriptions, and the classes that failed, with reasons
-
-    Raises:
-        ConfigError: if an argument is wrong, before anything is sent
-        ModelUnavailableError: if the package ``openai`` is missing, before anything is sent
-        DescribeError: if the endpoint can't be used; its answers so far are in the cache and in ``descriptions`` of the
-            error
+    Arguments and errors are those of :func:`lgca_plugin.describe_classes`, but ``cache=None`` caches nothing. Answers
+    that came before a :class:`DescribeError` are in the cache and in the error's ``descriptions``.
     """
     names = check_describe(
         classes,
@@ -160,7 +133,8 @@ def iter_describe(
             found[name] = texts
     cached = len(found)
     todo = {name: prompt for name, prompt in prompts.items() if name not in found}
-    yield Progress(cached, len(names), _first_label(len(todo), len(names), model, base_url))
+    label = f"Asking {model} at {base_url} about {len(todo)} of {len(names)} classes"
+    yield Progress(cached, len(names), label if todo else "Every class has its descriptions already")
     failed: dict[str, str] = {}
     if todo:
         if answers is not None:
@@ -179,7 +153,8 @@ def iter_describe(
                 else:
                     raise outcome
                 done = len(found) + len(failed)
-                yield Progress(done, len(names), _label(done, len(names), len(failed)))
+                without = f", {len(failed)} without an answer that can be used" if failed else ""
+                yield Progress(done, len(names), f"{done} of {len(names)} classes{without}")
         finally:
             stop.set()
     return Described(descriptions={name: found[name] for name in names if name in found}, failed=failed, cached=cached)
@@ -202,16 +177,6 @@ def _check_line(text: Any, what: str) -> str:
 def _check_count(value: Any, what: str, limit: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= limit:
         raise ConfigError(f"{what} must be a whole number from 1 to {limit}, got {value!r}")
-
-
-def _first_label(todo: int, total: int, model: str, base_url: str) -> str:
-    if not todo:
-        return "Every class has its descriptions already"
-    return f"Asking {model} at {base_url} about {todo} of {total} classes"
-
-
-def _label(done: int, total: int, failed: int) -> str:
-    return f"{done} of {total} classes" + (f", {failed} without an answer that can be used" if failed else "")
 
 
 def _answered_label(count: int, cache: Path | None) -> str:

@@ -20,7 +20,7 @@ TEMPERATURE = 0.7
 
 _NO_KEY = "none"  # local servers need no key, but the client insists on one
 _MAX_SHOWN = 200
-_WHOLE_CALL = (402, 404, 405, 407)  # these mean the same for every class; other 4xx may be about one class
+_WHOLE_CALL = (402, 405, 407)  # these mean the same for every class; other 4xx may be about one class
 
 
 class EndpointError(Exception):
@@ -36,11 +36,7 @@ class StoppedError(Exception):
 
 
 def check_base_url(base_url: Any) -> str:
-    """Returns an endpoint's address without a trailing slash.
-
-    Raises:
-        ConfigError: if it is no http or https address, or has a password or a query
-    """
+    """Returns an endpoint's address, http or https, without a trailing slash; refuses a password or a query in it."""
     expected = 'base_url must be an address like "http://localhost:11434/v1"'
     if not isinstance(base_url, str) or not re.fullmatch(r"[!-~]+", base_url.strip()):
         raise ConfigError(f"{expected}, got {base_url!r}")
@@ -60,11 +56,7 @@ def check_base_url(base_url: Any) -> str:
 
 
 def find_key(api_key: Any) -> tuple[str, str]:
-    """Returns the key to use, and the name of the argument or variable that it comes from.
-
-    Raises:
-        ConfigError: if the key can't be sent; the message does not show it
-    """
+    """Returns the key to use, and the name of the argument or variable that it comes from; no error shows the key."""
     given = api_key is not None and api_key != ""
     key, origin = (api_key, "api_key") if given else (os.environ.get(KEY_VARIABLE, ""), KEY_VARIABLE)
     if not isinstance(key, str) or not re.fullmatch(r"[!-~]*", key.strip()):
@@ -75,12 +67,8 @@ def find_key(api_key: Any) -> tuple[str, str]:
 class Endpoint:
     """A chat endpoint that several threads can use.
 
-    Args:
-        model: the model's name there
-        base_url: its address, as :func:`check_base_url` returns it
-        api_key: the key; None or "" takes the environment variable ``OPENAI_API_KEY``, else none
-        timeout: seconds that one try may take
-        stop: once it is set, no request is sent
+    Its address is as :func:`check_base_url` returns it, one try takes ``timeout`` seconds at most, and once ``stop`` is
+    set, no request is sent.
 
     Raises:
         ConfigError: if the key can't be sent
@@ -112,7 +100,7 @@ class Endpoint:
             http_client=openai.DefaultHttpxClient(
                 event_hooks={"request": [refuse_when_stopped]},
                 follow_redirects=False,  # requests go to the address that the user has named, and nowhere else
-                trust_env=not _is_this_machine(base_url),  # a proxy can't reach this machine's own servers
+                trust_env=not is_this_machine(base_url),  # a proxy can't reach this machine's own servers
             ),
         )
 
@@ -222,7 +210,8 @@ class Endpoint:
         return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
-def _is_this_machine(base_url: str) -> bool:
+def is_this_machine(base_url: str) -> bool:
+    """True if an address is one of this machine."""
     host = urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

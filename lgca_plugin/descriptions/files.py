@@ -54,14 +54,7 @@ def read_descriptions(source: Mapping[str, Sequence[str]] | str | Path) -> dict[
 
 
 def parse_descriptions(data: bytes | str, *, name: str) -> dict[str, tuple[str, ...]]:
-    """Returns checked descriptions from the contents of a JSON file.
-
-    Args:
-        data: the file's bytes, or its text
-        name: what the file is called in an error message
-
-    Returns:
-        class name to its distinct texts
+    """Returns checked descriptions from the contents of a JSON file, which error messages call ``name``.
 
     Raises:
         ConfigError: if the contents are not UTF-8, not JSON, or no lists of texts by class
@@ -122,10 +115,6 @@ def match_descriptions(
 
     Names match regardless of case, underscores, hyphens, leading articles and numbering ("001."). If most texts of the
     whole document end in a full stop, all are taken as sentences, else as attributes.
-
-    Args:
-        classes: the candidate classes
-        given: class name to its texts, as :func:`read_descriptions` returns it
 
     Returns:
         class to its sentences, for classes with at least one text; and the names in ``given`` that match no class

@@ -24,13 +24,8 @@ _MAX_REFUSED = 3
 class RequestThreads:
     """Sends requests about classes from several threads, and caches each answer when it arrives.
 
-    The threads are daemons: neither a server that hangs nor a wait between two tries keeps Python from ending.
-
-    Args:
-        endpoint: it is closed when the last thread ends
-        per_class: maximum number of texts of an answer
-        cache: where answers are written, if anywhere
-        stop: set it to send no more; it is also set when the endpoint can't be used
+    The threads are daemons: neither a server that hangs nor a wait between two tries keeps Python from ending. Set
+    ``stop`` to send no more; it is also set when the endpoint can't be used. The last thread closes the endpoint.
     """
 
     def __init__(self, endpoint: Endpoint, per_class: int, cache: AnswerCache | None, stop: threading.Event):
@@ -40,43 +35,32 @@ class RequestThreads:
         self._stop = stop
         self._lock = threading.Lock()
         self._workers = 0
+        self._waiting: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[str, tuple[str, ...] | Exception]] = queue.SimpleQueue()
         self._answered = False
         self._refused = 0
 
     def outcomes(self, todo: dict[str, str], concurrency: int) -> Iterator[tuple[str, tuple[str, ...] | Exception]]:
-        """Yields each class with its texts or an error, in the order in which they arrive.
-
-        Args:
-            todo: class name to prompt
-            concurrency: number of threads
-        """
-        waiting: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-        done: queue.SimpleQueue[tuple[str, tuple[str, ...] | Exception]] = queue.SimpleQueue()
+        """Yields each class of ``todo``, class to prompt, with its texts or an error, in the order of arrival."""
         for item in todo.items():
-            waiting.put(item)
+            self._waiting.put(item)
         self._workers = concurrency
         for number in range(concurrency):
-            threading.Thread(
-                target=self._work, args=(waiting, done), name=f"lgca-describe-{number}", daemon=True
-            ).start()
+            threading.Thread(target=self._work, name=f"lgca-describe-{number}", daemon=True).start()
         for _ in todo:
-            yield done.get()
+            yield self._done.get()
 
-    def _work(
-        self,
-        waiting: queue.SimpleQueue[tuple[str, str]],
-        done: queue.SimpleQueue[tuple[str, tuple[str, ...] | Exception]],
-    ) -> None:
+    def _work(self) -> None:
         try:
             while not self._stop.is_set():
                 try:
-                    name, prompt = waiting.get_nowait()
+                    name, prompt = self._waiting.get_nowait()
                 except queue.Empty:
                     return
                 try:
-                    done.put((name, self._request(name, prompt)))
+                    self._done.put((name, self._request(name, prompt)))
                 except Exception as error:  # noqa: BLE001 (the caller's thread raises it)
-                    done.put((name, error))
+                    self._done.put((name, error))
                     if not isinstance(error, AnswerError):
                         self._stop.set()  # no later request would fare better
         finally:

@@ -12,6 +12,7 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.descriptions.answers import prompt_for
 from ...lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, check_describe
+from ...lgca_plugin.descriptions.endpoint import is_this_machine
 from ...lgca_plugin.descriptions.files import name_key
 from ...lgca_plugin.errors import ConfigError
 from ..shared.classes import add_classes, class_source, default_field, label_fields
@@ -19,7 +20,7 @@ from ..shared.descriptions import saved_descriptions
 from ..shared.form import Params, checked, mark_invalid, text_field
 
 SECRET = "OPENAI_API_KEY"  # noqa: S105, the name of a secret and no secret
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+DEFAULTS = {"base_url": DEFAULT_BASE_URL, "per_class": DEFAULT_PER_CLASS}
 
 
 def add_form(inputs: Any, ctx: Any) -> None:
@@ -33,9 +34,9 @@ def add_form(inputs: Any, ctx: Any) -> None:
     prop = inputs.str(
         "topic", label="Topic (optional)", description="What the pictures show, such as: birds", view=text_field(2)
     )
-    checked(prop, read_topic, params)
+    checked(prop, read_argument, params, "topic")
     prop = inputs.int("per_class", default=DEFAULT_PER_CLASS, label="Texts per class", view=text_field(2))
-    per_class = checked(prop, read_per_class, params)
+    per_class = checked(prop, read_argument, params, "per_class")
     prop = inputs.str(
         "base_url",
         default=DEFAULT_BASE_URL,
@@ -43,9 +44,9 @@ def add_form(inputs: Any, ctx: Any) -> None:
         description="Any OpenAI-compatible one: vLLM, llama.cpp, Ollama (http://localhost:11434/v1)",
         view=text_field(2),
     )
-    address = checked(prop, read_address, params)
+    address = checked(prop, read_argument, params, "base_url")
     prop = inputs.str("model", label="Model", description="Its name on the server", view=text_field(2))
-    checked(prop, read_model, params)
+    checked(prop, read_argument, params, "model")
     add_file(inputs, params)
     if address:
         from_field = choices and class_source(params) == "field"
@@ -80,13 +81,8 @@ def add_file(inputs: Any, params: Params) -> None:
 def add_consent(inputs: Any, ctx: Any, address: str, classes: Any, saved: dict[str, Any], per_class: int) -> None:
     """Adds what is sent where, and the field that confirms it.
 
-    Args:
-        inputs: the form
-        ctx: the operator's context
-        address: the server that the names are sent to
-        classes: the class names; or the name of the label field; None if they are not valid
-        saved: the descriptions that are saved on the dataset
-        per_class: texts per class
+    ``classes`` are the class names, or the name of the label field, or None if they are not valid; ``saved`` are the
+    descriptions that are saved on the dataset.
     """
     params = ctx.params
     topic = (params.get("topic") or "").strip()
@@ -110,45 +106,22 @@ def add_consent(inputs: Any, ctx: Any, address: str, classes: Any, saved: dict[s
 
 def key_line(address: str, *, has_key: bool) -> str:
     """Returns in words whether the API key is sent, never the key itself."""
-    parts = urlsplit(address)
-    local = parts.hostname in LOCAL_HOSTS
+    local = is_this_machine(address)
     if not has_key:
         need = "A server on this machine usually needs none" if local else "The server may refuse the request"
         return f"No key is sent: the secret {SECRET} is not set where the App runs. {need}."
-    how = "" if local or parts.scheme == "https" else ", unencrypted: the address is not https"
+    how = "" if local or urlsplit(address).scheme == "https" else ", unencrypted: the address is not https"
     return f"The key in the secret {SECRET} is sent{how}."
 
 
-def read_model(params: Params) -> str:
-    """Reads the model's name."""
-    name = (params.get("model") or "").strip()
-    if not name:
+def read_argument(params: Params, name: str) -> Any:
+    """Reads a keyword argument of ``iter_describe``."""
+    given = params.get(name)
+    value = DEFAULTS.get(name) if given is None else given.strip() if isinstance(given, str) else given
+    if name == "model" and not value:
         raise ConfigError("give the name of the model")
-    check_describe(("a",), model=name)
-    return str(name)
-
-
-def read_topic(params: Params) -> str | None:
-    """Reads the topic, None if there is none."""
-    topic = (params.get("topic") or "").strip() or None
-    check_describe(("a",), model="m", topic=topic)
-    return topic
-
-
-def read_address(params: Params) -> str:
-    """Reads the server's address."""
-    given = params.get("base_url")
-    address = DEFAULT_BASE_URL if given is None else given.strip()
-    check_describe(("a",), model="m", base_url=address)
-    return str(address)
-
-
-def read_per_class(params: Params) -> int:
-    """Reads the number of texts per class."""
-    given = params.get("per_class")
-    count = DEFAULT_PER_CLASS if given is None else given
-    check_describe(("a",), model="m", per_class=count)
-    return int(count)
+    check_describe(("a",), **{"model": "m", name: value})
+    return value
 
 
 def read_path(params: Params) -> Path | None:
@@ -168,12 +141,7 @@ def read_path(params: Params) -> Path | None:
 
 def read_arguments(params: Params) -> dict[str, Any]:
     """Reads the keyword arguments of ``iter_describe``."""
-    return {
-        "model": read_model(params),
-        "base_url": read_address(params),
-        "per_class": read_per_class(params),
-        "topic": read_topic(params),
-    }
+    return {name: read_argument(params, name) for name in ("model", "base_url", "per_class", "topic")}
 
 
 def of_classes(saved: Mapping[str, Any], names: Iterable[str]) -> dict[str, tuple[str, ...]]:

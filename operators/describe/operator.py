@@ -22,14 +22,7 @@ from .result import Outcome, save, show
 
 @dataclass(frozen=True)
 class DescribeRequest:
-    """What is described, how, and where the texts go.
-
-    Attributes:
-        missing: the classes to describe
-        saved: the saved texts of the other classes
-        arguments: keyword arguments of ``iter_describe``
-        path: file for the texts, if any
-    """
+    """The classes to describe, saved texts of the others, arguments of ``iter_describe``, and a file for the texts."""
 
     missing: list[str]
     saved: Descriptions

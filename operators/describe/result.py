@@ -20,11 +20,7 @@ MAX_INFO_BYTES = 8 * 1024**2  # MongoDB holds 16 MB in a dataset's document, whi
 
 
 def save(dataset: Any, descriptions: dict[str, tuple[str, ...]]) -> str | None:
-    """Saves descriptions on the dataset, beside those of other classes.
-
-    Returns:
-        why they could not be saved, if so
-    """
+    """Saves descriptions on the dataset, beside those of other classes; returns why they could not be, if so."""
     dataset.reload()
     new = {name_key(name): name for name in descriptions}  # of two spellings of one class, one is saved
     saved = saved_descriptions(dataset)
@@ -40,13 +36,9 @@ def save(dataset: Any, descriptions: dict[str, tuple[str, ...]]) -> str | None:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of describing classes.
+    """The texts, those of ``n_saved`` classes that were saved before included, and the failures.
 
-    Attributes:
-        described: the texts, those that were saved before included, and the failures
-        n_saved: number of classes whose texts were saved before
-        problem: why the texts could not be saved on the dataset, if so
-        path: file with the texts, if any
+    ``problem`` is why the texts could not be saved on the dataset, if so, and ``path`` a file with them, if any.
     """
 
     described: Described

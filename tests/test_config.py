@@ -7,17 +7,10 @@ from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lgca_plugin.config import (
-    RegionConfig,
-    RegionPlan,
-    RunConfig,
-    check_classes,
-    check_methods,
-    check_run_key,
-)
+from lgca_plugin.config import RegionConfig, RegionPlan, RunConfig, check_classes, check_methods, check_run_key
 from lgca_plugin.errors import ConfigError, LgcaError
 from lgca_plugin.method.core.methods import METHODS, Method
 from tests.helpers import reference
@@ -39,9 +32,6 @@ def run_config(**options: Any) -> RunConfig:
             **options,
         }
     )
-
-
-# ---------------------------------------------------------------------------------------------------- regions
 
 
 def test_regions__defaults_are_the_published_settings():
@@ -78,23 +68,12 @@ def test_regions__scales_in_the_wrong_order_are_named():
         RegionConfig(scale_min=0.9, scale_max=0.5)
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"crops": 1},
-        {"steps": 0},
-        {"scale_min": 1.0, "scale_max": 1.0},
-        {"scale_min": 0.5, "scale_max": 0.5},
-        {"scale_min": 1, "scale_max": 1},
-        {"keep": 0.999},
-        {"growth": 1.001},
-        {"lgca_crops": 80},
-        {"seed": 2**63},
-    ],
-)
-def test_regions__edges_are_allowed(options):
-    for name, value in options.items():
-        assert getattr(RegionConfig(**options), name) == value
+def test_regions__edges_are_allowed():
+    edges = {"crops": 1, "steps": 0, "keep": 0.999, "growth": 1.001, "lgca_crops": 80, "seed": 2**63}
+    for scale in (1.0, 0.5, 1):
+        options: dict[str, Any] = {**edges, "scale_min": scale, "scale_max": scale}
+        config = RegionConfig(**options)
+        assert {name: getattr(config, name) for name in options} == options
 
 
 def test_regions__are_frozen_and_keyword_only():
@@ -104,23 +83,8 @@ def test_regions__are_frozen_and_keyword_only():
         RegionConfig(60)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize(
-    ("crops", "keep", "steps", "chains"),
-    [
-        (60, 0.5, 2, 34),  # 34 + 17 + 9 = 60
-        (60, 0.5, 0, 60),
-        (60, 0.5, 1, 40),  # 40 + 20
-        (61, 0.5, 2, 34),  # 35 + 18 + 9 = 62 is too much
-        (30, 0.5, 2, 16),  # 16 + 8 + 4 = 28; 17 + 9 + 5 = 31
-        (1, 0.5, 2, 1),  # cannot be had for 1: one chain is the least there is
-        (3, 0.5, 2, 1),
-        (10, 0.1, 1, 9),  # 9 + 1
-    ],
-)
-def test_regions__chains_cost_what_the_crops_cost(crops, keep, steps, chains):
-    assert RegionConfig(crops=crops, keep=keep, steps=steps).n_chains == chains
-
-
+@example(crops=61, keep=0.5, steps=2)  # 34 + 17 + 9 = 60 fit, 35 + 18 + 9 = 62 do not
+@example(crops=1, keep=0.5, steps=2)  # cannot be had for 1: one chain is the least there is
 @settings(max_examples=60, deadline=None)
 @given(crops=st.integers(1, 150), keep=st.floats(0.05, 0.95), steps=st.integers(0, 5))
 def test_regions__chains_are_the_most_that_fit(crops, keep, steps):
@@ -134,13 +98,6 @@ def test_regions__chains_are_the_most_that_fit(crops, keep, steps):
     chains = RegionConfig(crops=crops, keep=keep, steps=steps).n_chains
     assert cost(chains) <= crops or chains == 1
     assert all(cost(n) > crops for n in range(chains + 1, crops + 2))
-
-
-def test_regions__own_number_of_chains_wins():
-    assert RegionConfig(lgca_crops=12).n_chains == 12
-
-
-# ------------------------------------------------------------------------------------------------------- plan
 
 
 @pytest.mark.parametrize(
@@ -165,18 +122,6 @@ def test_plan__encodes_per_image(methods, options, encodes):
     assert plan.encodes_per_image == encodes
 
 
-# -------------------------------------------------------------------------------------------------- RunConfig
-
-
-def test_run_config__round_trips_through_json():
-    mine = Method(name="mine", regions="chains", step_weights=(0.5, 0.3, 0.2), global_weight=0.1)
-    regions = RegionConfig(lgca_crops=5, keep=0.25)
-    config = run_config(methods=(METHODS["clip"], mine), regions=regions, ground_truth="truth", logits=True)
-    document = json.loads(json.dumps(config.to_json()))
-    assert RunConfig.from_json(document) == config
-    assert document == json.loads(json.dumps(config.to_json()))  # reading does not change it
-
-
 @settings(max_examples=40, deadline=None)
 @given(
     crops=st.integers(1, 200),
@@ -186,11 +131,19 @@ def test_run_config__round_trips_through_json():
     growth=st.floats(1.01, 10),
     seed=st.integers(0, 2**31),
     classes=st.lists(st.text(min_size=1), min_size=2, max_size=4, unique=True),
+    ground_truth=st.sampled_from([None, "truth"]),
+    logits=st.booleans(),
 )
-def test_run_config__round_trips_exactly(crops, low, high, keep, growth, seed, classes):
-    regions = RegionConfig(crops=crops, scale_min=low, scale_max=high, keep=keep, growth=growth, seed=seed)
-    config = run_config(classes=tuple(classes), regions=regions)
-    assert RunConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+def test_run_config__round_trips_exactly_through_json(crops, low, high, keep, growth, seed, **options):
+    mine = Method(name="mine", regions="chains", step_weights=(0.5, 0.3, 0.2), global_weight=0.1)
+    regions = RegionConfig(
+        crops=crops, lgca_crops=5, scale_min=low, scale_max=high, keep=keep, growth=growth, seed=seed
+    )
+    classes = tuple(options.pop("classes"))
+    config = run_config(classes=classes, methods=(METHODS["clip"], mine), regions=regions, **options)
+    document = json.loads(json.dumps(config.to_json()))
+    assert RunConfig.from_json(document) == config
+    assert document == json.loads(json.dumps(config.to_json()))  # reading does not change it
 
 
 @pytest.mark.parametrize(("name", "value", "earlier"), [("resize", "fast", "exact"), ("budget", "adaptive", "full")])
@@ -202,13 +155,20 @@ def test_run_config__of_an_earlier_release_has_the_only_value_of_then(name, valu
     assert RunConfig.from_json(document) == run_config(**{name: earlier}) != config
 
 
-@pytest.mark.parametrize("where", ["", "regions", "methods"])
-def test_run_config__unknown_key_is_named(where):
-    document = run_config().to_json()
-    target = {"": document, "regions": document["regions"], "methods": document["methods"][0]}[where]
-    target["loudness"] = 11
-    with pytest.raises(ConfigError, match="loudness"):
-        RunConfig.from_json(document)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"loudness": 11}, "loudness"),
+        ({"regions": {"loudness": 11}}, "loudness"),
+        ({"methods": [{**METHODS["clip"].to_json(), "loudness": 11}]}, "loudness"),
+        ({"version": 99}, "99"),
+        ({"regions": {"keep": 7}}, "keep"),
+        ({"budget": "large"}, "budget must be one of full, adaptive, got 'large'"),
+    ],
+)
+def test_run_config__unknown_key_and_bad_value_are_named(changes, words):
+    with pytest.raises(ConfigError, match=words):
+        RunConfig.from_json({**run_config().to_json(), **changes})
 
 
 @pytest.mark.parametrize("key", ["classes", "encoder", "regions", "methods", "version"])
@@ -219,19 +179,6 @@ def test_run_config__missing_key_is_refused(key):
         RunConfig.from_json(document)
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"version": 99}, "99"),
-        ({"regions": {"keep": 7}}, "keep"),
-        ({"budget": "large"}, "budget must be one of full, adaptive, got 'large'"),
-    ],
-)
-def test_run_config__bad_value_is_refused(changes, words):
-    with pytest.raises(ConfigError, match=words):
-        RunConfig.from_json({**run_config().to_json(), **changes})
-
-
 def test_run_config__differences_are_named():
     config = run_config()
     assert config.differences(config) == []
@@ -240,21 +187,13 @@ def test_run_config__differences_are_named():
     assert set(config.differences(replace(config, encoder="x", classes=("a", "b")))) == {"encoder", "classes"}
 
 
-# ------------------------------------------------------------------------------------- keys, classes, methods
-
-
-@pytest.mark.parametrize("key", ["zeroshot", "a", "run_2", "B"])
-def test_run_key__identifier_passes(key):
-    assert check_run_key(key) == key
-
-
-BAD_KEYS = ["", " ", "my run", "1st", "_private", "a.b", "a-b", "ünder", "zero\nshot", "zeroshot\n", "x" * 65, None, 3]
-
-
-@pytest.mark.parametrize("key", BAD_KEYS)
-def test_run_key__anything_else_is_refused(key):
-    with pytest.raises(ConfigError, match="run_key"):
-        check_run_key(key)
+def test_run_key__is_an_identifier():
+    for key in ("zeroshot", "a", "run_2", "B"):
+        assert check_run_key(key) == key
+    wrong: tuple[Any, ...] = ("", " ", "my run", "1st", "_private", "a.b", "a-b", "ünder", "zero\nshot", "zeroshot\n")
+    for key in (*wrong, "x" * 65, None, 3):
+        with pytest.raises(ConfigError, match="run_key"):
+            check_run_key(key)
 
 
 def test_classes__are_stripped_and_stay_in_order():
@@ -269,7 +208,6 @@ def test_classes__are_stripped_and_stay_in_order():
         (["cat", "cat"], ["cat", "twice"]),
         (["dog", "cat", "bird", "cat"], ["cat", "twice"]),
         (["cat", " cat "], ["cat", "twice"]),
-        (["cat", "".join(["c", "at"])], ["cat", "twice"]),
         (["cat", ""], ["2", "blank"]),
         (["  ", "cat"], ["1", "blank"]),
         (["cat", "\t\n"], ["2", "blank"]),

@@ -11,7 +11,7 @@ from fiftyone.operators.executor import ExecutionError
 import lgca_plugin as lgca
 from tests.helpers import llm_server as llm
 from tests.helpers.app.operators import CLASSIFY, DESCRIBE, notice, progress, shown, work
-from tests.helpers.llm_server import dead_address, running_llm_server
+from tests.helpers.llm_server import running_llm_server
 
 CLASSES = ("blue tit", "caspian tern", "grey heron")
 KEY = "sk-this-stays-here"
@@ -46,6 +46,11 @@ def filled(server, *names, **params):
     base_url = server if isinstance(server, str) else server.base_url
     typed = {"class_source": "typed", "classes": "\n".join(names or CLASSES)}
     return {**typed, "base_url": base_url, "model": llm.MODEL, "per_class": 2, "confirm": True, **params}
+
+
+def save(dataset, descriptions):
+    dataset.info["lgca_descriptions"] = descriptions
+    dataset.save()
 
 
 def saved(dataset):
@@ -147,21 +152,13 @@ def test_run__a_field_without_labels_is_refused_before_anything_is_sent(birds, s
     assert server.requests == []
 
 
-def test_run__a_dead_endpoint_ends_in_one_sentence(birds):
-    messages, error = DESCRIBE.run_to_error(birds, **filled(dead_address()))
-    assert type(error).__name__ == "DescribeError"
-    heading = shown(messages)["views"]["heading"]
-    assert heading["label"] == "The descriptions were not finished"
-    assert heading["description"] == str(error)
-    assert "\n" not in str(error)
-    assert saved(birds) == {}
-
-
 def test_run__what_was_fetched_before_the_end_is_kept_and_not_asked_again(birds, server):
     server.replies[CLASSES[2]] = dataclasses.replace(llm.KEY_REFUSED, delay=0.5)
     messages, error = DESCRIBE.run_to_error(birds, **filled(server))
-    assert "the answers for 2 classes are cached" in str(error)
+    assert type(error).__name__ == "DescribeError"
+    assert "the answers for 2 classes are cached" in str(error) and "\n" not in str(error)
     heading = shown(messages)["views"]["heading"]
+    assert heading["label"] == "The descriptions were not finished"
     assert heading["description"] == str(error)
     assert saved(birds) == {}
 
@@ -194,20 +191,14 @@ def test_run__without_any_answer_writes_nothing_and_says_why(birds, server, tmp_
 
 
 def test_run__edited_texts_stay_and_their_classes_are_not_sent(birds, server):
-    birds.info["lgca_descriptions"] = {"Blue_Tit": ["my own words"], "coot": ["a white shield"]}
-    birds.save()
+    save(birds, {"Blue_Tit": ["my own words"], "coot": ["a white shield"]})
     properties, _ = DESCRIBE.form(birds, **filled(server))
     assert properties["sent"].view.label.startswith("2 class names are sent")
     messages = DESCRIBE.run(birds, **filled(server))
     assert sorted(server.requested) == ["caspian tern", "grey heron"]
     assert notice(messages) == "2 classes described, 1 left as they were"
-    assert {name: len(given) for name, given in saved(birds).items()} == {
-        "blue tit": 1,
-        "caspian tern": 2,
-        "coot": 1,
-        "grey heron": 2,
-    }
-    assert saved(birds)["blue tit"] == ["my own words"]
+    own = {"blue tit": ["my own words"], "coot": ["a white shield"]}
+    assert saved(birds) == {**own, **{name: texts(name) for name in CLASSES[1:]}}
 
     DESCRIBE.run(birds, **filled(server, replace=True))
     assert saved(birds)["blue tit"] == texts("blue tit")
@@ -215,8 +206,7 @@ def test_run__edited_texts_stay_and_their_classes_are_not_sent(birds, server):
 
 
 def test_run__with_nothing_to_ask_sends_nothing_and_can_still_save_a_file(birds, server, tmp_path):
-    birds.info["lgca_descriptions"] = {name: ["mine"] for name in CLASSES}
-    birds.save()
+    save(birds, {name: ["mine"] for name in CLASSES})
     path = tmp_path / "mine.json"
     messages = DESCRIBE.run(birds, **filled(server, save_to=str(path)))
     assert server.requests == []
@@ -252,8 +242,7 @@ def test_classify__offers_what_the_dataset_has_and_runs_with_it(birds, server):
     properties, _ = CLASSIFY.form(birds, **chosen)
     assert "saved" not in properties["description_source"].type.values
     DESCRIBE.run(birds, **filled(server))
-    birds.info["lgca_descriptions"]["blue tit"] = ["a blue cap, as edited."]
-    birds.save()
+    save(birds, {**saved(birds), "blue tit": ["a blue cap, as edited."]})
     properties, found = CLASSIFY.form(birds, **chosen, description_source="saved")
     assert found == {}
     assert "saved" in properties["description_source"].type.values
@@ -265,8 +254,7 @@ def test_classify__offers_what_the_dataset_has_and_runs_with_it(birds, server):
 
 
 def test_classify__a_bad_edit_is_named_in_the_form(birds):
-    birds.info["lgca_descriptions"] = {"blue tit": "a blue cap"}
-    birds.save()
+    save(birds, {"blue tit": "a blue cap"})
     _, found = CLASSIFY.form(
         birds, class_source="typed", classes="blue tit\ncoot", encoder="demo", description_source="saved"
     )

@@ -15,18 +15,14 @@ from tests.helpers.worlds.store import check_store, count_rows, files_no_larger_
 NAMES = [*names_of(0), *names_of(1)]
 
 
-def test_unwritable__a_file_in_place_of_the_folder(folder):
-    folder.write_text("in the way")
-    with pytest.raises(StoreError, match=r"the store of embeddings at .* can't be opened: .*File exists"):
-        Store(folder)
-    assert folder.read_text() == "in the way"
-
-
-def test_unwritable__a_folder_in_place_of_the_file(folder):
-    (folder / FILE_NAME).mkdir(parents=True)
-    with pytest.raises(StoreError, match="can't be opened"):
-        Store(folder)
-    assert (folder / FILE_NAME).is_dir()
+def test_unwritable__a_file_in_place_of_the_folder_or_a_folder_in_place_of_the_file(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "folder" / FILE_NAME).mkdir(parents=True)
+    for name, words in (("file", ".*File exists"), ("folder", "")):
+        with pytest.raises(StoreError, match=rf"the store of embeddings at .* can't be opened: {words}"):
+            Store(tmp_path / name)
+    assert (tmp_path / "file").read_text() == "in the way"
+    assert (tmp_path / "folder" / FILE_NAME).is_dir()
 
 
 def test_full_disk__a_write_that_fails_leaves_what_was_there_and_the_next_can_succeed(store, folder):

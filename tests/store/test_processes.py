@@ -18,7 +18,7 @@ from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
 from tests.helpers import store_writer
 from tests.helpers.paths import ROOT
-from tests.helpers.worlds.store import check_store, content_hash, contents, image_vectors, tokens
+from tests.helpers.worlds.store import check_store, contents, image_vectors, tokens
 
 KILLS = 22
 KILLS_AT_START = 6
@@ -118,9 +118,7 @@ def test_processes__that_write_at_once_lose_nothing_and_mix_nothing_up(tmp_path)
                     run = store.run(token)
                     if run is not None:
                         for ids, vectors in store.image_vectors(run):
-                            np.testing.assert_array_equal(
-                                vectors, [image_vectors(run, content_hash(id_)) for id_ in ids]
-                            )
+                            np.testing.assert_array_equal(vectors, [image_vectors(run, id_) for id_ in ids])
         for process in processes.values():
             count_evictions(process)
 

@@ -14,15 +14,7 @@ import pytest
 
 import lgca_plugin
 from lgca_plugin.store.store import Store
-from tests.helpers.worlds.store import (
-    BATCHES,
-    BOXES,
-    boxes_known,
-    check_store,
-    names_of,
-    open_run,
-    write,
-)
+from tests.helpers.worlds.store import BATCHES, BOXES, boxes_known, check_store, names_of, open_run, write
 
 NAMES = [*names_of(0), *names_of(1)]
 

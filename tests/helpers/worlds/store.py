@@ -63,8 +63,8 @@ def size_of(hashed: str) -> tuple[int, int]:
     return 100 + int(hashed[:2], 16), 100 + int(hashed[2:4], 16)
 
 
-def image_vectors(run: StoredRun, hashed: str) -> np.ndarray:
-    return np.stack([vector(run.fingerprint, hashed, vector_key) for vector_key in run.vector_keys])
+def image_vectors(run: StoredRun, name: str) -> np.ndarray:
+    return np.stack([vector(run.fingerprint, content_hash(name), vector_key) for vector_key in run.vector_keys])
 
 
 def forget_findings() -> None:
@@ -114,7 +114,7 @@ def stored_sample(
         fresh=np.ones(len(which), bool),
         encodes=1 + len(which),
     )
-    return StoredSample(image, image_vectors(run, hashed))
+    return StoredSample(image, image_vectors(run, name))
 
 
 def names_of(batch: int) -> list[str]:
@@ -210,7 +210,7 @@ def _check_run(store: Store, token: str) -> None:
     for some, vectors in store.image_vectors(run, at_once=5):
         read += some
         for id_, of_sample in zip(some, vectors, strict=True):
-            np.testing.assert_array_equal(of_sample, image_vectors(run, content_hash(id_)))
+            np.testing.assert_array_equal(of_sample, image_vectors(run, id_))
     assert read == ids
     for id_, hashed, known in store.known_regions(run, ids):
         assert hashed == content_hash(id_)

@@ -12,7 +12,7 @@ import yaml
 from tests.helpers import database
 from tests.helpers.kinds import kind_of, selects_units_only
 
-pytest_plugins = ["tests.helpers.browser.plugin"]
+pytest_plugins = ["tests.helpers.browser.plugin", "tests.helpers.worlds.queue_fixtures"]
 
 database.configure()
 

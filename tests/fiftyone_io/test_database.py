@@ -101,23 +101,10 @@ def test_merge_schema__declares_nested_fields_and_leaves_those_that_exist(three)
 
 
 def test_is_generated_and_is_dynamic_groups(three):
-    found = {
-        name: (database.is_generated(view), database.is_dynamic_groups(view))
-        for name, view in {
-            "dataset": three,
-            "view": three.limit(2),
-            "patches": three.to_patches("boxes"),
-            "groups": three.group_by("number"),
-            "flat": three.group_by("number").flatten(),
-        }.items()
-    }
-    assert found == {
-        "dataset": (False, False),
-        "view": (False, False),
-        "patches": (True, False),
-        "groups": (False, True),
-        "flat": (False, False),
-    }
+    patches, groups = three.to_patches("boxes"), three.group_by("number")
+    for samples in (three, three.limit(2), patches, groups, groups.flatten()):
+        assert database.is_generated(samples) == (samples is patches)
+        assert database.is_dynamic_groups(samples) == (samples is groups)
 
 
 def test_serialized_stages__make_the_same_view_again_in_the_app(three):

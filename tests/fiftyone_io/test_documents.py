@@ -41,30 +41,15 @@ def without_ids(document: Any) -> Any:
     return [without_ids(value) for value in document] if isinstance(document, list) else document
 
 
-def prediction(scores: list[float] | np.ndarray | None = None) -> MethodPrediction:
-    return MethodPrediction(1, 0.75, 0.125, None if scores is None else np.asarray(scores))
-
-
 def own_label(made: MethodPrediction, *, logits: bool) -> fo.Classification:
-    return fo.Classification(
-        label=CLASSES[made.label],
-        confidence=made.confidence,
-        margin=made.margin,
-        logits=made.scores if logits else None,
-    )
+    scores = made.scores if logits else None
+    return fo.Classification(label=CLASSES[made.label], confidence=made.confidence, margin=made.margin, logits=scores)
 
 
 def region(chain: int, step: int, *, misleading: bool = False) -> DisplayedRegion:
+    scores = {"confidence": 0.5, "similarity": 0.25, "weight": 0.03125, "contribution": -0.125}
     return DisplayedRegion(
-        chain=chain,
-        step=step,
-        box=(0.1, 0.25, 0.5, 0.625),
-        label=2,
-        confidence=0.5,
-        similarity=0.25,
-        weight=0.03125,
-        contribution=-0.125,
-        misleading=misleading,
+        chain=chain, step=step, box=(0.1, 0.25, 0.5, 0.625), label=2, misleading=misleading, **scores
     )
 
 
@@ -72,35 +57,27 @@ REGIONS = [region(4, 0, misleading=True), region(4, 1), region(0, 0)]
 
 
 def own_boxes(regions: list[DisplayedRegion]) -> fo.Detections:
+    names = ("confidence", "step", "similarity", "weight", "contribution", "misleading")
     return fo.Detections(
         detections=[
             fo.Detection(
                 label=CLASSES[one.label],
                 bounding_box=list(one.box),
-                confidence=one.confidence,
                 index=one.chain,
-                step=one.step,
-                similarity=one.similarity,
-                weight=one.weight,
-                contribution=one.contribution,
-                misleading=one.misleading,
+                **{name: getattr(one, name) for name in names},
             )
             for one in regions
         ]
     )
 
 
-SCORES: list[Any] = [
-    [0.125, 0.5, -0.25],
-    np.array([0.1, 0.2, 0.3], np.float32),
-    np.linspace(-1, 1, 1000),
-]
+SCORES = np.array([0.1, 0.2, 0.3], np.float32)
 
 
 @pytest.mark.parametrize("logits", [False, True])
-@pytest.mark.parametrize("scores", [None, *SCORES])
+@pytest.mark.parametrize("scores", [None, np.array([0.125, 0.5, -0.25]), SCORES, np.linspace(-1, 1, 1000)])
 def test_classification__is_what_fiftyone_s_own_label_gives(scores: Any, logits: bool) -> None:
-    made = prediction(scores)
+    made = MethodPrediction(1, 0.75, 0.125, scores)
     document = classification(made, CLASSES, logits=logits)
     expected = own_label(made, logits=logits).to_mongo().to_dict()
     assert without_ids(document) == without_ids(expected)
@@ -120,7 +97,7 @@ def test_detections__are_what_fiftyone_s_own_labels_give(regions: list[Displayed
 
 def test_write__stores_what_saving_a_sample_would_and_reads_back_the_same(two: fo.Dataset) -> None:
     first, second = two
-    made = prediction(SCORES[1])
+    made = MethodPrediction(1, 0.75, 0.125, SCORES)
     values = {"label": classification(made, CLASSES, logits=True), "boxes": detections(REGIONS, CLASSES)}
     write_fields(two, {first.id: {**values, "error": None}, second.id: {"error": "the file is empty"}})
     third = fo.Sample(filepath=f"{first.filepath}.jpg", label=own_label(made, logits=True), boxes=own_boxes(REGIONS))
@@ -155,7 +132,7 @@ def test_write__passes_over_samples_that_are_gone_and_makes_none(two: fo.Dataset
     assert two.values("error") == ["one"]
 
 
-def test_write__moves_last_modified_at_of_the_samples_that_it_writes(two: fo.Dataset) -> None:
+def test_write__moves_last_modified_at_and_reloads_the_samples_that_it_writes(two: fo.Dataset) -> None:
     first, second = two
     before = {id_: raw(two, id_)["last_modified_at"] for id_ in (first.id, second.id)}
     created = raw(two, first.id)["created_at"]
@@ -166,11 +143,5 @@ def test_write__moves_last_modified_at_of_the_samples_that_it_writes(two: fo.Dat
     assert before[first.id] < after[first.id] <= datetime.now(timezone.utc).replace(tzinfo=None)
     assert after[second.id] == before[second.id]
     assert raw(two, first.id)["created_at"] == created
-    assert two[first.id].last_modified_at.replace(tzinfo=None) == after[first.id]
-
-
-def test_write__is_seen_by_samples_that_are_in_memory(two: fo.Dataset) -> None:
-    sample = two.first()
-    write_fields(two, {sample.id: {"error": "one"}})
-    sample.reload()
-    assert sample.error == "one"
+    assert first.last_modified_at.replace(tzinfo=None) == after[first.id]
+    assert first.error == "one"  # of the sample in memory

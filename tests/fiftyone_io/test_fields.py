@@ -4,6 +4,7 @@ import fiftyone as fo
 import pytest
 from fiftyone.core.odm import get_db_conn
 
+from lgca_plugin.fiftyone_io.database import merge_schema
 from lgca_plugin.fiftyone_io.fields import declare_fields, run_fields
 from lgca_plugin.method.core.methods import METHODS
 
@@ -22,19 +23,6 @@ def stored(dataset):
     return {field["name"]: plain(field) for field in fields}
 
 
-def by_paths(dataset, paths):
-    """Declares fields one path after the other."""
-    for path, field in paths.items():
-        dataset._merge_sample_field_schema({path: field})
-
-
-def paths_of(dataset, adaptive):
-    """The paths of a run's fields on a dataset, with new fields of the same kinds."""
-    schema = dataset.get_field_schema(flat=True)
-    names = run_fields("zs", METHODS_OF_RUN, adaptive=adaptive)
-    return {path: field.copy() for path, field in schema.items() if path.split(".")[0] in names}
-
-
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_declare__stores_what_fiftyone_does_path_by_path(dataset, adaptive):
     declare_fields(dataset, "zs", METHODS_OF_RUN, adaptive=adaptive)
@@ -45,15 +33,14 @@ def test_declare__stores_what_fiftyone_does_path_by_path(dataset, adaptive):
         assert isinstance(schema[f"zs_regions.detections.{name}"], fo.FloatField)
     assert isinstance(schema["zs_regions.detections.step"], fo.IntField)
     assert isinstance(schema["zs_regions.detections.misleading"], fo.BooleanField)
-    other = fo.Dataset()
-    wholes = {
-        path: fo.EmbeddedDocumentField(field.document_type) if isinstance(field, fo.EmbeddedDocumentField) else field
-        for path, field in paths_of(dataset, adaptive).items()
-    }
-    by_paths(other, {path: field for path, field in wholes.items() if "." not in path})
-    by_paths(other, {path: field for path, field in wholes.items() if path.count(".") and path.endswith(".margin")})
-    region = "zs_regions.detections."
-    by_paths(other, {path: field for path, field in wholes.items() if path.startswith(region) and path.count(".") == 2})
+    other, names = fo.Dataset(), run_fields("zs", METHODS_OF_RUN, adaptive=adaptive)
+    for name in names:
+        field = schema[name]
+        whole = isinstance(field, fo.EmbeddedDocumentField)
+        merge_schema(other, {name: fo.EmbeddedDocumentField(field.document_type) if whole else field.copy()})
+    for path, field in schema.items():
+        if path.endswith(".margin") or (path.startswith("zs_regions.detections.") and path.count(".") == 2):
+            merge_schema(other, {path: field.copy()})
     assert stored(dataset) == stored(other)
     assert dataset.get_field_schema(flat=True).keys() == other.get_field_schema(flat=True).keys()
     other.delete()

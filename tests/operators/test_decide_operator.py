@@ -12,23 +12,8 @@ from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
-from lgca_plugin.workflows.decisions.queue import Triage
 from tests.helpers.app.operators import DECIDE, EXPORT, UNDO
-from tests.helpers.worlds.queue import GIVEN, OTHER, SUGGESTED, triaged_birds
-
-
-@pytest.fixture(scope="module")
-def original(demo_encoder, demo_images):
-    dataset = triaged_birds(demo_images, demo_encoder)
-    yield dataset
-    dataset.delete()
-
-
-@pytest.fixture
-def triage(original):
-    copy = original.clone()
-    yield Triage.of(lgca.load_run(copy, "zs"))
-    copy.delete()
+from tests.helpers.worlds.queue import GIVEN, OTHER, SUGGESTED
 
 
 @pytest.fixture
@@ -60,19 +45,16 @@ def test_decide_form__shows_the_selected_samples(triage, ids):
     assert found == {}
     properties, found = form(DECIDE, triage.run.dataset, {"selected": ids[4:7]}, decision="bad crop")
     assert found == {} and "label" not in properties
-
-
-def test_decide_form__a_long_selection_is_summed_up(triage, ids):
-    properties, _ = form(DECIDE, triage.run.dataset, {"selected": ids})
-    rows = properties["rows_of_zs_selected"]
+    rows = form(DECIDE, triage.run.dataset, {"selected": ids})[0]["rows_of_zs_selected"]
     assert rows.view.label == "12 samples, the first 8 of them" and len(rows.default) == 8
 
 
 def test_decide_form__a_class_that_is_new_is_asked_about(triage, ids):
-    _, found = form(DECIDE, triage.run.dataset, {"selected": ids[:1]}, label="puffin")
-    assert found == {"label": "'puffin' is no class of the run: tick to accept it, or choose another"}
-    _, found = form(DECIDE, triage.run.dataset, {"selected": ids[:1]}, label="puffin", allow_new_class=True)
-    assert found == {}
+    for options, found in (
+        ({}, {"label": "'puffin' is no class of the run: tick to accept it, or choose another"}),
+        ({"allow_new_class": True}, {}),
+    ):
+        assert form(DECIDE, triage.run.dataset, {"selected": ids[:1]}, label="puffin", **options)[1] == found
 
 
 def test_decide_form__asks_which_where_a_sample_is_open_and_others_are_selected(triage, ids):

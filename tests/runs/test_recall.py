@@ -89,7 +89,7 @@ def test_recall__without_stored_regions_the_whole_image_alone_is_known(flock, cl
     assert replayable(again) == ids_of(second)
 
 
-def test_recall__other_methods_and_steps_encode_what_is_missing_alone(flock, classify, encoder):
+def test_recall__other_methods_steps_and_crops_encode_what_is_missing_alone(flock, classify, encoder):
     calls: list[tuple[dict[str, Any], int]] = [
         ({"methods": ("wca",)}, 1 + 8),
         ({"methods": ("clip", "wca", "lgca")}, 2 + 1),  # what 4 chains have grown into
@@ -97,23 +97,16 @@ def test_recall__other_methods_and_steps_encode_what_is_missing_alone(flock, cla
         ({"methods": ("lgca_d", "wca_global")}, 0),
         ({"regions": replace(SMALL, crops=10, lgca_crops=4)}, 2),
         ({"methods": ("lgca",), "regions": replace(SMALL, steps=3, lgca_crops=4)}, 1),
+        ({"regions": replace(SMALL, seed=1)}, 8),  # other crops; the whole image is known
+        ({"regions": replace(SMALL, scale_max=0.4)}, 8),
     ]
     for changes, per_image in calls:
         dataset = flock(2)
         with encodes_of(encoder) as count:
             run = classify(dataset, **changes)
-        assert count == [per_image * 2], changes
+        assert count == [run.summary()["encodes"]] == [per_image * 2], changes
         assert run.summary()["images_recalled"] == (0 if per_image else 2)
         assert replayable(run) == ids_of(dataset)
-
-
-def test_recall__other_crops_are_encoded(flock, classify, encoder):
-    classify(flock())
-    for change in ({"seed": 1}, {"scale_max": 0.4}):
-        with encodes_of(encoder) as count:
-            summary = classify(flock(), regions=replace(SMALL, **change)).summary()
-        assert count == [summary["encodes"]] == [ENCODES - IMAGES]  # the whole images are known
-        assert summary["images_recalled"] == 0
 
 
 def test_recall__another_checkpoint_preprocessing_precision_or_resize_encodes_all(flock, classify, demo_encoder):

@@ -4,6 +4,7 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
+from tests.helpers.runs import add_images
 
 CLASSES = ["caspian tern", "barn swallow", "blue tit"]
 REGIONS = lgca.RegionConfig(crops=4, steps=1)
@@ -11,14 +12,7 @@ REGIONS = lgca.RegionConfig(crops=4, steps=1)
 
 @pytest.fixture
 def birds(dataset, demo_images):
-    dataset.add_samples(
-        [
-            fo.Sample(filepath=str(image.path), ground_truth=fo.Classification(label="tern"))
-            for image in demo_images[:4]
-        ],
-        progress=False,
-    )
-    return dataset
+    return add_images(dataset, demo_images[:4])
 
 
 @pytest.fixture
@@ -107,14 +101,20 @@ def test_delete__an_interrupted_run_can_be_deleted_too(birds, classify):
 
 @pytest.mark.parametrize(
     "scheme",
-    [{"color_by": "field", "fields": [{"path": "ground_truth", "fieldColor": "#ff00ff"}]}, {"color_by": "value"}],
+    [
+        {"color_by": "field", "fields": [{"path": "ground_truth", "fieldColor": "#ff00ff"}]},
+        {"color_by": "value", "fields": []},
+        None,
+    ],
 )
-def test_app__a_color_scheme_of_the_users_own_outlives_the_run(birds, classify, scheme):
-    birds.app_config.color_scheme = fo.ColorScheme(**scheme)
+def test_app__is_as_it_was_once_the_only_run_is_deleted(birds, classify, scheme):
+    birds.app_config.color_scheme = scheme and fo.ColorScheme(**scheme)
     birds.save()
+    assert birds.app_config.sidebar_groups is None
     classify(birds, "first").delete()
+    assert not birds.app_config.sidebar_groups
     left = birds.app_config.color_scheme
-    assert (left.color_by, left.fields or []) == (scheme["color_by"], scheme.get("fields", []))
+    assert (left and {"color_by": left.color_by, "fields": left.fields or []}) == scheme
 
 
 def test_app__a_group_of_the_users_own_keeps_what_is_in_it(birds, classify):
@@ -145,13 +145,6 @@ def test_app__a_second_call_leaves_the_users_arrangement_alone(birds, classify):
     classify(birds, "first")
     assert "first_wca" in next(group.paths for group in birds.app_config.sidebar_groups if group.name == "labels")
     assert birds.app_config.color_scheme.fields == [{"path": "first_regions", "fieldColor": "#ff00ff"}]
-
-
-def test_app__deleting_the_only_run_leaves_the_app_as_it_was(birds, classify):
-    assert birds.app_config.sidebar_groups is None
-    classify(birds, "first").delete()
-    assert not birds.app_config.sidebar_groups
-    assert birds.app_config.color_scheme is None
 
 
 def test_record__of_another_release_can_be_deleted_and_replaced(birds, classify):

@@ -18,25 +18,18 @@ from lgca_plugin.engine.embeddings import EncodedImage
 from lgca_plugin.errors import StoreError
 from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.runs.replay import IMAGES_AT_ONCE, replay, replay_batches
-from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.rows import StoredRun, StoredSample
 from lgca_plugin.store.store import Store, geometry_of
 from tests.helpers.engine import plan_of
 from tests.helpers.worlds.replay import assert_same, grown, one_by_one
 
-AMPLE = 10**9
 SMALL = RegionConfig(crops=9, lgca_crops=6, scale_min=0.2, scale_max=0.5)
 ALL = ("clip", "wca", "lgca")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def store(folder: Path) -> Iterator[Store]:
-    with Store(folder, limit_bytes=AMPLE) as opened:
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "store", limit_bytes=10**9) as opened:
         yield opened
 
 
@@ -63,6 +56,14 @@ def some(count: int, plan: RegionPlan, *, start: int = 0) -> list[EncodedImage[s
     return [grown(f"image {n:04d}", (60, 50 + 10 * (n % 3)), plan) for n in range(start, start + count)]
 
 
+def stored(store: Store, count: int) -> tuple[RegionPlan, StoredRun, list[EncodedImage[str]], list[str]]:
+    """Writes a run of so many images; returns its plan, its entry, the images and their ids."""
+    plan, run = plan_of(ALL, SMALL), open_run(store)
+    images = some(count, plan)
+    write(store, run, images)
+    return plan, run, images, [image.id for image in images]
+
+
 def collected(
     store: Store, run: StoredRun, ids: list[str], plan: RegionPlan, **options: Any
 ) -> tuple[list[EncodedImage[str]], list[str]]:
@@ -79,12 +80,10 @@ def collected(
     return images, incomplete
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, IMAGES_AT_ONCE + 1, 3 * IMAGES_AT_ONCE + 5])
+@pytest.mark.parametrize("count", [0, 1, 2, 5, IMAGES_AT_ONCE + 1, 3 * IMAGES_AT_ONCE + 5])
 def test_replay__returns_all_images_in_the_order_of_their_ids(store: Store, count: int) -> None:
-    plan, run = plan_of(ALL, SMALL), open_run(store)
-    originals = some(count, plan)
-    write(store, run, originals)
-    ids = [image.id for image in originals[::-1]]
+    plan, run, originals, ids = stored(store, count)
+    ids.reverse()
     options: dict[str, Any]
     for options in ({}, {"at_once": 2}, {"at_once": 1000}):
         images, incomplete = collected(store, run, ids, plan, **options)
@@ -93,10 +92,6 @@ def test_replay__returns_all_images_in_the_order_of_their_ids(store: Store, coun
         assert_same(images, one_by_one(list(store.known_regions(run, ids)), plan))
     for image, original in zip(images, originals[::-1], strict=True):
         np.testing.assert_array_equal(image.regions, original.regions)
-
-
-def test_replay__of_no_samples(store: Store) -> None:
-    assert list(replay_batches(store, open_run(store), [], plan_of(ALL, SMALL))) == []
 
 
 def test_replay__of_several_runs_that_share_an_image(store: Store) -> None:
@@ -113,38 +108,27 @@ def test_replay__of_several_runs_that_share_an_image(store: Store) -> None:
         assert_same(images, one_by_one(list(store.known_regions(run, ids)), plan))
 
 
-def test_replay__lists_the_samples_that_are_not_complete(store: Store, folder: Path) -> None:
+def test_replay__lists_the_samples_that_are_not_complete(store: Store) -> None:
     plan, run = plan_of(ALL, SMALL), open_run(store)
-    originals = some(9, plan)
-    write(store, run, originals[:6])
-    write(store, run, originals[6:7], with_regions=False)
-    write(store, run, some(9, plan_of(("wca",), SMALL))[7:8])
+    originals = some(10, plan)
+    write(store, run, originals[:7])
+    write(store, run, originals[7:8], with_regions=False)
+    write(store, run, some(10, plan_of(("wca",), SMALL))[8:9])
     ids = [image.id for image in originals]  # the last was never stored
-    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
+    with closing(sqlite3.connect(store.path)) as connection:
         rows = dict(connection.execute("SELECT sample, image FROM samples"))
         connection.execute("UPDATE images SET whole = zeroblob(28) WHERE id = ?", (rows[ids[1]],))
         connection.execute(
             "UPDATE regions SET embeddings = zeroblob(length(embeddings)) WHERE image = ?", (rows[ids[3]],)
         )
         connection.execute("DELETE FROM regions WHERE image = ?", (rows[ids[4]],))
+        connection.execute("UPDATE images SET height = 4611686018427387904 WHERE id = ?", (rows[ids[6]],))
         connection.commit()
     for at_once in (2, 4, 100):
         images, incomplete = collected(store, run, [*ids, "nobody"], plan, at_once=at_once)
         assert [image.id for image in images] == [ids[0], ids[2], ids[5]]
-        assert incomplete == [ids[1], ids[3], ids[4], ids[6], ids[7], ids[8], "nobody"]
+        assert incomplete == [ids[1], ids[3], ids[4], *ids[6:], "nobody"]
         assert_same(images, one_by_one(list(store.known_regions(run, ids)), plan))
-
-
-def test_replay__a_size_damaged_in_the_store_leaves_the_others_alone(store: Store, folder: Path) -> None:
-    plan, run = plan_of(ALL, SMALL), open_run(store)
-    originals = some(3, plan)
-    write(store, run, originals)
-    with closing(sqlite3.connect(folder / FILE_NAME)) as connection:
-        connection.execute("UPDATE images SET height = 4611686018427387904 WHERE id = 2")
-        connection.commit()
-    images, incomplete = collected(store, run, [image.id for image in originals], plan)
-    assert [image.id for image in images] == [originals[0].id, originals[2].id]
-    assert incomplete == [originals[1].id]
 
 
 def replaying() -> list[threading.Thread]:
@@ -152,17 +136,15 @@ def replaying() -> list[threading.Thread]:
 
 
 def test_replay__a_caller_may_write_to_the_store_in_between(store: Store) -> None:
-    plan, run = plan_of(ALL, SMALL), open_run(store)
-    originals = some(40, plan)
-    write(store, run, originals)
+    plan, run, originals, ids = stored(store, 40)
     seen = []
-    for images, _ in replay(store, run, [image.id for image in originals], plan):
+    for images, _ in replay(store, run, ids, plan):
         store.write_vectors(run, {image.id: image.regions[:1] for image in images})
         seen += images
-    for batch, _ in replay_batches(store, run, [image.id for image in originals], plan, at_once=3):
+    for batch, _ in replay_batches(store, run, ids, plan, at_once=3):
         assert batch is not None
         store.write_vectors(run, {id_: batch.regions[i, :1] for i, id_ in enumerate(batch.ids)})
-    assert_same(seen, one_by_one(list(store.known_regions(run, [image.id for image in originals])), plan))
+    assert_same(seen, one_by_one(list(store.known_regions(run, ids)), plan))
     for image in originals:
         vectors = store.image_vectors_of(run, image.id)
         assert vectors is not None
@@ -170,10 +152,10 @@ def test_replay__a_caller_may_write_to_the_store_in_between(store: Store) -> Non
 
 
 def test_replay__its_thread_ends_with_it(store: Store) -> None:
-    plan, run = plan_of(ALL, SMALL), open_run(store)
-    originals = some(20, plan)
-    write(store, run, originals)
-    ids = [image.id for image in originals]
+    plan, run, _, ids = stored(store, 20)
+    batches = replay_batches(store, run, ids[:3], plan, at_once=3)
+    next(batches)
+    assert not replaying()  # one batch needs no thread
     batches = replay_batches(store, run, ids, plan, at_once=3)
     next(batches)
     assert replaying()
@@ -191,26 +173,14 @@ def test_replay__its_thread_ends_with_it(store: Store) -> None:
     assert not replaying()
 
 
-def test_replay__of_one_batch_needs_no_thread(store: Store) -> None:
-    plan, run = plan_of(ALL, SMALL), open_run(store)
-    write(store, run, some(2, plan))
-    batches = replay_batches(store, run, [image.id for image in some(2, plan)], plan)
+def test_replay__errors_of_the_store_are_raised_to_the_caller(store: Store) -> None:
+    plan, run, _, ids = stored(store, 20)
+    batches = replay_batches(store, run, ids, plan, at_once=2)
     next(batches)
+    store.close()
+    with pytest.raises(StoreError, match="can't be used"):
+        list(batches)
     assert not replaying()
-
-
-def test_replay__errors_of_the_store_are_raised_to_the_caller(folder: Path) -> None:
-    plan = plan_of(ALL, SMALL)
-    with Store(folder, limit_bytes=AMPLE) as store:
-        run = open_run(store)
-        originals = some(20, plan)
-        write(store, run, originals)
-        batches = replay_batches(store, run, [image.id for image in originals], plan, at_once=2)
-        next(batches)
-        store.close()
-        with pytest.raises(StoreError, match="can't be used"):
-            list(batches)
-        assert not replaying()
 
 
 def test_replay__every_default_method_finds_its_regions(store: Store) -> None:

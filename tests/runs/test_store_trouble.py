@@ -30,23 +30,19 @@ def limit(monkeypatch: pytest.MonkeyPatch, nbytes: int) -> None:
 
 
 @pytest.mark.parametrize("chosen", ["plenty", "-3"])
-def test_limit__that_makes_no_sense_is_refused_before_anything_is_written(
-    birds, classify, encoder, monkeypatch, chosen
+def test_limit__that_makes_no_sense_is_refused_and_leaves_a_run_which_can_be_deleted(
+    birds, classify, encoder, monkeypatch, fresh_store, chosen
 ):
-    monkeypatch.setenv("LGCA_STORE_GB", chosen)
-    with encodes_of(encoder) as count, pytest.raises(lgca.ConfigError, match=f"LGCA_STORE_GB .*, got '{chosen}'$"):
-        classify(birds)
-    assert count == [0]
-    assert lgca.list_runs(birds) == []
-    assert not [name for name in birds.get_field_schema() if name.startswith("zs")]
-
-
-def test_limit__that_makes_no_sense_leaves_a_run_which_can_be_deleted(birds, classify, monkeypatch, fresh_store):
     run = classify(birds, methods=("clip",))
     before = birds.values("zs_clip.label")
-    monkeypatch.setenv("LGCA_STORE_GB", "plenty")
-    with pytest.raises(lgca.ConfigError, match="LGCA_STORE_GB"):
-        classify(birds, methods=("clip",), classes=OTHER_CLASSES, overwrite=True)
+    monkeypatch.setenv("LGCA_STORE_GB", chosen)
+    refused = pytest.raises(lgca.ConfigError, match=f"LGCA_STORE_GB .*, got '{chosen}'$")
+    for changes in ({"run_key": "new"}, {"methods": ("clip",), "classes": OTHER_CLASSES, "overwrite": True}):
+        with encodes_of(encoder) as count, refused:
+            classify(birds, **changes)
+        assert count == [0]
+    assert lgca.list_runs(birds) == ["zs"]
+    assert not [name for name in birds.get_field_schema() if name.startswith("new")]
     assert lgca.load_run(birds, "zs").token == run.token
     assert birds.values("zs_clip.label") == before
     run.delete()

@@ -6,7 +6,8 @@ import fiftyone as fo
 from bson import ObjectId
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.classes import CLASSES
+from tests.helpers.runs import classified
 
 GIVEN, SUGGESTED, OTHER = CLASSES[0], CLASSES[1], CLASSES[2]
 SUSPECTS = 6
@@ -21,18 +22,7 @@ def triaged_birds(images, encoder):
             for image in images[:12]
         ]
     )
-    run = lgca.classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        methods=("clip", "wca", "lgca"),
-        encoder=encoder,
-        regions=lgca.RegionConfig(crops=4),
-        run_key="zs",
-        store_regions=False,
-        progress=False,
-    )
-    triaged(run, "labels")
+    triaged(classified(dataset, encoder, regions=lgca.RegionConfig(crops=4), store_regions=False), "labels")
     return dataset
 
 

@@ -85,11 +85,11 @@ WHICH = st.sets(st.integers(0, 5), min_size=1)
 class Curators(RuleBasedStateMachine):
     """Two curators decide and undo, each with a dataset object and a run of their own."""
 
-    original: Any = None
+    triaged: Any = None
 
     @initialize()
     def start(self):
-        dataset = self.original.clone()
+        dataset = self.triaged.clone()
         self.desks = {"anna": Triage.of(lgca.load_run(dataset, "zs"))}
         self.desks["ben"] = Triage.of(lgca.load_run(fo.load_dataset(dataset.name), "zs"))
         self.ids = dataset.values("id")[3:9]  # three suspects and three others
@@ -183,8 +183,8 @@ class Curators(RuleBasedStateMachine):
             self.desks["anna"].run.dataset.delete()
 
 
-def test_curators__two_at_once_leave_what_a_plain_model_predicts(original):
-    Curators.original = original
+def test_curators__two_at_once_leave_what_a_plain_model_predicts(triaged_dataset):
+    Curators.triaged = triaged_dataset
     run_state_machine_as_test(
         Curators,
         settings=settings(

@@ -63,12 +63,6 @@ def test_decide__tags_of_the_users_own_stay(triage):
     assert stored(triage, first.id)["tags"] == ["lgca:corrected", "mine"]
 
 
-def test_decide__takes_a_view_and_on_demand_a_new_class(triage):
-    done = triage.decide(triage.suspects().limit(2), "accepted", label="puffin", allow_new_class=True)
-    assert done.samples == 2
-    assert triage.run.dataset.count_values("labels_corrected.label") == {GIVEN: 10, "puffin": 2}
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -17,7 +17,7 @@ def test_queue__views_counts_and_rows(triage):
     quality = dict(zip(ids, triage.run.dataset.values("zs_label_quality"), strict=True))
     expected = sorted(ids[:SUSPECTS], key=lambda id_: quality[id_])
     assert triage.suspects().values("id") == expected
-    triage.decide(expected[:2], "accepted", by="anna")
+    triage.decide(triage.suspects().limit(2), "accepted", by="anna")
     triage.decide([expected[2], ids[9]], "bad image", by="ben", note="blurred")
     triage.decide(expected[3], "skipped")
     triage.undo()

@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def original(demo_encoder, demo_images):
+def triaged_dataset(demo_encoder, demo_images):
     from tests.helpers.checks import untouched
     from tests.helpers.worlds.queue import triaged_birds
 
@@ -15,10 +15,10 @@ def original(demo_encoder, demo_images):
 
 
 @pytest.fixture
-def triage(original):
+def triage(triaged_dataset):
     import lgca_plugin as lgca
     from lgca_plugin.workflows.decisions.queue import Triage
 
-    copy = original.clone()
+    copy = triaged_dataset.clone()
     yield Triage.of(lgca.load_run(copy, "zs"))
     copy.delete()

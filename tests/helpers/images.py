@@ -1,4 +1,4 @@
-"""Writes the images that nobody wants to meet: broken, absurd, and good ones in unusual clothes."""
+"""Writes broken, absurd and unusual image files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+Writer = Callable[[Path], object]
 ORIENTATION = 0x0112  # the EXIF tag
 
 
@@ -28,50 +29,31 @@ def grey() -> np.ndarray:
     return np.asarray(picture().convert("L"))
 
 
-def _empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def _truncated_jpeg(path: Path) -> None:
+def _half(path: Path) -> None:
     picture(400, 300).save(path, quality=95)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
 
 
-def _truncated_png(path: Path) -> None:
-    picture(400, 300).save(path)
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2])
-
-
-def _text(path: Path) -> None:
-    path.write_text("This is not a picture.\n" * 20, encoding="utf-8")
-
-
-def _noise(path: Path) -> None:
-    path.write_bytes(b"\xff\xd8\xff\xe0" + np.random.default_rng(0).bytes(2000))
-
-
-def _bomb(path: Path) -> None:
-    """A PNG of a few bytes whose header promises 60,000 x 60,000 pixels."""
+def _png(path: Path, width: int, height: int, depth: int, rows: bytes) -> None:
+    """Puts an RGB PNG together by hand."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
 
 
-def _missing(path: Path) -> None:
-    path.unlink(missing_ok=True)
+def _sixteen_bit_colour_png(path: Path) -> None:
+    """Pillow reads 16 bits a channel, but can't write them."""
+    pixels = np.asarray(picture()).astype(">u2") * 257
+    height, width = pixels.shape[:2]
+    _png(path, width, height, 16, b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels))
 
 
-def _folder(path: Path) -> None:
-    path.mkdir()
-
-
-def _solid(width: int, height: int) -> Callable[[Path], None]:
+def _solid(width: int, height: int) -> Writer:
     def write(path: Path) -> None:
         rows = np.linspace(0, 255, height, dtype=np.uint8)[:, None, None]
         columns = np.linspace(0, 255, width, dtype=np.uint8)[None, :, None]
@@ -86,37 +68,12 @@ def _animated(path: Path) -> None:
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=100, loop=0)
 
 
-def _as(mode: str) -> Callable[[Path], None]:
-    def write(path: Path) -> None:
-        picture().convert(mode).save(path)
-
-    return write
+def _as(mode: str) -> Writer:
+    return lambda path: picture().convert(mode).save(path)
 
 
 def _sixteen_bit_grey(path: Path) -> None:
     Image.fromarray(grey().astype(np.uint16) * 257).save(path)
-
-
-def _float(path: Path) -> None:
-    Image.fromarray(grey().astype(np.float32) / 255).save(path)
-
-
-def _sixteen_bit_colour_png(path: Path) -> None:
-    """Pillow reads 16 bits a channel, but can't write them: the file is put together by hand."""
-    pixels = np.asarray(picture()).astype(">u2") * 257
-    height, width = pixels.shape[:2]
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-
-
-def _transparent_palette(path: Path) -> None:
-    picture().quantize(32).save(path, transparency=0)
 
 
 def _transparent(path: Path) -> None:
@@ -143,40 +100,36 @@ def save_turned(path: Path, upright: Image.Image, orientation: int) -> None:
     upright.save(path, exif=exif)
 
 
-def _turned_jpeg(path: Path) -> None:
-    save_turned(path, picture(), 6)
-
-
-UNREADABLE: dict[str, Callable[[Path], None]] = {
-    "empty.jpg": _empty,
-    "truncated.jpg": _truncated_jpeg,
-    "truncated.png": _truncated_png,
-    "text.jpg": _text,
-    "noise.jpg": _noise,
-    "bomb.png": _bomb,
-    "missing.jpg": _missing,
-    "folder.jpg": _folder,
+UNREADABLE: dict[str, Writer] = {
+    "empty.jpg": lambda path: path.write_bytes(b""),
+    "truncated.jpg": _half,
+    "truncated.png": _half,
+    "text.jpg": lambda path: path.write_text("This is not a picture.\n" * 20, encoding="utf-8"),
+    "noise.jpg": lambda path: path.write_bytes(b"\xff\xd8\xff\xe0" + np.random.default_rng(0).bytes(2000)),
+    "bomb.png": lambda path: _png(path, 60_000, 60_000, 8, bytes(1000)),  # a few bytes whose header promises many
+    "missing.jpg": lambda path: path.unlink(missing_ok=True),
+    "folder.jpg": Path.mkdir,
 }
-UNUSUAL: dict[str, Callable[[Path], None]] = {
+UNUSUAL: dict[str, Writer] = {
     "animated.gif": _animated,
     "sixteen_bit_grey.png": _sixteen_bit_grey,
     "sixteen_bit_grey.tif": _sixteen_bit_grey,
     "sixteen_bit_colour.png": _sixteen_bit_colour_png,
     "cmyk.jpg": _as("CMYK"),
     "palette.png": _as("P"),
-    "palette_transparent.png": _transparent_palette,
+    "palette_transparent.png": lambda path: picture().quantize(32).save(path, transparency=0),
     "rgba.png": _transparent,
     "grey.png": _as("L"),
     "grey.jpg": _as("L"),
     "grey_alpha.png": _as("LA"),
     "one_bit.png": _as("1"),
-    "turned.jpg": _turned_jpeg,
+    "turned.jpg": lambda path: save_turned(path, picture(), 6),
     "plain.webp": _as("RGB"),
     "plain.bmp": _as("RGB"),
 }
 # A clear refusal is as good as an answer for these.
-DOUBTFUL: dict[str, Callable[[Path], None]] = {
-    "float.tif": _float,
+DOUBTFUL: dict[str, Writer] = {
+    "float.tif": lambda path: Image.fromarray(grey().astype(np.float32) / 255).save(path),
     "wide_20000.png": _solid(20_000, 64),
     "column_1x5000.png": _solid(1, 5000),
     "row_5000x1.png": _solid(5000, 1),

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from open_clip.transform import image_transform
 from PIL import Image
+from torchvision.transforms import functional
 
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, normalize_pixels, resize_whole
 from lgca_plugin.method.core.boxes import sample_boxes
@@ -19,17 +22,15 @@ def preprocessing(**options: object) -> Preprocessing:
 
 
 def transform(config: Preprocessing) -> Any:
-    from open_clip.transform import image_transform
+    names = ("mean", "std", "resize_mode", "interpolation", "fill_color")
+    return image_transform(config.size, is_train=False, **{name: getattr(config, name) for name in names})
 
-    return image_transform(
-        config.size,
-        is_train=False,
-        mean=config.mean,
-        std=config.std,
-        resize_mode=config.resize_mode,
-        interpolation=config.interpolation,
-        fill_color=config.fill_color,
-    )
+
+def assert_whole_is_open_clips(pixels: np.ndarray, config: Preprocessing) -> None:
+    image = Image.fromarray(pixels)
+    found = normalize_pixels(resize_whole(image, config)[None], config)[0].numpy()
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, transform(config)(image).numpy(), atol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +44,13 @@ def photograph(photographs) -> np.ndarray:
 @pytest.mark.parametrize("size", [64, 224])
 def test_whole__is_open_clips_own_transform(photograph: np.ndarray, mode: str, interpolation: str, size: int) -> None:
     config = preprocessing(size=size, resize_mode=mode, interpolation=interpolation, fill_color=3)
-    expected = transform(config)(Image.fromarray(photograph)).numpy()
-    found = normalize_pixels(resize_whole(Image.fromarray(photograph), config)[None], config)[0].numpy()
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert_whole_is_open_clips(photograph, config)
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (1, 1), (2, 1), (63, 65), (65, 64), (5, 200), (200, 5), (64, 4000)])
 def test_whole__is_open_clips_own_transform_for_odd_sizes(shape: tuple[int, int]) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    config = preprocessing()
-    expected = transform(config)(Image.fromarray(image)).numpy()
-    found = normalize_pixels(resize_whole(Image.fromarray(image), config)[None], config)[0].numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    assert_whole_is_open_clips(pixels, preprocessing())
 
 
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
@@ -77,13 +72,12 @@ def test_crops__are_prepared_as_open_clip_prepares_a_square_image(
             [7, 8, 2, 2],
         ]
     )
-    found = crop_and_resize(Image.fromarray(photograph), boxes, config)
-    assert tuple(found.shape) == (len(boxes), 3, size, size)
     whole = Image.fromarray(photograph)
+    found = crop_and_resize(whole, boxes, config)
+    assert tuple(found.shape) == (len(boxes), 3, size, size)
+    own = transform(preprocessing(size=size, interpolation=interpolation, mean=(0, 0, 0), std=(1, 1, 1)))
     for crop, (left, top, side, _) in zip(found, boxes.tolist(), strict=True):
-        expected = transform(preprocessing(size=size, interpolation=interpolation, mean=(0, 0, 0), std=(1, 1, 1)))(
-            whole.crop((left, top, left + side, top + side))
-        )
+        expected = own(whole.crop((left, top, left + side, top + side)))
         np.testing.assert_array_equal(crop.numpy(), np.round(expected.numpy() * 255))
 
 
@@ -117,8 +111,6 @@ def test_crops__none_give_none() -> None:
 
 
 def test_normalize__by_hand() -> None:
-    import torch
-
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
     config = preprocessing(size=1, mean=(0.5, 0.2, 0.0), std=(0.5, 1.0, 2.0))
     assert normalize_pixels(pixels, config).flatten().tolist() == pytest.approx([-1.0, 0.0, 0.5], abs=1e-6)
@@ -127,9 +119,6 @@ def test_normalize__by_hand() -> None:
 @pytest.mark.parametrize("count", [0, 1, 5])
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_normalize__is_torchvisions_in_either_layout(channels_last: bool, count: int) -> None:
-    import torch
-    from torchvision.transforms import functional
-
     config = preprocessing(size=7, mean=(0.48145466, 0.4578275, 0.40821073), std=(0.26862954, 0.26130258, 0.27577711))
     pixels = torch.randint(0, 256, (count, 3, 7, 7), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
     if channels_last:

@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 
 from lgca_plugin.config import RegionConfig
-from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.images import device_crops
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
 from lgca_plugin.images.device_crops import DeviceCutter, filter_weights
@@ -38,14 +37,15 @@ def cut(pictures: list[Picture], boxes: list[list[Any]], config: Preprocessing, 
     return DeviceCutter(config, CPU, **options).cut(pairs).numpy().astype(int)
 
 
+def assert_near(found: np.ndarray, expected: Any, *, most: int, share: float) -> None:
+    """Values differ by at most so many levels, and at most this share of them at all."""
+    apart = np.abs(found - np.asarray(expected).astype(int))
+    assert apart.max() <= most
+    assert (apart > 0).mean() < share
+
+
 def noise(height: int, width: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
-
-
-@pytest.fixture(scope="module")
-def photographs_small(photographs: list[Path]) -> list[Image.Image]:
-    """Real photographs of different sizes."""
-    return [Image.open(path).convert("RGB") for path in photographs][:4]
 
 
 def slow_weights(length: int, to_length: int, first: int, size: int, kernel: Any, support: float) -> np.ndarray:
@@ -85,18 +85,18 @@ def test_weights__are_pillows(name: str, kernel: Any, support: float) -> None:
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [64, 224])
 def test_crops__of_photographs_are_pillows_but_for_a_level_here_and_there(
-    photographs_small: list[Image.Image], interpolation: str, size: int
+    photographs: list[Path], interpolation: str, size: int
 ) -> None:
+    images = [Image.open(path).convert("RGB") for path in photographs[:4]]
     config = preprocessing(size=size, interpolation=interpolation)
     boxes = [
         sample_boxes(12, (image.height, image.width), scale_min=0.05, scale_max=1.0, seed=3, content_hash="ab" * 16)
-        for image in photographs_small
+        for image in images
     ]
-    found = cut([picture_of(image) for image in photographs_small], [own.tolist() for own in boxes], config)
-    exact = [crop_and_resize(image, own, config).numpy() for image, own in zip(photographs_small, boxes, strict=True)]
-    apart = np.abs(found - np.concatenate(exact).astype(int))
-    assert apart.max() <= (1 if interpolation == "bicubic" else 2)
-    assert (apart > 0).mean() < (2e-4 if interpolation == "bicubic" else 5e-3)  # whose sums are often halves
+    found = cut([picture_of(image) for image in images], [own.tolist() for own in boxes], config)
+    exact = [crop_and_resize(image, own, config).numpy() for image, own in zip(images, boxes, strict=True)]
+    cubic = interpolation == "bicubic"  # the sums of the other are often halves
+    assert_near(found, np.concatenate(exact), most=1 if cubic else 2, share=2e-4 if cubic else 5e-3)
 
 
 @pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
@@ -104,9 +104,8 @@ def test_crops__of_photographs_are_pillows_but_for_a_level_here_and_there(
 def test_whole__is_open_clips_own_transform(mode: str, shape: tuple[int, int]) -> None:
     config = preprocessing(resize_mode=mode, fill_color=3)
     image = noise(*shape)
-    apart = np.abs(cut([picture_of(image)], [[None]], config)[0] - resize_whole(image, config).numpy().astype(int))
-    assert apart.max() <= 1
-    assert (apart > 0).mean() < 1e-3
+    found = cut([picture_of(image)], [[None]], config)[0]
+    assert_near(found, resize_whole(image, config), most=1, share=1e-3)
 
 
 def test_crops__of_odd_sizes_and_at_the_edges() -> None:
@@ -138,9 +137,7 @@ def test_crops__are_the_same_whatever_they_are_cut_with() -> None:
         [[0, 0, 150, 150], [20, 30, 101, 101]],
     ]
     together = cut(pictures, boxes, preprocessing())
-    apart = np.abs(together - cut(pictures, boxes, preprocessing(), max_bytes=1))
-    assert apart.max() <= 1
-    assert (apart > 0).mean() < 1e-4
+    assert_near(together, cut(pictures, boxes, preprocessing(), max_bytes=1), most=1, share=1e-4)
 
 
 def test_crops__of_a_reduced_picture_are_cut_at_its_nearest_pixels() -> None:
@@ -150,10 +147,7 @@ def test_crops__of_a_reduced_picture_are_cut_at_its_nearest_pixels() -> None:
     assert picture.reduction == 2
     boxes = np.array([[0, 0, 806, 806], [13, 7, 401, 401], [417, 1, 805, 805]])
     found = cut([picture], [boxes.tolist()], config)
-    expected = crop_and_resize(picture.image, boxes, config, reduction=2).numpy().astype(int)
-    apart = np.abs(found - expected)
-    assert apart.max() <= 2
-    assert (apart > 0).mean() < 1e-2
+    assert_near(found, crop_and_resize(picture.image, boxes, config, reduction=2), most=2, share=1e-2)
 
 
 def test_crops__none_give_none() -> None:
@@ -161,19 +155,11 @@ def test_crops__none_give_none() -> None:
 
 
 def test_picture__is_copied_to_the_device_once_and_the_copy_is_deleted_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    copies, own = [], device_crops.to_device
-
-    def to_device(image: Image.Image, device: torch.device) -> torch.Tensor:
-        pixels = own(image, device)
-        copies.append(weakref.ref(pixels))
-        return pixels
-
-    monkeypatch.setattr(device_crops, "to_device", to_device)
     cutter = DeviceCutter(preprocessing(), CPU)
     picture = picture_of(noise(50, 60))
-    cutter.load(picture)
+    copy = weakref.ref(cutter.load(picture))
+    monkeypatch.setattr(device_crops, "to_device", lambda *_: pytest.fail("copied again"))
     cutter.cut([(picture, None)])
-    (copy,) = copies
     assert copy() is not None
     del picture
     assert copy() is None
@@ -185,8 +171,8 @@ def on_device(encoder: Any, **options: Any) -> Counting:
 
 
 @pytest.fixture(scope="module")
-def birds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return [Path(bird.path) for bird in draw_images(tmp_path_factory.mktemp("birds"), count=6, seed=11)]
+def birds(demo_images: list[Any]) -> list[Path]:
+    return [Path(image.path) for image in demo_images[:6]]
 
 
 def test_engine__embeds_the_same_as_with_pillows_crops(birds: list[Path], demo_encoder: Any) -> None:

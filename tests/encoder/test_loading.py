@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from open_clip import hf_model, pretrained
 
 from lgca_plugin.encoder.architectures import display_name
 from lgca_plugin.encoder.loading import load_encoder
@@ -44,18 +45,12 @@ def test_name__that_does_not_exist_is_named(name: str, pretrained: str | None, w
     assert time.perf_counter() - started < 20
 
 
-def test_name__path_in_place_of_the_name_is_refused_with_the_right_place(weights: str) -> None:
+def test_path__may_be_an_object_but_not_a_folder_or_in_place_of_the_name(weights: str, tmp_path: Path) -> None:
+    assert load_encoder(TINY, pretrained=Path(weights), device="cpu").dim == 24  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=all_of(["weights.safetensors", "pretrained"])):
         load_encoder(weights)
-
-
-def test_path__that_is_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LgcaError, match=all_of([str(tmp_path)])):
         load_encoder(TINY, pretrained=str(tmp_path))
-
-
-def test_path__may_be_a_path_object(weights: str) -> None:
-    assert load_encoder(TINY, pretrained=Path(weights), device="cpu").dim == 24  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -86,33 +81,28 @@ def test_names__that_runs_record(name: str, pretrained: str | None, shown: str) 
     assert display_name(name, pretrained) == shown
 
 
-def test_package__that_a_tokenizer_needs_is_named(
-    tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "text_cfg"),
+    [
+        ("lgca-test-siglip", {**CONFIG["text_cfg"], "hf_tokenizer_name": "timm/ViT-B-16-SigLIP"}),
+        ("lgca-test-hf", {"hf_model_name": "no/such", "hf_tokenizer_name": "no/such"}),
+    ],
+    ids=["tokenizer", "text tower"],
+)
+def test_package__that_a_part_of_the_model_needs_is_named(
+    tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch, name: str, text_cfg: dict[str, Any]
 ) -> None:
-    """SigLIP's tokenizers come through transformers, which open_clip does not require."""
+    """Some come through transformers, which open_clip does not require."""
     monkeypatch.setitem(sys.modules, "transformers", None)
-    tokenizer = {"hf_tokenizer_name": "timm/ViT-B-16-SigLIP"}
-    add_architecture(tmp_path, "lgca-test-siglip", text_cfg={**CONFIG["text_cfg"], **tokenizer})
-    with pytest.raises(ModelUnavailableError, match=r"needs the package transformers: pip install transformers$"):
-        load_encoder("lgca-test-siglip", pretrained=weights, device="cpu")
-
-
-def test_package__that_a_text_tower_needs_is_named(
-    tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from open_clip import hf_model
-
     monkeypatch.setattr(hf_model, "transformers", None)
-    add_architecture(tmp_path, "lgca-test-hf", text_cfg={"hf_model_name": "no/such", "hf_tokenizer_name": "no/such"})
+    add_architecture(tmp_path, name, text_cfg=text_cfg)
     with pytest.raises(ModelUnavailableError, match=r"needs the package transformers: pip install transformers$"):
-        load_encoder("lgca-test-hf", pretrained=weights, device="cpu")
+        load_encoder(name, pretrained=weights, device="cpu")
 
 
 def test_model__that_fails_for_another_reason_than_the_network_gives_that_reason(
     tmp_path: Path, weights: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from open_clip import pretrained
-
     add_architecture(tmp_path, "lgca-test-timm", vision_cfg={"timm_model_name": "no_such_tower", "image_size": 32})
     monkeypatch.setitem(pretrained._PRETRAINED, "lgca-test-timm", {"tag": {"file": weights}})
     with pytest.raises(ModelUnavailableError, match="no_such_tower") as caught:

@@ -71,12 +71,9 @@ def test_vectors__become_float32_arrays_of_unit_length(change: Any, kind: Any) -
         np.testing.assert_allclose(found, directions(4), atol=1e-6)
 
 
-def test_vectors__of_unit_length_are_left_as_they_are() -> None:
+def test_vectors__of_unit_length_are_left_as_they_are_and_half_precision_is_converted() -> None:
     vectors = as_encoder(Mine()).encode_images(torch.zeros(9, 3, 32, 32))
     np.testing.assert_array_equal(vectors, directions(9))
-
-
-def test_vectors__in_half_precision_are_converted() -> None:
     found = as_encoder(Mine(lambda vectors: torch.from_numpy(vectors).bfloat16())).encode_texts(["a", "b"])
     np.testing.assert_allclose(found, directions(2), atol=0.01)
 

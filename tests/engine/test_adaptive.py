@@ -16,7 +16,6 @@ from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.engine.batched_replay import replay_batch
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
-from lgca_plugin.engine.engine import encode_images
 from lgca_plugin.engine.feeder import EngineStats
 from lgca_plugin.engine.region_expansion import RegionExpansion
 from lgca_plugin.errors import ConfigError
@@ -25,7 +24,7 @@ from lgca_plugin.prediction.early_stopping import EarlyStopping
 from lgca_plugin.prediction.predictor import Predictor, run_scoring, vector_key
 from tests.helpers.engine import Counting, assert_same, encode
 from tests.helpers.worlds.replay import assert_same as assert_equal
-from tests.helpers.worlds.replay import grown, hashed, known_of, one_by_one
+from tests.helpers.worlds.replay import grown, hashed, known_of, one_by_one, row_of
 
 MAIN = ("clip", "wca", "lgca")
 SMALL = RegionConfig(crops=20)  # 6, 9, 14 and 20 crops; 11 of them start chains
@@ -42,10 +41,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     return [Path(image.path).read_bytes() for image in draw_images(folder, count=COUNT, seed=9)]
 
 
+def predictor_of(encoder: Any, plan: RegionPlan, names: Iterable[str] = MAIN) -> Predictor:
+    return Predictor(tuple(METHODS[name] for name in names), class_texts(list(CLASSES), None), encoder, plan)
+
+
 @pytest.fixture(scope="module")
 def predictor(demo_encoder: Any) -> Predictor:
-    presets = tuple(METHODS[name] for name in MAIN)
-    return Predictor(presets, class_texts(list(CLASSES), None), demo_encoder, plan_of())
+    return predictor_of(demo_encoder, plan_of())
 
 
 @pytest.fixture(scope="module")
@@ -136,12 +138,10 @@ def test_adaptive__encodes_less_and_counts_it(
 def test_adaptive__stops_at_the_first_level_where_it_can(
     adaptive: list[EncodedImage[int]], predictor: Predictor, by_level: list[list[EncodedImage[int]]]
 ) -> None:
+    assert predictor.can_stop is not None
     for image in adaptive:
-        assert predictor.can_stop is not None
-        verdicts = [
-            predictor.can_stop(replace(by_level[level][image.id], level=level)) for level in range(image.level + 1)
-        ]
-        assert verdicts == [False] * image.level + [True]
+        lower = [replace(by_level[level][image.id], level=level) for level in range(image.level + 1)]
+        assert [predictor.can_stop(one) for one in lower] == [False] * image.level + [True]
 
 
 @pytest.mark.parametrize(("batch_size", "wave_size"), [(1, 1), (7, None), (500, 3)])
@@ -154,20 +154,10 @@ def test_adaptive__does_not_depend_on_batches_or_order(
     wave_size: int | None,
 ) -> None:
     order = np.random.default_rng(batch_size).permutation(12).tolist()
-    sources = [(index, files[index]) for index in order]
-    found = list(
-        encode_images(
-            sources,
-            encoder=demo_encoder,
-            plan=plan_of(),
-            can_stop=predictor.can_stop,
-            batch_size=batch_size,
-            wave_size=wave_size,
-        )
-    )
-    assert [image.id for image in found] == order
+    sizes = {"batch_size": batch_size, "wave_size": wave_size}
+    found = encode([files[index] for index in order], demo_encoder, plan_of(), can_stop=predictor.can_stop, **sizes)
     assert_same(found, [adaptive[index] for index in order])
-    assert [image.level for image in found if isinstance(image, EncodedImage)] == [adaptive[i].level for i in order]
+    assert [image.level for image in found] == [adaptive[index].level for index in order]
 
 
 def test_adaptive__known_embeddings_bring_an_image_to_the_same_level(
@@ -207,12 +197,8 @@ def test_predict__images_of_several_levels_as_of_each_alone(
 ) -> None:
     made = predictor.predict(adaptive, find=True)
     for image, one in zip(adaptive, made, strict=True):
-        (alone,) = Predictor(
-            tuple(METHODS[name] for name in MAIN),
-            class_texts(list(CLASSES), None),
-            demo_encoder,
-            plan_of().levels[image.level],
-        ).predict([replace(image, level=0)], find=True)
+        of_level = predictor_of(demo_encoder, plan_of().levels[image.level])
+        (alone,) = of_level.predict([replace(image, level=0)], find=True)
         for name in MAIN:
             assert one.methods[name].label == alone.methods[name].label
             scores, expected = one.methods[name].scores, alone.methods[name].scores
@@ -227,11 +213,8 @@ def test_predict__images_of_several_levels_as_of_each_alone(
 
 
 def test_can_stop__depends_on_all_methods_but_the_controls(demo_encoder: Any) -> None:
-    texts = class_texts(list(CLASSES), None)
-
     def methods(*names: str, budget: str = "adaptive") -> list[str] | None:
-        presets = tuple(METHODS[name] for name in names)
-        can_stop = Predictor(presets, texts, demo_encoder, plan_of(names, budget=budget)).can_stop
+        can_stop = predictor_of(demo_encoder, plan_of(names, budget=budget), names).can_stop
         return None if can_stop is None else [method.name for method in can_stop.methods]
 
     assert methods(*METHODS) == ["wca", "lgca", "lgca_d"]
@@ -243,10 +226,10 @@ def test_can_stop__depends_on_all_methods_but_the_controls(demo_encoder: Any) ->
 def test_can_stop__is_the_same_with_the_nearest_classes_first(
     by_level: list[list[EncodedImage[int]]], demo_encoder: Any
 ) -> None:
-    presets = tuple(METHODS[name] for name in ("wca", "lgca_d", "lgca"))
-    texts = class_texts(list(CLASSES), None)
-    plan = plan_of(("wca", "lgca_d", "lgca"))
-    scoring = run_scoring(presets, texts, demo_encoder, plan)
+    names = ("wca", "lgca_d", "lgca")
+    plan = plan_of(names)
+    presets = tuple(METHODS[name] for name in names)
+    scoring = run_scoring(presets, class_texts(list(CLASSES), None), demo_encoder, plan)
     can_stop = EarlyStopping(scoring, plan)
     images = [replace(image, level=level) for level in range(3) for image in by_level[level]]
     expected = [can_stop(image) for image in images]
@@ -279,16 +262,11 @@ def test_replay_batch__has_the_plan_of_the_level(level: int) -> None:
     plan = plan_of()
     images = [grown(f"image {i}", (60 + i, 80), plan.levels[-1]) for i in range(5)]
     lower = [grown(f"image {i}", (60 + i, 80), plan.levels[level]) for i in range(5)]
-    known = [
-        (one.id, one.content_hash, replace(known_of(one), boxes=boxes, regions=regions))
-        for one, other in zip(images, lower, strict=True)
-        for boxes, regions in [
-            (
-                np.concatenate([known_of(one).boxes, known_of(other).boxes]),
-                np.concatenate([known_of(one).regions, known_of(other).regions]),
-            )
-        ]
-    ]
+    known = []
+    for one, other in zip(images, lower, strict=True):
+        both = known_of(one), known_of(other)
+        boxes, regions = np.concatenate([k.boxes for k in both]), np.concatenate([k.regions for k in both])
+        known.append(row_of(one, replace(both[0], boxes=boxes, regions=regions)))
     batch = replay_batch(known, plan, level)
     assert batch is not None and batch.level == level
     found = batch.images()

@@ -15,7 +15,7 @@ from lgca_plugin.engine.batched_replay import RegionBatch, replay_batch
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
 from lgca_plugin.method.core.boxes import sample_boxes, sample_boxes_of_images
 from tests.helpers.engine import plan_of
-from tests.helpers.worlds.replay import DIM, Image, assert_same, grown, hashed, known_of, one_by_one, unit
+from tests.helpers.worlds.replay import DIM, Image, assert_same, grown, hashed, known_of, one_by_one, row_of, unit
 
 SMALL = RegionConfig(crops=9, lgca_crops=6, scale_min=0.2, scale_max=0.5)
 ALL = ("clip", "wca", "lgca")
@@ -23,6 +23,10 @@ ALL = ("clip", "wca", "lgca")
 
 def images_of(batch: RegionBatch | None) -> list[EncodedImage[str]]:
     return [] if batch is None else batch.images()
+
+
+def assert_replayed(images: list[Image], plan: RegionPlan) -> None:
+    assert_same(images_of(replay_batch(images, plan)), one_by_one(images, plan))
 
 
 @st.composite
@@ -70,8 +74,8 @@ def test_replay__equals_images_one_by_one(data: st.DataObject, plan: RegionPlan)
             np.concatenate([foreign, known.boxes[which], known.boxes[again]]),
             np.concatenate([others, known.regions[which], -known.regions[again]]),
         )
-        images.append((image.id, image.content_hash, known))
-    assert_same(images_of(replay_batch(images, plan)), one_by_one(images, plan))
+        images.append(row_of(image, known))
+    assert_replayed(images, plan)
 
 
 @settings(max_examples=40, deadline=None)
@@ -79,9 +83,7 @@ def test_replay__equals_images_one_by_one(data: st.DataObject, plan: RegionPlan)
 def test_replay__of_fewer_regions_than_are_known(before: RegionPlan, methods: tuple[str, ...], data: Any) -> None:
     fewer = replace(before.regions, crops=4, lgca_crops=4, steps=data.draw(st.integers(0, before.regions.steps)))
     plan = plan_of(methods, fewer)
-    grown_before = [grown(f"image {number}", data.draw(sizes()), before) for number in range(3)]
-    images = [(image.id, image.content_hash, known_of(image)) for image in grown_before]
-    assert_same(images_of(replay_batch(images, plan)), one_by_one(images, plan))
+    assert_replayed([row_of(grown(f"image {number}", data.draw(sizes()), before)) for number in range(3)], plan)
 
 
 @pytest.mark.parametrize("dim", [8, 512, 768])
@@ -89,11 +91,9 @@ def test_replay__of_fewer_regions_than_are_known(before: RegionPlan, methods: tu
 def test_replay__selects_as_float64_does_where_float32_is_not_exact_enough(dim: int, spread: float) -> None:
     """Embeddings so near to each other that products in float32 order them at random."""
     plan = plan_of(("lgca",), RegionConfig(crops=40, lgca_crops=40))
-    images = []
-    for number in range(24):
-        image = grown(f"image {number}", (300, 400 - 50 * (number % 3)), plan, dim=dim, spread=spread)
-        images.append((image.id, image.content_hash, known_of(image)))
-    assert_same(images_of(replay_batch(images, plan)), one_by_one(images, plan))
+    sizes_hw = [(300, 400 - 50 * (number % 3)) for number in range(24)]
+    images = [grown(f"image {number}", size, plan, dim=dim, spread=spread) for number, size in enumerate(sizes_hw)]
+    assert_replayed([row_of(image) for image in images], plan)
 
 
 def test_replay__float32_would_have_selected_others() -> None:
@@ -113,10 +113,9 @@ def test_replay__embeddings_of_any_length() -> None:
         image = grown(f"image {number}", (300, 400), plan, dim=64, spread=1e-6)
         known = known_of(image)
         scaled = KnownRegions(known.image_size_hw, known.whole * np.float32(factor), known.boxes, known.regions * 7)
-        images.append((image.id, image.content_hash, scaled))
-    expected = one_by_one(images, plan)
-    assert any(len(one.regions) for one in expected)
-    assert_same(images_of(replay_batch(images, plan)), expected)
+        images.append(row_of(image, scaled))
+    assert any(len(one.regions) for one in one_by_one(images, plan))
+    assert_replayed(images, plan)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -130,7 +129,7 @@ def test_replay__leaves_out_images_with_embeddings_that_are_not_finite(value: fl
             known.regions[2, 3] = value
         if number == 2:
             known = KnownRegions(known.image_size_hw, np.full_like(known.whole, value), known.boxes, known.regions)
-        images.append((image.id, image.content_hash, known))
+        images.append(row_of(image, known))
     batch = replay_batch(images, plan)
     assert batch is not None and batch.ids == ("image 0", "image 3")
     assert_same(batch.images(), one_by_one([images[0], images[3]], plan))
@@ -141,10 +140,7 @@ def test_replay__a_value_that_is_not_finite_does_not_matter_in_a_region_of_anoth
     image = grown("image", (60, 50), wide)
     known = known_of(image)
     known.regions[-1] = np.nan
-    assert_same(
-        images_of(replay_batch([("image", image.content_hash, known)], narrow)),
-        one_by_one([("image", image.content_hash, known)], narrow),
-    )
+    assert_replayed([row_of(image, known)], narrow)
 
 
 @pytest.mark.parametrize("size_hw", [(0, 10), (-5, 10), (2**40, 2**40), (2**62, 1), (1, 2**62)])
@@ -152,18 +148,16 @@ def test_replay__an_impossible_size_leaves_the_other_images_alone(size_hw: tuple
     plan = plan_of(("wca", "lgca"), SMALL)
     image = grown("image", (60, 50), plan)
     known = known_of(image)
-    spoilt = KnownRegions(size_hw, known.whole, known.boxes, known.regions)
-    assert replay_batch([("spoilt", hashed("spoilt"), spoilt)], plan) is None
-    batch = replay_batch([("spoilt", hashed("spoilt"), spoilt), ("image", image.content_hash, known)], plan)
+    spoilt = ("spoilt", hashed("spoilt"), KnownRegions(size_hw, known.whole, known.boxes, known.regions))
+    assert replay_batch([spoilt], plan) is None
+    batch = replay_batch([spoilt, row_of(image)], plan)
     assert_same(images_of(batch), [replace(image, fresh=np.zeros_like(image.fresh), encodes=0)])
 
 
 @pytest.mark.parametrize("size_hw", [(1, 200_000), (200_000, 3), (40_000, 50_000)])
 def test_replay__of_very_large_images(size_hw: tuple[int, int]) -> None:
     plan = plan_of(("wca", "lgca"), SMALL)
-    originals = [grown(f"image {number}", size_hw, plan) for number in range(64)]
-    images = [(image.id, image.content_hash, known_of(image)) for image in originals]
-    assert_same(images_of(replay_batch(images, plan)), one_by_one(images, plan))
+    assert_replayed([row_of(grown(f"image {number}", size_hw, plan)) for number in range(64)], plan)
 
 
 def test_replay__of_nothing() -> None:
@@ -173,7 +167,7 @@ def test_replay__of_nothing() -> None:
 def test_batch__stacks_the_images() -> None:
     plan = plan_of(ALL, SMALL)
     originals = [grown(f"image {number}", (60, 50 + 10 * number), plan) for number in range(3)]
-    batch = replay_batch([(image.id, image.content_hash, known_of(image)) for image in originals], plan)
+    batch = replay_batch([row_of(image) for image in originals], plan)
     assert batch is not None and len(batch) == 3
     assert batch.ids == ("image 0", "image 1", "image 2")
     assert batch.image_size_hw.tolist() == [[60, 50], [60, 60], [60, 70]]

@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 
 from lgca_plugin.config import RegionConfig
-from lgca_plugin.encoder.base import Encoder
 from lgca_plugin.engine.embeddings import EncodedImage
 from lgca_plugin.engine.engine import default_batch_size, encode_images
 from lgca_plugin.engine.feeder import EngineStats
@@ -84,14 +83,9 @@ def test_batches__are_full_but_for_the_last_of_each_step(birds: list[Path], demo
     assert sum(size < 16 for size in counting.batches) <= 3  # three steps
 
 
-@pytest.mark.parametrize(("size", "expected"), [(64, 40), (224, 32), (336, 14), (2000, 1)])
-def test_batch_size__on_the_cpu_is_smaller_the_more_pixels_the_model_takes(size: int, expected: int) -> None:
-    encoder = Encoder()
-    encoder.image_size = size
-    assert default_batch_size(encoder) == expected
-
-
-def test_batch_size__elsewhere_is_what_fits(demo_encoder: Any) -> None:
+def test_batch_size__on_the_cpu_goes_by_the_models_pixels_and_elsewhere_by_what_fits(demo_encoder: Any) -> None:
+    for size, expected in ((64, 40), (224, 32), (336, 14), (2000, 1)):
+        assert default_batch_size(Counting(demo_encoder, image_size=size)) == expected
     fitting = Counting(demo_encoder, device=torch.device("meta"), fitting_batch=lambda most: most // 8)
     assert default_batch_size(fitting) == 32  # of 256
 

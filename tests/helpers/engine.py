@@ -55,13 +55,7 @@ def shrunk(path: Path, side: int = 240) -> bytes:
 
 
 class Counting(OwnEncoder):
-    """A real encoder that counts its batches, and runs out of memory above a batch size.
-
-    Args:
-        encoder: the real one
-        memory: largest batch
-        members: optional members of an encoder that differ from the real one's
-    """
+    """A real encoder, with some other members, that counts its batches and fails above a size that fits ``memory``."""
 
     def __init__(self, encoder: Any, *, memory: int | None = None, **members: Any) -> None:
         super().__init__(encoder)
@@ -114,9 +108,6 @@ class Watched:
         self.read = 0
 
     def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        item = next(self._sources)
-        self.read += 1
-        return item
+        for item in self._sources:
+            self.read += 1
+            yield item

@@ -28,13 +28,7 @@ def grown(
 ) -> EncodedImage[str]:
     """Returns an encoded image whose embeddings follow from its name and the boxes.
 
-    Args:
-        name: its id
-        size_hw: its size
-        plan: which regions are encoded
-        dim: length of an embedding
-        kinds: number of different embeddings; few make regions tie
-        spread: how far they are apart
+    There are so many ``kinds`` of different embeddings, few of which make regions tie, and they are ``spread`` apart.
     """
     rng = np.random.default_rng(int(hashed(name)[:12], 16))
     common, whole = rng.normal(size=(2, dim))
@@ -59,6 +53,10 @@ def known_of(image: EncodedImage[Any]) -> KnownRegions:
     )
 
 
+def row_of(image: EncodedImage[Any], known: KnownRegions | None = None) -> Image:
+    return image.id, image.content_hash, known or known_of(image)
+
+
 def one_by_one(images: list[Image], plan: RegionPlan) -> list[EncodedImage[str]]:
     """Replays images one by one; those that lack an embedding are left out."""
     found = []
@@ -74,11 +72,8 @@ def assert_same(found: list[EncodedImage[str]], expected: list[EncodedImage[str]
     """Equal to the last bit, types and all."""
     assert [one.id for one in found] == [one.id for one in expected]
     for one, other in zip(found, expected, strict=True):
-        assert (one.content_hash, one.image_size_hw, one.encodes) == (
-            other.content_hash,
-            other.image_size_hw,
-            other.encodes,
-        )
+        for name in ("content_hash", "image_size_hw", "encodes"):
+            assert getattr(one, name) == getattr(other, name)
         for name in ("boxes", "step", "chain", "regions", "whole", "fresh"):
             ours, theirs = getattr(one, name), getattr(other, name)
             assert ours.dtype == theirs.dtype, name

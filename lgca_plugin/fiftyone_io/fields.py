@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 from typing import TYPE_CHECKING, Any
 
-from ..method.core.compared_methods import explained_method
+from ..method.core.methods import explained_method
 from .database import merge_schema
 
 if TYPE_CHECKING:

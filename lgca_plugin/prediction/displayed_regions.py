@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..method.core.boxes import relative_boxes
-from ..method.core.compared_methods import explained_method
+from ..method.core.methods import explained_method
 from ..method.core.regions import RegionEmbeddings
 from ..method.core.scores import class_scores, confidences
 from ..method.explain.contributions import contributions, misleading_crops, votes

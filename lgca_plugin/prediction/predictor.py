@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from ..errors import ConfigError
-from ..method.core.compared_methods import compared_methods
+from ..method.core.methods import compared_methods
 from ..method.core.run_scoring import RunScoring
 from ..method.core.scores import class_scores, image_vector
 from ..method.explain.region_findings import RegionAnalysis

@@ -10,8 +10,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import RegionPlan
 from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
-from ...lgca_plugin.method.core.compared_methods import explained_method
-from ...lgca_plugin.method.core.methods import Method
+from ...lgca_plugin.method.core.methods import Method, explained_method
 from ...lgca_plugin.method.number_text import samples_text
 from ...lgca_plugin.prediction.predictor import vector_key
 from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields

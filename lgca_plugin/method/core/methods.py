@@ -1,4 +1,4 @@
-"""The methods: rules for the weights of regions, and the table of those that the library comes with.
+"""The methods: rules for the weights of regions, the table of the library's own, and choosing among a run's.
 
 A method computes nothing here: :mod:`.scores` does. WCA: Li et al., ICML 2024, arXiv 2406.02915. LGCA: Cao et al.,
 SoICT 2025, arXiv 2511.00419, as read from its published description.
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from ...errors import ConfigError
 from .regions import RegionKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 Weighting = Literal["salience", "decisive", "uniform"]
 ClassVectors = Literal["label", "weighted", "mean"]
@@ -157,6 +158,11 @@ METHOD_TABLE = {
 METHODS: dict[str, Method] = {name: entry.preset for name, entry in METHOD_TABLE.items()}
 CONTROLS = tuple(name for name, entry in METHOD_TABLE.items() if entry.role == "control")
 
+COMPARED = {"none": "the whole image", "crops": "crops", "chains": "crops that grow"}
+"""What the three compared methods look at, by ``Method.regions``, in their order."""
+
+_PREFERRED = ("clip", "wca", "lgca")
+
 
 def without_controls(names: Iterable[str]) -> list[str]:
     """Returns the names of methods that are no controls; all of them if there are only controls."""
@@ -172,3 +178,42 @@ def method_description(name: str) -> str | None:
 def method_title(name: str) -> str:
     """Returns a method's name for figures and sentences; presets of a user's own keep theirs."""
     return METHOD_TABLE[name].title if name in METHOD_TABLE else name
+
+
+def compared_methods(
+    methods: Sequence[Method], names: Sequence[str] | None = None, *, run_key: str
+) -> tuple[Method, Method, Method]:
+    """Returns the methods on the whole image, on crops and on crops that grow: those named, else the published ones.
+
+    Without names and published methods, the first of each kind, controls last. Raises ConfigError if a kind is missing,
+    or ``names`` does not hold one of each.
+    """
+    own = {method.name: method for method in methods}
+    for name in names or ():
+        if name not in own:
+            raise ConfigError(f"there is no method {name!r} in run {run_key!r}; choose from {', '.join(own)}")
+    found = []
+    for regions, looks_at in COMPARED.items():
+        of_kind = [method for method in methods if method.regions == regions]
+        named = [method for method in of_kind if method.name in (names or ())]
+        if names is not None and len(named) != 1:
+            raise ConfigError(
+                "methods must name three, one that looks at the whole image, one at crops and one at crops that grow; "
+                f"got {list(names)!r}, with {len(named)} that look at {looks_at}"
+            )
+        if not of_kind:
+            raise ConfigError(
+                f"run {run_key!r} has no method that looks at {looks_at}, and a triage compares three: "
+                "classify or rescore with methods=('clip', 'wca', 'lgca') first"
+            )
+        of_kind.sort(key=lambda method: (method.name not in _PREFERRED, method.name in CONTROLS))
+        found.append(named[0] if named else of_kind[0])
+    whole, crops, chains = found
+    return whole, crops, chains
+
+
+def explained_method(methods: Sequence[Method]) -> Method | None:
+    """Returns the method that displayed regions explain: LGCA, else the first with chains, else with crops."""
+    ranks = {"lgca": 0, "chains": 1, "crops": 2}
+    explaining = [method for method in methods if method.regions in ranks]
+    return min(explaining, key=lambda method: ranks.get(method.name, ranks[method.regions]), default=None)

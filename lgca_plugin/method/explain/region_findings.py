@@ -67,11 +67,6 @@ class SampleFindings:
     stability: float
 
 
-def findings_key(crops: Method, chains: Method) -> str:
-    """Returns the key of the findings for two methods of a run: findings stored under it need not be computed again."""
-    return f"{crops.name} and {chains.name}, {DRAWS} draws, version 1"
-
-
 @dataclass(frozen=True, kw_only=True)
 class RegionAnalysis:
     """Finds misleading-crop cases and stabilities in batches of images.
@@ -87,8 +82,8 @@ class RegionAnalysis:
 
     @property
     def key(self) -> str:
-        """Key of the findings in the store, see :func:`findings_key`."""
-        return findings_key(self.crops, self.chains)
+        """Key of the findings in the store: those stored under it need not be computed again."""
+        return f"{self.crops.name} and {self.chains.name}, {DRAWS} draws, version 1"
 
     def at(self, counts: CropCounts) -> RegionAnalysis:
         """Returns the analysis of images with other numbers of crops."""

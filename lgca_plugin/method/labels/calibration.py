@@ -15,6 +15,7 @@ same, so e is a parameter of the fit rather than an audit of the labels.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -109,7 +110,13 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> Temperature:
     ``logits`` is ``[n, C]`` logit_scale * scores, ``labels`` ``[n]`` given class indices. Raises ValueError if the
     shapes do not match, a label is no class index, or a row of logits has no finite maximum.
     """
-    check_labels(logits, labels)
+    if logits.ndim != 2 or not logits.shape[1] or labels.shape != logits.shape[:1]:
+        raise ValueError(f"[n, C] logits and [n] labels are needed, got {logits.shape}, {labels.shape}")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+        raise ValueError(
+            f"labels must be class indices from 0 to {logits.shape[1] - 1}, got {labels.min()} to {labels.max()}; "
+            "leave out the samples without a usable label"
+        )
     chosen = shuffled(len(labels))[:FIT_SAMPLES]
     if len(labels) < MIN_LABELS:
         return Temperature(value=1.0, wrong_share=0.0, n=0)
@@ -117,36 +124,32 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> Temperature:
 
 
 def calibration_error(
-    probabilities: FloatArray, labels: IntArray, *, bins: int = BINS, wrong_share: float = 0.0
+    confidence: FloatArray, agrees: NDArray[np.bool_], *, classes: int, bins: int = BINS, wrong_share: float = 0.0
 ) -> float:
     """Computes the expected calibration error (ECE) of the top label, in [0, 1]; nan without samples.
 
-    With confidence the largest probability of a row, the samples are put into ``bins`` bins of equal width by
-    confidence: bin i takes those above i / bins, up to and including (i + 1) / bins. The error is
+    The samples are put into ``bins`` bins of equal width by their ``[n]`` confidence, the probability of the most
+    probable class: bin i takes those above i / bins, up to and including (i + 1) / bins. The error is
 
         sum over bins of (samples in the bin / n) * |accuracy in the bin - mean confidence in the bin|
 
-    where accuracy is the share of samples whose most probable class is their label. If a share e of the labels was
-    drawn at random, even a perfect method agrees with fewer of them: ``agreement = (1 - e) * accuracy + e / C``. With
-    ``wrong_share`` = e, in [0, 1), accuracy is solved from the agreement and limited to [0, 1]: the error then
-    estimates the one against correct labels.
+    where accuracy is the share of samples whose most probable class is their label, ``[n]`` ``agrees``. If a share e
+    of the labels was drawn at random, even a perfect method agrees with fewer of them: ``agreement = (1 - e) *
+    accuracy + e / C``. With ``wrong_share`` = e, in [0, 1), accuracy is solved from the agreement and limited to
+    [0, 1]: the error then estimates the one against correct labels.
 
     A bin's accuracy is an estimate, so the error of a perfectly calibrated method is above 0: in a trial with
     twelve classes and 15 bins about 0.07 with 240 samples, 0.04 with 1000 and 0.02 with 5000.
-
-    ``probabilities`` is ``[n, C]``, ``labels`` ``[n]`` class indices. Raises ValueError if the shapes do not match, a
-    label is no class index, or a number is out of range.
     """
-    check_labels(probabilities, labels)
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1, got {bins}")
-    if not 0 <= wrong_share < 1:
-        raise ValueError(f"wrong_share must be at least 0 and below 1, got {wrong_share}")
-    if not len(labels):
+    if not len(confidence):
         return float("nan")
-    agrees = probabilities.argmax(axis=1) == labels
-    classes = probabilities.shape[1]
-    return _error(probabilities.max(axis=1), agrees, classes=classes, bins=bins, wrong_share=wrong_share)
+    bin_of = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], confidence, side="left")
+    counts = np.bincount(bin_of, minlength=bins)
+    filled = counts > 0
+    agreement = np.bincount(bin_of, weights=agrees, minlength=bins)[filled] / counts[filled]
+    mean_confidence = np.bincount(bin_of, weights=confidence, minlength=bins)[filled] / counts[filled]
+    accuracy = ((agreement - wrong_share / classes) / (1 - wrong_share)).clip(0, 1)
+    return float((counts[filled] * np.abs(accuracy - mean_confidence)).sum() / len(confidence))
 
 
 def calibrate(logits: NDArray[np.float32], labels: IntArray) -> Calibrated:
@@ -172,31 +175,15 @@ def calibrate(logits: NDArray[np.float32], labels: IntArray) -> Calibrated:
         np.exp(part, out=part)
         part /= part.sum(axis=1, keepdims=True)
         after[rows] = part.max(axis=1)
-    errors = [float("nan")] * 2
-    if n:
-        options = {"classes": classes, "bins": BINS, "wrong_share": temperature.wrong_share}
-        errors = [_error(confidence, best == labels, **options) for confidence in (before, crossed)]
+    error = partial(calibration_error, agrees=best == labels, classes=classes, wrong_share=temperature.wrong_share)
     calibration = Calibration(
         temperature=temperature.value,
         wrong_share=temperature.wrong_share,
-        error_before=errors[0],
-        error_after=errors[1],
+        error_before=error(before),
+        error_after=error(crossed),
         samples=n,
     )
     return Calibrated(probabilities=logits, labels=best, confidence=after, calibration=calibration)
-
-
-def check_labels(matrix: FloatArray, labels: IntArray) -> None:
-    """Raises ValueError unless the labels ``[n]`` are class indices of a matrix ``[n, C]``."""
-    if matrix.ndim != 2 or not matrix.shape[1] or labels.shape != matrix.shape[:1]:
-        raise ValueError(
-            f"[n, C] logits or probabilities and [n] labels are needed, got {matrix.shape}, {labels.shape}"
-        )
-    if len(labels) and not 0 <= labels.min() <= labels.max() < matrix.shape[1]:
-        raise ValueError(
-            f"labels must be class indices from 0 to {matrix.shape[1] - 1}, got {labels.min()} to {labels.max()}; "
-            "leave out the samples without a usable label"
-        )
 
 
 def _fitted_to_other_half(logits: FloatArray, labels: IntArray) -> NDArray[np.float32]:
@@ -263,17 +250,6 @@ def _largest(logits: FloatArray) -> FloatArray:
     if not np.isfinite(largest).all():
         raise ValueError("every row of logits needs a finite largest value, and one holds nan or infinity")
     return largest
-
-
-def _error(confidence: FloatArray, agrees: NDArray[np.bool_], *, classes: int, bins: int, wrong_share: float) -> float:
-    """Returns the calibration error, see :func:`calibration_error`."""
-    bin_of = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], confidence, side="left")
-    counts = np.bincount(bin_of, minlength=bins)
-    filled = counts > 0
-    agreement = np.bincount(bin_of, weights=agrees, minlength=bins)[filled] / counts[filled]
-    mean_confidence = np.bincount(bin_of, weights=confidence, minlength=bins)[filled] / counts[filled]
-    accuracy = ((agreement - wrong_share / classes) / (1 - wrong_share)).clip(0, 1)
-    return float((counts[filled] * np.abs(accuracy - mean_confidence)).sum() / len(confidence))
 
 
 def shuffled(n: int) -> NDArray[np.int64]:

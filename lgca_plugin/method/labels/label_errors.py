@@ -119,7 +119,7 @@ def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: In
         if values.shape != (len(labels), classes):
             raise ValueError(f"logits of {name!r} must have the shape {(len(labels), classes)}, got {values.shape}")
         result = calibrate(values, labels)
-        by_method[name] = _quality(result.probabilities, labels)
+        by_method[name] = _of_class(result.probabilities, labels)
         calibrated[name] = result.confidence
         calibration[name] = result.calibration
         ensemble += result.probabilities
@@ -127,11 +127,13 @@ def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: In
     ensemble /= np.float32(len(logits))
 
     suggestion = ensemble.argmax(axis=1)
-    confidence = ensemble[np.arange(len(labels)), suggestion].astype(np.float64)
-    quality = _quality(ensemble, labels)
+    confidence = _of_class(ensemble, suggestion)
+    quality = _of_class(ensemble, labels)
     contradicted = confidence - quality > TIE
     off_diagonal, estimated_errors = _confident_learning(ensemble, labels)
-    suspect = _lowest(quality, int((off_diagonal & contradicted).sum())) & contradicted
+    suspect = np.zeros(len(labels), dtype=bool)
+    suspect[np.argsort(quality, kind="stable")[: int((off_diagonal & contradicted).sum())]] = True
+    suspect &= contradicted
     wrong_share = sum(fit.wrong_share for fit in calibration.values()) / len(calibration)
     pairs = Counter(zip(labels[suspect].tolist(), suggestion[suspect].tolist(), strict=True))
     return LabelErrors(
@@ -151,14 +153,9 @@ def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: In
     )
 
 
-def _quality(probabilities: NDArray[np.float32], labels: IntArray) -> NDArray[np.float64]:
-    """Returns ``[n]`` probabilities of the given labels."""
-    from cleanlab.rank import get_label_quality_scores  # takes seconds to import
-
-    if not len(labels):
-        return np.empty(0)
-    quality: FloatArray = get_label_quality_scores(labels, probabilities, method="self_confidence")
-    return quality.astype(np.float64)
+def _of_class(probabilities: NDArray[np.float32], classes: IntArray) -> NDArray[np.float64]:
+    """Returns ``[n]`` probabilities of one class each; of the given labels, cleanlab's ``self_confidence``."""
+    return probabilities[np.arange(len(classes)), classes].astype(np.float64)
 
 
 def _confident_learning(probabilities: NDArray[np.float32], labels: IntArray) -> tuple[NDArray[np.bool_], int]:
@@ -178,13 +175,6 @@ def _confident_learning(probabilities: NDArray[np.float32], labels: IntArray) ->
     suspect[off_diagonal] = True
     shares: FloatArray = estimate_joint(labels, probabilities, confident_joint=joint)
     return suspect, round((1.0 - float(shares.trace())) * len(labels))
-
-
-def _lowest(quality: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
-    """Returns ``[n]`` bool, the ``count`` samples of lowest quality, the first of equal ones."""
-    chosen = np.zeros(len(quality), dtype=bool)
-    chosen[np.argsort(quality, kind="stable")[:count]] = True
-    return chosen
 
 
 def _warnings(labels: IntArray, classes: int, calibration: Mapping[str, Calibration], *, suspects: int) -> list[str]:

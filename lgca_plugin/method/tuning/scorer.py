@@ -32,25 +32,13 @@ CHUNK_BYTES = 32 * 1024**2
 """Approximate size of the intermediate arrays."""
 
 
-def effective_regions(weights: FloatArray) -> FloatArray:
-    """Computes the effective number of regions, ``1 / sum_r w_r^2``: n for n equal weights, 1 for a single one.
-
-    Args:
-        weights: ``[..., n]`` region weights that sum to 1, or that are all 0 where a method uses no regions
-
-    Returns:
-        ``[...]`` float64 in [1, n]; nan where no regions are used
-    """
-    return _inverse((weights.astype(np.float64) ** 2).sum(axis=-1))
-
-
 @dataclass(frozen=True)
 class SettingsScores:
     """The labels of every setting for a batch of images.
 
     Attributes:
         labels: ``[S, b]`` int64, index of the class with the highest score, the lower index of equals
-        effective: ``[S, b]`` float64, effective number of regions; nan where a setting uses none
+        effective: ``[S, b]`` float64, effective number of regions, ``1 / sum_r a_r^2``; nan where a setting uses none
         used: ``[S, b]`` int64, number of regions with a weight, the upper bound of ``effective``
     """
 

@@ -124,14 +124,9 @@ def nested_sweep(
         seed: seed of the splits
 
     Raises:
-        ConfigError: if ``folds`` or ``repeats`` is out of range, or the lengths do not fit
+        ConfigError: if ``folds`` or ``repeats`` is out of range
     """
     correct = np.asarray(correct, dtype=bool)
-    if correct.shape != (len(groups), len(strata)) or not groups:
-        raise ConfigError(
-            f"correct must have a row for each of {len(groups)} settings, at least one, and a column for each of "
-            f"{len(strata)} samples; got the shape {correct.shape}"
-        )
     fold = stratified_folds(strata, folds=folds, repeats=repeats, seed=seed)
     indices: dict[str, list[int]] = {}
     for index, group in enumerate(groups):

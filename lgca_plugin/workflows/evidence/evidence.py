@@ -10,7 +10,7 @@ from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.boxes import relative_boxes
-from ...method.core.compared_methods import explained_method
+from ...method.core.methods import explained_method
 from ...method.core.regions import RegionEmbeddings
 from ...method.explain.evidence import Evidence
 from ...method.explain.method_results import MethodResults

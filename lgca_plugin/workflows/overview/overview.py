@@ -17,8 +17,7 @@ from ...errors import ConfigError
 from ...fiftyone_io.fields import eval_key, method_field
 from ...method.comparison.agreement import PATTERNS, agreement, choose_points, class_flow, pair_agreements
 from ...method.comparison.evaluation import Evaluation, evaluation_of
-from ...method.core.compared_methods import compared_methods
-from ...method.core.methods import method_title
+from ...method.core.methods import compared_methods, method_title
 from .columns import read_ids, read_values
 from .table import NONE, Table
 from .table_cache import current_table

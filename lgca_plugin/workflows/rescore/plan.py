@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...config import RegionPlan, check_classes, check_methods, check_run_key
 from ...errors import ConfigError
 from ...fiftyone_io.samples import ImageSamples
-from ...method.core.compared_methods import explained_method
+from ...method.core.methods import explained_method
 from ...prediction.predictor import Predictor, vector_key
 from ...runs.registry import existing_run, list_runs
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run

@@ -9,8 +9,7 @@ from ...errors import ConfigError
 from ...fiftyone_io.fields import COMPUTED, DECISION, triage_field
 from ...fiftyone_io.label_copy import wait_for_copy
 from ...fiftyone_io.samples import ImageSamples, image_samples
-from ...method.core.compared_methods import compared_methods
-from ...method.core.methods import CONTROLS
+from ...method.core.methods import CONTROLS, compared_methods
 from ...runs.record import check_current, stored_triage
 from ...runs.registry import reload_record
 from ..decisions.corrected_field import check_corrected_field, default_corrected_field, is_users_field

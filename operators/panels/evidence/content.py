@@ -7,7 +7,7 @@ from typing import Any
 
 from ....lgca_plugin.errors import ConfigError, ImageError, LgcaError
 from ....lgca_plugin.fiftyone_io.database import is_generated
-from ....lgca_plugin.method.core.compared_methods import explained_method
+from ....lgca_plugin.method.core.methods import explained_method
 from ....lgca_plugin.method.explain.evidence import Evidence
 from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip, rivals, strip, strip_of_boxes
 from ....lgca_plugin.run import Run

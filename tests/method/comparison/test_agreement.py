@@ -59,19 +59,6 @@ def test_flow__counts_what_becomes_what(rows, most):
     assert flow.counts.sum() + flow.agreed_elsewhere == len(rows)
 
 
-def test_flow__at_200_classes_it_shows_those_that_disagree_most():
-    a = np.arange(200)
-    b = a.copy()
-    b[[7, 7, 150]] = 3
-    a, b = np.append(a, [7, 7]), np.append(b, [3, 9])
-    flow = class_flow(a, b, most=12)
-    assert flow.classes[:4] == (3, 7, 9, 150)
-    assert len(flow.classes) == 11
-    assert flow.counts.shape == (12, 12)
-    assert flow.folded == 189
-    assert flow.counts[1, 0] == 2
-
-
 def test_points__take_disagreements_first_and_are_the_same_each_time():
     order = np.array([5, 4, 3, 2, 1, 0])
     differs = np.array([True, False, True, False, True, False])

@@ -78,19 +78,6 @@ def test_sample__fewer_crops_are_a_prefix(n: int) -> None:
     np.testing.assert_array_equal(sample(n), sample(60)[:n])
 
 
-def test_sample__seed_and_content_each_change_the_crops() -> None:
-    assert (sample(seed=1) != sample(seed=0)).any()
-    assert (sample(content_hash="f" * 64) != sample()).any()
-    np.testing.assert_array_equal(sample(), sample())
-
-
-def test_sample__is_untouched_by_numpys_global_seed() -> None:
-    np.random.seed(1)
-    first = sample()
-    np.random.seed(2)
-    np.testing.assert_array_equal(first, sample())
-
-
 def test_sample__sides_and_positions_fill_their_ranges() -> None:
     boxes = sample(4000, (1000, 2000), scale_min=0.2, scale_max=0.4)
     side, left, top = boxes[:, 2], boxes[:, 0], boxes[:, 1]
@@ -224,30 +211,13 @@ def test_chain_counts__equals_the_loop_and_obeys_the_complexity_theorem(n: int, 
 # --------------------------------------------------------------------------------------------------- choosing
 
 
-@pytest.mark.parametrize(
-    ("salience", "count", "chosen"),
-    [
-        ([0.1, 0.9, 0.5, 0.7], 2, [1, 3]),
-        ([0.9, 0.1, 0.5, 0.7], 3, [0, 2, 3]),
-        ([0.5, 0.5, 0.5, 0.5], 2, [0, 1]),
-        ([0.1, 0.5, 0.9, 0.5, 0.5], 3, [1, 2, 3]),
-        ([-0.9, -0.1, -0.5], 1, [1]),
-        ([0.3, 0.2], 2, [0, 1]),
-    ],
-)
-def test_select__takes_the_largest_and_the_first_of_equals(
-    salience: list[float], count: int, chosen: list[int]
-) -> None:
-    for dtype in (np.float32, np.float64):
-        assert select_salient(np.array(salience, dtype=dtype), count).tolist() == chosen
-
-
 @settings(max_examples=80, deadline=None)
-@given(ranks=st.lists(st.integers(0, 6), min_size=1, max_size=40), data=st.data())
+@given(ranks=st.lists(st.integers(-6, 6), min_size=1, max_size=40), data=st.data())
 def test_select__equals_the_loop_with_many_ties(ranks: list[int], data: st.DataObject) -> None:
     count = data.draw(st.integers(1, len(ranks)))
-    salience = np.array(ranks, dtype=np.float32) / 7
-    assert select_salient(salience, count).tolist() == reference.most_salient(salience.tolist(), count)
+    for dtype in (np.float32, np.float64):
+        salience = np.array(ranks, dtype=dtype) / 7
+        assert select_salient(salience, count).tolist() == reference.most_salient(salience.tolist(), count)
 
 
 # -------------------------------------------------------------------------------------------------- bad arguments

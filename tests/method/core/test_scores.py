@@ -15,6 +15,7 @@ from lgca_plugin.method.core import scores
 from lgca_plugin.method.core.methods import METHODS, Method
 from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
 from tests.helpers import reference
+from tests.helpers.checks import all_of
 from tests.helpers.worlds.random_runs import CROPS, N_CHAINS, N_CROPS, World, units
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -85,17 +86,11 @@ def test_weights__are_a_distribution_over_the_regions_in_use(seed: int, name: st
     np.testing.assert_allclose(weights.sum(axis=-1), 0.0 if method.regions == "none" else 1.0, atol=1e-6)
 
 
-def test_weights__each_step_of_lgca_has_an_equal_share() -> None:
+@pytest.mark.parametrize(("step_weights", "shares"), [(None, [1 / 3] * 3), ((6.0, 3.0, 1.0), [0.6, 0.3, 0.1])])
+def test_weights__steps_share_them(step_weights: tuple[float, ...] | None, shares: list[float]) -> None:
     world = World(1)
-    weights = world.weights(METHODS["lgca"])[0]
-    for step in range(3):
-        assert weights[world.step == step].sum() == pytest.approx(1 / 3, abs=1e-6)
-
-
-def test_weights__step_weights_share_out_and_are_normalized() -> None:
-    world = World(1)
-    weights = world.weights(replace(METHODS["lgca"], step_weights=(6.0, 3.0, 1.0)))[0]
-    assert [weights[world.step == step].sum() for step in range(3)] == pytest.approx([0.6, 0.3, 0.1], abs=1e-6)
+    weights = world.weights(replace(METHODS["lgca"], step_weights=step_weights))[0]
+    assert [weights[world.step == step].sum() for step in range(3)] == pytest.approx(shares, abs=1e-6)
 
 
 def test_weights__fewer_crops_than_regions_use_a_prefix() -> None:
@@ -126,15 +121,6 @@ def test_weights__softmax_of_exp_image_scale_by_hand() -> None:
     np.testing.assert_allclose(weights, [1 / total, 1 / math.e / total, 1 / math.e / total], rtol=1e-6)
 
 
-def test_weights__image_scale_20_takes_the_most_salient_without_overflow() -> None:
-    world = World(4)
-    weights = world.weights(replace(METHODS["wca"], image_scale=20.0))[0]
-    saliences = [region.salience for region in world.reference_image(0).regions[:N_CROPS]]
-    assert np.isfinite(weights).all()
-    assert int(weights.argmax()) == saliences.index(max(saliences))
-    assert weights.sum() == pytest.approx(1.0)
-
-
 def test_weights__decisive_weights_prefer_the_decided_region_in_any_step() -> None:
     classes = np.eye(3)
     regions = np.array(
@@ -150,36 +136,20 @@ def test_weights__decisive_weights_prefer_the_decided_region_in_any_step() -> No
     np.testing.assert_allclose(weights, [(1 - tiny) / 2, tiny, (1 - tiny) / 2], rtol=1e-5)
 
 
-def test_weights__whole_image_methods_use_no_region() -> None:
-    none = np.zeros(0, dtype=int)
-    image = RegionEmbeddings(np.zeros((2, 0, 4)), np.ones((2, 4)) / 2, none, none)
-    empty = scores.region_weights(METHODS["clip"], image, CropCounts(0, 0))
-    assert empty.shape == (2, 0)
-
-
-def test_weights__decisive_without_classes_is_rejected() -> None:
-    with pytest.raises(ValueError, match="lgca_d weighs regions by class"):
-        scores.region_weights(METHODS["lgca_d"], World(0).images(), CROPS)
-
-
-@pytest.mark.parametrize("name", ["wca", "crops_mean", "wca_global"])
-def test_weights__no_crops_are_rejected(name: str) -> None:
-    with pytest.raises(ValueError, match=name):
-        scores.region_weights(METHODS[name], World(0).images(), CropCounts(0, N_CHAINS))
-
-
-def test_weights__too_few_step_weights_are_rejected() -> None:
-    with pytest.raises(ValueError, match="step_weights") as caught:
-        World(0).weights(replace(METHODS["lgca"], step_weights=(0.5, 0.5)))
-    assert "2" in str(caught.value)
-    assert "3" in str(caught.value)
-
-
-def test_weights__one_class_cannot_be_decisive() -> None:
-    """The entropy of one class is 0 of 0: a clear error, not weights that are no numbers."""
-    world = World(0)
-    with pytest.raises(ValueError, match="class"):
-        scores.region_weights(METHODS["lgca_d"], world.images(), CROPS, ClassScoring(world.labels[:1], 30.0))
+@pytest.mark.parametrize(
+    ("method", "counts", "classes", "words"),
+    [
+        (METHODS["lgca_d"], CROPS, None, ["lgca_d weighs regions by class"]),
+        (METHODS["lgca_d"], CROPS, ClassScoring(World(0).labels[:1], 30.0), ["class"]),  # its entropy is 0 of 0
+        *((METHODS[name], CropCounts(0, N_CHAINS), None, [name]) for name in ("wca", "crops_mean", "wca_global")),
+        (replace(METHODS["lgca"], step_weights=(0.5, 0.5)), CROPS, None, ["step_weights", "2", "3"]),
+    ],
+)
+def test_weights__what_is_missing_is_named(
+    method: Method, counts: CropCounts, classes: ClassScoring | None, words: list[str]
+) -> None:
+    with pytest.raises(ValueError, match=all_of(words)):
+        scores.region_weights(method, World(0).images(), counts, classes)
 
 
 # ------------------------------------------------------------------------------------------------- image side
@@ -200,21 +170,14 @@ def test_image_vector__is_the_normalized_sum(seed: int, global_weight: float) ->
 
 
 def test_image_vector__without_regions_is_the_whole_image() -> None:
-    whole = units(np.random.default_rng(0), 3, 5)
-    none = np.zeros(0, dtype=int)
+    whole, none = units(np.random.default_rng(0), 3, 5), np.zeros(0, dtype=int)
     images = RegionEmbeddings(np.zeros((3, 0, 5), dtype=np.float32), whole, none, none)
-    vector = scores.image_vector(images, np.zeros((3, 0)), 1.0)
-    np.testing.assert_allclose(vector, whole, atol=1e-6)
+    weights = scores.region_weights(METHODS["clip"], images, CropCounts(0, 0))
+    assert weights.shape == (3, 0)
+    np.testing.assert_allclose(scores.image_vector(images, weights, 1.0), whole, atol=1e-6)
 
 
 # -------------------------------------------------------------------------------------------------- text side
-
-
-def test_description_weights__by_hand() -> None:
-    label = np.array([1.0, 0.0])
-    descriptions = np.array([[1.0, 0.0], [0.0, 1.0]])
-    weights = scores.description_weights(descriptions, label, text_scale=0.0)  # exp(0) is 1
-    np.testing.assert_allclose(weights, [math.e / (1 + math.e), 1 / (1 + math.e)], rtol=1e-6)
 
 
 @settings(max_examples=30, deadline=None)
@@ -262,13 +225,6 @@ def test_confidences__are_stable_at_any_logit_scale() -> None:
         found = scores.confidences(np.array([[0.9, 0.2, -0.9], [0.5, 0.5, 0.5]], dtype=dtype), 10_000.0)
         assert np.isfinite(found).all()
         np.testing.assert_allclose(found, [[1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]], atol=1e-6)
-
-
-@settings(max_examples=30, deadline=None)
-@given(values=st.lists(st.floats(-1, 1), min_size=2, max_size=8), logit_scale=st.floats(0.01, 100))
-def test_confidences__equal_the_loop(values: list[float], logit_scale: float) -> None:
-    expected = reference.softmax([logit_scale * value for value in values])
-    np.testing.assert_allclose(scores.confidences(np.array(values), logit_scale), expected, atol=1e-9)
 
 
 def test_method__own_preset_mixes_freely() -> None:

@@ -149,9 +149,6 @@ def test_rivals__are_those_that_disagree_else_label_and_given_else_label_and_run
 def test_strip__rejects_unknown_methods_classes_and_regions(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         strip(evidence_of(World(1)), **options)
-
-
-def test_strip__of_a_run_without_regions_is_rejected() -> None:
     with pytest.raises(ConfigError, match="looks at no regions"):
         strip(evidence_of(World(1), {"clip": METHODS["clip"]}))
 
@@ -161,14 +158,10 @@ def test_strip_of_boxes__equals_the_strip_of_the_same_regions() -> None:
     shown = strip(seen, chains=3)
     boxes = [
         {
+            **dataclasses.asdict(frame),
             "bounding_box": list(frame.box),
             "index": chain.number,
-            "step": frame.step,
             "label": frame.vote,
-            "weight": frame.weight,
-            "contribution": frame.contribution,
-            "similarity": frame.similarity,
-            "misleading": frame.misleading,
         }
         for chain in shown.chains
         for frame in reversed(chain.frames)

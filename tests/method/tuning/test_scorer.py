@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.core.methods import METHODS, Method
 from lgca_plugin.method.core.regions import CropCounts, RegionEmbeddings
-from lgca_plugin.method.tuning.scorer import CHUNK_BYTES, SettingsScorer, SettingsScores, effective_regions
+from lgca_plugin.method.tuning.scorer import CHUNK_BYTES, SettingsScorer, SettingsScores
 from lgca_plugin.method.tuning.sweep import default_grid
 from tests.helpers import reference
 from tests.helpers.checks import all_of
@@ -97,7 +97,9 @@ def test_scorer__equals_the_methods_one_by_one() -> None:
         expected = world.scores(method)
         best = np.take_along_axis(expected, found.labels[s][:, None], axis=-1)[:, 0]
         np.testing.assert_allclose(best, expected.max(axis=-1), atol=1e-6)
-        np.testing.assert_allclose(found.effective[s], effective_regions(world.weights(method)), rtol=1e-5)
+        squares = (world.weights(method) ** 2).sum(axis=-1)
+        expected_effective = 1 / squares if squares.all() else np.full(40, np.nan)
+        np.testing.assert_allclose(found.effective[s], expected_effective, rtol=1e-5)
     assert len(np.unique(found.labels, axis=0)) > 20  # the settings do disagree
 
 
@@ -204,8 +206,3 @@ def test_scorer__images_with_other_steps_are_rejected() -> None:
 def test_scorer__needs_settings() -> None:
     with pytest.raises(ConfigError, match="settings is empty"):
         score(World(1), [])
-
-
-def test_effective_regions__literal() -> None:
-    weights = np.array([[0.25, 0.25, 0.25, 0.25], [0, 1, 0, 0], [0.5, 0.25, 0.25, 0], [0, 0, 0, 0]])
-    np.testing.assert_allclose(effective_regions(weights), [4, 1, 8 / 3, np.nan])

@@ -56,13 +56,6 @@ def test_nested__too_few_samples_or_folds_are_rejected(options: dict[str, int], 
         nested_sweep(np.ones((2, 4), dtype=bool), ["a", "a"], [0, 0, 1, 1], **options)
 
 
-def test_nested__lengths_must_fit() -> None:
-    with pytest.raises(ConfigError, match=all_of(["2 settings", "4", r"(2, 3)"])):
-        nested_sweep(np.ones((2, 3), dtype=bool), ["a", "a"], [0, 0, 1, 1])
-    with pytest.raises(ConfigError, match="at least one"):
-        nested_sweep(np.ones((0, 4), dtype=bool), [], [0, 0, 1, 1])
-
-
 # -------------------------------------------------------------------------------------------------------- choice
 
 

@@ -10,7 +10,7 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
-from lgca_plugin.method.explain.region_findings import RegionAnalysis, SampleFindings, findings_key
+from lgca_plugin.method.explain.region_findings import RegionAnalysis, SampleFindings
 from lgca_plugin.runs.stored_texts import stored_run
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
@@ -19,7 +19,7 @@ from tests.helpers.worlds.store import forget_findings, open_run, stored_sample
 COUNT = 20
 SMALL_CROPS = lgca.RegionConfig(crops=12, scale_min=0.2, scale_max=0.5)  # which mislead now and then
 FIELDS = ("zs_case", "zs_misleading", "zs_stability", "zs_label_quality")
-QUESTION = findings_key(lgca.METHODS["wca"], lgca.METHODS["lgca"])
+QUESTION = "wca and lgca, 200 draws, version 1"
 
 
 @pytest.fixture(scope="module")

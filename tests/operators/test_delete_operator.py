@@ -36,14 +36,11 @@ def test_form__lists_what_is_deleted_and_must_be_confirmed(birds):
     assert "one_clip" in birds.get_field_schema()
 
 
-def test_form__counts_what_is_there_now(birds):
+def test_form__counts_what_is_there_now_and_names_a_record_that_cannot_be_read(birds):
     birds.delete_samples(birds.limit(3))
     assert "of 5 predicted samples" in loss(birds)
     birds.clear_sample_field("one_clip")
     assert "of 0 predicted samples" in loss(birds)
-
-
-def test_form__a_record_that_cannot_be_read_is_named(birds):
     record = birds.get_run_info("one")
     record.config.fields = None
     birds.update_run_config("one", record.config)

@@ -58,14 +58,16 @@ def test_delete__of_one_geometry_leaves_the_other(flock, classify):
     assert (summary["images_recalled"], summary["encodes"]) == (0, ENCODES - IMAGES)  # the whole images are known
 
 
-def test_overwrite__of_fewer_images_deletes_the_others(birds, classify, fresh_store):
+def test_overwrite__deletes_the_images_of_the_replaced_run_even_if_interrupted_and_deleted(
+    birds, classify, interrupted, fresh_store
+):
     first = classify(birds)
     second = classify(birds.limit(2), classes=OTHER_CLASSES, overwrite=True)
     assert second.summary()["images_recalled"] == 2
     assert stored_vectors(first) is None
     assert count_rows(fresh_store, "runs", "images", "regions") == [1, 2, 2]
-    second.delete()
-    assert count_rows(fresh_store, "runs", "images", "regions") == [0, 0, 0]
+    interrupted(birds, 2, overwrite=True).delete()
+    assert count_rows(fresh_store, "runs", "images", "regions", "encoders") == [0, 0, 0, 0]
 
 
 def test_overwrite__interrupted_still_recalls_what_the_replaced_run_had(
@@ -86,12 +88,6 @@ def test_overwrite__interrupted_still_recalls_what_the_replaced_run_had(
     assert again.token == done.token
     assert count_rows(fresh_store, "runs") == [1]
     assert replayable(done) == ids_of(birds)
-
-
-def test_overwrite__interrupted_and_deleted_leaves_nothing(birds, classify, interrupted, fresh_store):
-    classify(birds)
-    interrupted(birds, 2, classes=OTHER_CLASSES, overwrite=True).delete()
-    assert count_rows(fresh_store, "runs", "images", "regions", "encoders") == [0, 0, 0, 0]
 
 
 def test_delete__of_a_run_that_another_one_recalls_is_reported_if_it_leaves_a_gap(flock, classify):
@@ -180,6 +176,9 @@ def test_clean__deletes_what_has_not_been_used_for_days(flock, classify, fresh_s
     foreign_run("a dataset elsewhere")
     with closing(sqlite3.connect(fresh_store / FILE_NAME)) as connection, connection:
         connection.execute("UPDATE runs SET used = used - 10 * 86400 WHERE token IN (?, 'foreign')", (old.token,))
+    for days in (-1, float("nan")):
+        with pytest.raises(lgca.ConfigError, match="unused_days"):
+            lgca.clean_store(unused_days=days)
     lgca.clean_store(unused_days=11)
     assert stored_tokens() == {old.token, new.token, "foreign"}
     lgca.clean_store(unused_days=9.5)
@@ -189,12 +188,6 @@ def test_clean__deletes_what_has_not_been_used_for_days(flock, classify, fresh_s
     assert (summary["status"], summary["predicted"]) == ("done", 2)
     lgca.clean_store(unused_days=0)
     assert stored_tokens() == set()
-
-
-@pytest.mark.parametrize("days", [-1, float("nan")])
-def test_clean__refuses_days_that_make_no_sense(days):
-    with pytest.raises(lgca.ConfigError, match="unused_days"):
-        lgca.clean_store(unused_days=days)
 
 
 def test_clean__of_a_run_under_way_does_not_mix_it_with_the_next_run(birds, classify):

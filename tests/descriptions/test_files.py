@@ -6,13 +6,7 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.descriptions.class_texts import class_texts, templates
-from lgca_plugin.descriptions.files import (
-    MAX_FILE_BYTES,
-    attribute_sentence,
-    match_descriptions,
-    name_key,
-    read_descriptions,
-)
+from lgca_plugin.descriptions.files import attribute_sentence, match_descriptions, name_key, read_descriptions
 from tests.helpers.paths import PUBLISHED_DESCRIPTIONS as PUBLISHED
 
 
@@ -120,20 +114,16 @@ def test_files__that_are_not_what_they_should_be_get_one_clear_sentence(tmp_path
     assert len(str(caught.value)) < 400
 
 
-def test_files__of_fifty_megabytes_are_not_read(tmp_path):
-    path = tmp_path / "junk.json"
-    with path.open("wb") as file:
+def test_files__of_fifty_megabytes_folders_and_missing_ones_are_not_read(tmp_path):
+    with (tmp_path / "junk.json").open("wb") as file:
         file.truncate(50 * 1024**2)
-    with pytest.raises(lgca.ConfigError, match="has 50 MB, and at most 20 are read"):
-        read_descriptions(path)
-    assert MAX_FILE_BYTES == 20 * 1024**2
-
-
-def test_files__missing_or_folders_say_so(tmp_path):
-    with pytest.raises(lgca.ConfigError, match="can't be read: No such file"):
-        read_descriptions(tmp_path / "nowhere.json")
-    with pytest.raises(lgca.ConfigError, match="can't be read: Is a directory"):
-        read_descriptions(str(tmp_path))
+    for path, words in (
+        (tmp_path / "junk.json", "has 50 MB, and at most 20 are read"),
+        (tmp_path / "nowhere.json", "can't be read: No such file"),
+        (str(tmp_path), "can't be read: Is a directory"),
+    ):
+        with pytest.raises(lgca.ConfigError, match=words):
+            read_descriptions(path)
 
 
 def test_files__may_start_with_a_byte_order_mark(tmp_path):

@@ -29,12 +29,8 @@ def test_request__is_one_message_for_each_class_and_nothing_that_local_servers_r
     assert (described.failed, described.cached) == ({}, 0)
     assert sorted(server.requested) == sorted(CLASSES)
     for request in server.requests:
-        prompt = prompt_for(request.name, per_class=3, topic="water birds")
-        assert request.body == {
-            "model": llm.MODEL,
-            "messages": [{"role": "user", "content": prompt}],
-            "temperature": 0.7,
-        }
+        messages = [{"role": "user", "content": prompt_for(request.name, per_class=3, topic="water birds")}]
+        assert request.body == {"model": llm.MODEL, "messages": messages, "temperature": 0.7}
         assert request.path == "/v1/chat/completions"
         assert request.headers["authorization"] == f"Bearer {KEY}"
 
@@ -117,10 +113,8 @@ def test_temperature__is_left_out_for_a_model_that_insists_on_its_own(server, de
 
 def test_refusal__of_one_class_fails_it_alone(server, describe):
     server.replies = {"tern": Reply(status=400, message="Flagged by the content filter")}
-    described = describe()
-    assert described.failed == {
-        "tern": "the endpoint refused it with status 400: Flagged by the content filter",
-    }
+    expected = {"tern": "the endpoint refused it with status 400: Flagged by the content filter"}
+    assert describe().failed == expected
     assert server.requested.count("tern") == 1
 
 
@@ -169,13 +163,10 @@ def test_error__without_a_key_says_that_none_was_given(server, describe):
         describe()
 
 
-def test_error__nothing_answers_at_the_address(describe):
+def test_error__nothing_answers_at_the_address_or_not_in_time(server, describe):
     address = llm.dead_address()
     with pytest.raises(lgca.DescribeError, match=rf"{address} can't be reached \(.*refused\); check base_url"):
         describe(base_url=address)
-
-
-def test_error__a_server_that_hangs_ends_in_a_timeout(server, describe):
     server.default = llm.HANG
     with pytest.raises(lgca.DescribeError, match=r"has not answered within 0\.05 s, 4 times over"):
         describe(["duck"], timeout=0.05)

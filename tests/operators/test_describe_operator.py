@@ -58,8 +58,8 @@ def saved(dataset):
     return dataset.info.get("lgca_descriptions", {})
 
 
-def texts(name, count=2):
-    return [f"a {name} with mark number {i}." for i in range(1, count + 1)]
+def texts(name):
+    return list(llm.good_texts(name, 2))
 
 
 def test_form__starts_with_openais_address_and_unconfirmed(birds):
@@ -190,7 +190,7 @@ def test_run__without_any_answer_writes_nothing_and_says_why(birds, server, tmp_
     assert views["heading"]["label"] == "0 classes described, 3 without an answer"
 
 
-def test_run__edited_texts_stay_and_their_classes_are_not_sent(birds, server):
+def test_run__edited_texts_stay_and_their_classes_are_not_sent(birds, server, tmp_path):
     save(birds, {"Blue_Tit": ["my own words"], "coot": ["a white shield"]})
     properties, _ = DESCRIBE.form(birds, **filled(server))
     assert properties["sent"].view.label.startswith("2 class names are sent")
@@ -200,18 +200,16 @@ def test_run__edited_texts_stay_and_their_classes_are_not_sent(birds, server):
     own = {"blue tit": ["my own words"], "coot": ["a white shield"]}
     assert saved(birds) == {**own, **{name: texts(name) for name in CLASSES[1:]}}
 
+    server.requests.clear()
+    path = tmp_path / "mine.json"
+    messages = DESCRIBE.run(birds, **filled(server, save_to=str(path)))  # nothing is left to describe
+    assert server.requests == []
+    assert json.loads(path.read_text()) == {name: saved(birds)[name] for name in CLASSES}
+    assert "3 left as they were" in notice(messages)
+
     DESCRIBE.run(birds, **filled(server, replace=True))
     assert saved(birds)["blue tit"] == texts("blue tit")
     assert saved(birds)["coot"] == ["a white shield"]
-
-
-def test_run__with_nothing_to_ask_sends_nothing_and_can_still_save_a_file(birds, server, tmp_path):
-    save(birds, {name: ["mine"] for name in CLASSES})
-    path = tmp_path / "mine.json"
-    messages = DESCRIBE.run(birds, **filled(server, save_to=str(path)))
-    assert server.requests == []
-    assert json.loads(path.read_text()) == {name: ["mine"] for name in CLASSES}
-    assert "3 left as they were" in notice(messages)
 
 
 def test_key__comes_from_the_secret_and_is_never_shown(birds, server, monkeypatch):

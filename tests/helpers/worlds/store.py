@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -184,14 +185,12 @@ def check_store(folder: Path) -> None:
         for token in tokens(store):
             _check_run(store, token)
         for encoder in ENCODERS:
-            row = store.encoder(encoder)
-            if row is None:
+            if (row := store.encoder(encoder)) is None:
                 continue
-            for name in (name for batch in range(BATCHES) for name in names_of(batch)):
-                for geometry in GEOMETRIES:
-                    known = store.recall(row, content_hash(name), geometry)
-                    if known is not None:
-                        check_known(known, encoder, content_hash(name), geometry)
+            names = [name for batch in range(BATCHES) for name in names_of(batch)]
+            for hashed, geometry in itertools.product(map(content_hash, names), GEOMETRIES):
+                if (known := store.recall(row, hashed, geometry)) is not None:
+                    check_known(known, encoder, hashed, geometry)
             for text, embedding in store.texts(row, TEXTS).items():
                 np.testing.assert_array_equal(embedding, vector(encoder, text))
         path = store.path

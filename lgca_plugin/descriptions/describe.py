@@ -6,7 +6,9 @@ classes and the topic, in the words of :func:`prompt_for`, and nothing else.
 
 from __future__ import annotations
 
+import logging
 import math
+import queue
 import threading
 import unicodedata
 from dataclasses import dataclass
@@ -16,17 +18,23 @@ from typing import TYPE_CHECKING, Any
 from ..config import check_distinct
 from ..errors import ConfigError, DescribeError
 from ..progress import Progress
-from .answers import AnswerCache, AnswerError, prompt_for, write_json
-from .endpoint import Endpoint, EndpointError, check_base_url, find_key
-from .request_threads import RequestThreads
+from .answers import AnswerCache, AnswerError, parse_answer, prompt_for, write_json
+from .endpoint import Endpoint, EndpointError, RefusedError, StoppedError, check_base_url, find_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_PER_CLASS = 8
 MAX_PER_CLASS = 50
 MAX_NAME_LENGTH = 200
+
+_MAX_TRIES = 3
+"""Maximum number of requests about a class whose answers can't be parsed."""
+_MAX_REFUSED = 3
+"""Number of refused requests, without an answer before them, after which all are given up."""
 
 _NOT_IN_NAMES = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
 
@@ -158,6 +166,88 @@ def iter_describe(
         finally:
             stop.set()
     return Described(descriptions={name: found[name] for name in names if name in found}, failed=failed, cached=cached)
+
+
+class RequestThreads:
+    """Sends requests about classes from several threads, and caches each answer when it arrives.
+
+    The threads are daemons: neither a server that hangs nor a wait between two tries keeps Python from ending. Set
+    ``stop`` to send no more; it is also set when the endpoint can't be used. The last thread closes the endpoint.
+    """
+
+    def __init__(self, endpoint: Endpoint, per_class: int, cache: AnswerCache | None, stop: threading.Event):
+        self._endpoint = endpoint
+        self._per_class = per_class
+        self._cache = cache
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._workers = 0
+        self._waiting: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[str, tuple[str, ...] | Exception]] = queue.SimpleQueue()
+        self._answered = False
+        self._refused = 0
+
+    def outcomes(self, todo: dict[str, str], concurrency: int) -> Iterator[tuple[str, tuple[str, ...] | Exception]]:
+        """Yields each class of ``todo``, class to prompt, with its texts or an error, in the order of arrival."""
+        for item in todo.items():
+            self._waiting.put(item)
+        self._workers = concurrency
+        for number in range(concurrency):
+            threading.Thread(target=self._work, name=f"lgca-describe-{number}", daemon=True).start()
+        for _ in todo:
+            yield self._done.get()
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.is_set():
+                try:
+                    name, prompt = self._waiting.get_nowait()
+                except queue.Empty:
+                    return
+                try:
+                    self._done.put((name, self._request(name, prompt)))
+                except Exception as error:  # noqa: BLE001 (the caller's thread raises it)
+                    self._done.put((name, error))
+                    if not isinstance(error, AnswerError):
+                        self._stop.set()  # no later request would fare better
+        finally:
+            with self._lock:
+                self._workers -= 1
+                last = not self._workers
+            if last:
+                self._endpoint.close()
+
+    def _request(self, name: str, prompt: str) -> tuple[str, ...]:
+        for tries_left in reversed(range(_MAX_TRIES)):
+            if self._stop.is_set():
+                raise StoppedError
+            try:
+                answer = self._endpoint.complete(prompt)
+                self._answered = True
+                texts = parse_answer(name, answer, per_class=self._per_class)
+            except RefusedError as error:
+                self._count_refusal(error)
+                raise
+            except AnswerError as error:
+                if not tries_left:
+                    raise AnswerError(f"{error} (asked {_MAX_TRIES} times)") from None
+            else:
+                self._write(name, prompt, texts)
+                return texts
+        raise AssertionError("the last try returns or raises")
+
+    def _count_refusal(self, error: RefusedError) -> None:
+        with self._lock:
+            self._refused += 1
+            if not self._answered and self._refused >= _MAX_REFUSED:
+                raise EndpointError(f"the first {_MAX_REFUSED} requests all failed: {error}; check model and base_url")
+
+    def _write(self, name: str, prompt: str, texts: tuple[str, ...]) -> None:
+        if self._cache is not None:
+            try:
+                self._cache.store(name, prompt, texts)
+            except OSError as error:
+                logger.warning("The descriptions of %r can't be cached: %s", name, error)
 
 
 def _check_line(text: Any, what: str) -> str:

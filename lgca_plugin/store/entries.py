@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from .rows import StoredRun
 
 
-def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], encoder: dict[str, Any], replaces: str | None) -> None:
+def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], replaces: str | None) -> None:
     """Writes the entry of a run and its encoder, by column, where they are new, inside a transaction.
 
     Of an entry that is there, the time of use alone is written. ``replaces`` is the token of the run that it replaces.
     """
-    rows.execute("INSERT OR IGNORE INTO encoders VALUES (NULL, :fingerprint, :name, :logit_scale)", encoder)
+    rows.execute("INSERT OR IGNORE INTO encoders VALUES (NULL, :fingerprint, :name, :logit_scale)", entry)
     rows.execute(
         """INSERT OR IGNORE INTO runs (token, geometry, signatures, database, dataset, run_key, used, encoder)
            SELECT :token, :geometry, :signatures, :database, :dataset, :run_key, :used, id
            FROM encoders WHERE fingerprint = :fingerprint""",
-        {**entry, **encoder},
+        entry,
     )
     rows.execute("UPDATE runs SET used = :used WHERE token = :token", entry)
     if replaces is not None:

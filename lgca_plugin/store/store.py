@@ -159,10 +159,12 @@ class Store:
             "dataset": dataset,
             "run_key": run_key,
             "used": time.time(),
+            "fingerprint": fingerprint,
+            "name": encoder_name,
+            "logit_scale": logit_scale,
         }
-        encoder = {"fingerprint": fingerprint, "name": encoder_name, "logit_scale": logit_scale}
         with self._file.writing() as rows:
-            entries.write_entry(rows, entry, encoder, replaces)
+            entries.write_entry(rows, entry, replaces)
         if (found := self.run(token)) is None:
             raise StoreError(f"run {run_key!r} was deleted from the store of embeddings while it was being opened")
         return found

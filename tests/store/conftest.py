@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +20,12 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def opened(folder: Path) -> Iterator[Callable[..., Store]]:
     """Opens the folder's store, as often as it is called."""
-    stores = []
+    with ExitStack() as stack:
 
-    def open_store(limit_bytes: int = 10**9, **options: Any) -> Store:
-        stores.append(Store(folder, limit_bytes=limit_bytes, **options))
-        return stores[-1]
+        def open_store(limit_bytes: int = 10**9, **options: Any) -> Store:
+            return stack.enter_context(Store(folder, limit_bytes=limit_bytes, **options))
 
-    yield open_store
-    for store in stores:
-        store.close()
+        yield open_store
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import contextlib
 import random
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -102,31 +102,25 @@ def test_kill__while_the_store_is_made(tmp_path):
 
 
 def test_processes__that_write_at_once_lose_nothing_and_mix_nothing_up(tmp_path):
-    logs: dict[str, str] = {}
-
-    def follow(name: str, process: subprocess.Popen[str]) -> None:
-        logs[name] = output(process).read()
-
     with contextlib.ExitStack() as stack:
-        processes = {name: stack.enter_context(writer(tmp_path, name, operations=80)) for name in ("a", "b")}
-        threads = [threading.Thread(target=follow, args=one) for one in processes.items()]
-        for thread in threads:
-            thread.start()
+        pool = stack.enter_context(ThreadPoolExecutor(2))
+        processes = [stack.enter_context(writer(tmp_path, name, operations=80)) for name in ("a", "b")]
+        logs = [pool.submit(output(process).read) for process in processes]
         with Store(tmp_path, limit_bytes=LIMIT) as store:  # a third one reads meanwhile
-            while any(thread.is_alive() for thread in threads):
+            while not all(log.done() for log in logs):
                 for token in tokens(store):
                     run = store.run(token)
                     if run is not None:
                         for ids, vectors in store.image_vectors(run):
                             np.testing.assert_array_equal(vectors, [image_vectors(run, id_) for id_ in ids])
-        for process in processes.values():
+        for process in processes:
             count_evictions(process)
 
-    assert [process.returncode for process in processes.values()] == [0, 0]
+    assert [process.returncode for process in processes] == [0, 0]
     check_store(tmp_path)
     expected: dict[str, set[int]] = {}
-    for log in logs.values():
-        (state,) = replayed({}, log.splitlines())
+    for log in logs:
+        (state,) = replayed({}, log.result().splitlines())
         expected.update(state)
     assert contents(tmp_path) == expected
 

@@ -20,12 +20,10 @@ def test_recall__returns_what_was_written_of_the_image_and_the_geometry(store, f
     assert world.write(store, run, *NAMES)
 
     known = store.recall(run.encoder, world.content_hash(NAMES[1]), LARGE)
-    assert known is not None
     world.check_known(known, A, world.content_hash(NAMES[1]), LARGE)
     assert len(known.boxes) == world.BOXES
     assert known.whole.dtype == known.regions.dtype == np.float32
     elsewhere = store.recall(run.encoder, world.content_hash(NAMES[1]), SMALL)
-    assert elsewhere is not None
     np.testing.assert_array_equal(elsewhere.whole, known.whole)
     assert (elsewhere.boxes.shape, elsewhere.regions.shape) == ((0, 4), (0, world.DIM))
     assert store.recall(run.encoder, world.content_hash("never written"), LARGE) is None
@@ -102,14 +100,8 @@ def test_run__opened_again_is_the_same_but_for_its_time_of_use(store):
     assert store.encoder(B) is None
     (entry,) = store.runs()
     assert entry.pop("used") > before["used"]
-    assert entry == {
-        "token": "run",
-        "replaced_by": None,
-        "database": "a database",
-        "dataset": "a dataset",
-        "run_key": "zeroshot",
-        "samples": 1,
-    }
+    settings = {"database": "a database", "dataset": "a dataset", "run_key": "zeroshot"}
+    assert entry == {"token": "run", "replaced_by": None, **settings, "samples": 1}
 
 
 def test_write__a_sample_whose_file_has_changed_references_the_new_image_alone(store, folder):

@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -55,27 +56,22 @@ def test_threads__recall_while_another_writes_and_deletes(opened, folder):
     run = open_run(store, "run")
     names = [name for batch in range(BATCHES) for name in names_of(batch)]
     done = threading.Event()
-    found: list[set[int | None]] = [set() for _ in range(3)]
-    failures: list[AssertionError] = []
 
-    def recall(counts: set[int | None]) -> None:
+    def recall() -> set[int | None]:
+        counts: set[int | None] = set()
+        while not done.is_set():
+            counts.update(boxes_known(store, run, name) for name in names)
+        return counts
+
+    with ThreadPoolExecutor(3) as pool:
+        found = [pool.submit(recall) for _ in range(3)]
         try:
-            while not done.is_set():
-                counts.update(boxes_known(store, run, name) for name in names)
-        except AssertionError as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=recall, args=(counts,)) for counts in found]
-    for thread in threads:
-        thread.start()
-    for passing in ("first", "second"):
-        write(elsewhere, open_run(elsewhere, passing), *names[::-1])
-        elsewhere.delete_run(passing)
-    write(elsewhere, run, *names)
-    done.set()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    assert set().union(*found) <= {None, BOXES}
+            for passing in ("first", "second"):
+                write(elsewhere, open_run(elsewhere, passing), *names[::-1])
+                elsewhere.delete_run(passing)
+            write(elsewhere, run, *names)
+        finally:
+            done.set()
+    assert set().union(*(counts.result() for counts in found)) <= {None, BOXES}
     assert [boxes_known(store, run, name) for name in names] == [BOXES] * len(names)
     check_store(folder)

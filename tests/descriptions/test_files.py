@@ -63,18 +63,14 @@ def test_style__is_that_of_most_texts():
     assert match_descriptions(["banded"], attributes)[0]["banded"][1] == "banded, which has dark lines."
 
 
-def test_texts__classes_without_descriptions_get_the_templates_and_are_named():
-    texts = class_texts(["blue_jay", "tern", "gull"], {"Tern": ["an orange beak"], "gull": [], "crow": ["black"]})
-    assert texts.descriptions["tern"] == ("tern, which has an orange beak.",)
+def test_texts__are_distinct_and_stripped_and_templates_where_there_are_none():
+    given = {"Tern": [" an orange beak ", "an orange beak", "a cap"], "gull": [], "crow": ["black"]}
+    texts = class_texts(["blue_jay", "tern", "gull"], given)
+    assert texts.descriptions["tern"] == ("tern, which has an orange beak.", "tern, which has a cap.")
     assert texts.from_templates == ("blue_jay", "gull")
     assert texts.unused == ("crow",)
     assert texts.descriptions["blue_jay"] == tuple(template.format("blue jay") for template in templates())
     assert len(templates()) == 7
-
-
-def test_texts__are_distinct_and_stripped():
-    texts = class_texts(["tern", "gull"], {"tern": [" a beak ", "a beak", "a cap"], "gull": ["white"]})
-    assert texts.descriptions["tern"] == ("tern, which has a beak.", "tern, which has a cap.")
 
 
 def test_texts__the_hash_tells_texts_apart_and_not_their_source(tmp_path):

@@ -29,24 +29,16 @@ KEY = "sk-test-2f7c81d0"
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """A reply of the server, with ``message`` for a status other than 200.
+    """A reply of the server, with ``message`` for a status other than 200."""
 
-    Attributes:
-        content: the message's text; None makes a good answer for the class in the prompt
-        raw: the whole body, instead of a chat completion or an error
-        delay: seconds before the answer; cut short when the server stops
-        silent: close the connection without an answer
-        cut: close the connection in the middle of the body
-    """
-
-    content: str | None = None
+    content: str | None = None  # the message's text; None makes a good answer for the class in the prompt
     status: int = 200
     message: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    raw: bytes | None = None
-    delay: float = 0.0
-    silent: bool = False
-    cut: bool = False
+    raw: bytes | None = None  # the whole body, instead of a chat completion or an error
+    delay: float = 0.0  # seconds before the answer; cut short when the server stops
+    silent: bool = False  # the connection is closed without an answer
+    cut: bool = False  # the connection is closed in the middle of the body
 
 
 GOOD = Reply()
@@ -84,29 +76,19 @@ class Request:
 class LlmServer:
     """A language model's server; :func:`running_llm_server` starts one and stops it.
 
-    Args:
-        classes: names to look for in prompts, the longest first; without them a prompt's first quoted text is the name
-
-    Attributes:
-        script: replies to the next requests
-        replies: class name to the reply that it always gets
-        default: the reply to all other requests
-        models: the names of its models; any other is answered with a 404, unless the list is empty
-        key: the key that requests must have, if any
-        refuses: keys of a request's body that are answered with a 400
-        most_at_once: maximum number of requests that were open at one time
+    It looks for the classes in prompts, the longest first; without any, a prompt's first quoted text is the name.
     """
 
     def __init__(self, classes: Sequence[str] = ()) -> None:
         self.classes = sorted(classes, key=len, reverse=True)
         self.requests: list[Request] = []
-        self.script: list[Reply] = []
-        self.replies: dict[str, Reply] = {}
-        self.default = GOOD
-        self.models = [MODEL]
-        self.key: str | None = None
-        self.refuses: tuple[str, ...] = ()
-        self.most_at_once = 0
+        self.script: list[Reply] = []  # replies to the next requests
+        self.replies: dict[str, Reply] = {}  # class name to the reply that it always gets
+        self.default = GOOD  # the reply to all other requests
+        self.models = [MODEL]  # any other is answered with a 404, unless the list is empty
+        self.key: str | None = None  # the key that requests must have, if any
+        self.refuses: tuple[str, ...] = ()  # keys of a request's body that are answered with a 400
+        self.most_at_once = 0  # maximum number of requests that were open at one time
         self.stopping = threading.Event()
         self._open = 0
         self._lock = threading.Lock()

@@ -138,8 +138,8 @@ def test_run__shows_the_texts_and_keeps_them_on_the_dataset_and_in_a_file(birds,
 
 
 def test_run__of_a_label_field_asks_about_each_label_once(birds, server):
-    birds.add_samples([fo.Sample(filepath="/no/such.jpg", ground_truth=fo.Classification(label=CLASSES[0]))])
-    birds.add_samples([fo.Sample(filepath="/none.jpg")])
+    again = fo.Sample(filepath="/no/such.jpg", ground_truth=fo.Classification(label=CLASSES[0]))
+    birds.add_samples([again, fo.Sample(filepath="/none.jpg")])
     messages = DESCRIBE.run(birds, **filled(server, class_source="field", classes=None, ground_truth="ground_truth"))
     assert sorted(server.requested) == sorted(CLASSES)
     assert notice(messages) == "3 classes described"

@@ -92,14 +92,7 @@ def open_run(
 def stored_sample(
     run: StoredRun, name: str, *, fresh: Iterable[int] | None = None, sample: str | None = None
 ) -> StoredSample:
-    """Returns an image that was encoded in a run.
-
-    Args:
-        run: the run's entry
-        name: the image's name
-        fresh: which of its boxes were encoded; None for all
-        sample: the sample's id; None takes the image's name
-    """
+    """Returns an image of which the ``fresh`` boxes, or all, were encoded in a run; it is its own sample by default."""
     hashed = content_hash(name)
     boxes = boxes_of(hashed, run.geometry)
     which = np.arange(len(boxes)) if fresh is None else np.array(sorted(fresh), np.int64)

@@ -84,15 +84,6 @@ def run_of(run):
     }
 
 
-def runs_of(dataset):
-    return {key: run_of(lgca.load_run(dataset, key)) for key in lgca.list_runs(dataset)}
-
-
-def evidence_of(dataset):
-    """Run to picture to the evidence on it."""
-    return {key: evidence_of_run(dataset, key) for key in EXPLAINED}
-
-
 def evidence_of_run(dataset, key):
     ids, run = {name: id_ for id_, name in names_of(dataset).items()}, lgca.load_run(dataset, key)
     return {name: account_of(run.evidence(ids[name], encoder=Mute())) for name in EXPLAINED[key]}
@@ -251,6 +242,7 @@ def deleted_of(dataset):
         found[f"without {key}"] = left_of(dataset)
         if "rescored" in lgca.list_runs(dataset):  # it shares images and regions with those that are gone
             assert_same(plain(evidence_of_run(dataset, "rescored")), evidence)
+    assert not {group.name for group in dataset.app_config.sidebar_groups or ()}.intersection(KEYS)
     return found
 
 
@@ -263,9 +255,25 @@ def last_triage(dataset):
 
 
 def evaluate_again(dataset, field, methods):
-    run = lgca.load_run(dataset, "full")
-    return evaluation_of(run.evaluate(field, methods=methods, progress=False), dataset)
+    found = evaluation_of(lgca.load_run(dataset, "full").evaluate(field, methods=methods, progress=False), dataset)
+    assert sorted(dataset.list_evaluations()) == sorted(f"full_{name}_eval" for name in methods)
+    return found
 
 
-def last_evaluation(dataset):
-    return evaluation_of(lgca.load_run(dataset, "full").last_evaluation(), dataset)
+COMPUTED: dict[str, Any] = {
+    "runs": lambda dataset, _: {key: run_of(lgca.load_run(dataset, key)) for key in lgca.list_runs(dataset)},
+    "evidence": lambda dataset, _: {key: evidence_of_run(dataset, key) for key in EXPLAINED},
+    "last triage": lambda dataset, _: triage_of(last_triage(dataset)),
+    "triage again": lambda dataset, _: triage_again(dataset, "full"),
+    "triage of another run": lambda dataset, _: triage_again(dataset, "rescored"),
+    "triage of few": lambda dataset, _: triage_again(dataset, "light"),
+    "views": lambda dataset, _: views_of(dataset),
+    "decisions": lambda dataset, folder: decisions_of(last_triage(dataset), folder),
+    "undone": lambda dataset, _: undone_of(last_triage(dataset)),
+    "last evaluation": lambda dataset, _: evaluation_of(lgca.load_run(dataset, "full").last_evaluation(), dataset),
+    **{name: lambda dataset, _, given=given: evaluate_again(dataset, *given) for name, given in EVALUATIONS.items()},
+    "sweep": lambda dataset, _: sweep_of(dataset),
+    "deleted": lambda dataset, _: deleted_of(dataset),
+    **{f"rescored: {change}": lambda dataset, _, change=change: rescored_of(dataset, change) for change in CHANGES},
+}
+"""What ``expected.json`` holds: name to a function of the dataset and a folder."""

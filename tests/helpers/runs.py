@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import fiftyone as fo
@@ -67,6 +68,18 @@ def classified(samples: Any, encoder: Any, **options: Any) -> Run:
     """Classifies with the demo's classes and descriptions under the key "zs", unless told otherwise."""
     given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", "progress": False, **options}
     return lgca.classify(samples, encoder=encoder, **given)
+
+
+@contextmanager
+def classified_images(images: Iterable[Any], encoder: Any, *, store: Any = None, **options: Any) -> Iterator[Run]:
+    """A run on a new dataset, which is deleted afterwards; its embeddings are in the folder ``store``, if given."""
+    dataset = add_images(fo.Dataset(), images)
+    with pytest.MonkeyPatch.context() as patch:
+        if store is not None:
+            patch.setenv("LGCA_STORE_DIR", str(store))
+        run = classified(dataset, encoder, **options)
+    yield run
+    dataset.delete()
 
 
 def pairs_of(dataset: Any, images: Sequence[Any]) -> Any:

@@ -20,28 +20,15 @@ from tests.helpers.release import (
     restored,
 )
 from tests.helpers.release_facts import (
-    CHANGES,
-    EVALUATIONS,
+    COMPUTED,
     KEYS,
     SETTINGS,
     boxes_of,
-    decisions_of,
-    deleted_of,
-    evaluate_again,
-    evidence_of,
-    last_evaluation,
     last_triage,
     names_of,
     predictions_of,
-    rescored_of,
-    runs_of,
     store_of,
-    sweep_of,
-    triage_again,
-    triage_of,
-    undone_of,
     values_of,
-    views_of,
 )
 
 
@@ -52,13 +39,9 @@ def released(tmp_path):
         yield dataset
 
 
-def check(what, found, near=NEAR):
-    assert_same(plain(found), expected()[what], near)
-
-
-def test_runs__are_listed_and_loaded_with_what_they_have_written(released):
-    assert lgca.list_runs(released) == list(KEYS)
-    check("runs", runs_of(released))
+@pytest.mark.parametrize("what", COMPUTED)
+def test_release__reads_and_computes_the_same(released, what, tmp_path):
+    assert_same(plain(COMPUTED[what](released, tmp_path)), expected()[what])
 
 
 def test_runs__their_scores_are_read_from_the_labels(released):
@@ -70,20 +53,11 @@ def test_runs__their_scores_are_read_from_the_labels(released):
             assert first - second == pytest.approx(margin, abs=NEAR)
 
 
-def test_evidence__is_the_same_from_the_stored_embeddings(released):
-    check("evidence", evidence_of(released))
-
-
 def test_evidence__says_why_there_is_none(released):
     ids = {name: id_ for id_, name in names_of(released).items()}
     for key, name, why in (("full", "broken", "has no result in run 'full'"), ("light", "bird-008", "has no region")):
         with pytest.raises(lgca.ConfigError, match=why):
             lgca.load_run(released, key).evidence(ids[name])
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_rescore__gives_the_same_predictions_without_a_model(released, change):
-    check(f"rescored: {change}", rescored_of(released, change))
 
 
 def test_rescore__back_to_the_first_question_gives_the_first_answers(released):
@@ -104,33 +78,6 @@ def test_rescore__in_place_keeps_the_decisions(released):
     assert triage.left()["other samples decided"] == 5  # nobody has looked for suspects in the new predictions yet
 
 
-def test_sweep__gives_the_same_accuracies_and_choices(released):
-    check("sweep", sweep_of(released))
-
-
-def test_triage__is_taken_up_again(released):
-    check("last triage", triage_of(last_triage(released)))
-
-
-@pytest.mark.parametrize(
-    ("what", "key"), [("triage again", "full"), ("triage of another run", "rescored"), ("triage of few", "light")]
-)
-def test_triage__made_anew_finds_the_same(released, what, key):
-    check(what, triage_again(released, key))
-
-
-def test_views__show_the_same_samples(released):
-    check("views", views_of(released))
-
-
-def test_decisions__are_read_with_their_history(released, tmp_path):
-    check("decisions", decisions_of(last_triage(released), tmp_path))
-
-
-def test_decisions__are_taken_back(released):
-    check("undone", undone_of(last_triage(released)))
-
-
 def test_decisions__are_replaced_and_come_back(released):
     triage = last_triage(released)
     before = values_of(released, "full_decision.label", "ground_truth_corrected.label", "tags")
@@ -140,17 +87,6 @@ def test_decisions__are_replaced_and_come_back(released):
     assert triage.left()["bad image"] == 1
     assert triage.undo(decided.action, by="max").samples == 1
     assert values_of(released, "full_decision.label", "ground_truth_corrected.label", "tags") == before
-
-
-def test_evaluation__is_read(released):
-    check("last evaluation", last_evaluation(released))
-
-
-@pytest.mark.parametrize("what", EVALUATIONS)
-def test_evaluation__made_anew_finds_the_same_and_replaces_the_former(released, what):
-    field, methods = EVALUATIONS[what]
-    check(what, evaluate_again(released, field, methods))
-    assert sorted(released.list_evaluations()) == sorted(f"full_{name}_eval" for name in methods)
 
 
 @pytest.mark.parametrize("key", SETTINGS)
@@ -191,13 +127,3 @@ def test_store__is_cleaned_of_runs_that_are_gone_only(released):
     fo.delete_dataset(released.name)
     assert lgca.clean_store() > 0
     assert lgca.store_info().runs == []
-
-
-def test_delete__removes_what_the_release_wrote_and_nothing_else(released):
-    check("deleted", deleted_of(released))
-    assert sorted(released.get_field_schema()) == [
-        *("created_at", "filepath", "ground_truth", "ground_truth_corrected", "id", "last_modified_at", "metadata"),
-        *("tags", "truth"),
-    ]
-    assert lgca.store_info().runs == []
-    assert not {group.name for group in released.app_config.sidebar_groups or ()}.intersection(KEYS)

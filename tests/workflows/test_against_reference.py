@@ -151,9 +151,6 @@ def assert_regions_agree(
         assert shown.misleading == (misleading and against[index] > 0)
 
 
-# ---------------------------------------------------------------------------------------------- the demo's model
-
-
 def test_demo__agrees_at_the_published_settings(birds: list[Path], demo: Setting) -> None:
     """On drawings, among them square ones, whose grown boxes are often one and the same."""
     sizes = []
@@ -190,9 +187,6 @@ def test_demo__turned_by_exif_agrees(tmp_path: Path, demo: Setting) -> None:
     data = (tmp_path / "turned.jpg").read_bytes()
     assert encode([data], demo.encoder)[0].image_size_hw == (200, 300)
     assert_agrees([data], demo, plan_of())
-
-
-# ------------------------------------------------------------------------------------------- a full-size tower
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import fiftyone as fo
 import numpy as np
 import pytest
 import torch
 
 import lgca_plugin as lgca
+from tests.helpers.runs import add_images
 
 SMALL = lgca.RegionConfig(crops=4, steps=1)
 
@@ -29,10 +29,7 @@ class Mine:
 
 @pytest.fixture
 def birds(dataset: Any, demo_images: Any) -> Any:
-    dataset.add_samples(
-        [fo.Sample(filepath=str(one.path), truth=fo.Classification(label=one.label)) for one in demo_images[:4]]
-    )
-    return dataset
+    return add_images(dataset, demo_images[:4])
 
 
 def classify(birds: Any, encoder: Any, key: str = "zs") -> lgca.Run:

@@ -53,20 +53,6 @@ def test_classify__counts_the_encodes_that_the_design_promises(birds, classify):
     assert summary["encodes_per_image"] == 87
 
 
-def test_classify__logits_are_the_scores_of_all_classes(birds, classify):
-    classify(birds, logits=True)
-    label = birds.first().zs_lgca
-    assert len(label.logits) == len(CLASSES)
-    best, second = sorted(label.logits)[:-3:-1]
-    assert CLASSES[list(label.logits).index(best)] == label.label
-    assert best - second == pytest.approx(label.margin, abs=1e-6)
-
-
-def test_classify__classes_come_from_the_ground_truth(birds, classify):
-    run = classify(birds, classes=None, ground_truth="ground_truth")
-    assert run.config.classes == tuple(sorted(birds.distinct("ground_truth.label")))
-
-
 def test_ground_truth__labels_are_the_classes_to_the_letter(birds, classify):
     labels = ["  blue tit", "redpoll", "", None] * 3
     birds.set_values("ground_truth", [None if label is None else fo.Classification(label=label) for label in labels])

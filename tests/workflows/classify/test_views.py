@@ -3,12 +3,6 @@
 from fiftyone import ViewField as F
 
 
-def test_view__only_its_samples_are_classified(birds, classify):
-    run = classify(birds.limit(4))
-    assert run.summary()["total"] == 4
-    assert len(birds.exists("zs_lgca")) == 4
-
-
 def test_view__by_dynamic_groups_is_flattened(birds, classify):
     assert classify(birds.group_by("ground_truth.label")).summary()["predicted"] == 12
 

@@ -1,22 +1,20 @@
 """The figures of a run, drawn from the store: what they show is what the run decided by."""
 
-import fiftyone as fo
 import numpy as np
 import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from tests.helpers.runs import add_images, classified
+from tests.helpers.runs import classified_images
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
 
 @pytest.fixture(scope="module")
 def run(demo_encoder, demo_images):
-    dataset = add_images(fo.Dataset(), demo_images[:6])
-    regions = lgca.RegionConfig(crops=12)
-    yield classified(dataset, demo_encoder, methods=("clip", "wca", "lgca", "lgca_d"), regions=regions, logits=True)
-    dataset.delete()
+    options = {"methods": ("clip", "wca", "lgca", "lgca_d"), "regions": lgca.RegionConfig(crops=12), "logits": True}
+    with classified_images(demo_images[:6], demo_encoder, **options) as made:
+        yield made
 
 
 def margin(figure, method, a, b):

@@ -2,7 +2,6 @@
 
 import copy
 
-import fiftyone as fo
 import pytest
 import torch
 
@@ -11,7 +10,7 @@ from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.encoder.checkpoints import load_demo
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from tests.helpers.checks import untouched
-from tests.helpers.runs import add_images, classified
+from tests.helpers.runs import classified, classified_images
 
 FEWER = CLASSES[3:9]
 
@@ -19,12 +18,8 @@ FEWER = CLASSES[3:9]
 @pytest.fixture(scope="module")
 def module_run(demo_images, demo_encoder, options, shared_stores):
     """A run for tests that write nothing."""
-    dataset = add_images(fo.Dataset(), demo_images[:8])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(shared_stores[0]))
-        made = classified(dataset, demo_encoder, **options)
-    yield made
-    dataset.delete()
+    with classified_images(demo_images[:8], demo_encoder, store=shared_stores[0], **options) as made:
+        yield made
 
 
 @pytest.mark.parametrize(

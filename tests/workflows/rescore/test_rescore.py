@@ -169,13 +169,6 @@ def test_rescore__failed_samples_stay_failed_and_deleted_ones_are_not_missed(bir
     assert birds.last().re_error == "the file does not exist"
 
 
-def test_rescore__needs_no_image_files(run, tmp_path):
-    for sample in run.dataset:
-        sample.filepath = str(tmp_path / "gone" / sample.filename)
-        sample.save()
-    assert run.rescore(classes=FEWER, progress=False).summary()["predicted"] == 8
-
-
 def test_rescore__logits_and_boxes_can_be_asked_for(run):
     rescored = run.rescore(logits=True, shown_chains=1, run_key="re", progress=False)
     for sample in run.dataset:
@@ -187,9 +180,10 @@ def test_rescore__logits_and_boxes_can_be_asked_for(run):
     assert none.dataset.count("none_regions.detections") == 0
 
 
-def test_rescore__loads_no_model_where_all_texts_are_known(run, monkeypatch):
+def test_rescore__needs_neither_files_nor_where_all_texts_are_known_a_model(run, monkeypatch, tmp_path):
     from lgca_plugin.runs import stored_texts as texts
 
+    run.dataset.set_values("filepath", [str(tmp_path / f"{at}.png") for at in range(len(run.dataset))])
     monkeypatch.delattr(texts, "load_encoder")  # whoever asks for it fails
     assert run.rescore(classes=FEWER, text_scale=1.0, run_key="re", progress=False).summary()["predicted"] == 8
 

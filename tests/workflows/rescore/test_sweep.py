@@ -7,7 +7,7 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.dataset import draw_images
 from tests.helpers.engine import Counting
-from tests.helpers.runs import add_images, classified
+from tests.helpers.runs import classified_images
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
@@ -15,16 +15,16 @@ METHODS = ("clip", "wca", "lgca", "lgca_d")
 SMALL = lgca.RegionConfig(crops=12)
 
 
-def classify(dataset, encoder, **options):
-    return classified(dataset, encoder, **{"methods": METHODS, "regions": SMALL, **options})
-
-
 @pytest.fixture(scope="module")
 def run(demo_encoder, tmp_path_factory):
     images = draw_images(tmp_path_factory.mktemp("labelled"), count=72, seed=51)
-    dataset = add_images(fo.Dataset(), images)
-    yield classify(dataset, demo_encoder)
-    dataset.delete()
+    with classified_images(images, demo_encoder, methods=METHODS, regions=SMALL) as made:
+        yield made
+
+
+def share_right(run, method):
+    labels, truth = run.dataset.values([f"{run.key}_{method}.label", "truth.label"])
+    return np.mean([a == b for a, b in zip(labels, truth, strict=True)])
 
 
 def test_sweep__encodes_nothing_and_agrees_with_the_run(run, demo_encoder):
@@ -33,9 +33,8 @@ def test_sweep__encodes_nothing_and_agrees_with_the_run(run, demo_encoder):
     assert counting.encoded == 0
     assert report.samples == 72
     assert report.excluded == {}
-    truth = run.dataset.values("truth.label")
     for choice in report.choices:
-        right = np.mean([a == b for a, b in zip(run.dataset.values(f"zs_{choice.group}.label"), truth, strict=True)])
+        right = share_right(run, choice.group)
         assert choice.default_accuracy.value == pytest.approx(right)  # the first of each group is the run's own preset
         assert report.results[choice.chosen].accuracy >= right
     assert set(report.chosen) == set(METHODS)
@@ -44,10 +43,8 @@ def test_sweep__encodes_nothing_and_agrees_with_the_run(run, demo_encoder):
 def test_sweep__the_chosen_presets_can_be_rescored_with(run):
     report = run.sweep("truth", methods=("wca", "lgca"), progress=False)
     rescored = run.rescore(methods=tuple(report.chosen.values()), run_key="best", progress=False)
-    truth = run.dataset.values("truth.label")
     for choice in report.choices:
-        labels = rescored.dataset.values(f"best_{choice.group}.label")
-        assert np.mean([a == b for a, b in zip(labels, truth, strict=True)]) == pytest.approx(choice.chosen_accuracy)
+        assert share_right(rescored, choice.group) == pytest.approx(choice.chosen_accuracy)
     rescored.delete()
 
 
@@ -103,24 +100,19 @@ def test_sweep__wrong_arguments_are_refused(run, arguments, message):
 
 def test_sweep__needs_region_embeddings(demo_encoder, demo_images, monkeypatch, tmp_path):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
-    dataset = add_images(fo.Dataset(), demo_images[:6])
-    bare = classify(dataset, demo_encoder, store_regions=False)
-    with pytest.raises(lgca.ConfigError, match="no sample of run 'zs' has its region embeddings in the store"):
-        bare.sweep("truth", methods=("wca",), progress=False)
-    assert bare.sweep("truth", methods=("clip",), progress=False).samples == 6
-    dataset.delete()
+    with classified_images(demo_images[:6], demo_encoder, methods=METHODS, regions=SMALL, store_regions=False) as bare:
+        with pytest.raises(lgca.ConfigError, match="no sample of run 'zs' has its region embeddings in the store"):
+            bare.sweep("truth", methods=("wca",), progress=False)
+        assert bare.sweep("truth", methods=("clip",), progress=False).samples == 6
 
 
 def test_sweep__the_nested_estimate_holds_on_new_drawings(run, demo_encoder, tmp_path):
     report = run.sweep("truth", progress=False)
-    dataset = add_images(fo.Dataset(), draw_images(tmp_path, count=120, seed=777))
-    fresh = classify(dataset, demo_encoder, methods=tuple(report.chosen.values()))
-    truth = dataset.values("truth.label")
-    for choice in report.choices:
-        labels = dataset.values(f"zs_{choice.group}.label")
-        right = sum(a == b for a, b in zip(labels, truth, strict=True))
-        # The fresh share is uncertain, too: it may lie outside by as much as its own standard error allows.
-        slack = 2 * np.sqrt(0.25 / len(truth))
-        assert choice.nested.low - slack <= right / len(truth) <= choice.nested.high + slack, choice
-    assert fresh.summary()["encodes"] > 0
-    dataset.delete()
+    images = draw_images(tmp_path, count=120, seed=777)
+    with classified_images(images, demo_encoder, methods=tuple(report.chosen.values()), regions=SMALL) as fresh:
+        assert fresh.summary()["encodes"] > 0
+        for choice in report.choices:
+            # The fresh share is uncertain, too: it may lie outside by as much as its own standard error allows.
+            slack = 2 * np.sqrt(0.25 / len(images))
+            right = share_right(fresh, choice.group)
+            assert choice.nested.low - slack <= right <= choice.nested.high + slack, choice

@@ -6,18 +6,15 @@ import pytest
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.workflows.triage.plan import check_triage
 from tests.helpers.checks import untouched
-from tests.helpers.runs import add_images, classified
+from tests.helpers.runs import classified_images
 
 METHODS = ("clip", "wca", "lgca", "crops_mean")
 
 
 @pytest.fixture(scope="module")
 def module_run(images, demo_encoder, options, triage_store):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LGCA_STORE_DIR", str(triage_store))
-        made = classified(add_images(fo.Dataset(), images), demo_encoder, **options)
-    yield made
-    made.dataset.delete()
+    with classified_images(images, demo_encoder, store=triage_store, **options) as made:
+        yield made
 
 
 @pytest.mark.parametrize(
@@ -46,22 +43,21 @@ def test_triage__a_run_that_lacks_a_prediction_is_refused_with_the_way_out(make_
         check_triage(run)
 
 
-def test_triage__a_field_of_somebody_else_is_not_overwritten(run):
-    run.dataset.add_sample_field("zs_case", fo.StringField)
-    with pytest.raises(ConfigError, match="'zs_case' exists and was not made by a triage"):
-        run.triage(progress=False)
-
-
-def test_triage__nothing_predicted_is_refused(run):
-    for name in METHODS:
-        run.dataset.clear_sample_field(f"zs_{name}")
-    with pytest.raises(ConfigError, match="nothing to triage"):
-        run.triage(progress=False)
-
-
-def test_triage__a_predictions_field_that_was_deleted_is_named(run):
-    run.dataset.delete_sample_field("zs_wca")
-    with pytest.raises(ConfigError, match="zs_wca of run 'zs' was deleted from the dataset"):
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            lambda data: data.add_sample_field("zs_case", fo.StringField),
+            "'zs_case' exists and was not made by a triage",
+        ),
+        (lambda data: data.clear_sample_fields([f"zs_{name}" for name in METHODS]), "nothing to triage"),
+        (lambda data: data.delete_sample_field("zs_wca"), "zs_wca of run 'zs' was deleted from the dataset"),
+    ],
+    ids=["foreign field", "no prediction", "deleted field"],
+)
+def test_triage__of_a_dataset_that_does_not_fit_is_refused(run, edit, message):
+    edit(run.dataset)
+    with pytest.raises(ConfigError, match=message):
         run.triage(progress=False)
 
 

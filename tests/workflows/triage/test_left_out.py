@@ -94,13 +94,6 @@ def test_triage__decisive_lgca_without_stored_regions_leaves_judging_to_the_othe
     assert any("lgca_d does not judge" in warning for warning in report["warnings"])
 
 
-def test_triage__a_label_field_that_was_deleted_since_the_run_is_said_and_counted(run):
-    run.dataset.delete_sample_field("ground_truth")
-    report = run.triage(progress=False).report
-    assert report["ground_truth"] is None
-    assert any("'ground_truth'" in warning and "no longer a label field" in warning for warning in report["warnings"])
-
-
 def test_triage__labels_that_are_words_of_the_database_do_no_harm(run):
     sample = run.dataset.first()
     sample.ground_truth.label = "$oid"

@@ -8,12 +8,12 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.method.explain.region_findings import RegionAnalysis, SampleFindings
 from lgca_plugin.runs.stored_texts import stored_run
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
+from tests.helpers.runs import add_images, classified
 from tests.helpers.worlds.store import forget_findings, open_run, stored_sample
 
 COUNT = 20
@@ -31,16 +31,11 @@ def images(tmp_path_factory):
 def make(images, demo_encoder, monkeypatch, tmp_path):
     """Classifies the images, with a store of their own."""
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
-    dataset = fo.Dataset()
-    dataset.add_samples(
-        [fo.Sample(filepath=image.path, ground_truth=fo.Classification(label=image.label)) for image in images]
-    )
+    dataset = add_images(fo.Dataset(), images)
 
     def made(**options):
-        settings = {"regions": SMALL_CROPS, "ground_truth": "ground_truth", "run_key": "zs", **options}
-        return lgca.classify(
-            dataset, CLASSES, DESCRIPTIONS, encoder=demo_encoder, progress=False, overwrite=True, **settings
-        )
+        settings = {"regions": SMALL_CROPS, "ground_truth": "ground_truth", "overwrite": True, **options}
+        return classified(dataset, demo_encoder, **settings)
 
     yield made
     dataset.delete()

@@ -205,7 +205,9 @@ def test_triage__a_second_one_without_labels_leaves_no_stale_judgement(run):
     run.triage(progress=False)
     assert run.dataset.count("zs_clip.calibrated") == COUNT
     run.dataset.delete_sample_field("ground_truth")
-    run.triage(progress=False)
+    report = run.triage(progress=False).report
+    assert report["ground_truth"] is None
+    assert any("'ground_truth'" in warning and "no longer a label field" in warning for warning in report["warnings"])
     assert run.dataset.count("zs_clip.calibrated") == run.dataset.count("zs_clip.label_quality") == 0
     assert run.dataset.count("zs_clip.label") == COUNT
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import fiftyone as fo
+import numpy as np
 import pytest
 
 import lgca_plugin as lgca
@@ -111,6 +112,29 @@ def assert_same_predictions(found: dict[str, Any], expected: dict[str, Any]) -> 
     for path, (exact, confidences) in expected.items():
         assert found[path][0] == exact
         assert found[path][1] == pytest.approx(confidences, abs=1e-4)
+
+
+def assert_same_results(run: Run, other: Run, *, boxes: bool = True) -> None:
+    """All fields of two runs agree: labels exactly, numbers to 1e-5."""
+
+    def values(path: str) -> Any:
+        return (one.dataset.values(f"{one.key}_{path}", unwind=True) for one in (run, other))
+
+    exact, close = ["error"], []
+    for method in other.config.methods:
+        exact.append(f"{method.name}.label")
+        close += [f"{method.name}.{part}" for part in ("confidence", "margin")]
+    if boxes:
+        exact += [f"regions.detections.{part}" for part in ("label", "index", "step", "misleading")]
+        numbers = ("bounding_box", "confidence", "similarity", "weight", "contribution")
+        close += [f"regions.detections.{part}" for part in numbers]
+    for path in exact:
+        found, expected = values(path)
+        assert found == expected, path
+        assert path == "error" or None not in found
+    for path in close:
+        found, expected = values(path)
+        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=path)
 
 
 def has_no_results(dataset: Any, key: str = "zs") -> bool:

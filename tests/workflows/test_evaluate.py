@@ -141,15 +141,6 @@ def test_evaluate__its_fields_are_in_the_runs_group_of_the_sidebar(run):
     assert "zs_lgca_eval" not in groups["zs"]
 
 
-def test_evaluate__takes_any_field_of_labels(run):
-    found = run_evaluate(run, "truth", methods=("lgca", "clip"))
-    right = right_by_loop(run, truth="truth")
-    assert {name: score.correct for name, score in found.methods.items()} == {
-        name: right[name].sum() for name in ("clip", "lgca")
-    }
-    assert found.ground_truth == "truth"
-
-
 def test_evaluate__again_replaces_the_former_one(run):
     run_evaluate(run)
     timestamps = {key: run.dataset.get_evaluation_info(key).timestamp for key in KEYS}
@@ -159,6 +150,11 @@ def test_evaluate__again_replaces_the_former_one(run):
     assert run.dataset.get_evaluation_info("zs_clip_eval").timestamp > timestamps["zs_clip_eval"]
     assert run.dataset.get_evaluation_info("zs_clip_eval").config.gt_field == "truth"
     assert last_evaluation(lgca.load_run(run.dataset, "zs")) == again
+    assert again.ground_truth == "truth"
+    right = right_by_loop(run, truth="truth", methods=("clip", "lgca"))
+    assert {name: score.correct for name, score in again.methods.items()} == {
+        name: correct.sum() for name, correct in right.items()
+    }
 
 
 def test_evaluate__is_recorded_and_nothing_else_of_the_record_is_lost(run):
@@ -227,12 +223,6 @@ def test_evaluate__wrong_arguments_are_refused(run, arguments, message):
     assert "evaluation" not in run.results
 
 
-def test_evaluate__without_a_label_field_says_so(run):
-    run.config = replace(run.config, ground_truth=None)
-    with pytest.raises(lgca.ConfigError, match=r"made without a label field, so name the one to compare with"):
-        run_evaluate(run)
-
-
 def test_evaluate__without_a_sample_to_use_says_why(run):
     run.dataset.set_values("ground_truth", [fo.Classification(label="penguin")] * 20 + [None] * 6)
     with pytest.raises(lgca.ConfigError, match=r"of 26 images, 1 that failed .*; 4 without a label; 20 with a label"):
@@ -249,8 +239,11 @@ def test_evaluate__a_deleted_field_is_named(run):
     assert list(run_evaluate(run, methods=("clip", "lgca")).methods) == ["clip", "lgca"]
 
 
-def test_evaluate__a_deleted_run_is_not_evaluated(run):
+def test_evaluate__without_a_label_field_or_the_run_itself_says_so(run):
     other = lgca.load_run(run.dataset, "zs")
+    run.config = replace(run.config, ground_truth=None)
+    with pytest.raises(lgca.ConfigError, match=r"made without a label field, so name the one to compare with"):
+        run_evaluate(run)
     run.delete()
     with pytest.raises(lgca.LgcaError, match="was deleted or started again"):
         run_evaluate(other)

@@ -3,11 +3,12 @@
 import json
 
 import fiftyone as fo
-import numpy as np
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.classes import CLASSES
+from tests.helpers import runs
 from tests.helpers.app.operators import SUGGEST
+from tests.helpers.runs import assert_same_results
 
 SMALL = lgca.RegionConfig(crops=14)
 FEWER = CLASSES[3:9]
@@ -31,8 +32,7 @@ def add_birds(dataset, images):
 
 def classified(birds, encoder, run_key="zs", methods=("clip", "wca", "lgca"), **options):
     """Classifies them; what is not given is of the demo."""
-    given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "regions": SMALL, **options}
-    return lgca.classify(birds, methods=methods, encoder=encoder, run_key=run_key, progress=False, **given)
+    return runs.classified(birds, encoder, **{"run_key": run_key, "methods": methods, "regions": SMALL, **options})
 
 
 def suggestion(dataset, field="ground_truth", run="zs"):
@@ -47,10 +47,5 @@ def labels(dataset, key):
 
 
 def assert_same(dataset, key, other):
-    """Fails where two runs differ in a label, a confidence or a box."""
-    assert labels(dataset, key) == labels(dataset, other)
-    for name in ("clip", "wca", "lgca"):
-        found, expected = (dataset.values(f"{one}_{name}.confidence") for one in (key, other))
-        np.testing.assert_allclose(found, expected, atol=1e-5)
-    found, expected = (dataset.values(f"{one}_regions.detections.bounding_box", unwind=True) for one in (key, other))
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    """Fails where two runs differ."""
+    assert_same_results(lgca.load_run(dataset, key), lgca.load_run(dataset, other))

@@ -72,14 +72,6 @@ def test_pictures__are_kept_for_as_long_as_the_file_is_the_same(tmp_path):
     assert again.content_hash != first.content_hash and again.regions != first.regions
 
 
-def test_pictures__of_many_files_do_not_pile_up(tmp_path):
-    for at in range(40):
-        path = tmp_path / f"{at}.png"
-        images.picture().save(path)
-        pictures_of(str(path), {0: BOXES[0]})
-    assert len(PICTURES) == 24
-
-
 @pytest.mark.parametrize("name", sorted(images.UNREADABLE))
 def test_pictures__of_no_image_there_are_none(tmp_path, name):
     with pytest.raises(ImageError):

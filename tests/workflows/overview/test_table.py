@@ -1,7 +1,6 @@
 """The table of a run: updated by reading the samples that have changed, and cached."""
 
 import threading
-from functools import partial
 
 import fiftyone as fo
 import numpy as np
@@ -11,10 +10,10 @@ import lgca_plugin as lgca
 from lgca_plugin.workflows.decisions.queue import Triage
 from lgca_plugin.workflows.overview import table, table_cache
 from lgca_plugin.workflows.overview.columns import read_columns
-from lgca_plugin.workflows.overview.overview import MAX_VIEWS, overview
+from lgca_plugin.workflows.overview.overview import overview
 from lgca_plugin.workflows.overview.table import read_table
 from lgca_plugin.workflows.overview.table_cache import TABLES, current_table
-from tests.helpers.worlds.overview import CLASSES, METHODS, add, new_run, random_rows, random_triage, triaged
+from tests.helpers.worlds.overview import METHODS, add, random_rows, random_triage, triaged
 
 
 def test_table__that_follows_is_that_which_is_read_anew(run):
@@ -101,23 +100,3 @@ def test_table__is_read_once_however_many_ask(run, monkeypatch):
     for thread in threads:
         thread.join()
     assert len(times) == 1
-
-
-def test_caches__hold_the_most_recent_views_and_tables(run):
-    add(run, random_rows(5))
-    made = []
-
-    def view(at):
-        made.append(at)
-        return run.dataset.limit(at)
-
-    for at in (*range(MAX_VIEWS + 1), MAX_VIEWS, 0):  # the last two: one that is cached, and one that is not any more
-        overview(run, partial(view, at), view_key=str(at))
-    assert made == [*range(MAX_VIEWS + 1), 0]
-    first = current_table(run)
-    assert current_table(run) is first
-    others = [new_run(CLASSES) for _ in range(table_cache.MAX_TABLES)]
-    for other in others:
-        current_table(other)
-        fo.delete_dataset(other.dataset.name)
-    assert current_table(run) is not first

@@ -11,34 +11,11 @@ from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.store.store import Store
 from lgca_plugin.workflows.rescore.rescore import INCOMPLETE
 from tests.helpers.engine import Counting
-from tests.helpers.runs import classified
+from tests.helpers.runs import assert_same_results, classified
 
 ALL = ("clip", "wca", "lgca", "lgca_d", "clip_d")
 SMALL = lgca.RegionConfig(crops=14)
 FEWER = CLASSES[3:9]
-
-
-def assert_same(run, other, *, boxes=True):
-    """All fields of two runs agree: labels exactly, numbers to 1e-5."""
-
-    def values(path):
-        return (one.dataset.values(f"{one.key}_{path}", unwind=True) for one in (run, other))
-
-    exact, close = ["error"], []
-    for method in other.config.methods:
-        exact.append(f"{method.name}.label")
-        close += [f"{method.name}.{part}" for part in ("confidence", "margin")]
-    if boxes:
-        exact += [f"regions.detections.{part}" for part in ("label", "index", "step", "misleading")]
-        numbers = ("bounding_box", "confidence", "similarity", "weight", "contribution")
-        close += [f"regions.detections.{part}" for part in numbers]
-    for path in exact:
-        found, expected = values(path)
-        assert found == expected, path
-        assert path == "error" or None not in found
-    for path in close:
-        found, expected = values(path)
-        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=path)
 
 
 NEW_TEXTS = {name: [f"a small {name} on a branch", f"the head of a {name}"] for name in CLASSES}
@@ -82,7 +59,7 @@ def test_rescore__is_what_a_full_new_run_gives(run, full_run, demo_encoder, chan
     rescored = run.rescore(**changes, run_key="re", encoder=counting, progress=False)
 
     assert counting.encoded == 0
-    assert_same(rescored, full_run(methods=tuple(presets), **settings))
+    assert_same_results(rescored, full_run(methods=tuple(presets), **settings))
     summary = rescored.summary()
     assert (summary["status"], summary["encodes"], summary["predicted"]) == ("done", 0, 8)
     assert lgca.load_run(run.dataset, "re").config == rescored.config
@@ -94,7 +71,7 @@ def test_rescore__in_place_takes_the_runs_place(run, full_run):
     assert lgca.list_runs(run.dataset) == ["zs"]
     assert rescored.key == "zs"
     assert rescored.config.classes == FEWER
-    assert_same(rescored, full_run(classes=FEWER, descriptions={name: DESCRIPTIONS[name] for name in FEWER}))
+    assert_same_results(rescored, full_run(classes=FEWER, descriptions={name: DESCRIPTIONS[name] for name in FEWER}))
 
     back = rescored.rescore(classes=CLASSES, descriptions=DESCRIPTIONS, progress=False)
     assert run.dataset.values("zs_lgca.label") == before
@@ -115,7 +92,7 @@ def test_rescore__an_empty_dict_gives_all_classes_the_templates(run, full_run):
     rescored = run.rescore(descriptions={}, run_key="re", progress=False)
     assert rescored.summary()["templates"] == list(CLASSES)
     assert rescored.summary()["warnings"] == []
-    assert_same(rescored, full_run(descriptions=None))
+    assert_same_results(rescored, full_run(descriptions=None))
 
 
 def test_rescore__under_another_key_leaves_the_run_alone(run):
@@ -147,7 +124,7 @@ def test_rescore__without_region_embeddings_does_what_vectors_can(birds, demo_en
     expected = full_run(
         classes=FEWER, descriptions={name: DESCRIPTIONS[name] for name in FEWER}, methods=("clip", "wca", "lgca")
     )
-    assert_same(rescored, expected, boxes=False)
+    assert_same_results(rescored, expected, boxes=False)
     assert rescored.summary()["warnings"] == ["no boxes: 8 of 8 samples have no region embeddings in the store"]
     assert set(birds.values("re_regions.detections")[0] or ()) == set()
     with pytest.raises(lgca.ConfigError, match="clip, wca, lgca needs region embeddings, which 8 of 8 samples"):

@@ -76,11 +76,6 @@ def findings(run):
         return store.findings(stored_run(store, run), QUESTION)
 
 
-def put(run, question, finding):
-    with Store() as store:
-        store.write_findings(stored_run(store, run), question, dict.fromkeys(run.dataset.values("id"), finding))
-
-
 def test_classify__finds_what_a_triage_finds_in_the_regions(make, analyzed):
     run = make()
     ahead = triaged(run, analyzed)
@@ -111,7 +106,9 @@ def test_triage__of_a_run_that_kept_no_regions_still_says_what_they_said(make, a
 def test_triage__does_not_use_what_was_found_for_other_labels(make, analyzed):
     run = make()
     expected = triaged(run, analyzed)
-    put(run, QUESTION, SampleFindings(crops_label=-1, chains_label=-1, case_size=nan, proven=True, stability=0.123))
+    other = SampleFindings(crops_label=-1, chains_label=-1, case_size=nan, proven=True, stability=0.123)
+    with Store() as store:
+        store.write_findings(stored_run(store, run), QUESTION, dict.fromkeys(run.dataset.values("id"), other))
     assert same(triaged(run, analyzed), expected)
     assert analyzed == [0, COUNT]
     assert all(finding.crops_label >= 0 for finding in findings(run).values())

@@ -8,19 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...cache import ResultCache
 from ...errors import ConfigError
+from ...fiftyone_io import fields as f
 from ...fiftyone_io.database import sample_collection
-from ...fiftyone_io.fields import (
-    CALIBRATED,
-    CASE,
-    DECISION,
-    LABEL_QUALITY,
-    MISLEADING,
-    SUGGESTION,
-    error_field,
-    method_field,
-    regions_field,
-    triage_field,
-)
 from ...method.explain.evidence import Evidence
 from ...runs.record import stored_triage
 from ..decisions.corrected_field import default_corrected_field
@@ -90,7 +79,8 @@ def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
     if found is None:
         raise ConfigError(f"{sample_id!r} is no sample of dataset {run.dataset.name!r}")
     key = run.key
-    suggestion, decision = found.get(triage_field(key, SUGGESTION)) or {}, found.get(triage_field(key, DECISION)) or {}
+    suggestion = found.get(f.triage_field(key, f.SUGGESTION)) or {}
+    decision = found.get(f.triage_field(key, f.DECISION)) or {}
     stands = bool(decision.get("action"))
     return SampleRecord(
         id=sample_id,
@@ -98,14 +88,14 @@ def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
         media_type=found.get("_media_type") or "image",
         modified=found.get("last_modified_at"),
         predictions=_predictions(run, found),
-        error=found.get(error_field(key)),
-        boxes=(found.get(regions_field(key)) or {}).get("detections") or [],
+        error=found.get(f.error_field(key)),
+        boxes=(found.get(f.regions_field(key)) or {}).get("detections") or [],
         given=_label(found.get(given_field(run) or "")),
         suggested=_label(suggestion),
         suggested_confidence=suggestion.get("confidence"),
-        quality=found.get(triage_field(key, LABEL_QUALITY)),
-        case=found.get(triage_field(key, CASE)),
-        case_size=found.get(triage_field(key, MISLEADING)),
+        quality=found.get(f.triage_field(key, f.LABEL_QUALITY)),
+        case=found.get(f.triage_field(key, f.CASE)),
+        case_size=found.get(f.triage_field(key, f.MISLEADING)),
         decision=decision.get("label") if stands else None,
         decided_by=decision.get("by") if stands else None,
         corrected=decision.get("corrected") if stands else None,
@@ -142,9 +132,9 @@ def cached_votes_figure(
 def _predictions(run: RunRecord, found: Mapping[str, Any]) -> dict[str, StoredPrediction]:
     predictions = {}
     for method in run.config.methods:
-        label = found.get(method_field(run.key, method.name)) or {}
+        label = found.get(f.method_field(run.key, method.name)) or {}
         if label.get("label") is not None:
-            numbers = {name: label.get(name) for name in ("confidence", "margin", CALIBRATED)}
+            numbers = {name: label.get(name) for name in ("confidence", "margin", f.CALIBRATED)}
             predictions[method.name] = StoredPrediction(label=label["label"], **numbers)
     return predictions
 

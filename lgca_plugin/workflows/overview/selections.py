@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ConfigError
-from ...fiftyone_io.fields import (
-    DECISION,
-    LABEL_QUALITY,
-    MISLEADING,
-    SUGGESTION,
-    error_field,
-    method_field,
-    triage_field,
-)
+from ...fiftyone_io import fields as f
 from ...method.comparison.agreement import PATTERNS
 from ...method.core.methods import method_title
 from ...method.number_text import samples_text
@@ -60,13 +52,13 @@ class Selection:
 
 def failures(of: Overview) -> Selection:
     """Selects the samples that failed in the run."""
-    query = {error_field(of.run.key): {"$ne": None}, "$or": _unanswered(of)}
+    query = {f.error_field(of.run.key): {"$ne": None}, "$or": _unanswered(of)}
     return _selection("that failed in the run", np.flatnonzero(of.failed), query)
 
 
 def without_result(of: Overview) -> Selection:
     """Selects the samples that the run has not processed, such as those added since."""
-    query = {error_field(of.run.key): None, "$or": _unanswered(of)}
+    query = {f.error_field(of.run.key): None, "$or": _unanswered(of)}
     return _selection("without a result of the run", np.flatnonzero(of.without), query)
 
 
@@ -151,7 +143,7 @@ def wrong(of: Overview, method: str) -> Selection:
 
 def misleading_cases(of: Overview) -> Selection:
     """Selects all misleading-crop cases, those with the fewest crops first."""
-    field = triage_field(of.run.key, MISLEADING)
+    field = f.triage_field(of.run.key, f.MISLEADING)
     text = "with a misleading-crop case, the fewest crops first"
     return _selection(text, of.misleading, {field: {"$ne": None}}, sort_by=field)
 
@@ -160,12 +152,12 @@ def open_suspects(of: Overview) -> Selection:
     """Selects the suspected label errors without a decision, the lowest label quality first."""
     key = of.run.key
     query = {
-        f"{triage_field(key, SUGGESTION)}.label": {"$gt": ""},
-        f"{triage_field(key, DECISION)}.action": {"$not": {"$gt": ""}},
+        f"{f.triage_field(key, f.SUGGESTION)}.label": {"$gt": ""},
+        f"{f.triage_field(key, f.DECISION)}.action": {"$not": {"$gt": ""}},
     }
     positions = of.suspects[of.decided[of.suspects] == NONE]
     text = "whose label is suspected to be wrong, the lowest label quality first"
-    return _selection(text, positions, query, sort_by=triage_field(key, LABEL_QUALITY))
+    return _selection(text, positions, query, sort_by=f.triage_field(key, f.LABEL_QUALITY))
 
 
 NAMED = {
@@ -197,7 +189,7 @@ def _selection(description: str, positions: IntArray, query: Query, *, sort_by: 
 
 
 def _label(of: Overview, method: str) -> str:
-    return f"{method_field(of.run.key, method)}.label"
+    return f"{f.method_field(of.run.key, method)}.label"
 
 
 def _answered(of: Overview) -> Query:

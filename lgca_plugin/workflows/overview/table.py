@@ -11,17 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...fiftyone_io import fields as f
 from ...fiftyone_io.documents import CLOCK_SLACK
-from ...fiftyone_io.fields import (
-    CASE,
-    DECISION,
-    LABEL_QUALITY,
-    MISLEADING,
-    SUGGESTION,
-    error_field,
-    method_field,
-    triage_field,
-)
 from ..decisions.decisions import Decision
 from .columns import Columns, ColumnSpec, read_column, read_columns
 
@@ -111,25 +102,25 @@ def id_bytes(ids: Iterable[Any]) -> NDArray[np.bytes_]:
 
 def column_spec(run: RunRecord, schema: Any) -> ColumnSpec:
     """Returns the columns of the run's fields that exist."""
-    methods = [method.name for method in run.config.methods if method_field(run.key, method.name) in schema]
+    methods = [method.name for method in run.config.methods if f.method_field(run.key, method.name) in schema]
     own = run.results.get("triage_fields", ())
-    fields = {name: triage_field(run.key, name) for name in (CASE, MISLEADING, LABEL_QUALITY, SUGGESTION, DECISION)}
+    fields = {name: f.triage_field(run.key, name) for name in (*f.COMPUTED, f.DECISION)}
     fields = {name: field for name, field in fields.items() if field in own}
-    error = error_field(run.key)
-    every = {f"label {name}": f"{method_field(run.key, name)}.label" for name in methods}
+    error = f.error_field(run.key)
+    every = {f"label {name}": f"{f.method_field(run.key, name)}.label" for name in methods}
     some: dict[str, str] = {"error": error}
     marks: list[dict[str, Any]] = [{error: {"$ne": None}}]
-    if CASE in fields:
-        every[CASE] = fields[CASE]
-    if MISLEADING in fields:
-        some |= {f"margin {name}": f"{method_field(run.key, name)}.margin" for name in methods}
-        some[MISLEADING] = fields[MISLEADING]
-        marks.append({fields[MISLEADING]: {"$ne": None}})
-    if SUGGESTION in fields and LABEL_QUALITY in fields:
-        some |= {SUGGESTION: f"{fields[SUGGESTION]}.label", LABEL_QUALITY: fields[LABEL_QUALITY]}
-        marks.append({some[SUGGESTION]: {"$gt": ""}})
-    if DECISION in fields:
-        some |= {"action": f"{fields[DECISION]}.action", DECISION: f"{fields[DECISION]}.label"}
+    if f.CASE in fields:
+        every[f.CASE] = fields[f.CASE]
+    if f.MISLEADING in fields:
+        some |= {f"margin {name}": f"{f.method_field(run.key, name)}.margin" for name in methods}
+        some[f.MISLEADING] = fields[f.MISLEADING]
+        marks.append({fields[f.MISLEADING]: {"$ne": None}})
+    if f.SUGGESTION in fields and f.LABEL_QUALITY in fields:
+        some |= {f.SUGGESTION: f"{fields[f.SUGGESTION]}.label", f.LABEL_QUALITY: fields[f.LABEL_QUALITY]}
+        marks.append({some[f.SUGGESTION]: {"$gt": ""}})
+    if f.DECISION in fields:
+        some |= {"action": f"{fields[f.DECISION]}.action", f.DECISION: f"{fields[f.DECISION]}.label"}
         marks.append({some["action"]: {"$gt": ""}})
     return ColumnSpec(every, some, tuple(marks))
 
@@ -169,8 +160,8 @@ def _make_table(run: RunRecord, every: Columns, some: Columns, stamp: tuple[Any,
 
     names = [name.removeprefix("label ") for name in every.values if name.startswith("label ")]
     given = [name.removeprefix("given ") for name in every.values if name.startswith("given ")]
-    standing = [label if act else None for act, label in zip(of_some("action"), of_some(DECISION), strict=True)]
-    suspects = [label or None for label in of_some(SUGGESTION)]
+    standing = [label if act else None for act, label in zip(of_some("action"), of_some(f.DECISION), strict=True)]
+    suspects = [label or None for label in of_some(f.SUGGESTION)]
     table = Table(
         version="",
         stamp=stamp,
@@ -178,9 +169,9 @@ def _make_table(run: RunRecord, every: Columns, some: Columns, stamp: tuple[Any,
         answers={name: indices(f"label {name}", labels) for name in names},
         margins={name: spread(_floats(of_some(f"margin {name}")), np.nan) for name in names},
         failed=spread(np.array([reason is not None for reason in of_some("error")], dtype=bool), 0),
-        case=indices(CASE, cases),
-        misleading=spread(_floats(of_some(MISLEADING)), np.nan),
-        quality=spread(_floats(of_some(LABEL_QUALITY)), np.nan),
+        case=indices(f.CASE, cases),
+        misleading=spread(_floats(of_some(f.MISLEADING)), np.nan),
+        quality=spread(_floats(of_some(f.LABEL_QUALITY)), np.nan),
         suggested=spread(_indices(suspects, labels), NONE),
         decided=spread(_indices(standing, decisions), NONE),
         given={field: indices(f"given {field}", labels) for field in given},

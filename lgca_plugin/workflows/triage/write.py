@@ -10,17 +10,6 @@ import numpy as np
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.database import bulk_write, merge_schema
 from ...fiftyone_io.documents import utc_now, write_fields
-from ...fiftyone_io.fields import (
-    CALIBRATED,
-    CASE,
-    COMPUTED,
-    DECISION,
-    LABEL_QUALITY,
-    MISLEADING,
-    STABILITY,
-    SUGGESTION,
-    triage_field,
-)
 from ...progress import Progress
 from ...runs.record import check_current
 from ...runs.registry import update_record
@@ -48,23 +37,23 @@ def declare_triage(request: TriageRequest) -> None:
     run = request.run
     dataset, key = run.dataset, run.key
     kinds = {
-        CASE: fo.StringField(),
-        MISLEADING: fo.FloatField(),
-        STABILITY: fo.FloatField(),
-        LABEL_QUALITY: fo.FloatField(),
-        SUGGESTION: fo.EmbeddedDocumentField(fo.Classification),
+        f.CASE: fo.StringField(),
+        f.MISLEADING: fo.FloatField(),
+        f.STABILITY: fo.FloatField(),
+        f.LABEL_QUALITY: fo.FloatField(),
+        f.SUGGESTION: fo.EmbeddedDocumentField(fo.Classification),
     }
     schema = dataset.get_field_schema()
     existing = [field for field in request.fields if field in schema]
-    fields: dict[str, fo.Field] = {triage_field(key, name): kind for name, kind in kinds.items()}
+    fields: dict[str, fo.Field] = {f.triage_field(key, name): kind for name, kind in kinds.items()}
     judgements: dict[str, fo.Field] = {
         f"{f.method_field(key, method.name)}.{name}": fo.FloatField()
         for method in request.judging
-        for name in (CALIBRATED, LABEL_QUALITY)
+        for name in (f.CALIBRATED, f.LABEL_QUALITY)
     }
-    parts: dict[str, fo.Field] = {f"{triage_field(key, SUGGESTION)}.given": fo.StringField(), **judgements}
+    parts: dict[str, fo.Field] = {f"{f.triage_field(key, f.SUGGESTION)}.given": fo.StringField(), **judgements}
     # Recorded first, so that the run's deletion deletes them even if this is interrupted.
-    update_record(run, triage_fields=[triage_field(key, name) for name in (*COMPUTED, DECISION)])
+    update_record(run, triage_fields=[f.triage_field(key, name) for name in (*f.COMPUTED, f.DECISION)])
     for declared in (fields, parts):
         merge_schema(dataset, declared)
     declare_decisions(dataset, key)
@@ -83,9 +72,9 @@ def write_triage(
     run = request.run
     key = run.key
     columns: dict[str, list[Any]] = {
-        triage_field(key, CASE): [case.value for case in cases],
-        triage_field(key, MISLEADING): _or_none(found.case_size),
-        triage_field(key, STABILITY): _or_none(found.stability),
+        f.triage_field(key, f.CASE): [case.value for case in cases],
+        f.triage_field(key, f.MISLEADING): _or_none(found.case_size),
+        f.triage_field(key, f.STABILITY): _or_none(found.stability),
         **_judgements(request, samples, found),
     }
     total = len(samples.ids)
@@ -110,7 +99,7 @@ def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAna
 
     key, classes = request.run.key, request.run.config.classes
     n, errors = len(samples.ids), found.errors
-    quality, suggestion = triage_field(key, LABEL_QUALITY), triage_field(key, SUGGESTION)
+    quality, suggestion = f.triage_field(key, f.LABEL_QUALITY), f.triage_field(key, f.SUGGESTION)
     columns: dict[str, list[Any]] = {quality: [None] * n, suggestion: [None] * n}
     if errors is None:
         return columns
@@ -123,8 +112,8 @@ def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAna
         columns[suggestion][row] = {**document, "confidence": confidence, "given": given}
     for name in (method.name for method in found.judging):
         field = f.method_field(key, name)
-        columns[f"{field}.{CALIBRATED}"] = _spread(errors.calibrated[name], found.judged, n)
-        columns[f"{field}.{LABEL_QUALITY}"] = _spread(errors.by_method[name], found.judged, n)
+        columns[f"{field}.{f.CALIBRATED}"] = _spread(errors.calibrated[name], found.judged, n)
+        columns[f"{field}.{f.LABEL_QUALITY}"] = _spread(errors.by_method[name], found.judged, n)
     return columns
 
 

@@ -264,13 +264,3 @@ def test_run__of_the_whole_image_alone_has_nothing_to_save(birds, demo_encoder):
 def test_sweep__is_refused(run):
     with pytest.raises(ConfigError, match="adaptive budget"):
         run.sweep("ground_truth", progress=False)
-
-
-def test_delete__leaves_no_level_behind(birds, demo_encoder, tmp_path, monkeypatch):
-    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
-    run = classify(birds[:8].clone(), demo_encoder, "gone")
-    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as file:
-        assert file.execute("SELECT count(*) FROM rungs").fetchone() != (0,)
-        run.delete()
-        assert file.execute("SELECT count(*) FROM rungs").fetchone() == (0,)
-    run.dataset.delete()

@@ -32,18 +32,14 @@ def hub_address() -> str | None:
 
 @contextmanager
 def offline_hub() -> Iterator[None]:
-    """Makes the hub's client use its cache alone; without effect if the client has no such switch."""
+    """Makes the hub's client use its cache alone; for clients of which :func:`hub_address` knows an address."""
     from huggingface_hub import constants
 
-    before = getattr(constants, "HF_HUB_OFFLINE", None)
-    if before is None:
-        yield
-        return
     constants.HF_HUB_OFFLINE = True
     try:
         yield
     finally:
-        constants.HF_HUB_OFFLINE = before
+        constants.HF_HUB_OFFLINE = False
 
 
 def class_token_blocks(tower: Any) -> list[Any] | None:

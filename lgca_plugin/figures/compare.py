@@ -75,23 +75,13 @@ def agreement_picture(rows: Sequence[tuple[str, int]]) -> Parts:
 
 
 def flow_picture(
-    names: Sequence[str],
-    counts: NDArray[np.int64],
-    *,
-    methods: tuple[str, str],
-    folded: bool = False,
+    names: Sequence[str], counts: NDArray[np.int64], *, methods: tuple[str, str], folded: bool = False
 ) -> Parts:
-    """Draws a heatmap of the labels of two methods: a cell for each two classes.
+    """Draws a heatmap of the labels of two methods: a cell for each two classes, and its number as a point on it.
 
-    Args:
-        names: classes of the rows and columns, the same for both
-        counts: ``[k, k]`` samples by the label of the one method (row) and of the other (column)
-        methods: displayed names of the two
-        folded: whether the last name stands for several classes, so that the last cell counts disagreements
-
-    Returns:
-        ``data`` with a heatmap, whose point ``[i, j]`` is the cell, and its numbers, and ``layout``. Agreement is grey,
-        disagreement blue, both darker with more samples
+    ``counts`` are ``[k, k]`` samples by the label of the one method (row) and of the other (column). Agreement is grey,
+    disagreement blue, both darker with more samples. If ``folded``, the last name stands for several classes, so that
+    the last cell counts disagreements.
     """
     k = len(names)
     diagonal = np.eye(k, dtype=bool)
@@ -152,18 +142,10 @@ def margin_picture(
     hover: Sequence[str],
     methods: tuple[str, str],
 ) -> Parts:
-    """Draws the margins of two methods as a scatter plot: a point for each sample.
+    """Draws the ``[n]`` margins of two methods as a scatter plot: a point for each sample, a trace for each group.
 
-    Args:
-        x: ``[n]`` margins of the one method
-        y: ``[n]`` margins of the other
-        groups: name of each group and the indices of its samples; the first is drawn in grey, behind the others
-        ids: ``[n]`` ids of the points
-        hover: ``[n]`` texts, not escaped
-        methods: displayed names of the two
-
-    Returns:
-        ``data`` with a trace for each group, whose ``ids`` are those of its points, and ``layout``
+    ``groups`` are names and the indices of their samples; the first is drawn in grey, behind the others. ``hover`` are
+    ``[n]`` texts, not escaped.
     """
     traces = []
     for at, (name, places) in enumerate(groups):

@@ -7,20 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..method.number_text import percent_text
-from .page import (
-    BAR,
-    CLEAR,
-    LINE,
-    PAD,
-    SMALL_FONT,
-    TIMES,
-    Page,
-    Theme,
-    escape_html,
-    palette_of,
-    times_text,
-    wrap,
-)
+from .page import BAR, CLEAR, LINE, PAD, SMALL_FONT, TIMES, Page, Theme, escape_html, palette_of, times_text, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,17 +30,8 @@ def description_weights(
     <g_j, g_label>)`` of :func:`~..method.core.scores.description_weights`. Bars start at 0 and sum to 1, the longest on
     top. A dotted line marks the equal share, ``1 / M``; the part of a bar beyond it is solid, the part missing to it is
     outlined. A description is irrelevant, its bar and text grey, if ``u_j < HARDLY_COUNTS / M``: its embedding is
-    further from the class's name than the class's other descriptions.
-
-    Args:
-        name: the class
-        texts: its M descriptions, at least one
-        weights: ``[M]`` their weights, which sum to 1
-        theme: colours for a light page, a dark one, or FiftyOne's App
-        min_width: width of the narrowest page that shows the figure, in pixels, at least 420
-
-    Returns:
-        the figure; its trace ``"weight"`` holds the weights from top to bottom
+    further from the class's name than the class's other descriptions. The trace ``"weight"`` holds the weights from top
+    to bottom. The narrowest page that shows the figure has ``min_width`` pixels, at least 420.
 
     Raises:
         ValueError: if the weights do not match the texts, or ``theme`` or ``min_width`` is out of range

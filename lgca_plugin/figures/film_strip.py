@@ -54,13 +54,8 @@ def film_strip(
     left and orange towards b, all bars on one scale. A chain whose last vote differs from its first is marked as
     flipped, a misleading crop as misleading.
 
-    Args:
-        strip: the chains, see :func:`lgca_plugin.method.explain.film_strip.strip`
-        pictures: region to its picture, a data URI; regions without one are drawn as empty frames
-        image: the whole image, a data URI
-        image_size_hw: its height and width, in any unit
-        theme: colours for a light page, a dark one, or FiftyOne's App
-        min_width: width of the narrowest page that shows the figure, in pixels, at least 400
+    The pictures of regions and the whole image are data URIs; regions without one are empty frames. ``image_size_hw``
+    is in any unit. The narrowest page that shows the figure has ``min_width`` pixels, at least 400.
 
     Returns:
         the figure's ``data`` and ``layout``. Its trace ``"frames"`` has a point for each frame, with the region's index

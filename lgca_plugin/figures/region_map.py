@@ -21,15 +21,8 @@ def region_map(strip: Strip, image: str, image_size_hw: tuple[int, int], *, min_
     A mark in the corner of each box has the number of its crop; misleading crops have thick edges, removed regions
     dotted ones.
 
-    Args:
-        strip: the chains
-        image: the whole image, a data URI
-        image_size_hw: its height and width, in any unit
-        min_width: width of the narrowest page that shows the figure, in pixels
-
-    Returns:
-        the figure's ``data`` and ``layout``. Its trace ``"frames"`` has a point for each region, with the region's
-        index as id
+    ``image`` is a data URI, its size is in any unit. The trace ``"frames"`` has a point for each region, with the
+    region's index as id.
     """
     palette = PALETTES["app"]
     high, wide = image_size_hw

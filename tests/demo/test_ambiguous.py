@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import lgca_plugin as lgca
 from benchmarks.misleading import (
     PictureResult,
     coverage,
@@ -116,13 +115,6 @@ def test_draw_pairs__the_same_seed_gives_the_same_files_whatever_the_count(tmp_p
     assert files[0] == files[1]
     assert not set(files[0]) & set(files[2])
     assert [image.swap for image in first] == [image.swap for image in second[:4]]
-
-
-@pytest.mark.parametrize(("count", "seed", "name"), [(0, 1, "count"), (3, -1, "seed")])
-def test_draw_pairs__bad_numbers_are_refused_before_anything_is_written(tmp_path, count, seed, name):
-    with pytest.raises(lgca.ConfigError, match=name):
-        draw_pairs(tmp_path / "new", count=count, seed=seed)
-    assert not (tmp_path / "new").exists()
 
 
 # --------------------------------------------------------------------------------------------------------- the counts

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lgca_plugin.demo.ambiguous import draw_pairs
 from lgca_plugin.demo.backgrounds import SCENES
 from lgca_plugin.demo.canvas import PALETTE
 from lgca_plugin.demo.captions import caption, facts, inside, vocabulary, words
@@ -18,14 +19,12 @@ from lgca_plugin.demo.drawings import BIRD_LENGTHS, Part, Scene, draw_scene, gen
 from lgca_plugin.errors import ConfigError
 
 
-def test_classes__every_part_value_belongs_to_two_classes_or_more():
+def test_classes__share_every_part_value_and_any_two_differ_in_two_parts_or_more():
     assert len(CLASSES) == 12
     for slot, values in PART_VALUES.items():
         for value in values:
             assert sum(plumage[slot] == value for plumage in PLUMAGE.values()) >= 2, (slot, value)
 
-
-def test_classes__any_two_differ_in_two_parts_or_more():
     for first, second in itertools.combinations(PLUMAGE.values(), 2):
         assert sum(first[slot] != second[slot] for slot in SLOTS) >= 2
 
@@ -39,13 +38,10 @@ def test_descriptions__name_every_part_and_share_sentences_with_other_classes():
         assert len(others & set(sentences)) >= 2
 
 
-def test_draw_scene__the_same_seed_gives_the_same_picture_and_geometry():
+def test_draw_scene__the_same_seed_gives_the_same_picture_and_geometry_and_another_key_another_picture():
     first, second = (draw_scene("blue tit", generator("demo", 3, 7)) for _ in range(2))
     assert first.image.tobytes() == second.image.tobytes()
     assert (first.parts, first.things, first.bird) == (second.parts, second.things, second.bird)
-
-
-def test_draw_scene__other_seeds_indices_and_domains_give_other_pictures():
     keys = [("demo", 3, 7), ("demo", 3, 8), ("demo", 4, 7), ("training", 3, 7), ("validation", 3, 7)]
     assert len({draw_scene("blue tit", generator(*key)).image.tobytes() for key in keys}) == len(keys)
 
@@ -212,8 +208,9 @@ def test_draw_images__a_manifest_that_points_outside_the_folder_is_not_followed(
     assert outside.read_text() == "keep"
 
 
+@pytest.mark.parametrize("draw", [draw_images, draw_pairs])
 @pytest.mark.parametrize(("count", "seed", "name"), [(0, 1, "count"), (3, -1, "seed")])
-def test_draw_images__bad_numbers_are_refused_before_anything_is_written(tmp_path, count, seed, name):
+def test_drawing__bad_numbers_are_refused_before_anything_is_written(tmp_path, draw, count, seed, name):
     with pytest.raises(ConfigError, match=name):
-        draw_images(tmp_path / "new", count=count, seed=seed)
+        draw(tmp_path / "new", count=count, seed=seed)
     assert not (tmp_path / "new").exists()

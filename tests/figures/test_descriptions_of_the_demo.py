@@ -15,8 +15,7 @@ from lgca_plugin.figures.description_weights import description_weights
 from lgca_plugin.method.core import scores
 from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.method.core.regions import RegionEmbeddings
-from tests.helpers.browser.app import browser_page, find_browser, missing_browser_reason, on_ci
-from tests.helpers.browser.figures import MUTED, PAGES, TEXT, look_at, notes, plain, trace
+from tests.helpers.browser.figures import MUTED, PAGES, TEXT, look_at, notes, plain, plotly_page, trace
 from tests.helpers.engine import encode, plan_of
 
 LONG = "a small bird with a forked tail and a red throat, seen from below against a bright sky, " * 4
@@ -91,17 +90,12 @@ def test_demo__sentences_that_name_the_class_define_it(demo_encoder: Any):
 
 @pytest.mark.app
 def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(demo_encoder: Any, demo_votes: Any):
-    if not find_browser():
-        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
-    from plotly.offline import get_plotlyjs
-
     many = [*DESCRIPTIONS["barn swallow"], LONG, "W" * 80, "x" * 300, "燕" * 90, "<b>markup</b> & $5 to $6"] * 5
     rng = np.random.default_rng(0)
     name = "a class of birds with a name that does not end soon, as some have"
     rows = scores.normalize(rng.normal(size=(len(many) + 4, 8)))
     weights = scores.description_weights(rows[:-4], rows[-1], 1.0)
-    with browser_page() as page:
-        page.add_script_tag(content=get_plotlyjs())
+    with plotly_page() as page:
         for theme, colour in PAGES.values():
             drawn = {
                 "weights": demo_weights(demo_encoder, "barn swallow", theme=theme),

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import re
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 
@@ -16,10 +17,9 @@ import pytest
 from lgca_plugin.figures import film_strip as drawing
 from lgca_plugin.figures import region_map as mapping
 from lgca_plugin.figures.film_strip import fitting_text
-from lgca_plugin.method.explain.film_strip import Strip, strip
+from lgca_plugin.method.explain.film_strip import Frame, Strip, strip
 from lgca_plugin.workflows.evidence.film_strip import pictures_of, strip_boxes
-from tests.helpers.browser.app import browser_page, find_browser, missing_browser_reason, on_ci
-from tests.helpers.browser.figures import BLUE, GREY, ORANGE, PAGES, look_at, plain
+from tests.helpers.browser.figures import BLUE, GREY, ORANGE, PAGES, look_at, plain, plotly_page
 from tests.helpers.browser.figures import notes as figure_notes
 from tests.helpers.images import picture
 from tests.helpers.worlds.evidence import disagreeing, evidence_of
@@ -54,6 +54,12 @@ def notes(figure: Any, name: str) -> list[str]:
 
 def shapes(figure: Any, name: str | None) -> list[Any]:
     return [one for one in figure.layout.shapes if one.name == name]
+
+
+def changed(shown: Strip, change: Callable[[Frame], Frame], names: tuple[str, str]) -> Strip:
+    """The strip with other frames and class names."""
+    chains = (dataclasses.replace(chain, frames=tuple(map(change, chain.frames))) for chain in shown.chains)
+    return dataclasses.replace(shown, names=names, chains=tuple(chains))
 
 
 def frames_of(shown: Strip) -> list[Any]:
@@ -155,11 +161,8 @@ def test_film_strip__has_a_line_that_adds_up_to_the_margin(seen: Any):
 
 
 def test_film_strip__class_names_are_never_read_as_markup(seen: Any):
-    shown = strip(seen, chains=1)
     evil = "<b>a</b> & $x$ " * 9
-    (chain,) = shown.chains
-    frames = tuple(dataclasses.replace(frame, vote=evil) for frame in chain.frames)
-    shown = dataclasses.replace(shown, names=(evil, "b"), chains=(dataclasses.replace(chain, frames=frames),))
+    shown = changed(strip(seen, chains=1), lambda frame: dataclasses.replace(frame, vote=evil), (evil, "b"))
     texts = " ".join(one.text for one in film_strip(shown, {}).layout.annotations)
     assert "&lt;b&gt;" in texts and "$" not in texts
 
@@ -189,11 +192,7 @@ def test_region_map__each_region_has_its_box_and_its_mark(seen: Any):
 def test_region_map__no_mark_hides_another(seen: Any):
     shown = strip(seen, chains=4)
     box = shown.chains[0].frames[0].box
-    chains = tuple(
-        dataclasses.replace(chain, frames=tuple(dataclasses.replace(frame, box=box) for frame in chain.frames))
-        for chain in shown.chains
-    )
-    (points,) = region_map(dataclasses.replace(shown, chains=chains)).data
+    (points,) = region_map(changed(shown, lambda frame: dataclasses.replace(frame, box=box), shown.names)).data
     places = list(zip(points.x, points.y, strict=True))
     assert len(places) > 3
     size = points.marker.size
@@ -203,27 +202,15 @@ def test_region_map__no_mark_hides_another(seen: Any):
 
 @pytest.mark.app
 def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(seen: Any, photo: str):
-    if not find_browser():
-        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
-    from plotly.offline import get_plotlyjs
-
     shown = strip(seen, chains=4, out=[int(np.flatnonzero(seen.misleading)[0])])
     found = pictures_of(photo, strip_boxes(shown))
     names = {"tern": "a very small long-tailed tern", "gull": "W" * 40}
-    long = dataclasses.replace(
-        shown,
-        names=(names.get(shown.names[0], shown.names[0]), names.get(shown.names[1], shown.names[1])),
-        chains=tuple(
-            dataclasses.replace(
-                chain,
-                frames=tuple(dataclasses.replace(f, vote=names.get(f.vote, f.vote)) for f in chain.frames),
-            )
-            for chain in shown.chains
-        ),
+    first, second = (names.get(name, name) for name in shown.names)
+    long = changed(
+        shown, lambda frame: dataclasses.replace(frame, vote=names.get(frame.vote, frame.vote)), (first, second)
     )
     plain = strip(evidence_of(World(1)), method="wca", chains=2)
-    with browser_page() as page:
-        page.add_script_tag(content=get_plotlyjs())
+    with plotly_page() as page:
         for theme, colour in PAGES.values():
             for width in (430, 640):
                 options: Any = {"image": found.whole, "image_size_hw": found.size_hw, "min_width": width}

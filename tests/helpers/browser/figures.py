@@ -1,11 +1,16 @@
 """Parts of Plotly figures, and how figures look in a real browser."""
 
+import contextlib
 import json
 import re
+from collections.abc import Iterator
 from html import unescape
 from typing import Any
 
-from tests.helpers.browser.app import ARTIFACTS
+import pytest
+from plotly.offline import get_plotlyjs
+
+from tests.helpers.browser.app import ARTIFACTS, browser_page, find_browser, missing_browser_reason, on_ci
 
 TEXTS_SEEN = """() => {
     const svg = document.querySelector('.js-plotly-plot .main-svg').getBoundingClientRect();
@@ -41,6 +46,16 @@ def trace(figure: Any, name: str) -> Any:
 def plain(markup: str) -> str:
     """What a reader sees of a text with Plotly's markup, on one line."""
     return unescape(re.sub("<[^>]*>", "", markup.replace("<br>", " ")))
+
+
+@contextlib.contextmanager
+def plotly_page() -> Iterator[Any]:
+    """A page with Plotly; the test is skipped where there is no browser, but not on CI."""
+    if not find_browser():
+        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
+    with browser_page() as page:
+        page.add_script_tag(content=get_plotlyjs())
+        yield page
 
 
 def look_at(page: Any, figure: Any, name: str, width: int, colour: str) -> None:

@@ -43,9 +43,6 @@ def within(image, shape):
     return found
 
 
-# ------------------------------------------------------------------------------------------------------ the drawings
-
-
 def test_swaps__the_altered_bird_is_nearer_to_its_class_than_to_any_other():
     assert {swap.part for swap in swaps()} == set(PARTS)
     assert {swap.truth for swap in swaps()} == set(CLASSES)
@@ -115,9 +112,6 @@ def test_draw_pairs__the_same_seed_gives_the_same_files_whatever_the_count(tmp_p
     assert files[0] == files[1]
     assert not set(files[0]) & set(files[2])
     assert [image.swap for image in first] == [image.swap for image in second[:4]]
-
-
-# --------------------------------------------------------------------------------------------------------- the counts
 
 
 def result(wca, lgca_label, size=None, shown_parts=None):

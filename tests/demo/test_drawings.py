@@ -97,7 +97,7 @@ def hand_made_scene():
     return Scene(image=image, size=(200, 200), label="blue tit", background="lake", bird=bird, parts=parts, things=())
 
 
-def test_facts__name_what_lies_inside_the_crop():
+def test_facts__name_what_lies_inside_the_crop_and_may_claim_a_part_half_inside():
     shown = facts(hand_made_scene(), (0.0, 0.0, 35.0, 35.0))
     assert shown.label is None
     assert shown.parts == {"beak": "black", "head": "blue"}
@@ -105,14 +105,10 @@ def test_facts__name_what_lies_inside_the_crop():
         ("background", "lake"), ("bird", ""), ("class", "blue tit"), ("beak", "black"), ("head", "blue"),
     }  # fmt: skip
 
-
-def test_facts__a_part_half_inside_is_not_named_but_may_be_claimed():
     shown = facts(hand_made_scene(), (0.0, 0.0, 25.0, 25.0))
     assert shown.parts == {"beak": "black"}
     assert ("head", "blue") in shown.claims
 
-
-def test_facts__empty_background_has_no_bird():
     shown = facts(hand_made_scene(), (100.0, 100.0, 200.0, 200.0))
     assert (shown.label, shown.parts) == (None, {})
     assert shown.claims == {("background", "lake")}

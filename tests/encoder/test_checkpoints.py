@@ -77,9 +77,6 @@ def test_fingerprint__differs_with_the_weights_and_nothing_else(tmp_path: Path) 
     assert first == same != other
 
 
-# --------------------------------------------------------------------------------------------------- refusals
-
-
 def refusal(path: str | Path) -> str:
     with pytest.raises(ModelUnavailableError) as caught:
         load_encoder(TINY, pretrained=str(path), device="cpu")
@@ -128,9 +125,6 @@ def test_checkpoint__is_never_unpickled_freely(tmp_path: Path) -> None:
     torch.save({"state_dict": Payload(trace)}, tmp_path / "evil.pt")
     refusal(tmp_path / "evil.pt")
     assert not trace.exists()
-
-
-# ------------------------------------------------------------------------------------------------- QuickGELU
 
 
 def test_quick_gelu__follows_the_tag_whatever_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,8 +111,6 @@ def test_model__that_fails_for_another_reason_than_the_network_gives_that_reason
     assert_one_sentence(caught.value)
 
 
-# ------------------------------------------------------------------------------------------- without a network
-
 CALLS = ['"ViT-B-32-quickgelu", pretrained="openai"', "", '"hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K"']
 CLEAN_PROCESS = """
 import json, sys, time
@@ -166,9 +164,6 @@ def test_weights__out_of_reach_are_refused_with_what_to_pass_instead(clean_proce
     assert "pretrained=" in message
     assert_one_sentence(message)
     assert seconds < 15
-
-
-# --------------------------------------------------------------------------------------- encoders kept in memory
 
 
 def test_loaded__is_returned_again_however_its_settings_are_named() -> None:

@@ -30,11 +30,15 @@ def test_embeddings__are_float32_of_unit_length(encoder: OpenClipEncoder, demo_e
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-6)
 
 
-def test_texts__repeated_empty_and_longer_than_the_context_are_embedded(encoder: OpenClipEncoder) -> None:
+def test_texts__repeated_empty_and_longer_than_the_context_are_embedded_and_can_be_changed(
+    encoder: OpenClipEncoder,
+) -> None:
     vectors = encoder.encode_texts(["a cat", "", "many words " * 200, "a cat"])
     np.testing.assert_array_equal(vectors[0], vectors[3])
     assert np.isfinite(vectors).all()
     assert encoder.encode_texts([]).shape == (0, encoder.dim)
+    vectors[0] = 0
+    np.testing.assert_array_equal(encoder.encode_texts(["a cat"])[0], vectors[3])
 
 
 def test_texts__many_at_once_equal_one_by_one(encoder: OpenClipEncoder) -> None:
@@ -55,13 +59,6 @@ def test_texts__are_encoded_once() -> None:
     counted.encode_texts(["a cat", "a dog"])
     counted.encode_texts(["a dog", "a bird", "a dog"])
     assert tokenized == ["a cat", "a dog", "a bird"]
-
-
-def test_texts__returned_can_be_changed_without_harm(encoder: OpenClipEncoder) -> None:
-    first = encoder.encode_texts(["a cat"])
-    before = first.copy()
-    first[:] = 0
-    np.testing.assert_array_equal(encoder.encode_texts(["a cat"]), before)
 
 
 def test_bf16__is_close_and_leaves_the_model_given_alone(encoder: OpenClipEncoder) -> None:
@@ -95,9 +92,6 @@ def test_cpu__encodes_in_several_threads_and_cuts_crops_in_others(encoder: OpenC
     assert encoder.concurrent is True
     assert encoder.crops_on_device is False
     assert encoder.fitting_batch(256) == 256
-
-
-# --------------------------------------------------------------------------------------------- the demo's model
 
 
 def test_unknown_words__are_those_outside_the_demos_vocabulary(

@@ -61,9 +61,6 @@ def by_level(files: list[bytes], demo_encoder: Any) -> list[list[EncodedImage[in
     return [encode(files, demo_encoder, own) for own in plan_of().levels]
 
 
-# ----------------------------------------------------------------------------------------------------------- plans
-
-
 def test_levels__are_ordinary_plans_that_grow_up_to_the_full_one() -> None:
     plan = plan_of(regions=RegionConfig())
     assert [(one.n_crops, one.n_chains) for one in plan.levels] == [
@@ -95,9 +92,6 @@ def test_vector_key__of_two_budgets_differ() -> None:
         assert len(names) == 2
     alone = {vector_key(METHODS["lgca"], plan_of(names, RegionConfig())) for names in (("lgca",), MAIN)}
     assert len(alone) == 1
-
-
-# ---------------------------------------------------------------------------------------------------------- results
 
 
 def test_adaptive__every_image_has_the_results_of_its_levels_plan(
@@ -252,9 +246,6 @@ def test_adaptive__an_image_that_is_not_finite_at_a_lower_level_fails_there() ->
     expansion = RegionExpansion(hashed("a"), plan_of(), can_stop=lambda _: pytest.fail("called"), known=known)
     assert expansion.replay()
     assert not isinstance(expansion.result("a"), EncodedImage)
-
-
-# ------------------------------------------------------------------------------------------------ many at once again
 
 
 @pytest.mark.parametrize("level", range(4))

@@ -97,9 +97,6 @@ def test_sizes__below_one_are_refused(demo_encoder: Any, name: str, value: int) 
         encode([], demo_encoder, **{name: value})
 
 
-# ----------------------------------------------------------------------------------------------------- memory
-
-
 @pytest.mark.parametrize("wave_size", [1, 2, 5])
 def test_memory__the_input_is_read_at_most_two_waves_ahead(
     birds: list[Path], demo_encoder: Any, wave_size: int
@@ -153,9 +150,6 @@ def test_out_of_memory__changes_the_batches_and_nothing_else(
 def test_out_of_memory__for_a_single_crop_is_an_error_not_a_loop(birds: list[Path], demo_encoder: Any) -> None:
     with pytest.raises(LgcaError, match="too little free memory for a single crop"):
         encode(birds[:2], Counting(demo_encoder, memory=0), batch_size=4)
-
-
-# ----------------------------------------------------------------------------------------------------- threads
 
 
 @pytest.mark.usefixtures("two_threads")

@@ -79,9 +79,6 @@ def test_seed__changes_the_crops_and_nothing_about_the_whole_image(birds: list[P
     np.testing.assert_allclose(first.whole, second.whole, atol=1e-6)
 
 
-# -------------------------------------------------------------------------------------------- known embeddings
-
-
 @pytest.mark.parametrize("methods", [("clip",), ("wca",), ("lgca",), ("clip", "wca", "lgca", "lgca_d")])
 def test_recall__images_that_are_all_known_are_not_encoded(
     birds: list[Path], demo_encoder: Any, methods: tuple[str, ...]
@@ -128,9 +125,6 @@ def test_recall__that_fails_ends_the_run_with_its_error(birds: list[Path], demo_
     with pytest.raises(RuntimeError, match="the store is gone"):
         encode(birds, demo_encoder, recall=broken)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("lgca-")]
-
-
-# -------------------------------------------------------------------------------------------------- bad input
 
 
 def test_embeddings__that_are_not_finite_fail_only_their_image(

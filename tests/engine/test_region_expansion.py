@@ -113,20 +113,6 @@ def test_known__any_part_of_the_boxes_in_any_order(case: tuple[bytes, RegionPlan
     assert encodes == found.encodes == sum(fresh)
 
 
-@settings(max_examples=40, deadline=None)
-@given(case=cases())
-def test_replay__of_all_embeddings_needs_no_pixels_and_encodes_nothing(case: tuple[bytes, RegionPlan]) -> None:
-    data, plan = case
-    whole, _ = encoded(data, plan)
-    image = RegionExpansion(whole.content_hash, plan, known=known_of(whole))
-    assert image.replay()
-    finished = image.result(0)
-    assert isinstance(finished, EncodedImage)
-    assert_equal(finished, whole)
-    assert finished.encodes == 0
-    assert not finished.fresh.any()
-
-
 @settings(max_examples=60, deadline=None)
 @given(case=cases(), methods=st.sampled_from(METHODS), seed=st.none() | st.integers(101, 200))
 def test_known__from_other_methods_of_the_same_crops_or_of_others(

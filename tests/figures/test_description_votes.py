@@ -144,9 +144,6 @@ def test_votes__inputs_that_do_not_match_are_rejected(change: dict[str, Any], me
         hand_votes(**{"vectors": {"clip": np.ones(3)}, **change})
 
 
-# --- both figures of descriptions
-
-
 def both(theme: str = "light", min_width: int = 700) -> dict[str, Any]:
     options: dict[str, Any] = {"theme": theme, "min_width": min_width}
     return {

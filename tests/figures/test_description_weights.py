@@ -73,12 +73,9 @@ def test_weights__equal_weights_keep_their_order_and_none_is_irrelevant():
     assert [note.text for note in notes(figure, "number")][:2] == ["20.0%", f"{X}1.00"]
 
 
-def test_weights__a_single_description_is_the_class():
+def test_weights__a_single_description_is_the_class_and_tiny_weights_are_not_shown_as_nothing():
     figure = description_weights("swallow", ["only"], np.ones(1))
     assert list(trace(figure, "weight").x) == [1.0] and sum(trace(figure, "missing").x) == 0
-
-
-def test_weights__tiny_weights_are_not_shown_as_nothing():
     figure = description_weights("swallow", ["a", "b"], np.array([0.9999, 0.0001]))
     assert plain(notes(figure, "number")[2].text) == "<0.1%"
 

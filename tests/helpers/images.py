@@ -55,10 +55,9 @@ def _sixteen_bit_colour_png(path: Path) -> None:
 
 def _solid(width: int, height: int) -> Writer:
     def write(path: Path) -> None:
-        rows = np.linspace(0, 255, height, dtype=np.uint8)[:, None, None]
-        columns = np.linspace(0, 255, width, dtype=np.uint8)[None, :, None]
-        pixels = np.concatenate([rows + 0 * columns, columns + 0 * rows, 128 + 0 * (rows + columns)], axis=2)
-        Image.fromarray(pixels.astype(np.uint8)).save(path)
+        rows = np.linspace(0, 255, height, dtype=np.uint8)[:, None]
+        columns = np.linspace(0, 255, width, dtype=np.uint8)[None]
+        Image.fromarray(np.stack(np.broadcast_arrays(rows, columns, np.uint8(128)), axis=2)).save(path)
 
     return write
 

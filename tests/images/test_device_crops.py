@@ -126,6 +126,7 @@ def test_crops__do_not_bleed_into_each_other_or_past_their_edges() -> None:
     boxes = [[[50, 20, 40, 40], [100, 20, 40, 40]], [[0, 0, 90, 90], [10, 20, 39, 39]]]
     found = cut([picture_of(Image.fromarray(black)), picture_of(white)], boxes, preprocessing())
     assert [set(np.unique(crop).tolist()) for crop in found] == [{255}, {0}, {255}, {255}]
+    assert cut([], [], preprocessing()).shape == (0, 3, 64, 64)
 
 
 def test_crops__are_the_same_whatever_they_are_cut_with() -> None:
@@ -148,10 +149,6 @@ def test_crops__of_a_reduced_picture_are_cut_at_its_nearest_pixels() -> None:
     boxes = np.array([[0, 0, 806, 806], [13, 7, 401, 401], [417, 1, 805, 805]])
     found = cut([picture], [boxes.tolist()], config)
     assert_near(found, crop_and_resize(picture.image, boxes, config, reduction=2), most=2, share=1e-2)
-
-
-def test_crops__none_give_none() -> None:
-    assert DeviceCutter(preprocessing(), CPU).cut([]).shape == (0, 3, 64, 64)
 
 
 def test_picture__is_copied_to_the_device_once_and_the_copy_is_deleted_with_it(monkeypatch: pytest.MonkeyPatch) -> None:

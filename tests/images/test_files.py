@@ -62,26 +62,14 @@ def test_decode__broken_exif_does_not_cost_a_good_picture(tmp_path: Path) -> Non
     np.testing.assert_array_equal(decode(tmp_path / "odd.png").pixels, np.asarray(images.picture()))
 
 
-def test_decode__sixteen_bits_keep_their_contrast(tmp_path: Path) -> None:
-    """Pillow's own conversion clips 16-bit greys to white."""
-    found = decode(images.write(tmp_path, "sixteen_bit_grey.png")).pixels[:, :, 0]
-    assert np.abs(found.astype(int) - images.grey().astype(int)).max() <= 1
-
-
 def test_decode__bytes_and_path_are_one(tmp_path: Path) -> None:
     path = images.write(tmp_path, "rgba.png")
     data = path.read_bytes()
     for source in (path, str(path), data):
         np.testing.assert_array_equal(decode(source).pixels, decode(path).pixels)
         assert decode(source).content_hash == content_hash(data)
-
-
-def test_hash__depends_on_the_bytes_alone(tmp_path: Path) -> None:
-    path = images.write(tmp_path, "grey.png")
-    path.rename(tmp_path / "other.png")
-    assert decode(tmp_path / "other.png").content_hash == decode(images.write(tmp_path, "grey.png")).content_hash
-    assert content_hash(b"a") != content_hash(b"b")
-    assert content_hash(b"a").isalnum()
+    assert content_hash(data).isalnum()
+    assert content_hash(data) != content_hash(data + b"a")
 
 
 @pytest.mark.parametrize("name", sorted(images.UNREADABLE))
@@ -144,9 +132,6 @@ def test_decode__damaged_bytes_give_pixels_or_a_reason_and_nothing_else(kind: st
             assert found.pixels.shape[2] == 3
 
 
-# ------------------------------------------------------------------------------------------------ a fraction of it
-
-
 @pytest.mark.parametrize("format_", ["JPEG", "PNG"])
 @pytest.mark.parametrize("orientation", [1, 6])
 @pytest.mark.parametrize(
@@ -170,9 +155,3 @@ def test_reduced__is_the_smallest_fraction_that_is_enough(
     assert whole.size == (width, height)
     difference = np.asarray(picture.image, float) - np.asarray(whole.reduce(reduction), float)
     assert np.abs(difference).mean() < 3
-
-
-def test_reduced__none_is_the_whole_file_to_the_last_bit() -> None:
-    buffer = io.BytesIO()
-    images.picture(300, 200).save(buffer, "JPEG")
-    np.testing.assert_array_equal(np.asarray(open_picture(buffer.getvalue()).image), decode(buffer.getvalue()).pixels)

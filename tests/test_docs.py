@@ -25,9 +25,10 @@ def test_guide__has_every_case_once_with_its_meaning_in_the_half_it_belongs_to()
     assert sum(row[0].strip("`") in names for row in ROWS) == len(names)
 
 
-def test_guide__has_every_decision_with_its_tag():
+def test_guide__has_every_decision_with_its_explanation_and_tag():
     for decision in Decision:
-        assert [row[2] for row in ROWS if row[0] == f"`{decision.value}`"] == [f"`{decision.tag}`"]
+        rows = [row[1:3] for row in ROWS if row[0] == f"`{decision.value}`"]
+        assert rows == [[decision.explanation, f"`{decision.tag}`"]]
 
 
 def test_guide__names_every_field_and_saved_view():

@@ -195,7 +195,7 @@ class Feeder(Generic[Owner]):
         return self._encode(self._cut(batch).__getitem__, slice(0, len(batch)))
 
     def _load(self, picture: Picture) -> None:
-        """Copies a picture to the device; if memory runs out, it is tried again with the batch."""
+        """Copies a picture to the device; if memory runs out, the copy is made when the batch is cut."""
         assert self._cutter is not None  # noqa: S101 (only submitted with a cutter)
         try:
             self._cutter.load(picture)

@@ -87,7 +87,10 @@ def checked_weights(argument: str, texts: Sequence[str], weights: FloatArray) ->
     """Returns description weights as float64; raises ValueError unless there is one for each text and they sum to 1."""
     weights = np.asarray(weights, dtype=np.float64)
     if isinstance(texts, str) or not len(texts) or weights.shape != (len(texts),):
-        raise ValueError(f"{argument} must be one for each of at least one text, got {weights.shape} for {len(texts)}")
+        raise ValueError(
+            f"{argument} must hold one number for each text, and at least one; got shape {weights.shape} for "
+            f"{len(texts)} texts"
+        )
     if not ((weights >= 0).all() and abs(weights.sum() - 1) < 1e-3):
         raise ValueError(f"{argument} must be at least 0 and sum to 1, got {weights}")
     return weights

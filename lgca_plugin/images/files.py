@@ -198,7 +198,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return _grey(values / 257 if values.max() > 255 else values)
     if image.mode == "F":
         raise ImageError(
-            "the image holds floating-point values, which have no agreed brightness; save it as 8 or 16 bits"
+            "the image holds floating-point values, whose black and white are not defined; save it as 8 or 16 bits"
         )
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")

@@ -17,7 +17,8 @@ class Migration(NamedTuple):
     Attributes:
         name: unique; it is written into the file
         sql: statements, none with a semicolon inside
-        table: a table that the step makes, by which files of earlier releases, without names, are recognised
+        table: a table that the step makes, by which files of release 0.1.0, without names, are recognised; new steps
+            leave it empty
     """
 
     name: str

@@ -40,7 +40,7 @@ def write_texts(
 
 
 def read_texts(file: StoreFile, encoder: int, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Returns the stored ``[dim]`` embeddings of some hundred texts, without damaged ones."""
+    """Returns the stored ``[dim]`` embeddings of at most a few hundred texts, by text; damaged ones are left out."""
     by_digest = {_digest(text): text for text in texts}
     marks = ",".join("?" * len(by_digest))
     query = f"SELECT digest, embedding, checksum FROM texts WHERE encoder = ? AND digest IN ({marks})"  # noqa: S608

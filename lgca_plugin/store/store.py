@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 READ_AT_ONCE = 256
 REGIONS_SHARE = 0.875
-"""Share of the limit that region embeddings may fill, so that image vectors, which are small, fit long after them."""
+"""Share of the limit that region embeddings may fill; the rest is kept free for image vectors, which are small."""
 VECTORS_AT_ONCE = 4096
 SECONDS_BETWEEN_MARKS = 3600
 
@@ -148,8 +148,8 @@ class Store:
         """Returns a run's entry, made if it is new, and marks it as used.
 
         ``token`` is the run's key here, ``dataset`` the dataset's id, and ``database`` identifies its database; see
-        :func:`geometry_of` and :class:`StoredRun` for the others. The embeddings of the run whose token ``replaces`` is
-        stay until :meth:`release_replaced`, so that this one recalls them, or until this one is deleted.
+        :func:`geometry_of` and :class:`StoredRun` for the others. ``replaces`` is the token of a replaced run, whose
+        embeddings stay until :meth:`release_replaced`, so that this run can recall them, or until this run is deleted.
         """
         entry = {
             "token": token,

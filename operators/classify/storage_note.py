@@ -56,7 +56,7 @@ def storage_line(chosen: dict[str, Any], images: int, storage: Storage) -> str:
 
 
 def add_storage_warning(inputs: Any, chosen: dict[str, Any], images: int, storage: Storage) -> None:
-    """Warns where the store has no space for everything that a run would store."""
+    """Warns if a run's embeddings exceed the free space; marks the form invalid if the limit's setting is."""
     if storage.limit is None:
         mark_invalid(inputs.view("storage", types.Error(label=storage.problem)), str(storage.problem))
         return

@@ -53,7 +53,7 @@ LEVEL_FACTOR = 1.5
 
 
 def level_sizes(most: int) -> tuple[int, ...]:
-    """Returns the budget levels, numbers of crops after which an image can stop: 6, 9, 14, 21, 32, 48, 60 for 60."""
+    """Returns the budget levels, numbers of crops after which an image can stop; for 60: 6, 9, 14, 21, 32, 48, 60."""
     sizes = []
     size = FIRST_LEVEL
     while size < most:

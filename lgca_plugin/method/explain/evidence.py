@@ -141,7 +141,7 @@ class Evidence:
         return self.verdicts.margin(method, a, b)
 
     def contributions(self, method: str, a: str | int | None = None, b: str | int | None = None) -> FloatArray:
-        """Returns each region's share of the margin of class a over class b, ``[n]``; arguments as of :meth:`margin`.
+        """Returns each region's share of the margin of class a over class b, ``[n]``; arguments: :meth:`margin`.
 
         ``contribution(r; a over b) = a_r <f_r, c(a) - c(b)> / norm``: with :meth:`global_contribution` they sum to
         :meth:`margin`.
@@ -149,7 +149,7 @@ class Evidence:
         return self.verdicts.contributions(method, a, b)
 
     def global_contribution(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
-        """Returns the whole image's share of the margin of class a over class b; arguments as of :meth:`margin`."""
+        """Returns the whole image's share of the margin of class a over class b; arguments: :meth:`margin`."""
         return self.verdicts.global_contribution(method, a, b)
 
     def pair(self, method: str) -> tuple[str, str]:

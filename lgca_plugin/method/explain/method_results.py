@@ -103,7 +103,7 @@ class MethodResults:
         return self._shares(method, a, b)[0]
 
     def global_contribution(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
-        """Returns the whole image's share of the margin of class a over class b; arguments as of :meth:`margin`."""
+        """Returns the whole image's share of the margin of class a over class b; arguments: :meth:`margin`."""
         return self._shares(method, a, b)[1]
 
     def without(self, regions: Iterable[int] | BoolArray) -> MethodResults:

@@ -68,7 +68,7 @@ class Writer:
         return len(self._pending) >= self._max_images or waited >= self._max_seconds
 
     def flush(self) -> None:
-        """Starts to write the outcomes added so far after the previous write, whose error it raises."""
+        """Waits for the previous write and raises its error, if any; then starts writing the outcomes added since."""
         self._wait()
         outcomes, self._pending = self._pending, []
         self._last_flush = time.perf_counter()

@@ -258,7 +258,7 @@ def _compared(run: RunRecord, table: Table) -> tuple[tuple[str, ...], bool]:
 
 
 def _scrambled(ids: Any) -> IntArray:
-    """Returns hashes of sample ids, so that samples that were added one after another are spread."""
+    """Hashes sample ids, so that consecutive samples get unrelated numbers."""
     parts = np.frombuffer(ids.tobytes(), dtype=">u4").reshape(-1, 3).astype(np.uint64)
     mixed = (parts[:, 0] << np.uint64(32) | parts[:, 1]) ^ (parts[:, 2] * np.uint64(0x9E3779B97F4A7C15))
     mixed ^= mixed >> np.uint64(29)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...config import RegionPlan, check_classes, check_methods, check_run_key
 from ...errors import ConfigError
+from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.methods import explained_method
 from ...prediction.predictor import Predictor, vector_key
@@ -253,13 +254,13 @@ def _samples(store: Store, run: RunRecord, stored: StoredRun) -> tuple[list[str]
     held = store.sample_ids(stored)
     failures = run.failures
     target = ImageSamples.whole(run.dataset)
-    fields = [field for field in run.fields if not field.endswith("_error")]
-    predicted = target.filled(target.samples.values("id"), fields[:1])
+    predictions = [field for field in run.fields if field != error_field(run.key)]
+    predicted = target.filled(target.samples.values("id"), predictions[:1])
     lacking = len(predicted.difference(held))
     if lacking:
         raise ConfigError(
-            f"{lacking} of {len(predicted)} predicted samples of run {run.key!r} are not in the store of embeddings; "
-            "lgca.classify with the same settings and overwrite=True encodes them again"
+            f"{lacking:,} of {len(predicted):,} predicted samples of run {run.key!r} are not in the store of "
+            "embeddings; to encode them again, call lgca.classify with the same settings and overwrite=True"
         )
     present = set(target.stored(held, []))
     ids = [id_ for id_ in held if id_ in present]

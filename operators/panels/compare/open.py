@@ -9,7 +9,7 @@ from fiftyone.operators import types
 
 from ...shared.execution import grid_button
 from ...shared.run_choice import run_keys
-from .panel import LABEL, NAME
+from .panel import ICON, LABEL, NAME
 
 
 class OpenCompare(foo.Operator):
@@ -28,7 +28,7 @@ class OpenCompare(foo.Operator):
 
     def resolve_placement(self, ctx: Any) -> Any:
         """Puts a button above the grid once the dataset has a run."""
-        return grid_button(LABEL, "balance", prompt=False) if run_keys(ctx.dataset) else None
+        return grid_button(LABEL, ICON, prompt=False) if run_keys(ctx.dataset) else None
 
     def execute(self, ctx: Any) -> None:
         """Opens it."""

@@ -26,7 +26,8 @@ from .state import Choices, CompareState
 from .view import filter_grid, restore_view
 
 NAME = "lgca_compare"
-LABEL = "Compare zero-shot methods"
+LABEL, ICON = "Compare zero-shot methods", "balance"
+"""Title of the panel, of the operator that opens it, and of the button above the grid; and their icon."""
 HELP = (
     "Where CLIP, WCA and LGCA agree, how often they are right, which crops misled them, and which labels are likely "
     "wrong. All figures are about your view; every click shows samples in the grid, and a button leads back."
@@ -39,7 +40,7 @@ class ComparePanel(DeduplicatingPanel):
     @property
     def config(self) -> Any:
         """The entry in the App's list of panels."""
-        return foo.PanelConfig(name=NAME, label=LABEL, surfaces="grid", icon="balance", help_markdown=HELP)
+        return foo.PanelConfig(name=NAME, label=LABEL, surfaces="grid", icon=ICON, help_markdown=HELP)
 
     def layout(self, ctx: Any, content: CompareContent) -> Any:
         """Returns the layout of an event's content."""

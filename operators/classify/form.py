@@ -50,10 +50,14 @@ def add_form(inputs: Any, ctx: Any) -> None:
     ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
     classes = add_classes(inputs, params, choices)
     encoder = _add_encoder(inputs, params)
-    methods = _add_methods(inputs, params)
+    note = "Each writes a field of its own; they share their crops, so another method costs little"
+    prop = add_method_choice(inputs, "methods", METHODS, default=list(DEFAULT_METHODS), description=note)
+    methods = checked(prop, READERS["methods"], params)
     _add_budget(inputs, params)
     descriptions = add_descriptions(inputs, params, ctx.dataset)
-    run_key_property, run_key = _add_run_key(inputs, params)
+    note = "Names the run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ..."
+    run_key_prop = inputs.str("run_key", default=DEFAULT_RUN_KEY, label="Run key", description=note)
+    run_key = checked(run_key_prop, READERS["run_key"], params)
     regions = _add_advanced(inputs, params)
     chosen = {
         "classes": classes,
@@ -64,7 +68,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
         **read_valid(params, choices),
     }
     if run_key:
-        add_run_key_notes(inputs, run_key_property, ctx, run_key, chosen)
+        add_run_key_notes(inputs, run_key_prop, ctx, run_key, chosen)
     add_preview(inputs, ctx, chosen)
 
 
@@ -94,28 +98,12 @@ def _suggestions(values: tuple[str, ...]) -> Any:
     return view
 
 
-def _add_methods(inputs: Any, params: Params) -> list[str] | None:
-    note = "Each writes a field of its own; they share their crops, so another method costs little"
-    prop = add_method_choice(inputs, "methods", METHODS, default=list(DEFAULT_METHODS), description=note)
-    return checked(prop, READERS["methods"], params)
-
-
 def _add_budget(inputs: Any, params: Params) -> None:
     view = types.RadioGroup()
     for name, note in BUDGET_NOTES.items():
         view.add_choice(name, label=f"{name.capitalize()}: {note}")
     prop = inputs.enum("budget", view.values(), default=DEFAULT_BUDGET, label="Budget", view=view)
     checked(prop, READERS["budget"], params)
-
-
-def _add_run_key(inputs: Any, params: Params) -> tuple[Any, str | None]:
-    prop = inputs.str(
-        "run_key",
-        default=DEFAULT_RUN_KEY,
-        label="Run key",
-        description="Names the run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ...",
-    )
-    return prop, checked(prop, READERS["run_key"], params)
 
 
 def _add_advanced(inputs: Any, params: Params) -> RegionConfig | None:

@@ -24,12 +24,7 @@ to be bounded, because with several server processes another one may have sent s
 
 @dataclass
 class Sent:
-    """What was sent to one panel.
-
-    Attributes:
-        last: kind of content to the hash of what was sent last, and when
-        lock: held by the event that is being answered
-    """
+    """What was sent to one panel: kind of content to its hash, and when; the event being answered holds the lock."""
 
     last: dict[str, tuple[str, float]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -42,11 +37,7 @@ _SENT: ResultCache[Sent] = ResultCache(64)
 def was_just_sent(panel_id: str | None, kind: str, content: Any, *, seconds: float = RESEND_SECONDS) -> bool:
     """Returns whether the same content was the last of its kind sent to a panel; records it as sent if not.
 
-    Args:
-        panel_id: id of the panel; without one nothing is recorded
-        kind: name of this kind of content
-        content: anything that can be written as JSON
-        seconds: time after which the same content counts as new
+    The content counts as new after ``seconds``; without the id of a panel, nothing is recorded.
     """
     if panel_id is None:
         return False
@@ -66,12 +57,7 @@ class DeduplicatingPanel(foo.Panel):
     resend_seconds = RESEND_SECONDS
 
     def layout(self, ctx: Any, content: Any) -> Any:
-        """Returns the panel's layout, as FiftyOne's ``render`` does.
-
-        Args:
-            ctx: the event's context
-            content: what the event's method has returned
-        """
+        """Returns the layout of what an event's method has returned, as FiftyOne's ``render`` does."""
         raise NotImplementedError
 
     def execute(self, ctx: Any) -> None:

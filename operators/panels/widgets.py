@@ -7,7 +7,7 @@ is how children are placed side by side, kept inside the panel, and given a tool
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fiftyone.operators import types
@@ -27,19 +27,18 @@ TABLE = {
 
 @dataclass(frozen=True)
 class EmptyState:
-    """Why a panel has nothing to show, and what to do about it.
-
-    Attributes:
-        title: the reason in a few words
-        sentence: what it means and what to do
-        action: label of the button that does it; None for no button
-        method: name of the panel's method that the button calls
-    """
+    """Why a panel has nothing to show, and what to do about it: a button that calls a method of the panel, if any."""
 
     title: str
     sentence: str
     action: str | None = None
     method: str | None = None
+    params: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def classify(cls, title: str, sentence: str) -> EmptyState:
+        """Returns a state with the button that opens the form to classify."""
+        return cls(title, sentence, "Classify zero-shot", "open_form", {"form": "classify"})
 
 
 def operator_uri(name: str) -> str:
@@ -48,11 +47,7 @@ def operator_uri(name: str) -> str:
 
 
 def page(*, gap: int = 2) -> tuple[Any, Any]:
-    """Returns an empty page with padding, whose content is clipped at the panel's edges.
-
-    Returns:
-        the property that ``render`` has to return, and the object that components are added to
-    """
+    """Returns a page with padding, clipped at the panel's edges: what ``render`` returns, and what to add to."""
     root = types.Object()
     style = {"sx": {"padding": "8px 14px 32px 8px", "boxSizing": "border-box", "width": "100%", "overflowX": "clip"}}
     one_column = {"sx": {"gridTemplateColumns": "minmax(0, 1fr)"}}  # else as wide as its widest child
@@ -107,17 +102,7 @@ def text(
     """Adds plain text, which is never parsed as markup, in the theme's colour.
 
     The App processes every component at every event, so lines that belong together are one text with line breaks.
-
-    Args:
-        parent: the container to add to
-        name: name within the container
-        words: the text
-        size: font size
-        muted: whether it has the secondary text colour
-        bold: whether it is bold
-        title: the tooltip
-        first: style of the first line, if that differs
-        **style: CSS of the item
+    ``title`` is the tooltip, ``first`` the style of the first line, ``style`` the CSS of the item.
     """
     parts = aside(title=title, **style)
     look: dict[str, Any] = {"overflowWrap": "anywhere", "fontWeight": 600 if bold else 400, "lineHeight": 1.35}
@@ -154,19 +139,9 @@ def button(
     main: bool = False,
     **style: Any,
 ) -> None:
-    """Adds a button. Its tooltip is the browser's: the App's own takes two more components.
+    """Adds a button that calls a method of the panel with ``params``; ``main`` fills it, ``style`` is its item's CSS.
 
-    Args:
-        parent: the container to add to
-        name: name within the container
-        label: the button's text
-        on_click: a method of the panel
-        title: the tooltip: what the button does
-        params: parameters of the method
-        icon: name of a Material icon
-        disabled: whether it is greyed out
-        main: whether it is filled instead of outlined
-        **style: CSS of the item
+    Its tooltip is the browser's: the App's own takes two more components.
     """
     look = {"minWidth": 0, "padding": "2px 10px", "textAlign": "left", "overflowWrap": "anywhere"}
     props = aside(**style) | {"button": {"sx": look}}
@@ -188,7 +163,8 @@ def empty_state(parent: Any, empty: EmptyState, panel: Any) -> None:
     text(parent, "empty_title", empty.title, size=LARGE, bold=True, width="100%", pt="24px")
     text(parent, "empty_text", empty.sentence, muted=True, width="100%")
     if empty.action and empty.method:
-        button(parent, "empty_action", empty.action, getattr(panel, empty.method), main=True, title=empty.sentence)
+        method, title = getattr(panel, empty.method), empty.sentence
+        button(parent, "empty_action", empty.action, method, main=True, title=title, params=empty.params)
 
 
 def card(
@@ -201,18 +177,7 @@ def card(
     on_click: Callable[..., Any] | None = None,
     **params: Any,
 ) -> None:
-    """Adds a number with its caption, and a button that shows its samples.
-
-    Args:
-        cards: a :func:`row`
-        name: name within the row
-        number: the number
-        caption: one or two words
-        about: the number's definition, as a tooltip
-        label: the button's text; None for no button
-        on_click: a method of the panel
-        **params: parameters of the method
-    """
+    """Adds a number with its caption and definition to a :func:`row`, and a button that shows its samples, if any."""
     words, first = f"{number}\n{caption}", {"fontSize": LARGE, "fontWeight": 600, "color": "text.primary"}
     if label is None or on_click is None:
         text(cards, name, words, size=SMALL, muted=True, first=first, title=about)

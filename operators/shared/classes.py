@@ -60,12 +60,7 @@ def read_ground_truth(params: Params, choices: list[str]) -> str | None:
 
 
 def label_fields(dataset: Any, include: str | None = None) -> list[str]:
-    """Lists the dataset's Classification fields without the predictions, suggestions and decisions of runs.
-
-    Args:
-        dataset: the FiftyOne dataset
-        include: a field that is listed even if it belongs to a run
-    """
+    """Lists the dataset's Classification fields without those of runs, except for ``include``."""
     import fiftyone as fo
 
     owned: set[str] = set()
@@ -79,13 +74,7 @@ def label_fields(dataset: Any, include: str | None = None) -> list[str]:
 
 
 def add_classes(inputs: Any, params: Params, choices: list[str], *, compare: bool = True) -> tuple[str, ...] | None:
-    """Adds the classes: the labels of a field, or typed.
-
-    Args:
-        inputs: the form
-        params: ``ctx.params``
-        choices: the dataset's Classification fields
-        compare: offer a label field with typed classes too, to compare predictions with
+    """Adds the classes: the labels of a field, or typed; with ``compare``, typed ones can be compared with a field.
 
     Returns:
         the typed classes; None where they come from a field or are not valid

@@ -88,14 +88,7 @@ def existing_file(path: Any, what: str) -> str:
 
 
 def add_descriptions(inputs: Any, params: Params, dataset: Any, *, keep: bool = False) -> Descriptions | str | None:
-    """Adds the source of the class descriptions; the dataset's own are offered where it has some.
-
-    Args:
-        inputs: the form
-        params: ``ctx.params``
-        dataset: the dataset
-        keep: offer to keep the descriptions of a run, which is the default then
-    """
+    """Adds the source of the class descriptions; with ``keep``, those of a run can be kept, which is the default."""
     source = description_source(params, "keep" if keep else "templates")
     saved = saved_descriptions(dataset)
     sources = {**({"keep": "Keep"} if keep else {}), **SOURCES, **({"saved": "Saved on the dataset"} if saved else {})}

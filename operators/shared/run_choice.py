@@ -17,13 +17,7 @@ from .prompt_cache import cached_while_open
 
 @dataclass(frozen=True)
 class KnownRun:
-    """A run of a dataset, as far as its record can be read.
-
-    Attributes:
-        key: the run key
-        config: the run's settings; None if this release can't read them
-        problem: why it can't, in one sentence
-    """
+    """A run of a dataset; without a config, there is a problem that keeps its record from being read."""
 
     key: str
     config: RunConfig | None
@@ -44,12 +38,7 @@ def run_keys(dataset: Any) -> list[str]:
 
 
 def pick_run(dataset: Any, keys: list[str], chosen: str | None) -> Run | None:
-    """Returns the chosen run, else the newest that can be read; None if there is no run.
-
-    Args:
-        dataset: the dataset
-        keys: the keys of its runs, the newest first
-        chosen: the chosen key, which may not exist any more
+    """Returns the chosen run, else the newest of ``keys`` that can be read; None if there is no run.
 
     Raises:
         LgcaError: if the chosen run, or every run, can't be read
@@ -87,11 +76,7 @@ def chosen_run(ctx: Any) -> str | None:
 
 
 def read_run(ctx: Any) -> tuple[str, RunConfig]:
-    """Returns the key and the settings of the chosen run.
-
-    Raises:
-        ConfigError: if there is no such run, or its record can't be read
-    """
+    """Returns the key and the settings of the chosen run, which must exist and be readable."""
     key, runs = chosen_run(ctx), {run.key: run for run in known_runs(ctx)}
     if key not in runs:
         known = ", ".join(runs) or "none"

@@ -186,7 +186,7 @@ def test_panel__light_full_width_and_states(panel, made):
     panel.open(failed)
     panel.says("This image failed")
     panel.picture("failed")
-    panel.press("Classify")
+    panel.press("Classify zero-shot")
     page.get_by_role("dialog").get_by_text("Run key").first.wait_for()
     panel.cancel()
     added = dataset.add_sample(fo.Sample(filepath=dataset.first().filepath))
@@ -200,7 +200,7 @@ def test_panel__without_a_run_it_says_what_to_do(panel, app, images_only):
     panel.open(images_only.first().id, split=True)
     panel.says("No zero-shot run yet")
     panel.picture("no_run")
-    panel.press("Classify")
+    panel.press("Classify zero-shot")
     app.page.get_by_role("dialog").get_by_text("Run key").first.wait_for()
 
 

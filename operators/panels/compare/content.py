@@ -39,13 +39,7 @@ _FIGURES: ResultCache[Figures] = ResultCache(8)  # a few hundred kilobytes each
 
 @dataclass(frozen=True)
 class ListPage:
-    """A page of a ranked list.
-
-    Attributes:
-        first: index of its first row in the list
-        rows: its samples
-        total: length of the list
-    """
+    """A page of a ranked list: the index of its first row, its samples, and the length of the list."""
 
     first: int
     rows: list[SampleRow]
@@ -57,12 +51,8 @@ class Comparison:
     """A run's methods, compared on the user's view.
 
     Attributes:
-        run: the run
-        overview: its figures
-        label_fields: the label fields to choose from
-        labels: the chosen one, or :data:`NO_LABELS`
-        a: the first method of the pair
-        b: the second; both are empty where the run has fewer than two
+        labels: the chosen one of the label fields, or :data:`NO_LABELS`
+        a, b: the two methods of the pair; both are empty where the run has fewer than two
         figures: name to ``data`` and ``layout`` of a Plotly figure
         points: number of samples in the scatter plot
         misleading: misleading-crop cases, the fewest crops first
@@ -89,10 +79,8 @@ class CompareContent:
 
     Attributes:
         state: the panel's state, with every choice replaced by what is shown
-        view: the user's view
         keys: keys of the dataset's runs, the latest first
         run: the chosen run, if it can be read
-        shown: the comparison, or the reason
     """
 
     state: CompareState
@@ -114,13 +102,9 @@ class CompareContent:
 def read_content(
     ctx: Any, state: CompareState, *, changed: tuple[str, ...] = (), again: bool = False
 ) -> CompareContent:
-    """Reads what the panel shows.
+    """Reads what the panel shows; choices of the state that no longer exist are replaced.
 
-    Args:
-        ctx: the event's context
-        state: the panel's state; choices that no longer exist are replaced
-        changed: ids of samples that are known to have changed
-        again: whether all samples are read again, even if they are cached
+    ``changed`` are the ids of samples that are known to have changed; ``again`` reads all, even if they are cached.
     """
     dataset, choices, view = ctx.dataset, state.choices, user_view(ctx)
     keys = run_keys(dataset)

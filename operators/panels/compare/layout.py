@@ -26,13 +26,7 @@ OPERATORS = (
 
 
 def layout(content: CompareContent, panel: Any, selected: int) -> Any:
-    """Returns the panel's page.
-
-    Args:
-        content: what is shown
-        panel: the panel, whose methods its buttons and lists call
-        selected: how many samples are selected in the grid
-    """
+    """Returns the panel's page, for a number of samples selected in the grid; its buttons call the panel's methods."""
     root, body = page()
     shown = content.shown
     if content.keys:
@@ -71,7 +65,7 @@ def _add_head(panel: Any, body: Any, content: CompareContent) -> None:
         choice(head, "labels", "Labels to compare with", fields, panel.pick_labels, about)
     actions = row(body, "actions", gap="6px")
     for name, label, title in OPERATORS:
-        button(actions, name, label, getattr(panel, name), title=title)
+        button(actions, name, label, panel.open_form, title=title, params={"form": name})
     button(actions, "refresh", "Read again", panel.refresh, title="Read all samples from the database again")
 
 
@@ -97,9 +91,8 @@ def _add_status(panel: Any, body: Any, shown: Comparison) -> None:
     if not total:
         words = f"This run is not finished ({status})."
     text(line, "words", f"{words} Classify with the same settings to continue it.", flex="1 1 200px")
-    button(
-        line, "go_on", "Go on classifying", panel.classify, title="Opens the form; only what is missing is classified"
-    )
+    title = "Opens the form; only what is missing is classified"
+    button(line, "go_on", "Go on classifying", panel.open_form, title=title, params={"form": "classify"})
 
 
 def _add_no_predictions(panel: Any, body: Any, shown: Comparison) -> None:
@@ -113,7 +106,7 @@ def _add_no_predictions(panel: Any, body: Any, shown: Comparison) -> None:
         f"None of the {samples_text(of.total)} in this view has a prediction of run {shown.run.key!r}: "
         f"{int(of.failed.sum()):,} failed, {int(of.without.sum()):,} are without a result."
     )
-    empty_state(body, EmptyState("No predictions here", sentence, "Classify zero-shot", "classify"), panel)
+    empty_state(body, EmptyState.classify("No predictions here", sentence), panel)
 
 
 def _add_selection(panel: Any, body: Any, state: CompareState, selected: int) -> None:
@@ -125,7 +118,14 @@ def _add_selection(panel: Any, body: Any, state: CompareState, selected: int) ->
         for decision in Decision:
             name, params = decision.value.replace(" ", "_"), {"decision": decision.value}
             button(line, name, decision.button, panel.decide, title=decision.explanation, params=params)
-        button(line, "more", "Other…", panel.decide_form, title="Another class, a note, or your name")
+        button(
+            line,
+            "more",
+            "Other…",
+            panel.open_form,
+            title="Another class, a note, or your name",
+            params={"form": "decide"},
+        )
     if state.action:
         button(line, "undo", f"Undo {state.undo}", panel.undo, title="Take this decision back", icon="undo")
 

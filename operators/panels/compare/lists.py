@@ -73,7 +73,7 @@ def _add_triage_button(
     panel: Any, body: Any, name: str, words: str, label: str = "Triage this run", title: str | None = None
 ) -> None:
     text(body, f"{name}_none", words, muted=True)
-    button(body, f"{name}_triage", label, panel.triage, title=title or words)
+    button(body, f"{name}_triage", label, panel.open_form, title=title or words, params={"form": "triage"})
 
 
 def _add_list(panel: Any, body: Any, name: str, page: ListPage) -> Any:

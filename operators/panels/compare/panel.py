@@ -53,16 +53,14 @@ class ComparePanel(DeduplicatingPanel):
         return _show(ctx, replace(CompareState.read(ctx), drawn=None))
 
     def on_change_view(self, ctx: Any) -> CompareContent:
-        """Follows the view; the App also fires this several times after the panel has opened."""
+        """Follows the view and the selection; the App also fires this several times after the panel has opened."""
         return _show(ctx, CompareState.read(ctx))
+
+    on_change_selected = on_change_view
 
     def on_change_dataset(self, ctx: Any) -> CompareContent:
         """Drops the state, which is about another dataset."""
         return _show(ctx, CompareState())
-
-    def on_change_selected(self, ctx: Any) -> CompareContent:
-        """Follows the selection."""
-        return _show(ctx, CompareState.read(ctx))
 
     # Choices of the user.
 
@@ -176,33 +174,12 @@ class ComparePanel(DeduplicatingPanel):
 
         return _write(ctx, write, ())
 
-    # Forms.
-
-    def classify(self, ctx: Any) -> CompareContent:
-        """Opens the form that classifies."""
-        return self._prompt(ctx, "lgca_classify", run_parameter="run_key")
-
-    def rescore(self, ctx: Any) -> CompareContent:
-        """Opens the form that rescores."""
-        return self._prompt(ctx, "lgca_rescore")
-
-    def triage(self, ctx: Any) -> CompareContent:
-        """Opens the form of the triage."""
-        return self._prompt(ctx, "lgca_triage")
-
-    def evaluate(self, ctx: Any) -> CompareContent:
-        """Opens the form of the evaluation."""
-        return self._prompt(ctx, "lgca_evaluate")
-
-    def decide_form(self, ctx: Any) -> CompareContent:
-        """Opens the form with all decisions."""
-        return self._prompt(ctx, "lgca_decide")
-
-    def _prompt(self, ctx: Any, name: str, *, run_parameter: str = "run") -> CompareContent:
+    def open_form(self, ctx: Any) -> CompareContent:
         """Opens an operator's form for the shown run, and reads all samples again when it is done."""
+        form = ctx.params["form"]
         content = _show(ctx, CompareState.read(ctx))
-        params = {run_parameter: content.run.key} if content.run else {}
-        ctx.prompt(operator_uri(name), params=params, on_success=self.refresh)
+        params = {"run_key" if form == "classify" else "run": content.run.key} if content.run else {}
+        ctx.prompt(operator_uri(f"lgca_{form}"), params=params, on_success=self.refresh)
         return content
 
 
@@ -253,10 +230,8 @@ def _write(
 ) -> CompareContent:
     """Writes decisions or takes them back, reports it, and shows it.
 
-    Args:
-        ctx: the event's context
-        write: returns what was done, and the action that can be undone now: its id, and in words
-        changed: ids of the samples that it changes
+    ``write`` returns what was done, and the action that can be undone now: its id, and in words; ``changed`` are the
+    ids of the samples that it changes.
     """
     content = _show(ctx, CompareState.read(ctx))
     try:

@@ -13,13 +13,11 @@ LISTS = (("head", "run"), ("head", "labels"), ("pair", "a"), ("pair", "b"))
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What the user has chosen in the panel.
+    """What the user has chosen in the panel; None takes the latest run, its own labels, or the default pair.
 
     Attributes:
-        run: key of a run; None takes the latest
-        labels: label field to compare with, ``"-"`` for none; None takes the run's own
-        a: the first method of the pair; None takes the default
-        b: the second
+        labels: label field to compare with, ``"-"`` for none
+        a, b: the pair of methods
         misleading: first row shown of the list of misleading-crop cases
         suspects: first row shown of the list of suspected label errors
     """
@@ -37,7 +35,6 @@ class CompareState:
     """The panel's state.
 
     Attributes:
-        choices: what the user has chosen
         drawn: key of the figures and lists that were sent last; None if the App has none
         action: id of the last decision that was made here
         undo: that decision, in words

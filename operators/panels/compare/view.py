@@ -37,7 +37,7 @@ class GridFilter:
 
     Attributes:
         sentence: what is shown, as of the click
-        part: name of the part of the overview; None for a part without a name
+        part: name of the part of the overview, if it has one
         saved: name of the saved view that the user's view is
     """
 
@@ -134,14 +134,10 @@ def run_or_problem(dataset: Any, keys: list[str], chosen: str | None) -> Run | E
         run = pick_run(dataset, keys, chosen)
     except LgcaError as error:
         sentence = f"{error}. Classify again under another key."
-        return EmptyState("This run can't be read", sentence, "Classify zero-shot", "classify")
+        return EmptyState.classify("This run can't be read", sentence)
     if run is None:
-        return EmptyState(
-            "No zero-shot run yet",
-            "Classify the images with CLIP, WCA and LGCA; then their labels are compared here.",
-            "Classify zero-shot",
-            "classify",
-        )
+        sentence = "Classify the images with CLIP, WCA and LGCA; then their labels are compared here."
+        return EmptyState.classify("No zero-shot run yet", sentence)
     return run
 
 

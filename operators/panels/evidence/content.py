@@ -26,14 +26,7 @@ NO_REGIONS = "The methods of this run look at the whole image only, so there are
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """A run's evidence on a sample, and what the user compares.
-
-    Attributes:
-        evidence: everything about the sample
-        names: the two rivals
-        methods: the methods that look at regions
-        out: the regions that are taken out
-    """
+    """A run's evidence on a sample, the two rivals, the methods that look at regions, and the regions taken out."""
 
     evidence: Evidence
     names: tuple[str, str]
@@ -46,12 +39,10 @@ class Result:
     """What a run has found on a sample.
 
     Attributes:
-        run: the run
         sample: the sample, with the labels of one method at least
         explanation: the evidence; None where embeddings are not stored
         strip: the chains of regions; None where there are none to show
         pictures: of the strip's regions; None where the file can't be read
-        notes: warnings for the user
     """
 
     run: Run
@@ -67,12 +58,9 @@ class EvidenceContent:
     """What the panel shows: a result, or why there is none.
 
     Attributes:
-        state: the user's choices
-        shown: the result, or the reason
         keys: keys of the dataset's runs, the latest first
         run: the chosen run, if it can be read
         sample: the open sample, if there is one in the dataset
-        notes: warnings for the user
     """
 
     state: EvidenceState
@@ -135,16 +123,11 @@ def source_id(ctx: Any) -> str | None:
 
 
 def _no_run(problem: str | None) -> EmptyState:
-    """Returns why there is no run: ``problem`` says why its record can't be read, None that there is none."""
+    """Returns why there is no run to show: its record can't be read, or there is none."""
     if problem is not None:
-        sentence = f"{problem} Classify again under another key."
-        return EmptyState("This run can't be read", sentence, "Classify", "open_classify")
-    return EmptyState(
-        "No zero-shot run yet",
-        "Classify this dataset first. Then you see which parts of an image decided its labels, and which misled.",
-        "Classify",
-        "open_classify",
-    )
+        return EmptyState.classify("This run can't be read", f"{problem} Classify again under another key.")
+    sentence = "Classify this dataset first. Then you see which parts of an image decided its labels, and which misled."
+    return EmptyState.classify("No zero-shot run yet", sentence)
 
 
 def _no_result(run: Run, sample: SampleRecord) -> EmptyState | None:
@@ -163,7 +146,7 @@ def _no_result(run: Run, sample: SampleRecord) -> EmptyState | None:
         title = "Not part of this run"
         why = f"Run “{run.key}” has no result for this image: it was added later, or left out. Classify"
     again = f"{why} again with the same key and settings: only the images without a result are classified."
-    return EmptyState(title, again, "Classify", "open_classify")
+    return EmptyState.classify(title, again)
 
 
 def _read_result(run: Run, sample: SampleRecord, state: EvidenceState) -> Result:

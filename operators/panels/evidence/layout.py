@@ -74,7 +74,7 @@ def _add_decision(page: Any, result: Result, panel: Any) -> None:
     if not stored_triage(results):
         text(buttons, "why", "To decide about labels, triage the run first.", size=SMALL, muted=True)
         about = "Sorts the samples by what should be reviewed"
-        button(buttons, "triage", "Triage this run", panel.open_triage, title=about)
+        button(buttons, "triage", "Triage this run", panel.open_form, title=about, params={"form": "triage"})
         return
     params = {"sample": sample.id}
     if sample.suggested is not None:
@@ -87,7 +87,8 @@ def _add_decision(page: Any, result: Result, panel: Any) -> None:
             continue
         name, own_params = decision.value.replace(" ", "_"), {**params, "decision": decision.value}
         button(buttons, name, decision.button, panel.decide, title=decision.explanation, params=own_params)
-    button(buttons, "another", "Another label …", panel.open_decide, title="Name the right class, or leave a note")
+    another, about = {"form": "decide"}, "Name the right class, or leave a note"
+    button(buttons, "another", "Another label …", panel.open_form, title=about, params=another)
     if sample.decision is not None:
         about = "Take back the current decision on this sample"
         button(buttons, "undo", "Undo", panel.undo, icon="undo", title=about, params=params)

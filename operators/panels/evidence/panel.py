@@ -46,16 +46,10 @@ class EvidencePanel(DeduplicatingPanel):
     # Events of the App.
 
     def on_load(self, ctx: Any) -> EvidenceContent:
-        """Shows the open sample."""
+        """Shows the sample or slice that is open now."""
         return _follow(ctx, EvidenceState.read(ctx))
 
-    def on_change_current_sample(self, ctx: Any) -> EvidenceContent:
-        """Shows the sample that was opened."""
-        return _follow(ctx, EvidenceState.read(ctx))
-
-    def on_change_group_slice(self, ctx: Any) -> EvidenceContent:
-        """Shows the slice that was opened."""
-        return _follow(ctx, EvidenceState.read(ctx))
+    on_change_current_sample = on_change_group_slice = on_load
 
     def on_change_dataset(self, ctx: Any) -> EvidenceContent:
         """Drops the choice of a run, which was another dataset's."""
@@ -134,20 +128,12 @@ class EvidencePanel(DeduplicatingPanel):
         by = read_curator(ctx)
         return _write(ctx, lambda triage, sample: triage.undo(sample_ids=[sample], by=by))[0]
 
-    # Forms.
-
-    def open_triage(self, ctx: Any) -> EvidenceContent:
-        """Opens the form that triages the run."""
-        return _prompt(ctx, "lgca_triage")
-
-    def open_decide(self, ctx: Any) -> EvidenceContent:
-        """Opens the form with all decisions."""
-        return _prompt(ctx, "lgca_decide")
-
-    def open_classify(self, ctx: Any) -> EvidenceContent:
-        """Opens the form that classifies."""
+    def open_form(self, ctx: Any) -> EvidenceContent:
+        """Opens an operator's form, for the shown run unless it classifies."""
+        form = ctx.params["form"]
         content = _show(ctx, EvidenceState.read(ctx))
-        ctx.prompt(operator_uri("lgca_classify"))
+        params = {"run": content.run.key} if content.run and form != "classify" else None
+        ctx.prompt(operator_uri(f"lgca_{form}"), params=params)
         return content
 
 
@@ -191,13 +177,6 @@ def _toggle(ctx: Any, region: Any) -> EvidenceContent:
 
 def _take_out(ctx: Any, regions: Iterable[int]) -> EvidenceContent:
     return _show(ctx, replace(EvidenceState.read(ctx), out=tuple(sorted(regions))))
-
-
-def _prompt(ctx: Any, operator: str) -> EvidenceContent:
-    """Opens an operator's form, for the shown run."""
-    content = _show(ctx, EvidenceState.read(ctx))
-    ctx.prompt(operator_uri(operator), params={"run": content.run.key} if content.run else None)
-    return content
 
 
 def _decide(ctx: Any, decision: str) -> EvidenceContent:

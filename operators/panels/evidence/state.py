@@ -22,8 +22,7 @@ class EvidenceState:
     Attributes:
         sample: id of the sample that the choices are about
         run: key of the chosen run; None for the latest
-        first: the first of the two rivals; None for the default
-        second: the second
+        first, second: the two rivals; None for the default
         method: the method whose weights are shown; None for the default
         out: regions that are taken out
         more: whether more chains are shown
@@ -55,12 +54,7 @@ class EvidenceState:
         )
 
     def write(self, ctx: Any, lists: dict[str, str | None]) -> None:
-        """Sends what differs from the App's state.
-
-        Args:
-            ctx: the event's context
-            lists: the values that the drop-down lists show, by their path
-        """
+        """Sends what differs from the App's state; ``lists`` are the values of the drop-down lists, by their path."""
         values: dict[str, Any] = {
             "sample": self.sample,
             "key": self.run,

@@ -12,16 +12,6 @@ from tests.helpers.worlds.overview import add, answer, new_run
 
 
 @pytest.fixture
-def made():
-    """Datasets that a test makes; deleted after it."""
-    datasets: list[fo.Dataset] = []
-    yield datasets
-    for one in datasets:
-        if fo.dataset_exists(one.name):
-            fo.delete_dataset(one.name)
-
-
-@pytest.fixture
 def run(made):
     found = compared()
     made.append(found.dataset)

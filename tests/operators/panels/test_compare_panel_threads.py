@@ -2,7 +2,6 @@
 
 import threading
 
-import fiftyone as fo
 import fiftyone.operators as foo
 import pytest
 
@@ -11,10 +10,10 @@ from tests.helpers.worlds.compared import URI, compared
 
 
 @pytest.fixture
-def run():
-    made = compared()
-    yield made
-    fo.delete_dataset(made.dataset.name)
+def run(made):
+    found = compared()
+    made.append(found.dataset)
+    return found
 
 
 @pytest.fixture
@@ -25,8 +24,9 @@ def operator(monkeypatch):
     return found
 
 
-def test_panel__answers_events_of_two_datasets_at_once(run, operator, monkeypatch):
+def test_panel__answers_events_of_two_datasets_at_once(run, made, operator, monkeypatch):
     other = compared()
+    made.append(other.dataset)
     meeting = threading.Barrier(2)
     layout = type(operator).layout
 
@@ -43,7 +43,6 @@ def test_panel__answers_events_of_two_datasets_at_once(run, operator, monkeypatc
     for thread in threads:
         thread.join()
     assert [page.shown.number("samples") for page in pages] == ["60", "35"]
-    fo.delete_dataset(other.dataset.name)
 
 
 def test_panel__sends_data_and_layout_together_though_events_come_at_once(run, operator, monkeypatch):

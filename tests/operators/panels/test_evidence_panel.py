@@ -7,17 +7,12 @@ import pytest
 
 from lgca_plugin.demo.classes import CLASSES
 from tests.helpers.app.panels import PanelSession, stages
-from tests.helpers.worlds.birds import METHODS, draw_misleading, misled, small_crops_run, state_of
+from tests.helpers.worlds.birds import METHODS, misled, small_crops_run, state_of
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
 URI = "@lgca/zero-shot/lgca_evidence"
 MINUS = "\u2212"
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    return draw_misleading(tmp_path_factory.mktemp("birds"))
 
 
 @pytest.fixture(scope="module")

@@ -10,26 +10,12 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.workflows.decisions.queue import Triage
 from tests.helpers.app.panels import PanelSession
-from tests.helpers.worlds.birds import METHODS, SMALL, classify_birds, draw_misleading, small_crops_run, state_of
+from tests.helpers.worlds.birds import METHODS, SMALL, classify_birds, small_crops_run, state_of
 from tests.helpers.worlds.queue import triaged
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
 URI = "@lgca/zero-shot/lgca_evidence"
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory):
-    return draw_misleading(tmp_path_factory.mktemp("birds"))
-
-
-@pytest.fixture
-def made():
-    """Datasets that a test makes; deleted after it."""
-    datasets: list[fo.Dataset] = []
-    yield datasets
-    for one in datasets:
-        one.delete()
 
 
 @pytest.fixture
@@ -71,7 +57,7 @@ def test_runs__the_latest_is_shown_and_another_can_be_picked(run):
     assert methods_of(shown) == ["CLIP", "WCA"]
     lgca.load_run(run.dataset, "two").delete()
     assert "No zero-shot run yet" in session.send("on_change_current_sample").texts
-    assert form(session.press("Classify"))[0] == "lgca_classify"
+    assert form(session.press("Classify zero-shot"))[0] == "lgca_classify"
 
 
 @pytest.mark.parametrize("methods", [("clip", "lgca"), ("clip", "wca"), ("lgca_d",)])
@@ -189,7 +175,7 @@ def test_shown__without_a_dataset_a_sample_or_a_run(run, images, dataset):
     ):
         shown = PanelSession(URI, of, sample).send("on_load")
         assert title in shown.texts and not shown.plots
-        assert list(shown.buttons) == (["Classify"] if of is dataset else [])
+        assert list(shown.buttons) == (["Classify zero-shot"] if of is dataset else [])
 
 
 def test_shown__of_a_run_that_can_not_be_read(run):
@@ -197,13 +183,13 @@ def test_shown__of_a_run_that_can_not_be_read(run):
     info.config.run = "{}"
     run.dataset.update_run_config("zs", info.config)
     _, shown = opened(run)
-    assert "This run can't be read" in shown.texts and "Classify" in shown.buttons
+    assert "This run can't be read" in shown.texts and "Classify zero-shot" in shown.buttons
 
 
 def test_shown__of_samples_without_a_result(run, images):
     session, shown = opened(run, next(iter(run.failures)))
     assert "This image failed" in shown.texts and "the file does not exist" in shown.words
-    assert "Classify" in shown.buttons and not shown.plots
+    assert "Classify zero-shot" in shown.buttons and not shown.plots
     new = run.dataset.add_sample(fo.Sample(filepath=str(images[0].path)))
     assert "Not part of this run" in session.turn_to(new).texts
     run.results["status"] = "interrupted"

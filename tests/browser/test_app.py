@@ -102,22 +102,6 @@ def test_delete__from_the_menu(app, birds, demo_encoder):
     assert "zeroshot_clip" not in birds.get_field_schema()
 
 
-def test_classify__bad_input_is_shown_in_the_form(app, birds):
-    app.open_operator(LABEL)
-    app.page.get_by_role("tab", name="Demo model").click()
-    app.page.get_by_role("tab", name="Type them").click()
-    names = app.page.locator("textarea").first
-    names.fill("duck\nheron\nduck")
-    app.page.get_by_text("class 'duck' is given twice; class names must be distinct").wait_for()
-    app.screenshot("classify_bad_input")
-    app.wait_until_refused("Classify")
-    names.fill("duck\nheron")
-    app.page.get_by_text("class 'duck' is given twice").wait_for(state="detached")
-    app.wait_until_ready("Classify")
-    birds.reload()
-    assert birds.list_runs() == []
-
-
 def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):
     page = app.page
     assert birds.list_runs() == []

@@ -142,16 +142,3 @@ def test_rescore__with_suggested_settings(app, run):
     assert methods["wca"] == chosen["wca"]
     assert methods["lgca"].text_scale == 3.25
     assert methods["lgca"].image_scale == chosen["lgca"].image_scale
-
-
-@pytest.mark.thorough
-def test_classify__tells_what_is_kept_on_disk(app, run):
-    page = app.page
-    app.open_dataset(run.dataset.name)
-    app.open_operator("Classify zero-shot (CLIP, WCA, LGCA)")
-    page.get_by_role("tab", name="Demo model").click()
-    page.get_by_text("Embeddings stored on disk: at most 2.8 MB").wait_for()
-    page.get_by_role("dialog").get_by_role("checkbox").last.check()
-    page.get_by_text("Store embeddings of crops").wait_for()
-    page.get_by_role("dialog").get_by_text("Embeddings stored on disk").scroll_into_view_if_needed()
-    app.screenshot("classify_advanced")

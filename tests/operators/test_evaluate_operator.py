@@ -1,16 +1,13 @@
 """``lgca_evaluate`` as FiftyOne executes it: its form, what it shows, what it refuses, and its call from code."""
 
-import uuid
-
-import fiftyone as fo
 import fiftyone.operators as foo
 import pytest
 from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.workflows.evaluate import last_evaluation
 from tests.helpers.app.operators import EVALUATE, messages_of, progress, shown
+from tests.helpers.worlds.birds import bird_dataset, classify_birds
 
 METHODS = ("clip", "clip_d", "crops_mean")
 KEYS = [f"zs_{name}_eval" for name in METHODS]
@@ -18,30 +15,11 @@ KEYS = [f"zs_{name}_eval" for name in METHODS]
 
 @pytest.fixture(scope="module")
 def classified(demo_images, demo_encoder):
-    dataset = fo.Dataset(f"evaluated-{uuid.uuid4().hex[:8]}")
-    dataset.add_samples(
-        [
-            fo.Sample(
-                filepath=image.path,
-                ground_truth=fo.Classification(label=image.label) if position else None,
-                truth=fo.Classification(label=image.truth),
-                other=fo.Classification(label="nothing of the run's"),
-            )
-            for position, image in enumerate(demo_images)
-        ]
-    )
-    lgca.classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        methods=METHODS,
-        encoder=demo_encoder,
-        regions=lgca.RegionConfig(crops=4),
-        ground_truth="ground_truth",
-        run_key="zs",
-        store_regions=False,
-        progress=False,
-    )
+    labels = [None, *(image.label for image in demo_images[1:])]
+    truth, other = [image.truth for image in demo_images], ["nothing of the run's"] * len(demo_images)
+    dataset = bird_dataset(demo_images, ground_truth=labels, truth=truth, other=other)
+    options = {"methods": METHODS, "regions": lgca.RegionConfig(crops=4), "ground_truth": "ground_truth"}
+    classify_birds(dataset, demo_encoder, **options, run_key="zs", store_regions=False)
     yield dataset
     dataset.delete()
 

@@ -15,18 +15,9 @@ from tests.helpers.worlds.rescore import FEWER, add_birds, classified
 pytestmark = pytest.mark.usefixtures("module_store")
 
 
-@pytest.fixture(scope="module")
-def module_run(demo_images, demo_encoder):
-    made = classified(add_birds(fo.Dataset(), demo_images), demo_encoder)
-    yield made
-    made.dataset.delete()
-
-
 @pytest.fixture
-def run(module_run):
-    """The run that all tests here look at; what changes one is in the other files."""
-    with untouched(module_run.dataset):
-        yield lgca.load_run(module_run.dataset, "zs")
+def run(shared_run):
+    return shared_run
 
 
 @pytest.fixture(scope="module")

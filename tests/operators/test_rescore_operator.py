@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 
 import fiftyone as fo
 import pytest
@@ -10,19 +9,9 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from tests.helpers.app.operators import RESCORE, messages_of, notice, progress, shown
-from tests.helpers.worlds.rescore import FEWER, add_birds, assert_same, classified, labels, suggestion
+from tests.helpers.worlds.rescore import FEWER, assert_same, labels, suggestion
 
 pytestmark = pytest.mark.usefixtures("module_store")
-
-
-@pytest.fixture
-def birds(dataset, demo_images):
-    return add_birds(dataset, demo_images)
-
-
-@pytest.fixture
-def classify(birds, demo_encoder):
-    return partial(classified, birds, demo_encoder)
 
 
 @pytest.fixture
@@ -30,17 +19,16 @@ def run(classify):
     return classify()
 
 
-def test_form__emptied_fields_leave_settings_as_they_are(run):
-    emptied = {"wca_image_scale_of_zs": None, "lgca_step_weights_of_zs": ""}
-    assert RESCORE.form(run.dataset, settings_source="change", **emptied)[1] == {}
-    RESCORE.run(run.dataset, settings_source="change", **emptied)
-    assert lgca.load_run(run.dataset, "zs_2").config.methods == run.config.methods
-
-
-def test_form__settings_count_only_while_they_are_to_be_changed(run):
-    RESCORE.run(run.dataset, settings_source="keep", wca_image_scale_of_zs=1.0, steps_of_zs=0)
-    assert lgca.load_run(run.dataset, "zs_2").config.methods == run.config.methods
-    assert lgca.load_run(run.dataset, "zs_2").config.regions == run.config.regions
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"settings_source": "change", "wca_image_scale_of_zs": None, "lgca_step_weights_of_zs": ""},
+        {"settings_source": "keep", "wca_image_scale_of_zs": 1.0, "steps_of_zs": 0},
+    ],
+)
+def test_form__emptied_or_kept_settings_stay_as_they_are(run, params):
+    RESCORE.run(run.dataset, **params)
+    assert lgca.load_run(run.dataset, "zs_2").config == run.config
 
 
 def test_form__without_embeddings_of_crops_says_what_is_left(classify, monkeypatch, tmp_path):

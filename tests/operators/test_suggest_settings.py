@@ -3,36 +3,25 @@
 import copy
 from dataclasses import replace
 
-import fiftyone as fo
 import pytest
 from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
 from tests.helpers.app.operators import RESCORE, SUGGEST
-from tests.helpers.checks import untouched
-from tests.helpers.worlds.rescore import TRIED, add_birds, classified, labels, suggestion
+from tests.helpers.worlds.rescore import TRIED, labels, suggestion
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
 
-@pytest.fixture(scope="module")
-def module_run(demo_images, demo_encoder):
-    made = classified(add_birds(fo.Dataset(), demo_images), demo_encoder)
-    yield made
-    made.dataset.delete()
+@pytest.fixture
+def run(shared_run):
+    return shared_run
 
 
 @pytest.fixture
-def run(module_run):
-    """The run that the tests look at, which suggesting leaves as it is."""
-    with untouched(module_run.dataset):
-        yield lgca.load_run(module_run.dataset, "zs")
-
-
-@pytest.fixture
-def own_run(dataset, demo_images, demo_encoder):
+def own_run(classify):
     """Such a run on a dataset that a test may change."""
-    return classified(add_birds(dataset, demo_images), demo_encoder)
+    return classify()
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +110,8 @@ def test_suggest__says_why_it_cannot(own_run):
     assert "no Classification field" in found["refusal"]
 
 
-def test_suggest__a_run_of_clip_alone_has_nothing_to_choose(dataset, demo_images, demo_encoder):
-    run = classified(add_birds(dataset, demo_images), demo_encoder, methods=("clip",))
+def test_suggest__a_run_of_clip_alone_has_nothing_to_choose(classify):
+    run = classify(methods=("clip",))
     properties, found = RESCORE.form(run.dataset, settings_source="suggest", **{TRIED: suggestion(run.dataset)})
     assert found == {}
     assert "no settings to choose" in properties["nothing"].view.label

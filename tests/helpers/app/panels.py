@@ -11,18 +11,9 @@ from tests.helpers.app.operators import context
 
 
 class Shown:
-    """What is on the screen after an event.
+    """What is on the screen after an event: texts in order, warnings, and components by their label or name.
 
-    Attributes:
-        texts: all lines of plain text, in order
-        notes: warnings
-        buttons: label to the view of the first such button
-        tables: name to rows
-        tooltips: name of a table to the explanations of its cells, by row and place of the column
-        lists: name to the values to choose from
-        plots: name to the figure's view
-        switches: names of switches
-        requests: what the event has requested of the App: operator to its parameters, the last of each
+    ``requests`` is what the event has requested of the App: operator to its parameters, the last of each.
     """
 
     def __init__(self, requests, output):
@@ -76,19 +67,12 @@ class Shown:
 
 
 class PanelSession:
-    """One open panel.
+    """One open panel, with the App's view, filters and selection around it.
 
     Attributes:
-        dataset: the dataset that is open in the App; may be None
-        sample: id of the sample that is open
-        view: the stages of the App's view
-        view_name: the saved view that it is
-        filters: what is set in the sidebar
-        selected: ids of the samples that are selected in the grid
         state: the panel's state, as it travels with every event
         data: the panel's data, by path
         output: the layout that was sent last
-        shown: what it shows
         notified: what was notified, as pairs of kind and message
         prompted: the operators whose forms were opened, with their parameters
         sent: names of what the last event has requested of the App

@@ -39,12 +39,6 @@ def test_classify__writes_labels_and_boxes_for_every_method(birds, classify):
     assert run.summary()["predicted"] == 12
 
 
-def test_classify__without_regions_there_is_no_regions_field(birds, classify):
-    run = classify(birds, methods=("clip", "clip_d"))
-    assert run.fields == ["zs_clip", "zs_clip_d", "zs_error"]
-    assert run.summary()["encodes_per_image"] == 1
-
-
 def test_classify__counts_the_encodes_that_the_design_promises(birds, classify):
     small_crops = lgca.RegionConfig(scale_min=0.1, scale_max=0.3)  # so that no two regions grow equal
     summary = classify(birds.limit(3), regions=small_crops).summary()

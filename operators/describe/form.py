@@ -96,11 +96,11 @@ def add_consent(inputs: Any, ctx: Any, address: str, classes: Any, saved: dict[s
         example = sent[0] if sent else "CLASS NAME"
     verb = "is" if names.startswith("1 ") and not topic else "are"
     line = f"{names}{' and the topic' if topic else ''} {verb} sent to {address}; images are not."
-    sent = "the class names and the topic" if topic else "the class names"
+    contents = "the class names and the topic" if topic else "the class names"
     wording = prompt_for(example, per_class=per_class, topic=topic or None)
     inputs.view("sent", types.Notice(label=line, description=f"The prompt for each class: {wording}"))
     inputs.view("key", types.Notice(label=key_line(address, has_key=bool(ctx.secret(SECRET)))))
-    prop = inputs.bool("confirm", default=False, required=True, label=f"Send {sent} to {address}")
+    prop = inputs.bool("confirm", default=False, required=True, label=f"Send {contents} to {address}")
     if not params.get("confirm"):
         mark_invalid(prop, "tick to confirm")
 

@@ -73,17 +73,9 @@ def flip_probability(
 ) -> float:
     """Bounds the probability that the full budget would give an image another label than its first crops do.
 
-    Args:
-        method: the preset
-        image: the regions of one image that are encoded so far
-        classes: what it is scored against
-        so_far: how many crops the methods use of these
-        full: how many they use under the full budget
-        region_scores: ``[r, C]`` scores of the regions themselves, if they are known; they set the precision
-
-    Returns:
-        the sum over all rivals, at least 0; it may exceed 1, as a bound may. 0 if the full budget adds no crops, and 1
-        if nothing is known: on a single unit, or if one unit has all the weight
+    The sum over all rivals, at least 0; it may exceed 1, as a bound may. 0 if the full budget adds no crops, and 1 if
+    nothing is known: on a single unit, or if one unit has all the weight. ``image`` holds the regions that are encoded
+    ``so_far``; ``region_scores``, their own ``[r, C]`` scores if they are known, set the precision.
     """
     from scipy.special import stdtr  # a dependency of FiftyOne
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .evidence import Evidence
-    from .method_results import MethodResults
 
 CHAINS = 5
 """Default number of chains in a strip: as many as fit a screen."""
@@ -68,7 +67,7 @@ class Chain:
 class Strip:
     """The chains that matter most, and the rest of the margin.
 
-    The contributions of all frames, with ``others`` and ``of_whole``, sum to ``margin``.
+    The contributions of all frames, with ``others`` and ``of_whole``, sum to ``margin``; nan where unknown.
 
     Attributes:
         method: the method whose weights and contributions these are
@@ -76,11 +75,11 @@ class Strip:
         chains: those of misleading crops first, by their pull; then by the size of their contribution
         n_chains: number of chains of the image
         steps: number of columns: one for the crop, one for each expansion step
-        others: contribution of the chains left out; nan if unknown
-        of_whole: the whole image's contribution; nan if unknown
+        others: contribution of the chains left out
+        of_whole: the whole image's contribution
         whole_vote: the class that the whole image itself is closest to; None if unknown
         whole_weight: the whole image's share of the image vector, in [0, 1]
-        margin: score of a minus score of b; nan if unknown or the method has no label
+        margin: score of a minus score of b; nan if the method has no label
     """
 
     method: str
@@ -104,19 +103,11 @@ def strip(
     chains: int = CHAINS,
     out: Iterable[int] | NDArray[np.bool_] = (),
 ) -> Strip:
-    """Returns the film strip of a sample.
+    """Returns the film strip of a sample: of a method with regions, by default the one that the evidence explains.
 
-    Args:
-        evidence: the evidence on the sample
-        method: name of a method with regions; None takes the one that the evidence explains
-        a: a class; None takes the first of :func:`rivals`
-        b: its rival; None takes the second
-        chains: maximum number of chains, at least 1
-        out: regions that are taken out, as :meth:`Evidence.without` takes them. Weights change; the choice and order of
-            the chains do not
-
-    Raises:
-        ConfigError: if there is no such method, class or region, or the method uses no regions
+    Classes a and b are by default those of :func:`rivals`. ``out`` are regions that are taken out, as
+    :meth:`Evidence.without` takes them: weights change; the choice and order of the chains do not. Raises ConfigError
+    if there is no such method, class or region, or the method uses no regions.
     """
     method = method or evidence.explained
     if method is None or not evidence.weights[evidence.verdicts.scoring.method(method).name].any():
@@ -132,7 +123,30 @@ def strip(
         used.tolist(),
         key=lambda number: (-pull[evidence.chain == number].sum(), -strength[evidence.chain == number].sum(), number),
     )
-    shown = tuple(_chain(evidence, remaining, method, share, pull, number) for number in ranked[:chains])
+
+    def chain_of(number: int) -> Chain:
+        members = np.flatnonzero(evidence.chain == number)
+        members = members[np.argsort(evidence.step[members], kind="stable")]
+        frames = []
+        for r in members.tolist():
+            x, y, width, height = evidence.boxes[r].tolist()
+            frames.append(
+                Frame(
+                    region=r,
+                    step=int(evidence.step[r]),
+                    box=(x, y, width, height),
+                    vote=evidence.classes[evidence.vote[r]],
+                    weight=float(remaining.weights[method][r]),
+                    contribution=float(share[r]),
+                    similarity=float(evidence.similarity[r]),
+                    misleading=bool(evidence.misleading[r]),
+                    out=bool(remaining.gone[r]),
+                )
+            )
+        pulled = float(pull[members].sum())
+        return Chain(number=number, frames=tuple(frames), pull=pulled or None)
+
+    shown = tuple(map(chain_of, ranked[:chains]))
     vectors = evidence.verdicts.scoring.class_vectors[method]
     whole = evidence.verdicts.scoring.methods[method].global_weight  # beside regions, whose weights sum to 1
     rest = ~np.isin(evidence.chain, ranked[:chains])
@@ -227,33 +241,3 @@ def strip_of_boxes(
         whole_weight=0.0,
         margin=unknown,
     )
-
-
-def _chain(
-    evidence: Evidence,
-    remaining: MethodResults,
-    method: str,
-    share: NDArray[np.floating],
-    pull: NDArray[np.float64],
-    number: int,
-) -> Chain:
-    members = np.flatnonzero(evidence.chain == number)
-    members = members[np.argsort(evidence.step[members], kind="stable")]
-    frames = []
-    for r in members.tolist():
-        x, y, width, height = evidence.boxes[r].tolist()
-        frames.append(
-            Frame(
-                region=r,
-                step=int(evidence.step[r]),
-                box=(x, y, width, height),
-                vote=evidence.classes[evidence.vote[r]],
-                weight=float(remaining.weights[method][r]),
-                contribution=float(share[r]),
-                similarity=float(evidence.similarity[r]),
-                misleading=bool(evidence.misleading[r]),
-                out=bool(remaining.gone[r]),
-            )
-        )
-    pulled = float(pull[members].sum())
-    return Chain(number=number, frames=tuple(frames), pull=pulled or None)

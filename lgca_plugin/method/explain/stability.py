@@ -69,15 +69,8 @@ def stability(
     Only rivals are drawn: classes that some used region, or the whole image, prefers to the label. No mix of embeddings
     that all prefer the label can prefer another class. Where there is no rival, all draws keep the label.
 
-    Args:
-        method: the preset
-        images: the regions of one image or of several
-        counts: how many of the crops the methods use
-        classes: what images are scored against
-        weights: ``[..., n]`` the method's region weights, if they are known
-        region_scores: ``[..., n, C]`` scores of the regions themselves, if they are known; they set the precision
-        labels: ``[...]`` class indices of the labels in question; None takes the method's own
-        draws: number of draws
+    If they are known: ``[..., n]`` the method's region weights, and ``[..., n, C]`` scores of the regions themselves,
+    which set the precision. ``labels`` are ``[...]`` class indices; None takes the method's own.
     """
     lead, n = images.regions.shape[:-2], images.regions.shape[-2]
     if method.regions == "none":

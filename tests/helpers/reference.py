@@ -114,15 +114,6 @@ class ReferenceImage:
 # -------------------------------------------------------------------------------------------------- text side
 
 
-def weighted_vector(descriptions: Sequence[Sequence[float]], label: Sequence[float], text_scale: float) -> Vector:
-    weights = softmax([math.exp(text_scale) * dot(g, label) for g in descriptions])
-    return unit(weighted_sum(weights, descriptions))
-
-
-def mean_vector(descriptions: Sequence[Sequence[float]]) -> Vector:
-    return unit(weighted_sum([1 / len(descriptions)] * len(descriptions), descriptions))
-
-
 def class_vectors(
     kind: str, labels: Sequence[Vector], descriptions: Sequence[Sequence[Vector]], text_scale: float = 2.0
 ) -> list[Vector]:
@@ -130,10 +121,11 @@ def class_vectors(
     for label, own in zip(labels, descriptions, strict=True):
         if kind == "label":
             vectors.append(unit(label))
-        elif kind == "weighted":
-            vectors.append(weighted_vector(own, label, text_scale))
-        else:
-            vectors.append(mean_vector(own))
+            continue
+        weights = [1 / len(own)] * len(own)
+        if kind == "weighted":
+            weights = softmax([math.exp(text_scale) * dot(g, label) for g in own])
+        vectors.append(unit(weighted_sum(weights, own)))
     return vectors
 
 

@@ -46,13 +46,10 @@ class ReferenceModel:
         return math.exp(self.model.logit_scale.item())
 
     def image(self, image: Image.Image) -> Vector:
-        return self._encode(self.preprocess(image))
-
-    def _encode(self, pixels: Any) -> Vector:
         import torch
 
         with torch.inference_mode():
-            return unit(self.model.encode_image(pixels[None])[0].double().tolist())
+            return unit(self.model.encode_image(self.preprocess(image)[None])[0].double().tolist())
 
     def text(self, text: str) -> Vector:
         import torch
@@ -66,10 +63,6 @@ class ReferenceModel:
 def open_upright(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(data))
     return ImageOps.exif_transpose(image).convert("RGB")
-
-
-def label_vector(model: ReferenceModel, name: str) -> Vector:
-    return model.text(f"a photo of a {name}.")
 
 
 def encode_regions(
@@ -121,7 +114,7 @@ def classify(
 ) -> Verdict:
     """Classifies an encoded image with one method."""
     rule = RULES[method]
-    labels = [label_vector(model, name) for name in classes]
+    labels = [model.text(f"a photo of a {name}.") for name in classes]
     vectors = class_vectors(rule.texts, labels, [[model.text(t) for t in own] for own in descriptions])
     own_weights = weights(rule, seen, vectors, crops=crops, chains=chains, logit_scale=model.logit_scale)
     return verdict(rule, seen, vectors, own_weights, model.logit_scale)

@@ -130,7 +130,7 @@ def assert_regions_agree(
     """Shown regions are explained under LGCA: its label over WCA's where they differ, else over the runner-up."""
     lgca, wca = verdicts["lgca"], verdicts["wca"]
     texts = class_texts(CLASSES)
-    labels = [reference_model.label_vector(model, name) for name in CLASSES]
+    labels = [model.text(f"a photo of a {name}.") for name in CLASSES]
     own = [[model.text(text) for text in texts.descriptions[name]] for name in CLASSES]
     vectors = reference.class_vectors("weighted", labels, own)
     order = sorted(range(len(CLASSES)), key=lambda k: lgca.scores[k])

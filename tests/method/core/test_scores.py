@@ -195,14 +195,6 @@ def test_class_vector__equals_the_loops(seed: int, kind: Any, text_scale: float)
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_class_vector__one_description_is_that_description() -> None:
-    rng = np.random.default_rng(5)
-    descriptions, label = units(rng, 1, 6), units(rng, 6)
-    for kind in ("weighted", "mean"):
-        found = scores.class_vector(descriptions, label, kind=kind, text_scale=2.0)
-        np.testing.assert_allclose(found, descriptions[0], atol=1e-6)
-
-
 # ----------------------------------------------------------------------------------------------------- scores
 
 

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from lgca_plugin.method.core import scores
 from lgca_plugin.method.core.methods import METHODS
-from lgca_plugin.method.core.regions import RegionEmbeddings
 from lgca_plugin.method.explain.contributions import contributions, flips, misleading_crops, votes
 from tests.helpers import reference
 from tests.helpers.worlds.random_runs import World
@@ -80,16 +79,6 @@ def test_contributions__each_image_can_have_its_own_classes() -> None:
         np.testing.assert_allclose(whole[image], own_whole, atol=1e-9)
 
 
-def test_contributions__by_hand() -> None:
-    regions = np.array([[1.0, 0.0], [0.0, 1.0]])
-    classes = np.array([[1.0, 0.0], [0.0, 1.0]])
-    image = RegionEmbeddings(regions, np.array([1.0, 0.0]), np.zeros(2, dtype=int), np.arange(2))
-    parts, whole = contributions(image, np.array([0.5, 0.5]), 1.0, classes, 0, 1)
-    norm = np.hypot(1.5, 0.5)
-    np.testing.assert_allclose(parts, [0.5 / norm, -0.5 / norm])
-    assert whole == pytest.approx(1.0 / norm)
-
-
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_votes__equal_the_loop(seed: int) -> None:
@@ -118,11 +107,3 @@ def test_misleading__is_a_step_0_vote_for_wcas_label_that_contributes_to_it() ->
     assert misleading_crops(vote, step, contribution, 2, 3).tolist() == [True, False, False, False]
     assert not misleading_crops(vote, step, contribution, 2, 2).any()  # the methods agree
     assert misleading_crops(vote, step, contribution, 3, 2).tolist() == [False, False, True, False]
-
-
-def test_misleading__many_images_at_once() -> None:
-    step = np.array([0, 0, 1])
-    vote = np.array([[1, 0, 1], [1, 0, 1]])
-    contribution = np.array([[0.2, 0.2, 0.2], [0.2, 0.2, 0.2]])
-    found = misleading_crops(vote, step, contribution, np.array([1, 0]), np.array([0, 0]))
-    assert found.tolist() == [[True, False, False], [False, False, False]]

@@ -84,11 +84,6 @@ def test_scorer__any_settings_equal_the_loops(seed: int, methods: list[Method]) 
     assert_equals_the_loops(World(seed, images=2), [METHODS["clip"], *methods])
 
 
-def test_scorer__the_presets_equal_the_loops() -> None:
-    for seed in range(10):
-        assert_equals_the_loops(World(seed, images=3), list(METHODS.values()))
-
-
 def test_scorer__equals_the_methods_one_by_one() -> None:
     world = World(11, images=40, classes=9, dim=16)
     grid = default_grid(list(METHODS.values()), steps=2)

@@ -197,12 +197,6 @@ def test_nested__within_noise_is_mcnemars_exact_test() -> None:
     assert 3 < len(alike) < 23
 
 
-def test_nested__classes_of_one_sample() -> None:
-    correct = np.random.default_rng(3).random((4, 9)) < 0.5
-    choice = nested_sweep(correct, ["a"] * 4, list("abcdefghi"))[0]
-    assert choice.nested.low <= choice.nested.value <= choice.nested.high
-
-
 def test_nested__is_unbiased_for_coin_flips() -> None:
     trials, n, count = 400, 100, 40
     nested, plain, covered, covered_gain = [], [], 0, 0

@@ -3,11 +3,11 @@
 import itertools
 import json
 
-import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
 from tests.helpers.app.operators import CLASSIFY, notice, progress, shown
+from tests.helpers.runs import pairs_of
 from tests.helpers.worlds.classify import LIGHT, add_birds, typed, uploaded
 
 
@@ -72,15 +72,7 @@ def test_run__only_the_selected_samples(birds, classes):
 
 
 def test_run__of_a_grouped_dataset_the_active_slice(dataset, demo_images, classes):
-    dataset.add_group_field("group", default="left")
-    for left, right in zip(demo_images[:3], demo_images[3:6], strict=True):
-        group = fo.Group()
-        dataset.add_samples(
-            [
-                fo.Sample(filepath=left.path, group=group.element("left")),
-                fo.Sample(filepath=right.path, group=group.element("right")),
-            ]
-        )
+    pairs_of(dataset, demo_images[:6])
     params = typed(*classes, **LIGHT)
     properties, found = CLASSIFY.form(dataset, **params)
     assert found == {}

@@ -97,24 +97,12 @@ def test_rescore__edited_classes_are_what_a_full_run_gives(run, classify):
     assert "zs_2_lgca" in next(m.params["fields"] for m in messages if m.operator_uri == "set_active_fields")
 
 
-def test_rescore__in_place(run):
-    RESCORE.run(run.dataset, class_source="typed", classes_of_zs="\n".join(FEWER), result="in_place")
-    assert lgca.list_runs(run.dataset) == ["zs"]
-    assert lgca.load_run(run.dataset, "zs").config.classes == FEWER
-    assert set(run.dataset.distinct("zs_lgca.label")) <= set(FEWER)
-
-
-def test_rescore__templates_replace_descriptions(run, classify):
-    full = classify("full", descriptions=None)
-    RESCORE.run(run.dataset, run="zs", description_source="templates")
+@pytest.mark.parametrize("texts", [None, {name: [f"a small {name} on a branch."] for name in CLASSES}])
+def test_rescore__templates_and_pasted_descriptions(run, classify, texts):
+    full = classify("full", descriptions=texts)
+    source = {"description_source": "typed", "descriptions": json.dumps(texts)} if texts else {}
+    RESCORE.run(run.dataset, run="zs", **{"description_source": "templates", **source})
     assert lgca.load_run(run.dataset, "zs_2").descriptions == full.descriptions
-    assert_same(run.dataset, "zs_2", "full")
-
-
-def test_rescore__pasted_descriptions(run, classify):
-    texts = {name: [f"a small {name} on a branch."] for name in CLASSES}
-    classify("full", descriptions=texts)
-    RESCORE.run(run.dataset, run="zs", description_source="typed", descriptions=json.dumps(texts))
     assert_same(run.dataset, "zs_2", "full")
 
 
@@ -180,6 +168,7 @@ def test_sdk__call_rescores_in_place_and_keeps_what_it_is_not_told(run, tmp_path
     path = tmp_path / "texts.json"
     path.write_text(json.dumps(texts))
     RESCORE.call(run.dataset, "zs", descriptions=str(path))
+    assert lgca.list_runs(run.dataset) == ["zs"]
     rescored = lgca.load_run(run.dataset, "zs")
     assert rescored.descriptions == texts
     assert rescored.config == replace(run.config, descriptions_hash=rescored.config.descriptions_hash)

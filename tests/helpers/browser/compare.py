@@ -24,9 +24,6 @@ class ComparePage:
     def has(self, words):
         self.page.get_by_text(words).first.wait_for()
 
-    def gone(self, words):
-        self.page.get_by_text(words).first.wait_for(state="detached")
-
     def shown(self, words):
         """The sentence about what is shown, once the grid shows it; how many samples that are."""
         line = self.page.get_by_text(re.compile(f"^Showing .*{words}")).first

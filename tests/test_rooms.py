@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -174,14 +174,29 @@ def test_private_names__of_fiftyone_stand_in_one_file_and_those_of_the_encoder_i
     assert set(inner) == {DATABASE}, inner
 
 
+def tracked() -> list[Path]:
+    """The Python files of the checkout, without hidden folders."""
+    files = (
+        path for path in ROOT.rglob("*.py") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    )
+    return [path for path in files if "build" not in path.parts]
+
+
+def test_files__are_no_longer_than_a_sitting():
+    assert [str(path.relative_to(ROOT)) for path in tracked() if len(path.read_text().splitlines()) > 330] == []
+
+
+def test_folders__hold_fifteen_files_at_most():
+    """The demo's drawings are many small files."""
+    counts = Counter(path.parent.relative_to(ROOT) for path in tracked())
+    assert {str(folder) for folder, count in counts.items() if count > 15} <= {"lgca_plugin/demo"}
+
+
 def test_package__has_no_module_called_like_a_public_function():
     """``import lgca_plugin.classify`` would replace the function by the module."""
     names = {path.stem for path in (ROOT / "lgca_plugin").iterdir()}
     public = {name for name in lgca_plugin.__all__ if name.islower()}
     assert public & names == set()
-
-
-# ------------------------------------------------------------------------------------------ the test can fail
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ class Endpoint:
         status = int(error.status_code)
         detail = self._server_message(error)
         if status in (401, 403):
-            used = f"refuses the key from {self._origin}" if self._origin else "wants a key, and none was given"
+            used = f"refuses the key from {self._origin}" if self._origin else "requires a key, and none was given"
             return EndpointError(
                 f"{self._url} {used} (status {status}{detail}); pass a valid api_key, or set {KEY_VARIABLE}"
             )

@@ -62,7 +62,14 @@ def display_name(name: str, pretrained: str | None) -> str:
 
 
 def embedding_dim(name: str) -> int | None:
-    """Returns the length of a model's embeddings from its config; None if that is not here, as for one of the hub."""
+    """Returns the length of a model's embeddings, from its config and without the model.
+
+    Args:
+        name: a name that :func:`check_architecture` takes
+
+    Returns:
+        the length; None if there is no config on this machine, as for a model of the hub
+    """
     if name == DEMO_MODEL:
         name = f"{FOLDER_SCHEMA}{DEMO_FOLDER}"
     folder = Path(name.removeprefix(FOLDER_SCHEMA)) if name.startswith(FOLDER_SCHEMA) else None

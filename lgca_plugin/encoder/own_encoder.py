@@ -25,9 +25,13 @@ UNIT_TOLERANCE = 1e-3
 
 
 def as_encoder(model: object) -> Encoder:
-    """Returns an object with the required members of ``Encoder`` as an :class:`~lgca_plugin.Encoder`.
+    """Returns a user's object as an :class:`~lgca_plugin.Encoder`.
 
-    It is returned itself if this package made it, else an adapter that checks and converts what it returns.
+    Args:
+        model: an encoder that this package loaded, or any object with the required members of ``Encoder``
+
+    Returns:
+        the object itself if this package made it, else an adapter that checks and converts what the object returns
 
     Raises:
         ConfigError: if required members are missing

@@ -63,8 +63,12 @@ def resolve_precision(
 ) -> str:
     """Returns the floating-point type of an image tower; ``"auto"`` goes by the device and the tower's size.
 
-    ``native_bf16`` is whether this CPU multiplies in bfloat16 natively, ``large_tower`` the number of parameters from
-    which bfloat16 is chosen then.
+    Args:
+        precision: one of :data:`PRECISIONS`
+        device: where the tower runs
+        tower: the image tower
+        native_bf16: whether this CPU multiplies in bfloat16 natively
+        large_tower: number of parameters from which bfloat16 is chosen on such a CPU
 
     Raises:
         ConfigError: if the precision is none of :data:`PRECISIONS`
@@ -93,9 +97,15 @@ def resolve_resize(resize: str, precision: str) -> str:
 
 
 def fitting_batch(free_bytes: int, bytes_each: float, most: int) -> int:
-    """Returns a batch size, a power of two or ``most``, that takes at most half of the free memory.
+    """Returns a batch size that takes at most half of the free memory; the other half is for crops and other programs.
 
-    The other half is for crops and other programs. ``bytes_each`` is what the encoder takes for one crop.
+    Args:
+        free_bytes: free memory
+        bytes_each: memory that the encoder takes for one crop
+        most: largest batch
+
+    Returns:
+        a power of two, or ``most``; at least 1
     """
     fitting = max(1, int(free_bytes / 2 / max(bytes_each, 1.0)))
     return min(most, 1 << (fitting.bit_length() - 1))

@@ -95,10 +95,15 @@ class RegionBatch:
 def replay_batch(
     images: Sequence[tuple[str, str, KnownRegions]], plan: RegionPlan, level: int = 0
 ) -> RegionBatch | None:
-    """Goes through the expansion steps that a plan has at a budget level, on known embeddings.
+    """Goes through the expansion steps of a plan on known embeddings.
 
-    ``images`` are the id, content hash and known embeddings of each of some hundred images at most, of one encoder.
-    They are returned in their order, without those of which an embedding is missing or not finite; None if none is left
+    Args:
+        images: id, content hash and known embeddings of each image, some hundred at most, all of one encoder
+        plan: which regions are replayed
+        level: budget level of the plan at which the images stopped
+
+    Returns:
+        the images in their order, without those of which an embedding is missing or not finite; None if none is left
     """
     images = [one for one in images if _fits(one[2].image_size_hw)]
     if not images:

@@ -46,7 +46,15 @@ class Preprocessing:
 
 
 def resize_whole(image: Image.Image, preprocessing: Preprocessing) -> torch.Tensor:
-    """Resizes a whole RGB image to ``[3, size, size]`` uint8; the same to the last bit as open_clip's own transform."""
+    """Resizes a whole image; the result equals that of open_clip's own transform for the encoder to the last bit.
+
+    Args:
+        image: mode RGB
+        preprocessing: the encoder's
+
+    Returns:
+        ``[3, size, size]`` uint8 tensor
+    """
     import torch
 
     resized = _whole_transform(preprocessing)(image)

@@ -104,7 +104,13 @@ def to_device(image: Image.Image, device: torch.device) -> torch.Tensor:
 
 
 def window_of(picture: Picture, box: Box | None, preprocessing: Preprocessing) -> Window | None:
-    """Returns the part of a picture that a crop shows, and how it is resized; None if Pillow has to pad the image."""
+    """Returns the part of a picture that a crop shows, and how it is resized; None if Pillow has to pad the image.
+
+    Args:
+        picture: the picture
+        box: ``(left, top, width, height)`` in the pixels of the file, square; None is the whole image
+        preprocessing: the encoder's
+    """
     size, (columns, rows) = preprocessing.size, picture.image.size
     if box is not None:
         left, top, width, height = box
@@ -128,9 +134,18 @@ def resize_windows(
     *,
     max_bytes: int,
 ) -> torch.Tensor:
-    """Resizes n windows of ``[height, width, 3]`` uint8 images as Pillow does; ``owners`` are the images' numbers.
+    """Resizes parts of images as Pillow does.
 
-    Returns ``[n, 3, size, size]`` uint8, on the images' device.
+    Args:
+        images: ``[height, width, 3]`` uint8, all on one device
+        owners: number of the image of each window
+        windows: n parts of them
+        size: side of the squares
+        interpolation: ``"bicubic"`` or ``"bilinear"``
+        max_bytes: maximum memory of windows that are resized together
+
+    Returns:
+        ``[n, 3, size, size]`` uint8, on the device
     """
     import torch
 

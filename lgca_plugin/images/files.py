@@ -64,8 +64,11 @@ def open_picture(data: bytes, *, enough: float | None = None) -> Picture:
 
     JPEGs are decoded at a fraction of their size in a fraction of the time; other formats are decoded whole and
     averaged. EXIF orientation is applied, the first frame of an animation is taken, transparency is dropped as
-    open_clip drops it, and 16-bit grey values are scaled to 8 bits. The shorter side keeps at least ``enough`` pixels,
-    if the file has them; None keeps the file's size.
+    open_clip drops it, and 16-bit grey values are scaled to 8 bits.
+
+    Args:
+        data: the file's bytes
+        enough: length in pixels that the shorter side keeps at least, if the file has it; None keeps the file's size
 
     Raises:
         ImageError: if there is no usable image; the message is the reason

@@ -159,7 +159,7 @@ def test_error__that_is_about_every_class_stops_with_one_sentence(server, descri
 
 def test_error__without_a_key_says_that_none_was_given(server, describe):
     server.key = KEY
-    with pytest.raises(lgca.DescribeError, match=r"wants a key, and none was given.*OPENAI_API_KEY"):
+    with pytest.raises(lgca.DescribeError, match=r"requires a key, and none was given.*OPENAI_API_KEY"):
         describe()
 
 

@@ -151,6 +151,7 @@ def test_adaptive__does_not_depend_on_batches_or_order(
     sizes = {"batch_size": batch_size, "wave_size": wave_size}
     found = encode([files[index] for index in order], demo_encoder, plan_of(), can_stop=predictor.can_stop, **sizes)
     assert_same(found, [adaptive[index] for index in order])
+    assert [image.id for image in found] == list(range(len(order)))
     assert [image.level for image in found] == [adaptive[index].level for index in order]
 
 

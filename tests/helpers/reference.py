@@ -19,9 +19,6 @@ Vector = list[float]
 Box = tuple[int, int, int, int]  # left, top, width, height in pixels
 
 
-# ---------------------------------------------------------------------------------------------------- vectors
-
-
 def dot(a: Sequence[float], b: Sequence[float]) -> float:
     assert len(a) == len(b)
     return math.fsum(map(operator.mul, a, b))
@@ -45,9 +42,6 @@ def entropy(probabilities: Sequence[float]) -> float:
 
 def weighted_sum(weights: Sequence[float], vectors: Sequence[Sequence[float]]) -> Vector:
     return [dot(weights, numbers) for numbers in zip(*vectors, strict=True)]
-
-
-# ------------------------------------------------------------------------------------------------------ boxes
 
 
 def first_boxes(
@@ -92,9 +86,6 @@ def most_salient(saliences: Sequence[float], count: int) -> list[int]:
     return sorted(chosen)
 
 
-# ------------------------------------------------------------------------------------------------- image side
-
-
 @dataclass
 class Region:
     step: int
@@ -111,9 +102,6 @@ class ReferenceImage:
     encodes: int
 
 
-# -------------------------------------------------------------------------------------------------- text side
-
-
 def class_vectors(
     kind: str, labels: Sequence[Vector], descriptions: Sequence[Sequence[Vector]], text_scale: float = 2.0
 ) -> list[Vector]:
@@ -127,9 +115,6 @@ def class_vectors(
             weights = softmax([math.exp(text_scale) * dot(g, label) for g in own])
         vectors.append(unit(weighted_sum(weights, own)))
     return vectors
-
-
-# ---------------------------------------------------------------------------------------------------- methods
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,18 @@ def test_decode__bytes_and_path_are_one(tmp_path: Path) -> None:
     assert content_hash(data) != content_hash(data + b"a")
 
 
+def test_decode__sixteen_bits_keep_their_contrast(tmp_path: Path) -> None:
+    """Pillow's own conversion clips 16-bit greys to white."""
+    found = decode(images.write(tmp_path, "sixteen_bit_grey.png")).pixels[:, :, 0]
+    assert np.abs(found.astype(int) - images.grey().astype(int)).max() <= 1
+
+
+def test_reduced__none_is_the_whole_file_to_the_last_bit() -> None:
+    buffer = io.BytesIO()
+    images.picture(300, 200).save(buffer, "JPEG")
+    np.testing.assert_array_equal(np.asarray(open_picture(buffer.getvalue()).image), decode(buffer.getvalue()).pixels)
+
+
 @pytest.mark.parametrize("name", sorted(images.UNREADABLE))
 def test_decode__unreadable_image_gives_a_reason(tmp_path: Path, name: str) -> None:
     """A bomb before its pixels are made; a truncated file even where half of it shows."""

@@ -27,7 +27,14 @@ PATTERNS: Final[dict[int, tuple[Pattern, ...]]] = {
 
 
 def agreement(answers: Sequence[IntArray]) -> IntArray:
-    """Returns ``[n]`` indices into ``PATTERNS[len(answers)]``: which of one to three methods give the same class."""
+    """Returns the pattern of agreement of every sample.
+
+    Args:
+        answers: one to three arrays ``[n]`` of class indices, one a method
+
+    Returns:
+        ``[n]`` index into ``PATTERNS[len(answers)]``
+    """
     if len(answers) < 2:
         return np.zeros(len(answers[0]), dtype=np.int64)
     if len(answers) == 2:
@@ -38,9 +45,14 @@ def agreement(answers: Sequence[IntArray]) -> IntArray:
 
 
 def pair_agreements(counts: Sequence[int], methods: int) -> dict[tuple[int, int], int]:
-    """Returns for the positions of each two methods the number of samples on which they agree.
+    """Returns for each two methods the number of samples on which they agree.
 
-    ``counts`` holds the number of samples of each of ``PATTERNS[methods]``.
+    Args:
+        counts: number of samples of each of ``PATTERNS[methods]``
+        methods: number of methods
+
+    Returns:
+        positions of two methods to the number of samples
     """
     return {
         (i, j): sum(count for pattern, count in zip(PATTERNS[methods], counts, strict=True) if pattern[i] == pattern[j])
@@ -68,9 +80,12 @@ class Flow:
 
 
 def class_flow(a: IntArray, b: IntArray, *, most: int = 12) -> Flow:
-    """Counts the samples by the labels of two methods, ``[n]`` class indices each.
+    """Counts the samples by the labels of two methods.
 
-    ``most`` is the maximum number of rows, including the one for all other classes.
+    Args:
+        a: ``[n]`` class index of the one method's labels, at least 0
+        b: ``[n]`` of the other's
+        most: maximum number of rows, including the one for all other classes
     """
     differs = a != b
     size = int(max(a.max(initial=-1), b.max(initial=-1))) + 1
@@ -92,8 +107,14 @@ def class_flow(a: IntArray, b: IntArray, *, most: int = 12) -> Flow:
 
 
 def choose_points(order: IntArray, differs: BoolArray, most: int) -> IntArray:
-    """Chooses at most ``most`` samples of a scatter plot, disagreements first; returns their indices, ascending.
+    """Chooses the samples of a scatter plot: disagreements first.
 
-    ``order`` ranks the samples: a hash of the samples makes a fair, reproducible choice.
+    Args:
+        order: ``[n]`` numbers by which samples are ordered; a hash of the samples makes a fair, reproducible choice
+        differs: ``[n]`` which samples come first
+        most: maximum number of samples
+
+    Returns:
+        their indices, ascending
     """
     return np.sort(np.lexsort((order, ~differs))[:most])

@@ -55,9 +55,14 @@ class Comparison:
 
 
 def compare(correct: Mapping[str, BoolArray], *, confidence: float = 0.95) -> tuple[Comparison, ...]:
-    """Compares every method with every one before it, by ``[n]`` whether each is right on each sample, n at least 1.
+    """Compares every method with every one before it.
 
-    The later method of a pair is ``a``, so a positive difference is in its favour.
+    Args:
+        correct: method name to ``[n]`` whether it is right on each sample, n at least 1
+        confidence: of the intervals, in (0, 1)
+
+    Returns:
+        a comparison for each pair; the later method is ``a``, so a positive difference is in its favour
     """
     pairs = [(a, b) for b, a in combinations(correct, 2)]
     counts = [
@@ -81,10 +86,17 @@ def compare(correct: Mapping[str, BoolArray], *, confidence: float = 0.95) -> tu
 
 
 def mcnemar_exact(only_a: IntArray | int, only_b: IntArray | int) -> NDArray[np.float64]:
-    """Returns ``[...]`` p values of McNemar's test, exact and two-sided, that two methods are right equally often.
+    """Tests whether two methods are right equally often: McNemar's test, exact and two-sided.
 
     If they are, a sample that one of them alone gets right is as likely to be a's as b's: ``only_a`` is binomial with
-    ``only_a + only_b`` trials of 1/2. The p value is 1 without such a sample.
+    ``only_a + only_b`` trials of 1/2.
+
+    Args:
+        only_a: ``[...]`` numbers of samples that a alone gets right, at least 0
+        only_b: ``[...]`` numbers of samples that b alone gets right, at least 0
+
+    Returns:
+        ``[...]`` p values, in (0, 1]; 1 without such a sample
     """
     from scipy.stats import binom  # a dependency of FiftyOne
 
@@ -94,7 +106,7 @@ def mcnemar_exact(only_a: IntArray | int, only_b: IntArray | int) -> NDArray[np.
 
 
 def difference_interval(only_a: int, only_b: int, n: int, *, confidence: float = 0.95) -> Interval:
-    """Returns the ends of the bootstrap interval of a paired difference of accuracies, in [-1, 1]; never of width 0.
+    """Returns the bootstrap interval of a paired difference of accuracies.
 
     Resampling n pairs of predictions with replacement is drawing from four cells: both right, a alone, b alone, none.
     The difference is then a sum of n independent steps of +1, -1 and 0, whose distribution is computed by a Fourier
@@ -106,6 +118,15 @@ def difference_interval(only_a: int, only_b: int, n: int, *, confidence: float =
     from 20 to 5000 and 0 to 60% of such samples, 60 settings of 3000 trials, the coverage of 95% intervals is 94.9% to
     100%; that of the plain bootstrap falls to 46%, of Bonett and Price's interval to 92.2%, of Tango's score interval
     to 93.2%. From a few dozen such samples on, all are alike.
+
+    Args:
+        only_a: number of samples that a alone gets right, at least 0
+        only_b: number of samples that b alone gets right, at least 0
+        n: number of samples, at least 1 and at least ``only_a + only_b``
+        confidence: nominal coverage, in (0, 1)
+
+    Returns:
+        lower and upper end, in [-1, 1]; never of width 0
     """
     total = n + 2 * PSEUDO_SAMPLES
     steps, shares = _sums(n, (only_a + PSEUDO_SAMPLES) / total, (only_b + PSEUDO_SAMPLES) / total)
@@ -128,9 +149,15 @@ def _sums(n: int, up: float, down: float) -> tuple[IntArray, NDArray[np.float64]
 
 
 def wilson_interval(correct: float, n: float, *, confidence: float = 0.95) -> Interval:
-    """Returns the ends of Wilson's score interval of an accuracy, in [0, 1].
+    """Returns Wilson's score interval of an accuracy.
 
-    ``correct`` and ``n``, above 0, may be effective numbers of samples that are not whole.
+    Args:
+        correct: number of correct samples
+        n: number of samples, above 0; both may be effective numbers that are not whole
+        confidence: of the interval, in (0, 1)
+
+    Returns:
+        lower and upper end, in [0, 1]
     """
     from scipy.stats import norm
 
@@ -155,9 +182,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def macro_recall(truth: IntArray, correct: BoolArray) -> float:
-    """Returns the mean recall over the classes that occur, in [0, 1]: every class counts the same.
+    """Returns the mean recall over classes, in which every class counts the same.
 
-    ``truth`` holds ``[n]`` class indices, ``correct`` ``[n]`` whether each sample is right; n at least 1.
+    Args:
+        truth: ``[n]`` index of the true class of each sample, at least 0, n at least 1
+        correct: ``[n]`` whether each sample is right
+
+    Returns:
+        the mean over the classes that occur, in [0, 1]; the accuracy if classes are of equal size
     """
     samples = np.bincount(truth)
     right = np.bincount(truth, weights=correct)

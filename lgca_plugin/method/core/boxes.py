@@ -28,12 +28,26 @@ def sample_boxes(
     seed: int,
     content_hash: str,
 ) -> NDArray[np.int64]:
-    """Samples the local crops of one image; returns ``[n, 4]`` int64 boxes.
+    """Samples the local crops of one image.
 
     The side is ``u * min(H, W)`` with ``u ~ Uniform(scale_min, scale_max)``, rounded to a whole pixel; the position is
     uniform. The crops depend on the arguments alone, and the first ``m`` of ``n`` crops are those of ``n=m``, so
     methods with different numbers of crops share a sequence. Only the raw bits of PCG64 are used, whose stream NumPy
-    guarantees for all versions and machines. Raises ValueError if an argument is out of range.
+    guarantees for all versions and machines.
+
+    Args:
+        n: number of crops, at least 1
+        image_size_hw: image height and width in pixels
+        scale_min: smallest side, as a share of the image's shorter side, > 0
+        scale_max: largest side, as a share of the image's shorter side, in [``scale_min``, 1]
+        seed: the run's seed
+        content_hash: hash of the image file's bytes
+
+    Returns:
+        ``[n, 4]`` int64 boxes
+
+    Raises:
+        ValueError: if ``n``, the scales or the image size are out of range
     """
     sizes = np.array([image_size_hw], dtype=np.int64)
     boxes: NDArray[np.int64] = sample_boxes_of_images(
@@ -51,7 +65,22 @@ def sample_boxes_of_images(
     seed: int,
     content_hashes: Sequence[str],
 ) -> NDArray[np.int64]:
-    """Samples the crops of b images as :func:`sample_boxes` does; sizes are ``[b, 2]``, returns ``[b, n, 4]`` int64."""
+    """Samples the local crops of several images, each as :func:`sample_boxes` does.
+
+    Args:
+        n: number of crops an image, at least 1
+        image_sizes_hw: ``[b, 2]`` image heights and widths in pixels
+        scale_min: smallest side, as a share of the image's shorter side, > 0
+        scale_max: largest side, as a share of the image's shorter side, in [``scale_min``, 1]
+        seed: the run's seed
+        content_hashes: hashes of the b image files' bytes
+
+    Returns:
+        ``[b, n, 4]`` int64 boxes
+
+    Raises:
+        ValueError: if ``n``, the scales or an image size are out of range
+    """
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
     if not 0 < scale_min <= scale_max <= 1:
@@ -103,8 +132,18 @@ def chain_counts(n: int, *, keep: float, steps: int) -> tuple[int, ...]:
 
     Without rounding up their sum is below ``n / (1 - keep)`` for any ``steps``, and rounding adds less than
     ``steps / (1 - keep)``: expansion has the same order of cost as no expansion (the complexity theorem of LGCA, arXiv
-    2511.00419). ``keep``, in (0, 1), is taken as the decimal that it prints as. Raises ValueError if an argument is out
-    of range.
+    2511.00419).
+
+    Args:
+        n: number of chains, at least 1
+        keep: share of the regions that each step keeps, in (0, 1); taken as the decimal that it prints as
+        steps: number of expansion steps, at least 0
+
+    Returns:
+        ``steps + 1`` counts
+
+    Raises:
+        ValueError: if an argument is out of range
     """
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
@@ -122,8 +161,15 @@ def chain_counts(n: int, *, keep: float, steps: int) -> tuple[int, ...]:
 def matching_chains(crops: int, *, keep: float, steps: int) -> int:
     """Returns the largest number of chains whose regions, over all steps, take no more encodes than ``crops`` crops.
 
-    At least 1, although a single chain takes ``steps + 1`` encodes, which may be more; 34 for 60 crops, keep 0.5 and 2
-    steps.
+    At least 1, although a single chain takes ``steps + 1`` encodes, which may be more than ``crops``.
+
+    Args:
+        crops: number of encodes to match, at least 1
+        keep: share of the regions that each step keeps, in (0, 1)
+        steps: number of expansion steps, at least 0
+
+    Returns:
+        the number of chains, at least 1; 34 for 60 crops, keep 0.5 and 2 steps
     """
     affordable, too_many = 1, crops + 1
     while too_many - affordable > 1:  # the cost never falls with the number of chains
@@ -136,14 +182,33 @@ def matching_chains(crops: int, *, keep: float, steps: int) -> int:
 
 
 def select_salient(salience: NDArray[np.floating], count: int) -> NDArray[np.int64]:
-    """Returns ``[..., count]`` ascending indices of the largest of ``[..., n]`` saliences, the first of equal ones."""
+    """Selects the ``count`` regions of highest salience, the earlier of equal ones.
+
+    Args:
+        salience: ``[..., n]`` similarities of the regions to the whole image
+        count: number of regions, in [1, n]
+
+    Returns:
+        ``[..., count]`` indices in ascending order
+
+    Raises:
+        ValueError: if ``count`` is out of range
+    """
     if not 1 <= count <= salience.shape[-1]:
         raise ValueError(f"count must be between 1 and {salience.shape[-1]}, got {count}")
     return np.sort(np.argsort(-salience, axis=-1, kind="stable")[..., :count], axis=-1)
 
 
 def relative_boxes(boxes: NDArray[np.int64], image_size_hw: tuple[int, int]) -> NDArray[np.float64]:
-    """Converts ``[n, 4]`` pixel boxes to FiftyOne's relative ``[x, y, w, h]``, float64 in [0, 1]."""
+    """Converts pixel boxes to FiftyOne's relative ``[x, y, w, h]``.
+
+    Args:
+        boxes: ``[n, 4]`` int array, absolute pixels, ``(left, top, width, height)``
+        image_size_hw: image height and width in pixels
+
+    Returns:
+        ``[n, 4]`` float64 array in [0, 1]
+    """
     height, width = image_size_hw
     _checked_size(image_size_hw)
     return boxes / np.array([width, height, width, height], dtype=np.float64)

@@ -183,10 +183,18 @@ def method_title(name: str) -> str:
 def compared_methods(
     methods: Sequence[Method], names: Sequence[str] | None = None, *, run_key: str
 ) -> tuple[Method, Method, Method]:
-    """Returns the methods on the whole image, on crops and on crops that grow: those named, else the published ones.
+    """Returns three methods, one of each kind: those named, else the published ones, else the first non-controls.
 
-    Without names and published methods, the first of each kind, controls last. Raises ConfigError if a kind is missing,
-    or ``names`` does not hold one of each.
+    Args:
+        methods: a run's presets
+        names: the names of three of them; None for the default
+        run_key: the run's key, for error messages
+
+    Returns:
+        the methods on the whole image, on crops, and on crops that grow
+
+    Raises:
+        ConfigError: if a kind is missing, or ``names`` does not hold one of each
     """
     own = {method.name: method for method in methods}
     for name in names or ():

@@ -73,7 +73,15 @@ def region_weights(
 def relative_entropy(region_scores: FloatArray, logit_scale: float) -> FloatArray:
     """Computes how undecided each region is: the entropy of its class probabilities, relative to a uniform guess.
 
-    ``region_scores`` is ``[..., n, C]``, C at least 2; returns ``[..., n]`` float64 in [0, 1].
+    Args:
+        region_scores: ``[..., n, C]`` scores of the regions themselves, C at least 2
+        logit_scale: the encoder's factor on similarities
+
+    Returns:
+        ``[..., n]`` float64 in [0, 1]
+
+    Raises:
+        ValueError: if there are fewer than two classes
     """
     classes = region_scores.shape[-1]
     if classes < 2:
@@ -85,7 +93,16 @@ def relative_entropy(region_scores: FloatArray, logit_scale: float) -> FloatArra
 
 
 def image_vector(images: RegionEmbeddings, weights: FloatArray, global_weight: float) -> FloatArray:
-    """Computes ``z = normalize(sum_r a_r f_r + a_0 f0)``, ``[..., d]`` float64, from ``[..., n]`` region weights."""
+    """Computes ``z = normalize(sum_r a_r f_r + a_0 f0)``.
+
+    Args:
+        images: the regions of one image or of several
+        weights: ``[..., n]`` region weights
+        global_weight: the whole image's weight
+
+    Returns:
+        ``[..., d]`` float64 unit vectors
+    """
     return normalize(weighted_sum(images, weights, global_weight))
 
 
@@ -96,17 +113,30 @@ def weighted_sum(images: RegionEmbeddings, weights: FloatArray, global_weight: f
 
 
 def description_weights(descriptions: FloatArray, label: FloatArray, text_scale: float) -> FloatArray:
-    """Computes WCA's description weights ``u_j = softmax_j(exp(text_scale) * <g_j, g_label>)``, ``[m]`` float64.
+    """Computes WCA's description weights ``u_j = softmax_j(exp(text_scale) * <g_j, g_label>)``.
 
-    ``descriptions`` holds ``[m, d]`` unit embeddings g of one class, ``label`` the ``[d]`` one of its label prompt.
+    Args:
+        descriptions: ``[m, d]`` unit embeddings of one class's descriptions
+        label: ``[d]`` unit embedding of the class's label prompt
+        text_scale: softmax scale, as an exponent
+
+    Returns:
+        ``[m]`` float64 weights that sum to 1
     """
     return _softmax(np.exp(text_scale) * (descriptions @ label).astype(np.float64))
 
 
 def class_vector(descriptions: FloatArray, label: FloatArray, *, kind: ClassVectors, text_scale: float) -> FloatArray:
-    """Computes the ``[d]`` float64 unit vector of one class from ``[m, d]`` descriptions and its ``[d]`` label prompt.
+    """Computes the vector of one class.
 
-    ``text_scale`` is the softmax scale of ``"weighted"``, see :func:`description_weights`.
+    Args:
+        descriptions: ``[m, d]`` unit embeddings of the class's descriptions
+        label: ``[d]`` unit embedding of the class's label prompt
+        kind: ``"label"``, ``"weighted"`` or ``"mean"``
+        text_scale: softmax scale of ``"weighted"``, as an exponent
+
+    Returns:
+        ``[d]`` float64 unit vector
     """
     if kind == "label":
         return normalize(label.astype(np.float64))
@@ -116,7 +146,15 @@ def class_vector(descriptions: FloatArray, label: FloatArray, *, kind: ClassVect
 
 
 def class_scores(vectors: FloatArray, class_vectors: FloatArray) -> FloatArray:
-    """Computes the score of every class, ``<z, c(k)>``: ``[..., C]`` of ``[..., d]`` and ``[C, d]`` unit vectors."""
+    """Computes the score of every class, ``<z, c(k)>``.
+
+    Args:
+        vectors: ``[..., d]`` unit image (or region) vectors
+        class_vectors: ``[C, d]`` unit class vectors
+
+    Returns:
+        ``[..., C]`` in [-1, 1]
+    """
     scores: FloatArray = np.matmul(vectors, class_vectors.T)
     return scores
 

@@ -53,7 +53,14 @@ LEVEL_FACTOR = 1.5
 
 
 def level_sizes(most: int) -> tuple[int, ...]:
-    """Returns the budget levels, numbers of crops after which an image can stop; for 60: 6, 9, 14, 21, 32, 48, 60."""
+    """Returns the numbers of crops after which an image can stop: the budget levels.
+
+    Args:
+        most: number of crops of the full budget, at least 0
+
+    Returns:
+        ascending numbers, the last of them ``most``: 6, 9, 14, 21, 32, 48, 60 for 60
+    """
     sizes = []
     size = FIRST_LEVEL
     while size < most:
@@ -73,9 +80,17 @@ def flip_probability(
 ) -> float:
     """Bounds the probability that the full budget would give an image another label than its first crops do.
 
-    The sum over all rivals, at least 0; it may exceed 1, as a bound may. 0 if the full budget adds no crops, and 1 if
-    nothing is known: on a single unit, or if one unit has all the weight. ``image`` holds the regions that are encoded
-    ``so_far``; ``region_scores``, their own ``[r, C]`` scores if they are known, set the precision.
+    Args:
+        method: the preset
+        image: the regions of one image that are encoded so far
+        classes: what it is scored against
+        so_far: how many crops the methods use of these
+        full: how many they use under the full budget
+        region_scores: ``[r, C]`` scores of the regions themselves, if they are known; they set the precision
+
+    Returns:
+        the sum over all rivals, at least 0; it may exceed 1, as a bound may. 0 if the full budget adds no crops, and 1
+        if nothing is known: on a single unit, or if one unit has all the weight
     """
     from scipy.special import stdtr  # a dependency of FiftyOne
 

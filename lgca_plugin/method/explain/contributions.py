@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 
 def votes(regions: FloatArray, class_vectors: FloatArray) -> NDArray[np.int64]:
-    """Returns ``[..., n]`` the best class of each of ``[..., n, d]`` regions itself."""
+    """Returns each region's own best class.
+
+    Args:
+        regions: ``[..., n, d]`` unit region embeddings
+        class_vectors: ``[C, d]`` unit class vectors
+
+    Returns:
+        ``[..., n]`` class indices
+    """
     best: NDArray[np.int64] = class_scores(regions, class_vectors).argmax(axis=-1)
     return best
 
@@ -34,11 +42,21 @@ def contributions(
     a: IntArray | int,
     b: IntArray | int,
 ) -> tuple[FloatArray, FloatArray]:
-    """Splits the margin of class a over class b into the shares of the regions, ``[..., n]``, and of the whole image.
+    """Splits the margin of class a over class b into the shares of the regions and of the whole image.
 
     ``contribution(r; a over b) = a_r <f_r, c(a) - c(b)> / norm``, with ``norm`` the length of the weighted sum of
-    embeddings. The shares and the whole image's term, ``[...]``, sum to ``<z, c(a)> - <z, c(b)>``. Classes are indices,
-    one for all images or ``[...]`` one for each; ``weights`` is ``[..., n]``, ``class_vectors`` ``[C, d]``.
+    embeddings. The shares and the whole image's term sum to ``<z, c(a)> - <z, c(b)>``.
+
+    Args:
+        images: the regions of one image or of several
+        weights: ``[..., n]`` region weights
+        global_weight: the whole image's weight
+        class_vectors: ``[C, d]`` unit class vectors
+        a: class index, or ``[...]`` one for each image
+        b: class index, or ``[...]`` one for each image
+
+    Returns:
+        ``[..., n]`` shares of the regions, and ``[...]`` the whole image's term
     """
     direction = (class_vectors[a] - class_vectors[b]).astype(np.float64)
     norm = np.linalg.norm(weighted_sum(images, weights, global_weight), axis=-1)
@@ -49,7 +67,16 @@ def contributions(
 
 
 def flips(vote: IntArray, step: IntArray, chain: IntArray) -> dict[int, bool]:
-    """Returns for each chain that has grown whether its last vote differs from its first; all arrays ``[n]``."""
+    """Returns for each chain that has grown whether its last vote differs from its first.
+
+    Args:
+        vote: ``[n]`` class index that each region votes for
+        step: ``[n]`` expansion step of each region
+        chain: ``[n]`` chain of each region
+
+    Returns:
+        chain number to whether it flipped; chains that never grew are not listed
+    """
     result = {}
     for number in np.unique(chain[step > 0]):
         members = np.flatnonzero(chain == number)
@@ -67,8 +94,15 @@ def misleading_crops(
 ) -> NDArray[np.bool_]:
     """Marks misleading crops: those that vote for WCA's label a and contribute to a over LGCA's label b, where b != a.
 
-    Votes, steps and contributions (to a over b under WCA's weights) are ``[..., n]``; labels are class indices, one or
-    ``[...]`` one for each image. Returns ``[..., n]`` bool.
+    Args:
+        vote: ``[..., n]`` class index that each region votes for
+        step: ``[n]`` or ``[..., n]`` expansion step of each region
+        contribution: ``[..., n]`` contributions to a over b under WCA's weights
+        wca_label: WCA's class index, or ``[...]`` one for each image
+        lgca_label: LGCA's class index, or ``[...]`` one for each image
+
+    Returns:
+        ``[..., n]`` bool
     """
     a, b = np.asarray(wca_label)[..., None], np.asarray(lgca_label)[..., None]
     marked: NDArray[np.bool_] = (step == 0) & (vote == a) & (a != b) & (contribution > 0)

@@ -103,11 +103,19 @@ def strip(
     chains: int = CHAINS,
     out: Iterable[int] | NDArray[np.bool_] = (),
 ) -> Strip:
-    """Returns the film strip of a sample: of a method with regions, by default the one that the evidence explains.
+    """Returns the film strip of a sample.
 
-    Classes a and b are by default those of :func:`rivals`. ``out`` are regions that are taken out, as
-    :meth:`Evidence.without` takes them: weights change; the choice and order of the chains do not. Raises ConfigError
-    if there is no such method, class or region, or the method uses no regions.
+    Args:
+        evidence: the evidence on the sample
+        method: name of a method with regions; None takes the one that the evidence explains
+        a: a class; None takes the first of :func:`rivals`
+        b: its rival; None takes the second
+        chains: maximum number of chains, at least 1
+        out: regions that are taken out, as :meth:`Evidence.without` takes them. Weights change; the choice and order of
+            the chains do not
+
+    Raises:
+        ConfigError: if there is no such method, class or region, or the method uses no regions
     """
     method = method or evidence.explained
     if method is None or not evidence.weights[evidence.verdicts.scoring.method(method).name].any():
@@ -167,11 +175,19 @@ def strip(
 def rivals(
     evidence: Evidence, *, a: str | None = None, b: str | None = None, given: str | None = None
 ) -> tuple[str, str]:
-    """Returns the two classes whose margin explains a decision; a and b, where given, replace the first and the second.
+    """Returns the two classes whose margin explains a decision.
 
     WCA's label and LGCA's, if these differ. Otherwise the label of the method that the evidence explains, and the given
-    label if that is another class of the run, else the runner-up. Raises ConfigError if there is no such class, or both
-    are the same.
+    label if that is another class of the run, else the runner-up.
+
+    Args:
+        evidence: the evidence on the sample
+        a: replaces the first class
+        b: replaces the second class
+        given: the sample's given label
+
+    Raises:
+        ConfigError: if there is no such class, or both are the same
     """
     for name in (a, b):
         if name is not None:
@@ -206,8 +222,14 @@ def strip_of_boxes(
 ) -> Strip:
     """Returns the film strip of the boxes that a run wrote to a sample, for samples without stored embeddings.
 
-    In the order of the boxes; the contributions of other chains, and pulls, are unknown. ``names`` are the classes
-    whose margin the contributions are parts of.
+    Args:
+        boxes: bounding_box, index (the chain), step, label, weight, contribution, similarity and misleading of each
+        method: the method that the boxes explain
+        names: the classes whose margin the contributions are parts of
+        chains: maximum number of chains
+
+    Returns:
+        the strip, in the order of the boxes; the contributions of other chains, and pulls, are unknown
     """
     frames: dict[int, list[Frame]] = {}
     for place, box in enumerate(boxes):

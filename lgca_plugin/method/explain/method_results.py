@@ -175,7 +175,15 @@ class MethodResults:
 
 
 def region_mask(regions: Iterable[int] | BoolArray, n: int) -> BoolArray:
-    """Marks ``[n]`` regions given by their indices, or marked already; ConfigError if there is no such region."""
+    """Marks regions out of n.
+
+    Args:
+        regions: their indices, or ``[n]`` bool
+        n: number of regions
+
+    Raises:
+        ConfigError: if there is no such region
+    """
     given = np.asarray(regions if isinstance(regions, np.ndarray) else list(regions))
     if given.dtype == bool and given.shape == (n,):
         return given

@@ -28,7 +28,16 @@ class MethodAnswer:
 
 
 def method_answers(verdicts: MethodResults, a: str, b: str) -> list[MethodAnswer]:
-    """Returns the answers of the methods, in the order of the run, without controls."""
+    """Returns the answers of the methods, without controls.
+
+    Args:
+        verdicts: the methods' results, from all regions or without some
+        a: a class
+        b: its rival
+
+    Returns:
+        an answer for each method, in the order of the run; numbers are nan if its label is None
+    """
     found, labels = [], verdicts.labels
     for method in without_controls(labels):
         label = labels[method]

@@ -41,7 +41,15 @@ _RIVALS_AT_ONCE = 64  # their draws fit the processor's cache
 
 @lru_cache(maxsize=32)
 def draw_counts(n: int, draws: int = DRAWS) -> NDArray[np.int64]:
-    """Draws n of n crops with replacement: ``[draws, n]`` how often each, read-only, the same on any machine."""
+    """Draws n of n crops with replacement, ``draws`` times; the same draws on any machine.
+
+    Args:
+        n: number of crops, at least 1
+        draws: number of draws
+
+    Returns:
+        ``[draws, n]`` how often each crop was drawn; rows sum to n; read-only
+    """
     raw = np.asarray(np.random.PCG64(_SEED).random_raw(draws * n), dtype=np.uint64)
     uniforms = (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53  # the generator's raw bits never change
     numbers = np.floor(uniforms * n).astype(np.int64).reshape(draws, n)
@@ -61,7 +69,7 @@ def stability(
     labels: IntArray | int | None = None,
     draws: int = DRAWS,
 ) -> NDArray[np.float64]:
-    """Computes ``[...]`` the share of bootstrap draws of the crops, with their chains, that keep a method's label.
+    """Computes the share of bootstrap draws of the crops, with their chains, in which a method keeps its label.
 
     A draw keeps the label if no other class scores higher by more than :data:`TIE`. A method without regions keeps it
     always. A draw that leaves a method without any weight, as it can where ``step_weights`` are 0, does not.
@@ -69,8 +77,18 @@ def stability(
     Only rivals are drawn: classes that some used region, or the whole image, prefers to the label. No mix of embeddings
     that all prefer the label can prefer another class. Where there is no rival, all draws keep the label.
 
-    If they are known: ``[..., n]`` the method's region weights, and ``[..., n, C]`` scores of the regions themselves,
-    which set the precision. ``labels`` are ``[...]`` class indices; None takes the method's own.
+    Args:
+        method: the preset
+        images: the regions of one image or of several
+        counts: how many of the crops the methods use
+        classes: what images are scored against
+        weights: ``[..., n]`` the method's region weights, if they are known
+        region_scores: ``[..., n, C]`` scores of the regions themselves, if they are known; they set the precision
+        labels: ``[...]`` class indices of the labels in question; None takes the method's own
+        draws: number of draws
+
+    Returns:
+        ``[...]`` float64 in [0, 1]
     """
     lead, n = images.regions.shape[:-2], images.regions.shape[-2]
     if method.regions == "none":

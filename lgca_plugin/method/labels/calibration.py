@@ -105,10 +105,17 @@ def fit_temperature(logits: FloatArray, labels: IntArray) -> Temperature:
     to 1024 is refined between its neighbours, so the result is deterministic. A normal prior on log T (mean 0, standard
     deviation log 10) has next to no effect with thirty labels or more, unless they leave T undetermined: if method and
     labels always agree, or if all logits are equal, in which case T is 1. Of many samples, a fixed random choice of
-    :data:`FIT_SAMPLES` is used; with fewer than :data:`MIN_LABELS` T is 1 and the wrong share 0.
+    :data:`FIT_SAMPLES` is used.
 
-    ``logits`` is ``[n, C]`` logit_scale * scores, ``labels`` ``[n]`` given class indices. Raises ValueError if the
-    shapes do not match, a label is no class index, or a row of logits has no finite maximum.
+    Args:
+        logits: ``[n, C]`` logit_scale * scores
+        labels: ``[n]`` given class indices
+
+    Returns:
+        the temperature; 1 with a wrong share of 0 if there are fewer than :data:`MIN_LABELS` labels
+
+    Raises:
+        ValueError: if the shapes do not match, a label is no class index, or a row of logits has no finite maximum
     """
     if logits.ndim != 2 or not logits.shape[1] or labels.shape != logits.shape[:1]:
         raise ValueError(f"[n, C] logits and [n] labels are needed, got {logits.shape}, {labels.shape}")
@@ -153,12 +160,21 @@ def calibration_error(
 
 
 def calibrate(logits: NDArray[np.float32], labels: IntArray) -> Calibrated:
-    """Turns one method's ``[n, C]`` contiguous float32 logits into calibrated probabilities, in place.
+    """Turns one method's logits into calibrated probabilities, in place.
 
     The error after calibration is cross-fitted: the samples are halved at random, and each half is evaluated with the
     temperature fitted to the other half. Both errors use the wrong share that was fitted to all samples. With
-    fewer than :data:`MIN_LABELS` labels the temperature is 1, the wrong share 0, and the two errors are equal; without
-    samples they are nan. Raises ValueError as :func:`fit_temperature` does.
+    fewer than :data:`MIN_LABELS` labels the temperature is 1, the wrong share 0, and the two errors are equal.
+
+    Args:
+        logits: ``[n, C]`` contiguous float32, logit_scale * scores; overwritten by the probabilities
+        labels: ``[n]`` given class indices
+
+    Returns:
+        the probabilities, in the array that held the logits, and the fit; the errors are nan without samples
+
+    Raises:
+        ValueError: as for :func:`fit_temperature`
     """
     temperature = fit_temperature(logits, labels)
     n, classes = logits.shape

@@ -87,8 +87,15 @@ WITHOUT_LABEL = tuple(case for case in Case if not case.with_label)
 def triage_cases(clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray, *, crop_case: BoolArray) -> list[Case]:
     """Returns the case of every sample.
 
-    Labels are ``[n]`` class indices, ``truth`` -1 without a usable one; ``crop_case`` is ``[n]`` whether the sample has
-    a misleading-crop case, see :mod:`~.explain.misleading_cases`.
+    Args:
+        clip: ``[n]`` class index of CLIP's answer
+        wca: ``[n]`` WCA's
+        lgca: ``[n]`` LGCA's
+        truth: ``[n]`` class index of the label, -1 without a usable one
+        crop_case: ``[n]`` whether the sample has a misleading-crop case, see :mod:`~.explain.misleading_cases`
+
+    Returns:
+        n cases
     """
     known = truth >= 0
     c, w, g = (known & (answer == truth) for answer in (clip, wca, lgca))
@@ -114,9 +121,15 @@ def triage_cases(clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray,
 
 
 def changes(before: IntArray, after: IntArray, truth: IntArray) -> tuple[int, int]:
-    """Counts the wrong labels that become right from one method to another, and the right ones that become wrong.
+    """Counts the labels that one method corrects of another's, and those that it breaks.
 
-    All arrays are ``[n]`` class indices; ``truth`` is -1 without a usable label.
+    Args:
+        before: ``[n]`` class index of the one method's answer
+        after: ``[n]`` of the other's
+        truth: ``[n]`` class index of the label, -1 without a usable one
+
+    Returns:
+        number of wrong labels that become right, and of right ones that become wrong
     """
     right_before, right_after = before == truth, after == truth
     return int((~right_before & right_after).sum()), int((right_before & ~right_after).sum())

@@ -135,10 +135,21 @@ def nested_sweep(
 
 
 def stratified_folds(strata: Sequence[Any] | NDArray[Any], *, folds: int, repeats: int, seed: int) -> IntArray:
-    """Deals shuffled samples to folds like cards, class after class; returns ``[repeats, n]`` the fold of each sample.
+    """Deals shuffled samples to folds like cards, class after class.
 
-    The sizes of the folds differ by at most one, and so do the numbers of samples of any class in them. Raises
-    ConfigError if ``folds``, in [3, n], or ``repeats`` is out of range.
+    The sizes of the folds differ by at most one, and so do the numbers of samples of any class in them.
+
+    Args:
+        strata: ``[n]`` class of each sample
+        folds: number of folds, in [3, n]
+        repeats: number of independent splits, at least 1
+        seed: seed of the shuffles
+
+    Returns:
+        ``[repeats, n]`` fold of each sample
+
+    Raises:
+        ConfigError: if ``folds`` or ``repeats`` is out of range
     """
     if not 3 <= folds <= len(strata):
         raise ConfigError(

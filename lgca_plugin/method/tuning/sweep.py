@@ -34,9 +34,15 @@ def default_grid(methods: Sequence[Method], *, steps: int) -> list[Method]:
     """Returns settings around each method: every combination of values of the settings that it depends on.
 
     Salience weights vary ``image_scale``, decisive ones ``decisiveness``; regions vary ``global_weight``; chains vary
-    ``step_weights`` too (equal, halved and doubled from each of the ``steps`` expansion steps to the next); weighted
-    descriptions vary ``text_scale``. These are 60 settings of WCA, 135 of LGCA, 45 of decisive LGCA and one of CLIP.
-    Each has its method's name, and the method itself comes first of its name.
+    ``step_weights`` too (equal, halved and doubled from step to step); weighted descriptions vary ``text_scale``. These
+    are 60 settings of WCA, 135 of LGCA, 45 of decisive LGCA and one of CLIP.
+
+    Args:
+        methods: the presets, with distinct names
+        steps: number of expansion steps that the images were encoded with
+
+    Returns:
+        the settings, by method; each has its method's name, and the method itself comes first of its name
     """
     return [setting for method in methods for setting in _around(method, steps)]
 

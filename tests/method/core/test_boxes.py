@@ -35,9 +35,6 @@ def assert_inside(boxes: np.ndarray, height: int, width: int) -> None:
     assert (top + box_height <= height).all()
 
 
-# --------------------------------------------------------------------------------------------------- sampling
-
-
 def test_sample__crops_of_an_image_never_change() -> None:
     """Stored runs hold these numbers, so they must never change."""
     boxes = sample_boxes(4, (200, 300), scale_min=0.5, scale_max=0.9, seed=0, content_hash="0" * 64)
@@ -101,9 +98,6 @@ def test_sample__equal_scales_give_one_side_and_full_scale_the_largest_square() 
     assert len(set(boxes[:, 0].tolist())) > 10
 
 
-# ---------------------------------------------------------------------------------------------------- growing
-
-
 @pytest.mark.parametrize(
     ("box", "size", "growth", "grown"),
     [
@@ -151,9 +145,6 @@ def test_expand__grown_box_contains_the_old_one(
     assert (grown[:, 2] <= min(size)).all()
     assert (grown[:, :2] <= boxes[:, :2]).all()
     assert (grown[:, :2] + grown[:, 2:] >= boxes[:, :2] + boxes[:, 2:]).all()
-
-
-# ----------------------------------------------------------------------------------------------------- chains
 
 
 @pytest.mark.parametrize(
@@ -206,9 +197,6 @@ def test_chain_counts__equals_the_loop_and_obeys_the_complexity_theorem(n: int, 
     assert list(counts) == expected
     # Rounding up adds less than one region a step, and each of those at most 1 / (1 - keep) over all later steps.
     assert sum(counts) < (n + steps) / (1 - keep) + 1
-
-
-# --------------------------------------------------------------------------------------------------- choosing
 
 
 @settings(max_examples=80, deadline=None)

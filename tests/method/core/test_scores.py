@@ -21,9 +21,6 @@ from tests.helpers.worlds.random_runs import CROPS, N_CHAINS, N_CROPS, World, un
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-# -------------------------------------------------------------------------------------------- against the loops
-
-
 @pytest.mark.parametrize("name", sorted(reference.RULES))
 def test_method__equals_the_loops(name: str) -> None:
     method = METHODS[name]
@@ -55,18 +52,12 @@ def test_method__many_images_at_once_equal_one_after_the_other(name: str) -> Non
     np.testing.assert_allclose(weights.reshape(6, -1), world.weights(method), atol=1e-6)
 
 
-# --------------------------------------------------------------------------------------------------- salience
-
-
 def test_similarity__literal() -> None:
     regions, none = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, -1.0]]), np.zeros(3, dtype=int)
     found = RegionEmbeddings(regions, np.array([0.0, 1.0]), none, none).similarity
     np.testing.assert_allclose(found, [0.0, 0.8, -1.0])
     both = RegionEmbeddings(np.stack([regions, regions]), np.array([[0.0, 1.0], [1.0, 0.0]]), none, none).similarity
     np.testing.assert_allclose(both, [[0.0, 0.8, -1.0], [1.0, 0.6, 0.0]])
-
-
-# ---------------------------------------------------------------------------------------------------- weights
 
 
 @settings(max_examples=30, deadline=None)
@@ -152,9 +143,6 @@ def test_weights__what_is_missing_is_named(
         scores.region_weights(method, World(0).images(), counts, classes)
 
 
-# ------------------------------------------------------------------------------------------------- image side
-
-
 @settings(max_examples=30, deadline=None)
 @given(seed=SEEDS, global_weight=st.floats(0, 3))
 def test_image_vector__is_the_normalized_sum(seed: int, global_weight: float) -> None:
@@ -177,9 +165,6 @@ def test_image_vector__without_regions_is_the_whole_image() -> None:
     np.testing.assert_allclose(scores.image_vector(images, weights, 1.0), whole, atol=1e-6)
 
 
-# -------------------------------------------------------------------------------------------------- text side
-
-
 @settings(max_examples=30, deadline=None)
 @given(seed=SEEDS, kind=st.sampled_from(["label", "weighted", "mean"]), text_scale=st.floats(-3, 20))
 def test_class_vector__equals_the_loops(seed: int, kind: Any, text_scale: float) -> None:
@@ -193,9 +178,6 @@ def test_class_vector__equals_the_loops(seed: int, kind: Any, text_scale: float)
     assert np.linalg.norm(found) == pytest.approx(1.0, abs=1e-6)
     if text_scale < 6:
         np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-# ----------------------------------------------------------------------------------------------------- scores
 
 
 def test_scores__literal() -> None:

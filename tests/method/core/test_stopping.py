@@ -63,9 +63,6 @@ def expected(world: World, method: Method, image: int = 0, *, full: CropCounts =
     return total
 
 
-# -------------------------------------------------------------------------------------------------- against the loop
-
-
 @pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_flip_probability__equals_the_loop(name: str) -> None:
     world, method = World(17, images=4), VARIANTS[name]
@@ -89,9 +86,6 @@ def test_flip_probability__equals_the_loop_where_a_step_is_one_units_alone(name:
     world.step, world.chain, world.regions = world.step[keep], world.chain[keep], world.regions[:, keep]
     assert (world.step == 2).sum() == 1
     assert found(world, VARIANTS[name]) == pytest.approx(expected(world, VARIANTS[name]), rel=1e-5, abs=1e-9)
-
-
-# --------------------------------------------------------------------------------------------------------- its ends
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
@@ -124,9 +118,6 @@ def test_flip_probability__is_a_half_between_equal_classes() -> None:
     assert flip_probability(method, world.images(0), same, so_far=CROPS, full=FULL) == 0.5
 
 
-# ------------------------------------------------------------------------------------------------- coverage
-
-
 @pytest.mark.parametrize("n", [6, 14])
 def test_flip_probability__is_the_share_of_labels_that_change(n: int) -> None:
     """Of 4,000 images with normally distributed crops, as many change their label as the probabilities add up to."""
@@ -142,9 +133,6 @@ def test_flip_probability__is_the_share_of_labels_that_change(n: int) -> None:
         due = probabilities[inside].sum()
         assert due > 1
         assert abs(changed[inside].sum() - due) < 3.5 * math.sqrt(due)
-
-
-# ----------------------------------------------------------------------------------------------------- its parts
 
 
 def test_weights_without_each__by_hand() -> None:

@@ -65,9 +65,6 @@ def assert_as_small(lead: np.ndarray, preferred: np.ndarray, pull: np.ndarray, b
     assert (np.delete(lead, list(found.crops), axis=0).sum(axis=0) > 0).all()
 
 
-# -------------------------------------------------------------------------------------------- the program by itself
-
-
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), kind=st.sampled_from(["even", "few heavy", "whole numbers", "near ties"]))
 def test_removal__is_as_small_as_exhaustive_search_finds(seed: int, kind: str) -> None:
@@ -143,9 +140,6 @@ def test_removal__sixty_crops_and_many_rivals() -> None:
     assert found.exact
     assert len(found.crops) > 1
     assert (np.delete(lead, list(found.crops), axis=0).sum(axis=0) > 0).all()
-
-
-# --------------------------------------------------------------------------------------------------- through Evidence
 
 
 class Scene:

@@ -46,9 +46,6 @@ def expected(world: World, method: Method, image: int, draws: int) -> float:
     return kept / draws
 
 
-# ------------------------------------------------------------------------------------------------- against the loop
-
-
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_stability__equals_the_loop(name: str, dtype: Any) -> None:
@@ -90,9 +87,6 @@ def test_stability__with_more_rivals_than_are_drawn_at_once_equals_the_loop(name
     assert sum(rivals) > 3 * 64 and rivals[1] == 0 < rivals[3]
     values = found(world, method, draws=20)
     assert values.tolist() == [expected(world, method, image, 20) for image in range(5)]
-
-
-# --------------------------------------------------------------------------------------------------- what it means
 
 
 @settings(max_examples=60, deadline=None)
@@ -195,9 +189,6 @@ def test_stability__a_tie_keeps_the_label() -> None:
         for given in (vectors, np.concatenate([vectors, vectors]))
     )
     assert once.tolist() == twice.tolist()
-
-
-# --------------------------------------------------------------------------------------------------------- the draws
 
 
 def test_draws__are_uniform_numbers_of_crops_and_always_the_same() -> None:

@@ -79,9 +79,6 @@ def error_of(probabilities, labels, **options):
     return calibration_error(probabilities.max(axis=1), agrees, classes=probabilities.shape[1], **options)
 
 
-# ------------------------------------------------------------------------------------------- the calibration error
-
-
 FOUR = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.3, 0.7]]
 EVEN = [[0.25] * 4] * 4
 
@@ -128,9 +125,6 @@ def test_calibration_error__the_wrong_share_takes_out_what_wrong_labels_add():
     assert error_of(perfect, truth) < 0.01
     assert error_of(perfect, given) > 0.1
     assert error_of(perfect, given, wrong_share=0.2) < 0.01  # 0.2 blind draws hit the right class in a tenth
-
-
-# ------------------------------------------------------------------------------------------- the fit
 
 
 @pytest.mark.parametrize(("temperature", "share"), [(0.5, 0.1), (3.0, 0.0), (1.5, 0.3)])
@@ -226,9 +220,6 @@ def test_fit_temperature__labels_without_any_relation_are_capped():
 def test_fit_temperature__rejects_bad_input(logits, labels, words):
     with pytest.raises(ValueError, match=all_of(words)):
         fit_temperature(logits, labels)
-
-
-# ------------------------------------------------------------------------------------------- calibrated probabilities
 
 
 @pytest.mark.parametrize(("n", "classes"), [(500, 3), (3000, 100)])  # in one piece, and in several

@@ -69,9 +69,6 @@ def slow_estimate(joint, labels):
     return total
 
 
-# ------------------------------------------------------------------------------------------- against references
-
-
 @pytest.mark.parametrize(("n", "classes"), [(400, 5), (300, 40)])
 def test_find_label_errors__suspects_equal_a_plain_loop(n, classes):
     logits, labels, _ = world(n, classes, seed=1)
@@ -153,9 +150,6 @@ def test_find_label_errors__of_two_classes_half_of_the_random_labels_are_wrong()
     """With two classes every other time: as many are wrong as half the fitted share."""
     logits, labels, truth = world(3000, 2, seed=6, wrong=0.1, signal=6.0)
     assert find(logits, labels, 2).fitted_errors == pytest.approx((labels != truth).sum(), rel=0.3)
-
-
-# ------------------------------------------------------------------------------------------- odd label sets
 
 
 @settings(max_examples=80, deadline=None)
@@ -253,9 +247,6 @@ def test_find_label_errors__accepts_lists_float64_and_read_only_logits():
 def test_find_label_errors__rejects_bad_input(logits, labels, words):
     with pytest.raises(ValueError, match=all_of(words)):
         find(logits, labels, 3)
-
-
-# ------------------------------------------------------------------------------------------- manners
 
 
 def test_find_label_errors__holds_two_matrices_whatever_the_number_of_methods():

@@ -46,9 +46,6 @@ def score(world: World, methods: list[Method], images: Any = slice(None), **opti
     return scorer_of(world, methods, **options).score(world.images(images))
 
 
-# -------------------------------------------------------------------------------------------- the slow reference
-
-
 def slow_scores(world: World, method: Method, image: int) -> tuple[list[float], list[float]]:
     """Class scores and region weights of one image."""
     own = [d.astype(float).tolist() for d in world.descriptions]
@@ -73,9 +70,6 @@ def assert_equals_the_loops(world: World, methods: list[Method]) -> None:
             else:
                 assert found.effective[s, image] == pytest.approx(1 / sum(w * w for w in weights), rel=1e-3)
             assert found.used[s, image] == sum(w > 0 for w in weights)
-
-
-# ------------------------------------------------------------------------------------------------------- scoring
 
 
 @settings(max_examples=40, deadline=None)

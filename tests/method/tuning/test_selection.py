@@ -19,9 +19,6 @@ from tests.helpers.checks import all_of
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-# --------------------------------------------------------------------------------------------------------- folds
-
-
 @settings(max_examples=50, deadline=None)
 @given(
     strata=st.lists(st.sampled_from("aaaaaabbbcdefgh"), min_size=3, max_size=60), folds=st.integers(3, 8), seed=SEEDS
@@ -54,9 +51,6 @@ def test_folds__another_seed_and_another_repeat_split_differently() -> None:
 def test_nested__too_few_samples_or_folds_are_rejected(options: dict[str, int], words: list[str]) -> None:
     with pytest.raises(ConfigError, match=all_of(words)):
         nested_sweep(np.ones((2, 4), dtype=bool), ["a", "a"], [0, 0, 1, 1], **options)
-
-
-# -------------------------------------------------------------------------------------------------------- choice
 
 
 def bonett_price(gained: float, lost: float, n: float) -> tuple[float, float]:

@@ -54,9 +54,6 @@ def test_grid__step_weights_have_an_entry_for_each_step() -> None:
     assert {setting.step_weights for setting in default_grid([METHODS["lgca"]], steps=0)} == {None}
 
 
-# --------------------------------------------------------------------------------------------------------- sweep
-
-
 def sweep(world: World, methods: list[Method], truth: np.ndarray, batch: int = 1000) -> SweepReport:
     collected = Sweep(SettingsScorer(methods, world.class_vectors, CROPS, logit_scale=world.logit_scale))
     for start in range(0, len(truth), batch):

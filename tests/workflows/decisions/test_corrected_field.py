@@ -91,9 +91,6 @@ def test_field__may_not_belong_to_anything_else(triage, name, message):
         Triage.of(triage.run).decide(ids_of(triage)[0], "accepted")
 
 
-# --------------------------------------------------------------------------------------- copying the given labels
-
-
 def test_copy__that_was_interrupted_is_finished(triage):
     dataset, ids = triage.run.dataset, ids_of(triage)
     triage.decide(ids[0], "accepted")

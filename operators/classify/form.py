@@ -29,7 +29,7 @@ TAGS = (
 )
 BUDGET_NOTES = {
     "full": "all crops of every image",
-    "adaptive": "an image stops when more crops would hardly change a label; images in doubt take all",
+    "adaptive": "an image stops when more crops would hardly change a label; uncertain ones take all",
 }
 REGION_NOTES = {
     "crops": ("Crops", "random square crops of each image (N)"),

@@ -20,6 +20,9 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 JPEG_QUALITY = 88
 """Quality of the JPEGs, at which edges in a crop of a hundred pixels stay sharp."""
 
+FRAME = ("#1a1a1a", "#ffd60a", "#ffd60a", "#ffd60a", "#1a1a1a")
+"""Colors of a frame's lines, a pixel each, from the outside in."""
+
 
 def thumbnail_uri(path: str, *, box: Box = WHOLE, side: int = 96) -> str | None:
     """Returns a thumbnail of a box in an image as a data URI; None if the file is missing or no image can be read.
@@ -32,6 +35,33 @@ def thumbnail_uri(path: str, *, box: Box = WHOLE, side: int = 96) -> str | None:
     except ImageError:
         return None
     return jpeg_uri(cut(image, box, side))
+
+
+def marked_uri(path: str, *, box: Box | None = None, side: int = 520) -> str | None:
+    """Returns a picture of a whole image as a data URI, with a box drawn on it; None if it can't be read.
+
+    The frame is bright with a dark line on either side, so that it stands out on any picture.
+
+    Args:
+        path: the image file
+        box: relative ``(x, y, width, height)`` in the orientation that a viewer shows; None draws none
+        side: the longer side of the picture, in pixels
+    """
+    from PIL import ImageDraw
+
+    try:
+        image = open_upright(read_bytes(path), longest=enough_for([WHOLE], side))
+    except ImageError:
+        return None
+    picture = cut(image, WHOLE, side)
+    if box is not None:
+        left, right = _inside(box[0] * picture.width, (box[0] + box[2]) * picture.width, picture.width)
+        top, bottom = _inside(box[1] * picture.height, (box[1] + box[3]) * picture.height, picture.height)
+        draw = ImageDraw.Draw(picture)
+        for inset, color in enumerate(FRAME):
+            x, y = round(left) + inset, round(top) + inset
+            draw.rectangle((x, y, max(x, round(right) - 1 - inset), max(y, round(bottom) - 1 - inset)), outline=color)
+    return jpeg_uri(picture)
 
 
 def enough_for(boxes: Iterable[Box], side: int) -> float:

@@ -14,6 +14,11 @@ def samples_text(count: int, kind: str = "") -> str:
     return f"{count:,} {kind and f'{kind} '}{'sample' if count == 1 else 'samples'}"
 
 
+def labels_text(count: int) -> str:
+    """Returns a number of labels: ``"1 label"``, ``"2,000 labels"``."""
+    return f"{count:,} {'label' if count == 1 else 'labels'}"
+
+
 def percent_text(share: float | None) -> str:
     """Returns a share as a percentage, a dash for None and nan; only 0 itself reads as 0%."""
     if share is None or math.isnan(share):

@@ -301,9 +301,10 @@ class Store:
         """Yields ``at_once`` sample ids of a run, and their ``[b, V, dim]`` image vectors, in turn; no damaged ones."""
         return image_vectors(self._file, run, at_once)
 
-    def image_vectors_of(self, run: StoredRun, sample_id: str) -> NDArray[np.float32] | None:
-        """Returns one sample's ``[V, dim]`` image vectors; None if they are not stored, or damaged."""
-        return image_vectors_of(self._file, run, sample_id)
+    def image_vectors_of(self, run: StoredRun, sample_ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Returns the ``[V, dim]`` image vectors of samples by id, without those not stored, or damaged."""
+        parts = (image_vectors_of(self._file, run, part) for part in _parts(sample_ids))
+        return dict(pair for part in parts for pair in part.items())
 
     def known_regions(self, run: StoredRun, sample_ids: Sequence[str]) -> Iterator[tuple[str, str, KnownRegions]]:
         """Yields sample id, content hash and embeddings of those samples that are stored, in the order of the ids."""

@@ -146,7 +146,7 @@ def test_replay__a_caller_may_write_to_the_store_in_between(store: Store) -> Non
         store.write_vectors(run, {id_: batch.regions[i, :1] for i, id_ in enumerate(batch.ids)})
     assert_same(seen, one_by_one(list(store.known_regions(run, ids)), plan))
     for image in originals:
-        vectors = store.image_vectors_of(run, image.id)
+        vectors = store.image_vectors_of(run, [image.id]).get(image.id)
         assert vectors is not None
         np.testing.assert_array_equal(vectors, image.regions[:1])
 

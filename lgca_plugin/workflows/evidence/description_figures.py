@@ -127,7 +127,7 @@ def _shown_methods(run: RunRecord, names: Sequence[str] | None) -> list[Method]:
 
 def _vectors(store: Store, run: RunRecord, sample_id: str, methods: Sequence[Method]) -> dict[str, NDArray[np.float32]]:
     stored = stored_run(store, run)
-    found = store.image_vectors_of(stored, sample_id)
+    found = store.image_vectors_of(stored, [sample_id]).get(sample_id)
     if found is None:
         raise ConfigError(f"sample {sample_id!r} has no image vectors of run {run.key!r} in the store of embeddings")
     plan = run.config.region_plan

@@ -1,0 +1,107 @@
+"""``review_card``: what a person sees of one suspect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...errors import LgcaError
+from ...runs.record import stored_triage
+from ..decisions.decisions import Decision
+from ..evidence.sample_record import cached_evidence, read_sample_record
+from .look_alikes import look_alikes
+from .reason import DecidingRegion, deciding_region, reason_sentence
+from .suspects import current_suspects
+
+if TYPE_CHECKING:
+    from ...fiftyone_io.thumbnails import Box
+    from ...method.core.regions import RegionKind
+    from ...runs.record import RunRecord
+    from ..evidence.sample_record import SampleRecord
+
+NOT_SUSPECTED = "Nothing speaks against this label: the methods suggest no other one."
+"""The reason of a sample that is no suspect, or is none any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewCard:
+    """A sample under review.
+
+    Attributes:
+        given: the given label; None without one
+        suggested: the suggested class; None if the sample is no suspect
+        confidence: of the suggestion, in [0, 1]
+        quality: quality of the given label, in [0, 1]; low is suspicious
+        reason: one sentence for users: what the methods see
+        deciding_box: relative ``(x, y, width, height)`` of the region that speaks most clearly for the suggestion, in
+            the orientation that a viewer shows; None if it is unknown
+        deciding_vote: the class that this region itself is closest to
+        decision: the current decision
+        corrected: the accepted class
+        look_alikes: ids of undecided suspects with the same given and suggested label that look alike, this sample
+            first; this one alone if there are no others, empty if it is no suspect
+    """
+
+    sample_id: str
+    filepath: str
+    given: str | None
+    suggested: str | None
+    confidence: float | None
+    quality: float | None
+    reason: str
+    deciding_box: Box | None
+    deciding_vote: str | None
+    decision: Decision | None
+    corrected: str | None
+    look_alikes: tuple[str, ...]
+
+
+def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
+    """Returns the card of a sample as it is now, a suspect or any other.
+
+    Without stored region embeddings the reason comes from the methods' labels alone, and no region is marked.
+
+    Args:
+        run: a triaged run
+        sample_id: the sample's id
+
+    Raises:
+        ConfigError: if the dataset has no such sample, because it was deleted, or the run has not been triaged
+    """
+    suspects = current_suspects(run)
+    sample = read_sample_record(run, sample_id)
+    region = None if sample.suggested is None else _deciding_region(run, sample)
+    return ReviewCard(
+        sample_id=sample_id,
+        filepath=sample.filepath,
+        given=sample.given,
+        suggested=sample.suggested,
+        confidence=sample.suggested_confidence,
+        quality=sample.quality,
+        reason=NOT_SUSPECTED
+        if sample.suggested is None
+        else reason_sentence(_labels(run, sample), sample.given, sample.suggested, region),
+        deciding_box=None if region is None else region.box,
+        deciding_vote=None if region is None else region.vote,
+        decision=None if sample.decision is None else Decision(sample.decision),
+        corrected=sample.corrected,
+        look_alikes=look_alikes(run, suspects, sample_id),
+    )
+
+
+def _deciding_region(run: RunRecord, sample: SampleRecord) -> DecidingRegion | None:
+    if sample.suggested is None or sample.given is None:
+        return None
+    try:
+        return deciding_region(cached_evidence(run, sample), sample.suggested, sample.given)
+    except LgcaError:  # its region embeddings are not stored, or can't be read
+        return None
+
+
+def _labels(run: RunRecord, sample: SampleRecord) -> dict[RegionKind, str]:
+    """Returns what the compared methods have predicted, by what they look at."""
+    kinds = {method.name: method.regions for method in run.config.methods}
+    compared = stored_triage(run.results).get("methods") or list(kinds)
+    return {
+        kinds[name]: sample.predictions[name].label for name in compared if name in kinds and name in sample.predictions
+    }

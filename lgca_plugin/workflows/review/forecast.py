@@ -1,0 +1,51 @@
+"""The expected number of wrong labels, from a run's calibration and the decisions about its suspects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...method.labels.expected_errors import CONFIDENCE, error_probabilities, expected_errors
+from ..decisions.decisions import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ...method.labels.expected_errors import Expectation
+    from ...runs.record import RunRecord
+    from .suspects import Suspect
+
+_ANSWERED = (Decision.ACCEPTED, Decision.LABEL_RIGHT, Decision.BAD_CROP)
+
+
+def forecast(
+    run: RunRecord, suspects: Sequence[Suspect], upcoming: NDArray[np.floating], *, confidence: float = CONFIDENCE
+) -> Expectation:
+    """Returns how many of some labels are expected to be wrong, given the decisions about the suspects.
+
+    Decisions that leave the label open, about bad images and by those who can't tell, do not count.
+
+    Args:
+        run: the run
+        suspects: all suspects, with the decisions so far
+        upcoming: ``[n]`` qualities of the labels in question; nan where unknown
+        confidence: of the interval
+    """
+    answered = [one for one in suspects if one.decision in _ANSWERED and one.quality is not None]
+    return expected_errors(
+        _probabilities(run, upcoming),
+        _probabilities(run, np.array([one.quality for one in answered], dtype=np.float64)),
+        np.array([one.changed for one in answered], dtype=bool),
+        confidence=confidence,
+    )
+
+
+def _probabilities(run: RunRecord, quality: NDArray[np.floating]) -> NDArray[np.float64]:
+    fits = (run.results.get("triage") or {}).get("calibration") or {}
+    shares = [fit.get("wrong_share") or 0.0 for fit in fits.values()]
+    share = sum(shares) / len(shares) if shares else 0.0
+    known = np.where(np.isnan(quality), 1 / len(run.config.classes), quality)  # without one, the share of wrong labels
+    return error_probabilities(known, wrong_share=share, classes=len(run.config.classes))

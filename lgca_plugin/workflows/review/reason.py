@@ -1,0 +1,130 @@
+"""One plain sentence about a suspect: what the methods see in the picture, and which part of it speaks for that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ...fiftyone_io.thumbnails import Box
+    from ...method.core.regions import RegionKind
+    from ...method.explain.evidence import Evidence
+
+MAJORITY = 0.5
+"""Share of the crops above which they are counted in the sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecidingRegion:
+    """The region that speaks most clearly for the suggested class.
+
+    Attributes:
+        box: relative ``(x, y, width, height)``, in the orientation that a viewer shows
+        vote: the class that the region itself is closest to
+        crops: number of crops, those before any growth
+        crops_for: number of those that are closest to the suggested class
+    """
+
+    box: Box
+    vote: str
+    crops: int
+    crops_for: int
+
+
+def deciding_region(evidence: Evidence, suggested: str, given: str) -> DecidingRegion | None:
+    """Returns the region that contributes most to the margin of the suggested class over the given one.
+
+    Contributions are those of the method that the run's boxes explain. None if the run uses no regions, no region
+    speaks for the suggested class, or one of the two is no class of the run.
+    """
+    if evidence.explained is None:
+        return None
+    try:
+        shares = evidence.contributions(evidence.explained, suggested, given)
+    except ConfigError:  # no class of the run
+        return None
+    region = int(np.argmax(shares))
+    if not shares[region] > 0:
+        return None
+    x, y, width, height = (float(value) for value in evidence.boxes[region])
+    crops = evidence.vote[evidence.step == 0]
+    return DecidingRegion(
+        box=(x, y, width, height),
+        vote=evidence.classes[evidence.vote[region]],
+        crops=len(crops),
+        crops_for=int((crops == evidence.classes.index(suggested)).sum()),
+    )
+
+
+def reason_sentence(
+    labels: Mapping[RegionKind, str], given: str | None, suggested: str, region: DecidingRegion | None = None
+) -> str:
+    """Returns why a label is suspected, as one sentence without a technical term.
+
+    Args:
+        labels: what a method sees that looks at the whole picture (``"none"``), at crops (``"crops"``) and at crops
+            that grow (``"chains"``), in this order
+        given: the given class
+        suggested: the suggested class
+        region: the region that is marked on the picture
+    """
+    groups: dict[str, list[RegionKind]] = {}
+    for kind, label in labels.items():
+        groups.setdefault(label, []).append(kind)
+    agreeing = groups.pop(suggested, [])
+    others = [f"{_subject(kinds)} {_verb(kinds)} “{label}”" for label, kinds in groups.items()]
+    if not agreeing:
+        views = f"{_capital('; '.join(others))}; taken" if others else "Taken"
+        return f"{views} together, the methods find “{suggested}” more likely than {_named(given)}."
+    tail = "" if region is None else f"; {_marked(region, suggested, given, repeated=bool(others))}"
+    if not others:
+        return f"{_all(len(agreeing))} “{suggested}”{_crops(region)}{tail}."
+    only = "only " if len(others) == 1 and len(agreeing) > 1 else "but "
+    return f"{_capital(_subject(agreeing))} {_verb(agreeing)} “{suggested}”, {only}{' and '.join(others)}{tail}."
+
+
+def _all(count: int) -> str:
+    return {1: "The method sees", 2: "Both methods see", 3: "All three methods see"}.get(count, "All methods see")
+
+
+def _subject(kinds: Sequence[RegionKind]) -> str:
+    """Returns what methods of some kinds look at, in words."""
+    if "crops" in kinds and "chains" in kinds:
+        crops = "the crops, alone and with their surroundings,"
+        return f"the whole picture and {crops}" if "none" in kinds else crops
+    names = {"none": "the whole picture", "crops": "the crops", "chains": "the crops with their surroundings"}
+    return " and ".join(names[kind] for kind in kinds)
+
+
+def _verb(kinds: Sequence[RegionKind]) -> str:
+    return "says" if list(kinds) == ["none"] else "say"
+
+
+def _crops(region: DecidingRegion | None) -> str:
+    """Returns how many crops see the suggested class, if they are most of them."""
+    if region is None or region.crops_for <= MAJORITY * region.crops:
+        return ""
+    if region.crops_for == region.crops:
+        return f", and so do all {region.crops} crops"
+    return f", and so do {region.crops_for} of {region.crops} crops"
+
+
+def _marked(region: DecidingRegion, suggested: str, given: str | None, *, repeated: bool) -> str:
+    """Returns what the marked part of the picture speaks for, or against."""
+    if region.vote != suggested and given is not None:
+        return f"the marked part speaks most clearly against “{given}”"
+    return f"the marked part speaks most clearly for {f'“{suggested}”' if repeated else 'it'}"
+
+
+def _named(label: str | None) -> str:
+    return "the given label" if label is None else f"“{label}”"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

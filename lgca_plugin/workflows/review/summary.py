@@ -1,0 +1,187 @@
+"""What a review has changed, and how far down the queue wrong labels were found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...fiftyone_io.database import sample_collection
+from ...fiftyone_io.fields import LABEL_QUALITY, method_field, triage_field
+from ...fiftyone_io.label_copy import wait_for_copy
+from ...method.core.methods import method_title
+from ..decisions.decisions import Decision
+from ..decisions.queue import Triage
+from .forecast import forecast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ...method.labels.expected_errors import Expectation
+    from ...runs.record import RunRecord
+    from ..decisions.decisions import DecisionFields
+    from .suspects import Suspect
+
+BLOCK = 10
+"""Number of suspects in a block of the queue."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodAccuracy:
+    """How often a method's label is the given one, and the corrected one.
+
+    Attributes:
+        method: the method's name
+        title: its name for users
+        given: share of the samples with a given label, in [0, 1]; None without any
+        corrected: share of the samples with a corrected label; None without any, as before the first decision
+    """
+
+    method: str
+    title: str
+    given: float | None
+    corrected: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Some consecutive places of the queue.
+
+    Attributes:
+        first: the first place, from 1
+        last: the last place
+        reviewed: number of suspects there with a decision
+        found: number of those whose label was changed
+    """
+
+    first: int
+    last: int
+    reviewed: int
+    found: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewSummary:
+    """What a review has changed.
+
+    Attributes:
+        changes: given class (None without one), accepted class and number of samples, the largest number first
+        given_field: field of the given labels, None without
+        corrected_field: field of the corrected labels
+        given_samples: number of samples that ``accuracy.given`` is measured on: those with a label and a prediction of
+            every method, all of them classes of the run
+        corrected_samples: the same for ``accuracy.corrected``
+        accuracy: the accuracies of the run's methods, in the run's order
+        blocks: the blocks of ten places of the queue, up to the last one with a decision
+        last_find: place of the last suspect whose label was changed; None without
+        beyond: how many are expected to be wrong of the ten labels that come after the last suspect: those of the
+            lowest quality that are no suspects
+    """
+
+    changes: tuple[tuple[str | None, str, int], ...]
+    given_field: str | None
+    corrected_field: str
+    given_samples: int
+    corrected_samples: int
+    accuracy: tuple[MethodAccuracy, ...]
+    blocks: tuple[Block, ...]
+    last_find: int | None
+    beyond: Expectation
+
+    @property
+    def changed(self) -> int:
+        """Number of samples whose label was changed."""
+        return sum(count for _, _, count in self.changes)
+
+
+def review_summary(run: RunRecord, suspects: Sequence[Suspect]) -> ReviewSummary:
+    """Returns the summary of a review, given the suspects in the order of the queue with their decisions."""
+    fields = Triage.of(run).places
+    given, of_given = _accuracies(run, fields.ground_truth)
+    corrected, of_corrected = _accuracies(run, fields.corrected)
+    names = [method.name for method in run.config.methods]
+    return ReviewSummary(
+        changes=_changes(run, fields),
+        given_field=fields.ground_truth,
+        corrected_field=fields.corrected,
+        given_samples=given,
+        corrected_samples=corrected,
+        accuracy=tuple(
+            MethodAccuracy(
+                method=name,
+                title=method_title(name),
+                given=of_given.get(name),
+                corrected=of_corrected.get(name),
+            )
+            for name in names
+        ),
+        blocks=review_blocks(suspects),
+        last_find=max((place for place, one in enumerate(suspects, 1) if one.changed), default=None),
+        beyond=forecast(run, suspects, _qualities_beyond(run, fields)),
+    )
+
+
+def review_blocks(suspects: Sequence[Suspect], size: int = BLOCK) -> tuple[Block, ...]:
+    """Returns the blocks of a queue, up to the last one with a decision."""
+    blocks = []
+    for start in range(0, len(suspects), size):
+        part = suspects[start : start + size]
+        decided, found = sum(one.decision is not None for one in part), sum(one.changed for one in part)
+        blocks.append(Block(first=start + 1, last=start + len(part), reviewed=decided, found=found))
+    last = max((at for at, block in enumerate(blocks, 1) if block.reviewed), default=0)
+    return tuple(blocks[:last])
+
+
+def _changes(run: RunRecord, fields: DecisionFields) -> tuple[tuple[str | None, str, int], ...]:
+    """Returns the changed labels of all samples, suspects or not."""
+    given, corrected = f"${fields.decision}.given", f"${fields.decision}.corrected"
+    accepted = {f"{fields.decision}.action": {"$gt": ""}, f"{fields.decision}.label": Decision.ACCEPTED.value}
+    stages: list[dict[str, Any]] = [
+        {"$match": {**accepted, "$expr": {"$ne": [given, corrected]}}},
+        {"$group": {"_id": [given, corrected], "count": {"$sum": 1}}},
+    ]
+    found = [(*one["_id"], one["count"]) for one in sample_collection(run.dataset).aggregate(stages)]
+    return tuple(sorted(found, key=lambda change: (-change[2], str(change[0]), str(change[1]))))
+
+
+def _accuracies(run: RunRecord, field: str | None) -> tuple[int, dict[str, float]]:
+    """Returns the number of samples with a label in a field, and method name to accuracy on them.
+
+    They are the samples of an evaluation: every prediction and the label are classes of the run. One grouping by label
+    reads the samples once.
+    """
+    if field is None or not run.dataset.has_field(field):
+        return 0, {}
+    wait_for_copy(run.dataset, field)
+    classes, paths = list(run.config.classes), _predictions(run)
+    label = f"{field}.label"
+    counts = {name: {"$sum": {"$cond": [{"$eq": [f"${path}", f"${label}"]}, 1, 0]}} for name, path in paths.items()}
+    stages: list[dict[str, Any]] = [
+        {"$match": {path: {"$in": classes} for path in (label, *paths.values())}},
+        {"$group": {"_id": None, "n": {"$sum": 1}, **counts}},
+    ]
+    found = next(iter(sample_collection(run.dataset).aggregate(stages)), None)
+    if found is None:
+        return 0, {}
+    return found["n"], {name: found[name] / found["n"] for name in paths}
+
+
+def _predictions(run: RunRecord) -> dict[str, str]:
+    """Returns method name to the path of its label, of the methods whose field exists."""
+    names = [method.name for method in run.config.methods if run.dataset.has_field(method_field(run.key, method.name))]
+    return {name: f"{method_field(run.key, name)}.label" for name in names}
+
+
+def _qualities_beyond(run: RunRecord, fields: DecisionFields) -> Any:
+    """Returns the lowest qualities of labels that are no suspects and not decided, ``[n]`` with n at most 10."""
+    quality = triage_field(run.key, LABEL_QUALITY)
+    others: dict[str, Any] = {
+        quality: {"$ne": None},
+        f"{fields.suggestion}.label": None,
+        f"{fields.decision}.action": None,
+    }
+    found: Iterable[dict[str, Any]] = sample_collection(run.dataset).find(
+        others, [quality], sort=[(quality, 1)], limit=BLOCK
+    )
+    return np.array([document[quality] for document in found], dtype=np.float64)

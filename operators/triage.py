@@ -10,7 +10,7 @@ from fiftyone.operators import types
 from ..lgca_plugin.api import load_run
 from ..lgca_plugin.config import RunConfig
 from ..lgca_plugin.errors import LgcaError
-from ..lgca_plugin.fiftyone_io.fields import CASE, SUGGESTION, method_field, triage_field
+from ..lgca_plugin.fiftyone_io.fields import method_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.runs.record import stored_triage
 from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
@@ -21,6 +21,7 @@ from .shared.execution import call, report_steps, show_lines
 from .shared.form import Params, add_dropdown, checked, mark_invalid
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
+from .shared.shown_fields import show_fields
 
 
 class Triage(RunOperator):
@@ -61,9 +62,7 @@ class Triage(RunOperator):
     def show(self, ctx: Any, triage: Any) -> Iterator[Any]:
         """Shows a finished triage: the queue on the grid where there is one, and the counts."""
         report, has_suspects = triage.report, bool(triage.report.get("suspects"))
-        yield ctx.ops.reload_dataset()
-        names = [triage_field(triage.run.key, name) for name in ([SUGGESTION, CASE] if has_suspects else [CASE])]
-        yield ctx.ops.set_active_fields([*([report["ground_truth"]] if report["ground_truth"] else []), *names])
+        yield from show_fields(ctx, triage.run)
         if has_suspects:
             yield ctx.ops.set_view(view=triage.suspects())  # by its name, the App would find it only after a reload
         for warning in report["warnings"]:

@@ -1,15 +1,14 @@
-"""The fields of a run and of its triage: their names, their declarations, and how the App shows them."""
+"""The fields of a run and of its triage: their names and their declarations."""
 
 from __future__ import annotations
 
-import colorsys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..method.core.methods import explained_method
 from .database import merge_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import fiftyone as fo
 
@@ -20,10 +19,13 @@ MISLEADING = "misleading"
 STABILITY = "stability"
 LABEL_QUALITY = "label_quality"
 SUGGESTION = "suggestion"
+SUSPECT = "suspect"
 DECISION = "decision"
 
-COMPUTED = (CASE, MISLEADING, STABILITY, LABEL_QUALITY, SUGGESTION)
-"""Fields that every triage computes again; ``DECISION`` is written by people."""
+COMPUTED = (CASE, MISLEADING, STABILITY, LABEL_QUALITY, SUGGESTION, SUSPECT)
+"""Fields that every triage computes again; ``DECISION`` is written by people.
+
+``SUSPECT`` is for people alone: the given and the suggested label in one text, as the grid shows it."""
 
 CALIBRATED = "calibrated"
 """Attribute of a method's label that a triage writes, as ``LABEL_QUALITY`` is."""
@@ -39,9 +41,6 @@ REGION_ATTRIBUTES = {
 
 RESERVED_NAMES = ("regions", "encodes", "error", *COMPUTED, DECISION)
 """Names that no method may have: those of a run's other fields, without the run's key."""
-
-_GOLDEN_ANGLE = 0.618033988749895
-_COLORED_CHAINS = 64
 
 
 def method_field(run_key: str, method: str) -> str:
@@ -118,88 +117,9 @@ def _named(name: str, field: fo.Field) -> fo.Field:
     return field
 
 
-def arrange_app(
-    dataset: fo.Dataset, run_key: str, methods: Sequence[Method], *, adaptive: bool = False
-) -> dict[str, bool]:
-    """Groups a new run's fields in the App's sidebar, and colors labels by value and boxes by chain.
-
-    The user's arrangement stays: if there is a sidebar group of the run's name, the fields are added to it, and in an
-    existing color scheme only the entry of the boxes is set. Returns what was created (``groups``, ``group``,
-    ``scheme``), for :func:`delete_fields` to remove.
-    """
-    import fiftyone as fo
-
-    config = dataset.app_config
-    paths = run_fields(run_key, methods, adaptive=adaptive)
-    made = {"groups": not config.sidebar_groups, "group": False, "scheme": False}
-    groups = config.sidebar_groups or fo.DatasetAppConfig.default_sidebar_groups(dataset)
-    for group in groups:
-        group.paths = [path for path in group.paths if path.split(".")[0] not in paths]
-    own = next((group for group in groups if group.name == run_key), None)
-    if own is None:
-        made["group"] = True
-        own = fo.SidebarGroupDocument(name=run_key, paths=[], expanded=True)
-        position = next((i for i, group in enumerate(groups) if group.name == "labels"), len(groups) - 1) + 1
-        groups.insert(position, own)
-    own.paths = [*own.paths, *paths]
-    config.sidebar_groups = groups
-
-    if regions_field(run_key) in paths:
-        made["scheme"] = config.color_scheme is None
-        scheme = config.color_scheme or fo.ColorScheme(color_by="value")
-        others = [entry for entry in scheme.fields or [] if entry.get("path") != regions_field(run_key)]
-        scheme.fields = [*others, _chain_colors(run_key)]
-        config.color_scheme = scheme
-    dataset.save()
-    return made
-
-
-def add_to_group(dataset: fo.Dataset, run_key: str, fields: Sequence[str]) -> None:
-    """Adds fields to the end of a run's group in the App's sidebar, if it still exists."""
-    config = dataset.app_config
-    groups = config.sidebar_groups or []
-    own = next((group for group in groups if group.name == run_key), None)
-    if own is None or all(field in own.paths for field in fields):
-        return
-    for group in groups:
-        group.paths = [path for path in group.paths if group is own or path.split(".")[0] not in fields]
-    own.paths = [*own.paths, *(field for field in fields if field not in own.paths)]
-    config.sidebar_groups = groups
-    dataset.save()
-
-
-def delete_fields(dataset: fo.Dataset, run_key: str, fields: Sequence[str], made: Mapping[str, bool]) -> None:
-    """Deletes a run's fields, and what :func:`arrange_app` created if nothing else uses it now."""
-    import fiftyone as fo
-
+def delete_fields(dataset: fo.Dataset, fields: Sequence[str]) -> None:
+    """Deletes sample fields; those that are missing are passed over."""
     schema = dataset.get_field_schema()
     present = [field for field in fields if field in schema]
     if present:
         dataset.delete_sample_fields(present)
-    config = dataset.app_config
-    groups = config.sidebar_groups or []
-    for group in groups:
-        group.paths = [path for path in group.paths if path.split(".")[0] not in fields]
-    groups = [group for group in groups if group.paths or group.name != run_key or not made.get("group")]
-    if made.get("groups") and _layout(groups) == _layout(fo.DatasetAppConfig.default_sidebar_groups(dataset)):
-        groups = []
-    config.sidebar_groups = groups or None
-    scheme = config.color_scheme
-    if scheme is not None and scheme.fields:
-        scheme.fields = [entry for entry in scheme.fields if entry.get("path") not in fields]
-        if made.get("scheme") and not scheme.fields and scheme.color_by == "value":
-            config.color_scheme = None
-    dataset.save()
-
-
-def _layout(groups: Sequence[fo.SidebarGroupDocument]) -> list[tuple[str, list[str]]]:
-    return [(group.name, sorted(group.paths)) for group in groups]
-
-
-def _chain_colors(run_key: str) -> dict[str, Any]:
-    colors = []
-    for chain in range(_COLORED_CHAINS):
-        red, green, blue = colorsys.hls_to_rgb((chain * _GOLDEN_ANGLE) % 1.0, 0.55, 0.85)
-        color = f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
-        colors.append({"value": str(chain), "color": color})
-    return {"path": regions_field(run_key), "colorByAttribute": "index", "valueColors": colors}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..fiftyone_io.app_layout import remove_from_app
 from ..fiftyone_io.database import root_dataset
 from ..fiftyone_io.fields import delete_fields
 from ..fiftyone_io.tokens import delete_token, run_token
@@ -48,7 +49,9 @@ def delete_from_dataset(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str
     delete_token(dataset, run_key)  # first, so that a process that still writes to the run stops
     delete_views(dataset, results.get("views") or ())
     delete_evaluations(dataset, results)
-    delete_fields(dataset, run_key, [field for field in fields if field not in keep], results.get("made") or {})
+    deleted = [field for field in fields if field not in keep]
+    delete_fields(dataset, deleted)
+    remove_from_app(dataset, run_key, deleted, results.get("made") or {})
     dataset.delete_run(run_key)
     return token
 

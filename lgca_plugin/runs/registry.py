@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
-from ..errors import ConfigError, RunNotFoundError
+from ..errors import ConfigError, LgcaError, RunNotFoundError
 from ..fiftyone_io.database import root_dataset
 from ..fiftyone_io.fields import DECISION, run_fields, triage_field
 from ..fiftyone_io.tokens import new_token
@@ -91,6 +92,16 @@ def owned_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
     """
     fields = prediction_fields(dataset, run_key)
     return [*fields, *read_results(root_dataset(dataset), run_key).get("triage_fields", ())]
+
+
+def fields_of_other_runs(dataset: fo.Dataset, run_key: str) -> list[str]:
+    """Returns all fields of the other zero-shot runs on a dataset; of those whose record can't be read, none."""
+    found: list[str] = []
+    for key in root_dataset(dataset).list_runs(package=PACKAGE):
+        if key != run_key:
+            with suppress(LgcaError):
+                found += owned_fields(dataset, key)
+    return found
 
 
 def list_runs(dataset: fo.Dataset) -> list[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ConfigError, LgcaError
-from ..fiftyone_io.fields import add_to_group, error_field, eval_key, method_field
+from ..fiftyone_io.app_layout import add_to_group
+from ..fiftyone_io.fields import error_field, eval_key, method_field
 from ..fiftyone_io.label_copy import wait_for_copy
 from ..fiftyone_io.samples import ImageSamples
 from ..method.comparison.evaluation import Evaluation, evaluation_of

@@ -13,7 +13,7 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.errors import ConfigError, LgcaError
-from ...lgca_plugin.fiftyone_io.fields import DECISION, SUGGESTION, method_field, triage_field
+from ...lgca_plugin.fiftyone_io.fields import COMPUTED, DECISION, method_field, triage_field
 from ...lgca_plugin.method.core.methods import METHODS
 from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
 from .form import Params, add_dropdown, add_tabs, checked
@@ -66,7 +66,7 @@ def label_fields(dataset: Any, include: str | None = None) -> list[str]:
     owned: set[str] = set()
     for run_key in dataset.list_runs(package=PACKAGE):
         owned.update(method_field(run_key, method) for method in METHODS)
-        owned.update(triage_field(run_key, name) for name in (SUGGESTION, DECISION))
+        owned.update(triage_field(run_key, name) for name in (*COMPUTED, DECISION))
         with suppress(LgcaError):
             owned.update(prediction_fields(dataset, run_key))
     schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)

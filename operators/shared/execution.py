@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from .shown_fields import show_fields
+
 SECONDS_BETWEEN_UPDATES = 0.5
 T = TypeVar("T")
 
@@ -55,11 +57,7 @@ def show_lines(ctx: Any, heading: Any, lines: dict[str, str]) -> Any:
 def show_run(ctx: Any, run: Any) -> Iterator[Any]:
     """Shows a finished run."""
     summary = run.summary()
-    shown = [field for field in run.fields if not field.endswith("_error")]
-    if not ctx.has_custom_view:  # only this updates the boxes' colors in the App; it would close a view
-        yield ctx.ops.open_dataset(ctx.dataset.name)
-    yield ctx.ops.reload_dataset()
-    yield ctx.ops.set_active_fields([*(f for f in ctx.active_fields if f not in shown), *shown])
+    yield from show_fields(ctx, run)
     for warning in summary.get("warnings") or []:
         yield ctx.ops.notify(warning, variant="warning")
     line = outcome_line(summary)

@@ -66,7 +66,8 @@ def test_delete__removes_the_runs_fields_and_record_and_nothing_else(birds, clas
     groups = [group.name for group in birds.app_config.sidebar_groups]
     assert "second" in groups
     assert "first" not in groups
-    assert [entry["path"] for entry in birds.app_config.color_scheme.fields] == ["second_regions"]
+    colored = [entry["path"] for entry in birds.app_config.color_scheme.fields]
+    assert colored == ["second_clip", "second_wca", "second_lgca", "second_regions"]
 
     lgca.load_run(birds, "second").delete()
     assert set(birds.get_field_schema()) == set(before)
@@ -79,7 +80,7 @@ def test_app__the_run_has_a_sidebar_group_and_each_chain_a_color(birds, classify
     listed = [path for other in birds.app_config.sidebar_groups for path in other.paths]
     assert len(listed) == len(set(listed))
     assert "ground_truth" in listed
-    (entry,) = birds.app_config.color_scheme.fields
+    (entry,) = (entry for entry in birds.app_config.color_scheme.fields if entry["path"] == "first_regions")
     assert entry["colorByAttribute"] == "index"
     colors = [color["color"] for color in entry["valueColors"]]
     assert len(set(colors)) == len(colors)

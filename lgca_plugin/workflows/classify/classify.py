@@ -12,10 +12,19 @@ from ...engine.engine import encode_images
 from ...engine.feeder import EngineStats
 from ...errors import ImageError
 from ...fiftyone_io import fields as f
+from ...fiftyone_io.app_layout import arrange_app
 from ...progress import Progress
 from ...runs.delete import delete_from_dataset
 from ...runs.record import RunRecord, check_current
-from ...runs.registry import DONE, INTERRUPTED, RUNNING, decision_entries, register_run, save_own_entries
+from ...runs.registry import (
+    DONE,
+    INTERRUPTED,
+    RUNNING,
+    decision_entries,
+    fields_of_other_runs,
+    register_run,
+    save_own_entries,
+)
 from .embedding_writer import EmbeddingWriter, has_encoded
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
 from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, record_outcome
@@ -126,7 +135,14 @@ def open_run(plan: PreparedRun) -> tuple[RunRecord, str | None]:
     adaptive = request.region_plan.adaptive
     f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
     if "made" not in run.results:
-        made = f.arrange_app(dataset, request.run_key, request.methods, adaptive=adaptive)
+        made = arrange_app(
+            dataset,
+            request.run_key,
+            request.methods,
+            adaptive=adaptive,
+            ground_truth=request.ground_truth,
+            hidden=fields_of_other_runs(dataset, request.run_key),
+        )
         run.results["made"] = {name: done or bool(made_before.get(name)) for name, done in made.items()}
     run.results["status"] = RUNNING
     run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}

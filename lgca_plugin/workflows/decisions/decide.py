@@ -15,6 +15,7 @@ from ...fiftyone_io.samples import chunks, ids_where, read_ids, read_projections
 from ...method.number_text import samples_text
 from .corrected_field import check_corrected_field, make_corrected_field
 from .decisions import AuditStamp, Decision, declare_decisions
+from .pill import pill_stages
 from .updates import decide_update
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def decide(
     if fields.ground_truth is not None or decision is Decision.ACCEPTED:
         make_corrected_field(dataset, fields, list(states), large=large)
     still = {f"{fields.suggestion}.label": {"$gt": ""}} if suggested else {}
-    stages = decide_update(fields, stamp, decision, label)
+    stages = [*decide_update(fields, stamp, decision, label), *pill_stages(dataset, fields)]
     bulk_write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(states))], states)
     written = ids_where(dataset, states, {f"{fields.decision}.history.action": stamp.id})
     return DecideResult(

@@ -25,7 +25,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ...fiftyone_io.database import merge_schema
-from ...fiftyone_io.fields import DECISION, SUGGESTION, triage_field
+from ...fiftyone_io.fields import DECISION, SUGGESTION, SUSPECT, triage_field
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -119,6 +119,11 @@ class DecisionFields:
     def suggestion(self) -> str:
         """The field of the suggestions."""
         return triage_field(self.run_key, SUGGESTION)
+
+    @property
+    def suspect(self) -> str:
+        """The field of the texts that the grid shows."""
+        return triage_field(self.run_key, SUSPECT)
 
 
 def declare_decisions(dataset: fo.Dataset, run_key: str) -> None:

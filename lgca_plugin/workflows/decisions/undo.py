@@ -13,6 +13,7 @@ from ...fiftyone_io.samples import chunks, ids_where, read_ids
 from ...method.number_text import samples_text
 from .decide import audit_stamp, check_writable, sentence
 from .decisions import Decision
+from .pill import pill_stages
 from .updates import undo_update
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def undo(
     targets, left = _targets(run, fields, action, ids, of)
 
     path = f"{fields.decision}.action"  # part of the query: a decision made meanwhile is not undone
-    stages = undo_update(fields, stamp)
+    stages = [*undo_update(fields, stamp), *pill_stages(dataset, fields)]
     updates = [UpdateMany({**chunk, path: name}, stages) for name, own in targets.items() for chunk in chunks(own)]
     every = [id_ for own in targets.values() for id_ in own]
     bulk_write(dataset, updates, every)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...fiftyone_io import fields as f
+from ...fiftyone_io.app_layout import show_triage
 from ...fiftyone_io.database import bulk_write, merge_schema
 from ...fiftyone_io.documents import utc_now, write_fields
 from ...progress import Progress
 from ...runs.record import check_current
-from ...runs.registry import update_record
-from ..decisions.decisions import declare_decisions
+from ...runs.registry import fields_of_other_runs, update_record
+from ..decisions.decisions import DecisionFields, declare_decisions
+from ..decisions.pill import write_pills
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -42,6 +44,7 @@ def declare_triage(request: TriageRequest) -> None:
         f.STABILITY: fo.FloatField(),
         f.LABEL_QUALITY: fo.FloatField(),
         f.SUGGESTION: fo.EmbeddedDocumentField(fo.Classification),
+        f.SUSPECT: fo.EmbeddedDocumentField(fo.Classification),
     }
     schema = dataset.get_field_schema()
     existing = [field for field in request.fields if field in schema]
@@ -62,7 +65,14 @@ def declare_triage(request: TriageRequest) -> None:
         held = [{path: {"$ne": None}} for path in (*existing, *judgements)]
         change = {"$set": {**emptied, "last_modified_at": utc_now()}, "$unset": dict.fromkeys(judgements, "")}
         bulk_write(dataset, [UpdateMany({"$or": held}, change)])
-    f.add_to_group(dataset, key, run.results["triage_fields"])
+    show_triage(
+        dataset,
+        key,
+        run.config.methods,
+        run.results["triage_fields"],
+        ground_truth=request.ground_truth,
+        hidden=fields_of_other_runs(dataset, key),
+    )
 
 
 def write_triage(
@@ -91,6 +101,9 @@ def write_triage(
         write_fields(run.dataset, values, filled=labels)
         done = min(total, start + SAMPLES_AT_ONCE)
         yield Progress(total + done, 2 * total, f"Cases and suggestions of {done:,} of {total:,} samples")
+    check_current(run)
+    fields = DecisionFields(run_key=key, ground_truth=request.ground_truth, corrected=request.corrected_field)
+    write_pills(run.dataset, fields)
 
 
 def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAnalysis) -> dict[str, list[Any]]:

@@ -12,9 +12,12 @@ of those labels is wrong; and e itself may be off by a factor, which multiplies 
     p = s / (1 + exp(-(logit r + a)))
 
 The person who reviews the queue finds out, one decision at a time. So s and a have a distribution: before the first
-decision s ~ Beta(3, 1), whose mean is three quarters, and a ~ Normal(0, 0.7), a factor of two either way; then each
+decision s ~ Beta(2, 1), whose mean is two thirds, and a ~ Normal(0, 1), a factor of three either way; then each
 decision multiplies it by the likelihood, on a grid. The number of wrong labels among the next n is a sum of independent
 events for given s and a, and a mixture of such sums over their distribution: its quantiles are the interval.
+
+Either unknown alone is too stiff: with s alone the interval held 84% of the numbers on drawings with known truth (90%
+stated), with a alone as few as 13% where the methods make many confident mistakes.
 """
 
 from __future__ import annotations
@@ -39,10 +42,10 @@ LEAST_WRONG_SHARE = 0.01
 MAX_SAMPLES = 500
 """Maximum number of labels of a forecast."""
 
-_SHARE_PRIOR = 3.0  # density of s is proportional to s^2
-_FACTOR_PRIOR = 0.7  # standard deviation of a
-_SHARES = (np.arange(24) + 0.5) / 24
-_FACTORS = np.linspace(-2.1, 2.1, 19)  # three standard deviations
+_SHARE_PRIOR = 2.0  # the density of s is proportional to s ** (2 - 1)
+_FACTOR_PRIOR = 1.0  # standard deviation of a
+_SHARES = (np.arange(32) + 0.5) / 32
+_FACTORS = np.linspace(-3.0, 3.0, 25)
 _BIN = 0.25  # decisions whose log odds differ by less count as alike
 _LEAST = 1e-9
 
@@ -128,7 +131,9 @@ def _log_odds(probabilities: FloatArray) -> NDArray[np.float64]:
 def _probabilities(log_odds: FloatArray) -> NDArray[np.float64]:
     """Returns ``[G, n]`` p under every s and a of the grid."""
     of_factor = 1 / (1 + np.exp(-(log_odds[None] + _FACTORS[:, None])))
-    found: NDArray[np.float64] = (_SHARES[:, None, None] * of_factor[None]).reshape(-1, len(log_odds))
+    found: NDArray[np.float64] = (_SHARES[:, None, None] * of_factor[None]).reshape(
+        len(_SHARES) * len(_FACTORS), len(log_odds)
+    )
     return found
 
 

@@ -78,15 +78,20 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
         suggested=sample.suggested,
         confidence=sample.suggested_confidence,
         quality=sample.quality,
-        reason=NOT_SUSPECTED
-        if sample.suggested is None
-        else reason_sentence(_labels(run, sample), sample.given, sample.suggested, region),
+        reason=_reason(run, sample, region),
         deciding_box=None if region is None else region.box,
         deciding_vote=None if region is None else region.vote,
         decision=None if sample.decision is None else Decision(sample.decision),
         corrected=sample.corrected,
         look_alikes=look_alikes(run, suspects, sample_id),
     )
+
+
+def _reason(run: RunRecord, sample: SampleRecord, region: DecidingRegion | None) -> str:
+    if sample.suggested is None:
+        return NOT_SUSPECTED
+    labels, confidence = _labels(run, sample), sample.suggested_confidence
+    return reason_sentence(labels, sample.given, sample.suggested, confidence=confidence, region=region)
 
 
 def _deciding_region(run: RunRecord, sample: SampleRecord) -> DecidingRegion | None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 MAJORITY = 0.5
 """Share of the crops above which they are counted in the sentence."""
+MAX_AREA = 0.75
+"""Maximum area of a region that is marked, as a share of the image: a frame around all of it would show nothing."""
+UNSURE = 0.5
+"""Confidence of a suggestion below which the methods lean towards it rather than see it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +44,8 @@ class DecidingRegion:
 def deciding_region(evidence: Evidence, suggested: str, given: str) -> DecidingRegion | None:
     """Returns the region that contributes most to the margin of the suggested class over the given one.
 
-    Contributions are those of the method that the run's boxes explain. None if the run uses no regions, no region
-    speaks for the suggested class, or one of the two is no class of the run.
+    Contributions are those of the method that the run's boxes explain; regions that cover nearly the whole image are
+    left out. None if no other region speaks for the suggested class, or one of the two is no class of the run.
     """
     if evidence.explained is None:
         return None
@@ -49,6 +53,8 @@ def deciding_region(evidence: Evidence, suggested: str, given: str) -> DecidingR
         shares = evidence.contributions(evidence.explained, suggested, given)
     except ConfigError:  # no class of the run
         return None
+    areas = evidence.boxes[:, 2] * evidence.boxes[:, 3]
+    shares = np.where(areas <= MAX_AREA, shares, 0.0)
     region = int(np.argmax(shares))
     if not shares[region] > 0:
         return None
@@ -63,7 +69,12 @@ def deciding_region(evidence: Evidence, suggested: str, given: str) -> DecidingR
 
 
 def reason_sentence(
-    labels: Mapping[RegionKind, str], given: str | None, suggested: str, region: DecidingRegion | None = None
+    labels: Mapping[RegionKind, str],
+    given: str | None,
+    suggested: str,
+    *,
+    confidence: float | None = None,
+    region: DecidingRegion | None = None,
 ) -> str:
     """Returns why a label is suspected, as one sentence without a technical term.
 
@@ -72,6 +83,7 @@ def reason_sentence(
             that grow (``"chains"``), in this order
         given: the given class
         suggested: the suggested class
+        confidence: of the suggestion, in [0, 1]; None counts as sure
         region: the region that is marked on the picture
     """
     groups: dict[str, list[RegionKind]] = {}
@@ -84,13 +96,15 @@ def reason_sentence(
         return f"{views} together, the methods find “{suggested}” more likely than {_named(given)}."
     tail = "" if region is None else f"; {_marked(region, suggested, given, repeated=bool(others))}"
     if not others:
-        return f"{_all(len(agreeing))} “{suggested}”{_crops(region)}{tail}."
+        unsure = confidence is not None and confidence < UNSURE
+        return f"{_all(len(agreeing), unsure=unsure)} “{suggested}”{_crops(region)}{tail}."
     only = "only " if len(others) == 1 and len(agreeing) > 1 else "but "
     return f"{_capital(_subject(agreeing))} {_verb(agreeing)} “{suggested}”, {only}{' and '.join(others)}{tail}."
 
 
-def _all(count: int) -> str:
-    return {1: "The method sees", 2: "Both methods see", 3: "All three methods see"}.get(count, "All methods see")
+def _all(count: int, *, unsure: bool) -> str:
+    see, sees = ("lean towards", "leans towards") if unsure else ("see", "sees")
+    return {1: f"The method {sees}", 2: f"Both methods {see}", 3: f"All three methods {see}"}[count]
 
 
 def _subject(kinds: Sequence[RegionKind]) -> str:

@@ -5,6 +5,7 @@ from .decisions.operators import Decide, ExportDecisions, UndoDecision
 from .delete_run import DeleteRun
 from .describe.operator import DescribeClasses
 from .evaluate import Evaluate
+from .menu import Menu
 from .panels.compare.open import OpenCompare
 from .panels.compare.panel import ComparePanel
 from .panels.evidence.panel import EvidencePanel
@@ -13,6 +14,7 @@ from .rescore.suggest import SuggestSettings
 from .triage import Triage
 
 OPERATORS = (
+    Menu,
     Classify,
     Rescore,
     SuggestSettings,

@@ -24,13 +24,8 @@ class DeleteRun(FormOperator):
     operator_name = "lgca_delete_run"
     title = "Delete a zero-shot run"
     description = "Delete the fields, the record and the stored embeddings of a CLIP, WCA and LGCA run"
-    icon = "delete_sweep"
     submit = "Delete"
     risk = types.RiskLevel.HIGH
-
-    def is_offered(self, ctx: Any) -> bool:
-        """Returns whether the dataset has a run."""
-        return bool(run_keys(ctx.dataset))
 
     def refusal(self, ctx: Any) -> str | None:
         """Returns why there is no form: there is no run."""

@@ -31,7 +31,6 @@ class Evaluate(RunOperator):
     operator_name = "lgca_evaluate"
     title = "Evaluate a zero-shot run"
     description = "Accuracy of each method of a CLIP, WCA and LGCA run; which differences are more than chance"
-    icon = "ssid_chart"
     submit = "Evaluate"
     problem = "The run was not evaluated"
 

@@ -30,7 +30,6 @@ class Triage(RunOperator):
     operator_name = "lgca_triage"
     title = "Triage a zero-shot run"
     description = "Disagreements, misleading crops and suspected label errors of a CLIP, WCA and LGCA run"
-    icon = "rule"
     submit = "Triage"
     problem = "The run was not triaged"
 

@@ -49,7 +49,7 @@ BETWEEN_WORKFLOWS = {
 }
 """Which use case may import which other one."""
 
-BETWEEN_OPERATORS = {("panels", "decisions")}
+BETWEEN_OPERATORS = {("panels", "decisions"), ("menu", "panels")}
 """Which family of operators may import which other one; each may import ``operators.shared``."""
 
 DATABASE = "lgca_plugin/fiftyone_io/database.py"

@@ -22,7 +22,6 @@ class Classify(StepOperator):
     title = "Classify zero-shot"
     label = "Classify zero-shot (CLIP, WCA, LGCA)"
     description = "Predict a class for every image from class names alone, with the boxes behind each label"
-    icon = "category"
     submit = "Classify"
     purpose = "classify it"
     on_view = True

@@ -44,24 +44,10 @@ class DecisionOperator(FormOperator):
     """An operator on the decisions about a triaged run, with which its form begins.
 
     Attributes:
-        in_modal: whether its button moves to a sample's own view while one is open
         add_choices: adds what follows the run to the inputs, given the context and the run key
     """
 
-    in_modal = True
     add_choices: Callable[[Any, Any, str], None]
-
-    def is_offered(self, ctx: Any) -> bool:
-        """Returns whether the dataset has a triaged run."""
-        schema = {} if ctx.dataset is None else ctx.dataset.get_field_schema()
-        return any(triage_field(key, SUGGESTION) in schema for key in run_keys(ctx.dataset))
-
-    def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid, or into a sample's own view while one is open."""
-        placement = super().resolve_placement(ctx)
-        if placement and self.in_modal and ctx.current_sample:
-            placement.place = types.Places.SAMPLES_VIEWER_ACTIONS
-        return placement
 
     def refusal(self, ctx: Any) -> str | None:
         """Returns why there is no form: no dataset is open, or no run is triaged."""
@@ -98,10 +84,18 @@ class Decide(DecisionOperator):
     operator_name = "lgca_decide"
     title = "Decide on suspected labels"
     description = "Accept a suggestion, confirm the label, or set the image aside; given labels stay as they are"
-    icon = "fact_check"
     submit = "Decide"
     purpose = "decide about its samples"
     add_choices = staticmethod(add_decision)
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """Puts a button into the view of a single sample, once the dataset has a triaged run."""
+        schema = {} if ctx.dataset is None else ctx.dataset.get_field_schema()
+        if not ctx.current_sample or not any(triage_field(key, SUGGESTION) in schema for key in run_keys(ctx.dataset)):
+            return None
+        return types.Placement(
+            types.Places.SAMPLES_VIEWER_ACTIONS, types.Button(label=self.title, icon="fact_check", prompt=True)
+        )
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Writes the decision.
@@ -163,7 +157,6 @@ class UndoDecision(DecisionOperator):
     operator_name = "lgca_undo_decision"
     title = "Undo decisions on labels"
     description = "Take a decision back: each sample gets its previous decision, corrected label and tag again"
-    icon = "undo"
     submit = "Undo"
     purpose = "undo decisions"
     add_choices = staticmethod(add_undo)
@@ -215,10 +208,8 @@ class ExportDecisions(DecisionOperator):
     operator_name = "lgca_export_decisions"
     title = "Export decisions on labels"
     description = "Write who decided what about which sample to a CSV file, or download it"
-    icon = "file_download"
     submit = "Export"
     purpose = "export its decisions"
-    in_modal = False
     add_choices = staticmethod(add_export)
 
     def execute(self, ctx: Any) -> dict[str, Any]:

@@ -23,7 +23,6 @@ class Rescore(RunOperator):
     operator_name = "lgca_rescore"
     title = "Rescore a zero-shot run"
     description = "New classes, descriptions and weights for a CLIP, WCA and LGCA run; no image is encoded"
-    icon = "published_with_changes"
     submit = "Rescore"
     problem = "The run was not rescored"
     add_form = staticmethod(add_form)

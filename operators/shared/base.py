@@ -1,4 +1,4 @@
-"""The base classes of operators: their config, button and form, and their execution step by step."""
+"""The base classes of operators: their config and form, and their execution step by step."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError, LgcaError
-from .execution import grid_button, show_lines
+from .execution import show_lines
 from .form import refuse
 from .run_choice import chosen_run, run_keys
 
 
 class FormOperator(foo.Operator):
-    """An operator with a form, which a button above the grid opens.
+    """An operator with a form, which the menu above the grid opens.
 
     Attributes:
-        title: heading of the form, and label of the button
+        title: heading of the form
         label: label in the operator browser; None for the title
-        icon: of the button; None for no button
         submit: label of the form's own button
         purpose: what it does with the open dataset, such as "classify it"
         on_view: whether the user may choose between the dataset, the view and the selection
@@ -31,7 +30,6 @@ class FormOperator(foo.Operator):
     title: str
     label: str | None = None
     description: str
-    icon: str | None = None
     submit: str
     purpose: str
     risk = types.RiskLevel.MEDIUM
@@ -55,14 +53,6 @@ class FormOperator(foo.Operator):
     def add_form(self, inputs: Any, ctx: Any) -> None:
         """Adds the form to the inputs; the dataset is open."""
         raise NotImplementedError
-
-    def is_offered(self, ctx: Any) -> bool:
-        """Returns whether there is a button."""
-        return True
-
-    def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid."""
-        return grid_button(self.title, self.icon) if self.icon and self.is_offered(ctx) else None
 
     def refusal(self, ctx: Any) -> str | None:
         """Returns why there is no form; None if there is one."""
@@ -114,10 +104,6 @@ class StepOperator(FormOperator):
 
 class RunOperator(StepOperator):
     """A :class:`StepOperator` on one of the dataset's runs, which its form begins with."""
-
-    def is_offered(self, ctx: Any) -> bool:
-        """Returns whether the dataset has a run."""
-        return bool(run_keys(ctx.dataset))
 
     def refusal(self, ctx: Any) -> str | None:
         """Returns why there is no form: no dataset is open, or it has no run."""

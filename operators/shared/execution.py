@@ -16,12 +16,6 @@ SECONDS_BETWEEN_UPDATES = 0.5
 T = TypeVar("T")
 
 
-def grid_button(label: str, icon: str, *, prompt: bool = True) -> Any:
-    """Returns the placement of a button above the grid; with ``prompt``, it opens a form."""
-    button = types.Button(label=label, icon=icon, prompt=prompt)
-    return types.Placement(types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, button)
-
-
 def report_progress(ctx: Any, progress: float, label: str) -> Iterator[Any]:
     """Reports progress, 0 to 1: to the App as messages, to a delegated operation as its state."""
     if ctx.delegated:

@@ -165,12 +165,10 @@ def test_export__downloads_or_writes(triage, ids, tmp_path):
     }
 
 
-def test_placements__above_the_grid_and_in_the_modal_once_there_is_a_triage(triage, dataset, ids):
-    for operator, in_modal in ((DECIDE, True), (UNDO, True), (EXPORT, False)):
-        assert operator.placement(dataset) is None
-        assert operator.placement(triage.run.dataset) == "samples-grid-secondary-actions"
-        place = operator.placement(triage.run.dataset, current_sample=ids[0])
-        assert place == ("samples-viewer-actions" if in_modal else "samples-grid-secondary-actions")
+def test_placement__in_the_view_of_a_sample_once_there_is_a_triage(triage, dataset, ids):
+    assert DECIDE.placement(dataset, current_sample=ids[0]) is None
+    assert DECIDE.placement(triage.run.dataset) is None
+    assert DECIDE.placement(triage.run.dataset, current_sample=ids[0]) == "samples-viewer-actions"
 
 
 def test_several_runs__the_latest_triage_comes_first(triage, ids, demo_encoder):

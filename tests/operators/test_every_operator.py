@@ -22,7 +22,6 @@ from tests.helpers.worlds.classify import LIGHT
 pytestmark = pytest.mark.usefixtures("module_store")
 
 CLASSES = ["goldfinch", "redpoll", "blue tit"]
-GRID = "samples-grid-secondary-actions"
 OF_A_RUN = [RESCORE, TRIAGE, EVALUATE, DELETE]
 
 
@@ -50,7 +49,6 @@ def test_form__without_an_open_dataset_is_refused(operator):
     (message,) = operator.errors(None).values()
     words = "no zero-shot run to delete on this dataset" if operator is DELETE else "Open a dataset first"
     assert words in message
-    assert operator.placement(None) == (GRID if operator is CLASSIFY else None)
 
 
 @pytest.mark.parametrize("operator", OF_A_RUN, ids=by_name)
@@ -62,12 +60,6 @@ def test_form__without_a_run_is_refused(operator, birds):
         DELETE: "There is no zero-shot run to delete on this dataset.",
     }
     assert operator.errors(birds) == {"refusal": words[operator]}
-    assert operator.placement(birds) is None
-
-
-@pytest.mark.parametrize("operator", OF_A_RUN, ids=by_name)
-def test_placement__appears_with_the_first_run(operator, run):
-    assert operator.placement(run.dataset) == GRID
 
 
 def test_delegated__classify(birds):

@@ -7,9 +7,7 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ...shared.execution import grid_button
-from ...shared.run_choice import run_keys
-from .panel import ICON, LABEL, NAME
+from .panel import LABEL, NAME
 
 
 class OpenCompare(foo.Operator):
@@ -25,10 +23,6 @@ class OpenCompare(foo.Operator):
             risk_level=types.RiskLevel.LOW,
             view_target=False,
         )
-
-    def resolve_placement(self, ctx: Any) -> Any:
-        """Puts a button above the grid once the dataset has a run."""
-        return grid_button(LABEL, ICON, prompt=False) if run_keys(ctx.dataset) else None
 
     def execute(self, ctx: Any) -> None:
         """Opens it."""

@@ -224,6 +224,13 @@ class App:
         search.fill(label)
         self.page.get_by_text(label, exact=True).first.click()
 
+    def open_menu(self):
+        """Opens the plugin's menu with its button above the grid, and returns the dialog."""
+        self.page.get_by_text("Wrong labels", exact=True).first.click()
+        dialog = self.page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Classify", exact=True).wait_for()
+        return dialog
+
     def field(self, label):
         """The text field under a label of the form."""
         return self.page.locator(f"xpath=//*[text()='{label}']/following::input[1]")

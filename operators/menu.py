@@ -1,0 +1,159 @@
+"""``lgca_menu``: the plugin's one button above the grid, and the menu of all that it does.
+
+The menu is a form. Each of its buttons executes the menu's own operator, which has the App open the entry in the
+place of the menu; FiftyOne would send an operator that a form's button opens the button's own parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
+from .panels.widgets import NORMAL, SMALL, button, operator_uri, row, text
+from .shared.run_choice import run_keys
+
+LABEL = "Wrong labels"
+"""The words on the button: few enough to fit above the grid of a window of 1,280 pixels."""
+
+NO_SUBMIT = {
+    "[data-cy=operators-prompt-modal]:has(&) .MuiDialogActions-root > :last-child:not(:only-child)": {"display": "none"}
+}
+"""Hides the form's own button, which every form of the App has, and a menu no use for; without it, the menu has one
+more button that closes it."""
+
+HEADING: dict[str, Any] = {"pt": "10px", "mt": "6px", "borderTop": "1px solid", "borderColor": "divider"}
+LINE: dict[str, Any] = {"display": "grid", "gridTemplateColumns": "170px minmax(0, 1fr)", "alignItems": "center"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the menu.
+
+    Attributes:
+        operator: name of the operator that it opens
+        label: words on its button
+        about: what it does, in a line
+        needs: what has to be there: ``"dataset"``, ``"run"``, or ``"triage"``, a run whose labels were checked
+        main: whether its button is filled
+    """
+
+    operator: str
+    label: str
+    about: str
+    needs: str = "run"
+    main: bool = False
+
+
+GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    (
+        "",
+        (Entry("lgca_open_compare", "Compare methods", "Where the methods agree, and how often each is right"),),
+    ),
+    (
+        "Step by step",
+        (
+            Entry("lgca_classify", "Classify", "Give every picture one of your classes, without training", "dataset"),
+            Entry("lgca_rescore", "Rescore", "Change a run's classes, texts or settings within seconds"),
+            Entry("lgca_triage", "Triage", "Check labels against a run, and list those that look wrong"),
+            Entry("lgca_evaluate", "Evaluate", "Measure each method against labels that you trust"),
+            Entry(
+                "lgca_describe_classes",
+                "Describe classes",
+                "Have a language model write what each class looks like",
+                "dataset",
+            ),
+        ),
+    ),
+    (
+        "Decisions about labels",
+        (
+            Entry("lgca_undo_decision", "Undo decisions", "Take decisions back, yours or somebody else's", "triage"),
+            Entry("lgca_export_decisions", "Export decisions", "Who decided what, as a CSV file", "triage"),
+        ),
+    ),
+    (
+        "Clean up",
+        (Entry("lgca_delete_run", "Delete a run …", "Shows what goes with it; nothing goes before you confirm"),),
+    ),
+)
+"""The menu's groups, each with its heading; what matters most first, and what destroys last."""
+
+
+def entries() -> Iterator[Entry]:
+    """Yields all entries."""
+    for _, group in GROUPS:
+        yield from group
+
+
+class Menu(foo.Operator):
+    """Opens the menu."""
+
+    @property
+    def config(self) -> Any:
+        """How it is executed; the operator browser lists the entries themselves."""
+        return foo.OperatorConfig(
+            name="lgca_menu",
+            label=LABEL,
+            description="Menu of finding, reviewing and comparing labels",
+            dynamic=True,
+            unlisted=True,
+            risk_level=types.RiskLevel.LOW,
+            view_target=False,
+        )
+
+    def resolve_placement(self, ctx: Any) -> Any:
+        """Puts the button above the grid; a button with an icon would show its words only as a tooltip."""
+        return types.Placement(types.Places.SAMPLES_GRID_ACTIONS, types.Button(label=LABEL, prompt=True))
+
+    def resolve_input(self, ctx: Any) -> Any:
+        """Builds the menu."""
+        inputs = types.Object()
+        offered = available(ctx.dataset)
+        body = inputs.v_stack("menu", componentsProps={"grid": {"sx": {"gap": "6px", **NO_SUBMIT}}})
+        for at, (heading, group) in enumerate(GROUPS):
+            shown = [entry for entry in group if entry.needs in offered]
+            if shown and heading:
+                text(body, f"heading{at}", heading, size=SMALL, muted=True, bold=True, **HEADING)
+            for entry in shown:
+                self._add_entry(body, entry)
+        if "run" not in offered:
+            words = "Compare, Rescore, Triage, Evaluate and Delete are here once the dataset has been classified."
+            text(body, "later", words, size=SMALL, muted=True, pt="10px")
+        view = types.PromptView(label="Find, review and correct wrong labels", submit_button_label="Close")
+        return types.Property(inputs, view=view)
+
+    def _add_entry(self, body: Any, entry: Entry) -> None:
+        """Adds a button and, beside it, what it does."""
+        line = row(body, entry.operator, gap="12px", **LINE)
+        params = {"open": entry.operator}
+        button(line, "open", entry.label, operator_uri("lgca_menu"), params=params, main=entry.main)
+        text(line, "about", entry.about, size=NORMAL, muted=True)
+
+    def execute(self, ctx: Any) -> None:
+        """Opens an entry; nothing without one.
+
+        Raises:
+            ConfigError: if the menu has no such entry
+        """
+        name = ctx.params.get("open")
+        if name is None:
+            return
+        if name not in {entry.operator for entry in entries()}:
+            raise ConfigError(f"the menu has no entry {name!r}")
+        ctx.prompt(operator_uri(name))
+
+
+def available(dataset: Any) -> set[str]:
+    """Returns what a dataset has of what entries need."""
+    if dataset is None:
+        return set()
+    keys = run_keys(dataset)
+    schema = dataset.get_field_schema()
+    triaged = any(triage_field(key, SUGGESTION) in schema for key in keys)
+    return {"dataset"} | ({"run"} if keys else set()) | ({"triage"} if triaged else set())

@@ -1,6 +1,6 @@
 """Zero-shot classification of FiftyOne datasets with CLIP, WCA and LGCA, and the evidence behind it.
 
-Start with :func:`classify`. Nothing heavy is imported before it is used.
+Start with :func:`find_wrong_labels` or :func:`classify`. Nothing heavy is imported before it is used.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .api import classify, load_run
+    from .api import classify, find_wrong_labels, load_run
     from .config import RegionConfig
     from .descriptions.describe import Described
     from .encoder.base import Encoder
@@ -67,6 +67,7 @@ _HOMES = {
     "clean_store": "runs.clean_store",
     "delete_run": "runs.delete",
     "describe_classes": "workflows.describe",
+    "find_wrong_labels": "api",
     "list_runs": "runs.registry",
     "load_encoder": "encoder.loading",
     "load_run": "api",
@@ -100,6 +101,7 @@ __all__ = [
     "clean_store",
     "delete_run",
     "describe_classes",
+    "find_wrong_labels",
     "list_runs",
     "load_encoder",
     "load_run",

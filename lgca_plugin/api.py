@@ -1,4 +1,4 @@
-"""The entry points for notebooks: ``classify`` and ``load_run``."""
+"""The entry points for notebooks: ``find_wrong_labels``, ``classify`` and ``load_run``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from .run import Run
 from .runs import registry
 from .workflows.classify.classify import iter_classify
 from .workflows.classify.request import ClassifyOptions, check_classify
+from .workflows.find.find import iter_find_wrong_labels
+from .workflows.find.request import FindOptions, check_find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from .encoder.base import Encoder
     from .method.core.methods import Method
     from .progress import Progress
+    from .workflows.decisions.queue import Triage
 
 
 def classify(
@@ -105,6 +108,72 @@ def classify(
         budget=budget,
     )
     return Run.of(drive(iter_classify(check_classify(options), encoder=encoder), progress, unit="images"))
+
+
+def find_wrong_labels(
+    dataset: Any,
+    ground_truth: str | None = None,
+    *,
+    encoder: Encoder | str | None = None,
+    classes: Sequence[str] | None = None,
+    descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
+    run_key: str | None = None,
+    budget: str | None = None,
+    methods: Sequence[str | Method] | None = None,
+    regions: RegionConfig | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    precision: str = "auto",
+    progress: bool | Callable[[Progress], object] | None = None,
+) -> Triage:
+    """Finds the labels of a dataset that are likely wrong: classifies its images zero-shot, then triages the labels.
+
+    A second call goes on where the last one on this field with this encoder was: it encodes new images and images whose
+    file has changed, scores all of them again if the labels have become other classes, and judges all labels anew.
+    Decisions stay, and so do settings that are None. Given labels are never changed.
+
+    Args:
+        dataset: a FiftyOne dataset, or a view of the images that are to be classified
+        ground_truth: Classification field with the labels to check; None takes the only one, or the one with a usual
+            name such as ``ground_truth`` or ``label``
+        encoder: as in :func:`classify`; None takes the demo's own model on the demo dataset
+        classes: the candidate classes; None takes those that are set on the dataset, else all labels of the field
+        descriptions: as in :func:`classify`; None takes those that are saved on the dataset, else a template ensemble
+        run_key: key of the run, which may exist; None takes the run of the last call, else ``"zeroshot"``, or with a
+            number if that is taken
+        budget: as in :func:`classify`; None takes ``"adaptive"``
+        methods: as in :func:`classify`; one on the whole image, one on crops and one on crops that grow are needed
+        regions: as in :func:`classify`
+        batch_size: as in :func:`classify`
+        device: as in :func:`classify`
+        precision: as in :func:`classify`
+        progress: as in :func:`classify`
+
+    Returns:
+        the triage: ``triage.suspects()`` is the queue, the most likely wrong label first, ``triage.decide()`` decides,
+        ``triage.run`` is the :class:`Run`, and ``print(triage)`` says what was found
+
+    Raises:
+        ConfigError: if an argument is wrong or there are no labels to check, before anything is written
+        ModelUnavailableError: if the model can't be loaded, before anything is written
+        LgcaError: if no image can be used, or the run is deleted or started again elsewhere
+    """
+    options = FindOptions(
+        samples=dataset,
+        ground_truth=ground_truth,
+        encoder=encoder,
+        classes=classes,
+        descriptions=descriptions,
+        run_key=run_key,
+        methods=methods,
+        regions=regions,
+        budget=budget,
+        batch_size=batch_size,
+        device=device,
+        precision=precision,
+    )
+    found = drive(iter_find_wrong_labels(check_find(options)), progress, unit="images")
+    return Run.of(found.run).last_triage()
 
 
 def load_run(dataset: fo.Dataset, run_key: str) -> Run:

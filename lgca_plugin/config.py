@@ -27,6 +27,11 @@ BUDGETS = (DEFAULT_BUDGET, "adaptive")
 """All images take all crops, or each stops when its labels are safe."""
 CONFIG_VERSION = 1
 
+DEMO_MARKER = "lgca_demo"
+"""Key in ``dataset.info`` by which the demo dataset is recognized."""
+SAVED_DESCRIPTIONS = "lgca_descriptions"
+"""Key in ``dataset.info`` of class descriptions that are saved on a dataset: class name to texts."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RegionConfig:

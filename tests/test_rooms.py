@@ -46,6 +46,10 @@ BETWEEN_WORKFLOWS = {
     ("review", "decisions"),
     ("review", "evidence"),
     ("rescore", "classify"),
+    ("find", "classify"),
+    ("find", "triage"),
+    ("find", "rescore"),
+    ("find", "decisions"),
 }
 """Which use case may import which other one."""
 

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..config import DEMO_MARKER, SAVED_DESCRIPTIONS
 from ..errors import ConfigError
-from .classes import CLASSES
+from .classes import CLASSES, DESCRIPTIONS
 from .drawings import DRAWING_VERSION, draw_scene, generator
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def load_demo_dataset(
     marker = {"version": DRAWING_VERSION, "count": count, "seed": seed, "directory": str(directory)}
     if fo.dataset_exists(name) and not overwrite:
         dataset = fo.load_dataset(name)
-        if dataset.info.get("lgca_demo") != marker:
+        if dataset.info.get(DEMO_MARKER) != marker:
             raise ConfigError(
                 f"name is {name!r}, and a dataset of this name exists that is not this demo; "
                 "pass another name, or overwrite=True to replace it"
@@ -186,7 +187,7 @@ def load_demo_dataset(
         )
     dataset = fo.Dataset(name, persistent=True, overwrite=overwrite)
     dataset.add_samples(samples, progress=False)
-    dataset.info = {"description": DESCRIPTION, "lgca_demo": marker}
+    dataset.info = {"description": DESCRIPTION, DEMO_MARKER: marker, SAVED_DESCRIPTIONS: DESCRIPTIONS}
     dataset.default_classes = list(CLASSES)
     dataset.save()
     return dataset

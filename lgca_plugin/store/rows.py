@@ -160,6 +160,14 @@ def images_of_samples(
     return [(sample, hashes[sample], image) for sample, image in joined if image is not None]
 
 
+def content_hashes(file: StoreFile, run: StoredRun, sample_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Returns sample id and content hash of the images of some hundred samples, without those that are not stored."""
+    marks = ",".join("?" * len(sample_ids))
+    query = f"""SELECT sample, content_hash FROM samples JOIN images ON images.id = samples.image
+                WHERE run = ? AND sample IN ({marks})"""  # noqa: S608
+    return [(sample, content_hash.hex()) for sample, content_hash in file.read(query, (run.id, *sample_ids))]
+
+
 def image_vectors(file: StoreFile, run: StoredRun, at_once: int) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     """Yields at most ``at_once`` sample ids of a run and their ``[b, V, dim]`` vectors, without damaged ones."""
     last = 0

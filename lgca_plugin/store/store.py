@@ -18,6 +18,7 @@ from .file import BUSY_SECONDS, FILE_NAME, StoreFile
 from .limits import EVICTED_AT_ONCE, default_folder, default_limit, evict_regions
 from .rows import (
     StoredRun,
+    content_hashes,
     image_of_content,
     image_vectors,
     image_vectors_of,
@@ -310,6 +311,10 @@ class Store:
         """Yields sample id, content hash and embeddings of those samples that are stored, in the order of the ids."""
         for part in _parts(sample_ids):
             yield from images_of_samples(self._file, run, part)
+
+    def content_hashes(self, run: StoredRun, sample_ids: Sequence[str]) -> dict[str, str]:
+        """Returns the content hashes of the images of those samples that are stored, by sample id."""
+        return dict(pair for part in _parts(sample_ids) for pair in content_hashes(self._file, run, part))
 
     def findings(self, run: StoredRun, findings_key: str) -> dict[str, SampleFindings]:
         """Returns the findings of a run's samples under a key, by sample id."""

@@ -6,17 +6,16 @@ executes with the same readers, so what the form accepts is what is executed.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import check_classes
-from ...lgca_plugin.errors import ConfigError, LgcaError
-from ...lgca_plugin.fiftyone_io.fields import COMPUTED, DECISION, method_field, triage_field
-from ...lgca_plugin.method.core.methods import METHODS
-from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
+from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.runs import proposals
 from .form import Params, add_dropdown, add_tabs, checked
+
+label_fields = proposals.label_fields
 
 
 def class_source(params: Params) -> str:
@@ -57,20 +56,6 @@ def read_ground_truth(params: Params, choices: list[str]) -> str | None:
         known = ", ".join(choices) or "none"
         raise ConfigError(f"{field!r} is no Classification field of this dataset; it has {known}")
     return field
-
-
-def label_fields(dataset: Any, include: str | None = None) -> list[str]:
-    """Lists the dataset's Classification fields without those of runs, except for ``include``."""
-    import fiftyone as fo
-
-    owned: set[str] = set()
-    for run_key in dataset.list_runs(package=PACKAGE):
-        owned.update(method_field(run_key, method) for method in METHODS)
-        owned.update(triage_field(run_key, name) for name in (*COMPUTED, DECISION))
-        with suppress(LgcaError):
-            owned.update(prediction_fields(dataset, run_key))
-    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
-    return [name for name in schema if name == include or name not in owned]
 
 
 def add_classes(inputs: Any, params: Params, choices: list[str], *, compare: bool = True) -> tuple[str, ...] | None:

@@ -9,13 +9,14 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ...lgca_plugin.config import SAVED_DESCRIPTIONS
 from ...lgca_plugin.descriptions.files import check_descriptions, parse_descriptions
 from ...lgca_plugin.errors import ConfigError
 from .form import Params, add_tabs, checked
 
 Descriptions = dict[str, tuple[str, ...]]
 
-SAVED_KEY = "lgca_descriptions"  # of dataset.info: class name to texts
+SAVED_KEY = SAVED_DESCRIPTIONS
 MAX_UPLOAD_BYTES = 8 * 1024**2  # a queued run keeps it, base64-encoded, in one MongoDB document of at most 16 MB
 SOURCES = {"templates": "Templates", "upload": "Upload a file", "file": "File on the server", "typed": "Paste JSON"}
 

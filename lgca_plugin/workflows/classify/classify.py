@@ -131,7 +131,7 @@ def open_run(plan: PreparedRun) -> tuple[RunRecord, str | None]:
     made_before = decisions.pop("made", {})
     keep = decisions.get("triage_fields", ())
     replaced = delete_from_dataset(dataset, request.run_key, keep=keep) if request.replaces else None
-    run = request.existing or register_run(dataset, request.run_key, plan.config, decisions)
+    run = request.existing or register_run(dataset, request.run_key, plan.config, {**decisions, **request.entries})
     adaptive = request.region_plan.adaptive
     f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
     if "made" not in run.results:
@@ -144,7 +144,7 @@ def open_run(plan: PreparedRun) -> tuple[RunRecord, str | None]:
             hidden=fields_of_other_runs(dataset, request.run_key),
         )
         run.results["made"] = {name: done or bool(made_before.get(name)) for name, done in made.items()}
-    run.results["status"] = RUNNING
+    run.results.update(request.entries, status=RUNNING)
     run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}
     run.results["total"] = len(plan.sample_ids)
     run.results["encoder_source"] = plan.encoder_source

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...config import (
@@ -62,6 +62,7 @@ class RunRequest:
         existing: the run under the key that is continued, if any
         replaces: whether a run exists under the key and is replaced; ``existing`` is None then
         budget: ``"full"`` or ``"adaptive"``
+        entries: further entries of the run's record, written with it
     """
 
     target: ImageSamples
@@ -73,6 +74,7 @@ class RunRequest:
     existing: RunRecord | None
     replaces: bool
     budget: str
+    entries: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def region_plan(self) -> RegionPlan:

@@ -12,6 +12,7 @@ from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.methods import explained_method
 from ...prediction.predictor import Predictor, vector_key
+from ...runs.found import SearchEntry
 from ...runs.registry import existing_run, list_runs
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.limits import GIGABYTE, LIMIT_VARIABLE
@@ -114,12 +115,22 @@ def check_rescore(
         existing=None,
         replaces=replaces,
         budget=run.config.budget,
+        entries=_search_entry(run, changes) if key == run.key else {},
         source=run,
         changes=changes,
     )
     check_fields_are_free(request)
     check_step_weights(request)
     return request
+
+
+def _search_entry(run: RunRecord, changes: Changes) -> dict[str, Any]:
+    """Returns what the record keeps of a search for wrong labels that has made the run."""
+    entry = SearchEntry.of(run.results)
+    if entry is None:
+        return {}
+    given = {"classes": changes.classes is not None, "descriptions": changes.descriptions is not None}
+    return entry.changed(**given).to_results()
 
 
 def changed_regions(config: RunConfig, steps: int | None) -> RegionConfig:

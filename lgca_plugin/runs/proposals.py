@@ -1,0 +1,84 @@
+"""What a form or a call proposes where the user has named nothing: the label field, and a free run key."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ..config import DEFAULT_RUN_KEY
+from ..errors import ConfigError, LgcaError
+from ..fiftyone_io.database import root_dataset
+from ..fiftyone_io.fields import COMPUTED, DECISION, method_field, run_fields, triage_field
+from ..method.core.methods import METHODS
+from .record import stored_triage
+from .registry import PACKAGE, prediction_fields, read_results
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import fiftyone as fo
+
+    from ..method.core.methods import Method
+
+USUAL_NAMES = ("ground_truth", "label", "labels", "gt", "class", "category")
+"""Names of a field of given labels, the most usual first."""
+
+
+def label_fields(dataset: fo.Dataset, include: str | None = None) -> list[str]:
+    """Returns the dataset's Classification fields without those of runs, except for ``include``."""
+    import fiftyone as fo
+
+    owned: set[str] = set()
+    for run_key in dataset.list_runs(package=PACKAGE):
+        owned.update(method_field(run_key, method) for method in METHODS)
+        owned.update(triage_field(run_key, name) for name in (*COMPUTED, DECISION))
+        with suppress(LgcaError):
+            owned.update(prediction_fields(dataset, run_key))
+    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
+    return [name for name in schema if name == include or name not in owned]
+
+
+def given_label_fields(dataset: fo.Dataset) -> list[str]:
+    """Returns the fields of given labels, the likeliest first: no field of a run, and no corrected copy of another."""
+    corrected = {
+        stored_triage(read_results(dataset, key)).get("corrected_field") for key in dataset.list_runs(package=PACKAGE)
+    }
+    fields = [name for name in label_fields(dataset) if name not in corrected]
+    usual = {name: rank for rank, name in enumerate(USUAL_NAMES)}
+    return sorted(fields, key=lambda name: usual.get(name.lower(), len(usual)))
+
+
+def given_label_field(dataset: fo.Dataset) -> str:
+    """Returns the field of given labels: the only one, or the one with the most usual name.
+
+    Raises:
+        ConfigError: if there is none, or there are several without a usual name
+    """
+    fields = given_label_fields(dataset)
+    if not fields:
+        raise ConfigError(
+            "there are no labels to check: this dataset has no field with one class label for each image (a "
+            "Classification field); boxes with labels can't be checked"
+        )
+    if len(fields) > 1 and fields[0].lower() not in USUAL_NAMES:
+        raise ConfigError(f"several fields hold labels: {', '.join(fields)}; choose the one to check as ground_truth")
+    return fields[0]
+
+
+def free_run_key(dataset: fo.Dataset, methods: Sequence[Method], wanted: str = DEFAULT_RUN_KEY) -> str:
+    """Returns ``wanted``, or with the first number from 2 on that makes it a key without a run and without fields."""
+    dataset = root_dataset(dataset)
+    taken = {*dataset.list_runs(), *dataset.get_field_schema()}
+    number, key = 1, wanted
+    while taken.intersection([key, *_fields(key, methods)]):
+        number += 1
+        key = f"{wanted}_{number}"
+    return key
+
+
+def _fields(run_key: str, methods: Sequence[Method]) -> list[str]:
+    """Returns all fields that a run may write, those of its triage included."""
+    return [
+        *run_fields(run_key, methods, adaptive=True),
+        *(triage_field(run_key, name) for name in (*COMPUTED, DECISION)),
+    ]

@@ -1,0 +1,78 @@
+"""One progress over phases that take different times, with the time left."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeVar
+
+from ...progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+Result = TypeVar("Result")
+
+
+class Timeline:
+    """Phases in a row, of which the time is estimated, as one progress that never goes back.
+
+    Args:
+        total: number of items that the progress counts
+        expected: estimated seconds of each phase, in their order; None while that is not known
+    """
+
+    def __init__(self, total: int, expected: dict[str, float | None]) -> None:
+        self._total = total
+        self._expected = expected
+        self._started = time.perf_counter()
+        self._share = 0.0
+
+    def run(
+        self, phase: str, steps: Generator[Progress, None, Result], *, label: str
+    ) -> Generator[Progress, None, Result]:
+        """Yields the progress of a phase as a part of the whole, under a label, and returns what the phase returns."""
+        started = time.perf_counter()
+        yield self._progress(phase, label, self._expected.get(phase))
+        with closing(steps):
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    del self._expected[phase]
+                    result: Result = end.value
+                    return result
+                if not step.total:  # loading, or reading, which is no part of the rate
+                    started = time.perf_counter()
+                    yield self._progress(phase, step.label, self._expected.get(phase))
+                    continue
+                expected, spent = self._expected.get(phase), time.perf_counter() - started
+                left = None if expected is None else max(0.0, expected - spent)
+                if step.done:
+                    left = (step.total - step.done) * spent / step.done
+                yield self._progress(phase, f"{label}: {step.done:,} of {step.total:,}", left)
+
+    def _progress(self, phase: str, label: str, left: float | None) -> Progress:
+        """Returns the progress; ``left`` is the time in seconds that is left of the phase, None if it is not known."""
+        later = [seconds for name, seconds in self._expected.items() if name != phase]
+        if left is not None and None not in later:
+            rest = left + sum(seconds or 0.0 for seconds in later)
+            elapsed = time.perf_counter() - self._started
+            self._share = max(self._share, elapsed / (elapsed + rest) if elapsed + rest else 1.0)
+            label = f"{label}, {left_text(rest)}"
+        return Progress(int(self._share * self._total), self._total, label)
+
+
+def left_text(seconds: float) -> str:
+    """Returns how much time is left, in words."""
+    return f"about {duration_text(seconds)} left" if seconds >= 1 else "nearly done"
+
+
+def duration_text(seconds: float) -> str:
+    """Returns a duration in words, such as ``40 s``, ``6 min``, ``3 h`` or ``2 days``."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    if seconds >= 20:
+        return f"{5 * round(seconds / 5):.0f} s"
+    return f"{max(1, round(seconds))} s"

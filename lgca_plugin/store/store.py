@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 READ_AT_ONCE = 256
-REGIONS_SHARE = 0.875
-"""Share of the limit that region embeddings may fill; the rest is kept free for image vectors, which are small."""
+REGIONS_SHARE = 0.875  # of the limit that regions may fill; the rest is kept free for image vectors, which are small
 VECTORS_AT_ONCE = 4096
 SECONDS_BETWEEN_MARKS = 3600
 

@@ -16,6 +16,7 @@ from .shared.execution import call
 from .shared.form import add_dropdown, mark_invalid
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import run_keys
+from .shared.shown_fields import arrange_app
 
 
 class DeleteRun(FormOperator):
@@ -60,6 +61,7 @@ class DeleteRun(FormOperator):
             raise ConfigError(f"deleting run {key!r} can't be undone; confirm it with confirm=True")
         delete_run(ctx.dataset, key)
         ctx.ops.notify(f"Run {key!r} and its fields are deleted", variant="success")
+        arrange_app(ctx)
         ctx.ops.reload_dataset()
         return {"run_key": key, "fields": fields}
 

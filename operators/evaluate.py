@@ -20,6 +20,7 @@ from .shared.execution import call, report_progress, report_steps
 from .shared.form import Params, add_dropdown, add_method_choice, checked, mark_invalid, markdown_table, refuse
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
+from .shared.shown_fields import arrange_app
 
 PANEL = "model_evaluation_panel_builtin"
 FIGURE_WIDTH = 640
@@ -67,6 +68,7 @@ class Evaluate(RunOperator):
     def show(self, ctx: Any, evaluation: Evaluation) -> Iterator[Any]:
         """Opens the Model Evaluation panel beside the grid, and shows the numbers in the dialog in front of it."""
         forget_loaded_evaluations(ctx.dataset, [score.eval_key for score in evaluation.methods.values()])
+        yield arrange_app(ctx)
         yield ctx.ops.reload_dataset()
         yield ctx.ops.open_panel(PANEL, layout="horizontal", is_active=True)
         scores = ", ".join(f"{name} {score.accuracy:.1%}" for name, score in evaluation.methods.items())

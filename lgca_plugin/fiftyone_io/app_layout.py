@@ -47,6 +47,13 @@ def ticked_fields(
     return [ground_truth, *([suspect] if suspect in schema else [])]
 
 
+def without_pills(fields: Sequence[str], ticked: Sequence[str], hidden: Iterable[str]) -> list[str]:
+    """Returns fields without those of other runs, the ``hidden`` ones, that a run ticks of its own: one run a time."""
+    names = {f"_{SUSPECT}", *(f"_{path.rpartition('_')[2]}" for path in ticked)}
+    others = {path for path in hidden if f"_{path.rpartition('_')[2]}" in names}
+    return [path for path in fields if path not in others]
+
+
 def arrange_app(
     dataset: fo.Dataset,
     run_key: str,
@@ -155,6 +162,20 @@ def remove_from_app(dataset: fo.Dataset, run_key: str, fields: Sequence[str], ma
     dataset.save()
 
 
+def app_arrangement(dataset: fo.Dataset) -> dict[str, Any]:
+    """Returns the ``groups`` of the sidebar and the color scheme, ``colors``, as JSON types; no colors are None."""
+    import fiftyone as fo
+
+    config = dataset.app_config
+    groups = config.sidebar_groups or fo.DatasetAppConfig.default_sidebar_groups(dataset)
+    colors = None
+    if config.color_scheme is not None:
+        stored = config.color_scheme.to_dict()
+        colors = {"id": str(stored.pop("_id", "")), **{name: stored[name] for name in stored if name != "_cls"}}
+    groups = [{"name": group.name, "paths": list(group.paths), "expanded": group.expanded} for group in groups]
+    return {"groups": groups, "colors": colors}
+
+
 def _layout(groups: Sequence[fo.SidebarGroupDocument]) -> list[tuple[str, list[str]]]:
     return [(group.name, sorted(group.paths)) for group in groups]
 
@@ -170,9 +191,8 @@ def _set_ticks(dataset: fo.Dataset, ticked: Sequence[str], hidden: Sequence[str]
         active.paths = [path for path in active.paths if path.split(".")[0] not in hidden]
     elif active.exclude:
         active.paths = [*active.paths, *(path for path in hidden if path not in active.paths)]
-    else:  # what the user has chosen stays, but only one run has its suspects on the grid
-        pills = [path for path in hidden if path.endswith(f"_{SUSPECT}")]
-        active.paths = [path for path in active.paths if path not in pills]
+    else:  # what the user has chosen stays
+        active.paths = without_pills(active.paths, ticked, hidden)
     if active.exclude:
         active.paths = [path for path in active.paths if path not in ticked]
     else:

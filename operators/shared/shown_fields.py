@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...lgca_plugin.fiftyone_io.app_layout import ticked_fields
-from ...lgca_plugin.fiftyone_io.fields import SUSPECT, triage_field
+from ...lgca_plugin.fiftyone_io.app_layout import app_arrangement, ticked_fields, without_pills
 from ...lgca_plugin.runs.record import stored_triage
-from .run_choice import run_keys
+from ...lgca_plugin.runs.registry import fields_of_other_runs
+
+ARRANGE = "@lgca/zero-shot/lgca_arrange_app"
+"""The operator in ``app.js``."""
 
 
 def show_fields(ctx: Any, run: Any) -> Iterator[Any]:
@@ -16,10 +18,15 @@ def show_fields(ctx: Any, run: Any) -> Iterator[Any]:
 
     What else the user has ticked stays, except for the suspects of other runs. ``run`` has just been written.
     """
-    if not ctx.has_custom_view:  # only this updates the colors in the App; it would close a view
-        yield ctx.ops.open_dataset(ctx.dataset.name)
+    fields = fields_on_grid(ctx, run)
+    yield arrange_app(ctx)
     yield ctx.ops.reload_dataset()
-    yield ctx.ops.set_active_fields(fields_on_grid(ctx, run))
+    yield ctx.ops.set_active_fields(fields)
+
+
+def arrange_app(ctx: Any) -> Any:
+    """Brings the dataset's sidebar groups and colors into the page that is open, which keeps its view and panels."""
+    return ctx.trigger(ARRANGE, params=app_arrangement(ctx.dataset))
 
 
 def fields_on_grid(ctx: Any, run: Any) -> list[str]:
@@ -27,5 +34,5 @@ def fields_on_grid(ctx: Any, run: Any) -> list[str]:
     ctx.dataset.reload()
     ground_truth = stored_triage(run.results).get("ground_truth") or run.config.ground_truth
     own = ticked_fields(run.key, run.config.methods, ground_truth, ctx.dataset.get_field_schema())
-    others = {triage_field(key, SUSPECT) for key in run_keys(ctx.dataset)}
-    return [*own, *(field for field in ctx.active_fields or () if field not in own and field not in others)]
+    others = fields_of_other_runs(ctx.dataset, run.key)
+    return [*own, *(field for field in without_pills(ctx.active_fields or (), own, others) if field not in own)]

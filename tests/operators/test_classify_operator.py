@@ -33,7 +33,11 @@ def test_run__classifies_and_updates_the_app(birds, classes):
     assert all(m.params["label"] for m in messages if m.operator_uri == "set_progress")
     after = [m.operator_uri for m in itertools.dropwhile(lambda m: m.operator_uri != "reload_dataset", messages)]
     assert after == ["reload_dataset", "set_active_fields", "notify", "show_output"]
-    assert "open_dataset" in [m.operator_uri for m in messages]
+    arranged = next(m.params for m in messages if m.operator_uri == "@lgca/zero-shot/lgca_arrange_app")
+    assert next(group["paths"] for group in arranged["groups"] if group["name"] == "zeroshot")[0] == "zeroshot_clip"
+    assert {"zeroshot_clip", "zeroshot_regions"} <= {entry["path"] for entry in arranged["colors"]["fields"]}
+    assert json.loads(json.dumps(arranged)) == arranged
+    assert "open_dataset" not in [m.operator_uri for m in messages], "it closes the user's panels and view"
     assert notice(messages) == "8 predicted of 8 images"
 
 

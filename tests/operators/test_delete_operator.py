@@ -70,6 +70,7 @@ def test_delete__takes_the_run_and_nothing_else(birds):
         f"one_{name}" for name in ("clip", "wca", "lgca", "regions", "error")
     }
     assert result.result["run_key"] == "one"
-    assert [request.operator_uri for request in result.executor._requests] == ["notify", "reload_dataset"]
+    sent = [request.operator_uri for request in result.executor._requests]
+    assert sent == ["notify", "@lgca/zero-shot/lgca_arrange_app", "reload_dataset"]
     DELETE.call(birds, "two")
     assert lgca.store_info().runs == []

@@ -42,7 +42,7 @@ OTHER_SEED = 7
 
 
 def demo(count: int | None) -> list[bytes]:
-    """Draws the demo's dataset."""
+    """Draws the pictures of release 0.1.0's demo dataset, which vary more than those of today's."""
     from lgca_plugin.demo.dataset import COUNT, SEED, draw_images
 
     return _drawn(lambda folder: draw_images(folder, count=count or COUNT, seed=SEED))

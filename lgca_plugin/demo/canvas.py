@@ -110,16 +110,18 @@ def bounds(points: Points) -> Box:
 
 
 class Canvas:
-    """An RGB picture, drawn :data:`OVERSAMPLING` times larger than the result; coordinates are pixels of the result.
+    """An RGB picture, drawn :data:`OVERSAMPLING` times larger than its coordinates, which are pixels unless enlarged.
 
     Args:
-        width: width of the finished picture
-        height: height of the finished picture
+        width: width of the picture, in coordinates
+        height: height of the picture, in coordinates
+        enlargement: pixels of the finished picture for a step of the coordinates; divides :data:`OVERSAMPLING`
     """
 
-    def __init__(self, width: int, height: int) -> None:
+    def __init__(self, width: int, height: int, enlargement: int = 1) -> None:
         self.width = width
         self.height = height
+        self._enlargement = enlargement
         self._image = Image.new("RGB", (width * OVERSAMPLING, height * OVERSAMPLING))
         self._draw = ImageDraw.Draw(self._image)
 
@@ -136,4 +138,9 @@ class Canvas:
 
     def finish(self) -> Image.Image:
         """Scales the drawing down to its final size."""
-        return self._image.reduce(OVERSAMPLING)
+        return self._image.reduce(OVERSAMPLING // self._enlargement)
+
+    def in_pixels(self, box: Box) -> Box:
+        """Returns a box in pixels of the finished picture."""
+        left, top, right, bottom = (edge * self._enlargement for edge in box)
+        return left, top, right, bottom

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from ..config import DEMO_MARKER, SAVED_DESCRIPTIONS
 from ..errors import ConfigError
 from .classes import CLASSES, DESCRIPTIONS
-from .drawings import DRAWING_VERSION, draw_scene, generator
+from .drawings import DECIDABLE, DRAWING_VERSION, VARIED, Composition, draw_scene, generator
 
 if TYPE_CHECKING:
     import fiftyone as fo
+    import numpy as np
 
 COUNT: Final = 240
 SEED: Final = 51
@@ -26,8 +27,9 @@ JPEG_QUALITY: Final = 92
 
 DESCRIPTION: Final = (
     "Birds drawn by this plugin, made for trying it out: twelve classes put together from shared parts, so that a part "
-    "alone misleads. ground_truth has a wrong label on 5% of the samples, on purpose; truth has what was drawn, and "
-    "label_is_wrong says where they differ. A synthetic fixture: results on it say nothing about photographs."
+    "alone misleads and the whole bird decides. The labels are in ground_truth, and 5% of them are wrong on purpose. "
+    "Because the pictures are drawn, their true classes are known: truth has them, and label_is_wrong says where the "
+    "label is another; a dataset of your own has no such fields. Results on drawings say nothing about photographs."
 )
 
 
@@ -48,8 +50,10 @@ class DemoImage:
     mislabelled: bool
 
 
-def draw_images(directory: str | Path, *, count: int = COUNT, seed: int = SEED) -> list[DemoImage]:
-    """Draws the demo's pictures into a folder.
+def draw_images(
+    directory: str | Path, *, count: int = COUNT, seed: int = SEED, composition: Composition = VARIED
+) -> list[DemoImage]:
+    """Draws pictures of the demo's birds into a folder.
 
     A folder that holds this set already is left as it is; a folder with another set of the demo gets this one instead.
     Other files in the folder are not touched.
@@ -58,6 +62,8 @@ def draw_images(directory: str | Path, *, count: int = COUNT, seed: int = SEED) 
         directory: the folder, made if it is missing
         count: number of pictures, at least 1; classes are balanced as far as the count allows
         seed: seed of the drawings and labels, at least 0
+        composition: how the birds are put into their pictures; the demo's dataset takes
+            :data:`~lgca_plugin.demo.drawings.DECIDABLE`
 
     Returns:
         the pictures, in the order of their file names; ``round(0.05 * count)`` of them are mislabelled
@@ -71,14 +77,14 @@ def draw_images(directory: str | Path, *, count: int = COUNT, seed: int = SEED) 
         raise ConfigError(f"seed is {seed}; it has to be at least 0")
     directory = Path(directory).expanduser().resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    wanted = {"version": DRAWING_VERSION, "count": count, "seed": seed}
+    wanted = {**_drawing(composition), "count": count, "seed": seed}
     manifest = _read_manifest(directory)
     if manifest is None or manifest["set"] != wanted or not _intact(directory, manifest):
         for name in manifest["digests"] if manifest else ():
             (directory / name).unlink(missing_ok=True)
         (directory / MANIFEST).unlink(missing_ok=True)
         digests = {
-            name: _draw_file(directory / name, truth, seed, index)
+            name: _draw_file(directory / name, truth, generator("demo", seed, index), composition)
             for index, (name, truth, _) in enumerate(_labels(count, seed))
         }
         # Written last, so that an interrupted drawing is done again.
@@ -87,6 +93,12 @@ def draw_images(directory: str | Path, *, count: int = COUNT, seed: int = SEED) 
         DemoImage(path=str(directory / name), label=label, truth=truth, mislabelled=label != truth)
         for name, truth, label in _labels(count, seed)
     ]
+
+
+def _drawing(composition: Composition) -> dict[str, Any]:
+    """Returns what, beside the seed and the count, decides what is drawn; as JSON stores it."""
+    settings = asdict(composition)
+    return {"version": DRAWING_VERSION, **settings, "bird_lengths": list(composition.bird_lengths)}
 
 
 def _labels(count: int, seed: int) -> list[tuple[str, str, str]]:
@@ -101,9 +113,9 @@ def _labels(count: int, seed: int) -> list[tuple[str, str, str]]:
     return list(zip(names, truths, labels, strict=True))
 
 
-def _draw_file(path: Path, truth: str, seed: int, index: int) -> str:
+def _draw_file(path: Path, truth: str, rng: np.random.Generator, composition: Composition) -> str:
     """Draws one picture and returns the digest of its file."""
-    draw_scene(truth, generator("demo", seed, index)).image.save(path, "JPEG", quality=JPEG_QUALITY)
+    draw_scene(truth, rng, composition).image.save(path, "JPEG", quality=JPEG_QUALITY)
     return _digest(path)
 
 
@@ -139,6 +151,7 @@ def load_demo_dataset(
     count: int = COUNT,
     seed: int = SEED,
     overwrite: bool = False,
+    composition: Composition = DECIDABLE,
 ) -> fo.Dataset:
     """Makes the demo dataset, or loads it if it exists.
 
@@ -150,7 +163,8 @@ def load_demo_dataset(
         directory: folder of the pictures; None takes ``name`` in FiftyOne's default dataset folder
         count: number of pictures
         seed: seed of the drawings and labels
-        overwrite: whether a dataset of this name that is not this demo is replaced
+        overwrite: whether a dataset of this name is replaced, with all that was decided about it
+        composition: how the birds are put into their pictures
 
     Returns:
         the dataset
@@ -163,7 +177,7 @@ def load_demo_dataset(
 
     directory = Path(directory if directory is not None else Path(fo.config.default_dataset_dir) / name)
     directory = directory.expanduser().resolve()
-    marker = {"version": DRAWING_VERSION, "count": count, "seed": seed, "directory": str(directory)}
+    marker = {**_drawing(composition), "count": count, "seed": seed, "directory": str(directory)}
     if fo.dataset_exists(name) and not overwrite:
         dataset = fo.load_dataset(name)
         if dataset.info.get(DEMO_MARKER) != marker:
@@ -171,11 +185,11 @@ def load_demo_dataset(
                 f"name is {name!r}, and a dataset of this name exists that is not this demo; "
                 "pass another name, or overwrite=True to replace it"
             )
-        draw_images(directory, count=count, seed=seed)
+        draw_images(directory, count=count, seed=seed, composition=composition)
         return dataset
 
     samples = []
-    for image in draw_images(directory, count=count, seed=seed):
+    for image in draw_images(directory, count=count, seed=seed, composition=composition):
         record = asdict(image)
         samples.append(
             fo.Sample(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,17 +14,33 @@ from .canvas import PALETTE, Box, Canvas, Points, bounds, darker, ellipse, from_
 from .classes import PART_VALUES, PLUMAGE
 from .things import AIRBORNE, THINGS, draw_thing
 
-DRAWING_VERSION: Final = 1
+DRAWING_VERSION: Final = 2
 """Increased whenever the same seed gives another picture."""
 
 SIDES: Final = (160, 256)
 MAX_ASPECT: Final = 1.3
-BIRD_LENGTHS: Final = (0.12, 0.5)
-"""Range of a bird's larger extent, as a share of the picture's shorter side."""
 
-FOREIGN_COLOUR: Final = 0.06
-"""Probability of a part with a colour of another class."""
 
+@dataclass(frozen=True, kw_only=True)
+class Composition:
+    """How birds are put into their pictures.
+
+    Attributes:
+        bird_lengths: range of a bird's larger extent, as a share of the picture's shorter side
+        foreign_colour: probability that a part has a colour of another class
+        enlargement: 1, 2 or 4: so many times the pixels of :data:`SIDES` on each side, of the same scene
+    """
+
+    bird_lengths: tuple[float, float]
+    foreign_colour: float
+    enlargement: int = 1
+
+
+VARIED: Final = Composition(bird_lengths=(0.12, 0.5), foreign_colour=0.06)
+"""The model was trained on these. Some birds are too small, or too odd, for anybody to decide what they are."""
+
+DECIDABLE: Final = Composition(bird_lengths=(0.2, 0.5), foreign_colour=0.0, enlargement=2)
+"""The demo's pictures: small birds too, but the whole bird decides, and whoever looks at the picture can see it."""
 
 _DOMAINS: Final = {"demo": 0, "training": 1, "validation": 2}
 
@@ -97,7 +113,7 @@ class Scene:
     things: tuple[Thing, ...]
 
 
-def draw_scene(label: str, rng: np.random.Generator) -> Scene:
+def draw_scene(label: str, rng: np.random.Generator, composition: Composition = VARIED) -> Scene:
     """Draws a picture of a bird.
 
     The same class and generator state give the same picture.
@@ -105,6 +121,7 @@ def draw_scene(label: str, rng: np.random.Generator) -> Scene:
     Args:
         label: one of :data:`lgca_plugin.demo.classes.CLASSES`
         rng: source of everything that varies
+        composition: how much varies
 
     Returns:
         the scene
@@ -114,13 +131,15 @@ def draw_scene(label: str, rng: np.random.Generator) -> Scene:
     """
     if label not in PLUMAGE:
         raise ValueError(f"label is {label!r}; the demo draws {', '.join(PLUMAGE)}")
-    canvas = Canvas(*picture_size(rng))
+    canvas = Canvas(*picture_size(rng), enlargement=composition.enlargement)
     setting = paint_background(canvas, tuple(SCENES)[int(rng.integers(len(SCENES)))], rng)
 
-    plumage = {slot: _value(slot, value, rng) for slot, value in PLUMAGE[label].items()}
+    plumage = {slot: _value(slot, value, rng, composition.foreign_colour) for slot, value in PLUMAGE[label].items()}
     flying = rng.random() < (0.6 if setting.kind == "sky" else 0.12)
     shapes = bird_shapes(plumage, Pose.draw(rng, flying=flying), rng)
-    polygons, bird = place_bird([shape.points for shape in shapes], canvas, setting, rng, flying=flying)
+    polygons, bird = place_bird(
+        [shape.points for shape in shapes], canvas, setting, rng, flying=flying, lengths=composition.bird_lengths
+    )
 
     things = draw_things(canvas, setting, bird, rng)
     if not flying:
@@ -136,14 +155,16 @@ def draw_scene(label: str, rng: np.random.Generator) -> Scene:
     for shape, polygon in zip(shapes, polygons, strict=True):
         if shape.part:
             outlines[shape.part].append(polygon)
+    image = ImageEnhance.Brightness(canvas.finish()).enhance(rng.uniform(0.93, 1.04))
+    boxes = {slot: bounds(np.concatenate(parts)) for slot, parts in outlines.items()}
     return Scene(
-        image=ImageEnhance.Brightness(canvas.finish()).enhance(rng.uniform(0.93, 1.04)),
-        size=(canvas.width, canvas.height),
+        image=image,
+        size=image.size,
         label=label,
         background=setting.kind,
-        bird=bird,
-        parts={slot: Part(value=value, box=bounds(np.concatenate(outlines[slot]))) for slot, value in plumage.items()},
-        things=things,
+        bird=canvas.in_pixels(bird),
+        parts={slot: Part(value=value, box=canvas.in_pixels(boxes[slot])) for slot, value in plumage.items()},
+        things=tuple(replace(thing, box=canvas.in_pixels(thing.box)) for thing in things),
     )
 
 
@@ -156,15 +177,21 @@ def picture_size(rng: np.random.Generator) -> tuple[int, int]:
     return width, int(rng.integers(lower, upper + 1))
 
 
-def _value(slot: str, value: str, rng: np.random.Generator) -> str:
+def _value(slot: str, value: str, rng: np.random.Generator, probability: float) -> str:
     """Returns the value of a part in a picture: sometimes a colour of another class."""
     others = [other for other in PART_VALUES[slot] if other != value]
-    foreign, choice = rng.random() < FOREIGN_COLOUR, int(rng.integers(len(others)))
+    foreign, choice = rng.random() < probability, int(rng.integers(len(others)))
     return others[choice] if foreign and value in PALETTE else value
 
 
 def place_bird(
-    polygons: list[Points], canvas: Canvas, setting: Setting, rng: np.random.Generator, *, flying: bool
+    polygons: list[Points],
+    canvas: Canvas,
+    setting: Setting,
+    rng: np.random.Generator,
+    *,
+    flying: bool,
+    lengths: tuple[float, float] = VARIED.bird_lengths,
 ) -> tuple[list[Points], Box]:
     """Turns, mirrors, scales and moves a bird so that it lies inside the picture's central square.
 
@@ -174,6 +201,7 @@ def place_bird(
         setting: the landscape, which says where the ground is
         rng: draws where and how
         flying: whether the bird is in the air
+        lengths: range of its larger extent, as a share of the picture's shorter side
 
     Returns:
         the shapes in the picture, and the bird's box
@@ -183,7 +211,7 @@ def place_bird(
     polygons = [turn(points, tilt) * mirror for points in polygons]
     left, top, right, bottom = bounds(np.concatenate(polygons))
     side = min(canvas.width, canvas.height)
-    scale = side * rng.uniform(*BIRD_LENGTHS) / max(right - left, bottom - top)
+    scale = side * rng.uniform(*lengths) / max(right - left, bottom - top)
     width, height = scale * (right - left), scale * (bottom - top)
 
     margin = 2.0

@@ -15,7 +15,7 @@ from lgca_plugin.demo.captions import caption, facts, inside, vocabulary, words
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS, PART_VALUES, PLUMAGE, SLOTS, part_phrase
 from lgca_plugin.demo.crops import draw_crop
 from lgca_plugin.demo.dataset import MANIFEST, draw_images
-from lgca_plugin.demo.drawings import BIRD_LENGTHS, Part, Scene, draw_scene, generator
+from lgca_plugin.demo.drawings import DECIDABLE, VARIED, Part, Scene, draw_scene, generator
 from lgca_plugin.errors import ConfigError
 
 
@@ -59,7 +59,7 @@ def test_draw_scene__sizes_and_boxes_are_what_is_promised():
         assert scene.size == (width, height)
         assert 160 <= min(width, height) <= max(width, height) <= 256
         left, top, right, bottom = scene.bird
-        assert BIRD_LENGTHS[0] <= max(right - left, bottom - top) / min(width, height) <= BIRD_LENGTHS[1]
+        assert VARIED.bird_lengths[0] <= max(right - left, bottom - top) / min(width, height) <= VARIED.bird_lengths[1]
         assert 0 <= left < right <= width
         assert 0 <= top < bottom <= height
         for part in scene.parts.values():
@@ -76,17 +76,56 @@ def test_draw_scene__a_part_has_a_foreign_colour_now_and_then():
     assert all(scene.parts[slot].value == PLUMAGE["redpoll"][slot] for scene in scenes for slot in ("neck", "tail"))
 
 
-def test_draw_scene__the_box_of_a_part_shows_its_colour():
+@pytest.mark.parametrize("composition", [VARIED, DECIDABLE])
+def test_draw_scene__the_box_of_a_part_shows_its_colour(composition):
     """The beak's box holds pixels of the beak's colour; the picture without a bird there holds fewer."""
     orange = np.array(PALETTE["orange"], dtype=np.float64)
     shares = []
     for index in range(20):
-        scene = draw_scene("oystercatcher", generator("validation", 4, index))
+        scene = draw_scene("oystercatcher", generator("validation", 4, index), composition)
         if scene.parts["beak"].value == "orange":
             left, top, right, bottom = (round(edge) for edge in scene.parts["beak"].box)
             pixels = np.asarray(scene.image.crop((left, top, right, bottom)), dtype=np.float64)
             shares.append((np.linalg.norm(pixels - orange, axis=-1) < 70).mean())
     assert np.median(shares) > 0.15
+
+
+@pytest.fixture(scope="module")
+def decidable():
+    """Ten pictures of each class, composed as the demo's are."""
+    return [draw_scene(CLASSES[index % 12], generator("validation", 9, index), DECIDABLE) for index in range(120)]
+
+
+def test_decidable_scenes__every_part_is_the_classs_own_and_shows_its_colour_on_enough_pixels(decidable):
+    """Classes that differ least differ in beak and legs: of those, and of all other coloured parts, enough is seen."""
+    enough = {"beak": 10, "head": 30, "breast": 150, "wings": 250, "legs": 35}
+    for scene in decidable:
+        pixels = np.asarray(scene.image, dtype=np.float64)
+        for slot, count in enough.items():
+            value = scene.parts[slot].value
+            assert value == PLUMAGE[scene.label][slot]
+            left, top, right, bottom = (round(edge) for edge in scene.parts[slot].box)
+            inside_box = pixels[top : bottom + 1, left : right + 1]
+            own, *others = (
+                np.linalg.norm(inside_box - PALETTE[name], axis=-1)
+                for name in (value, *(other for other in PART_VALUES[slot] if other != value))
+            )
+            assert ((own < 70) & (own < np.min(others, axis=0))).sum() >= count, (scene.label, slot)
+
+
+def test_decidable_scenes__are_enlarged_and_their_boxes_with_them(decidable):
+    sizes = [min(scene.image.size) for scene in decidable]
+    lengths = [max(right - left, bottom - top) for left, top, right, bottom in (scene.bird for scene in decidable)]
+    assert min(sizes) >= 2 * 160 and max(max(scene.image.size) for scene in decidable) <= 2 * 256
+    assert all(scene.size == scene.image.size for scene in decidable)
+    shares = [length / size for length, size in zip(lengths, sizes, strict=True)]
+    low, high = DECIDABLE.bird_lengths
+    assert low <= min(shares) < low + 0.05 and high - 0.05 < max(shares) <= high
+    for scene in decidable:
+        assert all(inside(part.box, scene.bird) == pytest.approx(1) for part in scene.parts.values())
+        picture = (0.0, 0.0, *map(float, scene.size))
+        assert inside(scene.bird, picture) == pytest.approx(1)
+        assert all(inside(thing.box, picture) > 0.5 for thing in scene.things)
 
 
 def hand_made_scene():
@@ -188,6 +227,8 @@ def test_draw_images__a_damaged_or_different_set_is_drawn_again_and_strangers_st
     right = digests(small)
     Path(small[2].path).write_bytes(b"")
     assert digests(draw_images(tmp_path, count=6, seed=1)) == right
+    large = draw_images(tmp_path, count=6, seed=1, composition=DECIDABLE)
+    assert not set(digests(large)) & set(right), "the same seed, but other pictures"
     draw_images(tmp_path, count=3, seed=2)
     assert {path.name for path in tmp_path.iterdir()} == {
         "mine.txt", MANIFEST, "bird-000.jpg", "bird-001.jpg", "bird-002.jpg",

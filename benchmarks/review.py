@@ -167,7 +167,9 @@ def show(run: Any, sample_id: str) -> int:
     card = review_card(run, sample_id)
     pictures = [marked_uri(card.filepath, box=card.deciding_box)]
     for label in (card.given, card.suggested):
-        pictures += [cached_thumbnail_uri(one.filepath, side=160) for one in class_examples(run, label, sample_id)]
+        pictures += [
+            cached_thumbnail_uri(one.filepath, side=160) for one in class_examples(run, label or "", near=sample_id)
+        ]
     if card.deciding_box is None or None in pictures or len(pictures) != 9:
         raise RuntimeError(f"the card of {sample_id} is not complete: {card}")
     return sum(len(picture or "") for picture in pictures) // 1000

@@ -7,26 +7,16 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
-from ...lgca_plugin.encoder.architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS
 from ..shared.classes import add_classes, label_fields
 from ..shared.descriptions import add_descriptions
-from ..shared.form import Params, add_dropdown, add_method_choice, add_tabs, checked, text_field
-from .params import READERS, advanced, encoder_source, read_encoder, read_model, read_valid
+from ..shared.encoder import add_encoder
+from ..shared.form import Params, add_dropdown, add_method_choice, checked, text_field
+from .params import READERS, advanced, read_valid
 from .preview import add_preview, add_run_key_notes
 
-# Suggestions only: any architecture and tag that open_clip has can be typed. Listing them all would import torch.
-MODELS = (DEFAULT_MODEL, "ViT-B-16-quickgelu", "ViT-L-14-quickgelu", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-H-14")
-TAGS = (
-    DEFAULT_PRETRAINED,
-    "dfn2b",
-    "metaclip_fullcc",
-    "laion2b_s34b_b79k",
-    "laion2b_s34b_b88k",
-    "datacomp_xl_s13b_b90k",
-)
 BUDGET_NOTES = {
     "full": "all crops of every image",
     "adaptive": "an image stops when more crops would hardly change a label; uncertain ones take all",
@@ -49,7 +39,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
     choices = label_fields(ctx.dataset, include=params.get("ground_truth"))
     ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
     classes = add_classes(inputs, params, choices)
-    encoder = _add_encoder(inputs, params)
+    encoder = add_encoder(inputs, params)
     note = "Each writes a field of its own; they share their crops, so another method costs little"
     prop = add_method_choice(inputs, "methods", METHODS, default=list(DEFAULT_METHODS), description=note)
     methods = checked(prop, READERS["methods"], params)
@@ -70,32 +60,6 @@ def add_form(inputs: Any, ctx: Any) -> None:
     if run_key:
         add_run_key_notes(inputs, run_key_prop, ctx, run_key, chosen)
     add_preview(inputs, ctx, chosen)
-
-
-def _add_encoder(inputs: Any, params: Params) -> tuple[str, str | None] | None:
-    source = encoder_source(params)
-    sources = {"open_clip": "open_clip model", "checkpoint": "Checkpoint file", "demo": "Demo model"}
-    add_tabs(inputs, "encoder", source, sources, label="Encoder")
-    if source == "demo":
-        note = "A tiny model for the demo's drawn birds: it ships with the plugin and recognizes nothing else"
-        inputs.view("demo_note", types.Notice(label=note))
-        return read_encoder(params)
-    prop = inputs.str("model", default=DEFAULT_MODEL, label="Architecture", view=_suggestions(MODELS))
-    model = checked(prop, read_model, params)
-    params = {"model": DEFAULT_MODEL, "pretrained": DEFAULT_PRETRAINED, **params}
-    if source == "checkpoint":
-        prop = inputs.str("checkpoint", label="Path of the checkpoint", view=text_field(2))
-    else:
-        prop = inputs.str("pretrained", default=DEFAULT_PRETRAINED, label="Pretrained tag", view=_suggestions(TAGS))
-    return checked(prop, read_encoder, params) if model else None
-
-
-def _suggestions(values: tuple[str, ...]) -> Any:
-    """Returns the view of a text field, half the form wide, that suggests values and takes any other."""
-    view = types.AutocompleteView(allow_user_input=True, space=6)
-    for value in values:
-        view.add_choice(value, label=value)
-    return view
 
 
 def _add_budget(inputs: Any, params: Params) -> None:

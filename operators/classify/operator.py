@@ -10,9 +10,10 @@ from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_K
 from ..shared.base import StepOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
+from ..shared.encoder import encoder_params
 from ..shared.execution import call, report_progress, report_steps, show_run
 from .form import add_form
-from .params import READERS, encoder_params, read_arguments
+from .params import READERS, read_arguments
 
 
 class Classify(StepOperator):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from ...lgca_plugin.config import (
@@ -22,18 +21,11 @@ from ...lgca_plugin.config import (
     check_methods,
     check_run_key,
 )
-from ...lgca_plugin.encoder.architectures import (
-    DEFAULT_MODEL,
-    DEFAULT_PRETRAINED,
-    DEMO_MODEL,
-    FOLDER_SCHEMA,
-    REMOTE_SCHEMA,
-    check_architecture,
-)
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ..shared.classes import default_field, read_classes, read_ground_truth
-from ..shared.descriptions import existing_file, read_descriptions
+from ..shared.descriptions import read_descriptions
+from ..shared.encoder import read_encoder
 from ..shared.form import Params
 
 REGION_SETTINGS = tuple(field.name for field in fields(RegionConfig))
@@ -47,44 +39,6 @@ ADVANCED = (
     "logits",
     "skip_failures",
 )
-
-
-def encoder_source(params: Params) -> str:
-    """Returns the kind of encoder; without the choice, the path of a checkpoint decides."""
-    return str(params.get("encoder") or ("checkpoint" if params.get("checkpoint") else "open_clip"))
-
-
-def read_model(params: Params) -> str:
-    """Reads the name of the architecture, which must be one that exists."""
-    return check_architecture((params.get("model") or "").strip() or DEFAULT_MODEL)
-
-
-def read_encoder(params: Params) -> tuple[str, str | None]:
-    """Reads the encoder as the name and the pretrained tag or path that ``load_encoder`` takes."""
-    source = encoder_source(params)
-    if source == "demo":
-        return DEMO_MODEL, None
-    model = read_model(params)
-    if source == "checkpoint":
-        return model, existing_file(params.get("checkpoint"), "a checkpoint: safetensors, or a torch file")
-    tag = (params.get("pretrained") or "").strip()
-    if model == DEMO_MODEL or model.startswith((REMOTE_SCHEMA, FOLDER_SCHEMA)):  # these bring their own weights
-        return model, None
-    if not tag:
-        raise ConfigError(f"give the pretrained tag of {model}, such as {DEFAULT_PRETRAINED!r}")
-    return model, tag
-
-
-def encoder_params(name: str | None, pretrained: str | None) -> Params:
-    """Returns the parameters that :func:`read_encoder` reads back."""
-    if name == DEMO_MODEL:
-        return {"encoder": "demo"}
-    model = name or DEFAULT_MODEL
-    if pretrained is None and model == DEFAULT_MODEL:
-        pretrained = DEFAULT_PRETRAINED
-    if pretrained is not None and Path(pretrained).is_file():
-        return {"encoder": "checkpoint", "model": model, "checkpoint": pretrained}
-    return {"encoder": "open_clip", "model": model, "pretrained": pretrained}
 
 
 def _read_methods(params: Params) -> list[str]:

@@ -1,0 +1,96 @@
+"""Choosing the model: the readers of its parameters and its part of a form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fiftyone.operators import types
+
+from ...lgca_plugin.encoder.architectures import (
+    DEFAULT_MODEL,
+    DEFAULT_PRETRAINED,
+    DEMO_MODEL,
+    FOLDER_SCHEMA,
+    REMOTE_SCHEMA,
+    check_architecture,
+)
+from ...lgca_plugin.errors import ConfigError
+from .descriptions import existing_file
+from .form import Params, add_tabs, checked, text_field
+
+# Suggestions only: any architecture and tag that open_clip has can be typed. Listing them all would import torch.
+MODELS = (DEFAULT_MODEL, "ViT-B-16-quickgelu", "ViT-L-14-quickgelu", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-H-14")
+TAGS = (
+    DEFAULT_PRETRAINED,
+    "dfn2b",
+    "metaclip_fullcc",
+    "laion2b_s34b_b79k",
+    "laion2b_s34b_b88k",
+    "datacomp_xl_s13b_b90k",
+)
+
+
+def encoder_source(params: Params) -> str:
+    """Returns the kind of encoder; without the choice, the path of a checkpoint decides."""
+    return str(params.get("encoder") or ("checkpoint" if params.get("checkpoint") else "open_clip"))
+
+
+def read_model(params: Params) -> str:
+    """Reads the name of the architecture, which must be one that exists."""
+    return check_architecture((params.get("model") or "").strip() or DEFAULT_MODEL)
+
+
+def read_encoder(params: Params) -> tuple[str, str | None]:
+    """Reads the encoder as the name and the pretrained tag or path that ``load_encoder`` takes."""
+    source = encoder_source(params)
+    if source == "demo":
+        return DEMO_MODEL, None
+    model = read_model(params)
+    if source == "checkpoint":
+        return model, existing_file(params.get("checkpoint"), "a checkpoint: safetensors, or a torch file")
+    tag = (params.get("pretrained") or "").strip()
+    if model == DEMO_MODEL or model.startswith((REMOTE_SCHEMA, FOLDER_SCHEMA)):  # these bring their own weights
+        return model, None
+    if not tag:
+        raise ConfigError(f"give the pretrained tag of {model}, such as {DEFAULT_PRETRAINED!r}")
+    return model, tag
+
+
+def encoder_params(name: str | None, pretrained: str | None) -> Params:
+    """Returns the parameters that :func:`read_encoder` reads back."""
+    if name == DEMO_MODEL:
+        return {"encoder": "demo"}
+    model = name or DEFAULT_MODEL
+    if pretrained is None and model == DEFAULT_MODEL:
+        pretrained = DEFAULT_PRETRAINED
+    if pretrained is not None and Path(pretrained).is_file():
+        return {"encoder": "checkpoint", "model": model, "checkpoint": pretrained}
+    return {"encoder": "open_clip", "model": model, "pretrained": pretrained}
+
+
+def add_encoder(inputs: Any, params: Params) -> tuple[str, str | None] | None:
+    """Adds the choice of the model; returns its name and its weights as ``load_encoder`` takes them, if valid."""
+    source = encoder_source(params)
+    sources = {"open_clip": "open_clip model", "checkpoint": "Checkpoint file", "demo": "Demo model"}
+    add_tabs(inputs, "encoder", source, sources, label="Encoder")
+    if source == "demo":
+        note = "A tiny model for the demo's drawn birds: it ships with the plugin and recognizes nothing else"
+        inputs.view("demo_note", types.Notice(label=note))
+        return read_encoder(params)
+    prop = inputs.str("model", default=DEFAULT_MODEL, label="Architecture", view=_suggestions(MODELS))
+    model = checked(prop, read_model, params)
+    params = {"model": DEFAULT_MODEL, "pretrained": DEFAULT_PRETRAINED, **params}
+    if source == "checkpoint":
+        prop = inputs.str("checkpoint", label="Path of the checkpoint", view=text_field(2))
+    else:
+        prop = inputs.str("pretrained", default=DEFAULT_PRETRAINED, label="Pretrained tag", view=_suggestions(TAGS))
+    return checked(prop, read_encoder, params) if model else None
+
+
+def _suggestions(values: tuple[str, ...]) -> Any:
+    """Returns the view of a text field, half the form wide, that suggests values and takes any other."""
+    view = types.AutocompleteView(allow_user_input=True, space=6)
+    for value in values:
+        view.add_choice(value, label=value)
+    return view

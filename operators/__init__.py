@@ -9,6 +9,8 @@ from .menu import Menu
 from .panels.compare.open import OpenCompare
 from .panels.compare.panel import ComparePanel
 from .panels.evidence.panel import EvidencePanel
+from .panels.review.open import OpenReview
+from .panels.review.panel import ReviewPanel
 from .rescore.operator import Rescore
 from .rescore.suggest import SuggestSettings
 from .triage import Triage
@@ -26,6 +28,7 @@ OPERATORS = (
     DescribeClasses,
     DeleteRun,
     OpenCompare,
+    OpenReview,
 )
 
-PANELS = (ComparePanel, EvidencePanel)
+PANELS = (ComparePanel, EvidencePanel, ReviewPanel)

@@ -60,6 +60,9 @@ class DeduplicatingPanel(foo.Panel):
         """Returns the layout of what an event's method has returned, as FiftyOne's ``render`` does."""
         raise NotImplementedError
 
+    def after(self, ctx: Any, content: Any) -> None:
+        """Requests of the App what is to happen once it has the layout, such as what takes it long to draw."""
+
     def execute(self, ctx: Any) -> None:
         """Executes an event, and sends the layout if it has changed.
 
@@ -74,6 +77,8 @@ class DeduplicatingPanel(foo.Panel):
         with sent.lock:
             if name == "on_load":
                 sent.last.clear()  # a panel that has just been opened shows nothing yet
-            output = self.layout(ctx, getattr(self, name)(ctx))
+            content = getattr(self, name)(ctx)
+            output = self.layout(ctx, content)
             if not was_just_sent(ctx.panel_id, "layout", output.to_json(), seconds=self.resend_seconds):
                 ctx.ops.show_panel_output(output)
+            self.after(ctx, content)

@@ -40,6 +40,11 @@ class EmptyState:
         """Returns a state with the button that opens the form to classify."""
         return cls(title, sentence, "Classify zero-shot", "open_form", {"form": "classify"})
 
+    @classmethod
+    def find(cls, title: str, sentence: str) -> EmptyState:
+        """Returns a state with the button that opens the form to find wrong labels."""
+        return cls(title, sentence, "Find wrong labels", "open_form", {"form": "find_wrong_labels"})
+
 
 def operator_uri(name: str) -> str:
     """Returns the URI of one of the plugin's operators."""
@@ -137,14 +142,19 @@ def button(
     icon: str | None = None,
     disabled: bool = False,
     main: bool = False,
+    large: bool = False,
+    key: str | None = None,
     **style: Any,
 ) -> None:
     """Adds a button that calls a method of the panel with ``params``; ``main`` fills it, ``style`` is its item's CSS.
 
-    Its tooltip is the browser's: the App's own takes two more components.
+    Its tooltip is the browser's: the App's own takes two more components. ``key`` presses it, together with the
+    browser's keys for this (Alt in Chrome and Edge, Alt+Shift in Firefox, Ctrl+Option on a Mac); the App gives panels
+    no keyboard of their own.
     """
-    look = {"minWidth": 0, "padding": "2px 10px", "textAlign": "left", "overflowWrap": "anywhere"}
-    props = aside(**style) | {"button": {"sx": look}}
+    padding = "6px 14px" if large else "2px 10px"
+    look = {"minWidth": 0, "padding": padding, "textAlign": "left", "overflowWrap": "anywhere", "lineHeight": 1.3}
+    props = aside(**style) | {"button": {"sx": look, **({"accessKey": key} if key else {})}}
     parent.btn(
         name,
         label=label,
@@ -203,6 +213,59 @@ def choice(
     view = types.DropdownView(compact=True, label=label, description=about, composite_view=True)
     for value, shown in choices:
         view.add_choice(value, label=shown)
+    field.enum(name, view.values(), view=view, on_change=on_change)
+
+
+def picture(
+    parent: Any,
+    name: str,
+    uri: str | None,
+    alt: str,
+    *,
+    title: str | None = None,
+    on_click: Callable[..., Any] | None = None,
+    params: Mapping[str, Any] | None = None,
+    image: Mapping[str, Any] | None = None,
+    **style: Any,
+) -> None:
+    """Adds a picture as wide as its place, given as a data URI; a text where there is none.
+
+    Args:
+        parent: what it is added to
+        name: its name there
+        uri: the picture; None where the file can't be read
+        alt: what it shows, for those who can't see it
+        title: its tooltip
+        on_click: a method of the panel that a click on it calls with ``params``
+        params: of that method
+        image: CSS of the picture
+        **style: CSS of its place
+    """
+    if uri is None:
+        text(parent, name, f"This picture can't be read:\n{alt}", size=SMALL, muted=True, title=title, **style)
+        return
+    look = {"width": "100%", "display": "block", "borderRadius": "4px", **(image or {})}
+    props = aside(title=title, **style) | {"image": {"style": look}}
+    view = types.ImageView(alt=alt, operator=on_click, params=dict(params or {}), componentsProps=props)
+    parent.str(name, default=uri, view=view)
+
+
+def meter(parent: Any, name: str, share: float) -> None:
+    """Adds a thin bar that is filled to a share, in [0, 1]."""
+    end = f"{share:.1%}"
+    colours = f"var(--fo-palette-primary-main) {end}, var(--fo-palette-divider) {end}"
+    look = {"height": "4px", "borderRadius": "2px", "background": f"linear-gradient(to right, {colours})"}
+    parent.h_stack(name, componentsProps={"grid": {"sx": look}})
+
+
+def search_list(
+    parent: Any, name: str, label: str, choices: Sequence[str], on_change: Callable[..., Any], **style: Any
+) -> None:
+    """Adds a text field that finds one of the choices as its name is typed."""
+    field = column(parent, f"{name}_field", gap="2px", **style)
+    view = types.AutocompleteView(label=label, allow_user_input=False, composite_view=True)
+    for value in choices:
+        view.add_choice(value, label=value)
     field.enum(name, view.values(), view=view, on_change=on_change)
 
 

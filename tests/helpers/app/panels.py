@@ -139,9 +139,9 @@ class PanelSession:
                 self.view = stages(self.dataset.load_saved_view(self.view_name))
             self.selected = []
 
-    def load(self):
+    def load(self, events=("on_load", "on_change_view", "on_change_selected")):
         """Opens the panel; the App then sends the view and the selection."""
-        for event in ("on_load", "on_change_view", "on_change_selected"):
+        for event in events:
             self.send(event)
         return self
 

@@ -1,0 +1,198 @@
+"""The review panel's card: one suspect, the buttons that decide about it, and examples of the two classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....lgca_plugin.method.core.methods import method_title, without_controls
+from ....lgca_plugin.workflows.decisions.decisions import Decision
+from ..widgets import HEADING, SMALL, button, column, heading, picture, row, search_list, text
+from .content import CardContent, ReviewContent
+from .pictures import Picture, file_name
+from .state import CARD, CLASSES, GROUP
+
+LONG = 22
+"""Number of characters from which on a class is written smaller."""
+MOST = 44
+"""Number of characters after which the name of a class is cut on a button."""
+NEAREST = "3px solid var(--fo-palette-primary-main)"
+KEYS = (
+    "Keys: C changes the label, K keeps it, A names another class, T can't tell, B bad image, U undo, N next, "
+    "P previous; together with Alt (Firefox: Alt+Shift, Mac: Ctrl+Option)."
+)
+
+
+def short(label: str) -> str:
+    """Returns the name of a class as it fits on a button."""
+    return label if len(label) <= MOST else f"{label[: MOST - 1].rstrip()}…"
+
+
+def add_card_head(head: Any, content: ReviewContent, shown: CardContent, panel: Any) -> None:
+    """Adds the two labels, the reason, and the buttons of the decision."""
+    card = shown.card
+    labels = row(head, "labels", gap="0 16px", align="flex-end")
+    _add_label(labels, "given", "Given label", card.given or "no label")
+    if card.suggested is not None:
+        sure = "" if card.confidence is None else f", {card.confidence:.0%} sure"
+        text(labels, "arrow", "→", size="1.4rem", muted=True, alignSelf="flex-end")
+        _add_label(labels, "suggested", f"Suggested label{sure}", card.suggested)
+    text(head, "reason", shown.reason, width="100%")
+    if card.decision is not None:
+        _add_decision(head, shown, panel)
+    if content.state.screen == CLASSES:
+        _add_classes(head, content, shown, panel)
+    else:
+        _add_buttons(head, shown, panel)
+
+
+def _add_label(labels: Any, name: str, caption: str, label: str) -> None:
+    place = column(labels, name)
+    text(place, "caption", caption, size=SMALL, muted=True)
+    text(place, "label", label, size="1.4rem" if len(label) <= LONG else HEADING, bold=True)
+
+
+def _add_decision(head: Any, shown: CardContent, panel: Any) -> None:
+    """Adds what was decided about the sample."""
+    line = row(head, "decided", gap="4px 10px")
+    by = f", by {shown.record.decided_by}" if shown.record.decided_by else ""
+    text(line, "words", f"Decided: {decision_text(shown.card.decision, shown.card.corrected, shown.card.given)}{by}")
+    params = {"sample": shown.card.sample_id, "was": shown.stands}
+    button(line, "take_back", "Take back", panel.take_back, title="Take this decision back", params=params)
+
+
+def decision_text(decision: Decision | None, corrected: str | None, given: str | None) -> str:
+    """Returns a decision in words."""
+    if decision is Decision.ACCEPTED:
+        return f"kept “{given}”" if corrected == given else f"changed to “{corrected}”"
+    if decision is Decision.LABEL_RIGHT:
+        return f"kept “{given}”"
+    return {Decision.SKIPPED: "can't tell", Decision.BAD_IMAGE: "bad image"}.get(decision, str(decision))  # type: ignore[arg-type]
+
+
+def _add_buttons(head: Any, shown: CardContent, panel: Any) -> None:
+    """Adds the buttons of the decision."""
+    card, buttons = shown.card, row(head, "decide", gap="6px 8px", pb="6px")
+    same: dict[str, Any] = {"sample": card.sample_id, "was": shown.stands}
+    if card.suggested is not None:
+        title = f"“{card.suggested}” is right: it is written to the corrected labels, the given label stays (C)"
+        label, params = f"Change to {short(card.suggested)}", {**same, "decision": Decision.ACCEPTED.value}
+        button(buttons, "change", label, panel.decide, title=title, params=params, main=True, large=True, key="c")
+    if card.given is not None:
+        title = f"“{card.given}” is right and stays (K)"
+        label, params = f"Keep {short(card.given)}", {**same, "decision": Decision.LABEL_RIGHT.value}
+        button(buttons, "keep", label, panel.decide, title=title, params=params, large=True, key="k")
+    title = "Both are wrong: name the right class (A)"
+    params = {"screen": CLASSES, "sample": card.sample_id}
+    button(buttons, "another", "Another class …", panel.show_screen, title=title, params=params, large=True, key="a")
+    for decision, label, key in ((Decision.SKIPPED, "Can't tell", "t"), (Decision.BAD_IMAGE, "Bad image", "b")):
+        params = {**same, "decision": decision.value}
+        title = f"{decision.explanation} ({key.upper()})"
+        button(buttons, f"button_{key}", label, panel.decide, title=title, params=params, large=True, key=key)
+
+
+def _add_classes(head: Any, content: ReviewContent, shown: CardContent, panel: Any) -> None:
+    """Adds the choice of another class, in the place of the buttons."""
+    box = column(head, "classes", gap="6px", width="100%", pb="6px")
+    classes = content.run.config.classes if content.run else ()
+    search_list(box, "class", "Which class is it? Type its name", classes, panel.pick_class, width="100%")
+    buttons = row(box, "buttons", gap="6px 8px")
+    same: dict[str, Any] = {"sample": shown.card.sample_id, "was": shown.stands, "decision": Decision.ACCEPTED.value}
+    for at, label in enumerate(shown.others[:3]):
+        params = {**same, "label": label}
+        title = f"One of the methods sees “{label}” in this picture"
+        button(buttons, f"other_{at}", f"Change to {short(label)}", panel.decide, title=title, params=params)
+    title = "Name a class that is not in the list, or leave a note"
+    button(buttons, "new", "A class that is not in the list …", panel.open_form, title=title, params={"form": "decide"})
+    button(buttons, "back", "Cancel", panel.show_screen, params={"screen": CARD, "sample": shown.card.sample_id})
+
+
+def add_card(body: Any, content: ReviewContent, shown: CardContent, panel: Any) -> None:
+    """Adds the picture beside examples of the two classes, and what lies ahead."""
+    card = shown.card
+    columns = body.h_stack("columns", componentsProps={"grid": {"sx": COLUMNS}})
+    left = column(columns, "left", gap="6px")
+    name, look = file_name(card.filepath), {"maxHeight": "62vh", "objectFit": "contain"}
+    on_click = None if content.opened else panel.open_sample
+    title = f"{card.filepath}\n" + ("" if content.opened else "Click to open it in full size")
+    params = {"sample": card.sample_id}
+    picture(left, "picture", shown.picture, name, title=title, on_click=on_click, params=params, image=look)
+    if card.deciding_box is not None and shown.picture is not None:
+        text(left, "marked", "Marked: the part that decided", size=SMALL, muted=True)
+    _add_look_alikes(left, shown, panel)
+    right = column(columns, "right", gap="8px")
+    for at, (label, pictures) in enumerate(shown.examples.items()):
+        _add_examples(right, f"examples_{at}", label, pictures)
+    _add_ahead(body, content, shown, panel)
+
+
+def _add_look_alikes(left: Any, shown: CardContent, panel: Any) -> None:
+    """Adds the way to the suspects that look like this one."""
+    others = len(shown.card.look_alikes) - 1
+    if others < 1 or shown.card.decision is not None:
+        return
+    line = row(left, "alike", gap="4px 10px")
+    text(line, "words", f"{others:,} more {'looks' if others == 1 else 'look'} like this", size=SMALL, bold=True)
+    title = "Suspects with the same two labels that look alike; decide about them together"
+    params = {"screen": GROUP, "sample": shown.card.sample_id}
+    button(line, "show", "Look at all", panel.show_screen, title=title, params=params)
+
+
+def _add_examples(right: Any, name: str, label: str, pictures: tuple[Picture, ...]) -> None:
+    """Adds examples of a class."""
+    place = column(right, name, gap="4px", width="100%")
+    text(place, "title", f"{label} looks like this", bold=True, size=SMALL)
+    if not pictures:
+        words = "There is no picture of this class whose label is beyond doubt."
+        text(place, "none", words, size=SMALL, muted=True)
+        return
+    grid = place.h_stack("grid", componentsProps={"grid": {"sx": GRID}})
+    for at, example in enumerate(pictures):
+        look: dict[str, Any] = {"aspectRatio": "1", "objectFit": "cover"}
+        title = example.name
+        if example.nearest:
+            look["outline"] = NEAREST
+            look["outlineOffset"] = "-3px"
+            title = f"{example.name}: of the pictures with this label, the one most like the picture in question"
+        cell = column(grid, f"example_{at}", gap="0px")
+        picture(cell, "picture", example.uri, example.name, title=title, image=look)
+        if example.nearest:
+            text(cell, "nearest", "most like it", size="0.72rem", muted=True)
+
+
+GRID = {
+    "display": "grid",
+    "gridTemplateColumns": "repeat(auto-fill, minmax(76px, 1fr))",
+    "gridAutoFlow": "row",
+    "gap": "6px",
+}
+COLUMNS = {
+    "display": "grid",
+    "gridTemplateColumns": "minmax(0, 62fr) minmax(0, 38fr)",
+    "gridAutoFlow": "row",
+    "gap": "14px",
+    "alignItems": "start",
+}
+"""CSS of the examples of a class, and of the picture beside the examples of both."""
+
+
+def _add_ahead(body: Any, content: ReviewContent, shown: CardContent, panel: Any) -> None:
+    """Adds what the methods say, what is expected of the next suspects, and the keys."""
+    predictions = shown.record.predictions
+    lines = [
+        ", ".join(f"{method_title(name)}: {predictions[name].label}" for name in without_controls(predictions)),
+        _ahead(shown),
+        KEYS,
+    ]
+    heading(body, "more", "More")
+    text(body, "ahead", "\n".join(line for line in lines if line), size=SMALL, muted=True, width="100%")
+    if not content.opened:
+        params = {"sample": shown.card.sample_id}
+        button(body, "open", "Open in full size", panel.open_sample, title="Open the sample", params=params)
+
+
+def _ahead(shown: CardContent) -> str:
+    found = shown.expectation
+    if found is None or not found.samples:
+        return ""
+    which = "the next one" if found.samples == 1 else f"the next {found.samples:,}"
+    return f"Among {which}, about {found.expected:.0f} are expected to be wrong ({found.low:,} to {found.high:,})."

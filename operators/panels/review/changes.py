@@ -1,0 +1,50 @@
+"""What the review panel shows in the grid: the changed labels, and the least certain ones beyond the queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....lgca_plugin.fiftyone_io.fields import LABEL_QUALITY, triage_field
+from ....lgca_plugin.run import Run
+from ....lgca_plugin.workflows.decisions.decisions import Decision
+from ....lgca_plugin.workflows.decisions.queue import Triage
+from ..compare.view import filter_grid, user_view
+
+BEYOND = 60
+"""Number of the least certain labels that are shown."""
+
+
+def show_changed(ctx: Any, run: Run) -> None:
+    """Shows the samples whose label was changed, the latest first."""
+    import fiftyone as fo
+    from fiftyone import ViewField
+
+    decision = Triage.of(run).places.decision
+    path = f"{decision}.corrected"
+    changed = (ViewField(f"{decision}.label") == Decision.ACCEPTED.value) & (
+        ViewField(path) != ViewField(f"{decision}.given")
+    )
+    stages = [
+        fo.Exists(f"{decision}.action"),
+        fo.Match(changed),
+        fo.SortBy(f"{decision}.at", reverse=True),
+    ]
+    count = len(ctx.dataset.add_stage(stages[0]).add_stage(stages[1]))
+    words = f"Showing {count:,} {'picture' if count == 1 else 'pictures'} whose label was changed in the review"
+    filter_grid(ctx, user_view(ctx), stages, words, "changes")
+
+
+def show_least_certain(ctx: Any, run: Run) -> None:
+    """Shows undecided samples that are no suspects, the lowest label quality first."""
+    import fiftyone as fo
+
+    fields, quality = Triage.of(run).places, triage_field(run.key, LABEL_QUALITY)
+    stages = [
+        fo.Exists(quality),
+        fo.Exists(f"{fields.suggestion}.label", False),
+        fo.Exists(f"{fields.decision}.action", False),
+        fo.SortBy(quality),
+        fo.Limit(BEYOND),
+    ]
+    words = f"Showing the {BEYOND} least certain labels that are not suspected; open one to decide about it"
+    filter_grid(ctx, user_view(ctx), stages, words, "beyond")

@@ -1,0 +1,249 @@
+"""What the review panel shows: a suspect's card, its look-alikes, the end of the queue, or why there is nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ....lgca_plugin.api import load_run
+from ....lgca_plugin.errors import ConfigError, LgcaError
+from ....lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
+from ....lgca_plugin.method.core.methods import method_title
+from ....lgca_plugin.method.labels.expected_errors import Expectation
+from ....lgca_plugin.run import Run
+from ....lgca_plugin.workflows.decisions.queue import Triage
+from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_sample_record
+from ....lgca_plugin.workflows.review.card import ReviewCard, review_card
+from ....lgca_plugin.workflows.review.queue import ReviewProgress, ReviewQueue
+from ....lgca_plugin.workflows.review.summary import ReviewSummary
+from ...decisions.queue import triaged_runs
+from ...shared.run_choice import run_keys
+from ..evidence.content import source_id
+from ..widgets import EmptyState
+from .pictures import Picture, example_pictures, marked_picture, pictures_of
+from .state import CARD, GROUP, SUMMARY, ReviewState
+
+NOT_CHECKED = "This picture has not been checked: the run has no result for it."
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardContent:
+    """One sample, a suspect or any other that is open.
+
+    Attributes:
+        record: what the run and the decisions have written on it
+        picture: the picture with the deciding region marked; None where the file can't be read
+        examples: class to examples of it, the suggested class first
+        place: place in the queue, from 1; None for a sample that is no suspect
+        previous, following: ids of the neighbours in the queue
+        others: classes that a method sees in it, beside the given and the suggested one
+        expectation: about the next ten suspects
+    """
+
+    card: ReviewCard
+    record: SampleRecord
+    reason: str
+    picture: str | None
+    examples: dict[str, tuple[Picture, ...]]
+    place: int | None
+    previous: str | None
+    following: str | None
+    others: tuple[str, ...]
+    progress: ReviewProgress
+    expectation: Expectation | None
+
+    @property
+    def stands(self) -> str:
+        """A text for the current decision, which changes with it; empty without one."""
+        return decision_key(self.record)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupContent:
+    """A suspect with all that look like it.
+
+    Attributes:
+        pictures: of the undecided ones, the suspect's own first
+    """
+
+    card: ReviewCard
+    pictures: tuple[Picture, ...]
+    progress: ReviewProgress
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryContent:
+    """What the review has changed so far.
+
+    Attributes:
+        first: id of the first undecided suspect; None where the queue has ended
+    """
+
+    summary: ReviewSummary
+    progress: ReviewProgress
+    expectation: Expectation
+    first: str | None
+
+
+Screen = CardContent | GroupContent | SummaryContent | EmptyState
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewContent:
+    """What the panel shows.
+
+    Attributes:
+        keys: keys of the triaged runs, the latest first
+        run: the reviewed run, if there is one
+        opened: id of the sample that is open in its own view
+        wrote: whether the event has changed samples, so that the grid has to show them anew
+    """
+
+    state: ReviewState
+    shown: Screen
+    keys: list[str] = field(default_factory=list)
+    run: Run | None = None
+    opened: str | None = None
+    notes: list[str] = field(default_factory=list)
+    wrote: bool = False
+
+
+def decision_key(record: SampleRecord) -> str:
+    """Returns a text for the current decision on a sample, which changes with it; empty without one."""
+    if record.decision is None:
+        return ""
+    return "|".join((record.decision, record.corrected or "", record.decided_by or ""))
+
+
+def read_run(ctx: Any, state: ReviewState) -> tuple[Run | None, list[str], list[str]]:
+    """Returns the reviewed run, the keys of all triaged ones, and notes about runs that are gone."""
+    every = run_keys(ctx.dataset)
+    notes = []
+    if state.run is not None:
+        if state.run in every:
+            schema = ctx.dataset.get_field_schema()
+            keys = [key for key in every if triage_field(key, SUGGESTION) in schema or key == state.run]
+            try:
+                run = load_run(ctx.dataset, state.run)
+                Triage.of(run)
+            except LgcaError as error:
+                notes.append(f"Run “{state.run}” can't be reviewed: {error}.")
+            else:
+                return run, keys, notes
+        else:
+            notes.append(f"Run “{state.run}” is gone: it was deleted.")
+    keys = triaged_runs(ctx)
+    return (load_run(ctx.dataset, keys[0]) if keys else None), keys, notes
+
+
+def read_content(ctx: Any, state: ReviewState, *, opened: str | None = None) -> ReviewContent:
+    """Reads what the panel shows.
+
+    ``opened`` is the sample that the App is about to open; None for the one that is open now, if any.
+    """
+    if ctx.dataset is None:
+        return ReviewContent(
+            state=state, shown=EmptyState("No dataset is open", "Open a dataset, then check its labels.")
+        )
+    run, keys, notes = read_run(ctx, state)
+    opened = opened or source_id(ctx)
+    if run is None:
+        return ReviewContent(state=state, shown=_no_run(ctx), notes=notes, opened=opened)
+    queue = ReviewQueue.of(run)
+    state = _placed(replace(state, run=run.key), queue, opened)
+    content = ReviewContent(state=state, shown=_no_suspects(run), keys=keys, run=run, opened=opened, notes=notes)
+    return replace(content, shown=_screen(run, queue, state))
+
+
+def _placed(state: ReviewState, queue: ReviewQueue, opened: str | None) -> ReviewState:
+    """Returns the state at the open sample, else at a suspect: the one that it is at, or the first undecided."""
+    if opened is not None:
+        return state if state.sample == opened else replace(state, sample=opened, screen=CARD, out=())
+    if state.sample is None or queue.place(state.sample) is None:
+        screen = state.screen if state.screen == SUMMARY else CARD
+        state = replace(state, sample=queue.first_undecided(), screen=screen, out=())
+    if state.sample is None and len(queue):
+        state = replace(state, screen=SUMMARY)
+    return state
+
+
+def _screen(run: Run, queue: ReviewQueue, state: ReviewState) -> Screen:
+    if state.screen == SUMMARY and len(queue):
+        return SummaryContent(
+            summary=queue.summary(),
+            progress=queue.progress(),
+            expectation=queue.expectation(),
+            first=queue.first_undecided(),
+        )
+    if state.sample is None:
+        return _no_suspects(run)
+    try:
+        card = review_card(run, state.sample)
+        record = read_sample_record(run, state.sample)
+    except ConfigError:
+        return EmptyState(
+            "This picture is gone", "It is no longer in the dataset.", "Go on with the review", "go_on", {}
+        )
+    if record.media_type != "image":
+        return EmptyState("Not an image", f"This sample is of type {record.media_type}: only images are checked.")
+    if state.screen == GROUP and len(card.look_alikes) > 1:
+        pictures = pictures_of(run.dataset, card.look_alikes)
+        return GroupContent(card=card, pictures=pictures, progress=queue.progress())
+    return _card(run, queue, card, record)
+
+
+def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord) -> CardContent:
+    place = queue.place(card.sample_id)
+    ids = queue.ids
+    labels = [label for label in (card.suggested, card.given) if label is not None]
+    seen = [answer.label for answer in record.predictions.values()]
+    others = tuple(dict.fromkeys(label for label in [*seen, card.deciding_vote] if label and label not in labels))
+    if card.suggested is None:  # no suspect: what the methods see instead, if anything
+        labels += others[:1]
+    return CardContent(
+        card=card,
+        record=record,
+        reason=card.reason if record.predictions or card.suggested else NOT_CHECKED,
+        picture=marked_picture(card.filepath, card.deciding_box),
+        examples={label: example_pictures(run, label, card.sample_id) for label in labels},
+        place=place,
+        previous=ids[place - 2] if place is not None and place > 1 else None,
+        following=ids[place] if place is not None and place < len(ids) else None,
+        others=others,
+        progress=queue.progress(),
+        expectation=queue.expectation() if queue.first_undecided() else None,
+    )
+
+
+def _no_run(ctx: Any) -> EmptyState:
+    if ctx.dataset.media_type not in (None, "image", "group"):
+        sentence = f"This dataset holds samples of type {ctx.dataset.media_type}, not images."
+        return EmptyState("Only images can be checked", sentence)
+    sentence = (
+        "Find the labels that are probably wrong. They are shown here one at a time, each beside examples of the two "
+        "classes, for you to decide."
+    )
+    if run_keys(ctx.dataset):
+        sentence = f"The images are classified, but their labels are not checked against that yet. {sentence}"
+    return EmptyState.find("No labels have been checked yet", sentence)
+
+
+def _no_suspects(run: Run) -> EmptyState:
+    """Returns what was checked, where nothing was found."""
+    report = Triage.of(run).report
+    field_name = report.get("ground_truth")
+    if not field_name:
+        sentence = f"Run “{run.key}” was made without labels, so none can be wrong. Choose the field with your labels."
+        return EmptyState.find("No labels were checked", sentence)
+    if len(run.config.classes) < 2:
+        sentence = f"Run “{run.key}” has only the class “{run.config.classes[0]}”, so no other label can be suggested."
+        return EmptyState.find("There is only one class", sentence)
+    titles = [method_title(name) for name in report.get("judging") or report.get("methods") or ()]
+    names = " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles) or "the methods"
+    judged = report.get("judged")
+    labels = "the labels" if judged is None else f"{judged:,} {'label' if judged == 1 else 'labels'}"
+    sentence = (
+        f"This is what was checked: {labels} in “{field_name}”, against what {names} see in the pictures, for "
+        f"{len(run.config.classes):,} classes. No label is clearly less likely than another class."
+    )
+    return EmptyState("Nothing looks wrong", sentence, "Compare the methods", "open_panel", {"panel": "lgca_compare"})

@@ -1,0 +1,287 @@
+"""The panel's class: what each event of the App and each action of the user does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import fiftyone.operators as foo
+
+from ....lgca_plugin.errors import ConfigError, LgcaError
+from ....lgca_plugin.method.number_text import samples_text
+from ....lgca_plugin.run import Run
+from ....lgca_plugin.workflows.decisions.decisions import Decision
+from ....lgca_plugin.workflows.decisions.queue import Triage
+from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_sample_record
+from ....lgca_plugin.workflows.review.queue import ReviewQueue
+from ...decisions.queue import read_curator
+from ..deduplicating_panel import DeduplicatingPanel
+from ..evidence.content import source_id
+from ..widgets import operator_uri
+from .card import decision_text
+from .changes import show_changed, show_least_certain
+from .content import ReviewContent, decision_key, read_content, read_run
+from .layout import layout
+from .pictures import file_name
+from .state import CARD, SCREENS, SUMMARY, Done, ReviewState
+
+NAME = "lgca_review"
+LABEL, ICON = "Review labels", "rate_review"
+"""Title and icon of the panel, and of the operator that opens it."""
+HELP = (
+    "Labels that are probably wrong, one at a time: what the label says, what the methods see, and examples of both "
+    "classes. Decide, and the next one comes. Given labels stay as they are; corrected ones go to a field of their own."
+)
+
+
+class ReviewPanel(DeduplicatingPanel):
+    """Shows one suspected label after the other for a person to decide."""
+
+    @property
+    def config(self) -> Any:
+        """The entry in the App's menus."""
+        return foo.PanelConfig(name=NAME, label=LABEL, icon=ICON, help_markdown=HELP, surfaces="grid modal")
+
+    def layout(self, ctx: Any, content: ReviewContent) -> Any:
+        """Returns the layout of an event's content."""
+        return layout(content, self)
+
+    def after(self, ctx: Any, content: ReviewContent) -> None:
+        """Makes the App load the samples that were changed, once it has the next suspect."""
+        if content.wrote:
+            ctx.ops.reload_samples()
+
+    # Events of the App.
+
+    def on_load(self, ctx: Any) -> ReviewContent:
+        """Shows the first undecided suspect, or the open sample."""
+        return _show(ctx, ReviewState.read(ctx).opened())
+
+    def on_change_view(self, ctx: Any) -> ReviewContent:
+        """Shows what others have decided meanwhile: the App fires this when it has loaded the samples anew."""
+        return _show(ctx, ReviewState.read(ctx))
+
+    on_change_current_sample = on_change_group_slice = on_change_view
+
+    def on_change_dataset(self, ctx: Any) -> ReviewContent:
+        """Drops the state, which is about another dataset."""
+        return _show(ctx, ReviewState(turn=ReviewState.read(ctx).turn + 1))
+
+    # Moving.
+
+    def pick_run(self, ctx: Any) -> ReviewContent:
+        """Reviews another run."""
+        state, key = ReviewState.read(ctx), ctx.params.get("value")
+        if key and key != state.run:
+            state = ReviewState(run=str(key), turn=state.turn + 1)
+        return _show(ctx, state)
+
+    def go_to(self, ctx: Any) -> ReviewContent:
+        """Shows another suspect, without a decision about the one on the screen."""
+        return _open(ctx, ReviewState.read(ctx).at(ctx.params.get("sample")))
+
+    def go_on(self, ctx: Any) -> ReviewContent:
+        """Shows the first undecided suspect."""
+        return _go_on(ctx, ReviewState.read(ctx), None)
+
+    def go_to_first(self, ctx: Any) -> ReviewContent:
+        """Shows the first suspect, decided or not."""
+        state = ReviewState.read(ctx)
+        run, _, _ = read_run(ctx, state)
+        ids = ReviewQueue.of(run).ids if run is not None else ()
+        return _open(ctx, state.at(ids[0] if ids else None))
+
+    def show_screen(self, ctx: Any) -> ReviewContent:
+        """Shows another screen about the same suspect."""
+        state, screen = ReviewState.read(ctx), ctx.params.get("screen")
+        sample = ctx.params.get("sample") or source_id(ctx) or state.sample
+        return _show(ctx, state.at(sample, screen if screen in SCREENS else CARD))
+
+    def open_sample(self, ctx: Any) -> ReviewContent:
+        """Opens a sample in its own view."""
+        ctx.ops.open_sample(id=ctx.params["sample"])
+        return _show(ctx, ReviewState.read(ctx))
+
+    # Decisions.
+
+    def decide(self, ctx: Any) -> ReviewContent:
+        """Decides about the sample that the pressed button was drawn for, and shows the next undecided suspect."""
+        params = ctx.params
+        return _decide(ctx, params["sample"], params["was"], params["decision"], params.get("label"))
+
+    def pick_class(self, ctx: Any) -> ReviewContent:
+        """Accepts the class that was chosen from the list."""
+        state, label = ReviewState.read(ctx), ctx.params.get("value")
+        content = read_content(ctx, state)
+        sample, run = content.state.sample, content.run
+        if not label or sample is None or run is None or label not in run.config.classes:
+            return _show(ctx, state)
+        try:
+            record = read_sample_record(run, sample)
+        except ConfigError:
+            return _show(ctx, state)
+        if label == record.given:
+            return _decide(ctx, sample, decision_key(record), Decision.LABEL_RIGHT.value, None)
+        return _decide(ctx, sample, decision_key(record), Decision.ACCEPTED.value, label)
+
+    def leave_out(self, ctx: Any) -> ReviewContent:
+        """Leaves a look-alike out of the decision about the group, or puts it back."""
+        state, id_ = ReviewState.read(ctx), str(ctx.params["id"])
+        out = tuple(sorted({*state.out} ^ {id_}))
+        return _show(ctx, replace(state, out=out, turn=state.turn + 1))
+
+    def decide_group(self, ctx: Any) -> ReviewContent:
+        """Decides about those of the look-alikes that are still undecided."""
+        state, params = ReviewState.read(ctx), ctx.params
+        decision = Decision(params["decision"])
+        run, _, _ = read_run(ctx, state)
+        if run is None:
+            return _show(ctx, state)
+        undecided = {one.sample_id: one for one in ReviewQueue.of(run).suspects if one.decision is None}
+        ids = [id_ for id_ in params["ids"] if id_ in undecided]
+        if not ids:  # a second click
+            return _go_on(ctx, state, params["sample"])
+        first = undecided[ids[0]]
+        label = first.suggested if decision is Decision.ACCEPTED else first.given
+        said = f"{samples_text(len(ids))}: {decision_text(decision, label, first.given)}"
+        return _write(ctx, state, run, ids, decision, None, said)
+
+    def undo(self, ctx: Any) -> ReviewContent:
+        """Takes the last decision of this panel back, and shows its sample again."""
+        state, action = ReviewState.read(ctx), ctx.params["action"]
+        run, _, _ = read_run(ctx, state)
+        if run is None or not state.done or state.done[-1].action != action:  # a second click
+            return _show(ctx, state)
+        last = state.done[-1]
+        try:
+            Triage.of(run).undo(action, by=read_curator(ctx))
+        except LgcaError as error:
+            ctx.ops.notify(f"{str(error)[:1].upper()}{str(error)[1:]}", variant="warning")
+        return _open(ctx, state.undone().at(last.sample), wrote=True)
+
+    def take_back(self, ctx: Any) -> ReviewContent:
+        """Takes the decision on the shown sample back."""
+        state, sample = ReviewState.read(ctx), ctx.params["sample"]
+        run, _, _ = read_run(ctx, state)
+        if run is None or not _stands(run, sample, ctx.params["was"]):
+            return _show(ctx, state)
+        try:
+            Triage.of(run).undo(sample_ids=[sample], by=read_curator(ctx))
+        except LgcaError as error:
+            ctx.ops.notify(str(error), variant="error")
+            return _show(ctx, state)
+        state = replace(state, done=tuple(one for one in state.done if one.sample != sample))
+        return _show(ctx, state.at(sample), wrote=True)
+
+    # What comes next.
+
+    def show_changes(self, ctx: Any) -> ReviewContent:
+        """Shows the samples whose label was changed in the grid."""
+        content = _show(ctx, ReviewState.read(ctx))
+        if content.run is not None:
+            show_changed(ctx, content.run)
+        return content
+
+    def show_beyond(self, ctx: Any) -> ReviewContent:
+        """Shows the least certain labels that are not suspected in the grid."""
+        content = _show(ctx, ReviewState.read(ctx))
+        if content.run is not None:
+            show_least_certain(ctx, content.run)
+        return content
+
+    def open_panel(self, ctx: Any) -> ReviewContent:
+        """Opens another panel."""
+        ctx.ops.open_panel(ctx.params["panel"], layout="horizontal", is_active=True)
+        return _show(ctx, ReviewState.read(ctx))
+
+    def open_form(self, ctx: Any) -> ReviewContent:
+        """Opens an operator's form, and shows what has changed when it is done."""
+        form = ctx.params["form"]
+        content = _show(ctx, ReviewState.read(ctx))
+        params: dict[str, Any] = {}
+        if content.run is not None and form != "find_wrong_labels":
+            params["run"] = content.run.key
+        if form == "decide":
+            params["sample_ids"] = [content.state.sample]
+        then = self.on_load if form == "find_wrong_labels" else self.go_on
+        ctx.prompt(operator_uri(f"lgca_{form}"), params=params, on_success=then)
+        return content
+
+
+def _show(ctx: Any, state: ReviewState, *, opened: str | None = None, wrote: bool = False) -> ReviewContent:
+    """Reads what the panel shows, and writes the state."""
+    content = read_content(ctx, state, opened=opened)
+    content.state.write(ctx, content.run.key if content.run else None)
+    return replace(content, wrote=wrote)
+
+
+def _open(ctx: Any, state: ReviewState, *, wrote: bool = False) -> ReviewContent:
+    """Shows a sample: in the sample view it is opened, and the panel follows."""
+    now = source_id(ctx)
+    if now is None or state.sample is None:
+        return _show(ctx, state, wrote=wrote)
+    if state.sample != now:
+        ctx.ops.open_sample(id=state.sample)
+    return _show(ctx, state, opened=state.sample, wrote=wrote)
+
+
+def _go_on(ctx: Any, state: ReviewState, after: str | None, *, wrote: bool = False) -> ReviewContent:
+    """Shows the next undecided suspect after one; the summary where there is none."""
+    run, _, _ = read_run(ctx, state)
+    following = ReviewQueue.of(run).first_undecided(after=after) if run is not None else None
+    if following is None:
+        return _show(ctx, state.at(after or state.sample, SUMMARY), wrote=wrote)
+    return _open(ctx, state.at(following), wrote=wrote)
+
+
+def _stands(run: Run, sample: str, was: str) -> bool:
+    """Returns whether the decision on a sample is the one that its button was drawn for."""
+    try:
+        return decision_key(read_sample_record(run, sample)) == was
+    except ConfigError:
+        return False
+
+
+def _decide(ctx: Any, sample: str, was: str, decision: str, label: str | None) -> ReviewContent:
+    """Decides about a sample, unless somebody has decided about it since its buttons were drawn."""
+    state = ReviewState.read(ctx)
+    run, _, _ = read_run(ctx, state)
+    if run is None:
+        return _show(ctx, state)
+    try:
+        record = read_sample_record(run, sample)
+    except ConfigError:
+        ctx.ops.notify("This picture is no longer in the dataset.", variant="warning")
+        return _go_on(ctx, state, None)
+    if decision_key(record) != was:
+        return _decided_meanwhile(ctx, state, record)
+    made = Decision(decision)
+    corrected = label if label is not None else record.suggested
+    said = f"{file_name(record.filepath)}: {decision_text(made, corrected, record.given)}"
+    return _write(ctx, state, run, [sample], made, label, said)
+
+
+def _decided_meanwhile(ctx: Any, state: ReviewState, record: SampleRecord) -> ReviewContent:
+    """Shows the next suspect after a second click, and what another person has decided about this one."""
+    if any(one.sample == record.id for one in state.done):
+        return _go_on(ctx, state, record.id)
+    by = f" by {record.decided_by}" if record.decided_by else ""
+    what = f"was decided{by}" if record.decision is not None else "is undecided again"
+    ctx.ops.notify(f"{file_name(record.filepath)} {what} meanwhile, so nothing was changed.", variant="warning")
+    return _show(ctx, state.at(record.id))
+
+
+def _write(
+    ctx: Any, state: ReviewState, run: Run, ids: list[str], decision: Decision, label: str | None, said: str
+) -> ReviewContent:
+    """Writes a decision and shows the next suspect; the next one after the first sample."""
+    try:
+        done = Triage.of(run).decide(ids, decision, label=label, by=read_curator(ctx), wait=False)
+    except LgcaError as error:
+        ctx.ops.notify(f"Nothing was decided: {error}", variant="error")
+        return _show(ctx, state)
+    was_suspect = ReviewQueue.of(run).place(ids[0]) is not None
+    state = state.decided(Done(action=done.action, sample=ids[0]), said)
+    if not was_suspect and source_id(ctx) is not None:
+        return _show(ctx, state.at(ids[0]), wrote=True)
+    return _go_on(ctx, state, ids[0], wrote=True)

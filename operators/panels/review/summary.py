@@ -1,0 +1,164 @@
+"""The review panel's end of the queue: what changed, how right the methods are now, and how far down the finds went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fiftyone.operators import types
+
+from ....lgca_plugin.method.number_text import percent_text
+from ....lgca_plugin.workflows.review.summary import Block, ReviewSummary
+from ..widgets import LARGE, SMALL, TABLE, button, heading, row, text
+from .content import ReviewContent, SummaryContent
+
+MAX_CHANGES = 12
+MAX_BLOCKS = 8
+
+
+def add_summary(body: Any, content: ReviewContent, shown: SummaryContent, panel: Any) -> None:
+    """Adds the summary of the review."""
+    progress, summary = shown.progress, shown.summary
+    if progress.left:
+        title = f"{progress.reviewed:,} of {progress.total:,} suspects reviewed"
+    else:
+        title = "All suspects are reviewed" if progress.total > 1 else "The only suspect is reviewed"
+    text(body, "title", title, size=LARGE, bold=True, width="100%", pt="6px")
+    _add_counts(body, shown)
+    _add_buttons(body, content, shown, panel)
+    _add_changes(body, summary)
+    _add_accuracy(body, summary)
+    _add_finds(body, shown)
+
+
+def _add_counts(body: Any, shown: SummaryContent) -> None:
+    progress = shown.progress
+    counts = row(body, "counts", gap="4px 26px")
+    for name, number, caption in (
+        ("changed", progress.changed, "changed"),
+        ("kept", progress.kept, "kept"),
+        ("bad", progress.bad_images, "bad images"),
+        ("unsure", progress.unsure, "can't tell"),
+        ("left", progress.left, "not reviewed"),
+    ):
+        if number or name in ("changed", "kept"):
+            first = {"fontSize": LARGE, "fontWeight": 600, "color": "text.primary"}
+            text(counts, name, f"{number:,}\n{caption}", size=SMALL, muted=True, first=first, minWidth="64px")
+
+
+def _add_buttons(body: Any, content: ReviewContent, shown: SummaryContent, panel: Any) -> None:
+    """Adds what can be done next."""
+    buttons = row(body, "next", gap="6px 8px", pt="4px")
+    ended = shown.first is None
+    if shown.first is not None:
+        label = f"Review the {shown.progress.left:,} left" if shown.progress.left > 1 else "Review the last one"
+        params = {"sample": shown.first}
+        button(buttons, "review", label, panel.go_to, params=params, main=True, large=True)
+    about = "A CSV file: who decided what about which picture"
+    params = {"form": "export_decisions"}
+    button(buttons, "export", "Export", panel.open_form, title=about, params=params, main=ended, large=True)
+    changed = shown.summary.changed
+    about = "Show the pictures whose label was changed in the grid"
+    button(buttons, "changes", "Show all changes", panel.show_changes, title=about, disabled=not changed, large=True)
+    about = "How often each method is right, and where they disagree"
+    params = {"panel": "lgca_compare"}
+    button(buttons, "compare", "Compare methods", panel.open_panel, title=about, params=params, large=True)
+    if ended:
+        about = "Show the pictures with the least certain labels among those that are not suspected, in the grid"
+        button(buttons, "beyond", "Continue below the suspects", panel.show_beyond, title=about, large=True)
+        about = "See the decisions again, from the first one on"
+        params = {"sample": content.state.sample or ""}
+        button(buttons, "again", "Look at them again", panel.go_to_first, title=about, params=params, large=True)
+
+
+def _add_changes(body: Any, summary: ReviewSummary) -> None:
+    heading(body, "changes_title", "What changed")
+    if not summary.changes:
+        text(body, "changes", "No label was changed.", muted=True)
+        return
+    rows = [
+        {"given": given or "no label", "corrected": corrected, "count": f"{count:,}"}
+        for given, corrected, count in summary.changes[:MAX_CHANGES]
+    ]
+    _add_table(body, "changes", {"given": "From", "corrected": "To", "count": "Pictures"}, rows)
+    others = len(summary.changes) - MAX_CHANGES
+    words = f"The changes are in the field “{summary.corrected_field}”; the given labels stay as they are."
+    if others > 0:
+        words = f"… and {others:,} more kinds of change. {words}"
+    text(body, "changes_where", words, size=SMALL, muted=True, width="100%")
+
+
+def _add_accuracy(body: Any, summary: ReviewSummary) -> None:
+    """Adds how often each method is right, against the given and against the corrected labels."""
+    known = [one for one in summary.accuracy if one.given is not None or one.corrected is not None]
+    if not known:
+        return
+    about = "The share of the pictures on which a method sees what the label says, before the review and after it."
+    heading(body, "accuracy_title", "How often the methods are right", about)
+    columns = {
+        "method": "Method",
+        "before": f"Before, by “{summary.given_field}”",
+        "after": f"After, by “{summary.corrected_field}”",
+    }
+    rows = [
+        {"method": one.title, "before": percent_text(one.given), "after": percent_text(one.corrected)} for one in known
+    ]
+    _add_table(body, "accuracy", columns, rows)
+
+
+def _add_finds(body: Any, shown: SummaryContent) -> None:
+    """Adds how far down the queue wrong labels were found, and what is expected after it."""
+    summary = shown.summary
+    about = (
+        "The queue begins with the labels that are most likely wrong, so the finds get fewer. This says when to stop."
+    )
+    heading(body, "finds_title", "How far down the finds went", about)
+    blocks = merged(summary.blocks, MAX_BLOCKS)
+    if blocks:
+        rows = [
+            {
+                "places": f"{block.first:,} to {block.last:,}" if block.last > block.first else f"{block.first:,}",
+                "reviewed": f"{block.reviewed:,}",
+                "found": f"{block.found:,}",
+            }
+            for block in blocks
+        ]
+        _add_table(body, "finds", {"places": "Place", "reviewed": "Reviewed", "found": "Changed"}, rows)
+    lines = []
+    if summary.last_find is not None:
+        lines.append(f"The last changed label was number {summary.last_find:,} of {shown.progress.total:,}.")
+    ahead, beyond = shown.expectation, summary.beyond
+    if ahead.samples:
+        lines.append(f"Of the next {_labels(ahead)}.")
+    if beyond.samples:
+        lines.append(f"Of the {beyond.samples:,} least certain labels that are not suspected, {_expected(beyond)}.")
+    text(body, "finds_words", "\n".join(lines), width="100%")
+
+
+def _labels(found: Any) -> str:
+    return f"{'suspect' if found.samples == 1 else f'{found.samples:,} suspects'}, {_expected(found)}"
+
+
+def _expected(found: Any) -> str:
+    return f"about {found.expected:.0f} are expected to be wrong ({found.low:,} to {found.high:,})"
+
+
+def merged(blocks: tuple[Block, ...], most: int) -> list[Block]:
+    """Returns at most ``most`` blocks: neighbours are merged where there are more."""
+    step = -(-len(blocks) // most) or 1
+    parts = [blocks[start : start + step] for start in range(0, len(blocks), step)]
+    return [
+        Block(
+            first=part[0].first,
+            last=part[-1].last,
+            reviewed=sum(one.reviewed for one in part),
+            found=sum(one.found for one in part),
+        )
+        for part in parts
+    ]
+
+
+def _add_table(body: Any, name: str, columns: dict[str, str], rows: list[dict[str, str]]) -> None:
+    table = types.TableView(size="small", componentsProps=TABLE)
+    for column, label in columns.items():
+        table.add_column(column, label=label)
+    body.list(name, types.Object(), default=rows, view=table)

@@ -12,6 +12,7 @@ from ..lgca_plugin.config import RunConfig
 from ..lgca_plugin.errors import LgcaError
 from ..lgca_plugin.fiftyone_io.fields import method_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
+from ..lgca_plugin.method.number_text import samples_text
 from ..lgca_plugin.runs.record import stored_triage
 from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
 from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
@@ -22,6 +23,7 @@ from .shared.form import Params, add_dropdown, checked, mark_invalid
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
 from .shared.shown_fields import show_fields
+from .shared.user_view import show_in_grid
 
 
 class Triage(RunOperator):
@@ -63,7 +65,9 @@ class Triage(RunOperator):
         report, has_suspects = triage.report, bool(triage.report.get("suspects"))
         yield from show_fields(ctx, triage.run)
         if has_suspects:
-            yield ctx.ops.set_view(view=triage.suspects())  # by its name, the App would find it only after a reload
+            sentence = f"Showing {samples_text(report['suspects'])} whose label looks wrong"
+            part = {"part": "open_suspects", "run": triage.run.key}
+            yield show_in_grid(ctx, triage.suspects(), sentence, **part)[1]
         for warning in report["warnings"]:
             yield ctx.ops.notify(warning, variant="warning")
         counts = report["counts"]

@@ -7,6 +7,7 @@ Each function has a contract test that runs against the installed FiftyOne, so a
 
 from __future__ import annotations
 
+import json
 import logging
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -113,9 +114,13 @@ def is_dynamic_groups(samples: Any) -> bool:
     return bool(samples._is_dynamic_groups)
 
 
-def serialized_stages(stages: Iterable[Any]) -> list[Document]:
-    """Returns view stages as the App takes them, without ids."""
-    return [stage._serialize(include_uuid=False) for stage in stages]
+def serialized_stages(stages: Any) -> list[Document]:
+    """Returns stages, or those of a view, as JSON that the App takes, without ids."""
+    from bson import json_util
+
+    own = getattr(stages, "_stages", stages)
+    found: list[Document] = json.loads(json_util.dumps([stage._serialize(include_uuid=False) for stage in own]))
+    return found
 
 
 def app_view(dataset: fo.Dataset, stages: list[Document], filters: Document, extended: Document) -> Any:

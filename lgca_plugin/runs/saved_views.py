@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from ..fiftyone_io.database import serialized_stages
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -29,6 +31,32 @@ Descriptions never change: by them a view is recognized as a run's own."""
 def view_name(run_key: str, kind: str) -> str:
     """Returns the name of a saved view of a run."""
     return f"{run_key}: {kind}"
+
+
+def own_view(dataset: fo.Dataset, name: str | None, stages: Sequence[Mapping[str, Any]]) -> tuple[str, str, str] | None:
+    """Returns the run's key, the kind and the name of a run's saved view that the App shows; None if it shows none.
+
+    Args:
+        dataset: the dataset
+        name: name of the saved view that is open, if one is
+        stages: the App's stages without their ids; a run's view that is open without its name is recognized by them
+    """
+    for title in dataset.list_saved_views():
+        run_key, _, kind = title.rpartition(": ")
+        if kind not in VIEWS or dataset.get_saved_view_info(title)["description"] != VIEWS[kind][0]:
+            continue
+        if title == name or (not name and stages and _serialized(dataset, title) == list(stages)):
+            return run_key, kind, title
+    return None
+
+
+def _serialized(dataset: fo.Dataset, name: str) -> list[Any]:
+    """Returns the stages of a saved view as the App sends them; none if the view can't be loaded any more."""
+    try:
+        view = dataset.load_saved_view(name)
+    except Exception:  # noqa: BLE001 (a field that it filters by may be gone)
+        return []
+    return serialized_stages(view)
 
 
 def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own: Sequence[str]) -> list[str]:

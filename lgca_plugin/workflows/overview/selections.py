@@ -160,12 +160,19 @@ def open_suspects(of: Overview) -> Selection:
     return _selection(text, positions, query, sort_by=f.triage_field(key, f.LABEL_QUALITY))
 
 
+def decided(of: Overview) -> Selection:
+    """Selects the samples about whose label somebody has decided."""
+    query = {f"{f.triage_field(of.run.key, f.DECISION)}.action": {"$gt": ""}}
+    return _selection("about whose label somebody has decided", np.flatnonzero(of.decided != NONE), query)
+
+
 NAMED = {
     "failures": failures,
     "without_result": without_result,
     "disagreements": disagreements,
     "misleading_cases": misleading_cases,
     "open_suspects": open_suspects,
+    "decided": decided,
 }
 """The selections without arguments, by name."""
 

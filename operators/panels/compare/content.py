@@ -20,9 +20,10 @@ from ....lgca_plugin.workflows.overview.selections import pattern_words
 from ....lgca_plugin.workflows.overview.table import NONE
 from ...shared.classes import label_fields
 from ...shared.run_choice import run_keys
+from ...shared.user_view import GridFilter, UserView, user_view
 from ..widgets import EmptyState
 from .state import Choices, CompareState
-from .view import GridFilter, UserView, run_or_problem, user_view, view_problem
+from .view import run_or_problem, view_problem
 
 NO_LABELS = "-"
 """The entry for no labels in the list of label fields; no field can have this name."""

@@ -9,12 +9,12 @@ from ....lgca_plugin.runs.registry import DONE
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import NAMED
-from ..widgets import EmptyState, bar, button, card, choice, dock, empty_state, page, row, text
+from ...shared.user_view import GridFilter, UserView
+from ..widgets import NORMAL, SMALL, EmptyState, bar, button, card, choice, dock, empty_state, page, row, text
 from .content import NO_LABELS, CompareContent, Comparison
 from .lists import add_misleading, add_suspects
 from .sections import add_accuracy, add_agreement, add_flow, add_margins
 from .state import CompareState
-from .view import GridFilter
 
 SELECT = "Select samples in the grid to decide: accept a suggestion, confirm a label, or set a bad image aside"
 OPERATORS = (
@@ -39,7 +39,7 @@ def layout(content: CompareContent, panel: Any, selected: int) -> Any:
     if grid_filter or decides:
         docked = dock(body, "dock")
         if grid_filter:
-            _add_filter(panel, docked, grid_filter, of)
+            _add_filter(panel, docked, content, grid_filter, of)
         if decides:
             _add_selection(panel, docked, content.state, selected)
     _add_status(panel, body, shown)
@@ -69,14 +69,28 @@ def _add_head(panel: Any, body: Any, content: CompareContent) -> None:
     button(actions, "refresh", "Read again", panel.refresh, title="Read all samples from the database again")
 
 
-def _add_filter(panel: Any, body: Any, grid_filter: GridFilter, of: Overview) -> None:
+def _add_filter(panel: Any, body: Any, content: CompareContent, grid_filter: GridFilter, of: Overview) -> None:
     """Adds a sentence on what the panel shows in the grid, and the button that leads back."""
     line = bar(body, "narrowing")
-    part = NAMED.get(grid_filter.part or "")
+    part = NAMED.get(grid_filter.part or "") if grid_filter.run in (None, of.run.key) else None
     now = part(of).sentence if part else grid_filter.sentence  # the count of a named part changes with decisions
-    text(line, "sentence", now, bold=True, flex="1 1 200px")
+    basis = f"The figures below are over {over(content.view, of)}."
+    text(
+        line,
+        "sentence",
+        f"{now}.\n{basis}",
+        size=SMALL,
+        first={"fontSize": NORMAL, "fontWeight": 600},
+        flex="1 1 200px",
+    )
     label = f"Back to your view ({samples_text(of.total)})"
     button(line, "back", label, panel.back, main=True, title="Show your own view again, as it was")
+
+
+def over(view: UserView, of: Overview) -> str:
+    """Returns in words which samples the figures are over."""
+    whole = len(of.table.ids)
+    return f"all {samples_text(whole)}" if view.is_whole else f"your view, {of.total:,} of {samples_text(whole)}"
 
 
 def _add_status(panel: Any, body: Any, shown: Comparison) -> None:

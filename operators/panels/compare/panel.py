@@ -18,12 +18,12 @@ from ....lgca_plugin.workflows.overview import selections
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import Selection
 from ...decisions.queue import outcome_line, read_curator
+from ...shared.user_view import restore_view, show_in_grid
 from ..deduplicating_panel import DeduplicatingPanel, was_just_sent
 from ..widgets import operator_uri
 from .content import CompareContent, Comparison, read_content
 from .layout import layout
 from .state import Choices, CompareState
-from .view import filter_grid, restore_view
 
 NAME = "lgca_compare"
 LABEL, ICON = "Compare zero-shot methods", "balance"
@@ -222,7 +222,9 @@ def _filter(ctx: Any, choose: Callable[[Overview], Selection], *, part: str | No
     if not found.count:
         ctx.ops.notify(f"There are no samples {found.description}", variant="info")
         return content
-    return content.with_filter(filter_grid(ctx, content.view, found.stages, found.sentence, part))
+    run = content.comparison.run.key if part else None
+    shown, _ = show_in_grid(ctx, found.stages, found.sentence, part=part, run=run, above=content.view)
+    return content.with_filter(shown)
 
 
 def _write(

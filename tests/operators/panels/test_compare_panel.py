@@ -67,8 +67,8 @@ def count_in_sentence(panel):
 
 
 def figures(panel):
-    """All texts but the sentence about what is shown."""
-    return [text for text in panel.shown.texts if not text.startswith("Showing")]
+    """All texts but the sentences about what is shown."""
+    return [text for text in panel.shown.texts if not text.startswith(("Showing", "The figures below"))]
 
 
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])

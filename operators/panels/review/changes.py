@@ -8,7 +8,7 @@ from ....lgca_plugin.fiftyone_io.fields import LABEL_QUALITY, triage_field
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.decisions.queue import Triage
-from ..compare.view import filter_grid, user_view
+from ...shared.user_view import show_in_grid
 
 BEYOND = 60
 """Number of the least certain labels that are shown."""
@@ -31,7 +31,7 @@ def show_changed(ctx: Any, run: Run) -> None:
     ]
     count = len(ctx.dataset.add_stage(stages[0]).add_stage(stages[1]))
     words = f"Showing {count:,} {'picture' if count == 1 else 'pictures'} whose label was changed in the review"
-    filter_grid(ctx, user_view(ctx), stages, words, "changes")
+    show_in_grid(ctx, stages, words)
 
 
 def show_least_certain(ctx: Any, run: Run) -> None:
@@ -47,4 +47,4 @@ def show_least_certain(ctx: Any, run: Run) -> None:
         fo.Limit(BEYOND),
     ]
     words = f"Showing the {BEYOND} least certain labels that are not suspected; open one to decide about it"
-    filter_grid(ctx, user_view(ctx), stages, words, "beyond")
+    show_in_grid(ctx, stages, words)

@@ -22,7 +22,7 @@ The distance is 1 - cosine, half the squared length between unit vectors: a quar
 
 def central_order(vectors: FloatArray) -> NDArray[np.int64]:
     """Returns ``[m]`` rows of ``[m, d]`` unit vectors, the nearest to their mean direction first."""
-    return np.argsort(-(vectors @ vectors.mean(axis=0)), kind="stable")
+    return np.argsort(-(vectors @ vectors.sum(axis=0)), kind="stable")
 
 
 def median_distance(vectors: FloatArray) -> float:

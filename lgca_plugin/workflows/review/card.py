@@ -10,6 +10,7 @@ from ...runs.record import stored_triage
 from ..decisions.decisions import Decision
 from ..evidence.sample_record import cached_evidence, read_sample_record
 from .look_alikes import look_alikes
+from .pools import class_pools
 from .reason import DecidingRegion, deciding_region, reason_sentence
 from .suspects import current_suspects
 
@@ -71,6 +72,7 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
     suspects = current_suspects(run)
     sample = read_sample_record(run, sample_id)
     region = None if sample.suggested is None else _deciding_region(run, sample)
+    class_pools(run, [label for label in (sample.given, sample.suggested) if label])  # both together, for the examples
     return ReviewCard(
         sample_id=sample_id,
         filepath=sample.filepath,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...method.labels.typical import typical_rows
-from .pools import class_pool, image_vectors, still_undoubted
+from .pools import class_pools, image_vectors, still_undoubted
 
 if TYPE_CHECKING:
     from ...runs.record import RunRecord
@@ -45,7 +45,7 @@ def class_examples(run: RunRecord, label: str, near: str | None = None) -> tuple
     Raises:
         ConfigError: if the run has not been triaged
     """
-    pool = class_pool(run, label)
+    pool = class_pools(run, [label])[label]
     paths = still_undoubted(run, label, pool.ids)
     rows = [row for row, id_ in enumerate(pool.ids) if id_ in paths and id_ != near]
     if not rows:

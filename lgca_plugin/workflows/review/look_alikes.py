@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING
 
-from .pools import class_pool, image_vectors
+from .pools import class_pools, image_vectors
 from .suspects import undecided
 
 if TYPE_CHECKING:
@@ -54,5 +54,6 @@ def look_alikes(run: RunRecord, suspects: Sequence[Suspect], sample_id: str) -> 
 
 def _limit(run: RunRecord, suspect: Suspect) -> float:
     """Returns the distance below which suspects are alike; nan if neither class has two undoubted samples."""
-    limits = (class_pool(run, label).median_distance for label in (suspect.suggested, suspect.given) if label)
+    pools = class_pools(run, [label for label in (suspect.suggested, suspect.given) if label])
+    limits = (pool.median_distance for pool in pools.values())
     return next((limit for limit in limits if not isnan(limit)), float("nan"))

@@ -1,14 +1,14 @@
 """The samples of each class whose label nobody doubts, and their image vectors.
 
-One grouping in the database finds them, at most :data:`POOL_SIZE` a class and a random choice of more. The vectors of a
-class are read from the store when it is first shown, and those of the most recently shown classes stay in memory: a
-card of 100,000 samples reads two times 256 vectors, not 100,000.
+Nothing is computed for all classes at once. When a card shows two classes for the first time, one query finds their
+samples, at most :data:`POOL_SIZE` of each and a random choice of more, and the store gives these samples' vectors;
+those of the most recently shown classes stay in memory. So a card among 100,000 samples reads 512 vectors at most.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +35,6 @@ POOL_SIZE = 256
 """Maximum number of undoubted samples of a class that are considered."""
 MAX_POOLS = 64
 """Maximum number of classes in memory: half a megabyte each at 512 dimensions."""
-MAX_RUNS = 4
-"""Maximum number of runs whose undoubted samples are listed in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +55,23 @@ class Pool:
         return float("nan") if self.vectors is None else median_distance(self.vectors)
 
 
-IDS: ResultCache[Mapping[str, tuple[str, ...]]] = ResultCache(MAX_RUNS)
 POOLS: ResultCache[Pool] = ResultCache(MAX_POOLS)
 
 
-def class_pool(run: RunRecord, label: str) -> Pool:
-    """Returns the undoubted samples of a class, from memory as long as the run is not triaged again."""
+def class_pools(run: RunRecord, labels: Sequence[str]) -> dict[str, Pool]:
+    """Returns class to its undoubted samples, from memory as long as the run is not triaged again.
+
+    Classes that are not in memory are read together.
+    """
     key = run_state_key(run)
-    return POOLS.get((*key, label), lambda: _pool(run, IDS.get(key, lambda: _undoubted(run)).get(label, ())))
+    listed: dict[str, tuple[str, ...]] = {}
+
+    def read(label: str) -> Pool:
+        if not listed:  # the first class that is not in memory: the others may not be, either
+            listed.update(dict.fromkeys(labels, ()) | _undoubted(run, labels))
+        return _pool(run, listed[label])
+
+    return {label: POOLS.get((*key, label), partial(read, label)) for label in labels}
 
 
 def still_undoubted(run: RunRecord, label: str, ids: Sequence[str]) -> dict[str, str]:
@@ -109,17 +116,14 @@ def _pool(run: RunRecord, ids: Sequence[str]) -> Pool:
     return Pool(known, np.stack([vectors[id_] for id_ in known])) if known else Pool(tuple(ids), None)
 
 
-def _undoubted(run: RunRecord) -> dict[str, tuple[str, ...]]:
+def _undoubted(run: RunRecord, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Returns class to the ids of samples that all methods give their label, and that are no suspects."""
     fields, given, paths = Triage.of(run).places, _given(run), _answers(run)
-    same = [{"$eq": [f"${path}", f"${given}"]} for path in paths if path != given]
-    match: dict[str, Any] = {given: {"$gt": ""}, f"{fields.suggestion}.label": None}
-    if same:
-        match["$expr"] = {"$and": same}
+    each = [dict.fromkeys((given, *paths), label) for label in labels]
+    match = {given: {"$in": list(labels)}, "$or": each, f"{fields.suggestion}.label": None}
     some = {"$topN": {"n": POOL_SIZE, "sortBy": {"_rand": 1}, "output": "$_id"}}
     stages: list[dict[str, Any]] = [{"$match": match}, {"$group": {"_id": f"${given}", "ids": some}}]
-    found = sample_collection(run.dataset).aggregate(stages, allowDiskUse=True)
-    return {group["_id"]: tuple(map(str, group["ids"])) for group in found}
+    return {group["_id"]: tuple(map(str, group["ids"])) for group in sample_collection(run.dataset).aggregate(stages)}
 
 
 def _given(run: RunRecord) -> str:

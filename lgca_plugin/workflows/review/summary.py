@@ -98,8 +98,10 @@ class ReviewSummary:
 def review_summary(run: RunRecord, suspects: Sequence[Suspect]) -> ReviewSummary:
     """Returns the summary of a review, given the suspects in the order of the queue with their decisions."""
     fields = Triage.of(run).places
-    given, of_given = _accuracies(run, fields.ground_truth)
-    corrected, of_corrected = _accuracies(run, fields.corrected)
+    there = [field for field in (fields.ground_truth, fields.corrected) if field and run.dataset.has_field(field)]
+    accuracies = _accuracies(run, there)
+    given, of_given = accuracies.get(fields.ground_truth or "", (0, {}))
+    corrected, of_corrected = accuracies.get(fields.corrected, (0, {}))
     names = [method.name for method in run.config.methods]
     return ReviewSummary(
         changes=_changes(run, fields),
@@ -145,26 +147,33 @@ def _changes(run: RunRecord, fields: DecisionFields) -> tuple[tuple[str | None, 
     return tuple(sorted(found, key=lambda change: (-change[2], str(change[0]), str(change[1]))))
 
 
-def _accuracies(run: RunRecord, field: str | None) -> tuple[int, dict[str, float]]:
-    """Returns the number of samples with a label in a field, and method name to accuracy on them.
+def _accuracies(run: RunRecord, fields: Sequence[str]) -> dict[str, tuple[int, dict[str, float]]]:
+    """Returns, by label field, the number of samples with a label there, and method name to accuracy on them.
 
-    They are the samples of an evaluation: every prediction and the label are classes of the run. One grouping by label
-    reads the samples once.
+    They are the samples of an evaluation: every prediction and the label are classes of the run. One grouping by the
+    labels reads the samples once.
     """
-    if field is None or not run.dataset.has_field(field):
-        return 0, {}
-    wait_for_copy(run.dataset, field)
-    classes, paths = list(run.config.classes), _predictions(run)
-    label = f"{field}.label"
-    counts = {name: {"$sum": {"$cond": [{"$eq": [f"${path}", f"${label}"]}, 1, 0]}} for name, path in paths.items()}
+    for field in fields:
+        wait_for_copy(run.dataset, field)
+    classes, predictions = set(run.config.classes), _predictions(run)
+    labels = {field: f"${field}.label" for field in fields}
+    hits = {
+        f"{field}/{name}": {"$sum": {"$cond": [{"$eq": [f"${path}", label]}, 1, 0]}}
+        for field, label in labels.items()
+        for name, path in predictions.items()
+    }
     stages: list[dict[str, Any]] = [
-        {"$match": {path: {"$in": classes} for path in (label, *paths.values())}},
-        {"$group": {"_id": None, "n": {"$sum": 1}, **counts}},
+        {"$match": {path: {"$in": list(classes)} for path in predictions.values()}},
+        {"$group": {"_id": list(labels.values()), "n": {"$sum": 1}, **hits}},
     ]
-    found = next(iter(sample_collection(run.dataset).aggregate(stages)), None)
-    if found is None:
-        return 0, {}
-    return found["n"], {name: found[name] / found["n"] for name in paths}
+    groups = list(sample_collection(run.dataset).aggregate(stages)) if fields and predictions else []
+    found = {}
+    for at, field in enumerate(fields):
+        own = [group for group in groups if group["_id"][at] in classes]
+        total = sum(group["n"] for group in own)
+        right = {name: sum(group[f"{field}/{name}"] for group in own) for name in predictions}
+        found[field] = total, {name: count / total for name, count in right.items() if total}
+    return found
 
 
 def _predictions(run: RunRecord) -> dict[str, str]:

@@ -22,7 +22,7 @@ def unit(vectors: Any) -> Any:
 
 
 def review_run(rows: list[dict[str, Any]], *, classes: list[str] = CLASSES, ground_truth: str | None = "labels") -> Any:
-    """A triaged run on samples of ``given``, ``answers`` (three labels; None: the given one), ``suggested``, ``quality``.
+    """A triaged run on samples of ``given``, ``suggested``, ``quality`` and three ``answers`` (None: the given label).
 
     The ``vector`` of a sample is that of its whole image; samples without one have none in the store.
     """

@@ -29,8 +29,10 @@ SENTENCES = [
     (
         labels(EGRET, EGRET, EGRET),
         {"region": region(crops=6, crops_for=6), "confidence": 0.4},
-        "All three methods lean towards “great egret”, and so do all 6 crops; the marked part speaks most clearly for "
-        "it.",
+        (
+            "All three methods lean towards “great egret”, and so do all 6 crops; the marked part speaks most clearly "
+            "for it."
+        ),
     ),
     (
         labels(EGRET, EGRET, EGRET),
@@ -46,8 +48,10 @@ SENTENCES = [
     (
         labels(EGRET, HERON, EGRET),
         {"region": region()},
-        "The whole picture and the crops with their surroundings say “great egret”, only the crops say “grey heron”; "
-        "the marked part speaks most clearly for “great egret”.",
+        (
+            "The whole picture and the crops with their surroundings say “great egret”, only the crops say “grey "
+            "heron”; the marked part speaks most clearly for “great egret”."
+        ),
     ),
     (
         labels(EGRET, HERON, HERON),
@@ -57,14 +61,18 @@ SENTENCES = [
     (
         labels(HERON, EGRET, TERN),
         {},
-        "The crops say “great egret”, but the whole picture says “grey heron” and the crops with their surroundings say "
-        "“tern”.",
+        (
+            "The crops say “great egret”, but the whole picture says “grey heron” and the crops with their "
+            "surroundings say “tern”."
+        ),
     ),
     (
         labels(HERON, TERN, TERN),
         {"region": region()},
-        "The whole picture says “grey heron”; the crops, alone and with their surroundings, say “tern”; taken together, "
-        "the methods find “great egret” more likely than “grey heron”.",
+        (
+            "The whole picture says “grey heron”; the crops, alone and with their surroundings, say “tern”; taken "
+            "together, the methods find “great egret” more likely than “grey heron”."
+        ),
     ),
     ({}, {}, "Taken together, the methods find “great egret” more likely than “grey heron”."),
     ({"none": EGRET, "crops": EGRET}, {}, "Both methods see “great egret”."),

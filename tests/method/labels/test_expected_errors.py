@@ -156,10 +156,11 @@ def labelled(seed, samples, classes, wrong_share, mistakes):
     given = np.where(wrong, (truth + rng.integers(1, classes, size=samples)) % classes, truth)
     shared = rng.normal(size=(samples, classes))
     shared[np.arange(samples), seen] += 3 * (0.3 + rng.exponential(size=samples))
-    logits = {
-        str(method): (1.5 * (shared + 0.5 * rng.normal(size=shared.shape))).astype(np.float32) for method in range(3)
-    }
-    found = find_label_errors({name: lambda of=of: of for name, of in logits.items()}, given, classes=classes)
+
+    def logits():
+        return (1.5 * (shared + 0.5 * rng.normal(size=shared.shape))).astype(np.float32)
+
+    found = find_label_errors({"clip": logits, "wca": logits, "lgca": logits}, given, classes=classes)
     share = sum(fit.wrong_share for fit in found.calibration.values()) / 3
     order = np.argsort(found.quality, kind="stable")
     return error_probabilities(found.quality[order], wrong_share=share, classes=classes), wrong[order]

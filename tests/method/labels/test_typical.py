@@ -31,7 +31,9 @@ def slow_typical(rows, n, without):
     left = sorted(
         (row for row in range(len(rows)) if row not in without), key=lambda row: slow_distance(rows[row], mean)
     )
-    limit, taken, skipped = NEAR_DUPLICATE * slow_median(rows), [], []
+    limit = NEAR_DUPLICATE * slow_median(rows)
+    taken: list[int] = []
+    skipped: list[int] = []
     for row in left:
         near = any(slow_distance(rows[row], rows[other]) < limit for other in [*taken, *without])
         (skipped if near else taken).append(row)

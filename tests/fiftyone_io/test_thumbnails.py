@@ -2,13 +2,14 @@
 
 import base64
 import io
+import os
 import time
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from lgca_plugin.fiftyone_io.thumbnails import thumbnail_uri
+from lgca_plugin.fiftyone_io.thumbnails import cached_thumbnail_uri, marked_uri, thumbnail_uri
 from tests.helpers import images
 
 PREFIX = "data:image/jpeg;base64,"
@@ -92,3 +93,62 @@ def test_thumbnail__of_any_kind_of_image_and_of_shapes_that_no_crop_fits_into(tm
 @pytest.mark.parametrize("name", sorted(images.UNREADABLE))
 def test_thumbnail__of_what_is_no_image_is_none(tmp_path, name):
     assert thumbnail_uri(str(images.write(tmp_path, name))) is None
+
+
+def is_yellow(pixel):
+    red, green, blue = (int(value) for value in pixel)
+    return red > 180 and green > 150 and blue < 130
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_marked_uri__the_box_is_where_a_viewer_shows_it(tmp_path, orientation):
+    path = tmp_path / "turned.jpg"
+    images.save_turned(path, Image.new("RGB", (400, 300), "navy"), orientation)
+    box = (0.25, 0.5, 0.5, 0.25)
+    found = np.asarray(opened(marked_uri(str(path), box=box, side=400)))
+    height, width, _ = found.shape
+    assert max(height, width) == 400
+    rows, columns = np.nonzero([[is_yellow(pixel) for pixel in row] for row in found])
+    edges = (columns.min() / width, rows.min() / height, (columns.max() + 1) / width, (rows.max() + 1) / height)
+    assert edges == pytest.approx((0.25, 0.5, 0.75, 0.75), abs=0.012)
+    inside = found[rows.min() + 8 : rows.max() - 8, columns.min() + 8 : columns.max() - 8]
+    assert not any(is_yellow(pixel) for row in inside for pixel in row)
+
+
+def test_marked_uri__stands_out_on_white_and_on_black(tmp_path):
+    for color in ("white", "black"):
+        path = tmp_path / f"{color}.png"
+        Image.new("RGB", (300, 300), color).save(path)
+        row = np.asarray(opened(marked_uri(str(path), box=(0.2, 0.2, 0.6, 0.6), side=300)).convert("L"), dtype=int)[150]
+        assert row[55:75].max() - row[55:75].min() > 120
+
+
+def test_marked_uri__without_a_box_is_the_picture(tmp_path):
+    path = tmp_path / "plain.png"
+    images.picture(240, 160).save(path)
+    assert difference(opened(marked_uri(str(path), side=120)), expected(path, (0, 0, 1, 1), 120)) < 4
+
+
+@pytest.mark.parametrize("box", [(-0.1, -0.2, 3.0, 3.0), (0.999, 0.999, 0.001, 0.001), (0.5, 0.5, 0.0, 0.0)])
+def test_marked_uri__boxes_at_the_rim_are_clipped(tmp_path, box):
+    path = tmp_path / "plain.png"
+    images.picture(240, 160).save(path)
+    assert opened(marked_uri(str(path), box=box, side=120)).size == (120, 80)
+
+
+def test_marked_uri__without_an_image_is_none(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    assert marked_uri(str(tmp_path / "broken.jpg")) is None
+    assert marked_uri(str(tmp_path / "missing.jpg"), box=(0, 0, 0.5, 0.5)) is None
+
+
+def test_cached_thumbnail_uri__follows_the_file(tmp_path):
+    path = tmp_path / "one.png"
+    assert cached_thumbnail_uri(str(path)) is None
+    Image.new("RGB", (50, 50), "red").save(path)
+    first = cached_thumbnail_uri(str(path), side=40)
+    assert first == thumbnail_uri(str(path), side=40) == cached_thumbnail_uri(str(path), side=40)
+    assert cached_thumbnail_uri(str(path), side=30) != first
+    Image.new("RGB", (50, 50), "blue").save(path)
+    os.utime(path, ns=(1, 1))
+    assert cached_thumbnail_uri(str(path), side=40) == thumbnail_uri(str(path), side=40) != first

@@ -1,4 +1,5 @@
 // What the App lets only JavaScript do in a page that is open: show a new group in the sidebar, and new colors.
+// And a line break in a text on the grid.
 //
 // FiftyOne's own operators reload a dataset with the groups that the page has, so a new one would come with the next
 // reload of the page, and colors come only with opening the dataset, which closes the user's panels and view.
@@ -20,4 +21,10 @@
   }
 
   registerOperator(ArrangeApp, "@lgca/zero-shot");
+
+  // The suggested class is the end of a suspect's text, which the App would cut off on a small picture.
+  const style = document.createElement("style");
+  style.textContent =
+    "[data-cy^=tag-][data-cy$=_suspect] { white-space: normal !important; height: auto !important; text-align: left; }";
+  document.head.append(style);
 })();

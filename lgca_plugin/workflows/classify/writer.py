@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ...engine.embeddings import EncodedImage, FailedImage
 from ...engine.feeder import EngineStats
 from ...fiftyone_io import fields as f
-from ...fiftyone_io.documents import classification, detections, write_fields
+from ...fiftyone_io.documents import classification, detections, image_metadata, write_fields
+from ...fiftyone_io.samples import ids_where
 from ...runs.record import check_current
 from ...runs.registry import save_own_entries
 from ...version import __version__
@@ -49,6 +50,7 @@ class Writer:
         self._plan = plan
         self._run = run
         self._embeddings = embeddings
+        self._paths = dict(plan.todo)
         self._max_images = max_images
         self._max_seconds = max_seconds
         self._pending: list[EncodedImage[str] | FailedImage[str]] = []
@@ -103,6 +105,8 @@ class Writer:
             values[image.id] = sample_values(self._run, prediction.methods, prediction.regions)
             if adaptive:
                 values[image.id][f.encodes_field(self._run.key)] = image.n_encoded
+        for id_ in ids_where(self._run.dataset, [image.id for image in encoded], {"metadata": None}):
+            values[id_]["metadata"] = image_metadata(self._paths[id_])
         write_fields(self._run.dataset, values)
         self.written += len(outcomes)
 

@@ -7,6 +7,7 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
+from tests.helpers.images import picture, save_turned
 
 
 def test_classify__writes_labels_and_boxes_for_every_method(birds, classify):
@@ -93,3 +94,22 @@ def test_photographs__go_through_classify(dataset, photographs, demo_encoder, ra
     assert summary["encodes_per_image"] <= run.summary()["planned_encodes_per_image"]
     assert 0 < summary["seconds"] <= seconds
     assert all(dataset.values("zeroshot_lgca.label"))
+
+
+def test_classify__computes_the_metadata_of_its_samples_as_fiftyone_does_and_leaves_what_is_there(
+    birds, classify, tmp_path
+):
+    turned = tmp_path / "turned.jpg"
+    save_turned(turned, picture(96, 72), 6)
+    birds.add_samples([fo.Sample(filepath=str(turned)), fo.Sample(filepath="/nowhere/missing.png")])
+    mine = fo.ImageMetadata(width=1, height=2)
+    first = birds.first()
+    first.metadata = mine
+    first.save()
+    classify(birds.limit(4), methods=["clip"])
+    assert birds.limit(4).values("metadata")[0] == mine
+    assert birds.skip(4).count("metadata") == 0, "of the classified samples alone"
+    classify(birds, methods=["clip"], run_key="again")
+    for sample in birds.skip(1).limit(len(birds) - 2):
+        assert sample.metadata == fo.ImageMetadata.build_for(sample.filepath)
+    assert birds.last().metadata is None

@@ -9,7 +9,15 @@ if TYPE_CHECKING:
 
 
 class LgcaError(Exception):
-    """Base of every error that the package raises on purpose."""
+    """Base of every error that the package raises on purpose.
+
+    Attributes:
+        app: the message in the words of the App's forms, where the one for code names an argument
+    """
+
+    def __init__(self, message: str = "", *, app: str | None = None) -> None:
+        super().__init__(message)
+        self.app = app or message
 
 
 class ConfigError(LgcaError, ValueError):
@@ -35,6 +43,8 @@ class StoreError(LgcaError):
 class DescribeError(LgcaError):
     """A language model's endpoint can't be used; ``descriptions`` holds its answers so far."""
 
-    def __init__(self, message: str, descriptions: Mapping[str, tuple[str, ...]] | None = None):
-        super().__init__(message)
+    def __init__(
+        self, message: str, descriptions: Mapping[str, tuple[str, ...]] | None = None, *, app: str | None = None
+    ) -> None:
+        super().__init__(message, app=app)
         self.descriptions = dict(descriptions or {})

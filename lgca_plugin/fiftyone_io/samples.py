@@ -107,10 +107,16 @@ class ImageSamples:
         """Returns the number of samples in the dataset that have a value in every one of some fields."""
         return int(sample_collection(self.dataset).count_documents(_filled(paths)))
 
-    def distinct_labels(self, ground_truth: str) -> list[str]:
-        """Returns the distinct labels of a field among the samples, sorted, without blank ones."""
-        stored = self.stored(self.samples.values("id"), [f"{ground_truth}.label"])
-        return sorted({label for (label,) in stored.values() if label and label.strip()})
+    def label_counts(self, ground_truth: str) -> dict[str, int]:
+        """Returns label to the number of samples that have it, in the stored field and without blank labels."""
+        path = f"{ground_truth}.label"
+        whole = self.samples is self.writable
+        counts: dict[str, int] = {}
+        for chunk in [{"_media_type": "image"}] if whole else chunks(self.samples.values("id")):
+            stages = [{"$match": {**chunk, path: {"$gt": ""}}}, {"$group": {"_id": f"${path}", "n": {"$sum": 1}}}]
+            for found in sample_collection(self.dataset).aggregate(stages):
+                counts[found["_id"]] = counts.get(found["_id"], 0) + found["n"]
+        return {label: count for label, count in counts.items() if label.strip()}
 
 
 def _filled(paths: Sequence[str]) -> Query:

@@ -12,10 +12,11 @@ from ...encoder.loading import load_encoder
 from ...encoder.own_encoder import as_encoder
 from ...errors import ConfigError
 from ...prediction.predictor import Predictor
+from .class_list import left_out, left_out_warning
 from .request import ClassifyRequest, RunRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 MAX_NAMED = 12
 """Maximum number of classes or words that a warning names."""
@@ -92,7 +93,11 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
         encoder_source=None if encoder.source is None else list(encoder.source),
         predictor=predictor,
         sample_ids=ids,
-        warnings=[*encoder.warnings, *text_warnings(encoder, texts, described=options.descriptions is not None)],
+        warnings=[
+            *class_warnings(classes, request.label_counts()),
+            *encoder.warnings,
+            *text_warnings(encoder, texts, described=options.descriptions is not None),
+        ],
         encoder=encoder,
         todo=todo,
     )
@@ -103,10 +108,17 @@ def _check_same_config(request: ClassifyRequest, config: RunConfig) -> None:
         return
     different = request.existing.config.differences(config)
     if different:
+        exists = f"run {request.run_key!r} exists with other settings ({', '.join(different)})"
         raise ConfigError(
-            f"run {request.run_key!r} exists with other settings ({', '.join(different)}); "
-            "pass overwrite=True to replace it, or another run_key to keep both"
+            f"{exists}; pass overwrite=True to replace it, or another run_key to keep both",
+            app=f"{exists}; start over to replace it, or choose another run key to keep both",
         )
+
+
+def class_warnings(classes: Sequence[str], counts: Mapping[str, int]) -> list[str]:
+    """Returns a warning of labels that the classes leave out, if any; ``counts`` are the samples of each label."""
+    warning = left_out_warning(left_out(classes, counts))
+    return [] if warning is None else [warning]
 
 
 def text_warnings(encoder: Encoder | None, texts: ClassTexts, *, described: bool) -> list[str]:

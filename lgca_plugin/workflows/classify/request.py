@@ -22,6 +22,7 @@ from ...fiftyone_io.fields import RESERVED_NAMES, conflicting_fields, error_fiel
 from ...fiftyone_io.samples import ImageSamples
 from ...runs.registry import existing_run, list_runs, prediction_fields
 from ...store.limits import default_limit
+from .class_list import default_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     from ...method.core.methods import Method
     from ...runs.record import RunRecord
+
+NO_CLASSES = "pass classes, or a ground_truth field whose labels are the classes"
+NO_CLASSES_IN_APP = "type the classes, or choose a label field whose labels are the classes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,18 +86,23 @@ class RunRequest:
         return RegionPlan.of(self.methods, self.regions, self.budget)
 
     def resolved_classes(self) -> tuple[str, ...]:
-        """Returns the classes, read from ``ground_truth`` where none were passed."""
+        """Returns the classes; where none were passed, those of the field ``ground_truth`` in the whole dataset.
+
+        A run that is continued keeps its own as long as they cover the labels of the samples: earlier releases read
+        them from the view that was classified.
+        """
         if self.classes is not None:
             return self.classes
         if self.ground_truth is None:
-            raise ConfigError("pass classes, or a ground_truth field whose labels are the classes")
-        labels = self.target.distinct_labels(self.ground_truth)
-        if len(labels) < 2:
-            found = f"one, {labels[0]!r}" if labels else "none"
-            raise ConfigError(
-                f"classification needs at least two classes, and {self.ground_truth!r} holds {found}; pass classes"
-            )
-        return tuple(labels)
+            raise ConfigError(NO_CLASSES, app=NO_CLASSES_IN_APP)
+        before = () if self.existing is None else self.existing.config.classes
+        if before and set(self.label_counts()) <= set(before):
+            return before
+        return default_classes(self.target.dataset, self.ground_truth)
+
+    def label_counts(self) -> dict[str, int]:
+        """Returns label to the number of the samples that have it in ``ground_truth``; empty without that field."""
+        return {} if self.ground_truth is None else self.target.label_counts(self.ground_truth)
 
     def finished(self, ids: Sequence[str]) -> set[str]:
         """Returns those of the sample ids whose samples have all of the run's predictions and boxes."""
@@ -120,7 +129,7 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     methods = check_methods(options.methods)
     classes = None if options.classes is None else check_classes(options.classes)
     if classes is None and options.ground_truth is None:
-        raise ConfigError("pass classes, or a ground_truth field whose labels are the classes")
+        raise ConfigError(NO_CLASSES, app=NO_CLASSES_IN_APP)
     if options.batch_size is not None:
         _check_count("batch_size", options.batch_size, at_least=1)
     check_shown_chains(options.shown_chains)

@@ -16,7 +16,7 @@ from ...runs.found import SearchEntry
 from ...runs.registry import existing_run, list_runs
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.limits import GIGABYTE, LIMIT_VARIABLE
-from ..classify.plan import PreparedRun, text_warnings
+from ..classify.plan import PreparedRun, class_warnings, text_warnings
 from ..classify.request import RunRequest, check_fields_are_free, check_shown_chains, check_step_weights
 
 if TYPE_CHECKING:
@@ -224,6 +224,8 @@ def prepare_rescore(store: Store, request: RescoreRequest, *, encoder: Encoder |
 
     ids, failures = _samples(store, run, stored)
     warnings = text_warnings(encoded.loaded, texts, described=bool(changes.descriptions))
+    if changes.classes is not None:
+        warnings += class_warnings(new.classes, request.label_counts())
     if config.region_plan.adaptive and (new.classes, new.descriptions_hash, new.methods) != (
         config.classes,
         config.descriptions_hash,

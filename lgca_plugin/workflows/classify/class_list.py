@@ -68,12 +68,12 @@ class LeftOut:
     typed_wrong: bool
 
     def __str__(self) -> str:
-        text = f'"{self.label}" ({self.samples:,})'
-        if self.near is None:
-            return text
+        hint = ""
         if self.typed_wrong:
-            return f'{text}: the list has "{self.near}", did you mean "{self.label}"?'
-        return f'{text}: did you mean "{self.near}"?'
+            hint = f"; the list has {self.near!r}: did you mean {self.label!r}?"
+        elif self.near is not None:
+            hint = f"; did you mean {self.near!r}?"
+        return f"{self.label!r} ({self.samples:,}{hint})"
 
 
 def left_out(classes: Sequence[str], counts: Mapping[str, int]) -> list[LeftOut]:
@@ -100,7 +100,7 @@ def left_out_warning(found: Sequence[LeftOut]) -> str | None:
     samples = sum(label.samples for label in found)
     near_first = sorted(found, key=lambda label: label.near is None)
     more = len(found) - MAX_NAMED
-    named = "; ".join(str(label) for label in near_first[:MAX_NAMED]) + (f"; and {more:,} more" if more > 0 else "")
+    named = ", ".join(str(label) for label in near_first[:MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
     have = "sample has a label" if samples == 1 else "samples have labels"
     return f"{samples:,} {have} that the classes leave out, and no prediction can agree with: {named}"
 

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ...config import check_classes
 from ...errors import ConfigError
 from ...fiftyone_io.samples import image_samples
+from ..classify.class_list import left_out, left_out_warning, own_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import fiftyone as fo
-
-MAX_NAMED = 8
-"""Maximum number of labels that a warning names."""
-
-MAX_COMPARED = 100
-"""Maximum number of labels that are compared with the classes, to find misspellings."""
 
 
 def label_counts(dataset: fo.Dataset, ground_truth: str) -> dict[str, int]:
@@ -30,10 +24,9 @@ def label_counts(dataset: fo.Dataset, ground_truth: str) -> dict[str, int]:
 
 def dataset_classes(dataset: fo.Dataset, ground_truth: str) -> tuple[str, ...] | None:
     """Returns the classes that are set on the dataset for a field, or for all fields; None without at least two."""
-    for names in ((dataset.classes or {}).get(ground_truth), dataset.default_classes):
-        with suppress(ConfigError):
-            if names:
-                return check_classes(names)
+    own = own_classes(dataset, ground_truth)
+    with suppress(ConfigError):
+        return check_classes(own)
     return None
 
 
@@ -59,20 +52,4 @@ def default_classes(dataset: fo.Dataset, ground_truth: str, counts: Mapping[str,
 
 def outside_warning(counts: Mapping[str, int], classes: Sequence[str]) -> str | None:
     """Returns a sentence on the labels that are no class, with near matches; None if there are none."""
-    known = set(classes)
-    outside = sorted((label for label in counts if label not in known), key=lambda label: -counts[label])
-    if not outside:
-        return None
-    near = {label: match for label in outside[:MAX_COMPARED] if (match := _near_match(label, classes))}
-    first = sorted(outside, key=lambda label: label not in near)[:MAX_NAMED]
-    hints = {label: f"; did you mean {match!r}?" for label, match in near.items()}
-    named = ", ".join(f"{label!r} ({counts[label]:,}{hints.get(label, '')})" for label in first)
-    more = f" and {len(outside) - MAX_NAMED:,} more" if len(outside) > MAX_NAMED else ""
-    total = sum(counts[label] for label in outside)
-    labels = "1 label is" if total == 1 else f"{total:,} labels are"
-    return f"{labels} in no class of the list and can't be judged: {named}{more}"
-
-
-def _near_match(label: str, classes: Sequence[str]) -> str | None:
-    """Returns the class that a label may be a misspelling of."""
-    return next(iter(difflib.get_close_matches(label, classes, n=1, cutoff=0.8)), None)
+    return left_out_warning(left_out(classes, counts))

@@ -1,4 +1,4 @@
-"""The demo: draws a dataset, classifies it, prints a table and opens the App. ``python -m lgca_plugin.demo --help``."""
+"""The demo: draws a dataset, finds its wrong labels and opens the App. ``python -m lgca_plugin.demo --help``."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ import argparse
 import contextlib
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ..api import classify, load_run
-from ..config import DEFAULT_RUN_KEY
+from ..api import find_wrong_labels
 from ..errors import LgcaError
-from ..fiftyone_io.fields import method_field, regions_field
 from ..method.core.methods import METHODS
-from ..runs.registry import list_runs
-from .classes import CLASSES, DESCRIPTIONS
-from .dataset import load_demo_dataset
-from .report import accuracy_table
+from .dataset import NAME, is_demo, load_demo_dataset
+from .report import report_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import fiftyone as fo
 
-    from ..run import Run
+    from ..workflows.decisions.queue import Triage
 
-_SHOWN = ("clip", "wca", "lgca")
+WORKSPACE: Final = "Review labels"
+REVIEW_PANEL: Final = "lgca_review"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,28 +35,25 @@ def main(arguments: list[str] | None = None) -> int:
         exit status: 0, or 1 with a sentence on standard error
     """
     options = _parser().parse_args(arguments)
-    for chatty in ("fiftyone", "eta"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    try:
-        dataset = _draw(options.count)
-        run = _classify(dataset, fresh=options.fresh)
-    except LgcaError as error:
-        sys.stderr.write(f"The demo stopped: {error}\n")
-        return 1
-    _say("\n" + accuracy_table(run, "truth"))
-    _say(
-        "\nThe pictures are drawn by this package and the model is a tiny CLIP trained on such drawings: a fixture "
-        "to try the plugin on,\nand no evidence about photographs or about which method wins with a real CLIP."
-    )
-    if options.app:
-        _open_app(dataset, options.address, options.port)
+    with _warnings_only():
+        try:
+            dataset = load_demo_dataset(count=options.count, overwrite=options.fresh and is_demo(NAME))
+            triage = find_wrong_labels(dataset, "ground_truth", methods=tuple(METHODS))
+        except LgcaError as error:
+            sys.stderr.write(f"The demo stopped: {error}\n")
+            return 1
+        _say(report_text(triage))
+        if options.app:
+            _open_app(dataset, triage, options.address, options.port)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lgca_plugin.demo", description=(__doc__ or "").split(" ``")[0])
     parser.add_argument("--no-app", dest="app", action="store_false", help="stop after the table")
-    parser.add_argument("--fresh", action="store_true", help="classify again, even if a finished run is there")
+    parser.add_argument(
+        "--fresh", action="store_true", help="start anew: forget the demo's dataset and all decisions about its labels"
+    )
     parser.add_argument("--count", type=int, default=240, help="number of pictures (default 240)")
     parser.add_argument(
         "--address", default="127.0.0.1", help="address of the App (default 127.0.0.1: this machine only)"
@@ -66,48 +62,58 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _draw(count: int) -> fo.Dataset:
-    _say(f"Drawing {count} birds ...")
-    return load_demo_dataset(count=count)
+@contextlib.contextmanager
+def _warnings_only() -> Iterator[None]:
+    """Keeps FiftyOne and its helpers from logging anything less than warnings."""
+    import fiftyone as fo  # noqa: F401 (it sets its loggers up)
+
+    loggers = [logging.getLogger(name) for name in ("fiftyone", "eta")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
-def _classify(dataset: fo.Dataset, *, fresh: bool) -> Run:
-    if DEFAULT_RUN_KEY in list_runs(dataset) and not fresh:
-        run = load_run(dataset, DEFAULT_RUN_KEY)
-        if run.results.get("status") == "done":
-            _say(f"Run {run.key!r} is there already; --fresh does it again.")
-            return run
-    _say(f"Classifying them with {', '.join(METHODS)} ...")
-    run = classify(
-        dataset,
-        classes=CLASSES,
-        descriptions=DESCRIPTIONS,
-        methods=tuple(METHODS),
-        encoder="demo",
-        ground_truth="ground_truth",
-        overwrite=fresh,
-    )
-    _choose_shown_fields(dataset, run.key)
-    return run
-
-
-def _choose_shown_fields(dataset: fo.Dataset, run_key: str) -> None:
-    """Leaves the true classes and the controls unticked in the App's sidebar: too many labels for a thumbnail."""
+def review_workspace(dataset: fo.Dataset) -> fo.Space:
+    """Saves the workspace with the review beside the grid, and returns it."""
     import fiftyone as fo
 
-    shown = ["ground_truth", *(method_field(run_key, method) for method in _SHOWN), regions_field(run_key)]
-    dataset.app_config.active_fields = fo.ActiveFields(exclude=False, paths=shown)
-    dataset.save()
+    if not dataset.has_workspace(WORKSPACE):
+        space = fo.Space(
+            children=[
+                fo.Space(children=[fo.Panel(type="Samples", pinned=True)]),
+                fo.Space(children=[fo.Panel(type=REVIEW_PANEL)]),
+            ],
+            orientation="horizontal",
+        )
+        dataset.save_workspace(WORKSPACE, space, description="One suspected label after the other, beside the grid")
+    workspace: fo.Space = dataset.load_workspace(WORKSPACE)
+    return workspace
 
 
-def _open_app(dataset: fo.Dataset, address: str, port: int) -> None:
+def _open_app(dataset: fo.Dataset, triage: Triage, address: str, port: int) -> None:
     import fiftyone as fo
+    import fiftyone.core.utils as fou
 
-    session = fo.launch_app(dataset, address=address, port=port)
-    _say(f"\nThe App is at http://{address}:{port}/datasets/{dataset.name} - press Ctrl+C to stop.")
+    session = fo.launch_app(dataset, spaces=review_workspace(dataset), address=address, port=port)
+    url = f"http://{address}:{port}/datasets/{dataset.name}?workspace={fou.to_slug(WORKSPACE)}"
+    _say(f"\nOpen {url}\n{_what_to_press(triage)} Ctrl+C ends the demo.")
     with contextlib.suppress(KeyboardInterrupt):
         session.wait(-1)
     session.close()
+
+
+def _what_to_press(triage: Triage) -> str:
+    """Returns the sentence that says what to do with the first suspect, or that there is none left."""
+    queue = triage.suspects()
+    if not len(queue):
+        return "All suspected labels are decided about; --fresh starts anew."
+    given, suggested = (queue.values(f"{path}.label")[0] for path in ("ground_truth", triage.places.suggestion))
+    return f"Look at the bird and press “Change to {suggested}” or “Keep {given}”; the next one follows."
 
 
 def _say(text: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import fiftyone as fo
     import numpy as np
 
+NAME: Final = "lgca-demo"
 COUNT: Final = 240
 SEED: Final = 51
 WRONG_LABELS: Final = 0.05
@@ -144,8 +145,15 @@ def _intact(directory: Path, manifest: dict[str, Any]) -> bool:
     )
 
 
+def is_demo(name: str) -> bool:
+    """Whether there is a dataset of this name that is a demo, of any release and size."""
+    import fiftyone as fo
+
+    return bool(fo.dataset_exists(name)) and DEMO_MARKER in fo.load_dataset(name).info
+
+
 def load_demo_dataset(
-    name: str = "lgca-demo",
+    name: str = NAME,
     directory: str | Path | None = None,
     *,
     count: int = COUNT,
@@ -181,9 +189,10 @@ def load_demo_dataset(
     if fo.dataset_exists(name) and not overwrite:
         dataset = fo.load_dataset(name)
         if dataset.info.get(DEMO_MARKER) != marker:
+            other = "shows other drawings" if is_demo(name) else "is not this demo"
             raise ConfigError(
-                f"name is {name!r}, and a dataset of this name exists that is not this demo; "
-                "pass another name, or overwrite=True to replace it"
+                f"name is {name!r}, and a dataset of this name exists that {other}; pass another name, or "
+                "overwrite=True (--fresh on the command line) to replace it and what was decided about it"
             )
         draw_images(directory, count=count, seed=seed, composition=composition)
         return dataset
@@ -203,5 +212,7 @@ def load_demo_dataset(
     dataset.add_samples(samples, progress=False)
     dataset.info = {"description": DESCRIPTION, DEMO_MARKER: marker, SAVED_DESCRIPTIONS: DESCRIPTIONS}
     dataset.default_classes = list(CLASSES)
+    # The App shows the labels as they were given; the true ones would give the answers away.
+    dataset.app_config.active_fields = fo.ActiveFields(exclude=False, paths=["ground_truth"])
     dataset.save()
     return dataset

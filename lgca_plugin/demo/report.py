@@ -1,98 +1,86 @@
-"""The demo's table: accuracy of each method, and agreement of the methods."""
+"""The demo's report: how often each method is right, and where the wrong labels are in the order of the review."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from ..config import RegionPlan
-from ..fiftyone_io.fields import method_field
+from ..fiftyone_io.fields import LABEL_QUALITY, method_field, triage_field
+from ..method.comparison.paired import wilson_interval
 from ..method.core.methods import CONTROLS
 
 if TYPE_CHECKING:
-    from ..run import Run
+    from collections.abc import Sequence
 
-_CONFIDENCE_LEVEL = 0.95
-_COMPARED = ("clip", "wca", "lgca")
+    from ..workflows.decisions.queue import Triage
 
+GIVEN: Final = "ground_truth"
+TRUTH: Final = "truth"
+REVIEWED_PER_WRONG: Final = 2
+"""The report says how many wrong labels stand among the first so many times their number."""
 
-@dataclass(frozen=True)
-class Accuracy:
-    """Share of samples on which a method is right.
-
-    Attributes:
-        correct: samples whose predicted label is the true one
-        total: samples with a prediction
-        low: lower end of the 95% Wilson interval, in [0, 1]
-        high: upper end
-    """
-
-    correct: int
-    total: int
-    low: float
-    high: float
-
-    @property
-    def share(self) -> float:
-        """``correct / total``, in [0, 1]."""
-        return self.correct / self.total
-
-    @classmethod
-    def of(cls, predicted: list[str], truth: list[str]) -> Accuracy:
-        """Compares predictions with the truth, sample by sample."""
-        from scipy.stats import binomtest  # a dependency of FiftyOne
-
-        correct = sum(a == b for a, b in zip(predicted, truth, strict=True))
-        interval = binomtest(correct, len(truth)).proportion_ci(_CONFIDENCE_LEVEL, method="wilson")
-        return cls(correct, len(truth), float(interval.low), float(interval.high))
+_REFERENCE: Final = "lgca"
 
 
-def accuracy_table(run: Run, truth_field: str) -> str:
-    """Formats accuracy, agreement with LGCA and cost of every method of a run as text.
-
-    Args:
-        run: a finished run that includes LGCA
-        truth_field: Classification field with the true classes
-
-    Returns:
-        the table, several lines
-    """
-    methods = {method.name: method for method in run.config.methods}
-    paths = [f"{method_field(run.key, name)}.label" for name in methods]
-    truth, *columns = run.dataset.exists(paths[0]).values([f"{truth_field}.label", *paths])
-    predicted = dict(zip(methods, columns, strict=True))
-
-    lines = [f"{'method':<13} {'accuracy':>8}  {'95% interval':<15} {'same as LGCA':>12}  {'encodes per image':>17}"]
-    for name, method in methods.items():
-        accuracy = Accuracy.of(predicted[name], truth)
-        same = _share_equal(predicted[name], predicted["lgca"])
-        cost = RegionPlan.of((method,), run.config.regions).encodes_per_image
-        title = f"{name} *" if name in CONTROLS else name
-        interval = f"{accuracy.low:.1%} to {accuracy.high:.1%}"
-        lines.append(f"{title:<13} {accuracy.share:>8.1%}  {interval:<15} {same:>12.1%}  {cost:>17}")
-    lines.append("* control: uses only what the other methods have encoded")
-    return "\n".join([*lines, "", *_totals(run, predicted)])
-
-
-def _totals(run: Run, predicted: dict[str, list[str]]) -> list[str]:
-    summary = run.summary()
-    compared = [name for name in _COMPARED if name in predicted]
-    together = zip(*(predicted[name] for name in compared), strict=True)
-    agreement = sum(len(set(labels)) == 1 for labels in together) / len(predicted["lgca"])
-    encodes = (
-        f"{summary['encodes_per_image']:.1f} encodes per image for all methods together, "
-        f"of at most {summary['planned_encodes_per_image']}: regions that have grown equal are encoded once."
-        if summary["images_encoded"]
-        else f"No image was encoded: the embeddings of all {summary['images_recalled']} were in the store."
-    )
-    names = ", ".join(name.upper() for name in compared)
-    return [
-        f"{names} agree on {agreement:.1%} of the images.",
-        f"{summary['predicted']} images predicted, {summary['failed']} failed, {summary['skipped']} skipped.",
-        encodes,
-        f"{summary['images_per_second']:.1f} images per second on {summary['device']}.",
+def report_text(triage: Triage) -> str:
+    """Returns the table of a triage of the demo's dataset, and what was found, as text of several lines."""
+    labels = _labels(triage)
+    given, truth = labels.pop(GIVEN), labels.pop(TRUTH)
+    n = len(truth)
+    heads = ("method", f"right by {GIVEN}", f"right by {TRUTH}", "95% interval", "same as LGCA")
+    rows = []
+    for name, predicted in labels.items():
+        low, high = wilson_interval(round(_share(predicted, truth) * n), n)
+        rows.append(
+            (
+                f"{name} *" if name in CONTROLS else name,
+                f"{_share(predicted, given):.1%}",
+                f"{_share(predicted, truth):.1%}",
+                f"{low:.1%} to {high:.1%}",
+                f"{_share(predicted, labels[_REFERENCE]):.1%}",
+            )
+        )
+    wrong = places_of_wrong_labels(triage)
+    first = REVIEWED_PER_WRONG * len(wrong)
+    found, suspects = sum(place <= first for place in wrong), triage.left()["suspects"]
+    lines = [
+        *_aligned([heads, *rows]),
+        "* control: uses only what the other methods have encoded",
+        "",
+        f"{GIVEN} has the labels as given, {len(wrong)} of {n} wrong on purpose. {TRUTH} has what was drawn, and is known",
+        "only because the pictures are drawn. They and the model are made for trying things out, and say nothing about",
+        "photographs.",
+        "",
+        f"{suspects} of {n} labels look wrong. Of the {len(wrong)} wrong ones, {found} are among the {first} least likely labels.",
     ]
+    return "\n".join(lines)
 
 
-def _share_equal(first: list[str], second: list[str]) -> float:
+def places_of_wrong_labels(triage: Triage) -> list[int]:
+    """Returns where the wrong labels of the demo stand, from 1, if all labels are ordered by their quality."""
+    quality = triage_field(triage.run.key, LABEL_QUALITY)
+    flags = triage.run.dataset.exists(quality).sort_by(quality).values("label_is_wrong")
+    return [place for place, is_wrong in enumerate(flags, 1) if is_wrong]
+
+
+def _labels(triage: Triage) -> dict[str, list[str]]:
+    """Returns the given, the true and each method's labels of all samples that have a prediction."""
+    run = triage.run
+    methods = [method.name for method in run.config.methods]
+    paths = {GIVEN: GIVEN, TRUTH: TRUTH, **{name: method_field(run.key, name) for name in methods}}
+    predicted = run.dataset.exists(f"{paths[_REFERENCE]}.label")
+    columns = predicted.values([f"{path}.label" for path in paths.values()])
+    return dict(zip(paths, columns, strict=True))
+
+
+def _share(first: Sequence[str], second: Sequence[str]) -> float:
     return sum(a == b for a, b in zip(first, second, strict=True)) / len(first)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(size) for cell, size in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in rows
+    ]

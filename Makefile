@@ -1,5 +1,6 @@
-# make demo          draws the demo dataset, classifies it, prints a table and opens the FiftyOne App
+# make demo          draws the demo dataset, finds its wrong labels, prints a table and opens the FiftyOne App
 # make demo APP=0    stops after the table
+# make demo FRESH=1  starts anew, without the decisions of earlier times
 # make test          lint, types and the whole test suite
 # make thorough      the long tests: every click in both panels, more of the operators' forms in a real browser
 # make lint          ruff and mypy only
@@ -34,7 +35,7 @@ IN_DEMO = FIFTYONE_DEFAULT_DATASET_DIR="$(DEMO)/datasets" FIFTYONE_PLUGINS_DIR="
 
 demo: setup
 	@mkdir -p "$(DEMO)/plugins" && ln -sfn "$(CURDIR)" "$(DEMO)/plugins/lgca"
-	@$(IN_DEMO) -m lgca_plugin.demo $(if $(filter 0,$(APP)),--no-app)
+	@$(IN_DEMO) -m lgca_plugin.demo $(if $(filter 0,$(APP)),--no-app) $(if $(FRESH),--fresh)
 
 story: setup-dev
 	@$(MAKE) --no-print-directory demo APP=0

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ..workflows.decisions.queue import Triage
 
-WORKSPACE: Final = "Review labels"
 REVIEW_PANEL: Final = "lgca_review"
 
 
@@ -35,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         exit status: 0, or 1 with a sentence on standard error
     """
     options = _parser().parse_args(arguments)
-    with _warnings_only():
+    with _errors_only():
         try:
             dataset = load_demo_dataset(count=options.count, overwrite=options.fresh and is_demo(NAME))
             triage = find_wrong_labels(dataset, "ground_truth", methods=tuple(METHODS))
@@ -63,14 +62,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 @contextlib.contextmanager
-def _warnings_only() -> Iterator[None]:
-    """Keeps FiftyOne and its helpers from logging anything less than warnings."""
+def _errors_only() -> Iterator[None]:
+    """Keeps FiftyOne and its helpers from logging anything less than errors, such as notices of retired settings."""
     import fiftyone as fo  # noqa: F401 (it sets its loggers up)
 
     loggers = [logging.getLogger(name) for name in ("fiftyone", "eta")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.WARNING)
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
@@ -78,30 +77,21 @@ def _warnings_only() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def review_workspace(dataset: fo.Dataset) -> fo.Space:
-    """Saves the workspace with the review beside the grid, and returns it."""
+def review_beside_grid() -> fo.Space:
+    """Returns the App's layout with the review panel beside the grid."""
     import fiftyone as fo
 
-    if not dataset.has_workspace(WORKSPACE):
-        space = fo.Space(
-            children=[
-                fo.Space(children=[fo.Panel(type="Samples", pinned=True)]),
-                fo.Space(children=[fo.Panel(type=REVIEW_PANEL)]),
-            ],
-            orientation="horizontal",
-        )
-        dataset.save_workspace(WORKSPACE, space, description="One suspected label after the other, beside the grid")
-    workspace: fo.Space = dataset.load_workspace(WORKSPACE)
-    return workspace
+    panels = fo.Panel(type="Samples", pinned=True), fo.Panel(type=REVIEW_PANEL)
+    # A space without an active child shows nothing.
+    spaces = [fo.Space(children=[panel], active_child=panel.component_id) for panel in panels]
+    return fo.Space(children=spaces, orientation="horizontal", active_child=spaces[0].component_id)
 
 
 def _open_app(dataset: fo.Dataset, triage: Triage, address: str, port: int) -> None:
     import fiftyone as fo
-    import fiftyone.core.utils as fou
 
-    session = fo.launch_app(dataset, spaces=review_workspace(dataset), address=address, port=port)
-    url = f"http://{address}:{port}/datasets/{dataset.name}?workspace={fou.to_slug(WORKSPACE)}"
-    _say(f"\nOpen {url}\n{_what_to_press(triage)} Ctrl+C ends the demo.")
+    session = fo.launch_app(dataset, spaces=review_beside_grid(), address=address, port=port)
+    _say(f"\nOpen http://{address}:{port}/datasets/{dataset.name}\n{_what_to_press(triage)} Ctrl+C ends the demo.")
     with contextlib.suppress(KeyboardInterrupt):
         session.wait(-1)
     session.close()

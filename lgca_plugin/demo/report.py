@@ -19,6 +19,9 @@ REVIEWED_PER_WRONG: Final = 2
 """The report says how many wrong labels stand among the first so many times their number."""
 
 _REFERENCE: Final = "lgca"
+_NOTE: Final = """\
+ground_truth has the labels as given, {wrong} of {n} wrong on purpose. truth has what was drawn, and is known only
+because the pictures are drawn. They and the model are made for trying things out, and say nothing about photographs."""
 
 
 def report_text(triage: Triage) -> str:
@@ -46,11 +49,9 @@ def report_text(triage: Triage) -> str:
         *_aligned([heads, *rows]),
         "* control: uses only what the other methods have encoded",
         "",
-        f"{GIVEN} has the labels as given, {len(wrong)} of {n} wrong on purpose. {TRUTH} has what was drawn, and is known",
-        "only because the pictures are drawn. They and the model are made for trying things out, and say nothing about",
-        "photographs.",
+        *_NOTE.format(wrong=len(wrong), n=n).splitlines(),
         "",
-        f"{suspects} of {n} labels look wrong. Of the {len(wrong)} wrong ones, {found} are among the {first} least likely labels.",
+        f"{suspects} of {n} labels look wrong. Of the {len(wrong)} wrong ones, {found} are in the worst {first}.",
     ]
     return "\n".join(lines)
 

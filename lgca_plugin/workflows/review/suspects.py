@@ -15,8 +15,10 @@ from ..decisions.queue import Triage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     import fiftyone as fo
+    from bson import ObjectId
 
     from ...runs.record import RunRecord
     from ..decisions.decisions import DecisionFields
@@ -55,14 +57,31 @@ class Suspect:
         return self.quality is None, self.quality or 0.0, self.sample_id
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Stamp:
+    """What a dataset looks like from outside: ``now`` is the time of this query."""
+
+    samples: int
+    newest: Any
+    modified: datetime | None
+    now: datetime
+
+    def is_like(self, other: _Stamp) -> bool:
+        """True if nothing was written in between."""
+        return not self.has_others(other) and self.modified == other.modified
+
+    def has_others(self, other: _Stamp) -> bool:
+        """True if samples were added or deleted in between."""
+        return (self.samples, self.newest) != (other.samples, other.newest)
+
+
 @dataclass
 class _Kept:
-    """The suspects of a run by id, as of a time; None before they are first read."""
+    """The suspects of a run by id, in the order of the queue; no stamp before they are first read."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    suspects: dict[str, Suspect] | None = None
-    ordered: tuple[Suspect, ...] = ()
-    stamp: tuple[Any, ...] = ()
+    suspects: dict[ObjectId, Suspect] = field(default_factory=dict)
+    stamp: _Stamp | None = None
 
 
 QUEUES: ResultCache[_Kept] = ResultCache(MAX_QUEUES)
@@ -77,15 +96,15 @@ def current_suspects(run: RunRecord) -> tuple[Suspect, ...]:
     Raises:
         ConfigError: if the run has not been triaged
     """
-    triage = Triage.of(run)
+    fields = Triage.of(run).places
     kept = QUEUES.get(run_state_key(run), _Kept)
     with kept.lock:  # a panel that opens sends several events at once: one of them reads
         stamp = _stamp(run.dataset)
-        if kept.suspects is None or stamp[:2] != kept.stamp[:2]:
-            found = _updated(run, triage.places, kept)
-            kept.suspects, kept.ordered = found, tuple(sorted(found.values(), key=lambda one: one.order))
+        if kept.stamp is None or not stamp.is_like(kept.stamp):
+            found = _updated(run, fields, kept, stamp)
+            kept.suspects = dict(sorted(found.items(), key=lambda item: item[1].order))
         kept.stamp = stamp
-        return kept.ordered
+        return tuple(kept.suspects.values())
 
 
 def run_state_key(run: RunRecord) -> tuple[Any, ...]:
@@ -94,18 +113,16 @@ def run_state_key(run: RunRecord) -> tuple[Any, ...]:
     return dataset_id(run.dataset), run.key, run.token, report.get("at"), report.get("ground_truth")
 
 
-def _updated(run: RunRecord, fields: DecisionFields, kept: _Kept) -> dict[str, Suspect]:
-    """Returns the suspects now: those in memory with the changes since, or all, read anew where some were deleted."""
-    from bson import ObjectId
-
-    known, newest = kept.suspects, kept.stamp[1] if kept.stamp else None
-    if known and newest is not None:
-        ids = [ObjectId(id_) for id_ in known]
-        recent = {"last_modified_at": {"$gte": kept.stamp[2] - CLOCK_SLACK}}
-        changed = _read(run.dataset, fields, {**recent, "$or": [_suspected(fields), {"_id": {"$in": ids}}]})
-        if sample_collection(run.dataset).count_documents({"_id": {"$in": ids}}) == len(ids):
-            merged = {**known, **changed}
-            return {id_: one for id_, one in merged.items() if one is not None}
+def _updated(run: RunRecord, fields: DecisionFields, kept: _Kept, stamp: _Stamp) -> dict[ObjectId, Suspect]:
+    """Returns the suspects now: those in memory with what has changed, or all anew where some were deleted."""
+    known = kept.suspects
+    if known and kept.stamp is not None and kept.stamp.modified is not None:
+        ids = {"_id": {"$in": list(known)}}
+        recent = {"last_modified_at": {"$gte": kept.stamp.now - CLOCK_SLACK}}
+        changed = _read(run.dataset, fields, {**recent, "$or": [_suspected(fields), ids]})
+        there = not stamp.has_others(kept.stamp) or sample_collection(run.dataset).count_documents(ids) == len(known)
+        if there:
+            return {id_: one for id_, one in {**known, **changed}.items() if one is not None}
     found = _read(run.dataset, fields, _suspected(fields))
     return {id_: one for id_, one in found.items() if one is not None}
 
@@ -114,14 +131,19 @@ def _suspected(fields: DecisionFields) -> dict[str, Any]:
     return {f"{fields.suggestion}.label": {"$gt": ""}}
 
 
-def _stamp(dataset: fo.Dataset) -> tuple[Any, ...]:
-    """Returns the number of samples, the time of the last modification, and the time of this query."""
+def _stamp(dataset: fo.Dataset) -> _Stamp:
+    """Returns a dataset's stamp; the database answers from its catalogue and indexes, without reading samples."""
     now, samples = utc_now(), sample_collection(dataset)
-    newest = samples.find_one({}, {"last_modified_at": True, "_id": False}, sort=[("last_modified_at", -1)])
-    return samples.estimated_document_count(), (newest or {}).get("last_modified_at"), now
+
+    def last(field: str) -> Any:
+        return (samples.find_one({}, [field], sort=[(field, -1)]) or {}).get(field)
+
+    return _Stamp(
+        samples=samples.estimated_document_count(), newest=last("_id"), modified=last("last_modified_at"), now=now
+    )
 
 
-def _read(dataset: fo.Dataset, fields: DecisionFields, match: dict[str, Any]) -> dict[str, Suspect | None]:
+def _read(dataset: fo.Dataset, fields: DecisionFields, match: dict[str, Any]) -> dict[ObjectId, Suspect | None]:
     """Returns samples by id; None for those that are no suspects.
 
     The database sends one list a sample: the driver decodes it faster than documents inside documents.
@@ -140,14 +162,13 @@ def _read(dataset: fo.Dataset, fields: DecisionFields, match: dict[str, Any]) ->
     return dict(_suspect(document["row"]) for document in documents)
 
 
-def _suspect(row: Sequence[Any]) -> tuple[str, Suspect | None]:
+def _suspect(row: Sequence[Any]) -> tuple[ObjectId, Suspect | None]:
     id_, quality, given, suggested, confidence, action, label, corrected = row
-    name = str(id_)
     if not suggested:
-        return name, None
+        return id_, None
     decision = Decision(label) if action else None
-    return name, Suspect(
-        sample_id=name,
+    return id_, Suspect(
+        sample_id=str(id_),
         quality=quality,
         given=given,
         suggested=suggested,

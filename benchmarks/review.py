@@ -42,6 +42,7 @@ IMAGES = 48
 SIZE = (1600, 1200)
 WRONG, SEEN = 0.05, 0.85
 SHOWN = 24
+LARGE, SMALL = 640, 200
 OPEN_S, NEXT_S = 2.0, 1.0
 
 
@@ -160,15 +161,15 @@ def _store_regions(made: Filling, store: Any, stored: Any, pairs: dict[str, tupl
 
 def show(run: Any, sample_id: str) -> int:
     """Does what a panel does to show a suspect; returns the size of its pictures in kilobytes."""
-    from lgca_plugin.fiftyone_io.thumbnails import cached_thumbnail_uri, marked_uri
+    from lgca_plugin.fiftyone_io.thumbnails import marked_uri, thumbnail_uri
     from lgca_plugin.workflows.review.card import review_card
     from lgca_plugin.workflows.review.examples import class_examples
 
     card = review_card(run, sample_id)
-    pictures = [marked_uri(card.filepath, box=card.deciding_box)]
+    pictures = [marked_uri(card.filepath, box=card.deciding_box, side=LARGE)]
     for label in (card.given, card.suggested):
         pictures += [
-            cached_thumbnail_uri(one.filepath, side=160) for one in class_examples(run, label or "", near=sample_id)
+            thumbnail_uri(one.filepath, side=SMALL) for one in class_examples(run, label or "", near=sample_id)
         ]
     if card.deciding_box is None or None in pictures or len(pictures) != 9:
         raise RuntimeError(f"the card of {sample_id} is not complete: {card}")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..cache import ResultCache
 from ..errors import ImageError
 from ..images.files import open_upright, read_bytes
 
@@ -25,9 +23,6 @@ JPEG_QUALITY = 88
 FRAME = ("#1a1a1a", "#ffd60a", "#ffd60a", "#ffd60a", "#1a1a1a")
 """Colors of a frame's lines, a pixel each, from the outside in."""
 
-THUMBNAILS: ResultCache[str | None] = ResultCache(512)
-"""Some ten kilobytes each."""
-
 
 def thumbnail_uri(path: str, *, box: Box = WHOLE, side: int = 96) -> str | None:
     """Returns a thumbnail of a box in an image as a data URI; None if the file is missing or no image can be read.
@@ -40,15 +35,6 @@ def thumbnail_uri(path: str, *, box: Box = WHOLE, side: int = 96) -> str | None:
     except ImageError:
         return None
     return jpeg_uri(cut(image, box, side))
-
-
-def cached_thumbnail_uri(path: str, *, box: Box = WHOLE, side: int = 96) -> str | None:
-    """Returns :func:`thumbnail_uri`, from memory as long as the file is not modified."""
-    try:
-        modified = Path(path).stat().st_mtime_ns
-    except (OSError, ValueError):
-        return None
-    return THUMBNAILS.get((path, modified, box, side), lambda: thumbnail_uri(path, box=box, side=side))
 
 
 def marked_uri(path: str, *, box: Box | None = None, side: int = 520) -> str | None:

@@ -2,14 +2,13 @@
 
 import base64
 import io
-import os
 import time
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from lgca_plugin.fiftyone_io.thumbnails import cached_thumbnail_uri, marked_uri, thumbnail_uri
+from lgca_plugin.fiftyone_io.thumbnails import marked_uri, thumbnail_uri
 from tests.helpers import images
 
 PREFIX = "data:image/jpeg;base64,"
@@ -140,15 +139,3 @@ def test_marked_uri__without_an_image_is_none(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     assert marked_uri(str(tmp_path / "broken.jpg")) is None
     assert marked_uri(str(tmp_path / "missing.jpg"), box=(0, 0, 0.5, 0.5)) is None
-
-
-def test_cached_thumbnail_uri__follows_the_file(tmp_path):
-    path = tmp_path / "one.png"
-    assert cached_thumbnail_uri(str(path)) is None
-    Image.new("RGB", (50, 50), "red").save(path)
-    first = cached_thumbnail_uri(str(path), side=40)
-    assert first == thumbnail_uri(str(path), side=40) == cached_thumbnail_uri(str(path), side=40)
-    assert cached_thumbnail_uri(str(path), side=30) != first
-    Image.new("RGB", (50, 50), "blue").save(path)
-    os.utime(path, ns=(1, 1))
-    assert cached_thumbnail_uri(str(path), side=40) == thumbnail_uri(str(path), side=40) != first

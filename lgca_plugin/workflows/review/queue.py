@@ -12,12 +12,12 @@ import numpy as np
 from ...method.labels.expected_errors import CONFIDENCE, MAX_SAMPLES, Expectation
 from ..decisions.decisions import Decision
 from .forecast import forecast
-from .summary import review_blocks, review_summary
+from .summary import review_summary
 from .suspects import current_suspects, undecided
 
 if TYPE_CHECKING:
     from ...runs.record import RunRecord
-    from .summary import Block, ReviewSummary
+    from .summary import ReviewSummary
     from .suspects import Suspect
 
 
@@ -122,10 +122,6 @@ class ReviewQueue:
         """
         upcoming = undecided(self.suspects)[: min(n, MAX_SAMPLES)]
         return forecast(self.run, self.suspects, np.array([_quality(one) for one in upcoming]), confidence=confidence)
-
-    def blocks(self) -> tuple[Block, ...]:
-        """Returns how many wrong labels were found in each ten places of the queue, up to the last decision."""
-        return review_blocks(self.suspects)
 
     def summary(self) -> ReviewSummary:
         """Returns what the review has changed; it reads all samples, so call it once, when the review ends."""

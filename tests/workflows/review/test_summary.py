@@ -79,7 +79,6 @@ def test_summary__blocks_say_where_in_the_queue_wrong_labels_were_found(run):
         sum(one.first <= place <= one.last for place in finds) for one in summary.blocks
     ]
     assert summary.last_find == max(finds)
-    assert queue.blocks() == summary.blocks
 
 
 def test_summary__before_the_first_decision_there_is_no_corrected_label(run):

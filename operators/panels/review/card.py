@@ -6,20 +6,19 @@ from typing import Any
 
 from ....lgca_plugin.method.core.methods import method_title, without_controls
 from ....lgca_plugin.workflows.decisions.decisions import Decision
-from ..widgets import HEADING, SMALL, button, column, heading, picture, row, search_list, text
+from ..widgets import HEADING, SMALL, button, column, picture, row, search_list, text
 from .content import CardContent, ReviewContent
 from .pictures import Picture, file_name
 from .state import CARD, CLASSES, GROUP
 
 LONG = 22
 """Number of characters from which on a class is written smaller."""
+FEW = 3
+"""Number of suspects below which nothing is said about how many of them are wrong."""
 MOST = 44
 """Number of characters after which the name of a class is cut on a button."""
 NEAREST = "3px solid var(--fo-palette-primary-main)"
-KEYS = (
-    "Keys: C changes the label, K keeps it, A names another class, T can't tell, B bad image, U undo, N next, "
-    "P previous; together with Alt (Firefox: Alt+Shift, Mac: Ctrl+Option)."
-)
+KEYS = "Keys: Alt with C, K, A, T, B (in the order of the buttons), U undo, N next, P previous."
 
 
 def short(label: str) -> str:
@@ -116,13 +115,11 @@ def add_card(body: Any, content: ReviewContent, shown: CardContent, panel: Any) 
     title = f"{card.filepath}\n" + ("" if content.opened else "Click to open it in full size")
     params = {"sample": card.sample_id}
     picture(left, "picture", shown.picture, name, title=title, on_click=on_click, params=params, image=look)
-    if card.deciding_box is not None and shown.picture is not None:
-        text(left, "marked", "Marked: the part that decided", size=SMALL, muted=True)
     _add_look_alikes(left, shown, panel)
+    _add_facts(left, content, shown)
     right = column(columns, "right", gap="8px")
     for at, (label, pictures) in enumerate(shown.examples.items()):
         _add_examples(right, f"examples_{at}", label, pictures)
-    _add_ahead(body, content, shown, panel)
 
 
 def _add_look_alikes(left: Any, shown: CardContent, panel: Any) -> None:
@@ -161,7 +158,7 @@ def _add_examples(right: Any, name: str, label: str, pictures: tuple[Picture, ..
 
 GRID = {
     "display": "grid",
-    "gridTemplateColumns": "repeat(auto-fill, minmax(76px, 1fr))",
+    "gridTemplateColumns": "repeat(2, minmax(0, 1fr))",
     "gridAutoFlow": "row",
     "gap": "6px",
 }
@@ -175,24 +172,25 @@ COLUMNS = {
 """CSS of the examples of a class, and of the picture beside the examples of both."""
 
 
-def _add_ahead(body: Any, content: ReviewContent, shown: CardContent, panel: Any) -> None:
-    """Adds what the methods say, what is expected of the next suspects, and the keys."""
-    predictions = shown.record.predictions
+def _add_facts(left: Any, content: ReviewContent, shown: CardContent) -> None:
+    """Adds what is marked, what is expected of the next suspects, what each method sees, and the keys."""
+    card, predictions = shown.card, shown.record.predictions
+    marked = card.deciding_box is not None and shown.picture is not None
+    seen = ", ".join(f"{method_title(name)} {predictions[name].label}" for name in without_controls(predictions))
     lines = [
-        ", ".join(f"{method_title(name)}: {predictions[name].label}" for name in without_controls(predictions)),
+        "Yellow: the part that speaks most clearly for the suggested label." if marked else "",
         _ahead(shown),
-        KEYS,
+        f"Seen by {seen}." if seen else "",
+        KEYS if not content.opened else "",
     ]
-    heading(body, "more", "More")
-    text(body, "ahead", "\n".join(line for line in lines if line), size=SMALL, muted=True, width="100%")
-    if not content.opened:
-        params = {"sample": shown.card.sample_id}
-        button(body, "open", "Open in full size", panel.open_sample, title="Open the sample", params=params)
+    words = "\n".join(line for line in lines if line)
+    if words:
+        text(left, "facts", words, size=SMALL, muted=True)
 
 
 def _ahead(shown: CardContent) -> str:
     found = shown.expectation
-    if found is None or not found.samples:
+    if found is None or found.samples < FEW:
         return ""
-    which = "the next one" if found.samples == 1 else f"the next {found.samples:,}"
-    return f"Among {which}, about {found.expected:.0f} are expected to be wrong ({found.low:,} to {found.high:,})."
+    wrong = f"about {found.expected:.0f} are expected to be wrong ({found.low:,} to {found.high:,})"
+    return f"Among the next {found.samples:,}, {wrong}."

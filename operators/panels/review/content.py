@@ -97,6 +97,7 @@ class ReviewContent:
         run: the reviewed run, if there is one
         opened: id of the sample that is open in its own view
         wrote: whether the event has changed samples, so that the grid has to show them anew
+        declared: whether it has declared a field, which the grid shows only once the dataset is loaded anew
     """
 
     state: ReviewState
@@ -106,6 +107,7 @@ class ReviewContent:
     opened: str | None = None
     notes: list[str] = field(default_factory=list)
     wrote: bool = False
+    declared: bool = False
 
 
 def decision_key(record: SampleRecord) -> str:

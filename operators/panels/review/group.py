@@ -23,10 +23,9 @@ def add_group_head(head: Any, content: ReviewContent, shown: GroupContent, panel
     """Adds what the pictures have in common, and the buttons that decide about all of them."""
     card, out = shown.card, set(content.state.out)
     count = sum(one.sample_id not in out for one in shown.pictures)
-    words = f"{len(shown.pictures):,} pictures look alike: given {card.given}, suggested {card.suggested}"
-    text(head, "title", words, size=HEADING, bold=True, width="100%")
-    about = "Look at each of them. Click on a picture to leave it out; it stays in the queue."
-    text(head, "about", about, size=SMALL, muted=True, width="100%")
+    text(head, "title", f"{len(shown.pictures):,} pictures look alike", size=HEADING, bold=True, width="100%")
+    words = f"Given: {card.given}. Suggested: {card.suggested}.\nA click on a picture leaves it out for later."
+    text(head, "about", words, width="100%")
     buttons = row(head, "decide", gap="6px 8px", pb="6px")
     ids = [one.sample_id for one in shown.pictures if one.sample_id not in out]
     all_of = f"all {count:,}" if count > 1 else "this one"

@@ -47,8 +47,10 @@ class ReviewPanel(DeduplicatingPanel):
         return layout(content, self)
 
     def after(self, ctx: Any, content: ReviewContent) -> None:
-        """Makes the App load the samples that were changed, once it has the next suspect."""
-        if content.wrote:
+        """Makes the App load what was changed, once it has the next suspect; the whole dataset only if needed: slow."""
+        if content.declared:
+            ctx.ops.reload_dataset()
+        elif content.wrote:
             ctx.ops.reload_samples()
 
     # Events of the App.
@@ -275,6 +277,7 @@ def _write(
     ctx: Any, state: ReviewState, run: Run, ids: list[str], decision: Decision, label: str | None, said: str
 ) -> ReviewContent:
     """Writes a decision and shows the next suspect; the next one after the first sample."""
+    known = len(ctx.dataset.get_field_schema())
     try:
         done = Triage.of(run).decide(ids, decision, label=label, by=read_curator(ctx), wait=False)
     except LgcaError as error:
@@ -283,5 +286,7 @@ def _write(
     was_suspect = ReviewQueue.of(run).place(ids[0]) is not None
     state = state.decided(Done(action=done.action, sample=ids[0]), said)
     if not was_suspect and source_id(ctx) is not None:
-        return _show(ctx, state.at(ids[0]), wrote=True)
-    return _go_on(ctx, state, ids[0], wrote=True)
+        content = _show(ctx, state.at(ids[0]), wrote=True)
+    else:
+        content = _go_on(ctx, state, ids[0], wrote=True)
+    return replace(content, declared=len(ctx.dataset.get_field_schema()) > known)

@@ -108,9 +108,7 @@ def _add_accuracy(body: Any, summary: ReviewSummary) -> None:
 def _add_finds(body: Any, shown: SummaryContent) -> None:
     """Adds how far down the queue wrong labels were found, and what is expected after it."""
     summary = shown.summary
-    about = (
-        "The queue begins with the labels that are most likely wrong, so the finds get fewer. This says when to stop."
-    )
+    about = "The queue begins with the labels that are most likely wrong, so the finds get fewer: when they end, stop."
     heading(body, "finds_title", "How far down the finds went", about)
     blocks = merged(summary.blocks, MAX_BLOCKS)
     if blocks:

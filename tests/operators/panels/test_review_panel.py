@@ -82,6 +82,8 @@ def test_decide__each_button_writes_what_it_says_and_shows_the_next(triage, pane
 
 def test_decide__the_app_has_the_next_card_before_it_loads_the_grid_anew(panel):
     panel.press(CHANGE)
+    assert panel.sent.index("show_panel_output") < panel.sent.index("reload_dataset")  # it has the new field then
+    panel.press(KEEP)
     assert panel.sent.index("show_panel_output") < panel.sent.index("reload_samples")
     assert "reload_dataset" not in panel.sent
 

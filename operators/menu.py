@@ -53,7 +53,16 @@ class Entry:
 GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "",
-        (Entry("lgca_open_compare", "Compare methods", "Where the methods agree, and how often each is right"),),
+        (
+            Entry(
+                "lgca_open_review",
+                "Review labels",
+                "Decide about one label after the other that looks wrong",
+                "triage",
+                main=True,
+            ),
+            Entry("lgca_open_compare", "Compare methods", "Where the methods agree, and how often each is right"),
+        ),
     ),
     (
         "Step by step",

@@ -177,7 +177,7 @@ def margin_picture(
             "gridcolor": translucent(PALETTE.grey, 0.25),
             "fixedrange": False,
             "rangemode": "tozero",
-            "title": {**title, "text": f"margin of {method}"},
+            "title": {**title, "text": f"{method}: how far ahead"},
         }
     layout |= {
         "showlegend": True,

@@ -1,11 +1,11 @@
-// What the App lets only JavaScript do in a page that is open: show a new group in the sidebar, and new colors.
-// And a line break in a text on the grid.
+// What the App lets only JavaScript do in a page that is open: show a new group in the sidebar, and new colors; act on
+// the width of the window; and break a text on the grid into lines.
 //
 // FiftyOne's own operators reload a dataset with the groups that the page has, so a new one would come with the next
 // reload of the page, and colors come only with opening the dataset, which closes the user's panels and view.
 (() => {
   const { Operator, OperatorConfig, registerOperator } = window.__foo__;
-  const { colorScheme, config, ensureColorScheme, sidebarGroupsDefinition } = window.__fos__;
+  const { colorScheme, config, ensureColorScheme, sidebarGroupsDefinition, sidebarVisible } = window.__fos__;
 
   class ArrangeApp extends Operator {
     get config() {
@@ -20,7 +20,20 @@
     }
   }
 
+  // Hides the sidebar of a small window, where a panel beside the grid would leave thumbnails too small to judge.
+  class MakeRoom extends Operator {
+    get config() {
+      return new OperatorConfig({ name: "lgca_make_room", label: "Make room beside the grid", unlisted: true });
+    }
+
+    // params: width, the window's in pixels below which it is a small one
+    async execute({ state, params }) {
+      if (window.innerWidth < params.width) state.set(sidebarVisible(false), false);
+    }
+  }
+
   registerOperator(ArrangeApp, "@lgca/zero-shot");
+  registerOperator(MakeRoom, "@lgca/zero-shot");
 
   // The suggested class is the end of a suspect's text, which the App would cut off on a small picture.
   const style = document.createElement("style");

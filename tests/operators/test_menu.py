@@ -49,7 +49,7 @@ def test_menu__offers_what_makes_sense(dataset, triage):
     assert list(buttons(dataset)) == WITHOUT_A_RUN
     new_run(CLASSES, dataset=dataset)
     assert list(buttons(dataset)) == OF_A_RUN
-    assert list(buttons(triage.run.dataset)) == [*OF_A_RUN[:-1], *DECISIONS, OF_A_RUN[-1]]
+    assert list(buttons(triage.run.dataset)) == ["Review labels", *OF_A_RUN[:-1], *DECISIONS, OF_A_RUN[-1]]
 
 
 def test_menu__an_entry_opens_its_operator(triage):

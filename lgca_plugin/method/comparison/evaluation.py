@@ -72,6 +72,17 @@ class Evaluation:
         span = " to ".join(map(points_text, pair.interval))
         return f"{pair.a} and {pair.b}: no difference that {images} can show ({span} points)"
 
+    def plain_sentence(self, pair: Comparison) -> str:
+        """Returns a comparison in words for readers without statistics: how much, and whether it may be chance."""
+        points = f"{abs(100 * pair.difference):.1f} percentage points"
+        if not pair.difference:
+            return f"{pair.a} and {pair.b} are right equally often."
+        word = "more" if pair.difference > 0 else "less"
+        said = f"{pair.a} is right {word} often than {pair.b}, by {points}"
+        if not self.is_real(pair):
+            return f"{said}; the difference could be chance."
+        return f"{said}; unlikely to be chance, 1 in {_one_in(pair.p_holm)}."
+
     def is_real(self, pair: Comparison) -> bool:
         """Returns whether a difference is significant, corrected for the number of comparisons."""
         return pair.p_holm < 1 - self.confidence
@@ -115,6 +126,15 @@ class Evaluation:
 
     def __str__(self) -> str:
         return self.table()
+
+
+def _one_in(p: float) -> str:
+    """Returns how many times chance has to be tried for one time, rounded down to two digits: ``"200"``."""
+    if p < 1e-6:
+        return "more than a million"
+    times = int(1 / p)
+    unit = 10 ** max(0, len(str(times)) - 2)
+    return f"{times // unit * unit:,}"
 
 
 def evaluation_of(

@@ -156,7 +156,7 @@ def open_suspects(of: Overview) -> Selection:
         f"{f.triage_field(key, f.DECISION)}.action": {"$not": {"$gt": ""}},
     }
     positions = of.suspects[of.decided[of.suspects] == NONE]
-    text = "whose label is suspected to be wrong, the lowest label quality first"
+    text = "whose label looks wrong, the least likely label first"
     return _selection(text, positions, query, sort_by=f.triage_field(key, f.LABEL_QUALITY))
 
 

@@ -211,7 +211,7 @@ def _hover(of: Overview, places: NDArray[np.integer], method: str, margins: NDAr
     """Returns a method's label and margin for each point."""
     labels = [of.table.labels[label] for label in of.answers(method)[places].tolist()]
     return [
-        f"{method_title(method)}: {label} (margin {margin:.4f})" for label, margin in zip(labels, margins, strict=True)
+        f"{method_title(method)}: {label}, ahead by {margin:.4f}" for label, margin in zip(labels, margins, strict=True)
     ]
 
 

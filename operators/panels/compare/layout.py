@@ -10,13 +10,12 @@ from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import NAMED
 from ...shared.user_view import GridFilter, UserView
-from ..widgets import NORMAL, SMALL, EmptyState, bar, button, card, choice, dock, empty_state, page, row, text
+from ..widgets import NORMAL, SMALL, EmptyState, bar, button, card, choice, dock, empty_state, heading, page, row, text
 from .content import NO_LABELS, CompareContent, Comparison
 from .lists import add_misleading, add_suspects
 from .sections import add_accuracy, add_agreement, add_flow, add_margins
 from .state import CompareState
 
-SELECT = "Select samples in the grid to decide: accept a suggestion, confirm a label, or set a bad image aside"
 OPERATORS = (
     ("classify", "Classify", "Classify the view or the dataset, or go on with a run"),
     ("rescore", "Rescore", "Other classes, descriptions or settings, from stored embeddings: no image is encoded"),
@@ -46,10 +45,9 @@ def layout(content: CompareContent, panel: Any, selected: int) -> Any:
     if not of.predicted.any():
         _add_no_predictions(panel, body, shown)
         return root
-    if of.triaged and not decides:
-        _add_selection(panel, body, content.state, selected)
-    _add_numbers(panel, body, shown)
-    for add in (add_agreement, add_accuracy, add_flow, add_margins, add_misleading, add_suspects):
+    if content.state.action and not decides:
+        _add_undo(panel, bar(body, "undone"), content.state)
+    for add in (add_suspects, add_agreement, add_misleading, add_accuracy, add_flow, add_margins, _add_numbers):
         add(panel, body, shown)
     return root
 
@@ -63,10 +61,9 @@ def _add_head(panel: Any, body: Any, content: CompareContent) -> None:
         fields = [(NO_LABELS, "no labels"), *((name, name) for name in content.comparison.label_fields)]
         about = "A field with one label per sample, which the methods' labels are compared with"
         choice(head, "labels", "Labels to compare with", fields, panel.pick_labels, about)
-    actions = row(body, "actions", gap="6px")
-    for name, label, title in OPERATORS:
-        button(actions, name, label, panel.open_form, title=title, params={"form": name})
-    button(actions, "refresh", "Read again", panel.refresh, title="Read all samples from the database again")
+        if content.view.grid_filter is None:
+            words = f"All figures are over {over(content.view, content.comparison.overview)}."
+            text(body, "over", words, size=SMALL, muted=True)
 
 
 def _add_filter(panel: Any, body: Any, content: CompareContent, grid_filter: GridFilter, of: Overview) -> None:
@@ -126,27 +123,25 @@ def _add_no_predictions(panel: Any, body: Any, shown: Comparison) -> None:
 def _add_selection(panel: Any, body: Any, state: CompareState, selected: int) -> None:
     """Adds the buttons that decide about the samples selected in the grid, and the one that undoes it."""
     line = bar(body, "decisions")
-    words = f"{samples_text(selected)} selected" if selected else SELECT
-    text(line, "count", words, bold=bool(selected), muted=not selected, title="Decisions act on the selected samples")
-    if selected:
-        for decision in Decision:
-            name, params = decision.value.replace(" ", "_"), {"decision": decision.value}
-            button(line, name, decision.button, panel.decide, title=decision.explanation, params=params)
-        button(
-            line,
-            "more",
-            "Other…",
-            panel.open_form,
-            title="Another class, a note, or your name",
-            params={"form": "decide"},
-        )
+    text(line, "count", f"{samples_text(selected)} selected", bold=True, title="Decisions act on the selected samples")
+    for decision in Decision:
+        name, params = decision.value.replace(" ", "_"), {"decision": decision.value}
+        button(line, name, decision.button, panel.decide, title=decision.explanation, params=params)
+    title = "Another class, a note, or your name"
+    button(line, "more", "Other…", panel.open_form, title=title, params={"form": "decide"})
     if state.action:
-        button(line, "undo", f"Undo {state.undo}", panel.undo, title="Take this decision back", icon="undo")
+        _add_undo(panel, line, state)
+
+
+def _add_undo(panel: Any, line: Any, state: CompareState) -> None:
+    """Adds the button that takes the last decision back."""
+    button(line, "undo", f"Undo {state.undo}", panel.undo, title="Take this decision back", icon="undo")
 
 
 def _add_numbers(panel: Any, body: Any, shown: Comparison) -> None:
-    """Adds the counts of the view, and the run's cost and speed."""
+    """Adds the run: what it has done in this view, its cost and speed, and what can be done with it."""
     of, summary = shown.overview, shown.run.summary()
+    heading(body, "run_head", "The run")
     cards = row(body, "figures", gap="18px", align="flex-start")
     predicted, failed, without = (int(which.sum()) for which in (of.predicted, of.failed, of.without))
     card(cards, "samples", f"{of.total:,}", "samples", "Samples of your view")
@@ -157,7 +152,11 @@ def _add_numbers(panel: Any, body: Any, shown: Comparison) -> None:
     about = "Samples that the run has not reached, or that were added later"
     card(cards, "without", f"{without:,}", "without result", about, *(show if without else ()), part="without_result")
     encodes, speed = summary.get("encodes_per_image") or 0, summary.get("images_per_second") or 0
-    about = "Regions and whole images that were encoded per image: the cost of the run"
-    card(cards, "encodes", f"{encodes:.1f}" if encodes else "-", "encodes per image", about)
+    about = "Crops and whole images that the model looked at, for each image: the cost of the run"
+    card(cards, "encodes", f"{encodes:.1f}" if encodes else "-", "looks per image", about)
     about = "Images per second of the run, with decoding, cropping and writing"
-    card(cards, "speed", f"{speed:,.1f}" if speed else "-", "images/s", about)
+    card(cards, "speed", f"{speed:,.1f}" if speed else "-", "images a second", about)
+    actions = row(body, "actions", gap="6px")
+    for name, label, title in OPERATORS:
+        button(actions, name, label, panel.open_form, title=title, params={"form": name})
+    button(actions, "refresh", "Read again", panel.refresh, title="Read all samples from the database again")

@@ -1,16 +1,19 @@
-"""The compare panel's ranked lists: misleading-crop cases and suspected label errors."""
+"""The compare panel's ranked lists, with pictures: labels that look wrong, and misleading crops."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ....lgca_plugin.method.core.methods import method_title
+from ....lgca_plugin.method.number_text import labels_text, percent_text
+from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.sample_rows import SampleRow
 from ....lgca_plugin.workflows.overview.table import NONE
 from ..widgets import SMALL, button, column, heading, row, text
 from .content import ROWS_PER_PAGE, Comparison, ListPage
 
-THUMBNAIL = "72px"
+SELECT = "Or select samples in the grid: the buttons to decide about them then appear at the top of this panel."
+THUMBNAIL = "84px"
 GRID: dict[str, Any] = {
     "display": "grid",
     "gridTemplateColumns": f"{THUMBNAIL} minmax(0, 1fr) auto",
@@ -23,67 +26,68 @@ RIGHT: dict[str, Any] = {"gridArea": "1 / 3 / 3"}
 """Thumbnail and button beside two texts, without containers of their own: the App processes every component."""
 
 
+def add_suspects(panel: Any, body: Any, shown: Comparison) -> None:
+    """Adds the labels that look wrong, or the button that looks for them."""
+    of = shown.overview
+    heading(body, "suspects_head", "Labels that look wrong")
+    report = shown.run.results.get("triage") or {}
+    if not of.triaged or not report.get("ground_truth"):
+        words = (
+            "The methods were compared without labels, so none can look wrong."
+            if of.triaged
+            else "Nobody has looked for them yet, in what this run has stored: no image is encoded again."
+        )
+        _add_triage_button(panel, body, "suspects", words)
+        return
+    total, left = len(of.suspects), int((of.decided[of.suspects] == NONE).sum())
+    if not total:
+        where = f"{labels_text(report.get('judged') or 0)} in {report['ground_truth']} were checked"
+        text(body, "suspects_none", f"None here. {where}.", muted=True)
+        return
+    done = "none is reviewed yet" if left == total else f"{left:,} still to review" if left else "all are reviewed"
+    verb = "looks" if total == 1 else "look"
+    text(body, "suspects_count", f"{labels_text(total)} in {report['ground_truth']} {verb} wrong; {done}.", bold=True)
+    line = row(body, "suspects_do", gap="6px")
+    title = "Decide about one after the other, with pictures of both classes beside it"
+    button(line, "review", "Review labels", panel.review, title=title, main=bool(left))
+    title = "Show those without a decision in the grid; a sample leaves it with its decision"
+    params = {"part": "open_suspects"}
+    button(line, "all", f"Show the {left:,} undecided", panel.show, title=title, params=params, disabled=not left)
+    _add_list(panel, body, "suspects", shown.suspects, shown.overview)
+    text(body, "suspects_select", SELECT, size=SMALL, muted=True)
+
+
 def add_misleading(panel: Any, body: Any, shown: Comparison) -> None:
     """Adds the misleading-crop cases, or the button that finds them."""
-    heading(
-        body,
-        "misleading_head",
-        "Misleading crops",
-        "Samples where WCA and LGCA disagree, and WCA's label becomes LGCA's once a few crops are taken out. The fewer "
-        "crops it takes, the closer the call.",
+    about = (
+        "Samples where WCA and LGCA disagree only because of a few crops: without them, WCA would say what LGCA says. "
+        "The fewer crops it takes, the closer the call."
     )
+    heading(body, "misleading_head", "Misleading crops", about)
     if not shown.overview.triaged:
-        words = "A triage finds them, from what the run has stored: no image is encoded."
-        _add_triage_button(panel, body, "misleading", words)
+        _add_triage_button(panel, body, "misleading", "Triage finds them, too.")
         return
     count, title = shown.misleading.total, "Show them in the grid, the fewest crops first"
-    turn = _add_list(panel, body, "misleading", shown.misleading)
+    turn = _add_list(panel, body, "misleading", shown.misleading, shown.overview)
     if turn is not None:
         params = {"part": "misleading_cases"}
         button(turn, "all", f"Show all {count:,}", panel.show, title=title, params=params)
 
 
-def add_suspects(panel: Any, body: Any, shown: Comparison) -> None:
-    """Adds the suspected label errors, or the button that finds them."""
-    of = shown.overview
-    heading(
-        body,
-        "suspects_head",
-        "Suspected label errors",
-        "Given labels that are probably wrong according to the calibrated methods, the lowest label quality first. "
-        "Quality is the estimated probability of the given label, from 0 to 1.",
-    )
-    if not of.triaged:
-        _add_triage_button(panel, body, "suspects", "A triage against given labels finds them.")
-        return
-    report = shown.run.results.get("triage") or {}
-    if not report.get("ground_truth"):
-        words = "The last triage was made without labels, so none can be suspected."
-        _add_triage_button(panel, body, "suspects", words, "Triage against labels", "Triage again, with a label field")
-        return
-    turn = _add_list(panel, body, "suspects", shown.suspects)
-    if turn is not None:
-        left, params = int((of.decided[of.suspects] == NONE).sum()), {"part": "open_suspects"}
-        title = "Show the undecided ones in the grid; a sample leaves it with its decision"
-        label = f"Show the {left:,} undecided"
-        button(turn, "all", label, panel.show, title=title, params=params, disabled=not left)
-
-
-def _add_triage_button(
-    panel: Any, body: Any, name: str, words: str, label: str = "Triage this run", title: str | None = None
-) -> None:
+def _add_triage_button(panel: Any, body: Any, name: str, words: str) -> None:
     text(body, f"{name}_none", words, muted=True)
-    button(body, f"{name}_triage", label, panel.open_form, title=title or words, params={"form": "triage"})
+    button(body, f"{name}_triage", "Triage this run", panel.open_form, title=words, params={"form": "triage"})
 
 
-def _add_list(panel: Any, body: Any, name: str, page: ListPage) -> Any:
+def _add_list(panel: Any, body: Any, name: str, page: ListPage, of: Overview) -> Any:
     """Adds a page of a ranked list; returns the row of the buttons that turn it, None where the list is empty."""
     if not page.total:
         text(body, f"{name}_none", "There are none in this view.", muted=True)
         return None
     listed = column(body, name, gap="6px", width="100%")
     for at, sample in enumerate(page.rows):
-        _add_row(panel, row(listed, f"row{at}", gap="0 10px", **GRID), name, sample)
+        line = row(listed, f"row{at}", gap="0 10px", **GRID)
+        _add_row(panel, line, sample, *(_misled(sample, of) if name == "misleading" else _suspected(sample)))
     end = page.first + len(page.rows)
     turn = row(listed, "turn", gap="6px")
     text(turn, "which", f"{page.first + 1:,} to {end:,} of {page.total:,}", size=SMALL, muted=True)
@@ -93,7 +97,27 @@ def _add_list(panel: Any, body: Any, name: str, page: ListPage) -> Any:
     return turn
 
 
-def _add_row(panel: Any, line: Any, name: str, sample: SampleRow) -> None:
+def _suspected(sample: SampleRow) -> tuple[str, str]:
+    """Returns what is suggested for a sample, and how likely its labels are."""
+    likely = []
+    if sample.confidence is not None:
+        likely.append(f"{sample.suggested} is {percent_text(sample.confidence)} likely")
+    if sample.quality is not None:
+        likely.append(f"{sample.given or 'the given label'} {percent_text(sample.quality)}")
+    return f"{sample.given or '?'} → {sample.suggested}?", ", ".join(likely)
+
+
+def _misled(sample: SampleRow, of: Overview) -> tuple[str, str]:
+    """Returns what crops do to a sample's label, and what label it was given."""
+    crops = f"{sample.crops:,} {'crop' if sample.crops == 1 else 'crops'}"
+    _, on_crops, growing = (*of.compared, *("",) * 3)[:3]
+    said, instead = sample.answers.get(on_crops, "?"), sample.answers.get(growing, "?")
+    verb = "makes" if sample.crops == 1 else "make"
+    first = f"{crops} {verb} {method_title(on_crops)} say {said}, not {instead}"
+    return first, f"given label: {sample.given}" if sample.given else ""
+
+
+def _add_row(panel: Any, line: Any, sample: SampleRow, first: str, second: str) -> None:
     """Adds a sample of a list: thumbnail, facts, and the button that shows it in the grid."""
     cell: dict[str, Any] = {"item": {"sx": {"width": THUMBNAIL, **LEFT}}}
     cell["image"] = {"style": {"maxWidth": THUMBNAIL, "maxHeight": THUMBNAIL, "display": "block"}}
@@ -101,20 +125,12 @@ def _add_row(panel: Any, line: Any, name: str, sample: SampleRow) -> None:
         text(line, "missing", "no picture", size=SMALL, muted=True, **LEFT)
     else:
         line.img("picture", alt_text=sample.name, title=sample.name, componentsProps=cell)
-    facts = [f"{method_title(method)}: {label}" for method, label in sample.answers.items()]
-    more = [sample.name]
-    if name == "misleading":
-        first = f"{sample.crops:,} {'crop turns' if sample.crops == 1 else 'crops turn'} it"
-        about = "The fewest crops whose removal turns WCA's label into LGCA's"
-        more = [f"label: {sample.given}", *more] if sample.given else more
-    else:
-        sure = "" if sample.confidence is None else f" ({sample.confidence:.0%})"
-        first = f"{sample.given or '?'} → {sample.suggested}{sure}"
-        about = "The given label, the suggested class, and its calibrated probability"
-        facts = facts if sample.quality is None else [f"quality {sample.quality:.3f}", *facts]
-    if sample.decision:
-        more.append(f"decided: {sample.decision.value}")
-    text(line, "first", first, bold=True, title=about)
-    text(line, "more", "\n".join("  ·  ".join(parts) for parts in (facts, more)), size=SMALL)
+    facts = [
+        second,
+        "  ·  ".join(f"{method_title(method)}: {label}" for method, label in sample.answers.items()),
+        f"decided: {sample.decision.value}" if sample.decision else "",
+    ]
+    text(line, "first", first, bold=True, title=sample.name)
+    text(line, "more", "\n".join(filter(None, facts)), size=SMALL)
     params = {"part": "sample", "id": sample.sample_id}
     button(line, "show", "Show", panel.show, title=f"Show {sample.name} in the grid", params=params, **RIGHT)

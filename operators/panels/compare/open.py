@@ -7,6 +7,7 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ...shared.beside_grid import open_beside_grid
 from .panel import LABEL, NAME
 
 
@@ -26,4 +27,4 @@ class OpenCompare(foo.Operator):
 
     def execute(self, ctx: Any) -> None:
         """Opens it."""
-        ctx.ops.open_panel(NAME, layout="horizontal", is_active=True)
+        open_beside_grid(ctx, NAME)

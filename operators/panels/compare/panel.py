@@ -174,6 +174,12 @@ class ComparePanel(DeduplicatingPanel):
 
         return _write(ctx, write, ())
 
+    def review(self, ctx: Any) -> CompareContent:
+        """Opens the panel on which labels that look wrong are reviewed."""
+        content = _show(ctx, CompareState.read(ctx))
+        ctx.prompt(operator_uri("lgca_open_review"))
+        return content
+
     def open_form(self, ctx: Any) -> CompareContent:
         """Opens an operator's form for the shown run, and reads all samples again when it is done."""
         form = ctx.params["form"]

@@ -1,11 +1,14 @@
-"""The compare panel's sections with figures: agreement, accuracy, class flow and margins."""
+"""The compare panel's sections with figures: agreement, accuracy, class flow and how sure the methods are."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ....lgca_plugin.method.core.methods import method_title
-from ....lgca_plugin.method.number_text import percent_text, samples_text
+import numpy as np
+
+from ....lgca_plugin.method.core.methods import COMPARED, METHODS, method_title
+from ....lgca_plugin.method.number_text import labels_text, percent_text, samples_text
+from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import pattern_words
 from ..widgets import SMALL, button, card, choice, heading, row, text
 from .content import Comparison
@@ -14,67 +17,100 @@ LAYER = {"item": {"sx": {"willChange": "transform"}}}
 """Puts a figure on a layer of its own: otherwise the browser sorts the points of a plot into the page's layers at every
 frame of any animation, which takes 0.7 s with 2,000 points."""
 
-MARGIN = "A margin is the best class's score minus the second best's: how far ahead a label is."
 NARROW = "130px"
+ALL = {2: "both methods", 3: "all three methods"}
 
 
 def add_agreement(panel: Any, body: Any, shown: Comparison) -> None:
     """Adds how often the methods agree."""
     of = shown.overview
-    heading(body, "agreement_head", "Do the methods agree?")
+    heading(body, "agreement_head", "Do the methods agree?", _looks(of.compared))
     if len(of.compared) < 2:
         words = "This run has one method. Classify with clip, wca and lgca to compare."
         text(body, "agreement_none", words, muted=True)
         return
     total, alike = int(of.predicted.sum()), of.pattern_counts[0]
-    pairs = row(body, "pairs", gap="18px", align="flex-start")
-    for at, ((a, b), count) in enumerate(of.pairs_agree.items()):
-        about = f"Share of the predicted samples to which {method_title(a)} and {method_title(b)} give the same class"
-        card(pairs, f"pair{at}", percent_text(count / total), f"{method_title(a)} = {method_title(b)}", about)
+    who = ALL[len(of.compared)]
+    words = f"On {alike:,} of {samples_text(total)}, {who} agree ({percent_text(alike / total)})."
+    text(body, "agreement_all", words, bold=True)
     if len(of.compared) > 2:
-        about = "Share of the predicted samples to which all three give the same class"
-        card(pairs, "all", percent_text(alike / total), "all three agree", about)
-    about = "Samples to which the methods do not all give the same class"
-    show = ("Show", panel.show) if total > alike else ()
-    card(pairs, "apart", f"{total - alike:,}", "disagreements", about, *show, part="disagreements")
+        pairs = (
+            f"{method_title(a)} and {method_title(b)} on {percent_text(count / total)}"
+            for (a, b), count in of.pairs_agree.items()
+        )
+        text(body, "agreement_pairs", f"{', '.join(pairs)}.", size=SMALL, muted=True)
     _plot(body, "agreement", shown, on_click=panel.show_bar)
     chips = row(body, "patterns", gap="6px")
-    text(chips, "label", "Show:", size=SMALL, muted=True)
+    params: dict[str, Any] = {"part": "disagreements"}
+    label, title = f"Show the {total - alike:,} disagreements", "Samples to which they do not all give the same class"
+    button(chips, "apart", label, panel.show, title=title, params=params, disabled=total == alike)
     for at, count in enumerate(of.pattern_counts):
         words, title = pattern_words(of.compared, at), f"Show the {samples_text(count)}"
         params = {"part": "pattern", "at": at}
         button(chips, f"pattern{at}", words, panel.show, title=title, params=params, disabled=not count)
 
 
+def _looks(compared: tuple[str, ...]) -> str:
+    """Returns what the compared methods look at, for readers who do not know them."""
+    looks = [f"{method_title(name)} looks at {COMPARED[METHODS[name].regions]}" for name in compared if name in METHODS]
+    return f"{'; '.join(looks)}." if looks else ""
+
+
 def add_accuracy(panel: Any, body: Any, shown: Comparison) -> None:
     """Adds the methods' accuracies and their differences, or what is missing for them."""
     of = shown.overview
-    heading(body, "accuracy_head", "How often are they right?")
-    if of.ground_truth is None:
-        words = "Choose labels to compare with above." if shown.label_fields else "There is no field with labels here."
-        text(body, "accuracy_none", words, muted=True)
-        return
     found = of.evaluation
-    if found is None:
-        words = f"No sample here has both a label in {of.ground_truth}, a class of the run, and all predictions."
+    if of.ground_truth is None or found is None:
+        heading(body, "accuracy_head", "How often are they right?")
+        text(body, "accuracy_none", _no_accuracy(shown), muted=True)
+        return
+    about = (
+        f"Measured against {of.ground_truth}, {labels_text(found.samples)}, the same for all methods. Smaller, below: "
+        "where the share would lie in 19 of 20 other sets of such samples."
+    )
+    heading(body, "accuracy_head", "How often are they right?", about)
+    if only_suspects(of):
+        words = (
+            "All labels here look wrong themselves, because the methods disagree with them: how often the methods "
+            "agree with them measures nothing. Show your whole dataset for an accuracy."
+        )
         text(body, "accuracy_none", words, muted=True)
         return
     cards = row(body, "accuracy", gap="18px", align="flex-start")
     for name, score in zip(of.table.answers, found.methods.values(), strict=True):
         low, high = score.interval
-        caption = f"{method_title(name)} ({100 * low:.1f} to {100 * high:.1f})"
-        about = (
-            f"{score.correct:,} of {found.samples:,} labels found. In brackets, Wilson's 95% interval: where the "
-            "accuracy would lie on more images like these"
-        )
+        caption = f"{method_title(name)}\n{100 * low:.1f}% to {100 * high:.1f}%"
         wrong = found.samples - score.correct
-        show = (f"{wrong:,} wrong", panel.show) if wrong else ()
+        about = (
+            f"{method_title(name)} gives {score.correct:,} of {labels_text(found.samples)} in {of.ground_truth}, too"
+        )
+        show = (f"{wrong:,} differ", panel.show) if wrong else ()
         card(cards, f"right_{name}", f"{score.accuracy:.1%}", caption, about, *show, part="wrong", method=name)
-    about = "On the same samples. In brackets, the 95% interval; McNemar's exact test with Holm's correction"
     compared = [method_title(name) for name in of.compared]
+    about = "Over the samples on which only one of the two is right; corrected for the number of comparisons"
     for at, pair in enumerate(pair for pair in found.pairs if pair.a in compared and pair.b in compared):
-        text(body, f"difference{at}", found.sentence(pair), muted=not found.is_real(pair), title=about)
-    text(body, "basis", found.basis(), size=SMALL, muted=True)
+        text(body, f"difference{at}", found.plain_sentence(pair), muted=not found.is_real(pair), title=about)
+    if found.excluded:
+        left_out = ", ".join(f"{count:,} {why}" for why, count in found.excluded.items())
+        text(body, "basis", f"Samples left out: {left_out}.", size=SMALL, muted=True)
+
+
+def _no_accuracy(shown: Comparison) -> str:
+    """Returns why there is no accuracy."""
+    of = shown.overview
+    if of.ground_truth is None:
+        return "Choose labels to compare with above." if shown.label_fields else "There is no field with labels here."
+    return f"No sample here has both a label in {of.ground_truth}, a class of the run, and all predictions."
+
+
+def only_suspects(of: Overview) -> bool:
+    """Returns whether every label that the accuracies rest on is one that looks wrong: then all accuracies are near 0.
+
+    It is so where a filter or a view of the user's own picks out what the triage has found.
+    """
+    judged = np.flatnonzero(of.judged)
+    checked = (of.run.results.get("triage") or {}).get("ground_truth")
+    return of.ground_truth == checked and len(judged) > 0 and bool(np.isin(judged, of.suspects).all())
 
 
 def add_flow(panel: Any, body: Any, shown: Comparison) -> None:
@@ -106,8 +142,11 @@ def add_margins(panel: Any, body: Any, shown: Comparison) -> None:
         if shown.points == total
         else f"{shown.points:,} of {total:,} predicted samples, disagreements first."
     )
-    about = f"{MARGIN} Click on a point, or draw around several, to see their samples. {words}"
-    heading(body, "margins_head", "How sure are they?", about)
+    about = (
+        "A point is a sample; it lies far to the right or far up where that method's class is far ahead of its second "
+        "choice, and near 0 where it was a close call. Click on a point, or draw around several, to see their samples. "
+    )
+    heading(body, "margins_head", "How sure are they?", f"{about}{words}")
     _plot(body, "margins", shown, on_click=panel.show_point, on_selected=panel.show_points)
 
 

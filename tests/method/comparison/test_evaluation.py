@@ -7,7 +7,7 @@ from lgca_plugin.method.comparison.paired import Comparison, difference_interval
 
 WORDS = [
     ((30, 10), 0.002, 0.004, "lgca is better than clip by 8.8 points (3.5 to 14.0)"),
-    ((10, 30), 0.002, 0.004, "lgca is worse than clip by 8.8 points (3.5 to 14.0)"),
+    ((10, 30), 0.00005, 0.0001009, "lgca is worse than clip by 8.8 points (3.5 to 14.0)"),
     (
         (21, 9),
         0.043,
@@ -17,10 +17,19 @@ WORDS = [
     ((12, 11), 1.0, 1.0, "lgca and clip: no difference that these 228 images can show (-3.9 to +4.8 points)"),
     ((0, 0), 1.0, 1.0, "lgca and clip: no difference that these 228 images can show (-1.3 to +1.3 points)"),
 ]
+PLAIN = [
+    "lgca is right more often than clip, by 8.8 percentage points; unlikely to be chance, 1 in 250.",
+    "lgca is right less often than clip, by 8.8 percentage points; unlikely to be chance, 1 in 9,900.",
+    "lgca is right more often than clip, by 5.3 percentage points; the difference could be chance.",
+    "lgca is right more often than clip, by 0.4 percentage points; the difference could be chance.",
+    "lgca and clip are right equally often.",
+]
 
 
-@pytest.mark.parametrize(("counts", "p", "p_holm", "words"), WORDS)
-def test_words__say_what_the_numbers_allow(counts, p, p_holm, words):
+@pytest.mark.parametrize(
+    ("counts", "p", "p_holm", "words", "plain"), [(*row, plain) for row, plain in zip(WORDS, PLAIN, strict=True)]
+)
+def test_words__say_what_the_numbers_allow(counts, p, p_holm, words, plain):
     only_a, only_b = counts
     pair = Comparison(
         a="lgca",
@@ -44,3 +53,4 @@ def test_words__say_what_the_numbers_allow(counts, p, p_holm, words):
     )
     assert found.sentence(pair) == words
     assert words in str(found)
+    assert found.plain_sentence(pair) == plain

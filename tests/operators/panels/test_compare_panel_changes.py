@@ -76,7 +76,7 @@ def test_panel__an_event_with_an_old_state_forgets_nothing(panel, run):
 def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
     dataset, triage = run.dataset, Triage.of(run)
     decisions = ("Accept suggestion", "Label is right", "Bad crop", "Bad image", "Skip", "Other…")
-    assert "Select samples in the grid to decide" in panel.shown.words
+    assert "Or select samples in the grid" in panel.shown.words
     assert not set(decisions) & set(panel.shown.buttons)
     suspects = triage.suspects().values("id")
     assert f"Show the {len(suspects)} undecided" in panel.shown.buttons
@@ -90,7 +90,7 @@ def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
         assert panel.selected == []
         assert panel.notified[-1][0] == "success"
         assert {"clear_selected_samples", "reload_dataset"} <= set(panel.sent)
-        listed = panel.shown.texts[panel.shown.texts.index("Suspected label errors") :]
+        listed = panel.shown.texts[: panel.shown.texts.index("Misleading crops")]
         assert sum(f"decided: {value}" in text for text in listed) == 2
         assert f"Show the {len(suspects) - 2} undecided" in panel.shown.buttons
     panel.press(f"Show the {len(suspects) - 2} undecided")
@@ -106,7 +106,7 @@ def test_panel__without_a_triage_shows_the_rest_and_how_to_get_it(made):
     made.append(run.dataset)
     add(run, [{key: value for key, value in row.items() if key != "truth"} for row in rows(20)])
     panel = PanelSession(URI, run.dataset).load()
-    assert {"There is no field with labels here.", "disagreements"} <= set(panel.shown.texts)
+    assert {"There is no field with labels here.", "Do the methods agree?"} <= set(panel.shown.texts)
     assert "Label is right" not in panel.shown.buttons
     panel.press("Triage this run")
     assert panel.prompted == [("lgca_triage", {"run": "zs"})]
@@ -116,8 +116,8 @@ def test_panel__of_a_triage_without_labels(run):
     run.results["triage"]["ground_truth"] = None
     run.save()
     panel = PanelSession(URI, run.dataset).load()
-    assert "The last triage was made without labels, so none can be suspected." in panel.shown.texts
-    panel.press("Triage against labels")
+    assert "The methods were compared without labels, so none can look wrong." in panel.shown.texts
+    panel.press("Triage this run")
     assert panel.prompted == [("lgca_triage", {"run": "zs"})]
 
 

@@ -18,7 +18,8 @@ def run(made):
 
 @pytest.fixture
 def figures(run):
-    return PanelSession(URI, run.dataset).load().shown.texts
+    whole = PanelSession(URI, run.dataset).load().shown.texts
+    return [text for text in whole if text != "All figures are over all 60 samples."]
 
 
 def test_saved_view__of_a_run_is_recognized_by_its_name_and_by_its_stages(run, figures):
@@ -78,3 +79,14 @@ def test_part__of_a_run_is_not_counted_for_another(run):
     run.dataset.set_values("other_clip", [answer("tern")] * 60)
     panel.send("pick_run", value=other.key)
     assert line in panel.shown.texts
+
+
+def test_accuracy__against_nothing_but_suspected_labels_is_not_shown(run):
+    """A view of the user's own may pick them out, too; the methods disagree with each of these labels."""
+    suspects = run.dataset.match(F("zs_suggestion.label") != None)  # noqa: E711
+    panel = PanelSession(URI, run.dataset, view=stages(suspects.limit(9))).load()
+    assert "All figures are over your view, 9 of 60 samples." in panel.shown.texts
+    assert "measures nothing" in panel.shown.words
+    assert not [text for text in panel.shown.texts if text.startswith("0.0%")]
+    panel.send("pick_labels", value="-")
+    assert "measures nothing" not in panel.shown.words

@@ -1,0 +1,55 @@
+"""Opening a panel beside the grid, so that the grid stays wide enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import fiftyone as fo
+
+SHARE = 0.4
+"""Share of the width that a panel gets; FiftyOne gives it half, which leaves thumbnails too small to judge."""
+
+SMALL_WINDOW = 1440
+"""Width in pixels of a window in which the grid, a panel and the sidebar do not fit side by side."""
+
+MAKE_ROOM = "@lgca/zero-shot/lgca_make_room"
+"""The operator in ``app.js``."""
+
+
+def open_beside_grid(ctx: Any, name: str) -> None:
+    """Opens a panel to the right of the grid, as one more tab where a panel is already, or brings it to the front.
+
+    Where it is the first panel beside the grid of a small window, the sidebar is hidden; its button brings it back. In
+    an arrangement of the user's own, FiftyOne finds a place for the panel.
+    """
+    root, panel = ctx.spaces, fo.Panel(type=name)
+    if root is None or any(other.type == name for other in _panels(root)):
+        ctx.ops.open_panel(name, layout="horizontal", is_active=True)
+    elif [getattr(child, "type", None) for child in root.children] == ["Samples"]:
+        halves = [fo.Space(children=[one], active_child=one.component_id) for one in (root.children[0], panel)]
+        ctx.trigger(MAKE_ROOM, {"width": SMALL_WINDOW})  # first: the grid does not follow the sidebar once it is drawn
+        ctx.ops.set_spaces(fo.Space(children=halves, orientation="horizontal", sizes=[1 - SHARE, SHARE]))
+    elif root.orientation == "horizontal" and _holds_panels(root.children[-1]):
+        beside = root.children[-1]
+        beside.children.append(panel)
+        beside.active_child = panel.component_id
+        ctx.ops.set_spaces(root)
+    else:
+        ctx.ops.open_panel(name, layout="horizontal", is_active=True)
+
+
+def _panels(space: Any) -> Iterator[Any]:
+    """Yields all panels of a space."""
+    for child in space.children:
+        if isinstance(child, fo.Panel):
+            yield child
+        else:
+            yield from _panels(child)
+
+
+def _holds_panels(space: Any) -> bool:
+    """Returns whether a space holds panels as its tabs, and not the grid."""
+    return isinstance(space, fo.Space) and all(
+        isinstance(child, fo.Panel) and child.type != "Samples" for child in space.children
+    )

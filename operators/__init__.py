@@ -5,6 +5,9 @@ from .decisions.operators import Decide, ExportDecisions, UndoDecision
 from .delete_run import DeleteRun
 from .describe.operator import DescribeClasses
 from .evaluate import Evaluate
+from .find.estimate import EstimateSearch
+from .find.next_step import NextStep
+from .find.operator import FindWrongLabels
 from .menu import Menu
 from .panels.compare.open import OpenCompare
 from .panels.compare.panel import ComparePanel
@@ -17,6 +20,9 @@ from .triage import Triage
 
 OPERATORS = (
     Menu,
+    FindWrongLabels,
+    EstimateSearch,
+    NextStep,
     Classify,
     Rescore,
     SuggestSettings,

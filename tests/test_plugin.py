@@ -125,12 +125,13 @@ def test_library__import_is_free_of_torch_and_fiftyone():
     assert done.stdout.strip() == "[]"
 
 
-def test_operators__only_the_menu_and_the_one_that_a_form_asks_are_hidden_from_people():
+def test_operators__only_the_menu_and_those_that_forms_and_dialogs_execute_are_hidden_from_people():
     operators = {operator.name: operator for operator in foo.list_operators(builtin=False)}
     hidden = [
         name
         for name, operator in operators.items()
         if operator.plugin_name == PLUGIN and operator.config.unlisted and not isinstance(operator, foo.Panel)
     ]
-    assert sorted(hidden) == ["lgca_menu", "lgca_suggest_settings"]
-    assert operators["lgca_suggest_settings"].risk_level.value == "low"
+    assert sorted(hidden) == ["lgca_estimate_search", "lgca_menu", "lgca_next_step", "lgca_suggest_settings"]
+    for name in ("lgca_estimate_search", "lgca_suggest_settings"):
+        assert operators[name].risk_level.value == "low"

@@ -135,6 +135,12 @@ def _hub_access() -> AbstractContextManager[None]:
     return offline_hub()
 
 
+def hub_is_reachable() -> bool:
+    """True if the model hub, from which weights are downloaded, can be reached from here."""
+    address = hub_address()
+    return address is not None and _reachable(address)
+
+
 def _reachable(endpoint: str) -> bool:
     address = urlparse(endpoint)
     if not urllib.request.proxy_bypass(address.hostname or ""):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -73,6 +74,18 @@ def load_encoder(
             key = _Key(source, encoder.auto_precision, encoder.precision, encoder.resize)
             _loaded[key] = encoder
         return _loaded[key]
+
+
+def load_cached_encoder(name: str, pretrained: str | None = None, **settings: Any) -> OpenClipEncoder:
+    """Loads a model as :func:`load_encoder` does, and downloads nothing.
+
+    Raises:
+        ModelUnavailableError: if the weights are not on this machine, or can't be loaded
+    """
+    from .private_names import hub_address, offline_hub
+
+    with nullcontext() if hub_address() is None else offline_hub():
+        return load_encoder(name, pretrained, **settings)
 
 
 def _file_states(path: str) -> tuple[tuple[str, int, int], ...]:

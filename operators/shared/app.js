@@ -1,5 +1,5 @@
 // What the App lets only JavaScript do in a page that is open: show a new group in the sidebar, and new colors; act on
-// the width of the window; and break a text on the grid into lines.
+// the width of the window; close the dialog after a run; and break a text on the grid into lines.
 //
 // FiftyOne's own operators reload a dataset with the groups that the page has, so a new one would come with the next
 // reload of the page, and colors come only with opening the dataset, which closes the user's panels and view.
@@ -32,8 +32,22 @@
     }
   }
 
+  class CloseDialog extends Operator {
+    get config() {
+      return new OperatorConfig({ name: "lgca_close_dialog", label: "Close the dialog after a run", unlisted: true });
+    }
+
+    // The App exports no name of the dialog's state, so it is found by its key; without it, the dialog stays open.
+    async execute({ state }) {
+      for (const node of state.snapshot.getNodes_UNSTABLE()) {
+        if (node.key === "operatorIOState") state.set(node, { visible: false });
+      }
+    }
+  }
+
   registerOperator(ArrangeApp, "@lgca/zero-shot");
   registerOperator(MakeRoom, "@lgca/zero-shot");
+  registerOperator(CloseDialog, "@lgca/zero-shot");
 
   // The suggested class is the end of a suspect's text, which the App would cut off on a small picture.
   const style = document.createElement("style");

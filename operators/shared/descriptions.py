@@ -88,14 +88,23 @@ def existing_file(path: Any, what: str) -> str:
     return str(path)
 
 
-def add_descriptions(inputs: Any, params: Params, dataset: Any, *, keep: bool = False) -> Descriptions | str | None:
-    """Adds the source of the class descriptions; with ``keep``, those of a run can be kept, which is the default."""
-    source = description_source(params, "keep" if keep else "templates")
+def add_descriptions(
+    inputs: Any, params: Params, dataset: Any, *, keep: bool = False, automatic: bool = False
+) -> Descriptions | str | None:
+    """Adds the source of the class descriptions.
+
+    With ``keep``, those of a run can be kept, which is the default; with ``automatic``, the default is to choose none,
+    so that those saved on the dataset are taken, or templates.
+    """
+    source = description_source(params, "keep" if keep else "automatic" if automatic else "templates")
     saved = saved_descriptions(dataset)
-    sources = {**({"keep": "Keep"} if keep else {}), **SOURCES, **({"saved": "Saved on the dataset"} if saved else {})}
+    first = {"keep": "Keep"} if keep else {"automatic": "Automatic"} if automatic else {}
+    sources = {**first, **SOURCES, **({"saved": "Saved on the dataset"} if saved else {})}
     note = "What each class looks like, in several texts; classes without any get templates"
     if source == "keep":
         note = "Classes of the run keep their texts; new classes get templates"
+    elif source == "automatic":
+        note = "Those saved on the dataset, if there are any, else templates"
     add_tabs(inputs, "description_source", source, sources, label="Class descriptions", description=note)
     if source == "typed":
         prop = inputs.str(

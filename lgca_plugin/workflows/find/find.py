@@ -10,32 +10,30 @@ from typing import TYPE_CHECKING
 from ...encoder.base import encoder_fingerprint
 from ...encoder.loading import load_encoder
 from ...errors import ConfigError, LgcaError
+from ...fiftyone_io.documents import write_fields
 from ...progress import Progress
+from ...runs.found import SearchEntry
 from ...runs.record import check_current
 from ...runs.registry import DONE, update_record
 from ..classify.classify import iter_classify
-from ..classify.request import ClassifyOptions, check_classify
 from ..rescore.plan import Changes, check_rescore
 from ..rescore.rescore import iter_rescore
 from ..triage.plan import check_triage
 from ..triage.triage import iter_triage
-from .changed_files import clear_changed
+from .classification import classification
+from .cost import expected_speed, triage_seconds
+from .left import images_left
 from .timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import Any
 
     from ...encoder.base import Encoder
     from ...runs.record import RunRecord
-    from ..classify.request import ClassifyRequest
     from ..decisions.queue import Triage
     from .request import FindRequest
 
 logger = logging.getLogger(__name__)
-
-TRIAGE_SECONDS = 0.004
-"""Estimated time of a triage in seconds an image."""
 
 RESCORE_SECONDS = 0.004
 """Estimated time of a rescoring in seconds an image."""
@@ -45,12 +43,11 @@ RESCORE, CLASSIFY, TRIAGE = "rescore", "classify", "triage"
 
 
 def iter_find_wrong_labels(
-    request: FindRequest, *, seconds_per_image: float | None = None
+    request: FindRequest,
 ) -> Generator[Progress, None, Triage]:
     """Does what :func:`lgca_plugin.find_wrong_labels` does, as a generator that yields progress and returns the triage.
 
-    Closing the generator stops cleanly; a later call goes on. ``seconds_per_image`` is the expected time of an image,
-    for the time left until some are done; None if it is not known.
+    Closing the generator stops cleanly; a later call goes on.
     """
     search = _Search(request)
     yield Progress(0, 0, "Looking for new and changed images")
@@ -59,10 +56,11 @@ def iter_find_wrong_labels(
         yield Progress(0, 0, "Loading the model")
         search.load()
     total, n_left = len(request.target.samples), len(search.todo)
+    speed = expected_speed(request) if n_left else None
     expected = {
         RESCORE: total * RESCORE_SECONDS if search.rescores else None,
-        CLASSIFY: None if seconds_per_image is None else n_left * seconds_per_image,
-        TRIAGE: total * TRIAGE_SECONDS,
+        CLASSIFY: None if speed is None else n_left * speed.seconds,
+        TRIAGE: triage_seconds(total),
     }
     phases = {RESCORE: search.rescores, CLASSIFY: search.encodes, TRIAGE: True}
     timeline = Timeline(total, {name: expected[name] for name, happens in phases.items() if happens})
@@ -84,9 +82,8 @@ class _Search:
     def __init__(self, request: FindRequest) -> None:
         self.run: RunRecord | None = request.previous
         self.todo: list[str] = []
-        self._request = request
+        self._request = replace(request, entry=replace(request.entry, at=time.time()))
         self._encoder: Encoder | None = request.encoder
-        self._entry = replace(request.entry, at=time.time()).to_results()
         self._replaces = False
 
     @property
@@ -100,22 +97,13 @@ class _Search:
         return self.run is None or bool(self.todo) or self.run.results.get("status") != DONE
 
     def find_what_is_left(self) -> None:
-        """Finds the samples to classify: those without a prediction, and those whose image has changed."""
-        samples = self._request.target.samples
-        ids, paths = samples.values(["id", "filepath"])
+        """Finds the samples to classify; the predictions about images that have changed are deleted."""
         if self.run is not None:
             check_current(self.run)
-            done = self._classify_request().finished(ids)
-            known = [(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ in done]
-            done.difference_update(clear_changed(self.run, known, self._classified_at(self.run)))
-            ids = [id_ for id_ in ids if id_ not in done]
-        self.todo = ids
-
-    def _classified_at(self, run: RunRecord) -> float:
-        """Returns a time at which no image of the run had been read yet, in seconds since 1970."""
-        if self._request.had is not None:
-            return self._request.had.at
-        return float(run.dataset.get_run_info(run.key).timestamp.timestamp())
+        left = images_left(self._request)
+        self.todo = left.todo
+        if self.run is not None:
+            write_fields(self.run.dataset, {id_: dict.fromkeys(self.run.fields) for id_ in left.changed})
 
     def load(self) -> None:
         """Loads the encoder. If its weights are not those of the run that it has found, the search makes a new run."""
@@ -143,7 +131,7 @@ class _Search:
         request = self._request
         try:
             changes = Changes(classes=request.classes, descriptions=request.described)
-            rescoring = replace(check_rescore(self.run, changes), entries=self._entry)
+            rescoring = replace(check_rescore(self.run, changes), entries=request.entry.to_results())
             self.run = yield from iter_rescore(rescoring, encoder=self._encoder)
         except ConfigError as error:  # nothing is written then
             logger.info("The images are classified again, for the stored embeddings can't be used: %s", error)
@@ -159,45 +147,16 @@ class _Search:
         """
         if self._encoder is None:
             self.load()
-        self.run = yield from iter_classify(self._classify_request(), encoder=self._encoder)
+        request = classification(self._request, self.run, replaces=self._replaces)
+        self.run = yield from iter_classify(request, encoder=self._encoder)
         if not self.run.results.get("predicted"):
             reason = next(iter(self.run.failures.values()), "the run has no image")
             raise LgcaError(f"none of the {len(self.todo):,} images could be classified, for example: {reason}")
 
-    def _classify_request(self) -> ClassifyRequest:
-        """Returns the classification of the target with the run's settings, or with those of a new one."""
-        request, options = self._request, self._request.options
-        settings: dict[str, Any] = {"classes": request.classes, "ground_truth": request.ground_truth}
-        described = request.described
-        if self.run is not None:
-            config = self.run.config
-            stored = self.run.results.get("stored") or {}
-            settings = {
-                "classes": config.classes,
-                "ground_truth": config.ground_truth,
-                "logits": config.logits,
-                "shown_chains": config.shown_chains,
-                "store_regions": bool(stored.get("regions", True)),
-            }
-        checked = check_classify(
-            ClassifyOptions(
-                samples=request.target.samples,
-                descriptions=described or None,
-                run_key=request.run_key,
-                methods=request.methods,
-                regions=request.regions,
-                budget=request.budget,
-                batch_size=options.batch_size,
-                overwrite=self._replaces,
-                **settings,
-            )
-        )
-        return replace(checked, entries=self._entry)
-
     def triage(self) -> Generator[Progress, None, Triage]:
         """Triages the run."""
         assert self.run is not None  # noqa: S101 (it was found or classified)
-        if self.run.results.get("find") != self._entry["find"]:
-            update_record(self.run, **self._entry)
+        if SearchEntry.of(self.run.results) != self._request.entry:
+            update_record(self.run, **self._request.entry.to_results())
         checked = check_triage(self.run, ground_truth=self._request.ground_truth)
         return iter_triage(checked, encoder=self._encoder)

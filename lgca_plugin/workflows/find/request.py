@@ -72,6 +72,7 @@ class FindRequest:
         target: the images with a label
         encoder: the encoder, if the caller has loaded it; otherwise ``source`` is loaded
         source: the name and the pretrained tag or path that ``load_encoder`` takes
+        encoder_name: name of the encoder in a run's record
         classes: the candidate classes
         described: class to texts, for the classes that have any; the others get the template ensemble
         previous: the run that this search goes on with; None for a new run
@@ -86,6 +87,7 @@ class FindRequest:
     ground_truth: str
     encoder: Encoder | None
     source: tuple[str, str | None] | None
+    encoder_name: str
     classes: tuple[str, ...]
     described: dict[str, tuple[str, ...]]
     run_key: str
@@ -140,6 +142,7 @@ def check_find(options: FindOptions) -> FindRequest:
         ground_truth=field,
         encoder=encoder,
         source=source,
+        encoder_name=name,
         classes=classes,
         described=_described(options, dataset, classes, previous, had),
         run_key=run_key,

@@ -6,7 +6,7 @@ was trained on, and harder than the demo's: smaller birds, and parts with a colo
 evaluated at W, the number of wrong labels: the share of wrong labels among the W labels of lowest quality, which is
 both precision and recall. The tables are Markdown; intervals are Wilson's, 95%.
 
-Run it: ``python scripts/mongod.py FOLDER python -m benchmarks.label_errors``. With ``--folder`` the pictures and
+Run it: ``python scripts/mongod.py FOLDER python -m benchmarks.labels.label_errors``. With ``--folder`` the pictures and
 embeddings are stored, and a second run encodes nothing.
 """
 
@@ -23,10 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.shared import Share, table
 from lgca_plugin.demo.drawings import DECIDABLE, VARIED
 from lgca_plugin.method.comparison.paired import compare
-
-from .shared import Share, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,96 @@
+"""Which images a search has to classify: those without a prediction, and those whose file has changed since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import ImageError, StoreError
+from ...fiftyone_io.fields import error_field
+from ...images.files import content_hash, read_bytes
+from ...store.store import Store, store_exists
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...runs.record import RunRecord
+    from .request import FindRequest
+
+SLACK_SECONDS = 2.0
+"""Tolerance for file systems that round times."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesLeft:
+    """The images of a search.
+
+    Attributes:
+        total: number of images with a label
+        todo: ids of the samples to classify
+        changed: ids of those among them that have predictions, of an image that was there before
+    """
+
+    total: int
+    todo: list[str]
+    changed: list[str]
+
+
+def images_left(request: FindRequest) -> ImagesLeft:
+    """Finds the images that a search has to classify; reads files that were touched since, and writes nothing."""
+    ids, paths = request.target.samples.values(["id", "filepath"])
+    run = request.previous
+    if run is None:
+        return ImagesLeft(total=len(ids), todo=ids, changed=[])
+    schema = run.dataset.get_field_schema()
+    fields = [field for field in run.fields if field != error_field(run.key)]
+    done = request.target.filled(ids, fields) if all(field in schema for field in fields) else set()
+    known = [(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ in done]
+    changed = _changed(run, known, _classified_at(request, run))
+    done.difference_update(changed)
+    return ImagesLeft(total=len(ids), todo=[id_ for id_ in ids if id_ not in done], changed=changed)
+
+
+def _classified_at(request: FindRequest, run: RunRecord) -> float:
+    """Returns a time at which no image of the run had been read yet, in seconds since 1970."""
+    if request.had is not None:
+        return request.had.at
+    return float(run.dataset.get_run_info(run.key).timestamp.timestamp())
+
+
+def _changed(run: RunRecord, samples: Sequence[tuple[str, str]], since: float) -> list[str]:
+    """Returns the ids of those samples, pairs of id and path, whose image has changed since a time.
+
+    Files that were touched since are read and compared, by their hash, with what the run has stored. A touched file
+    that is not stored counts as changed, one that can't be read does not.
+    """
+    touched = [(id_, path) for id_, path in samples if _touched(path) >= since - SLACK_SECONDS]
+    hashes = _stored_hashes(run, [id_ for id_, _ in touched]) if touched else {}
+    return [id_ for id_, path in touched if _has_changed(path, hashes.get(id_))]
+
+
+def _touched(path: str) -> float:
+    """Returns when a file was written, or put in its place, in seconds since 1970; 0 if there is none."""
+    try:
+        state = Path(path).stat()
+    except OSError:
+        return 0.0
+    return max(state.st_mtime, state.st_ctime)
+
+
+def _stored_hashes(run: RunRecord, ids: Sequence[str]) -> dict[str, str]:
+    if not store_exists():
+        return {}
+    try:
+        with Store() as store:
+            stored = store.run(run.token)
+            return {} if stored is None else store.content_hashes(stored, ids)
+    except StoreError:
+        return {}
+
+
+def _has_changed(path: str, stored: str | None) -> bool:
+    try:
+        return stored is None or content_hash(read_bytes(path)) != stored
+    except ImageError:
+        return False

@@ -1,0 +1,64 @@
+"""What a search has found, in the few numbers and pictures that answer the user's question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...fiftyone_io.fields import method_field
+from ...fiftyone_io.samples import image_samples
+
+if TYPE_CHECKING:
+    from ..decisions.queue import Triage
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundLabel:
+    """A suspected label: the sample, its image's path, the given and the suggested label."""
+
+    sample_id: str
+    filepath: str
+    given: str
+    suggested: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundSummary:
+    """The outcome of a search.
+
+    Attributes:
+        checked: number of labels that were judged
+        suspects: number of those that look wrong
+        agreement: share of the images on which all compared methods give the same label; None without images
+        methods: names of the compared methods
+        first: the labels without a decision that are most likely wrong, the likeliest first
+    """
+
+    checked: int
+    suspects: int
+    agreement: float | None
+    methods: tuple[str, ...]
+    first: tuple[FoundLabel, ...]
+
+
+def found_summary(triage: Triage, *, count: int) -> FoundSummary:
+    """Returns the outcome of a triage, with at most ``count`` suspected labels."""
+    report = triage.report
+    methods = tuple(report.get("methods") or ())
+    columns = image_samples(triage.run.dataset).values(
+        [f"{method_field(triage.run.key, name)}.label" for name in methods]
+    )
+    rows = [row for row in zip(*columns, strict=True) if None not in row]
+    suspects = triage.suspects().limit(count)
+    suggestion = triage.places.suggestion
+    values = suspects.values(["id", "filepath", f"{suggestion}.given", f"{suggestion}.label"])
+    return FoundSummary(
+        checked=int(report.get("judged") or 0),
+        suspects=int(report.get("suspects") or 0),
+        agreement=sum(len(set(row)) == 1 for row in rows) / len(rows) if rows else None,
+        methods=methods,
+        first=tuple(
+            FoundLabel(sample_id=id_, filepath=path, given=given, suggested=suggested)
+            for id_, path, given, suggested in zip(*values, strict=True)
+        ),
+    )

@@ -1,0 +1,129 @@
+"""The operator ``lgca_estimate_search``, and the line in the form that shows what it estimates.
+
+Measuring takes seconds and loads the model, for which the App's server must not wait. So the form has the App execute
+this operator, which runs in a thread, and finds the result among the form's parameters. Meanwhile the form can be
+submitted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ...lgca_plugin.errors import LgcaError, ModelUnavailableError
+from ..shared.form import Params, mark_invalid
+from .params import ENCODER, MORE, more, read_label_field, read_options
+
+URI = "@lgca/zero-shot/lgca_estimate_search"
+SETTINGS = ("ground_truth", "model_choice", "more", *ENCODER, *MORE)
+DEVICES = {"cpu": "this machine's CPU", "cuda": "this machine's GPU", "mps": "this machine's GPU"}
+
+
+class EstimateSearch(foo.Operator):
+    """Estimates how long a search for wrong labels takes; writes nothing."""
+
+    @property
+    def config(self) -> Any:
+        """How it is executed; the operator browser does not list it, the form executes it."""
+        return foo.OperatorConfig(
+            name="lgca_estimate_search",
+            label="Estimate how long a search for wrong labels takes",
+            description="From the last run with the model on this machine, or measured on a few pictures",
+            unlisted=True,
+            risk_level=types.RiskLevel.LOW,
+        )
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Estimates the time.
+
+        Returns:
+            the fields of a :class:`SearchCost`, and ``warnings``; or ``problem``, a sentence, if there can be no
+            search, or ``download``, one that says that the model comes first
+        """
+        from ...lgca_plugin.workflows.find.cost import search_cost
+        from ...lgca_plugin.workflows.find.request import check_find
+
+        if ctx.dataset is None:
+            return {"problem": "Open a dataset first."}
+        try:
+            request = check_find(read_options(ctx))
+        except LgcaError as error:
+            return {"problem": str(error)}
+        found = {"warnings": list(request.warnings), "unlabelled": request.unlabelled}
+        try:
+            return {**found, **asdict(search_cost(request))}
+        except ModelUnavailableError as error:
+            return {**found, **_unavailable(request.encoder_name, error)}
+        except LgcaError as error:
+            return {"problem": str(error)}
+
+
+def _unavailable(model: str, error: ModelUnavailableError) -> dict[str, str]:
+    """Returns what to do about a model that is not on this machine."""
+    from ...lgca_plugin.encoder.checkpoints import hub_is_reachable
+
+    if "are neither cached nor reachable" not in str(error):
+        return {"problem": str(error)}
+    if hub_is_reachable():
+        return {"download": f"The weights of {model} are not on this machine yet: they are downloaded first, once."}
+    return {
+        "problem": f"The weights of {model} are not on this machine, and the internet can't be reached from here. "
+        "Connect it once, or choose another model, such as a checkpoint that is here."
+    }
+
+
+def add_estimate(inputs: Any, ctx: Any) -> None:
+    """Adds the line on the cost; marks the form invalid only where there can be no search."""
+    settings = {name: ctx.params[name] for name in SETTINGS if ctx.params.get(name) is not None}
+    settings["ground_truth"] = read_label_field(ctx)
+    stages = ctx.request_params.get("view") if more(ctx.params) else None
+    key = json.dumps([settings, stages, ctx.dataset.name], sort_keys=True, default=str)
+    name = f"cost_{hashlib.blake2b(key.encode(), digest_size=6).hexdigest()}"
+    answer = ctx.params.get(name) or {}
+    if answer.get("state") != "loaded":
+        label = "Measuring how long it takes on this machine ... you can start without waiting for it"
+        inputs.loader(name, types.Object(), operator=URI, params=settings, label=label)
+        return
+    found: Params = answer.get("data") or {}
+    if found.get("problem"):
+        mark_invalid(inputs.view("cost", types.Error(label=found["problem"])), found["problem"])
+        return
+    for at, warning in enumerate(found.get("warnings") or ()):
+        inputs.view(f"warning{at}", types.Warning(label=sentence(warning)))
+    label, note = cost_text(found)
+    inputs.view("cost", types.Notice(label=label, description=note))
+
+
+def cost_text(found: Params) -> tuple[str, str]:
+    """Returns the line on the cost, and a note on what it is based on."""
+    from ...lgca_plugin.workflows.find.timeline import duration_text
+
+    left_out = found.get("unlabelled") or 0
+    note = f"; {pictures(left_out)} without a label {'is' if left_out == 1 else 'are'} left out" if left_out else ""
+    if found.get("download"):
+        return str(found["download"]), f"How long it takes is known once it runs{note}"
+    todo, images, seconds = found["todo"], found["images"], float(found["seconds"])
+    if not todo:
+        line = f"A few seconds: all {pictures(images)} are classified already, and their labels are judged again"
+        return line, f"Your decisions stay{note}"
+    device = DEVICES.get(str(found["device"]).partition(":")[0], str(found["device"]))
+    line = f"About {duration_text(seconds)} for {pictures(todo)} on {device}"
+    if todo < images:
+        line = f"{line}: new or changed among {images:,}, of which the others are classified already"
+    source = f"Measured on {found['measured']} of your pictures" if found["measured"] else "As fast as the last run"
+    return line, f"{source}{'; your decisions stay' if found.get('run_key') else ''}{note}"
+
+
+def pictures(count: int) -> str:
+    """Returns a number of pictures in words."""
+    return f"{count:,} {'picture' if count == 1 else 'pictures'}"
+
+
+def sentence(words: str) -> str:
+    """Returns words with a capital at their beginning."""
+    return words[:1].upper() + words[1:]

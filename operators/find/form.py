@@ -1,0 +1,108 @@
+"""The form of ``lgca_find_wrong_labels``: the label field, the model and the cost; all else under "More"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fiftyone.operators import types
+
+from ...lgca_plugin.config import BUDGETS, DEFAULT_METHODS, check_methods
+from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.method.core.methods import METHODS, compared_methods
+from ...lgca_plugin.workflows.find.request import DEFAULT_BUDGET
+from ..shared.classes import parse_classes
+from ..shared.descriptions import add_descriptions
+from ..shared.encoder import add_encoder
+from ..shared.form import Params, add_dropdown, add_method_choice, add_tabs, checked
+from .estimate import add_estimate
+from .params import (
+    MODEL_NOTES,
+    OTHER,
+    chosen_model,
+    label_choices,
+    model_choices,
+    more,
+    read_label_field,
+    read_options,
+    read_run_key,
+)
+
+BUDGET_NOTES = {
+    "adaptive": "Quick: a picture is done as soon as more crops would hardly change its result",
+    "full": "Full: all crops of every picture",
+}
+
+
+def add_form(inputs: Any, ctx: Any) -> None:
+    """Adds the whole form."""
+    params = ctx.params
+    choices = label_choices(ctx)
+    note = "The labels to check; they stay as they are"
+    default = read_label_field(ctx)
+    add_dropdown(inputs, "ground_truth", choices, default=default, label="Label field", description=note)
+    model = _add_model(inputs, ctx)
+    inputs.bool(
+        "more",
+        default=more(params),
+        label="More",
+        description="Which pictures, classes, descriptions, methods and the run's key",
+        view=types.SwitchView(),
+    )
+    valid = _add_more(inputs, ctx) if more(params) else True
+    if model and valid:
+        add_estimate(inputs, ctx)
+
+
+def _add_model(inputs: Any, ctx: Any) -> bool:
+    """Adds the choice of the model; returns whether it is valid."""
+    view = types.DropdownView()
+    for value in model_choices(ctx):
+        label, note = MODEL_NOTES[value]
+        view.add_choice(value, label=label, description=note)
+    choice = chosen_model(ctx)
+    note = MODEL_NOTES[choice][1] if choice in MODEL_NOTES else ""
+    inputs.enum("model_choice", view.values(), default=choice, label="Model", description=note.capitalize(), view=view)
+    return choice != OTHER or add_encoder(inputs, ctx.params) is not None
+
+
+def _add_more(inputs: Any, ctx: Any) -> bool:
+    """Adds all else; returns whether it is valid."""
+    params = ctx.params
+    ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
+    valid = _add_classes(inputs, params)
+    add_descriptions(inputs, params, ctx.dataset, automatic=True)
+    note = "One that sees the whole picture, one that sees crops, and one whose crops grow are compared"
+    prop = add_method_choice(inputs, "methods", METHODS, default=list(DEFAULT_METHODS), description=note)
+    valid = checked(prop, _check_methods, params.get("methods") or list(DEFAULT_METHODS)) is not None and valid
+    view = types.RadioGroup()
+    for name in sorted(BUDGETS, key=lambda name: name != DEFAULT_BUDGET):
+        view.add_choice(name, label=BUDGET_NOTES[name])
+    inputs.enum("budget", view.values(), default=DEFAULT_BUDGET, label="Crops", view=view)
+    note = "Names the run and its fields; empty: the last search goes on, or a new one gets a free key"
+    prop = inputs.str("run_key", label="Run key", required=False, description=note)
+    checked(prop, read_run_key, params)
+    try:
+        read_options(ctx)
+    except ConfigError:  # shown under its field
+        return False
+    return valid
+
+
+def _check_methods(names: list[str]) -> object:
+    return compared_methods(check_methods(names), run_key="")
+
+
+def _add_classes(inputs: Any, params: Params) -> bool:
+    """Adds the classes; returns whether they are valid."""
+    source = params.get("class_source") or ("typed" if params.get("classes") else "field")
+    sources = {"field": "All labels of the field", "typed": "Type them"}
+    note = "Those that are set on the dataset, if there are any, else all labels that occur in the field"
+    add_tabs(inputs, "class_source", source, sources, label="Classes", description="" if source == "typed" else note)
+    if source != "typed":
+        return True
+    if isinstance(params.get("classes"), list):  # as code passes them
+        prop = inputs.list("classes", types.String(), label="Class names")
+    else:
+        view = types.TextFieldView(multiline=True, rows=5)
+        prop = inputs.str("classes", label="Class names, one a line", view=view)
+    return checked(prop, parse_classes, params.get("classes")) is not None

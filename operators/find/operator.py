@@ -1,0 +1,100 @@
+"""``lgca_find_wrong_labels``: finding labels that are likely wrong, from the App, the SDK or a delegated worker."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from ...lgca_plugin.config import check_classes
+from ..shared.base import StepOperator
+from ..shared.descriptions import description_params
+from ..shared.encoder import encoder_params
+from ..shared.execution import call, report_steps
+from .form import add_form
+from .outcome import show_found
+from .params import no_labels, read_label_field, read_options
+
+
+class FindWrongLabels(StepOperator):
+    """Classifies what is new, judges all labels, and opens the review of those that look wrong."""
+
+    operator_name = "lgca_find_wrong_labels"
+    title = "Find wrong labels"
+    description = (
+        "3 methods look for mistakes: label errors, mislabeled (mislabelled) pictures, label quality; zero-shot, "
+        "with a triage like cleanlab's"
+    )
+    submit = "Find wrong labels"
+    purpose = "look for wrong labels"
+    on_view = True
+    problem = "The search has stopped"
+    add_form = staticmethod(add_form)
+    show = staticmethod(show_found)
+
+    def refusal(self, ctx: Any) -> str | None:
+        """Returns why there is no form: no dataset is open, or it has no labels."""
+        return super().refusal(ctx) or no_labels(ctx)
+
+    def resolve_run_name(self, ctx: Any) -> str:
+        """Names a delegated operation."""
+        return f"Find wrong labels: {read_label_field(ctx)}"
+
+    def read_request(self, ctx: Any) -> Any:
+        """Reads and checks the settings."""
+        from ...lgca_plugin.workflows.find.request import check_find
+
+        return check_find(read_options(ctx))
+
+    def work(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
+        """Searches, reports the progress, and returns the triage."""
+        from ...lgca_plugin.workflows.find.find import iter_find_wrong_labels
+
+        return (yield from report_steps(ctx, iter_find_wrong_labels(request)))
+
+    def __call__(
+        self,
+        sample_collection: Any,
+        ground_truth: str | None = None,
+        *,
+        encoder: str | None = None,
+        pretrained: str | None = None,
+        classes: list[str] | None = None,
+        descriptions: dict[str, list[str]] | str | None = None,
+        run_key: str | None = None,
+        methods: tuple[str, ...] | list[str] | None = None,
+        budget: str | None = None,
+        device: str | None = None,
+        precision: str = "auto",
+        delegate: bool = False,
+    ) -> Any:
+        """Executes the operator from the SDK.
+
+        ``lgca.find_wrong_labels`` does the same in the calling process and returns the triage; this is the way to queue
+        a search for a delegated worker. In a notebook the returned task must be awaited: ``await operator(...)``.
+
+        ``encoder`` is ``"demo"`` or the name of an open_clip model, None for the demo's on the demo dataset, else for
+        the default one; ``pretrained`` a tag, or the path of a checkpoint; with ``delegate`` the search is queued. The
+        other arguments are those of :func:`lgca_plugin.find_wrong_labels`.
+
+        Returns:
+            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with
+            ``lgca.find_wrong_labels`` with the same arguments, which goes on where this was, or with
+            ``lgca.load_run(dataset, run_key).last_triage()``
+
+        Raises:
+            ConfigError: if the class names are not valid
+            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+        """
+        params = {
+            "ground_truth": ground_truth,
+            "more": True,
+            **({} if encoder is None and pretrained is None else encoder_params(encoder, pretrained)),
+            "classes": None if classes is None else list(check_classes(classes)),
+            **description_params(descriptions),
+            "run_key": run_key,
+            "methods": None if methods is None else list(methods),
+            "budget": budget,
+            "device": device,
+            "precision": precision,
+        }
+        return call(self, sample_collection, params, delegate=delegate)

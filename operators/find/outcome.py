@@ -1,0 +1,67 @@
+"""What the App shows after a search for wrong labels: the answer, the first suspects, and the review."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fiftyone.operators import types
+
+from ...lgca_plugin.fiftyone_io.thumbnails import thumbnail_uri
+from ...lgca_plugin.method.core.methods import method_title
+from ...lgca_plugin.workflows.find.summary import FoundSummary, found_summary
+from ..shared.dialog import Dialog
+from ..shared.shown_fields import show_fields
+
+SHOWN_SUSPECTS = 6
+SIDE = 132
+"""Side of a picture in the dialog, in pixels: six of them in a row of two times three, or more where it is wide."""
+
+
+def show_found(ctx: Any, triage: Any) -> Iterator[Any]:
+    """Shows a finished search: the run's fields, the review beside the grid, and the answer in the dialog."""
+    yield from show_fields(ctx, triage.run)
+    for warning in triage.report["warnings"]:
+        yield ctx.ops.notify(warning, variant="warning")
+    summary = found_summary(triage, count=SHOWN_SUSPECTS)
+    answer, detail = answer_text(summary)
+    yield ctx.ops.notify(answer, variant="success")
+    if summary.first:
+        yield ctx.ops.close_panel(name="lgca_compare")  # three side by side would be too narrow
+        yield ctx.ops.open_panel("lgca_review", layout="horizontal", is_active=True)
+    yield found_dialog(triage, summary, answer, detail).show(ctx)
+
+
+def found_dialog(triage: Any, summary: FoundSummary, answer: str, detail: str) -> Dialog:
+    """Returns the dialog."""
+    dialog = Dialog()
+    dialog.heading(types.Success(label=answer, description=detail))
+    pictures = [
+        (uri, f"{found.given} →", found.suggested)
+        for found in summary.first
+        if (uri := thumbnail_uri(found.filepath, side=2 * SIDE))
+    ]
+    if pictures:
+        dialog.pictures(pictures, side=SIDE)
+    dialog.buttons(
+        [
+            *([("Review labels", "lgca_review", {})] if summary.first else []),
+            ("Compare methods", "lgca_compare", {}),
+            ("Undo this run …", "lgca_delete_run", {"run_key": triage.run.key}),
+        ]
+    )
+    return dialog
+
+
+def answer_text(summary: FoundSummary) -> tuple[str, str]:
+    """Returns the answer to the user's question, and a sentence on how far the methods agree."""
+    names = [method_title(name) for name in summary.methods]
+    methods = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+    agree = "" if summary.agreement is None else f"The three methods agree on {summary.agreement:.0%}."
+    if not summary.checked:
+        return "No label could be judged", "The classes of the run and the labels have nothing in common."
+    if not summary.suspects:
+        labels = "1 label was" if summary.checked == 1 else f"{summary.checked:,} labels were"
+        return "Nothing looks wrong", f"{labels} checked by {methods}. {agree}".strip()
+    verb = "looks" if summary.suspects == 1 else "look"
+    return f"{summary.suspects:,} of {summary.checked:,} labels {verb} wrong.", agree

@@ -1,0 +1,101 @@
+"""The dialog after a run: what was found, in a sentence and pictures, and buttons for what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fiftyone.operators import types
+
+PLUGIN = "@lgca/zero-shot"
+CLOSE_DIALOG = f"{PLUGIN}/lgca_close_dialog"
+"""The operator in ``app.js`` that closes the dialog after a run."""
+
+NEXT_STEP = f"{PLUGIN}/lgca_next_step"
+"""The operator that the dialog's buttons execute."""
+
+PANEL_STEPS = {"lgca_review": "lgca_open_review", "lgca_compare": "lgca_open_compare"}
+"""Panels that a button may open, and the operator that opens each."""
+
+FORM_STEPS = ("lgca_find_wrong_labels", "lgca_delete_run")
+"""Operators whose form a button may open."""
+
+ROW: dict[str, Any] = {"display": "flex", "flexDirection": "row", "flexWrap": "wrap", "gap": "10px"}
+CHILD: dict[str, Any] = {"item": {"sx": {"width": "auto", "maxWidth": "100%", "maxHeight": "none"}}}
+
+
+def operator_uri(name: str) -> str:
+    """Returns the URI of one of the plugin's operators."""
+    return f"{PLUGIN}/{name}"
+
+
+class Dialog:
+    """A dialog that is built from its top to its bottom, and shown where the progress was."""
+
+    def __init__(self) -> None:
+        self._outputs = types.Object()
+        self._results: dict[str, str] = {}
+        self._count = 0
+
+    def heading(self, view: Any) -> None:
+        """Adds a notice, a success or an error."""
+        self._outputs.view(self._name("heading"), view)
+
+    def pictures(self, pictures: Sequence[tuple[str, str, str]], *, side: int) -> None:
+        """Adds pictures beside each other: each a data URI, a first and a second line below it."""
+        row = self._row()
+        for at, (uri, first, second) in enumerate(pictures):
+            one = row.v_stack(f"picture{at}", componentsProps=_only_as_wide(side))
+            parts = {"image": {"sx": {"width": side, "height": side, "objectFit": "contain", "borderRadius": "4px"}}}
+            view = types.ImageView(width=side, height=side, alt=f"{first} {second}", componentsProps=parts)
+            one.str("image", default=uri, view=view)
+            _text(one, "first", first, muted=True)
+            _text(one, "second", second, bold=True)
+
+    def buttons(self, buttons: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
+        """Adds buttons beside each other: label, the panel or the form that it opens, and the form's parameters."""
+        row = self._row()
+        for at, (label, step, params) in enumerate(buttons):
+            row.btn(
+                f"button{at}",
+                label=label,
+                on_click=NEXT_STEP,
+                params={"open": step, "with": dict(params)},
+                variant="contained" if at == 0 else "outlined",
+                componentsProps=CHILD,
+            )
+
+    def lines(self, lines: Mapping[str, str]) -> None:
+        """Adds lines of label and value."""
+        for label, value in lines.items():
+            self._results[label] = value
+            self._outputs.str(label, label=label, view=types.LabelValueView())
+
+    def text(self, words: str, *, muted: bool = False) -> None:
+        """Adds a line of text."""
+        _text(self._outputs, self._name("text"), words, muted=muted)
+
+    def show(self, ctx: Any) -> Any:
+        """Returns the message that shows it."""
+        return ctx.ops.show_output(outputs=types.Property(self._outputs).to_json(), results=self._results)
+
+    def _row(self) -> Any:
+        return self._outputs.h_stack(self._name("row"), componentsProps={"grid": {"sx": ROW}})
+
+    def _name(self, kind: str) -> str:
+        self._count += 1
+        return f"{kind}{self._count}"
+
+
+def _only_as_wide(side: int) -> dict[str, Any]:
+    column = {"sx": {"display": "flex", "flexDirection": "column", "gap": "2px"}}
+    return {"item": {"sx": {**CHILD["item"]["sx"], "width": f"{side}px"}}, "grid": column}
+
+
+def _text(parent: Any, name: str, words: str, *, muted: bool = False, bold: bool = False) -> None:
+    """Adds plain text, which is never parsed as markup."""
+    look = {"overflowWrap": "anywhere", "fontWeight": 600 if bold else 400, "lineHeight": 1.3}
+    color = "text.secondary" if muted else "text.primary"
+    parts = {**CHILD, "text": {"sx": look}}
+    view = types.TextView(title=words, padding="0", font_size="0.85rem", color=color, componentsProps=parts, space=None)
+    parent.view(name, view)

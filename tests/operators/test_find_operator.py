@@ -1,0 +1,188 @@
+"""``lgca_find_wrong_labels`` as FiftyOne executes it: the form with its cost, the answer, and what comes next."""
+
+import fiftyone as fo
+import pytest
+
+import lgca_plugin as lgca
+from lgca_plugin.config import DEMO_MARKER
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from tests.helpers.app.operators import AppOperator, notice, progress, shown, work
+from tests.helpers.runs import add_images
+
+pytestmark = pytest.mark.usefixtures("module_store")
+
+FIND = AppOperator("lgca_find_wrong_labels")
+ESTIMATE = AppOperator("lgca_estimate_search")
+NEXT = AppOperator("lgca_next_step")
+WORDS = (
+    "wrong labels",
+    "mistakes",
+    "mistake",
+    "label errors",
+    "label quality",
+    "mislabeled",
+    "mislabelled",
+    "cleanlab",
+    "triage",
+    "zero-shot",
+)
+
+
+@pytest.fixture
+def birds(dataset, demo_images):
+    """Twelve birds that count as the demo, the first with a wrong label."""
+    add_images(dataset, demo_images[:12])
+    dataset.set_values("ground_truth", dataset.values("truth"))
+    first = dataset.first()
+    first["ground_truth"].label = next(name for name in CLASSES if name != first["truth"].label)
+    first.save()
+    dataset.info = {DEMO_MARKER: {}, "lgca_descriptions": DESCRIPTIONS}
+    dataset.default_classes = list(CLASSES)
+    dataset.save()
+    return dataset
+
+
+def loader_name(properties):
+    return next(name for name in properties if name.startswith("cost_"))
+
+
+def estimated(dataset, **params):
+    """The form's fields and errors once the estimate is there, which the App executes as the form has it."""
+    properties, _ = FIND.form(dataset, **params)
+    name = loader_name(properties)
+    loader = properties[name].view.to_json()
+    assert loader["operator"] == ESTIMATE.uri
+    result, _ = ESTIMATE.run_at_once(dataset, **loader["params"])
+    return FIND.form(dataset, **params, **{name: {"state": "loaded", "data": result}})
+
+
+def test_operator_browser__finds_it_first_under_the_words_that_people_use():
+    """The App searches label, URI and description, and sorts by the first character of the description."""
+    config = FIND.operator.config
+    for word in WORDS:
+        assert word in f"{config.label}\n{FIND.uri}\n{config.description}".lower()
+    others = ("classify", "triage", "rescore", "evaluate", "decide", "open_review", "open_compare", "describe_classes")
+    descriptions = [AppOperator(f"lgca_{name}").operator.config.description for name in others]
+    assert config.description[0] < min(description[0] for description in descriptions)
+
+
+def test_form__is_short_and_can_be_submitted_while_the_cost_is_measured(birds):
+    properties, errors = FIND.form(birds)
+    assert errors == {}
+    assert [name for name in properties if not name.startswith("cost_")] == ["ground_truth", "model_choice", "more"]
+    assert (properties["ground_truth"].default, properties["model_choice"].default) == ("ground_truth", "demo")
+    assert "you can start without waiting" in properties[loader_name(properties)].view.to_json()["label"]
+
+
+def test_form__the_cost_is_measured_then_known_and_small_the_second_time(birds):
+    properties, errors = estimated(birds)
+    assert errors == {}
+    assert properties["cost"].view.label.startswith("About ")
+    assert properties["cost"].view.label.endswith(" for 12 pictures on this machine's CPU")
+    assert properties["cost"].view.description == "Measured on 12 of your pictures"
+    FIND.run(birds)
+    properties, _ = estimated(birds)
+    assert properties["cost"].view.label.startswith("A few seconds: all 12 pictures are classified already")
+    assert properties["cost"].view.description == "Your decisions stay"
+    birds.add_samples([fo.Sample(filepath=one.filepath, ground_truth=one.ground_truth) for one in birds.limit(3)])
+    properties, _ = estimated(birds)
+    assert "for 3 pictures on this machine's CPU: new or changed among 15" in properties["cost"].view.label
+
+
+def test_form__a_model_that_is_not_here_is_said_in_the_apps_words(birds):
+    properties, errors = estimated(birds, model_choice="default")
+    (message,) = errors.values()
+    assert message == properties["cost"].view.label
+    assert message.startswith(
+        "The weights of ViT-B-32-quickgelu/openai are not on this machine, and the internet can't"
+    )
+    assert "pretrained" not in message
+
+
+def test_form__labels_outside_the_classes_are_named(birds):
+    properties, errors = estimated(birds, more=True, class_source="typed", classes="grey heron\ngreat egret")
+    assert errors == {}
+    assert "labels that the classes leave out" in properties["warning0"].view.label
+
+
+@pytest.mark.parametrize(
+    ("params", "field", "sentence"),
+    [
+        ({"class_source": "typed", "classes": "one"}, "classes", "at least two classes"),
+        ({"methods": ["clip"]}, "methods", "no method that looks at crops"),
+        ({"run_key": "no key"}, "run_key", "letters, digits"),
+    ],
+)
+def test_form__wrong_entries_under_more_are_marked(birds, params, field, sentence):
+    assert sentence in FIND.errors(birds, more=True, **params)[field]
+
+
+def test_form__without_labels_is_a_sentence(dataset):
+    dataset.add_sample(fo.Sample(filepath="a.jpg", boxes=fo.Detections()))
+    assert "there are no labels to check" in FIND.errors(dataset)["refusal"]
+    dataset.add_sample_field("label", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
+    (sentence,) = estimated(dataset)[1].values()
+    assert "no image has a label in 'label'" in sentence
+
+
+def test_run__answers_the_question_and_opens_the_review(birds):
+    messages = FIND.run(birds)
+    run = lgca.load_run(birds, "zeroshot")
+    suspects = run.last_triage().suspects()
+    assert birds.first().id in suspects.values("id")
+    assert notice(messages).endswith("of 12 labels look wrong.") or notice(messages) == "1 of 12 labels looks wrong."
+    assert progress(messages) == sorted(progress(messages))
+    opened = next(message.params for message in messages if message.operator_uri == "open_panel")
+    assert (opened["name"], opened["layout"]) == ("lgca_review", "horizontal")
+    views = shown(messages)["views"]
+    assert views["heading1"]["label"] == notice(messages)
+    assert views["heading1"]["description"].startswith("The three methods agree on ")
+    text = str(next(message.params for message in reversed(messages) if message.operator_uri == "show_output"))
+    first = suspects.first()
+    assert text.count("data:image/jpeg;base64,") == min(6, len(suspects))
+    assert first["zeroshot_suggestion"].label in text
+    assert [name for name in ("Review labels", "Compare methods", "Undo this run …") if name in text] == [
+        "Review labels",
+        "Compare methods",
+        "Undo this run …",
+    ]
+
+
+def test_run__nothing_wrong_is_said_with_what_was_checked(birds):
+    birds.set_values("ground_truth", [fo.Classification(label=label) for label in birds.values("truth.label")])
+    triage = lgca.find_wrong_labels(birds, "ground_truth", progress=False)
+    run = lgca.load_run(birds, triage.run.key)
+    lookalike = run.dataset.exists("zeroshot_suggestion.label")
+    lookalike.set_values("ground_truth.label", lookalike.values("zeroshot_clip.label"))
+    messages = FIND.run(birds)
+    if not len(run.last_triage().suspects()):
+        assert notice(messages) == "Nothing looks wrong"
+        assert "12 labels were checked by CLIP, WCA and LGCA" in shown(messages)["views"]["heading1"]["description"]
+        assert "open_panel" not in [message.operator_uri for message in messages]
+
+
+def test_error_on_the_way__is_shown_in_the_dialog(birds):
+    birds.set_values("filepath", [f"/no/{at}.jpg" for at in range(12)])
+    messages, error = FIND.run_to_error(birds)
+    assert error is not None
+    view = shown(messages)["views"]["heading"]
+    assert view["label"] == "The search has stopped"
+    assert "none of the 12 images could be classified" in view["description"]
+
+
+def test_next_step__closes_the_dialog_and_opens_a_panel_or_a_form(birds):
+    _, sent = NEXT.run_at_once(birds, open="lgca_review")
+    assert [name for name, _ in sent] == ["lgca_close_dialog", "lgca_open_review", "close_panel"]
+    _, sent = NEXT.run_at_once(birds, None, open="lgca_delete_run", **{"with": {"run_key": "zeroshot"}})
+    assert sent[-1][0] == "prompt_user_for_operation"
+    assert sent[-1][1]["params"] == {"run_key": "zeroshot"}
+    with pytest.raises(ValueError, match="there is no step"):
+        NEXT.operator.execute(NEXT.context(birds, {"open": "shutdown"}))
+
+
+def test_call__from_code_and_queued_for_a_worker(birds):
+    FIND.call(birds.limit(8), "ground_truth", encoder="demo", run_key="mine")
+    assert lgca.load_run(birds, "mine").summary()["predicted"] == 8
+    queued = FIND.queue(birds, "ground_truth", encoder="demo", run_key="mine")
+    assert work(queued, birds) == "Find wrong labels: ground_truth"
+    assert lgca.load_run(birds, "mine").summary()["predicted"] == 12

@@ -42,6 +42,7 @@ THREE = ("clip", "wca", "lgca")
 FOUR = (*THREE, "lgca_d")
 ENSEMBLES = {f"ensemble of {', '.join(names)}": names for names in (THREE, FOUR)}
 REVIEWED = (0.05, 0.1, 0.2, 0.3)
+DEMO_SEEDS = (51, 52, 53, 54, 55)  # that of the demo, and four more
 BINS = 15
 
 
@@ -130,12 +131,9 @@ def triage_of(dataset: Any, methods: Sequence[str], encoder: Any) -> TriageResul
 
 
 def found(quality: FloatArray, wrong: BoolArray, reviewed: int | None = None) -> BoolArray:
-    """Returns for each wrong label whether it is among those of lowest quality.
+    """Returns for each of the wrong labels whether it is among the ``reviewed`` of lowest quality.
 
-    Args:
-        quality: ``[n]``
-        wrong: ``[n]``
-        reviewed: number of labels that are reviewed; None takes the number of wrong labels
+    Both arrays are ``[n]``; None reviews as many labels as are wrong.
     """
     worst = np.zeros(len(wrong), dtype=bool)
     worst[np.argsort(quality, kind="stable")[: wrong.sum() if reviewed is None else reviewed]] = True
@@ -183,6 +181,16 @@ def ranking_table(demo: Drawing, fresh: Sequence[Drawing]) -> str:
     return table(["ranked by", "the demo", fresh_title(fresh), "lowest to highest of these"], rows)
 
 
+def demo_table(demos: dict[int, Drawing]) -> str:
+    """Returns how many wrong labels are among twice as many of the lowest quality, and among the suspects."""
+    rows = []
+    for seed, drawing in demos.items():
+        one = drawing[FOUR]
+        hits = found(one.quality, one.wrong, 2 * one.wrong.sum())
+        rows.append([seed, one.wrong.sum(), hits.sum(), one.suspect.sum(), one.suspect[one.wrong].sum()])
+    return table(["seed", "wrong labels", "among twice as many of lowest quality", "suspects", "wrong suspects"], rows)
+
+
 def effort_table(fresh: Sequence[Drawing]) -> str:
     """Returns the share of wrong labels among given percentages of the samples, those of lowest quality."""
     rows = []
@@ -227,9 +235,8 @@ def suspects_table(demo: Drawing, fresh: Sequence[Drawing]) -> str:
 def _hit_and_missed(results: Sequence[TriageResult], chosen: Sequence[BoolArray]) -> list[object]:
     wrong = np.concatenate([one.wrong for one in results])
     among = np.concatenate(chosen)
-    suggested = np.concatenate(
-        [np.where(one.suggestion != "", one.suggestion, one.answers["lgca"]) == one.truth for one in results]
-    )
+    answers = [np.where(one.suggestion != "", one.suggestion, one.answers["lgca"]) for one in results]
+    suggested = np.concatenate([answer == one.truth for answer, one in zip(answers, results, strict=True)])
     return [among.sum(), Share.of(wrong[among]), Share.of(among[wrong]), Share.of(suggested[among & wrong])]
 
 
@@ -238,11 +245,8 @@ def number_table(drawings: dict[str, Drawing]) -> str:
     rows = []
     for text, drawing in drawings.items():
         one = drawing[THREE]
-        counts = [
-            report[name]
-            for report in (one.report, one.clean)
-            for name in ("fitted_errors", "estimated_errors", "suspects")
-        ]
+        names = ("fitted_errors", "estimated_errors", "suspects")
+        counts = [report[name] for report in (one.report, one.clean) for name in names]
         rows.append([text, int(one.wrong.sum()), *counts])
     heads = ["", "wrong", "fitted", "estimated", "suspects"]
     return table([*heads, *(f"all labels right: {name}" for name in heads[2:])], rows)
@@ -305,10 +309,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).resolve()
         os.environ["LGCA_STORE_DIR"] = str(folder / "embeddings")
-        demo = draw(folder, 51, 240, encoder, DECIDABLE)
+        demos = {seed: draw(folder, seed, 240, encoder, DECIDABLE) for seed in DEMO_SEEDS}
         fresh = {f"drawing {seed}": draw(folder, seed, options.count, encoder, VARIED) for seed in options.seeds}
-    drawings = list(fresh.values())
+    demo, drawings = demos[DEMO_SEEDS[0]], list(fresh.values())
     for title, text in {
+        "The demo's wrong labels": demo_table(demos),
         "Ranking": ranking_table(demo, drawings),
         f"Effort, {fresh_title(drawings)}": effort_table(drawings),
         f"The ensemble of three against its members and `lgca_d`, {fresh_title(drawings)}": paired_table(drawings),

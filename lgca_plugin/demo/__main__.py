@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     with _errors_only():
+        _say(f"Looking for wrong labels among those of {options.count} drawn birds ...")
         try:
             dataset = load_demo_dataset(count=options.count, overwrite=options.fresh and is_demo(NAME))
             triage = find_wrong_labels(dataset, "ground_truth", methods=tuple(METHODS))

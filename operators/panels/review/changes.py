@@ -29,9 +29,10 @@ def show_changed(ctx: Any, run: Run) -> None:
         fo.Match(changed),
         fo.SortBy(f"{decision}.at", reverse=True),
     ]
-    count = len(ctx.dataset.add_stage(stages[0]).add_stage(stages[1]))
+    view = _view(ctx, stages)
+    count = len(view)
     words = f"Showing {count:,} {'picture' if count == 1 else 'pictures'} whose label was changed in the review"
-    show_in_grid(ctx, stages, words)
+    show_in_grid(ctx, view, words)
 
 
 def show_least_certain(ctx: Any, run: Run) -> None:
@@ -47,4 +48,12 @@ def show_least_certain(ctx: Any, run: Run) -> None:
         fo.Limit(BEYOND),
     ]
     words = f"Showing the {BEYOND} least certain labels that are not suspected; open one to decide about it"
-    show_in_grid(ctx, stages, words)
+    show_in_grid(ctx, _view(ctx, stages), words)
+
+
+def _view(ctx: Any, stages: list[Any]) -> Any:
+    """Returns a view of the whole dataset, whatever the user's own view hides."""
+    view = ctx.dataset.view()
+    for stage in stages:
+        view = view.add_stage(stage)
+    return view

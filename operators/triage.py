@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -12,7 +13,8 @@ from ..lgca_plugin.config import RunConfig
 from ..lgca_plugin.errors import LgcaError
 from ..lgca_plugin.fiftyone_io.fields import method_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
-from ..lgca_plugin.method.number_text import samples_text
+from ..lgca_plugin.method.core.methods import method_title
+from ..lgca_plugin.method.number_text import labels_text, samples_text
 from ..lgca_plugin.runs.record import stored_triage
 from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
 from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
@@ -31,7 +33,7 @@ class Triage(RunOperator):
 
     operator_name = "lgca_triage"
     title = "Triage a zero-shot run"
-    description = "Disagreements, misleading crops and suspected label errors of a CLIP, WCA and LGCA run"
+    description = "Check labels against a run: wrong labels and mistakes, disagreements, misleading crops"
     submit = "Triage"
     problem = "The run was not triaged"
 
@@ -113,7 +115,10 @@ def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> None:
     choices = label_fields(ctx.dataset, include=own)
     own = own if own in choices and ctx.dataset.has_field(own) else None
     if not choices:
-        inputs.view("no_labels", types.Notice(label="No label field: samples are sorted by disagreement alone"))
+        inputs.view(
+            "no_labels",
+            types.Notice(label="This dataset has no field of labels: only disagreements of the methods can be found"),
+        )
         return
     add_dropdown(
         inputs,
@@ -122,7 +127,7 @@ def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> None:
         default=initial_value(ctx.params, "ground_truth", own),
         required=False,
         label="Labels to check",
-        description="Leave empty to sort by disagreement alone" if own is None else "They stay as they are",
+        description="Leave empty to look for disagreements alone" if own is None else "They stay as they are",
     )
     chosen = read_param(ctx.params, "ground_truth", key) or own
     if chosen:
@@ -147,19 +152,27 @@ def _arguments(params: Params, key: str) -> Params:
     }
 
 
+def in_words_of_the_form(message: str) -> str:
+    """Returns an error of the library with the form's labels instead of the names of its arguments."""
+    message = re.sub(r"pass corrected_field=('[^']*')", r"enter \1 there", message)
+    message = re.sub(r"\bcorrected_field\b", "the field for corrected labels", message)
+    message = re.sub(r"\bground_truth(?= (is|'))", "the field of labels to check", message)
+    return message[:1].upper() + message[1:]
+
+
 @cached_while_open
 def _preview(ctx: Any, key: str, arguments: Params) -> tuple[str, str]:
     """Returns what would be done, and why it can't be; one of them is empty."""
     try:
         request = check_triage(load_run(ctx.dataset, key), **arguments)
     except LgcaError as error:
-        return "", str(error)
-    whole, crops, chains = (method.name for method in request.compared)
+        return "", in_words_of_the_form(str(error))
+    whole, crops, chains = (method_title(method.name) for method in request.compared)
     first = method_field(key, request.run.config.methods[0].name)
     predicted = image_samples(ctx.dataset).count(first) if ctx.dataset.has_field(first) else 0
     return (
-        f"{predicted:,} predicted samples; {whole}, {crops} and {chains} are compared; "
-        "no image is encoded, and earlier decisions stay"
+        f"{whole}, {crops} and {chains} are compared on {samples_text(predicted)}. No image is encoded again, and "
+        "earlier decisions stay."
     ), ""
 
 

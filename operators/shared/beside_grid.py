@@ -17,26 +17,29 @@ MAKE_ROOM = "@lgca/zero-shot/lgca_make_room"
 """The operator in ``app.js``."""
 
 
-def open_beside_grid(ctx: Any, name: str) -> None:
+def open_beside_grid(ctx: Any, name: str) -> list[Any]:
     """Opens a panel to the right of the grid, as one more tab where a panel is already, or brings it to the front.
 
     Where it is the first panel beside the grid of a small window, the sidebar is hidden; its button brings it back. In
     an arrangement of the user's own, FiftyOne finds a place for the panel.
+
+    Returns:
+        the messages to the App, for a generator to yield
     """
     root, panel = ctx.spaces, fo.Panel(type=name)
     if root is None or any(other.type == name for other in _panels(root)):
-        ctx.ops.open_panel(name, layout="horizontal", is_active=True)
-    elif [getattr(child, "type", None) for child in root.children] == ["Samples"]:
+        return [ctx.ops.open_panel(name, layout="horizontal", is_active=True)]
+    if [getattr(child, "type", None) for child in root.children] == ["Samples"]:
         halves = [fo.Space(children=[one], active_child=one.component_id) for one in (root.children[0], panel)]
-        ctx.trigger(MAKE_ROOM, {"width": SMALL_WINDOW})  # first: the grid does not follow the sidebar once it is drawn
-        ctx.ops.set_spaces(fo.Space(children=halves, orientation="horizontal", sizes=[1 - SHARE, SHARE]))
-    elif root.orientation == "horizontal" and _holds_panels(root.children[-1]):
+        split = fo.Space(children=halves, orientation="horizontal", sizes=[1 - SHARE, SHARE])
+        # In this order: the grid does not follow the sidebar while it is drawn anew.
+        return [ctx.trigger(MAKE_ROOM, {"width": SMALL_WINDOW}), ctx.ops.set_spaces(split)]
+    if root.orientation == "horizontal" and _holds_panels(root.children[-1]):
         beside = root.children[-1]
         beside.children.append(panel)
         beside.active_child = panel.component_id
-        ctx.ops.set_spaces(root)
-    else:
-        ctx.ops.open_panel(name, layout="horizontal", is_active=True)
+        return [ctx.ops.set_spaces(root)]
+    return [ctx.ops.open_panel(name, layout="horizontal", is_active=True)]
 
 
 def _panels(space: Any) -> Iterator[Any]:

@@ -71,7 +71,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     app.screenshot("compare_untriaged")
 
     compare.press("Triage this run")
-    page.get_by_text("predicted samples; clip, wca and lgca are compared").wait_for()
+    page.get_by_text("CLIP, WCA and LGCA are compared on").wait_for()
     app.submit("Triage")
     page.get_by_text("samples triaged in").first.wait_for(timeout=120_000)
     app.close_dialog()

@@ -15,7 +15,7 @@ def test_form__says_what_is_compared_and_proposes_the_runs_labels(classify, data
         assert properties["run"].default == "zs"
         assert properties["ground_truth_of_zs"].default == "ground_truth"
         assert properties["ground_truth_of_zs"].type.values == ["ground_truth", "other"]
-        assert properties["preview"].view.label.startswith("24 predicted samples; clip, wca and lgca are compared")
+        assert properties["preview"].view.label.startswith("CLIP, WCA and LGCA are compared on 24 samples. ")
         run.triage(progress=False)
 
 

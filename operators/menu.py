@@ -18,6 +18,7 @@ from ..lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from .panels.widgets import NORMAL, SMALL, button, operator_uri, row, text
 from .shared.run_choice import run_keys
 
+FIND = "Find wrong labels"
 LABEL = "Wrong labels"
 """The words on the button: few enough to fit above the grid of a window of 1,280 pixels."""
 
@@ -40,27 +41,20 @@ class Entry:
         label: words on its button
         about: what it does, in a line
         needs: what has to be there: ``"dataset"``, ``"run"``, or ``"triage"``, a run whose labels were checked
-        main: whether its button is filled
     """
 
     operator: str
     label: str
     about: str
     needs: str = "run"
-    main: bool = False
 
 
 GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "",
         (
-            Entry(
-                "lgca_open_review",
-                "Review labels",
-                "Decide about one label after the other that looks wrong",
-                "triage",
-                main=True,
-            ),
+            Entry("lgca_find_wrong_labels", FIND, "Check every label, and list those that look wrong", "dataset"),
+            Entry("lgca_open_review", "Review labels", "Decide about those that look wrong, one by one", "triage"),
             Entry("lgca_open_compare", "Compare methods", "Where the methods agree, and how often each is right"),
         ),
     ),
@@ -130,18 +124,19 @@ class Menu(foo.Operator):
             if shown and heading:
                 text(body, f"heading{at}", heading, size=SMALL, muted=True, bold=True, **HEADING)
             for entry in shown:
-                self._add_entry(body, entry)
+                main = entry.operator == ("lgca_open_review" if "triage" in offered else "lgca_find_wrong_labels")
+                self._add_entry(body, entry, main=main)
         if "run" not in offered:
-            words = "Compare, Rescore, Triage, Evaluate and Delete are here once the dataset has been classified."
+            words = "Review, Compare, Rescore, Triage, Evaluate and Delete are here once there is a run."
             text(body, "later", words, size=SMALL, muted=True, pt="10px")
         view = types.PromptView(label="Find, review and correct wrong labels", submit_button_label="Close")
         return types.Property(inputs, view=view)
 
-    def _add_entry(self, body: Any, entry: Entry) -> None:
+    def _add_entry(self, body: Any, entry: Entry, *, main: bool) -> None:
         """Adds a button and, beside it, what it does."""
         line = row(body, entry.operator, gap="12px", **LINE)
         params = {"open": entry.operator}
-        button(line, "open", entry.label, operator_uri("lgca_menu"), params=params, main=entry.main)
+        button(line, "open", entry.label, operator_uri("lgca_menu"), params=params, main=main)
         text(line, "about", entry.about, size=NORMAL, muted=True)
 
     def execute(self, ctx: Any) -> None:

@@ -20,7 +20,8 @@ from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_
 from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
 from .shared.base import RunOperator
 from .shared.classes import label_fields
-from .shared.execution import call, report_steps, show_lines
+from .shared.dialog import Dialog
+from .shared.execution import call, report_steps
 from .shared.form import Params, add_dropdown, checked, mark_invalid
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
@@ -73,15 +74,10 @@ class Triage(RunOperator):
         for warning in report["warnings"]:
             yield ctx.ops.notify(warning, variant="warning")
         counts = report["counts"]
-        heading = f"{counts['triaged']:,} samples triaged in {report['seconds']:.1f} s"
-        lines = {case: f"{count:,}" for case, count in report["cases"].items() if count}
-        if "suspects" in report:
-            lines["Suspected label errors"] = f"{report['suspects']:,} of {report['judged']:,} labels judged"
-        left = {name: count for name, count in counts.items() if name not in ("triaged", "total") and count}
-        lines |= {f"Left out, {name}": f"{count:,}" for name, count in left.items()}
-        lines["Misleading-crop cases"] = f"{sum(report['misleading'].values()):,}"
-        yield ctx.ops.notify(heading, variant="success")
-        yield show_lines(ctx, types.Success(label=heading), lines)
+        yield ctx.ops.notify(
+            f"{samples_text(counts['triaged'])} triaged in {report['seconds']:.1f} s", variant="success"
+        )
+        yield triage_dialog(report).show(ctx)
 
     def __call__(
         self,
@@ -107,6 +103,29 @@ class Triage(RunOperator):
         """
         params = {"run": run, "ground_truth": ground_truth, "methods": methods, "corrected_field": corrected_field}
         return call(self, sample_collection, params, delegate=delegate)
+
+
+def triage_dialog(report: dict[str, Any]) -> Dialog:
+    """Returns the dialog of a finished triage: the answer, the counts, and what comes next."""
+    counts, suspects = report["counts"], report.get("suspects")
+    judged = report.get("judged") or 0
+    if suspects:
+        verb = "looks" if suspects == 1 else "look"
+        answer = f"{suspects:,} of {labels_text(judged)} {verb} wrong"
+    elif suspects == 0:
+        answer = f"Nothing looks wrong: {labels_text(judged)} {'was' if judged == 1 else 'were'} checked"
+    else:
+        answer = f"{samples_text(counts['triaged'])} sorted by how the methods differ"
+    dialog = Dialog()
+    dialog.heading(types.Success(label=answer))
+    dialog.buttons(
+        [*([("Review labels", "lgca_review", {})] if suspects else []), ("Compare methods", "lgca_compare", {})]
+    )
+    lines = {case: samples_text(count) for case, count in report["cases"].items() if count}
+    lines["misled by a few crops"] = samples_text(sum(report["misleading"].values()))
+    left = {name: count for name, count in counts.items() if name not in ("triaged", "total") and count}
+    dialog.lines(lines | {f"left out, {name}": samples_text(count) for name, count in left.items()})
+    return dialog
 
 
 def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> None:

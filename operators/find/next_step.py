@@ -41,9 +41,5 @@ class NextStep(foo.Operator):
         ctx.trigger(CLOSE_DIALOG)
         if step in FORM_STEPS:
             ctx.prompt(operator_uri(step), params=ctx.params.get("with") or {})
-            return
-        for panel, operator in PANEL_STEPS.items():  # side by side they would be too narrow
-            if panel != step:
-                ctx.ops.close_panel(name=panel)
-            else:
-                ctx.trigger(operator_uri(operator))
+        else:
+            ctx.trigger(operator_uri(PANEL_STEPS[step]))

@@ -10,6 +10,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.fiftyone_io.thumbnails import thumbnail_uri
 from ...lgca_plugin.method.core.methods import method_title
 from ...lgca_plugin.workflows.find.summary import FoundSummary, found_summary
+from ..shared.beside_grid import open_beside_grid
 from ..shared.dialog import Dialog
 from ..shared.shown_fields import show_fields
 
@@ -27,8 +28,7 @@ def show_found(ctx: Any, triage: Any) -> Iterator[Any]:
     answer, detail = answer_text(summary)
     yield ctx.ops.notify(answer, variant="success")
     if summary.first:
-        yield ctx.ops.close_panel(name="lgca_compare")  # three side by side would be too narrow
-        yield ctx.ops.open_panel("lgca_review", layout="horizontal", is_active=True)
+        yield from open_beside_grid(ctx, "lgca_review")
     yield found_dialog(triage, summary, answer, detail).show(ctx)
 
 

@@ -26,7 +26,8 @@ def test_menu__one_button_above_the_grid_opens_every_form(app, birds):
     page = app.page
     app.open_dataset(birds.name)
     menu = app.open_menu()
-    assert menu.get_by_role("button").all_inner_texts() == ["Classify", "Describe classes", "Cancel"]
+    found = menu.get_by_role("button").all_inner_texts()
+    assert found == ["Find wrong labels", "Classify", "Describe classes", "Cancel"]
     app.screenshot("menu_no_run")
     menu.get_by_role("button", name="Cancel").click()
     menu.wait_for(state="hidden")

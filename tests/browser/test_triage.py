@@ -36,7 +36,7 @@ def test_triage__from_the_form_to_the_queue_on_the_grid(app, run):
     page.get_by_text("The field for corrected labels must not be").wait_for(state="detached")
     app.submit("Triage")
     page.get_by_text(f"{COUNT} samples triaged in").first.wait_for(timeout=120_000)
-    page.get_by_text("Suspected label errors").first.wait_for()
+    page.get_by_text("labels look wrong").first.wait_for()
     app.screenshot("triage_done")
 
     dataset.reload()

@@ -172,7 +172,7 @@ def test_error_on_the_way__is_shown_in_the_dialog(birds):
 
 def test_next_step__closes_the_dialog_and_opens_a_panel_or_a_form(birds):
     _, sent = NEXT.run_at_once(birds, open="lgca_review")
-    assert [name for name, _ in sent] == ["lgca_close_dialog", "lgca_open_review", "close_panel"]
+    assert [name for name, _ in sent] == ["lgca_close_dialog", "lgca_open_review"]
     _, sent = NEXT.run_at_once(birds, None, open="lgca_delete_run", **{"with": {"run_key": "zeroshot"}})
     assert sent[-1][0] == "prompt_user_for_operation"
     assert sent[-1][1]["params"] == {"run_key": "zeroshot"}

@@ -10,8 +10,9 @@ from tests.helpers.worlds.overview import CLASSES, new_run
 
 MENU = AppOperator("lgca_menu")
 GRID = {"samples-grid-actions", "samples-grid-secondary-actions"}
-WITHOUT_A_RUN = ["Classify", "Describe classes"]
-OF_A_RUN = ["Compare methods", "Classify", "Rescore", "Triage", "Evaluate", "Describe classes", "Delete a run …"]
+FIND, DELETE = "Find wrong labels", "Delete a run …"
+WITHOUT_A_RUN = [FIND, "Classify", "Describe classes"]
+OF_A_RUN = ["Compare methods", "Classify", "Rescore", "Triage", "Evaluate", "Describe classes"]
 DECISIONS = ["Undo decisions", "Export decisions"]
 
 
@@ -48,8 +49,8 @@ def test_menu__offers_what_makes_sense(dataset, triage):
     dataset.add_sample(fo.Sample(filepath="/images/a.jpg"))
     assert list(buttons(dataset)) == WITHOUT_A_RUN
     new_run(CLASSES, dataset=dataset)
-    assert list(buttons(dataset)) == OF_A_RUN
-    assert list(buttons(triage.run.dataset)) == ["Review labels", *OF_A_RUN[:-1], *DECISIONS, OF_A_RUN[-1]]
+    assert list(buttons(dataset)) == [FIND, *OF_A_RUN, DELETE]
+    assert list(buttons(triage.run.dataset)) == [FIND, "Review labels", *OF_A_RUN, *DECISIONS, DELETE]
 
 
 def test_menu__an_entry_opens_its_operator(triage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...errors import LgcaError
@@ -15,11 +16,16 @@ from .reason import DecidingRegion, deciding_region, reason_sentence
 from .suspects import current_suspects
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...fiftyone_io.thumbnails import Box
     from ...method.core.regions import RegionKind
     from ...runs.record import RunRecord
     from ..evidence.sample_record import SampleRecord
+    from .suspects import Suspect
 
+AHEAD = 8
+"""Number of next suspects whose classes are looked up with those of a card."""
 NOT_SUSPECTED = "Nothing speaks against this label: the methods suggest no other one."
 """The reason of a sample that is no suspect, or is none any more."""
 
@@ -72,7 +78,7 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
     suspects = current_suspects(run)
     sample = read_sample_record(run, sample_id)
     region = None if sample.suggested is None else _deciding_region(run, sample)
-    class_pools(run, [label for label in (sample.given, sample.suggested) if label])  # both together, for the examples
+    class_pools(run, _classes([sample]), ahead=_classes(_following(suspects, sample_id)))  # for the examples
     return ReviewCard(
         sample_id=sample_id,
         filepath=sample.filepath,
@@ -87,6 +93,16 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
         corrected=sample.corrected,
         look_alikes=look_alikes(run, suspects, sample_id),
     )
+
+
+def _following(suspects: Sequence[Suspect], sample_id: str) -> list[Suspect]:
+    """Returns the next suspects without a decision."""
+    place = next((place for place, one in enumerate(suspects) if one.sample_id == sample_id), len(suspects))
+    return list(islice((one for one in suspects[place + 1 :] if one.decision is None), AHEAD))
+
+
+def _classes(of: Sequence[Suspect | SampleRecord]) -> list[str]:
+    return list(dict.fromkeys(label for one in of for label in (one.given, one.suggested) if label))
 
 
 def _reason(run: RunRecord, sample: SampleRecord, region: DecidingRegion | None) -> str:

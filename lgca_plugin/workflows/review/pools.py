@@ -1,8 +1,9 @@
 """The samples of each class whose label nobody doubts, and their image vectors.
 
-Nothing is computed for all classes at once. When a card shows two classes for the first time, one query finds their
-samples, at most :data:`POOL_SIZE` of each and a random choice of more, and the store gives these samples' vectors;
-those of the most recently shown classes stay in memory. So a card among 100,000 samples reads 512 vectors at most.
+Nothing is computed for all classes at once. When a card shows a class for the first time, one query finds its samples,
+at most :data:`POOL_SIZE` and a random choice of more, and those of the classes of the next cards; the store gives the
+vectors of the classes that are shown, and the most recently shown stay in memory. So a card among 100,000 samples reads
+512 vectors at most.
 """
 
 from __future__ import annotations
@@ -56,20 +57,31 @@ class Pool:
 
 
 POOLS: ResultCache[Pool] = ResultCache(MAX_POOLS)
+LISTED: ResultCache[tuple[str, ...]] = ResultCache(8 * MAX_POOLS)
+"""Sample ids of classes: 20 KB each."""
 
 
-def class_pools(run: RunRecord, labels: Sequence[str]) -> dict[str, Pool]:
+def class_pools(run: RunRecord, labels: Sequence[str], *, ahead: Sequence[str] = ()) -> dict[str, Pool]:
     """Returns class to its undoubted samples, from memory as long as the run is not triaged again.
 
-    Classes that are not in memory are read together.
+    Args:
+        run: the run
+        labels: the classes
+        ahead: classes that will be shown soon: where the samples must be searched, theirs are found in the same query
     """
     key = run_state_key(run)
-    listed: dict[str, tuple[str, ...]] = {}
+    found: dict[str, tuple[str, ...]] = {}
+
+    def listed(label: str) -> tuple[str, ...]:
+        if not found:
+            every = list(dict.fromkeys([*labels, *ahead]))
+            found.update(dict.fromkeys(every, ()) | _undoubted(run, every))
+            for other in found.keys() - {label}:
+                LISTED.get((*key, other), partial(found.__getitem__, other))
+        return found[label]
 
     def read(label: str) -> Pool:
-        if not listed:  # the first class that is not in memory: the others may not be, either
-            listed.update(dict.fromkeys(labels, ()) | _undoubted(run, labels))
-        return _pool(run, listed[label])
+        return _pool(run, LISTED.get((*key, label), partial(listed, label)))
 
     return {label: POOLS.get((*key, label), partial(read, label)) for label in labels}
 

@@ -120,6 +120,25 @@ def test_class_examples__of_a_large_class_come_from_a_part_of_it(world, monkeypa
     assert together(found(run, "tern", ids[0])) <= set(pool.ids)
 
 
+def test_class_pools__are_the_same_one_by_one_together_and_ahead(world):
+    rows = [around(7 * at, given=CLASSES[at % 3]) for at in range(12)]
+    run, ids = world(rows)
+
+    def listed(*calls):
+        pools.POOLS.clear()
+        pools.LISTED.clear()
+        found = {}
+        for labels, ahead in calls:
+            found |= pools.class_pools(run, labels, ahead=ahead)
+        return {label: set(pool.ids) for label, pool in found.items()}
+
+    expected = {label: {id_ for at, id_ in enumerate(ids) if CLASSES[at % 3] == label} for label in CLASSES}
+    assert listed((["tern"], ()), (["swan"], ()), (["gull"], ())) == expected
+    assert listed((CLASSES, ())) == expected
+    assert listed((["tern"], ["swan", "gull"]), (["swan"], ()), (["gull"], ())) == expected
+    assert listed((["swan", "tern"], ["swan", "no class"]), (["no class"], ()))["no class"] == set()
+
+
 def test_class_examples__of_a_run_that_was_not_triaged_are_refused(world):
     run, _ = world([around(0)])
     run.results.pop("triage")

@@ -149,7 +149,7 @@ def decide_and_undo(panel, run, case, others):
         ("Label is right", "label right"),
         ("Bad crop", "bad crop"),
         ("Bad image", "bad image"),
-        ("Skip", "skipped"),
+        ("Can't tell", "skipped"),
     ):
         panel.press(label)
         panel.says(f"Decided: {decision}")

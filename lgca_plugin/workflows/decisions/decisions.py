@@ -73,7 +73,7 @@ class Decision(str, Enum):
         "Bad image",
         "The image can't be classified, or does not belong in the dataset",
     )
-    SKIPPED = ("skipped", "lgca:skipped", "Skip", "Left for later, or for another person")
+    SKIPPED = ("skipped", "lgca:skipped", "Can't tell", "Left for later, or for another person")
 
     def __str__(self) -> str:
         return str(self.value)

@@ -83,10 +83,10 @@ def _add_buttons(head: Any, shown: CardContent, panel: Any) -> None:
     title = "Both are wrong: name the right class (A)"
     params = {"screen": CLASSES, "sample": card.sample_id}
     button(buttons, "another", "Another class …", panel.show_screen, title=title, params=params, large=True, key="a")
-    for decision, label, key in ((Decision.SKIPPED, "Can't tell", "t"), (Decision.BAD_IMAGE, "Bad image", "b")):
+    for decision, key in ((Decision.SKIPPED, "t"), (Decision.BAD_IMAGE, "b")):
         params = {**same, "decision": decision.value}
         title = f"{decision.explanation} ({key.upper()})"
-        button(buttons, f"button_{key}", label, panel.decide, title=title, params=params, large=True, key=key)
+        button(buttons, f"button_{key}", decision.button, panel.decide, title=title, params=params, large=True, key=key)
 
 
 def _add_classes(head: Any, content: ReviewContent, shown: CardContent, panel: Any) -> None:
@@ -112,8 +112,8 @@ def add_card(body: Any, content: ReviewContent, shown: CardContent, panel: Any) 
     left = column(columns, "left", gap="6px")
     name, look = file_name(card.filepath), {"maxHeight": "62vh", "objectFit": "contain"}
     on_click = None if content.opened else panel.open_sample
-    title = f"{card.filepath}\n" + ("" if content.opened else "Click to open it in full size")
     params = {"sample": card.sample_id}
+    title = card.filepath if content.opened else f"{card.filepath}\nClick to open it in full size"
     picture(left, "picture", shown.picture, name, title=title, on_click=on_click, params=params, image=look)
     _add_look_alikes(left, shown, panel)
     _add_facts(left, content, shown)

@@ -179,22 +179,23 @@ class ReviewPanel(DeduplicatingPanel):
 
     def show_changes(self, ctx: Any) -> ReviewContent:
         """Shows the samples whose label was changed in the grid."""
-        content = _show(ctx, ReviewState.read(ctx))
+        content = _beside_the_grid(ctx)
         if content.run is not None:
             show_changed(ctx, content.run)
         return content
 
     def show_beyond(self, ctx: Any) -> ReviewContent:
         """Shows the least certain labels that are not suspected in the grid."""
-        content = _show(ctx, ReviewState.read(ctx))
+        content = _beside_the_grid(ctx)
         if content.run is not None:
             show_least_certain(ctx, content.run)
         return content
 
     def open_panel(self, ctx: Any) -> ReviewContent:
         """Opens another panel."""
+        content = _beside_the_grid(ctx)
         ctx.ops.open_panel(ctx.params["panel"], layout="horizontal", is_active=True)
-        return _show(ctx, ReviewState.read(ctx))
+        return content
 
     def open_form(self, ctx: Any) -> ReviewContent:
         """Opens an operator's form, and shows what has changed when it is done."""
@@ -215,6 +216,13 @@ def _show(ctx: Any, state: ReviewState, *, opened: str | None = None, wrote: boo
     content = read_content(ctx, state, opened=opened)
     content.state.write(ctx, content.run.key if content.run else None)
     return replace(content, wrote=wrote)
+
+
+def _beside_the_grid(ctx: Any) -> ReviewContent:
+    """Shows the same again, and closes a sample that lies over the grid."""
+    if ctx.current_sample:
+        ctx.ops.close_sample()
+    return _show(ctx, ReviewState.read(ctx))
 
 
 def _open(ctx: Any, state: ReviewState, *, wrote: bool = False) -> ReviewContent:

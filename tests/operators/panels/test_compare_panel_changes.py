@@ -66,7 +66,7 @@ def test_panel__sends_pictures_only_when_they_change(panel, run):
 def test_panel__an_event_with_an_old_state_forgets_nothing(panel, run):
     old = as_json(panel.state)
     panel.select(run.dataset.limit(1).values("id"))
-    panel.press("Skip")
+    panel.press("Can't tell")
     assert panel.state["action"] is not None
     panel.state = old  # sent before the answer to the decision was there
     shown = panel.send("on_change_view")
@@ -75,7 +75,7 @@ def test_panel__an_event_with_an_old_state_forgets_nothing(panel, run):
 
 def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
     dataset, triage = run.dataset, Triage.of(run)
-    decisions = ("Accept suggestion", "Label is right", "Bad crop", "Bad image", "Skip", "Other…")
+    decisions = ("Accept suggestion", "Label is right", "Bad crop", "Bad image", "Can't tell", "Other…")
     assert "Or select samples in the grid" in panel.shown.words
     assert not set(decisions) & set(panel.shown.buttons)
     suspects = triage.suspects().values("id")
@@ -194,7 +194,7 @@ def test_panel__of_a_cloned_dataset_compares_and_decides_there(run, made):
     panel = PanelSession(URI, clone).load()
     assert panel.shown.number("predicted") == "48"
     panel.select(clone.limit(1).values("id"))
-    panel.press("Skip")
+    panel.press("Can't tell")
     assert len(Triage.of(lgca.load_run(clone, "zs")).decisions()) == 1
     assert Triage.of(run).decisions() == []
 

@@ -125,7 +125,7 @@ def test_decide__each_button_decides_what_it_says_and_stays_where_the_user_wants
         "Label is right": "label right",
         "Bad crop": "bad crop",
         "Bad image": "bad image",
-        "Skip": "skipped",
+        "Can't tell": "skipped",
     }
     for label, decision in labels.items():
         assert "open_sample" not in session.press(label).requests

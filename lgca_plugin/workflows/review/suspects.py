@@ -36,6 +36,7 @@ class Suspect:
         confidence: of the suggestion, in [0, 1]
         decision: the current decision
         corrected: the accepted class, None if no class was accepted
+        changed: whether it is another class than the given one was when it was accepted
     """
 
     sample_id: str
@@ -45,11 +46,7 @@ class Suspect:
     confidence: float | None
     decision: Decision | None
     corrected: str | None
-
-    @property
-    def changed(self) -> bool:
-        """Whether another class than the given one was accepted."""
-        return self.decision is Decision.ACCEPTED and self.corrected != self.given
+    changed: bool
 
     @property
     def order(self) -> tuple[bool, float, str]:
@@ -154,7 +151,7 @@ def _read(dataset: fo.Dataset, fields: DecisionFields, match: dict[str, Any]) ->
         given,
         f"{fields.suggestion}.label",
         f"{fields.suggestion}.confidence",
-        *(f"{fields.decision}.{name}" for name in ("action", "label", "corrected")),
+        *(f"{fields.decision}.{name}" for name in ("action", "label", "corrected", "given")),
     )
     row = {"_id": False, "row": ["$_id", *(f"${path}" for path in paths)]}
     stages = [{"$match": match}, {"$project": row}]
@@ -163,10 +160,11 @@ def _read(dataset: fo.Dataset, fields: DecisionFields, match: dict[str, Any]) ->
 
 
 def _suspect(row: Sequence[Any]) -> tuple[ObjectId, Suspect | None]:
-    id_, quality, given, suggested, confidence, action, label, corrected = row
+    id_, quality, given, suggested, confidence, action, label, corrected, given_then = row
     if not suggested:
         return id_, None
     decision = Decision(label) if action else None
+    accepted = decision is Decision.ACCEPTED
     return id_, Suspect(
         sample_id=str(id_),
         quality=quality,
@@ -174,7 +172,8 @@ def _suspect(row: Sequence[Any]) -> tuple[ObjectId, Suspect | None]:
         suggested=suggested,
         confidence=confidence,
         decision=decision,
-        corrected=corrected if decision is Decision.ACCEPTED else None,
+        corrected=corrected if accepted else None,
+        changed=accepted and corrected != given_then,
     )
 
 

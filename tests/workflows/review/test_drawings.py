@@ -32,14 +32,22 @@ def test_review__the_intervals_hold_the_number_of_wrong_labels_about_as_often_as
     outcomes = []
     for seed in SEEDS:
         dataset = load_demo_dataset(f"review-{tmp_path.name}-{seed}", tmp_path / str(seed), seed=seed)
-        settings = {"run_key": "zs", "ground_truth": "ground_truth", "budget": "adaptive", "progress": False}
-        run = lgca.classify(dataset, CLASSES, DESCRIPTIONS, encoder=demo_encoder, **settings)
+        run = lgca.classify(
+            dataset,
+            CLASSES,
+            DESCRIPTIONS,
+            run_key="zs",
+            encoder=demo_encoder,
+            ground_truth="ground_truth",
+            budget="adaptive",
+            progress=False,
+        )
         run.triage(progress=False)
         outcomes += review(run)
         progress, summary = ReviewQueue.of(run).progress(), ReviewQueue.of(run).summary()
         assert progress.left == 0
         assert progress.changed == summary.changed == sum(block.found for block in summary.blocks)
-        assert all(one.corrected > one.given for one in summary.accuracy)
+        assert all((one.corrected or 0) > (one.given or 1) for one in summary.accuracy)
         dataset.delete()
     inside = [expected.low <= found <= expected.high for expected, found in outcomes]
     assert len(inside) >= 2 * len(SEEDS)

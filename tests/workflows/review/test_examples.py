@@ -127,7 +127,7 @@ def test_class_pools__are_the_same_one_by_one_together_and_ahead(world):
     def listed(*calls):
         pools.POOLS.clear()
         pools.LISTED.clear()
-        found = {}
+        found: dict[str, pools.Pool] = {}
         for labels, ahead in calls:
             found |= pools.class_pools(run, labels, ahead=ahead)
         return {label: set(pool.ids) for label, pool in found.items()}

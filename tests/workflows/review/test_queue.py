@@ -69,6 +69,14 @@ def test_progress__counts_each_decision_once(triage, ids):
     assert (progress.unsure, progress.left, str(progress)) == (1, 0, "6 of 6 reviewed, 2 changed")
 
 
+def test_progress__corrected_labels_that_became_the_given_ones_stay_finds(triage, ids):
+    triage.decide(ids[:2], "accepted")
+    dataset = triage.run.dataset
+    dataset.select(ids[0]).set_values("labels", [dataset[ids[0]]["labels_corrected"]])
+    assert queue(triage).progress().changed == 2
+    assert queue(triage).summary().blocks[0].found == 2
+
+
 def test_progress__follows_undo(triage, ids):
     triage.decide(ids[0], "accepted")
     assert queue(triage).progress().changed == 1

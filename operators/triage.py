@@ -14,15 +14,16 @@ from ..lgca_plugin.errors import LgcaError
 from ..lgca_plugin.fiftyone_io.fields import method_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.method.core.methods import method_title
-from ..lgca_plugin.method.number_text import labels_text, samples_text
+from ..lgca_plugin.method.number_text import samples_text
 from ..lgca_plugin.runs.record import stored_triage
 from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
 from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
 from .shared.base import RunOperator
 from .shared.classes import label_fields
-from .shared.dialog import Dialog
+from .shared.dialog import Dialog, steps_after
 from .shared.execution import call, report_steps
 from .shared.form import Params, add_dropdown, checked, mark_invalid
+from .shared.found import found_dialog
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
 from .shared.shown_fields import show_fields
@@ -77,7 +78,7 @@ class Triage(RunOperator):
         yield ctx.ops.notify(
             f"{samples_text(counts['triaged'])} triaged in {report['seconds']:.1f} s", variant="success"
         )
-        yield triage_dialog(report).show(ctx)
+        yield triage_dialog(triage).show(ctx)
 
     def __call__(
         self,
@@ -105,22 +106,16 @@ class Triage(RunOperator):
         return call(self, sample_collection, params, delegate=delegate)
 
 
-def triage_dialog(report: dict[str, Any]) -> Dialog:
-    """Returns the dialog of a finished triage: the answer, the counts, and what comes next."""
-    counts, suspects = report["counts"], report.get("suspects")
-    judged = report.get("judged") or 0
-    if suspects:
-        verb = "looks" if suspects == 1 else "look"
-        answer = f"{suspects:,} of {labels_text(judged)} {verb} wrong"
-    elif suspects == 0:
-        answer = f"Nothing looks wrong: {labels_text(judged)} {'was' if judged == 1 else 'were'} checked"
+def triage_dialog(triage: Any) -> Dialog:
+    """Returns the dialog of a finished triage: the answer, what comes next, and the counts."""
+    report = triage.report
+    counts = report["counts"]
+    if report.get("suspects") is not None:
+        _, dialog = found_dialog(triage)
     else:
-        answer = f"{samples_text(counts['triaged'])} sorted by how the methods differ"
-    dialog = Dialog()
-    dialog.heading(types.Success(label=answer))
-    dialog.buttons(
-        [*([("Review labels", "lgca_review", {})] if suspects else []), ("Compare methods", "lgca_compare", {})]
-    )
+        dialog = Dialog()
+        dialog.heading(types.Success(label=f"{samples_text(counts['triaged'])} sorted by how the methods differ"))
+        dialog.buttons(steps_after(triage.run.key))
     lines = {case: samples_text(count) for case, count in report["cases"].items() if count}
     lines["misled by a few crops"] = samples_text(sum(report["misleading"].values()))
     left = {name: count for name, count in counts.items() if name not in ("triaged", "total") and count}

@@ -20,7 +20,7 @@ from ..shared.form import Params, mark_invalid
 from .params import ENCODER, MORE, more, read_label_field, read_options
 
 URI = "@lgca/zero-shot/lgca_estimate_search"
-SETTINGS = ("ground_truth", "model_choice", "more", *ENCODER, *MORE)
+SETTINGS = ("ground_truth", "of_run", "model_choice", "more", *ENCODER, *MORE)
 DEVICES = {"cpu": "this machine's CPU", "cuda": "this machine's GPU", "mps": "this machine's GPU"}
 
 

@@ -40,6 +40,11 @@ def add_form(inputs: Any, ctx: Any) -> None:
     note = "The labels to check; they stay as they are"
     default = read_label_field(ctx)
     add_dropdown(inputs, "ground_truth", choices, default=default, label="Label field", description=note)
+    if params.get("of_run"):
+        label = f"Its labels are checked against run {params['of_run']!r}, which has classified the pictures"
+        inputs.view("of_run_note", types.Notice(label=label))
+        add_estimate(inputs, ctx)
+        return
     model = _add_model(inputs, ctx)
     inputs.bool(
         "more",

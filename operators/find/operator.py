@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from ...lgca_plugin.config import check_classes
 from ..shared.base import StepOperator
+from ..shared.beside_grid import open_beside_grid
 from ..shared.descriptions import description_params
 from ..shared.encoder import encoder_params
 from ..shared.execution import call, report_steps
+from ..shared.found import found_dialog
+from ..shared.shown_fields import show_fields
+from .estimate import sentence
 from .form import add_form
-from .outcome import show_found
 from .params import no_labels, read_label_field, read_options
 
 
@@ -29,7 +32,6 @@ class FindWrongLabels(StepOperator):
     on_view = True
     problem = "The search has stopped"
     add_form = staticmethod(add_form)
-    show = staticmethod(show_found)
 
     def refusal(self, ctx: Any) -> str | None:
         """Returns why there is no form: no dataset is open, or it has no labels."""
@@ -50,6 +52,17 @@ class FindWrongLabels(StepOperator):
         from ...lgca_plugin.workflows.find.find import iter_find_wrong_labels
 
         return (yield from report_steps(ctx, iter_find_wrong_labels(request)))
+
+    def show(self, ctx: Any, triage: Any) -> Iterator[Any]:
+        """Shows a finished search: the run's fields, the review beside the grid, and the answer in the dialog."""
+        yield from show_fields(ctx, triage.run)
+        for warning in triage.report["warnings"]:
+            yield ctx.ops.notify(sentence(warning), variant="warning")
+        answer, dialog = found_dialog(triage)
+        yield ctx.ops.notify(answer, variant="success")
+        if triage.report.get("suspects"):
+            yield from open_beside_grid(ctx, "lgca_review")
+        yield dialog.show(ctx)
 
     def __call__(
         self,

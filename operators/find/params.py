@@ -114,6 +114,12 @@ def read_run_key(params: Params) -> str | None:
     return check_run_key(key) if key else None
 
 
+def names_run_alone(params: Params) -> bool:
+    """Returns whether code has named a run and no model: the run's own is taken."""
+    named = any(params.get(name) is not None for name in ("model_choice", *ENCODER))
+    return bool(params.get("run_key")) and not named
+
+
 def read_options(ctx: Any) -> FindOptions:
     """Reads all settings.
 
@@ -121,6 +127,9 @@ def read_options(ctx: Any) -> FindOptions:
         ConfigError: for the first that is not valid
     """
     params = ctx.params
+    field = read_label_field(ctx)
+    if params.get("of_run"):
+        return FindOptions(samples=ctx.dataset, ground_truth=field, run_key=check_run_key(params["of_run"]))
     options: dict[str, Any] = {"samples": ctx.dataset}
     if more(params):
         typed = (params.get("class_source") or ("typed" if params.get("classes") else "field")) == "typed"
@@ -135,8 +144,8 @@ def read_options(ctx: Any) -> FindOptions:
             "budget": None if budget is None else check_budget(budget),
         }
     return FindOptions(
-        ground_truth=read_label_field(ctx),
-        encoder=read_model(ctx),
+        ground_truth=field,
+        encoder=None if names_run_alone(params) else read_model(ctx),
         device=(params.get("device") or "").strip() or None,
         precision=params.get("precision") or "auto",
         **options,

@@ -24,6 +24,18 @@ ROW: dict[str, Any] = {"display": "flex", "flexDirection": "row", "flexWrap": "w
 CHILD: dict[str, Any] = {"item": {"sx": {"width": "auto", "maxWidth": "100%", "maxHeight": "none"}}}
 
 
+Step = tuple[str, str, Mapping[str, Any]]
+"""A button: its label, the panel or the form that it opens, and the form's parameters."""
+
+
+def steps_after(run_key: str) -> list[Step]:
+    """Returns the buttons that every dialog after a run ends with."""
+    return [
+        ("Compare methods", "lgca_compare", {}),
+        ("Undo this run …", "lgca_delete_run", {"run_key": run_key}),
+    ]
+
+
 def operator_uri(name: str) -> str:
     """Returns the URI of one of the plugin's operators."""
     return f"{PLUGIN}/{name}"
@@ -52,8 +64,8 @@ class Dialog:
             _text(one, "first", first, muted=True)
             _text(one, "second", second, bold=True)
 
-    def buttons(self, buttons: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
-        """Adds buttons beside each other: label, the panel or the form that it opens, and the form's parameters."""
+    def buttons(self, buttons: Sequence[Step]) -> None:
+        """Adds buttons beside each other; the first is filled."""
         row = self._row()
         for at, (label, step, params) in enumerate(buttons):
             row.btn(

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ...lgca_plugin.runs.proposals import given_label_fields
+from .dialog import Dialog, Step, steps_after
 from .shown_fields import show_fields
 
 SECONDS_BETWEEN_UPDATES = 0.5
@@ -56,7 +58,14 @@ def show_run(ctx: Any, run: Any) -> Iterator[Any]:
         yield ctx.ops.notify(warning, variant="warning")
     line = outcome_line(summary)
     yield ctx.ops.notify(line, variant="success")
-    yield show_lines(ctx, types.Success(label=f"Run {run.key!r}: {line}"), outcome(summary))
+    dialog = Dialog()
+    dialog.heading(types.Success(label=f"Run {run.key!r}: {line}"))
+    labels: list[Step] = []
+    if given_label_fields(ctx.dataset):
+        labels = [("Find wrong labels", "lgca_find_wrong_labels", {"of_run": run.key})]
+    dialog.buttons([*labels, *steps_after(run.key)])
+    dialog.lines(outcome(summary))
+    yield dialog.show(ctx)
 
 
 def outcome_line(summary: dict[str, Any]) -> str:

@@ -6,8 +6,9 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.config import DEMO_MARKER
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from tests.helpers.app.operators import AppOperator, notice, progress, shown, work
+from tests.helpers.app.operators import CLASSIFY, TRIAGE, AppOperator, notice, progress, shown, work
 from tests.helpers.runs import add_images
+from tests.helpers.worlds.classify import LIGHT, typed
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
@@ -40,6 +41,11 @@ def birds(dataset, demo_images):
     dataset.default_classes = list(CLASSES)
     dataset.save()
     return dataset
+
+
+def dialog_of(messages):
+    """All that the last dialog holds, as text."""
+    return str(next(message.params for message in reversed(messages) if message.operator_uri == "show_output"))
 
 
 def loader_name(properties):
@@ -137,7 +143,7 @@ def test_run__answers_the_question_and_opens_the_review(birds):
     views = shown(messages)["views"]
     assert views["heading1"]["label"] == notice(messages)
     assert views["heading1"]["description"].startswith("The three methods agree on ")
-    text = str(next(message.params for message in reversed(messages) if message.operator_uri == "show_output"))
+    text = dialog_of(messages)
     first = suspects.first()
     assert text.count("data:image/jpeg;base64,") == min(6, len(suspects))
     assert first["zeroshot_suggestion"].label in text
@@ -186,3 +192,25 @@ def test_call__from_code_and_queued_for_a_worker(birds):
     queued = FIND.queue(birds, "ground_truth", encoder="demo", run_key="mine")
     assert work(queued, birds) == "Find wrong labels: ground_truth"
     assert lgca.load_run(birds, "mine").summary()["predicted"] == 12
+
+
+def test_after_a_classification__the_next_step_is_to_find_wrong_labels(birds):
+    messages = CLASSIFY.run(birds, **typed("grey heron", "great egret", "redpoll", **LIGHT), run_key="mine")
+    assert dialog_of(messages).count("Find wrong labels") == 1
+    assert "'of_run': 'mine'" in dialog_of(messages)
+    properties, errors = estimated(birds, of_run="mine")
+    assert errors == {}
+    assert "model_choice" not in properties
+    assert properties["cost"].view.label.startswith("A few seconds: all 12 pictures are classified already")
+    messages = FIND.run(birds, of_run="mine")
+    run = lgca.load_run(birds, "mine")
+    assert run.config.classes == ("grey heron", "great egret", "redpoll")
+    assert run.config.budget == "full"
+    assert run.last_triage().report["ground_truth"] == "ground_truth"
+
+
+def test_after_a_triage__the_next_step_is_the_review(birds):
+    triage = lgca.find_wrong_labels(birds, "ground_truth", progress=False)
+    messages = TRIAGE.run(birds, run=triage.run.key)
+    assert "Review labels" in dialog_of(messages)
+    assert "labels look wrong" in dialog_of(messages) or "label looks wrong" in dialog_of(messages)

@@ -1,8 +1,7 @@
-"""What the App shows after a search for wrong labels: the answer, the first suspects, and the review."""
+"""The dialog after labels were checked: the answer, the first suspects as pictures, and what comes next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from fiftyone.operators import types
@@ -10,30 +9,17 @@ from fiftyone.operators import types
 from ...lgca_plugin.fiftyone_io.thumbnails import thumbnail_uri
 from ...lgca_plugin.method.core.methods import method_title
 from ...lgca_plugin.workflows.find.summary import FoundSummary, found_summary
-from ..shared.beside_grid import open_beside_grid
-from ..shared.dialog import Dialog
-from ..shared.shown_fields import show_fields
+from .dialog import Dialog, Step, steps_after
 
 SHOWN_SUSPECTS = 6
 SIDE = 132
 """Side of a picture in the dialog, in pixels: six of them in a row of two times three, or more where it is wide."""
 
 
-def show_found(ctx: Any, triage: Any) -> Iterator[Any]:
-    """Shows a finished search: the run's fields, the review beside the grid, and the answer in the dialog."""
-    yield from show_fields(ctx, triage.run)
-    for warning in triage.report["warnings"]:
-        yield ctx.ops.notify(warning, variant="warning")
+def found_dialog(triage: Any) -> tuple[str, Dialog]:
+    """Returns the answer to the user's question, and the dialog with it."""
     summary = found_summary(triage, count=SHOWN_SUSPECTS)
     answer, detail = answer_text(summary)
-    yield ctx.ops.notify(answer, variant="success")
-    if summary.first:
-        yield from open_beside_grid(ctx, "lgca_review")
-    yield found_dialog(triage, summary, answer, detail).show(ctx)
-
-
-def found_dialog(triage: Any, summary: FoundSummary, answer: str, detail: str) -> Dialog:
-    """Returns the dialog."""
     dialog = Dialog()
     dialog.heading(types.Success(label=answer, description=detail))
     pictures = [
@@ -43,14 +29,9 @@ def found_dialog(triage: Any, summary: FoundSummary, answer: str, detail: str) -
     ]
     if pictures:
         dialog.pictures(pictures, side=SIDE)
-    dialog.buttons(
-        [
-            *([("Review labels", "lgca_review", {})] if summary.first else []),
-            ("Compare methods", "lgca_compare", {}),
-            ("Undo this run …", "lgca_delete_run", {"run_key": triage.run.key}),
-        ]
-    )
-    return dialog
+    review: list[Step] = [("Review labels", "lgca_review", {})] if summary.first else []
+    dialog.buttons([*review, *steps_after(triage.run.key)])
+    return answer, dialog
 
 
 def answer_text(summary: FoundSummary) -> tuple[str, str]:

@@ -1,0 +1,58 @@
+"""Finding wrong labels in the real App: the form, the answer, and the way on; screenshots in artifacts/."""
+
+import re
+
+import fiftyone as fo
+import pytest
+
+import lgca_plugin as lgca
+from lgca_plugin.demo.dataset import load_demo_dataset
+
+PAGE_SIZE = 1280, 900
+
+
+@pytest.fixture
+def birds(tmp_path):
+    """Thirty-six pictures of the demo, two of them with a wrong label."""
+    dataset = load_demo_dataset("find-in-the-app", tmp_path / "birds", count=36, overwrite=True)
+    yield dataset
+    fo.delete_dataset(dataset.name)
+
+
+def test_find__from_the_operator_browser_to_the_review(app, birds):
+    page = app.page
+    app.open_dataset(birds.name)
+    page.keyboard.press("Backquote")
+    search = page.get_by_placeholder(re.compile("search operations", re.IGNORECASE))
+    search.fill("mistake")
+    page.get_by_text("Find wrong labels", exact=True).first.wait_for()
+    app.screenshot("find_browser")
+    search.press("Enter")  # the first of those found
+
+    page.get_by_text("you can start without waiting for it").wait_for()
+    app.wait_until_ready("Find wrong labels")
+    app.screenshot("find_measuring")
+    page.get_by_text(re.compile("^About .* for 36 pictures on this machine's CPU$")).wait_for()
+    app.screenshot("find_form")
+    with app.bringing_up("Images classified: .* left"):
+        app.submit("Find wrong labels")
+        page.get_by_text(re.compile(r"of 36 labels looks? wrong\.$")).first.wait_for(timeout=180_000)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("The three methods agree on").wait_for()
+    birds.reload()
+    suspects = lgca.load_run(birds, "zeroshot").last_triage().suspects()
+    assert dialog.locator("img").count() == min(6, len(suspects))
+    dialog.get_by_text(suspects.first()["zeroshot_suggestion"].label, exact=True).first.wait_for()
+    app.screenshot("find_answer")
+
+    dialog.get_by_role("button", name="Review labels").click()
+    dialog.wait_for(state="hidden")
+    page.get_by_role("button", name=re.compile("^Change to ")).first.wait_for()
+    app.screenshot("find_review")
+
+    app.open_operator("Find wrong labels")
+    page.get_by_text("A few seconds: all 36 pictures are classified already").wait_for()
+    app.screenshot("find_again")
+    app.submit("Find wrong labels")
+    dialog.get_by_role("button", name="Undo this run …").click()
+    page.get_by_text("This cannot be undone").wait_for()

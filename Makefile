@@ -5,7 +5,7 @@
 # make thorough      the long tests: every click in both panels, more of the operators' forms in a real browser
 # make lint          ruff and mypy only
 # make bench         the benchmarks, one line of JSON each
-# make story         takes the pictures of docs/story.md anew, on the demo's dataset
+# make story         takes the pictures of docs/story.md anew, on drawings of their own
 # make clean         removes all that make has made here
 #
 # Each does its own set-up in .venv the first time. PYTHON=... picks the Python that .venv is made with.
@@ -38,7 +38,7 @@ demo: setup
 	@$(IN_DEMO) -m lgca_plugin.demo $(if $(filter 0,$(APP)),--no-app) $(if $(FRESH),--fresh)
 
 story: setup-dev
-	@$(MAKE) --no-print-directory demo APP=0
+	@mkdir -p "$(DEMO)/plugins" && ln -sfn "$(CURDIR)" "$(DEMO)/plugins/lgca"
 	@$(IN_DEMO) -m scripts.story
 
 test: setup-dev

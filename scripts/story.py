@@ -1,7 +1,8 @@
-"""Takes the six pictures of the story in ``docs/story.md``, in the real App, on the demo's dataset.
+"""Takes the six pictures of the story in ``docs/story.md``, in the real App, on a dataset of drawings.
 
-``make story`` runs it. It triages the demo's run, opens one image that was chosen by hand, accepts the suggestion
-for it, and undoes the decision at the end, so that it can be run again.
+``make story`` runs it. The drawings vary more than the demo's, so that their crops mislead more often. It finds their
+wrong labels, opens one image that was chosen by hand, accepts the suggestion for it, and undoes the decision at the
+end, so that it can be run again.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import fiftyone as fo
 from PIL import Image
 
 import lgca_plugin as lgca
+from lgca_plugin.demo.dataset import load_demo_dataset
+from lgca_plugin.demo.drawings import VARIED
 from tests.helpers.browser.app import App, new_context, running_app, running_browser
 from tests.helpers.paths import ROOT
 
-DATASET, RUN, IMAGE = "lgca-demo", "zeroshot", "bird-091.jpg"
+DATASET, RUN, IMAGE = "lgca-story", "zeroshot", "bird-091.jpg"
 PICTURES = ROOT / "docs" / "images"
 
 
@@ -98,11 +101,12 @@ def take_pictures(story: Story, sample: fo.Sample) -> None:
 
 
 def main() -> int:
-    """Triages, takes the pictures, and undoes the decision."""
+    """Finds wrong labels, takes the pictures, and undoes the decision."""
     os.environ["LOGNAME"] = "curator"  # who decides
-    dataset = fo.load_dataset(DATASET)
-    run = lgca.load_run(dataset, RUN)
-    triage = run.last_triage() if "triage" in run.results else run.triage(progress=False)
+    dataset = load_demo_dataset(DATASET, composition=VARIED)
+    triage = lgca.find_wrong_labels(
+        dataset, "ground_truth", run_key=RUN, methods=tuple(lgca.METHODS), budget="full", progress=False
+    )
     sample = next(one for one in dataset if one.filepath.endswith(IMAGE))
     with (
         tempfile.TemporaryDirectory() as folder,

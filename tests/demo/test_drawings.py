@@ -123,7 +123,7 @@ def test_decidable_scenes__are_enlarged_and_their_boxes_with_them(decidable):
     assert low <= min(shares) < low + 0.05 and high - 0.05 < max(shares) <= high
     for scene in decidable:
         assert all(inside(part.box, scene.bird) == pytest.approx(1) for part in scene.parts.values())
-        picture = (0.0, 0.0, *map(float, scene.size))
+        picture = (0.0, 0.0, float(scene.image.width), float(scene.image.height))
         assert inside(scene.bird, picture) == pytest.approx(1)
         assert all(inside(thing.box, picture) > 0.5 for thing in scene.things)
 

@@ -152,7 +152,7 @@ def button(
     browser's keys for this (Alt in Chrome and Edge, Alt+Shift in Firefox, Ctrl+Option on a Mac); the App gives panels
     no keyboard of their own.
     """
-    padding = "6px 14px" if large else "2px 10px"
+    padding = "6px 11px" if large else "2px 10px"
     look = {"minWidth": 0, "padding": padding, "textAlign": "left", "overflowWrap": "anywhere", "lineHeight": 1.3}
     props = aside(**style) | {"button": {"sx": look, **({"accessKey": key} if key else {})}}
     parent.btn(

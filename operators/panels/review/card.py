@@ -72,10 +72,11 @@ def _add_buttons(head: Any, shown: CardContent, panel: Any) -> None:
     """Adds the buttons of the decision."""
     card, buttons = shown.card, row(head, "decide", gap="6px 8px", pb="6px")
     same: dict[str, Any] = {"sample": card.sample_id, "was": shown.stands}
+    first = card.decision is None
     if card.suggested is not None:
         title = f"“{card.suggested}” is right: it is written to the corrected labels, the given label stays (C)"
         label, params = f"Change to {short(card.suggested)}", {**same, "decision": Decision.ACCEPTED.value}
-        button(buttons, "change", label, panel.decide, title=title, params=params, main=True, large=True, key="c")
+        button(buttons, "change", label, panel.decide, title=title, params=params, main=first, large=True, key="c")
     if card.given is not None:
         title = f"“{card.given}” is right and stays (K)"
         label, params = f"Keep {short(card.given)}", {**same, "decision": Decision.LABEL_RIGHT.value}
@@ -176,11 +177,12 @@ def _add_facts(left: Any, content: ReviewContent, shown: CardContent) -> None:
     """Adds what is marked, what is expected of the next suspects, what each method sees, and the keys."""
     card, predictions = shown.card, shown.record.predictions
     marked = card.deciding_box is not None and shown.picture is not None
-    seen = ", ".join(f"{method_title(name)} {predictions[name].label}" for name in without_controls(predictions))
+    seen = {method_title(name): predictions[name].label for name in without_controls(predictions)}
+    differ = len({*seen.values()}) > 1
     lines = [
         "Yellow: the part that speaks most clearly for the suggested label." if marked else "",
         _ahead(shown),
-        f"Seen by {seen}." if seen else "",
+        ", ".join(f"{title} sees {label}" for title, label in seen.items()) if differ else "",
         KEYS if not content.opened else "",
     ]
     words = "\n".join(line for line in lines if line)
@@ -190,7 +192,7 @@ def _add_facts(left: Any, content: ReviewContent, shown: CardContent) -> None:
 
 def _ahead(shown: CardContent) -> str:
     found = shown.expectation
-    if found is None or found.samples < FEW:
+    if found is None or found.samples < FEW or shown.place is None:
         return ""
     wrong = f"about {found.expected:.0f} are expected to be wrong ({found.low:,} to {found.high:,})"
     return f"Among the next {found.samples:,}, {wrong}."

@@ -35,7 +35,7 @@ class CardContent:
         picture: the picture with the deciding region marked; None where the file can't be read
         examples: class to examples of it, the suggested class first
         place: place in the queue, from 1; None for a sample that is no suspect
-        previous, following: ids of the neighbours in the queue
+        previous, following: ids of the neighbours in the queue; after a sample that is no suspect, the first undecided
         others: classes that a method sees in it, beside the given and the suggested one
         expectation: about the next ten suspects
     """
@@ -195,8 +195,8 @@ def _screen(run: Run, queue: ReviewQueue, state: ReviewState) -> Screen:
 
 
 def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord) -> CardContent:
-    place = queue.place(card.sample_id)
-    ids = queue.ids
+    place, ids = queue.place(card.sample_id), queue.ids
+    following = queue.first_undecided() if place is None else ids[place] if place < len(ids) else None
     labels = [label for label in (card.suggested, card.given) if label is not None]
     seen = [answer.label for answer in record.predictions.values()]
     others = tuple(dict.fromkeys(label for label in [*seen, card.deciding_vote] if label and label not in labels))
@@ -210,7 +210,7 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord) 
         examples={label: example_pictures(run, label, card.sample_id) for label in labels},
         place=place,
         previous=ids[place - 2] if place is not None and place > 1 else None,
-        following=ids[place] if place is not None and place < len(ids) else None,
+        following=following,
         others=others,
         progress=queue.progress(),
         expectation=queue.expectation() if queue.first_undecided() else None,

@@ -30,7 +30,9 @@ LABEL, ICON = "Review labels", "rate_review"
 """Title and icon of the panel, and of the operator that opens it."""
 HELP = (
     "Labels that are probably wrong, one at a time: what the label says, what the methods see, and examples of both "
-    "classes. Decide, and the next one comes. Given labels stay as they are; corrected ones go to a field of their own."
+    "classes. Decide, and the next one comes. Given labels stay as they are; corrected ones go to a field of their "
+    "own. Keys: Alt (in Firefox Alt and Shift, on a Mac Ctrl and Option) with C to change, K to keep, A for another "
+    "class, T if you can't tell, B for a bad image, U to undo, N for the next and P for the previous one."
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import logging
 import sys
 from typing import TYPE_CHECKING, Final
@@ -91,7 +92,8 @@ def review_beside_grid() -> fo.Space:
 def _open_app(dataset: fo.Dataset, triage: Triage, address: str, port: int) -> None:
     import fiftyone as fo
 
-    session = fo.launch_app(dataset, spaces=review_beside_grid(), address=address, port=port)
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints that it waits for the server
+        session = fo.launch_app(dataset, spaces=review_beside_grid(), address=address, port=port)
     _say(f"\nOpen http://{address}:{port}/datasets/{dataset.name}\n{_what_to_press(triage)} Ctrl+C ends the demo.")
     with contextlib.suppress(KeyboardInterrupt):
         session.wait(-1)

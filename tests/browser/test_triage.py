@@ -50,8 +50,9 @@ def test_triage__from_the_form_to_the_queue_on_the_grid(app, run):
     tiles.nth(len(suspects) - 1).wait_for()
     assert tiles.count() == len(suspects)
     worst = suspects.first()
-    tiles.first.locator("[data-cy=tag-birds_case]").wait_for()
-    assert tiles.first.locator("[data-cy=tag-birds_suggestion]").inner_text() == worst.birds_suggestion.label
+    pill = tiles.first.locator("[data-cy=tag-birds_suspect]")
+    pill.wait_for()
+    assert pill.inner_text() == worst.birds_suspect.label
     app.screenshot("triage_queue")
     tiles.first.click()
     page.locator("[data-cy=modal]").locator("[data-cy=birds_suggestion-field]").wait_for()

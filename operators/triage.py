@@ -116,6 +116,7 @@ def triage_dialog(triage: Any) -> Dialog:
         dialog = Dialog()
         dialog.heading(types.Success(label=f"{samples_text(counts['triaged'])} sorted by how the methods differ"))
         dialog.buttons(steps_after(triage.run.key))
+    dialog.text("How the answers of the three methods and the labels relate:", muted=True)
     lines = {case: samples_text(count) for case, count in report["cases"].items() if count}
     lines["misled by a few crops"] = samples_text(sum(report["misleading"].values()))
     left = {name: count for name, count in counts.items() if name not in ("triaged", "total") and count}

@@ -1,5 +1,6 @@
 """The compare panel in the real App: everything that can be clicked is; screenshots in artifacts/."""
 
+import re
 import uuid
 
 import fiftyone as fo
@@ -67,22 +68,23 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
         compare.plot(2).locator(".scatterlayer .trace .point").first.wait_for()
     assert compare.overflow() <= 0
     assert page.get_by_role("button", name="Label is right").count() == 0
-    page.get_by_text("A triage finds them").first.scroll_into_view_if_needed()
+    page.get_by_text("Nobody has looked for them yet").first.scroll_into_view_if_needed()
     app.screenshot("compare_untriaged")
 
-    compare.press("Triage this run")
+    compare.press("Triage this run")  # of the labels; that of misleading crops stands below
     page.get_by_text("CLIP, WCA and LGCA are compared on").wait_for()
     app.submit("Triage")
     page.get_by_text("samples triaged in").first.wait_for(timeout=120_000)
     app.close_dialog()
-    compare.has("Select samples in the grid to decide")  # the panel has followed
+    compare.has("Or select samples in the grid")  # the panel has followed
     triage = lgca.load_run(birds, "birds").last_triage()
     suspects = triage.suspects().values("id")
-    compare.grid_has(len(suspects))  # the triage shows its queue: that is the user's view now
-    compare.has(f"{len(suspects)} samples with a label in truth")
-    page.locator("[data-cy=btn-clear-view-bar]").click()
+    compare.grid_has(len(suspects))  # the triage shows its queue, which is not the user's view
+    compare.has(f"The figures below are over all {total} samples.")
+    compare.has(f"Measured against truth, {COUNT} labels")
+    compare.back()
     compare.grid_has(total)
-    compare.has(f"{COUNT} samples with a label in truth")
+    compare.has(f"Measured against truth, {COUNT} labels")
     page.get_by_text("Labels to compare with").scroll_into_view_if_needed()
     compare.settled()
     app.screenshot("compare")
@@ -99,7 +101,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     app.screenshot("compare_part")
     compare.back()
     compare.grid_has(total)
-    wrong = page.get_by_role("button", name="wrong").first
+    wrong = page.get_by_role("button", name=re.compile(r"^\d+ differ$")).first
     count = int(wrong.inner_text().split()[0])
     wrong.click()
     assert compare.shown("where CLIP differs from truth")[1] == count
@@ -123,17 +125,17 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
 
     # Lists.
     rows = page.get_by_role("button", name="Show", exact=True)
-    page.get_by_text("Suspected label errors").last.scroll_into_view_if_needed()
+    page.get_by_text("Labels that look wrong").last.scroll_into_view_if_needed()
     compare.settled()
     app.screenshot("compare_lists")
     rows.last.click()
     assert compare.shown("of the list")[1] == 1
-    compare.press("Next", at=1)
+    compare.press("Next", at=0)
     compare.has(f"6 to {min(10, len(suspects))} of {len(suspects)}")
-    compare.press("Previous", at=1)
+    compare.press("Previous", at=0)
     compare.has(f"1 to 5 of {len(suspects)}")
     compare.press(f"Show the {len(suspects)} undecided")
-    assert compare.shown("suspected to be wrong")[1] == len(suspects)
+    assert compare.shown("looks wrong")[1] == len(suspects)
 
     # Decisions about the selected samples of the queue, which leave it.
     compare.select(0)
@@ -141,7 +143,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     compare.settled()
     app.screenshot("compare_selected")
     compare.press("Label is right")
-    assert compare.shown(f"{len(suspects) - 1} samples whose label is suspected")[1] == len(suspects) - 1
+    assert compare.shown(f"{len(suspects) - 1} samples whose label looks wrong")[1] == len(suspects) - 1
     compare.has(f"Show the {len(suspects) - 1} undecided")
     assert [row.sample_id for row in triage.decisions()] == suspects[:1]
     compare.press("Undo “label right” on 1")
@@ -164,7 +166,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     compare.choose("Labels to compare with", "no labels")
     compare.has("Choose labels to compare with above.")
     compare.choose("Labels to compare with", "truth")
-    compare.has(f"{COUNT} samples with a label in truth")
+    compare.has(f"Measured against truth, {COUNT} labels")
     for label, title in (
         ("Classify", "Classify zero-shot"),
         ("Rescore", "Rescore a zero-shot run"),

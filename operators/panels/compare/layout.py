@@ -10,7 +10,7 @@ from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import NAMED
 from ...shared.user_view import GridFilter, UserView
-from ..widgets import NORMAL, SMALL, EmptyState, bar, button, card, choice, dock, empty_state, heading, page, row, text
+from ..widgets import SMALL, EmptyState, bar, button, card, choice, dock, empty_state, heading, page, row, text
 from .content import NO_LABELS, CompareContent, Comparison
 from .lists import add_misleading, add_suspects
 from .sections import add_accuracy, add_agreement, add_flow, add_margins
@@ -72,14 +72,8 @@ def _add_filter(panel: Any, body: Any, content: CompareContent, grid_filter: Gri
     part = NAMED.get(grid_filter.part or "") if grid_filter.run in (None, of.run.key) else None
     now = part(of).sentence if part else grid_filter.sentence  # the count of a named part changes with decisions
     basis = f"The figures below are over {over(content.view, of)}."
-    text(
-        line,
-        "sentence",
-        f"{now}.\n{basis}",
-        size=SMALL,
-        first={"fontSize": NORMAL, "fontWeight": 600},
-        flex="1 1 200px",
-    )
+    text(line, "sentence", f"{now}.", bold=True, flex="1 1 100%")
+    text(line, "basis", basis, size=SMALL, flex="1 1 160px")
     label = f"Back to your view ({samples_text(of.total)})"
     button(line, "back", label, panel.back, main=True, title="Show your own view again, as it was")
 

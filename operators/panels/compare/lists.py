@@ -117,6 +117,14 @@ def _misled(sample: SampleRow, of: Overview) -> tuple[str, str]:
     return first, f"given label: {sample.given}" if sample.given else ""
 
 
+def _answers(sample: SampleRow) -> list[str]:
+    """Returns what the compared methods say, those that say the same together."""
+    by_label: dict[str, list[str]] = {}
+    for method, label in sample.answers.items():
+        by_label.setdefault(label, []).append(method_title(method))
+    return [f"{', '.join(methods)}: {label}" for label, methods in by_label.items()]
+
+
 def _add_row(panel: Any, line: Any, sample: SampleRow, first: str, second: str) -> None:
     """Adds a sample of a list: thumbnail, facts, and the button that shows it in the grid."""
     cell: dict[str, Any] = {"item": {"sx": {"width": THUMBNAIL, **LEFT}}}
@@ -127,7 +135,7 @@ def _add_row(panel: Any, line: Any, sample: SampleRow, first: str, second: str) 
         line.img("picture", alt_text=sample.name, title=sample.name, componentsProps=cell)
     facts = [
         second,
-        "  ·  ".join(f"{method_title(method)}: {label}" for method, label in sample.answers.items()),
+        "  ·  ".join(_answers(sample)),
         f"decided: {sample.decision.value}" if sample.decision else "",
     ]
     text(line, "first", first, bold=True, title=sample.name)

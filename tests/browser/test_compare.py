@@ -90,7 +90,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     app.screenshot("compare")
 
     # Numbers, chips and lists: each shows as many samples as it says.
-    compare.press("Show")
+    compare.press("Show", at=-1)
     assert compare.shown("that failed in the run")[1] == 1
     compare.press("Only CLIP differs")
     alone = compare.shown("where only CLIP differs")[1]
@@ -128,7 +128,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     page.get_by_text("Labels that look wrong").last.scroll_into_view_if_needed()
     compare.settled()
     app.screenshot("compare_lists")
-    rows.last.click()
+    rows.first.click()
     assert compare.shown("of the list")[1] == 1
     compare.press("Next", at=0)
     compare.has(f"6 to {min(10, len(suspects))} of {len(suspects)}")

@@ -124,7 +124,7 @@ def test_panel__follows_the_users_view(panel, run):
     panel.view = [*panel.view, *stages(run.dataset.limit(2))]
     panel.send("on_change_view")  # a stage of the user's on top: what is shown now is the user's view
     assert panel.shown.number("samples") == "2"
-    assert figures(panel) == panel.shown.texts
+    assert not [text for text in panel.shown.texts if text.startswith("Showing")]
     panel.view = []
     panel.filters = {"zs_clip.label": {"values": ["tern"], "exclude": False, "isMatching": True}}
     panel.send("on_change_view")

@@ -6,6 +6,7 @@
 # make lint          ruff and mypy only
 # make bench         the benchmarks, one line of JSON each
 # make story         takes the pictures of docs/story.md anew, on drawings of their own
+# make pictures      takes the docs' other pictures of the App anew, by running the browser tests
 # make clean         removes all that make has made here
 #
 # Each does its own set-up in .venv the first time. PYTHON=... picks the Python that .venv is made with.
@@ -22,7 +23,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The demo's model is so small that threads waiting for each other cost more than they bring, above all on a busy machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test thorough lint bench story clean setup setup-dev
+.PHONY: demo test thorough lint bench story pictures clean setup setup-dev
 .DEFAULT_GOAL := demo
 
 setup setup-dev:
@@ -40,6 +41,10 @@ demo: setup
 story: setup-dev
 	@mkdir -p "$(DEMO)/plugins" && ln -sfn "$(CURDIR)" "$(DEMO)/plugins/lgca"
 	@$(IN_DEMO) -m scripts.story
+
+pictures: setup-dev
+	$(PY) -m pytest -m "app or thorough" tests/browser
+	$(PY) -m scripts.pictures
 
 test: setup-dev
 	@$(MAKE) --no-print-directory check

@@ -9,6 +9,7 @@ from lgca_plugin.fiftyone_io.fields import COMPUTED, DECISION, triage_field
 from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case
 from lgca_plugin.runs.saved_views import VIEWS, view_name
 from lgca_plugin.workflows.decisions.decisions import Decision
+from scripts.pictures import SCREENSHOTS
 from tests.helpers.paths import ROOT
 
 GUIDE = ROOT / "docs" / "triage.md"
@@ -56,6 +57,17 @@ def test_guides__links_lead_somewhere(guide, target):
     if heading:
         lines = (line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
         assert heading in [re.sub(r"[^\w\s-]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines]
+
+
+def test_pictures__each_is_in_a_guide_and_comes_from_a_screenshot_that_a_browser_test_takes():
+    guides = " ".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *GUIDE.parent.glob("*.md")])
+    tests = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("**/browser/*.py"))
+    taken = set(re.findall(r'screenshot\("(\w+)"\)', tests))
+    taken |= {f"review_{name}" for name in re.findall(r'picture\("(\w+)"\)', tests)}
+    taken |= {f"evidence_{name}" for name in re.findall(r'picture\("(\w+)"\)', tests)}
+    assert {name for name in SCREENSHOTS if f"images/{name}.png" not in guides} == set()
+    assert {name for name in SCREENSHOTS.values() if name not in taken} == set()
+    assert {path.stem for path in (GUIDE.parent / "images").glob("*.png") if path.name not in guides} == set()
 
 
 # ---------------------------------------------------------------------------------------------------- CONTRIBUTING.md

@@ -6,7 +6,7 @@ from typing import Any
 
 from ....lgca_plugin.method.core.methods import method_title, without_controls
 from ....lgca_plugin.workflows.decisions.decisions import Decision
-from ..widgets import HEADING, SMALL, button, column, picture, row, search_list, text
+from ..widgets import BAR_COLOUR, HEADING, SMALL, button, column, picture, row, search_list, text
 from .content import CardContent, ReviewContent
 from .pictures import Picture, file_name
 from .state import CARD, CLASSES, GROUP
@@ -109,7 +109,7 @@ def _add_classes(head: Any, content: ReviewContent, shown: CardContent, panel: A
 def add_card(body: Any, content: ReviewContent, shown: CardContent, panel: Any) -> None:
     """Adds the picture beside examples of the two classes, and what lies ahead."""
     card = shown.card
-    columns = body.h_stack("columns", componentsProps={"grid": {"sx": COLUMNS}})
+    columns = body.h_stack("columns", componentsProps={"grid": {"sx": COLUMNS}, "item": {"sx": OVER}})
     left = column(columns, "left", gap="6px")
     name, look = file_name(card.filepath), {"maxHeight": "62vh", "objectFit": "contain"}
     on_click = None if content.opened else panel.open_sample
@@ -118,7 +118,7 @@ def add_card(body: Any, content: ReviewContent, shown: CardContent, panel: Any) 
     picture(left, "picture", shown.picture, name, title=title, on_click=on_click, params=params, image=look)
     _add_look_alikes(left, shown, panel)
     _add_facts(left, content, shown)
-    right = column(columns, "right", gap="8px")
+    right = column(columns, "right", gap="8px", **OVER)
     for at, (label, pictures) in enumerate(shown.examples.items()):
         _add_examples(right, f"examples_{at}", label, pictures)
 
@@ -137,13 +137,13 @@ def _add_look_alikes(left: Any, shown: CardContent, panel: Any) -> None:
 
 def _add_examples(right: Any, name: str, label: str, pictures: tuple[Picture, ...]) -> None:
     """Adds examples of a class."""
-    place = column(right, name, gap="4px", width="100%")
+    place = column(right, name, gap="4px", width="100%", **OVER)
     text(place, "title", f"{label} looks like this", bold=True, size=SMALL)
     if not pictures:
         words = "There is no picture of this class whose label is beyond doubt."
         text(place, "none", words, size=SMALL, muted=True)
         return
-    grid = place.h_stack("grid", componentsProps={"grid": {"sx": GRID}})
+    grid = place.h_stack("grid", componentsProps={"grid": {"sx": GRID}, "item": {"sx": OVER}})
     for at, example in enumerate(pictures):
         look: dict[str, Any] = {"aspectRatio": "1", "objectFit": "cover"}
         title = example.name
@@ -151,8 +151,8 @@ def _add_examples(right: Any, name: str, label: str, pictures: tuple[Picture, ..
             look["outline"] = NEAREST
             look["outlineOffset"] = "-3px"
             title = f"{example.name}: of the pictures with this label, the one most like the picture in question"
-        cell = column(grid, f"example_{at}", gap="0px")
-        picture(cell, "picture", example.uri, example.name, title=title, image=look)
+        cell = column(grid, f"example_{at}", gap="0px", **OVER)
+        picture(cell, "picture", example.uri, example.name, title=title, image=look, **LARGER)
         if example.nearest:
             text(cell, "nearest", "most like it", size="0.72rem", muted=True)
 
@@ -163,6 +163,19 @@ GRID = {
     "gridAutoFlow": "row",
     "gap": "6px",
 }
+OVER: dict[str, Any] = {"overflow": "visible"}
+LARGER: dict[str, Any] = {
+    **OVER,
+    "& img": {"position": "relative", "transition": "transform 150ms ease-out", "transformOrigin": "right center"},
+    "&:hover img": {
+        "transform": "scale(2.2)",
+        "zIndex": 5,
+        "boxShadow": "0 2px 14px rgba(0, 0, 0, 0.6)",
+        "objectFit": "contain !important",
+        "backgroundColor": BAR_COLOUR,
+    },
+}
+"""CSS of an example: while the pointer is on it, it is shown larger and whole, over what is around it."""
 COLUMNS = {
     "display": "grid",
     "gridTemplateColumns": "minmax(0, 62fr) minmax(0, 38fr)",

@@ -252,6 +252,25 @@ def test_states__nothing_looks_wrong(triage):
     assert "“labels”" in shown.words
 
 
+@pytest.mark.parametrize(
+    ("classes", "ground_truth", "title"),
+    [([GIVEN], "labels", "There is only one class"), ([GIVEN, SUGGESTED], None, "No labels were checked")],
+)
+def test_states__nothing_that_could_be_wrong(triage, classes, ground_truth, title):
+    dataset = triage.run.dataset
+    run = lgca.classify(
+        dataset, encoder=lgca.load_encoder("demo"), classes=classes, methods=["clip"], run_key="zs", overwrite=True,
+        progress=False,
+    )  # fmt: skip
+    run.results["triage"] = {**triage.report, "methods": ["clip"], "ground_truth": ground_truth}
+    run.save()
+    dataset.set_values("zs_suggestion", [None] * len(dataset))
+    panel = PanelSession(URI, dataset).load(EVENTS)
+    assert title in panel.shown.texts
+    panel.press("Find wrong labels")
+    assert [name for name, _ in panel.prompted] == ["lgca_find_wrong_labels"]
+
+
 def test_states__a_picture_that_is_gone_or_can_not_be_read(triage, panel, queue):
     dataset = triage.run.dataset
     sample = dataset[queue[1]]

@@ -58,6 +58,7 @@ def test_review__three_suspects_an_undo_a_group_and_the_end(app, triage, queue):
 
     panel.press(CHANGE)
     panel.shows(files[1])
+    app.page.locator("[data-cy=action-toggle-sidebar]").first.click()  # small windows hide it beside a panel
     app.toggle_field("labels_corrected")
     tag(app, dataset.values("id").index(ids[0]), "labels_corrected").get_by_text(SUGGESTED).wait_for()
     panel.press(KEEP)

@@ -237,9 +237,6 @@ def _no_suspects(run: Run) -> EmptyState:
     if not field_name:
         sentence = f"Run “{run.key}” was made without labels, so none can be wrong. Choose the field with your labels."
         return EmptyState.find("No labels were checked", sentence)
-    if len(run.config.classes) < 2:
-        sentence = f"Run “{run.key}” has only the class “{run.config.classes[0]}”, so no other label can be suggested."
-        return EmptyState.find("There is only one class", sentence)
     titles = [method_title(name) for name in report.get("judging") or report.get("methods") or ()]
     names = " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles) or "the methods"
     judged = report.get("judged")

@@ -230,6 +230,15 @@ class RunConfig:
         return [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
 
 
+SETTING_WORDS = {
+    "descriptions_hash": "descriptions",
+    "encoder_fingerprint": "weights of the model",
+    "ground_truth": "label field",
+    "shown_chains": "chains shown",
+}
+"""Names of settings of a :class:`RunConfig` that the App calls otherwise, to its words."""
+
+
 def check_run_key(run_key: str) -> str:
     """Returns ``run_key``, which names fields; refuses what is no identifier, or longer than 64 characters."""
     if not isinstance(run_key, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", run_key):

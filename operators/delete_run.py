@@ -88,7 +88,7 @@ def loss(ctx: Any, run_key: str) -> str:
     try:
         fields = owned_fields(dataset, run_key)
     except LgcaError as error:
-        return str(error)
+        return error.app
     predictions = next((field for field in fields if dataset.has_field(field)), None)  # a method's field comes first
     predicted = image_samples(dataset).count(predictions) if predictions else 0
     sentence = (

@@ -175,7 +175,7 @@ def _preview(
     try:
         request = check_evaluate(run, ground_truth=label_field, methods=methods)
     except LgcaError as error:
-        return 0, {}, None, str(error)
+        return 0, {}, None, error.app
     return request.samples, request.excluded, previous.get("ground_truth"), None
 
 

@@ -10,7 +10,7 @@ from fiftyone.operators import types
 
 from ..lgca_plugin.api import load_run
 from ..lgca_plugin.config import RunConfig
-from ..lgca_plugin.errors import LgcaError
+from ..lgca_plugin.errors import LgcaError, app_words
 from ..lgca_plugin.fiftyone_io.fields import method_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.method.core.methods import method_title
@@ -73,7 +73,7 @@ class Triage(RunOperator):
             part = {"part": "open_suspects", "run": triage.run.key}
             yield show_in_grid(ctx, triage.suspects(), sentence, **part)[1]
         for warning in report["warnings"]:
-            yield ctx.ops.notify(warning, variant="warning")
+            yield ctx.ops.notify(app_words(warning), variant="warning")
         counts = report["counts"]
         yield ctx.ops.notify(
             f"{samples_text(counts['triaged'])} triaged in {report['seconds']:.1f} s", variant="success"

@@ -6,7 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, RegionConfig
+from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_SHOWN_CHAINS, RegionConfig
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS
@@ -14,8 +14,10 @@ from ..shared.classes import add_classes, label_fields
 from ..shared.descriptions import add_descriptions
 from ..shared.encoder import add_encoder
 from ..shared.form import Params, add_dropdown, add_method_choice, checked, text_field
+from .class_notes import add_class_notes
 from .params import READERS, advanced, read_valid
-from .preview import add_preview, add_run_key_notes
+from .preview import add_preview
+from .run_key import add_run_key
 
 BUDGET_NOTES = {
     "full": "all crops of every image",
@@ -39,26 +41,17 @@ def add_form(inputs: Any, ctx: Any) -> None:
     choices = label_fields(ctx.dataset, include=params.get("ground_truth"))
     ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
     classes = add_classes(inputs, params, choices)
+    valid = read_valid(params, choices)
+    add_class_notes(inputs, ctx, classes, valid.get("ground_truth"))
     encoder = add_encoder(inputs, params)
     note = "Each writes a field of its own; they share their crops, so another method costs little"
     prop = add_method_choice(inputs, "methods", METHODS, default=list(DEFAULT_METHODS), description=note)
     methods = checked(prop, READERS["methods"], params)
     _add_budget(inputs, params)
     descriptions = add_descriptions(inputs, params, ctx.dataset)
-    note = "Names the run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ..."
-    run_key_prop = inputs.str("run_key", default=DEFAULT_RUN_KEY, label="Run key", description=note)
-    run_key = checked(run_key_prop, READERS["run_key"], params)
-    regions = _add_advanced(inputs, params)
-    chosen = {
-        "classes": classes,
-        "descriptions": descriptions,
-        "encoder": encoder,
-        "methods": methods,
-        "regions": regions,
-        **read_valid(params, choices),
-    }
-    if run_key:
-        add_run_key_notes(inputs, run_key_prop, ctx, run_key, chosen)
+    chosen = {"classes": classes, "descriptions": descriptions, "encoder": encoder, "methods": methods, **valid}
+    add_run_key(inputs, ctx, {"regions": None, **chosen})
+    chosen["regions"] = _add_advanced(inputs, params)
     add_preview(inputs, ctx, chosen)
 
 

@@ -14,6 +14,7 @@ from ..shared.encoder import encoder_params
 from ..shared.execution import call, report_progress, report_steps, show_run
 from .form import add_form
 from .params import READERS, read_arguments
+from .run_key import PROPOSED, chosen_run_key
 
 
 class Classify(StepOperator):
@@ -32,7 +33,7 @@ class Classify(StepOperator):
 
     def resolve_run_name(self, ctx: Any) -> str:
         """Names a delegated operation."""
-        return f"Classify zero-shot: {READERS['run_key'](ctx.params)}"
+        return f"Classify zero-shot: {ctx.params.get(PROPOSED) or READERS['run_key'](ctx.params)}"
 
     def read_request(self, ctx: Any) -> tuple[Any, tuple[str, str | None]]:
         """Reads and checks the settings; returns the request, and the encoder's name and weights."""
@@ -40,6 +41,7 @@ class Classify(StepOperator):
 
         choices = label_fields(ctx.dataset, include=ctx.params.get("ground_truth"))
         arguments = read_arguments(ctx.params, choices, ctx.dataset)
+        arguments["run_key"] = chosen_run_key(ctx, arguments)
         encoder = arguments.pop("encoder")
         request = check_classify(ClassifyOptions(samples=ctx.target_view(require_flat=True), **arguments))
         request.resolved_classes()

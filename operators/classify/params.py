@@ -102,7 +102,7 @@ def read_valid(params: Params, choices: list[str]) -> Params:
     found: Params = {}
     with suppress(ConfigError):
         found["ground_truth"] = read_ground_truth({"ground_truth": default_field(params, choices), **params}, choices)
-    for name in ("shown_chains", "logits", "precision", "budget", "store_regions"):
+    for name in ("shown_chains", "logits", "precision", "budget", "store_regions", "regions"):
         with suppress(ConfigError):
             found[name] = READERS[name](params)
     return found

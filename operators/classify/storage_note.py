@@ -34,14 +34,14 @@ def read_storage(_ctx: Any) -> Storage:
     try:
         limit = default_limit()
     except ConfigError as error:
-        return Storage(0, None, str(error))
+        return Storage(0, None, error.app)
     if not store_exists():
         return Storage(0, limit, None)
     try:
         with Store() as store:
             return Storage(store.used_bytes, limit, None)
     except StoreError as error:
-        return Storage(0, limit, str(error))
+        return Storage(0, limit, error.app)
 
 
 def storage_line(chosen: dict[str, Any], images: int, storage: Storage) -> str:

@@ -115,7 +115,7 @@ def _add_selection(inputs: Any, ctx: Any, key: str) -> Selection | None:
     try:
         selection = read_selection(ctx, key, read_samples(ctx))
     except ConfigError as error:
-        refuse(inputs, f"{capitalized(str(error))}.")
+        refuse(inputs, f"{capitalized(error.app)}.")
         return None
     count, rows = selection.count, selection.rows
     view = types.TableView()

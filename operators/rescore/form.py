@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from fiftyone.operators import types
 
+from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import Method
 from ..shared.classes import label_fields
 from ..shared.descriptions import add_descriptions, description_source
@@ -13,9 +15,12 @@ from ..shared.form import Params, add_method_choice, add_tabs, checked, mark_inv
 from ..shared.run_choice import add_run, initial_value, run_param
 from .params import (
     KEEP,
+    UNCHANGED,
+    changes_nothing,
     class_source,
     label_field,
     proposed_presets,
+    read_changes,
     read_classes,
     read_methods,
     read_steps,
@@ -54,6 +59,11 @@ def add_form(inputs: Any, ctx: Any) -> None:
     if presets and shown_chains is not None:
         new_texts = bool(classes) or description_source(params, KEEP) != KEEP
         add_preview(inputs, source, presets, steps=steps, boxes=shown_chains > 0, new_texts=new_texts)
+    if any(prop.invalid for prop in inputs.properties.values()):
+        return
+    with suppress(ConfigError):  # of settings that the form does not show yet
+        if changes_nothing(read_changes(params, source, ctx.dataset, choices), source):
+            mark_invalid(inputs.view("unchanged", types.Warning(label=UNCHANGED)), UNCHANGED)
 
 
 def _add_run(inputs: Any, ctx: Any) -> Source | None:

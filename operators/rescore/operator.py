@@ -7,13 +7,14 @@ from typing import Any
 
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import check_classes
+from ...lgca_plugin.errors import ConfigError
 from ..shared.base import RunOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
 from ..shared.execution import call, report_progress, report_steps, show_run
 from ..shared.run_choice import read_param
 from .form import add_form
-from .params import read_changes, read_run_key
+from .params import UNCHANGED, changes_nothing, read_changes, read_run_key
 from .source import read_source
 
 
@@ -35,7 +36,9 @@ class Rescore(RunOperator):
         source = read_source(ctx)
         choices = label_fields(ctx.dataset, include=source.config.ground_truth)
         changes = read_changes(ctx.params, source, ctx.dataset, choices)
-        key = read_run_key(ctx.params, source, ctx.dataset.list_runs())
+        if changes_nothing(changes, source):
+            raise ConfigError(UNCHANGED)
+        key = read_run_key(ctx.params, source, ctx.dataset)
         overwrite = key is not None and bool(read_param(ctx.params, "overwrite", key))
         return check_rescore(load_run(ctx.dataset, source.key), changes, run_key=key, overwrite=overwrite)
 

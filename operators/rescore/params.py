@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from ...lgca_plugin.config import check_methods, check_run_key
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import Method
+from ...lgca_plugin.runs.proposals import free_run_key
 from ...lgca_plugin.workflows.classify.request import check_shown_chains
 from ...lgca_plugin.workflows.rescore.plan import Changes, changed_methods, changed_regions
 from ..shared.classes import parse_classes
-from ..shared.descriptions import description_source, read_descriptions
+from ..shared.descriptions import description_source, other_descriptions, read_descriptions
 from ..shared.form import Params
 from ..shared.run_choice import read_param, run_param
 from .source import Source
@@ -123,15 +125,24 @@ def suggestion_name(source: Source, field: str) -> str:
 
 
 def read_suggestion(params: Params, source: Source, field: str | None) -> dict[str, Method]:
-    """Reads the suggested presets, method's name to preset; there must be some."""
+    """Reads the suggested presets, method's name to preset: of those that are better than the run's.
+
+    There must be an answer, which may suggest nothing.
+    """
     answer = params.get(suggestion_name(source, field)) if field else None
     methods = ((answer or {}).get("data") or {}).get("methods")
     if not methods:
         raise ConfigError("there are no suggested settings: wait for them, or keep or change the run's own")
     try:
-        return {name: Method.from_json(found["preset"]) for name, found in methods.items()}
+        presets = {name: Method.from_json(found["preset"]) for name, found in methods.items()}
+        return {name: preset for name, preset in presets.items() if is_better(methods[name])}
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ConfigError(f"the suggested settings can't be read: {error}") from error
+
+
+def is_better(tried: Any) -> bool:
+    """Returns whether the settings that were tried are better than a run's: the interval of the gain is above 0."""
+    return bool(tried["settings"] > 1 and tried["gain"][1] > 0)
 
 
 def proposed_presets(
@@ -178,9 +189,9 @@ def read_classes(params: Params, source: Source) -> tuple[str, ...] | None:
 
 def read_shown_chains(params: Params, source: Source) -> int:
     """Reads how many chains of each image are written as boxes."""
-    count: int = read_param(params, "shown_chains", source.key, source.config.shown_chains)
-    check_shown_chains(count)
-    return count
+    chains: int = read_param(params, "shown_chains", source.key, source.config.shown_chains)
+    check_shown_chains(chains)
+    return chains
 
 
 def result_place(params: Params) -> str:
@@ -188,17 +199,18 @@ def result_place(params: Params) -> str:
     return str(params.get("result") or "new")
 
 
-def free_key(key: str, run_keys: list[str]) -> str:
-    """Returns a free key for a new run: the run's own with the next number."""
-    stem = re.sub(r"_\d+$", "", key)
-    return next(name for name in (f"{stem}_{number}" for number in range(2, len(run_keys) + 3)) if name not in run_keys)
+def free_key(source: Source, dataset: Any) -> str:
+    """Returns a key without a run and without fields for a new run: the run's own with the next number."""
+    stem = re.sub(r"_\d+$", "", source.key)
+    names = (f"{stem}_{number}" for number in count(2))
+    return next(name for name in names if free_run_key(dataset, source.config.methods, name) == name)
 
 
-def read_run_key(params: Params, source: Source, run_keys: list[str]) -> str | None:
-    """Reads the key of the new run, None to rescore in place; ``run_keys`` are those of all runs, of any kind."""
+def read_run_key(params: Params, source: Source, dataset: Any) -> str | None:
+    """Reads the key of the new run, None to rescore in place."""
     if result_place(params) == "in_place":
         return None
-    key = check_run_key(str(read_param(params, "run_key", source.key, free_key(source.key, run_keys))).strip())
+    key = check_run_key(str(read_param(params, "run_key", source.key, free_key(source, dataset))).strip())
     if key == source.key:
         raise ConfigError(f"{key!r} is the run that is rescored: choose another key, or to rescore it in place")
     return key
@@ -217,4 +229,20 @@ def read_changes(params: Params, source: Source, dataset: Any, choices: list[str
         steps=read_steps(params, source),
         logits=bool(read_param(params, "logits", source.key, source.config.logits)),
         shown_chains=read_shown_chains(params, source),
+    )
+
+
+UNCHANGED = "Nothing is changed: change the classes, the descriptions, the methods or their settings"
+
+
+def changes_nothing(changes: Changes, source: Source) -> bool:
+    """Returns whether a rescoring would give the run that there is."""
+    config = source.config
+    given = changes.descriptions
+    same_texts = given is None or not other_descriptions(config, source.descriptions, source.templates, given)
+    before = (config.methods, config.regions.steps, config.logits, config.shown_chains)
+    return (
+        changes.classes is None
+        and same_texts
+        and (changes.methods, changes.steps, changes.logits, changes.shown_chains) == before
     )

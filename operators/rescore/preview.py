@@ -40,14 +40,13 @@ def add_result(inputs: Any, ctx: Any, source: Source, presets: tuple[Method, ...
         if conflicts:
             refuse(inputs, f"field {conflicts[0]!r} exists already and belongs to no run: write a new run instead")
         return
-    keys = dataset.list_runs()
     prop = inputs.str(
         run_param("run_key", source.key),
-        default=initial_value(params, "run_key", free_key(source.key, keys)),
+        default=initial_value(params, "run_key", free_key(source, dataset)),
         label="Run key",
         description="Names the new run and its fields: KEY_clip, KEY_wca, KEY_lgca, KEY_regions, ...",
     )
-    key = checked(prop, read_run_key, params, source, keys)
+    key = checked(prop, read_run_key, params, source, dataset)
     adaptive = source.config.region_plan.adaptive
     problem = key and key_problem(inputs, params, dataset, key, presets or (), adaptive=adaptive)
     if problem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...lgca_plugin.api import load_run
@@ -28,6 +28,8 @@ class Source:
         without_regions: number of these that lack the embeddings of their regions
         vector_keys: the image vectors in the store
         problem: why it can't be rescored, if so
+        descriptions: the texts of each class
+        templates: the classes whose texts are templates; None where the run does not record them
     """
 
     key: str
@@ -37,6 +39,8 @@ class Source:
     without_regions: int = 0
     vector_keys: tuple[str, ...] = ()
     problem: str | None = None
+    descriptions: dict[str, list[str]] = field(default_factory=dict)
+    templates: list[str] | None = None
 
     @property
     def steps(self) -> int:
@@ -65,13 +69,14 @@ def available_methods(config: RunConfig) -> tuple[str, ...]:
 @cached_while_open
 def _stored_source(ctx: Any, key: str) -> Source:
     run = load_run(ctx.dataset, key)
-    source = Source(key, run.config, available_methods(run.config))
+    texts, templates = run.descriptions, run.results.get("templates")
+    source = Source(key, run.config, available_methods(run.config), descriptions=texts, templates=templates)
     try:
         with Store() as store:
             stored = stored_run(store, run)
             held, with_regions = store.sample_ids(stored), store.samples_with_regions(stored)
     except LgcaError as error:
-        return replace(source, problem=str(error))
+        return replace(source, problem=error.app)
     present = ImageSamples.whole(run.dataset).stored(held, [])
     problem = None
     lacking = int(run.results.get("predicted", 0)) - len(held)

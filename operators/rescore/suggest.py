@@ -17,7 +17,7 @@ from ...lgca_plugin.method.core.methods import METHODS, Method
 from ...lgca_plugin.method.number_text import interval_text, percent_text, points_interval_text
 from ..shared.form import Params, add_dropdown, mark_invalid, markdown_table, refuse
 from ..shared.run_choice import run_param
-from .params import label_field, read_suggestion, suggestion_name
+from .params import is_better, label_field, read_suggestion, suggestion_name
 from .source import Source
 
 URI = "@lgca/zero-shot/lgca_suggest_settings"
@@ -56,7 +56,7 @@ class SuggestSettings(foo.Operator):
             run = load_run(ctx.dataset, key)
             report = run.sweep(field, max_samples=max_samples(len(run.config.classes)), progress=False)
         except LgcaError as error:
-            return {"problem": str(error)}
+            return {"problem": error.app}
         methods = {}
         for choice in report.choices:
             best = report.results[choice.chosen]
@@ -148,7 +148,7 @@ def _add_table(inputs: Any, found: dict[str, Any]) -> None:
 def _add_verdict(inputs: Any, found: dict[str, Any], source: Source) -> None:
     """Adds in words whether the suggested settings are better than the run's own."""
     tried = {name: method for name, method in found["methods"].items() if method["settings"] > 1}
-    better = [name for name, method in tried.items() if method["gain"][1] > 0]
+    better = [name for name, method in tried.items() if is_better(method)]
     no_better = [name for name in tried if name not in better]
     published = all(method == METHODS.get(method.name) for method in source.config.methods)
     those = "the default settings" if published else "the run's settings"
@@ -163,5 +163,5 @@ def _add_verdict(inputs: Any, found: dict[str, Any], source: Source) -> None:
         inputs.view("better", types.Success(label=label))
     if no_better:
         label = f"No better than {those} on these samples: {', '.join(no_better)}"
-        note = "The values below were right most often, but these samples can't distinguish them from others"
+        note = "Their settings stay as they are: others were right as often, as far as these samples can tell"
         inputs.view("unsure", types.Warning(label=label, description=note))

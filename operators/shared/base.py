@@ -9,8 +9,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError, LgcaError
-from .execution import show_lines
-from .form import refuse
+from .form import add_blocked, refuse
 from .run_choice import chosen_run, run_keys
 
 
@@ -64,6 +63,7 @@ class FormOperator(foo.Operator):
         refusal = self.refusal(ctx)
         if refusal is None:
             self.add_form(inputs, ctx)
+            add_blocked(inputs, self.submit)
         else:
             refuse(inputs, refusal)
         return types.Property(inputs, view=types.PromptView(label=self.title, submit_button_label=self.submit))
@@ -88,18 +88,38 @@ class StepOperator(FormOperator):
         refusal = self.refusal(ctx)
         if refusal is not None:
             raise ConfigError(refusal)
-        return self._messages(ctx, self.read_request(ctx))
+        try:
+            request = self.read_request(ctx)
+        except LgcaError as error:
+            raise _in_words_of_the_app(error) from error
+        return self._messages(ctx, request)
 
     def _messages(self, ctx: Any, request: Any) -> Generator[Any, None, None]:
         try:
             result = yield from self.work(ctx, request)
-        except Exception as error:
+        except LgcaError as error:
             if not ctx.delegated:  # the App itself shows no error of a stream that has begun
-                sentence = str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
-                yield show_lines(ctx, types.Error(label=self.problem, description=sentence), {})
+                yield self._failure(ctx, error.app)
+            raise _in_words_of_the_app(error) from error
+        except Exception as error:
+            if not ctx.delegated:
+                yield self._failure(ctx, f"{type(error).__name__}: {error}")
             raise
         if not ctx.delegated:
             yield from self.show(ctx, result)
+
+    def _failure(self, ctx: Any, sentence: str) -> Any:
+        """Shows why the operation has failed, with the way back to the form as it was filled in."""
+        outputs = types.Object()
+        outputs.view("heading", types.Error(label=self.problem, description=sentence))
+        again = types.Button(label="Back to the form", operator=self.uri, prompt=True, params=dict(ctx.params))
+        outputs.view("again", again)
+        return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results={})
+
+
+def _in_words_of_the_app(error: LgcaError) -> LgcaError:
+    """Returns an error without the names of arguments: whoever executes an operator has filled in a form."""
+    return error if error.app == str(error) else type(error)(error.app)
 
 
 class RunOperator(StepOperator):

@@ -78,7 +78,7 @@ def add_classes(inputs: Any, params: Params, choices: list[str], *, compare: boo
         classes = checked(prop, parse_classes, params.get("classes"))
     if choices and (compare or not typed):
         default = default_field({**params, "class_source": source}, choices)
-        label, note = "Label field", "Its distinct labels are the classes; which image has which label is not used"
+        label, note = "Label field", "Its labels in the dataset are the classes; whose they are is not used"
         if typed:
             label, note = "Compare with (optional)", "A label field to measure the predictions against"
         prop = add_dropdown(inputs, "ground_truth", choices, default=default, label=label, description=note)

@@ -9,8 +9,9 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.config import SAVED_DESCRIPTIONS
-from ...lgca_plugin.descriptions.files import check_descriptions, parse_descriptions
+from ...lgca_plugin.config import SAVED_DESCRIPTIONS, RunConfig
+from ...lgca_plugin.descriptions.files import check_descriptions, match_descriptions, parse_descriptions
+from ...lgca_plugin.descriptions.files import read_descriptions as load_descriptions
 from ...lgca_plugin.errors import ConfigError
 from .form import Params, add_tabs, checked
 
@@ -67,6 +68,26 @@ def _read_upload(upload: Any) -> Descriptions:
     except ValueError as error:
         raise ConfigError("the uploaded file arrived damaged; choose it again") from error
     return parse_descriptions(data, name=f"in {upload.get('name') or 'the uploaded file'!r}")
+
+
+def other_descriptions(
+    config: RunConfig, descriptions: dict[str, list[str]], templates: list[str] | None, given: Any
+) -> bool:
+    """Returns whether descriptions differ from a run's; templates are not compared, which would import torch.
+
+    ``templates`` are the run's classes whose texts are templates, None where it does not record them; ``given`` are
+    descriptions as the form read them, None for templates alone.
+    """
+    try:
+        found = match_descriptions(config.classes, load_descriptions(given))[0] if given is not None else {}
+    except ConfigError:
+        return False
+    described = {name for name in config.classes if found.get(name)}
+    if templates is None and not described:
+        return given is not None
+    if templates is not None and described != set(config.classes) - set(templates):
+        return True
+    return any(list(found[name]) != descriptions.get(name) for name in described)
 
 
 def description_params(descriptions: dict[str, list[str]] | str | Path | None) -> Params:

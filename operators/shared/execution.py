@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ...lgca_plugin.errors import app_words
 from ...lgca_plugin.runs.proposals import given_label_fields
 from .dialog import Dialog, Step, steps_after
 from .shown_fields import show_fields
@@ -55,7 +56,7 @@ def show_run(ctx: Any, run: Any) -> Iterator[Any]:
     summary = run.summary()
     yield from show_fields(ctx, run)
     for warning in summary.get("warnings") or []:
-        yield ctx.ops.notify(warning, variant="warning")
+        yield ctx.ops.notify(app_words(warning), variant="warning")
     line = outcome_line(summary)
     yield ctx.ops.notify(line, variant="success")
     dialog = Dialog()

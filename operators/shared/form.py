@@ -27,12 +27,29 @@ def mark_invalid(prop: Any, message: str) -> None:
     prop.error_message = message
 
 
+def add_blocked(inputs: Any, submit: str) -> None:
+    """Adds at the end of a form, beside its button, what keeps the button from being pressed, if anything does."""
+    properties = list(inputs.properties.values())
+    invalid = [prop for prop in properties if prop.invalid]
+    if not invalid or (len(invalid) == 1 and properties[-1] is invalid[0]):  # said there already
+        return
+    lines = [_named(prop) for prop in invalid if prop.error_message]
+    inputs.view("blocked", types.Warning(label=f"{submit} is not possible yet", description="; ".join(lines)))
+
+
+def _named(prop: Any) -> str:
+    """Returns the error of a field behind the field's label; a notice says it all itself."""
+    label = getattr(prop.view, "label", None)
+    is_notice = isinstance(prop.view, (types.Notice, types.Warning, types.Error))
+    return f"{label}: {prop.error_message}" if label and not is_notice else str(prop.error_message)
+
+
 def checked(prop: Any, read: Callable[..., T], *args: Any) -> T | None:
     """Returns what a reader returns; None after a ``ConfigError``, whose message is shown under the field."""
     try:
         return read(*args)
     except ConfigError as error:
-        mark_invalid(prop, str(error))
+        mark_invalid(prop, error.app)
         return None
 
 

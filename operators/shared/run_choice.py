@@ -61,7 +61,7 @@ def _known_run(dataset: Any, key: str) -> KnownRun:
     try:
         return KnownRun(key, load_run(dataset, key).config)
     except LgcaError as error:
-        return KnownRun(key, None, str(error))
+        return KnownRun(key, None, error.app)
 
 
 def newest_run(ctx: Any) -> str | None:

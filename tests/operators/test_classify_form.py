@@ -14,7 +14,7 @@ from tests.helpers.worlds.classify import LIGHT, add_birds, typed, uploaded
 pytestmark = pytest.mark.usefixtures("module_store")
 
 TEXTS = '{"a": ["a bird."], "b": ["a fish."]}'
-RUN = typed("a", "b", ground_truth="ground_truth", descriptions=TEXTS, **LIGHT)
+RUN = typed("a", "b", run_key="mine", ground_truth="ground_truth", descriptions=TEXTS, **LIGHT)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_form__starts_valid_with_the_label_field_and_the_published_defaults(bird
         (uploaded(b"\xff\xfe"), "description_upload", "not UTF-8"),
         (typed("a", "b", description_source="file"), "description_file", "give the path"),
         (typed("a", "b", crops=0), "crops", "crops must be at least 1"),
-        (typed("a", "b", scale_min=0.9, scale_max=0.5), "scale_min", "must not exceed scale_max"),
+        (typed("a", "b", scale_min=0.9, scale_max=0.5), "scale_min", "smallest crop must not exceed largest crop"),
         (typed("a", "b", steps=-1), "steps", "steps must be at least 0"),
         (typed("a", "b", keep=1.0), "keep", "keep must be between 0 and 1"),
         (typed("a", "b", growth=1.0), "growth", "growth must be greater than 1"),
@@ -121,8 +121,8 @@ def test_form__advanced_settings_count_unless_switched_off(birds):
 @pytest.mark.parametrize(
     ("change", "name"),
     [
-        ({"shown_chains": 2}, "shown_chains"),
-        ({"ground_truth": "taken"}, "ground_truth"),
+        ({"shown_chains": 2}, "chains shown"),
+        ({"ground_truth": "taken"}, "label field"),
         ({"precision": "bf16"}, "precision"),
         ({"precision": "fp32"}, None),
         ({"seed": 1}, "regions"),
@@ -136,7 +136,11 @@ def test_form__advanced_settings_count_unless_switched_off(birds):
 def test_form__whatever_the_run_would_refuse_is_refused_in_the_form(classified, change, name):
     assert CLASSIFY.errors(classified, **RUN) == {}
     found = CLASSIFY.errors(classified, **{**RUN, **change})
-    assert found == {} if name is None else f"other settings ({name})" in found["run_key"]
+    if name is None:
+        assert found == {}
+    else:
+        start = f"run 'mine' exists with other settings ({name}): start over, or choose another key, such as zeroshot"
+        assert found["run_key"] == start
 
 
 def test_run__a_model_that_cannot_be_loaded_is_shown_and_nothing_is_written(birds):

@@ -42,7 +42,7 @@ def test_run__classifies_and_updates_the_app(birds, classes):
 
 
 def test_run__with_the_same_settings_resumes_and_with_others_is_refused(birds, classes):
-    params = typed(*classes, **LIGHT)
+    params = typed(*classes, run_key="mine", **LIGHT)
     CLASSIFY.run(birds, **params)
     assert CLASSIFY.errors(birds, **params) == {}
     assert "other settings (regions)" in CLASSIFY.errors(birds, **{**params, "crops": 5})["run_key"]

@@ -5,7 +5,9 @@ import sqlite3
 
 import fiftyone as fo
 import pytest
+from fiftyone.operators.executor import ExecutionError
 
+import lgca_plugin as lgca
 from lgca_plugin.store.file import FILE_NAME
 from tests.helpers.app.operators import CLASSIFY
 from tests.helpers.worlds.classify import LIGHT, add_birds, typed
@@ -48,17 +50,74 @@ def test_labels__are_no_predictions_of_runs(birds, params, readable):
 def test_run_key__names_what_is_in_its_way(birds):
     birds.add_sample_field("zeroshot_wca", fo.FloatField)
     birds.register_run("mine", birds.init_run(anything=1))
-    assert "'zeroshot_wca' exists already" in CLASSIFY.errors(birds, **typed("a", "b"))["run_key"]
+    properties, found = CLASSIFY.form(birds, **typed("a", "b"))
+    assert found == {} and properties["new_run_key"].default == "zeroshot_2"
+    assert "'zeroshot_wca' exists already" in properties["new_run_key"].view.description
+    taken = CLASSIFY.errors(birds, **typed("a", "b", new_run_key="zeroshot"))
+    assert taken["new_run_key"].endswith("belongs to no run: choose another key, such as zeroshot_2")
     assert "another kind" in CLASSIFY.errors(birds, **typed("a", "b", run_key="mine"))["run_key"]
     assert CLASSIFY.errors(birds, **typed("a", "b", run_key="other")) == {}
     assert CLASSIFY.errors(birds, **typed("a", "b", methods=["clip"])) == {}
 
 
-def test_run_key__a_run_of_another_release_can_be_started_over(birds, params):
+def test_run_key__a_free_one_is_proposed_where_the_usual_one_has_other_settings(birds, params):
     CLASSIFY.run(birds, **params)
-    record = birds.get_run_info("zeroshot")
+    assert CLASSIFY.form(birds, **params)[0]["run_key"].default == "zeroshot", "the same settings continue the run"
+    changed = {**params, "crops": 5, "run_key": "zeroshot"}  # which the App has filled in before the change
+    properties, found = CLASSIFY.form(birds, **changed)
+    assert found == {} and "run_key" not in properties
+    assert properties["new_run_key"].default == "zeroshot_2"
+    assert "run 'zeroshot' exists with other settings (regions)" in properties["new_run_key"].view.description
+    CLASSIFY.run(birds, **CLASSIFY.filled(birds, **changed))
+    assert sorted(lgca.list_runs(birds)) == ["zeroshot", "zeroshot_2"]
+    back = {**params, "run_key": "zeroshot", "new_run_key": "zeroshot_2"}  # which the App keeps
+    assert "run_key" in CLASSIFY.form(birds, **back)[0]
+    CLASSIFY.run(birds, **back)
+    assert sorted(lgca.list_runs(birds)) == ["zeroshot", "zeroshot_2"]
+    typed_over = {**changed, "new_run_key": "zeroshot"}
+    assert "start over, or choose" in CLASSIFY.errors(birds, **typed_over)["new_run_key"]
+    CLASSIFY.run(birds, **typed_over, overwrite=True)
+    assert lgca.load_run(birds, "zeroshot").config.regions.crops == 5
+
+
+def test_run_key__code_that_names_it_is_refused_as_before(birds, params):
+    CLASSIFY.run(birds, **params)
+    with pytest.raises(ExecutionError, match="other settings"):
+        CLASSIFY.execute(birds, **{**params, "crops": 5, "run_key": "zeroshot"})
+    assert lgca.list_runs(birds) == ["zeroshot"]
+
+
+def test_classes__of_a_field_are_those_of_the_dataset_and_what_a_list_leaves_out_is_named(birds):
+    labels = sorted(birds.distinct("ground_truth.label"))
+    view = [stage._serialize() for stage in birds.limit(1)._stages]
+    properties, _ = CLASSIFY.form(birds, {"view": view})
+    line = properties["field_classes"].view.label
+    assert line == f"{len(labels)} classes, all labels of ground_truth in the dataset: {', '.join(labels)}"
+    assert "left_out" not in properties
+    slip = [labels[0] + "x", *labels[1:]]
+    properties, found = CLASSIFY.form(birds, **typed(*slip, ground_truth="ground_truth"))
+    count = birds.count_values("ground_truth.label")[labels[0]]
+    hint = f"{labels[0]!r} ({count}; the list has {slip[0]!r}: did you mean {labels[0]!r}?)"
+    assert properties["left_out"].view.label.endswith(hint) and found == {}
+    birds.default_classes = ["owl", labels[0]]
+    assert "2 classes, the dataset's own list: owl" in CLASSIFY.form(birds)[0]["field_classes"].view.label
+
+
+def test_blocked__is_said_beside_the_button_too(birds):
+    properties, found = CLASSIFY.form(birds, **typed("duck", run_key="my run"))
+    assert list(found) == ["classes", "run_key"]
+    (name, last) = list(properties.items())[-1]
+    assert name == "blocked" and last.view.label == "Classify is not possible yet"
+    assert last.view.description == f"Class names, one a line: {found['classes']}; Run key: {found['run_key']}"
+    assert "blocked" not in CLASSIFY.form(birds, **typed("a", "b"))[0]
+
+
+def test_run_key__a_run_of_another_release_can_be_started_over(birds, params):
+    CLASSIFY.run(birds, **params, run_key="mine")
+    record = birds.get_run_info("mine")
     record.config.run = '{"version": 99}'
-    birds.update_run_config("zeroshot", record.config)
+    birds.update_run_config("mine", record.config)
+    params["run_key"] = "mine"
     assert "version 99" in CLASSIFY.errors(birds, **params)["run_key"]
     assert CLASSIFY.errors(birds, **params, overwrite=True) == {}
 

@@ -1,5 +1,6 @@
 """The form of ``lgca_rescore``, part by part, and what it refuses before anything is written."""
 
+import json
 from dataclasses import replace
 
 import fiftyone as fo
@@ -11,6 +12,8 @@ from lgca_plugin.demo.classes import CLASSES
 from tests.helpers.app.operators import RESCORE
 from tests.helpers.checks import untouched
 from tests.helpers.worlds.rescore import FEWER, add_birds, classified
+
+UNCHANGED = "Nothing is changed: change the classes, the descriptions, the methods or their settings"
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
@@ -34,7 +37,7 @@ def two_runs(demo_images, demo_encoder):
 
 def test_form__starts_valid_with_the_newest_run_and_a_new_key(two_runs):
     properties, found = RESCORE.form(two_runs)
-    assert found == {}
+    assert found == {"unchanged": UNCHANGED}
     assert properties["run"].default == "later"
     notes = {choice.value: choice.description for choice in properties["run"].view.choices}
     assert list(notes) == ["later", "zs"]
@@ -49,7 +52,7 @@ def test_form__starts_valid_with_the_newest_run_and_a_new_key(two_runs):
 
 def test_form__shows_what_the_run_has(two_runs):
     properties, found = RESCORE.form(two_runs, run="zs", class_source="typed", settings_source="change")
-    assert found == {}
+    assert found == {"unchanged": UNCHANGED}
     assert properties["classes_of_zs"].default.split("\n") == list(CLASSES)
     assert properties["methods_of_zs"].default == ["clip", "wca", "lgca"]
     assert properties["steps_of_zs"].default == 2
@@ -82,7 +85,7 @@ def test_form__offers_the_methods_that_need_no_more_regions(two_runs):
 def test_form__another_run_has_fields_of_its_own(two_runs):
     edited = {"class_source": "typed", "classes_of_zs": "duck\nheron"}
     properties, found = RESCORE.form(two_runs, run="later", **edited)
-    assert found == {}
+    assert found == {"unchanged": UNCHANGED}
     assert properties["classes_of_later"].default.split("\n") == list(FEWER)
 
 
@@ -91,7 +94,7 @@ def test_form__another_run_is_replaced_only_once_that_is_ticked(two_runs):
     properties, found = RESCORE.form(two_runs, **params, overwrite_of_third=True)
     assert "run 'zs' exists: tick to replace it" in found["run_key_of_later"]
     assert properties["overwrite_of_zs"].default is False
-    assert RESCORE.errors(two_runs, **params, overwrite_of_zs=True) == {}
+    assert RESCORE.errors(two_runs, **params, overwrite_of_zs=True, shown_chains_of_later=0) == {}
 
 
 def test_form__says_in_which_classes_the_list_differs(run):
@@ -158,3 +161,23 @@ def test_sdk__call_refuses_what_the_library_refuses(run):
             RESCORE.call(run.dataset, "zs", **changes)
     with pytest.raises(ValueError, match="given twice"):
         RESCORE.call(run.dataset, "zs", classes=["a", "a"])
+
+
+@pytest.mark.parametrize("place", ["new", "in_place"])
+def test_nothing_changed__is_not_run_from_form_or_code(run, place):
+    same = [
+        {},
+        {"class_source": "typed"},
+        {"settings_source": "change"},
+        {"description_source": "typed", "descriptions": json.dumps(run.descriptions)},
+        {"logits_of_zs": False, "methods_of_zs": ["clip", "wca", "lgca"]},
+    ]
+    for params in same:
+        assert RESCORE.errors(run.dataset, result=place, **params) == {"unchanged": UNCHANGED}
+        with pytest.raises(ExecutionError, match="Nothing is changed"):
+            RESCORE.execute(run.dataset, result=place, **params)
+    with pytest.raises(ExecutionError, match="Nothing is changed"):
+        RESCORE.call(run.dataset, "zs")
+    assert lgca.list_runs(run.dataset) == ["zs"]
+    for params in ({"logits_of_zs": True}, {"description_source": "templates"}, {"methods_of_zs": ["clip", "lgca"]}):
+        assert RESCORE.errors(run.dataset, result=place, **params) == {}

@@ -27,8 +27,8 @@ def run(classify):
     ],
 )
 def test_form__emptied_or_kept_settings_stay_as_they_are(run, params):
-    RESCORE.run(run.dataset, **params)
-    assert lgca.load_run(run.dataset, "zs_2").config == run.config
+    RESCORE.run(run.dataset, **params, logits_of_zs=True)
+    assert lgca.load_run(run.dataset, "zs_2").config == replace(run.config, logits=True)
 
 
 def test_form__without_embeddings_of_crops_says_what_is_left(classify, monkeypatch, tmp_path):
@@ -73,10 +73,11 @@ def test_form__names_keys_and_fields_that_are_taken(run):
     run.dataset.add_sample_field("zs_2_wca", fo.FloatField)
     run.dataset.add_sample_field("zs_lgca_d", fo.FloatField)
     assert "another kind" in RESCORE.form(run.dataset, run_key_of_zs="mine")[1]["run_key_of_zs"]
-    assert "'zs_2_wca' exists already" in RESCORE.form(run.dataset)[1]["run_key_of_zs"]
+    assert RESCORE.form(run.dataset)[0]["run_key_of_zs"].default == "zs_3"
+    assert "'zs_2_wca' exists already" in RESCORE.form(run.dataset, run_key_of_zs="zs_2")[1]["run_key_of_zs"]
     more = {"methods_of_zs": ["clip", "lgca_d"], "result": "in_place"}
     assert "'zs_lgca_d' exists already" in RESCORE.form(run.dataset, **more)[1]["refusal"]
-    assert RESCORE.form(run.dataset, result="in_place")[1] == {}
+    assert list(RESCORE.form(run.dataset, result="in_place")[1]) == ["unchanged"]
 
 
 def test_rescore__edited_classes_are_what_a_full_run_gives(run, classify):
@@ -140,7 +141,7 @@ def test_rescore__methods_chains_and_logits(run):
 
 def test_rescore__replaces_another_run(run, classify):
     classify("other", ("clip",))
-    RESCORE.run(run.dataset, run="zs", run_key_of_zs="other", overwrite_of_other=True)
+    RESCORE.run(run.dataset, run="zs", run_key_of_zs="other", overwrite_of_other=True, shown_chains_of_zs=1)
     assert labels(run.dataset, "other") == labels(run.dataset, "zs")
 
 

@@ -41,8 +41,7 @@ def default_classes(dataset: fo.Dataset, ground_truth: str) -> tuple[str, ...]:
     if len(labels) < 2:
         found = f"one, {labels[0]!r}" if labels else "none"
         raise ConfigError(
-            f"classification needs at least two classes, and {ground_truth!r} holds {found}; pass classes",
-            app=f"classification needs at least two classes, and {ground_truth!r} holds {found}; type the classes",
+            f"classification needs at least two classes, and {ground_truth!r} holds {found}; pass classes"
         )
     return tuple(labels)
 

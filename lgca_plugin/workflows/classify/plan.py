@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...config import RunConfig
+from ...config import SETTING_WORDS, RunConfig
 from ...descriptions.class_texts import ClassTexts, class_texts
 from ...encoder.base import Encoder, encoder_fingerprint
 from ...encoder.loading import load_encoder
@@ -108,10 +108,11 @@ def _check_same_config(request: ClassifyRequest, config: RunConfig) -> None:
         return
     different = request.existing.config.differences(config)
     if different:
-        exists = f"run {request.run_key!r} exists with other settings ({', '.join(different)})"
+        exists = f"run {request.run_key!r} exists with other settings"
+        words = [SETTING_WORDS.get(name, name) for name in different]
         raise ConfigError(
-            f"{exists}; pass overwrite=True to replace it, or another run_key to keep both",
-            app=f"{exists}; start over to replace it, or choose another run key to keep both",
+            f"{exists} ({', '.join(different)}); pass overwrite=True to replace it, or another run_key to keep both",
+            app=f"{exists} ({', '.join(words)}); start over to replace it, or choose another run key to keep both",
         )
 
 

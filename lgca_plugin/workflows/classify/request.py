@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
 
 NO_CLASSES = "pass classes, or a ground_truth field whose labels are the classes"
-NO_CLASSES_IN_APP = "type the classes, or choose a label field whose labels are the classes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +93,7 @@ class RunRequest:
         if self.classes is not None:
             return self.classes
         if self.ground_truth is None:
-            raise ConfigError(NO_CLASSES, app=NO_CLASSES_IN_APP)
+            raise ConfigError(NO_CLASSES)
         before = () if self.existing is None else self.existing.config.classes
         if before and set(self.label_counts()) <= set(before):
             return before
@@ -129,7 +128,7 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     methods = check_methods(options.methods)
     classes = None if options.classes is None else check_classes(options.classes)
     if classes is None and options.ground_truth is None:
-        raise ConfigError(NO_CLASSES, app=NO_CLASSES_IN_APP)
+        raise ConfigError(NO_CLASSES)
     if options.batch_size is not None:
         _check_count("batch_size", options.batch_size, at_least=1)
     check_shown_chains(options.shown_chains)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun
 
-INCOMPLETE = "its region embeddings are not complete in the store; classify with overwrite=True to encode it again"
+INCOMPLETE = "its region embeddings are not complete in the store; classify again, starting over, to encode it"
 
 
 def iter_rescore(

@@ -223,7 +223,7 @@ def _filter(ctx: Any, choose: Callable[[Overview], Selection], *, part: str | No
     try:
         found = choose(content.comparison.overview)
     except LgcaError as error:
-        ctx.ops.notify(str(error), variant="error")
+        ctx.ops.notify(error.app, variant="error")
         return content
     if not found.count:
         ctx.ops.notify(f"There are no samples {found.description}", variant="info")
@@ -248,7 +248,7 @@ def _write(
         triage = Triage.of(content.run)
         done, action, undo = write(triage)
     except LgcaError as error:
-        ctx.ops.notify(str(error), variant="error")
+        ctx.ops.notify(error.app, variant="error")
         return content
     ctx.ops.notify(outcome_line(done, triage.left()), variant="success")
     content = _show(ctx, replace(content.state, action=action, undo=undo), changed=changed)

@@ -207,7 +207,7 @@ def _write(ctx: Any, write: Callable[[Triage, str], Any]) -> tuple[EvidenceConte
         triage = Triage.of(content.run)
         done = write(triage, content.sample.id)
     except LgcaError as error:
-        ctx.ops.notify(str(error), variant="error")
+        ctx.ops.notify(error.app, variant="error")
         return content, None
     ctx.ops.notify(outcome_line(done, triage.left()), variant="success")
     ctx.ops.reload_dataset()

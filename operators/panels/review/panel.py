@@ -160,7 +160,7 @@ class ReviewPanel(DeduplicatingPanel):
         try:
             Triage.of(run).undo(action, by=read_curator(ctx))
         except LgcaError as error:
-            ctx.ops.notify(f"{str(error)[:1].upper()}{str(error)[1:]}", variant="warning")
+            ctx.ops.notify(f"{error.app[:1].upper()}{error.app[1:]}", variant="warning")
         return _open(ctx, state.undone().at(last.sample), wrote=True)
 
     def take_back(self, ctx: Any) -> ReviewContent:
@@ -172,7 +172,7 @@ class ReviewPanel(DeduplicatingPanel):
         try:
             Triage.of(run).undo(sample_ids=[sample], by=read_curator(ctx))
         except LgcaError as error:
-            ctx.ops.notify(str(error), variant="error")
+            ctx.ops.notify(error.app, variant="error")
             return _show(ctx, state)
         state = replace(state, done=tuple(one for one in state.done if one.sample != sample))
         return _show(ctx, state.at(sample), wrote=True)

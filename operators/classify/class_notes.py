@@ -1,0 +1,47 @@
+"""What the form says of the classes: how many a label field gives, and which labels the chosen ones leave out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fiftyone.operators import types
+
+from ...lgca_plugin.errors import LgcaError
+from ...lgca_plugin.fiftyone_io.samples import ImageSamples
+from ...lgca_plugin.workflows.classify.class_list import default_classes, left_out, left_out_warning, own_classes
+from ..shared.prompt_cache import cached_while_open
+
+MOST_NAMED = 6
+
+
+def view_target(ctx: Any) -> str:
+    """Returns which of the dataset, the view and the selection is chosen, as the key of what is cached."""
+    return str(ctx.params.get("view_target") or ctx.request_params.get("view_target"))
+
+
+@cached_while_open
+def field_labels(ctx: Any, _view_target: str, field: str) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Returns label to its number in the chosen view, and the classes of the field; both empty if there are none."""
+    try:
+        counts = ImageSamples.of(ctx.target_view(require_flat=True)).label_counts(field)
+        return counts, default_classes(ctx.dataset, field)
+    except LgcaError:
+        return {}, ()
+
+
+def add_class_notes(inputs: Any, ctx: Any, typed: tuple[str, ...] | None, field: str | None) -> None:
+    """Adds which labels of the chosen view the classes leave out, and how many classes a label field gives."""
+    if field is None:
+        return
+    counts, found = field_labels(ctx, view_target(ctx), field)
+    classes = found if typed is None else typed
+    if not classes:
+        return
+    if typed is None:
+        whose = "the dataset's own list" if own_classes(ctx.dataset, field) else f"all labels of {field} in the dataset"
+        more = f", and {len(classes) - MOST_NAMED:,} more" if len(classes) > MOST_NAMED else ""
+        line = f"{len(classes):,} classes, {whose}: {', '.join(classes[:MOST_NAMED])}{more}"
+        inputs.view("field_classes", types.Notice(label=line))
+    warning = left_out_warning(left_out(classes, counts))
+    if warning is not None:
+        inputs.view("left_out", types.Warning(label=warning))

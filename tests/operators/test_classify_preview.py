@@ -68,7 +68,7 @@ def test_run_key__a_free_one_is_proposed_where_the_usual_one_has_other_settings(
     assert found == {} and "run_key" not in properties
     assert properties["new_run_key"].default == "zeroshot_2"
     assert "run 'zeroshot' exists with other settings (regions)" in properties["new_run_key"].view.description
-    CLASSIFY.run(birds, **CLASSIFY.filled(birds, **changed))
+    CLASSIFY.run(birds, **changed, new_run_key="zeroshot_2")
     assert sorted(lgca.list_runs(birds)) == ["zeroshot", "zeroshot_2"]
     back = {**params, "run_key": "zeroshot", "new_run_key": "zeroshot_2"}  # which the App keeps
     assert "run_key" in CLASSIFY.form(birds, **back)[0]

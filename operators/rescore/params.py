@@ -239,7 +239,10 @@ def changes_nothing(changes: Changes, source: Source) -> bool:
     """Returns whether a rescoring would give the run that there is."""
     config = source.config
     given = changes.descriptions
-    same_texts = given is None or not other_descriptions(config, source.descriptions, source.templates, given)
+    if given == {}:  # templates for all classes
+        same_texts = set(source.templates or ()) == set(config.classes)
+    else:
+        same_texts = given is None or not other_descriptions(config, source.descriptions, source.templates, given)
     before = (config.methods, config.regions.steps, config.logits, config.shown_chains)
     return (
         changes.classes is None

@@ -83,8 +83,6 @@ def other_descriptions(
     except ConfigError:
         return False
     described = {name for name in config.classes if found.get(name)}
-    if templates is None and not described:
-        return given is not None
     if templates is not None and described != set(config.classes) - set(templates):
         return True
     return any(list(found[name]) != descriptions.get(name) for name in described)

@@ -53,14 +53,14 @@ class EstimateSearch(foo.Operator):
         try:
             request = check_find(read_options(ctx))
         except LgcaError as error:
-            return {"problem": str(error)}
+            return {"problem": error.app}
         found = {"warnings": list(request.warnings), "unlabelled": request.unlabelled}
         try:
             return {**found, **asdict(search_cost(request))}
         except ModelUnavailableError as error:
             return {**found, **_unavailable(request.encoder_name, error)}
         except LgcaError as error:
-            return {"problem": str(error)}
+            return {"problem": error.app}
 
 
 def _unavailable(model: str, error: ModelUnavailableError) -> dict[str, str]:
@@ -68,7 +68,7 @@ def _unavailable(model: str, error: ModelUnavailableError) -> dict[str, str]:
     from ...lgca_plugin.encoder.checkpoints import hub_is_reachable
 
     if "are neither cached nor reachable" not in str(error):
-        return {"problem": str(error)}
+        return {"problem": error.app}
     if hub_is_reachable():
         return {"download": f"The weights of {model} are not on this machine yet: they are downloaded first, once."}
     return {

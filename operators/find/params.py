@@ -65,7 +65,7 @@ def no_labels(ctx: Any) -> str | None:
     try:
         given_label_field(ctx.dataset)
     except ConfigError as error:
-        return None if label_choices(ctx) else str(error)
+        return None if label_choices(ctx) else error.app
     return None
 
 

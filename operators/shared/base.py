@@ -9,6 +9,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError, LgcaError
+from .dialog import Dialog
 from .form import add_blocked, refuse
 from .run_choice import chosen_run, run_keys
 
@@ -110,11 +111,10 @@ class StepOperator(FormOperator):
 
     def _failure(self, ctx: Any, sentence: str) -> Any:
         """Shows why the operation has failed, with the way back to the form as it was filled in."""
-        outputs = types.Object()
-        outputs.view("heading", types.Error(label=self.problem, description=sentence))
-        again = types.Button(label="Back to the form", operator=self.uri, prompt=True, params=dict(ctx.params))
-        outputs.view("again", again)
-        return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results={})
+        dialog = Dialog()
+        dialog.heading(types.Error(label=self.problem, description=sentence))
+        dialog.buttons([("Back to the form", self.operator_name, dict(ctx.params))])
+        return dialog.show(ctx)
 
 
 def _in_words_of_the_app(error: LgcaError) -> LgcaError:

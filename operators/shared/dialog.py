@@ -17,7 +17,15 @@ NEXT_STEP = f"{PLUGIN}/lgca_next_step"
 PANEL_STEPS = {"lgca_review": "lgca_open_review", "lgca_compare": "lgca_open_compare"}
 """Panels that a button may open, and the operator that opens each."""
 
-FORM_STEPS = ("lgca_find_wrong_labels", "lgca_delete_run")
+FORM_STEPS = (
+    "lgca_find_wrong_labels",
+    "lgca_delete_run",
+    "lgca_classify",
+    "lgca_rescore",
+    "lgca_triage",
+    "lgca_evaluate",
+    "lgca_describe_classes",
+)
 """Operators whose form a button may open."""
 
 ROW: dict[str, Any] = {"display": "flex", "flexDirection": "row", "flexWrap": "wrap", "gap": "10px"}

@@ -42,15 +42,6 @@ def report_steps(ctx: Any, steps: Generator[Any, None, T]) -> Generator[Any, Non
                 yield from report_progress(ctx, step.done / step.total if step.total else 0.0, step.label)
 
 
-def show_lines(ctx: Any, heading: Any, lines: dict[str, str]) -> Any:
-    """Shows a heading and lines of label and value in the dialog, where the progress was."""
-    outputs = types.Object()
-    outputs.view("heading", heading)
-    for label in lines:
-        outputs.str(label, label=label, view=types.LabelValueView())
-    return ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results=lines)
-
-
 def show_run(ctx: Any, run: Any) -> Iterator[Any]:
     """Shows a finished run."""
     summary = run.summary()

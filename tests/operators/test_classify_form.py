@@ -147,8 +147,12 @@ def test_run__a_model_that_cannot_be_loaded_is_shown_and_nothing_is_written(bird
     params = typed("a", "b", encoder="open_clip", model="ViT-B-32", pretrained="no-such")
     messages, error = messages_of(birds, CLASSIFY.operator.execute(CLASSIFY.context(birds, params)))
     assert "no-such" in str(error)
-    assert shown(messages)["views"]["heading"]["label"] == "The run has stopped"
-    assert "no-such" in shown(messages)["views"]["heading"]["description"]
+    assert shown(messages)["views"]["heading1"]["label"] == "The run has stopped"
+    assert "no-such" in shown(messages)["views"]["heading1"]["description"]
+    row = next(m for m in reversed(messages) if m.operator_uri == "show_output").params["outputs"]["type"]["properties"]
+    button = row["row2"]["type"]["properties"]["button0"]["view"]
+    assert button["label"] == "Back to the form"
+    assert button["params"] == {"open": "lgca_classify", "with": params}, "filled in as it was"
 
 
 def test_run__a_field_with_one_label_is_refused_before_anything_is_loaded(birds):

@@ -157,7 +157,7 @@ def test_run__what_was_fetched_before_the_end_is_kept_and_not_asked_again(birds,
     messages, error = DESCRIBE.run_to_error(birds, **filled(server))
     assert type(error).__name__ == "DescribeError"
     assert "the answers for 2 classes are cached" in str(error) and "\n" not in str(error)
-    heading = shown(messages)["views"]["heading"]
+    heading = shown(messages)["views"]["heading1"]
     assert heading["label"] == "The descriptions were not finished"
     assert heading["description"] == str(error)
     assert saved(birds) == {}

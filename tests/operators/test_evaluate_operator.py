@@ -146,7 +146,7 @@ def test_evaluate__an_error_on_the_way_is_shown(run):
     lgca.load_run(run.dataset, "zs").delete()
     messages, error = messages_of(run.dataset, steps)
     assert "was deleted or started again" in str(error)
-    heading = shown(messages)["views"]["heading"]
+    heading = shown(messages)["views"]["heading1"]
     assert heading["label"] == "The run was not evaluated"
     assert "was deleted or started again" in heading["description"]
 

@@ -171,7 +171,7 @@ def test_error_on_the_way__is_shown_in_the_dialog(birds):
     birds.set_values("filepath", [f"/no/{at}.jpg" for at in range(12)])
     messages, error = FIND.run_to_error(birds)
     assert error is not None
-    view = shown(messages)["views"]["heading"]
+    view = shown(messages)["views"]["heading1"]
     assert view["label"] == "The search has stopped"
     assert "none of the 12 images could be classified" in view["description"]
 

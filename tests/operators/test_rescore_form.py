@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import fiftyone as fo
 import pytest
@@ -165,7 +166,7 @@ def test_sdk__call_refuses_what_the_library_refuses(run):
 
 @pytest.mark.parametrize("place", ["new", "in_place"])
 def test_nothing_changed__is_not_run_from_form_or_code(run, place):
-    same = [
+    same: list[dict[str, Any]] = [
         {},
         {"class_source": "typed"},
         {"settings_source": "change"},
@@ -179,5 +180,6 @@ def test_nothing_changed__is_not_run_from_form_or_code(run, place):
     with pytest.raises(ExecutionError, match="Nothing is changed"):
         RESCORE.call(run.dataset, "zs")
     assert lgca.list_runs(run.dataset) == ["zs"]
-    for params in ({"logits_of_zs": True}, {"description_source": "templates"}, {"methods_of_zs": ["clip", "lgca"]}):
+    changes: list[dict[str, Any]] = [{"logits_of_zs": True}, {"description_source": "templates"}]
+    for params in (*changes, {"methods_of_zs": ["clip", "lgca"]}):
         assert RESCORE.errors(run.dataset, result=place, **params) == {}

@@ -151,7 +151,7 @@ def test_rescore__an_error_on_the_way_is_shown(run, monkeypatch, tmp_path):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "gone"))
     messages, error = messages_of(run.dataset, steps)
     assert "not stored on this machine" in str(error)
-    heading = shown(messages)["views"]["heading"]
+    heading = shown(messages)["views"]["heading1"]
     assert heading["label"] == "The run was not rescored"
     assert "not stored on this machine" in heading["description"]
 

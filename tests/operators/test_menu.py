@@ -32,7 +32,7 @@ def buttons(dataset):
 
 def test_menu__is_the_plugins_only_button_above_the_grid(triage):
     dataset = triage.run.dataset
-    placed = {}
+    placed: dict[str | None, set[str]] = {}
     for operator in foo.list_operators():
         if not operator.uri.startswith("@lgca/"):
             continue

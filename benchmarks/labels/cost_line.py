@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.shared import DEMO, load, rounded
 
-MODELS = {DEMO: 240, "ViT-B-32": 24}
+MODELS = {DEMO: 240, "ViT-B-32": 12}
 """Models, the second with random weights, and the number of images."""
 
 

@@ -126,15 +126,17 @@ def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):
     app.close_dialog()
     bird = birds.first()
     tile = page.locator("[data-cy=looker]").first
+    assert tile.locator("[data-cy=tag-zeroshot_lgca]").count() == 0, "predictions are one click away"
     for field in ("ground_truth", "zeroshot_clip", "zeroshot_wca", "zeroshot_lgca"):
+        if field != "ground_truth":
+            app.toggle_field(field)
         label = tile.locator(f"[data-cy=tag-{field}]")
         label.wait_for()
         assert label.inner_text() == bird[field].label
-    with_boxes = app.picture_of(tile)
+    without_boxes = app.picture_of(tile)
     app.screenshot("classify_grid")
     app.toggle_field("zeroshot_regions")
-    assert app.picture_of(tile) != with_boxes
-    app.toggle_field("zeroshot_regions")
+    assert app.picture_of(tile) != without_boxes
 
     tile.click()
     modal = page.locator("[data-cy=modal]")

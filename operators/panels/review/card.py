@@ -151,10 +151,12 @@ def _add_examples(right: Any, name: str, label: str, pictures: tuple[Picture, ..
             look["outline"] = NEAREST
             look["outlineOffset"] = "-3px"
             title = f"{example.name}: of the pictures with this label, the one most like the picture in question"
+        if not example.nearest:  # without a place of its own: the App processes every component
+            picture(grid, f"example_{at}", example.uri, example.name, title=title, image=look, **LARGER)
+            continue
         cell = column(grid, f"example_{at}", gap="0px", **OVER)
         picture(cell, "picture", example.uri, example.name, title=title, image=look, **LARGER)
-        if example.nearest:
-            text(cell, "nearest", "most like it", size="0.72rem", muted=True)
+        text(cell, "nearest", "most like it", size="0.72rem", muted=True)
 
 
 GRID = {

@@ -1,5 +1,7 @@
 """The review panel's events on a triaged run: what a person reads, decides, and finds written."""
 
+from typing import Any
+
 import fiftyone as fo
 import fiftyone.operators as foo
 import pytest
@@ -254,7 +256,7 @@ def test_states__nothing_looks_wrong(triage):
 
 def test_states__a_triage_without_labels(triage):
     dataset = triage.run.dataset
-    settings = {"classes": [GIVEN, SUGGESTED], "methods": ["clip"], "run_key": "zs", "overwrite": True}
+    settings: dict[str, Any] = {"classes": [GIVEN, SUGGESTED], "methods": ["clip"], "run_key": "zs", "overwrite": True}
     run = lgca.classify(dataset, encoder=lgca.load_encoder("demo"), progress=False, **settings)
     run.results["triage"] = {**triage.report, "methods": ["clip"], "ground_truth": None}
     run.save()

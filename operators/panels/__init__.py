@@ -1,1 +1,1 @@
-"""The plugin's two panels, a folder each, and the components they share."""
+"""The plugin's panels, a folder each, and the components they share."""

@@ -1,4 +1,4 @@
-"""The base of both panels: an event returns what to show, and output that the App already has is not sent again.
+"""The base of the panels: an event returns what to show, and output that the App already has is not sent again.
 
 The App fires up to four events at once when something around a panel changes, each with the panel state from before
 the change, and takes up to a second to process every layout it receives, even an identical one.

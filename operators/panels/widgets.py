@@ -1,4 +1,4 @@
-"""The components of which both panels are laid out: pages, rows, texts, buttons, lists, tables and plots.
+"""The components of which the panels are laid out: pages, rows, texts, buttons, lists, tables and plots.
 
 FiftyOne's stacks give every child the full width. ``componentsProps`` styles the elements inside its components, which
 is how children are placed side by side, kept inside the panel, and given a tooltip.

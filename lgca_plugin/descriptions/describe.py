@@ -82,6 +82,7 @@ def check_describe(
     api_key: Any = None,
     concurrency: Any = 4,
     timeout: Any = 60.0,
+    from_environment: bool = True,
 ) -> tuple[str, ...]:
     """Returns the classes, stripped; raises a :class:`ConfigError` if an argument of :func:`iter_describe` is wrong."""
     if isinstance(classes, str) or not hasattr(classes, "__iter__"):
@@ -95,7 +96,7 @@ def check_describe(
     _check_count(per_class, "per_class", MAX_PER_CLASS)
     if topic is not None and topic != "":
         _check_line(topic, "topic")
-    find_key(api_key)
+    find_key(api_key, from_environment=from_environment)
     _check_count(concurrency, "concurrency", 64)
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < math.inf:
         raise ConfigError(f"timeout must be a number of seconds above 0, got {timeout!r}")
@@ -113,13 +114,15 @@ def iter_describe(
     cache: Path | None,
     concurrency: int = 4,
     timeout: float = 60.0,
+    from_environment: bool = True,
 ) -> Generator[Progress, None, Described]:
     """Requests descriptions of classes, as a generator that yields :class:`Progress`, whose ``done`` counts classes.
 
     Up to its first yield the generator checks its arguments and reads the cache; the first request is sent when it is
     advanced past that. When it is closed, requests under way end, and no other is sent.
 
-    Arguments and errors are those of :func:`lgca_plugin.describe_classes`, but ``cache=None`` caches nothing. Answers
+    Arguments and errors are those of :func:`lgca_plugin.describe_classes`, but ``cache=None`` caches nothing, and with
+    ``from_environment=False`` nothing is sent that the environment's variables hold, a key least of all. Answers
     that came before a :class:`DescribeError` are in the cache and in the error's ``descriptions``.
     """
     names = check_describe(
@@ -131,6 +134,7 @@ def iter_describe(
         api_key=api_key,
         concurrency=concurrency,
         timeout=timeout,
+        from_environment=from_environment,
     )
     model, topic, base_url = model.strip(), (topic or "").strip() or None, check_base_url(base_url)
     prompts = {name: prompt_for(name, per_class=per_class, topic=topic) for name in names}
@@ -148,7 +152,14 @@ def iter_describe(
         if answers is not None:
             answers.prepare()
         stop = threading.Event()
-        endpoint = Endpoint(model=model, base_url=base_url, api_key=api_key, timeout=timeout, stop=stop)
+        endpoint = Endpoint(
+            model=model,
+            base_url=base_url,
+            api_key=api_key,
+            timeout=timeout,
+            stop=stop,
+            from_environment=from_environment,
+        )
         threads = RequestThreads(endpoint, per_class, answers, stop)
         try:
             for name, outcome in threads.outcomes(todo, min(concurrency, len(todo))):

@@ -20,6 +20,7 @@ TEMPERATURE = 0.7
 
 _NO_KEY = "none"  # local servers need no key, but the client insists on one
 _MAX_SHOWN = 200
+_PLAIN_HEADERS = {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
 _WHOLE_CALL = (402, 405, 407)  # these mean the same for every class; other 4xx may be about one class
 
 
@@ -55,10 +56,11 @@ def check_base_url(base_url: Any) -> str:
     return url
 
 
-def find_key(api_key: Any) -> tuple[str, str]:
+def find_key(api_key: Any, *, from_environment: bool = True) -> tuple[str, str]:
     """Returns the key to use, and the name of the argument or variable that it comes from; no error shows the key."""
     given = api_key is not None and api_key != ""
-    key, origin = (api_key, "api_key") if given else (os.environ.get(KEY_VARIABLE, ""), KEY_VARIABLE)
+    variable = os.environ.get(KEY_VARIABLE, "") if from_environment else ""
+    key, origin = (api_key, "api_key") if given else (variable, KEY_VARIABLE)
     if not isinstance(key, str) or not re.fullmatch(r"[!-~]*", key.strip()):
         raise ConfigError(f"{origin} is not a key that can be sent: it must be one line of plain ASCII characters")
     return (key.strip(), origin) if key.strip() else (_NO_KEY, "")
@@ -68,15 +70,18 @@ class Endpoint:
     """A chat endpoint that several threads can use.
 
     Its address is as :func:`check_base_url` returns it, one try takes ``timeout`` seconds at most, and once ``stop`` is
-    set, no request is sent.
+    set, no request is sent. Without ``from_environment`` nothing is sent that the variables ``OPENAI_*`` hold: neither
+    a key, nor an organization or a project, nor further headers.
 
     Raises:
         ConfigError: if the key can't be sent
         ModelUnavailableError: if the package ``openai`` is missing
     """
 
-    def __init__(self, *, model: str, base_url: str, api_key: str | None, timeout: float, stop: Event):
-        self._key, self._origin = find_key(api_key)
+    def __init__(
+        self, *, model: str, base_url: str, api_key: str | None, timeout: float, stop: Event, from_environment: bool
+    ):
+        self._key, self._origin = find_key(api_key, from_environment=from_environment)
         try:
             import openai
         except ImportError:
@@ -88,9 +93,13 @@ class Endpoint:
         self._timeout = timeout
         self._temperature: dict[str, float] = {"temperature": TEMPERATURE}
 
-        def refuse_when_stopped(_: Any) -> None:
+        def before_sending(request: Any) -> None:
             if stop.is_set():
                 raise StoppedError
+            if not from_environment:  # the client adds headers from variables of its own
+                for name in set(request.headers) - _PLAIN_HEADERS:
+                    del request.headers[name]
+                request.headers["authorization"] = f"Bearer {self._key}"
 
         self._client = openai.OpenAI(
             api_key=self._key,
@@ -98,7 +107,7 @@ class Endpoint:
             timeout=timeout,
             max_retries=MAX_RETRIES,
             http_client=openai.DefaultHttpxClient(
-                event_hooks={"request": [refuse_when_stopped]},
+                event_hooks={"request": [before_sending]},
                 follow_redirects=False,  # requests go to the address that the user has named, and nowhere else
                 trust_env=not is_this_machine(base_url),  # a proxy can't reach this machine's own servers
             ),

@@ -12,20 +12,24 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.descriptions.answers import prompt_for
 from ...lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, check_describe
-from ...lgca_plugin.descriptions.endpoint import is_this_machine
+from ...lgca_plugin.descriptions.endpoint import check_base_url, find_key, is_this_machine
 from ...lgca_plugin.descriptions.files import name_key
 from ...lgca_plugin.errors import ConfigError
+from ..shared.caller import is_own
 from ..shared.classes import add_classes, class_source, default_field, label_fields
 from ..shared.descriptions import saved_descriptions
-from ..shared.form import Params, checked, mark_invalid, text_field
+from ..shared.form import Params, checked, mark_invalid, refuse, text_field
+from ..shared.hosts import server_key_allowed
+from .consent import SECRET, confirm_name, gets_server_key, has_typed_key, is_confirmed, key_name, typed_key
 
-SECRET = "OPENAI_API_KEY"  # noqa: S105, the name of a secret and no secret
 DEFAULTS = {"base_url": DEFAULT_BASE_URL, "per_class": DEFAULT_PER_CLASS}
 
 
 def add_form(inputs: Any, ctx: Any) -> None:
     """Adds the whole form."""
     params = ctx.params
+    if has_typed_key(params) and ctx.requesting_delegated_execution:
+        refuse(inputs, "A typed key is never saved, so this can't be queued: execute it now, or empty the key.")
     choices = label_fields(ctx.dataset)
     names = add_classes(inputs, params, choices, compare=False)
     saved = saved_descriptions(ctx.dataset)
@@ -99,20 +103,33 @@ def add_consent(inputs: Any, ctx: Any, address: str, classes: Any, saved: dict[s
     contents = "the class names and the topic" if topic else "the class names"
     wording = prompt_for(example, per_class=per_class, topic=topic or None)
     inputs.view("sent", types.Notice(label=line, description=f"The prompt for each class: {wording}"))
-    inputs.view("key", types.Notice(label=key_line(address, has_key=bool(ctx.secret(SECRET)))))
-    prop = inputs.bool("confirm", default=False, required=True, label=f"Send {contents} to {address}")
-    if not params.get("confirm"):
+    add_key(inputs, ctx, address)
+    prop = inputs.bool(confirm_name(address), default=False, label=f"Send {contents} to {address}")
+    if not is_confirmed(params, address):
         mark_invalid(prop, "tick to confirm")
 
 
-def key_line(address: str, *, has_key: bool) -> str:
-    """Returns in words whether the API key is sent, never the key itself."""
+def add_key(inputs: Any, ctx: Any, address: str) -> None:
+    """Adds which key is sent to an address, and the field to type one where it is not the server's."""
+    server_key = gets_server_key(ctx.params, address) and bool(ctx.secret(SECRET))
+    if not server_key:
+        view = types.TextFieldView(space=6, componentsProps={"field": {"type": "password", "autoComplete": "off"}})
+        note = "Goes to this address alone and is never saved"
+        prop = inputs.str(key_name(address), label="Key for this address (optional)", description=note, view=view)
+        checked(prop, find_key, typed_key(ctx.params, address), from_environment=False)
+    sent = SECRET if server_key else "typed" if typed_key(ctx.params, address) else None
+    inputs.view("key", types.Notice(label=key_line(address, sent)))
+
+
+def key_line(address: str, sent: str | None) -> str:
+    """Returns in words which key is sent, never the key itself: ``"typed"``, that of a secret, or none."""
     local = is_this_machine(address)
-    if not has_key:
+    if sent is None:
         need = "A server on this machine usually needs none" if local else "The server may refuse the request"
-        return f"No key is sent: the secret {SECRET} is not set where the App runs. {need}."
+        return f"No key is sent. {need}."
+    which = "The key that is typed here" if sent == "typed" else f"The key in the server's secret {sent}"
     how = "" if local or urlsplit(address).scheme == "https" else ", unencrypted: the address is not https"
-    return f"The key in the secret {SECRET} is sent{how}."
+    return f"{which} is sent{how}."
 
 
 def read_argument(params: Params, name: str) -> Any:
@@ -121,7 +138,12 @@ def read_argument(params: Params, name: str) -> Any:
     value = DEFAULTS.get(name) if given is None else given.strip() if isinstance(given, str) else given
     if name == "model" and not value:
         raise ConfigError("give the name of the model")
-    check_describe(("a",), **{"model": "m", name: value})
+    arguments: dict[str, Any] = {"model": "m", name: value}
+    check_describe(("a",), **arguments)
+    if name == "base_url":
+        value = check_base_url(value)
+        if not is_own(params):
+            server_key_allowed(value)
     return value
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import check_classes
@@ -16,7 +17,8 @@ from ..shared.base import StepOperator
 from ..shared.classes import label_fields, read_classes, read_ground_truth
 from ..shared.descriptions import Descriptions, saved_descriptions
 from ..shared.execution import call, report_progress, report_steps
-from .form import SECRET, add_form, of_classes, read_arguments, read_path
+from .consent import SECRET, gets_server_key, has_typed_key, is_confirmed, typed_key
+from .form import add_form, of_classes, read_arguments, read_path
 from .result import Outcome, save, show
 
 
@@ -49,11 +51,17 @@ class DescribeClasses(StepOperator):
         """Names a delegated operation."""
         return f"Describe classes: {ctx.params.get('model')}"
 
+    def resolve_execution_options(self, ctx: Any) -> Any:
+        """Returns how it may be executed: not from a queue with a typed key, which the queue would save."""
+        if has_typed_key(ctx.params):
+            return foo.ExecutionOptions(allow_immediate_execution=True, allow_delegated_execution=False)
+        return super().resolve_execution_options(ctx)
+
     def read_request(self, ctx: Any) -> DescribeRequest:
         """Reads and checks the settings, and that sending the class names was confirmed."""
         params = ctx.params
         arguments = read_arguments(params)
-        if not params.get("confirm"):
+        if not is_confirmed(params, arguments["base_url"]):
             raise ConfigError(f"confirm that the class names may be sent to {arguments['base_url']}")
         names = read_classes(params)
         if names is None:
@@ -70,8 +78,16 @@ class DescribeClasses(StepOperator):
         described = Described(descriptions={}, failed={}, cached=0)
         if request.missing:
             yield from report_progress(ctx, 0.0, f"Sending class names to {request.arguments['base_url']}")
-            key = ctx.secret(SECRET) or None
-            steps = iter_describe(request.missing, api_key=key, cache=default_cache(), **request.arguments)
+            address = request.arguments["base_url"]
+            server = gets_server_key(ctx.params, address)
+            key = ctx.secret(SECRET) if server else typed_key(ctx.params, address)
+            steps = iter_describe(
+                request.missing,
+                api_key=key or None,
+                from_environment=server,
+                cache=default_cache(),
+                **request.arguments,
+            )
             described = yield from report_steps(ctx, steps)
         described = replace(described, descriptions={**request.saved, **described.descriptions})
         problem = save(ctx.dataset, described.descriptions)

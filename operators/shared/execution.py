@@ -12,6 +12,7 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.errors import app_words
 from ...lgca_plugin.runs.proposals import given_label_fields
+from .caller import mark_own
 from .dialog import Dialog, Step, steps_after
 from .shown_fields import show_fields
 
@@ -90,14 +91,17 @@ def _stopped_early(summary: dict[str, Any]) -> dict[str, str]:
 
 
 def call(operator: Any, sample_collection: Any, params: dict[str, Any], *, delegate: bool = False) -> Any:
-    """Executes an operator from code on a dataset or view; parameters that are None are left out."""
+    """Executes an operator from code on a dataset or view; parameters that are None are left out.
+
+    What runs here may read, write and send all that the calling code itself could. In the queue, operations from code
+    and from the App lie side by side, so the limits of the App hold for both.
+    """
+    given = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in params.items() if value is not None
+    }
     return foo.execute_operator(
         operator.uri,
         {"view": sample_collection.view()},
-        params={
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in params.items()
-            if value is not None
-        },
+        params=given if delegate else mark_own(given),
         request_delegation=delegate,
     )

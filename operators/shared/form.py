@@ -44,10 +44,10 @@ def _named(prop: Any) -> str:
     return f"{label}: {prop.error_message}" if label and not is_notice else str(prop.error_message)
 
 
-def checked(prop: Any, read: Callable[..., T], *args: Any) -> T | None:
+def checked(prop: Any, read: Callable[..., T], *args: Any, **options: Any) -> T | None:
     """Returns what a reader returns; None after a ``ConfigError``, whose message is shown under the field."""
     try:
-        return read(*args)
+        return read(*args, **options)
     except ConfigError as error:
         mark_invalid(prop, error.app)
         return None

@@ -19,25 +19,25 @@ def birds(demo_images):
     fo.delete_dataset(dataset.name)
 
 
-def test_describe__from_the_form_to_texts_that_classify_offers(app, birds):
+def test_describe__from_the_form_to_texts_that_classify_offers(app, server, birds):
     page = app.page
-    with running_llm_server(CLASSES) as server:
+    with running_llm_server(CLASSES, server.llm_port) as model:
         app.open_dataset(birds.name)
         app.open_operator("Describe classes with a language model")
         page.get_by_text("The distinct labels of 'ground_truth' are sent to https://api.openai.com/v1").wait_for()
-        app.field("Address of the server").fill(server.base_url)
+        app.field("Address of the server").fill(model.base_url)
         app.field("Model").fill(llm.MODEL)
         app.field("Topic (optional)").fill("birds")
-        line = f"The distinct labels of 'ground_truth' and the topic are sent to {server.base_url}; images are not."
+        line = f"The distinct labels of 'ground_truth' and the topic are sent to {model.base_url}; images are not."
         page.get_by_text(line).wait_for()
         page.get_by_text("tick to confirm").wait_for()
         app.wait_until_refused("Describe")
         app.screenshot("describe_form")
         page.get_by_role("checkbox").last.check()
         page.get_by_text("tick to confirm").wait_for(state="detached")
-        assert server.requests == []
+        assert model.requests == []
 
-        server.replies["grey heron"] = llm.Reply(delay=1.0)
+        model.replies["grey heron"] = llm.Reply(delay=1.0)
         with app.bringing_up("of 3 classes"):
             app.submit("Describe")
         app.screenshot("describe_progress")
@@ -46,7 +46,7 @@ def test_describe__from_the_form_to_texts_that_classify_offers(app, birds):
         shown.wait_for()
         app.screenshot("describe_done")
         copied = shown.evaluate("pre => { getSelection().selectAllChildren(pre); return getSelection().toString(); }")
-        assert sorted(map(str, server.requested)) == sorted(CLASSES)
+        assert sorted(map(str, model.requested)) == sorted(CLASSES)
 
         birds.reload()
         assert json.loads(copied) == birds.info["lgca_descriptions"]
@@ -64,12 +64,13 @@ def test_describe__from_the_form_to_texts_that_classify_offers(app, birds):
     app.close_dialog()
 
     app.open_operator("Describe classes with a language model")  # the server is gone by now
-    app.field("Address of the server").fill(server.base_url)
+    app.field("Address of the server").fill(model.base_url)
     app.field("Model").fill(llm.MODEL)
     page.get_by_text("The dataset has descriptions of 3 classes: describe these again").wait_for()
     page.get_by_text(
         "The distinct labels of 'ground_truth' that the dataset has no descriptions of are sent"
     ).wait_for()
+    page.get_by_text(f"Send the class names to {model.base_url}").wait_for()
     page.get_by_role("dialog").get_by_role("checkbox").first.check()
     page.get_by_role("dialog").get_by_role("checkbox").last.check()
     page.get_by_text("tick to confirm").wait_for(state="detached")

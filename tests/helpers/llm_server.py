@@ -79,7 +79,7 @@ class LlmServer:
     It looks for the classes in prompts, the longest first; without any, a prompt's first quoted text is the name.
     """
 
-    def __init__(self, classes: Sequence[str] = ()) -> None:
+    def __init__(self, classes: Sequence[str] = (), port: int = 0) -> None:
         self.classes = sorted(classes, key=len, reverse=True)
         self.requests: list[Request] = []
         self.script: list[Reply] = []  # replies to the next requests
@@ -92,7 +92,7 @@ class LlmServer:
         self.stopping = threading.Event()
         self._open = 0
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"llm": self}))
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"llm": self}))
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -139,9 +139,9 @@ class LlmServer:
 
 
 @contextlib.contextmanager
-def running_llm_server(classes: Sequence[str] = ()) -> Iterator[LlmServer]:
-    """Runs an :class:`LlmServer` on a free port."""
-    server = LlmServer(classes)
+def running_llm_server(classes: Sequence[str] = (), port: int = 0) -> Iterator[LlmServer]:
+    """Runs an :class:`LlmServer` on a port, 0 for a free one."""
+    server = LlmServer(classes, port)
     try:
         yield server
     finally:

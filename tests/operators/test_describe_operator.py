@@ -25,8 +25,10 @@ def own_cache(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def server():
+def server(monkeypatch):
+    """A language model's server that the App may send requests to, without the server's key."""
     with running_llm_server(CLASSES) as running:
+        monkeypatch.setenv("LGCA_LLM_HOSTS", running.base_url.removesuffix("/v1"))
         yield running
 
 
@@ -214,9 +216,10 @@ def test_run__edited_texts_stay_and_their_classes_are_not_sent(birds, server, tm
 
 def test_key__comes_from_the_secret_and_is_never_shown(birds, server, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("LGCA_KEY_HOSTS", server.base_url.removesuffix("/v1"))
     server.key = KEY
     properties, _ = DESCRIBE.form(birds, **filled(server))
-    assert "OPENAI_API_KEY is sent" in properties["key"].view.label
+    assert "secret OPENAI_API_KEY is sent" in properties["key"].view.label
     assert "unencrypted" not in properties["key"].view.label
     inputs = DESCRIBE.operator.resolve_type(DESCRIBE.context(birds, filled(server)), "inputs")
     assert KEY not in json.dumps(inputs.to_json())
@@ -228,9 +231,10 @@ def test_key__comes_from_the_secret_and_is_never_shown(birds, server, monkeypatc
 
 def test_key__the_form_says_when_there_is_none_and_when_it_travels_in_the_open(birds, monkeypatch):
     properties, _ = DESCRIBE.form(birds, **filled("http://127.0.0.1:11434/v1"))
-    assert "is not set" in properties["key"].view.label
+    assert "No key is sent" in properties["key"].view.label
     assert "usually needs none" in properties["key"].view.label
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("LGCA_KEY_HOSTS", "http://gpu.example")
     properties, _ = DESCRIBE.form(birds, **filled("http://gpu.example/v1"))
     assert "unencrypted" in properties["key"].view.label
 

@@ -68,7 +68,7 @@ def find_browser():
 
 
 @contextlib.contextmanager
-def running_app(home):
+def running_app(home, **variables):
     """Starts the App's server on a free port; yields its address.
 
     The server runs alone, as it does for many users at once: a session of ``fo.launch_app`` would push its own
@@ -76,6 +76,7 @@ def running_app(home):
 
     Args:
         home: a folder that the server takes for the home directory; it keeps a language model's answers there
+        variables: further variables of its environment
     """
     import fiftyone.constants as foc
 
@@ -86,6 +87,7 @@ def running_app(home):
     command = [sys.executable, "main.py", "--port", port, "--address", "127.0.0.1"]
     environment = {**os.environ, "FIFTYONE_DISABLE_SERVICES": "1", "HOME": str(home)}
     environment.pop("OPENAI_API_KEY", None)
+    environment.update(variables)
     with mongod.background(command, log, cwd=foc.SERVER_DIR, env=environment):
         mongod.wait_for(port, log, timeout=180)
         yield f"http://127.0.0.1:{port}"

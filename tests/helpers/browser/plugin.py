@@ -12,9 +12,13 @@ FAILED = pytest.StashKey[bool]()
 
 @dataclass
 class Server:
-    """The App's server: its address, and whether a test has opened a dataset there, which it remembers."""
+    """The App's server: its address, and whether a test has opened a dataset there, which it remembers.
+
+    It sends requests to a language model's server on ``llm_port``, where there is one.
+    """
 
     address: str
+    llm_port: int
     used: bool = False
 
 
@@ -66,12 +70,15 @@ def failed(request):
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """The App's server, which runs as long as the tests do."""
+    from scripts.mongod import free_port
     from tests.helpers.browser.app import find_browser, missing_browser_reason, on_ci, running_app
 
     if not find_browser():
         (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
-    with running_app(tmp_path_factory.mktemp("app")) as address:
-        yield Server(address)
+    port = free_port()
+    allowed = {"LGCA_LLM_HOSTS": f"http://127.0.0.1:{port}", "LGCA_READ_DIRS": str(tmp_path_factory.getbasetemp())}
+    with running_app(tmp_path_factory.mktemp("app"), **allowed) as address:
+        yield Server(address, int(port))
 
 
 @pytest.fixture

@@ -1,0 +1,30 @@
+"""Who has given an operator its parameters: the user's own code, or somebody who can reach the App.
+
+FiftyOne's server executes an operator for any request that reaches it, without a login, and for a page of another
+website too. So parameters are a stranger's, and what they can read, write and send is limited, unless they come from an
+operator that the user's own code has called as a function. ``docs/security.md`` lists the limits.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+_NAME = "called_from_code"
+_MARK = object()  # requests and queued operations are JSON, which can't hold this object
+
+
+def mark_own(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns parameters that are known to come from the user's own code, in this process."""
+    return {**params, _NAME: _MARK}
+
+
+def is_own(params: Mapping[str, Any]) -> bool:
+    """True for the parameters of :func:`mark_own`; false for all that came by a request or out of the queue."""
+    return params.get(_NAME) is _MARK
+
+
+def serves_app() -> bool:
+    """True if this process serves the App, so that it executes what web pages have sent."""
+    return "fiftyone.server.app" in sys.modules

@@ -1,0 +1,109 @@
+"""A page of another website, open in the browser of somebody who uses the App: it posts what it likes to the App."""
+
+import contextlib
+import functools
+import http.server
+import json
+import threading
+import urllib.error
+import urllib.request
+
+import fiftyone as fo
+import pytest
+
+from tests.helpers import llm_server as llm
+from tests.helpers.browser.app import find_browser, missing_browser_reason, on_ci, running_app, running_browser
+from tests.helpers.llm_server import running_llm_server
+from tests.helpers.worlds.birds import bird_dataset
+
+SECRET = "sk-the-servers-own"
+CLASSES = ("blue tit", "grey heron")
+PREFIX = "@lgca/zero-shot/"
+POST = """async ([address, text]) => {
+    const options = {method: "POST", mode: "no-cors", body: text};
+    const plain = await fetch(address, {...options, headers: {"Content-Type": "text/plain"}});
+    navigator.sendBeacon(address, text);
+    let read = false;
+    try { await (await fetch(address, {method: "POST", body: text})).text(); read = true; } catch (error) {}
+    return [plain.type, read];
+}"""
+
+
+@pytest.fixture
+def birds(demo_images):
+    dataset = bird_dataset(demo_images[:2], persistent=True, ground_truth=CLASSES)
+    yield dataset
+    fo.delete_dataset(dataset.name)
+
+
+@contextlib.contextmanager
+def website(folder):
+    """Another website: a page at an origin of its own."""
+    (folder / "index.html").write_text("<!doctype html><title>kittens</title>")
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield f"http://localhost:{running.server_address[1]}/index.html"
+        running.shutdown()
+        thread.join()
+
+
+def asked(operator, dataset, params, **request):
+    """The text that the App's server is sent to execute an operator."""
+    document = {"operator_uri": PREFIX + operator, "dataset_name": dataset.name, "params": params, **request}
+    return json.dumps(document)
+
+
+def answer(address, text):
+    """What the App's server answers to the App itself."""
+    request = urllib.request.Request(address, text.encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return reply.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.read().decode()
+
+
+def test_page_of_another_website__makes_the_server_send_nothing(birds, tmp_path):
+    if not find_browser():
+        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
+    (tmp_path / "home").mkdir()
+    (tmp_path / "site").mkdir()
+    with (
+        running_llm_server(CLASSES) as evil,
+        running_llm_server(CLASSES) as listed,
+        running_app(
+            tmp_path / "home", OPENAI_API_KEY=SECRET, LGCA_LLM_HOSTS=listed.base_url.removesuffix("/v1")
+        ) as app,
+    ):
+        params = {"class_source": "typed", "classes": "\n".join(CLASSES), "model": llm.MODEL, "confirm": True}
+        demands = [
+            asked("lgca_describe_classes", birds, {**params, "base_url": server.base_url}, **more)
+            for server in (evil, listed)
+            for more in ({}, {"delegated": True}, {"request_delegation": True})
+        ]
+        route = f"{app}/operators/execute/generator"
+        with website(tmp_path / "site") as page_address, running_browser() as browser:
+            page = browser.new_page()
+            page.goto(page_address)
+            assert page.evaluate("location.origin") not in app
+            for demand in demands:
+                assert page.evaluate(POST, [route, demand]) == ["opaque", False]
+            page.wait_for_timeout(1_000)
+        assert evil.requests == listed.requests == []
+
+        form = json.loads(answer(f"{app}/operators/resolve-type", demands[3]))
+        fields = form["type"]["properties"]
+        code = next(name for name in fields if name.startswith("confirm_"))
+        for wrong in ({}, {code: False}, {code[:-1]: True}, {"confirm_": True}):
+            demand = asked("lgca_describe_classes", birds, {**params, "base_url": listed.base_url, **wrong})
+            answer(route, demand)
+        assert listed.requests == []
+
+        confirmed = {**params, "base_url": listed.base_url, code: True}
+        answer(route, asked("lgca_describe_classes", birds, {**confirmed, "base_url": evil.base_url}))
+        assert evil.requests == []
+        answer(route, asked("lgca_describe_classes", birds, confirmed))  # as the App itself
+        assert sorted(listed.requested) == sorted(CLASSES)
+        assert {request.headers["authorization"] for request in listed.requests} == {"Bearer none"}

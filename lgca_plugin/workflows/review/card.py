@@ -28,6 +28,7 @@ AHEAD = 8
 """Number of next suspects whose classes are looked up with those of a card."""
 NOT_SUSPECTED = "Nothing speaks against this label: the methods suggest no other one."
 """The reason of a sample that is no suspect, or is none any more."""
+EDITED = "Somebody has changed the given label to the suggested one since the labels were checked."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +109,8 @@ def _classes(of: Sequence[Suspect | SampleRecord]) -> list[str]:
 def _reason(run: RunRecord, sample: SampleRecord, region: DecidingRegion | None) -> str:
     if sample.suggested is None:
         return NOT_SUSPECTED
+    if sample.suggested == sample.given:
+        return EDITED
     labels, confidence = _labels(run, sample), sample.suggested_confidence
     return reason_sentence(labels, sample.given, sample.suggested, confidence=confidence, region=region)
 

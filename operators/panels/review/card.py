@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....lgca_plugin.method.core.methods import method_title, without_controls
+from ....lgca_plugin.method.labels.expected_errors import Expectation
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ..widgets import BAR_COLOUR, HEADING, SMALL, button, column, picture, row, search_list, text
 from .content import CardContent, ReviewContent
@@ -73,7 +74,7 @@ def _add_buttons(head: Any, shown: CardContent, panel: Any) -> None:
     card, buttons = shown.card, row(head, "decide", gap="6px 8px", pb="6px")
     same: dict[str, Any] = {"sample": card.sample_id, "was": shown.stands}
     first = card.decision is None
-    if card.suggested is not None:
+    if card.suggested not in (None, card.given):
         title = f"“{card.suggested}” is right: it is written to the corrected labels, the given label stays (C)"
         label, params = f"Change to {short(card.suggested)}", {**same, "decision": Decision.ACCEPTED.value}
         button(buttons, "change", label, panel.decide, title=title, params=params, main=first, large=True, key="c")
@@ -82,7 +83,7 @@ def _add_buttons(head: Any, shown: CardContent, panel: Any) -> None:
         label, params = f"Keep {short(card.given)}", {**same, "decision": Decision.LABEL_RIGHT.value}
         button(buttons, "keep", label, panel.decide, title=title, params=params, large=True, key="k")
     title = "Both are wrong: name the right class (A)"
-    params = {"screen": CLASSES, "sample": card.sample_id}
+    params = {**same, "screen": CLASSES}
     button(buttons, "another", "Another class …", panel.show_screen, title=title, params=params, large=True, key="a")
     for decision, key in ((Decision.SKIPPED, "t"), (Decision.BAD_IMAGE, "b")):
         params = {**same, "decision": decision.value}
@@ -209,5 +210,10 @@ def _ahead(shown: CardContent) -> str:
     found = shown.expectation
     if found is None or found.samples < FEW or shown.place is None:
         return ""
-    wrong = f"about {found.expected:.0f} are expected to be wrong ({found.low:,} to {found.high:,})"
-    return f"Among the next {found.samples:,}, {wrong}."
+    return f"Among the next {found.samples:,}, {expected_text(found)}."
+
+
+def expected_text(found: Expectation) -> str:
+    """Returns how many of several labels are expected to be wrong, in words."""
+    count = f"{found.expected:.0f}"
+    return f"about {count} {'is' if count == '1' else 'are'} expected to be wrong ({found.low:,} to {found.high:,})"

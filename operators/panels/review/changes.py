@@ -47,8 +47,13 @@ def show_least_certain(ctx: Any, run: Run) -> None:
         fo.SortBy(quality),
         fo.Limit(BEYOND),
     ]
-    words = f"Showing the {BEYOND} least certain labels that are not suspected; open one to decide about it"
-    show_in_grid(ctx, _view(ctx, stages), words)
+    view = _view(ctx, stages)
+    count = len(view)
+    if not count:
+        ctx.ops.notify("There are no more labels: all that were checked are suspects or decided.", variant="info")
+        return
+    labels = f"the {count:,} least certain labels that are" if count > 1 else "the only label that is"
+    show_in_grid(ctx, view, f"Showing {labels} not suspected; open one to decide about it")
 
 
 def _view(ctx: Any, stages: list[Any]) -> Any:

@@ -54,8 +54,8 @@ class CardContent:
 
     @property
     def stands(self) -> str:
-        """A text for the current decision, which changes with it; empty without one."""
-        return decision_key(self.record)
+        """A text for what the card says and for the current decision, which changes with them."""
+        return card_key(self.record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,11 +110,15 @@ class ReviewContent:
     declared: bool = False
 
 
+def card_key(record: SampleRecord) -> str:
+    """Returns a text for a sample's two labels and the current decision, which changes with them."""
+    return f"{record.given}|{record.suggested}{decision_key(record)}"
+
+
 def decision_key(record: SampleRecord) -> str:
-    """Returns a text for the current decision on a sample, which changes with it; empty without one."""
-    if record.decision is None:
-        return ""
-    return "|".join((record.decision, record.corrected or "", record.decided_by or ""))
+    """Returns the part of :func:`card_key` that stands for the current decision."""
+    decision = () if record.decision is None else (record.decision, record.corrected or "", record.decided_by or "")
+    return "\n" + "|".join(decision)
 
 
 def read_run(ctx: Any, state: ReviewState) -> tuple[Run | None, list[str], list[str]]:
@@ -233,10 +237,14 @@ def _no_run(ctx: Any) -> EmptyState:
 def _no_suspects(run: Run) -> EmptyState:
     """Returns what was checked, where nothing was found."""
     report = Triage.of(run).report
-    field_name = report.get("ground_truth")
+    field_name, found = report.get("ground_truth"), report.get("suspects") or 0
     if not field_name:
         sentence = f"Run “{run.key}” was made without labels, so none can be wrong. Choose the field with your labels."
         return EmptyState.find("No labels were checked", sentence)
+    if found:
+        were = f"{found:,} {'label' if found == 1 else 'labels'} looked wrong when “{field_name}” was checked"
+        sentence = f"{were}, but the pictures or what was written on them are deleted since. Check the labels again."
+        return EmptyState.find("The suspects are gone", sentence)
     titles = [method_title(name) for name in report.get("judging") or report.get("methods") or ()]
     names = " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles) or "the methods"
     judged = report.get("judged")

@@ -33,7 +33,13 @@ def add_group_head(head: Any, content: ReviewContent, shown: GroupContent, panel
         ("change", f"Change {all_of} to {short(card.suggested or '')}", Decision.ACCEPTED, True),
         ("keep", f"Keep {all_of} as {short(card.given or '')}", Decision.LABEL_RIGHT, False),
     ):
-        params = {"sample": card.sample_id, "ids": ids, "decision": decision.value}
+        params = {
+            "sample": card.sample_id,
+            "ids": ids,
+            "decision": decision.value,
+            "given": card.given,
+            "suggested": card.suggested,
+        }
         key = name[0]
         button(
             buttons,

@@ -20,7 +20,7 @@ from ..evidence.content import source_id
 from ..widgets import operator_uri
 from .card import decision_text
 from .changes import show_changed, show_least_certain
-from .content import ReviewContent, decision_key, read_content, read_run
+from .content import ReviewContent, card_key, decision_key, read_content, read_run
 from .layout import layout
 from .pictures import file_name
 from .state import CARD, SCREENS, SUMMARY, Done, ReviewState
@@ -99,7 +99,7 @@ class ReviewPanel(DeduplicatingPanel):
         """Shows another screen about the same suspect."""
         state, screen = ReviewState.read(ctx), ctx.params.get("screen")
         sample = ctx.params.get("sample") or source_id(ctx) or state.sample
-        return _show(ctx, state.at(sample, screen if screen in SCREENS else CARD))
+        return _show(ctx, state.at(sample, screen if screen in SCREENS else CARD, ctx.params.get("was")))
 
     def open_sample(self, ctx: Any) -> ReviewContent:
         """Opens a sample in its own view."""
@@ -114,19 +114,19 @@ class ReviewPanel(DeduplicatingPanel):
         return _decide(ctx, params["sample"], params["was"], params["decision"], params.get("label"))
 
     def pick_class(self, ctx: Any) -> ReviewContent:
-        """Accepts the class that was chosen from the list."""
+        """Accepts the class that was chosen from the list, for the sample that the list was opened on."""
         state, label = ReviewState.read(ctx), ctx.params.get("value")
-        content = read_content(ctx, state)
-        sample, run = content.state.sample, content.run
-        if not label or sample is None or run is None or label not in run.config.classes:
+        sample, was = state.sample, state.was
+        run, _, _ = read_run(ctx, state)
+        if not label or sample is None or was is None or run is None or label not in run.config.classes:
             return _show(ctx, state)
         try:
             record = read_sample_record(run, sample)
         except ConfigError:
             return _show(ctx, state)
         if label == record.given:
-            return _decide(ctx, sample, decision_key(record), Decision.LABEL_RIGHT.value, None)
-        return _decide(ctx, sample, decision_key(record), Decision.ACCEPTED.value, label)
+            return _decide(ctx, sample, was, Decision.LABEL_RIGHT.value, None)
+        return _decide(ctx, sample, was, Decision.ACCEPTED.value, label)
 
     def leave_out(self, ctx: Any) -> ReviewContent:
         """Leaves a look-alike out of the decision about the group, or puts it back."""
@@ -135,13 +135,18 @@ class ReviewPanel(DeduplicatingPanel):
         return _show(ctx, replace(state, out=out, turn=state.turn + 1))
 
     def decide_group(self, ctx: Any) -> ReviewContent:
-        """Decides about those of the look-alikes that are still undecided."""
+        """Decides about those of the look-alikes that are undecided and have the labels that the buttons name."""
         state, params = ReviewState.read(ctx), ctx.params
         decision = Decision(params["decision"])
         run, _, _ = read_run(ctx, state)
         if run is None:
             return _show(ctx, state)
-        undecided = {one.sample_id: one for one in ReviewQueue.of(run).suspects if one.decision is None}
+        labels = params["given"], params["suggested"]
+        undecided = {
+            one.sample_id: one
+            for one in ReviewQueue.of(run).suspects
+            if one.decision is None and (one.given, one.suggested) == labels
+        }
         ids = [id_ for id_ in params["ids"] if id_ in undecided]
         if not ids:  # a second click
             return _go_on(ctx, state, params["sample"])
@@ -249,13 +254,13 @@ def _go_on(ctx: Any, state: ReviewState, after: str | None, *, wrote: bool = Fal
 def _stands(run: Run, sample: str, was: str) -> bool:
     """Returns whether the decision on a sample is the one that its button was drawn for."""
     try:
-        return decision_key(read_sample_record(run, sample)) == was
+        return card_key(read_sample_record(run, sample)) == was
     except ConfigError:
         return False
 
 
 def _decide(ctx: Any, sample: str, was: str, decision: str, label: str | None) -> ReviewContent:
-    """Decides about a sample, unless somebody has decided about it since its buttons were drawn."""
+    """Decides about a sample, unless its labels or the decision have changed since its buttons were drawn."""
     state = ReviewState.read(ctx)
     run, _, _ = read_run(ctx, state)
     if run is None:
@@ -265,20 +270,22 @@ def _decide(ctx: Any, sample: str, was: str, decision: str, label: str | None) -
     except ConfigError:
         ctx.ops.notify("This picture is no longer in the dataset.", variant="warning")
         return _go_on(ctx, state, None)
-    if decision_key(record) != was:
-        return _decided_meanwhile(ctx, state, record)
+    if card_key(record) != was:
+        return _changed_meanwhile(ctx, state, record, was)
     made = Decision(decision)
     corrected = label if label is not None else record.suggested
     said = f"{file_name(record.filepath)}: {decision_text(made, corrected, record.given)}"
     return _write(ctx, state, run, [sample], made, label, said)
 
 
-def _decided_meanwhile(ctx: Any, state: ReviewState, record: SampleRecord) -> ReviewContent:
-    """Shows the next suspect after a second click, and what another person has decided about this one."""
+def _changed_meanwhile(ctx: Any, state: ReviewState, record: SampleRecord, was: str) -> ReviewContent:
+    """Shows the next suspect after a second click, and what somebody else has changed about this one."""
     if any(one.sample == record.id for one in state.done):
         return _go_on(ctx, state, record.id)
     by = f" by {record.decided_by}" if record.decided_by else ""
     what = f"was decided{by}" if record.decision is not None else "is undecided again"
+    if was.endswith(decision_key(record)):
+        what = "was checked again or relabelled"
     ctx.ops.notify(f"{file_name(record.filepath)} {what} meanwhile, so nothing was changed.", variant="warning")
     return _show(ctx, state.at(record.id))
 
@@ -291,7 +298,7 @@ def _write(
     try:
         done = Triage.of(run).decide(ids, decision, label=label, by=read_curator(ctx), wait=False)
     except LgcaError as error:
-        ctx.ops.notify(f"Nothing was decided: {error}", variant="error")
+        ctx.ops.notify(f"Nothing was decided: {error.app}", variant="error")
         return _show(ctx, state)
     was_suspect = ReviewQueue.of(run).place(ids[0]) is not None
     state = state.decided(Done(action=done.action, sample=ids[0]), said)

@@ -37,6 +37,7 @@ class ReviewState:
         out: look-alikes that are left out of a decision about the group
         done: the decisions that can be undone, the latest last
         said: what the last one did, in words
+        was: what the card said when the list of classes was opened on it
         turn: number of the user's actions so far
     """
 
@@ -46,6 +47,7 @@ class ReviewState:
     out: tuple[str, ...] = ()
     done: tuple[Done, ...] = ()
     said: str | None = None
+    was: str | None = None
     turn: int = 0
 
     @classmethod
@@ -70,6 +72,7 @@ class ReviewState:
             out=tuple(str(get("out") or "").split()),
             done=tuple(Done(action=pair[0], sample=pair[1]) for pair in pairs if len(pair) == 2),
             said=_text(get("said")),
+            was=_text(get("was")),
             turn=get("turn") if isinstance(get("turn"), int) else 0,
         )
 
@@ -82,6 +85,7 @@ class ReviewState:
             "out": " ".join(self.out),  # a text: the App would merge a list into the one that it has
             "done": " ".join(f"{one.action}:{one.sample}" for one in self.done),
             "said": self.said,
+            "was": self.was,
             "turn": self.turn,
             RUN: run,
             CLASS: None,
@@ -96,9 +100,9 @@ class ReviewState:
         """Returns the state of a panel that has just been opened: at the first undecided suspect of the latest run."""
         return ReviewState(done=self.done, turn=self.turn + 1)
 
-    def at(self, sample: str | None, screen: str = CARD) -> ReviewState:
+    def at(self, sample: str | None, screen: str = CARD, was: str | None = None) -> ReviewState:
         """Returns the state with another sample or screen."""
-        return replace(self, sample=sample, screen=screen, out=(), turn=self.turn + 1)
+        return replace(self, sample=sample, screen=screen, out=(), was=was, turn=self.turn + 1)
 
     def decided(self, done: Done, said: str) -> ReviewState:
         """Returns the state after a decision."""

@@ -6,9 +6,11 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ....lgca_plugin.method.labels.expected_errors import Expectation
 from ....lgca_plugin.method.number_text import percent_text
 from ....lgca_plugin.workflows.review.summary import Block, ReviewSummary
 from ..widgets import LARGE, SMALL, TABLE, button, heading, row, text
+from .card import expected_text
 from .content import ReviewContent, SummaryContent
 
 MAX_CHANGES = 12
@@ -125,19 +127,20 @@ def _add_finds(body: Any, shown: SummaryContent) -> None:
     if summary.last_find is not None:
         lines.append(f"The last changed label was number {summary.last_find:,} of {shown.progress.total:,}.")
     ahead, beyond = shown.expectation, summary.beyond
-    if ahead.samples:
-        lines.append(f"Of the next {_labels(ahead)}.")
-    if beyond.samples:
-        lines.append(f"Of the {beyond.samples:,} least certain labels that are not suspected, {_expected(beyond)}.")
+    if ahead.samples == 1:
+        lines.append(f"The label of the last suspect {_probability(ahead)}.")
+    elif ahead.samples:
+        lines.append(f"Of the next {ahead.samples:,} suspects, {expected_text(ahead)}.")
+    if beyond.samples == 1:
+        lines.append(f"The only label that is not suspected {_probability(beyond)}.")
+    elif beyond.samples:
+        labels = f"{beyond.samples:,} least certain labels that are not suspected"
+        lines.append(f"Of the {labels}, {expected_text(beyond)}.")
     text(body, "finds_words", "\n".join(lines), width="100%")
 
 
-def _labels(found: Any) -> str:
-    return f"{'suspect' if found.samples == 1 else f'{found.samples:,} suspects'}, {_expected(found)}"
-
-
-def _expected(found: Any) -> str:
-    return f"about {found.expected:.0f} are expected to be wrong ({found.low:,} to {found.high:,})"
+def _probability(found: Expectation) -> str:
+    return f"is wrong with a probability of {percent_text(found.expected)}"
 
 
 def merged(blocks: tuple[Block, ...], most: int) -> list[Block]:

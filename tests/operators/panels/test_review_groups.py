@@ -7,7 +7,7 @@ from lgca_plugin.workflows.decisions.queue import Triage
 from lgca_plugin.workflows.review.card import review_card
 from tests.helpers.app.panels import PanelSession
 from tests.helpers.app.review import EVENTS, URI, click_picture, decisions, file_of, pictures, press_again
-from tests.helpers.worlds.queue import GIVEN, SUGGESTED, ids_of, triaged_birds
+from tests.helpers.worlds.queue import GIVEN, OTHER, SUGGESTED, ids_of, triaged_birds
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
@@ -62,3 +62,13 @@ def test_group__one_by_one_leads_back_to_the_card(triage, group):
     panel.press("Look at all")
     assert f"Change to {SUGGESTED}" in panel.press("One by one").buttons
     assert pictures(panel.shown)[0] == file_of(triage, ids[0])
+
+
+def test_group__a_picture_whose_suggestion_has_changed_since_is_left_out(triage, group):
+    panel, ids = group
+    button = panel.press("Look at all").buttons[f"Change all {len(ids)} to {SUGGESTED}"]
+    sample = triage.run.dataset[ids[1]]
+    sample.zs_suggestion.label = OTHER
+    sample.save()
+    press_again(panel, button)
+    assert decisions(triage) == dict.fromkeys({*ids} - {ids[1]}, ("accepted", SUGGESTED))

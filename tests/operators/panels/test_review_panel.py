@@ -249,6 +249,8 @@ def test_states__without_a_triage(dataset):
 def test_states__nothing_looks_wrong(triage):
     dataset = triage.run.dataset
     dataset.set_values("zs_suggestion", [None] * len(dataset))
+    triage.run.results["triage"]["suspects"] = 0
+    triage.run.save()
     shown = PanelSession(URI, dataset).load(EVENTS).shown
     assert "Nothing looks wrong" in shown.texts
     assert "“labels”" in shown.words
@@ -295,7 +297,7 @@ def test_runs__are_listed_where_there_are_several(triage, panel):
         dataset, encoder=lgca.load_encoder("demo"), classes=[GIVEN, SUGGESTED], methods=["clip"], run_key="second",
         progress=False,
     )  # fmt: skip
-    other.results["triage"] = {**Triage.of(triage.run).report, "methods": ["clip"]}
+    other.results["triage"] = {**Triage.of(triage.run).report, "methods": ["clip"], "suspects": 0}
     other.save()
     dataset.add_sample_field("second_suggestion", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
     shown = panel.load(EVENTS).shown

@@ -113,8 +113,9 @@ def match_descriptions(
 ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Returns each class's descriptions, with attributes put into sentences.
 
-    Names match regardless of case, underscores, hyphens, leading articles and numbering ("001."). If most texts of the
-    whole document end in a full stop, all are taken as sentences, else as attributes.
+    Names match regardless of case, underscores, hyphens, leading articles and numbering ("001."), but a class that is
+    named exactly has its own texts, also beside one of nearly the same name. If most texts of the whole document end in
+    a full stop, all are taken as sentences, else as attributes.
 
     Returns:
         class to its sentences, for classes with at least one text; and the names in ``given`` that match no class
@@ -123,14 +124,15 @@ def match_descriptions(
         ConfigError: if no class matches, or two names in ``given`` match the same class
     """
     by_key: dict[str, str] = {}
+    exact = set(given).intersection(classes)
     for name in given:
         other = by_key.setdefault(name_key(name), name)
-        if other != name:
+        if other != name and not exact.issuperset([name, other]):
             raise ConfigError(f"descriptions name one class twice, as {other!r} and {name!r}; merge them")
     sentences = _are_sentences(text for texts in given.values() for text in texts)
     found: dict[str, tuple[str, ...]] = {}
     for name in classes:
-        texts = given.get(by_key.get(name_key(name), ""), ())
+        texts = given.get(name if name in exact else by_key.get(name_key(name), ""), ())
         if texts:
             found[name] = tuple(text if sentences else attribute_sentence(name, text) for text in texts)
     if not found:

@@ -103,9 +103,9 @@ def _explain(name: str, pretrained: str | None, part: str, error: Exception) -> 
     if part == "tokenizer":
         return f"the tokenizer of {name} is neither cached nor reachable from here; connect to the internet once"
     return (
-        f"the weights of {model} are neither cached nor reachable from here; connect to the internet once, or pass "
-        'pretrained="/path/to/checkpoint.safetensors", or try the tiny model that ships with the package: '
-        'load_encoder("demo")'
+        f"the weights of {model} are neither cached nor reachable from here; connect to the internet once, or load a "
+        f'checkpoint file: load_encoder({name!r}, pretrained="/path/to/checkpoint.safetensors"); the tiny model that '
+        'ships with the package, load_encoder("demo"), knows drawn birds alone'
     )
 
 

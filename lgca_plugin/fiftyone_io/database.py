@@ -34,6 +34,10 @@ def log_untested_version() -> None:
         logger.warning("FiftyOne %s is newer than %s, with which this was tested", fo.__version__, TESTED["fiftyone"])
 
 
+MERGE_ATTEMPTS = 5
+"""Maximum number of times that fields are declared, if other threads load the dataset meanwhile."""
+
+
 def root_dataset(samples: Any) -> Any:
     """Returns the dataset of a view, or the dataset itself."""
     log_untested_version()
@@ -99,9 +103,20 @@ def reload_samples(dataset: fo.Dataset, ids: Iterable[str]) -> None:
 def merge_schema(dataset: fo.Dataset, fields: Mapping[str, fo.Field]) -> None:
     """Declares sample fields, by path; those that exist are left as they are.
 
-    ``add_sample_field`` reads and writes the dataset's record anew for every field; this does so once.
+    ``add_sample_field`` reads and writes the dataset's record anew for every field; this does so once. All threads
+    share FiftyOne's one object of a dataset, and the App loads it at every event, perhaps as it was before: then it is
+    loaded and the fields are declared again.
     """
-    dataset._merge_sample_field_schema(dict(fields))
+    for attempt in range(MERGE_ATTEMPTS):
+        try:
+            dataset._merge_sample_field_schema(dict(fields))
+        except ValueError as error:
+            around_is_missing = "non-existent" in str(error)
+            if not around_is_missing or attempt + 1 == MERGE_ATTEMPTS:
+                raise
+        if all(dataset.has_field(path) for path in fields):
+            return
+        dataset.reload()
 
 
 def is_generated(samples: Any) -> bool:

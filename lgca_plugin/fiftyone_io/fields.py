@@ -39,8 +39,17 @@ REGION_ATTRIBUTES = {
 }
 """Attributes of a displayed region, beside those of every Detection, to the kind of their field."""
 
+CORRECTED_INFO = "lgca"
+"""Key in the info of a field of corrected labels that a first decision has created."""
+
 RESERVED_NAMES = ("regions", "encodes", "error", *COMPUTED, DECISION)
 """Names that no method may have: those of a run's other fields, without the run's key."""
+
+
+def is_corrected_copy(dataset: fo.Dataset, name: str) -> bool:
+    """Returns True if a field exists and was created by a first decision, for corrected labels."""
+    field = dataset.get_field(name)
+    return field is not None and CORRECTED_INFO in (field.info or {})
 
 
 def method_field(run_key: str, method: str) -> str:

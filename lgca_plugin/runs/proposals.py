@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ..config import DEFAULT_RUN_KEY
 from ..errors import ConfigError, LgcaError
 from ..fiftyone_io.database import root_dataset
-from ..fiftyone_io.fields import COMPUTED, DECISION, method_field, run_fields, triage_field
+from ..fiftyone_io.fields import COMPUTED, DECISION, is_corrected_copy, method_field, run_fields, triage_field
 from ..method.core.methods import METHODS
 from .record import stored_triage
 from .registry import PACKAGE, prediction_fields, read_results
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 USUAL_NAMES = ("ground_truth", "label", "labels", "gt", "class", "category")
 """Names of a field of given labels, the most usual first."""
+PREDICTIONS = r"(^|_)(predictions?|predicted|preds?)(_|$)"
+"""Part of the name of a field of predictions."""
 
 
 def label_fields(dataset: fo.Dataset, include: str | None = None) -> list[str]:
@@ -39,13 +42,21 @@ def label_fields(dataset: fo.Dataset, include: str | None = None) -> list[str]:
 
 
 def given_label_fields(dataset: fo.Dataset) -> list[str]:
-    """Returns the fields of given labels, the likeliest first: no field of a run, and no corrected copy of another."""
+    """Returns the fields of given labels, the likeliest first: no field of a run, and no corrected copy of another.
+
+    Those with a name of predictions are the last.
+    """
     corrected = {
         stored_triage(read_results(dataset, key)).get("corrected_field") for key in dataset.list_runs(package=PACKAGE)
     }
-    fields = [name for name in label_fields(dataset) if name not in corrected]
+    fields = [name for name in label_fields(dataset) if name not in corrected and not is_corrected_copy(dataset, name)]
     usual = {name: rank for rank, name in enumerate(USUAL_NAMES)}
-    return sorted(fields, key=lambda name: usual.get(name.lower(), len(usual)))
+    return sorted(fields, key=lambda name: (is_predicted(name), usual.get(name.lower(), len(usual))))
+
+
+def is_predicted(field: str) -> bool:
+    """Returns True if a field has a name that is usual for a model's predictions."""
+    return re.search(PREDICTIONS, field.lower()) is not None
 
 
 def given_label_field(dataset: fo.Dataset) -> str:
@@ -60,7 +71,8 @@ def given_label_field(dataset: fo.Dataset) -> str:
             "there are no labels to check: this dataset has no field with one class label for each image (a "
             "Classification field); boxes with labels can't be checked"
         )
-    if len(fields) > 1 and fields[0].lower() not in USUAL_NAMES:
+    likely = [name for name in fields if not is_predicted(name)]
+    if len(likely) != 1 and len(fields) > 1 and fields[0].lower() not in USUAL_NAMES:
         raise ConfigError(f"several fields hold labels: {', '.join(fields)}; choose the one to check as ground_truth")
     return fields[0]
 

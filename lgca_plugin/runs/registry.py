@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -146,13 +147,18 @@ def existing_run(dataset: fo.Dataset, run_key: str) -> RunRecord | None:
     return None
 
 
+_READING = threading.Lock()
+"""Held while results are read: threads share FiftyOne's one object of a dataset, and its open file of the results."""
+
+
 def read_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     """Returns the results in a run's record as JSON types, read from the database."""
-    try:
-        stored = dataset.load_run_results(run_key, cache=False)
-    except AttributeError:  # another process has written the run since this dataset object was loaded
-        dataset.reload()
-        stored = dataset.load_run_results(run_key, cache=False)
+    with _READING:
+        try:
+            stored = dataset.load_run_results(run_key, cache=False)
+        except AttributeError:  # another process has written the run since this dataset object was loaded
+            dataset.reload()
+            stored = dataset.load_run_results(run_key, cache=False)
     results: dict[str, Any] = json.loads(json.dumps(stored.serialize() if stored is not None else {}))
     results.pop("cls", None)
     return results

@@ -8,6 +8,7 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.fiftyone_io.thumbnails import thumbnail_uri
 from ...lgca_plugin.method.core.methods import method_title
+from ...lgca_plugin.method.number_text import labels_text
 from ...lgca_plugin.workflows.find.summary import FoundSummary, found_summary
 from .dialog import Dialog, Step, steps_after
 
@@ -39,10 +40,25 @@ def answer_text(summary: FoundSummary) -> tuple[str, str]:
     names = [method_title(name) for name in summary.methods]
     methods = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
     agree = "" if summary.agreement is None else f"The three methods agree on {summary.agreement:.0%}."
+    pictures = "1 picture" if summary.unread == 1 else f"{summary.unread:,} pictures"
+    unread = f"{pictures} could not be read." if summary.unread else ""
     if not summary.checked:
-        return "No label could be judged", "The classes of the run and the labels have nothing in common."
+        return (
+            "No label could be judged",
+            f"The classes of the run and the labels have nothing in common. {unread}".strip(),
+        )
     if not summary.suspects:
         labels = "1 label was" if summary.checked == 1 else f"{summary.checked:,} labels were"
-        return "Nothing looks wrong", f"{labels} checked by {methods}. {agree}".strip()
+        return "Nothing looks wrong", " ".join(filter(None, (f"{labels} checked by {methods}.", agree, unread)))
     verb = "looks" if summary.suspects == 1 else "look"
-    return f"{summary.suspects:,} of {summary.checked:,} labels {verb} wrong.", agree
+    answer = f"{summary.suspects:,} of {labels_text(summary.checked)} {verb} wrong."
+    return answer, " ".join(filter(None, (_reviewed(summary), agree, unread)))
+
+
+def _reviewed(summary: FoundSummary) -> str:
+    """Returns how many of the suspects were reviewed before; nothing if none were."""
+    if not summary.reviewed:
+        return ""
+    if summary.reviewed == summary.suspects:
+        return "All of them are reviewed." if summary.suspects > 1 else "It is reviewed."
+    return f"{summary.reviewed:,} of them {'is' if summary.reviewed == 1 else 'are'} reviewed already."

@@ -154,6 +154,19 @@ def test_run__answers_the_question_and_opens_the_review(birds):
     ]
 
 
+def test_run__again_says_what_was_reviewed_and_what_could_not_be_read(birds):
+    FIND.run(birds)
+    triage = lgca.load_run(birds, "zeroshot").last_triage()
+    triage.decide(triage.suspects().limit(1), "label right")
+    birds.add_sample(fo.Sample(filepath="/no/bird.jpg", ground_truth=fo.Classification(label=CLASSES[0])))
+    said = shown(FIND.run(birds))["views"]["heading1"]["description"]
+    triage.decide(triage.suspects(), "label right") if len(triage.suspects()) else None
+    again = shown(FIND.run(birds))["views"]["heading1"]["description"]
+    assert "1 picture could not be read." in said and "1 picture could not be read." in again
+    assert "reviewed" in said
+    assert again.startswith(("All of them are reviewed.", "It is reviewed."))
+
+
 def test_run__nothing_wrong_is_said_with_what_was_checked(birds):
     birds.set_values("ground_truth", [fo.Classification(label=label) for label in birds.values("truth.label")])
     triage = lgca.find_wrong_labels(birds, "ground_truth", progress=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
 from ...fiftyone_io.database import merge_schema, sample_collection
-from ...fiftyone_io.fields import COMPUTED, DECISION, triage_field
+from ...fiftyone_io.fields import COMPUTED, CORRECTED_INFO, DECISION, is_corrected_copy, triage_field
 from ...fiftyone_io.label_copy import copy_in_background, copy_labels
 from ...runs.registry import list_runs, prediction_fields
 from .decisions import DecisionFields
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 LARGE = 10_000
 """Number of samples from which on copying takes longer than a curator should wait."""
 
-_INFO = "lgca"  # key in a field's info: the plugin created the field
-
 
 def default_corrected_field(run_key: str, ground_truth: str | None) -> str:
     """Returns the field that corrected labels go to by default."""
@@ -36,8 +34,7 @@ def default_corrected_field(run_key: str, ground_truth: str | None) -> str:
 
 def is_users_field(dataset: fo.Dataset, name: str) -> bool:
     """Returns True if a field exists and was created by the user, not by the first decision."""
-    field = dataset.get_field(name)
-    return field is not None and _INFO not in (field.info or {})
+    return dataset.get_field(name) is not None and not is_corrected_copy(dataset, name)
 
 
 def decision_fields(run: RunRecord, report: Mapping[str, Any]) -> DecisionFields:
@@ -90,11 +87,13 @@ def make_corrected_field(
             fo.Classification,
             description="Labels as curators have corrected them"
             + (f"; a copy of {source!r} at first" if source else ""),
-            info={_INFO: {"copy_of": source, "complete": source is None}},
+            info={CORRECTED_INFO: {"copy_of": source, "complete": source is None}},
         )
         merge_schema(dataset, {name: new})
+        if not dataset.has_field(name):  # another thread has loaded the dataset as it was before
+            dataset.reload()
         field = dataset.get_field(name)
-    made = dict(field.info or {}).get(_INFO)
+    made = dict(field.info or {}).get(CORRECTED_INFO)
     if source is None or not made or made.get("complete") or made.get("copy_of") != source:
         return
     parts: dict[str, fo.Field] = {
@@ -116,5 +115,5 @@ def _mark_complete(dataset: fo.Dataset, name: str) -> None:
     field = dataset.get_field(name)
     if field is not None:
         info: dict[str, Any] = dict(field.info or {})
-        field.info = {**info, _INFO: {**info.get(_INFO, {}), "complete": True}}
+        field.info = {**info, CORRECTED_INFO: {**info.get(CORRECTED_INFO, {}), "complete": True}}
         field.save()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import threading
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     from ...runs.record import RunRecord
     from .decisions import DecisionFields
+
+
+SCHEMA = threading.RLock()
+"""Held while a dataset's fields are declared or loaded: FiftyOne has one object for a dataset in all threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +91,10 @@ def decide(
     if suggested:
         _check_suggestions(states)
 
-    declare_decisions(dataset, run.key)
-    if fields.ground_truth is not None or decision is Decision.ACCEPTED:
-        make_corrected_field(dataset, fields, list(states), large=large)
+    with SCHEMA:
+        declare_decisions(dataset, run.key)
+        if fields.ground_truth is not None or decision is Decision.ACCEPTED:
+            make_corrected_field(dataset, fields, list(states), large=large)
     still = {f"{fields.suggestion}.label": {"$gt": ""}} if suggested else {}
     stages = [*decide_update(fields, stamp, decision, label), *pill_stages(dataset, fields)]
     bulk_write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(states))], states)
@@ -142,8 +148,9 @@ def check_writable(run: RunRecord) -> fo.Dataset:
             f"run {run.key!r} was deleted or started again, so nothing can be decided about it; load it again"
         )
     dataset = run.dataset
-    if stored_field_names(dataset) != set(dataset.get_field_schema()):
-        dataset.reload()  # only if needed: it takes longer than deciding about a sample
+    with SCHEMA:
+        if stored_field_names(dataset) != set(dataset.get_field_schema()):
+            dataset.reload()  # only if needed: it takes longer than deciding about a sample
     return dataset
 
 

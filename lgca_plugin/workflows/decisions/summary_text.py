@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...method.number_text import labels_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
 def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]) -> str:
-    """Returns a triage as tables in plain text: its stored report, and the counts of ``Triage.left``."""
+    """Returns a triage in plain text: what was found, and tables of its report and of the counts of ``Triage.left``."""
     given = report.get("ground_truth")
-    lines = [f"Triage of run {run_key!r}; {'labels in ' + repr(given) if given else 'no given labels'}"]
+    lines = [_answer(report, left), ""] if given else []
+    lines += [f"Triage of run {run_key!r}; {'labels in ' + repr(given) if given else 'no given labels'}"]
     cases = {name: count for name, count in (report.get("cases") or {}).items() if count}
     if cases:
         lines += ["", *_aligned([("case", "samples"), *((name, f"{count:,}") for name, count in cases.items())])]
@@ -27,6 +30,18 @@ def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]
     elif left["other samples decided"]:
         lines += ["", f"samples decided: {left['other samples decided']:,}"]
     return "\n".join(lines)
+
+
+def _answer(report: Mapping[str, Any], left: Mapping[str, int]) -> str:
+    """Returns how many labels look wrong, in a sentence."""
+    judged, suspects, undecided = report.get("judged"), left["suspects"], left["undecided"]
+    labels = f"in {report['ground_truth']!r}"
+    if not suspects:
+        checked = "" if judged is None else f" ({labels_text(judged)} {'was' if judged == 1 else 'were'} checked)"
+        return f"Nothing looks wrong {labels}{checked}"
+    of = labels_text(suspects) if judged is None else f"{suspects:,} of {labels_text(judged)}"
+    todo = f"{undecided:,} {'is' if undecided == 1 else 'are'} not reviewed yet" if undecided else "all are reviewed"
+    return f"{of} {labels} {'looks' if suspects == 1 else 'look'} wrong; {todo}"
 
 
 def _calibrated(found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -33,18 +33,23 @@ def dataset_classes(dataset: fo.Dataset, ground_truth: str) -> tuple[str, ...] |
 def default_classes(dataset: fo.Dataset, ground_truth: str, counts: Mapping[str, int]) -> tuple[str, ...]:
     """Returns the classes that are set on the dataset, else all labels of a field, which ``counts`` holds.
 
+    Classes that no label names are those of another field, so that they do not count.
+
     Raises:
         ConfigError: if there are no labels, or these are all the same
     """
     if not counts:
         raise ConfigError(f"no image has a label in {ground_truth!r}, so there is nothing to check")
     classes = dataset_classes(dataset, ground_truth)
-    if classes is not None:
+    if classes is not None and not counts.keys().isdisjoint(classes):
         return classes
     if len(counts) == 1:
         label, count = next(iter(counts.items()))
+        labels = (
+            f"all {count:,} labels in {ground_truth!r} are" if count > 1 else f"the only label in {ground_truth!r} is"
+        )
         raise ConfigError(
-            f"all {count:,} labels in {ground_truth!r} are {label!r}: name at least one other class that the images "
+            f"{labels} {label!r}: name at least one other class that the images "
             "could show, so that there is something to choose from"
         )
     return check_classes(sorted(counts))

@@ -129,9 +129,13 @@ def check_find(options: FindOptions) -> FindRequest:
     counts = label_counts(dataset, field)
     had = None if previous is None else SearchEntry.of(previous.results)
     classes = _classes(options, dataset, field, counts, previous, had)
+    if field not in everything.samples.get_field_schema():
+        raise ConfigError(f"the view leaves out the field {field!r}; take one that has the labels to check")
     labelled = everything.samples.exists(f"{field}.label")
     if not counts or not len(labelled):
         raise ConfigError(f"none of these images has a label in {field!r}, so there is nothing to check")
+    if counts.keys().isdisjoint(classes):
+        raise ConfigError(f"no label in {field!r} is one of the {len(classes):,} classes, so none can be checked")
     methods, regions, budget = _settings(options, previous)
     run_key = _run_key(options, dataset, methods, previous)
     compared_methods(methods, run_key=run_key)

@@ -29,6 +29,8 @@ class FoundSummary:
     Attributes:
         checked: number of labels that were judged
         suspects: number of those that look wrong
+        reviewed: number of suspects that have a decision, from an earlier review
+        unread: number of images that could not be read
         agreement: share of the images on which all compared methods give the same label; None without images
         methods: names of the compared methods
         first: the labels without a decision that are most likely wrong, the likeliest first
@@ -36,6 +38,8 @@ class FoundSummary:
 
     checked: int
     suspects: int
+    reviewed: int
+    unread: int
     agreement: float | None
     methods: tuple[str, ...]
     first: tuple[FoundLabel, ...]
@@ -49,12 +53,14 @@ def found_summary(triage: Triage, *, count: int) -> FoundSummary:
         [f"{method_field(triage.run.key, name)}.label" for name in methods]
     )
     rows = [row for row in zip(*columns, strict=True) if None not in row]
-    suspects = triage.suspects().limit(count)
+    left, suspects = triage.left(), triage.suspects().limit(count)
     suggestion = triage.places.suggestion
     values = suspects.values(["id", "filepath", f"{suggestion}.given", f"{suggestion}.label"])
     return FoundSummary(
         checked=int(report.get("judged") or 0),
         suspects=int(report.get("suspects") or 0),
+        reviewed=left["suspects"] - left["undecided"],
+        unread=int((report.get("counts") or {}).get("failed") or 0),
         agreement=sum(len(set(row)) == 1 for row in rows) / len(rows) if rows else None,
         methods=methods,
         first=tuple(

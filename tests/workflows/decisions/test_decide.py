@@ -1,6 +1,7 @@
 """Deciding: what is written to a sample, how a later decision replaces it, and what is refused."""
 
 import getpass
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import fiftyone as fo
@@ -8,7 +9,7 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.workflows.decisions.decisions import Decision
-from tests.helpers.worlds.queue import GIVEN, OTHER, SUGGESTED, ids_of, stored
+from tests.helpers.worlds.queue import GIVEN, OTHER, SUGGESTED, corrected, ids_of, stored
 
 
 def test_decide__an_accepted_suggestion_goes_to_a_copy_of_the_labels(triage):
@@ -102,3 +103,19 @@ def test_decide__a_run_that_is_gone_is_not_written_to(triage):
         triage.decide(first, "skipped")
     with pytest.raises(lgca.LgcaError, match="deleted or started again"):
         triage.undo()
+
+
+def test_decide__the_first_decisions_of_several_people_at_once(triage):
+    """All threads share FiftyOne's one object of the dataset, which the App loads at every event."""
+    dataset, ids = triage.run.dataset, ids_of(triage)
+
+    def work(id_):
+        lgca.load_run(dataset, "zs").last_triage().decide(id_, "accepted", label=OTHER, by=id_, wait=False)
+        dataset.reload()
+
+    for _ in range(3):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(work, ids))
+        assert [corrected(triage, id_) for id_ in ids] == [OTHER] * len(ids)
+        for name in ("labels_corrected", "zs_decision"):
+            dataset.delete_sample_field(name)

@@ -9,6 +9,7 @@ import lgca_plugin as lgca
 from lgca_plugin.runs.saved_views import delete_views
 from lgca_plugin.workflows.decisions.decisions import Decision
 from lgca_plugin.workflows.decisions.queue import Triage
+from lgca_plugin.workflows.decisions.summary_text import triage_text
 from tests.helpers.worlds.queue import GIVEN, SUGGESTED, SUSPECTS, ids_of
 
 
@@ -40,6 +41,7 @@ def test_queue__views_counts_and_rows(triage):
     assert [row.decision for row in history][-2:] == [Decision.SKIPPED, None]
     assert history[-1].undoes == history[-2].action
     text = str(triage)
+    assert text.startswith("6 labels in 'labels' look wrong; 3 are not reviewed yet\n")
     assert "suspected label errors   6" in text and "  undecided              3" in text
     assert "nobody right        4" in text and "all differ" not in text
     assert "clip            2.5              31.0%   2.0%" in text
@@ -112,3 +114,17 @@ def test_views__follow_the_decisions_and_leave_the_users_own(triage):
     dataset.save_view("zs: other", dataset.limit(1))
     delete_views(dataset, triage.run.results["views"])
     assert dataset.list_saved_views() == ["zs: other"]
+
+
+@pytest.mark.parametrize(
+    ("judged", "suspects", "undecided", "words"),
+    [
+        (1, 0, 0, "Nothing looks wrong in 'labels' (1 label was checked)"),
+        (2_000, 0, 0, "Nothing looks wrong in 'labels' (2,000 labels were checked)"),
+        (60, 1, 1, "1 of 60 labels in 'labels' looks wrong; 1 is not reviewed yet"),
+        (60, 5, 0, "5 of 60 labels in 'labels' look wrong; all are reviewed"),
+    ],
+)
+def test_print__begins_with_the_answer(judged, suspects, undecided, words):
+    left = {"suspects": suspects, "undecided": undecided, "other samples decided": 0}
+    assert triage_text("zs", {"ground_truth": "labels", "judged": judged}, left).splitlines()[0] == words

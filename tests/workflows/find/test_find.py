@@ -37,13 +37,21 @@ def test_find__returns_the_triage_of_an_adaptive_run_with_the_wrong_labels_in_it
         (["truth", "label"], "label"),
         (["a", "b", "Ground_Truth"], "Ground_Truth"),
         (["truth", "ground_truth", "label"], "ground_truth"),
+        (["predictions", "species"], "species"),
+        (["clip_pred", "model_predictions"], None),
+        (["predictions"], "predictions"),
+        (["predator", "species"], None),
     ],
 )
 def test_label_field__is_the_only_one_or_the_one_with_a_usual_name(dataset, fields, found):
     labels = {name: fo.Classification(label=label) for name, label in zip(fields, "abc", strict=False)}
     other = {name: fo.Classification(label="x") for name in fields}
     dataset.add_samples([fo.Sample(filepath="1.jpg", **labels), fo.Sample(filepath="2.jpg", **other)])
-    assert check_find(FindOptions(samples=dataset)).ground_truth == found
+    if found is None:
+        with pytest.raises(lgca.ConfigError, match="several fields hold labels"):
+            check_find(FindOptions(samples=dataset))
+    else:
+        assert check_find(FindOptions(samples=dataset)).ground_truth == found
 
 
 def test_label_field__is_no_prediction_and_no_corrected_copy(birds, find):
@@ -53,6 +61,14 @@ def test_label_field__is_no_prediction_and_no_corrected_copy(birds, find):
     assert "species_corrected" in birds.get_field_schema()
     request = check_find(FindOptions(samples=birds))
     assert request.ground_truth == "species"
+
+
+def test_label_field__is_no_corrected_copy_of_a_run_that_was_deleted(birds, find):
+    birds.rename_sample_field("ground_truth", "species")
+    triage = find(birds)
+    triage.decide(triage.suspects().limit(1), "accepted")
+    triage.run.delete()
+    assert check_find(FindOptions(samples=birds)).ground_truth == "species"
 
 
 def test_model__is_the_demos_own_on_the_demo_and_the_default_elsewhere(birds):
@@ -72,6 +88,22 @@ def test_classes__are_those_set_on_the_dataset_and_labels_outside_them_are_named
     assert "'grey herron' (1; did you mean 'grey heron'?)" in request.warnings[0]
     birds.classes = {"ground_truth": ["redpoll", "swan"]}
     assert check_find(FindOptions(samples=birds)).classes == ("redpoll", "swan")
+
+
+def test_classes__that_no_label_names_are_those_of_another_field(birds):
+    birds.default_classes = ["cat", "dog"]
+    request = check_find(FindOptions(samples=birds))
+    assert set(request.classes) == set(birds.distinct("ground_truth.label"))
+    assert request.warnings == ()
+
+
+def test_classes__of_nearly_the_same_name_are_kept_apart_with_the_texts_of_one(birds, find):
+    sample = birds.match(fo.ViewField("ground_truth.label") == "redpoll").first()
+    sample["ground_truth"].label = "Redpoll"
+    sample.save()
+    run = find(birds).run
+    assert {"Redpoll", "redpoll"} <= {*run.config.classes}
+    assert run.descriptions["Redpoll"] == run.descriptions["redpoll"] == DESCRIPTIONS["redpoll"]
 
 
 def test_classes__of_a_view_are_all_labels_of_the_dataset(birds, images):

@@ -37,6 +37,20 @@ def test_one_class(dataset):
     refused(dataset, "all 3 labels in 'label' are 'heron'")
 
 
+def test_one_label(dataset):
+    dataset.add_sample(fo.Sample(filepath="a.jpg", label=fo.Classification(label="heron")))
+    refused(dataset, "the only label in 'label' is 'heron': name at least one other class")
+
+
+def test_classes_that_no_label_names(birds):
+    refused(birds, "no label in 'ground_truth' is one of the 2 classes, so none can be checked", classes=["cat", "dog"])
+    assert not birds.list_runs()
+
+
+def test_a_view_that_leaves_out_the_labels(birds):
+    refused(birds.select_fields("tags"), "the view leaves out the field 'ground_truth'", ground_truth="ground_truth")
+
+
 def test_videos(dataset):
     dataset.add_sample(fo.Sample(filepath="a.mp4", label=fo.Classification(label="x")))
     refused(dataset, "only images can be classified")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 20 * 1024**2
 MAX_TEXT_LENGTH = 2_000
-_MAX_NAMED = 5
 
 _ARTICLES = ("a ", "an ", "the ")
 _VERBS = re.compile(r"(can|may|might|is|are|has|have|often|typically|usually|sometimes|comes?|looks?)\b", re.IGNORECASE)
@@ -136,9 +135,9 @@ def match_descriptions(
         if texts:
             found[name] = tuple(text if sentences else attribute_sentence(name, text) for text in texts)
     if not found:
-        shown = ", ".join(repr(name) for name in list(given)[:_MAX_NAMED])
-        more = ", ..." if len(given) > _MAX_NAMED else ""
-        raise ConfigError(f"descriptions match none of the classes; they describe {shown}{more}")
+        raise ConfigError(
+            f"descriptions match none of the classes: name them as the classes are named, such as {classes[0]!r}"
+        )
     class_keys = {name_key(name) for name in classes}
     return found, [name for key, name in by_key.items() if key not in class_keys]
 

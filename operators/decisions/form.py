@@ -10,7 +10,10 @@ from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.number_text import samples_text
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.decisions import Decision
-from ..shared.form import add_tabs, mark_invalid, refuse, text_field
+from ..shared.caller import is_own
+from ..shared.form import add_tabs, checked, mark_invalid, refuse, text_field
+from ..shared.server_files import check_export
+from ..shared.settings import export_folder
 from .queue import (
     OPEN,
     SELECTED,
@@ -87,9 +90,10 @@ def add_export(inputs: Any, ctx: Any, key: str) -> None:
     destination = params.get("destination") or DOWNLOAD
     add_tabs(inputs, "destination", destination, {DOWNLOAD: "Download", SERVER: "File on the server"}, label="To")
     if destination == SERVER:
-        prop = inputs.str("path", required=True, label="Path of the CSV file")
-        if not text(params, "path"):
-            mark_invalid(prop, "give the path of the file to write")
+        note = f"Written to {export_folder()}"
+        prop = inputs.str("path", required=True, label="Name of the CSV file", description=note)
+        if not is_own(params):
+            checked(prop, check_export, text(params, "path"), ".csv", overwrite=bool(params.get("overwrite")))
         inputs.bool("overwrite", default=False, label="Replace an existing file")
     inputs.bool(
         "history", default=False, label="Whole history", description="With decisions that were replaced or undone"

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from ...lgca_plugin.workflows.decisions.decisions import Decision
 from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import csv_text
 from ..shared.base import FormOperator
+from ..shared.caller import is_own
 from ..shared.execution import call
 from ..shared.form import add_dropdown
 from ..shared.run_choice import run_keys
+from ..shared.server_files import download, write_export
 from .form import (
     SERVER,
     add_decision,
@@ -36,8 +36,6 @@ from .queue import (
     text,
     triaged_runs,
 )
-
-MAX_DOWNLOAD_BYTES = 32 * 1024**2  # it travels inside a message to the App, base64-encoded
 
 
 class DecisionOperator(FormOperator):
@@ -222,13 +220,14 @@ class ExportDecisions(DecisionOperator):
         history = bool(params.get("history"))
         rows = triage.decisions(history=history)
         if params.get("destination") == SERVER:
-            path = text(params, "path")
-            if path is None:
-                raise ConfigError("path must name the CSV file to write")
-            place = str(triage.export(path, history=history, overwrite=bool(params.get("overwrite"))))
+            path, overwrite = text(params, "path"), bool(params.get("overwrite"))
+            if path is not None and is_own(params):
+                place = str(triage.export(path, history=history, overwrite=overwrite))
+            else:
+                place = str(write_export(path, ".csv", csv_text(rows, history=history), overwrite=overwrite))
         else:
             place = f"{triage.run.key}_decisions_{datetime.now(timezone.utc):%Y-%m-%d}.csv"
-            _download(ctx, csv_text(rows, history=history), place)
+            download(ctx, csv_text(rows, history=history), place, "text/csv")
         left = triage.left()
         decided = ", ".join(f"{left[kind.value]:,} {kind}" for kind in Decision if left[kind.value]) or "none"
         return {"rows": len(rows), "path": place, "decided": decided, "outlook": left_line(left), "left": left}
@@ -260,13 +259,3 @@ class ExportDecisions(DecisionOperator):
         """
         params = {"run": run, "destination": SERVER, "path": str(path), "history": history, "overwrite": overwrite}
         return call(self, sample_collection, params)
-
-
-def _download(ctx: Any, text: str, name: str) -> None:
-    """Downloads a file in the browser, as part of the message: the App's server offers plugins no address for files."""
-    content = text.encode("utf-8")
-    if len(content) > MAX_DOWNLOAD_BYTES:
-        raise ConfigError(
-            f"the file would have {len(content):,} bytes, too many for a download; write it to a file on the server"
-        )
-    ctx.ops.browser_download(f"data:text/csv;base64,{base64.b64encode(content).decode('ascii')}", filename=name)

@@ -20,6 +20,8 @@ from ..shared.classes import add_classes, class_source, default_field, label_fie
 from ..shared.descriptions import saved_descriptions
 from ..shared.form import Params, checked, mark_invalid, refuse, text_field
 from ..shared.hosts import server_key_allowed
+from ..shared.server_files import check_export
+from ..shared.settings import export_folder
 from .consent import SECRET, confirm_name, gets_server_key, has_typed_key, is_confirmed, key_name, typed_key
 
 DEFAULTS = {"base_url": DEFAULT_BASE_URL, "per_class": DEFAULT_PER_CLASS}
@@ -70,15 +72,15 @@ def add_replace(inputs: Any, n_saved: int) -> None:
 
 
 def add_file(inputs: Any, params: Params) -> None:
-    """Adds the path of a file to save to; an existing one must be confirmed."""
+    """Adds the name of a file to save to, an existing one of which must be confirmed, and the download."""
+    inputs.bool("download", default=False, label="Download the texts as a JSON file")
     prop = inputs.str(
         "save_to",
-        label="Save to (optional)",
-        description="Path of a JSON file on the machine that runs the App; the dataset keeps the texts in any case",
+        label="Save to a file on the server (optional)",
+        description=f"Name of a JSON file, written to {export_folder()}; the dataset keeps the texts in any case",
     )
-    given = (params.get("save_to") or "").strip()
-    if given and Path(given).expanduser().is_file():
-        inputs.bool("replace_file", default=False, label="Replace the existing file")
+    if (params.get("save_to") or "").strip():
+        inputs.bool("replace_file", default=False, label="Replace an existing file")
     checked(prop, read_path, params)
 
 
@@ -147,19 +149,22 @@ def read_argument(params: Params, name: str) -> Any:
     return value
 
 
-def read_path(params: Params) -> Path | None:
-    """Reads the file to save the texts to; None if there is none."""
+def read_path(params: Params) -> str | None:
+    """Reads the file to save the texts to: its name in the folder for exports, from code a path; None for no file."""
     given = (params.get("save_to") or "").strip()
     if not given:
         return None
+    overwrite = bool(params.get("replace_file"))
+    if not is_own(params):
+        return check_export(given, ".json", overwrite=overwrite)
     path = Path(given).expanduser()
     if path.suffix.lower() != ".json":
         raise ConfigError(f"the file's name must end in .json, got {path.name!r}")
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ConfigError(f"there is no folder {str(path.parent)!r} to write to on the machine that runs the App")
-    if path.exists() and not (path.is_file() and params.get("replace_file")):
+        raise ConfigError(f"there is no folder {str(path.parent)!r} to write to")
+    if path.exists() and not (path.is_file() and overwrite):
         raise ConfigError(f"{path.name!r} exists already: tick to replace it, or choose another name")
-    return path
+    return str(path)
 
 
 def read_arguments(params: Params) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..shared.descriptions import Descriptions, saved_descriptions
 from ..shared.execution import call, report_progress, report_steps
 from .consent import SECRET, gets_server_key, has_typed_key, is_confirmed, typed_key
 from .form import add_form, of_classes, read_arguments, read_path
-from .result import Outcome, save, show
+from .result import Outcome, save, save_file, show
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class DescribeRequest:
     missing: list[str]
     saved: Descriptions
     arguments: dict[str, Any]
-    path: Path | None
+    path: str | None
 
 
 class DescribeClasses(StepOperator):
@@ -91,9 +91,8 @@ class DescribeClasses(StepOperator):
             described = yield from report_steps(ctx, steps)
         described = replace(described, descriptions={**request.saved, **described.descriptions})
         problem = save(ctx.dataset, described.descriptions)
-        if request.path and described.descriptions:
-            described.save(request.path)
-        return Outcome(described, len(request.saved), problem, request.path)
+        path = save_file(ctx.params, request.path, described) if request.path and described.descriptions else None
+        return Outcome(described, len(request.saved), problem, path)
 
     def show(self, ctx: Any, outcome: Outcome) -> Iterator[Any]:
         """Shows the texts, the failures, and where the texts are saved."""

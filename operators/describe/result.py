@@ -12,7 +12,10 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.descriptions.describe import Described
 from ...lgca_plugin.descriptions.files import name_key
+from ..shared.caller import is_own
 from ..shared.descriptions import SAVED_KEY, saved_descriptions
+from ..shared.form import Params
+from ..shared.server_files import download, write_export
 from .form import plural
 
 MAX_SHOWN = 200  # classes in the dialog; all are saved on the dataset
@@ -32,6 +35,18 @@ def save(dataset: Any, descriptions: dict[str, tuple[str, ...]]) -> str | None:
         dataset.info[SAVED_KEY] = merged
         dataset.save()
     return None
+
+
+def save_file(params: Params, name: str, described: Described) -> Path:
+    """Writes the texts to a JSON file and returns it: from code anywhere, from the App in the folder for exports."""
+    if is_own(params):
+        return described.save(name)
+    return write_export(name, ".json", json_text(described), overwrite=bool(params.get("replace_file")))
+
+
+def json_text(described: Described) -> str:
+    """Returns the texts as the contents of a JSON file."""
+    return f"{json.dumps(described.descriptions, ensure_ascii=False, indent=2)}\n"
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,8 @@ def show(ctx: Any, outcome: Outcome) -> Iterator[Any]:
     if not described.descriptions:
         yield ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results={})
         return
+    if ctx.params.get("download"):
+        yield download(ctx, json_text(described), "descriptions.json", "application/json")
     shown = dict(list(described.descriptions.items())[:MAX_SHOWN])
     # The text field of a result is disabled, and some browsers do not copy from it
     results = {"descriptions": f"```json\n{json.dumps(shown, indent=2, ensure_ascii=False)}\n```"}

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import SAVED_DESCRIPTIONS, RunConfig
-from ...lgca_plugin.descriptions.files import check_descriptions, match_descriptions, parse_descriptions
+from ...lgca_plugin.descriptions.files import check_descriptions, match_descriptions, name_key, parse_descriptions
 from ...lgca_plugin.descriptions.files import read_descriptions as load_descriptions
 from ...lgca_plugin.errors import ConfigError
+from .caller import is_own
 from .form import Params, add_tabs, checked
+from .server_files import read_text_file
+from .settings import READ_DIRS
 
 Descriptions = dict[str, tuple[str, ...]]
 
@@ -42,7 +45,8 @@ def read_descriptions(params: Params, dataset: Any) -> Descriptions | str | None
     if source == "saved":
         return _read_saved(dataset)
     if source == "file":
-        return existing_file(params.get("description_file"), "a JSON file that maps each class to a list of texts")
+        given, what = params.get("description_file"), "a JSON file that maps each class to a list of texts"
+        return existing_file(given, what) if is_own(params) else _read_server_file(given, what)
     if source == "upload":
         return _read_upload(params.get("description_upload"))
     typed = (params.get("descriptions") or "").strip()
@@ -57,6 +61,21 @@ def _read_saved(dataset: Any) -> Descriptions:
         return check_descriptions(saved)
     except ConfigError as error:
         raise ConfigError(f"dataset.info[{SAVED_KEY!r}] can't be used: {error}") from error
+
+
+def _read_server_file(given: Any, what: str) -> Descriptions:
+    """Reads a file on the server; whoever named it may not know its contents, which errors do not quote."""
+    data, name = read_text_file(given, what), PurePath(str(given)).name
+    try:
+        found = parse_descriptions(data, name="in the file")
+        distinct = len({name_key(described) for described in found}) == len(found)
+    except (ValueError, RecursionError) as error:
+        at = error.__cause__
+        place = f" (line {at.lineno}, column {at.colno})" if isinstance(at, json.JSONDecodeError) else ""
+        raise ConfigError(f"{name!r} is not {what}, in UTF-8{place}") from None
+    if not distinct:
+        raise ConfigError(f"{name!r} names one class twice; merge the two lists")
+    return found
 
 
 def _read_upload(upload: Any) -> Descriptions:
@@ -132,7 +151,8 @@ def add_descriptions(
             view=types.TextFieldView(multiline=True, rows=5),
         )
     elif source == "file":
-        prop = inputs.str("description_file", label="Path of the JSON file")
+        note = f"In a folder of {READ_DIRS}, or in the one that the App writes to"
+        prop = inputs.str("description_file", label="Path of the JSON file", description=note)
     elif source == "upload":
         view = types.FileView(
             types=".json,application/json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from ...lgca_plugin.encoder.architectures import (
     check_architecture,
 )
 from ...lgca_plugin.errors import ConfigError
+from .caller import is_own
 from .descriptions import existing_file
 from .form import Params, add_tabs, checked, text_field
+from .server_files import readable_file, readable_path
+from .settings import READ_DIRS
 
 # Suggestions only: any architecture and tag that open_clip has can be typed. Listing them all would import torch.
 MODELS = (DEFAULT_MODEL, "ViT-B-16-quickgelu", "ViT-L-14-quickgelu", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-H-14")
@@ -30,6 +34,9 @@ TAGS = (
     "datacomp_xl_s13b_b90k",
 )
 
+_TAG = re.compile(r"[\w.-]+")
+_NAME = re.compile(r"(hf-hub:[\w.-]+/)?[\w.-]+(@[\w.-]+)?")
+
 
 def encoder_source(params: Params) -> str:
     """Returns the kind of encoder; without the choice, the path of a checkpoint decides."""
@@ -38,7 +45,12 @@ def encoder_source(params: Params) -> str:
 
 def read_model(params: Params) -> str:
     """Reads the name of the architecture, which must be one that exists."""
-    return check_architecture((params.get("model") or "").strip() or DEFAULT_MODEL)
+    name = (params.get("model") or "").strip() or DEFAULT_MODEL
+    if not is_own(params) and name.startswith(FOLDER_SCHEMA):
+        return f"{FOLDER_SCHEMA}{_readable_folder(name.removeprefix(FOLDER_SCHEMA))}"
+    if not is_own(params) and not _NAME.fullmatch(name):  # the rest of the message would show which paths exist
+        raise ConfigError(f"open_clip has no model {name!r}")
+    return check_architecture(name)
 
 
 def read_encoder(params: Params) -> tuple[str, str | None]:
@@ -48,13 +60,23 @@ def read_encoder(params: Params) -> tuple[str, str | None]:
         return DEMO_MODEL, None
     model = read_model(params)
     if source == "checkpoint":
-        return model, existing_file(params.get("checkpoint"), "a checkpoint: safetensors, or a torch file")
+        what = "a checkpoint: safetensors, or a torch file"
+        return model, (existing_file if is_own(params) else readable_file)(params.get("checkpoint"), what)
     tag = (params.get("pretrained") or "").strip()
     if model == DEMO_MODEL or model.startswith((REMOTE_SCHEMA, FOLDER_SCHEMA)):  # these bring their own weights
         return model, None
     if not tag:
         raise ConfigError(f"give the pretrained tag of {model}, such as {DEFAULT_PRETRAINED!r}")
+    if not is_own(params) and (not _TAG.fullmatch(tag) or Path(tag).exists()):  # else it would be read as a checkpoint
+        raise ConfigError(f"open_clip has no pretrained tag {tag!r}; a checkpoint's path belongs to 'Checkpoint file'")
     return model, tag
+
+
+def _readable_folder(given: str) -> str:
+    """Returns the folder of a model that users of the App may read."""
+    folder = readable_path(given, "a model's folder")
+    check_architecture(f"{FOLDER_SCHEMA}{folder}")
+    return str(folder)
 
 
 def encoder_params(name: str | None, pretrained: str | None) -> Params:
@@ -82,7 +104,8 @@ def add_encoder(inputs: Any, params: Params) -> tuple[str, str | None] | None:
     model = checked(prop, read_model, params)
     params = {"model": DEFAULT_MODEL, "pretrained": DEFAULT_PRETRAINED, **params}
     if source == "checkpoint":
-        prop = inputs.str("checkpoint", label="Path of the checkpoint", view=text_field(2))
+        note = f"In a folder of {READ_DIRS}, a variable of the App's server"
+        prop = inputs.str("checkpoint", label="Path of the checkpoint", description=note, view=text_field(2))
     else:
         prop = inputs.str("pretrained", default=DEFAULT_PRETRAINED, label="Pretrained tag", view=_suggestions(TAGS))
     return checked(prop, read_encoder, params) if model else None

@@ -78,8 +78,16 @@ def test_form__starts_valid_with_the_label_field_and_the_published_defaults(bird
         (typed("a", "b", budget="large"), "budget", "budget must be one of full, adaptive, got 'large'"),
         (typed("a", "b", encoder="open_clip", model="ViT-B-16", pretrained=""), "pretrained", "pretrained tag"),
         (typed("a", "b", encoder="open_clip", model="ViT-B-33"), "model", "no model 'ViT-B-33'; did you mean ViT-B-32"),
-        (typed("a", "b", encoder="checkpoint", model="local-dir:/no/such"), "model", "no model in '/no/such'"),
-        (typed("a", "b", encoder="checkpoint", checkpoint="/no/such.pt"), "checkpoint", "no file '/no/such.pt'"),
+        (
+            typed("a", "b", encoder="checkpoint", model="local-dir:/no/such"),
+            "model",
+            "no '/no/such' that the",
+        ),
+        (
+            typed("a", "b", encoder="checkpoint", checkpoint="/no/such.pt"),
+            "checkpoint",
+            "no '/no/such.pt' that the",
+        ),
         (typed("a", "b", description_source="typed", descriptions="{"), "descriptions", "not JSON"),
         (typed("a", "b", description_source="upload"), "description_upload", "choose a JSON file"),
         (uploaded(b"\xff\xfe"), "description_upload", "not UTF-8"),

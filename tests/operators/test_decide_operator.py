@@ -132,7 +132,7 @@ def test_undo__of_an_action_and_of_samples(triage, ids):
         UNDO.run_at_once(dataset)
 
 
-def test_export__downloads_or_writes(triage, ids, tmp_path):
+def test_export__downloads_or_writes(triage, ids, monkeypatch, tmp_path):
     dataset = triage.run.dataset
     triage.decide(ids[:2], "accepted", note="ünter")
     properties, found = form(EXPORT, dataset)
@@ -147,13 +147,14 @@ def test_export__downloads_or_writes(triage, ids, tmp_path):
     assert [row["note"] for row in rows] == ["ünter"] * 2
 
     _, found = form(EXPORT, dataset, destination="server")
-    assert found == {"path": "give the path of the file to write"}
+    assert found == {"path": "give the name of the file to write"}
+    monkeypatch.setenv("LGCA_EXPORT_DIR", str(tmp_path))
     path = tmp_path / "out.csv"
     given = {"destination": "server", "path": str(path), "history": True}
     result, messages = EXPORT.run_at_once(dataset, **given)
     assert messages == [] and result["rows"] == 2
     assert path.read_text("utf-8").splitlines()[0].endswith("note,action,undoes")
-    with pytest.raises(ValueError, match="overwrite=True"):
+    with pytest.raises(ValueError, match="tick to replace it"):
         EXPORT.run_at_once(dataset, **given)
     outputs = EXPORT.operator.resolve_type(EXPORT.context(dataset, given), "outputs")
     json.dumps(outputs.to_json())

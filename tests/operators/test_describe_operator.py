@@ -21,6 +21,7 @@ KEY = "sk-this-stays-here"
 def own_cache(monkeypatch, tmp_path):
     """Keeps the answers out of the user's own cache, and the user's own key out of the tests."""
     monkeypatch.setattr(foc, "FIFTYONE_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setenv("LGCA_EXPORT_DIR", str(tmp_path))
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
@@ -95,7 +96,7 @@ def test_form__says_exactly_what_is_sent_and_sends_nothing(birds, server):
         ({"per_class": 0}, "per_class", "from 1 to 50"),
         ({"topic": "a\x00b"}, "topic", "control character"),
         ({"confirm": False}, "confirm", "tick to confirm"),
-        ({"save_to": "/no/such/folder/a.json"}, "save_to", "no folder '/no/such/folder'"),
+        ({"save_to": "/no/such/folder/a.json"}, "save_to", "without a folder"),
         ({"save_to": "texts.txt"}, "save_to", "must end in .json"),
     ],
 )

@@ -49,7 +49,7 @@ class Triage(RunOperator):
         _add_labels(inputs, ctx, key, config)
         line, problem = _preview(ctx, key, _arguments(ctx.params, key))
         if problem:
-            mark_invalid(prop, problem)
+            mark_invalid(inputs.view("preview", types.Error(label=problem)), problem)
         else:
             inputs.view("preview", types.Notice(label=line))
 

@@ -34,7 +34,7 @@ def test_find__from_the_operator_browser_to_the_review(app, birds):
     app.screenshot("find_measuring")
     page.get_by_text(re.compile("^About .* for 36 pictures on this machine's CPU$")).wait_for()
     app.screenshot("find_form")
-    with app.bringing_up("Images classified: .* left"):
+    with app.bringing_up("Images classified: .* (left|done)"):
         app.submit("Find wrong labels")
         page.get_by_text(re.compile(r"of 36 labels looks? wrong\.$")).first.wait_for(timeout=180_000)
     dialog = page.get_by_role("dialog")

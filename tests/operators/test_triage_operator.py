@@ -20,21 +20,21 @@ def test_form__says_what_is_compared_and_proposes_the_runs_labels(classify, data
 
 
 @pytest.mark.parametrize(
-    ("params", "sentence"),
+    ("params", "sentence", "place"),
     [
-        ({"run": "nothing"}, "nothing"),
-        ({"ground_truth": "ground_truth", "corrected_field": "ground_truth"}, "never changed"),
-        ({"corrected_field": "zs_wca"}, "is a field of run 'zs'"),
+        ({"run": "nothing"}, "nothing", "run"),
+        ({"ground_truth": "ground_truth", "corrected_field": "ground_truth"}, "never changed", "preview"),
+        ({"corrected_field": "zs_wca"}, "is a field of run 'zs'", "preview"),
     ],
 )
-def test_form__wrong_entries_are_marked(classify, dataset, params, sentence):
+def test_form__wrong_entries_are_marked(classify, dataset, params, sentence, place):
     classify()
-    assert sentence in TRIAGE.errors(dataset, **params)["run"]
+    assert sentence in TRIAGE.errors(dataset, **params)[place]
 
 
 def test_form__a_run_without_the_three_predictions_is_refused_with_the_way_out(classify, dataset):
     classify(methods=("clip", "wca"))
-    assert "no method that looks at crops that grow" in TRIAGE.errors(dataset)["run"]
+    assert "no method that looks at crops that grow" in TRIAGE.errors(dataset)["preview"]
 
 
 def test_execute__triages_shows_the_queue_and_says_what_it_found(classify, dataset):

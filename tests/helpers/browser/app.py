@@ -143,7 +143,9 @@ class OnePage:
         self._page.context.clear_cookies()
 
     def discard(self):
-        """Closes the page, so that the next test gets a new one."""
+        """Closes the page with all that it has stored, so that the next test gets a new one."""
+        self._context.clear_cookies()
+        self._page.evaluate("localStorage.clear(); sessionStorage.clear()")
         self._page.close()
         self._page = None
 

@@ -14,9 +14,9 @@ from ..lgca_plugin.runs.registry import owned_fields
 from .shared.base import FormOperator
 from .shared.execution import call
 from .shared.form import add_dropdown, mark_invalid
+from .shared.grid.shown_fields import arrange_app
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import run_keys
-from .shared.shown_fields import arrange_app
 
 
 class DeleteRun(FormOperator):

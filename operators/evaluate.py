@@ -18,9 +18,9 @@ from .shared.base import RunOperator
 from .shared.classes import label_fields
 from .shared.execution import call, report_progress, report_steps
 from .shared.form import Params, add_dropdown, add_method_choice, checked, mark_invalid, markdown_table, refuse
+from .shared.grid.shown_fields import arrange_app
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
-from .shared.shown_fields import arrange_app
 
 PANEL = "model_evaluation_panel_builtin"
 FIGURE_WIDTH = 640

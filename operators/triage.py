@@ -20,14 +20,14 @@ from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_
 from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
 from .shared.base import RunOperator
 from .shared.classes import label_fields
-from .shared.dialog import Dialog, steps_after
+from .shared.dialogs.dialog import Dialog, steps_after
+from .shared.dialogs.found import found_dialog
 from .shared.execution import call, report_steps
 from .shared.form import Params, add_dropdown, checked, mark_invalid
-from .shared.found import found_dialog
+from .shared.grid.shown_fields import show_fields
+from .shared.grid.user_view import show_in_grid
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
-from .shared.shown_fields import show_fields
-from .shared.user_view import show_in_grid
 
 
 class Triage(RunOperator):

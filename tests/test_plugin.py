@@ -67,7 +67,7 @@ def test_manifest__the_app_finds_the_script_and_its_operator(manifest):
     (definition,) = (found for found in fop.list_plugins() if found.name == PLUGIN)
     assert definition.has_js and definition.js_bundle == manifest["js_bundle"]
     script = (ROOT / manifest["js_bundle"]).read_text()
-    assert "lgca_arrange_app" in (ROOT / "operators/shared/shown_fields.py").read_text()
+    assert "lgca_arrange_app" in (ROOT / "operators/shared/grid/shown_fields.py").read_text()
     assert '"lgca_arrange_app"' in script and f'"{PLUGIN}"' in script
 
 

@@ -8,7 +8,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError
-from ..shared.dialog import CLOSE_DIALOG, FORM_STEPS, PANEL_STEPS, operator_uri
+from ..shared.dialogs.dialog import CLOSE_DIALOG, FORM_STEPS, PANEL_STEPS, operator_uri
 
 
 class NextStep(foo.Operator):

@@ -7,12 +7,12 @@ from typing import Any
 
 from ...lgca_plugin.config import check_classes
 from ..shared.base import StepOperator
-from ..shared.beside_grid import open_beside_grid
 from ..shared.descriptions import description_params
+from ..shared.dialogs.found import found_dialog
 from ..shared.encoder import encoder_params
 from ..shared.execution import call, report_steps
-from ..shared.found import found_dialog
-from ..shared.shown_fields import show_fields
+from ..shared.grid.beside_grid import open_beside_grid
+from ..shared.grid.shown_fields import show_fields
 from .estimate import sentence
 from .form import add_form
 from .params import no_labels, read_label_field, read_options

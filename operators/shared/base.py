@@ -9,7 +9,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError, LgcaError
-from .dialog import Dialog
+from .dialogs.dialog import Dialog
 from .form import add_blocked, refuse
 from .run_choice import chosen_run, run_keys
 

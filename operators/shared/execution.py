@@ -13,8 +13,8 @@ from fiftyone.operators import types
 from ...lgca_plugin.errors import app_words
 from ...lgca_plugin.runs.proposals import given_label_fields
 from .caller import mark_own
-from .dialog import Dialog, Step, steps_after
-from .shown_fields import show_fields
+from .dialogs.dialog import Dialog, Step, steps_after
+from .grid.shown_fields import show_fields
 
 SECONDS_BETWEEN_UPDATES = 0.5
 T = TypeVar("T")

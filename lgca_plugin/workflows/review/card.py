@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 AHEAD = 8
 """Number of next suspects whose classes are looked up with those of a card."""
-NOT_SUSPECTED = "Nothing speaks against this label: the methods suggest no other one."
+NOT_SUSPECTED = "Nothing speaks against this label: no other class is seen by more of the methods."
 """The reason of a sample that is no suspect, or is none any more."""
 EDITED = "Somebody has changed the given label to the suggested one since the labels were checked."
 
@@ -37,7 +38,8 @@ class ReviewCard:
 
     Attributes:
         given: the given label; None without one
-        suggested: the suggested class; None if the sample is no suspect
+        suggested: the suggested class; of a sample that is no suspect, the class that most methods see, None where that
+            is the given one
         confidence: of the suggestion, in [0, 1]
         quality: quality of the given label, in [0, 1]; low is suspicious
         reason: one sentence for users: what the methods see
@@ -78,16 +80,17 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
     """
     suspects = current_suspects(run)
     sample = read_sample_record(run, sample_id)
-    region = None if sample.suggested is None else _deciding_region(run, sample)
+    suggested = sample.suggested if sample.suggested is not None else _seen_instead(run, sample)
+    region = _deciding_region(run, sample, suggested)
     class_pools(run, _classes([sample]), ahead=_classes(_following(suspects, sample_id)))  # for the examples
     return ReviewCard(
         sample_id=sample_id,
         filepath=sample.filepath,
         given=sample.given,
-        suggested=sample.suggested,
+        suggested=suggested,
         confidence=sample.suggested_confidence,
         quality=sample.quality,
-        reason=_reason(run, sample, region),
+        reason=_reason(run, sample, suggested, region),
         deciding_box=None if region is None else region.box,
         deciding_vote=None if region is None else region.vote,
         decision=None if sample.decision is None else Decision(sample.decision),
@@ -106,20 +109,28 @@ def _classes(of: Sequence[Suspect | SampleRecord]) -> list[str]:
     return list(dict.fromkeys(label for one in of for label in (one.given, one.suggested) if label))
 
 
-def _reason(run: RunRecord, sample: SampleRecord, region: DecidingRegion | None) -> str:
-    if sample.suggested is None:
+def _seen_instead(run: RunRecord, sample: SampleRecord) -> str | None:
+    """Returns what most methods see in a sample that is no suspect; None if that is its label, or it has none."""
+    seen = Counter(_labels(run, sample).values())
+    if sample.given is None or not seen or seen[sample.given] == max(seen.values()):
+        return None
+    return seen.most_common(1)[0][0]
+
+
+def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, region: DecidingRegion | None) -> str:
+    if suggested is None:
         return NOT_SUSPECTED
-    if sample.suggested == sample.given:
+    if suggested == sample.given:
         return EDITED
     labels, confidence = _labels(run, sample), sample.suggested_confidence
-    return reason_sentence(labels, sample.given, sample.suggested, confidence=confidence, region=region)
+    return reason_sentence(labels, sample.given, suggested, confidence=confidence, region=region)
 
 
-def _deciding_region(run: RunRecord, sample: SampleRecord) -> DecidingRegion | None:
-    if sample.suggested is None or sample.given is None:
+def _deciding_region(run: RunRecord, sample: SampleRecord, suggested: str | None) -> DecidingRegion | None:
+    if suggested is None or sample.given is None:
         return None
     try:
-        return deciding_region(cached_evidence(run, sample), sample.suggested, sample.given)
+        return deciding_region(cached_evidence(run, sample), suggested, sample.given)
     except LgcaError:  # its region embeddings are not stored, or can't be read
         return None
 

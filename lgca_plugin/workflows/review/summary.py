@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...fiftyone_io.database import sample_collection
-from ...fiftyone_io.fields import LABEL_QUALITY, method_field, triage_field
+from ...fiftyone_io.fields import method_field
 from ...fiftyone_io.label_copy import wait_for_copy
 from ...method.core.methods import method_title
 from ..decisions.decisions import Decision
 from ..decisions.queue import Triage
+from .below import labels_below
 from .forecast import forecast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from ...method.labels.expected_errors import Expectation
     from ...runs.record import RunRecord
@@ -120,7 +121,7 @@ def review_summary(run: RunRecord, suspects: Sequence[Suspect]) -> ReviewSummary
         ),
         blocks=review_blocks(suspects),
         last_find=max((place for place, one in enumerate(suspects, 1) if one.changed), default=None),
-        beyond=forecast(run, suspects, _qualities_beyond(run, fields)),
+        beyond=forecast(run, suspects, np.array([*labels_below(run, BLOCK).values()], dtype=np.float64)),
     )
 
 
@@ -180,17 +181,3 @@ def _predictions(run: RunRecord) -> dict[str, str]:
     """Returns method name to the path of its label, of the methods whose field exists."""
     names = [method.name for method in run.config.methods if run.dataset.has_field(method_field(run.key, method.name))]
     return {name: f"{method_field(run.key, name)}.label" for name in names}
-
-
-def _qualities_beyond(run: RunRecord, fields: DecisionFields) -> Any:
-    """Returns the lowest qualities of labels that are no suspects and not decided, ``[n]`` with n at most 10."""
-    quality = triage_field(run.key, LABEL_QUALITY)
-    others: dict[str, Any] = {
-        quality: {"$ne": None},
-        f"{fields.suggestion}.label": None,
-        f"{fields.decision}.action": None,
-    }
-    found: Iterable[dict[str, Any]] = sample_collection(run.dataset).find(
-        others, [quality], sort=[(quality, 1)], limit=BLOCK
-    )
-    return np.array([document[quality] for document in found], dtype=np.float64)

@@ -19,8 +19,8 @@ from ....lgca_plugin.workflows.overview.sample_rows import SampleRow, read_sampl
 from ....lgca_plugin.workflows.overview.selections import pattern_words
 from ....lgca_plugin.workflows.overview.table import NONE
 from ...shared.classes import label_fields
+from ...shared.grid.user_view import GridFilter, UserView, user_view
 from ...shared.run_choice import run_keys
-from ...shared.user_view import GridFilter, UserView, user_view
 from ..widgets import EmptyState
 from .state import Choices, CompareState
 from .view import run_or_problem, view_problem

@@ -9,7 +9,7 @@ from ....lgca_plugin.runs.registry import DONE
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import NAMED
-from ...shared.user_view import GridFilter, UserView
+from ...shared.grid.user_view import GridFilter, UserView
 from ..widgets import SMALL, EmptyState, bar, button, card, choice, dock, empty_state, heading, page, row, text
 from .content import NO_LABELS, CompareContent, Comparison
 from .lists import add_misleading, add_suspects

@@ -18,7 +18,7 @@ from ....lgca_plugin.workflows.overview import selections
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import Selection
 from ...decisions.queue import outcome_line, read_curator
-from ...shared.user_view import restore_view, show_in_grid
+from ...shared.grid.user_view import restore_view, show_in_grid
 from ..deduplicating_panel import DeduplicatingPanel, was_just_sent
 from ..widgets import operator_uri
 from .content import CompareContent, Comparison, read_content

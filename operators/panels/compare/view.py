@@ -7,8 +7,8 @@ from typing import Any
 from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.fiftyone_io.database import is_dynamic_groups, is_generated, sample_collection
 from ....lgca_plugin.run import Run
+from ...shared.grid.user_view import UserView
 from ...shared.run_choice import pick_run
-from ...shared.user_view import UserView
 from ..widgets import EmptyState
 
 

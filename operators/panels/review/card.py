@@ -34,8 +34,9 @@ def add_card_head(head: Any, content: ReviewContent, shown: CardContent, panel: 
     _add_label(labels, "given", "Given label", card.given or "no label")
     if card.suggested is not None:
         sure = "" if card.confidence is None else f", {card.confidence:.0%} sure"
+        caption = "Seen instead" if shown.record.suggested is None else f"Suggested label{sure}"
         text(labels, "arrow", "→", size="1.4rem", muted=True, alignSelf="flex-end")
-        _add_label(labels, "suggested", f"Suggested label{sure}", card.suggested)
+        _add_label(labels, "suggested", caption, card.suggested)
     text(head, "reason", shown.reason, width="100%")
     if card.decision is not None:
         _add_decision(head, shown, panel)
@@ -77,6 +78,8 @@ def _add_buttons(head: Any, shown: CardContent, panel: Any) -> None:
     if card.suggested not in (None, card.given):
         title = f"“{card.suggested}” is right: it is written to the corrected labels, the given label stays (C)"
         label, params = f"Change to {short(card.suggested)}", {**same, "decision": Decision.ACCEPTED.value}
+        if shown.record.suggested is None:  # no suspect: the class is not written on the sample
+            params["label"] = card.suggested
         button(buttons, "change", label, panel.decide, title=title, params=params, main=first, large=True, key="c")
     if card.given is not None:
         title = f"“{card.given}” is right and stays (K)"
@@ -196,7 +199,7 @@ def _add_facts(left: Any, content: ReviewContent, shown: CardContent) -> None:
     seen = {method_title(name): predictions[name].label for name in without_controls(predictions)}
     differ = len({*seen.values()}) > 1
     lines = [
-        "Yellow: the part that speaks most clearly for the suggested label." if marked else "",
+        "Yellow: the part of the picture that decides." if marked else "",
         _ahead(shown),
         ", ".join(f"{title} sees {label}" for title, label in seen.items()) if differ else "",
         KEYS if not content.opened else "",

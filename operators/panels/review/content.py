@@ -13,6 +13,7 @@ from ....lgca_plugin.method.labels.expected_errors import Expectation
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.decisions.queue import Triage
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_sample_record
+from ....lgca_plugin.workflows.review.below import labels_below
 from ....lgca_plugin.workflows.review.card import ReviewCard, review_card
 from ....lgca_plugin.workflows.review.queue import ReviewProgress, ReviewQueue
 from ....lgca_plugin.workflows.review.summary import ReviewSummary
@@ -22,6 +23,9 @@ from ..evidence.content import source_id
 from ..widgets import EmptyState
 from .pictures import Picture, example_pictures, marked_picture, pictures_of
 from .state import CARD, GROUP, SUMMARY, ReviewState
+
+BELOW = 60
+"""Number of labels below the suspects among which the review moves back and forth."""
 
 NOT_CHECKED = "This picture has not been checked: the run has no result for it."
 
@@ -35,7 +39,7 @@ class CardContent:
         picture: the picture with the deciding region marked; None where the file can't be read
         examples: class to examples of it, the suggested class first
         place: place in the queue, from 1; None for a sample that is no suspect
-        previous, following: ids of the neighbours in the queue; after a sample that is no suspect, the first undecided
+        previous, following: ids of the neighbours in the queue, or below it; after another sample, the first undecided
         others: classes that a method sees in it, beside the given and the suggested one
         expectation: about the next ten suspects
     """
@@ -165,7 +169,7 @@ def _placed(state: ReviewState, queue: ReviewQueue, opened: str | None) -> Revie
     """Returns the state at the open sample, else at a suspect: the one that it is at, or the first undecided."""
     if opened is not None:
         return state if state.sample == opened else replace(state, sample=opened, screen=CARD, out=())
-    if state.sample is None or queue.place(state.sample) is None:
+    if state.sample is None or (queue.place(state.sample) is None and not state.below):
         screen = state.screen if state.screen == SUMMARY else CARD
         state = replace(state, sample=queue.first_undecided(), screen=screen, out=())
     if state.sample is None and len(queue):
@@ -195,12 +199,15 @@ def _screen(run: Run, queue: ReviewQueue, state: ReviewState) -> Screen:
     if state.screen == GROUP and len(card.look_alikes) > 1:
         pictures = pictures_of(run.dataset, card.look_alikes)
         return GroupContent(card=card, pictures=pictures, progress=queue.progress())
-    return _card(run, queue, card, record)
+    return _card(run, queue, card, record, below=state.below)
 
 
-def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord) -> CardContent:
+def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, *, below: bool) -> CardContent:
     place, ids = queue.place(card.sample_id), queue.ids
+    previous = ids[place - 2] if place is not None and place > 1 else None
     following = queue.first_undecided() if place is None else ids[place] if place < len(ids) else None
+    if place is None and below:
+        previous, following = _neighbours([*labels_below(run, BELOW)], card.sample_id)
     labels = [label for label in (card.suggested, card.given) if label is not None]
     seen = [answer.label for answer in record.predictions.values()]
     others = tuple(dict.fromkeys(label for label in [*seen, card.deciding_vote] if label and label not in labels))
@@ -213,12 +220,20 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord) 
         picture=marked_picture(card.filepath, card.deciding_box),
         examples={label: example_pictures(run, label, card.sample_id) for label in labels},
         place=place,
-        previous=ids[place - 2] if place is not None and place > 1 else None,
+        previous=previous,
         following=following,
         others=others,
         progress=queue.progress(),
         expectation=queue.expectation() if queue.first_undecided() else None,
     )
+
+
+def _neighbours(ids: list[str], sample_id: str) -> tuple[str | None, str | None]:
+    """Returns the ids before and after one; without it in the list, the first one comes after it."""
+    if sample_id not in ids:
+        return None, ids[0] if ids else None
+    at = ids.index(sample_id)
+    return (ids[at - 1] if at else None), (ids[at + 1] if at + 1 < len(ids) else None)
 
 
 def _no_run(ctx: Any) -> EmptyState:

@@ -52,7 +52,9 @@ def _add_top(head: Any, content: ReviewContent, shown: CardContent | GroupConten
     """Adds the progress, and the buttons that move through the queue."""
     top = row(head, "top", gap="4px 8px")
     _add_runs(top, content, panel)
-    text(top, "progress", str(shown.progress), bold=True, size=SMALL, flex="1 1 150px")
+    below = content.state.below and isinstance(shown, CardContent) and shown.place is None
+    words = "Below the suspects, the least certain labels first" if below else str(shown.progress)
+    text(top, "progress", words, bold=True, size=SMALL, flex="1 1 150px")
     if isinstance(shown, CardContent):
         for name, label, target, about in (
             ("previous", BACK, shown.previous, "The previous suspect, without a decision about this one (P)"),

@@ -7,7 +7,7 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ...shared.beside_grid import open_beside_grid
+from ...shared.grid.beside_grid import open_beside_grid
 from .panel import LABEL, NAME
 
 

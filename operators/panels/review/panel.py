@@ -13,13 +13,14 @@ from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.decisions.queue import Triage
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_sample_record
+from ....lgca_plugin.workflows.review.below import labels_below
 from ....lgca_plugin.workflows.review.queue import ReviewQueue
 from ...decisions.queue import read_curator
 from ..deduplicating_panel import DeduplicatingPanel
 from ..evidence.content import source_id
 from ..widgets import operator_uri
 from .card import decision_text
-from .changes import show_changed, show_least_certain
+from .changes import show_changed
 from .content import ReviewContent, card_key, decision_key, read_content, read_run
 from .layout import layout
 from .pictures import file_name
@@ -191,12 +192,9 @@ class ReviewPanel(DeduplicatingPanel):
             show_changed(ctx, content.run)
         return content
 
-    def show_beyond(self, ctx: Any) -> ReviewContent:
-        """Shows the least certain labels that are not suspected in the grid."""
-        content = _beside_the_grid(ctx)
-        if content.run is not None:
-            show_least_certain(ctx, content.run)
-        return content
+    def go_below(self, ctx: Any) -> ReviewContent:
+        """Goes on with the least certain of the labels that are not suspected."""
+        return _go_on(ctx, replace(ReviewState.read(ctx), below=True), None)
 
     def open_panel(self, ctx: Any) -> ReviewContent:
         """Opens another panel."""
@@ -246,8 +244,10 @@ def _go_on(ctx: Any, state: ReviewState, after: str | None, *, wrote: bool = Fal
     """Shows the next undecided suspect after one; the summary where there is none."""
     run, _, _ = read_run(ctx, state)
     following = ReviewQueue.of(run).first_undecided(after=after) if run is not None else None
+    if following is None and run is not None and state.below:
+        following = next(iter(labels_below(run, 1)), None)
     if following is None:
-        return _show(ctx, state.at(after or state.sample, SUMMARY), wrote=wrote)
+        return _show(ctx, replace(state.at(after or state.sample, SUMMARY), below=False), wrote=wrote)
     return _open(ctx, state.at(following), wrote=wrote)
 
 
@@ -302,7 +302,7 @@ def _write(
         return _show(ctx, state)
     was_suspect = ReviewQueue.of(run).place(ids[0]) is not None
     state = state.decided(Done(action=done.action, sample=ids[0]), said)
-    if not was_suspect and source_id(ctx) is not None:
+    if not was_suspect and not state.below and source_id(ctx) is not None:
         content = _show(ctx, state.at(ids[0]), wrote=True)
     else:
         content = _go_on(ctx, state, ids[0], wrote=True)

@@ -39,6 +39,7 @@ class ReviewState:
         said: what the last one did, in words
         was: what the card said when the list of classes was opened on it
         turn: number of the user's actions so far
+        below: whether the review goes on below the suspects, with the least certain of the other labels
     """
 
     run: str | None = None
@@ -49,6 +50,7 @@ class ReviewState:
     said: str | None = None
     was: str | None = None
     turn: int = 0
+    below: bool = False
 
     @classmethod
     def read(cls, ctx: Any) -> ReviewState:
@@ -74,6 +76,7 @@ class ReviewState:
             said=_text(get("said")),
             was=_text(get("was")),
             turn=get("turn") if isinstance(get("turn"), int) else 0,
+            below=get("below") is True,
         )
 
     def write(self, ctx: Any, run: str | None) -> None:
@@ -87,6 +90,7 @@ class ReviewState:
             "said": self.said,
             "was": self.was,
             "turn": self.turn,
+            "below": self.below,
             RUN: run,
             CLASS: None,
         }

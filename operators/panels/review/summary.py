@@ -36,7 +36,7 @@ def _add_counts(body: Any, shown: SummaryContent) -> None:
     progress = shown.progress
     counts = row(body, "counts", gap="4px 26px")
     for name, number, caption in (
-        ("changed", progress.changed, "changed"),
+        ("changed", shown.summary.changed, "changed"),
         ("kept", progress.kept, "kept"),
         ("bad", progress.bad_images, "bad images"),
         ("unsure", progress.unsure, "can't tell"),
@@ -65,8 +65,9 @@ def _add_buttons(body: Any, content: ReviewContent, shown: SummaryContent, panel
     params = {"panel": "lgca_compare"}
     button(buttons, "compare", "Compare methods", panel.open_panel, title=about, params=params, large=True)
     if ended:
-        about = "Show the pictures with the least certain labels among those that are not suspected, in the grid"
-        button(buttons, "beyond", "Continue below the suspects", panel.show_beyond, title=about, large=True)
+        about = "Go on with the other labels, the least certain first: some wrong ones are no suspects"
+        if shown.summary.beyond.samples:
+            button(buttons, "below", "Continue below the suspects", panel.go_below, title=about, large=True)
         about = "See the decisions again, from the first one on"
         params = {"sample": content.state.sample or ""}
         button(buttons, "again", "Look at them again", panel.go_to_first, title=about, params=params, large=True)

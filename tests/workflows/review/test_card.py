@@ -159,7 +159,7 @@ def test_review__of_a_run_that_was_started_again_has_no_suspects(demo_encoder, d
     options = {"run_key": "zs", "regions": SMALL, "ground_truth": "labels", "overwrite": True}
     again = classify_birds(run.dataset, demo_encoder, **options)
     assert ReviewQueue.of(again).ids == ()
-    assert review_card(again, first).reason == NOT_SUSPECTED
+    assert review_card(again, first).confidence is None
     again.triage(progress=False)
     assert ReviewQueue.of(again).progress().reviewed == 1
     run.dataset.delete()

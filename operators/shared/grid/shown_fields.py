@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...lgca_plugin.fiftyone_io.app_layout import app_arrangement, ticked_fields, without_pills
-from ...lgca_plugin.runs.record import stored_triage
-from ...lgca_plugin.runs.registry import fields_of_other_runs
+from ....lgca_plugin.fiftyone_io.app_layout import app_arrangement, ticked_fields, without_pills
+from ....lgca_plugin.runs.record import stored_triage
+from ....lgca_plugin.runs.registry import fields_of_other_runs
 
 ARRANGE = "@lgca/zero-shot/lgca_arrange_app"
 """The operator in ``app.js``."""

@@ -12,9 +12,9 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...lgca_plugin.fiftyone_io.database import app_view, serialized_stages
-from ...lgca_plugin.runs.saved_views import own_view
-from ...lgca_plugin.workflows.overview.overview import stages_key
+from ....lgca_plugin.fiftyone_io.database import app_view, serialized_stages
+from ....lgca_plugin.runs.saved_views import own_view
+from ....lgca_plugin.workflows.overview.overview import stages_key
 
 MARK = "lgca-view-"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.fiftyone_io.thumbnails import thumbnail_uri
-from ...lgca_plugin.method.core.methods import method_title
-from ...lgca_plugin.method.number_text import labels_text
-from ...lgca_plugin.workflows.find.summary import FoundSummary, found_summary
+from ....lgca_plugin.fiftyone_io.thumbnails import thumbnail_uri
+from ....lgca_plugin.method.core.methods import method_title
+from ....lgca_plugin.method.number_text import labels_text
+from ....lgca_plugin.workflows.find.summary import FoundSummary, found_summary
 from .dialog import Dialog, Step, steps_after
 
 SHOWN_SUSPECTS = 6

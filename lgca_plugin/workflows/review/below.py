@@ -1,0 +1,35 @@
+"""The labels that come after the last suspect: those of the lowest quality that are no suspects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...fiftyone_io.database import sample_collection
+from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
+from ..decisions.queue import Triage
+
+if TYPE_CHECKING:
+    from ...runs.record import RunRecord
+
+
+def labels_below(run: RunRecord, n: int) -> dict[str, float]:
+    """Returns the n labels of the lowest quality that are no suspects and not decided.
+
+    Args:
+        run: a triaged run
+        n: number of labels, at least 1
+
+    Returns:
+        sample id to the quality of its label, in [0, 1], the lowest first; fewer where there are no more
+
+    Raises:
+        ConfigError: if the run has not been triaged
+    """
+    fields, quality = Triage.of(run).places, triage_field(run.key, LABEL_QUALITY)
+    others: dict[str, Any] = {
+        quality: {"$ne": None},
+        f"{fields.suggestion}.label": None,
+        f"{fields.decision}.action": None,
+    }
+    found = sample_collection(run.dataset).find(others, [quality], sort=[(quality, 1), ("_id", 1)], limit=n)
+    return {str(document["_id"]): float(document[quality]) for document in found}

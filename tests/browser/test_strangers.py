@@ -12,7 +12,7 @@ import fiftyone as fo
 import pytest
 
 from tests.helpers import llm_server as llm
-from tests.helpers.browser.app import find_browser, missing_browser_reason, on_ci, running_app, running_browser
+from tests.helpers.browser.app import running_app
 from tests.helpers.llm_server import running_llm_server
 from tests.helpers.worlds.birds import bird_dataset
 
@@ -65,9 +65,8 @@ def answer(address, text):
         return error.read().decode()
 
 
-def test_page_of_another_website__makes_the_server_send_nothing(birds, tmp_path):
-    if not find_browser():
-        (pytest.fail if on_ci() else pytest.skip)(missing_browser_reason())
+def test_page_of_another_website__makes_the_server_send_nothing(app, birds, tmp_path):
+    page = app.page
     (tmp_path / "home").mkdir()
     (tmp_path / "site").mkdir()
     with (
@@ -75,7 +74,7 @@ def test_page_of_another_website__makes_the_server_send_nothing(birds, tmp_path)
         running_llm_server(CLASSES) as listed,
         running_app(
             tmp_path / "home", OPENAI_API_KEY=SECRET, LGCA_LLM_HOSTS=listed.base_url.removesuffix("/v1")
-        ) as app,
+        ) as victim,
     ):
         params = {"class_source": "typed", "classes": "\n".join(CLASSES), "model": llm.MODEL, "confirm": True}
         demands = [
@@ -83,17 +82,16 @@ def test_page_of_another_website__makes_the_server_send_nothing(birds, tmp_path)
             for server in (evil, listed)
             for more in ({}, {"delegated": True}, {"request_delegation": True})
         ]
-        route = f"{app}/operators/execute/generator"
-        with website(tmp_path / "site") as page_address, running_browser() as browser:
-            page = browser.new_page()
+        route = f"{victim}/operators/execute/generator"
+        with website(tmp_path / "site") as page_address:
             page.goto(page_address)
-            assert page.evaluate("location.origin") not in app
+            assert page.evaluate("location.origin") not in victim
             for demand in demands:
                 assert page.evaluate(POST, [route, demand]) == ["opaque", False]
             page.wait_for_timeout(1_000)
         assert evil.requests == listed.requests == []
 
-        form = json.loads(answer(f"{app}/operators/resolve-type", demands[3]))
+        form = json.loads(answer(f"{victim}/operators/resolve-type", demands[3]))
         fields = form["type"]["properties"]
         code = next(name for name in fields if name.startswith("confirm_"))
         for wrong in ({}, {code: False}, {code[:-1]: True}, {"confirm_": True}):

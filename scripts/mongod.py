@@ -60,7 +60,7 @@ def running_mongod(directory: Path) -> Iterator[str]:
         the server's URI
 
     Raises:
-        RuntimeError: if there is no mongod, or it does not answer within a minute
+        RuntimeError: if there is no mongod, another one uses the folder, or it does not answer within a minute
     """
     package = importlib.util.find_spec("fiftyone")
     if package is None or package.origin is None:
@@ -74,10 +74,30 @@ def running_mongod(directory: Path) -> Iterator[str]:
     port = free_port()
     log = directory / "mongod.log"
     command = [mongod, "--dbpath", directory, "--port", port, "--bind_ip", "127.0.0.1", "--nounixsocket"]
+    if _is_in_use(directory):
+        raise RuntimeError(
+            f"another server uses {directory} already: stop what runs on it, such as the demo, or connect to that "
+            "server with FIFTYONE_DATABASE_URI"
+        )
     with background(command, log):
         wait_for(port, log)
         # A driver that hears nothing for 20 s cancels what is under way; a machine that stands still is no reason to.
         yield f"mongodb://127.0.0.1:{port}/?connectTimeoutMS=600000"
+
+
+def _is_in_use(directory: Path) -> bool:
+    """Returns whether a mongod holds the lock of a database's folder."""
+    lock = directory / "mongod.lock"
+    if os.name == "nt" or not lock.exists():
+        return False
+    import fcntl
+
+    with lock.open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def free_port() -> int:

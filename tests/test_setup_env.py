@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts import setup_env
+from scripts import mongod, setup_env
 
 GB = 10**9
 
@@ -18,3 +18,14 @@ def test_disk_warning__says_how_much_is_needed(free, installed, needed):
 
     assert f"{free / GB:.1f} GB" in warning
     assert needed in warning
+
+
+def test_mongod__says_that_another_server_uses_the_folder(tmp_path):
+    with (
+        mongod.running_mongod(tmp_path),
+        pytest.raises(RuntimeError, match="another server uses"),
+        mongod.running_mongod(tmp_path),
+    ):
+        pass
+    with mongod.running_mongod(tmp_path) as uri:
+        assert uri.startswith("mongodb://127.0.0.1:")

@@ -34,7 +34,7 @@ def module_run(demo_images, demo_encoder, options, shared_stores):
         ({"methods": ("nonsense",)}, "unknown method 'nonsense'"),
         ({"run_key": "no key"}, "run_key names fields"),
         ({"shown_chains": -1}, "shown_chains must be a whole number"),
-        ({"descriptions": {"none of them": ["x"]}}, "none of them"),
+        ({"descriptions": {"none of them": ["x"]}}, "match none of the classes"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -31,6 +31,9 @@ SCREENSHOTS = {
 }
 """Name of a picture in the docs to the screenshot that it is."""
 
+PARTS = {"menu": (300, 20, 980, 505)}
+"""Name of a picture to the part of the screenshot that it shows: left, top, right, bottom in pixels."""
+
 
 def main() -> int:
     """Copies the screenshots that there are, with fewer colors, and lists those that there are not."""
@@ -45,7 +48,8 @@ def copied(source: Path, name: str) -> bool:
     if not source.exists():
         return False
     with Image.open(source) as picture:
-        picture.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)  # a third of the size
+        part = picture.crop(PARTS.get(name, (0, 0, *picture.size)))
+        part.convert("RGB").quantize(256).save(IMAGES / f"{name}.png", optimize=True)  # a third of the size
     return True
 
 

@@ -91,16 +91,16 @@ def test_rescore__with_changed_settings_as_a_new_run(app, run):
     scale = app.field("wca: image scale")
     assert app.wait_for_value(scale) == "4"
     scale.fill("99")
-    page.get_by_text("image_scale is an exponent and must be in [-20, 20], got 99").first.wait_for()
+    page.get_by_text("image scale is an exponent and must be in [-20, 20], got 99").first.wait_for()
     app.wait_until_refused("Rescore")
     scale.fill("")
-    page.get_by_text("image_scale is an exponent").first.wait_for(state="detached")
+    page.get_by_text("image scale is an exponent").first.wait_for(state="detached")
     scale.fill("2.5")
     app.field("lgca: step weights").fill("1, 2")
-    page.get_by_text("step_weights of lgca must be 3 numbers, one a step").first.wait_for()
+    page.get_by_text("step weights of lgca must be 3 numbers, one a step").first.wait_for()
     app.screenshot("rescore_bad_weights")
     app.field("lgca: step weights").fill("1, 2, 4")
-    page.get_by_text("step_weights of lgca must be").first.wait_for(state="detached")
+    page.get_by_text("step weights of lgca must be").first.wait_for(state="detached")
     app.screenshot("rescore_change")
     app.submit("Rescore")
     page.get_by_text(f"Run 'birds_2': {COUNT} predicted of {COUNT} images").wait_for(timeout=120_000)
@@ -111,6 +111,7 @@ def test_rescore__with_changed_settings_as_a_new_run(app, run):
     assert (methods["wca"].image_scale, methods["lgca"].image_scale) == (2.5, 4.0)
     assert methods["lgca"].step_weights == (1.0, 2.0, 4.0)
     app.close_dialog()
+    app.toggle_field("birds_2_wca")
     page.locator("[data-cy=looker]").first.locator("[data-cy=tag-birds_2_wca]").wait_for()
 
 

@@ -33,6 +33,7 @@ def sentence(tmp_path):
         fo.delete_dataset(NAME)
 
 
+@pytest.mark.thorough
 def test_demo__opens_with_the_review_beside_the_grid_and_its_sentence_names_the_buttons(sentence, app_at):
     address, name, suggested, given = sentence.groups()
     app = app_at(address)

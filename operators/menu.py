@@ -15,7 +15,8 @@ from fiftyone.operators import types
 
 from ..lgca_plugin.errors import ConfigError
 from ..lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
-from .panels.widgets import NORMAL, SMALL, button, operator_uri, row, text
+from .panels.widgets import NORMAL, SMALL, button, row, text
+from .shared.dialogs.dialog import operator_uri
 from .shared.run_choice import run_keys
 
 FIND = "Find wrong labels"

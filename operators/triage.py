@@ -14,7 +14,7 @@ from ..lgca_plugin.errors import LgcaError, app_words
 from ..lgca_plugin.fiftyone_io.fields import method_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.method.core.methods import method_title
-from ..lgca_plugin.method.number_text import samples_text
+from ..lgca_plugin.method.number_text import capitalized, samples_text
 from ..lgca_plugin.runs.record import stored_triage
 from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
 from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
@@ -172,7 +172,7 @@ def in_words_of_the_form(message: str) -> str:
     message = re.sub(r"pass corrected_field=('[^']*')", r"enter \1 there", message)
     message = re.sub(r"\bcorrected_field\b", "the field for corrected labels", message)
     message = re.sub(r"\bground_truth(?= (is|'))", "the field of labels to check", message)
-    return message[:1].upper() + message[1:]
+    return capitalized(message)
 
 
 @cached_while_open

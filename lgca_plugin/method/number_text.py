@@ -1,4 +1,4 @@
-"""Numbers as users read them: counts, shares, differences, contributions and p values."""
+"""Numbers and lines as users read them: counts, shares, differences, contributions and p values."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ def samples_text(count: int, kind: str = "") -> str:
 def labels_text(count: int) -> str:
     """Returns a number of labels: ``"1 label"``, ``"2,000 labels"``."""
     return f"{count:,} {'label' if count == 1 else 'labels'}"
+
+
+def capitalized(line: str) -> str:
+    """Returns a line with a capital letter at its start."""
+    return f"{line[:1].upper()}{line[1:]}"
 
 
 def percent_text(share: float | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError
-from ...lgca_plugin.method.number_text import samples_text
+from ...lgca_plugin.method.number_text import capitalized, samples_text
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.decisions import Decision
 from ..shared.caller import is_own
@@ -19,7 +19,6 @@ from .queue import (
     SELECTED,
     Selection,
     candidates,
-    capitalized,
     chosen_samples,
     count_left,
     has_both,

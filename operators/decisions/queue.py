@@ -10,7 +10,7 @@ from typing import Any
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.samples import read_ids
-from ...lgca_plugin.method.number_text import samples_text
+from ...lgca_plugin.method.number_text import capitalized, samples_text
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import QueueItem, read_queue_items
@@ -123,11 +123,6 @@ def left_line(counts: dict[str, int]) -> str:
 def outcome_line(done: Any, counts: dict[str, int]) -> str:
     """Returns in words what was done, and what is left to decide."""
     return f"{capitalized(str(done))}. {left_line(counts)}"
-
-
-def capitalized(line: str) -> str:
-    """Returns a line with a capital letter at its start."""
-    return f"{line[:1].upper()}{line[1:]}"
 
 
 @dataclass(frozen=True)

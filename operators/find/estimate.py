@@ -16,6 +16,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import LgcaError, ModelUnavailableError
+from ...lgca_plugin.method.number_text import capitalized
 from ..shared.form import Params, mark_invalid
 from .params import ENCODER, MORE, more, read_label_field, read_options
 
@@ -94,7 +95,7 @@ def add_estimate(inputs: Any, ctx: Any) -> None:
         mark_invalid(inputs.view("cost", types.Error(label=found["problem"])), found["problem"])
         return
     for at, warning in enumerate(found.get("warnings") or ()):
-        inputs.view(f"warning{at}", types.Warning(label=sentence(warning)))
+        inputs.view(f"warning{at}", types.Warning(label=capitalized(warning)))
     label, note = cost_text(found)
     inputs.view("cost", types.Notice(label=label, description=note))
 
@@ -122,8 +123,3 @@ def cost_text(found: Params) -> tuple[str, str]:
 def pictures(count: int) -> str:
     """Returns a number of pictures in words."""
     return f"{count:,} {'picture' if count == 1 else 'pictures'}"
-
-
-def sentence(words: str) -> str:
-    """Returns words with a capital at their beginning."""
-    return words[:1].upper() + words[1:]

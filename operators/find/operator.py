@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from ...lgca_plugin.config import check_classes
+from ...lgca_plugin.method.number_text import capitalized
 from ..shared.base import StepOperator
 from ..shared.descriptions import description_params
 from ..shared.dialogs.found import found_dialog
@@ -13,7 +14,6 @@ from ..shared.encoder import encoder_params
 from ..shared.execution import call, report_steps
 from ..shared.grid.beside_grid import open_beside_grid
 from ..shared.grid.shown_fields import show_fields
-from .estimate import sentence
 from .form import add_form
 from .params import no_labels, read_label_field, read_options
 
@@ -57,7 +57,7 @@ class FindWrongLabels(StepOperator):
         """Shows a finished search: the run's fields, the review beside the grid, and the answer in the dialog."""
         yield from show_fields(ctx, triage.run)
         for warning in triage.report["warnings"]:
-            yield ctx.ops.notify(sentence(warning), variant="warning")
+            yield ctx.ops.notify(capitalized(warning), variant="warning")
         answer, dialog = found_dialog(triage)
         yield ctx.ops.notify(answer, variant="success")
         if triage.report.get("suspects"):

@@ -14,7 +14,6 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.figures.page import revised
 
-PLUGIN = "@lgca/zero-shot"
 BAR_COLOUR = "var(--fo-palette-background-level2)"
 SMALL, NORMAL, HEADING, LARGE = "0.8rem", "0.95rem", "1.1rem", "1.35rem"
 TABLE = {
@@ -44,11 +43,6 @@ class EmptyState:
     def find(cls, title: str, sentence: str) -> EmptyState:
         """Returns a state with the button that opens the form to find wrong labels."""
         return cls(title, sentence, "Find wrong labels", "open_form", {"form": "find_wrong_labels"})
-
-
-def operator_uri(name: str) -> str:
-    """Returns the URI of one of the plugin's operators."""
-    return f"{PLUGIN}/{name}"
 
 
 def page(*, gap: int = 2) -> tuple[Any, Any]:

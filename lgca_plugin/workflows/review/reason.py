@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import ConfigError
+from ...method.number_text import capitalized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,14 +93,14 @@ def reason_sentence(
     agreeing = groups.pop(suggested, [])
     others = [f"{_subject(kinds)} {_verb(kinds)} “{label}”" for label, kinds in groups.items()]
     if not agreeing:
-        views = f"{_capital('; '.join(others))}; taken" if others else "Taken"
+        views = f"{capitalized('; '.join(others))}; taken" if others else "Taken"
         return f"{views} together, the methods find “{suggested}” more likely than {_named(given)}."
     tail = "" if region is None else f"; {_marked(region, suggested, given, repeated=bool(others))}"
     if not others:
         unsure = confidence is not None and confidence < UNSURE
         return f"{_all(len(agreeing), unsure=unsure)} “{suggested}”{_crops(region)}{tail}."
     only = "only " if len(others) == 1 and len(agreeing) > 1 else "but "
-    return f"{_capital(_subject(agreeing))} {_verb(agreeing)} “{suggested}”, {only}{' and '.join(others)}{tail}."
+    return f"{capitalized(_subject(agreeing))} {_verb(agreeing)} “{suggested}”, {only}{' and '.join(others)}{tail}."
 
 
 def _all(count: int, *, unsure: bool) -> str:
@@ -138,7 +139,3 @@ def _marked(region: DecidingRegion, suggested: str, given: str | None, *, repeat
 
 def _named(label: str | None) -> str:
     return "the given label" if label is None else f"“{label}”"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -18,9 +18,9 @@ from ....lgca_plugin.workflows.overview import selections
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import Selection
 from ...decisions.queue import outcome_line, read_curator
+from ...shared.dialogs.dialog import operator_uri
 from ...shared.grid.user_view import restore_view, show_in_grid
 from ..deduplicating_panel import DeduplicatingPanel, was_just_sent
-from ..widgets import operator_uri
 from .content import CompareContent, Comparison, read_content
 from .layout import layout
 from .state import Choices, CompareState

@@ -11,8 +11,8 @@ import fiftyone.operators as foo
 from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.workflows.decisions.queue import Triage
 from ...decisions.queue import next_open, outcome_line, read_curator
+from ...shared.dialogs.dialog import operator_uri
 from ..deduplicating_panel import DeduplicatingPanel
-from ..widgets import operator_uri
 from .content import EvidenceContent, read_content
 from .layout import layout
 from .state import FIRST, METHOD, REGION, RUN, SECOND, EvidenceState

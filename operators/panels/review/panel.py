@@ -8,7 +8,7 @@ from typing import Any
 import fiftyone.operators as foo
 
 from ....lgca_plugin.errors import ConfigError, LgcaError
-from ....lgca_plugin.method.number_text import samples_text
+from ....lgca_plugin.method.number_text import capitalized, samples_text
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.decisions.queue import Triage
@@ -16,9 +16,9 @@ from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_
 from ....lgca_plugin.workflows.review.below import labels_below
 from ....lgca_plugin.workflows.review.queue import ReviewQueue
 from ...decisions.queue import read_curator
+from ...shared.dialogs.dialog import operator_uri
 from ..deduplicating_panel import DeduplicatingPanel
 from ..evidence.content import source_id
-from ..widgets import operator_uri
 from .card import decision_text
 from .changes import show_changed
 from .content import ReviewContent, card_key, decision_key, read_content, read_run
@@ -166,7 +166,7 @@ class ReviewPanel(DeduplicatingPanel):
         try:
             Triage.of(run).undo(action, by=read_curator(ctx))
         except LgcaError as error:
-            ctx.ops.notify(f"{error.app[:1].upper()}{error.app[1:]}", variant="warning")
+            ctx.ops.notify(capitalized(error.app), variant="warning")
         return _open(ctx, state.undone().at(last.sample), wrote=True)
 
     def take_back(self, ctx: Any) -> ReviewContent:

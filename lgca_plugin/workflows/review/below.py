@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bson import ObjectId
+
 from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
 from ..decisions.queue import Triage
@@ -12,12 +14,13 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
 
 
-def labels_below(run: RunRecord, n: int) -> dict[str, float]:
+def labels_below(run: RunRecord, n: int, *, after: str | None = None) -> dict[str, float]:
     """Returns the n labels of the lowest quality that are no suspects and not decided.
 
     Args:
         run: a triaged run
         n: number of labels, at least 1
+        after: id of a sample, decided or not: only labels that come after it; None for all of them
 
     Returns:
         sample id to the quality of its label, in [0, 1], the lowest first; fewer where there are no more
@@ -31,5 +34,16 @@ def labels_below(run: RunRecord, n: int) -> dict[str, float]:
         f"{fields.suggestion}.label": None,
         f"{fields.decision}.action": None,
     }
+    if after is not None:
+        others["$or"] = _after(run, quality, ObjectId(after))
     found = sample_collection(run.dataset).find(others, [quality], sort=[(quality, 1), ("_id", 1)], limit=n)
     return {str(document["_id"]): float(document[quality]) for document in found}
+
+
+def _after(run: RunRecord, quality: str, id_: ObjectId) -> list[dict[str, Any]]:
+    """Returns the alternatives of a query for what follows a sample in the order of quality and id."""
+    stored = sample_collection(run.dataset).find_one({"_id": id_}, [quality]) or {}
+    lowest = stored.get(quality)
+    if lowest is None:  # it was deleted, or has no quality: nothing stands before it
+        return [{quality: {"$ne": None}}]
+    return [{quality: {"$gt": lowest}}, {quality: lowest, "_id": {"$gt": id_}}]

@@ -245,10 +245,16 @@ def _go_on(ctx: Any, state: ReviewState, after: str | None, *, wrote: bool = Fal
     run, _, _ = read_run(ctx, state)
     following = ReviewQueue.of(run).first_undecided(after=after) if run is not None else None
     if following is None and run is not None and state.below:
-        following = next(iter(labels_below(run, 1)), None)
+        following = _following_below(run, after)
     if following is None:
         return _show(ctx, replace(state.at(after or state.sample, SUMMARY), below=False), wrote=wrote)
     return _open(ctx, state.at(following), wrote=wrote)
+
+
+def _following_below(run: Run, after: str | None) -> str | None:
+    """Returns the label that follows below the suspects, and after the last one the first that was passed over."""
+    found = labels_below(run, 1, after=after) or labels_below(run, 1)
+    return next(iter(found), None)
 
 
 def _stands(run: Run, sample: str, was: str) -> bool:

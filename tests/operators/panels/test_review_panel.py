@@ -212,6 +212,9 @@ def test_end__the_review_goes_on_below_the_suspects_with_the_least_certain_label
     dataset.reload()
     assert dataset[below[0]]["labels_corrected"].label == SUGGESTED
     assert pictures(panel.press("\u203a"))[0] == file_of(triage, below[2])
+    for id_ in (*below[3:], below[1]):  # it goes on after a label that was passed over, and comes back to it at the end
+        keep = next(label for label in panel.shown.buttons if label.startswith("Keep "))
+        assert pictures(panel.press(keep))[0] == file_of(triage, id_)
     assert "1 | changed" in panel.press("Summary").words
 
 

@@ -3,6 +3,7 @@
 # make demo FRESH=1  starts anew, without the decisions of earlier times
 # make test          lint, types and the whole test suite
 # make thorough      the long tests: every click in both panels, more of the operators' forms in a real browser
+# make test-faults   processes killed, the database away, disks full, corpora of damaged inputs: a table of what was lost
 # make lint          ruff and mypy only
 # make bench         the benchmarks, one line of JSON each
 # make story         takes the pictures of docs/story.md anew, on drawings of their own
@@ -23,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The demo's model is so small that threads waiting for each other cost more than they bring, above all on a busy machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test thorough lint bench story pictures clean setup setup-dev
+.PHONY: demo test thorough test-faults lint bench story pictures clean setup setup-dev
 .DEFAULT_GOAL := demo
 
 setup setup-dev:
@@ -48,10 +49,13 @@ pictures: setup-dev
 
 test: setup-dev
 	@$(MAKE) --no-print-directory check
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not thorough"
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not thorough and not faults"
 
 thorough: setup-dev
 	$(PY) -m pytest -m thorough
+
+test-faults: setup-dev
+	$(PY) -m pytest -n $(WORKERS) -m faults tests/faults
 
 lint:
 	@$(MAKE) --no-print-directory setup-dev NO_BROWSER=1

@@ -11,8 +11,13 @@ import yaml
 
 from tests.helpers import database
 from tests.helpers.kinds import kind_of, selects_units_only
+from tests.helpers.paths import ROOT
 
-pytest_plugins = ["tests.helpers.browser.plugin", "tests.helpers.worlds.queue_fixtures"]
+pytest_plugins = [
+    "tests.helpers.browser.plugin",
+    "tests.helpers.faults.report",
+    "tests.helpers.worlds.queue_fixtures",
+]
 
 database.configure()
 
@@ -35,8 +40,10 @@ def pytest_pycollect_makemodule(module_path):
 
 
 def pytest_collection_modifyitems(items):
-    """Marks every test with its kind."""
+    """Marks every test with its kind, and those in tests/faults as such."""
     for item in items:
+        if "faults" in item.path.relative_to(ROOT / "tests").parts[:1]:
+            item.add_marker("faults")
         if not item.get_closest_marker("app"):
             item.add_marker(kind_of(item.path))
 

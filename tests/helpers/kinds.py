@@ -24,4 +24,4 @@ def kind_of(path: Path) -> Kind:
 def selects_units_only(expression: str) -> bool:
     """Whether ``pytest -m`` with this expression runs unit tests only, as with "unit and not thorough"."""
     words = re.findall(r"\w+", expression)
-    return words[:1] == ["unit"] and set(words) <= {"unit", "and", "not", "thorough"}
+    return words[:1] == ["unit"] and set(words) <= {"unit", "and", "not", "thorough", "faults"}

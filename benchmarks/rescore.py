@@ -86,7 +86,7 @@ def measure(run: Any, classes: list[str]) -> dict[str, float]:
     started = time.perf_counter()
     for vectors in batches:
         for row, method in enumerate(methods):
-            predictor.predict_from_vectors(method, vectors[:, row], with_scores=False)
+            predictor.predict_from_vectors(method, vectors[:, row], with_logits=False)
     compute_seconds = time.perf_counter() - started
     del batches
     started = time.perf_counter()

@@ -71,7 +71,7 @@ def classify(
         skip_failures: continue after an image that can't be used; False stops there and raises
         progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
             :class:`Progress`
-        logits: write all class scores onto the labels
+        logits: write the logits of all classes onto the labels, of which the confidence is the softmax
         shown_chains: number of chains of each image that are written as boxes
         store_regions: store the embeddings of all regions (float32: 178 KB an image at the defaults with a ViT-B), for
             evidence, for rescoring with other weights, and for later runs on the same images, which then encode

@@ -168,7 +168,7 @@ class RunConfig:
     """Everything needed to repeat a run on the same images; the class descriptions are in the run's results.
 
     ``encoder_fingerprint`` is a hash of weights and preprocessing, ``ground_truth`` the label field from which the
-    classes were taken, or with which they are compared, if any. With ``logits`` the labels have the class scores.
+    classes were taken, or with which they are compared, if any. With ``logits`` the labels have those of all classes.
     At most ``shown_chains`` chains of an image are written as boxes. Crops are resized ``"exact"`` or ``"fast"``.
     """
 

@@ -72,7 +72,7 @@ class Run(RunFigures):
             steps: LGCA's T, at most as many as were encoded
             run_key: key of a new run; None rescores this one in place
             overwrite: replace an existing run under ``run_key``
-            logits: write all class scores onto the labels
+            logits: write the logits of all classes onto the labels, of which the confidence is the softmax
             shown_chains: number of chains of each image that are written as boxes; 0 for none
             encoder: this run's encoder, if you have it loaded; new texts need it, and otherwise it is loaded by name
             progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of

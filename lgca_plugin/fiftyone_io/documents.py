@@ -39,7 +39,7 @@ def utc_now() -> datetime:
 
 
 def classification(prediction: MethodPrediction, classes: Sequence[str], *, logits: bool) -> Document:
-    """Returns a method's prediction as the document of a Classification; with ``logits``, with all class scores."""
+    """Returns a method's prediction as the document of a Classification; with ``logits``, with those of all classes."""
     from bson import Binary, ObjectId
 
     document: Document = {
@@ -49,10 +49,10 @@ def classification(prediction: MethodPrediction, classes: Sequence[str], *, logi
         "label": classes[prediction.label],
         "confidence": prediction.confidence,
     }
-    if logits and prediction.scores is not None:
+    if logits and prediction.logits is not None:
         from fiftyone.core.utils import serialize_numpy_array
 
-        document["logits"] = Binary(serialize_numpy_array(prediction.scores))
+        document["logits"] = Binary(serialize_numpy_array(prediction.logits))
     document["margin"] = prediction.margin
     return document
 

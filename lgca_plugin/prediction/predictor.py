@@ -45,13 +45,14 @@ class MethodPrediction:
         label: class index
         confidence: softmax probability of the label, in [0, 1]
         margin: best minus second-best score
-        scores: ``[C]`` class scores in [-1, 1]; None if not requested
+        logits: ``[C]`` logit_scale times the class scores, so that their softmax gives ``confidence``; None if not
+            requested
     """
 
     label: int
     confidence: float
     margin: float
-    scores: NDArray[np.floating] | None
+    logits: NDArray[np.floating] | None
 
 
 @dataclass(frozen=True)
@@ -134,14 +135,14 @@ class Predictor:
         ]
 
     def predict_from_vectors(
-        self, method: Method, vectors: NDArray[np.float32], *, with_scores: bool
+        self, method: Method, vectors: NDArray[np.float32], *, with_logits: bool
     ) -> list[MethodPrediction]:
         """Scores ``[b, dim]`` stored image vectors of the method's vector key, in float32."""
         class_vectors = self._scoring.class_vectors[method.name]
         made: list[MethodPrediction] = []
         for start in range(0, len(vectors), ROWS_AT_ONCE):
             scores = class_scores(vectors[start : start + ROWS_AT_ONCE], class_vectors)
-            made += decisions(scores, self._scoring.logit_scale, with_scores=with_scores)
+            made += decisions(scores, self._scoring.logit_scale, with_logits=with_logits)
         return made
 
     def _region_analysis(self) -> RegionAnalysis | None:
@@ -205,13 +206,13 @@ def _sizes(sizes: Iterable[int]) -> str:
     return "|".join(str(size) for size in dict.fromkeys(sizes))
 
 
-def decisions(scores: NDArray[np.floating], logit_scale: float, *, with_scores: bool = True) -> list[MethodPrediction]:
+def decisions(scores: NDArray[np.floating], logit_scale: float, *, with_logits: bool = True) -> list[MethodPrediction]:
     """Returns label, confidence and margin of every row of ``[b, C]`` class scores, C at least 2, in their precision.
 
-    Without ``with_scores`` the predictions hold no scores, and ``scores`` is overwritten, which is faster.
+    Without ``with_logits`` the predictions hold no logits, and ``scores`` is overwritten, which is faster.
     """
-    returned = scores if with_scores else None
-    scores = scores.copy() if with_scores else scores
+    returned = scores * scores.dtype.type(logit_scale) if with_logits else None
+    scores = scores.copy() if with_logits else scores
     rows = np.arange(len(scores))
     labels = scores.argmax(axis=-1)
     best = scores[rows, labels]

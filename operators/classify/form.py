@@ -100,7 +100,7 @@ def _add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
     inputs.bool(
         "logits",
         default=False,
-        label="Write all class scores as logits",
+        label="Write the logits of all classes",
         description="One number per class on every label: samples grow with the list of classes",
     )
     inputs.bool(

@@ -92,7 +92,7 @@ def add_written(inputs: Any, params: Params, source: Source) -> int | None:
     inputs.bool(
         run_param("logits", source.key),
         default=bool(initial_value(params, "logits", source.config.logits)),
-        label="Write all class scores as logits",
+        label="Write the logits of all classes",
         description="One number per class on every label",
         view=types.CheckboxView(space=6),
     )

@@ -196,10 +196,10 @@ def test_predict__images_of_several_levels_as_of_each_alone(
         (alone,) = of_level.predict([replace(image, level=0)], find=True)
         for name in MAIN:
             assert one.methods[name].label == alone.methods[name].label
-            scores, expected = one.methods[name].scores, alone.methods[name].scores
-            assert scores is not None
+            logits, expected = one.methods[name].logits, alone.methods[name].logits
+            assert logits is not None
             assert expected is not None
-            np.testing.assert_allclose(scores, expected, atol=1e-6)
+            np.testing.assert_allclose(logits, expected, atol=1e-6 * demo_encoder.logit_scale)
         np.testing.assert_allclose(one.vectors, alone.vectors, atol=1e-6)
         assert [shown.box for shown in one.regions] == [shown.box for shown in alone.regions]
         assert one.finding is not None

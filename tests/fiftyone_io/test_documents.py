@@ -42,8 +42,8 @@ def without_ids(document: Any) -> Any:
 
 
 def own_label(made: MethodPrediction, *, logits: bool) -> fo.Classification:
-    scores = made.scores if logits else None
-    return fo.Classification(label=CLASSES[made.label], confidence=made.confidence, margin=made.margin, logits=scores)
+    own = made.logits if logits else None
+    return fo.Classification(label=CLASSES[made.label], confidence=made.confidence, margin=made.margin, logits=own)
 
 
 def region(chain: int, step: int, *, misleading: bool = False) -> DisplayedRegion:

@@ -174,7 +174,8 @@ def test_vectors__are_those_that_the_labels_were_made_from(birds, classify, demo
     vectors = stored_vectors(classify(birds, methods=("clip",), logits=True))
     classes = demo_encoder.encode_texts([f"a photo of a {name}." for name in CLASSES])
     for sample in birds:
-        np.testing.assert_allclose(vectors[sample.id][0] @ classes.T, sample.zs_clip.logits, atol=1e-5)
+        scores = sample.zs_clip.logits / demo_encoder.logit_scale
+        np.testing.assert_allclose(vectors[sample.id][0] @ classes.T, scores, atol=1e-5)
 
 
 def test_vectors__of_a_run_that_was_rescored_with_fewer_methods_and_then_continued(flock, classify, demo_images):

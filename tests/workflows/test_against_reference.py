@@ -112,8 +112,9 @@ def assert_agrees(sources: list[bytes], setting: Setting, plan: RegionPlan, **op
 
 
 def assert_method_agrees(found: MethodPrediction, expected: reference.Verdict, logit_scale: float, name: str) -> None:
-    assert found.scores is not None
-    np.testing.assert_allclose(found.scores, np.array(expected.scores), atol=TOLERANCE, err_msg=name)
+    assert found.logits is not None
+    expected_logits = logit_scale * np.array(expected.scores)
+    np.testing.assert_allclose(found.logits, expected_logits, atol=logit_scale * TOLERANCE, err_msg=name)
     assert found.label == expected.label, name
     assert found.margin == pytest.approx(expected.margin, abs=2 * TOLERANCE)
     # A change of d in two scores moves a probability by at most logit_scale * d / 2.

@@ -134,7 +134,7 @@ class _Rescoring:
             if not same:
                 self._store.write_vectors(self._stored, dict(zip(ids, vectors[:, columns], strict=True)))
             predictions = {
-                method.name: predictor.predict_from_vectors(method, vectors[:, row], with_scores=config.logits)
+                method.name: predictor.predict_from_vectors(method, vectors[:, row], with_logits=config.logits)
                 for method, row in self._plan.from_vectors
             }
             yield {

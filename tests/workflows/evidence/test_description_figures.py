@@ -23,16 +23,16 @@ def margin(figure, method, a, b):
     return pulls[f"{method}: {a}"] + pulls[f"{method}: {b}"]
 
 
-def test_votes__are_those_the_run_decided_by(run):
+def test_votes__are_those_the_run_decided_by(run, demo_encoder):
     for sample in run.dataset:
         a, b = CLASSES[2], CLASSES[7]
         figure = run.plot_description_votes(sample.id, a, b, methods=("wca", "lgca"))
         for method in ("wca", "lgca"):
-            scores = sample[f"zs_{method}"].logits
+            scores = sample[f"zs_{method}"].logits / demo_encoder.logit_scale
             assert margin(figure, method, a, b) == pytest.approx(scores[2] - scores[7], abs=1e-6)
 
 
-def test_votes__by_default_compare_clip_and_lgca_on_their_answers(run):
+def test_votes__by_default_compare_clip_and_lgca_on_their_answers(run, demo_encoder):
     for sample in run.dataset:
         figure = run.plot_description_votes(sample.id)
         names = [trace.name.split(": ") for trace in figure.data]
@@ -41,7 +41,8 @@ def test_votes__by_default_compare_clip_and_lgca_on_their_answers(run):
         assert first == sample.zs_lgca.label
         ranked = [CLASSES[k] for k in np.argsort(-sample.zs_lgca.logits)]
         assert second == (sample.zs_clip.label if sample.zs_clip.label != first else ranked[1])
-        own = sample.zs_clip.logits[CLASSES.index(first)] - sample.zs_clip.logits[CLASSES.index(second)]
+        scores = sample.zs_clip.logits / demo_encoder.logit_scale
+        own = scores[CLASSES.index(first)] - scores[CLASSES.index(second)]
         assert f"{abs(own):.4f}" in figure.to_json()  # CLIP's own margin stands above its column
 
 

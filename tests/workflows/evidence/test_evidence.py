@@ -42,7 +42,7 @@ def predicted(run):
     return run.dataset.exists("zs_wca")
 
 
-def test_evidence__is_what_the_run_decided_by(run, predicted):
+def test_evidence__is_what_the_run_decided_by(run, predicted, demo_encoder):
     assert len(predicted) == 18
     for sample in predicted:
         seen = run.evidence(sample.id)
@@ -52,7 +52,7 @@ def test_evidence__is_what_the_run_decided_by(run, predicted):
         for name in METHODS:
             field = sample[f"zs_{name}"]
             assert seen.labels[name] == field.label
-            np.testing.assert_allclose(seen.scores[name], field.logits, atol=1e-6)
+            np.testing.assert_allclose(seen.scores[name], field.logits / demo_encoder.logit_scale, atol=1e-6)
             assert seen.margin(name) == pytest.approx(field.margin, abs=1e-6)
             assert seen.confidences[name].max() == pytest.approx(field.confidence, abs=1e-4)
 

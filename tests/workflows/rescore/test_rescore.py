@@ -151,6 +151,8 @@ def test_rescore__logits_and_boxes_can_be_asked_for(run):
     for sample in run.dataset:
         assert sample.re_wca.logits.shape == (len(CLASSES),)
         assert CLASSES[int(np.argmax(sample.re_wca.logits))] == sample.re_wca.label
+        odds = np.exp(sample.re_wca.logits - sample.re_wca.logits.max())
+        assert odds.max() / odds.sum() == pytest.approx(sample.re_wca.confidence, abs=1e-4)
         assert len({box.index for box in sample.re_regions.detections}) == 1
     assert rescored.config.logits
     none = run.rescore(shown_chains=0, run_key="none", progress=False)

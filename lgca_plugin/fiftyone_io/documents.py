@@ -38,6 +38,11 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc).replace(tzinfo=None)
 
 
+def as_utc(moment: datetime) -> datetime:
+    """Returns a time read from the database in UTC: it comes in FiftyOne's ``timezone`` if that is set, else bare."""
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+
+
 def classification(prediction: MethodPrediction, classes: Sequence[str], *, logits: bool) -> Document:
     """Returns a method's prediction as the document of a Classification; with ``logits``, with those of all classes."""
     from bson import Binary, ObjectId

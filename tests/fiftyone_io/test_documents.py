@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from bson import ObjectId
 
-from lgca_plugin.fiftyone_io.documents import classification, detections, write_fields
+from lgca_plugin.fiftyone_io.documents import as_utc, classification, detections, write_fields
 from lgca_plugin.prediction.displayed_regions import DisplayedRegion
 from lgca_plugin.prediction.predictor import MethodPrediction
 
@@ -145,3 +145,16 @@ def test_write__moves_last_modified_at_and_reloads_the_samples_that_it_writes(tw
     assert raw(two, first.id)["created_at"] == created
     assert first.last_modified_at.replace(tzinfo=None) == after[first.id]
     assert first.error == "one"  # of the sample in memory
+
+
+def test_times__of_the_database_are_utc_with_a_zone_and_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = datetime(2026, 3, 1, 12, 30, tzinfo=timezone.utc)
+    east = timezone(timedelta(hours=5, minutes=30))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")  # of the system, by which a bare time would be taken
+    time.tzset()
+    try:
+        for read in (datetime(2026, 3, 1, 12, 30), datetime(2026, 3, 1, 18, 0, tzinfo=east)):
+            assert as_utc(read) == at and as_utc(read).timestamp() == 1772368200
+    finally:
+        monkeypatch.undo()
+        time.tzset()

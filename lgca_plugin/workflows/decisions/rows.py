@@ -6,12 +6,13 @@ import csv
 import dataclasses
 import io
 import uuid
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
 from ...fiftyone_io.database import sample_collection
+from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
 from ...fiftyone_io.samples import read_projections
 from .decisions import ATTRIBUTES, UNDONE, Decision
@@ -79,7 +80,7 @@ def read_rows(dataset: fo.Dataset, fields: DecisionFields, *, history: bool) -> 
             filepath=found["filepath"],
             decision=Decision(found["decision"]) if found.get("decision") else None,
             **{name: found.get(name) for name in paths if name != "at"},
-            at=found["at"].replace(tzinfo=timezone.utc),
+            at=as_utc(found["at"]),
         )
         for found in sample_collection(dataset).aggregate(stages, allowDiskUse=True)
     ]

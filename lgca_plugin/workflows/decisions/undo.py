@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
 from ...fiftyone_io.database import bulk_write, sample_collection
+from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.samples import chunks, ids_where, read_ids
 from ...method.number_text import samples_text
 from .decide import audit_stamp, check_writable, sentence
@@ -18,6 +18,7 @@ from .updates import undo_update
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     import fiftyone as fo
 
@@ -137,7 +138,7 @@ def current_actions(dataset: fo.Dataset, fields: DecisionFields) -> list[DecideA
             decision=Decision(found["label"]),
             samples=found["samples"],
             by=found["by"],
-            at=found["at"].replace(tzinfo=timezone.utc),
+            at=as_utc(found["at"]),
             note=found["note"],
         )
         for found in sample_collection(dataset).aggregate(stages)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import ImageError, StoreError
+from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.fields import error_field
 from ...images.files import content_hash, read_bytes
 from ...store.store import Store, store_exists
@@ -55,7 +56,7 @@ def _classified_at(request: FindRequest, run: RunRecord) -> float:
     """Returns a time at which no image of the run had been read yet, in seconds since 1970."""
     if request.had is not None:
         return request.had.at
-    return float(run.dataset.get_run_info(run.key).timestamp.timestamp())
+    return as_utc(run.dataset.get_run_info(run.key).timestamp).timestamp()
 
 
 def _changed(run: RunRecord, samples: Sequence[tuple[str, str]], since: float) -> list[str]:

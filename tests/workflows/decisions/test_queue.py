@@ -1,16 +1,18 @@
 """Reading a triage: its queue, counts and rows, the CSV file and the saved views."""
 
 import csv
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
+import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
+from lgca_plugin.runs.registry import PACKAGE
 from lgca_plugin.runs.saved_views import delete_views
 from lgca_plugin.workflows.decisions.decisions import Decision
 from lgca_plugin.workflows.decisions.queue import Triage
 from lgca_plugin.workflows.decisions.summary_text import triage_text
-from tests.helpers.worlds.queue import GIVEN, SUGGESTED, SUSPECTS, ids_of
+from tests.helpers.worlds.queue import GIVEN, SUGGESTED, SUSPECTS, ids_of, stored
 
 
 def test_queue__views_counts_and_rows(triage):
@@ -91,6 +93,30 @@ def test_export__is_a_table_that_a_spreadsheet_can_open(triage, tmp_path):
         triage.export(tmp_path / "nowhere" / "out.csv")
     with pytest.raises(lgca.ConfigError, match="is a folder"):
         triage.export(tmp_path)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York"])
+def test_times__are_right_whatever_timezone_fiftyone_shows(triage, tmp_path, monkeypatch, zone):
+    monkeypatch.setattr(fo.config, "timezone", zone)
+    dataset, (id_, *_) = triage.run.dataset, ids_of(triage)
+    start = datetime.now(timezone.utc).replace(microsecond=0)
+    triage.decide(id_, "skipped", by="anna")
+    triage.undo()
+    triage.decide(id_, "bad image", by="ben")
+    end = datetime.now(timezone.utc)
+    dataset.reload()
+    (row,), history, (action,) = triage.decisions(), triage.decisions(history=True), triage.actions()
+    assert start <= row.at <= end and [one.at for one in history] == sorted(one.at for one in history)
+    assert row.at.utcoffset() == history[0].at.utcoffset() == action.at.utcoffset() == timedelta(0)
+    assert start <= history[0].at and str(action).endswith(f"by ben, {row.at:%Y-%m-%d %H:%M:%S} UTC")
+    (line,) = read_csv(triage.export(tmp_path / "out.csv"))
+    assert datetime.fromisoformat(line["at"].replace("Z", "+00:00")) == row.at
+    assert stored(triage, id_)["zs_decision"]["at"] == dataset[id_].zs_decision.at == row.at
+    assert str(dataset[id_].zs_decision.at.tzinfo) == zone
+    dataset.register_run(
+        "zs_2", dataset.init_run(package=PACKAGE)
+    )  # the times of old runs have a zone, this one's none
+    assert lgca.list_runs(dataset) == ["zs", "zs_2"]
 
 
 def test_views__follow_the_decisions_and_leave_the_users_own(triage):

@@ -50,33 +50,54 @@ class ClassTexts:
         return labels + [text for name in self.classes for text in self.descriptions[name]]
 
     def class_vectors(self, encoder: TextEncoder, method: Method) -> NDArray[np.float32]:
-        """Returns a method's class vectors, ``[C, dim]`` float32 unit vectors, in the order of ``classes``.
-
-        The encoder should cache the texts' embeddings for further methods.
-        """
-        labels = encoder.encode_texts([label_prompt(name) for name in self.classes])
-        if method.class_vectors == "label":
-            return labels
-        texts = [text for name in self.classes for text in self.descriptions[name]]
-        ends = np.cumsum([len(self.descriptions[name]) for name in self.classes])
-        by_class = np.split(encoder.encode_texts(texts), ends[:-1])
-        return np.stack(
-            [
-                class_vector(vectors, label, kind=method.class_vectors, text_scale=method.text_scale)
-                for vectors, label in zip(by_class, labels, strict=True)
-            ]
-        ).astype(np.float32)
+        """Returns a method's ``[C, dim]`` class vectors, as :meth:`by_method` does."""
+        return self.by_method(encoder, [method])[method.name]
 
     def by_method(self, encoder: TextEncoder, methods: Sequence[Method]) -> dict[str, NDArray[np.float32]]:
-        """Returns method name to its ``[C, dim]`` class vectors; equal ones share one array."""
+        """Returns method name to its ``[C, dim]`` class vectors, float32 unit vectors in the order of ``classes``.
+
+        Equal ones share one array.
+
+        Raises:
+            ConfigError: if the texts of a class have no common direction
+        """
+        labels = encoder.encode_texts([label_prompt(name) for name in self.classes])
+        described = self._described(encoder) if any(method.class_vectors != "label" for method in methods) else []
         distinct: dict[tuple[ClassVectors, float], NDArray[np.float32]] = {}
         vectors = {}
         for method in methods:
             kind = (method.class_vectors, method.text_scale if method.class_vectors == "weighted" else 0.0)
             if kind not in distinct:
-                distinct[kind] = self.class_vectors(encoder, method)
+                distinct[kind] = labels if kind[0] == "label" else _class_vectors(described, labels, method)
+                self._check(distinct[kind], method)
             vectors[method.name] = distinct[kind]
         return vectors
+
+    def _described(self, encoder: TextEncoder) -> list[NDArray[np.float32]]:
+        """Returns the embeddings of each class's descriptions, ``[m, dim]``."""
+        texts = [text for name in self.classes for text in self.descriptions[name]]
+        ends = np.cumsum([len(self.descriptions[name]) for name in self.classes])
+        return np.split(encoder.encode_texts(texts), ends[:-1])
+
+    def _check(self, vectors: NDArray[np.float32], method: Method) -> None:
+        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1) | ~vectors.any(axis=1))
+        if len(bad):
+            raise ConfigError(
+                f"{len(bad):,} of {len(self.classes):,} classes have no class vector for {method.name}, such as "
+                f"{self.classes[bad[0]]!r}: the embeddings of its texts are not finite, or cancel out"
+            )
+
+
+def _class_vectors(
+    described: Sequence[NDArray[np.float32]], labels: NDArray[np.float32], method: Method
+) -> NDArray[np.float32]:
+    """Returns the ``[C, dim]`` class vectors of a method that takes descriptions."""
+    return np.stack(
+        [
+            class_vector(vectors, label, kind=method.class_vectors, text_scale=method.text_scale)
+            for vectors, label in zip(described, labels, strict=True)
+        ]
+    ).astype(np.float32)
 
 
 def label_prompt(name: str) -> str:

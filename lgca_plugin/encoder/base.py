@@ -113,3 +113,10 @@ class Encoder:
 def encoder_fingerprint(encoder: Encoder) -> str:
     """Returns an encoder's fingerprint, or one made of its attributes where it has none."""
     return str(encoder.fingerprint or f"{encoder.name}/{encoder.dim}/{encoder.preprocessing!r}")
+
+
+def sample_pixels(image_size: int) -> torch.Tensor:
+    """Returns ``[2, 3, image_size, image_size]`` float32 pixels of noise, always the same."""
+    import torch
+
+    return torch.randn((2, 3, image_size, image_size), generator=torch.Generator().manual_seed(0))

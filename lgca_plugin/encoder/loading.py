@@ -56,7 +56,8 @@ def load_encoder(
         the encoder, in evaluation mode
 
     Raises:
-        ConfigError: if the name, tag, file, device, precision or way of resizing is not one that exists
+        ConfigError: if the name, tag, file, device, precision or way of resizing is not one that exists, or the weights
+            make no vectors of texts
         ModelUnavailableError: if the weights are neither cached nor reachable, do not fit the architecture, or need a
             package that is not installed
     """

@@ -13,8 +13,9 @@ import numpy as np
 
 from ..errors import ConfigError
 from ..images.crops import FAST
-from .base import Encoder
+from .base import Encoder, sample_pixels
 from .precision import default_device, fitting_batch, resolve_precision, resolve_resize, with_rounded_tower
+from .unit_vectors import directionless, unit_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,6 +91,10 @@ class OpenClipEncoder(Encoder):
         self.resize_mode = str(config.get("resize_mode", "shortest"))
         self.fill_color = int(config.get("fill_color", 0))
         self.logit_scale = float(model.logit_scale.exp())
+        if not (np.isfinite(self.logit_scale) and self.logit_scale > 0):
+            raise ConfigError(
+                f"the weights of {name} are damaged, their logit_scale is {self.logit_scale}: load others"
+            )
         self.dim = int(self.encode_texts(["a photo"]).shape[1])
 
         faster, warning = with_class_token_block(self._model)
@@ -116,7 +121,10 @@ class OpenClipEncoder(Encoder):
         return fitting_batch(torch.cuda.mem_get_info(self.device)[0], each, most)
 
     def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
-        """Embeds ``[n, 3, image_size, image_size]`` normalized float32 pixels as ``[n, dim]`` float32 unit vectors."""
+        """Embeds ``[n, 3, image_size, image_size]`` normalized float32 pixels as ``[n, dim]`` float32 unit vectors.
+
+        An embedding without a direction becomes NaN: that image fails.
+        """
         import torch
 
         with torch.inference_mode(), self._autocast():
@@ -124,8 +132,23 @@ class OpenClipEncoder(Encoder):
             features = self._model.encode_image(moved)
         return _unit(features)
 
+    def check(self) -> None:
+        """Embeds two images of noise; raises ConfigError unless that is two unit vectors as wide as those of texts."""
+        vectors = self.encode_images(sample_pixels(self.image_size))
+        if vectors.shape != (2, self.dim):
+            raise ConfigError(
+                f"the image tower of {self.name} returns vectors of shape {list(vectors.shape)} for two images, and "
+                f"its text tower vectors of {self.dim} numbers: it is no model for zero-shot classification"
+            )
+        if directionless(vectors).any():
+            raise self._no_direction("image tower", "images of noise")
+
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeds texts as ``[n, dim]`` float32 unit vectors; a text is encoded once in the encoder's life."""
+        """Embeds texts as ``[n, dim]`` float32 unit vectors; a text is encoded once in the encoder's life.
+
+        Raises:
+            ConfigError: if a vector has no direction: it is 0, or its values are not finite
+        """
         import torch
 
         if not len(texts):
@@ -136,8 +159,16 @@ class OpenClipEncoder(Encoder):
             tokens = self._tokenizer(batch).to(self.device)
             with torch.inference_mode(), self._autocast():
                 vectors = _unit(self._model.encode_text(tokens))
+            bad = np.flatnonzero(directionless(vectors))
+            if len(bad):
+                raise self._no_direction("text tower", f"{len(bad)} of {len(batch)} texts, such as {batch[bad[0]]!r}")
             self._texts.update(zip(batch, vectors, strict=True))
         return np.stack([self._texts[text] for text in texts])
+
+    def _no_direction(self, tower: str, inputs: str) -> ConfigError:
+        remedy = "its weights are damaged, so load others" if self.precision == "fp32" else "take the precision fp32"
+        what = "values that are not finite, or vectors of length 0"
+        return ConfigError(f"the {tower} of {self.name} returned {what}, for {inputs}: {remedy}")
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
         """Lists the words of ``texts`` that a model with a small vocabulary was never trained on."""
@@ -176,5 +207,4 @@ def _square_side(size: Any, name: str) -> int:
 def _unit(features: torch.Tensor) -> NDArray[np.float32]:
     import torch
 
-    vectors: NDArray[np.float32] = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
-    return vectors
+    return unit_vectors(torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy())

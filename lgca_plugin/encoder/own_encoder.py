@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from .base import Encoder
+from ..images.crops import EXACT, FAST
+from .base import Encoder, sample_pixels
 from .open_clip_encoder import OpenClipEncoder
+from .unit_vectors import directionless, unit_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +24,6 @@ if TYPE_CHECKING:
 ATTRIBUTES = ("name", "image_size", "mean", "std", "logit_scale", "dim")
 METHODS = ("encode_images", "encode_texts")
 OPTIONAL = {*Encoder.__annotations__, "fingerprint", "fitting_batch", "unknown_words"} - {*ATTRIBUTES, "warnings"}
-
-UNIT_TOLERANCE = 1e-3
-"""Vectors whose length differs from 1 by more are normalized."""
 
 
 def as_encoder(model: object) -> Encoder:
@@ -34,7 +36,7 @@ def as_encoder(model: object) -> Encoder:
         the object itself if this package made it, else an adapter that checks and converts what the object returns
 
     Raises:
-        ConfigError: if required members are missing
+        ConfigError: if required members are missing, or a member is not what it should be
     """
     if isinstance(model, OpenClipEncoder | OwnEncoder):
         return model
@@ -61,7 +63,11 @@ class OwnEncoder(Encoder):
         for name in (*ATTRIBUTES, *OPTIONAL):
             if hasattr(model, name):
                 setattr(self, name, getattr(model, name))
+        if hasattr(self.logit_scale, "detach"):  # a parameter of a torch model
+            self.logit_scale = self.logit_scale.detach()
         self.warnings = model.warnings if isinstance(model, Encoder) else ()
+        self._check_members()
+        self.logit_scale = float(self.logit_scale)
 
     def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
         """Embeds pixels; vectors without a length or with values that are not finite become NaN: these images fail.
@@ -73,7 +79,7 @@ class OwnEncoder(Encoder):
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeds texts; raises ConfigError if that is not ``[n, dim]`` finite numbers, or a vector is 0."""
-        return self._checked(self._model.encode_texts(texts), "encode_texts", len(texts))
+        return self._checked(self._model.encode_texts(list(texts)), "encode_texts", len(texts))
 
     def check(self) -> None:
         """Embeds two images of noise; raises ConfigError unless that is ``[2, dim]`` finite numbers and no 0 vector."""
@@ -82,9 +88,20 @@ class OwnEncoder(Encoder):
             pixels = pixels.to(self.device)
         self._checked(self._model.encode_images(pixels), "encode_images", len(pixels))
 
+    def _check_members(self) -> None:
+        """Raises ConfigError for the first member that is not what :class:`Encoder` documents."""
+        for name, (expected, is_right) in _MEMBERS.items():
+            value = getattr(self, name)
+            try:
+                right = is_right(value)
+            except (TypeError, ValueError, RuntimeError, OverflowError):
+                right = False
+            if not right:
+                raise ConfigError(f"{name} of encoder {self.name!r} must be {expected}, got {value!r}")
+
     def _checked(self, received: Any, method: str, count: int) -> NDArray[np.float32]:
         vectors = self._unit_vectors(received, method, count)
-        bad = ~np.isfinite(vectors).all(axis=1)
+        bad = directionless(vectors)
         if bad.any():
             what = f"{bad.sum()} vectors of length 0 or with values that are not finite"
             raise self._error(method, what, count)
@@ -99,10 +116,7 @@ class OwnEncoder(Encoder):
             raise self._error(method, f"{type(received).__name__} that is no array of numbers", count) from error
         if vectors.shape != (count, self.dim):
             raise self._error(method, f"an array of shape {list(vectors.shape)}", count)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-            off = ~(np.abs(lengths - 1) <= UNIT_TOLERANCE)
-            return np.where(off, vectors / lengths, vectors).astype(np.float32) if off.any() else vectors
+        return unit_vectors(vectors)
 
     def _error(self, method: str, received: str, count: int) -> ConfigError:
         return ConfigError(
@@ -111,8 +125,23 @@ class OwnEncoder(Encoder):
         )
 
 
-def sample_pixels(image_size: int) -> torch.Tensor:
-    """Returns ``[2, 3, image_size, image_size]`` float32 pixels of noise, always the same."""
-    import torch
+def _is_count(value: Any) -> bool:
+    return not isinstance(value, bool) and operator.index(value) >= 1
 
-    return torch.randn((2, 3, image_size, image_size), generator=torch.Generator().manual_seed(0))
+
+def _are_channels(value: Any) -> bool:
+    return len(value) == 3 and all(math.isfinite(one) for one in value)
+
+
+_MEMBERS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "name": ("a text", lambda value: isinstance(value, str) and bool(value.strip())),
+    "image_size": ("a whole number of pixels, the side of a square", _is_count),
+    "mean": ("three finite numbers, one a channel", _are_channels),
+    "std": ("three numbers above 0, one a channel", lambda value: _are_channels(value) and min(value) > 0),
+    "logit_scale": ("a finite number above 0", lambda value: math.isfinite(value) and float(value) > 0),
+    "dim": ("a whole number, the length of an embedding", _is_count),
+    "interpolation": ("'bicubic' or 'bilinear'", lambda value: value in ("bicubic", "bilinear")),
+    "resize_mode": ("'shortest', 'longest' or 'squash'", lambda value: value in ("shortest", "longest", "squash")),
+    "resize": ("'exact' or 'fast'", lambda value: value in (EXACT, FAST)),
+}
+"""Member to what it must be, in words, and the check."""

@@ -54,7 +54,8 @@ class StoredTexts:
             ModelUnavailableError: if it is needed and can't be loaded
         """
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        self._known.update(self._store.texts(self._stored.encoder, new))
+        stored = self._store.texts(self._stored.encoder, new)
+        self._known.update((text, vector) for text, vector in stored.items() if np.isfinite(vector).all())
         missing = [text for text in new if text not in self._known]
         if missing:
             if self.loaded is None:

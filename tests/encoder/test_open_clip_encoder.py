@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.errors import ConfigError
+from tests.helpers.checks import assert_one_sentence
 from tests.helpers.tiny_clip import pixels, random_model, tokenizer
 
 
@@ -59,6 +61,54 @@ def test_texts__are_encoded_once() -> None:
     counted.encode_texts(["a cat", "a dog"])
     counted.encode_texts(["a dog", "a bird", "a dog"])
     assert tokenized == ["a cat", "a dog", "a bird"]
+
+
+def damaged(change: Any) -> Any:
+    model = random_model()
+    with torch.no_grad():
+        change(model)
+    return model
+
+
+def test_texts__whose_vectors_overflow_or_are_zero_are_one_sentence_with_the_remedy() -> None:
+    large = encoder_of(precision="bf16")
+    large._model.text_projection.data *= torch.inf
+    with pytest.raises(ConfigError, match=r"text tower of tiny .* for 1 of 1 texts, such as 'a dog': take .* fp32$"):
+        large.encode_texts(["a dog"])
+    with pytest.raises(ConfigError, match="such as 'a dog'") as caught:
+        large.encode_texts(["a dog"])  # it is not kept as known
+    assert_one_sentence(caught.value)
+
+    for factor in (0.0, torch.nan):
+        model = damaged(lambda model, factor=factor: model.text_projection.mul_(factor))
+        with pytest.raises(ConfigError, match=r"text tower of tiny .*: its weights are damaged, so load others$"):
+            OpenClipEncoder(model, tokenizer(), name="tiny", device="cpu")
+
+
+@pytest.mark.parametrize("scale", [torch.nan, torch.inf, -torch.inf])
+def test_logit_scale__that_is_no_number_is_refused(scale: float) -> None:
+    model = damaged(lambda model: model.logit_scale.fill_(scale))
+    with pytest.raises(ConfigError, match=r"^the weights of tiny are damaged, their logit_scale is ") as caught:
+        OpenClipEncoder(model, tokenizer(), name="tiny", device="cpu")
+    assert_one_sentence(caught.value)
+
+
+def test_images__check_refuses_a_tower_without_vectors_or_of_another_width(encoder: OpenClipEncoder) -> None:
+    encoder.check()
+    for factor in (0.0, torch.nan, torch.inf):
+        own = OpenClipEncoder(
+            damaged(lambda model, factor=factor: model.visual.proj.mul_(factor)),
+            tokenizer(),
+            name="tiny",
+            device="cpu",
+        )
+        assert np.isnan(own.encode_images(pixels(3))).all(), "each image fails, and none gets the first class"
+        with pytest.raises(ConfigError, match=r"image tower of tiny .* for images of noise: its weights are damaged"):
+            own.check()
+
+    narrow = damaged(lambda model: setattr(model.visual, "proj", torch.nn.Parameter(model.visual.proj[:, :20])))
+    with pytest.raises(ConfigError, match=r"shape \[2, 20\] for two images, and its text tower vectors of 24 numbers"):
+        OpenClipEncoder(narrow, tokenizer(), name="tiny", device="cpu").check()
 
 
 def test_bf16__is_close_and_leaves_the_model_given_alone(encoder: OpenClipEncoder) -> None:

@@ -132,6 +132,49 @@ def test_members__optional_ones_are_taken_over_or_have_defaults() -> None:
     assert encoder_fingerprint(plain).startswith("mine/6/Preprocessing(size=32, mean=(0.5, 0.5, 0.5)")
 
 
+WRONG_MEMBERS = {
+    "logit_scale": [float("nan"), float("inf"), 0.0, -1.0, "100", None, torch.tensor([1.0, 2.0])],
+    "dim": [0, -1, 1.5, "6", True],
+    "image_size": [0, (32, 32), 32.0],
+    "mean": [0.5, (0.5, 0.5), (0.5, 0.5, float("nan"))],
+    "std": [(0.5, 0.0, 0.5), (0.5, -0.5, 0.5), None],
+    "name": ["", None],
+    "interpolation": ["lanczos"],
+    "resize_mode": ["crop"],
+    "resize": ["quick"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, some in WRONG_MEMBERS.items() for value in some])
+def test_members__that_are_wrong_are_named_with_what_they_must_be(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"^{name} of encoder .* must be ") as caught:
+        as_encoder(Mine(**{name: value}))
+    assert_one_sentence(caught.value)
+
+
+@pytest.mark.parametrize(
+    "scale", [100, np.float32(100.0), torch.tensor(100.0), torch.nn.Parameter(torch.tensor(100.0))]
+)
+def test_members__logit_scale_becomes_a_float(scale: Any) -> None:
+    found = as_encoder(Mine(logit_scale=scale)).logit_scale
+    assert (type(found), found) == (float, 100.0)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy, lambda vectors: torch.from_numpy(vectors).double()])
+def test_vectors__in_a_buffer_that_the_encoder_uses_again_stay_as_they_were(kind: Any) -> None:
+    buffer = np.zeros((2, DIM), dtype=np.float32)
+    made = iter([directions(4)[:2], directions(4)[2:]])
+
+    def into_buffer(_: np.ndarray) -> Any:
+        buffer[:] = next(made)
+        return kind(buffer)
+
+    encoder = as_encoder(Mine(into_buffer))
+    first = encoder.encode_images(torch.zeros(2, 3, 32, 32))
+    second = encoder.encode_texts(["a", "b"])
+    np.testing.assert_array_equal(np.concatenate([first, second]), directions(4))
+
+
 def test_members__that_are_missing_are_named() -> None:
     class Lacking:
         name, image_size, mean = "mine", 32, (0.5,) * 3

@@ -18,13 +18,16 @@ class Mine:
     """The demo's model with the required members alone, its image vectors as ``change`` makes them."""
 
     def __init__(self, encoder: Any, change: Any) -> None:
-        for name in ("image_size", "mean", "std", "logit_scale", "dim", "encode_texts"):
+        for name in ("image_size", "mean", "std", "logit_scale", "dim"):
             setattr(self, name, getattr(encoder, name))
         self.name = "mine"
         self._encoder, self._change = encoder, change
 
     def encode_images(self, pixels: Any) -> Any:
         return self._change(self._encoder.encode_images(pixels))
+
+    def encode_texts(self, texts: Any) -> Any:
+        return self._encoder.encode_texts(texts)
 
 
 @pytest.fixture
@@ -47,6 +50,32 @@ def test_run__with_tensors_lists_or_vectors_of_another_length_is_that_with_unit_
         assert birds.values(f"own_{method}.label") == birds.values(f"zs_{method}.label")
         expected = birds.values(f"zs_{method}.confidence")
         np.testing.assert_allclose(birds.values(f"own_{method}.confidence"), expected, atol=1e-5)
+
+
+def test_run__with_one_buffer_for_all_vectors_is_that_with_new_ones(birds: Any, demo_encoder: Any) -> None:
+    buffer = np.zeros((4096, demo_encoder.dim), dtype=np.float32)
+
+    def into_buffer(vectors: np.ndarray) -> np.ndarray:
+        buffer[: len(vectors)] = vectors
+        return buffer[: len(vectors)]
+
+    classify(birds, demo_encoder)
+    classify(birds, Mine(demo_encoder, into_buffer), "own")
+    assert birds.values("own_lgca.confidence") == pytest.approx(birds.values("zs_lgca.confidence"), abs=1e-5)
+
+
+def test_run__without_a_vector_for_one_text_is_refused_before_anything_is_written(
+    birds: Any, demo_encoder: Any
+) -> None:
+    class NoRedpoll(Mine):
+        def encode_texts(self, texts: Any) -> Any:
+            vectors = demo_encoder.encode_texts(texts)
+            vectors[["redpoll" in text for text in texts]] = np.nan
+            return vectors
+
+    with pytest.raises(lgca.ConfigError, match=r"encode_texts of encoder 'mine' must return .* not finite"):
+        classify(birds, NoRedpoll(demo_encoder, lambda vectors: vectors))
+    assert lgca.list_runs(birds) == []
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from ..errors import ConfigError, ModelUnavailableError
+from ..errors import ConfigError, ModelUnavailableError, app_words
 from .architectures import DEMO_FOLDER, FOLDER_SCHEMA, REMOTE_SCHEMA, check_architecture
+from .own_code import check_no_code, load_tokenizer
 from .private_names import hub_address, offline_hub
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def load_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any]:
     part = "weights"
     try:
         with nullcontext() if is_path else _hub_access():
+            config = open_clip.get_model_config(name)
+            check_no_code(name, config)
             model = open_clip.create_model(
                 name,
                 pretrained=pretrained,
@@ -47,9 +50,11 @@ def load_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any]:
                 force_quick_gelu=needs_quick_gelu(name, pretrained),
             )
             part = "tokenizer"
-            tokenizer = open_clip.get_tokenizer(name)
+            tokenizer = load_tokenizer(name, config)
+    except ConfigError:
+        raise
     except Exception as error:  # open_clip and the hub raise many kinds
-        raise ModelUnavailableError(_explain(name, pretrained, part, error)) from error
+        raise _unavailable(name, pretrained, part, error) from error
     return model, tokenizer
 
 
@@ -82,7 +87,14 @@ def needs_quick_gelu(name: str, pretrained: str | None) -> bool:
     return bool((open_clip.get_pretrained_cfg(name, pretrained) or {}).get("quick_gelu", False))
 
 
-def _explain(name: str, pretrained: str | None, part: str, error: Exception) -> str:
+def _unavailable(name: str, pretrained: str | None, part: str, error: Exception) -> ModelUnavailableError:
+    """Returns an error about one in loading; the App's words on a file quote nothing that it may hold."""
+    return ModelUnavailableError(
+        _explain(name, pretrained, part, error), app=app_words(_explain(name, pretrained, part, error, quote=False))
+    )
+
+
+def _explain(name: str, pretrained: str | None, part: str, error: Exception, *, quote: bool = True) -> str:
     """Returns one sentence about an error in loading ``"weights"`` or the ``"tokenizer"``, and what to do."""
     model = name if pretrained is None else f"{name} with pretrained weights {pretrained!r}"
     chain = list(_chain(error))
@@ -94,8 +106,8 @@ def _explain(name: str, pretrained: str | None, part: str, error: Exception) -> 
         return f"{model} needs the package {package}: pip install {package}"
     if "state_dict" in str(error) or "size mismatch" in str(error):
         return f"the weights do not fit: {model} can't be loaded, so check that the checkpoint is of this architecture"
-    reason = _first_line(error)
     on_disk = name.startswith(FOLDER_SCHEMA) or (pretrained is not None and Path(pretrained).is_file())
+    reason = _reason(error) if quote or not on_disk or _is_of_the_system(error) else "its files do not make a model"
     if on_disk and part == "weights":
         return f"{model} can't be read ({reason}); pass a safetensors file or a torch state dict"
     if not any(_is_of_the_network(cause) for cause in chain):
@@ -121,7 +133,14 @@ def _is_of_the_network(error: BaseException) -> bool:
     return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _NETWORK_PACKAGES
 
 
-def _first_line(error: BaseException) -> str:
+def _is_of_the_system(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.strerror is not None
+
+
+def _reason(error: BaseException) -> str:
+    """Returns the first line of an error; torch's and numpy's advice to execute what a file holds is left out."""
+    if type(error).__name__ == "UnpicklingError" or "allow_pickle" in str(error):
+        return "it holds other things than tensors"
     line = next(iter(str(error).strip().splitlines()), "").strip()
     return line[:200] or type(error).__name__
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from ...lgca_plugin.errors import ConfigError, LgcaError
 from .dialogs.dialog import Dialog
 from .form import add_blocked, refuse
 from .run_choice import chosen_run, run_keys
+
+logger = logging.getLogger(__name__)
 
 
 class FormOperator(foo.Operator):
@@ -92,7 +95,7 @@ class StepOperator(FormOperator):
         try:
             request = self.read_request(ctx)
         except LgcaError as error:
-            raise _in_words_of_the_app(error) from error
+            raise _in_words_of_the_app(error) from None
         return self._messages(ctx, request)
 
     def _messages(self, ctx: Any, request: Any) -> Generator[Any, None, None]:
@@ -101,7 +104,7 @@ class StepOperator(FormOperator):
         except LgcaError as error:
             if not ctx.delegated:  # the App itself shows no error of a stream that has begun
                 yield self._failure(ctx, error.app)
-            raise _in_words_of_the_app(error) from error
+            raise _in_words_of_the_app(error) from None
         except Exception as error:
             if not ctx.delegated:
                 yield self._failure(ctx, f"{type(error).__name__}: {error}")
@@ -118,8 +121,12 @@ class StepOperator(FormOperator):
 
 
 def _in_words_of_the_app(error: LgcaError) -> LgcaError:
-    """Returns an error without the names of arguments: whoever executes an operator has filled in a form."""
-    return error if error.app == str(error) else type(error)(error.app)
+    """Returns an error without the names of arguments: whoever executes an operator has filled in a form.
+
+    It has no cause either, since the App shows the texts of all causes, which may quote files.
+    """
+    logger.debug("The operation has failed", exc_info=error)
+    return type(error)(error.app)
 
 
 class RunOperator(StepOperator):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,17 @@ from ...lgca_plugin.encoder.architectures import (
     DEMO_MODEL,
     FOLDER_SCHEMA,
     REMOTE_SCHEMA,
+    architectures,
     check_architecture,
 )
 from ...lgca_plugin.errors import ConfigError
+from . import settings
 from .caller import is_own
 from .descriptions import existing_file
 from .form import Params, add_tabs, checked, text_field
-from .server_files import readable_file, readable_path
-from .settings import READ_DIRS
+from .server_files import readable_file
 
-# Suggestions only: any architecture and tag that open_clip has can be typed. Listing them all would import torch.
+# Suggestions only: any architecture and tag that open_clip has can be typed. Listing all tags would import torch.
 MODELS = (DEFAULT_MODEL, "ViT-B-16-quickgelu", "ViT-L-14-quickgelu", "ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-H-14")
 TAGS = (
     DEFAULT_PRETRAINED,
@@ -35,7 +37,6 @@ TAGS = (
 )
 
 _TAG = re.compile(r"[\w.-]+")
-_NAME = re.compile(r"(hf-hub:[\w.-]+/)?[\w.-]+(@[\w.-]+)?")
 
 
 def encoder_source(params: Params) -> str:
@@ -44,13 +45,22 @@ def encoder_source(params: Params) -> str:
 
 
 def read_model(params: Params) -> str:
-    """Reads the name of the architecture, which must be one that exists."""
+    """Reads the name of the architecture, which must be one that exists and that users of the App may load."""
     name = (params.get("model") or "").strip() or DEFAULT_MODEL
-    if not is_own(params) and name.startswith(FOLDER_SCHEMA):
-        return f"{FOLDER_SCHEMA}{_readable_folder(name.removeprefix(FOLDER_SCHEMA))}"
-    if not is_own(params) and not _NAME.fullmatch(name):  # the rest of the message would show which paths exist
-        raise ConfigError(f"open_clip has no model {name!r}")
+    if not is_own(params) and name not in (DEMO_MODEL, *architectures(), *settings.models()):
+        raise ConfigError(_not_listed(name))
     return check_architecture(name)
+
+
+def _not_listed(name: str) -> str:
+    """Returns that the App loads no model of a name, whatever there may be of this name."""
+    if re.fullmatch(r"[\w.-]+", name):
+        close = difflib.get_close_matches(name, architectures(), n=3)
+        return f"open_clip has no model {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else "")
+    return (
+        f"the App loads the models that open_clip itself has, and {name!r} is none of them: whoever runs its server "
+        f"can allow it with the variable {settings.MODELS}"
+    )
 
 
 def read_encoder(params: Params) -> tuple[str, str | None]:
@@ -70,13 +80,6 @@ def read_encoder(params: Params) -> tuple[str, str | None]:
     if not is_own(params) and (not _TAG.fullmatch(tag) or Path(tag).exists()):  # else it would be read as a checkpoint
         raise ConfigError(f"open_clip has no pretrained tag {tag!r}; a checkpoint's path belongs to 'Checkpoint file'")
     return model, tag
-
-
-def _readable_folder(given: str) -> str:
-    """Returns the folder of a model that users of the App may read."""
-    folder = readable_path(given, "a model's folder")
-    check_architecture(f"{FOLDER_SCHEMA}{folder}")
-    return str(folder)
 
 
 def encoder_params(name: str | None, pretrained: str | None) -> Params:
@@ -100,11 +103,12 @@ def add_encoder(inputs: Any, params: Params) -> tuple[str, str | None] | None:
         note = "A tiny model for the demo's drawn birds: it ships with the plugin and recognizes nothing else"
         inputs.view("demo_note", types.Notice(label=note))
         return read_encoder(params)
-    prop = inputs.str("model", default=DEFAULT_MODEL, label="Architecture", view=_suggestions(MODELS))
+    models = _suggestions((*MODELS, *settings.models()))
+    prop = inputs.str("model", default=DEFAULT_MODEL, label="Architecture", view=models)
     model = checked(prop, read_model, params)
     params = {"model": DEFAULT_MODEL, "pretrained": DEFAULT_PRETRAINED, **params}
     if source == "checkpoint":
-        note = f"In a folder of {READ_DIRS}, a variable of the App's server"
+        note = f"In a folder of {settings.READ_DIRS}, a variable of the App's server"
         prop = inputs.str("checkpoint", label="Path of the checkpoint", description=note, view=text_field(2))
     else:
         prop = inputs.str("pretrained", default=DEFAULT_PRETRAINED, label="Pretrained tag", view=_suggestions(TAGS))

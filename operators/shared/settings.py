@@ -9,6 +9,7 @@ KEY_HOSTS = "LGCA_KEY_HOSTS"
 LLM_HOSTS = "LGCA_LLM_HOSTS"
 EXPORT_DIR = "LGCA_EXPORT_DIR"
 READ_DIRS = "LGCA_READ_DIRS"
+MODELS = "LGCA_MODELS"
 
 
 def key_hosts() -> tuple[str, ...]:
@@ -31,6 +32,11 @@ def read_folders() -> tuple[Path, ...]:
     """Returns the folders that the App reads from: those of ``LGCA_READ_DIRS``, and the one that it writes to."""
     chosen = os.environ.get(READ_DIRS, "").split(os.pathsep)
     return (*(Path(folder).expanduser() for folder in chosen if folder.strip()), export_folder())
+
+
+def models() -> tuple[str, ...]:
+    """Returns the models that the App loads besides open_clip's own: ``hf-hub:`` and ``local-dir:`` names."""
+    return _listed(MODELS, "")
 
 
 def data_folder() -> Path:

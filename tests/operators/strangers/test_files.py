@@ -200,8 +200,6 @@ def files(monkeypatch, tmp_path):
     allowed.mkdir()
     secret.mkdir()
     (secret / "texts.json").write_text(json.dumps({name: [PASSWORD] for name in CLASSES[:2]}))
-    (secret / "weights.pt").write_bytes(PASSWORD.encode())
-    (secret / "open_clip_config.json").write_text("{}")
     monkeypatch.setenv("LGCA_READ_DIRS", str(allowed))
     monkeypatch.setenv("LGCA_EXPORT_DIR", str(tmp_path / "exports"))
     return allowed, secret
@@ -268,49 +266,3 @@ def test_descriptions__errors_quote_nothing_of_a_file(dataset, files, content):
     answered = "".join(traceback.format_exception(error.value))  # as the App's server does
     said = f"{answered} {CLASSIFY.errors(dataset, **params)}"
     assert PASSWORD not in said and "9999" not in said
-
-
-@pytest.mark.parametrize(
-    ("field", "params"),
-    [
-        ("checkpoint", {"encoder": "checkpoint", "checkpoint": "{secret}/weights.pt"}),
-        ("checkpoint", {"encoder": "checkpoint", "checkpoint": "{secret}/missing.pt"}),
-        ("checkpoint", {"encoder": "checkpoint", "checkpoint": "../secret/weights.pt"}),
-        ("checkpoint", {"encoder": "checkpoint", "checkpoint": "link.pt"}),
-        ("checkpoint", {"encoder": "checkpoint", "checkpoint": "pipe.pt"}),
-        ("checkpoint", {"encoder": "checkpoint", "checkpoint": "/dev/zero"}),
-        ("checkpoint", {"checkpoint": "{secret}/weights.pt"}),
-        ("pretrained", {"encoder": "open_clip", "pretrained": "{secret}/weights.pt"}),
-        ("pretrained", {"encoder": "open_clip", "pretrained": "../weights.pt"}),
-        ("pretrained", {"encoder": "open_clip", "pretrained": "here.pt"}),
-        ("model", {"encoder": "open_clip", "model": "local-dir:{secret}"}),
-        ("model", {"encoder": "open_clip", "model": "local-dir:../secret"}),
-        ("model", {"encoder": "open_clip", "model": "{secret}"}),
-        ("model", {"encoder": "open_clip", "model": "{secret}/missing"}),
-        ("model", {"encoder": "open_clip", "model": "hf-hub:../../secret"}),
-    ],
-)
-@pytest.mark.parametrize("operator", [CLASSIFY, FIND], ids=lambda operator: operator.uri)
-def test_model__is_read_from_allowed_folders_alone(request, files, monkeypatch, operator, field, params):
-    allowed, secret = files
-    (allowed / "link.pt").symlink_to(secret / "weights.pt")
-    os.mkfifo(allowed / "pipe.pt")
-    (allowed / "here.pt").write_text("lies in the folder that the server was started in")
-    monkeypatch.chdir(allowed)
-    dataset, chosen = form_of(operator, request)
-    params = {name: value.replace("{secret}", str(secret)) for name, value in params.items()}
-    found = operator.errors(dataset, **chosen, **params)
-    assert field in found
-    assert any(words in found[field] for words in ("may read", "no plain file", "has no"))
-    assert "is a path" not in found[field]  # whether there is one is not shown
-    with pytest.raises(ValueError, match=r"may read|no plain file|has no"):
-        operator.operator.execute(operator.context(dataset, {**chosen, **params}))
-
-
-def test_model__in_an_allowed_folder_is_taken_under_its_own_name(dataset, files):
-    allowed, _ = files
-    (allowed / "blob").write_text("no weights")
-    (allowed / "weights.safetensors").symlink_to(allowed / "blob")
-    for path in ("weights.safetensors", f"{allowed}/weights.safetensors"):
-        chosen = {"class_source": "typed", "classes": "a\nb", "encoder": "checkpoint", "checkpoint": path}
-        assert "checkpoint" not in CLASSIFY.errors(dataset, **chosen)

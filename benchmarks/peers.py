@@ -50,7 +50,8 @@ def zoo_model(model: str) -> Any:
 
 def boxes_of(files: list[bytes]) -> list[Any]:
     """Gives the crops of a run of WCA, absolute."""
-    from lgca_plugin.images.files import content_hash, open_picture
+    from lgca_plugin.images.decoding import open_picture
+    from lgca_plugin.images.files import content_hash
     from lgca_plugin.method.core.boxes import sample_boxes
 
     return [

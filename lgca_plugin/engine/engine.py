@@ -16,7 +16,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Generic
 
 from ..errors import ConfigError, ImageError
-from ..images.files import ImageSource, content_hash, open_picture, read_bytes
+from ..images.decoding import open_picture
+from ..images.files import ImageSource, content_hash, file_bytes
 from ..images.load_ahead import LoadAhead
 from .embeddings import EncodedImage, FailedImage, Id, KnownRegions
 from .feeder import EncodeRequest, EngineStats, Feeder
@@ -251,14 +252,14 @@ def _load(
     source: ImageSource, plan: RegionPlan, can_stop: EarlyStopping | None, recall: Recall | None, enough: float | None
 ) -> _InFlightImage:
     """Reads an image; it is not decoded if its embeddings are all known."""
-    data = read_bytes(source)
-    hashed = content_hash(data)
-    known = recall(hashed) if recall else None
-    if known is not None:
-        expansion = RegionExpansion(hashed, plan, can_stop=can_stop, known=known)
-        result = expansion.replay()
-        if result is not None:
-            return _InFlightImage(None, expansion.nbytes, result)
-    picture = open_picture(data, enough=enough)
+    with file_bytes(source) as data:
+        hashed = content_hash(data)
+        known = recall(hashed) if recall else None
+        if known is not None:
+            expansion = RegionExpansion(hashed, plan, can_stop=can_stop, known=known)
+            result = expansion.replay()
+            if result is not None:
+                return _InFlightImage(None, expansion.nbytes, result)
+        picture = open_picture(data, enough=enough)
     expansion = RegionExpansion(hashed, plan, can_stop=can_stop, picture=picture, known=known)
     return _InFlightImage(expansion, expansion.nbytes)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ..encoder.base import Encoder
     from ..images.crops import Box
-    from ..images.files import Picture
+    from ..images.decoding import Picture
 
 logger = logging.getLogger(__name__)
 

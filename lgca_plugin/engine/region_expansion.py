@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import RegionPlan
-    from ..images.files import Picture
+    from ..images.decoding import Picture
 
 
 class RegionExpansion:

@@ -6,10 +6,12 @@ as those classes would store them; a test compares the two.
 
 from __future__ import annotations
 
+import mimetypes
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from ..images.files import open_regular
 from .database import bulk_write, reload_samples
 from .fields import REGION_ATTRIBUTES
 
@@ -91,9 +93,14 @@ def image_metadata(path: str) -> Document | None:
     Only the file's header is read, half a millisecond once the file is in the system's memory.
     """
     import fiftyone as fo
+    from fiftyone.core.metadata import get_image_info
 
     try:
-        return dict(fo.ImageMetadata.build_for(path).to_dict())
+        with open_regular(path) as (file, size):
+            width, height, channels = get_image_info(file)
+        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        found = fo.ImageMetadata(size_bytes=size, mime_type=kind, width=width, height=height, num_channels=channels)
+        return dict(found.to_dict())
     except Exception:  # noqa: BLE001 (each format raises kinds of its own, and a prediction is worth more than this)
         return None
 

@@ -7,7 +7,8 @@ import io
 from typing import TYPE_CHECKING
 
 from ..errors import ImageError
-from ..images.files import open_upright, read_bytes
+from ..images.decoding import open_upright
+from ..images.files import file_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +32,8 @@ def thumbnail_uri(path: str, *, box: Box = WHOLE, side: int = 96) -> str | None:
     is the longer side of the thumbnail, in pixels.
     """
     try:
-        image = open_upright(read_bytes(path), longest=enough_for([box], side))
+        with file_bytes(path) as data:
+            image = open_upright(data, longest=enough_for([box], side))
     except ImageError:
         return None
     return jpeg_uri(cut(image, box, side))
@@ -50,7 +52,8 @@ def marked_uri(path: str, *, box: Box | None = None, side: int = 520) -> str | N
     from PIL import ImageDraw
 
     try:
-        image = open_upright(read_bytes(path), longest=enough_for([WHOLE], side))
+        with file_bytes(path) as data:
+            image = open_upright(data, longest=enough_for([WHOLE], side))
     except ImageError:
         return None
     picture = cut(image, WHOLE, side)

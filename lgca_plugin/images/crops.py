@@ -76,7 +76,7 @@ def crop_and_resize(
         boxes: ``[n, 4]`` absolute pixels of the image before it was reduced, ``(left, top, width, height)``, square and
             inside it
         preprocessing: the encoder's
-        reduction: see :class:`~.files.Picture`
+        reduction: see :class:`~.decoding.Picture`
 
     Returns:
         ``[n, 3, size, size]`` uint8 tensor

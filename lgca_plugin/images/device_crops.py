@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from .crops import Box, Preprocessing
-    from .files import Picture
+    from .decoding import Picture
 
 MIN_FILL = 0.7
 """Minimum share of the largest crop, along each side, of crops that are padded to it and resized together."""

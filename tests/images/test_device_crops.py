@@ -15,8 +15,8 @@ from PIL import Image
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.images import device_crops
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
+from lgca_plugin.images.decoding import Picture, open_picture
 from lgca_plugin.images.device_crops import DeviceCutter, filter_weights
-from lgca_plugin.images.files import Picture, open_picture
 from lgca_plugin.method.core.boxes import sample_boxes
 from tests.helpers.engine import Counting, assert_same, encode, plan_of
 

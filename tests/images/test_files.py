@@ -1,169 +1,128 @@
-"""Reading images: unusual ones are decoded correctly; broken ones fail with a reason, never with a traceback."""
+"""Opening image files: regular ones of limited size; anything else fails with a reason, and blocks nothing."""
 
 from __future__ import annotations
 
-import io
+import ast
+import os
+import socket
+import stat
+from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from threading import Event, Thread
 
-import numpy as np
 import pytest
-from PIL import Image
 
+import lgca_plugin
 from lgca_plugin.errors import ImageError
-from lgca_plugin.images.files import ImageSource, content_hash, open_picture, open_upright, read_bytes
+from lgca_plugin.fiftyone_io.documents import image_metadata
+from lgca_plugin.images.files import MAX_FILE_BYTES, file_bytes
+from lgca_plugin.images.memory import MemoryBudget
 from tests.helpers import images
 
 
-def decode(source: ImageSource) -> SimpleNamespace:
-    """Reads an image as the engine does: the hash of its bytes, and its pixels."""
-    data = read_bytes(source)
-    picture = open_picture(data)
-    return SimpleNamespace(pixels=np.array(picture.image), content_hash=content_hash(data), size_hw=picture.size_hw)
+@pytest.fixture
+def odd(tmp_path: Path) -> Iterator[Path]:
+    """A folder of paths that lead to no image file."""
+    (tmp_path / "folder.jpg").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "link to pipe.jpg").symlink_to("pipe.jpg")
+    (tmp_path / "zeros.jpg").symlink_to("/dev/zero")
+    (tmp_path / "lost.jpg").symlink_to("nowhere.jpg")
+    (tmp_path / "circle.jpg").symlink_to("circle.jpg")
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "large.jpg").touch()
+    os.truncate(tmp_path / "large.jpg", MAX_FILE_BYTES + 1)
+    here = Path.cwd()
+    os.chdir(tmp_path)  # the path of a socket may have a hundred characters
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket.jpg")
+        os.chdir(here)
+        yield tmp_path
 
 
-def expected_pixels(name: str) -> np.ndarray:
-    """What a person would see in the unusual files, all of which show the same picture."""
-    picture = images.picture()
-    if "grey" in name:
-        picture = picture.convert("L")
-    elif name == "one_bit.png":
-        picture = picture.convert("1")
-    elif name == "palette.png":
-        picture = picture.convert("P")
-    return np.asarray(picture.convert("RGB")).astype(int)
+REASONS = {
+    "folder.jpg": "a folder",
+    "pipe.jpg": "a named pipe",
+    "link to pipe.jpg": "a named pipe",
+    "zeros.jpg": "a device",
+    "socket.jpg": "a socket",
+    "lost.jpg": "does not exist",
+    "circle.jpg": "can't be read",
+    "empty.jpg": "empty",
+    "large.jpg": "more than 1 GiB",
+    "a\0b.jpg": "can't be read",
+    "n" * 300: "can't be read",
+}
 
 
-@pytest.mark.parametrize("name", sorted(images.UNUSUAL))
-def test_decode__unusual_image_shows_the_same_picture(tmp_path: Path, name: str) -> None:
-    found = decode(images.write(tmp_path, name))
-    assert found.pixels.dtype == np.uint8
-    assert found.size_hw == (72, 96)
-    difference = np.abs(found.pixels.astype(int) - expected_pixels(name))
-    lossy = name.endswith((".jpg", ".webp", ".gif")) or name == "palette_transparent.png"
-    assert difference.mean() < (12 if lossy else 0.6)
+@pytest.mark.parametrize("name", REASONS)
+def test_file__that_is_no_regular_file_fails_with_a_reason_before_it_is_read(odd: Path, name: str) -> None:
+    with pytest.raises(ImageError, match=REASONS[name]), file_bytes(odd / name):
+        pytest.fail("it was read")
+    assert image_metadata(str(odd / name)) is None
 
 
-@pytest.mark.parametrize("orientation", [*range(1, 9), 99])
-def test_decode__exif_orientation_is_applied_and_an_unknown_one_ignored(tmp_path: Path, orientation: int) -> None:
-    images.save_turned(tmp_path / "turned.png", images.picture(), orientation)
-    turned = decode(tmp_path / "turned.png")
-    np.testing.assert_array_equal(turned.pixels, np.asarray(images.picture()))
-    assert turned.size_hw == (72, 96)
+def test_pipe__that_takes_the_place_of_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the path and the opening."""
+    path = images.write(tmp_path, "plain.bmp")
+    looked = os.stat_result((stat.S_IFREG | 0o600, *path.stat()[1:]))
+    path.unlink()
+    os.mkfifo(path)
+    monkeypatch.setattr(Path, "stat", lambda _: looked)
+    with pytest.raises(ImageError, match="a named pipe"), file_bytes(path):
+        pytest.fail("it was read")
 
 
-def test_decode__broken_exif_does_not_cost_a_good_picture(tmp_path: Path) -> None:
-    """Cameras and editors write odd tags: here text where a number belongs, next to a plain orientation."""
-    number_that_is_text = b"\x01R\x00\x02\x00\x00\x00\x06\x00\x00\x00&"
-    orientation_6 = b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00"
-    exif = b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x02" + number_that_is_text + orientation_6
-    stored = images.picture().transpose(Image.Transpose.ROTATE_90)
-    stored.save(tmp_path / "odd.png", exif=exif + b"\x00\x00\x00\x00maker\x00")
-    np.testing.assert_array_equal(decode(tmp_path / "odd.png").pixels, np.asarray(images.picture()))
-
-
-def test_decode__bytes_and_path_are_one(tmp_path: Path) -> None:
-    path = images.write(tmp_path, "rgba.png")
+def test_file__that_grows_meanwhile_fails_and_one_that_is_cut_is_read_as_it_is(tmp_path: Path) -> None:
+    path = images.write(tmp_path, "plain.bmp")
     data = path.read_bytes()
-    for source in (path, str(path), data):
-        np.testing.assert_array_equal(decode(source).pixels, decode(path).pixels)
-        assert decode(source).content_hash == content_hash(data)
-    assert content_hash(data).isalnum()
-    assert content_hash(data) != content_hash(data + b"a")
+
+    class Changed(MemoryBudget):
+        """Changes the file when it is open and its size is known."""
+
+        size = len(data)
+
+        def reserve(self, nbytes: int):  # type: ignore[no-untyped-def]
+            os.truncate(path, self.size)
+            return super().reserve(nbytes)
+
+    with file_bytes(path, memory=Changed(10**6)) as found:
+        assert found == data
+    Changed.size += 1
+    with pytest.raises(ImageError, match="grew"), file_bytes(path, memory=Changed(10**6)):
+        pytest.fail("it was read")
 
 
-def test_decode__sixteen_bits_keep_their_contrast(tmp_path: Path) -> None:
-    """Pillow's own conversion clips 16-bit greys to white."""
-    found = decode(images.write(tmp_path, "sixteen_bit_grey.png")).pixels[:, :, 0]
-    assert np.abs(found.astype(int) - images.grey().astype(int)).max() <= 1
+def test_memory__is_shared_by_all_threads_and_given_in_order() -> None:
+    budget, began, order = MemoryBudget(100), Event(), list[int]()
+
+    def take(nbytes: int) -> None:
+        began.set()
+        with budget.reserve(nbytes):
+            order.append(nbytes)
+
+    threads = []
+    with budget.reserve(60):
+        for nbytes in (41, 40):  # the second would fit, but it came later
+            began.clear()
+            threads.append(Thread(target=take, args=(nbytes,)))
+            threads[-1].start()
+            assert began.wait(5)
+            threads[-1].join(0.05)
+        assert order == []
+    for thread in threads:
+        thread.join(5)
+    assert order == [41, 40]
+    with budget.reserve(100), pytest.raises(ValueError, match="more than the whole"), budget.reserve(101):
+        pass
 
 
-def test_reduced__none_is_the_whole_file_to_the_last_bit() -> None:
-    buffer = io.BytesIO()
-    images.picture(300, 200).save(buffer, "JPEG")
-    np.testing.assert_array_equal(np.asarray(open_picture(buffer.getvalue()).image), decode(buffer.getvalue()).pixels)
-
-
-@pytest.mark.parametrize("name", sorted(images.UNREADABLE))
-def test_decode__unreadable_image_gives_a_reason(tmp_path: Path, name: str) -> None:
-    """A bomb before its pixels are made; a truncated file even where half of it shows."""
-    known = {"bomb.png": "million", "truncated.jpg": "damaged|truncated", "truncated.png": "damaged|truncated"}
-    with pytest.raises(ImageError, match=known.get(name)) as caught:
-        decode(images.write(tmp_path, name))
-    assert_a_reason(str(caught.value))
-
-
-@pytest.mark.parametrize("name", sorted(images.DOUBTFUL))
-def test_decode__doubtful_image_is_read_or_refused_with_a_reason(tmp_path: Path, name: str) -> None:
-    try:
-        found = decode(images.write(tmp_path, name))
-    except ImageError as error:
-        assert_a_reason(str(error))
-    else:
-        assert found.pixels.std() > 1, "read, but all of one colour"
-
-
-def assert_a_reason(reason: str) -> None:
-    assert 10 < len(reason) < 300, reason
-    assert "\n" not in reason, reason
-    for trace in ("Traceback", "Error(", "0x", "<_io"):
-        assert trace not in reason, reason
-
-
-FORMATS = ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF", "DDS", "PCX", "SGI"]
-
-
-@pytest.mark.filterwarnings("ignore")  # Pillow's, about the damage
-@pytest.mark.parametrize("kind", FORMATS)
-def test_decode__damaged_bytes_give_pixels_or_a_reason_and_nothing_else(kind: str) -> None:
-    """Random damage to files of every format: each ends in pixels or in an ImageError."""
-    Image.init()
-    if kind not in Image.SAVE:
-        pytest.skip(f"this Pillow can't write {kind}")
-    exif = Image.Exif()
-    exif[images.ORIENTATION] = 6
-    buffer = io.BytesIO()
-    options = {"exif": exif} if kind in {"PNG", "JPEG", "WEBP", "TIFF"} else {}
-    images.picture(40, 30).save(buffer, kind, **options)
-    data = buffer.getvalue()
-    rng = np.random.default_rng(0)
-    for _ in range(40):
-        damaged = bytearray(data)
-        # Headers are where the interesting damage is, so half of it goes there.
-        reach = min(len(data), 60) if rng.random() < 0.5 else len(data)
-        for position in rng.integers(0, reach, rng.integers(1, 8)):
-            damaged[position] = rng.integers(0, 256)
-        if rng.random() < 0.3:
-            del damaged[rng.integers(1, len(damaged)) :]
-        try:
-            found = decode(bytes(damaged))
-        except ImageError as error:
-            assert_a_reason(str(error))
-        else:
-            assert found.pixels.ndim == 3
-            assert found.pixels.shape[2] == 3
-
-
-@pytest.mark.parametrize("format_", ["JPEG", "PNG"])
-@pytest.mark.parametrize("orientation", [1, 6])
-@pytest.mark.parametrize(
-    ("enough", "reduction"),
-    [(None, 1), (601.0, 1), (600.0, 1), (300.0, 2), (299.0, 2), (150.0, 4), (75.0, 8), (1.0, 8)],
-)
-def test_reduced__is_the_smallest_fraction_that_is_enough(
-    format_: str, orientation: int, enough: float | None, reduction: int
-) -> None:
-    """A half, a quarter or an eighth, in the orientation that a viewer shows; with the file's size."""
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    buffer = io.BytesIO()
-    images.picture(803, 600).save(buffer, format_, exif=exif)
-    picture = open_picture(buffer.getvalue(), enough=enough)
-    height, width = (600, 803) if orientation == 1 else (803, 600)
-    assert picture.size_hw == (height, width)
-    assert picture.reduction == reduction
-    assert picture.image.size == (-(-width // reduction), -(-height // reduction))
-    whole = open_upright(buffer.getvalue())
-    assert whole.size == (width, height)
-    difference = np.asarray(picture.image, float) - np.asarray(whole.reduce(reduction), float)
-    assert np.abs(difference).mean() < 3
+def test_images__are_opened_and_decoded_in_one_place_each() -> None:
+    """The demo decodes what it has drawn itself."""
+    root = Path(str(lgca_plugin.__file__)).parent
+    found = set()
+    for path in [*root.rglob("*.py"), *(root.parent / "operators").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Image.open", "Images.open", "PIL.Image.open"}:
+                found.add(str(path.relative_to(root.parent)))
+    assert found == {"lgca_plugin/images/decoding.py", "lgca_plugin/demo/train.py"}

@@ -12,7 +12,8 @@ from ...errors import ConfigError, ImageError
 from ...fiftyone_io.samples import ImageSamples
 from ...fiftyone_io.thumbnails import WHOLE, cut, enough_for, jpeg_uri
 from ...figures.film_strip import film_strip
-from ...images.files import content_hash, open_upright, read_bytes
+from ...images.decoding import open_upright
+from ...images.files import content_hash, file_bytes
 from ...method.explain.film_strip import CHAINS, strip
 
 if TYPE_CHECKING:
@@ -78,11 +79,11 @@ def _cut_out(file: tuple[str, int, int], boxes: Mapping[int, Box]) -> Pictures:
 
 def _open(path: str, longest: int) -> tuple[Image.Image, str]:
     """Returns a file's image, reduced if it is much larger than needed, and the hash of its bytes."""
-    data = read_bytes(path)
-    image = open_upright(data, longest=longest)
+    with file_bytes(path) as data:
+        image, hashed = open_upright(data, longest=longest), content_hash(data)
     if max(image.size) > 2 * longest:
         image.thumbnail((2 * longest, 2 * longest), reducing_gap=2.0)
-    return image, content_hash(data)
+    return image, hashed
 
 
 def strip_boxes(shown: Strip) -> dict[int, Box]:

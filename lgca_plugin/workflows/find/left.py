@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...errors import ImageError, StoreError
 from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.fields import error_field
-from ...images.files import content_hash, read_bytes
+from ...images.files import content_hash, file_bytes
 from ...store.store import Store, store_exists
 
 if TYPE_CHECKING:
@@ -91,7 +91,10 @@ def _stored_hashes(run: RunRecord, ids: Sequence[str]) -> dict[str, str]:
 
 
 def _has_changed(path: str, stored: str | None) -> bool:
+    if stored is None:
+        return True
     try:
-        return stored is None or content_hash(read_bytes(path)) != stored
+        with file_bytes(path) as data:
+            return content_hash(data) != stored
     except ImageError:
         return False

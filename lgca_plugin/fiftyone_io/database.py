@@ -69,6 +69,21 @@ def stored_field_names(dataset: fo.Dataset) -> set[str]:
     return {name for name in names if not name.startswith("_")}
 
 
+def run_id(dataset: fo.Dataset, run_key: str) -> Any:
+    """Returns the id of the record of a dataset's custom run, as stored; None if there is none under the key."""
+    from fiftyone.core.odm import get_db_conn
+
+    stored = get_db_conn().datasets.find_one({"_id": dataset._doc.id}, [f"runs.{run_key}"])
+    return ((stored or {}).get("runs") or {}).get(run_key)
+
+
+def reload_run(dataset: fo.Dataset, run_key: str) -> None:
+    """Reads the record of a custom run anew, so that FiftyOne's own functions find the results that it has now."""
+    loaded = dataset._doc.runs.get(run_key)
+    if hasattr(loaded, "reload"):
+        loaded.reload()
+
+
 def sample_collection(dataset: fo.Dataset) -> Collection[Document]:
     """Returns the MongoDB collection of a dataset's samples.
 

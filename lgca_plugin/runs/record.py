@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import LgcaError
 from ..fiftyone_io.fields import error_field, method_field, run_fields
+from ..fiftyone_io.run_results import change_run_results
 from ..fiftyone_io.samples import image_samples
 from ..fiftyone_io.tokens import new_token, run_token
 
@@ -89,9 +90,8 @@ class RunRecord:
         return self.token == run_token(self.dataset, self.key)
 
     def save(self) -> None:
-        """Writes :attr:`results` to the run's record."""
-        stored = self.dataset.init_run_results(self.key, **self.results)
-        self.dataset.save_run_results(self.key, stored, overwrite=True, cache=False)
+        """Writes :attr:`results` to the run's record, in place of all that is there."""
+        change_run_results(self.dataset, self.key, lambda _: self.results)
 
     def __repr__(self) -> str:
         results = self.results

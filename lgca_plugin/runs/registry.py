@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from ..errors import ConfigError, LgcaError, RunNotFoundError
 from ..fiftyone_io.database import root_dataset
 from ..fiftyone_io.documents import as_utc
 from ..fiftyone_io.fields import DECISION, run_fields, triage_field
+from ..fiftyone_io.run_results import change_run_results, read_run_results
 from ..fiftyone_io.tokens import new_token
 from .record import RunRecord, stored_triage
 
@@ -45,9 +45,7 @@ def reload_record(run: RunRecord) -> None:
 
 def update_record(run: RunRecord, **entries: Any) -> None:
     """Writes entries to a run's record, without overwriting what other processes have written to the others."""
-    reload_record(run)
-    run.results.update(entries)
-    run.save()
+    run.results = change_run_results(run.dataset, run.key, lambda stored: {**as_json(stored), **entries})
 
 
 def save_own_entries(run: RunRecord) -> None:
@@ -148,18 +146,12 @@ def existing_run(dataset: fo.Dataset, run_key: str) -> RunRecord | None:
     return None
 
 
-_READING = threading.Lock()
-"""Held while results are read: threads share FiftyOne's one object of a dataset, and its open file of the results."""
-
-
 def read_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     """Returns the results in a run's record as JSON types, read from the database."""
-    with _READING:
-        try:
-            stored = dataset.load_run_results(run_key, cache=False)
-        except AttributeError:  # another process has written the run since this dataset object was loaded
-            dataset.reload()
-            stored = dataset.load_run_results(run_key, cache=False)
-    results: dict[str, Any] = json.loads(json.dumps(stored.serialize() if stored is not None else {}))
-    results.pop("cls", None)
+    return as_json(read_run_results(dataset, run_key))
+
+
+def as_json(stored: dict[str, Any]) -> dict[str, Any]:
+    """Returns results as JSON types."""
+    results: dict[str, Any] = json.loads(json.dumps(stored))
     return results

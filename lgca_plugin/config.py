@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 import unicodedata
 from collections import Counter
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConfigError
+from .errors import ConfigError, shown
 from .method.core.boxes import chain_counts, matching_chains
 from .method.core.methods import METHODS, Method
 from .method.core.regions import CropCounts
@@ -26,6 +26,9 @@ DEFAULT_BUDGET = "full"
 BUDGETS = (DEFAULT_BUDGET, "adaptive")
 """All images take all crops, or each stops when its labels are safe."""
 CONFIG_VERSION = 1
+MAX_SEED = 2**128 - 1
+NOT_IN_NAMES = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories that no class name has: control characters, lone surrogates, line and paragraph separators."""
 
 DEMO_MARKER = "lgca_demo"
 """Key in ``dataset.info`` by which the demo dataset is recognized."""
@@ -63,7 +66,7 @@ class RegionConfig:
         if self.lgca_crops is not None:
             _check_int("lgca_crops", self.lgca_crops, at_least=1, at_most=10_000)
         _check_int("steps", self.steps, at_least=0, at_most=20)
-        _check_int("seed", self.seed, at_least=0)
+        _check_int("seed", self.seed, at_least=0, at_most=MAX_SEED)
         for name in ("scale_min", "scale_max", "keep", "growth"):
             _check_number(name, getattr(self, name))
         if not 0 < self.scale_min <= 1 or not 0 < self.scale_max <= 1:
@@ -202,9 +205,17 @@ class RunConfig:
         """Returns the config of a dict that :meth:`to_json` returned.
 
         Raises:
-            ConfigError: if its version or keys are others
+            ConfigError: if its version or keys are others, or a value is none that a run can have
         """
-        values = dict(document)
+        try:
+            return cls._parsed(dict(document))
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise ConfigError(f"this run's config can't be read: {error}") from error
+
+    @classmethod
+    def _parsed(cls, values: dict[str, Any]) -> RunConfig:
         version = values.pop("version", None)
         if version != CONFIG_VERSION:
             raise ConfigError(f"this run's config is of version {version!r}; this release reads {CONFIG_VERSION}")
@@ -215,14 +226,13 @@ class RunConfig:
             raise ConfigError(f"this run's config has other keys than expected: {sorted(set(values) ^ expected)}")
         check_budget(values["budget"])
         values["classes"] = tuple(values["classes"])
+        if not all(isinstance(name, str) for name in values["classes"]):
+            raise ConfigError("this run's classes can't be read: one of them is no text")
         unknown = set(values["regions"]) - {field.name for field in fields(RegionConfig)}
         if unknown:
             raise ConfigError(f"this run's regions have a setting {sorted(unknown)[0]!r}, unknown to this release")
         values["regions"] = RegionConfig(**values["regions"])
-        try:
-            values["methods"] = tuple(Method.from_json(method) for method in values["methods"])
-        except ValueError as error:
-            raise ConfigError(f"this run's methods can't be read: {error}") from error
+        values["methods"] = tuple(Method.from_json(method) for method in values["methods"])
         return cls(**values)
 
     def differences(self, other: RunConfig) -> list[str]:
@@ -267,8 +277,10 @@ def check_classes(classes: Any) -> tuple[str, ...]:
             raise ConfigError(f"classes must be text, got {name!r} at position {position}")
         if not name.strip():
             raise ConfigError(f"class {position} of classes is blank; remove it or give it a name")
-        if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in name.strip()):
-            raise ConfigError(f"class {name!r} has a line break or control character in it; remove it")
+        if any(unicodedata.category(character) in NOT_IN_NAMES for character in name.strip()):
+            raise ConfigError(
+                f"class {name!r} has a line break, control character or half a character in it; remove it"
+            )
         names.append(name.strip())
     check_distinct(names)
     if len(names) < 2:
@@ -307,12 +319,12 @@ def check_methods(methods: Any) -> tuple[Method, ...]:
 
 def _check_int(name: str, value: Any, *, at_least: int, at_most: int | None = None) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ConfigError(f"{name} must be a whole number, got {value!r}")
+        raise ConfigError(f"{name} must be a whole number, got {shown(value)}")
     if value < at_least or (at_most is not None and value > at_most):
         limits = f"at least {at_least}" + (f" and at most {at_most}" if at_most is not None else "")
-        raise ConfigError(f"{name} must be {limits}, got {value}")
+        raise ConfigError(f"{name} must be {limits}, got {shown(value)}")
 
 
 def _check_number(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ConfigError(f"{name} must be a finite number, got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
+        raise ConfigError(f"{name} must be a finite number, got {shown(value)}")

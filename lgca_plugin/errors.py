@@ -101,14 +101,29 @@ def app_words(message: str) -> str:
     return "".join(parts)
 
 
+_MAX_LENGTH = 1_000
+"""Maximum number of characters of a message; of a longer one, the remedy at its end is kept."""
+_KEPT_END = 300
+
+
+def shown(value: object) -> str:
+    """Returns a value as messages show it: its ``repr``, which whole numbers of thousands of digits do not have."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+
+
 class LgcaError(Exception):
-    """Base of every error that the package raises on purpose.
+    """Base of every error that the package raises on purpose; a very long value in its message is shortened.
 
     Attributes:
         app: the message in the words of the App's forms
     """
 
     def __init__(self, message: str = "", *, app: str | None = None) -> None:
+        if len(message) > _MAX_LENGTH:
+            message = f"{message[: _MAX_LENGTH - _KEPT_END]} ... {message[-_KEPT_END:]}"
         super().__init__(message)
         self.app = app or app_words(message)
 

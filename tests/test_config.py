@@ -48,9 +48,9 @@ def test_regions__defaults_are_the_published_settings():
         ("crops", (0, -5, 2.5, True, "60", None)),
         ("lgca_crops", (0, 1.5)),
         ("steps", (-1, 1.5)),
-        ("seed", (-1, "0")),
+        ("seed", (-1, "0", 2**128)),
         ("scale_min", (0.0, -0.5, NAN, "half")),
-        ("scale_max", (1.5, INF, None)),
+        ("scale_max", (1.5, INF, 10**400, None)),
         ("keep", (0.0, 1.0, NAN)),
         ("growth", (1.0, 0.5, INF, NAN)),
     ],
@@ -61,6 +61,12 @@ def test_regions__bad_setting_is_named_with_its_value(name, values):
             RegionConfig(**{name: value})
         assert isinstance(caught.value, ValueError)
         assert isinstance(caught.value, LgcaError)
+
+
+@pytest.mark.parametrize("name", ["crops", "seed", "scale_max"])
+def test_regions__whole_number_of_5000_digits_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name} must be .*got a number of thousands of digits"):
+        RegionConfig(**{name: 10**5000})
 
 
 def test_regions__scales_in_the_wrong_order_are_named():

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import check_distinct
+from ..config import NOT_IN_NAMES, check_distinct
 from ..errors import ConfigError, DescribeError
 from ..progress import Progress
 from .answers import AnswerCache, AnswerError, parse_answer, prompt_for, write_json
@@ -35,8 +35,6 @@ _MAX_TRIES = 3
 """Maximum number of requests about a class whose answers can't be parsed."""
 _MAX_REFUSED = 3
 """Number of refused requests, without an answer before them, after which all are given up."""
-
-_NOT_IN_NAMES = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +266,7 @@ def _check_line(text: Any, what: str) -> str:
     stripped = text.strip()
     if not stripped:
         raise ConfigError(f"{what} is blank")
-    if any(unicodedata.category(char) in _NOT_IN_NAMES for char in stripped):
+    if any(unicodedata.category(char) in NOT_IN_NAMES for char in stripped):
         raise ConfigError(f"{what} holds a line break or control character, which is not sent: {text[:80]!r}")
     if len(stripped) > MAX_NAME_LENGTH:
         raise ConfigError(f"{what} has {len(stripped)} characters; the limit is {MAX_NAME_LENGTH}")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 20 * 1024**2
 MAX_TEXT_LENGTH = 2_000
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character, which no file and no database can hold."""
 _ARTICLES = ("a ", "an ", "the ")
 _VERBS = re.compile(r"(can|may|might|is|are|has|have|often|typically|usually|sometimes|comes?|looks?)\b", re.IGNORECASE)
 _USES = re.compile(r"(used|made|covered|found|located|designed|shaped)\b", re.IGNORECASE)
@@ -74,6 +76,10 @@ def parse_descriptions(data: bytes | str, *, name: str) -> dict[str, tuple[str, 
         ) from error
     except RecursionError as error:
         raise ConfigError(f"descriptions {name} are nested too deeply to be class descriptions") from error
+    except ConfigError:
+        raise
+    except ValueError as error:  # Python reads no whole number of more than 4,300 digits
+        raise ConfigError(f"descriptions {name} hold a number of thousands of digits, where texts belong") from error
     return check_descriptions(document)
 
 
@@ -92,6 +98,8 @@ def check_descriptions(document: Any) -> dict[str, tuple[str, ...]]:
     for name, texts in document.items():
         if not isinstance(name, str) or not name.strip():
             raise ConfigError(f"{expected}; got a class name that is {name!r}")
+        if _SURROGATE.search(name):
+            raise ConfigError(f"class name {name!r} in the descriptions holds half a character; write it anew")
         if isinstance(texts, (str, bytes)) or hasattr(texts, "items") or not hasattr(texts, "__iter__"):
             raise ConfigError(f"descriptions of {name!r} must be a list of texts, got {_kind(texts)}")
         listed = list(texts)
@@ -99,6 +107,8 @@ def check_descriptions(document: Any) -> dict[str, tuple[str, ...]]:
             if not isinstance(text, str) or not text.strip():
                 problem = "blank" if isinstance(text, str) else _kind(text)
                 raise ConfigError(f"descriptions of {name!r} must be texts, and number {position} is {problem}")
+            if _SURROGATE.search(text):
+                raise ConfigError(f"description {position} of {name!r} holds half a character; write it anew")
             if len(text) > MAX_TEXT_LENGTH:
                 raise ConfigError(
                     f"description {position} of {name!r} has {len(text)} characters; the limit is {MAX_TEXT_LENGTH}"
@@ -184,11 +194,11 @@ def _are_sentences(texts: Iterable[str]) -> bool:
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Returns a JSON object as a dict; refuses a repeated key, of which plain JSON reading would take the last."""
-    document = dict(pairs)
-    if len(document) < len(pairs):
-        names = [name for name, _ in pairs]
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise ConfigError(f"descriptions name {doubled!r} twice; merge the two lists")
+    document: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in document:
+            raise ConfigError(f"descriptions name {name!r} twice; merge the two lists")
+        document[name] = value
     return document
 
 

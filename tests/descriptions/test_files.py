@@ -1,12 +1,19 @@
 """Class descriptions: both public styles, forgiving names, and files that are not what they should be."""
 
 import json
+import time
 
 import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.descriptions.class_texts import class_texts, templates
-from lgca_plugin.descriptions.files import attribute_sentence, match_descriptions, name_key, read_descriptions
+from lgca_plugin.descriptions.files import (
+    attribute_sentence,
+    match_descriptions,
+    name_key,
+    parse_descriptions,
+    read_descriptions,
+)
 from tests.helpers.paths import PUBLISHED_DESCRIPTIONS as PUBLISHED
 
 
@@ -101,13 +108,26 @@ def test_texts__the_hash_tells_texts_apart_and_not_their_source(tmp_path):
         (b'{" ": ["a"]}', "class name that is ' '"),
         (b'{"penguin": ["swims"]}', "match none of the classes: name them as the classes are named, such as"),
         (json.dumps({"tern": ["x" * 3000]}).encode(), "has 3000 characters"),
+        (b'{"tern": [' + b"7" * 5000 + b"]}", "hold a number of thousands of digits"),
+        (rb'{"tern": ["a \ud800 beak"]}', "description 1 of 'tern' holds half a character"),
+        (rb'{"te\udc00rn": ["a beak"]}', "class name .* holds half a character"),
+        (json.dumps({"x" * 10**6: 3}).encode(), "descriptions of 'xxx.* must be a list of texts"),
     ],
 )
 def test_files__that_are_not_what_they_should_be_get_one_clear_sentence(tmp_path, content, words):
     with pytest.raises(lgca.ConfigError, match=words) as caught:
         class_texts(["tern", "gull"], written(tmp_path, content))
     assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 400
+    assert len(str(caught.value)) <= (400 if len(content) < 10**6 else 1005)
+
+
+def test_files__of_150000_names_are_read_in_linear_time():
+    names = [f"bird {number}" for number in range(150_000)]
+    doubled = "{" + ", ".join(f'"{name}": ["a"]' for name in (*names, names[-1])) + "}"
+    started = time.process_time()
+    with pytest.raises(lgca.ConfigError, match="name 'bird 149999' twice"):
+        parse_descriptions(doubled, name="'birds.json'")
+    assert time.process_time() - started < 5  # about 0.1; comparing each name with all takes minutes
 
 
 def test_files__of_fifty_megabytes_folders_and_missing_ones_are_not_read(tmp_path):

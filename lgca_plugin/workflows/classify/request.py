@@ -17,7 +17,7 @@ from ...config import (
     check_methods,
     check_run_key,
 )
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from ...fiftyone_io.fields import RESERVED_NAMES, conflicting_fields, error_field, run_fields
 from ...fiftyone_io.samples import ImageSamples
 from ...runs.registry import existing_run, list_runs, prediction_fields
@@ -161,7 +161,7 @@ def check_shown_chains(shown_chains: int) -> None:
 
 def _check_count(name: str, value: int, *, at_least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise ConfigError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+        raise ConfigError(f"{name} must be a whole number of at least {at_least}, got {shown(value)}")
 
 
 def check_fields_are_free(request: RunRequest) -> None:

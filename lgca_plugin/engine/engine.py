@@ -185,6 +185,8 @@ class _Flow(Generic[Id]):
         self._bytes += loaded.nbytes
         self._in_flight.append((id_, loaded))
         if loaded.expansion is not None:
+            picture = loaded.expansion.picture
+            self._stats.guessed_depth += picture is not None and picture.guessed_depth
             self._advance(loaded, loaded.expansion)
 
     def _advance(self, image: _InFlightImage, expansion: RegionExpansion) -> None:

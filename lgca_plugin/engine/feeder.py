@@ -55,6 +55,7 @@ class EngineStats:
         images: images with a result
         recalled: images among them that were neither decoded nor encoded, because all embeddings were known
         failed: images without a result
+        guessed_depth: images whose values have fewer bits than their type, see :data:`~.pixels.DEPTHS`
         encodes: encodes of whole images and regions
         batches: batches given to the encoder
         batch_capacity: maximum number of encodes in those batches
@@ -68,6 +69,7 @@ class EngineStats:
     images: int = 0
     recalled: int = 0
     failed: int = 0
+    guessed_depth: int = 0
     encodes: int = 0
     batches: int = 0
     batch_capacity: int = 0

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import ImageError
 from .files import first_sentence
-from .memory import MemoryBudget
-from .pixels import decoding_bytes, to_rgb
+from .memory import PIXELS, MemoryBudget
+from .pixels import decoding_bytes, has_deep_colors, to_rgb
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +34,6 @@ MAX_ASPECT = 500
 MAX_PIXELS = 178_956_970
 """Maximum number of pixels of an image, Pillow's own limit: a larger one counts as a decompression bomb."""
 
-MAX_DECODING_BYTES = 3 * 1024**3
-"""Maximum memory that decoding takes, of one image and of all threads together: 178 million pixels of a JPEG or a PNG,
-100 million of the formats whose decoders take most."""
-
-DECODING = MemoryBudget(MAX_DECODING_BYTES)
-"""Memory that all threads together take to decode."""
-
 _EXIF_ORIENTATION = 0x0112
 _ON_ITS_SIDE = (5, 6, 7, 8)
 
@@ -52,11 +45,13 @@ class Picture:
     Attributes:
         size_hw: height and width of the file's image in pixels
         reduction: number of the file's pixels along a side of one pixel of ``image``
+        guessed_depth: whether the number of bits of its values was concluded from the largest one
     """
 
     image: Image.Image
     size_hw: tuple[int, int]
     reduction: int = 1
+    guessed_depth: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -64,12 +59,12 @@ class Picture:
         return 4 * self.image.width * self.image.height
 
 
-def open_picture(data: bytes, *, enough: float | None = None, memory: MemoryBudget = DECODING) -> Picture:
+def open_picture(data: bytes, *, enough: float | None = None, memory: MemoryBudget = PIXELS) -> Picture:
     """Decodes the bytes of an image file to RGB, at its size or at a half, a quarter or an eighth.
 
     JPEGs are decoded at a fraction of their size in a fraction of the time; other formats are decoded whole and
     averaged. EXIF orientation is applied, the first frame of an animation is taken, transparency is dropped as
-    open_clip drops it, and 16-bit grey values are scaled to 8 bits.
+    open_clip drops it, and values of 16 bits are scaled to 8, see :func:`~.pixels.to_rgb`.
 
     Args:
         data: the file's bytes
@@ -90,11 +85,11 @@ def open_picture(data: bytes, *, enough: float | None = None, memory: MemoryBudg
             opened.draft(None, (opened.width // reduction, opened.height // reduction))
         return round(reduction * max(opened.size) / max(size))
 
-    image = _decode(data, draft, memory)
-    return Picture(image, (size[1], size[0]), reduction)
+    image, guessed = _decode(data, draft, memory)
+    return Picture(image, (size[1], size[0]), reduction, guessed)
 
 
-def open_upright(data: bytes, *, longest: float | None = None, memory: MemoryBudget = DECODING) -> Image.Image:
+def open_upright(data: bytes, *, longest: float | None = None, memory: MemoryBudget = PIXELS) -> Image.Image:
     """Decodes the bytes of an image file of any shape to an RGB picture, in the orientation that a viewer shows.
 
     A JPEG is decoded at a half, a quarter or an eighth of its size, which is quick, if its longer side keeps at least
@@ -110,13 +105,13 @@ def open_upright(data: bytes, *, longest: float | None = None, memory: MemoryBud
             opened.draft(None, (math.ceil(opened.width * share), math.ceil(opened.height * share)))
         return 1
 
-    return _decode(data, draft, memory, any_shape=True)
+    return _decode(data, draft, memory, any_shape=True)[0]
 
 
 def _decode(
     data: bytes, draft: Callable[[Image.Image], int], memory: MemoryBudget, *, any_shape: bool = False
-) -> Image.Image:
-    """Decodes an image file.
+) -> tuple[Image.Image, bool]:
+    """Decodes an image file; also returns whether the number of bits of its values was concluded from the largest.
 
     ``draft`` may choose a fraction of its size once the file is open; it returns the divisor that the decoder can't do.
     """
@@ -129,13 +124,15 @@ def _decode(
                 _check_size(*opened.size, any_shape=any_shape)
                 whole, turn = opened.size, _orientation(opened)
                 rest = draft(opened)
+                deep = has_deep_colors(opened)
                 needed = decoding_bytes(opened, whole, turned=turn != 1)
                 if needed > memory.nbytes:
                     raise ImageError(_too_much(whole, needed, memory.nbytes))
                 with memory.reserve(needed):
                     opened.load()
-                    image = _upright(to_rgb(opened), turn)
-                    return image.reduce(rest) if rest > 1 else image
+                    image, guessed = to_rgb(opened, deep_colors=deep)
+                    image = _upright(image, turn)
+                    return image.reduce(rest) if rest > 1 else image, guessed
     except ImageError:
         raise
     except UnidentifiedImageError as error:

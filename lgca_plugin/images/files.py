@@ -10,18 +10,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ..errors import ImageError
-from .memory import MemoryBudget
+from .memory import FILES, MAX_FILE_BYTES, MemoryBudget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ImageSource = str | os.PathLike[str] | bytes
-
-MAX_FILE_BYTES = 1024**3
-"""Maximum size of an image file, and of all that are in memory at the same time."""
-
-IN_MEMORY = MemoryBudget(MAX_FILE_BYTES)
-"""Bytes of image files that all threads together hold."""
 
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = {
@@ -54,7 +48,7 @@ def open_regular(path: str | os.PathLike[str]) -> Iterator[tuple[IO[bytes], int]
 
 
 @contextmanager
-def file_bytes(source: ImageSource, *, memory: MemoryBudget = IN_MEMORY) -> Iterator[bytes]:
+def file_bytes(source: ImageSource, *, memory: MemoryBudget = FILES) -> Iterator[bytes]:
     """Returns the bytes of an image file, if they are not in memory already.
 
     They count as memory that all threads share while the context lasts: it waits where others hold too much.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import count, islice
+from threading import Lock
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..errors import ImageError
@@ -35,7 +36,8 @@ class LoadAhead(Generic[Id, Item, Loaded]):
     """Loads images in threads, ahead of the caller, in the order given. A context manager.
 
     The images are pairs of an id and an argument of ``load``, and are read lazily. At most ``max_images`` wait to be
-    taken, with a memory of ``max_bytes``, estimated from those taken so far; those being loaded come on top.
+    taken, with a memory of ``max_bytes``; the next one to be taken comes on top. How many are begun is estimated from
+    the last ones. One that turns out not to fit is given up, and loaded again when its turn has come.
     """
 
     def __init__(
@@ -47,9 +49,13 @@ class LoadAhead(Generic[Id, Item, Loaded]):
         self._max_bytes = max_bytes
         self._workers = min(MAX_WORKERS, os.cpu_count() or 1)
         self._ahead = min(max_images, self._workers)
-        self._taken = self._taken_bytes = 0
+        self._last: deque[int] = deque(maxlen=AHEAD_PER_WORKER * self._workers)  # memory of those taken last
+        self._number = count()
+        self._n_taken = 0
+        self._waiting_bytes = 0
+        self._lock = Lock()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="lgca-decode")
-        self._pending: deque[tuple[Id, Future[Loaded | ImageError]]] = deque()
+        self._pending: deque[tuple[Id, Item, Future[Loaded | ImageError | None]]] = deque()
 
     def __enter__(self) -> LoadAhead[Id, Item, Loaded]:
         return self
@@ -57,21 +63,42 @@ class LoadAhead(Generic[Id, Item, Loaded]):
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def head(self) -> Future[Loaded | ImageError] | None:
+    def head(self) -> Future[Loaded | ImageError | None] | None:
         """Returns the next image as a future, and starts loading others behind it; None after the last."""
         for id_, item in islice(self._source, max(0, self._ahead - len(self._pending))):
-            self._pending.append((id_, self._pool.submit(_try, self._load, item)))
-        return self._pending[0][1] if self._pending else None
+            self._pending.append((id_, item, self._pool.submit(self._load_ahead, next(self._number), item)))
+        return self._pending[0][2] if self._pending else None
 
     def take(self) -> tuple[Id, Loaded | ImageError]:
         """Waits for the next image; returns its id, and the image or the error with the reason why there is none."""
-        id_, future = self._pending.popleft()
+        id_, item, future = self._pending.popleft()
         loaded = future.result()
+        with self._lock:
+            self._n_taken += 1
+            self._waiting_bytes -= 0 if loaded is None or isinstance(loaded, ImageError) else loaded.nbytes
+        if loaded is None:
+            loaded = _try(self._load, item)
         if not isinstance(loaded, ImageError):
-            self._taken, self._taken_bytes = self._taken + 1, self._taken_bytes + loaded.nbytes
-            fitting = self._max_bytes * self._taken // max(1, self._taken_bytes)
-            self._ahead = min(self._max_images, max(self._workers, min(AHEAD_PER_WORKER * self._workers, fitting)))
+            self._last.append(max(1, loaded.nbytes))
+            fitting = self._max_bytes * len(self._last) // sum(self._last)
+            self._ahead = min(self._max_images, max(1, min(AHEAD_PER_WORKER * self._workers, fitting)))
         return id_, loaded
+
+    def _load_ahead(self, number: int, item: Item) -> Loaded | ImageError | None:
+        """Loads an image by its number in the order given; None if it is not the next one and memory is full."""
+        if self._is_full(number, 0):
+            return None
+        loaded = _try(self._load, item)
+        if isinstance(loaded, ImageError):
+            return loaded
+        with self._lock:
+            if self._is_full(number, loaded.nbytes):
+                return None
+            self._waiting_bytes += loaded.nbytes
+        return loaded
+
+    def _is_full(self, number: int, nbytes: int) -> bool:
+        return number > self._n_taken and self._waiting_bytes + nbytes > self._max_bytes
 
 
 def _try(load: Callable[[Item], Loaded], item: Item) -> Loaded | ImageError:

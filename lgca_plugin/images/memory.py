@@ -48,3 +48,14 @@ class MemoryBudget:
             with self._changed:
                 self._free += nbytes
                 self._changed.notify_all()
+
+
+MAX_FILE_BYTES = 1024**3
+"""Maximum size of an image file, and of all that are in memory at the same time."""
+
+MAX_PIXEL_BYTES = 3 * 1024**3
+"""Maximum memory that decoding and cutting take, of one image and of all threads together: enough for 178 million
+pixels of a JPEG or a PNG, and for 100 million of the formats whose decoders take most."""
+
+FILES, PIXELS = MemoryBudget(MAX_FILE_BYTES), MemoryBudget(MAX_PIXEL_BYTES)
+"""What all threads together hold of image files, and take to decode and cut images."""

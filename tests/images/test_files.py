@@ -6,17 +6,20 @@ import ast
 import os
 import socket
 import stat
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import pytest
 
 import lgca_plugin
 from lgca_plugin.errors import ImageError
 from lgca_plugin.fiftyone_io.documents import image_metadata
-from lgca_plugin.images.files import MAX_FILE_BYTES, file_bytes
-from lgca_plugin.images.memory import MemoryBudget
+from lgca_plugin.images.files import file_bytes
+from lgca_plugin.images.load_ahead import MAX_WORKERS, LoadAhead
+from lgca_plugin.images.memory import MAX_FILE_BYTES, MemoryBudget
 from tests.helpers import images
 
 
@@ -115,6 +118,40 @@ def test_memory__is_shared_by_all_threads_and_given_in_order() -> None:
     assert order == [41, 40]
     with budget.reserve(100), pytest.raises(ValueError, match="more than the whole"), budget.reserve(101):
         pass
+
+
+def test_ahead__of_many_large_images_holds_what_fits_and_loads_each_once_its_turn_has_come() -> None:
+    """Small images first, so that large ones are expected to be small."""
+    held, most, loads = [0], [0], Counter[int]()
+    lock = Lock()
+
+    class Image:
+        def __init__(self, nbytes: int) -> None:
+            self.nbytes = nbytes
+            with lock:
+                held[0] += nbytes
+                most[0] = max(most[0], held[0])
+
+        def __del__(self) -> None:
+            with lock:
+                held[0] -= self.nbytes
+
+    def load(number: int) -> Image:
+        loads[number] += 1
+        time.sleep(0.001)
+        if number % 20 == 7:
+            raise ImageError(str(number))
+        return Image(1 if number < 100 else 900)
+
+    found = []
+    with LoadAhead(((number, number) for number in range(140)), load, max_images=64, max_bytes=1000) as ahead:
+        while ahead.head() is not None:
+            id_, loaded = ahead.take()
+            found.append((id_, str(loaded) if isinstance(loaded, ImageError) else loaded.nbytes))
+    assert found == [(n, str(n) if n % 20 == 7 else 1 if n < 100 else 900) for n in range(140)]
+    workers = min(MAX_WORKERS, os.cpu_count() or 1)
+    assert most[0] <= 1000 + 900 * (workers + 1), "those that wait, those being loaded, the one taken"
+    assert loads.total() <= 140 + 8 * workers
 
 
 def test_images__are_opened_and_decoded_in_one_place_each() -> None:

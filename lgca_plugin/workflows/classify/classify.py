@@ -79,7 +79,7 @@ def iter_classify(
                         time.perf_counter() - started,
                         status=status,
                         stored=embeddings.outcome(),
-                        warnings=[*plan.warnings, *embeddings.warnings],
+                        warnings=[*plan.warnings, *embeddings.warnings, *_image_warnings(stats)],
                         device=str(plan.encoder.device or "unknown"),
                     )
     return run
@@ -151,6 +151,17 @@ def open_run(plan: PreparedRun) -> tuple[RunRecord, str | None]:
     run.results["templates"] = list(plan.texts.from_templates)
     save_own_entries(run)
     return run, replaced
+
+
+def _image_warnings(stats: EngineStats) -> list[str]:
+    if not stats.guessed_depth:
+        return []
+    images = "1 image holds" if stats.guessed_depth == 1 else f"{stats.guessed_depth} images hold"
+    warning = (
+        f"{images} values that fill only some bits of their type, such as 12 of 16: those bits were taken from black "
+        "to white, so they are brighter here than in a viewer that takes all bits"
+    )
+    return [warning]
 
 
 def _progress_label(done: int, total: int, seconds: float) -> str:

@@ -121,7 +121,7 @@ class AnswerCache:
     def prepare(self) -> None:
         """Creates the folder; raises a :class:`ConfigError` if nothing can be written there."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
                 pass
         except OSError as error:

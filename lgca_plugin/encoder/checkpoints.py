@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
-import urllib.request
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlparse
 
 from ..errors import ConfigError, ModelUnavailableError, app_words
 from .architectures import DEMO_FOLDER, FOLDER_SCHEMA, REMOTE_SCHEMA, check_architecture
@@ -22,7 +19,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_NETWORK_PACKAGES = ("httpx", "huggingface_hub", "requests", "urllib3")
+PROBE_SECONDS = 5.0
+
+_NETWORK_PACKAGES = ("httpx", "httpx2", "huggingface_hub", "requests", "urllib3")
 
 
 def load_demo() -> tuple[Any, Any, frozenset[str]]:
@@ -147,27 +146,23 @@ def _reason(error: BaseException) -> str:
 
 def _hub_access() -> AbstractContextManager[None]:
     """Limits the hub's client to its cache where the hub can't be reached; else it would retry for a minute."""
-    address = hub_address()
-    if address is None or _reachable(address):
+    if hub_address() is None or hub_is_reachable():
         return nullcontext()
     logger.info("The model hub is not reachable; looking for weights in the cache only")
     return offline_hub()
 
 
 def hub_is_reachable() -> bool:
-    """True if the model hub, from which weights are downloaded, can be reached from here."""
+    """True if the model hub, from which weights are downloaded, answers its own client within seconds."""
     address = hub_address()
-    return address is not None and _reachable(address)
-
-
-def _reachable(endpoint: str) -> bool:
-    address = urlparse(endpoint)
-    if not urllib.request.proxy_bypass(address.hostname or ""):
-        proxy = urllib.request.getproxies().get(address.scheme)  # it resolves names that this machine can't
-        address = urlparse(proxy if "://" in proxy else f"http://{proxy}") if proxy else address
-    try:
-        port = address.port or (80 if address.scheme == "http" else 443)
-        socket.create_connection((address.hostname or "", port), timeout=5).close()
-    except OSError:
+    if address is None:
         return False
+    from huggingface_hub import get_session
+
+    try:
+        get_session().head(address, timeout=PROBE_SECONDS)
+    except Exception as error:
+        if _is_of_the_network(error):
+            return False
+        raise
     return True

@@ -95,7 +95,8 @@ def flow_picture(
     hover = [[f"{says[0][i]}<br>{says[1][j]}<br>{samples_text(counts[i, j])}" for j in range(k)] for i in range(k)]
     if folded:
         number = samples_text(counts[-1, -1])
-        hover[-1][-1] = f"{methods[0]} and {methods[1]} give other classes,<br>and not the same one<br>{number}"
+        pair = " and ".join(map(escape_html, methods))
+        hover[-1][-1] = f"{pair} give other classes,<br>and not the same one<br>{number}"
     trace = {
         "type": "heatmap",
         "x": list(range(k)),
@@ -115,8 +116,12 @@ def flow_picture(
     layout = _layout(CELL * k + room + 52, left=room + 18, right=6, top=room + 20, bottom=4)
     ticks = {"tickvals": list(range(k)), "ticktext": short, "showgrid": False, "range": [-0.5, k - 0.5]}
     title = {"font": {"size": SMALL_FONT + 1}, "standoff": 4}
-    layout["xaxis"] |= ticks | {"side": "top", "tickangle": -90, "title": {**title, "text": f"{methods[1]} says"}}
-    layout["yaxis"] |= ticks | {"range": [k - 0.5, -0.5], "title": {**title, "text": f"{methods[0]} says"}}
+    layout["xaxis"] |= ticks | {
+        "side": "top",
+        "tickangle": -90,
+        "title": {**title, "text": escape_html(f"{methods[1]} says")},
+    }
+    layout["yaxis"] |= ticks | {"range": [k - 0.5, -0.5], "title": {**title, "text": escape_html(f"{methods[0]} says")}}
     # Points: a heatmap's own texts do not take the page's text colour, and a browser updates every annotation whenever
     # the page around the figure changes.
     rows, columns = np.nonzero(counts)
@@ -177,7 +182,7 @@ def margin_picture(
             "gridcolor": translucent(PALETTE.grey, 0.25),
             "fixedrange": False,
             "rangemode": "tozero",
-            "title": {**title, "text": f"{method}: how far ahead"},
+            "title": {**title, "text": escape_html(f"{method}: how far ahead")},
         }
     layout |= {
         "showlegend": True,

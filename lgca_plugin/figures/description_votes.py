@@ -157,7 +157,10 @@ def description_votes(
             page.line(scores[i, 1 - k] - tie, *span, xref=xref, name="other average", color=translucent(other))
             page.line(scores[i, k] - tie, *span, xref=xref, name="average", color=side.colour, width=2)
             traces.append(
-                {**_dots(side, i, tie, rows, dot, names[0], sign=1 - 2 * k), "name": f"{method}: {side.name}"}
+                {
+                    **_dots(side, i, tie, rows, dot, names[0], sign=1 - 2 * k),
+                    "name": escape_html(f"{method}: {side.name}"),
+                }
             )
         page.body += ROW_GAP
     return page.figure(traces, axes, hovermode="closest")

@@ -69,7 +69,7 @@ def _accuracies(page: Page, palette: Palette, evaluation: Evaluation) -> _Parts:
             f"{escape_html(name)}: {score.correct:,} of {evaluation.samples:,} right"
             f"<br>Macro recall {score.macro_recall:.1%}: every class counts the same"
         )
-        traces.append({**_dot(score.accuracy, score.interval, row, colour, hover), "name": name})
+        traces.append({**_dot(score.accuracy, score.interval, row, colour, hover), "name": escape_html(name)})
     best = max(score.accuracy for score in evaluation.methods.values())
     page.line(best, top, page.body, name="best", color=palette.muted, dash="dot")
     return traces, [{"range": _span([score.interval for score in evaluation.methods.values()], (0.0, 1.0))}]
@@ -93,7 +93,9 @@ def _differences(page: Page, palette: Palette, evaluation: Evaluation) -> _Parts
             f"only {escape_html(pair.b)}: {pair.only_b:,}"
             f"<br>p = {pair.p:.2g}; corrected for {len(pairs)} {comparisons}: {pair.p_holm:.2g}"
         )
-        traces.append({**_dot(pair.difference, pair.interval, row, colour, hover), "name": name, "xaxis": "x2"})
+        traces.append(
+            {**_dot(pair.difference, pair.interval, row, colour, hover), "name": escape_html(name), "xaxis": "x2"}
+        )
     page.line(0, top, page.body, name="no difference", xref="x2", color=palette.muted, dash="dot")
     span = _span([*(pair.interval for pair in pairs), (0.0, 0.0)], (-1.0, 1.0))
     return traces, [{"range": span, "overlaying": "x"}]

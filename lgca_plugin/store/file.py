@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 Part = TypeVar("Part")
 
 FILE_NAME = "embeddings-2.sqlite"
+FILE_MODE = 0o600
 PAGE_BYTES = 32 * 1024
 MAPPED_BYTES = 64 * 1024**3
 """Address space only: pages are read straight from the system's cache."""
@@ -48,7 +49,7 @@ class StoreFile:
         self._busy_seconds = busy_seconds
         self._lock = threading.RLock()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = self._open()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"the store of embeddings at {self.path} can't be opened: {error}") from error
@@ -71,6 +72,8 @@ class StoreFile:
             # A rollback journal and not a write-ahead log: that one needs memory shared by all who open the file, which
             # home folders on a network do not have, and would write every embedding twice.
             is_new = connection.execute("PRAGMA user_version").fetchone() == (0,)
+            if is_new:
+                self.path.chmod(FILE_MODE)  # its journal has the same; whoever has opened an older file meant it
             new = (f"page_size = {PAGE_BYTES}", "auto_vacuum = INCREMENTAL")  # these write, and so may have to wait
             for pragma in (
                 *(new if is_new else ()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import unicodedata
 import uuid
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from .decisions import DecisionFields
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # some spreadsheets take the wide ones for the others
+_BREAKS = ("\t", "\r", "\n")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -182,6 +184,11 @@ def csv_text(rows: Iterable[DecisionRow], *, history: bool) -> str:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULAS):
+    if isinstance(value, str) and (value.startswith(_BREAKS) or _visible(value).startswith(_FORMULAS)):
         return f"'{value}"
     return "" if value is None else value
+
+
+def _visible(text: str) -> str:
+    """Returns a text without the blanks and invisible characters at its start, which some spreadsheets leave out."""
+    return next((text[at:] for at, char in enumerate(text) if unicodedata.category(char)[0] not in "ZC"), "")

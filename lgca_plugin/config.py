@@ -271,6 +271,8 @@ def check_classes(classes: Any) -> tuple[str, ...]:
     """Returns ``classes`` as a tuple of at least two distinct names, stripped, each one line; refuses anything else."""
     if isinstance(classes, str) or not hasattr(classes, "__iter__"):
         raise ConfigError(f"classes must be a list of names, got {classes!r}")
+    if isinstance(classes, (set, frozenset)):  # its order differs from process to process
+        classes = sorted(classes, key=str)
     names: list[str] = []
     for position, name in enumerate(classes, 1):
         if not isinstance(name, str):
@@ -303,6 +305,8 @@ def check_methods(methods: Any) -> tuple[Method, ...]:
         methods = (methods,)
     if not hasattr(methods or (), "__iter__"):
         raise ConfigError(f"methods must be a list of names or presets, got {methods!r}")
+    if isinstance(methods, (set, frozenset)):  # its order differs from process to process
+        methods = sorted(methods, key=lambda method: getattr(method, "name", str(method)))
     presets: list[Method] = []
     for method in methods or ():
         if isinstance(method, Method):

@@ -253,3 +253,11 @@ def test_methods__names_and_own_presets_mix():
 def test_methods__bad_list_is_refused_with_the_culprit(methods, words):
     with pytest.raises(ConfigError, match=all_of(words)):
         check_methods(methods)
+
+
+def test_classes_and_methods__of_a_set_have_an_order_of_their_own():
+    names = {f"class {number}" for number in range(50)}
+    assert check_classes(names) == check_classes(frozenset(names)) == tuple(sorted(names))
+    assert [one.name for one in check_methods({"wca", "lgca", "clip"})] == ["clip", "lgca", "wca"]
+    assert check_classes({"b": 1, "a": 2}.keys()) == ("b", "a")
+    assert check_classes({"b": 1, "a": 2}) == ("b", "a")

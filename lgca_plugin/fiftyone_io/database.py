@@ -144,6 +144,11 @@ def is_dynamic_groups(samples: Any) -> bool:
     return bool(samples._is_dynamic_groups)
 
 
+def can_repeat(samples: Any) -> bool:
+    """Returns True if a view can show a sample more than once."""
+    return any(type(stage).__name__ in ("Concat", "Mongo") for stage in getattr(samples, "_stages", ()))
+
+
 def serialized_stages(stages: Any) -> list[Document]:
     """Returns stages, or those of a view, as JSON that the App takes, without ids."""
     from bson import json_util

@@ -46,6 +46,21 @@ RESERVED_NAMES = ("regions", "encodes", "error", *COMPUTED, DECISION)
 """Names that no method may have: those of a run's other fields, without the run's key."""
 
 
+def classification_fields(dataset: fo.Dataset) -> list[str]:
+    """Returns the paths that hold one Classification a sample, those inside embedded documents too, in lists not."""
+    import fiftyone as fo
+
+    kinds = {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": fo.Classification}
+    return [path for path in dataset.get_field_schema(flat=True, **kinds) if not _is_in_list(dataset, path)]
+
+
+def _is_in_list(dataset: fo.Dataset, path: str) -> bool:
+    import fiftyone as fo
+
+    parts = path.split(".")
+    return any(isinstance(dataset.get_field(".".join(parts[:n])), fo.ListField) for n in range(1, len(parts)))
+
+
 def is_corrected_copy(dataset: fo.Dataset, name: str) -> bool:
     """Returns True if a field exists and was created by a first decision, for corrected labels."""
     field = dataset.get_field(name)

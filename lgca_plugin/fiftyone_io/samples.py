@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .database import is_dynamic_groups, is_generated, root_dataset, sample_collection
+from .database import can_repeat, is_dynamic_groups, is_generated, root_dataset, sample_collection
+from .fields import classification_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 Query = dict[str, Any]
+
+_EACH_ONCE: list[dict[str, Any]] = [
+    {"$group": {"_id": "$_id", "sample": {"$first": "$$ROOT"}}},
+    {"$replaceRoot": {"newRoot": "$sample"}},
+]
+"""Stages that leave each sample of a view once."""
 
 _MAX_IDS = 10_000  # per query or update
 _MAX_SELECTED = 100_000  # more ids do not fit into one MongoDB query
@@ -49,16 +56,20 @@ class ImageSamples:
             raise ConfigError(
                 "patches, frames and clips can't be classified in place; pass the dataset or a view of whole images"
             )
-        flat = samples
-        if is_dynamic_groups(samples):
-            flat = samples = samples.flatten()
+        flat = samples = flattened(samples)
         media_type = samples.media_type
-        if media_type == "group":
+        where = ""
+        if media_type == "group" and samples.group_slice is None:  # groups of a flat choice of slices, now flat again
+            others = len(flat.match({"_media_type": {"$ne": "image"}}))
+            media_type = "video or another than image" if others else "image"
+        elif media_type == "group":
             media_type = samples.group_media_types[samples.group_slice]
             flat = samples.select_group_slices(samples.group_slice)
+            where = f" (slice {samples.group_slice!r})"
         if media_type not in ("image", None):
-            where = f" (slice {samples.group_slice!r})" if samples.media_type == "group" else ""
             raise ConfigError(f"only images can be classified, and these samples{where} are of type {media_type!r}")
+        if can_repeat(flat):
+            flat = flat.mongo(_EACH_ONCE)
         if len(flat) == 0:
             raise ConfigError("there are no samples to classify: the dataset or view is empty")
         return cls(dataset, flat, image_samples(dataset))
@@ -75,22 +86,46 @@ class ImageSamples:
         Raises:
             ConfigError: if it is missing or of another type
         """
-        schema = self.dataset.get_field_schema()
-        if ground_truth not in schema:
-            known = [name for name in schema if self.is_label_field(name)]
+        if self.is_label_field(ground_truth):
+            return
+        field = self.dataset.get_field(ground_truth) if isinstance(ground_truth, str) else None
+        if field is None:
+            known = ", ".join(classification_fields(self.dataset)) or "none"
             raise ConfigError(
-                f"ground_truth {ground_truth!r} is no field of this dataset; "
-                f"its classification fields: {', '.join(known) or 'none'}"
+                f"ground_truth {ground_truth!r} is no field of this dataset; its classification fields: {known}"
             )
-        if not self.is_label_field(ground_truth):
-            kind = getattr(schema[ground_truth], "document_type", type(schema[ground_truth])).__name__
-            raise ConfigError(f"ground_truth must be a Classification field; {ground_truth!r} is {kind}")
+        kind = getattr(field, "document_type", type(field))
+        what = "is inside a list" if kind.__name__ == "Classification" else f"is {kind.__name__}"
+        raise ConfigError(f"ground_truth must be a Classification field, one label a sample; {ground_truth!r} {what}")
+
+    def check_labels_as_stored(self, ground_truth: str) -> None:
+        """Checks that a view shows no other labels than are stored, since all that follows reads the stored ones.
+
+        Labels that the view hides are no others. This reads the labels of all samples.
+
+        Raises:
+            ConfigError: if it does, because it maps or sets them
+        """
+        if self.samples is self.writable or not self.samples.has_field(ground_truth):
+            return
+        path = f"{ground_truth}.label"
+        ids, shown = self.samples.values(["id", path])
+        stored = self.stored(ids, [path])
+        pairs = ((label, stored[id_][0]) for id_, label in zip(ids, shown, strict=True) if id_ in stored)
+        other = [pair for pair in pairs if pair[0] not in (None, pair[1])]
+        if other:
+            label, own = other[0]
+            copy = f"{ground_truth.replace('.', '_')}_of_view"
+            raise ConfigError(
+                f"the view shows other labels in {ground_truth!r} than are stored, for example {label!r} for {own!r}: "
+                f"view.clone_sample_field({ground_truth!r}, {copy!r}) makes them a field of their own, to use instead",
+                app=f"the view shows other labels in {ground_truth!r} than are stored, for example {label!r} for "
+                f"{own!r}: choose a view that does not change them",
+            )
 
     def is_label_field(self, name: str) -> bool:
-        """Returns True if a field holds Classifications."""
-        import fiftyone as fo
-
-        return getattr(self.dataset.get_field(name), "document_type", None) is fo.Classification
+        """Returns True if a field holds one Classification a sample; it may be inside an embedded document."""
+        return name in classification_fields(self.dataset)
 
     def stored(self, ids: Sequence[str], paths: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """Returns stored values of samples by id, also hidden or filtered ones, without ids that the dataset lacks."""
@@ -123,6 +158,11 @@ def _filled(paths: Sequence[str]) -> Query:
     return {path: {"$ne": None} for path in paths}
 
 
+def flattened(samples: Any) -> Any:
+    """Returns the samples of a view that groups them by a field, else the dataset or view itself."""
+    return samples.flatten() if is_dynamic_groups(samples) else samples
+
+
 def image_samples(dataset: fo.Dataset) -> Any:
     """Returns all image samples of a dataset, those of every slice if it is grouped."""
     return dataset.select_group_slices(media_type="image") if dataset.media_type == "group" else dataset
@@ -140,7 +180,7 @@ def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:
     if isinstance(samples, (fo.Dataset, fo.DatasetView)):
         if root_dataset(samples).name != dataset.name:
             raise ConfigError(f"sample_ids must be samples of dataset {dataset.name!r}, got a view of another")
-        samples = samples.values("id")
+        samples = flattened(samples).values("id")
     ids = [samples] if isinstance(samples, str) else list(samples)
     for id_ in ids:
         if not isinstance(id_, str) or not ObjectId.is_valid(id_):

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from ..config import DEFAULT_RUN_KEY
 from ..errors import ConfigError, LgcaError
 from ..fiftyone_io.database import root_dataset
-from ..fiftyone_io.fields import COMPUTED, DECISION, is_corrected_copy, method_field, run_fields, triage_field
+from ..fiftyone_io.fields import (
+    COMPUTED,
+    DECISION,
+    classification_fields,
+    is_corrected_copy,
+    method_field,
+    run_fields,
+    triage_field,
+)
 from ..method.core.methods import METHODS
 from .record import stored_triage
 from .registry import PACKAGE, prediction_fields, read_results
@@ -29,16 +37,13 @@ PREDICTIONS = r"(^|_)(predictions?|predicted|preds?)(_|$)"
 
 def label_fields(dataset: fo.Dataset, include: str | None = None) -> list[str]:
     """Returns the dataset's Classification fields without those of runs, except for ``include``."""
-    import fiftyone as fo
-
     owned: set[str] = set()
     for run_key in dataset.list_runs(package=PACKAGE):
         owned.update(method_field(run_key, method) for method in METHODS)
         owned.update(triage_field(run_key, name) for name in (*COMPUTED, DECISION))
         with suppress(LgcaError):
             owned.update(prediction_fields(dataset, run_key))
-    schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
-    return [name for name in schema if name == include or name not in owned]
+    return [name for name in classification_fields(dataset) if name == include or name not in owned]
 
 
 def given_label_fields(dataset: fo.Dataset) -> list[str]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from ..config import RunConfig
 from ..errors import ConfigError, LgcaError, RunNotFoundError
 from ..fiftyone_io.database import root_dataset
-from ..fiftyone_io.documents import as_utc
 from ..fiftyone_io.fields import DECISION, run_fields, triage_field
 from ..fiftyone_io.run_results import change_run_results, read_run_results
 from ..fiftyone_io.tokens import new_token
@@ -108,7 +107,7 @@ def list_runs(dataset: fo.Dataset) -> list[str]:
     """Returns the keys of the zero-shot runs on a dataset, oldest first."""
     dataset = root_dataset(dataset)
     keys = dataset.list_runs(package=PACKAGE)
-    return sorted(keys, key=lambda key: as_utc(dataset.get_run_info(key).timestamp))
+    return sorted(keys, key=lambda key: dataset.get_run_info(key).timestamp)
 
 
 def load_run(dataset: fo.Dataset, run_key: str) -> RunRecord:

@@ -107,6 +107,17 @@ def test_is_generated_and_is_dynamic_groups(three):
         assert database.is_dynamic_groups(samples) == (samples is groups)
 
 
+def test_can_repeat__views_that_may_show_a_sample_twice(three):
+    for samples in (
+        three,
+        three.limit(2),
+        three.sort_by("number").exists("number"),
+        three.group_by("number").flatten(),
+    ):
+        assert not database.can_repeat(samples)
+    assert database.can_repeat(three.concat(three.limit(1))) and database.can_repeat(three.mongo([{"$limit": 1}]))
+
+
 def test_serialized_stages__make_the_same_view_again_in_the_app(three):
     view = three.match({"number": {"$gt": 0}}).sort_by("number", reverse=True)
     stages = database.serialized_stages([fo.Match({"number": {"$gt": 0}}), fo.SortBy("number", reverse=True)])

@@ -23,7 +23,7 @@ def test_decisions__leave_the_scores_alone_if_logits_are_returned():
 def test_logits__have_the_confidence_as_their_softmax(kind):
     scores = np.random.default_rng(3).uniform(-0.3, 0.3, (50, 7)).astype(kind)
     for row, one in zip(scores, decisions(scores, 100.0), strict=True):
-        assert one.logits.dtype == kind
+        assert one.logits is not None and one.logits.dtype == kind
         np.testing.assert_allclose(one.logits, 100 * row, rtol=1e-6)
         odds = np.exp(one.logits.astype(np.float64) - one.logits.max())
         assert one.label == one.logits.argmax()

@@ -43,6 +43,10 @@ def default_classes(dataset: fo.Dataset, ground_truth: str) -> tuple[str, ...]:
         raise ConfigError(
             f"classification needs at least two classes, and {ground_truth!r} holds {found}; pass classes"
         )
+    try:
+        check_classes(labels)
+    except ConfigError as error:
+        raise ConfigError(f"labels in {ground_truth!r}: {error}, or pass classes") from error
     return tuple(labels)
 
 

@@ -59,6 +59,8 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
         ModelUnavailableError: if the model can't be loaded
     """
     options = request.options
+    if request.ground_truth is not None:
+        request.target.check_labels_as_stored(request.ground_truth)
     classes = request.resolved_classes()
     texts = class_texts(classes, options.descriptions)
     if encoder is None:

@@ -41,7 +41,7 @@ def decision_fields(run: RunRecord, report: Mapping[str, Any]) -> DecisionFields
     """Returns the fields of a run's decisions; without given labels if their field was deleted since the triage."""
     ground_truth = report.get("ground_truth")
     corrected = report.get("corrected_field") or default_corrected_field(run.key, ground_truth)
-    there = ground_truth is not None and ground_truth in run.dataset.get_field_schema()
+    there = ground_truth is not None and run.dataset.has_field(ground_truth)
     return DecisionFields(run_key=run.key, ground_truth=ground_truth if there else None, corrected=corrected)
 
 

@@ -90,7 +90,7 @@ def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
         predictions=_predictions(run, found),
         error=found.get(f.error_field(key)),
         boxes=(found.get(f.regions_field(key)) or {}).get("detections") or [],
-        given=_label(found.get(given_field(run) or "")),
+        given=_label(_at(found, given_field(run) or "")),
         suggested=_label(suggestion),
         suggested_confidence=suggestion.get("confidence"),
         quality=found.get(f.triage_field(key, f.LABEL_QUALITY)),
@@ -137,6 +137,13 @@ def _predictions(run: RunRecord, found: Mapping[str, Any]) -> dict[str, StoredPr
             numbers = {name: label.get(name) for name in ("confidence", "margin", f.CALIBRATED)}
             predictions[method.name] = StoredPrediction(label=label["label"], **numbers)
     return predictions
+
+
+def _at(document: Any, path: str) -> Any:
+    """Returns the value at a path with dots; None if there is none."""
+    for name in path.split("."):
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
 
 
 def _label(document: Any) -> str | None:

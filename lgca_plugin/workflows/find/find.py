@@ -51,6 +51,7 @@ def iter_find_wrong_labels(
     """
     search = _Search(request)
     yield Progress(0, 0, "Looking for new and changed images")
+    request.target.check_labels_as_stored(request.ground_truth)
     search.find_what_is_left()
     if search.encodes:
         yield Progress(0, 0, "Loading the model")

@@ -129,7 +129,7 @@ def check_find(options: FindOptions) -> FindRequest:
     counts = label_counts(dataset, field)
     had = None if previous is None else SearchEntry.of(previous.results)
     classes = _classes(options, dataset, field, counts, previous, had)
-    if field not in everything.samples.get_field_schema():
+    if not everything.samples.has_field(field):
         raise ConfigError(f"the view leaves out the field {field!r}; take one that has the labels to check")
     labelled = everything.samples.exists(f"{field}.label")
     if not counts or not len(labelled):

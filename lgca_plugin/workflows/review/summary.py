@@ -157,22 +157,22 @@ def _accuracies(run: RunRecord, fields: Sequence[str]) -> dict[str, tuple[int, d
     for field in fields:
         wait_for_copy(run.dataset, field)
     classes, predictions = set(run.config.classes), _predictions(run)
-    labels = {field: f"${field}.label" for field in fields}
-    hits = {
-        f"{field}/{name}": {"$sum": {"$cond": [{"$eq": [f"${path}", label]}, 1, 0]}}
-        for field, label in labels.items()
+    labels = [f"${field}.label" for field in fields]
+    hits = {  # a field's path can have dots, so its place stands for it
+        f"{at}/{name}": {"$sum": {"$cond": [{"$eq": [f"${path}", label]}, 1, 0]}}
+        for at, label in enumerate(labels)
         for name, path in predictions.items()
     }
     stages: list[dict[str, Any]] = [
         {"$match": {path: {"$in": list(classes)} for path in predictions.values()}},
-        {"$group": {"_id": list(labels.values()), "n": {"$sum": 1}, **hits}},
+        {"$group": {"_id": labels, "n": {"$sum": 1}, **hits}},
     ]
     groups = list(sample_collection(run.dataset).aggregate(stages)) if fields and predictions else []
     found = {}
     for at, field in enumerate(fields):
         own = [group for group in groups if group["_id"][at] in classes]
         total = sum(group["n"] for group in own)
-        right = {name: sum(group[f"{field}/{name}"] for group in own) for name in predictions}
+        right = {name: sum(group[f"{at}/{name}"] for group in own) for name in predictions}
         found[field] = total, {name: count / total for name, count in right.items() if total}
     return found
 

@@ -96,6 +96,12 @@ def test_decide__samples_of_another_dataset_are_refused(triage, dataset):
         triage.decide(dataset, "skipped")
 
 
+def test_decide__a_view_that_groups_samples_is_all_of_them(triage):
+    dataset = triage.run.dataset
+    assert triage.decide(dataset.group_by("labels.label"), "skipped").samples == len(dataset) == 12
+    assert triage.undo(sample_ids=dataset.concat(dataset.limit(2))).samples == 12
+
+
 def test_decide__a_run_that_is_gone_is_not_written_to(triage):
     first = ids_of(triage)[0]
     triage.run.delete()

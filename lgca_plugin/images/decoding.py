@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import ImageError
 from .files import first_sentence
 from .memory import PIXELS, MemoryBudget
+from .orientation import ON_ITS_SIDE, UPRIGHT, orientation, turned_upright
 from .pixels import decoding_bytes, has_deep_colors, to_rgb
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ MAX_ASPECT = 500
 
 MAX_PIXELS = 178_956_970
 """Maximum number of pixels of an image, Pillow's own limit: a larger one counts as a decompression bomb."""
-
-_EXIF_ORIENTATION = 0x0112
-_ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,47 +71,37 @@ def open_picture(data: bytes, *, enough: float | None = None, memory: MemoryBudg
     Raises:
         ImageError: if there is no usable image; the message is the reason
     """
-    reduction = 1
-    size = (0, 0)  # width and height of the file's image
 
-    def draft(opened: Image.Image) -> int:
-        nonlocal reduction, size
-        size = opened.size[::-1] if _orientation(opened) in _ON_ITS_SIDE else opened.size
-        if enough is not None:
-            reduction = next((one for one in REDUCTIONS if min(size) / one >= enough), 1)
-            opened.draft(None, (opened.width // reduction, opened.height // reduction))
-        return round(reduction * max(opened.size) / max(size))
+    def reduction_of(width: int, height: int) -> int:
+        if enough is None:
+            return 1
+        return next((one for one in REDUCTIONS if min(width, height) / one >= enough), 1)
 
-    image, guessed = _decode(data, draft, memory)
-    return Picture(image, (size[1], size[0]), reduction, guessed)
+    return _decode(data, reduction_of, memory)
 
 
 def open_upright(data: bytes, *, longest: float | None = None, memory: MemoryBudget = PIXELS) -> Image.Image:
     """Decodes the bytes of an image file of any shape to an RGB picture, in the orientation that a viewer shows.
 
-    A JPEG is decoded at a half, a quarter or an eighth of its size, which is quick, if its longer side keeps at least
-    ``longest`` pixels then; other formats keep the file's size.
+    It is decoded at a half, a quarter or an eighth of its size, which is quick for a JPEG, if its longer side keeps at
+    least ``longest`` pixels then.
 
     Raises:
         ImageError: if there is no usable image; the message is the reason
     """
 
-    def draft(opened: Image.Image) -> int:
-        if longest is not None:
-            share = min(1.0, longest / max(opened.size))
-            opened.draft(None, (math.ceil(opened.width * share), math.ceil(opened.height * share)))
-        return 1
+    def reduction_of(width: int, height: int) -> int:
+        if longest is None:
+            return 1
+        return next((one for one in REDUCTIONS if max(width, height) / one >= longest), 1)
 
-    return _decode(data, draft, memory, any_shape=True)[0]
+    return _decode(data, reduction_of, memory, any_shape=True).image
 
 
 def _decode(
-    data: bytes, draft: Callable[[Image.Image], int], memory: MemoryBudget, *, any_shape: bool = False
-) -> tuple[Image.Image, bool]:
-    """Decodes an image file; also returns whether the number of bits of its values was concluded from the largest.
-
-    ``draft`` may choose a fraction of its size once the file is open; it returns the divisor that the decoder can't do.
-    """
+    data: bytes, reduction_of: Callable[[int, int], int], memory: MemoryBudget, *, any_shape: bool = False
+) -> Picture:
+    """Decodes an image file; ``reduction_of`` returns the divisor of an image with such sides."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -122,17 +109,22 @@ def _decode(
             warnings.simplefilter("ignore")  # about tags and sizes; real problems are raised
             with Image.open(io.BytesIO(data), formats=_formats()) as opened:
                 _check_size(*opened.size, any_shape=any_shape)
-                whole, turn = opened.size, _orientation(opened)
-                rest = draft(opened)
-                deep = has_deep_colors(opened)
-                needed = decoding_bytes(opened, whole, turned=turn != 1)
+                size, turn, deep = opened.size, orientation(opened), has_deep_colors(opened)
+                reduction = reduction_of(*size)
+                if reduction > 1:
+                    opened.draft(None, (size[0] // reduction, size[1] // reduction))
+                needed = decoding_bytes(opened, size, turned=turn != UPRIGHT)
                 if needed > memory.nbytes:
-                    raise ImageError(_too_much(whole, needed, memory.nbytes))
+                    raise ImageError(_too_much(size, needed, memory.nbytes))
                 with memory.reserve(needed):
+                    rest = round(reduction * max(opened.size) / max(size))  # what the decoder can't do
                     opened.load()
-                    image, guessed = to_rgb(opened, deep_colors=deep)
-                    image = _upright(image, turn)
-                    return image.reduce(rest) if rest > 1 else image, guessed
+                    rgb, guessed = to_rgb(opened, deep_colors=deep)
+                    image = turned_upright(rgb, turn)
+                    if opened.format == "TIFF":  # Pillow turns it
+                        size = opened.size
+                    width, height = size[::-1] if turn in ON_ITS_SIDE else size
+                    return Picture(image.reduce(rest) if rest > 1 else image, (height, width), reduction, guessed)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -169,29 +161,3 @@ def _check_size(width: int, height: int, *, any_shape: bool) -> None:
         raise ImageError(f"{shown}; a crop needs sides of at least {MIN_SIDE}")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise ImageError(f"{shown}; one side is more than {MAX_ASPECT} times the other")
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    """Applies an EXIF orientation; ``ImageOps.exif_transpose`` fails on tags that it can't rewrite."""
-    from PIL.Image import Transpose
-
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-    turn = turns.get(orientation)
-    return image if turn is None else image.transpose(turn)
-
-
-def _orientation(image: Image.Image) -> int:
-    """Returns an image's EXIF orientation, 1 to 8; 1, upright, if it has none."""
-    try:
-        orientation = image.getexif().get(_EXIF_ORIENTATION)
-    except Exception:  # noqa: BLE001 (broken EXIF data raises many kinds of errors; the picture may be good)
-        return 1
-    return orientation if isinstance(orientation, int) else 1

@@ -30,7 +30,7 @@ _TILE_WIDTH, _TILE_LENGTH, _BITS_PER_SAMPLE, _MAX_VALUE, _PHOTOMETRIC = 322, 323
 _WHITE_IS_ZERO = 0
 
 
-def decoding_bytes(opened: Image.Image, size: tuple[int, int], *, turned: bool) -> int:
+def decoding_bytes(opened: ImageFile, size: tuple[int, int], *, turned: bool) -> int:
     """Returns an upper bound on the memory that an image takes until it is upright RGB, in bytes.
 
     Args:
@@ -38,6 +38,7 @@ def decoding_bytes(opened: Image.Image, size: tuple[int, int], *, turned: bool) 
         size: width and height that the file has
         turned: whether the image will be turned or mirrored
     """
+    turned = turned or opened.format == "TIFF"  # by Pillow
     rgb = 12 if opened.mode in ("I", "P", *_SIXTEEN_BIT) else 4  # with steps in between
     pixels = opened.width * opened.height
     return pixels * (_STORED.get(opened.mode, 4) + rgb + 4 * turned) + _decoder_bytes(opened, size)

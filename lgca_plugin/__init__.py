@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         ImageError,
         LgcaError,
         ModelUnavailableError,
+        RunCancelledError,
+        RunHeldError,
         RunNotFoundError,
         StoreError,
     )
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from .runs.clean_store import StoreInfo, clean_store, store_info
     from .runs.delete import delete_run
     from .runs.registry import list_runs
+    from .runs.state import RunState, cancel_run
     from .workflows.decisions.decisions import Decision
     from .workflows.decisions.queue import Triage
     from .workflows.describe import describe_classes
@@ -58,11 +61,15 @@ _HOMES = {
     "Progress": "progress",
     "RegionConfig": "config",
     "Run": "run",
+    "RunCancelledError": "errors",
+    "RunHeldError": "errors",
     "RunNotFoundError": "errors",
+    "RunState": "runs.state",
     "StoreError": "errors",
     "StoreInfo": "runs.clean_store",
     "SweepReport": "method.tuning.sweep",
     "Triage": "workflows.decisions.queue",
+    "cancel_run": "runs.state",
     "classify": "api",
     "clean_store": "runs.clean_store",
     "delete_run": "runs.delete",
@@ -92,11 +99,15 @@ __all__ = [
     "Progress",
     "RegionConfig",
     "Run",
+    "RunCancelledError",
+    "RunHeldError",
     "RunNotFoundError",
+    "RunState",
     "StoreError",
     "StoreInfo",
     "SweepReport",
     "Triage",
+    "cancel_run",
     "classify",
     "clean_store",
     "delete_run",

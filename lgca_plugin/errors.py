@@ -144,6 +144,14 @@ class RunNotFoundError(LgcaError, ValueError):
     """The dataset has no run under this key."""
 
 
+class RunHeldError(LgcaError):
+    """Another call that is still at work holds the run's key; nothing was written."""
+
+
+class RunCancelledError(LgcaError):
+    """The run was cancelled; what it had done is kept, and the same call goes on with it."""
+
+
 class StoreError(LgcaError):
     """The store of embeddings can't be read or written."""
 

@@ -93,6 +93,18 @@ def sample_collection(dataset: fo.Dataset) -> Collection[Document]:
     return collection
 
 
+def execution_store_collection() -> Collection[Document]:
+    """Returns the MongoDB collection of FiftyOne's execution stores: for changes that depend on the database's clock.
+
+    Its documents are unique by ``store_name``, ``key`` and ``dataset_id``, and go with their dataset.
+    """
+    from fiftyone.core.odm import get_db_conn
+    from fiftyone.factory.repos.execution_store import MongoExecutionStoreRepo
+
+    collection: Collection[Document] = get_db_conn()[MongoExecutionStoreRepo.COLLECTION_NAME]
+    return collection
+
+
 def raw_batches(samples: Any, stages: Sequence[Document]) -> Iterator[bytes]:
     """Runs aggregation stages after those of a dataset or view, and yields the documents as batches of BSON."""
     pipeline = samples._pipeline(pipeline=list(stages))

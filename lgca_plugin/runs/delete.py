@@ -9,13 +9,17 @@ from ..fiftyone_io.database import root_dataset
 from ..fiftyone_io.fields import delete_fields
 from ..fiftyone_io.tokens import delete_token, run_token
 from ..store.store import Store, store_exists
-from .registry import owned_fields, read_results
+from .lease import Lease
+from .record import read_results
+from .registry import owned_fields
 from .saved_views import delete_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import fiftyone as fo
+
+DELETE = "delete"
 
 
 def delete_run(dataset: fo.Dataset, run_key: str) -> None:
@@ -26,9 +30,11 @@ def delete_run(dataset: fo.Dataset, run_key: str) -> None:
 
     Raises:
         RunNotFoundError: if the dataset has no such run
+        RunHeldError: if a call is at work on it
         StoreError: if its embeddings can't be deleted; the rest is deleted nevertheless
     """
-    token = delete_from_dataset(dataset, run_key)
+    with Lease.take(root_dataset(dataset), run_key, DELETE):
+        token = delete_from_dataset(dataset, run_key)
     if token is not None and store_exists():
         with Store() as store:
             store.delete_run(token)

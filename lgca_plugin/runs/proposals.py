@@ -19,8 +19,8 @@ from ..fiftyone_io.fields import (
     triage_field,
 )
 from ..method.core.methods import METHODS
-from .record import stored_triage
-from .registry import PACKAGE, prediction_fields, read_results
+from .record import read_results, stored_triage
+from .registry import PACKAGE, prediction_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LgcaError
 from ..fiftyone_io.fields import error_field, method_field, run_fields
-from ..fiftyone_io.run_results import change_run_results
+from ..fiftyone_io.leases import read_lease
+from ..fiftyone_io.run_results import change_run_results, read_run_results
 from ..fiftyone_io.samples import image_samples
 from ..fiftyone_io.tokens import new_token, run_token
+from .lease import is_alive
+from .state import live_state, recorded_state, says_live, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import fiftyone as fo
 
     from ..config import RunConfig
+    from .lease import Lease
+    from .state import RunState
 
 
 class RunRecord:
@@ -28,7 +35,10 @@ class RunRecord:
         config: the settings of the run
         results: status, counts, timings and the class descriptions, as stored
         token: identifies this run among all that were or will be stored under its key
+        lease: the lease of the call that writes to the run; None for all that only read it
     """
+
+    lease: Lease | None = None
 
     def __init__(
         self, dataset: fo.Dataset, key: str, config: RunConfig, results: dict[str, Any], *, token: str | None = None
@@ -59,14 +69,30 @@ class RunRecord:
         """The descriptions that each class was scored with."""
         return {name: list(texts) for name, texts in self.results.get("descriptions", {}).items()}
 
+    @property
+    def state(self) -> RunState:
+        """The state of the run, with times and reason; of a run whose process was killed, too.
+
+        Pending or running while a call holds the key, in this process or in another; otherwise what has become of the
+        predictions, or of the triage if that alone has failed.
+        """
+        lease = read_lease(self.dataset, self.key)
+        if lease is not None and is_alive(lease):
+            return live_state(lease)
+        if lease is not None or says_live(self.results):
+            # What has happened since they were read; nothing is there if the run has been deleted.
+            self.results = read_results(self.dataset, self.key) or self.results
+        return recorded_state(self.results, lease)
+
     def summary(self) -> dict[str, Any]:
         """Returns the run's outcome.
 
         Returns:
-            a dict with ``status``; ``total`` and the counts ``predicted``, ``failed``, ``skipped`` and ``pending`` that
-            sum to it: the first two over all samples that the run has processed, in any number of calls, the others of
-            the last call (``pending`` is 0 once the status is ``"done"``); ``skipped_reasons``; over all calls
-            ``images_encoded``, ``images_recalled`` (with all embeddings in the store), ``encodes``,
+            a dict with ``status``, that of the predictions: ``"running"``, ``"done"`` or ``"interrupted"``; ``state``,
+            what :attr:`state` returns, as JSON; ``total`` and the counts ``predicted``, ``failed``, ``skipped`` and
+            ``pending`` that sum to it: the first two over all samples that the run has processed, in any number of
+            calls, the others of the last call (``pending`` is 0 once the status is ``"done"``); ``skipped_reasons``;
+            over all calls ``images_encoded``, ``images_recalled`` (with all embeddings in the store), ``encodes``,
             ``seconds``, and the ratios ``encodes_per_image`` (of those encoded), ``images_per_second`` and
             ``encodes_per_second``; ``planned_encodes_per_image``, the maximum under a full budget;
             ``stopped_after``, under an adaptive budget: number of crops to number of images that stopped there;
@@ -75,10 +101,13 @@ class RunRecord:
             (``complete``); ``methods``, ``classes`` (their number), ``encoder``, ``device``, ``precision``,
             ``templates`` (classes without descriptions), ``warnings`` and ``version``
         """
-        texts = ("descriptions", "texts_of_former_classes")
-        summary = {name: value for name, value in self.results.items() if name not in texts}
+        state = self.state  # first, for it reads the results again if they are out of date
+        left_out = ("descriptions", "texts_of_former_classes", "triage_state")
+        summary = {name: value for name, value in self.results.items() if name not in left_out}
         return {
             **summary,
+            "status": status_of(self.results, live=state.is_live),
+            "state": state.to_json(),
             "methods": [method.name for method in self.config.methods],
             "classes": len(self.config.classes),
             "encoder": self.config.encoder,
@@ -86,7 +115,12 @@ class RunRecord:
         }
 
     def is_current(self) -> bool:
-        """Returns True if this is still the run under its key: it was neither deleted nor started again."""
+        """Returns True if this is still the run under its key: it was neither deleted nor started again.
+
+        For the call that writes to it, that it was not taken over by another one, either.
+        """
+        if self.lease is not None and not self.lease.is_held():
+            return False
         return self.token == run_token(self.dataset, self.key)
 
     def save(self) -> None:
@@ -94,9 +128,9 @@ class RunRecord:
         change_run_results(self.dataset, self.key, lambda _: self.results)
 
     def __repr__(self) -> str:
-        results = self.results
+        state, results = self.state, self.results
         return (
-            f"<Run {self.key!r} on {self.dataset.name!r}: {results.get('status')}, "
+            f"<Run {self.key!r} on {self.dataset.name!r}: {state.name}, "
             f"{results.get('predicted', 0)} predicted, {results.get('failed', 0)} failed, "
             f"{results.get('skipped', 0)} skipped of {results.get('total', 0)}; "
             f"methods {', '.join(method_field(self.key, method.name) for method in self.config.methods)}>"
@@ -112,10 +146,33 @@ def stored_triage(results: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_current(run: RunRecord) -> None:
-    """Checks that a run is still the one under its key.
+    """Checks that a run is still the one under its key, and still this call's if this writes to it.
 
     Raises:
-        LgcaError: if it was deleted or started again, so that nothing more may be written
+        LgcaError: if it was deleted, started again or taken over, so that nothing more may be written
     """
-    if not run.is_current():
+    if run.lease is not None:
+        run.lease.renew()
+    if run.token != run_token(run.dataset, run.key):
         raise LgcaError(f"run {run.key!r} was deleted or started again elsewhere, so this one has stopped")
+
+
+@contextmanager
+def written_under(lease: Lease, run: RunRecord) -> Iterator[None]:
+    """Lets a call write to a run only while it holds the run's lease, until the end of a ``with`` statement."""
+    run.lease = lease
+    try:
+        yield
+    finally:
+        run.lease = None
+
+
+def read_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
+    """Returns the results in a run's record as JSON types, read from the database."""
+    return as_json(read_run_results(dataset, run_key))
+
+
+def as_json(stored: dict[str, Any]) -> dict[str, Any]:
+    """Returns results as JSON types."""
+    results: dict[str, Any] = json.loads(json.dumps(stored))
+    return results

@@ -10,16 +10,15 @@ from ..config import RunConfig
 from ..errors import ConfigError, LgcaError, RunNotFoundError
 from ..fiftyone_io.database import root_dataset
 from ..fiftyone_io.fields import DECISION, run_fields, triage_field
-from ..fiftyone_io.run_results import change_run_results, read_run_results
+from ..fiftyone_io.run_results import change_run_results
 from ..fiftyone_io.tokens import new_token
-from .record import RunRecord, stored_triage
+from .record import RunRecord, as_json, read_results, stored_triage
 
 if TYPE_CHECKING:
     import fiftyone as fo
 
 PACKAGE = "fiftyone-lgca"
-RUNNING, INTERRUPTED, DONE = "running", "interrupted", "done"
-WRITTEN_BY_OTHERS = ("triage", "triage_fields", "views", "evaluation", "decided")
+WRITTEN_BY_OTHERS = ("triage", "triage_state", "triage_fields", "views", "evaluation", "decided")
 """Entries of a record that a triage or an evaluation may write while the run is still predicting."""
 
 
@@ -143,14 +142,3 @@ def existing_run(dataset: fo.Dataset, run_key: str) -> RunRecord | None:
     if run_key in dataset.list_runs():
         raise ConfigError(f"run_key {run_key!r} belongs to a run of another kind on this dataset; choose another key")
     return None
-
-
-def read_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
-    """Returns the results in a run's record as JSON types, read from the database."""
-    return as_json(read_run_results(dataset, run_key))
-
-
-def as_json(stored: dict[str, Any]) -> dict[str, Any]:
-    """Returns results as JSON types."""
-    results: dict[str, Any] = json.loads(json.dumps(stored))
-    return results

@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING
 from ...engine.embeddings import FailedImage
 from ...engine.engine import encode_images
 from ...engine.feeder import EngineStats
-from ...errors import ImageError
+from ...errors import ImageError, LgcaError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.app_layout import arrange_app
 from ...progress import Progress
 from ...runs.delete import delete_from_dataset
-from ...runs.record import RunRecord, check_current
-from ...runs.registry import (
-    DONE,
-    INTERRUPTED,
-    RUNNING,
-    decision_entries,
-    fields_of_other_runs,
-    register_run,
-    save_own_entries,
-)
+from ...runs.lease import Lease, held_lease, steps_under
+from ...runs.record import RunRecord, check_current, written_under
+from ...runs.registry import decision_entries, fields_of_other_runs, register_run, save_own_entries
+from ...runs.state import begun, ended, entries
 from .embedding_writer import EmbeddingWriter, has_encoded
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
 from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, record_outcome
@@ -37,6 +31,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CLASSIFY = "classify"
+
 
 def iter_classify(
     request: ClassifyRequest,
@@ -44,28 +40,39 @@ def iter_classify(
     encoder: Encoder | str | None = None,
     write_images: int = WRITE_IMAGES,
     write_seconds: float = WRITE_SECONDS,
+    lease: Lease | None = None,
 ) -> Generator[Progress, None, RunRecord]:
     """Does what :func:`lgca_plugin.classify` does, as a generator that yields :class:`Progress` and returns the run.
 
     Closing the generator stops the run cleanly: what is done is written, and a later call continues the run. Results
-    are written after ``write_images`` images or ``write_seconds`` seconds.
+    are written after ``write_images`` images or ``write_seconds`` seconds. ``lease`` is the caller's on the run's key.
     """
+    with held_lease(lease, request.target.dataset, request.run_key, CLASSIFY) as held:
+        return (yield from steps_under(held, _classify(request, encoder, held, write_images, write_seconds)))
+
+
+def _classify(
+    request: ClassifyRequest, encoder: Encoder | str | None, lease: Lease, write_images: int, write_seconds: float
+) -> Generator[Progress, None, RunRecord]:
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
     plan = prepare_classify(request, encoder)
     if plan.todo and not has_encoded(plan):
         plan.encoder.check()  # an encoder of the user's own fails here, before anything is written
-    run, replaced = open_run(plan)
+    lease.check()
+    run, replaced = open_run(plan, lease, CLASSIFY)
     for warning in plan.warnings:
         logger.warning(warning)
     embeddings = EmbeddingWriter(plan, run, with_regions=request.options.store_regions, replaces=replaced)
     writer = Writer(plan, run, embeddings, max_images=write_images, max_seconds=write_seconds)
     stats, before, started = EngineStats(), dict(run.results), time.perf_counter()
-    status = INTERRUPTED
-    with closing(embeddings), closing(writer):
+    error: BaseException | None = None
+    with written_under(lease, run), closing(embeddings), closing(writer):
         try:
-            yield from _encode(plan, writer, embeddings, stats)
-            status = DONE
+            yield from _encode(plan, writer, embeddings, stats, lease)
             embeddings.release_replaced()
+        except BaseException as raised:
+            error = raised
+            raise
         finally:
             if run.is_current():
                 try:
@@ -77,7 +84,7 @@ def iter_classify(
                         before,
                         stats,
                         time.perf_counter() - started,
-                        status=status,
+                        state=ended(lease, CLASSIFY, error),
                         stored=embeddings.outcome(),
                         warnings=[*plan.warnings, *embeddings.warnings, *_image_warnings(stats)],
                         device=str(plan.encoder.device or "unknown"),
@@ -86,7 +93,7 @@ def iter_classify(
 
 
 def _encode(
-    plan: ClassifyPlan, writer: Writer, embeddings: EmbeddingWriter, stats: EngineStats
+    plan: ClassifyPlan, writer: Writer, embeddings: EmbeddingWriter, stats: EngineStats, lease: Lease
 ) -> Generator[Progress, None, None]:
     """Encodes all images that are left and writes their results; fills ``stats`` and yields progress."""
     options, total = plan.request.options, len(plan.todo)
@@ -105,6 +112,7 @@ def _encode(
     with closing(outcomes):  # its threads read from the store, which is closed after them
         for outcome in outcomes:
             writer.add(outcome)
+            lease.check()
             if isinstance(outcome, FailedImage) and not options.skip_failures:
                 raise ImageError(f"{dict(plan.todo)[outcome.id]}: {outcome.reason}")
             if writer.is_due():
@@ -117,15 +125,26 @@ def _encode(
         yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))
 
 
-def open_run(plan: PreparedRun) -> tuple[RunRecord, str | None]:
+def open_run(plan: PreparedRun, lease: Lease, task: str) -> tuple[RunRecord, str | None]:
     """Registers the run, or continues the existing one, and declares its fields, before any sample is written.
 
-    Also returns the token of the run that it replaces, if any, whose embeddings are still in the store.
+    Also returns the token of the run that it replaces, if any, whose
+    embeddings are still in the store.
+
+    Raises:
+        LgcaError: if another call has made, replaced or deleted the run since the request was checked
     """
     request = plan.request
     dataset = request.target.dataset
     if request.existing is not None:
         check_current(request.existing)
+    elif not request.replaces:
+        dataset.reload()
+        if request.run_key in dataset.list_runs():
+            raise LgcaError(
+                f"run {request.run_key!r} was made elsewhere since this call began; call again to go on with it"
+            )
+    lease.start()
     # Decisions are about labels, not about the predictions that suggested them, so they outlive a replaced run.
     decisions = decision_entries(dataset, request.run_key) if request.replaces else {}
     made_before = decisions.pop("made", {})
@@ -144,7 +163,7 @@ def open_run(plan: PreparedRun) -> tuple[RunRecord, str | None]:
             hidden=fields_of_other_runs(dataset, request.run_key),
         )
         run.results["made"] = {name: done or bool(made_before.get(name)) for name, done in made.items()}
-    run.results.update(request.entries, status=RUNNING)
+    run.results.update(request.entries, **entries(begun(lease, task)))
     run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}
     run.results["total"] = len(plan.sample_ids)
     run.results["encoder_source"] = plan.encoder_source

@@ -14,6 +14,7 @@ from ...fiftyone_io.documents import classification, detections, image_metadata,
 from ...fiftyone_io.samples import ids_where
 from ...runs.record import check_current
 from ...runs.registry import save_own_entries
+from ...runs.state import entries
 from ...version import __version__
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ...prediction.displayed_regions import DisplayedRegion
     from ...prediction.predictor import MethodPrediction
     from ...runs.record import RunRecord
+    from ...runs.state import RunState
     from .embedding_writer import EmbeddingWriter
     from .plan import ClassifyPlan, PreparedRun
 
@@ -131,7 +133,7 @@ def record_outcome(
     stats: EngineStats,
     seconds: float,
     *,
-    status: str,
+    state: RunState,
     stored: dict[str, object],
     warnings: Sequence[str],
     device: str,
@@ -143,7 +145,7 @@ def record_outcome(
     seconds = before.get("seconds", 0.0) + seconds
     run.results.update(
         _outcome_counts(run, plan),
-        status=status,
+        **entries(state),
         images_encoded=images,
         images_recalled=recalled,
         encodes=encodes,

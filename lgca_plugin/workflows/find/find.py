@@ -13,8 +13,10 @@ from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.documents import write_fields
 from ...progress import Progress
 from ...runs.found import SearchEntry
+from ...runs.lease import Lease, steps_under
 from ...runs.record import check_current
-from ...runs.registry import DONE, update_record
+from ...runs.registry import update_record
+from ...runs.state import DONE
 from ..classify.classify import iter_classify
 from ..rescore.plan import Changes, check_rescore
 from ..rescore.rescore import iter_rescore
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+FIND = "find"
+
 RESCORE_SECONDS = 0.004
 """Estimated time of a rescoring in seconds an image."""
 
@@ -49,7 +53,11 @@ def iter_find_wrong_labels(
 
     Closing the generator stops cleanly; a later call goes on.
     """
-    search = _Search(request)
+    with Lease.take(request.target.dataset, request.run_key, FIND) as lease:
+        return (yield from steps_under(lease, _steps(_Search(request, lease), request)))
+
+
+def _steps(search: _Search, request: FindRequest) -> Generator[Progress, None, Triage]:
     yield Progress(0, 0, "Looking for new and changed images")
     request.target.check_labels_as_stored(request.ground_truth)
     search.find_what_is_left()
@@ -80,12 +88,13 @@ class _Search:
         todo: ids of the samples that are to be classified
     """
 
-    def __init__(self, request: FindRequest) -> None:
+    def __init__(self, request: FindRequest, lease: Lease) -> None:
         self.run: RunRecord | None = request.previous
         self.todo: list[str] = []
         self._request = replace(request, entry=replace(request.entry, at=time.time()))
         self._encoder: Encoder | None = request.encoder
         self._replaces = False
+        self._lease = lease
 
     @property
     def rescores(self) -> bool:
@@ -102,6 +111,7 @@ class _Search:
         if self.run is not None:
             check_current(self.run)
         left = images_left(self._request)
+        self._lease.renew()
         self.todo = left.todo
         if self.run is not None:
             write_fields(self.run.dataset, {id_: dict.fromkeys(self.run.fields) for id_ in left.changed})
@@ -123,6 +133,7 @@ class _Search:
             return
         if encoder_fingerprint(self._encoder) != self.run.config.encoder_fingerprint:
             self._request = request.as_new_run()
+            self._lease.move(self._request.run_key)
             self.run = None
             self.todo = request.target.samples.values("id")
 
@@ -133,7 +144,7 @@ class _Search:
         try:
             changes = Changes(classes=request.classes, descriptions=request.described)
             rescoring = replace(check_rescore(self.run, changes), entries=request.entry.to_results())
-            self.run = yield from iter_rescore(rescoring, encoder=self._encoder)
+            self.run = yield from iter_rescore(rescoring, encoder=self._encoder, lease=self._lease)
         except ConfigError as error:  # nothing is written then
             logger.info("The images are classified again, for the stored embeddings can't be used: %s", error)
             self._replaces = True
@@ -149,7 +160,7 @@ class _Search:
         if self._encoder is None:
             self.load()
         request = classification(self._request, self.run, replaces=self._replaces)
-        self.run = yield from iter_classify(request, encoder=self._encoder)
+        self.run = yield from iter_classify(request, encoder=self._encoder, lease=self._lease)
         if not self.run.results.get("predicted"):
             reason = next(iter(self.run.failures.values()), "the run has no image")
             raise LgcaError(f"none of the {len(self.todo):,} images could be classified, for example: {reason}")
@@ -160,4 +171,4 @@ class _Search:
         if SearchEntry.of(self.run.results) != self._request.entry:
             update_record(self.run, **self._request.entry.to_results())
         checked = check_triage(self.run, ground_truth=self._request.ground_truth)
-        return iter_triage(checked, encoder=self._encoder)
+        return iter_triage(checked, encoder=self._encoder, lease=self._lease)

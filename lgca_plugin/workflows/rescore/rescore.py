@@ -12,9 +12,11 @@ from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.documents import write_fields
 from ...fiftyone_io.tokens import database_id
 from ...progress import Progress
-from ...runs.record import check_current
-from ...runs.registry import DONE, INTERRUPTED, save_own_entries
+from ...runs.lease import Lease, held_lease, steps_under
+from ...runs.record import check_current, written_under
+from ...runs.registry import save_own_entries
 from ...runs.replay import IMAGES_AT_ONCE, replay
+from ...runs.state import RunState, ended
 from ...runs.stored_texts import known_texts
 from ...store.store import Store, geometry_of
 from ..classify.classify import open_run
@@ -29,33 +31,49 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun
 
+RESCORE = "rescore"
 INCOMPLETE = "its region embeddings are not complete in the store; classify again, starting over, to encode it"
 
 
 def iter_rescore(
-    request: RescoreRequest, *, encoder: Encoder | None = None, images_at_once: int = IMAGES_AT_ONCE
+    request: RescoreRequest,
+    *,
+    encoder: Encoder | None = None,
+    images_at_once: int = IMAGES_AT_ONCE,
+    lease: Lease | None = None,
 ) -> Generator[Progress, None, RunRecord]:
-    """Does what :meth:`lgca_plugin.Run.rescore` does, as a generator that yields progress and returns the new run."""
+    """Does what :meth:`lgca_plugin.Run.rescore` does, as a generator that yields progress and returns the new run.
+
+    ``lease`` is the caller's on the new run's key.
+    """
+    with held_lease(lease, request.source.dataset, request.run_key, RESCORE) as held:
+        return (yield from steps_under(held, _rescore(request, encoder, images_at_once, held)))
+
+
+def _rescore(
+    request: RescoreRequest, encoder: Encoder | None, images_at_once: int, lease: Lease
+) -> Generator[Progress, None, RunRecord]:
     yield Progress(0, 0, "Embedding the class descriptions")
     with Store() as store:
         plan = prepare_rescore(store, request, encoder=encoder)
-        result = yield from _Rescoring(store, plan, images_at_once).steps()
-    return result
+        lease.check()
+        return (yield from _Rescoring(store, plan, images_at_once, lease).steps())
 
 
 class _Rescoring:
     """One rescoring: first the predictions from stored image vectors, then what needs the regions."""
 
-    def __init__(self, store: Store, plan: RescorePlan, images_at_once: int) -> None:
+    def __init__(self, store: Store, plan: RescorePlan, images_at_once: int, lease: Lease) -> None:
         self._store = store
         self._plan = plan
         self._images_at_once = images_at_once
+        self._lease = lease
         self._ids = set(plan.ids)
         self._passes = bool(plan.from_vectors) + bool(plan.from_regions or plan.boxes)
         self._missing = set(plan.ids)
         check_current(plan.source)
         self._n_encodes = self._encodes()  # read before the source may be replaced
-        self._run, replaced = open_run(plan.prepared)
+        self._run, replaced = open_run(plan.prepared, lease, RESCORE)
         self._run.results["rescored_from"] = plan.source.key
         self._run.results["texts_of_former_classes"] = {
             name: texts for name, texts in known_texts(plan.source).items() if name not in self._run.config.classes
@@ -90,25 +108,32 @@ class _Rescoring:
         return stored
 
     def steps(self) -> Generator[Progress, None, RunRecord]:
-        run, plan = self._run, self._plan
+        run = self._run
         started = time.perf_counter()
-        status = INTERRUPTED
-        try:
-            write_fields(run.dataset, {id_: {f.error_field(run.key): reason} for id_, reason in plan.failures.items()})
-            if plan.from_vectors:
-                yield from self._pass("predictions", self._from_vectors())
-            if plan.from_regions or plan.boxes:
-                yield from self._pass("regions", self._from_regions())
-            if self._missing:
-                check_current(run)
-                write_fields(run.dataset, {id_: {f.error_field(run.key): INCOMPLETE} for id_ in self._missing})
-            else:
-                self._store.release_replaced(run.token)
-            status = DONE
-        finally:
-            if run.is_current():
-                self._record(time.perf_counter() - started, status)
+        error: BaseException | None = None
+        with written_under(self._lease, run):
+            try:
+                yield from self._write()
+            except BaseException as raised:
+                error = raised
+                raise
+            finally:
+                if run.is_current():
+                    self._record(time.perf_counter() - started, ended(self._lease, RESCORE, error))
         return run
+
+    def _write(self) -> Generator[Progress, None, None]:
+        run, plan = self._run, self._plan
+        write_fields(run.dataset, {id_: {f.error_field(run.key): reason} for id_, reason in plan.failures.items()})
+        if plan.from_vectors:
+            yield from self._pass("predictions", self._from_vectors())
+        if plan.from_regions or plan.boxes:
+            yield from self._pass("regions", self._from_regions())
+        if self._missing:
+            check_current(run)
+            write_fields(run.dataset, {id_: {f.error_field(run.key): INCOMPLETE} for id_ in self._missing})
+        else:
+            self._store.release_replaced(run.token)
 
     def _pass(self, what: str, values: Iterator[dict[str, dict[str, Any]]]) -> Generator[Progress, None, None]:
         total = len(self._plan.ids) * self._passes
@@ -167,7 +192,7 @@ class _Rescoring:
         if no_boxes:
             plan.prepared.warnings.append(f"no boxes for {no_boxes} samples, whose region embeddings are incomplete")
 
-    def _record(self, seconds: float, status: str) -> None:
+    def _record(self, seconds: float, state: RunState) -> None:
         source, prepared = self._plan.source, self._plan.prepared
         images = len(self._plan.ids)
         try:
@@ -180,7 +205,7 @@ class _Rescoring:
             {"stopped_after": source.results.get("stopped_after", {})},
             EngineStats(images=images, recalled=images),
             seconds,
-            status=status,
+            state=state,
             stored={"samples": held, "regions": regions, "complete": held >= images and not self._missing},
             warnings=prepared.warnings,
             device=str(source.results.get("device", "unknown")),

@@ -10,8 +10,10 @@ import numpy as np
 
 from ...method.labels.triage_cases import triage_cases
 from ...progress import Progress
-from ...runs.record import check_current
+from ...runs.lease import Lease, held_lease, steps_under
+from ...runs.record import check_current, written_under
 from ...runs.registry import update_record
+from ...runs.state import begun, ended
 from ...store.store import Store, store_exists
 from ..decisions.queue import Triage
 from .analysis import TriageAnalysis, analyze
@@ -28,14 +30,28 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TRIAGE = "triage"
+
 
 def iter_triage(
-    request: TriageRequest, *, encoder: Encoder | None = None, cache_bytes: int = CACHE_BYTES
+    request: TriageRequest,
+    *,
+    encoder: Encoder | None = None,
+    cache_bytes: int = CACHE_BYTES,
+    lease: Lease | None = None,
 ) -> Generator[Progress, None, Triage]:
     """Does what :meth:`lgca_plugin.Run.triage` does, as a generator that yields progress and returns the triage.
 
-    ``cache_bytes`` is the maximum size of the class scores in memory.
+    ``cache_bytes`` is the maximum size of the class scores in memory. ``lease`` is the caller's on the run's key.
     """
+    run = request.run
+    with held_lease(lease, run.dataset, run.key, TRIAGE) as held, written_under(held, run):
+        return (yield from steps_under(held, _triage(request, encoder, cache_bytes, held)))
+
+
+def _triage(
+    request: TriageRequest, encoder: Encoder | None, cache_bytes: int, lease: Lease
+) -> Generator[Progress, None, Triage]:
     run = request.run
     started = time.perf_counter()
     yield Progress(0, 0, "Reading predictions and labels")
@@ -44,13 +60,24 @@ def iter_triage(
     clip, wca, lgca = (samples.answers[method.name] for method in request.compared)
     cases = triage_cases(clip, wca, lgca, samples.truth, crop_case=~np.isnan(found.case_size))
     check_current(run)
-    declare_triage(request)
-    yield from write_triage(request, samples, cases, found)
-    update_record(run, triage=triage_report(request, samples, cases, found, seconds=time.perf_counter() - started))
-    for warning in run.results["triage"]["warnings"]:
-        logger.warning(warning)
-    triage = Triage.of(run)
-    triage.save_views()
+    lease.start()
+    error: BaseException | None = None
+    try:
+        update_record(run, triage_state=begun(lease, TRIAGE).to_json())
+        declare_triage(request)
+        yield from write_triage(request, samples, cases, found)
+        report = triage_report(request, samples, cases, found, seconds=time.perf_counter() - started)
+        update_record(run, triage=report)
+        for warning in report["warnings"]:
+            logger.warning(warning)
+        triage = Triage.of(run)
+        triage.save_views()
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        if run.is_current():
+            update_record(run, triage_state=ended(lease, TRIAGE, error).to_json())
     return triage
 
 

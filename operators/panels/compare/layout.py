@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....lgca_plugin.method.number_text import samples_text
-from ....lgca_plugin.runs.registry import DONE
+from ....lgca_plugin.runs.state import DONE
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.selections import NAMED

@@ -11,7 +11,7 @@ from ....lgca_plugin.method.core.methods import explained_method
 from ....lgca_plugin.method.explain.evidence import Evidence
 from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip, rivals, strip, strip_of_boxes
 from ....lgca_plugin.run import Run
-from ....lgca_plugin.runs.registry import DONE
+from ....lgca_plugin.runs.state import DONE
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures, pictures_of, strip_boxes
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, cached_evidence, read_sample_record
 from ...shared.run_choice import pick_run, run_keys

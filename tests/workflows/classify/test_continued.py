@@ -121,7 +121,9 @@ classify_by(1, fo.load_dataset({birds.name!r}), classes=CLASSES, descriptions=DE
 
     birds.reload()
     interrupted = lgca.load_run(birds, "zs")
-    assert interrupted.summary()["status"] == "running"
+    assert interrupted.summary()["status"] == "interrupted"
+    assert (interrupted.state.name, f"(process {child.pid})" in interrupted.state.reason) == ("interrupted", True)
+    assert interrupted.state.started < interrupted.state.ended
     finished_before = len(birds.exists("zs_lgca"))
     assert 3 <= finished_before < 12
 
@@ -194,28 +196,25 @@ def test_samples_deleted_during_the_run_are_counted_as_skipped(birds, classify_o
     assert summary["skipped_reasons"] == {"deleted from the dataset during the run": 1}
 
 
-def test_two_callers__the_one_whose_run_was_replaced_stops_and_writes_nothing_more(
-    birds, classify, classify_one_by_one
-):
-    def start_again(step):
+def test_two_callers__the_second_is_refused_whatever_it_does_and_the_first_ends(birds, classify, classify_one_by_one):
+    refused = []
+
+    def meddle(step):
         if step.done == 2:
-            classify(birds, overwrite=True, classes=["heron", "stork"], descriptions=None, progress=False)
+            calls = {
+                "go on": lambda: classify(birds),
+                "start again": lambda: classify(birds, overwrite=True, classes=["heron", "stork"], descriptions=None),
+                "delete": lambda: lgca.load_run(birds, "zs").delete(),
+            }
+            for name, call in calls.items():
+                with pytest.raises(lgca.RunHeldError, match=r"run 'zs' is being classified by .* since 2"):
+                    call()
+                refused.append(name)
 
-    with pytest.raises(lgca.LgcaError, match="run 'zs' was deleted or started again elsewhere"):
-        classify_one_by_one(birds, progress=start_again)
-    run = lgca.load_run(birds, "zs")
-    assert run.config.classes == ("heron", "stork")
-    assert (run.summary()["status"], run.summary()["predicted"]) == ("done", 12)
-    assert set(birds.distinct("zs_lgca.label")) <= {"heron", "stork"}
-
-
-def test_two_callers__deleting_a_run_stops_it(birds, classify_one_by_one):
-    def delete(step):
-        if step.done == 2:
-            lgca.load_run(birds, "zs").delete()
-
-    with pytest.raises(lgca.LgcaError, match="deleted or started again"):
-        classify_one_by_one(birds, progress=delete)
+    run = classify_one_by_one(birds, progress=meddle)
+    assert refused == ["go on", "start again", "delete"]
+    assert (run.summary()["predicted"], run.state.name) == (12, "completed")
+    run.delete()
     assert has_no_results(birds)
     stored = birds._sample_collection.find_one({})
     assert not [name for name in stored if name.startswith("zs")]

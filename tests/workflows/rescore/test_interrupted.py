@@ -5,37 +5,31 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.runs.stored_texts import known_texts
-from lgca_plugin.workflows.rescore import rescore as rescore_module
-from lgca_plugin.workflows.rescore.plan import Changes, check_rescore, prepare_rescore
+from lgca_plugin.workflows.rescore.plan import Changes, check_rescore
 from lgca_plugin.workflows.rescore.rescore import iter_rescore
 from tests.helpers.runs import steps_of
 
 FEWER = CLASSES[3:9]
 
 
-def test_rescore__in_place_by_two_at_once_leaves_the_first_ones_answer(run):
-    late = iter_rescore(check_rescore(run, Changes(classes=FEWER[:3])))
-    next(late)
-    first = lgca.load_run(run.dataset, "zs").rescore(classes=FEWER, progress=False)
-    labels = run.dataset.values("zs_lgca.label")
+def test_rescore__in_place_by_two_at_once_refuses_the_second_and_the_first_one_ends(run):
+    first = iter_rescore(check_rescore(run, Changes(classes=FEWER)))
+    next(first)
+    with pytest.raises(lgca.RunHeldError, match="run 'zs' is being rescored by"):
+        lgca.load_run(run.dataset, "zs").rescore(classes=FEWER[:3], progress=False)
+    list(first)
+    rescored = lgca.load_run(run.dataset, "zs")
+    assert rescored.config.classes == FEWER
+    assert (rescored.state.name, rescored.state.task) == ("completed", "rescore")
+    assert rescored.rescore(image_scale=2.0, progress=False).summary()["predicted"] == 8
+
+
+def test_rescore__of_a_run_that_was_rescored_since_it_was_loaded_writes_nothing(run):
+    late = check_rescore(run, Changes(classes=FEWER[:3]))
+    lgca.load_run(run.dataset, "zs").rescore(classes=FEWER, progress=False)
     with pytest.raises(lgca.LgcaError):
-        list(late)
-    assert run.dataset.values("zs_lgca.label") == labels
-    assert first.rescore(image_scale=2.0, progress=False).summary()["predicted"] == 8
-
-
-def test_rescore__after_the_plan_is_made_still_sees_that_the_run_has_changed(run, monkeypatch):
-    def slowly(*arguments, **options):
-        plan = prepare_rescore(*arguments, **options)
-        monkeypatch.setattr(rescore_module, "prepare_rescore", prepare_rescore)
-        lgca.load_run(run.dataset, "zs").rescore(classes=FEWER, progress=False)
-        return plan
-
-    monkeypatch.setattr(rescore_module, "prepare_rescore", slowly)
-    with pytest.raises(lgca.LgcaError, match="was deleted or started again elsewhere"):
-        run.rescore(classes=FEWER[:3], progress=False)
+        list(iter_rescore(late))
     assert lgca.load_run(run.dataset, "zs").config.classes == FEWER
-    assert lgca.load_run(run.dataset, "zs").rescore(image_scale=2.0, progress=False).summary()["predicted"] == 8
 
 
 @pytest.mark.parametrize("change", [{"image_scale": 3.0}, {"classes": FEWER}], ids=["weights", "classes"])
@@ -66,12 +60,11 @@ def test_rescore__of_a_run_that_is_deleted_meanwhile_is_complete(run):
     assert (summary["status"], summary["predicted"], summary["pending"]) == ("done", 8, 0)
 
 
-def test_classify__that_goes_on_with_a_run_sees_that_it_was_rescored_meanwhile(run, demo_encoder, options):
+def test_rescore__of_a_run_that_is_being_classified_is_refused(run, demo_encoder, options):
     given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, **options}
     steps = steps_of(run.dataset, encoder=demo_encoder, run_key="zs", **given)
     next(steps)
-    run.rescore(classes=FEWER, progress=False)
-    with pytest.raises(lgca.LgcaError):
-        list(steps)
-    assert lgca.load_run(run.dataset, "zs").config.classes == FEWER
-    assert set(lgca.load_run(run.dataset, "zs").descriptions) == set(FEWER)
+    with pytest.raises(lgca.RunHeldError, match="run 'zs' is being classified by"):
+        run.rescore(classes=FEWER, progress=False)
+    list(steps)
+    assert set(lgca.load_run(run.dataset, "zs").descriptions) == set(CLASSES)

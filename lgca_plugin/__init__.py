@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .runs.clean_store import StoreInfo, clean_store, store_info
     from .runs.delete import delete_run
     from .runs.registry import list_runs
-    from .runs.state import RunState, cancel_run
+    from .runs.state import RunState, cancel_run, runs_at_work
     from .workflows.decisions.decisions import Decision
     from .workflows.decisions.queue import Triage
     from .workflows.describe import describe_classes
@@ -78,6 +78,7 @@ _HOMES = {
     "list_runs": "runs.registry",
     "load_encoder": "encoder.loading",
     "load_run": "api",
+    "runs_at_work": "runs.state",
     "store_info": "runs.clean_store",
 }
 
@@ -116,6 +117,7 @@ __all__ = [
     "list_runs",
     "load_encoder",
     "load_run",
+    "runs_at_work",
     "store_info",
 ]
 

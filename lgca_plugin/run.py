@@ -271,6 +271,21 @@ class Run(RunFigures):
 
         return evidence(self, sample_id, encoder=encoder)
 
+    def cancel(self, *, by: str | None = None) -> None:
+        """Cancels the call that is at work on the run, in this process or in another one; what it has done is kept.
+
+        It stops within seconds, after the images that are being encoded. The same call later goes on with the run.
+
+        Args:
+            by: who cancels it; None takes the login name
+
+        Raises:
+            ConfigError: if no call is at work on the run
+        """
+        from .runs.state import cancel_run
+
+        cancel_run(self.dataset, self.key, by=by)
+
     def delete(self) -> None:
         """Deletes the run: its record, its fields, and the embeddings that no other run uses."""
         from .runs.delete import delete_run

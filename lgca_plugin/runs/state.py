@@ -173,7 +173,7 @@ def _of_earlier_release(status: object) -> RunState:
     return RunState(name=INTERRUPTED, reason="an earlier release has not noted why" if status else None)
 
 
-def live_calls(dataset: fo.Dataset) -> dict[str, RunState]:
+def runs_at_work(dataset: fo.Dataset) -> dict[str, RunState]:
     """Returns run key to state of all calls at work on a dataset, the oldest first, also on keys without a run."""
     return {lease.key: live_state(lease) for lease in read_leases(root_dataset(dataset)) if is_alive(lease)}
 
@@ -197,6 +197,6 @@ def cancel_run(dataset: fo.Dataset, run_key: str, *, by: str | None = None) -> R
     dataset = root_dataset(dataset)
     lease = read_lease(dataset, run_key)
     if lease is None or not is_alive(lease) or not cancel_lease(dataset, lease, by or user_name()):
-        working = ", ".join(live_calls(dataset)) or "none"
+        working = ", ".join(runs_at_work(dataset)) or "none"
         raise ConfigError(f"nothing is at work on a run {run_key!r}, so there is nothing to cancel; at work: {working}")
     return live_state(lease)

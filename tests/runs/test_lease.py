@@ -13,7 +13,7 @@ import lgca_plugin as lgca
 from lgca_plugin.fiftyone_io.database import execution_store_collection
 from lgca_plugin.fiftyone_io.leases import read_lease
 from lgca_plugin.runs.lease import Lease, is_alive
-from lgca_plugin.runs.state import cancel_run, live_calls
+from lgca_plugin.runs.state import cancel_run, runs_at_work
 from tests.helpers.paths import ROOT
 
 HOLD = """
@@ -70,11 +70,11 @@ def test_take__of_a_held_key_is_refused_with_who_and_since_when_until_it_is_give
         with pytest.raises(lgca.RunHeldError) as refused:
             Lease.take(dataset, "zs", "classify")
         with Lease.take(dataset, "other", "classify"):
-            assert list(live_calls(dataset)) == ["zs", "other"]
+            assert list(runs_at_work(dataset)) == ["zs", "other"]
     assert f"run 'zs' is being triaged by {held.holder} since {since}" in str(refused.value)
     assert f"(process {os.getpid()})" in held.holder
     assert abs(held.since - datetime.now(timezone.utc)) < timedelta(minutes=1)
-    assert live_calls(dataset) == {}
+    assert runs_at_work(dataset) == {}
     Lease.take(dataset, "zs", "classify").release()
 
 
@@ -132,7 +132,7 @@ def test_lease__of_another_process_that_is_cancelled_suspended_or_killed(dataset
     with pytest.raises(lgca.RunHeldError, match=rf"\(process {holder.process.pid}\)"):
         Lease.take(dataset, "killed", "classify")
     holder.kill()
-    assert live_calls(dataset) == {}
+    assert runs_at_work(dataset) == {}
     Lease.take(dataset, "killed", "classify").release()  # on the same machine at once
 
 

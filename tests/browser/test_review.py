@@ -84,6 +84,7 @@ def test_review__three_suspects_an_undo_a_group_and_the_end(app, triage, queue):
     app.page.get_by_role("dialog").get_by_text(f"0 of {SUSPECTS} suspects left to decide").first.wait_for()
 
 
+@pytest.mark.thorough
 def test_review__another_class_is_found_by_typing(app, triage, queue):
     ids, files = queue
     panel = ReviewPage(app)

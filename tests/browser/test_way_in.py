@@ -74,6 +74,7 @@ def test_way_in__from_the_grid_to_a_changed_label_in_six_clicks(app, birds):
     assert lgca.load_run(birds, key).last_triage().left()["accepted"] == 1
 
 
+@pytest.mark.thorough
 def test_way_in__by_the_operator_browser_and_the_word_mistake(app, birds):
     stranger, page = Stranger(app), app.page
     app.open_dataset(birds.name)

@@ -188,5 +188,7 @@ def test_reduced__is_the_smallest_fraction_that_is_enough(
     assert picture.image.size == (-(-width // reduction), -(-height // reduction))
     whole = open_upright(buffer.getvalue())
     assert whole.size == (width, height)
+    if format_ == "JPEG" and reduction > 1:  # so are pictures of which no more is needed
+        assert open_upright(buffer.getvalue(), longest=803 / reduction).size == picture.image.size
     difference = np.asarray(picture.image, float) - np.asarray(whole.reduce(reduction), float)
     assert np.abs(difference).mean() < 3

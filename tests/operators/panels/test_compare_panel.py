@@ -72,7 +72,8 @@ def figures(panel):
     return [text for text in panel.shown.texts if not text.startswith(("Showing", "The figures below", "All figures"))]
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", [0, 1])
 def test_panel__every_button_that_shows_samples_shows_as_many_as_it_says(run, seed):
     view = stages(run.dataset.match(F("number") < 40)) if seed else []
     panel = PanelSession(URI, run.dataset, view=view).load()

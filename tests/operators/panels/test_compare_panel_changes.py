@@ -206,7 +206,7 @@ def test_panel__samples_added_since_are_without_a_result(panel, run):
     assert panel.shown.number("samples") == "64"
 
 
-@pytest.mark.parametrize("count", [2, 200])
+@pytest.mark.parametrize("count", [2, pytest.param(200, marks=pytest.mark.thorough)])
 def test_panel__of_few_and_of_many_classes(made, count):
     classes = [f"a class with a rather long name, number {at}" for at in range(count)]
     run = new_run(classes)

@@ -77,6 +77,7 @@ def test_runs__that_look_at_whole_images_only(run):
     assert methods_of(shown) == ["CLIP"] and "strip" not in shown.plots
 
 
+@pytest.mark.thorough
 def test_runs__of_two_hundred_classes_with_long_names(run):
     many = [f"a bird of the species number {at} with a name that is rather long, as some are" for at in range(200)]
     run.rescore(classes=many, descriptions={}, run_key="many", methods=("clip", "wca", "lgca"), progress=False)

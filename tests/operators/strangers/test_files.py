@@ -122,6 +122,7 @@ def test_export__replaces_plain_files_alone_and_follows_no_link(triage, exports)
     assert {entry.suffix for entry in exports.iterdir()} == {".csv"}
 
 
+@pytest.mark.thorough
 def test_export__a_link_that_is_swapped_in_at_any_moment_is_not_followed(triage, exports):
     victim, name = exports.parent / "victim.csv", exports / "out.csv"
     over = threading.Event()

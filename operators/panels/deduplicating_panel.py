@@ -11,11 +11,13 @@ import json
 import threading
 import time
 from dataclasses import dataclass, field
+from inspect import isfunction
 from typing import Any
 
 import fiftyone.operators as foo
 
 from ...lgca_plugin.cache import ResultCache
+from ...lgca_plugin.errors import ConfigError
 
 RESEND_SECONDS = 10.0
 """Time after which identical content is sent again: as long as the App may take to load a view of many samples. It has
@@ -63,6 +65,15 @@ class DeduplicatingPanel(foo.Panel):
     def after(self, ctx: Any, content: Any) -> None:
         """Requests of the App what is to happen once it has the layout, such as what takes it long to draw."""
 
+    @classmethod
+    def has_event(cls, name: Any) -> bool:
+        """Returns whether a request may execute a method: one that a panel itself defines, and no part of this base."""
+        own = cls.__mro__[: cls.__mro__.index(DeduplicatingPanel)]
+        defined = isinstance(name, str) and any(isfunction(vars(one).get(name)) for one in own)
+        return (
+            defined and not name.startswith("_") and (name.startswith("on_") or not hasattr(DeduplicatingPanel, name))
+        )
+
     def execute(self, ctx: Any) -> None:
         """Executes an event, and sends the layout if it has changed.
 
@@ -73,6 +84,8 @@ class DeduplicatingPanel(foo.Panel):
         if name in (None, "on_startup"):
             self.on_startup(ctx)
             return
+        if not self.has_event(name):
+            raise ConfigError(f"the panel has no event {str(name)[:80]!r}")
         sent = Sent() if ctx.panel_id is None else _SENT.get(ctx.panel_id, Sent)
         with sent.lock:
             if name == "on_load":

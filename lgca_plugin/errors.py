@@ -156,6 +156,10 @@ class StoreError(LgcaError):
     """The store of embeddings can't be read or written."""
 
 
+class DatabaseAwayError(LgcaError):
+    """The database has not answered for longer than a run waits for it; what was written before is there."""
+
+
 class DescribeError(LgcaError):
     """A language model's endpoint can't be used; ``descriptions`` holds its answers so far."""
 

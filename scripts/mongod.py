@@ -51,9 +51,17 @@ def background(command: Sequence[object], log: Path, **options: Any) -> Iterator
 
 @contextlib.contextmanager
 def running_mongod(directory: Path) -> Iterator[str]:
-    """Starts a mongod on a free local port and stops it on exit.
+    """Starts a mongod on a free local port and stops it on exit; see :func:`mongod_on`."""
+    with mongod_on(free_port(), directory) as uri:
+        yield uri
+
+
+@contextlib.contextmanager
+def mongod_on(port: int, directory: Path) -> Iterator[str]:
+    """Starts a mongod on a local port and stops it on exit.
 
     Args:
+        port: the port
         directory: the folder for the database files, created if missing
 
     Yields:
@@ -71,7 +79,6 @@ def running_mongod(directory: Path) -> Iterator[str]:
 
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    port = free_port()
     log = directory / "mongod.log"
     command = [mongod, "--dbpath", directory, "--port", port, "--bind_ip", "127.0.0.1", "--nounixsocket"]
     if _is_in_use(directory):

@@ -10,6 +10,7 @@ import colorsys
 from typing import TYPE_CHECKING, Any
 
 from ..method.core.methods import explained_method
+from .database import save_dataset
 from .fields import DECISION, SUGGESTION, SUSPECT, method_field, regions_field, run_fields, triage_field
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def arrange_app(
         entries.append(_chain_colors(run_key))
     _set_colors(config, entries, ground_truth)
     _set_ticks(dataset, ticked_fields(run_key, methods, ground_truth, dataset.get_field_schema()), [*paths, *hidden])
-    dataset.save()
+    save_dataset(dataset)
     return made
 
 
@@ -110,7 +111,7 @@ def show_triage(
     if ground_truth is not None:
         ticked = ticked_fields(run_key, methods, ground_truth, dataset.get_field_schema())
         _set_ticks(dataset, ticked, [*run_fields(run_key, methods), *fields, *hidden])
-    dataset.save()
+    save_dataset(dataset)
     add_to_group(dataset, run_key, fields)
 
 
@@ -127,7 +128,7 @@ def add_to_group(dataset: fo.Dataset, run_key: str, fields: Sequence[str]) -> No
     first = [field for field in new if field == triage_field(run_key, SUSPECT)]
     own.paths = [*first, *own.paths, *(field for field in new if field not in first)]
     config.sidebar_groups = groups
-    dataset.save()
+    save_dataset(dataset)
 
 
 def remove_from_app(dataset: fo.Dataset, run_key: str, fields: Sequence[str], made: Mapping[str, bool]) -> None:
@@ -159,7 +160,7 @@ def remove_from_app(dataset: fo.Dataset, run_key: str, fields: Sequence[str], ma
         active.paths = [path for path in active.paths if path.split(".")[0] not in fields]
         if set(active.paths) == set(fo.DatasetAppConfig.default_active_fields(dataset).paths):
             config.active_fields = None
-    dataset.save()
+    save_dataset(dataset)
 
 
 def app_arrangement(dataset: fo.Dataset) -> dict[str, Any]:

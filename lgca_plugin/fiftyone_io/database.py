@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..version import TESTED, is_newer_than_tested
+from .outages import waits_for_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -112,12 +113,31 @@ def raw_batches(samples: Any, stages: Sequence[Document]) -> Iterator[bytes]:
     yield from collection.aggregate_raw_batches(pipeline, allowDiskUse=True)
 
 
+@waits_for_database
 def bulk_write(dataset: fo.Dataset, operations: Sequence[Any], ids: Iterable[str] | None = None) -> None:
     """Executes pymongo operations on a dataset's samples, then reloads samples in memory: these, or all if None.
 
-    Unlike ``set_values``, one operation may write several fields.
+    Unlike ``set_values``, one operation may write several fields. They must be such that they can be repeated. What is
+    written is on the server's disk on return: a server that is killed keeps it.
     """
-    dataset._bulk_write(list(operations), ids=None if ids is None else list(ids))
+    import fiftyone as fo
+    from fiftyone.core.odm import bulk_write as write
+
+    write(list(operations), journaled(dataset._sample_collection))
+    fo.Sample._reload_docs(dataset._sample_collection_name, sample_ids=None if ids is None else list(ids))
+
+
+def journaled(collection: Collection[Document]) -> Collection[Document]:
+    """Returns a collection whose writes are on the server's disk, all earlier ones included, once they return."""
+    from pymongo.write_concern import WriteConcern
+
+    return collection.with_options(write_concern=WriteConcern(**{**collection.write_concern.document, "j": True}))
+
+
+@waits_for_database
+def save_dataset(dataset: fo.Dataset) -> None:
+    """Saves the changes of a dataset's own properties, such as how the App shows it."""
+    dataset.save()
 
 
 def reload_samples(dataset: fo.Dataset, ids: Iterable[str]) -> None:
@@ -127,6 +147,7 @@ def reload_samples(dataset: fo.Dataset, ids: Iterable[str]) -> None:
     fo.Sample._reload_docs(dataset._sample_collection_name, sample_ids=list(ids))
 
 
+@waits_for_database
 def merge_schema(dataset: fo.Dataset, fields: Mapping[str, fo.Field]) -> None:
     """Declares sample fields, by path; those that exist are left as they are.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..images.files import open_regular
 from .database import bulk_write, reload_samples
 from .fields import REGION_ATTRIBUTES
+from .outages import waits_for_database
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,6 +106,7 @@ def image_metadata(path: str) -> Document | None:
         return None
 
 
+@waits_for_database
 def write_fields(dataset: fo.Dataset, values: Mapping[str, Mapping[str, Any]], *, filled: Sequence[str] = ()) -> None:
     """Writes fields of samples: sample id to field to document or plain value.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..method.core.methods import explained_method
 from .database import merge_schema
+from .outages import waits_for_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,6 +142,7 @@ def _named(name: str, field: fo.Field) -> fo.Field:
     return field
 
 
+@waits_for_database
 def delete_fields(dataset: fo.Dataset, fields: Sequence[str]) -> None:
     """Deletes sample fields; those that are missing are passed over."""
     schema = dataset.get_field_schema()

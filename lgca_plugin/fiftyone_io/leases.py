@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .database import dataset_id, execution_store_collection
 from .documents import as_utc
+from .outages import waits_for_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,6 +71,7 @@ def replace_lease(dataset: fo.Dataset, lease: StoredLease, owner: str, value: Ma
     return bool(execution_store_collection().update_one(same, _stages(owner, value)).matched_count)
 
 
+@waits_for_database
 def renew_lease(dataset: fo.Dataset, key: str, owner: str, **changes: Any) -> StoredLease | None:
     """Renews a lease and changes entries of its value; returns None if it is no longer the owner's."""
     from pymongo import ReturnDocument
@@ -91,6 +93,7 @@ def delete_lease(dataset: fo.Dataset, key: str, owner: str) -> None:
     execution_store_collection().delete_one({**_identity(dataset, key), "value.owner": owner})
 
 
+@waits_for_database
 def read_lease(dataset: fo.Dataset, key: str) -> StoredLease | None:
     """Returns the lease on a key, expired or not; None without one."""
     return next(_find(_identity(dataset, key)), None)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LgcaError
-from .database import reload_run, run_id, sample_collection
+from .database import journaled, reload_run, run_id, sample_collection
+from .outages import waits_for_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,11 +24,13 @@ ATTEMPTS = 50
 """Maximum number of times that a change is made again because another process has written the results meanwhile."""
 
 
+@waits_for_database
 def read_run_results(dataset: fo.Dataset, run_key: str) -> Results:
     """Returns the results in a run's record, as stored; empty if there are none."""
     return _read(dataset, run_key)[1]
 
 
+@waits_for_database
 def change_run_results(dataset: fo.Dataset, run_key: str, change: Callable[[Results], Results]) -> Results:
     """Replaces the results in a run's record by what ``change`` makes of them, and returns those.
 
@@ -40,7 +43,7 @@ def change_run_results(dataset: fo.Dataset, run_key: str, change: Callable[[Resu
     from gridfs import GridFS
 
     database = sample_collection(dataset).database
-    files = GridFS(database)
+    files, runs = GridFS(database), journaled(database.runs)
     for _ in range(ATTEMPTS):
         record = run_id(dataset, run_key)
         if record is None:
@@ -51,7 +54,7 @@ def change_run_results(dataset: fo.Dataset, run_key: str, change: Callable[[Resu
             dataset.reload()
         content = json_util.dumps(dataset.init_run_results(run_key, **results).serialize()).encode()
         new = files.put(content, content_type="application/json")
-        if database.runs.update_one({"_id": record, "results": before}, {"$set": {"results": new}}).matched_count:
+        if runs.update_one({"_id": record, "results": before}, {"$set": {"results": new}}).matched_count:
             if before is not None:
                 files.delete(before)
             reload_run(dataset, run_key)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError
 from .database import can_repeat, is_dynamic_groups, is_generated, root_dataset, sample_collection
 from .fields import classification_fields
+from .outages import waits_for_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +71,7 @@ class ImageSamples:
             raise ConfigError(f"only images can be classified, and these samples{where} are of type {media_type!r}")
         if can_repeat(flat):
             flat = flat.mongo(_EACH_ONCE)
-        if len(flat) == 0:
+        if not flat.limit(1).values("id"):  # the length of a dataset is an estimate: 0 after a crash of MongoDB
             raise ConfigError("there are no samples to classify: the dataset or view is empty")
         return cls(dataset, flat, image_samples(dataset))
 
@@ -127,6 +128,7 @@ class ImageSamples:
         """Returns True if a field holds one Classification a sample; it may be inside an embedded document."""
         return name in classification_fields(self.dataset)
 
+    @waits_for_database
     def stored(self, ids: Sequence[str], paths: Sequence[str]) -> dict[str, tuple[Any, ...]]:
         """Returns stored values of samples by id, also hidden or filtered ones, without ids that the dataset lacks."""
         samples = self.writable.select(ids) if len(ids) < _MAX_SELECTED else self.writable
@@ -138,10 +140,18 @@ class ImageSamples:
         """Returns the ids of those samples that have a stored value in every one of some fields."""
         return ids_where(self.dataset, ids, _filled(paths))
 
+    @waits_for_database
+    def count(self) -> int:
+        """Returns the number of the samples, counted: the length of a dataset is wrong after a crash of MongoDB."""
+        whole = self.samples is self.dataset
+        return int(sample_collection(self.dataset).count_documents({})) if whole else len(self.samples)
+
+    @waits_for_database
     def count_filled(self, paths: Sequence[str]) -> int:
         """Returns the number of samples in the dataset that have a value in every one of some fields."""
         return int(sample_collection(self.dataset).count_documents(_filled(paths)))
 
+    @waits_for_database
     def label_counts(self, ground_truth: str) -> dict[str, int]:
         """Returns label to the number of samples that have it, in the stored field and without blank labels."""
         path = f"{ground_truth}.label"
@@ -198,6 +208,7 @@ def chunks(ids: Sequence[str]) -> Iterator[Query]:
         yield {"_id": {"$in": [ObjectId(id_) for id_ in ids[start : start + _MAX_IDS]]}}
 
 
+@waits_for_database
 def read_projections(dataset: fo.Dataset, ids: Sequence[str], projection: Query) -> dict[str, dict[str, Any]]:
     """Returns projections of samples by id, as of a ``$project`` stage, without those that the dataset lacks."""
     stages = ([{"$match": chunk}, {"$project": projection}] for chunk in chunks(ids))
@@ -205,6 +216,7 @@ def read_projections(dataset: fo.Dataset, ids: Sequence[str], projection: Query)
     return {str(document["_id"]): document for document in found}
 
 
+@waits_for_database
 def ids_where(dataset: fo.Dataset, ids: Sequence[str] | Mapping[str, object], query: Query) -> set[str]:
     """Returns the ids of those samples that match a query."""
     found = (sample_collection(dataset).find({**chunk, **query}, ["_id"]) for chunk in chunks(list(ids)))

@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from .database import dataset_id
+from .outages import waits_for_database
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -14,12 +15,14 @@ _STORE = "lgca_runs"
 _DATABASE = "database"
 
 
+@waits_for_database
 def run_token(dataset: fo.Dataset, run_key: str) -> str | None:
     """Returns the token of the run that is stored under a key; None without one."""
     token = _tokens(dataset).get(run_key)
     return None if token is None else str(token)
 
 
+@waits_for_database
 def new_token(dataset: fo.Dataset, run_key: str) -> str:
     """Stores and returns a new token for a key's run; a process that still writes to it with the old token stops."""
     token = uuid.uuid4().hex
@@ -27,11 +30,13 @@ def new_token(dataset: fo.Dataset, run_key: str) -> str:
     return token
 
 
+@waits_for_database
 def delete_token(dataset: fo.Dataset, run_key: str) -> None:
     """Deletes a run's token."""
     _tokens(dataset).delete(run_key)
 
 
+@waits_for_database
 def database_id() -> str:
     """Returns an id of the database that FiftyOne is connected to, created by the first call."""
     from fiftyone.operators.store import ExecutionStore

@@ -10,6 +10,7 @@ from ..config import RunConfig
 from ..errors import ConfigError, LgcaError, RunNotFoundError
 from ..fiftyone_io.database import root_dataset
 from ..fiftyone_io.fields import DECISION, run_fields, triage_field
+from ..fiftyone_io.outages import waits_for_database
 from ..fiftyone_io.run_results import change_run_results
 from ..fiftyone_io.tokens import new_token
 from .record import RunRecord, as_json, read_results, stored_triage
@@ -22,6 +23,7 @@ WRITTEN_BY_OTHERS = ("triage", "triage_state", "triage_fields", "views", "evalua
 """Entries of a record that a triage or an evaluation may write while the run is still predicting."""
 
 
+@waits_for_database
 def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any]) -> RunRecord:
     """Writes a new run's record before its first prediction, so that an interrupted run can be continued."""
     stored = dataset.init_run(

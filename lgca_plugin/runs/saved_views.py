@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ..fiftyone_io.database import serialized_stages
+from ..fiftyone_io.outages import waits_for_database
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,6 +60,7 @@ def _serialized(dataset: fo.Dataset, name: str) -> list[Any]:
     return serialized_stages(view)
 
 
+@waits_for_database
 def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own: Sequence[str]) -> list[str]:
     """Saves or updates views, by kind, and returns their names; a view that a user has saved under one is left.
 
@@ -80,6 +82,7 @@ def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own
     return names
 
 
+@waits_for_database
 def delete_views(dataset: fo.Dataset, names: Sequence[str]) -> None:
     """Deletes views that a run has saved; a view that a user has saved under such a name since is left."""
     ours = {description for description, _ in VIEWS.values()}

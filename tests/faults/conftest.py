@@ -14,7 +14,7 @@ def images(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def reference(images, tmp_path_factory):
-    from tests.helpers.faults.world import Reference
+    from tests.helpers.faults.undisturbed import Reference
 
     return Reference(images, tmp_path_factory.mktemp("reference"))
 

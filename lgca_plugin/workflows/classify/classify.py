@@ -13,6 +13,7 @@ from ...engine.feeder import EngineStats
 from ...errors import ImageError, LgcaError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.app_layout import arrange_app
+from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting, waiting_line
 from ...progress import Progress
 from ...runs.delete import delete_from_dataset
 from ...runs.lease import Lease, held_lease, steps_under
@@ -41,14 +42,17 @@ def iter_classify(
     write_images: int = WRITE_IMAGES,
     write_seconds: float = WRITE_SECONDS,
     lease: Lease | None = None,
+    patience: float = DATABASE_PATIENCE,
 ) -> Generator[Progress, None, RunRecord]:
     """Does what :func:`lgca_plugin.classify` does, as a generator that yields :class:`Progress` and returns the run.
 
     Closing the generator stops the run cleanly: what is done is written, and a later call continues the run. Results
     are written after ``write_images`` images or ``write_seconds`` seconds. ``lease`` is the caller's on the run's key.
+    A database that is away is waited for, ``patience`` seconds at most.
     """
     with held_lease(lease, request.target.dataset, request.run_key, CLASSIFY) as held:
-        return (yield from steps_under(held, _classify(request, encoder, held, write_images, write_seconds)))
+        steps = _classify(request, encoder, held, write_images, write_seconds)
+        return (yield from patient(steps_under(held, steps), patience))
 
 
 def _classify(
@@ -72,6 +76,7 @@ def _classify(
             embeddings.release_replaced()
         except BaseException as raised:
             error = raised
+            stop_waiting()
             raise
         finally:
             if run.is_current():
@@ -116,10 +121,17 @@ def _encode(
             if isinstance(outcome, FailedImage) and not options.skip_failures:
                 raise ImageError(f"{dict(plan.todo)[outcome.id]}: {outcome.reason}")
             if writer.is_due():
+                while writer.is_writing(seconds=1.0):
+                    if line := waiting_line():
+                        yield Progress(reported, total, line)
                 writer.flush()
             if writer.written > reported:
                 reported = writer.written
                 yield Progress(reported, total, _progress_label(reported, total, time.perf_counter() - started))
+    writer.flush()
+    while writer.is_writing(seconds=1.0):
+        if line := waiting_line():
+            yield Progress(reported, total, line)
     writer.finish()
     if reported < total:
         yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,12 @@ class Writer:
         outcomes, self._pending = self._pending, []
         self._last_flush = time.perf_counter()
         if outcomes:
-            self._writing = self._pool.submit(self._write, outcomes)
+            # In this context, the thread waits for a database that is away as long as the run does.
+            self._writing = self._pool.submit(copy_context().run, self._write, outcomes)
+
+    def is_writing(self, seconds: float) -> bool:
+        """Returns whether a write is still in progress after so many seconds."""
+        return self._writing is not None and bool(wait([self._writing], timeout=seconds).not_done)
 
     def finish(self) -> None:
         """Writes all outcomes added so far; raises the error of the write if there is one."""

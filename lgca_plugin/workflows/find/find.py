@@ -11,6 +11,7 @@ from ...encoder.base import encoder_fingerprint
 from ...encoder.loading import load_encoder
 from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.documents import write_fields
+from ...fiftyone_io.outages import patient
 from ...progress import Progress
 from ...runs.found import SearchEntry
 from ...runs.lease import Lease, steps_under
@@ -54,7 +55,7 @@ def iter_find_wrong_labels(
     Closing the generator stops cleanly; a later call goes on.
     """
     with Lease.take(request.target.dataset, request.run_key, FIND) as lease:
-        return (yield from steps_under(lease, _steps(_Search(request, lease), request)))
+        return (yield from patient(steps_under(lease, _steps(_Search(request, lease), request))))
 
 
 def _steps(search: _Search, request: FindRequest) -> Generator[Progress, None, Triage]:
@@ -64,7 +65,7 @@ def _steps(search: _Search, request: FindRequest) -> Generator[Progress, None, T
     if search.encodes:
         yield Progress(0, 0, "Loading the model")
         search.load()
-    total, n_left = len(request.target.samples), len(search.todo)
+    total, n_left = request.target.count(), len(search.todo)
     speed = expected_speed(request) if n_left else None
     expected = {
         RESCORE: total * RESCORE_SECONDS if search.rescores else None,

@@ -161,7 +161,7 @@ def check_find(options: FindOptions) -> FindRequest:
             own_descriptions=_keeps(options.descriptions, previous, had, "own_descriptions"),
             at=0.0,
         ),
-        unlabelled=len(everything.samples) - len(labelled),
+        unlabelled=everything.count() - len(labelled),
         warnings=() if outside is None else (outside,),
     )
 

@@ -10,6 +10,7 @@ from ...errors import StoreError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.documents import write_fields
+from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting
 from ...fiftyone_io.tokens import database_id
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
@@ -41,13 +42,15 @@ def iter_rescore(
     encoder: Encoder | None = None,
     images_at_once: int = IMAGES_AT_ONCE,
     lease: Lease | None = None,
+    patience: float = DATABASE_PATIENCE,
 ) -> Generator[Progress, None, RunRecord]:
     """Does what :meth:`lgca_plugin.Run.rescore` does, as a generator that yields progress and returns the new run.
 
-    ``lease`` is the caller's on the new run's key.
+    ``lease`` is the caller's on the new run's key. A database that is away is waited for, ``patience`` seconds at most.
     """
     with held_lease(lease, request.source.dataset, request.run_key, RESCORE) as held:
-        return (yield from steps_under(held, _rescore(request, encoder, images_at_once, held)))
+        steps = _rescore(request, encoder, images_at_once, held)
+        return (yield from patient(steps_under(held, steps), patience))
 
 
 def _rescore(
@@ -116,6 +119,7 @@ class _Rescoring:
                 yield from self._write()
             except BaseException as raised:
                 error = raised
+                stop_waiting()
                 raise
             finally:
                 if run.is_current():

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field, method_field
+from ...fiftyone_io.outages import waits_for_database
 from ...fiftyone_io.samples import ImageSamples
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class TriageSamples:
     outside: dict[str, int] = field(default_factory=dict)
 
 
+@waits_for_database
 def read_samples(request: TriageRequest) -> TriageSamples:
     """Reads the samples of a run, a field at a time; raises ConfigError if none has a prediction of every method."""
     run = request.run

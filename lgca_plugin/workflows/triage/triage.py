@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting
 from ...method.labels.triage_cases import triage_cases
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
@@ -39,14 +40,17 @@ def iter_triage(
     encoder: Encoder | None = None,
     cache_bytes: int = CACHE_BYTES,
     lease: Lease | None = None,
+    patience: float = DATABASE_PATIENCE,
 ) -> Generator[Progress, None, Triage]:
     """Does what :meth:`lgca_plugin.Run.triage` does, as a generator that yields progress and returns the triage.
 
-    ``cache_bytes`` is the maximum size of the class scores in memory. ``lease`` is the caller's on the run's key.
+    ``cache_bytes`` is the maximum size of the class scores in memory. ``lease`` is the caller's on the run's key. A
+    database that is away is waited for, ``patience`` seconds at most.
     """
     run = request.run
     with held_lease(lease, run.dataset, run.key, TRIAGE) as held, written_under(held, run):
-        return (yield from steps_under(held, _triage(request, encoder, cache_bytes, held)))
+        steps = _triage(request, encoder, cache_bytes, held)
+        return (yield from patient(steps_under(held, steps), patience))
 
 
 def _triage(
@@ -74,6 +78,7 @@ def _triage(
         triage.save_views()
     except BaseException as raised:
         error = raised
+        stop_waiting()
         raise
     finally:
         if run.is_current():

@@ -1,20 +1,30 @@
 """The process that faults happen to: performs one job on a dataset, and prints how far it has come.
 
-Its lines: ``ready`` once everything is imported and the model loaded, ``at DONE LABEL`` at every progress, then
-``done``, or ``failed ERROR``.
+Its lines: ``ready`` once the dataset is loaded, ``at DONE LABEL`` at every progress, ``done``, or ``failed ERROR``.
+Importing takes 8 s, so a server process does it once, and every job is a fork of it with a connection of its own.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import resource
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 import fiftyone as fo
+import fiftyone.core.odm.database as connection
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from tests.helpers.runs import classify_by
+from lgca_plugin.progress import drive
+from lgca_plugin.workflows.classify.classify import iter_classify
+from lgca_plugin.workflows.classify.request import ClassifyOptions, check_classify
+from tests.helpers.faults import damage, world
+
+lgca.load_encoder("demo")
 
 
 def say(line: str) -> None:
@@ -25,9 +35,11 @@ def report(step: lgca.Progress) -> None:
     say(f"at {step.done} {step.label}")
 
 
-def classify(dataset: Any, write_images: int = 4, **options: Any) -> None:
+def classify(dataset: Any, write_images: int = 4, patience: float = 60.0, **options: Any) -> None:
     given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", **options}
-    classify_by(write_images, dataset, encoder=lgca.load_encoder("demo"), progress=report, **given)
+    request = check_classify(ClassifyOptions(samples=dataset, **given))
+    encoder = lgca.load_encoder("demo")
+    drive(iter_classify(request, encoder=encoder, write_images=write_images, patience=patience), report, unit="")
 
 
 def find(dataset: Any, **options: Any) -> None:
@@ -39,20 +51,41 @@ def rescore(dataset: Any, run_key: str = "zs", **options: Any) -> None:
     lgca.load_run(dataset, run_key).rescore(progress=report, **options)
 
 
-JOBS = {"classify": classify, "find": find, "rescore": rescore}
+def triage(dataset: Any, run_key: str = "zs", **options: Any) -> None:
+    lgca.load_run(dataset, run_key).triage(ground_truth="ground_truth", progress=report, **options)
 
 
-def main(job: str, dataset: str, options: str) -> None:
+def values(dataset: Any, path: str) -> None:
+    """Writes every value of a dataset to a file."""
+    Path(path).write_text(json.dumps(damage.values_of(dataset), default=str))
+
+
+JOBS = {job.__name__: job for job in (classify, find, rescore, triage, values)}
+
+
+def connect(uri: str) -> None:
+    """Connects this process to a database anew, as a forked one has to."""
+    connection._disconnect()
+    fo.config.database_uri = uri
+    connection.establish_db_conn(fo.config)
+
+
+def main(job: str, dataset: str, options: dict[str, Any], setting: dict[str, Any]) -> None:
+    """Does a job; ``setting`` has ``env``, ``out`` and ``err`` (files), ``limits`` of resources, and ``images``."""
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(setting[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
+    os.environ.update(setting["env"])
+    connect(os.environ["FIFTYONE_DATABASE_URI"])
+    if "images" in setting:  # a database of the job's own
+        world.new_dataset(setting["images"], name=dataset)
     loaded = fo.load_dataset(dataset)
-    lgca.load_encoder("demo")
+    for name, limit in setting["limits"].items():
+        resource.setrlimit(getattr(resource, name), (limit, limit))
     say("ready")
     try:
-        JOBS[job](loaded, **json.loads(options))
-    except Exception as error:
+        JOBS[job](loaded, **options)
+    except Exception as error:  # noqa: BLE001 (printed, and its status is 1)
+        traceback.print_exc()
         say(f"failed {type(error).__name__}: {error}")
-        raise
+        sys.exit(1)
     say("done")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -3,62 +3,76 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import queue
+import multiprocessing
+import os
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from tests.helpers.faults import child
-from tests.helpers.paths import ROOT
-
 PATIENCE = 180.0
-"""Seconds after which a process that prints nothing is hung; importing takes 8 s, on a busy machine far more."""
+"""Seconds after which a process that prints nothing is hung; a busy machine takes long."""
+CHILD = "tests.helpers.faults.child"
+
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload([CHILD])
+
+
+def _start(*arguments: Any) -> None:
+    from tests.helpers.faults import child  # imported by the server process
+
+    child.main(*arguments)
 
 
 class Job:
     """A running :mod:`tests.helpers.faults.child`.
 
     Attributes:
-        lines: what it has printed so far
+        lines: what it has printed and a ``wait_for`` has read
     """
 
-    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
+    def __init__(self, process: ForkServerProcess, out: Path, err: Path) -> None:
         self.process = process
         self.lines: list[str] = []
-        self._errors = errors
-        self._queue: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._queue.put(line.rstrip("\n"))
-        self._queue.put(None)
+        self._out = out.open()
+        self._err = err
+        self._part = ""
 
     @property
     def errors(self) -> str:
         """What it has written to its error output."""
-        return self._errors.read_text()
+        return self._err.read_text()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.join()
+        self._out.close()
+
+    def _next_line(self) -> str | None:
+        self._part += self._out.readline()
+        if not self._part.endswith("\n"):
+            return None
+        line, self._part = self._part[:-1], ""
+        return line
 
     def wait_for(self, *starts: str, patience: float = PATIENCE) -> str | None:
         """Returns the next line that starts with one of some texts; None if it ends before."""
         deadline = time.monotonic() + patience
         while True:
-            try:
-                line = self._queue.get(timeout=max(0.01, deadline - time.monotonic()))
-            except queue.Empty:
-                raise AssertionError(f"no {starts} after {patience} s: {self.lines[-5:]}\n{self.errors}") from None
-            if line is None:
+            over = not self.process.is_alive()
+            line = self._next_line()
+            if line is not None:
+                self.lines.append(line)
+                if line.startswith(starts):
+                    return line
+            elif over:
                 return None
-            self.lines.append(line)
-            if line.startswith(starts):
-                return line
+            elif time.monotonic() > deadline:
+                raise AssertionError(f"no {starts} after {patience} s: {self.lines[-5:]}\n{self.errors}")
+            else:
+                time.sleep(0.005)
 
     def wait_for_images(self, count: int) -> None:
         """Waits until so many images are written."""
@@ -68,44 +82,57 @@ class Job:
         raise AssertionError(f"ended before {count} images were written: {self.lines[-5:]}\n{self.errors}")
 
     def send(self, number: int) -> None:
-        self.process.send_signal(number)
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
 
     def kill(self) -> None:
         """Kills it as the kernel does when memory runs out."""
-        self.process.send_signal(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self.end()
 
     def end(self, patience: float = PATIENCE) -> int:
         """Waits until it has ended and returns its status: minus the number of the signal that has ended it."""
         while self.wait_for("done", "failed", patience=patience) is not None:
             pass
-        return self.process.wait(timeout=patience)
+        self.process.join(patience)
+        assert self.process.exitcode is not None, "it does not end"
+        return self.process.exitcode
 
 
 @contextlib.contextmanager
 def job(
-    folder: Path, what: str, dataset: str, *, env: Mapping[str, str] | None = None, **options: Any
+    folder: Path,
+    what: str,
+    dataset: str,
+    *,
+    env: Mapping[str, str] | None = None,
+    limits: Mapping[str, int] | None = None,
+    images: Any = None,
+    **options: Any,
 ) -> Iterator[Job]:
-    """Starts a job on a dataset in a process of its own, with this process's database and store; killed at the end.
+    """Starts a job on a dataset in a process of its own; killed at the end.
 
     Args:
-        folder: takes the file of its error output
+        folder: takes the files of its output
         what: one of ``child.JOBS``
         dataset: name of the dataset
-        env: the whole environment of the process, if not this process's
-        **options: of the job, as JSON
+        env: changes of the environment; without any, it has this process's database and store
+        limits: of resources, such as ``RLIMIT_FSIZE``
+        images: where given, the dataset is made of them first
+        **options: of the job
     """
-    errors = folder / f"{what}-{time.monotonic_ns()}.err"
-    command = [sys.executable, "-m", child.__name__, what, dataset, json.dumps(options)]
-    with errors.open("w") as out:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=out, text=True, cwd=ROOT, env=env)
+    out, err = (folder / f"{what}-{time.monotonic_ns()}.{end}" for end in ("out", "err"))
+    out.touch()
+    setting = {"env": {**os.environ, **(env or {})}, "out": str(out), "err": str(err), "limits": dict(limits or {})}
+    if images is not None:
+        setting["images"] = images
+    process = _forks.Process(target=_start, args=(what, dataset, options, setting))
+    process.start()
+    running = Job(process, out, err)
     try:
-        yield Job(process, errors)
+        yield running
     finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        running.close()
 
 
 def finished(folder: Path, what: str, dataset: str, **options: Any) -> Job:

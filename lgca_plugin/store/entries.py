@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from .small_tables import copy_levels
+from .rows import StoredRun, all_samples_of_run
+from .seals import crc, seal
+from .small_tables import write_levels
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from .rows import StoredRun
+    from .file import StoreFile
+
+COPIED_AT_ONCE = 4096
 
 
 def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], replaces: str | None) -> None:
@@ -20,8 +25,10 @@ def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], replaces: str |
     """
     rows.execute("INSERT OR IGNORE INTO encoders VALUES (NULL, :fingerprint, :name, :logit_scale)", entry)
     rows.execute(
-        """INSERT OR IGNORE INTO runs (token, geometry, signatures, database, dataset, run_key, used, encoder)
-           SELECT :token, :geometry, :signatures, :database, :dataset, :run_key, :used, id
+        """INSERT OR IGNORE INTO runs
+               (token, geometry, signatures, database, dataset, run_key, used, encoder, checksum)
+           SELECT :token, :geometry, :signatures, :database, :dataset, :run_key, :used, id,
+               seal(:token, :geometry, :signatures, fingerprint, logit_scale)
            FROM encoders WHERE fingerprint = :fingerprint""",
         entry,
     )
@@ -29,6 +36,17 @@ def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], replaces: str |
     if replaces is not None:
         query = "UPDATE runs SET replaced_by = ? WHERE token = ? OR replaced_by = ?"
         rows.execute(query, (entry["token"], replaces, replaces))
+
+
+def read_entry(file: StoreFile, token: str) -> StoredRun | None:
+    """Returns the entry of a run and its encoder; None if there is none, or it is damaged."""
+    query = """SELECT runs.id, encoder, geometry, signatures, logit_scale, fingerprint, checksum
+               FROM runs NOT INDEXED JOIN encoders ON encoders.id = encoder
+               WHERE runs.id = (SELECT id FROM runs WHERE token = ?) AND token = ?"""
+    for row, encoder, geometry, vector_keys, logit_scale, fingerprint, checksum in file.read(query, (token, token)):
+        if checksum in (None, seal(token, geometry, vector_keys, fingerprint, logit_scale)):
+            return StoredRun(row, encoder, geometry, tuple(json.loads(vector_keys)), logit_scale, fingerprint, token)
+    return None
 
 
 def delete_entry(rows: sqlite3.Connection, token: str) -> None:
@@ -40,17 +58,21 @@ def delete_entry(rows: sqlite3.Connection, token: str) -> None:
     rows.execute("DELETE FROM encoders WHERE id NOT IN (SELECT encoder FROM runs)")
 
 
-def copy_samples(rows: sqlite3.Connection, run: StoredRun, source: StoredRun) -> None:
-    """Lets a run reference what another one does, inside a transaction; image vectors only with equal keys."""
+def copy_samples(rows: sqlite3.Connection, file: StoreFile, run: StoredRun, source: StoredRun) -> None:
+    """Lets a run reference what another one does, inside a transaction; image vectors only with equal keys.
+
+    Damaged rows are left out.
+    """
     same = run.vector_keys == source.vector_keys
     before = [image for (image,) in rows.execute("SELECT image FROM samples WHERE run = ?", (run.id,))]
-    rows.execute(
-        f"""INSERT OR REPLACE INTO samples (run, sample, image, regions, vectors, checksum)
-            SELECT ?, sample, image, regions, {"vectors, checksum" if same else "x'', 0"}
-            FROM samples WHERE run = ? ORDER BY id""",  # noqa: S608
-        (run.id, source.id),
-    )
-    copy_levels(rows, run, source)
+    for part in all_samples_of_run(file, source, COPIED_AT_ONCE):
+        copies = []
+        for row in part:
+            vectors = row.vectors if same else b""
+            checksum = seal(run.token, row.sample, row.image, row.regions, row.level, crc(vectors))
+            copies.append((run.id, row.sample, row.image, row.regions, vectors, checksum))
+        rows.executemany("INSERT OR REPLACE INTO samples VALUES (NULL, ?, ?, ?, ?, ?, ?)", copies)
+        write_levels(rows, run, {row.sample: row.level for row in part})
     delete_unreferenced(rows, before)
 
 

@@ -13,11 +13,11 @@ import sqlite3
 import threading
 import time
 import uuid
-import zlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import StoreError
 from .migrations import migrate
+from .seals import crc, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +30,6 @@ Part = TypeVar("Part")
 FILE_NAME = "embeddings-2.sqlite"
 FILE_MODE = 0o600
 PAGE_BYTES = 32 * 1024
-MAPPED_BYTES = 64 * 1024**3
-"""Address space only: pages are read straight from the system's cache."""
 BUSY_SECONDS = 60.0
 VACUUM_PAGES = 1000
 VACUUM_SECONDS = 10.0
@@ -68,7 +66,9 @@ class StoreFile:
             self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.create_function("checksum_of", 1, zlib.crc32, deterministic=True)
+            connection.create_function("checksum_of", 1, crc, deterministic=True)
+            connection.create_function("seal", -1, seal, deterministic=True)
+            connection.text_factory = _text
             # A rollback journal and not a write-ahead log: that one needs memory shared by all who open the file, which
             # home folders on a network do not have, and would write every embedding twice.
             is_new = connection.execute("PRAGMA user_version").fetchone() == (0,)
@@ -80,7 +80,8 @@ class StoreFile:
                 "journal_mode = TRUNCATE",
                 "synchronous = FULL",
                 "foreign_keys = ON",
-                f"mmap_size = {MAPPED_BYTES}",
+                "mmap_size = 0",  # of a mapped file that another process cuts short, a read ends the process
+                "cell_size_check = ON",
             ):
                 connection.execute(f"PRAGMA {pragma}").fetchall()
             migrate(connection)
@@ -90,14 +91,19 @@ class StoreFile:
         return connection
 
     def _set_aside_if_damaged(self) -> None:
-        """Renames the file if ``PRAGMA quick_check`` finds damage: another process may have begun a sound one already.
+        """Renames the file if it is damaged: another process may have begun a sound one already.
 
-        The check reads the whole file, so it is made only after a read has failed. The file of a process that was
-        killed needs none: SQLite's journal restores it.
+        Where its indexes alone are, they are made anew. The check reads the whole file, so it is made only after a read
+        has failed. The file of a process that was killed needs none: SQLite's journal restores it.
         """
         damage = _damage(self.path)
         if damage is None:
-            return
+            damage = _damage_of_indexes(self.path)
+            if damage is None:
+                return
+            logger.warning("The store of embeddings at %s had damaged indexes, which are made anew", self.path)
+            if _made_anew(self.path):
+                return
         aside = self.path.with_name(f"damaged-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}.sqlite")
         try:
             self.path.rename(aside)
@@ -169,14 +175,49 @@ def _damage(path: Path) -> str | None:
 
     It takes about 0.03 s for 100 MB in the system's cache; on a disk, it takes as long as reading the file.
     """
+    return _found_by(path, "PRAGMA quick_check(1)")
+
+
+def _damage_of_indexes(path: Path) -> str | None:
+    """Returns the first damage that ``PRAGMA integrity_check`` finds, which compares indexes with their tables."""
+    return _found_by(path, "PRAGMA integrity_check(1)")
+
+
+def _made_anew(path: Path) -> bool:
+    """Makes the indexes anew; returns whether the file is sound then."""
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as connection:
-            ((found,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+        with _existing(path) as connection:
+            connection.execute("REINDEX")
+    except sqlite3.Error:
+        return False
+    return _damage_of_indexes(path) is None
+
+
+def _found_by(path: Path, check: str) -> str | None:
+    try:
+        with _existing(path) as connection:
+            ((found,),) = connection.execute(check).fetchall()
     except sqlite3.Error as error:
         return str(error) if _is_damage(error) else None
     return None if found == "ok" else str(found)
 
 
+@contextlib.contextmanager
+def _existing(path: Path) -> Iterator[sqlite3.Connection]:
+    """Opens a file that is there, for a check."""
+    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)) as connection:
+        connection.text_factory = _text
+        yield connection
+
+
+def _text(data: bytes) -> str:
+    """Returns a text of the file, be it damaged."""
+    return data.decode(errors="replace")
+
+
 def _is_damage(error: sqlite3.Error) -> bool:
-    """True for a file that is no sound database; False for one that is locked, full or read-only, or a wrong query."""
-    return type(error) is sqlite3.DatabaseError
+    """True for a file that is no sound database; False for one that is locked, full or read-only, or a wrong query.
+
+    All that is written replaces what has its key, so that no key is double unless an index is damaged.
+    """
+    return type(error) is sqlite3.DatabaseError or str(error).startswith("UNIQUE constraint failed")

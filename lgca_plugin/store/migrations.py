@@ -104,10 +104,19 @@ CREATE TABLE rungs (
 )
 """
 
+# A run that a release without checksums of runs has written since has none.
+_CHECKSUMS_OF_RUNS = """
+ALTER TABLE runs ADD COLUMN checksum INTEGER;
+UPDATE runs SET checksum = (
+    SELECT seal(token, geometry, signatures, fingerprint, logit_scale) FROM encoders WHERE encoders.id = encoder
+)
+"""
+
 MIGRATIONS = (
     Migration("embeddings", _TABLES, table="encoders"),
     Migration("findings", _FINDINGS, table="findings"),
     Migration("budget levels", _BUDGET_LEVELS, table="rungs"),
+    Migration("checksums of runs", _CHECKSUMS_OF_RUNS),
 )
 
 
@@ -117,7 +126,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MI
     A file that lacks none is not written to.
 
     Args:
-        connection: in autocommit mode
+        connection: in autocommit mode, with the SQL function ``seal``
         migrations: all of them, in their order
 
     Raises:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import time
-import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..method.explain.region_findings import SampleFindings
-from .rows import with_checksum
+from .rows import as_bytes, names_of_rows
+from .seals import crc, is_early, is_sound, seal
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,15 +31,20 @@ def write_texts(
     Of those that are stored undamaged, only the time of use is written, and only ``mark_after`` seconds after the last.
     """
     now = time.time()
+    ((fingerprint,),) = rows.execute("SELECT fingerprint FROM encoders WHERE id = ?", (encoder,)).fetchall()
+    values = []
+    for text, vector in embeddings.items():
+        digest, data = _digest(text), as_bytes(vector)
+        values.append((encoder, digest, data, seal(fingerprint, digest, crc(data)), now, fingerprint, mark_after))
     rows.executemany(
         """INSERT INTO texts VALUES (?, ?, ?, ?, ?) ON CONFLICT (encoder, digest) DO UPDATE
            SET embedding = excluded.embedding, checksum = excluded.checksum, used = excluded.used
-           WHERE checksum_of(embedding) != checksum OR used < excluded.used - ?""",
-        [(encoder, _digest(text), *with_checksum(vector), now, mark_after) for text, vector in embeddings.items()],
+           WHERE checksum != seal(?, digest, checksum_of(embedding)) OR used < excluded.used - ?""",
+        values,
     )
 
 
-def read_texts(file: StoreFile, encoder: int, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+def read_texts(file: StoreFile, encoder: int, fingerprint: str, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
     """Returns the stored ``[dim]`` embeddings of at most a few hundred texts, by text; damaged ones are left out."""
     by_digest = {_digest(text): text for text in texts}
     marks = ",".join("?" * len(by_digest))
@@ -47,7 +52,7 @@ def read_texts(file: StoreFile, encoder: int, texts: Sequence[str]) -> dict[str,
     return {
         by_digest[digest]: np.frombuffer(embedding, np.float32)
         for digest, embedding, checksum in file.read(query, (encoder, *by_digest))
-        if zlib.crc32(embedding) == checksum
+        if is_sound(checksum, crc(embedding), fingerprint, digest)
     }
 
 
@@ -59,21 +64,26 @@ def write_findings(
     rows: sqlite3.Connection, run: StoredRun, findings_key: str, findings: Mapping[str, SampleFindings]
 ) -> None:
     """Writes findings by sample id, inside a transaction, under a key; skips samples that are not stored."""
+    values = []
+    for sample, finding in findings.items():
+        data = as_bytes(dataclasses.astuple(finding), np.float64)
+        values.append((findings_key, data, seal(run.token, sample, findings_key, crc(data)), run.id, sample))
     rows.executemany(
-        "INSERT OR REPLACE INTO findings SELECT id, ?, ?, ? FROM samples WHERE run = ? AND sample = ?",
-        [
-            (findings_key, *with_checksum(dataclasses.astuple(finding), np.float64), run.id, sample)
-            for sample, finding in findings.items()
-        ],
+        "INSERT OR REPLACE INTO findings SELECT id, ?, ?, ? FROM samples WHERE run = ? AND sample = ?", values
     )
 
 
 def read_findings(file: StoreFile, run: StoredRun, findings_key: str) -> dict[str, SampleFindings]:
     """Returns a run's findings under a key, by sample id, without damaged ones."""
-    query = """SELECT samples.sample, found, findings.checksum FROM samples
+    query = """SELECT samples.id, samples.sample, found, findings.checksum FROM samples
                JOIN findings ON findings.sample = samples.id WHERE run = ? AND question = ?"""
-    rows = file.read(query, (run.id, findings_key))
-    sound = [(id_, found) for id_, found, checksum in rows if zlib.crc32(found) == checksum]
+    rows = [
+        row
+        for row in file.read(query, (run.id, findings_key))
+        if is_sound(row[-1], crc(row[2]), run.token, row[1], findings_key)
+    ]
+    own = names_of_rows(file, run, (row[0] for row in rows if is_early(row[-1])))
+    sound = [(id_, found) for row, id_, found, checksum in rows if not is_early(checksum) or own.get(row) == id_]
     table = np.frombuffer(b"".join(found for _, found in sound), np.float64).reshape(len(sound), 5)
     return {
         id_: SampleFindings(int(crops), int(chains), size, bool(proven), stability)
@@ -89,15 +99,6 @@ def write_levels(rows: sqlite3.Connection, run: StoredRun, levels: Mapping[str, 
     rows.executemany(
         "INSERT OR REPLACE INTO rungs SELECT id, ? FROM samples WHERE run = ? AND sample = ?",
         [(level, run.id, sample) for sample, level in levels.items() if level],
-    )
-
-
-def copy_levels(rows: sqlite3.Connection, run: StoredRun, source: StoredRun) -> None:
-    """Copies the budget levels of another run's samples to a run's, inside a transaction."""
-    rows.execute(
-        """INSERT OR REPLACE INTO rungs SELECT own.id, rung FROM rungs JOIN samples ON samples.id = rungs.sample
-           JOIN samples AS own ON own.run = ? AND own.sample = samples.sample WHERE samples.run = ?""",
-        (run.id, source.id),
     )
 
 

@@ -15,17 +15,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import StoreError
 from . import entries, small_tables
 from .file import BUSY_SECONDS, FILE_NAME, StoreFile
+from .images import content_hashes, image_of_content, images_of_samples, write_image
 from .limits import EVICTED_AT_ONCE, default_folder, default_limit, evict_regions
-from .rows import (
-    StoredRun,
-    content_hashes,
-    image_of_content,
-    image_vectors,
-    image_vectors_of,
-    images_of_samples,
-    with_checksum,
-    write_image,
-)
+from .rows import StoredRun, image_vectors, image_vectors_of, write_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -75,6 +67,7 @@ class Store:
         self._limit_bytes = limit_bytes
         self._evicted_at_once = evicted_at_once
         self._reported_full = False
+        self._fingerprints: dict[int, str] = {}
         self._file = StoreFile(default_folder() if folder is None else folder, busy_seconds=busy_seconds)
 
     def __enter__(self) -> Store:
@@ -107,7 +100,14 @@ class Store:
     def encoder(self, fingerprint: str) -> int | None:
         """Returns the row number of an encoder, None if no stored run has used it."""
         found = self._file.read("SELECT id FROM encoders WHERE fingerprint = ?", (fingerprint,))
-        return int(found[0][0]) if found else None
+        return int(found[0][0]) if found and self._fingerprint(found[0][0]) == fingerprint else None
+
+    def _fingerprint(self, encoder: int) -> str:
+        """Returns the fingerprint in an encoder's own row, which the checksums of its embeddings cover."""
+        if encoder not in self._fingerprints:
+            found = self._file.read("SELECT fingerprint FROM encoders NOT INDEXED WHERE id = ?", (encoder,))
+            self._fingerprints[encoder] = found[0][0] if found else ""
+        return self._fingerprints[encoder]
 
     def write_texts(self, encoder: int, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
         """Writes the ``[dim]`` embeddings of texts, or none if they do not fit under the limit."""
@@ -122,12 +122,14 @@ class Store:
 
     def texts(self, encoder: int, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Returns the ``[dim]`` embeddings of those texts that are stored."""
-        parts = (small_tables.read_texts(self._file, encoder, part) for part in _parts(texts))
+        parts = (
+            small_tables.read_texts(self._file, encoder, self._fingerprint(encoder), part) for part in _parts(texts)
+        )
         return dict(pair for part in parts for pair in part.items())
 
     def recall(self, encoder: int, content_hash: str, geometry: str) -> KnownRegions | None:
         """Returns the stored embeddings of an image, without damaged ones; None if it has none."""
-        return image_of_content(self._file, encoder, content_hash, geometry)
+        return image_of_content(self._file, encoder, self._fingerprint(encoder), content_hash, geometry)
 
     # ------------------------------------------------------------------------------------------ entries of runs
 
@@ -166,16 +168,14 @@ class Store:
         with self._file.writing() as rows:
             entries.write_entry(rows, entry, replaces)
         if (found := self.run(token)) is None:
-            raise StoreError(f"run {run_key!r} was deleted from the store of embeddings while it was being opened")
+            raise StoreError(
+                f"the entry of run {run_key!r} in the store of embeddings is damaged, or was deleted just now"
+            )
         return found
 
     def run(self, token: str) -> StoredRun | None:
-        """Returns a run's entry."""
-        query = """SELECT runs.id, encoder, geometry, signatures, logit_scale, fingerprint
-                   FROM runs JOIN encoders ON encoders.id = encoder WHERE token = ?"""
-        for row, encoder, geometry, vector_keys, logit_scale, fingerprint in self._file.read(query, (token,)):
-            return StoredRun(row, encoder, geometry, tuple(json.loads(vector_keys)), logit_scale, fingerprint)
-        return None
+        """Returns a run's entry; None if there is none, or it is damaged."""
+        return entries.read_entry(self._file, token)
 
     def runs(self) -> list[dict[str, Any]]:
         """Lists all runs' entries: token, replaced_by, database, dataset, run_key, used (since 1970) and samples."""
@@ -242,15 +242,12 @@ class Store:
     def copy_samples(self, run: StoredRun, source: StoredRun) -> None:
         """Lets a run reference what another one does; image vectors only with equal keys."""
         with self._file.writing() as rows:
-            entries.copy_samples(rows, run, source)
+            entries.copy_samples(rows, self._file, run, source)
 
     def write_vectors(self, run: StoredRun, vectors: Mapping[str, NDArray[np.float32]]) -> None:
         """Writes the ``[V, dim]`` image vectors of a run's samples, in the order of the run's vector keys."""
         with self._file.writing() as rows:
-            rows.executemany(
-                "UPDATE samples SET vectors = ?, checksum = ? WHERE run = ? AND sample = ?",
-                [(*with_checksum(of_sample), run.id, sample) for sample, of_sample in vectors.items()],
-            )
+            write_vectors(rows, run, vectors)
 
     def write_findings(self, run: StoredRun, findings_key: str, findings: Mapping[str, SampleFindings]) -> None:
         """Writes findings of a run's samples, by sample id, under a key of what they depend on."""

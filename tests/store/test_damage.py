@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from lgca_plugin.errors import StoreError
 from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
-from lgca_plugin.store.rows import checksum_of_regions
+from lgca_plugin.store.images import checksum_of_regions
 from lgca_plugin.store.store import Store
+from tests.helpers.paths import ROOT
 from tests.helpers.worlds import store as world
 
 A = world.ENCODERS[0]
@@ -120,6 +124,38 @@ def test_damage__of_the_file_sets_it_aside_and_begins_anew(folder, spoil, caplog
     (aside,) = folder.glob("damaged-*.sqlite")
     assert aside.read_bytes() == data
     assert f"it is renamed to {aside.name}, and a new one begins" in caplog.text
+    world.check_store(folder)
+
+
+READER = """
+import os, sys
+from pathlib import Path
+from lgca_plugin.errors import StoreError
+from lgca_plugin.store.file import StoreFile
+
+def cut(row):
+    os.truncate(file.path, os.stat(file.path).st_size // 3)
+
+file = StoreFile(Path(sys.argv[1]))
+try:
+    file.read_each("SELECT embeddings FROM regions", (), cut)
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_damage__of_a_file_that_is_cut_short_during_a_read_is_an_error_and_no_end_of_the_process(folder):
+    with Store(folder) as store:
+        run = world.open_run(store, "run")
+        for batch in range(world.BATCHES):
+            world.write(store, run, *world.names_of(batch))
+    done = subprocess.run(  # a process of its own: the signal of a cut map would end this one
+        [sys.executable, "-c", READER, str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "can't be used: database disk image is malformed" in done.stdout
+    with Store(folder) as store:
+        assert world.write(store, world.open_run(store, "another"), *NAMES)
     world.check_store(folder)
 
 

@@ -44,7 +44,8 @@ def stored_vectors(path: Path, run: int) -> dict[str, bytes]:
         return dict(rows.execute("SELECT sample, vectors FROM samples WHERE run = ?", (run,)))
 
 
-def test_earlier_release__file_is_read_and_not_written_to(folder, earlier):
+def test_earlier_release__file_is_read_and_not_written_to_once_it_is_migrated(folder, earlier):
+    Store(folder).close()
     before = earlier.read_bytes()
     with Store(folder) as store:
         assert len(tokens(store)) == 4

@@ -90,7 +90,7 @@ def open_run(
 
 
 def stored_sample(
-    run: StoredRun, name: str, *, fresh: Iterable[int] | None = None, sample: str | None = None
+    run: StoredRun, name: str, *, fresh: Iterable[int] | None = None, sample: str | None = None, level: int = 0
 ) -> StoredSample:
     """Returns an image of which the ``fresh`` boxes, or all, were encoded in a run; it is its own sample by default."""
     hashed = content_hash(name)
@@ -107,6 +107,7 @@ def stored_sample(
         whole=vector(run.fingerprint, hashed),
         fresh=np.ones(len(which), bool),
         encodes=1 + len(which),
+        level=level,
     )
     return StoredSample(image, image_vectors(run, name))
 

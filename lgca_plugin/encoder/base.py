@@ -51,6 +51,7 @@ class Encoder:
         concurrent: whether ``encode_images`` may be called from several threads at once
         crops_on_device: whether crops are cut on ``device``, so that ``encode_images`` is given pixels from there
         source: name, and pretrained tag or path, under which ``load_encoder`` finds the model; None for one of your own
+        context: number of tokens that the model reads of a text; None where that is unknown
         warnings: sentences for the run's warnings
     """
 
@@ -70,6 +71,7 @@ class Encoder:
     concurrent: bool = False
     crops_on_device: bool = False
     source: tuple[str, str | None] | None = None
+    context: int | None = None
     warnings: Sequence[str] = ()
 
     def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
@@ -89,8 +91,12 @@ class Encoder:
         """Returns the number of crops, at most ``most``, that fit into the device's free memory."""
         return most
 
-    def unknown_words(self, texts: Sequence[str]) -> list[str]:  # noqa: ARG002 (used by models with a vocabulary)
-        """Lists the words of texts that the model was never trained on, where it has a small vocabulary."""
+    def unknown_words(self, texts: Sequence[str]) -> list[str]:  # noqa: ARG002 (used by models that know)
+        """Lists the words of texts that the model can't know; their vectors mean nothing."""
+        return []
+
+    def cut_texts(self, texts: Sequence[str]) -> list[str]:  # noqa: ARG002 (used by models that know)
+        """Lists those of the texts that are too long for the model, which reads their beginning."""
         return []
 
     def check(self) -> None:

@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from ..images.crops import FAST
 from .base import Encoder, sample_pixels
 from .precision import default_device, fitting_batch, resolve_precision, resolve_resize, with_rounded_tower
+from .tokens import TextTokens
 from .unit_vectors import directionless, unit_vectors
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ class OpenClipEncoder(Encoder):
         self.crops_on_device = self.device.type == "cuda" and self.resize == FAST
         self.vocabulary = vocabulary
         self.source = source
-        self._tokenizer = tokenizer
+        self._tokens = TextTokens(tokenizer)
+        self.context = self._tokens.context
+        self._by_tokens: dict[bytes, NDArray[np.float32]] = {}
         # A convolutional tower takes a third less time on the CPU where a pixel's channels lie side by side.
         channels_last = torch.channels_last
         self._model = model.eval().requires_grad_(False).to(self.device, torch.float32, memory_format=channels_last)
@@ -146,6 +149,8 @@ class OpenClipEncoder(Encoder):
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeds texts as ``[n, dim]`` float32 unit vectors; a text is encoded once in the encoder's life.
 
+        Texts that are one to the tokenizer have one vector, to the last bit.
+
         Raises:
             ConfigError: if a vector has no direction: it is 0, or its values are not finite
         """
@@ -156,13 +161,19 @@ class OpenClipEncoder(Encoder):
         missing = [text for text in dict.fromkeys(texts) if text not in self._texts]
         for start in range(0, len(missing), _TEXT_BATCH):
             batch = missing[start : start + _TEXT_BATCH]
-            tokens = self._tokenizer(batch).to(self.device)
-            with torch.inference_mode(), self._autocast():
-                vectors = _unit(self._model.encode_text(tokens))
-            bad = np.flatnonzero(directionless(vectors))
-            if len(bad):
-                raise self._no_direction("text tower", f"{len(bad)} of {len(batch)} texts, such as {batch[bad[0]]!r}")
-            self._texts.update(zip(batch, vectors, strict=True))
+            tokens = self._tokens(batch)
+            keys = [row.tobytes() for row in tokens.cpu().numpy()]
+            new = {key: row for row, key in enumerate(keys) if key not in self._by_tokens}
+            rows = list(new.values())
+            if rows:
+                with torch.inference_mode(), self._autocast():
+                    vectors = _unit(self._model.encode_text(tokens[rows].to(self.device)))
+                bad = np.flatnonzero(directionless(vectors))
+                if len(bad):
+                    what = f"{len(bad)} of {len(rows)} texts, such as {batch[rows[bad[0]]]!r}"
+                    raise self._no_direction("text tower", what)
+                self._by_tokens.update(zip(new, vectors, strict=True))
+            self._texts.update((text, self._by_tokens[key]) for text, key in zip(batch, keys, strict=True))
         return np.stack([self._texts[text] for text in texts])
 
     def _no_direction(self, tower: str, inputs: str) -> ConfigError:
@@ -171,11 +182,15 @@ class OpenClipEncoder(Encoder):
         return ConfigError(f"the {tower} of {self.name} returned {what}, for {inputs}: {remedy}")
 
     def unknown_words(self, texts: Sequence[str]) -> list[str]:
-        """Lists the words of ``texts`` that a model with a small vocabulary was never trained on."""
+        """Lists the words of ``texts`` that the model can't know, which its tokenizer or a small vocabulary lacks."""
         if self.vocabulary is None:
-            return []
-        words = {word for text in texts for word in re.findall(r"[a-z0-9]+", text.lower())}
+            return self._tokens.unknown(texts)
+        words = {word for text in texts for word in re.findall(r"[^\W_]+", text.lower())}
         return sorted(words - self.vocabulary)
+
+    def cut_texts(self, texts: Sequence[str]) -> list[str]:
+        """Lists those of ``texts`` that are longer than the context, of which the model reads the beginning."""
+        return self._tokens.cut(texts)
 
     @cached_property
     def fingerprint(self) -> str:

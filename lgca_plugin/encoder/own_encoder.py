@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ATTRIBUTES = ("name", "image_size", "mean", "std", "logit_scale", "dim")
+_OPTIONAL_METHODS = ("fitting_batch", "unknown_words", "cut_texts")
 METHODS = ("encode_images", "encode_texts")
-OPTIONAL = {*Encoder.__annotations__, "fingerprint", "fitting_batch", "unknown_words"} - {*ATTRIBUTES, "warnings"}
+OPTIONAL = {*Encoder.__annotations__, *_OPTIONAL_METHODS, "fingerprint"} - {*ATTRIBUTES, "warnings"}
 
 
 def as_encoder(model: object) -> Encoder:

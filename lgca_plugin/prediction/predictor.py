@@ -99,6 +99,11 @@ class Predictor:
         self._threads = ThreadpoolController()
 
     @property
+    def class_vectors(self) -> dict[str, NDArray[np.float32]]:
+        """Method to its ``[C, dim]`` class vectors; methods with equal ones share an array."""
+        return dict(self._scoring.class_vectors)
+
+    @property
     def findings_key(self) -> str | None:
         """Key of the predictions' findings in the store; None if the methods have no triage."""
         return None if self._analysis is None else self._analysis.key

@@ -14,12 +14,10 @@ from ...errors import ConfigError
 from ...prediction.predictor import Predictor
 from .class_list import left_out, left_out_warning
 from .request import ClassifyRequest, RunRequest
+from .text_checks import equal_classes, text_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-MAX_NAMED = 12
-"""Maximum number of classes or words that a warning names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +53,8 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
     """Loads the model, embeds the texts, and finds the samples left to do.
 
     Raises:
-        ConfigError: if the descriptions or the encoder can't be used, or a run with another config has the key
+        ConfigError: if the descriptions or the encoder can't be used, classes are one to it, or a run with another
+            config has the key
         ModelUnavailableError: if the model can't be loaded
     """
     options = request.options
@@ -88,6 +87,9 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
     done = request.finished(ids) if request.existing is not None else set()
     todo = [(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ not in done]
     predictor = Predictor(request.methods, texts, encoder, request.region_plan, shown_chains=options.shown_chains)
+    equal = equal_classes(texts, predictor.class_vectors, encoder, model=encoder, name=encoder.name)
+    if equal is not None and request.existing is None:
+        raise equal
     return ClassifyPlan(
         request=request,
         config=config,
@@ -98,6 +100,7 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
         warnings=[
             *class_warnings(classes, request.label_counts()),
             *encoder.warnings,
+            *([] if equal is None else [str(equal)]),  # of a run that an earlier release has begun
             *text_warnings(encoder, texts, described=options.descriptions is not None),
         ],
         encoder=encoder,
@@ -122,27 +125,3 @@ def class_warnings(classes: Sequence[str], counts: Mapping[str, int]) -> list[st
     """Returns a warning of labels that the classes leave out, if any; ``counts`` are the samples of each label."""
     warning = left_out_warning(left_out(classes, counts))
     return [] if warning is None else [warning]
-
-
-def text_warnings(encoder: Encoder | None, texts: ClassTexts, *, described: bool) -> list[str]:
-    """Returns what the user should know about the texts before trusting the result.
-
-    ``encoder`` is None where all texts were stored; ``described`` is whether the user gave descriptions.
-    """
-    warnings = []
-    if described and texts.from_templates:
-        warnings.append(f"no descriptions for {_named(texts.from_templates)}: the template ensemble stands in")
-    if texts.unused:
-        warnings.append(f"descriptions were given for {_named(texts.unused)}, which no class is called")
-    unknown = encoder.unknown_words(texts.all_texts()) if encoder is not None else []
-    if encoder is not None and unknown:
-        warnings.append(
-            f"{encoder.name} was never trained on these words, so texts with them get "
-            f"meaningless vectors: {_named(unknown)}"
-        )
-    return warnings
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

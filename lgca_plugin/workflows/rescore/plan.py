@@ -16,8 +16,9 @@ from ...runs.found import SearchEntry
 from ...runs.registry import existing_run, list_runs
 from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
 from ...store.limits import GIGABYTE, LIMIT_VARIABLE
-from ..classify.plan import PreparedRun, class_warnings, text_warnings
+from ..classify.plan import PreparedRun, class_warnings
 from ..classify.request import RunRequest, check_fields_are_free, check_shown_chains, check_step_weights
+from ..classify.text_checks import equal_classes, text_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,6 +212,9 @@ def prepare_rescore(store: Store, request: RescoreRequest, *, encoder: Encoder |
     encoded = StoredTexts(store, stored, run, encoder)
     plan = request.region_plan
     predictor = Predictor(request.methods, texts, encoded, plan, shown_chains=new.shown_chains)
+    equal = equal_classes(texts, predictor.class_vectors, encoded, model=encoded.loaded, name=config.encoder)
+    if equal is not None and new.descriptions_hash != config.descriptions_hash:
+        raise equal
 
     if request.run_key != run.key and not store.has_space_for_copy(stored):
         raise ConfigError(
@@ -224,6 +228,7 @@ def prepare_rescore(store: Store, request: RescoreRequest, *, encoder: Encoder |
 
     ids, failures = _samples(store, run, stored)
     warnings = text_warnings(encoded.loaded, texts, described=bool(changes.descriptions))
+    warnings += [] if equal is None else [str(equal)]  # of a run that an earlier release has made
     if changes.classes is not None:
         warnings += class_warnings(new.classes, request.label_counts())
     if config.region_plan.adaptive and (new.classes, new.descriptions_hash, new.methods) != (

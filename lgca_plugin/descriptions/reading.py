@@ -1,0 +1,54 @@
+"""How most tokenizers will read class names and texts: what can be said of them before a model is loaded."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from .files import readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CONTEXT = 77
+"""Number of tokens that CLIP models read of a text, the marks of its start and end among them."""
+
+_QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'})
+_PIECES = re.compile(r"[^\W\d_]+|\d|[^\w\s]+|_+")
+
+
+def reading(text: str) -> str:
+    """Returns a text as most tokenizers read it: without case, entities, curly quotes, ligatures and full width."""
+    plain = html.unescape(html.unescape(text)).translate(_QUOTES)
+    return " ".join(unicodedata.normalize("NFKC", plain).translate(_QUOTES).lower().split())
+
+
+@lru_cache(maxsize=4)
+def alike(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Returns pairs of class names that are one text to most tokenizers: each that reads as an earlier one, once."""
+    first: dict[str, str] = {}
+    pairs = ((first.setdefault(reading(readable(name)), name), name) for name in names)
+    return [(earlier, name) for earlier, name in pairs if earlier != name]
+
+
+@lru_cache(maxsize=4)
+def in_other_letters(names: tuple[str, ...]) -> list[str]:
+    """Returns the class names in other letters than Latin ones, which models that were trained on English lack."""
+    return [name for name in names if not name.isascii() and any(map(_is_foreign, name))]
+
+
+def too_long(texts: Iterable[str]) -> int:
+    """Returns the number of texts that are longer than the context of CLIP models whatever their words are.
+
+    Each word, digit and mark is a token at least.
+    """
+    return sum(len(_PIECES.findall(text)) > CONTEXT - 2 for text in texts)
+
+
+def _is_foreign(character: str) -> bool:
+    return character.isalpha() and not unicodedata.name(character, "LATIN").startswith(
+        ("LATIN", "FEMININE", "MASCULINE")
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS
+from .descriptions.style import AUTO, style_in_code
 from .progress import drive
 from .run import Run
 from .runs import registry
@@ -46,6 +47,7 @@ def classify(
     shown_chains: int = DEFAULT_SHOWN_CHAINS,
     store_regions: bool = True,
     budget: str = DEFAULT_BUDGET,
+    description_style: str = AUTO,
 ) -> Run:
     """Classifies image samples zero-shot with several methods and writes the results onto them.
 
@@ -57,7 +59,7 @@ def classify(
         samples: a FiftyOne dataset or view of images; of a grouped one, the active slice
         classes: the candidate classes, at least two; None takes the distinct labels of ``ground_truth``
         descriptions: class name to texts that describe it, or the path of a JSON file with such an object; None takes a
-            template ensemble
+            template ensemble. ``description_style`` says how they are read
         methods: names from :data:`lgca_plugin.METHODS`, or presets of your own
         run_key: names the fields and the run's record; an identifier
         encoder: an encoder, an open_clip model name, ``"demo"``, or None for ``ViT-B-32-quickgelu`` with OpenAI's
@@ -79,6 +81,10 @@ def classify(
         budget: ``"full"``: all crops of every image; ``"adaptive"``: an image stops as soon as the remaining crops
             would change the label of any method except the controls with a probability of at most 0.5%;
             :mod:`lgca_plugin.method.core.stopping` derives the rule
+        description_style: ``"sentences"``: all texts are used as they are; ``"attributes"``: those that do not name
+            their class are put into a sentence with it ("a black nose": "blue jay, which has a black nose.");
+            ``"auto"``: so are the texts of a file that neither name their class nor end like a sentence, and a dict is
+            used as it is. ``run.descriptions`` are the texts that were used
 
     Returns:
         the run, with counts and timings in ``run.summary()``
@@ -93,6 +99,7 @@ def classify(
         samples=samples,
         classes=classes,
         descriptions=descriptions,
+        description_style=style_in_code(description_style, descriptions),
         methods=methods,
         run_key=run_key,
         regions=regions,
@@ -125,6 +132,7 @@ def find_wrong_labels(
     device: str | None = None,
     precision: str = "auto",
     progress: bool | Callable[[Progress], object] | None = None,
+    description_style: str = AUTO,
 ) -> Triage:
     """Finds the labels of a dataset that are likely wrong: classifies its images zero-shot, then triages the labels.
 
@@ -148,6 +156,7 @@ def find_wrong_labels(
         device: as in :func:`classify`
         precision: as in :func:`classify`
         progress: as in :func:`classify`
+        description_style: as in :func:`classify`
 
     Returns:
         the triage: ``triage.suspects()`` is the queue, the most likely wrong label first, ``triage.decide()`` decides,
@@ -164,6 +173,7 @@ def find_wrong_labels(
         encoder=encoder,
         classes=classes,
         descriptions=descriptions,
+        description_style=style_in_code(description_style, descriptions),
         run_key=run_key,
         methods=methods,
         regions=regions,

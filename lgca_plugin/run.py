@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .descriptions.style import AUTO, style_in_code
 from .method.tuning.selection import FOLDS, REPEATS
 from .progress import drive
 from .run_figures import RunFigures
@@ -50,6 +51,7 @@ class Run(RunFigures):
         shown_chains: int | None = None,
         encoder: Encoder | None = None,
         progress: bool | Callable[[Progress], object] | None = None,
+        description_style: str = AUTO,
     ) -> Run:
         """Predicts the same images again with other classes, descriptions or settings, without encoding an image.
 
@@ -77,6 +79,7 @@ class Run(RunFigures):
             encoder: this run's encoder, if you have it loaded; new texts need it, and otherwise it is loaded by name
             progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
                 :class:`lgca_plugin.Progress`
+            description_style: how ``descriptions`` are read, as in :func:`lgca_plugin.classify`
 
         Returns:
             the new run, which replaces this one if ``run_key`` is None
@@ -93,6 +96,7 @@ class Run(RunFigures):
         changes = Changes(
             classes=classes,
             descriptions=descriptions,
+            description_style=style_in_code(description_style, descriptions),
             methods=methods,
             image_scale=image_scale,
             text_scale=text_scale,

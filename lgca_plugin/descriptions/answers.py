@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
-from .files import check_descriptions, readable
+from .files import check_descriptions
+from .names import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..method.core.scores import class_vector
-from .files import match_descriptions, read_descriptions, readable
+from .files import match_descriptions, read_descriptions
+from .names import readable
+from .style import AUTO, GIVEN, is_whole, names_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,12 +33,31 @@ class ClassTexts:
 
     The classes in ``from_templates`` were given no descriptions, and have the texts of the template ensemble;
     ``unused`` holds described names that are no class of the run.
+
+    Attributes:
+        style: how the descriptions were read, one of :data:`~.style.STYLES` or ``GIVEN``; None without any
+        as_given: number of descriptions that are used as they were given
+        in_sentences: number of those that were put into a sentence with their class
+        example: one of the latter, as it was given and in its sentence
+        bare: of a dict that code passed, the texts that look like attributes, and are used as they are
     """
 
     classes: tuple[str, ...]
     descriptions: dict[str, tuple[str, ...]]
     from_templates: tuple[str, ...]
     unused: tuple[str, ...] = ()
+    style: str | None = None
+    as_given: int = 0
+    in_sentences: int = 0
+    example: tuple[str, str] | None = None
+    bare: tuple[str, ...] = ()
+
+    def use(self) -> dict[str, Any]:
+        """Returns how the descriptions are used, for the run's record; empty without any."""
+        if self.style is None:
+            return {}
+        use = {"style": self.style, "as_given": self.as_given, "in_sentences": self.in_sentences}
+        return use if self.example is None else {**use, "example": list(self.example)}
 
     @property
     def digest(self) -> str:
@@ -113,20 +134,28 @@ def templates() -> tuple[str, ...]:
 
 
 def class_texts(
-    classes: Sequence[str], descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
+    classes: Sequence[str],
+    descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
+    style: str = AUTO,
+    *,
+    had: Mapping[str, Sequence[str]] | None = None,
 ) -> ClassTexts:
     """Returns the texts of every class: its descriptions, or the template ensemble if there are none.
 
-    Descriptions are read by :func:`~.files.read_descriptions` and matched by :func:`~.files.match_descriptions`.
+    Descriptions are read by :func:`~.files.read_descriptions` and matched by :func:`~.files.match_descriptions`, with
+    ``style`` and ``had``.
 
     Raises:
         ConfigError: if the descriptions can't be read, are not such an object, or match no class, or if two classes
             have the same prompt
     """
     found: dict[str, tuple[str, ...]] = {}
+    given: dict[str, tuple[str, ...]] = {}
     unused: list[str] = []
     if descriptions is not None:
-        found, unused = match_descriptions(classes, read_descriptions(descriptions))
+        read = read_descriptions(descriptions)
+        given, unused = match_descriptions(classes, read, GIVEN)
+        found = match_descriptions(classes, read, style, had=had)[0]
     prompts: dict[str, str] = {}
     for name in classes:
         other = prompts.setdefault(label_prompt(name), name)
@@ -141,4 +170,19 @@ def class_texts(
         },
         from_templates=tuple(name for name in classes if name not in found),
         unused=tuple(unused),
+        **_use(given, found, style),
     )
+
+
+def _use(given: Mapping[str, Sequence[str]], found: Mapping[str, Sequence[str]], style: str) -> dict[str, Any]:
+    """Returns how descriptions are used, as the attributes of :class:`ClassTexts`."""
+    pairs = [(name, pair) for name in given for pair in zip(given[name], found[name], strict=True)]
+    changed = [pair for _, pair in pairs if pair[0] != pair[1]]
+    bare = [text for name, (text, _) in pairs if style == GIVEN and not is_whole(text) and not names_class(name, text)]
+    return {
+        "style": style if pairs else None,
+        "as_given": len(pairs) - len(changed),
+        "in_sentences": len(changed),
+        "example": changed[0] if changed else None,
+        "bare": tuple(bare),
+    }

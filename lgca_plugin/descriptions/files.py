@@ -1,29 +1,23 @@
-"""Class descriptions from a dict or a JSON file, matched to class names.
-
-Two styles are in use: whole sentences ("A Persian typically has a long, thick coat.", as in CuPL), and short attributes
-("a black nose", as in "classification by description"), which are put into a sentence with the class.
-"""
+"""Class descriptions from a dict or a JSON file, matched to class names."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from .names import name_key
+from .style import AUTO, as_release_0_1, styled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 MAX_FILE_BYTES = 20 * 1024**2
 MAX_TEXT_LENGTH = 2_000
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a character, which no file and no database can hold."""
-_ARTICLES = ("a ", "an ", "the ")
-_VERBS = re.compile(r"(can|may|might|is|are|has|have|often|typically|usually|sometimes|comes?|looks?)\b", re.IGNORECASE)
-_USES = re.compile(r"(used|made|covered|found|located|designed|shaped)\b", re.IGNORECASE)
 
 
 def read_descriptions(source: Mapping[str, Sequence[str]] | str | Path) -> dict[str, tuple[str, ...]]:
@@ -118,13 +112,23 @@ def check_descriptions(document: Any) -> dict[str, tuple[str, ...]]:
 
 
 def match_descriptions(
-    classes: Sequence[str], given: Mapping[str, Sequence[str]]
+    classes: Sequence[str],
+    given: Mapping[str, Sequence[str]],
+    style: str = AUTO,
+    *,
+    had: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Returns each class's descriptions, with attributes put into sentences.
 
     Names match regardless of case, underscores, hyphens, leading articles and numbering ("001."), but a class that is
-    named exactly has its own texts, also beside one of nearly the same name. If most texts of the whole document end in
-    a full stop, all are taken as sentences, else as attributes.
+    named exactly has its own texts, also beside one of nearly the same name.
+
+    Args:
+        classes: the class names
+        given: name to its texts
+        style: one of :data:`~.style.STYLES`, or ``GIVEN``
+        had: class to its texts in a run of release 0.1, if that is continued: where these are what that release made of
+            ``given``, its style is kept
 
     Returns:
         class to its sentences, for classes with at least one text; and the names in ``given`` that match no class
@@ -138,58 +142,19 @@ def match_descriptions(
         other = by_key.setdefault(name_key(name), name)
         if other != name and not exact.issuperset([name, other]):
             raise ConfigError(f"descriptions name one class twice, as {other!r} and {name!r}; merge them")
-    sentences = _are_sentences(text for texts in given.values() for text in texts)
-    found: dict[str, tuple[str, ...]] = {}
-    for name in classes:
-        texts = given.get(name if name in exact else by_key.get(name_key(name), ""), ())
-        if texts:
-            found[name] = tuple(text if sentences else attribute_sentence(name, text) for text in texts)
-    if not found:
+    own = {name: tuple(given.get(name if name in exact else by_key.get(name_key(name), ""), ())) for name in classes}
+    own = {name: texts for name, texts in own.items() if texts}
+    if not own:
         raise ConfigError(
             f"descriptions match none of the classes: name them as the classes are named, such as {classes[0]!r}"
         )
+    found = {name: styled(name, texts, style) for name, texts in own.items()}
+    if had is not None:
+        before = as_release_0_1(given.values(), own)
+        both = before.keys() & had.keys()
+        found = before if both and all(before[name] == tuple(had[name]) for name in both) else found
     class_keys = {name_key(name) for name in classes}
     return found, [name for key, name in by_key.items() if key not in class_keys]
-
-
-def name_key(name: str) -> str:
-    """Returns the form of a class name in which names are compared.
-
-    Example:
-        >>> name_key("001.Black_footed_Albatross") == name_key("the black-footed albatross")
-        True
-    """
-    key = " ".join(re.split(r"[\s_\-]+", re.sub(r"^\d+\.\s*(?=\D)", "", name.casefold()))).strip()
-    for article in _ARTICLES:
-        if key.startswith(article):
-            return key.removeprefix(article)
-    return key
-
-
-def readable(name: str) -> str:
-    """Returns a class name as it stands in sentences: with spaces for underscores."""
-    return " ".join(name.replace("_", " ").split())
-
-
-def attribute_sentence(name: str, attribute: str) -> str:
-    """Returns a sentence with an attribute and its class, or the attribute if it mentions the class itself.
-
-    Example:
-        >>> attribute_sentence("Blue_Jay", "a black nose")
-        'Blue Jay, which has a black nose.'
-        >>> attribute_sentence("banded", "can be any color")
-        'banded, which can be any color.'
-    """
-    if f" {name_key(name)} " in f" {name_key(attribute)} ":
-        return attribute
-    attribute = attribute.rstrip(".")
-    link = "" if _VERBS.match(attribute) else "is " if _USES.match(attribute) else "has "
-    return f"{readable(name)}, which {link}{attribute}."
-
-
-def _are_sentences(texts: Iterable[str]) -> bool:
-    ends = [text.endswith((".", "!", "?")) for text in texts]
-    return 2 * sum(ends) > len(ends)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

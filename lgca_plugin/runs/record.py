@@ -99,10 +99,12 @@ class RunRecord:
             ``engine``, the last call's :class:`~lgca_plugin.engine.feeder.EngineStats`; ``stored``, what the store
             holds of the run: ``samples``, whether ``regions`` are stored, whether the last call is stored completely
             (``complete``); ``methods``, ``classes`` (their number), ``encoder``, ``device``, ``precision``,
-            ``templates`` (classes without descriptions), ``warnings`` and ``version``
+            ``templates`` (classes without descriptions), ``texts`` (of descriptions: their ``style``, how many are
+            used ``as_given`` and how many ``in_sentences`` with their class, with an ``example``), ``warnings`` and
+            ``version``
         """
         state = self.state  # first, for it reads the results again if they are out of date
-        left_out = ("descriptions", "texts_of_former_classes", "triage_state")
+        left_out = ("descriptions", "texts_of_former_classes", "triage_state", "text_warnings")
         summary = {name: value for name, value in self.results.items() if name not in left_out}
         return {
             **summary,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..descriptions.class_texts import ClassTexts, class_texts
+from ..descriptions.style import AUTO, SENTENCES
 from ..encoder.base import encoder_fingerprint
 from ..encoder.loading import load_encoder
 from ..encoder.own_encoder import as_encoder
@@ -102,7 +103,10 @@ def stored_run(store: Store, run: RunRecord) -> StoredRun:
 
 
 def changed_texts(
-    run: RunRecord, classes: Sequence[str], descriptions: Mapping[str, Sequence[str]] | str | Path | None
+    run: RunRecord,
+    classes: Sequence[str],
+    descriptions: Mapping[str, Sequence[str]] | str | Path | None,
+    style: str = AUTO,
 ) -> ClassTexts:
     """Returns the texts of classes.
 
@@ -111,8 +115,8 @@ def changed_texts(
     """
     if descriptions is None:
         had = known_texts(run)
-        descriptions = {name: had[name] for name in classes if name in had}
-    return class_texts(classes, None if isinstance(descriptions, Mapping) and not descriptions else descriptions)
+        descriptions, style = {name: had[name] for name in classes if name in had}, SENTENCES
+    return class_texts(classes, None if isinstance(descriptions, Mapping) and not descriptions else descriptions, style)
 
 
 def known_texts(run: RunRecord) -> dict[str, list[str]]:
@@ -120,3 +124,11 @@ def known_texts(run: RunRecord) -> dict[str, list[str]]:
     templated = set(run.results.get("templates", ()))
     own = {name: texts for name, texts in run.descriptions.items() if name not in templated}
     return {**run.results.get("texts_of_former_classes", {}), **own}
+
+
+def texts_of_release_0_1(run: RunRecord) -> dict[str, list[str]] | None:
+    """Returns the descriptions of a run that a release without styles has made, by class; None for a later run."""
+    if "texts" in run.results:
+        return None
+    templated = set(run.results.get("templates", ()))
+    return {name: texts for name, texts in run.descriptions.items() if name not in templated}

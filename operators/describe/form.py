@@ -13,7 +13,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.descriptions.answers import prompt_for
 from ...lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS, check_describe
 from ...lgca_plugin.descriptions.endpoint import check_base_url, find_key, is_this_machine
-from ...lgca_plugin.descriptions.files import name_key
+from ...lgca_plugin.descriptions.names import name_key
 from ...lgca_plugin.errors import ConfigError
 from ..shared.caller import is_own
 from ..shared.classes import add_classes, class_source, default_field, label_fields

@@ -11,7 +11,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.descriptions.describe import Described
-from ...lgca_plugin.descriptions.files import name_key
+from ...lgca_plugin.descriptions.names import name_key
 from ..shared.caller import is_own
 from ..shared.descriptions import SAVED_KEY, saved_descriptions
 from ..shared.form import Params

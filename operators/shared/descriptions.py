@@ -10,8 +10,9 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import SAVED_DESCRIPTIONS, RunConfig
-from ...lgca_plugin.descriptions.files import check_descriptions, match_descriptions, name_key, parse_descriptions
+from ...lgca_plugin.descriptions.files import check_descriptions, match_descriptions, parse_descriptions
 from ...lgca_plugin.descriptions.files import read_descriptions as load_descriptions
+from ...lgca_plugin.descriptions.names import name_key
 from ...lgca_plugin.errors import ConfigError
 from .caller import is_own
 from .form import Params, add_tabs, checked

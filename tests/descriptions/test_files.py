@@ -7,13 +7,9 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.descriptions.class_texts import class_texts, templates
-from lgca_plugin.descriptions.files import (
-    attribute_sentence,
-    match_descriptions,
-    name_key,
-    parse_descriptions,
-    read_descriptions,
-)
+from lgca_plugin.descriptions.files import match_descriptions, parse_descriptions, read_descriptions
+from lgca_plugin.descriptions.names import name_key
+from lgca_plugin.descriptions.style import attribute_sentence
 from tests.helpers.paths import PUBLISHED_DESCRIPTIONS as PUBLISHED
 
 

@@ -180,6 +180,7 @@ def open_run(plan: PreparedRun, lease: Lease, task: str) -> tuple[RunRecord, str
     run.results["total"] = len(plan.sample_ids)
     run.results["encoder_source"] = plan.encoder_source
     run.results["templates"] = list(plan.texts.from_templates)
+    run.results.update(plan.text_entries)
     save_own_entries(run)
     return run, replaced
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...config import SETTING_WORDS, RunConfig
 from ...descriptions.class_texts import ClassTexts, class_texts
@@ -12,6 +12,7 @@ from ...encoder.loading import load_encoder
 from ...encoder.own_encoder import as_encoder
 from ...errors import ConfigError
 from ...prediction.predictor import Predictor
+from ...runs.stored_texts import texts_of_release_0_1
 from .class_list import left_out, left_out_warning
 from .request import ClassifyRequest, RunRequest
 from .text_checks import equal_classes, text_warnings
@@ -29,6 +30,7 @@ class PreparedRun:
             None for an encoder of the user's own
         sample_ids: all samples of the run
         warnings: sentences for the user
+        text_entries: what the run's record holds of how its texts were made
     """
 
     request: RunRequest
@@ -38,6 +40,7 @@ class PreparedRun:
     predictor: Predictor
     sample_ids: list[str]
     warnings: list[str]
+    text_entries: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,8 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
     if request.ground_truth is not None:
         request.target.check_labels_as_stored(request.ground_truth)
     classes = request.resolved_classes()
-    texts = class_texts(classes, options.descriptions)
+    had = None if request.existing is None else texts_of_release_0_1(request.existing)
+    texts = class_texts(classes, options.descriptions, options.description_style, had=had)
     if encoder is None:
         encoder = load_encoder(device=options.device, precision=options.precision)
     elif isinstance(encoder, str):
@@ -90,6 +94,7 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
     equal = equal_classes(texts, predictor.class_vectors, encoder, model=encoder, name=encoder.name)
     if equal is not None and request.existing is None:
         raise equal
+    entries = _text_entries(request, texts, encoder)
     return ClassifyPlan(
         request=request,
         config=config,
@@ -101,11 +106,20 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
             *class_warnings(classes, request.label_counts()),
             *encoder.warnings,
             *([] if equal is None else [str(equal)]),  # of a run that an earlier release has begun
-            *text_warnings(encoder, texts, described=options.descriptions is not None),
+            *entries["text_warnings"],
         ],
+        text_entries=entries,
         encoder=encoder,
         todo=todo,
     )
+
+
+def _text_entries(request: ClassifyRequest, texts: ClassTexts, encoder: Encoder) -> dict[str, Any]:
+    """Returns what the run's record holds of how its texts were made; a run that is continued keeps what it has."""
+    if request.existing is not None and "text_warnings" in request.existing.results:
+        return {"text_warnings": request.existing.results["text_warnings"]}
+    warnings = text_warnings(encoder, texts, described=request.options.descriptions is not None)
+    return {"text_warnings": warnings, **({} if request.existing is not None else {"texts": texts.use()})}
 
 
 def _check_same_config(request: ClassifyRequest, config: RunConfig) -> None:

@@ -17,6 +17,7 @@ from ...config import (
     check_methods,
     check_run_key,
 )
+from ...descriptions.style import AUTO
 from ...errors import ConfigError, shown
 from ...fiftyone_io.fields import RESERVED_NAMES, conflicting_fields, error_field, run_fields
 from ...fiftyone_io.samples import ImageSamples
@@ -41,6 +42,7 @@ class ClassifyOptions:
     samples: Any
     classes: Sequence[str] | None = None
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
+    description_style: str = AUTO
     methods: Sequence[str | Method] = DEFAULT_METHODS
     run_key: str = DEFAULT_RUN_KEY
     regions: RegionConfig | None = None

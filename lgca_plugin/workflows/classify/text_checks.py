@@ -84,6 +84,13 @@ def text_warnings(encoder: Encoder | None, texts: ClassTexts, *, described: bool
         warnings.append(f"no descriptions for {named(texts.from_templates)}: the template ensemble stands in")
     if texts.unused:
         warnings.append(f"descriptions were given for {named(texts.unused)}, which no class is called")
+    if texts.bare:
+        n_texts = texts.as_given + texts.in_sentences
+        warnings.append(
+            f"{len(texts.bare):,} of {n_texts:,} descriptions neither name their class nor are sentences, such as "
+            f"{texts.bare[0]!r}, and are used as they are; description_style='attributes' puts each into a sentence "
+            "with its class"
+        )
     if encoder is not None:
         unknown = encoder.unknown_words(texts.all_texts())
         if unknown:

@@ -33,7 +33,8 @@ def classification(request: FindRequest, run: RunRecord | None, *, replaces: boo
         }
     options = ClassifyOptions(
         samples=request.target.samples,
-        descriptions=request.described or None,
+        descriptions=request.texts.given or None,
+        description_style=request.texts.style,
         run_key=request.run_key,
         methods=request.methods,
         regions=request.regions,

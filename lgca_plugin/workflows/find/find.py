@@ -143,7 +143,12 @@ class _Search:
         assert self.run is not None  # noqa: S101 (it rescores)
         request = self._request
         try:
-            changes = Changes(classes=request.classes, descriptions=request.described)
+            texts = request.texts
+            changes = Changes(
+                classes=request.classes,
+                descriptions=None if texts.kept else texts.given,
+                description_style=texts.style,
+            )
             rescoring = replace(check_rescore(self.run, changes), entries=request.entry.to_results())
             self.run = yield from iter_rescore(rescoring, encoder=self._encoder, lease=self._lease)
         except ConfigError as error:  # nothing is written then

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from ...config import (
     DEFAULT_METHODS,
     DEMO_MARKER,
-    SAVED_DESCRIPTIONS,
     RegionConfig,
     check_budget,
     check_classes,
     check_methods,
     check_run_key,
 )
-from ...descriptions.files import match_descriptions, read_descriptions
+from ...descriptions.style import AUTO
 from ...encoder.architectures import DEFAULT_MODEL, DEMO_MODEL, display_name
 from ...encoder.base import encoder_fingerprint
 from ...encoder.own_encoder import as_encoder
@@ -28,6 +27,7 @@ from ...runs.proposals import free_run_key, given_label_field
 from ...runs.registry import existing_run
 from ...runs.stored_texts import known_texts
 from .labels import default_classes, label_counts, outside_warning
+from .texts import SearchTexts, given_texts, kept_texts, saved_texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,6 +55,7 @@ class FindOptions:
     encoder: Encoder | tuple[str, str | None] | str | None = None
     classes: Sequence[str] | None = None
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
+    description_style: str = AUTO
     run_key: str | None = None
     methods: Sequence[str | Method] | None = None
     regions: RegionConfig | None = None
@@ -74,7 +75,7 @@ class FindRequest:
         source: the name and the pretrained tag or path that ``load_encoder`` takes
         encoder_name: name of the encoder in a run's record
         classes: the candidate classes
-        described: class to texts, for the classes that have any; the others get the template ensemble
+        texts: the descriptions of the classes
         previous: the run that this search goes on with; None for a new run
         had: the entry of an earlier search in the previous run's record, if there is one
         entry: what the run's record will hold of this search; its time is set when the search starts
@@ -89,7 +90,7 @@ class FindRequest:
     source: tuple[str, str | None] | None
     encoder_name: str
     classes: tuple[str, ...]
-    described: dict[str, tuple[str, ...]]
+    texts: SearchTexts
     run_key: str
     methods: tuple[Method, ...]
     regions: RegionConfig
@@ -107,7 +108,7 @@ class FindRequest:
             return False
         own = known_texts(self.previous)
         had = {name: tuple(own[name]) for name in self.previous.config.classes if name in own}
-        return (self.classes, self.described) != (self.previous.config.classes, had)
+        return (self.classes, self.texts.described) != (self.previous.config.classes, had)
 
     def as_new_run(self) -> FindRequest:
         """Returns the request without its previous run, under a free key."""
@@ -148,7 +149,7 @@ def check_find(options: FindOptions) -> FindRequest:
         source=source,
         encoder_name=name,
         classes=classes,
-        described=_described(options, dataset, classes, previous, had),
+        texts=_texts(options, dataset, classes, previous, had),
         run_key=run_key,
         methods=methods,
         regions=regions,
@@ -266,23 +267,16 @@ def _classes(
     return previous.config.classes if previous is not None and same else classes
 
 
-def _described(
+def _texts(
     options: FindOptions,
     dataset: fo.Dataset,
     classes: tuple[str, ...],
     previous: RunRecord | None,
     had: SearchEntry | None,
-) -> dict[str, tuple[str, ...]]:
+) -> SearchTexts:
     """Returns the texts of the classes that have any: those given, the previous run's, or those on the dataset."""
     if options.descriptions is not None:
-        if isinstance(options.descriptions, dict) and not options.descriptions:
-            return {}
-        return match_descriptions(classes, read_descriptions(options.descriptions))[0]
+        return given_texts(options.descriptions, options.description_style, classes, previous)
     if previous is not None and _keeps(None, previous, had, "own_descriptions"):
-        texts = known_texts(previous)
-        return {name: tuple(texts[name]) for name in classes if name in texts}
-    saved = (dataset.info or {}).get(SAVED_DESCRIPTIONS)
-    try:
-        return match_descriptions(classes, read_descriptions(saved))[0] if saved else {}
-    except ConfigError:  # saved for other classes
-        return {}
+        return kept_texts(previous, classes)
+    return saved_texts(dataset, classes, previous)

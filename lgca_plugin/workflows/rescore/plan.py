@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...config import RegionPlan, check_classes, check_methods, check_run_key
+from ...descriptions.style import AUTO
 from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import ImageSamples
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ...config import RegionConfig, RunConfig
+    from ...descriptions.class_texts import ClassTexts
     from ...encoder.base import Encoder
     from ...method.core.methods import Method
     from ...runs.record import RunRecord
@@ -45,6 +47,7 @@ class Changes:
 
     classes: Sequence[str] | None = None
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
+    description_style: str = AUTO
     methods: Sequence[str | Method] | None = None
     image_scale: float | None = None
     text_scale: float | None = None
@@ -199,7 +202,7 @@ def prepare_rescore(store: Store, request: RescoreRequest, *, encoder: Encoder |
     run, changes = request.source, request.changes
     stored = stored_run(store, run)
     config = run.config
-    texts = changed_texts(run, request.resolved_classes(), changes.descriptions)
+    texts = changed_texts(run, request.resolved_classes(), changes.descriptions, changes.description_style)
     new = replace(
         config,
         classes=texts.classes,
@@ -227,7 +230,8 @@ def prepare_rescore(store: Store, request: RescoreRequest, *, encoder: Encoder |
     boxes = new.shown_chains > 0 and explained_method(request.methods) is not None
 
     ids, failures = _samples(store, run, stored)
-    warnings = text_warnings(encoded.loaded, texts, described=bool(changes.descriptions))
+    entries = _text_entries(run, texts, encoded.loaded, changes)
+    warnings = list(entries.get("text_warnings", ()))
     warnings += [] if equal is None else [str(equal)]  # of a run that an earlier release has made
     if changes.classes is not None:
         warnings += class_warnings(new.classes, request.label_counts())
@@ -255,8 +259,20 @@ def prepare_rescore(store: Store, request: RescoreRequest, *, encoder: Encoder |
         predictor=predictor,
         sample_ids=[*ids, *failures],
         warnings=warnings,
+        text_entries=entries,
     )
     return RescorePlan(run, stored, prepared, ids, failures, from_vectors, from_regions, boxes)
+
+
+def _text_entries(run: RunRecord, texts: ClassTexts, model: Encoder | None, changes: Changes) -> dict[str, Any]:
+    """Returns what the new run's record holds of its texts: what the source's does, as far as they are the same."""
+    before: dict[str, Any] = {name: run.results[name] for name in ("texts", "text_warnings") if name in run.results}
+    if texts.digest == run.config.descriptions_hash and "text_warnings" in before:
+        return before
+    warnings = text_warnings(model, texts, described=bool(changes.descriptions))
+    if changes.descriptions is None:
+        return {**before, "text_warnings": warnings}
+    return {"texts": texts.use(), "text_warnings": warnings}
 
 
 def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan) -> list[int | None]:

@@ -122,7 +122,7 @@ def test_images_without_a_label__are_left_out(birds, find):
 def test_saved_descriptions_of_other_classes__are_not_used(birds):
     birds.info[SAVED_DESCRIPTIONS] = {"dog": ["a wagging tail"]}
     birds.save()
-    assert check_find(FindOptions(samples=birds)).described == {}
+    assert check_find(FindOptions(samples=birds)).texts.described == {}
 
 
 def test_run_key__avoids_runs_and_fields_of_others(birds):

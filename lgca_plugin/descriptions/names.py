@@ -1,4 +1,4 @@
-"""How most tokenizers will read class names and texts: what can be said of them before a model is loaded."""
+"""Class names: how they are compared, how they stand in sentences, and how most tokenizers will read them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,34 @@ import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .files import readable
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CONTEXT = 77
 """Number of tokens that CLIP models read of a text, the marks of its start and end among them."""
 
+_ARTICLES = ("a ", "an ", "the ")
 _QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'})
 _PIECES = re.compile(r"[^\W\d_]+|\d|[^\w\s]+|_+")
+
+
+def name_key(name: str) -> str:
+    """Returns the form of a class name in which names are compared.
+
+    Example:
+        >>> name_key("001.Black_footed_Albatross") == name_key("the black-footed albatross")
+        True
+    """
+    key = " ".join(re.split(r"[\s_\-]+", re.sub(r"^\d+\.\s*(?=\D)", "", name.casefold()))).strip()
+    for article in _ARTICLES:
+        if key.startswith(article):
+            return key.removeprefix(article)
+    return key
+
+
+def readable(name: str) -> str:
+    """Returns a class name as it stands in sentences: with spaces for underscores."""
+    return " ".join(name.replace("_", " ").split())
 
 
 def reading(text: str) -> str:

@@ -9,7 +9,6 @@ import lgca_plugin as lgca
 from lgca_plugin.descriptions.class_texts import class_texts, templates
 from lgca_plugin.descriptions.files import match_descriptions, parse_descriptions, read_descriptions
 from lgca_plugin.descriptions.names import name_key
-from lgca_plugin.descriptions.style import attribute_sentence
 from tests.helpers.paths import PUBLISHED_DESCRIPTIONS as PUBLISHED
 
 
@@ -39,31 +38,6 @@ def test_names__match_whatever_case_hyphen_underscore_article_or_number(given):
 @pytest.mark.parametrize(("one", "other"), [("tern", "lantern"), ("747", "737"), ("cat", "cats"), ("7 up", "up")])
 def test_names__that_differ_otherwise_stay_different(one, other):
     assert name_key(one) != name_key(other)
-
-
-@pytest.mark.parametrize(
-    ("attribute", "sentence"),
-    [
-        ("a black nose", "blue jay, which has a black nose."),
-        ("large ears.", "blue jay, which has large ears."),
-        ("can be any color", "blue jay, which can be any color."),
-        ("often seen in pairs", "blue jay, which often seen in pairs."),
-        ("used for hunting", "blue jay, which is used for hunting."),
-        ("a Blue-Jay on a twig", "a Blue-Jay on a twig"),
-        ("canary yellow wings", "blue jay, which has canary yellow wings."),
-        ("blue jaywalker stripes", "blue jay, which has blue jaywalker stripes."),
-    ],
-)
-def test_attributes__become_sentences_with_their_class(attribute, sentence):
-    assert attribute_sentence("blue_jay", attribute) == sentence
-
-
-def test_style__is_that_of_most_texts():
-    """A sentence that does not name its class stays as it is among sentences, and an attribute with a stop is one."""
-    sentences = {"banded": ["Banded things have stripes.", "covered with lines.", "like a zebra"]}
-    assert match_descriptions(["banded"], sentences)[0]["banded"] == tuple(sentences["banded"])
-    attributes = {"banded": ["stripes", "dark lines.", "edges"]}
-    assert match_descriptions(["banded"], attributes)[0]["banded"][1] == "banded, which has dark lines."
 
 
 def test_texts__are_distinct_and_stripped_and_templates_where_there_are_none():

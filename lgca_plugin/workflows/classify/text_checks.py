@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...descriptions.class_texts import ClassTexts, label_prompt
+from ...descriptions.names import reading
 from ...errors import ConfigError
 from ...method.core.equal_rows import equal_rows
 
@@ -48,14 +49,18 @@ def equal_classes(
         if not pairs:
             continue
         if len(equal_rows(encoder.encode_texts([label_prompt(one) for one in pairs[0]]))):
-            return _equal_names(pairs, name)
+            untrained = model is not None and bool(model.unknown_words([reading(one) for one in pairs[0]]))
+            return _equal_names(pairs, name, untrained=untrained)
         own = [text for one in pairs[0] for text in texts.descriptions[one]]
         return _equal_descriptions(pairs, name, method, cut=bool(model is not None and model.cut_texts(own)))
     return None
 
 
-def _equal_names(pairs: Sequence[tuple[str, str]], model: str) -> ConfigError:
-    problem = f"classes {_pair(pairs)} are one text to {model}, so no image can be told apart by them"
+def _equal_names(pairs: Sequence[tuple[str, str]], model: str, *, untrained: bool) -> ConfigError:
+    one = f"classes {_pair(pairs)} are one text to {model}"
+    if untrained:
+        return ConfigError(f"{one}, which was never trained on their words: take another model")
+    problem = f"{one}, so no image can be told apart by them"
     return ConfigError(
         f"{problem}: merge these labels, or pass classes with one of each",
         app=f"{problem}: merge these labels, or type the classes, one of each",
@@ -64,7 +69,7 @@ def _equal_names(pairs: Sequence[tuple[str, str]], model: str) -> ConfigError:
 
 def _equal_descriptions(pairs: Sequence[tuple[str, str]], model: str, method: str, *, cut: bool) -> ConfigError:
     same = f"are the same as far as {model} reads them" if cut else f"are the same to {model}"
-    remedy = "begin with what differs" if cut else "describe what differs"
+    remedy = "begin with what differs" if cut else "describe what differs, or merge these labels"
     return ConfigError(f"the descriptions of {_pair(pairs)} {same}, so {method} can't tell them apart: {remedy}")
 
 

@@ -86,7 +86,7 @@ def test_photographs__go_through_classify(dataset, photographs, demo_encoder, ra
     regions = lgca.RegionConfig() if model == "demo" else lgca.RegionConfig(crops=3, steps=1)
 
     started = time.perf_counter()
-    run = lgca.classify(dataset, classes=["cat", "rocket", "coffee cup"], encoder=encoder, regions=regions)
+    run = lgca.classify(dataset, classes=["redpoll", "blue tit", "grey heron"], encoder=encoder, regions=regions)
     seconds = time.perf_counter() - started
 
     summary = run.summary()

@@ -37,6 +37,13 @@ def test_classes__of_one_text_are_counted_and_others_pass(demo_encoder: Any) -> 
     assert refusal(demo_encoder, classes) is None
 
 
+def test_classes__that_the_model_was_never_trained_on_are_not_to_be_merged(demo_encoder: Any) -> None:
+    error = refusal(demo_encoder, ["cat", "rocket", "redpoll"])
+    assert str(error) == (
+        "classes 'cat' and 'rocket' are one text to demo, which was never trained on their words: take another model"
+    )
+
+
 def test_descriptions__that_are_one_to_the_model_are_refused_where_a_method_takes_them(demo_encoder: Any) -> None:
     same = {"redpoll": ["A red bird.", "A small bird."], "blue tit": ["A small bird.", "a RED bird."]}
     error = refusal(demo_encoder, list(same), same)

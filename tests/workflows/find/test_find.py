@@ -97,13 +97,13 @@ def test_classes__that_no_label_names_are_those_of_another_field(birds):
     assert request.warnings == ()
 
 
-def test_classes__of_nearly_the_same_name_are_kept_apart_with_the_texts_of_one(birds, find):
+def test_classes__that_are_one_text_to_the_model_are_refused_and_nothing_is_written(birds, find):
     sample = birds.match(fo.ViewField("ground_truth.label") == "redpoll").first()
     sample["ground_truth"].label = "Redpoll"
     sample.save()
-    run = find(birds).run
-    assert {"Redpoll", "redpoll"} <= {*run.config.classes}
-    assert run.descriptions["Redpoll"] == run.descriptions["redpoll"] == DESCRIPTIONS["redpoll"]
+    with pytest.raises(lgca.ConfigError, match="classes 'Redpoll' and 'redpoll' are one text to demo"):
+        find(birds)
+    assert lgca.list_runs(birds) == []
 
 
 def test_classes__of_a_view_are_all_labels_of_the_dataset(birds, images):

@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import LgcaError
 from ..images.crops import crop_and_resize, normalize_pixels, resize_whole
 from ..images.device_crops import DeviceCutter
+from .memory import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,12 @@ MAX_CUTTERS = 16
 
 MIN_SHARE = 16
 """Minimum number of crops of a batch that a thread cuts."""
+
+MEMORY_ATTEMPTS = 4
+"""Number of times that a single crop is encoded before memory is too small for it."""
+
+MEMORY_PAUSE = 0.3
+"""Seconds between them."""
 
 Owner = TypeVar("Owner")
 Part = TypeVar("Part")
@@ -164,16 +171,27 @@ class Feeder(Generic[Owner]):
 
     def results(self) -> Iterator[tuple[EncodeRequest[Owner], NDArray[np.float32]]]:
         """Yields the ``[dim]`` unit vectors of a batch that is done, if there is one."""
-        import torch
-
         future = next((future for future in self._running if future.done()), None)
         if future is None:
             return
-        batch, found = self._running.pop(future), future.result()
-        if not self._side_by_side:
-            pixels = partial(self._cut_on_device, batch) if self._cutter is not None else torch.cat(found).__getitem__
-            found = self._encode(pixels, slice(0, len(batch)))
+        batch = self._running.pop(future)
+        if self._side_by_side:
+            found = future.result()
+        else:
+            found = self._encode(self._pixels_of(batch, future), slice(0, len(batch)))
         yield from zip(batch, found, strict=True)
+
+    def _pixels_of(self, batch: Sequence[EncodeRequest[Owner]], cut: Future[Any]) -> Callable[[slice], torch.Tensor]:
+        """Returns a function that returns a part of a batch as pixels; if it did not fit, it is cut part by part."""
+        import torch
+
+        try:
+            parts = cut.result()
+            return partial(self._cut_on_device, batch) if self._cutter is not None else torch.cat(parts).__getitem__
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        return lambda part: self._cut(batch[part])
 
     def _share_threads(self, all_threads: int, threads: int) -> None:
         """Starts the threads and limits the torch threads that each may use.
@@ -194,15 +212,15 @@ class Feeder(Generic[Owner]):
         torch.set_num_threads(all_threads)
 
     def _cut_and_encode(self, batch: Sequence[EncodeRequest[Owner]]) -> NDArray[np.float32]:
-        return self._encode(self._cut(batch).__getitem__, slice(0, len(batch)))
+        return self._encode(lambda part: self._cut(batch[part]), slice(0, len(batch)))
 
     def _load(self, picture: Picture) -> None:
         """Copies a picture to the device; if memory runs out, the copy is made when the batch is cut."""
         assert self._cutter is not None  # noqa: S101 (only submitted with a cutter)
         try:
             self._cutter.load(picture)
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
                 raise
 
     def _cut_on_device(self, batch: Sequence[EncodeRequest[Owner]], part: slice) -> torch.Tensor:
@@ -233,20 +251,23 @@ class Feeder(Generic[Owner]):
             self._stats.crop_seconds += time.perf_counter() - started
         return normalized
 
-    def _encode(self, pixels: Callable[[slice], torch.Tensor], part: slice) -> NDArray[np.float32]:
-        """Encodes a part of a batch; if memory runs out, one half of it after the other."""
+    def _encode(
+        self, pixels: Callable[[slice], torch.Tensor], part: slice, attempts: int = MEMORY_ATTEMPTS
+    ) -> NDArray[np.float32]:
+        """Encodes a part of a batch; if memory runs out, one half of it after the other.
+
+        A single crop is tried again, ``attempts`` times in all: others may hold the memory for a moment.
+        """
         started, count = time.perf_counter(), part.stop - part.start
         try:
             cut = pixels(part)
             started = time.perf_counter()  # cutting is timed separately
             vectors = self._encoder.encode_images(cut)
-        except RuntimeError as error:
-            if not _is_out_of_memory(error):
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
                 raise
-            if count == 1:
-                raise LgcaError(
-                    "the device has too little free memory for a single crop; free some, or pass device='cpu'"
-                ) from error
+            if count == 1 and attempts == 1:
+                raise LgcaError(self._too_little_memory()) from error
             vectors = None
         with self._lock:
             self._stats.encoder_seconds += time.perf_counter() - started
@@ -254,7 +275,20 @@ class Feeder(Generic[Owner]):
                 self._stats.encodes += count
                 self._stats.batches += 1
                 self._stats.batch_capacity += self._stats.batch_size
-        return vectors if vectors is not None else self._encode_halves(pixels, part)
+        if vectors is not None:
+            return vectors
+        if count > 1:
+            return self._encode_halves(pixels, part)
+        time.sleep(MEMORY_PAUSE)
+        return self._encode(pixels, part, attempts - 1)
+
+    def _too_little_memory(self) -> str:
+        if str(self._encoder.device or "cpu") == "cpu":
+            return (
+                "this machine has too little free memory for a single crop; close other programs, then start the same "
+                "again: it goes on where it stopped"
+            )
+        return "the device has too little free memory for a single crop; free some, or pass device='cpu'"
 
     def _encode_halves(self, pixels: Callable[[slice], torch.Tensor], part: slice) -> NDArray[np.float32]:
         import torch
@@ -289,8 +323,3 @@ def _all_of(futures: Sequence[Future[Part]]) -> Future[list[Part]]:
     for future in futures:
         future.add_done_callback(one_is_done)
     return together
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """True for memory errors: CUDA has a class of its own, MPS and the CPU raise plain RuntimeErrors."""
-    return type(error).__name__ == "OutOfMemoryError" or "out of memory" in str(error).lower()

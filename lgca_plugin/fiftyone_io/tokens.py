@@ -32,8 +32,34 @@ def new_token(dataset: fo.Dataset, run_key: str) -> str:
 
 @waits_for_database
 def delete_token(dataset: fo.Dataset, run_key: str) -> None:
-    """Deletes a run's token."""
+    """Deletes a run's token, and the counts of a call that was killed."""
+    token = _tokens(dataset).get(run_key)
+    if token is not None:
+        _tokens(dataset).delete(_counts_key(str(token)))
     _tokens(dataset).delete(run_key)
+
+
+@waits_for_database
+def read_counts(dataset: fo.Dataset, token: str) -> dict[str, Any] | None:
+    """Returns what a call on a run has counted so far, if it was killed; None otherwise."""
+    found: dict[str, Any] | None = _tokens(dataset).get(_counts_key(token))
+    return found
+
+
+@waits_for_database
+def write_counts(dataset: fo.Dataset, token: str, counts: dict[str, Any]) -> None:
+    """Stores what a call on a run has counted so far."""
+    _tokens(dataset).set(_counts_key(token), counts)
+
+
+@waits_for_database
+def delete_counts(dataset: fo.Dataset, token: str) -> None:
+    """Deletes the counts of a call that has ended."""
+    _tokens(dataset).delete(_counts_key(token))
+
+
+def _counts_key(token: str) -> str:
+    return f"counts {token}"
 
 
 @waits_for_database

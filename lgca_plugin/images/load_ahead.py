@@ -90,7 +90,8 @@ class LoadAhead(Generic[Id, Item, Loaded]):
             return None
         loaded = _try(self._load, item)
         if isinstance(loaded, ImageError):
-            return loaded
+            no_memory = isinstance(loaded.__cause__, MemoryError) and number > self._n_taken
+            return None if no_memory else loaded
         with self._lock:
             if self._is_full(number, loaded.nbytes):
                 return None

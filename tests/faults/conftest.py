@@ -27,3 +27,25 @@ def birds(images):
     created = new_dataset(images)
     yield created
     created.delete()
+
+
+@pytest.fixture(scope="session")
+def few_images(images):
+    return images[:12]
+
+
+@pytest.fixture(scope="session")
+def few_reference(few_images, tmp_path_factory):
+    from tests.helpers.faults.undisturbed import Reference
+
+    return Reference(few_images, tmp_path_factory.mktemp("few"))
+
+
+@pytest.fixture
+def few(few_images):
+    """A dataset of 12 drawn birds."""
+    from tests.helpers.faults.world import new_dataset
+
+    created = new_dataset(few_images)
+    yield created
+    created.delete()

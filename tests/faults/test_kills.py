@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.helpers.faults.process import finished, job
+from tests.helpers.faults.undisturbed import CLASSIFY
 
 CHAINS = 5
 KILLS = 5
@@ -21,4 +22,33 @@ def test_kill_9__at_random_moments_costs_nothing(seed, birds, reference, count_f
             time.sleep(moments.uniform(0.0, 1.5))
             running.kill()
     finished(tmp_path, "classify", birds.name)
-    count_fault("kill -9 while classifying", reference.damage(birds, "classify"), times=KILLS)
+    count_fault("kill -9 at a random moment", reference.damage(birds, CLASSIFY), times=KILLS)
+
+
+JOBS = {
+    "classify": ([], CLASSIFY),
+    "triage": ([CLASSIFY], ("triage", {})),
+    "decide": ([CLASSIFY, ("triage", {})], ("decide", {})),
+    "rescore": ([CLASSIFY], ("rescore", {"run_key": "zs", "image_scale": 3.0})),
+    "start over": ([CLASSIFY, ("triage", {}), ("decide", {})], ("classify", {"overwrite": True})),
+    "find": ([], ("find", {})),
+}
+
+
+@pytest.mark.parametrize("what", JOBS)
+def test_kill_9__before_each_write_to_the_database_costs_nothing(what, few, few_reference, count_fault, tmp_path):
+    """The first attempt is killed before its first write, the second before its second, until one is through."""
+    before, (name, options) = JOBS[what]
+    for other, its_options in before:
+        finished(tmp_path, other, few.name, **its_options)
+    kills = 0
+    for number in range(1, 200):
+        with job(tmp_path, name, few.name, kill_at=number, **options) as running:
+            status = running.end()
+            assert status in (0, -9), f"after {number} writes: {running.lines[-3:]}\n{running.errors}"
+            if status == 0:
+                break
+            kills += 1
+    assert kills > 3
+    damage = few_reference.damage(few, *before, (name, options))
+    count_fault(f"kill -9 before each write: {what}", damage, times=kills)

@@ -1,6 +1,5 @@
 """A database that is away: a run waits for it and goes on; after too long it stops, and the same call finishes it."""
 
-import json
 import random
 import signal
 import time
@@ -8,21 +7,14 @@ import time
 import pytest
 
 from tests.helpers.faults.process import finished, job
-from tests.helpers.faults.server import server
-
-NAME = "birds"
+from tests.helpers.faults.server import NAME, server, stored_values
+from tests.helpers.faults.undisturbed import CLASSIFY
 
 
 @pytest.fixture
 def own(tmp_path):
     with server(tmp_path) as made:
         yield made
-
-
-def values(own, tmp_path):
-    path = tmp_path / "values.json"
-    finished(tmp_path, "values", NAME, env=own.environment, path=str(path))
-    return json.loads(path.read_text())
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -39,7 +31,7 @@ def test_mongod__that_ends_during_a_run_and_comes_back_costs_nothing(
             own.start()
         assert running.end() == 0, running.errors
     assert "does not answer" in running.errors and "answers again" in running.errors
-    damage = reference.damage_of(values(own, tmp_path), "classify")
+    damage = reference.damage_of(stored_values(own, tmp_path), CLASSIFY)
     count_fault(f"mongod ended by {number.name}, back within 3 s", damage, times=3)
 
 
@@ -56,7 +48,7 @@ def test_mongod__away_for_long_stops_the_run_with_a_sentence_and_the_same_call_f
         assert running.end(patience=60) == 1
     own.start()
     finished(tmp_path, "classify", NAME, env=own.environment)
-    count_fault("mongod away for longer than a run waits", reference.damage_of(values(own, tmp_path), "classify"))
+    count_fault("mongod away for longer than a run waits", reference.damage_of(stored_values(own, tmp_path), CLASSIFY))
 
 
 def test_ctrl_c__ends_a_run_that_waits_for_the_database(own, images, reference, count_fault, tmp_path):
@@ -69,4 +61,4 @@ def test_ctrl_c__ends_a_run_that_waits_for_the_database(own, images, reference, 
         assert running.end(patience=20) != 0
     own.start()
     finished(tmp_path, "classify", NAME, env=own.environment)
-    count_fault("Ctrl-C while mongod is away", reference.damage_of(values(own, tmp_path), "classify"))
+    count_fault("Ctrl-C while mongod is away", reference.damage_of(stored_values(own, tmp_path), CLASSIFY))

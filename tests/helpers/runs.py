@@ -19,11 +19,13 @@ from lgca_plugin.workflows.classify.request import ClassifyOptions, check_classi
 
 
 def steps_of(
-    samples: Any, *, encoder: Any, write_images: int = 1, **options: Any
+    samples: Any, *, encoder: Any, write_images: int = 1, max_failures: int = 100, **options: Any
 ) -> Generator[lgca.Progress, None, Any]:
     """The steps of a classification that writes every image on its own, or so many together."""
     request = check_classify(ClassifyOptions(samples=samples, **options))
-    return iter_classify(request, encoder=encoder, write_images=write_images, write_seconds=1000.0)
+    return iter_classify(
+        request, encoder=encoder, write_images=write_images, write_seconds=1000.0, max_failures=max_failures
+    )
 
 
 def classify_by(

@@ -20,9 +20,10 @@ from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import RunRecord, check_current, written_under
 from ...runs.registry import decision_entries, fields_of_other_runs, register_run, save_own_entries
 from ...runs.state import begun, ended, entries
+from .counts import RunCounts
 from .embedding_writer import EmbeddingWriter, has_encoded
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
-from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, record_outcome
+from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, crops_by_level, record_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from .request import ClassifyRequest
 
 logger = logging.getLogger(__name__)
+
+MAX_FAILURES = 100
+"""Number of images that a run tries if none can be used: then it stops, for the rest would fail, too."""
 
 CLASSIFY = "classify"
 
@@ -43,20 +47,27 @@ def iter_classify(
     write_seconds: float = WRITE_SECONDS,
     lease: Lease | None = None,
     patience: float = DATABASE_PATIENCE,
+    max_failures: int = MAX_FAILURES,
 ) -> Generator[Progress, None, RunRecord]:
     """Does what :func:`lgca_plugin.classify` does, as a generator that yields :class:`Progress` and returns the run.
 
     Closing the generator stops the run cleanly: what is done is written, and a later call continues the run. Results
     are written after ``write_images`` images or ``write_seconds`` seconds. ``lease`` is the caller's on the run's key.
-    A database that is away is waited for, ``patience`` seconds at most.
+    A database that is away is waited for, ``patience`` seconds at most. If the first ``max_failures`` images all fail,
+    the run stops.
     """
     with held_lease(lease, request.target.dataset, request.run_key, CLASSIFY) as held:
-        steps = _classify(request, encoder, held, write_images, write_seconds)
+        steps = _classify(request, encoder, held, write_images, write_seconds, max_failures)
         return (yield from patient(steps_under(held, steps), patience))
 
 
 def _classify(
-    request: ClassifyRequest, encoder: Encoder | str | None, lease: Lease, write_images: int, write_seconds: float
+    request: ClassifyRequest,
+    encoder: Encoder | str | None,
+    lease: Lease,
+    write_images: int,
+    write_seconds: float,
+    max_failures: int,
 ) -> Generator[Progress, None, RunRecord]:
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
     plan = prepare_classify(request, encoder)
@@ -67,12 +78,13 @@ def _classify(
     for warning in plan.warnings:
         logger.warning(warning)
     embeddings = EmbeddingWriter(plan, run, with_regions=request.options.store_regions, replaces=replaced)
-    writer = Writer(plan, run, embeddings, max_images=write_images, max_seconds=write_seconds)
-    stats, before, started = EngineStats(), dict(run.results), time.perf_counter()
+    counts = RunCounts(run, crops_by_level(plan), request.finished)
+    writer = Writer(plan, run, embeddings, counts, max_images=write_images, max_seconds=write_seconds)
+    stats = EngineStats()
     error: BaseException | None = None
     with written_under(lease, run), closing(embeddings), closing(writer):
         try:
-            yield from _encode(plan, writer, embeddings, stats, lease)
+            yield from _encode(plan, writer, embeddings, stats, lease, max_failures)
             embeddings.release_replaced()
         except BaseException as raised:
             error = raised
@@ -86,19 +98,24 @@ def _classify(
                     record_outcome(
                         run,
                         plan,
-                        before,
+                        counts.current(),
                         stats,
-                        time.perf_counter() - started,
                         state=ended(lease, CLASSIFY, error),
                         stored=embeddings.outcome(),
                         warnings=[*plan.warnings, *embeddings.warnings, *_image_warnings(stats)],
                         device=str(plan.encoder.device or "unknown"),
                     )
+                    counts.close()
     return run
 
 
 def _encode(
-    plan: ClassifyPlan, writer: Writer, embeddings: EmbeddingWriter, stats: EngineStats, lease: Lease
+    plan: ClassifyPlan,
+    writer: Writer,
+    embeddings: EmbeddingWriter,
+    stats: EngineStats,
+    lease: Lease,
+    max_failures: int,
 ) -> Generator[Progress, None, None]:
     """Encodes all images that are left and writes their results; fills ``stats`` and yields progress."""
     options, total = plan.request.options, len(plan.todo)
@@ -120,6 +137,11 @@ def _encode(
             lease.check()
             if isinstance(outcome, FailedImage) and not options.skip_failures:
                 raise ImageError(f"{dict(plan.todo)[outcome.id]}: {outcome.reason}")
+            if isinstance(outcome, FailedImage) and stats.failed >= max_failures and not stats.images:
+                raise LgcaError(
+                    f"none of the first {stats.failed} images could be used, the last because {outcome.reason}: the "
+                    "run has stopped; mend that, or start it again, which begins with the other images"
+                )
             if writer.is_due():
                 while writer.is_writing(seconds=1.0):
                     if line := waiting_line():

@@ -90,6 +90,8 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
     ids, paths = request.target.samples.values(["id", "filepath"])
     done = request.finished(ids) if request.existing is not None else set()
     todo = [(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ not in done]
+    failed = request.failed([id_ for id_, _ in todo]) if request.existing is not None else set()
+    todo.sort(key=lambda one: one[0] in failed)  # last, so that a run whose first images all failed gets to the others
     predictor = Predictor(request.methods, texts, encoder, request.region_plan, shown_chains=options.shown_chains)
     equal = equal_classes(texts, predictor.class_vectors, encoder, model=encoder, name=encoder.name)
     if equal is not None and request.existing is None:

@@ -114,6 +114,10 @@ class RunRequest:
             return set()
         return self.target.filled(ids, fields)
 
+    def failed(self, ids: Sequence[str]) -> set[str]:
+        """Returns those of the sample ids whose samples have failed."""
+        return self.target.filled(ids, [error_field(self.run_key)])
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifyRequest(RunRequest):

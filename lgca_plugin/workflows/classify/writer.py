@@ -6,10 +6,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...engine.embeddings import EncodedImage, FailedImage
 from ...engine.feeder import EngineStats
+from ...engine.memory import is_out_of_memory
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.documents import classification, detections, image_metadata, write_fields
 from ...fiftyone_io.samples import ids_where
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ...prediction.predictor import MethodPrediction
     from ...runs.record import RunRecord
     from ...runs.state import RunState
+    from .counts import Counts, RunCounts
     from .embedding_writer import EmbeddingWriter
     from .plan import ClassifyPlan, PreparedRun
 
@@ -46,6 +49,7 @@ class Writer:
         plan: ClassifyPlan,
         run: RunRecord,
         embeddings: EmbeddingWriter,
+        counts: RunCounts,
         *,
         max_images: int = WRITE_IMAGES,
         max_seconds: float = WRITE_SECONDS,
@@ -53,6 +57,7 @@ class Writer:
         self._plan = plan
         self._run = run
         self._embeddings = embeddings
+        self._counts = counts
         self._paths = dict(plan.todo)
         self._max_images = max_images
         self._max_seconds = max_seconds
@@ -79,7 +84,7 @@ class Writer:
         self._last_flush = time.perf_counter()
         if outcomes:
             # In this context, the thread waits for a database that is away as long as the run does.
-            self._writing = self._pool.submit(copy_context().run, self._write, outcomes)
+            self._writing = self._pool.submit(copy_context().run, self._write_halves, outcomes)
 
     def is_writing(self, seconds: float) -> bool:
         """Returns whether a write is still in progress after so many seconds."""
@@ -99,6 +104,18 @@ class Writer:
         """Ends the thread after the write in progress."""
         self._pool.shutdown()
 
+    def _write_halves(self, outcomes: Sequence[EncodedImage[str] | FailedImage[str]]) -> None:
+        """Writes outcomes; if memory runs out, one half of them after the other."""
+        try:
+            self._write(outcomes)
+            return
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or len(outcomes) == 1:
+                raise
+        half = len(outcomes) // 2
+        self._write_halves(outcomes[:half])
+        self._write_halves(outcomes[half:])
+
     def _write(self, outcomes: Sequence[EncodedImage[str] | FailedImage[str]]) -> None:
         check_current(self._run)
         encoded = [outcome for outcome in outcomes if isinstance(outcome, EncodedImage)]
@@ -115,7 +132,7 @@ class Writer:
                 values[image.id][f.encodes_field(self._run.key)] = image.n_encoded
         for id_ in ids_where(self._run.dataset, [image.id for image in encoded], {"metadata": None}):
             values[id_]["metadata"] = image_metadata(self._paths[id_])
-        write_fields(self._run.dataset, values)
+        self._counts.write(encoded, partial(write_fields, self._run.dataset, values))
         self.written += len(outcomes)
 
 
@@ -135,9 +152,8 @@ def sample_values(
 def record_outcome(
     run: RunRecord,
     plan: PreparedRun,
-    before: dict[str, Any],
+    counts: Counts,
     stats: EngineStats,
-    seconds: float,
     *,
     state: RunState,
     stored: dict[str, object],
@@ -145,22 +161,20 @@ def record_outcome(
     device: str,
 ) -> None:
     """Writes counts and timings to the run's record; times and encodes are summed over the calls of a run."""
-    recalled = before.get("images_recalled", 0) + stats.recalled
-    images = before.get("images_encoded", 0) + stats.images - stats.recalled
-    encodes = before.get("encodes", 0) + stats.encodes
-    seconds = before.get("seconds", 0.0) + seconds
+    images, recalled, seconds = counts.images_encoded, counts.images_recalled, counts.seconds
+    stopped = {crops: counts.stopped_after[crops] for crops in sorted(counts.stopped_after, key=int)}
     run.results.update(
         _outcome_counts(run, plan),
         **entries(state),
         images_encoded=images,
         images_recalled=recalled,
-        encodes=encodes,
-        encodes_per_image=encodes / images if images else 0.0,
-        **_budget_outcome(plan, before, stats),
+        encodes=counts.encodes,
+        encodes_per_image=counts.encodes / images if images else 0.0,
+        **({"stopped_after": stopped} if crops_by_level(plan) else {}),
         planned_encodes_per_image=plan.request.region_plan.encodes_per_image,
         seconds=seconds,
         images_per_second=(images + recalled) / seconds if seconds else 0.0,
-        encodes_per_second=encodes / seconds if seconds else 0.0,
+        encodes_per_second=counts.encodes / seconds if seconds else 0.0,
         templates=list(plan.texts.from_templates),
         warnings=list(warnings),
         stored=stored,
@@ -173,16 +187,10 @@ def record_outcome(
     save_own_entries(run)
 
 
-def _budget_outcome(plan: PreparedRun, before: dict[str, Any], stats: EngineStats) -> dict[str, Any]:
-    """Returns, for an adaptive budget, the number of images that stopped after each number of crops, over all calls."""
+def crops_by_level(plan: PreparedRun) -> list[str]:
+    """Returns the number of crops of each budget level, as text; none under a full budget."""
     levels = plan.request.region_plan.levels
-    if len(levels) == 1:
-        return {}
-    found: dict[str, int] = dict(before.get("stopped_after", {}))
-    for level, images in stats.levels.items():
-        crops = str(max(levels[level].n_crops, levels[level].n_chains))
-        found[crops] = found.get(crops, 0) + images
-    return {"stopped_after": {crops: found[crops] for crops in sorted(found, key=int)}}
+    return [str(max(level.n_crops, level.n_chains)) for level in levels] if len(levels) > 1 else []
 
 
 def _outcome_counts(run: RunRecord, plan: PreparedRun) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ...runs.state import RunState, ended
 from ...runs.stored_texts import known_texts
 from ...store.store import Store, geometry_of
 from ..classify.classify import open_run
+from ..classify.counts import Counts
 from ..classify.writer import record_outcome, sample_values
 from .plan import RescorePlan, RescoreRequest, prepare_rescore
 
@@ -206,9 +207,10 @@ class _Rescoring:
         record_outcome(
             self._run,
             prepared,
-            {"stopped_after": source.results.get("stopped_after", {})},
+            Counts(
+                images_recalled=images, seconds=seconds, stopped_after=dict(source.results.get("stopped_after", {}))
+            ),
             EngineStats(images=images, recalled=images),
-            seconds,
             state=state,
             stored={"samples": held, "regions": regions, "complete": held >= images and not self._missing},
             warnings=prepared.warnings,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 import fiftyone as fo
 import fiftyone.core.odm.database as connection
+from pymongo import monitoring
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
@@ -37,6 +39,8 @@ def report(step: lgca.Progress) -> None:
 
 def classify(dataset: Any, write_images: int = 4, patience: float = 60.0, **options: Any) -> None:
     given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", **options}
+    if "regions" in given:
+        given["regions"] = lgca.RegionConfig(**given["regions"])
     request = check_classify(ClassifyOptions(samples=dataset, **given))
     encoder = lgca.load_encoder("demo")
     drive(iter_classify(request, encoder=encoder, write_images=write_images, patience=patience), report, unit="")
@@ -55,12 +59,47 @@ def triage(dataset: Any, run_key: str = "zs", **options: Any) -> None:
     lgca.load_run(dataset, run_key).triage(ground_truth="ground_truth", progress=report, **options)
 
 
+def decide(dataset: Any, run_key: str = "zs") -> None:
+    """Accepts every second suggestion, and decides that the other labels are right."""
+    queue = lgca.load_run(dataset, run_key).last_triage()
+    suspects = sorted(queue.suspects(decided=None).values("id"))
+    queue.decide(suspects[::2], "accepted")
+    queue.decide(suspects[1::2], "label right")
+
+
+def delete(dataset: Any, run_key: str = "zs") -> None:
+    if run_key in lgca.list_runs(dataset):
+        lgca.delete_run(dataset, run_key)
+
+
 def values(dataset: Any, path: str) -> None:
     """Writes every value of a dataset to a file."""
     Path(path).write_text(json.dumps(damage.values_of(dataset), default=str))
 
 
-JOBS = {job.__name__: job for job in (classify, find, rescore, triage, values)}
+JOBS = {job.__name__: job for job in (classify, find, rescore, triage, decide, delete, values)}
+
+
+class KillAt(monitoring.CommandListener):
+    """Kills its own process before the n-th write to the database; never for 0."""
+
+    WRITES = frozenset({"insert", "update", "delete", "findAndModify", "create", "createIndexes", "drop"})
+
+    def __init__(self, number: int) -> None:
+        self.armed = False
+        self._left = number
+
+    def started(self, event: Any) -> None:
+        if self.armed and self._left and event.command_name in self.WRITES:
+            self._left -= 1
+            if not self._left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def succeeded(self, event: Any) -> None:
+        pass
+
+    def failed(self, event: Any) -> None:
+        pass
 
 
 def connect(uri: str) -> None:
@@ -71,16 +110,20 @@ def connect(uri: str) -> None:
 
 
 def main(job: str, dataset: str, options: dict[str, Any], setting: dict[str, Any]) -> None:
-    """Does a job; ``setting`` has ``env``, ``out`` and ``err`` (files), ``limits`` of resources, and ``images``."""
+    """Does a job; ``setting`` has ``env``, ``out`` and ``err`` (files), ``limits``, ``kill_at`` and ``images``."""
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(setting[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
     os.environ.update(setting["env"])
+    kills = KillAt(setting["kill_at"])
+    monitoring.register(kills)
     connect(os.environ["FIFTYONE_DATABASE_URI"])
     if "images" in setting:  # a database of the job's own
         world.new_dataset(setting["images"], name=dataset)
     loaded = fo.load_dataset(dataset)
     for name, limit in setting["limits"].items():
-        resource.setrlimit(getattr(resource, name), (limit, limit))
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() * (name == "RLIMIT_AS")
+        resource.setrlimit(getattr(resource, name), (used + limit, used + limit))
+    kills.armed = True
     say("ready")
     try:
         JOBS[job](loaded, **options)

@@ -9,11 +9,14 @@ from typing import Any
 
 from lgca_plugin.fiftyone_io.database import sample_collection
 from lgca_plugin.fiftyone_io.tokens import run_token
+from lgca_plugin.runs.record import read_results
 from lgca_plugin.store.store import Store
 from tests.helpers.faults.report import Damage
 
 OWN = {"_id", "_dataset_id", "_rand", "created_at", "last_modified_at"}
 """Keys of a document that differ between two datasets of the same samples."""
+EVENTS = {"at", "action", "history"}
+"""Keys of a decision that differ between two curators who decide the same."""
 TOLERANCE = 1e-4
 """Of numbers: which crops share a batch changes the last digits of an embedding."""
 
@@ -37,7 +40,7 @@ def values_of(dataset: Any) -> Values:
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key not in OWN:
+            if key not in OWN and key not in EVENTS:
                 yield from _leaves(inner, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
         yield f"{path}.n", len(value)
@@ -47,12 +50,16 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _stored(dataset: Any, key: str) -> dict[str, int]:
-    """The number of samples of a run in the store, and of those that the dataset has in more than one row."""
+def _stored(dataset: Any, key: str) -> Values:
+    """What the record of a run says, and how many samples the store has of it, each in how many rows."""
     with Store() as store:
         run = store.run(run_token(dataset, key) or "")
         ids = [] if run is None else list(store.sample_ids(run))
-    return {"stored": len(set(ids)), "stored.n": len(ids)}
+    results = read_results(dataset, key)
+    counts = {name: results.get(name) for name in ("status", "predicted", "failed", "skipped", "pending")}
+    counts["images"] = results.get("images_encoded", 0) + results.get("images_recalled", 0)
+    decisions = {name: results.get(name) for name in ("triage_fields", "decided")}
+    return {"stored": len(set(ids)), "stored.n": len(ids), **counts, **decisions}
 
 
 def damage(found: Values, expected: Values) -> Damage:

@@ -74,9 +74,12 @@ class Job:
             else:
                 time.sleep(0.005)
 
-    def wait_for_images(self, count: int) -> None:
+    def wait_for_images(self, count: int, *, patience: float = PATIENCE) -> None:
         """Waits until so many images are written."""
-        while (line := self.wait_for("at ", "done", "failed")) is not None and line.startswith("at "):
+        while True:
+            line = self.wait_for("at ", "done", "failed", patience=patience)
+            if line is None or not line.startswith("at "):
+                break
             if int(line.split()[1]) >= count:
                 return
         raise AssertionError(f"ended before {count} images were written: {self.lines[-5:]}\n{self.errors}")
@@ -108,6 +111,7 @@ def job(
     env: Mapping[str, str] | None = None,
     limits: Mapping[str, int] | None = None,
     images: Any = None,
+    kill_at: int = 0,
     **options: Any,
 ) -> Iterator[Job]:
     """Starts a job on a dataset in a process of its own; killed at the end.
@@ -117,13 +121,15 @@ def job(
         what: one of ``child.JOBS``
         dataset: name of the dataset
         env: changes of the environment; without any, it has this process's database and store
-        limits: of resources, such as ``RLIMIT_FSIZE``
+        limits: of resources, such as ``RLIMIT_FSIZE``; ``RLIMIT_AS`` is what it may take beyond what it has at first
         images: where given, the dataset is made of them first
+        kill_at: it kills itself before so many writes to the database; 0 is never
         **options: of the job
     """
     out, err = (folder / f"{what}-{time.monotonic_ns()}.{end}" for end in ("out", "err"))
     out.touch()
     setting = {"env": {**os.environ, **(env or {})}, "out": str(out), "err": str(err), "limits": dict(limits or {})}
+    setting["kill_at"] = kill_at
     if images is not None:
         setting["images"] = images
     process = _forks.Process(target=_start, args=(what, dataset, options, setting))

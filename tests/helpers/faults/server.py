@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+import pymongo
+from pymongo.errors import PyMongoError
+
 from scripts import mongod
+from tests.helpers.faults.damage import Values
+from tests.helpers.faults.process import finished
+
+NAME = "birds"
+"""Name of the dataset in such a database."""
 
 
 class Server:
@@ -32,11 +41,24 @@ class Server:
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Ends it without warning, or with another signal, and waits until it is gone."""
-        lock = self._folder / "database" / "mongod.lock"
-        pid = int(lock.read_text())
+        pid = self.pid
         os.kill(pid, number)
-        while Path(f"/proc/{pid}/stat").exists() and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
-            time.sleep(0.01)
+        self.wait_until_gone(pid)
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return int((self._folder / "database" / "mongod.lock").read_text())
+
+    def wait_until_gone(self, pid: int | None = None) -> None:
+        """Waits until it has ended."""
+        process = psutil.Process(pid or self.pid)
+        process.wait(60)
+
+    def checkpoint(self) -> None:
+        """Has it write all its data to disk, as it does every minute."""
+        with pymongo.MongoClient("127.0.0.1", self._port) as client, contextlib.suppress(PyMongoError):
+            client.admin.command("fsync")
 
 
 @contextlib.contextmanager
@@ -46,3 +68,11 @@ def server(folder: Path) -> Iterator[Server]:
         made = Server(folder, stack)
         made.start()
         yield made
+
+
+def stored_values(own: Server, folder: Path) -> Values:
+    """Every value of the dataset in a server's database."""
+    path = folder / "values.json"
+    finished(folder, "values", NAME, env=own.environment, path=str(path))
+    found: Values = json.loads(path.read_text())
+    return found

@@ -13,6 +13,9 @@ from tests.helpers.faults.process import finished
 from tests.helpers.faults.report import Damage
 from tests.helpers.faults.world import new_dataset
 
+CLASSIFY: tuple[str, dict[str, Any]] = ("classify", {})
+"""The job that most faults disturb."""
+
 
 class Reference:
     """The values of datasets of the same images after jobs that nothing has disturbed; each is done once.
@@ -27,26 +30,32 @@ class Reference:
         self._folder = folder
         self._known: dict[str, Values] = {}
 
-    def values(self, what: str, **options: Any) -> Values:
-        name = f"{what} {sorted(options.items())}"
+    def after(self, *jobs: tuple[str, dict[str, Any]]) -> Values:
+        """The values after some jobs, one after the other."""
+        name = repr(jobs)
         if name not in self._known:
             dataset = new_dataset(self._images)
             store = self._folder / f"store-{len(self._known)}"
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("LGCA_STORE_DIR", str(store))
-                finished(self._folder, what, dataset.name, **options)
+                for what, options in jobs:
+                    finished(self._folder, what, dataset.name, **options)
                 dataset.reload()
                 self._known[name] = values_of(dataset)
             dataset.delete()
         return self._known[name]
 
-    def damage(self, dataset: Any, what: str, **options: Any) -> Damage:
-        """What a dataset has lost against the undisturbed job; prints the first differences."""
+    def damage(self, dataset: Any, *jobs: tuple[str, dict[str, Any]]) -> Damage:
+        """What a dataset has lost against undisturbed jobs; prints the first differences."""
         dataset.reload()
-        return self.damage_of(values_of(dataset), what, **options)
+        return self.damage_of(values_of(dataset), *jobs)
 
-    def damage_of(self, found: Values, what: str, **options: Any) -> Damage:
-        """What values have lost against those of the undisturbed job; prints the first differences."""
-        expected = self.values(what, **options)
+    def damage_of(self, found: Values, *jobs: tuple[str, dict[str, Any]]) -> Damage:
+        """What values have lost against those of undisturbed jobs; prints the first differences."""
+        return self.compared(found, self.after(*jobs))
+
+    @staticmethod
+    def compared(found: Values, expected: Values) -> Damage:
+        """What values have lost against those expected; prints the first differences."""
         print(*differences(found, expected), sep="\n")
         return damage(found, expected)

@@ -11,6 +11,7 @@ import pytest
 from fiftyone import ViewField as F
 
 import lgca_plugin as lgca
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.fiftyone_io.documents import write_fields
 from lgca_plugin.workflows.classify import writer as results_module
 from tests.helpers.engine import Counting
@@ -130,7 +131,7 @@ classify_by(1, fo.load_dataset({birds.name!r}), classes=CLASSES, descriptions=DE
     run = classify(birds, regions=lgca.RegionConfig())
     assert run.summary()["status"] == "done"
     summary = run.summary()
-    assert summary["images_encoded"] + summary["images_recalled"] == 12 - finished_before
+    assert summary["images_encoded"] + summary["images_recalled"] == 12, "those of the killed call count, too"
     assert summary["images_recalled"] <= 1  # kept, and killed before it was written
     assert_same_predictions(expected, predictions(birds))
 
@@ -218,3 +219,18 @@ def test_two_callers__the_second_is_refused_whatever_it_does_and_the_first_ends(
     assert has_no_results(birds)
     stored = birds._sample_collection.find_one({})
     assert not [name for name in stored if name.startswith("zs")]
+
+
+def test_failures__of_all_first_images_stop_a_run_that_then_begins_with_the_others(birds, demo_encoder, tmp_path):
+    paths = [tmp_path / f"{at}.jpg" for at in range(6)]
+    for path in paths:
+        path.write_text("no image")
+    dataset = fo.Dataset()
+    dataset.add_samples([fo.Sample(filepath=str(path)) for path in [*paths, *birds.limit(2).values("filepath")]])
+    options = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", "write_images": 2, "max_failures": 4}
+    with pytest.raises(lgca.LgcaError, match="none of the first 4 images could be used, the last because the file is"):
+        classify_by(samples=dataset, encoder=demo_encoder, **options)
+    assert lgca.load_run(dataset, "zs").summary()["failed"] == 4
+    summary = classify_by(samples=dataset, encoder=demo_encoder, **options).summary()
+    assert (summary["status"], summary["predicted"], summary["failed"]) == ("done", 2, 6)
+    dataset.delete()

@@ -28,9 +28,6 @@ def test_kill_9__at_random_moments_costs_nothing(seed, birds, reference, count_f
 JOBS = {
     "classify": ([], CLASSIFY),
     "triage": ([CLASSIFY], ("triage", {})),
-    "decide": ([CLASSIFY, ("triage", {})], ("decide", {})),
-    "rescore": ([CLASSIFY], ("rescore", {"run_key": "zs", "image_scale": 3.0})),
-    "start over": ([CLASSIFY, ("triage", {}), ("decide", {})], ("classify", {"overwrite": True})),
     "find": ([], ("find", {})),
 }
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import ImageError
+from .effort import HeaderReader, check_scans
 from .files import first_sentence
 from .memory import PIXELS, MemoryBudget
 from .orientation import ON_ITS_SIDE, UPRIGHT, orientation, turned_upright
@@ -107,8 +107,11 @@ def _decode(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about tags and sizes; real problems are raised
-            with Image.open(io.BytesIO(data), formats=_formats()) as opened:
+            file = HeaderReader(data)
+            with Image.open(file, formats=_formats()) as opened:
+                file.end_header()
                 _check_size(*opened.size, any_shape=any_shape)
+                check_scans(opened, data)
                 size, turn, deep = opened.size, orientation(opened), has_deep_colors(opened)
                 reduction = reduction_of(*size)
                 if reduction > 1:

@@ -54,7 +54,7 @@ def test_decode__orientation_is_applied_and_an_unknown_one_ignored(
     images.save_turned(tmp_path / f"turned.{suffix}", images.picture(), orientation)
     turned = decode(tmp_path / f"turned.{suffix}")
     difference = np.abs(turned.pixels.astype(int) - np.asarray(images.picture()))
-    assert difference.mean() < (8 if suffix in {"jpg", "avif"} else 1e-9)
+    assert difference.mean() < (12 if suffix in {"jpg", "avif"} else 1e-9)
     assert turned.size_hw == (72, 96)
 
 

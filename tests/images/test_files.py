@@ -9,6 +9,7 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, Thread
 
@@ -85,9 +86,11 @@ def test_file__that_grows_meanwhile_fails_and_one_that_is_cut_is_read_as_it_is(t
 
         size = len(data)
 
-        def reserve(self, nbytes: int):  # type: ignore[no-untyped-def]
+        @contextmanager
+        def reserve(self, nbytes: int) -> Iterator[None]:
             os.truncate(path, self.size)
-            return super().reserve(nbytes)
+            with super().reserve(nbytes):
+                yield
 
     with file_bytes(path, memory=Changed(10**6)) as found:
         assert found == data

@@ -70,7 +70,7 @@ def fixed_parts(*places: int) -> Callable[[bytes], Iterator[int]]:
 def formats() -> dict[str, tuple[bytes, Callable[[bytes], Iterator[int]]]]:
     """Returns a good file of each format, and where its parts begin."""
     frames = [drawing(), drawing().rotate(180)]
-    animated = {"save_all": True, "append_images": frames[1:]}
+    animated: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
     return {
         "jpg": (saved("JPEG", quality=90), jpeg_parts),
         "progressive.jpg": (saved("JPEG", quality=90, progressive=True), jpeg_parts),

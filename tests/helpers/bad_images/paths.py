@@ -78,6 +78,11 @@ def chain(path: Path) -> None:
     path.symlink_to("link.bin")
 
 
+def forbidden(path: Path) -> None:
+    path.write_bytes(saved("JPEG"))
+    path.chmod(0)
+
+
 def cases() -> Iterator[Bad]:
     good = saved("JPEG")
     for name in NAMES:
@@ -101,4 +106,4 @@ def cases() -> Iterator[Bad]:
     yield Bad("sparse 200 GB.jpg", sparse(200 * MAX_FILE_BYTES), "more than 1 GiB")
     yield Bad("sparse 300 MB.jpg", sparse(300 * 1024**2))
     if os.geteuid():
-        yield Bad("forbidden.jpg", lambda path: (path.write_bytes(good), path.chmod(0)), "can't be read")
+        yield Bad("forbidden.jpg", forbidden, "can't be read")

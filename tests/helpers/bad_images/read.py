@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,10 +118,12 @@ def budget() -> None:
         class Seen(MemoryBudget):
             reserved = 0
 
-            def reserve(self, nbytes: int) -> AbstractContextManager[None]:
+            @contextmanager
+            def reserve(self, nbytes: int) -> Iterator[None]:
                 self.reserved = nbytes
                 self.before = begin_memory()
-                return super().reserve(nbytes)
+                with super().reserve(nbytes):
+                    yield
 
         memory_of = Seen(MAX_PIXEL_BYTES)
         open_picture(content, memory=memory_of)

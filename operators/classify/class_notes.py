@@ -8,7 +8,8 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.samples import ImageSamples
-from ...lgca_plugin.workflows.classify.class_list import default_classes, left_out, left_out_warning, own_classes
+from ...lgca_plugin.method.labels.left_out import left_out, left_out_warning
+from ...lgca_plugin.workflows.classify.class_list import default_classes, own_classes
 from ..shared.prompt_cache import cached_while_open
 
 MOST_NAMED = 6

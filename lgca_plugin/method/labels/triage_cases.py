@@ -22,7 +22,7 @@ class Case(str, Enum):
     """How three predictions of a sample relate to each other, and to its label.
 
     Attributes:
-        with_label: whether it is a case of samples with a usable label
+        with_label: whether it is a case of samples with a label
         meaning: one sentence for users
     """
 
@@ -76,15 +76,22 @@ class Case(str, Enum):
         "Only CLIP is right: WCA and LGCA, which look at crops, are wrong.",
     )
     NOBODY_RIGHT = "nobody right", True, "No answer is the label, and they differ: a hard image, or a wrong label."
+    LABEL_OUTSIDE = (
+        "label outside the classes",
+        True,
+        "The label is no class of the run, so no answer can be it: a slip of spelling, or a class that the run lacks.",
+    )
 
 
 WITH_LABEL = tuple(case for case in Case if case.with_label)
-"""The cases of samples with a usable label."""
+"""The cases of samples with a label."""
 WITHOUT_LABEL = tuple(case for case in Case if not case.with_label)
 """The cases of samples without one."""
 
 
-def triage_cases(clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray, *, crop_case: BoolArray) -> list[Case]:
+def triage_cases(
+    clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray, *, crop_case: BoolArray, outside: BoolArray
+) -> list[Case]:
     """Returns the case of every sample.
 
     Args:
@@ -93,6 +100,7 @@ def triage_cases(clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray,
         lgca: ``[n]`` LGCA's
         truth: ``[n]`` class index of the label, -1 without a usable one
         crop_case: ``[n]`` whether the sample has a misleading-crop case, see :mod:`~.explain.misleading_cases`
+        outside: ``[n]`` whether its label is no class of the run
 
     Returns:
         n cases
@@ -101,6 +109,7 @@ def triage_cases(clip: IntArray, wca: IntArray, lgca: IntArray, truth: IntArray,
     c, w, g = (known & (answer == truth) for answer in (clip, wca, lgca))
     agree = (clip == wca) & (wca == lgca)
     table: list[tuple[BoolArray, Case]] = [  # the first that holds
+        (outside, Case.LABEL_OUTSIDE),
         (known & agree & c, Case.ALL_RIGHT),
         (known & agree, Case.LABEL_SUSPECT),
         (g & w, Case.CROPS_REPAIR),

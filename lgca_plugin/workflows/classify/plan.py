@@ -11,9 +11,9 @@ from ...encoder.base import Encoder, encoder_fingerprint
 from ...encoder.loading import load_encoder
 from ...encoder.own_encoder import as_encoder
 from ...errors import ConfigError
+from ...method.labels.left_out import left_out, left_out_warning
 from ...prediction.predictor import Predictor
 from ...runs.stored_texts import texts_of_release_0_1
-from .class_list import left_out, left_out_warning
 from .request import ClassifyRequest, RunRequest
 from .text_checks import equal_classes, text_warnings
 

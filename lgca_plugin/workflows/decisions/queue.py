@@ -60,6 +60,8 @@ class Triage:
     def suspects(self, *, decided: bool | None = False) -> Any:
         """Returns the samples whose given label is suspected to be wrong, the lowest label quality first.
 
+        The first are those whose label is no class of the run, which have a quality of 0 and a case of their own.
+
         Args:
             decided: False for those without a decision, True for those with one, None for all
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...method.labels.left_out import visible
 from ...method.number_text import labels_text
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]
     cases = {name: count for name, count in (report.get("cases") or {}).items() if count}
     if cases:
         lines += ["", *_aligned([("case", "samples"), *((name, f"{count:,}") for name, count in cases.items())])]
+    near = dict(report.get("near") or ())
+    if report.get("outside"):
+        rows = [("label outside the classes", "nearest class", "samples")]
+        rows += [(visible(label), near.get(label, "-"), f"{count:,}") for label, count in report["outside"]]
+        lines += ["", *_aligned(rows)]
     calibration = report.get("calibration") or {}
     if calibration:
         header = ("method", "temperature", "calibration error", "after")
@@ -34,14 +40,22 @@ def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]
 
 def _answer(report: Mapping[str, Any], left: Mapping[str, int]) -> str:
     """Returns how many labels look wrong, in a sentence."""
-    judged, suspects, undecided = report.get("judged"), left["suspects"], left["undecided"]
+    judged, suspects, undecided = checked_labels(report), left["suspects"], left["undecided"]
+    outside = min(report.get("outside_suspects") or 0, suspects)
     labels = f"in {report['ground_truth']!r}"
     if not suspects:
         checked = "" if judged is None else f" ({labels_text(judged)} {'was' if judged == 1 else 'were'} checked)"
         return f"Nothing looks wrong {labels}{checked}"
     of = labels_text(suspects) if judged is None else f"{suspects:,} of {labels_text(judged)}"
     todo = f"{undecided:,} {'is' if undecided == 1 else 'are'} not reviewed yet" if undecided else "all are reviewed"
-    return f"{of} {labels} {'looks' if suspects == 1 else 'look'} wrong; {todo}"
+    kind = f", {outside:,} of which {'is' if outside == 1 else 'are'} no class of the run" if outside else ""
+    return f"{of} {labels} {'looks' if suspects == 1 else 'look'} wrong{kind}; {todo}"
+
+
+def checked_labels(report: Mapping[str, Any]) -> int | None:
+    """Returns how many labels a triage has checked, those outside the classes too; None if the report lacks it."""
+    judged = report.get("judged")
+    return None if judged is None else int(judged) + int(report.get("outside_suspects") or 0)
 
 
 def _calibrated(found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ...config import check_classes
 from ...errors import ConfigError
 from ...fiftyone_io.samples import image_samples
-from ..classify.class_list import left_out, left_out_warning, own_classes
+from ...method.labels.left_out import left_out, left_out_warning
+from ..classify.class_list import own_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

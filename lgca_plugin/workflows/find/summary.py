@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...fiftyone_io.fields import method_field
 from ...fiftyone_io.samples import image_samples
+from ..decisions.summary_text import checked_labels
 
 if TYPE_CHECKING:
     from ..decisions.queue import Triage
@@ -27,8 +28,9 @@ class FoundSummary:
     """The outcome of a search.
 
     Attributes:
-        checked: number of labels that were judged
+        checked: number of labels that were checked
         suspects: number of those that look wrong
+        outside: number of suspects whose label is no class of the run
         reviewed: number of suspects that have a decision, from an earlier review
         unread: number of images that could not be read
         agreement: share of the images on which all compared methods give the same label; None without images
@@ -38,6 +40,7 @@ class FoundSummary:
 
     checked: int
     suspects: int
+    outside: int
     reviewed: int
     unread: int
     agreement: float | None
@@ -57,8 +60,9 @@ def found_summary(triage: Triage, *, count: int) -> FoundSummary:
     suggestion = triage.places.suggestion
     values = suspects.values(["id", "filepath", f"{suggestion}.given", f"{suggestion}.label"])
     return FoundSummary(
-        checked=int(report.get("judged") or 0),
+        checked=checked_labels(report) or 0,
         suspects=int(report.get("suspects") or 0),
+        outside=int(report.get("outside_suspects") or 0),
         reviewed=left["suspects"] - left["undecided"],
         unread=int((report.get("counts") or {}).get("failed") or 0),
         agreement=sum(len(set(row)) == 1 for row in rows) / len(rows) if rows else None,

@@ -8,12 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...errors import LgcaError
+from ...method.labels.left_out import outside_sentence
 from ...runs.record import stored_triage
 from ..decisions.decisions import Decision
 from ..evidence.sample_record import cached_evidence, read_sample_record
 from .look_alikes import look_alikes
 from .pools import class_pools
-from .reason import DecidingRegion, deciding_region, reason_sentence
+from .reason import DecidingRegion, deciding_region, reason_sentence, seen_sentence
 from .suspects import current_suspects
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class ReviewCard:
         corrected: the accepted class
         look_alikes: ids of undecided suspects with the same given and suggested label that look alike, this sample
             first; this one alone if there are no others, empty if it is no suspect
+        outside: whether the given label is no class of the run
     """
 
     sample_id: str
@@ -64,6 +66,7 @@ class ReviewCard:
     decision: Decision | None
     corrected: str | None
     look_alikes: tuple[str, ...]
+    outside: bool = False
 
 
 def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
@@ -96,6 +99,7 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
         decision=None if sample.decision is None else Decision(sample.decision),
         corrected=sample.corrected,
         look_alikes=look_alikes(run, suspects, sample_id),
+        outside=_is_outside(run, sample),
     )
 
 
@@ -117,12 +121,18 @@ def _seen_instead(run: RunRecord, sample: SampleRecord) -> str | None:
     return seen.most_common(1)[0][0]
 
 
+def _is_outside(run: RunRecord, sample: SampleRecord) -> bool:
+    return sample.given is not None and bool(sample.given.strip()) and sample.given not in run.config.classes
+
+
 def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, region: DecidingRegion | None) -> str:
+    labels, confidence = _labels(run, sample), sample.suggested_confidence
+    if sample.given is not None and _is_outside(run, sample):
+        return f"{outside_sentence(sample.given, run.config.classes)} {seen_sentence(labels)}".strip()
     if suggested is None:
         return NOT_SUSPECTED
     if suggested == sample.given:
         return EDITED
-    labels, confidence = _labels(run, sample), sample.suggested_confidence
     return reason_sentence(labels, sample.given, suggested, confidence=confidence, region=region)
 
 

@@ -26,7 +26,8 @@ def forecast(
 ) -> Expectation:
     """Returns how many of some labels are expected to be wrong, given the decisions about the suspects.
 
-    Decisions that leave the label open, about bad images and by those who can't tell, do not count.
+    Decisions that leave the label open, about bad images and by those who can't tell, do not count, nor those about
+    labels that are no class of the run.
 
     Args:
         run: the run
@@ -34,7 +35,7 @@ def forecast(
         upcoming: ``[n]`` qualities of the labels in question; nan where unknown
         confidence: of the interval
     """
-    answered = [one for one in suspects if one.decision in _ANSWERED and one.quality is not None]
+    answered = [one for one in suspects if one.decision in _ANSWERED and one.quality is not None and not one.outside]
     return expected_errors(
         _probabilities(run, upcoming),
         _probabilities(run, np.array([one.quality for one in answered], dtype=np.float64)),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewProgress:
-    """How far the review of a queue is; the counts but ``total`` sum to ``reviewed``.
+    """How far the review of a queue is; ``changed`` to ``unsure`` sum to ``reviewed``.
 
     Attributes:
         total: number of suspects
@@ -32,6 +32,7 @@ class ReviewProgress:
         kept: number whose given label stays
         bad_images: number of images that can't be classified
         unsure: number that the reviewer left for later or for another person
+        outside: number of suspects without a decision whose label is no class of the run
     """
 
     total: int
@@ -40,6 +41,7 @@ class ReviewProgress:
     kept: int
     bad_images: int
     unsure: int
+    outside: int = 0
 
     @property
     def left(self) -> int:
@@ -108,10 +110,13 @@ class ReviewQueue:
             kept=counts[Decision.ACCEPTED] - changed + counts[Decision.LABEL_RIGHT] + counts[Decision.BAD_CROP],
             bad_images=counts[Decision.BAD_IMAGE],
             unsure=counts[Decision.SKIPPED],
+            outside=sum(one.outside and one.decision is None for one in self.suspects),
         )
 
     def expectation(self, n: int = 10, *, confidence: float = CONFIDENCE) -> Expectation:
         """Returns how many of the next n suspects without a decision are expected to have a wrong label.
+
+        Suspects whose label is no class of the run do not count: nothing is known of how probable it is.
 
         The decisions so far count: where the first ten suspects turned out to be fine, fewer of the next ten are
         expected to be wrong. See :mod:`lgca_plugin.method.labels.expected_errors`.
@@ -120,7 +125,8 @@ class ReviewQueue:
             n: number of suspects, at most 500
             confidence: of the interval, in (0, 1)
         """
-        upcoming = undecided(self.suspects)[: min(n, MAX_SAMPLES)]
+        judged = [one for one in undecided(self.suspects) if not one.outside]
+        upcoming = judged[: min(n, MAX_SAMPLES)]
         return forecast(self.run, self.suspects, np.array([_quality(one) for one in upcoming]), confidence=confidence)
 
     def summary(self) -> ReviewSummary:

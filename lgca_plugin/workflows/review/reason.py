@@ -103,6 +103,17 @@ def reason_sentence(
     return f"{capitalized(_subject(agreeing))} {_verb(agreeing)} “{suggested}”, {only}{' and '.join(others)}{tail}."
 
 
+def seen_sentence(labels: Mapping[RegionKind, str]) -> str:
+    """Returns what methods see, as one sentence; nothing without any."""
+    groups: dict[str, list[RegionKind]] = {}
+    for kind, label in labels.items():
+        groups.setdefault(label, []).append(kind)
+    if len(groups) == 1:
+        return f"{_all(len(labels), unsure=False)} “{next(iter(groups))}”."
+    seen = [f"{_subject(kinds)} {_verb(kinds)} “{label}”" for label, kinds in groups.items()]
+    return f"{capitalized('; '.join(seen))}." if seen else ""
+
+
 def _all(count: int, *, unsure: bool) -> str:
     see, sees = ("lean towards", "leans towards") if unsure else ("see", "sees")
     return {1: f"The method {sees}", 2: f"Both methods {see}", 3: f"All three methods {see}"}[count]

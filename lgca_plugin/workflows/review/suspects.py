@@ -37,6 +37,7 @@ class Suspect:
         decision: the current decision
         corrected: the accepted class, None if no class was accepted
         changed: whether it is another class than the given one was when it was accepted
+        outside: whether the given label is no class of the run
     """
 
     sample_id: str
@@ -47,6 +48,7 @@ class Suspect:
     decision: Decision | None
     corrected: str | None
     changed: bool
+    outside: bool = False
 
     @property
     def order(self) -> tuple[bool, float, str]:
@@ -116,11 +118,11 @@ def _updated(run: RunRecord, fields: DecisionFields, kept: _Kept, stamp: _Stamp)
     if known and kept.stamp is not None and kept.stamp.modified is not None:
         ids = {"_id": {"$in": list(known)}}
         recent = {"last_modified_at": {"$gte": kept.stamp.now - CLOCK_SLACK}}
-        changed = _read(run.dataset, fields, {**recent, "$or": [_suspected(fields), ids]})
+        changed = _read(run, fields, {**recent, "$or": [_suspected(fields), ids]})
         there = not stamp.has_others(kept.stamp) or sample_collection(run.dataset).count_documents(ids) == len(known)
         if there:
             return {id_: one for id_, one in {**known, **changed}.items() if one is not None}
-    found = _read(run.dataset, fields, _suspected(fields))
+    found = _read(run, fields, _suspected(fields))
     return {id_: one for id_, one in found.items() if one is not None}
 
 
@@ -140,7 +142,7 @@ def _stamp(dataset: fo.Dataset) -> _Stamp:
     )
 
 
-def _read(dataset: fo.Dataset, fields: DecisionFields, match: dict[str, Any]) -> dict[ObjectId, Suspect | None]:
+def _read(run: RunRecord, fields: DecisionFields, match: dict[str, Any]) -> dict[ObjectId, Suspect | None]:
     """Returns samples by id; None for those that are no suspects.
 
     The database sends one list a sample: the driver decodes it faster than documents inside documents.
@@ -155,11 +157,12 @@ def _read(dataset: fo.Dataset, fields: DecisionFields, match: dict[str, Any]) ->
     )
     row = {"_id": False, "row": ["$_id", *(f"${path}" for path in paths)]}
     stages = [{"$match": match}, {"$project": row}]
-    documents = sample_collection(dataset).aggregate(stages, batchSize=5000)
-    return dict(_suspect(document["row"]) for document in documents)
+    documents = sample_collection(run.dataset).aggregate(stages, batchSize=5000)
+    classes = frozenset(run.config.classes)
+    return dict(_suspect(document["row"], classes) for document in documents)
 
 
-def _suspect(row: Sequence[Any]) -> tuple[ObjectId, Suspect | None]:
+def _suspect(row: Sequence[Any], classes: frozenset[str]) -> tuple[ObjectId, Suspect | None]:
     id_, quality, given, suggested, confidence, action, label, corrected, given_then = row
     if not suggested:
         return id_, None
@@ -174,6 +177,7 @@ def _suspect(row: Sequence[Any]) -> tuple[ObjectId, Suspect | None]:
         decision=decision,
         corrected=corrected if accepted else None,
         changed=accepted and corrected != given_then,
+        outside=bool(given) and given not in classes,
     )
 
 

@@ -43,6 +43,7 @@ class TriageAnalysis:
         judging: the methods whose probabilities judge the labels
         judged: ``[m]`` rows, ascending, of the judged labels
         errors: the label errors among those; None where no label is judged
+        outside: row to class index of the class that is suggested for a label that is no class of the run
     """
 
     case_size: NDArray[np.float64]
@@ -53,6 +54,7 @@ class TriageAnalysis:
     judging: tuple[Method, ...] = ()
     judged: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     errors: LabelErrors | None = None
+    outside: dict[int, int] = field(default_factory=dict)
     unproven: int = 0
     warnings: list[str] = field(default_factory=list)
 

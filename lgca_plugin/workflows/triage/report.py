@@ -33,17 +33,20 @@ def triage_report(
     Returns:
         a JSON-ready dict with ``ground_truth``, ``methods`` (the three that were compared), ``judging`` (those that
         judged the labels), ``corrected_field``, ``counts`` (of all image samples), ``labels``
-        (of those triaged), ``outside`` (labels that are no class of the run), ``embeddings`` (of those triaged),
+        (of those triaged), ``outside`` (labels that are no class of the run, and how many samples have each),
+        ``near`` (such a label, and the class with almost the same name), ``embeddings`` (of those triaged),
         ``cases``, ``changes`` (how many of one method's labels another repaired, and broke), ``misleading`` (size of a
         misleading-crop case to number of samples; ``unproven``, how many of these sizes are upper bounds),
-        ``stability`` (quantiles), ``judged`` (number of judged labels); if any, ``calibration``, ``suspects``,
+        ``stability`` (quantiles), ``judged`` (number of judged labels); if any, ``suspects``, and
+        ``outside_suspects``, those of them whose label is no class of the run; if any are judged, ``calibration``,
         ``fitted_errors`` and ``estimated_errors`` (estimated number of wrong labels, by calibration and by cleanlab's
         confident joint) and ``pairs`` (given, suggested, how many); ``warnings``, ``seconds``, ``at`` and ``version``
     """
     classes, errors = request.run.config.classes, found.errors
     counted, sizes = Counter(cases), Counter(found.case_size[~np.isnan(found.case_size)].tolist())
     labelled, total = int((samples.truth >= 0).sum()), len(cases)
-    listed = [*(WITH_LABEL if labelled else ()), *(WITHOUT_LABEL if labelled < total else ())]
+    with_label = labelled + len(samples.outside_rows)
+    listed = [*(WITH_LABEL if labelled else ()), *(WITHOUT_LABEL if with_label < total else ())]
     known = samples.truth >= 0
     names = [method.name for method in request.compared]
     report: dict[str, Any] = {
@@ -54,6 +57,7 @@ def triage_report(
         "counts": samples.counts,
         "labels": samples.labels,
         "outside": list(map(list, samples.outside.items())),  # a label need not be a valid key in MongoDB
+        "near": [[one.label, one.near] for one in samples.left_out if one.near is not None][:MAX_PAIRS],
         "embeddings": {
             "with image vectors": int(found.with_vectors.sum()),
             "with region embeddings": int(found.with_regions.sum()),
@@ -74,9 +78,11 @@ def triage_report(
         "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "version": __version__,
     }
+    if errors is not None or found.outside:
+        judged = 0 if errors is None else int(errors.suspect.sum())
+        report |= {"suspects": judged + len(found.outside), "outside_suspects": len(found.outside)}
     if errors is not None:
         report["calibration"] = {name: _finite(made.to_json()) for name, made in errors.calibration.items()}
-        report["suspects"] = int(errors.suspect.sum())
         report["estimated_errors"] = errors.joint.estimated_errors
         report["fitted_errors"] = errors.fitted_errors
         report["pairs"] = [[classes[a], classes[b], count] for a, b, count in errors.joint.pairs[:MAX_PAIRS]]

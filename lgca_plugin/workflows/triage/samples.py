@@ -12,6 +12,7 @@ from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field, method_field
 from ...fiftyone_io.outages import waits_for_database
 from ...fiftyone_io.samples import ImageSamples
+from ...method.labels.left_out import LeftOut, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,9 @@ class TriageSamples:
             prediction``, ``with an edited prediction`` (a label that is no class of the run); they sum to ``total``
         labels: number of samples by the kind of their label; they sum to n
         outside: labels that are no classes of the run, by count, most frequent first
+        left_out: the same, all of them, with the class that each probably means
+        outside_rows: row to label of the samples that have such a label; empty if no label is a class, for then it is
+            the field that does not fit the run
     """
 
     ids: list[str]
@@ -44,6 +48,15 @@ class TriageSamples:
     counts: dict[str, int]
     labels: dict[str, int]
     outside: dict[str, int] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    outside_rows: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def is_outside(self) -> NDArray[np.bool_]:
+        """``[n]`` whether the given label is no class of the run."""
+        found = np.zeros(len(self.ids), dtype=bool)
+        found[list(self.outside_rows)] = True
+        return found
 
 
 @waits_for_database
@@ -83,8 +96,11 @@ def read_samples(request: TriageRequest) -> TriageSamples:
     }
     labels = [columns[-1][row] if given else None for row in rows.tolist()]
     truth = _indices(labels, index)
-    outside = Counter(label for label in labels if label and label not in index)
-    blank = sum(not label for label in labels)
+    given_labels = Counter(label for label in labels if label and label.strip())
+    found = tuple(left_out(run.config.classes, given_labels))
+    names = {one.label for one in found}
+    blank = len(labels) - given_labels.total()
+    fits = bool((truth >= 0).any())
     return TriageSamples(
         ids=[ids[row] for row in rows.tolist()],
         answers={name: column[rows] for name, column in answers.items()},
@@ -95,7 +111,9 @@ def read_samples(request: TriageRequest) -> TriageSamples:
             "without a label": blank,
             "with a label that is no class of the run": len(labels) - blank - int((truth >= 0).sum()),
         },
-        outside=dict(sorted(outside.items(), key=lambda item: (-item[1], item[0]))[:MAX_LISTED]),
+        outside={one.label: one.samples for one in found[:MAX_LISTED]},
+        left_out=found,
+        outside_rows={row: label for row, label in enumerate(labels) if label in names} if fits else {},
     )
 
 

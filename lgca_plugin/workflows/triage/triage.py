@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting
+from ...method.labels.left_out import left_out_warning
 from ...method.labels.triage_cases import triage_cases
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
@@ -18,6 +19,7 @@ from ...runs.state import begun, ended
 from ...store.store import Store, store_exists
 from ..decisions.queue import Triage
 from .analysis import TriageAnalysis, analyze
+from .outside import outside_suggestions
 from .report import triage_report
 from .samples import TriageSamples, read_samples
 from .scores import CACHE_BYTES
@@ -62,7 +64,12 @@ def _triage(
     samples = read_samples(request)
     found = yield from _analyze(request, samples, encoder, cache_bytes)
     clip, wca, lgca = (samples.answers[method.name] for method in request.compared)
-    cases = triage_cases(clip, wca, lgca, samples.truth, crop_case=~np.isnan(found.case_size))
+    crop_case = ~np.isnan(found.case_size)
+    cases = triage_cases(clip, wca, lgca, samples.truth, crop_case=crop_case, outside=samples.is_outside)
+    judging = [method.name for method in found.judging or request.judging]
+    found.outside = outside_suggestions(samples, judging, run.config.classes)
+    warning = left_out_warning(samples.left_out)
+    found.warnings += [] if warning is None else [warning]
     check_current(run)
     lease.start()
     error: BaseException | None = None

@@ -114,15 +114,22 @@ def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAna
     n, errors = len(samples.ids), found.errors
     quality, suggestion = f.triage_field(key, f.LABEL_QUALITY), f.triage_field(key, f.SUGGESTION)
     columns: dict[str, list[Any]] = {quality: [None] * n, suggestion: [None] * n}
+
+    def suggest(row: int, label: str, given: str, confidence: float | None) -> None:
+        document = {"_id": ObjectId(), "_cls": "Classification", "tags": [], "label": label}
+        columns[suggestion][row] = {**document, "confidence": confidence, "given": given}
+
+    if errors is not None:
+        columns[quality] = _spread(errors.quality, found.judged, n)
+    for row, suggested in found.outside.items():
+        columns[quality][row] = 0.0  # the probability of a class that no method knows
+        suggest(row, classes[suggested], samples.outside_rows[row], None)
     if errors is None:
         return columns
-    columns[quality] = _spread(errors.quality, found.judged, n)
     for at in np.flatnonzero(errors.suspect).tolist():
         row = int(found.judged[at])
         label, given = classes[errors.suggestion[at]], classes[samples.truth[row]]
-        confidence = float(errors.suggestion_confidence[at])
-        document = {"_id": ObjectId(), "_cls": "Classification", "tags": [], "label": label}
-        columns[suggestion][row] = {**document, "confidence": confidence, "given": given}
+        suggest(row, label, given, float(errors.suggestion_confidence[at]))
     for name in (method.name for method in found.judging):
         field = f.method_field(key, name)
         columns[f"{field}.{f.CALIBRATED}"] = _spread(errors.calibrated[name], found.judged, n)

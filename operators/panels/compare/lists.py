@@ -6,6 +6,7 @@ from typing import Any
 
 from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.number_text import labels_text, percent_text
+from ....lgca_plugin.workflows.decisions.summary_text import checked_labels
 from ....lgca_plugin.workflows.overview.overview import Overview
 from ....lgca_plugin.workflows.overview.sample_rows import SampleRow
 from ....lgca_plugin.workflows.overview.table import NONE
@@ -41,7 +42,7 @@ def add_suspects(panel: Any, body: Any, shown: Comparison) -> None:
         return
     total, left = len(of.suspects), int((of.decided[of.suspects] == NONE).sum())
     if not total:
-        where = f"{labels_text(report.get('judged') or 0)} in {report['ground_truth']} were checked"
+        where = f"{labels_text(checked_labels(report) or 0)} in {report['ground_truth']} were checked"
         text(body, "suspects_none", f"None here. {where}.", muted=True)
         return
     done = "none is reviewed yet" if left == total else f"{left:,} still to review" if left else "all are reviewed"

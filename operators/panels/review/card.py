@@ -211,7 +211,7 @@ def _add_facts(left: Any, content: ReviewContent, shown: CardContent) -> None:
 
 def _ahead(shown: CardContent) -> str:
     found = shown.expectation
-    if found is None or found.samples < FEW or shown.place is None:
+    if found is None or found.samples < FEW or shown.place is None or shown.card.outside:
         return ""
     return f"Among the next {found.samples:,}, {expected_text(found)}."
 

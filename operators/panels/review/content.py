@@ -12,6 +12,7 @@ from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.labels.expected_errors import Expectation
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.decisions.queue import Triage
+from ....lgca_plugin.workflows.decisions.summary_text import checked_labels
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_sample_record
 from ....lgca_plugin.workflows.review.below import labels_below
 from ....lgca_plugin.workflows.review.card import ReviewCard, review_card
@@ -262,7 +263,7 @@ def _no_suspects(run: Run) -> EmptyState:
         return EmptyState.find("The suspects are gone", sentence)
     titles = [method_title(name) for name in report.get("judging") or report.get("methods") or ()]
     names = " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles) or "the methods"
-    judged = report.get("judged")
+    judged = checked_labels(report)
     labels = "the labels" if judged is None else f"{judged:,} {'label' if judged == 1 else 'labels'}"
     sentence = (
         f"This is what was checked: {labels} in “{field_name}”, against what {names} see in the pictures, for "

@@ -131,7 +131,8 @@ def _add_finds(body: Any, shown: SummaryContent) -> None:
     if ahead.samples == 1:
         lines.append(f"The label of the last suspect {_probability(ahead)}.")
     elif ahead.samples:
-        lines.append(f"Of the next {ahead.samples:,} suspects, {expected_text(ahead)}.")
+        kind = " whose label is a class of the run" if shown.progress.outside else ""
+        lines.append(f"Of the next {ahead.samples:,} suspects{kind}, {expected_text(ahead)}.")
     if beyond.samples == 1:
         lines.append(f"The only label that is not suspected {_probability(beyond)}.")
     elif beyond.samples:

@@ -52,7 +52,14 @@ def answer_text(summary: FoundSummary) -> tuple[str, str]:
         return "Nothing looks wrong", " ".join(filter(None, (f"{labels} checked by {methods}.", agree, unread)))
     verb = "looks" if summary.suspects == 1 else "look"
     answer = f"{summary.suspects:,} of {labels_text(summary.checked)} {verb} wrong."
-    return answer, " ".join(filter(None, (_reviewed(summary), agree, unread)))
+    return answer, " ".join(filter(None, (_outside(summary), _reviewed(summary), agree, unread)))
+
+
+def _outside(summary: FoundSummary) -> str:
+    """Returns how many of the suspects have a label that is no class; nothing if none has."""
+    if not summary.outside:
+        return ""
+    return f"{summary.outside:,} of them {'is' if summary.outside == 1 else 'are'} not among the classes."
 
 
 def _reviewed(summary: FoundSummary) -> str:

@@ -9,8 +9,10 @@ from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Ca
 CLASSES = range(4)  # enough for three different answers, none of them the label
 
 
-def slow_case(clip, wca, lgca, truth, crop_case):
+def slow_case(clip, wca, lgca, truth, crop_case, outside):
     """The documented list, sentence by sentence."""
+    if outside:
+        return "label outside the classes"
     if truth < 0:
         if clip == wca == lgca:
             return "all agree"
@@ -35,15 +37,18 @@ def slow_case(clip, wca, lgca, truth, crop_case):
 def possible():
     for clip, wca, lgca, truth, crop_case in itertools.product(CLASSES, CLASSES, CLASSES, [-1, *CLASSES], [0, 1]):
         if not (crop_case and wca == lgca):  # a misleading-crop case is a disagreement of the two
-            yield clip, wca, lgca, truth, bool(crop_case)
+            yield clip, wca, lgca, truth, bool(crop_case), False
+            if truth < 0:
+                yield clip, wca, lgca, truth, bool(crop_case), True
 
 
 def test_cases__every_pattern_gets_the_case_of_its_half_of_the_list():
     rows = list(possible())
-    clip, wca, lgca, truth, crop_case = (np.array(column) for column in zip(*rows, strict=True))
-    found = triage_cases(clip, wca, lgca, truth, crop_case=crop_case)
+    clip, wca, lgca, truth, crop_case, outside = (np.array(column) for column in zip(*rows, strict=True))
+    found = triage_cases(clip, wca, lgca, truth, crop_case=crop_case, outside=outside)
     assert [case.value for case in found] == [slow_case(*row) for row in rows]
-    for half, applies in ((WITH_LABEL, truth >= 0), (WITHOUT_LABEL, truth < 0)):
+    labelled = (truth >= 0) | outside
+    for half, applies in ((WITH_LABEL, labelled), (WITHOUT_LABEL, ~labelled)):
         assert {case for case, one in zip(found, applies, strict=True) if one} == set(half)
     assert {*WITH_LABEL, *WITHOUT_LABEL} == set(Case)
     assert len({case.meaning for case in Case}) == len(Case)
@@ -51,7 +56,7 @@ def test_cases__every_pattern_gets_the_case_of_its_half_of_the_list():
 
 def test_cases__no_samples():
     none = np.zeros(0, np.int64)
-    assert triage_cases(none, none, none, none, crop_case=none.astype(bool)) == []
+    assert triage_cases(none, none, none, none, crop_case=none > 0, outside=none > 0) == []
 
 
 def test_changes__counts_repaired_and_broken_answers():

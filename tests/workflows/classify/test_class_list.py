@@ -1,10 +1,9 @@
-"""The classes where none are passed, and warnings of labels that a list leaves out."""
+"""The classes where none are passed, and warnings of labels that a list leaves out, as runs have them."""
 
 import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.workflows.classify.class_list import left_out, left_out_warning
 
 LIGHT = {"methods": ["clip"], "ground_truth": "ground_truth", "descriptions": None}
 
@@ -46,24 +45,6 @@ def test_run__whose_classes_an_earlier_release_read_from_a_view_continues(birds,
     with pytest.raises(lgca.ConfigError, match=r"other settings \(classes, ") as refused:
         classify(birds, classes=None, **LIGHT)
     assert "overwrite=True" in str(refused.value) and "=" not in refused.value.app
-
-
-def test_left_out__counts_names_and_proposes_what_was_meant():
-    counts = {"grey heron": 12, "great egret": 7, "Great_Egret": 2, "owl": 3}
-    found = left_out(["grey herron", "great egret"], counts)
-    assert [(label.label, label.samples, label.near, label.typed_wrong) for label in found] == [
-        ("grey heron", 12, "grey herron", True),
-        ("owl", 3, None, False),
-        ("Great_Egret", 2, "great egret", False),
-    ]
-    assert left_out_warning(found) == (
-        "17 samples have labels that the classes leave out, and no prediction can agree with: "
-        "'grey heron' (12; the list has 'grey herron': did you mean 'grey heron'?), "
-        "'Great_Egret' (2; did you mean 'great egret'?), 'owl' (3)"
-    )
-    assert left_out_warning(left_out(list(counts), counts)) is None
-    many = left_out_warning(left_out(["a", "b"], {f"label {i}": 1 for i in range(30)}))
-    assert many is not None and many.endswith(" and 22 more")
 
 
 def test_rescore__with_classes_that_leave_out_labels_warns(birds, classify):

@@ -63,6 +63,7 @@ def test_progress__counts_each_decision_once(triage, ids):
         "kept": 2,
         "bad_images": 1,
         "unsure": 0,
+        "outside": 0,
     }
     triage.decide(ids[5], "skipped")
     progress = queue(triage).progress()

@@ -4,7 +4,7 @@ import fiftyone as fo
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
-from lgca_plugin.method.labels.triage_cases import WITHOUT_LABEL
+from lgca_plugin.method.labels.triage_cases import WITHOUT_LABEL, Case
 from lgca_plugin.store.store import Store
 from tests.helpers.runs import add_images, classified, pairs_of
 from tests.helpers.worlds.store import forget_findings
@@ -26,9 +26,53 @@ def test_triage__odd_labels_are_counted_and_get_cases_of_their_own(run):
         report["outside"] == lgca.load_run(dataset, "zs").last_triage().report["outside"] == [["$oid", 1], ["dodo", 1]]
     )
     assert sum(report["cases"].values()) == COUNT
+    assert report["cases"]["label outside the classes"] == report["outside_suspects"] == 2
+    (warning,) = report["warnings"]
+    assert warning.startswith("2 samples have labels that the classes leave out") and "'dodo' (1)" in warning
     for sample in dataset.limit(4):
-        assert sample.zs_case in {case.value for case in WITHOUT_LABEL}
-        assert sample.zs_label_quality is None
+        label = sample.ground_truth and sample.ground_truth.label
+        assert (sample.zs_case == "label outside the classes") == (label is not None)
+        assert label or sample.zs_case in {case.value for case in WITHOUT_LABEL}
+        assert sample.zs_label_quality == (None if label is None else 0.0)
+
+
+def test_triage__labels_outside_the_classes_are_the_first_suspects_and_decided_like_others(run):
+    dataset = run.dataset
+    ids, given, seen = dataset.values(["id", "ground_truth.label", "zs_clip.label"])
+    right = [at for at in range(COUNT) if given[at] == seen[at]][:3]
+    slip, spaced, lost = (ids[at] for at in right)
+    written = {slip: given[right[0]].title(), spaced: f"{given[right[1]]}\u200b", lost: "dodo"}
+    dataset.set_values("ground_truth.label", written, key_field="id")
+    before = run.triage(progress=False)
+    assert before.report["judged"] == COUNT - 3 and before.report["suspects"] == len(before.suspects())
+    assert set(before.suspects().values("id")[:3]) == set(written) == set(before.cases(Case.LABEL_OUTSIDE).values("id"))
+    own = f"{before.report['suspects']} of {COUNT} labels in 'ground_truth' look wrong, 3 of which are no class of "
+    lines = str(before).splitlines()
+    assert lines[0].startswith(own)
+    assert [line.split()[-1] for line in lines if line.startswith(("dodo", f"{given[right[1]]}\\u200b"))] == ["1", "1"]
+    for id_, label in written.items():
+        sample = dataset[id_]
+        assert (sample.zs_suggestion.given, sample.zs_suggestion.confidence) == (label, None)
+    suggested = {id_: dataset[id_].zs_suggestion.label for id_ in written}
+    assert suggested[slip] == given[right[0]] and suggested[spaced] == given[right[1]] and suggested[lost] in CLASSES
+    assert dataset[slip].zs_suspect.label == f"{written[slip]} → {given[right[0]]}?"
+
+    before.decide([slip, lost], "accepted")
+    before.decide(spaced, "label right")
+    corrected = dict(zip(ids, dataset.values("ground_truth_corrected.label"), strict=True))
+    assert [corrected[id_] for id_ in written] == [suggested[slip], written[spaced], suggested[lost]]
+    assert before.left()["undecided"] == before.report["suspects"] - 3
+    again = run.triage(progress=False)
+    assert again.left() == before.left() and again.report["outside_suspects"] == 3
+
+
+def test_triage__labels_none_of_which_is_a_class_are_no_suspects(run):
+    run.dataset.set_values("ground_truth.label", ["bird", "Bird"] * (COUNT // 2))
+    report = run.triage(progress=False).report
+    assert report["labels"]["with a label that is no class of the run"] == COUNT
+    assert "suspects" not in report and set(report["cases"]) == {case.value for case in WITHOUT_LABEL}
+    assert any("60 samples have labels that the classes leave out" in warning for warning in report["warnings"])
+    assert run.dataset.count("zs_suggestion") == run.dataset.count("zs_label_quality") == 0
 
 
 def test_triage__samples_without_a_prediction_or_with_an_edited_one_are_counted(run, images):
@@ -70,6 +114,9 @@ def test_triage__without_stored_embeddings_the_cases_come_from_the_predictions(r
     assert run.dataset.count("zs_stability") == run.dataset.count("zs_label_quality") == 0
     assert any("no embeddings in the store" in warning for warning in report["warnings"])
     assert report["embeddings"]["with image vectors"] == 0
+    run.dataset.limit(1).set_values("ground_truth.label", ["dodo"])
+    triage = run.triage(progress=False)
+    assert triage.report["suspects"] == triage.report["outside_suspects"] == len(triage.suspects()) == 1
 
 
 def test_triage__without_stored_regions_image_vectors_alone_judge_labels(make_run, monkeypatch, tmp_path):

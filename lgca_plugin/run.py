@@ -207,9 +207,11 @@ class Run(RunFigures):
         Raises:
             ConfigError: if the run has not been triaged
         """
+        from .runs.record import check_loaded
         from .runs.registry import reload_record
         from .workflows.decisions.queue import Triage
 
+        check_loaded(self)
         reload_record(self)
         return Triage.of(self)
 
@@ -246,9 +248,11 @@ class Run(RunFigures):
 
     def last_evaluation(self) -> Evaluation | None:
         """Returns the last evaluation; None without one."""
+        from .runs.record import check_loaded
         from .runs.registry import reload_record
         from .workflows.evaluate import last_evaluation
 
+        check_loaded(self)
         reload_record(self)
         return last_evaluation(self)
 
@@ -291,7 +295,15 @@ class Run(RunFigures):
         cancel_run(self.dataset, self.key, by=by)
 
     def delete(self) -> None:
-        """Deletes the run: its record, its fields, and the embeddings that no other run uses."""
-        from .runs.delete import delete_run
+        """Deletes the run: its record, its fields, its decisions, and the embeddings that no other run uses.
 
+        Raises:
+            ConfigError: if one of the fields is read-only, before anything is deleted
+            LgcaError: if the run was deleted, rescored or started again since it was loaded; nothing is deleted then
+            StoreError: if its embeddings can't be deleted; the rest is deleted nevertheless
+        """
+        from .runs.delete import delete_run
+        from .runs.record import check_loaded
+
+        check_loaded(self)
         delete_run(self.dataset, self.key)

@@ -9,11 +9,12 @@ from fiftyone.operators import types
 from ..lgca_plugin.errors import ConfigError, LgcaError
 from ..lgca_plugin.fiftyone_io.fields import DECISION, triage_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
-from ..lgca_plugin.runs.delete import delete_run
+from ..lgca_plugin.method.number_text import capitalized
+from ..lgca_plugin.runs.delete import check_deletable, delete_run
 from ..lgca_plugin.runs.registry import owned_fields
 from .shared.base import FormOperator
 from .shared.execution import call
-from .shared.form import add_dropdown, mark_invalid
+from .shared.form import add_dropdown, mark_invalid, refuse
 from .shared.grid.shown_fields import arrange_app
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import run_keys
@@ -38,7 +39,13 @@ class DeleteRun(FormOperator):
         add_dropdown(inputs, "run_key", keys, required=True, label="Run")
         key = ctx.params.get("run_key")
         if key in keys:
+            problem = obstacle(ctx, key)
+            if problem is not None:
+                refuse(inputs, f"{capitalized(problem)}.")
+                return
             inputs.view("loss", types.Warning(label="This cannot be undone", description=loss(ctx, key)))
+            # With the number that the form names: decisions that are made while it is open do not go unseen.
+            inputs.int(f"decisions_of_{key}", default=count_decisions(ctx, key), view=types.HiddenView())
             prop = inputs.bool("confirm", default=False, required=True, label=f"Delete run {key!r} for good")
             if not ctx.params.get("confirm"):
                 mark_invalid(prop, "tick to confirm")
@@ -59,6 +66,12 @@ class DeleteRun(FormOperator):
         fields = owned_fields(ctx.dataset, key)
         if ctx.params.get("confirm") is not True:
             raise ConfigError(f"deleting run {key!r} can't be undone; confirm it with confirm=True")
+        named = ctx.params.get(f"decisions_of_{key}")
+        now = _count_decisions(ctx.dataset, key)
+        if named is not None and now > named:
+            more = f"{now - named:,} {'decision was' if now - named == 1 else 'decisions were'}"
+            raise ConfigError(f"{more} made about run {key!r} while this form was open: open it again")
+
         delete_run(ctx.dataset, key)
         ctx.ops.notify(f"Run {key!r} and its fields are deleted", variant="success")
         arrange_app(ctx)
@@ -95,10 +108,29 @@ def loss(ctx: Any, run_key: str) -> str:
         f"The fields {', '.join(fields)} of {predicted:,} predicted samples, the run's record, saved views and "
         "evaluations, and its stored embeddings that no other run uses; nothing else."
     )
-    decided = triage_field(run_key, DECISION)
-    decisions = image_samples(dataset).count(f"{decided}.action") if dataset.has_field(decided) else 0
+    decisions = count_decisions(ctx, run_key)
     if decisions:
-        sentence += (
-            f" {decisions:,} decisions about labels go with it: export them first. Corrected labels and tags stay."
-        )
+        what = "decision about a label and its tag go" if decisions == 1 else "decisions about labels and their tags go"
+        sentence += f" {decisions:,} {what} with it: export them first. Corrected labels stay."
     return sentence
+
+
+@cached_while_open
+def obstacle(ctx: Any, run_key: str) -> str | None:
+    """Returns why a run can't be deleted; None if it can be."""
+    try:
+        check_deletable(ctx.dataset, run_key)
+    except LgcaError as error:
+        return error.app
+    return None
+
+
+@cached_while_open
+def count_decisions(ctx: Any, run_key: str) -> int:
+    """Returns the number of samples that are decided about in a run, as the form names it."""
+    return _count_decisions(ctx.dataset, run_key)
+
+
+def _count_decisions(dataset: Any, run_key: str) -> int:
+    decided = triage_field(run_key, DECISION)
+    return int(image_samples(dataset).count(f"{decided}.action")) if dataset.has_field(decided) else 0

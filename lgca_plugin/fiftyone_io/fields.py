@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import ConfigError
 from ..method.core.methods import explained_method
 from .database import merge_schema
 from .outages import waits_for_database
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import fiftyone as fo
 
@@ -41,7 +42,7 @@ REGION_ATTRIBUTES = {
 """Attributes of a displayed region, beside those of every Detection, to the kind of their field."""
 
 CORRECTED_INFO = "lgca"
-"""Key in the info of a field of corrected labels that a first decision has created."""
+"""Key in the info of a field of corrected labels that a first decision has created, and of a field of decisions."""
 
 RESERVED_NAMES = ("regions", "encodes", "error", *COMPUTED, DECISION)
 """Names that no method may have: those of a run's other fields, without the run's key."""
@@ -62,10 +63,21 @@ def _is_in_list(dataset: fo.Dataset, path: str) -> bool:
     return any(isinstance(dataset.get_field(".".join(parts[:n])), fo.ListField) for n in range(1, len(parts)))
 
 
+def decision_note(dataset: fo.Dataset, name: str) -> dict[str, str]:
+    """Returns what is noted on a field of decisions: ``decisions_of``, the run's key, and the fields they go with.
+
+    These are ``corrected_field`` and, with given labels, ``ground_truth``. Empty on other fields, and on those of
+    releases before 0.2.
+    """
+    field = dataset.get_field(name)
+    note = dict((None if field is None else field.info) or {}).get(CORRECTED_INFO) or {}
+    return dict(note) if "decisions_of" in note else {}
+
+
 def is_corrected_copy(dataset: fo.Dataset, name: str) -> bool:
     """Returns True if a field exists and was created by a first decision, for corrected labels."""
     field = dataset.get_field(name)
-    return field is not None and CORRECTED_INFO in (field.info or {})
+    return field is not None and "copy_of" in dict((field.info or {}).get(CORRECTED_INFO) or {})
 
 
 def method_field(run_key: str, method: str) -> str:
@@ -140,6 +152,26 @@ def _named(name: str, field: fo.Field) -> fo.Field:
     """Sets the name of a field inside a document, as FiftyOne does."""
     field.name = field.db_field = name
     return field
+
+
+def check_not_read_only(dataset: fo.Dataset, fields: Iterable[str], so: str) -> None:
+    """Checks that none of some sample fields is read-only; those that are missing are passed over.
+
+    FiftyOne refuses to delete a read-only field, after others may be gone, and this package's own updates would pass
+    over its protection.
+
+    Raises:
+        ConfigError: if one is; ``so`` is the consequence in words, such as "the run can't be deleted"
+    """
+    schema = dataset.get_field_schema()
+    name = next((name for name in fields if name in schema and schema[name].read_only), None)
+    if name is not None:
+        why = f"field {name!r} is read-only, so {so}"
+        raise ConfigError(
+            f"{why}: make it writable first (field = dataset.get_field({name!r}); field.read_only = False; "
+            "field.save())",
+            app=f"{why}: it has to be made writable first",
+        )
 
 
 @waits_for_database

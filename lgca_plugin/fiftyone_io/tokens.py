@@ -26,8 +26,14 @@ def run_token(dataset: fo.Dataset, run_key: str) -> str | None:
 def new_token(dataset: fo.Dataset, run_key: str) -> str:
     """Stores and returns a new token for a key's run; a process that still writes to it with the old token stops."""
     token = uuid.uuid4().hex
-    _tokens(dataset).set(run_key, token)
+    set_token(dataset, run_key, token)
     return token
+
+
+@waits_for_database
+def set_token(dataset: fo.Dataset, run_key: str, token: str) -> None:
+    """Stores a token as that of a key's run."""
+    _tokens(dataset).set(run_key, token)
 
 
 @waits_for_database

@@ -92,8 +92,7 @@ class Predictor:
         self._plan = plan
         self._shown_chains = shown_chains
         self._scoring = run_scoring(methods, texts, encoder, plan)
-        named = (vector_key(method, plan) for method in methods)
-        self.vector_keys = tuple(dict.fromkeys([WHOLE, *(name for name in named if name)]))
+        self.vector_keys = vector_keys(methods, plan)
         self.can_stop = EarlyStopping(self._scoring, plan) if plan.adaptive else None
         self._analysis = self._region_analysis()
         self._threads = ThreadpoolController()
@@ -185,6 +184,12 @@ def _method_scores(method: Method, batch: RegionEmbeddings, scoring: RunScoring)
     weights = scoring.weights(method, batch)
     vectors = image_vector(batch, weights, method.global_weight)
     return MethodScores(weights, vectors, class_scores(vectors, scoring.class_vectors[method.name]))
+
+
+def vector_keys(methods: Sequence[Method], plan: RegionPlan) -> tuple[str, ...]:
+    """Returns the keys of the image vectors that are stored of each image: :data:`WHOLE`, then the methods' own."""
+    named = (vector_key(method, plan) for method in methods)
+    return tuple(dict.fromkeys([WHOLE, *(name for name in named if name)]))
 
 
 def vector_key(method: Method, plan: RegionPlan) -> str | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..fiftyone_io.app_layout import remove_from_app
-from ..fiftyone_io.database import root_dataset
-from ..fiftyone_io.fields import delete_fields
-from ..fiftyone_io.tokens import delete_token, run_token
+from ..fiftyone_io.database import reload_if_changed, root_dataset
+from ..fiftyone_io.fields import DECISION, check_not_read_only, delete_fields, triage_field
+from ..fiftyone_io.tokens import delete_token, run_token, set_token
 from ..store.store import Store, store_exists
+from .decision_tags import remove_decision_tags
 from .lease import Lease
 from .record import read_results
-from .registry import owned_fields
+from .registry import original_key, owned_fields
 from .saved_views import delete_views
 
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ DELETE = "delete"
 def delete_run(dataset: fo.Dataset, run_key: str) -> None:
     """Deletes a run of any release.
 
-    Deleted are its record, its fields, those of its triage including decisions, its saved views, its evaluations and
-    its stored embeddings. Embeddings that another run uses, too, and corrected labels are not.
+    Deleted are its record, its fields, those of its triage including decisions and their tags, its saved views, its
+    evaluations and its stored embeddings. Embeddings that another run uses, too, and corrected labels are not.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
         RunHeldError: if a call is at work on it
+        ConfigError: if one of its fields is read-only, before anything is deleted
         StoreError: if its embeddings can't be deleted; the rest is deleted nevertheless
     """
     with Lease.take(root_dataset(dataset), run_key, DELETE):
@@ -47,27 +49,60 @@ def delete_from_dataset(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str
 
     Raises:
         RunNotFoundError: if the dataset has no such run
+        ConfigError: if one of the fields is read-only, before anything is deleted
     """
     dataset = root_dataset(dataset)
+    check_deletable(dataset, run_key, keep=keep)
     fields = owned_fields(dataset, run_key)
     results = read_results(dataset, run_key)
-    token = run_token(dataset, run_key)
-    delete_token(dataset, run_key)  # first, so that a process that still writes to the run stops
-    delete_views(dataset, results.get("views") or ())
-    delete_evaluations(dataset, results)
-    deleted = [field for field in fields if field not in keep]
-    delete_fields(dataset, deleted)
-    remove_from_app(dataset, run_key, deleted, results.get("made") or {})
-    dataset.delete_run(run_key)
+    key = original_key(dataset, run_key)
+    token = run_token(dataset, key)
+    delete_token(dataset, key)  # first, so that a process that still writes to the run stops
+    try:
+        deleted = [field for field in fields if field not in keep]
+        if triage_field(key, DECISION) in deleted:
+            remove_decision_tags(dataset, key)
+        delete_views(dataset, results.get("views") or ())
+        delete_evaluations(dataset, results)
+        delete_fields(dataset, deleted)
+        remove_from_app(dataset, key, deleted, results.get("made") or {})
+        if run_key in dataset.list_runs():
+            dataset.delete_run(run_key)
+    except BaseException:
+        if token is not None:  # what is left is still the run, with its embeddings: it can be deleted again
+            set_token(dataset, key, token)
+        raise
+    delete_token(dataset, key)  # who has loaded the run meanwhile has made a new one
     return token
+
+
+def check_deletable(
+    dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = (), so: str = "the run can't be deleted"
+) -> None:
+    """Checks that nothing will refuse when a run is deleted, with all fields but those to ``keep``.
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+        ConfigError: if one of the fields is read-only; ``so`` is the consequence in words
+    """
+    dataset = root_dataset(dataset)
+    reload_if_changed(dataset)
+    evaluations = own_evaluations(dataset, read_results(dataset, run_key))
+    check_not_read_only(dataset, {*owned_fields(dataset, run_key), *evaluations}.difference(keep), so)
 
 
 def delete_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[str]:
     """Deletes the FiftyOne evaluations that a run's results list, and returns their keys; renamed ones are left."""
-    own = [key for key in (results.get("evaluation") or {}).get("eval_keys", ()) if is_own_evaluation(dataset, key)]
+    own = own_evaluations(dataset, results)
     for key in own:
         dataset.delete_evaluation(key)
     return own
+
+
+def own_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[str]:
+    """Returns the keys of the FiftyOne evaluations that a run's results list and that are still there."""
+    keys = (results.get("evaluation") or {}).get("eval_keys", ())
+    return [key for key in keys if is_own_evaluation(dataset, key)]
 
 
 def is_own_evaluation(dataset: fo.Dataset, key: str) -> bool:

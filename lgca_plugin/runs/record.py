@@ -8,12 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LgcaError
+from ..fiftyone_io.database import reload_if_changed
 from ..fiftyone_io.fields import error_field, method_field, run_fields
 from ..fiftyone_io.leases import read_lease
 from ..fiftyone_io.run_results import change_run_results, read_run_results
 from ..fiftyone_io.samples import image_samples
 from ..fiftyone_io.tokens import new_token, run_token
 from .lease import is_alive
+from .left_over import is_left_over, results_left_over
 from .state import live_state, recorded_state, says_live, status_of
 
 if TYPE_CHECKING:
@@ -151,12 +153,35 @@ def check_current(run: RunRecord) -> None:
     """Checks that a run is still the one under its key, and still this call's if this writes to it.
 
     Raises:
-        LgcaError: if it was deleted, started again or taken over, so that nothing more may be written
+        LgcaError: if it was deleted, rescored, started again or taken over, so that nothing more may be written
     """
     if run.lease is not None:
         run.lease.renew()
-    if run.token != run_token(run.dataset, run.key):
-        raise LgcaError(f"run {run.key!r} was deleted or started again elsewhere, so this one has stopped")
+    token = run_token(run.dataset, run.key)
+    if token == run.token:
+        return
+    if token is None or run.key not in run.dataset.list_runs():
+        raise LgcaError(f"run {run.key!r} was deleted since it was loaded, so nothing can be done with it")
+    what = f"run {run.key!r} was rescored or started again since it was loaded"
+    raise LgcaError(
+        f"{what}: load it again with lgca.load_run(dataset, {run.key!r})", app=f"{what}: choose it again to go on"
+    )
+
+
+def check_loaded(run: RunRecord) -> None:
+    """Checks that a run is still the one under its key, after loading what others have changed of its dataset.
+
+    Raises:
+        LgcaError: if it was deleted, renamed, rescored or started again
+    """
+    reload_if_changed(run.dataset)
+    check_current(run)
+    keys = run.dataset.list_runs()
+    if run.key not in keys:
+        raise LgcaError(
+            f"the record of run {run.key!r} was deleted or renamed since it was loaded, so nothing can be done with "
+            f"it; the dataset has {'the runs ' + ', '.join(keys) if keys else 'no run'}"
+        )
 
 
 @contextmanager
@@ -171,6 +196,8 @@ def written_under(lease: Lease, run: RunRecord) -> Iterator[None]:
 
 def read_results(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     """Returns the results in a run's record as JSON types, read from the database."""
+    if is_left_over(dataset, run_key):
+        return results_left_over(dataset, run_key)
     return as_json(read_run_results(dataset, run_key))
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, LgcaError, RunNotFoundError
-from ..fiftyone_io.database import root_dataset
-from ..fiftyone_io.fields import DECISION, run_fields, triage_field
+from ..fiftyone_io.database import reload_if_changed, root_dataset
+from ..fiftyone_io.fields import DECISION, decision_note, error_field, run_fields, triage_field
 from ..fiftyone_io.outages import waits_for_database
 from ..fiftyone_io.run_results import change_run_results
 from ..fiftyone_io.tokens import new_token
+from .left_over import fields_left_over, is_left_over
 from .record import RunRecord, as_json, read_results, stored_triage
 
 if TYPE_CHECKING:
@@ -54,15 +55,24 @@ def save_own_entries(run: RunRecord) -> None:
 
 
 def decision_entries(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
-    """Returns the entries of a run's record that a run which replaces it takes over: where its decisions are."""
+    """Returns the entries of a new run's record that it takes over: where the decisions of earlier ones are."""
     dataset = root_dataset(dataset)
-    results = read_results(dataset, run_key)
     field = triage_field(run_key, DECISION)
-    if field not in results.get("triage_fields", ()) or field not in dataset.get_field_schema():
+    if field not in dataset.get_field_schema():
         return {}
-    report = stored_triage(results)
+    results = read_results(dataset, run_key) if is_stored(dataset, run_key) else {}
+    note = decision_note(dataset, field)
+    if field not in results.get("triage_fields", ()) and note.get("decisions_of") != run_key:
+        return {}
+    report = stored_triage(results) or note
     fields = {name: report.get(name) for name in ("ground_truth", "corrected_field")}
     return {"triage_fields": [field], "made": results.get("made") or {}, "decided": fields}
+
+
+def is_stored(dataset: fo.Dataset, run_key: str) -> bool:
+    """Returns True if there is a zero-shot run under a key, or what is left of one without its record."""
+    dataset = root_dataset(dataset)
+    return run_key in dataset.list_runs(package=PACKAGE) or is_left_over(dataset, run_key)
 
 
 def prediction_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
@@ -74,6 +84,10 @@ def prediction_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
     """
     dataset = root_dataset(dataset)
     runs = dataset.list_runs(package=PACKAGE)
+    if run_key not in runs and reload_if_changed(dataset):
+        runs = dataset.list_runs(package=PACKAGE)
+    if run_key not in runs and is_left_over(dataset, run_key):
+        return fields_left_over(dataset, run_key)
     if run_key not in runs:
         known = f"its runs are {', '.join(runs)}" if runs else "it has none yet"
         raise RunNotFoundError(f"dataset {dataset.name!r} has no zero-shot run {run_key!r}; {known}")
@@ -81,6 +95,34 @@ def prediction_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
         return list(dataset.get_run_info(run_key).config.fields)
     except (AttributeError, TypeError) as error:
         raise ConfigError(_unreadable(run_key)) from error
+
+
+def original_key(dataset: fo.Dataset, run_key: str) -> str:
+    """Returns the key that a run was made under, by which its fields are named: another one after a ``rename_run``.
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+        ConfigError: if its record can't be read
+    """
+    fields, ending = prediction_fields(dataset, run_key), error_field("")
+    return fields[-1].removesuffix(ending) if fields and fields[-1].endswith(ending) else run_key
+
+
+def check_not_renamed(dataset: fo.Dataset, run_key: str) -> None:
+    """Checks that a run has the key that it was made under.
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+        ConfigError: if it has not, or its record can't be read
+    """
+    made = original_key(dataset, run_key)
+    if made != run_key:
+        what = f"run {run_key!r} was renamed, but its fields and decisions are still called {made!r}"
+        raise ConfigError(
+            f"{what}: rename it back with dataset.rename_run({run_key!r}, {made!r}), or delete it with "
+            f"lgca.delete_run(dataset, {run_key!r})",
+            app=f"{what}: rename it back in code, or delete it",
+        )
 
 
 def owned_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
@@ -107,6 +149,7 @@ def fields_of_other_runs(dataset: fo.Dataset, run_key: str) -> list[str]:
 def list_runs(dataset: fo.Dataset) -> list[str]:
     """Returns the keys of the zero-shot runs on a dataset, oldest first."""
     dataset = root_dataset(dataset)
+    reload_if_changed(dataset)
     keys = dataset.list_runs(package=PACKAGE)
     return sorted(keys, key=lambda key: dataset.get_run_info(key).timestamp)
 
@@ -116,10 +159,18 @@ def load_run(dataset: fo.Dataset, run_key: str) -> RunRecord:
 
     Raises:
         RunNotFoundError: if the dataset has no such run
-        ConfigError: if another release wrote the run's record and this one can't read it
+        ConfigError: if another release wrote the run's record and this one can't read it, or the run was renamed
     """
     dataset = root_dataset(dataset)
-    prediction_fields(dataset, run_key)
+    reload_if_changed(dataset)
+    if is_left_over(dataset, run_key):
+        what = f"the record of run {run_key!r} was deleted, but not its fields"
+        raise RunNotFoundError(
+            f"{what}: lgca.classify(run_key={run_key!r}, overwrite=True) replaces them and keeps the decisions, "
+            f"lgca.delete_run(dataset, {run_key!r}) deletes them",
+            app=f"{what}: classify under the same key, starting over, to replace them and keep the decisions",
+        )
+    check_not_renamed(dataset, run_key)
     try:
         config = RunConfig.from_json(json.loads(dataset.get_run_info(run_key).config.run))
     except ConfigError:
@@ -139,6 +190,7 @@ def existing_run(dataset: fo.Dataset, run_key: str) -> RunRecord | None:
     Raises:
         ConfigError: if another package's run has the key
     """
+    reload_if_changed(dataset)
     if run_key in dataset.list_runs(package=PACKAGE):
         return load_run(dataset, run_key)
     if run_key in dataset.list_runs():

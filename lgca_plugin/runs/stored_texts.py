@@ -86,22 +86,6 @@ class StoredTexts:
         return encoder
 
 
-def stored_run(store: Store, run: RunRecord) -> StoredRun:
-    """Returns a run's entry in the store, and marks it as used.
-
-    Raises:
-        ConfigError: if there is none
-    """
-    stored = store.run(run.token)
-    if stored is None:
-        raise ConfigError(
-            f"the embeddings of run {run.key!r} are not stored on this machine; "
-            "lgca.classify with the same settings and overwrite=True encodes the images again"
-        )
-    store.mark_used(stored)
-    return stored
-
-
 def changed_texts(
     run: RunRecord,
     classes: Sequence[str],

@@ -49,6 +49,26 @@ def read_entry(file: StoreFile, token: str) -> StoredRun | None:
     return None
 
 
+def list_entries(file: StoreFile) -> list[dict[str, Any]]:
+    """Returns all runs' entries, as :meth:`lgca_plugin.store.store.Store.runs` does."""
+    names = ("token", "replaced_by", "database", "dataset", "run_key", "used", "samples")
+    query = """SELECT token, replaced_by, database, dataset, run_key, used,
+               (SELECT count(*) FROM samples WHERE samples.run = runs.id) FROM runs ORDER BY used"""
+    return [dict(zip(names, row, strict=True)) for row in file.read(query)]
+
+
+def runs_of_samples(file: StoreFile, fingerprint: str, geometry: str, sample_ids: Sequence[str]) -> list[str]:
+    """Returns the tokens of the runs that hold some of a few hundred samples, those that hold the most first.
+
+    They are runs of the encoder with this fingerprint, with crops of this geometry.
+    """
+    marks = ",".join("?" * len(sample_ids))
+    query = f"""SELECT token FROM samples JOIN runs ON runs.id = run JOIN encoders ON encoders.id = encoder
+                WHERE fingerprint = ? AND geometry = ? AND sample IN ({marks})
+                GROUP BY runs.id ORDER BY count(*) DESC, used DESC"""  # noqa: S608
+    return [token for (token,) in file.read(query, (fingerprint, geometry, *sample_ids))]
+
+
 def delete_entry(rows: sqlite3.Connection, token: str) -> None:
     """Deletes a run's entry and what no other run references, inside a transaction."""
     images = "SELECT image FROM samples JOIN runs ON runs.id = run WHERE token = ?"

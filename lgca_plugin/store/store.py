@@ -177,12 +177,13 @@ class Store:
         """Returns a run's entry; None if there is none, or it is damaged."""
         return entries.read_entry(self._file, token)
 
+    def runs_of_samples(self, fingerprint: str, geometry: str, sample_ids: Sequence[str]) -> list[str]:
+        """Returns the tokens of the runs that hold some of a few hundred samples, those that hold the most first."""
+        return entries.runs_of_samples(self._file, fingerprint, geometry, sample_ids)
+
     def runs(self) -> list[dict[str, Any]]:
         """Lists all runs' entries: token, replaced_by, database, dataset, run_key, used (since 1970) and samples."""
-        names = ("token", "replaced_by", "database", "dataset", "run_key", "used", "samples")
-        query = """SELECT token, replaced_by, database, dataset, run_key, used,
-                   (SELECT count(*) FROM samples WHERE samples.run = runs.id) FROM runs ORDER BY used"""
-        return [dict(zip(names, row, strict=True)) for row in self._file.read(query)]
+        return entries.list_entries(self._file)
 
     def mark_used(self, run: StoredRun) -> None:
         """Writes when a run was used, at most once an hour: the least recently used run loses its regions first."""

@@ -15,7 +15,7 @@ from ..fiftyone_io.samples import ImageSamples
 from ..method.comparison.evaluation import Evaluation, evaluation_of
 from ..progress import Progress
 from ..runs.delete import delete_evaluations, is_own_evaluation
-from ..runs.record import check_current
+from ..runs.record import check_current, check_loaded
 from ..runs.registry import reload_record, update_record
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def check_evaluate(
         ConfigError: if an argument is wrong, no sample can be used, or a key or field is not the run's own
         LgcaError: if the run has been deleted or replaced
     """
-    check_current(run)
+    check_loaded(run)
     reload_record(run)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 < confidence < 1:
         raise ConfigError(f"confidence is a share between 0 and 1, such as 0.95; got {confidence!r}")

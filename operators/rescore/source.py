@@ -10,7 +10,7 @@ from ...lgca_plugin.config import RegionPlan, RunConfig
 from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.method.core.methods import METHODS
-from ...lgca_plugin.runs.stored_texts import stored_run
+from ...lgca_plugin.runs.stored_run import stored_run
 from ...lgca_plugin.store.store import Store
 from ..shared.prompt_cache import cached_while_open
 from ..shared.run_choice import read_run

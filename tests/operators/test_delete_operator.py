@@ -8,6 +8,7 @@ from fiftyone.operators.executor import ExecutionError
 import lgca_plugin as lgca
 from tests.helpers.app.operators import CLASSIFY, DELETE
 from tests.helpers.worlds.classify import LIGHT, add_birds, typed
+from tests.helpers.worlds.queue import ids_of
 
 
 @pytest.fixture
@@ -22,6 +23,12 @@ def birds(dataset, demo_images):
 
 def loss(birds):
     return DELETE.form(birds, run_key="one")[0]["loss"].view.description
+
+
+def refusal(birds):
+    properties, found = DELETE.form(birds, run_key="one")
+    assert "confirm" not in properties and found
+    return properties["refusal"].view.label
 
 
 def test_form__lists_what_is_deleted_and_must_be_confirmed(birds):
@@ -44,7 +51,7 @@ def test_form__counts_what_is_there_now_and_names_a_record_that_cannot_be_read(b
     record = birds.get_run_info("one")
     record.config.fields = None
     birds.update_run_config("one", record.config)
-    assert loss(birds) == "the record of run 'one' can't be read by this release"
+    assert refusal(birds) == "The record of run 'one' can't be read by this release."
 
 
 @pytest.mark.parametrize(
@@ -74,3 +81,28 @@ def test_delete__takes_the_run_and_nothing_else(birds):
     assert sent == ["notify", "@lgca/zero-shot/lgca_arrange_app", "reload_dataset"]
     DELETE.call(birds, "two")
     assert lgca.store_info().runs == []
+
+
+def test_form__of_a_run_with_a_read_only_field_says_that_nothing_can_be_deleted(birds):
+    field = birds.get_field("one_clip")
+    field.read_only = True
+    field.save()
+    sentence = "field 'one_clip' is read-only, so the run can't be deleted: it has to be made writable first"
+    assert refusal(birds) == f"F{sentence[1:]}."
+    with pytest.raises(Exception, match="field 'one_clip' is read-only"):
+        DELETE.run_at_once(birds, run_key="one", confirm=True)
+    assert lgca.list_runs(birds) == ["one", "two"]
+
+
+def test_delete__is_refused_if_decisions_were_made_while_the_form_was_open(triage):
+    dataset, ids = triage.run.dataset, ids_of(triage)
+    triage.decide(ids[0], "accepted")
+    properties, _ = DELETE.form(dataset, run_key="zs")
+    assert "1 decision about a label and its tag go with it" in properties["loss"].view.description
+    named = properties["decisions_of_zs"].default
+    triage.decide(ids[1:3], "skipped")
+    with pytest.raises(Exception, match="2 decisions were made about run 'zs' while this form was open"):
+        DELETE.run_at_once(dataset, run_key="zs", confirm=True, decisions_of_zs=named)
+    assert len(triage.decisions()) == 3
+    DELETE.run_at_once(dataset, run_key="zs", confirm=True, decisions_of_zs=3)
+    assert lgca.list_runs(dataset) == []

@@ -145,10 +145,10 @@ def test_evaluate__an_error_on_the_way_is_shown(run):
     steps = EVALUATE.operator.execute(EVALUATE.context(run.dataset))
     lgca.load_run(run.dataset, "zs").delete()
     messages, error = messages_of(run.dataset, steps)
-    assert "was deleted or started again" in str(error)
+    assert "was deleted since it was loaded" in str(error)
     heading = shown(messages)["views"]["heading1"]
     assert heading["label"] == "The run was not evaluated"
-    assert "was deleted or started again" in heading["description"]
+    assert "was deleted since it was loaded" in heading["description"]
 
 
 def test_sdk__call_agrees_with_the_library(run):

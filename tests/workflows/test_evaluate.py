@@ -245,7 +245,7 @@ def test_evaluate__without_a_label_field_or_the_run_itself_says_so(run):
     with pytest.raises(lgca.ConfigError, match=r"made without a label field, so name the one to compare with"):
         run_evaluate(run)
     run.delete()
-    with pytest.raises(lgca.LgcaError, match="was deleted or started again"):
+    with pytest.raises(lgca.LgcaError, match="was deleted since"):
         run_evaluate(other)
 
 

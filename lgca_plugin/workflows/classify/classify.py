@@ -13,6 +13,7 @@ from ...engine.feeder import EngineStats
 from ...errors import ImageError, LgcaError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.app_layout import arrange_app
+from ...fiftyone_io.database import reload_if_changed
 from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting, waiting_line
 from ...progress import Progress
 from ...runs.delete import delete_from_dataset
@@ -170,6 +171,7 @@ def open_run(plan: PreparedRun, lease: Lease, task: str) -> tuple[RunRecord, str
     """
     request = plan.request
     dataset = request.target.dataset
+    reload_if_changed(dataset)  # fields that another process has declared since, such as that of first decisions
     if request.existing is not None:
         check_current(request.existing)
     elif not request.replaces:
@@ -180,7 +182,7 @@ def open_run(plan: PreparedRun, lease: Lease, task: str) -> tuple[RunRecord, str
             )
     lease.start()
     # Decisions are about labels, not about the predictions that suggested them, so they outlive a replaced run.
-    decisions = decision_entries(dataset, request.run_key) if request.replaces else {}
+    decisions = {} if request.existing is not None else decision_entries(dataset, request.run_key)
     made_before = decisions.pop("made", {})
     keep = decisions.get("triage_fields", ())
     replaced = delete_from_dataset(dataset, request.run_key, keep=keep) if request.replaces else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ...errors import StoreError
 from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.tokens import database_id
+from ...runs.stored_run import shared_fingerprint
 from ...store.limits import GIGABYTE
 from ...store.rows import StoredSample
 from ...store.store import Store, geometry_of, store_exists
@@ -172,7 +173,5 @@ def stored_fingerprint(plan: ClassifyPlan, token: str) -> str:
 
     Two versions of an encoder without a fingerprint can't be distinguished, so its embeddings belong to one run only.
     """
-    config = plan.config
     own = "" if plan.encoder.fingerprint is not None else f"/{token}"
-    resize = "" if config.resize == "exact" else f"/{config.resize}"
-    return f"{config.encoder_fingerprint}/{config.precision}{resize}{own}"
+    return f"{shared_fingerprint(plan.config)}{own}"

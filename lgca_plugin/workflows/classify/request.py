@@ -19,9 +19,18 @@ from ...config import (
 )
 from ...descriptions.style import AUTO
 from ...errors import ConfigError, shown
-from ...fiftyone_io.fields import RESERVED_NAMES, conflicting_fields, error_field, run_fields
+from ...fiftyone_io.database import reload_if_changed
+from ...fiftyone_io.fields import (
+    DECISION,
+    RESERVED_NAMES,
+    conflicting_fields,
+    error_field,
+    run_fields,
+    triage_field,
+)
 from ...fiftyone_io.samples import ImageSamples
-from ...runs.registry import existing_run, list_runs, prediction_fields
+from ...runs.delete import check_deletable
+from ...runs.registry import check_not_renamed, existing_run, is_stored, prediction_fields
 from ...store.limits import default_limit
 from .class_list import default_classes
 
@@ -139,9 +148,10 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
         _check_count("batch_size", options.batch_size, at_least=1)
     check_shown_chains(options.shown_chains)
     target = ImageSamples.of(options.samples)
+    reload_if_changed(target.dataset)
     if options.ground_truth is not None:
         target.check_label_field(options.ground_truth)
-    replaces = options.overwrite and run_key in list_runs(target.dataset)
+    replaces = options.overwrite and is_stored(target.dataset, run_key)
     request = ClassifyRequest(
         target=target,
         run_key=run_key,
@@ -177,6 +187,10 @@ def check_fields_are_free(request: RunRequest) -> None:
             raise ConfigError(f"a method can't be called {method.name!r}: a field of every run is; choose another name")
     dataset, run_key = request.target.dataset, request.run_key
     own = prediction_fields(dataset, run_key) if request.replaces else []
+    if request.replaces:
+        check_not_renamed(dataset, run_key)
+        decisions = triage_field(run_key, DECISION)  # they stay
+        check_deletable(dataset, run_key, keep=[decisions], so=f"run {run_key!r} can't be replaced")
     taken = conflicting_fields(dataset, run_key, request.methods, own, adaptive=request.region_plan.adaptive)
     if taken:
         raise ConfigError(

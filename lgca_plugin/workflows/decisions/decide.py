@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import getpass
-import threading
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError, LgcaError
-from ...fiftyone_io.database import bulk_write, stored_field_names
+from ...errors import ConfigError
+from ...fiftyone_io.database import SCHEMA, bulk_write
 from ...fiftyone_io.documents import utc_now
-from ...fiftyone_io.fields import method_field
+from ...fiftyone_io.fields import check_not_read_only, method_field
 from ...fiftyone_io.samples import chunks, ids_where, read_ids, read_projections
-from ...method.number_text import samples_text
+from ...method.number_text import labels_text, samples_text
+from ...runs.record import check_loaded
 from .corrected_field import check_corrected_field, make_corrected_field
-from .decisions import AuditStamp, Decision, declare_decisions
+from .decisions import AuditStamp, Decision, check_fields_are_current, declare_decisions
+from .lost_labels import check_not_renamed, count_lost_labels, restore_lost_labels
 from .pill import pill_stages
 from .updates import decide_update
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import fiftyone as fo
 
     from ...runs.record import RunRecord
     from .decisions import DecisionFields
-
-
-SCHEMA = threading.RLock()
-"""Held while a dataset's fields are declared or loaded: FiftyOne has one object for a dataset in all threads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +41,8 @@ class DecideResult:
         without_prediction: number of those without a prediction of the run
         gone: number of samples not written, because they were deleted or lost their suggestion meanwhile
         corrected_field: field of the accepted labels
+        restored: number of accepted labels in that field that earlier decisions have put there, if the field was gone
+            and was made again
     """
 
     action: str
@@ -53,6 +52,7 @@ class DecideResult:
     without_prediction: int
     gone: int
     corrected_field: str
+    restored: int = 0
 
     def __str__(self) -> str:
         reasons = {
@@ -60,7 +60,8 @@ class DecideResult:
             "without a prediction of the run": self.without_prediction,
             "not decided: deleted or triaged again meanwhile": self.gone,
         }
-        return sentence(f"{self.decision.value}: {samples_text(self.samples)}", reasons)
+        text = sentence(f"{self.decision.value}: {samples_text(self.samples)}", reasons)
+        return "; ".join([text, *restored_note(self.corrected_field, self.restored)])
 
 
 def decide(
@@ -84,7 +85,7 @@ def decide(
     decision = _read_decision(decision)
     stamp = audit_stamp(by, note)
     _check_label(run, decision, label, allow_new_class=allow_new_class)
-    dataset = check_writable(run)
+    dataset = check_writable(run, fields)
     check_corrected_field(dataset, run.key, fields.corrected, fields.ground_truth)
     states = _read_states(run, fields, read_ids(dataset, samples))
     suggested = decision is Decision.ACCEPTED and label is None
@@ -92,9 +93,7 @@ def decide(
         _check_suggestions(states)
 
     with SCHEMA:
-        declare_decisions(dataset, run.key)
-        if fields.ground_truth is not None or decision is Decision.ACCEPTED:
-            make_corrected_field(dataset, fields, list(states), large=large)
+        restored = prepare_fields(dataset, fields, list(states), large=large, accepts=decision is Decision.ACCEPTED)
     still = {f"{fields.suggestion}.label": {"$gt": ""}} if suggested else {}
     stages = [*decide_update(fields, stamp, decision, label), *pill_stages(dataset, fields)]
     bulk_write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(states))], states)
@@ -107,7 +106,37 @@ def decide(
         without_prediction=sum(not states[id_]["predicted"] for id_ in written),
         gone=len(states) - len(written),
         corrected_field=fields.corrected,
+        restored=restored,
     )
+
+
+def prepare_fields(
+    dataset: fo.Dataset, fields: DecisionFields, samples: Sequence[str], *, large: int | None, accepts: bool
+) -> int:
+    """Declares the fields of decisions about samples, and makes that of corrected labels again if it is gone.
+
+    Returns:
+        the number of accepted labels that are in it again
+
+    Raises:
+        ConfigError: if it was renamed
+    """
+    lost = count_lost_labels(dataset, fields)
+    if lost:
+        check_not_renamed(dataset, fields)
+        restore_lost_labels(dataset, fields)
+    declare_decisions(dataset, fields)
+    if fields.ground_truth is not None or accepts or lost:
+        make_corrected_field(dataset, fields, samples, large=large)
+    return lost
+
+
+def restored_note(corrected_field: str, restored: int) -> list[str]:
+    """Returns, in a list, that the field of corrected labels was made again; empty if it was not."""
+    if not restored:
+        return []
+    what = f"with the {labels_text(restored)} accepted before" if restored > 1 else "with the label accepted before"
+    return [f"field {corrected_field!r} was gone and was made again {what}; what was set there by hand is not in it"]
 
 
 def default_curator() -> str:
@@ -137,20 +166,18 @@ def audit_stamp(by: str | None, note: str | None) -> AuditStamp:
     return AuditStamp(id=uuid.uuid4().hex, by=by or default_curator(), at=now, note=note)
 
 
-def check_writable(run: RunRecord) -> fo.Dataset:
-    """Returns the dataset of a run with its current fields, after checking that the run still exists.
+def check_writable(run: RunRecord, fields: DecisionFields) -> fo.Dataset:
+    """Returns the dataset of a run with its current fields, after checking that its decisions can be written.
 
     Raises:
-        LgcaError: if the run was deleted or started again
+        LgcaError: if the run was deleted or started again, or triaged again with another field of corrected labels
+        ConfigError: if a field that decisions are written to is read-only, or those of earlier ones were renamed
     """
-    if not run.is_current():
-        raise LgcaError(
-            f"run {run.key!r} was deleted or started again, so nothing can be decided about it; load it again"
-        )
+    check_loaded(run)
     dataset = run.dataset
-    with SCHEMA:
-        if stored_field_names(dataset) != set(dataset.get_field_schema()):
-            dataset.reload()  # only if needed: it takes longer than deciding about a sample
+    check_fields_are_current(dataset, fields)
+    written = [fields.decision, fields.corrected, fields.suspect, "tags"]
+    check_not_read_only(dataset, written, "nothing can be decided or undone")
     return dataset
 
 

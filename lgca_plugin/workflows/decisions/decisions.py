@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.database import merge_schema
-from ...fiftyone_io.fields import DECISION, SUGGESTION, SUSPECT, triage_field
+from ...fiftyone_io.fields import CORRECTED_INFO, DECISION, SUGGESTION, SUSPECT, decision_note, triage_field
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -126,13 +127,46 @@ class DecisionFields:
         return triage_field(self.run_key, SUSPECT)
 
 
-def declare_decisions(dataset: fo.Dataset, run_key: str) -> None:
-    """Declares the field of a run's decisions, if it is missing."""
+def declare_decisions(dataset: fo.Dataset, fields: DecisionFields) -> None:
+    """Declares the field of a run's decisions, if it is missing, and notes on it which fields it goes with.
+
+    By this note the decisions are found again if the run's record is lost or the field is renamed.
+    """
     import fiftyone as fo
 
-    path = triage_field(run_key, DECISION)
-    if f"{path}.action" in dataset.get_field_schema(flat=True):
+    path = fields.decision
+    if f"{path}.action" not in dataset.get_field_schema(flat=True):
+        kinds = {name: fo.DateTimeField() if name == "at" else fo.StringField() for name in ATTRIBUTES}
+        merge_schema(dataset, {path: fo.EmbeddedDocumentField(fo.Classification)})
+        merge_schema(dataset, {f"{path}.{name}": kind for name, kind in kinds.items()})
+    field, note = dataset.get_field(path), {"decisions_of": fields.run_key, "corrected_field": fields.corrected}
+    if fields.ground_truth is not None:  # otherwise what is noted stays: the field may come back
+        note["ground_truth"] = fields.ground_truth
+    before = decision_note(dataset, path)
+    if {**before, **note} != before:
+        field.info = {**(field.info or {}), CORRECTED_INFO: {**before, **note}}
+        field.save()
+
+
+def check_fields_are_current(dataset: fo.Dataset, fields: DecisionFields) -> None:
+    """Checks that decisions would be written where the earlier ones about the run are.
+
+    Raises:
+        LgcaError: if the run was triaged again since, with another field of corrected labels
+        ConfigError: if the field of the decisions was renamed
+    """
+    key, now = fields.run_key, decision_note(dataset, fields.decision).get("corrected_field")
+    if now not in (None, fields.corrected):
+        what = f"run {key!r} was triaged again since, and corrected labels go to {now!r} now"
+        raise LgcaError(f"{what}: take run.last_triage()", app=f"{what}: choose the run again")
+    if fields.decision in dataset.get_field_schema():
         return
-    kinds = {name: fo.DateTimeField() if name == "at" else fo.StringField() for name in ATTRIBUTES}
-    merge_schema(dataset, {path: fo.EmbeddedDocumentField(fo.Classification)})
-    merge_schema(dataset, {f"{path}.{name}": kind for name, kind in kinds.items()})
+    names = (name for name in dataset.get_field_schema() if decision_note(dataset, name).get("decisions_of") == key)
+    renamed = next(names, None)
+    if renamed is not None:
+        what = f"the decisions about run {key!r} are in {renamed!r}, which was renamed"
+        raise ConfigError(
+            f"{what}: rename it back with dataset.rename_sample_field({renamed!r}, {fields.decision!r}), or delete it "
+            "to start anew",
+            app=f"{what}: rename it back to {fields.decision!r}, or delete it to start anew",
+        )

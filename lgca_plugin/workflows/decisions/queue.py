@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConfigError
 from ...fiftyone_io.fields import CASE, LABEL_QUALITY, MISLEADING, method_field, triage_field
 from ...fiftyone_io.samples import image_samples
-from ...runs.record import stored_triage
+from ...runs.record import check_loaded, stored_triage
 from ...runs.registry import update_record
 from ...runs.saved_views import write_views
 from .corrected_field import LARGE, decision_fields
@@ -20,6 +20,8 @@ from .undo import current_actions, undo
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import fiftyone as fo
 
     from ...runs.record import RunRecord
     from .decide import DecideResult
@@ -172,7 +174,7 @@ class Triage:
 
     def actions(self) -> list[DecideAction]:
         """Returns the calls of :meth:`decide` that are the current decision of a sample, the latest first."""
-        return current_actions(self.run.dataset, self.places)
+        return current_actions(self._dataset(), self.places)
 
     def decisions(self, *, history: bool = False) -> list[DecisionRow]:
         """Returns the current decisions, oldest first.
@@ -180,7 +182,7 @@ class Triage:
         Args:
             history: return every event instead, also those that were replaced or undone
         """
-        return read_rows(self.run.dataset, self.places, history=history)
+        return read_rows(self._dataset(), self.places, history=history)
 
     def left(self) -> dict[str, int]:
         """Counts what is left to decide.
@@ -189,7 +191,7 @@ class Triage:
             ``suspects``; ``undecided``, ``accepted``, ``label right``, ``bad crop``, ``bad image`` and ``skipped``,
             which sum to it; ``other samples decided``, which are not suspects
         """
-        return count_left(self.run.dataset, self.places)
+        return count_left(self._dataset(), self.places)
 
     def export(self, path: str | Path, *, history: bool = False, overwrite: bool = False) -> Path:
         """Writes the decisions to a CSV file.
@@ -241,7 +243,12 @@ class Triage:
         return views
 
     def _samples(self) -> Any:
-        return image_samples(self.run.dataset)
+        return image_samples(self._dataset())
+
+    def _dataset(self) -> fo.Dataset:
+        """Returns the dataset as it is now; raises LgcaError if the run was deleted, rescored or started again."""
+        check_loaded(self.run)
+        return self.run.dataset
 
     def __str__(self) -> str:
         return triage_text(self.run.key, self.report, self.left())

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
-from ...fiftyone_io.database import bulk_write, sample_collection
+from ...fiftyone_io.database import SCHEMA, bulk_write, sample_collection
 from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.samples import chunks, ids_where, read_ids
 from ...method.number_text import samples_text
-from .decide import audit_stamp, check_writable, sentence
+from .decide import audit_stamp, check_writable, prepare_fields, restored_note, sentence
 from .decisions import Decision
+from .lost_labels import count_lost_labels
 from .pill import pill_stages
 from .updates import undo_update
 
@@ -39,6 +40,8 @@ class UndoResult:
         of_others: number not undone, because someone else decided about them
         changed: number not undone, because someone else decided about, undid or deleted them meanwhile
         labels_kept: number of ``samples`` that keep their corrected label, because someone else changed it since
+        corrected_field: field of the accepted labels
+        restored: as in :class:`~lgca_plugin.workflows.decisions.decide.DecideResult`
     """
 
     action: str
@@ -49,6 +52,8 @@ class UndoResult:
     of_others: int = 0
     changed: int = 0
     labels_kept: int = 0
+    corrected_field: str = ""
+    restored: int = 0
 
     def __str__(self) -> str:
         reasons = {
@@ -58,7 +63,8 @@ class UndoResult:
             "not undone: changed by someone else since": self.changed,
             "keep their corrected label: changed by someone else since": self.labels_kept,
         }
-        return sentence(f"undone: {samples_text(self.samples)}", reasons)
+        text = sentence(f"undone: {samples_text(self.samples)}", reasons)
+        return "; ".join([text, *restored_note(self.corrected_field, self.restored)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +105,14 @@ def undo(
     from pymongo import UpdateMany
 
     stamp = audit_stamp(by, note)
-    dataset = check_writable(run)
+    dataset = check_writable(run, fields)
     ids = None if samples is None else read_ids(dataset, samples)
     if ids is None and action is None:
         action = _latest(run, fields, of)
     targets, left = _targets(run, fields, action, ids, of)
 
+    with SCHEMA:
+        restored = prepare_fields(dataset, fields, [], large=None, accepts=False) if _is_gone(dataset, fields) else 0
     path = f"{fields.decision}.action"  # part of the query: a decision made meanwhile is not undone
     stages = [*undo_update(fields, stamp), *pill_stages(dataset, fields)]
     updates = [UpdateMany({**chunk, path: name}, stages) for name, own in targets.items() for chunk in chunks(own)]
@@ -119,8 +127,15 @@ def undo(
         samples=len(written),
         changed=len(every) - len(written),
         labels_kept=len(kept),
+        corrected_field=fields.corrected,
+        restored=restored,
         **left,
     )
+
+
+def _is_gone(dataset: fo.Dataset, fields: DecisionFields) -> bool:
+    """Returns whether labels were accepted and their field does not exist any more."""
+    return fields.corrected not in dataset.get_field_schema() and count_lost_labels(dataset, fields) > 0
 
 
 def current_actions(dataset: fo.Dataset, fields: DecisionFields) -> list[DecideAction]:

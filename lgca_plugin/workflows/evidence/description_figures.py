@@ -14,7 +14,8 @@ from ...method.core.methods import METHODS
 from ...method.core.scores import class_scores
 from ...method.core.scores import description_weights as weights_of
 from ...prediction.predictor import vector_key
-from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
+from ...runs.stored_run import stored_run
+from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.store import Store
 
 if TYPE_CHECKING:

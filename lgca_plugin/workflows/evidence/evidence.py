@@ -16,7 +16,8 @@ from ...method.explain.evidence import Evidence
 from ...method.explain.method_results import MethodResults
 from ...prediction.predictor import run_scoring
 from ...runs.replay import replay
-from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
+from ...runs.stored_run import stored_run
+from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.store import Store
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from ...errors import ImageError, StoreError
 from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.fields import error_field
 from ...images.files import content_hash, file_bytes
+from ...runs.stored_run import find_stored_run
 from ...store.store import Store, store_exists
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _stored_hashes(run: RunRecord, ids: Sequence[str]) -> dict[str, str]:
         return {}
     try:
         with Store() as store:
-            stored = store.run(run.token)
+            stored = find_stored_run(store, run)
             return {} if stored is None else store.content_hashes(stored, ids)
     except StoreError:
         return {}

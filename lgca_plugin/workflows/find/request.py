@@ -19,7 +19,7 @@ from ...encoder.architectures import DEFAULT_MODEL, DEMO_MODEL, display_name
 from ...encoder.base import encoder_fingerprint
 from ...encoder.own_encoder import as_encoder
 from ...errors import ConfigError
-from ...fiftyone_io.database import root_dataset
+from ...fiftyone_io.database import reload_if_changed, root_dataset
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.methods import compared_methods
 from ...runs.found import SearchEntry, searched_runs
@@ -120,6 +120,7 @@ def check_find(options: FindOptions) -> FindRequest:
     """Checks the options of a search for wrong labels; raises ConfigError, which names the problem and a remedy."""
     everything = ImageSamples.of(options.samples)
     dataset = everything.dataset
+    reload_if_changed(dataset)
     field = options.ground_truth or given_label_field(dataset)
     everything.check_label_field(field)
     encoder, source, name = find_encoder(dataset, options.encoder)

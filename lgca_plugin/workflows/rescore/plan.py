@@ -14,8 +14,10 @@ from ...fiftyone_io.samples import ImageSamples
 from ...method.core.methods import explained_method
 from ...prediction.predictor import Predictor, vector_key
 from ...runs.found import SearchEntry
-from ...runs.registry import existing_run, list_runs
-from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
+from ...runs.record import check_loaded
+from ...runs.registry import existing_run, is_stored
+from ...runs.stored_run import stored_run
+from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.limits import GIGABYTE, LIMIT_VARIABLE
 from ..classify.plan import PreparedRun, class_warnings
 from ..classify.request import RunRequest, check_fields_are_free, check_shown_chains, check_step_weights
@@ -97,7 +99,9 @@ def check_rescore(
 
     Raises:
         ConfigError: if a change is wrong, or needs regions that were not encoded
+        LgcaError: if the run was deleted, rescored or started again since it was loaded
     """
+    check_loaded(run)
     key = run.key if run_key is None else check_run_key(run_key)
     regions = changed_regions(run.config, changes.steps)
     methods = changed_methods(run.config.methods, changes)
@@ -106,7 +110,7 @@ def check_rescore(
     if changes.shown_chains is not None:
         check_shown_chains(changes.shown_chains)
     target = ImageSamples.whole(run.dataset)
-    replaces = key == run.key or (overwrite and key in list_runs(run.dataset))
+    replaces = key == run.key or (overwrite and is_stored(run.dataset, key))
     if not replaces and existing_run(run.dataset, key) is not None:
         raise ConfigError(f"run {key!r} exists: pass overwrite=True to replace it, or another run_key to keep both")
     request = RescoreRequest(

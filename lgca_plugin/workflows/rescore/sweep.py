@@ -16,7 +16,8 @@ from ...method.tuning.sweep import Sweep, default_grid
 from ...prediction.displayed_regions import stack_images
 from ...progress import Progress
 from ...runs.replay import replay
-from ...runs.stored_texts import StoredTexts, changed_texts, stored_run
+from ...runs.stored_run import stored_run
+from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.store import Store
 from .plan import check_was_encoded
 

@@ -20,6 +20,7 @@ from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import method_field
 from ...fiftyone_io.samples import read_projections
 from ...method.labels.typical import median_distance
+from ...runs.stored_run import find_stored_run
 from ...store.store import Store, store_exists
 from ..decisions.decisions import Decision
 from ..decisions.queue import Triage
@@ -110,7 +111,7 @@ def image_vectors(run: RunRecord, ids: Sequence[str]) -> dict[str, NDArray[np.fl
         return {}
     try:
         with Store() as store:
-            stored = store.run(run.token)
+            stored = find_stored_run(store, run)
             found = {} if stored is None else store.image_vectors_of(stored, ids)
     except StoreError:  # a review goes on without vectors
         return {}

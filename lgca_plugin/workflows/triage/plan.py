@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
-from ...fiftyone_io.fields import COMPUTED, DECISION, triage_field
+from ...fiftyone_io.fields import COMPUTED, DECISION, check_not_read_only, decision_note, triage_field
 from ...fiftyone_io.label_copy import wait_for_copy
 from ...fiftyone_io.samples import ImageSamples, image_samples
 from ...method.core.methods import CONTROLS, compared_methods
-from ...runs.record import check_current, stored_triage
+from ...runs.record import check_loaded, stored_triage
 from ...runs.registry import reload_record
-from ..decisions.corrected_field import check_corrected_field, default_corrected_field, is_users_field
+from ..decisions.corrected_field import check_corrected_field, decision_fields, default_corrected_field, is_users_field
+from ..decisions.decisions import DecisionFields
+from ..decisions.lost_labels import renamed_field
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...method.core.methods import Method
     from ...runs.record import RunRecord
@@ -43,6 +45,11 @@ class TriageRequest:
         """The fields that the triage writes."""
         return [triage_field(self.run.key, name) for name in COMPUTED]
 
+    @property
+    def decision_fields(self) -> DecisionFields:
+        """The fields that hold the decisions."""
+        return DecisionFields(run_key=self.run.key, ground_truth=self.ground_truth, corrected=self.corrected_field)
+
 
 def check_triage(
     run: RunRecord,
@@ -52,7 +59,7 @@ def check_triage(
     corrected_field: str | None = None,
 ) -> TriageRequest:
     """Checks the arguments of :meth:`lgca_plugin.Run.triage`; raises ConfigError."""
-    check_current(run)
+    check_loaded(run)
     reload_record(run)
     target = ImageSamples.whole(run.dataset)
     warnings = []
@@ -66,17 +73,23 @@ def check_triage(
         if field in own.union(run.fields):
             raise ConfigError(f"ground_truth is {field!r}, a field of this very run; name a field with given labels")
         wait_for_copy(run.dataset, field)
-    previous = stored_triage(run.results)
+    previous = stored_triage(run.results) or decision_note(run.dataset, triage_field(run.key, DECISION))
     previous_field = previous.get("corrected_field") if previous.get("ground_truth") == field else None
     corrected = corrected_field or previous_field or default_corrected_field(run.key, field)
+    moved = _moved_to(run, previous)
+    if moved is not None and corrected_field is None and previous_field is not None:
+        warnings.append(f"corrected labels go to {moved!r} now: field {previous_field!r} was renamed to it")
+        corrected = moved
     check_corrected_field(run.dataset, run.key, corrected, field)
-    _check_accepted_labels(run, previous.get("corrected_field"), corrected)
+    _check_accepted_labels(run, moved or previous.get("corrected_field"), corrected)
     if corrected_field is None and previous_field is None and is_users_field(run.dataset, corrected):
         warnings.append(
             f"corrected labels will go to {corrected!r}, which exists: accepted suggestions replace labels there; "
             "pass corrected_field=... to have them elsewhere"
         )
     _check_fields_are_free(run)
+    own_fields = [*run.fields, *(triage_field(run.key, name) for name in (*COMPUTED, DECISION))]
+    check_not_read_only(run.dataset, own_fields, f"run {run.key!r} can't be triaged")
     return TriageRequest(
         run=run,
         ground_truth=field,
@@ -85,6 +98,14 @@ def check_triage(
         corrected_field=corrected,
         warnings=tuple(warnings),
     )
+
+
+def _moved_to(run: RunRecord, previous: Mapping[str, Any]) -> str | None:
+    """Returns the field that the accepted labels are in, if the one of the last triage was renamed to it."""
+    name = previous.get("corrected_field")
+    if name is None or not run.dataset.has_field(f"{triage_field(run.key, DECISION)}.action"):
+        return None
+    return renamed_field(run.dataset, decision_fields(run, previous))
 
 
 def _check_accepted_labels(run: RunRecord, previous: str | None, corrected: str) -> None:
@@ -102,6 +123,8 @@ def _check_accepted_labels(run: RunRecord, previous: str | None, corrected: str)
 
 def _check_fields_are_free(run: RunRecord) -> None:
     own = set(run.results.get("triage_fields", ()))
+    if decision_note(run.dataset, triage_field(run.key, DECISION)).get("decisions_of") == run.key:
+        own.add(triage_field(run.key, DECISION))
     schema = run.dataset.get_field_schema()
     for name in (*COMPUTED, DECISION):
         field = triage_field(run.key, name)

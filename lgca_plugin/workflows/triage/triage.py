@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...errors import ConfigError
+from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
 from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting
+from ...fiftyone_io.samples import ImageSamples
 from ...method.labels.left_out import left_out_warning
 from ...method.labels.triage_cases import triage_cases
+from ...method.number_text import labels_text
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import check_current, written_under
 from ...runs.registry import update_record
 from ...runs.state import begun, ended
+from ...runs.stored_run import find_stored_run
 from ...store.store import Store, store_exists
 from ..decisions.queue import Triage
 from .analysis import TriageAnalysis, analyze
@@ -63,6 +68,7 @@ def _triage(
     yield Progress(0, 0, "Reading predictions and labels")
     samples = read_samples(request)
     found = yield from _analyze(request, samples, encoder, cache_bytes)
+    _check_keeps_judgements(request, found)
     clip, wca, lgca = (samples.answers[method.name] for method in request.compared)
     crop_case = ~np.isnan(found.case_size)
     cases = triage_cases(clip, wca, lgca, samples.truth, crop_case=crop_case, outside=samples.is_outside)
@@ -93,6 +99,24 @@ def _triage(
     return triage
 
 
+def _check_keeps_judgements(request: TriageRequest, found: TriageAnalysis) -> None:
+    """Checks that a triage does not take away what an earlier one has found, for want of the embeddings.
+
+    Raises:
+        ConfigError: if no sample's embeddings are stored here, and labels were judged before
+    """
+    run, path = request.run, triage_field(request.run.key, LABEL_QUALITY)
+    if found.with_vectors.any() or not run.dataset.has_field(path):
+        return
+    judged = ImageSamples.whole(run.dataset).count_filled([path])
+    if judged:
+        raise ConfigError(
+            f"the embeddings of run {run.key!r} are not stored on this machine, so its labels can't be judged again; "
+            f"what was found out about {labels_text(judged)} before stays as it is. "
+            "lgca.classify with the same settings and overwrite=True encodes the images again"
+        )
+
+
 def _analyze(
     request: TriageRequest, samples: TriageSamples, encoder: Encoder | None, cache_bytes: int
 ) -> Generator[Progress, None, TriageAnalysis]:
@@ -101,7 +125,7 @@ def _analyze(
     found = TriageAnalysis.empty(total)
     if store_exists():
         with Store() as store:
-            stored = store.run(run.token)
+            stored = find_stored_run(store, run)
             if stored is not None:
                 store.mark_used(stored)
                 found = yield from analyze(request, samples, store, stored, encoder=encoder, cache_bytes=cache_bytes)

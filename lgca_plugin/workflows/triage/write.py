@@ -14,7 +14,7 @@ from ...fiftyone_io.documents import utc_now, write_fields
 from ...progress import Progress
 from ...runs.record import check_current
 from ...runs.registry import fields_of_other_runs, update_record
-from ..decisions.decisions import DecisionFields, declare_decisions
+from ..decisions.decisions import declare_decisions
 from ..decisions.pill import write_pills
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def declare_triage(request: TriageRequest) -> None:
     update_record(run, triage_fields=[f.triage_field(key, name) for name in (*f.COMPUTED, f.DECISION)])
     for declared in (fields, parts):
         merge_schema(dataset, declared)
-    declare_decisions(dataset, key)
+    declare_decisions(dataset, request.decision_fields)
     if existing:  # in one pass over the samples: MongoDB takes a second for 50,000
         emptied = dict.fromkeys(existing)
         held = [{path: {"$ne": None}} for path in (*existing, *judgements)]
@@ -102,8 +102,7 @@ def write_triage(
         done = min(total, start + SAMPLES_AT_ONCE)
         yield Progress(total + done, 2 * total, f"Cases and suggestions of {done:,} of {total:,} samples")
     check_current(run)
-    fields = DecisionFields(run_key=key, ground_truth=request.ground_truth, corrected=request.corrected_field)
-    write_pills(run.dataset, fields)
+    write_pills(run.dataset, request.decision_fields)
 
 
 def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAnalysis) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ from bson import ObjectId
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
+from lgca_plugin.fiftyone_io.fields import COMPUTED, DECISION, triage_field
 from tests.helpers.runs import classified
 
 GIVEN, SUGGESTED, OTHER = CLASSES[0], CLASSES[1], CLASSES[2]
@@ -38,6 +39,7 @@ def triaged(run, ground_truth):
     dataset.set_values("zs_label_quality", [((5 * at) % count) / count for at in range(count)])
     dataset.set_values("zs_misleading", [float(at) if at < 3 else None for at in range(count)])
     dataset.set_values("zs_case", ["nobody right" if at < 4 else "all right" for at in range(count)])
+    run.results["triage_fields"] = [triage_field("zs", name) for name in (*COMPUTED, DECISION)]
     run.results["triage"] = {
         "ground_truth": ground_truth,
         "methods": ["clip", "wca", "lgca"],

@@ -12,7 +12,7 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.errors import ConfigError
-from lgca_plugin.runs.stored_texts import stored_run
+from lgca_plugin.runs.stored_run import stored_run
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
 from tests.helpers.engine import Counting

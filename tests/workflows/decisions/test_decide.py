@@ -105,9 +105,9 @@ def test_decide__a_view_that_groups_samples_is_all_of_them(triage):
 def test_decide__a_run_that_is_gone_is_not_written_to(triage):
     first = ids_of(triage)[0]
     triage.run.delete()
-    with pytest.raises(lgca.LgcaError, match="deleted or started again"):
+    with pytest.raises(lgca.LgcaError, match="was deleted since"):
         triage.decide(first, "skipped")
-    with pytest.raises(lgca.LgcaError, match="deleted or started again"):
+    with pytest.raises(lgca.LgcaError, match="was deleted since"):
         triage.undo()
 
 

@@ -10,7 +10,7 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.method.explain.region_findings import RegionAnalysis, SampleFindings
-from lgca_plugin.runs.stored_texts import stored_run
+from lgca_plugin.runs.stored_run import stored_run
 from lgca_plugin.store.file import FILE_NAME
 from lgca_plugin.store.store import Store
 from tests.helpers.runs import add_images, classified

@@ -1,0 +1,97 @@
+"""A run's entry in the store of embeddings; that of a copied run is made from what is stored of the same samples.
+
+``dataset.clone()``, and exporting and importing a dataset, copy a run with its fields and keep the samples' ids, but
+not what the store has of it: the copy has a token of its own, under which nothing is stored yet.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from ..fiftyone_io.database import dataset_id
+from ..fiftyone_io.fields import error_field
+from ..fiftyone_io.samples import image_samples
+from ..fiftyone_io.tokens import database_id
+from ..prediction.predictor import vector_keys
+from ..store.store import geometry_of
+from .record import check_current
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..config import RunConfig
+    from ..store.rows import StoredRun
+    from ..store.store import Store
+    from .record import RunRecord
+
+logger = logging.getLogger(__name__)
+
+SAMPLES_COMPARED = 200
+"""Number of a run's samples by which other runs on them are found."""
+
+
+def shared_fingerprint(config: RunConfig) -> str:
+    """Returns the key of an encoder's embeddings that runs share: fingerprint, precision, and how crops are resized."""
+    resize = "" if config.resize == "exact" else f"/{config.resize}"
+    return f"{config.encoder_fingerprint}/{config.precision}{resize}"
+
+
+def stored_run(store: Store, run: RunRecord) -> StoredRun:
+    """Returns a run's entry in the store, and marks it as used.
+
+    Raises:
+        ConfigError: if there is none
+        LgcaError: if the run was deleted, rescored or started again since it was loaded
+    """
+    check_current(run)
+    stored = find_stored_run(store, run)
+    if stored is None:
+        raise ConfigError(
+            f"the embeddings of run {run.key!r} are not stored on this machine; "
+            "lgca.classify with the same settings and overwrite=True encodes the images again"
+        )
+    store.mark_used(stored)
+    return stored
+
+
+def find_stored_run(store: Store, run: RunRecord) -> StoredRun | None:
+    """Returns a run's entry in the store; None if the store has no embeddings of its samples.
+
+    Of a copied run it is made from the entries of other runs on the same samples, with the same encoder and crops: it
+    references the same embeddings, so it takes no room but for the image vectors.
+    """
+    stored = store.run(run.token)
+    if stored is not None or not run.is_current():
+        return stored
+    ids = _predicted(run)
+    sources = store.runs_of_samples(shared_fingerprint(run.config), geometry_of(run.config.regions), ids) if ids else []
+    found = [source for source in map(store.run, sources) if source is not None and store.has_space_for_copy(source)]
+    if not found:
+        return None
+    config, best = run.config, found[0]
+    stored = store.open_run(
+        run.token,
+        fingerprint=best.fingerprint,
+        encoder_name=config.encoder,
+        logit_scale=best.logit_scale,
+        geometry=best.geometry,
+        vector_keys=vector_keys(config.methods, config.region_plan),
+        database=database_id(),
+        dataset=dataset_id(run.dataset),
+        run_key=run.key,
+    )
+    for source in reversed(found):  # the run that has the most samples in common replaces what the others have
+        store.copy_samples(stored, source)
+    logger.info("Run %r is a copy: its embeddings are those of the run that it was copied from", run.key)
+    return stored
+
+
+def _predicted(run: RunRecord) -> Sequence[str]:
+    """Returns the ids of some samples of a run, spread over the dataset."""
+    if error_field(run.key) not in run.dataset.get_field_schema():
+        return []
+    ids = image_samples(run.dataset).values("id")
+    step = max(1, len(ids) // SAMPLES_COMPARED)
+    return list(ids[::step][:SAMPLES_COMPARED])

@@ -270,8 +270,6 @@ class Store:
             logger.warning("The store of embeddings is full, so region embeddings of older runs are deleted")
         return self.used_bytes <= until
 
-    # --------------------------------------------------------------------------------------- reading a run's samples
-
     def sample_ids(self, run: StoredRun) -> list[str]:
         """Lists a run's samples, in the order in which they were written."""
         query = "SELECT sample FROM samples WHERE run = ? ORDER BY id"

@@ -72,7 +72,7 @@ class DecisionOperator(FormOperator):
             ctx.ops.close_sample()
             ctx.ops.open_sample(id=then or ctx.current_sample)
         left = triage.left()
-        ctx.ops.notify(outcome_line(done, left), variant="success")
+        ctx.ops.notify(outcome_line(done, left), variant="warning" if done.restored else "success")
         return {"action": done.action, "outcome": str(done), "samples": done.samples, "left": left}
 
 

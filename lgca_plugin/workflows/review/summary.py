@@ -12,6 +12,7 @@ from ...fiftyone_io.fields import method_field
 from ...fiftyone_io.label_copy import wait_for_copy
 from ...method.core.methods import method_title
 from ..decisions.decisions import Decision
+from ..decisions.lost_labels import count_lost_labels, renamed_field
 from ..decisions.queue import Triage
 from .below import labels_below
 from .forecast import forecast
@@ -70,6 +71,8 @@ class ReviewSummary:
         changes: given class (None without one), accepted class and number of samples, the largest number first
         given_field: field of the given labels, None without
         corrected_field: field of the corrected labels
+        lost_labels: number of accepted labels whose field is gone; the next decision makes it again
+        renamed_field: field that they are in, if it was renamed; decisions are refused then
         given_samples: number of samples that ``accuracy.given`` is measured on: those with a label and a prediction of
             every method, all of them classes of the run
         corrected_samples: the same for ``accuracy.corrected``
@@ -83,6 +86,8 @@ class ReviewSummary:
     changes: tuple[tuple[str | None, str, int], ...]
     given_field: str | None
     corrected_field: str
+    lost_labels: int
+    renamed_field: str | None
     given_samples: int
     corrected_samples: int
     accuracy: tuple[MethodAccuracy, ...]
@@ -104,10 +109,13 @@ def review_summary(run: RunRecord, suspects: Sequence[Suspect]) -> ReviewSummary
     given, of_given = accuracies.get(fields.ground_truth or "", (0, {}))
     corrected, of_corrected = accuracies.get(fields.corrected, (0, {}))
     names = [method.name for method in run.config.methods]
+    lost = count_lost_labels(run.dataset, fields)
     return ReviewSummary(
         changes=_changes(run, fields),
         given_field=fields.ground_truth,
         corrected_field=fields.corrected,
+        lost_labels=lost,
+        renamed_field=renamed_field(run.dataset, fields) if lost else None,
         given_samples=given,
         corrected_samples=corrected,
         accuracy=tuple(

@@ -10,6 +10,7 @@ from ....lgca_plugin.errors import ConfigError, LgcaError
 from ....lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.labels.expected_errors import Expectation
+from ....lgca_plugin.method.number_text import capitalized
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.decisions.queue import Triage
 from ....lgca_plugin.workflows.decisions.summary_text import checked_labels
@@ -138,11 +139,11 @@ def read_run(ctx: Any, state: ReviewState) -> tuple[Run | None, list[str], list[
                 run = load_run(ctx.dataset, state.run)
                 Triage.of(run)
             except LgcaError as error:
-                notes.append(f"Run “{state.run}” can't be reviewed: {error}.")
+                notes.append(f"Run “{state.run}” can't be reviewed: {error.app}.")
             else:
                 return run, keys, notes
         else:
-            notes.append(f"Run “{state.run}” is gone: it was deleted.")
+            notes.append(f"Run “{state.run}” is gone: it was deleted or renamed.")
     keys = triaged_runs(ctx)
     return (load_run(ctx.dataset, keys[0]) if keys else None), keys, notes
 
@@ -245,13 +246,33 @@ def _no_run(ctx: Any) -> EmptyState:
         "Find the labels that are probably wrong. They are shown here one at a time, each beside examples of the two "
         "classes, for you to decide."
     )
+    problem = _problem(ctx)
+    if problem is not None:
+        return EmptyState("The labels can't be reviewed", f"{capitalized(problem)}.")
     if run_keys(ctx.dataset):
         sentence = f"The images are classified, but their labels are not checked against that yet. {sentence}"
     return EmptyState.find("No labels have been checked yet", sentence)
 
 
+def _problem(ctx: Any) -> str | None:
+    """Returns why the latest run can't be loaded; None if it can be, or there is none."""
+    keys = run_keys(ctx.dataset)
+    try:
+        if keys:
+            load_run(ctx.dataset, keys[0])
+    except LgcaError as error:
+        return error.app
+    return None
+
+
 def _no_suspects(run: Run) -> EmptyState:
     """Returns what was checked, where nothing was found."""
+    if not run.results.get("triage"):
+        sentence = (
+            f"The pictures of run “{run.key}” were scored again since the labels were checked, so nothing is known "
+            "about the labels. Check them again; what was decided stays."
+        )
+        return EmptyState.find("The labels have to be checked again", sentence)
     report = Triage.of(run).report
     field_name, found = report.get("ground_truth"), report.get("suspects") or 0
     if not field_name:

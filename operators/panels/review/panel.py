@@ -13,7 +13,6 @@ from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.decisions.queue import Triage
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_sample_record
-from ....lgca_plugin.workflows.review.below import labels_below
 from ....lgca_plugin.workflows.review.queue import ReviewQueue
 from ...decisions.queue import read_curator
 from ...shared.dialogs.dialog import operator_uri
@@ -21,10 +20,20 @@ from ..deduplicating_panel import DeduplicatingPanel
 from ..evidence.content import source_id
 from .card import decision_text
 from .changes import show_changed
-from .content import ReviewContent, card_key, decision_key, read_content, read_run
+from .content import ReviewContent, card_key, decision_key, read_run
 from .layout import layout
 from .pictures import file_name
-from .state import CARD, SCREENS, SUMMARY, Done, ReviewState
+from .showing import (
+    is_current,
+    refused,
+    reviewed_run,
+    show,
+    show_beside_the_grid,
+    show_next,
+    show_sample,
+    with_restored,
+)
+from .state import CARD, SCREENS, Done, ReviewState
 
 NAME = "lgca_review"
 LABEL, ICON = "Review labels", "rate_review"
@@ -60,17 +69,17 @@ class ReviewPanel(DeduplicatingPanel):
 
     def on_load(self, ctx: Any) -> ReviewContent:
         """Shows the first undecided suspect, or the open sample."""
-        return _show(ctx, ReviewState.read(ctx).opened())
+        return show(ctx, ReviewState.read(ctx).opened())
 
     def on_change_view(self, ctx: Any) -> ReviewContent:
         """Shows what others have decided meanwhile: the App fires this when it has loaded the samples anew."""
-        return _show(ctx, ReviewState.read(ctx))
+        return show(ctx, ReviewState.read(ctx))
 
     on_change_current_sample = on_change_group_slice = on_change_view
 
     def on_change_dataset(self, ctx: Any) -> ReviewContent:
         """Drops the state, which is about another dataset."""
-        return _show(ctx, ReviewState(turn=ReviewState.read(ctx).turn + 1))
+        return show(ctx, ReviewState(turn=ReviewState.read(ctx).turn + 1))
 
     # Moving.
 
@@ -79,33 +88,33 @@ class ReviewPanel(DeduplicatingPanel):
         state, key = ReviewState.read(ctx), ctx.params.get("value")
         if key and key != state.run:
             state = ReviewState(run=str(key), turn=state.turn + 1)
-        return _show(ctx, state)
+        return show(ctx, state)
 
     def go_to(self, ctx: Any) -> ReviewContent:
         """Shows another suspect, without a decision about the one on the screen."""
-        return _open(ctx, ReviewState.read(ctx).at(ctx.params.get("sample")))
+        return show_sample(ctx, ReviewState.read(ctx).at(ctx.params.get("sample")))
 
     def go_on(self, ctx: Any) -> ReviewContent:
         """Shows the first undecided suspect."""
-        return _go_on(ctx, ReviewState.read(ctx), None)
+        return show_next(ctx, ReviewState.read(ctx), None)
 
     def go_to_first(self, ctx: Any) -> ReviewContent:
         """Shows the first suspect, decided or not."""
         state = ReviewState.read(ctx)
         run, _, _ = read_run(ctx, state)
         ids = ReviewQueue.of(run).ids if run is not None else ()
-        return _open(ctx, state.at(ids[0] if ids else None))
+        return show_sample(ctx, state.at(ids[0] if ids else None))
 
     def show_screen(self, ctx: Any) -> ReviewContent:
         """Shows another screen about the same suspect."""
         state, screen = ReviewState.read(ctx), ctx.params.get("screen")
         sample = ctx.params.get("sample") or source_id(ctx) or state.sample
-        return _show(ctx, state.at(sample, screen if screen in SCREENS else CARD, ctx.params.get("was")))
+        return show(ctx, state.at(sample, screen if screen in SCREENS else CARD, ctx.params.get("was")))
 
     def open_sample(self, ctx: Any) -> ReviewContent:
         """Opens a sample in its own view."""
         ctx.ops.open_sample(id=ctx.params["sample"])
-        return _show(ctx, ReviewState.read(ctx))
+        return show(ctx, ReviewState.read(ctx))
 
     # Decisions.
 
@@ -118,13 +127,13 @@ class ReviewPanel(DeduplicatingPanel):
         """Accepts the class that was chosen from the list, for the sample that the list was opened on."""
         state, label = ReviewState.read(ctx), ctx.params.get("value")
         sample, was = state.sample, state.was
-        run, _, _ = read_run(ctx, state)
+        run = reviewed_run(ctx, state)
         if not label or sample is None or was is None or run is None or label not in run.config.classes:
-            return _show(ctx, state)
+            return show(ctx, state)
         try:
             record = read_sample_record(run, sample)
         except ConfigError:
-            return _show(ctx, state)
+            return show(ctx, state)
         if label == record.given:
             return _decide(ctx, sample, was, Decision.LABEL_RIGHT.value, None)
         return _decide(ctx, sample, was, Decision.ACCEPTED.value, label)
@@ -133,15 +142,15 @@ class ReviewPanel(DeduplicatingPanel):
         """Leaves a look-alike out of the decision about the group, or puts it back."""
         state, id_ = ReviewState.read(ctx), str(ctx.params["id"])
         out = tuple(sorted({*state.out} ^ {id_}))
-        return _show(ctx, replace(state, out=out, turn=state.turn + 1))
+        return show(ctx, replace(state, out=out, turn=state.turn + 1))
 
     def decide_group(self, ctx: Any) -> ReviewContent:
         """Decides about those of the look-alikes that are undecided and have the labels that the buttons name."""
         state, params = ReviewState.read(ctx), ctx.params
         decision = Decision(params["decision"])
-        run, _, _ = read_run(ctx, state)
+        run = reviewed_run(ctx, state)
         if run is None:
-            return _show(ctx, state)
+            return show(ctx, state)
         labels = params["given"], params["suggested"]
         undecided = {
             one.sample_id: one
@@ -150,7 +159,7 @@ class ReviewPanel(DeduplicatingPanel):
         }
         ids = [id_ for id_ in params["ids"] if id_ in undecided]
         if not ids:  # a second click
-            return _go_on(ctx, state, params["sample"])
+            return show_next(ctx, state, params["sample"])
         first = undecided[ids[0]]
         label = first.suggested if decision is Decision.ACCEPTED else first.given
         said = f"{samples_text(len(ids))}: {decision_text(decision, label, first.given)}"
@@ -159,53 +168,56 @@ class ReviewPanel(DeduplicatingPanel):
     def undo(self, ctx: Any) -> ReviewContent:
         """Takes the last decision of this panel back, and shows its sample again."""
         state, action = ReviewState.read(ctx), ctx.params["action"]
-        run, _, _ = read_run(ctx, state)
+        run = reviewed_run(ctx, state)
         if run is None or not state.done or state.done[-1].action != action:  # a second click
-            return _show(ctx, state)
-        last = state.done[-1]
+            return show(ctx, state)
+        last, triage = state.done[-1], Triage.of(run)
         try:
-            Triage.of(run).undo(action, by=read_curator(ctx))
+            undone = triage.undo(action, by=read_curator(ctx))
         except LgcaError as error:
+            if is_current(triage, action):
+                return refused(ctx, state, "undone", error)
             ctx.ops.notify(capitalized(error.app), variant="warning")
-        return _open(ctx, state.undone().at(last.sample), wrote=True)
+            return show_sample(ctx, state.undone().at(last.sample), wrote=True)
+        content = show_sample(ctx, state.undone().at(last.sample), wrote=True)
+        return with_restored(content, undone)
 
     def take_back(self, ctx: Any) -> ReviewContent:
         """Takes the decision on the shown sample back."""
         state, sample = ReviewState.read(ctx), ctx.params["sample"]
-        run, _, _ = read_run(ctx, state)
+        run = reviewed_run(ctx, state)
         if run is None or not _stands(run, sample, ctx.params["was"]):
-            return _show(ctx, state)
+            return show(ctx, state)
         try:
-            Triage.of(run).undo(sample_ids=[sample], by=read_curator(ctx))
+            undone = Triage.of(run).undo(sample_ids=[sample], by=read_curator(ctx))
         except LgcaError as error:
-            ctx.ops.notify(error.app, variant="error")
-            return _show(ctx, state)
+            return refused(ctx, state, "undone", error)
         state = replace(state, done=tuple(one for one in state.done if one.sample != sample))
-        return _show(ctx, state.at(sample), wrote=True)
+        return with_restored(show(ctx, state.at(sample), wrote=True), undone)
 
     # What comes next.
 
     def show_changes(self, ctx: Any) -> ReviewContent:
         """Shows the samples whose label was changed in the grid."""
-        content = _beside_the_grid(ctx)
+        content = show_beside_the_grid(ctx)
         if content.run is not None:
             show_changed(ctx, content.run)
         return content
 
     def go_below(self, ctx: Any) -> ReviewContent:
         """Goes on with the least certain of the labels that are not suspected."""
-        return _go_on(ctx, replace(ReviewState.read(ctx), below=True), None)
+        return show_next(ctx, replace(ReviewState.read(ctx), below=True), None)
 
     def open_panel(self, ctx: Any) -> ReviewContent:
         """Opens another panel."""
-        content = _beside_the_grid(ctx)
+        content = show_beside_the_grid(ctx)
         ctx.ops.open_panel(ctx.params["panel"], layout="horizontal", is_active=True)
         return content
 
     def open_form(self, ctx: Any) -> ReviewContent:
         """Opens an operator's form, and shows what has changed when it is done."""
         form = ctx.params["form"]
-        content = _show(ctx, ReviewState.read(ctx))
+        content = show(ctx, ReviewState.read(ctx))
         params: dict[str, Any] = {}
         if content.run is not None and form != "find_wrong_labels":
             params["run"] = content.run.key
@@ -214,47 +226,6 @@ class ReviewPanel(DeduplicatingPanel):
         then = self.on_load if form == "find_wrong_labels" else self.go_on
         ctx.prompt(operator_uri(f"lgca_{form}"), params=params, on_success=then)
         return content
-
-
-def _show(ctx: Any, state: ReviewState, *, opened: str | None = None, wrote: bool = False) -> ReviewContent:
-    """Reads what the panel shows, and writes the state."""
-    content = read_content(ctx, state, opened=opened)
-    content.state.write(ctx, content.run.key if content.run else None)
-    return replace(content, wrote=wrote)
-
-
-def _beside_the_grid(ctx: Any) -> ReviewContent:
-    """Shows the same again, and closes a sample that lies over the grid."""
-    if ctx.current_sample:
-        ctx.ops.close_sample()
-    return _show(ctx, ReviewState.read(ctx))
-
-
-def _open(ctx: Any, state: ReviewState, *, wrote: bool = False) -> ReviewContent:
-    """Shows a sample: in the sample view it is opened, and the panel follows."""
-    now = source_id(ctx)
-    if now is None or state.sample is None:
-        return _show(ctx, state, wrote=wrote)
-    if state.sample != now:
-        ctx.ops.open_sample(id=state.sample)
-    return _show(ctx, state, opened=state.sample, wrote=wrote)
-
-
-def _go_on(ctx: Any, state: ReviewState, after: str | None, *, wrote: bool = False) -> ReviewContent:
-    """Shows the next undecided suspect after one; the summary where there is none."""
-    run, _, _ = read_run(ctx, state)
-    following = ReviewQueue.of(run).first_undecided(after=after) if run is not None else None
-    if following is None and run is not None and state.below:
-        following = _following_below(run, after)
-    if following is None:
-        return _show(ctx, replace(state.at(after or state.sample, SUMMARY), below=False), wrote=wrote)
-    return _open(ctx, state.at(following), wrote=wrote)
-
-
-def _following_below(run: Run, after: str | None) -> str | None:
-    """Returns the label that follows below the suspects, and after the last one the first that was passed over."""
-    found = labels_below(run, 1, after=after) or labels_below(run, 1)
-    return next(iter(found), None)
 
 
 def _stands(run: Run, sample: str, was: str) -> bool:
@@ -268,14 +239,14 @@ def _stands(run: Run, sample: str, was: str) -> bool:
 def _decide(ctx: Any, sample: str, was: str, decision: str, label: str | None) -> ReviewContent:
     """Decides about a sample, unless its labels or the decision have changed since its buttons were drawn."""
     state = ReviewState.read(ctx)
-    run, _, _ = read_run(ctx, state)
+    run = reviewed_run(ctx, state)
     if run is None:
-        return _show(ctx, state)
+        return show(ctx, state)
     try:
         record = read_sample_record(run, sample)
     except ConfigError:
         ctx.ops.notify("This picture is no longer in the dataset.", variant="warning")
-        return _go_on(ctx, state, None)
+        return show_next(ctx, state, None)
     if card_key(record) != was:
         return _changed_meanwhile(ctx, state, record, was)
     made = Decision(decision)
@@ -287,13 +258,13 @@ def _decide(ctx: Any, sample: str, was: str, decision: str, label: str | None) -
 def _changed_meanwhile(ctx: Any, state: ReviewState, record: SampleRecord, was: str) -> ReviewContent:
     """Shows the next suspect after a second click, and what somebody else has changed about this one."""
     if any(one.sample == record.id for one in state.done):
-        return _go_on(ctx, state, record.id)
+        return show_next(ctx, state, record.id)
     by = f" by {record.decided_by}" if record.decided_by else ""
     what = f"was decided{by}" if record.decision is not None else "is undecided again"
     if was.endswith(decision_key(record)):
         what = "was checked again or relabelled"
     ctx.ops.notify(f"{file_name(record.filepath)} {what} meanwhile, so nothing was changed.", variant="warning")
-    return _show(ctx, state.at(record.id))
+    return show(ctx, state.at(record.id))
 
 
 def _write(
@@ -304,12 +275,12 @@ def _write(
     try:
         done = Triage.of(run).decide(ids, decision, label=label, by=read_curator(ctx), wait=False)
     except LgcaError as error:
-        ctx.ops.notify(f"Nothing was decided: {error.app}", variant="error")
-        return _show(ctx, state)
+        return refused(ctx, state, "decided", error)
     was_suspect = ReviewQueue.of(run).place(ids[0]) is not None
     state = state.decided(Done(action=done.action, sample=ids[0]), said)
     if not was_suspect and not state.below and source_id(ctx) is not None:
-        content = _show(ctx, state.at(ids[0]), wrote=True)
+        content = show(ctx, state.at(ids[0]), wrote=True)
     else:
-        content = _go_on(ctx, state, ids[0], wrote=True)
-    return replace(content, declared=len(ctx.dataset.get_field_schema()) > known)
+        content = show_next(ctx, state, ids[0], wrote=True)
+    content = replace(content, declared=len(ctx.dataset.get_field_schema()) > known)
+    return with_restored(content, done)

@@ -7,7 +7,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ....lgca_plugin.method.labels.expected_errors import Expectation
-from ....lgca_plugin.method.number_text import percent_text
+from ....lgca_plugin.method.number_text import labels_text, percent_text
 from ....lgca_plugin.workflows.review.summary import Block, ReviewSummary
 from ..widgets import LARGE, SMALL, TABLE, button, heading, row, text
 from .card import expected_text
@@ -85,6 +85,16 @@ def _add_changes(body: Any, summary: ReviewSummary) -> None:
     _add_table(body, "changes", {"given": "From", "corrected": "To", "count": "Pictures"}, rows)
     others = len(summary.changes) - MAX_CHANGES
     words = f"The changes are in the field “{summary.corrected_field}”; the given labels stay as they are."
+    if summary.renamed_field is not None:
+        words = (
+            f"Their field, “{summary.corrected_field}”, was renamed to “{summary.renamed_field}”: rename it back, or "
+            "find wrong labels again, which goes on with it. Until then nothing can be decided."
+        )
+    elif summary.lost_labels:
+        words = (
+            f"Their field, “{summary.corrected_field}”, was deleted: the next decision makes it again, with "
+            f"{_all_labels(summary.lost_labels)} accepted so far."
+        )
     if others > 0:
         words = f"… and {others:,} more kinds of change. {words}"
     text(body, "changes_where", words, size=SMALL, muted=True, width="100%")
@@ -139,6 +149,10 @@ def _add_finds(body: Any, shown: SummaryContent) -> None:
         labels = f"{beyond.samples:,} least certain labels that are not suspected"
         lines.append(f"Of the {labels}, {expected_text(beyond)}.")
     text(body, "finds_words", "\n".join(lines), width="100%")
+
+
+def _all_labels(count: int) -> str:
+    return f"all {labels_text(count)}" if count > 1 else "the label"
 
 
 def _probability(found: Expectation) -> str:

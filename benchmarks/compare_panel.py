@@ -140,14 +140,14 @@ def _boxes(classes: list[str], rng: Any) -> dict[str, Any]:
 def _declare(dataset: Any) -> None:
     import fiftyone as fo
 
-    from lgca_plugin.workflows.decisions.decisions import declare_decisions
+    from lgca_plugin.workflows.decisions.decisions import DecisionFields, declare_decisions
 
     for name, kind in (("case", fo.StringField), ("misleading", fo.FloatField), ("stability", fo.FloatField)):
         dataset.add_sample_field(f"{KEY}_{name}", kind)
     dataset.add_sample_field(f"{KEY}_label_quality", fo.FloatField)
     dataset.add_sample_field(f"{KEY}_suggestion", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
     dataset.add_sample_field(f"{KEY}_suggestion.given", fo.StringField)
-    declare_decisions(dataset, KEY)
+    declare_decisions(dataset, DecisionFields(run_key=KEY, ground_truth=None, corrected=f"{KEY}_corrected"))
 
 
 def _pictures(folder: Path) -> Iterator[str]:

@@ -17,7 +17,7 @@ from ..lgca_plugin.method.core.methods import method_title
 from ..lgca_plugin.method.number_text import capitalized, samples_text
 from ..lgca_plugin.runs.record import stored_triage
 from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
-from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage
+from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage, moved_to
 from .shared.base import RunOperator
 from .shared.classes import label_fields
 from .shared.dialogs.dialog import Dialog, steps_after
@@ -194,5 +194,6 @@ def _preview(ctx: Any, key: str, arguments: Params) -> tuple[str, str]:
 @cached_while_open
 def _previous_fields(ctx: Any, key: str) -> tuple[str | None, str | None]:
     """Returns the label field and the field for corrected labels of the run's previous triage."""
-    previous = stored_triage(load_run(ctx.dataset, key).results)
-    return previous.get("ground_truth"), previous.get("corrected_field")
+    run = load_run(ctx.dataset, key)
+    previous = stored_triage(run.results)
+    return previous.get("ground_truth"), moved_to(run, previous) or previous.get("corrected_field")

@@ -76,7 +76,7 @@ def check_triage(
     previous = stored_triage(run.results) or decision_note(run.dataset, triage_field(run.key, DECISION))
     previous_field = previous.get("corrected_field") if previous.get("ground_truth") == field else None
     corrected = corrected_field or previous_field or default_corrected_field(run.key, field)
-    moved = _moved_to(run, previous)
+    moved = moved_to(run, previous)
     if moved is not None and corrected_field is None and previous_field is not None:
         warnings.append(f"corrected labels go to {moved!r} now: field {previous_field!r} was renamed to it")
         corrected = moved
@@ -100,7 +100,7 @@ def check_triage(
     )
 
 
-def _moved_to(run: RunRecord, previous: Mapping[str, Any]) -> str | None:
+def moved_to(run: RunRecord, previous: Mapping[str, Any]) -> str | None:
     """Returns the field that the accepted labels are in, if the one of the last triage was renamed to it."""
     name = previous.get("corrected_field")
     if name is None or not run.dataset.has_field(f"{triage_field(run.key, DECISION)}.action"):

@@ -87,7 +87,7 @@ def read_content(ctx: Any, state: EvidenceState) -> EvidenceContent:
         return EvidenceContent(state=state, shown=EmptyState("No dataset is open", "Open a dataset, then a sample."))
     keys = run_keys(ctx.dataset)
     gone = state.run is not None and state.run not in keys
-    notes = [f"Run “{state.run}” is gone: it was deleted."] if gone else []
+    notes = [f"Run “{state.run}” is gone: it was deleted or renamed."] if gone else []
     run, problem = None, None
     try:
         run = pick_run(ctx.dataset, keys, state.run)

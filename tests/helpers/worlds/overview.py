@@ -11,7 +11,7 @@ from lgca_plugin.config import RunConfig
 from lgca_plugin.fiftyone_io import fields
 from lgca_plugin.run import Run
 from lgca_plugin.runs.registry import register_run
-from lgca_plugin.workflows.decisions.decisions import declare_decisions
+from lgca_plugin.workflows.decisions.decisions import DecisionFields, declare_decisions
 
 KEY = "zs"
 METHODS = ("clip", "wca", "lgca")
@@ -79,7 +79,8 @@ def triaged(run, columns, *, ground_truth="labels"):
     # add_sample_field reloads the dataset for every field
     dataset._merge_sample_field_schema(schema)
     dataset._merge_sample_field_schema({f"{key}_suggestion.given": fo.StringField()})
-    declare_decisions(dataset, key)
+    corrected = f"{ground_truth or key}_corrected"
+    declare_decisions(dataset, DecisionFields(run_key=key, ground_truth=ground_truth, corrected=corrected))
     for name, column in (("case", "case"), ("misleading", "misleading"), ("label_quality", "quality")):
         if column in columns:
             dataset.set_values(f"{key}_{name}", columns[column])
@@ -94,7 +95,7 @@ def triaged(run, columns, *, ground_truth="labels"):
     run.results["triage"] = {
         "ground_truth": ground_truth,
         "methods": [method.name for method in run.config.methods][:3],
-        "corrected_field": f"{ground_truth or key}_corrected",
+        "corrected_field": corrected,
         "cases": {},
     }
     run.save()

@@ -276,7 +276,6 @@ def test_states__a_triage_without_labels(triage):
     run = lgca.classify(dataset, encoder=lgca.load_encoder("demo"), progress=False, **settings)
     run.results["triage"] = {**triage.report, "methods": ["clip"], "ground_truth": None}
     run.save()
-    dataset.set_values("zs_suggestion", [None] * len(dataset))
     panel = PanelSession(URI, dataset).load(EVENTS)
     assert "No labels were checked" in panel.shown.texts
     panel.press("Find wrong labels")
@@ -300,7 +299,7 @@ def test_states__a_picture_that_is_gone_or_can_not_be_read(triage, panel, queue)
 def test_states__a_run_that_was_deleted(triage, panel):
     lgca.delete_run(triage.run.dataset, "zs")
     shown = panel.send("on_change_view")
-    assert shown.notes == ["Run “zs” is gone: it was deleted."]
+    assert shown.notes == ["Run “zs” is gone: it was deleted or renamed."]
     assert "No labels have been checked yet" in shown.texts
 
 

@@ -2,6 +2,9 @@
 
 import pytest
 
+import lgca_plugin as lgca
+from lgca_plugin.runs.delete import delete_from_dataset
+from lgca_plugin.runs.registry import decision_entries, register_run, update_record
 from lgca_plugin.workflows.review.queue import ReviewQueue
 from tests.helpers.app.panels import PanelSession
 from tests.helpers.app.review import EVENTS, URI, decisions, press_again
@@ -83,3 +86,72 @@ def test_below__where_no_label_is_left_nothing_is_offered(triage, panel):
     for _ in range(SUSPECTS):
         panel.press(f"Keep {GIVEN}")
     assert "Continue below the suspects" not in panel.shown.buttons
+
+
+def test_corrected_field__that_was_deleted_is_made_again_and_the_panel_says_so(triage, panel):
+    dataset = triage.run.dataset
+    panel.press(CHANGE)
+    panel.press(CHANGE)
+    dataset.delete_sample_field("labels_corrected")
+    assert (
+        "was deleted: the next decision makes it again, with all 2 labels accepted so far"
+        in panel.press("Summary").words
+    )
+    panel.send("go_on")
+    shown = panel.press(f"Keep {GIVEN}")
+    assert "Field 'labels_corrected' was gone and was made again with the 2 labels accepted before" in shown.words
+    assert dataset.values("labels_corrected.label").count(SUGGESTED) == 2
+    assert "was made again" not in panel.press(f"Keep {GIVEN}").words
+
+
+def test_corrected_field__that_was_renamed_refuses_decisions_and_an_undo_that_can_be_tried_again(triage, panel, first):
+    dataset = triage.run.dataset
+    panel.press(CHANGE)
+    before = triage.decisions(history=True)
+    dataset.rename_sample_field("labels_corrected", "labels_v2")
+    sentence = "was renamed to 'labels_v2', so nothing can be decided: rename it back, or find wrong labels again"
+    shown = panel.press(CHANGE)
+    assert sentence in shown.words and "Nothing was decided: " in shown.words
+    shown = panel.press("Undo")
+    assert sentence in shown.words and "Nothing was undone: " in shown.words
+    assert triage.decisions(history=True) == before
+    assert "was renamed to “labels_v2”: rename it back" in panel.press("Summary").words
+    dataset.rename_sample_field("labels_v2", "labels_corrected")
+    panel.press("Undo")
+    assert decisions(triage) == {} and dataset[first.id].labels_corrected.label == GIVEN
+
+
+def test_run__that_was_deleted_is_not_taken_for_another_one_with_the_same_suspects(triage, panel):
+    dataset, button = triage.run.dataset, panel.shown.buttons[CHANGE]
+    for part in ("suggestion", "label_quality", "clip"):
+        dataset.clone_sample_field(f"zs_{part}", f"second_{part}")
+    settings = {"run": dataset.get_run_info("zs").config.run, "fields": ["second_clip", "second_error"]}
+    dataset.register_run("second", dataset.init_run(package="fiftyone-lgca", **settings))
+    update_record(lgca.load_run(dataset, "second"), triage=triage.report)
+    lgca.delete_run(dataset, "zs")
+    shown = press_again(panel, button)
+    assert "Run “zs” is gone: it was deleted or renamed." in shown.words
+    assert panel.notified == [("warning", "Nothing was changed: run “zs” can't be reviewed any more.")]
+    assert lgca.load_run(dataset, "second").last_triage().decisions() == []
+
+
+def test_run__that_was_scored_again_is_not_said_to_have_no_wrong_labels(triage, panel):
+    dataset, button = triage.run.dataset, panel.shown.buttons[CHANGE]
+    entries = decision_entries(dataset, "zs") or {"decided": {"ground_truth": "labels"}}
+    config = triage.run.config
+    delete_from_dataset(dataset, "zs", keep=["zs_decision"])
+    register_run(dataset, "zs", config, entries)  # as a rescoring in place by another person does
+    shown = press_again(panel, button)
+    assert "The labels have to be checked again" in shown.words
+    assert "Nothing looks wrong" not in shown.words
+    assert "Find wrong labels" in shown.buttons
+    assert panel.notified[-1][1].endswith("was checked again or relabelled meanwhile, so nothing was changed.")
+
+
+def test_run__that_was_renamed_is_named(triage, panel):
+    dataset, button = triage.run.dataset, panel.shown.buttons[CHANGE]
+    dataset.rename_run("zs", "kept")
+    shown = press_again(panel, button)
+    assert "The labels can't be reviewed" in shown.words
+    assert "its fields and decisions are still called 'zs': rename it back" in shown.words
+    assert "zs_decision" not in dataset.get_field_schema()

@@ -174,12 +174,10 @@ def open_run(plan: PreparedRun, lease: Lease, task: str) -> tuple[RunRecord, str
     reload_if_changed(dataset)  # fields that another process has declared since, such as that of first decisions
     if request.existing is not None:
         check_current(request.existing)
-    elif not request.replaces:
-        dataset.reload()
-        if request.run_key in dataset.list_runs():
-            raise LgcaError(
-                f"run {request.run_key!r} was made elsewhere since this call began; call again to go on with it"
-            )
+    elif not request.replaces and request.run_key in dataset.list_runs():
+        raise LgcaError(
+            f"run {request.run_key!r} was made elsewhere since this call began; call again to go on with it"
+        )
     lease.start()
     # Decisions are about labels, not about the predictions that suggested them, so they outlive a replaced run.
     decisions = {} if request.existing is not None else decision_entries(dataset, request.run_key)

@@ -13,8 +13,8 @@ from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.database import bulk_write, sample_collection
 from ...fiftyone_io.documents import utc_now
 from ...fiftyone_io.fields import DECISION, triage_field
-from ...runs.record import stored_triage
-from ...runs.registry import list_runs, read_results
+from ...runs.record import read_results, stored_triage
+from ...runs.registry import list_runs
 
 if TYPE_CHECKING:
     import fiftyone as fo

@@ -6,6 +6,8 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
+from lgca_plugin.runs.delete import delete_from_dataset
+from lgca_plugin.runs.registry import decision_entries, register_run
 from lgca_plugin.workflows.decisions.queue import Triage
 from lgca_plugin.workflows.review.queue import ReviewQueue
 from tests.helpers.browser.app import NO_APP
@@ -144,3 +146,67 @@ def test_review__without_a_triage_it_says_what_to_do(app, demo_images):
         panel.picture("nothing")
     finally:
         fo.delete_dataset(dataset.name)
+
+
+@pytest.mark.thorough
+def test_review__goes_on_or_says_why_not_when_others_change_what_it_is_about(app, triage, queue):
+    (ids, files), dataset = queue, triage.run.dataset
+    panel = ReviewPage(app)
+    app.open_dataset(dataset.name)
+    panel.open()
+    panel.shows(files[0])
+    panel.press(CHANGE)
+    panel.shows(files[1])
+
+    dataset.reload()
+    dataset.rename_sample_field("labels_corrected", "labels_v2")
+    panel.press(CHANGE)
+    panel.says("was renamed to 'labels_v2', so nothing can be decided: rename it back, or find wrong labels again")
+    panel.shows(files[1])
+    panel.picture("field_renamed")
+    panel.press("Undo")
+    panel.says("Nothing was undone: ")
+    assert [row.decision.value for row in triage.decisions()] == ["accepted"]
+
+    dataset.delete_sample_field("labels_v2")
+    panel.press(KEEP)
+    panel.says("Field 'labels_corrected' was gone and was made again with the label accepted before")
+    panel.shows(files[2])
+    panel.picture("field_made_again")
+    dataset.reload()
+    assert dataset[ids[0]].labels_corrected.label == SUGGESTED
+
+    entries, config = decision_entries(dataset, "zs"), triage.run.config
+    delete_from_dataset(dataset, "zs", keep=["zs_decision"])
+    register_run(dataset, "zs", config, entries)  # as a rescoring in place does
+    panel.press(KEEP)
+    panel.says("The labels have to be checked again")
+    panel.picture("run_rescored")
+    lgca.delete_run(dataset, "zs")
+    panel.press("Find wrong labels")
+    app.page.get_by_role("dialog").first.wait_for()
+    app.page.keyboard.press("Escape")
+    panel.says("Run “zs” is gone: it was deleted or renamed.")
+    panel.picture("run_deleted")
+
+
+@pytest.mark.thorough
+def test_delete__says_in_its_form_that_a_field_is_read_only_and_counts_the_decisions(app, triage):
+    dataset = triage.run.dataset
+    triage.decide(list(ReviewQueue.of(triage.run).ids)[:2], "accepted")
+    field = dataset.get_field("zs_clip")
+    field.read_only = True
+    field.save()
+    app.open_dataset(dataset.name)
+    app.open_operator("Delete a zero-shot run")
+    form = app.page.get_by_role("dialog")
+    app.choose("Run", "zs")
+    form.get_by_text("Field 'zs_clip' is read-only, so the run can't be deleted: it has to be made writable").wait_for()
+    app.screenshot("delete_read_only")
+    app.page.keyboard.press("Escape")
+    field.read_only = False
+    field.save()
+    app.open_operator("Delete a zero-shot run")
+    app.choose("Run", "zs")
+    form.get_by_text("2 decisions about labels and their tags go with it: export them first.").wait_for()
+    app.screenshot("delete_decisions")

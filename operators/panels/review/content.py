@@ -158,6 +158,7 @@ def read_content(ctx: Any, state: ReviewState, *, opened: str | None = None) -> 
             state=state, shown=EmptyState("No dataset is open", "Open a dataset, then check its labels.")
         )
     run, keys, notes = read_run(ctx, state)
+    notes += [state.note] if state.note is not None else []
     opened = opened or source_id(ctx)
     if run is None:
         return ReviewContent(state=state, shown=_no_run(ctx), notes=notes, opened=opened)

@@ -180,7 +180,7 @@ class ReviewPanel(DeduplicatingPanel):
             ctx.ops.notify(capitalized(error.app), variant="warning")
             return show_sample(ctx, state.undone().at(last.sample), wrote=True)
         content = show_sample(ctx, state.undone().at(last.sample), wrote=True)
-        return with_restored(content, undone)
+        return with_restored(ctx, content, undone)
 
     def take_back(self, ctx: Any) -> ReviewContent:
         """Takes the decision on the shown sample back."""
@@ -193,7 +193,7 @@ class ReviewPanel(DeduplicatingPanel):
         except LgcaError as error:
             return refused(ctx, state, "undone", error)
         state = replace(state, done=tuple(one for one in state.done if one.sample != sample))
-        return with_restored(show(ctx, state.at(sample), wrote=True), undone)
+        return with_restored(ctx, show(ctx, state.at(sample), wrote=True), undone)
 
     # What comes next.
 
@@ -283,4 +283,4 @@ def _write(
     else:
         content = show_next(ctx, state, ids[0], wrote=True)
     content = replace(content, declared=len(ctx.dataset.get_field_schema()) > known)
-    return with_restored(content, done)
+    return with_restored(ctx, content, done)

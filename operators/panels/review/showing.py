@@ -71,14 +71,22 @@ def reviewed_run(ctx: Any, state: ReviewState) -> Run | None:
 
 def refused(ctx: Any, state: ReviewState, what: str, error: LgcaError) -> ReviewContent:
     """Shows the same again, and above it why nothing was decided or undone."""
-    content = show(ctx, state)
-    return replace(content, notes=[*content.notes, f"Nothing was {what}: {error.app}."])
+    content = show(ctx, replace(state, turn=state.turn + 1))
+    return _with_note(ctx, content, f"Nothing was {what}: {error.app}.")
 
 
-def with_restored(content: ReviewContent, done: Any) -> ReviewContent:
-    """Returns the content with a note if the field of corrected labels was gone and was made again."""
-    notes = [f"{capitalized(note)}." for note in restored_note(done.corrected_field, done.restored)]
-    return replace(content, notes=[*content.notes, *notes], declared=content.declared or bool(notes))
+def with_restored(ctx: Any, content: ReviewContent, done: Any) -> ReviewContent:
+    """Returns the content, with a note if the field of corrected labels was gone and was made again."""
+    for note in restored_note(done.corrected_field, done.restored):
+        content = _with_note(ctx, replace(content, declared=True), f"{capitalized(note)}.")
+    return content
+
+
+def _with_note(ctx: Any, content: ReviewContent, note: str) -> ReviewContent:
+    """Returns the content with a note that stays until the user's next action, whatever the App loads meanwhile."""
+    state = replace(content.state, note=note)
+    state.write(ctx, content.run.key if content.run else None)
+    return replace(content, state=state, notes=[*content.notes, note])
 
 
 def is_current(triage: Triage, action: str) -> bool:

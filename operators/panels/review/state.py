@@ -38,6 +38,7 @@ class ReviewState:
         done: the decisions that can be undone, the latest last
         said: what the last one did, in words
         was: what the card said when the list of classes was opened on it
+        note: what the user has to read about the last action, until the next one
         turn: number of the user's actions so far
         below: whether the review goes on below the suspects, with the least certain of the other labels
     """
@@ -49,6 +50,7 @@ class ReviewState:
     done: tuple[Done, ...] = ()
     said: str | None = None
     was: str | None = None
+    note: str | None = None
     turn: int = 0
     below: bool = False
 
@@ -75,6 +77,7 @@ class ReviewState:
             done=tuple(Done(action=pair[0], sample=pair[1]) for pair in pairs if len(pair) == 2),
             said=_text(get("said")),
             was=_text(get("was")),
+            note=_text(get("note")),
             turn=get("turn") if isinstance(get("turn"), int) else 0,
             below=get("below") is True,
         )
@@ -89,6 +92,7 @@ class ReviewState:
             "done": " ".join(f"{one.action}:{one.sample}" for one in self.done),
             "said": self.said,
             "was": self.was,
+            "note": self.note,
             "turn": self.turn,
             "below": self.below,
             RUN: run,
@@ -106,7 +110,7 @@ class ReviewState:
 
     def at(self, sample: str | None, screen: str = CARD, was: str | None = None) -> ReviewState:
         """Returns the state with another sample or screen."""
-        return replace(self, sample=sample, screen=screen, out=(), was=was, turn=self.turn + 1)
+        return replace(self, sample=sample, screen=screen, out=(), was=was, note=None, turn=self.turn + 1)
 
     def decided(self, done: Done, said: str) -> ReviewState:
         """Returns the state after a decision."""

@@ -100,6 +100,7 @@ def test_corrected_field__that_was_deleted_is_made_again_and_the_panel_says_so(t
     panel.send("go_on")
     shown = panel.press(f"Keep {GIVEN}")
     assert "Field 'labels_corrected' was gone and was made again with the 2 labels accepted before" in shown.words
+    assert "was made again" in panel.send("on_change_view").words  # as the App fires it by itself
     assert dataset.values("labels_corrected.label").count(SUGGESTED) == 2
     assert "was made again" not in panel.press(f"Keep {GIVEN}").words
 
@@ -112,6 +113,7 @@ def test_corrected_field__that_was_renamed_refuses_decisions_and_an_undo_that_ca
     sentence = "was renamed to 'labels_v2', so nothing can be decided: rename it back, or find wrong labels again"
     shown = panel.press(CHANGE)
     assert sentence in shown.words and "Nothing was decided: " in shown.words
+    assert sentence in panel.send("on_change_view").words
     shown = panel.press("Undo")
     assert sentence in shown.words and "Nothing was undone: " in shown.words
     assert triage.decisions(history=True) == before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from .files import first_sentence
 from .memory import PIXELS, MemoryBudget
 from .orientation import ON_ITS_SIDE, UPRIGHT, orientation, turned_upright
 from .pixels import decoding_bytes, has_deep_colors, to_rgb
+from .quiet import quiet_pillow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,8 +105,7 @@ def _decode(
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about tags and sizes; real problems are raised
+        with quiet_pillow():  # its warnings are about tags and sizes; real problems are raised
             file = HeaderReader(data)
             with Image.open(file, formats=_formats()) as opened:
                 file.end_header()

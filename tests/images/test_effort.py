@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from lgca_plugin.errors import ImageError
@@ -9,7 +12,7 @@ from lgca_plugin.images.decoding import open_picture
 from lgca_plugin.images.effort import MAX_HEADER_READS, MAX_SCANS
 from tests.helpers.bad_images.bombs import scans_jpeg
 from tests.helpers.bad_images.cut import drawing, saved
-from tests.helpers.bad_images.exif import segment
+from tests.helpers.bad_images.exif import SHORT, ifd, segment
 from tests.helpers.bad_images.values import chunk, png
 
 ROWS = bytes(16 * 49)
@@ -27,6 +30,19 @@ def test_scans__of_other_pictures_in_the_same_file_do_not_count() -> None:
     jpeg = saved("JPEG", drawing(64, 64), progressive=True)
     inside = segment(0xE1, b"Exif\0\0" + START_OF_SCAN * 1000)
     assert open_picture(jpeg[:2] + inside + jpeg[2:] + START_OF_SCAN * 1000).size_hw == (64, 64)
+
+
+def test_warnings__of_pillow_are_silent_while_images_are_decoded_and_no_others_ever() -> None:
+    odd = saved("JPEG", drawing(64, 64), exif=ifd((0x0100, SHORT, 2, 6)))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: open_picture(odd), range(400)))
+        assert warnings.filters == before
+        assert not caught
+        warnings.warn("the user's own", stacklevel=1)
+    assert [str(one.message) for one in caught] == ["the user's own"]
 
 
 @pytest.mark.parametrize(

@@ -127,13 +127,14 @@ def test_run__with_bad_images_among_the_good_gives_the_good_what_they_have_alone
     dataset.add_samples(samples)
     with job(tmp_path, "classify", dataset.name) as running:
         running.wait_for("ready")
-        before = most = read.memory("VmRSS", running.process.pid)
+        process = running.process
+        before = most = read.memory("VmRSS", process.pid or 0)
         ending = threading.Thread(target=running.end)
         ending.start()
         while ending.is_alive():
-            most = max(most, read.memory("VmHWM", running.process.pid))
+            most = max(most, read.memory("VmHWM", process.pid or 0))
             time.sleep(0.1)
-        assert running.process.returncode == 0, running.errors
+        assert process.exitcode == 0, running.errors
     assert most - before < MAX_PIXEL_BYTES + MAX_FILE_BYTES + 2 * PICTURE_BYTES + OVERHEAD_BYTES
     dataset.reload()
     reasons = dict(zip(*dataset.values(["filepath", "zs_error"]), strict=True))

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...errors import LgcaError
-from ...method.labels.left_out import outside_sentence
+from ...method.labels.left_out import nearest_class, outside_sentence
 from ...runs.record import stored_triage
 from ..decisions.decisions import Decision
 from ..evidence.sample_record import cached_evidence, read_sample_record
@@ -52,6 +52,7 @@ class ReviewCard:
         look_alikes: ids of undecided suspects with the same given and suggested label that look alike, this sample
             first; this one alone if there are no others, empty if it is no suspect
         outside: whether the given label is no class of the run
+        nearest: the class with almost the same name as such a label
     """
 
     sample_id: str
@@ -67,6 +68,7 @@ class ReviewCard:
     corrected: str | None
     look_alikes: tuple[str, ...]
     outside: bool = False
+    nearest: str | None = None
 
 
 def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
@@ -84,7 +86,7 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
     suspects = current_suspects(run)
     sample = read_sample_record(run, sample_id)
     suggested = sample.suggested if sample.suggested is not None else _seen_instead(run, sample)
-    region = _deciding_region(run, sample, suggested)
+    region, outside = _deciding_region(run, sample, suggested), _is_outside(run, sample)
     class_pools(run, _classes([sample]), ahead=_classes(_following(suspects, sample_id)))  # for the examples
     return ReviewCard(
         sample_id=sample_id,
@@ -99,7 +101,8 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
         decision=None if sample.decision is None else Decision(sample.decision),
         corrected=sample.corrected,
         look_alikes=look_alikes(run, suspects, sample_id),
-        outside=_is_outside(run, sample),
+        outside=outside,
+        nearest=nearest_class(sample.given, run.config.classes) if outside and sample.given else None,
     )
 
 

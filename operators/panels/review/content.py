@@ -211,7 +211,8 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
     following = queue.first_undecided() if place is None else ids[place] if place < len(ids) else None
     if place is None and below:
         previous, following = _neighbours([*labels_below(run, BELOW)], card.sample_id)
-    labels = [label for label in (card.suggested, card.given) if label is not None]
+    given = card.nearest if card.outside else card.given  # of a label that is no class there are no examples
+    labels = list(dict.fromkeys(label for label in (card.suggested, given) if label is not None))
     seen = [answer.label for answer in record.predictions.values()]
     others = tuple(dict.fromkeys(label for label in [*seen, card.deciding_vote] if label and label not in labels))
     if card.suggested is None:  # no suspect: what the methods see instead, if anything

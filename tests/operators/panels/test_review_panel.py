@@ -50,6 +50,15 @@ def test_card__says_what_is_given_what_is_suggested_and_how_sure(triage, panel, 
     assert file_of(triage, queue[0]) in pictures(shown)
 
 
+def test_card__of_a_label_outside_the_classes_shows_the_nearest_class(triage, panel, queue):
+    triage.run.dataset.select(queue[0]).set_values("labels.label", [OTHER.title()])
+    shown = panel.load(EVENTS).shown
+    said = f"“{OTHER.title()}” is not among the classes of this run; nearest: “{OTHER}”."
+    assert any(text.startswith(said) for text in shown.texts) and OTHER.title() in shown.texts
+    assert {f"{SUGGESTED} looks like this", f"{OTHER} looks like this"} <= set(shown.texts)
+    assert f"{OTHER.title()} looks like this" not in shown.texts
+
+
 def test_card__goes_forward_and_back_without_a_decision(triage, panel, queue):
     names = []
     for _ in range(SUSPECTS):

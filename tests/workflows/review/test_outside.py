@@ -29,6 +29,7 @@ def test_outside__card_says_that_the_label_is_no_class_and_what_is_nearest(world
     run, ids = world
     cards = [review_card(run, id_) for id_ in ids]
     assert [card.outside for card in cards] == [False, False, True, True, False]
+    assert [card.nearest for card in cards] == [None, None, "swan", None, None]
     assert cards[2].reason == (
         "“Swan” is not among the classes of this run; nearest: “swan”. All three methods see “tern”."
     )

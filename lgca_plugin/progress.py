@@ -45,6 +45,16 @@ def drive(
         return _run(steps, report)
 
 
+def duration_text(seconds: float) -> str:
+    """Returns a duration in words, such as ``40 s``, ``6 min``, ``3 h`` or ``2 days``."""
+    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    if seconds >= 20:
+        return f"{5 * round(seconds / 5):.0f} s"
+    return f"{max(1, round(seconds))} s"
+
+
 def _run(steps: Generator[Progress, None, Result], report: Callable[[Progress], object]) -> Result:
     with closing(steps):
         while True:

@@ -15,6 +15,7 @@ from threading import Event
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from ..errors import DatabaseAwayError
+from ..progress import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -51,8 +52,8 @@ class _Patience:
             logger.warning(self.line())
         if self._over.is_set() or now - self._since >= self._seconds:
             raise DatabaseAwayError(
-                f"the database has not answered for {_duration(now - self._since)}, so this has stopped; once MongoDB "
-                "runs again, start the same again: it goes on where it stopped"
+                f"the database has not answered for {duration_text(now - self._since)}, so this has stopped; once "
+                "MongoDB runs again, start the same again: it goes on where it stopped"
             ) from error
         try:
             self._over.wait(PAUSE)
@@ -63,7 +64,7 @@ class _Patience:
     def answered(self) -> None:
         """Ends the wait."""
         if self._since is not None:
-            logger.warning("The database answers again, after %s", _duration(time.monotonic() - self._since))
+            logger.warning("The database answers again, after %s", duration_text(time.monotonic() - self._since))
             self._since = None
 
     def line(self) -> str | None:
@@ -71,7 +72,7 @@ class _Patience:
         if self._since is None:
             return None
         left = max(0.0, self._seconds - (time.monotonic() - self._since))
-        return f"The database does not answer. Waiting for it, {_duration(left)} at most"
+        return f"The database does not answer. Waiting for it, {duration_text(left)} at most"
 
 
 _current: ContextVar[_Patience | None] = ContextVar("patience", default=None)
@@ -135,7 +136,3 @@ def is_outage(error: BaseException) -> bool:
     from pymongo.errors import ConnectionFailure, CursorNotFound
 
     return isinstance(error, (ConnectionFailure, CursorNotFound))
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} minutes"

@@ -11,6 +11,7 @@ from ...lgca_plugin.config import RegionPlan, check_methods
 from ...lgca_plugin.encoder.architectures import display_name
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.samples import ImageSamples
+from ...lgca_plugin.progress import duration_text
 from ..shared.form import mark_invalid
 from ..shared.prompt_cache import cached_while_open
 from ..shared.run_choice import run_keys
@@ -45,15 +46,7 @@ def cost_line(images: int, encodes_per_image: int, speed: float | None, *, adapt
         line = f"{line} under a full budget, usually less than half of them now"
     if not speed:
         return line
-    return f"{line}; about {duration(encodes / speed)} at the speed of the last run with this encoder"
-
-
-def duration(seconds: float) -> str:
-    """Returns a duration in words."""
-    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(1, round(seconds))} s"
+    return f"{line}; about {duration_text(encodes / speed)} at the speed of the last run with this encoder"
 
 
 @cached_while_open

@@ -17,6 +17,7 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.errors import LgcaError, ModelUnavailableError
 from ...lgca_plugin.method.number_text import capitalized
+from ...lgca_plugin.progress import duration_text
 from ..shared.form import Params, mark_invalid
 from .params import ENCODER, MORE, more, read_label_field, read_options
 
@@ -102,8 +103,6 @@ def add_estimate(inputs: Any, ctx: Any) -> None:
 
 def cost_text(found: Params) -> tuple[str, str]:
     """Returns the line on the cost, and a note on what it is based on."""
-    from ...lgca_plugin.workflows.find.timeline import duration_text
-
     left_out = found.get("unlabelled") or 0
     note = f"; {pictures(left_out)} without a label {'is' if left_out == 1 else 'are'} left out" if left_out else ""
     if found.get("download"):

@@ -15,7 +15,7 @@ from ...fiftyone_io import fields as f
 from ...fiftyone_io.app_layout import arrange_app
 from ...fiftyone_io.database import reload_if_changed
 from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting, waiting_line
-from ...progress import Progress
+from ...progress import Progress, duration_text
 from ...runs.delete import delete_from_dataset
 from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import RunRecord, check_current, written_under
@@ -222,13 +222,5 @@ def _progress_label(done: int, total: int, seconds: float) -> str:
     if not total:
         return "Every sample has its predictions already"
     speed = f", {done / seconds:.1f} images/s" if done and seconds else ""
-    left = f", about {_duration((total - done) * seconds / done)} left" if done and done < total else ""
+    left = f", about {duration_text((total - done) * seconds / done)} left" if done and done < total else ""
     return f"{done} of {total} images{speed}{left}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

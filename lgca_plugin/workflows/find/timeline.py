@@ -6,7 +6,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
-from ...progress import Progress
+from ...progress import Progress, duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -66,13 +66,3 @@ class Timeline:
 def left_text(seconds: float) -> str:
     """Returns how much time is left, in words."""
     return f"about {duration_text(seconds)} left" if seconds >= 1 else "nearly done"
-
-
-def duration_text(seconds: float) -> str:
-    """Returns a duration in words, such as ``40 s``, ``6 min``, ``3 h`` or ``2 days``."""
-    for size, unit in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    if seconds >= 20:
-        return f"{5 * round(seconds / 5):.0f} s"
-    return f"{max(1, round(seconds))} s"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from lgca_plugin.progress import Progress, drive
-from lgca_plugin.workflows.find.timeline import Timeline, duration_text
+from lgca_plugin.progress import Progress, drive, duration_text
+from lgca_plugin.workflows.find.timeline import Timeline
 
 
 def phase(*done, total=4, result=None):

@@ -170,7 +170,8 @@ def test_disk__the_form_says_what_is_stored_and_is_right(birds, params, fresh_st
     ("model", "size"),
     [("ViT-B-32-quickgelu", "1.5 MB"), ("ViT-L-14", "2.2 MB"), ("hf-hub:someone/some-model", "an unknown size")],
 )
-def test_disk__the_size_follows_the_model(birds, model, size):
+def test_disk__the_size_follows_the_model(birds, monkeypatch, model, size):
+    monkeypatch.setenv("LGCA_MODELS", "hf-hub:someone/some-model")
     params = typed("a", "b", encoder="open_clip", model=model, pretrained="openai")
     assert size in preview(birds, **params).description
 

@@ -12,14 +12,18 @@ from ..errors import ImageError
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_HEADER_READS, MAX_HEADER_BYTES = 100_000, 64 * 1024**2
-"""Maximum number of reads of a file's header, and bytes of its parts; a good one takes some hundred, and some kB."""
+MAX_HEADER_READS = 100_000
+"""Maximum number of reads of a file's header; a good one takes some hundred."""
+
+MAX_EXIF_BYTES = 4 * 1024**2
+"""Maximum number of bytes of a JPEG's EXIF data, whose segments Pillow joins in a time that grows with their square; a
+good file has one or a few segments of 64 kB."""
 
 MAX_SCANS = 100
 """Maximum number of scans of a JPEG, each of which goes through the whole picture; encoders write about ten."""
 
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_START_OF_SCAN, _END = b"\xff\xda", b"\xff\xd9"
+_START_OF_SCAN, _END, _EXIF = b"\xff\xda", b"\xff\xd9", b"Exif\0\0"
 
 
 class HeaderReader(io.BytesIO):
@@ -27,16 +31,17 @@ class HeaderReader(io.BytesIO):
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
-        self._reads = self._bytes = 0
+        self._reads = self._exif = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Reads so many bytes, or all."""
         self._reads += 1
-        self._bytes += max(0, size or 0)
-        if self._reads > MAX_HEADER_READS or self._bytes > MAX_HEADER_BYTES:
-            limit = f"{MAX_HEADER_READS:,} parts or {MAX_HEADER_BYTES // 1024**2} MiB"
+        part = super().read(size)
+        self._exif += len(part) if part.startswith(_EXIF) else 0
+        if self._reads > MAX_HEADER_READS or self._exif > MAX_EXIF_BYTES:
+            limit = f"{MAX_HEADER_READS:,} parts, or {MAX_EXIF_BYTES // 1024**2} MiB of EXIF data"
             raise ImageError(f"the image is damaged: its header has more than {limit}")
-        return super().read(size)
+        return part
 
     def end_header(self) -> None:
         """Ends the limit: the number of reads of pixels depends on their number."""

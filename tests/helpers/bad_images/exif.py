@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from . import Bad, data
 from .cut import drawing, saved
@@ -53,6 +54,14 @@ def damaged() -> dict[str, bytes]:
     }
 
 
+def layers() -> ImageFileDirectory_v2:
+    """The tag in which Photoshop stores its layers, often far larger than the picture."""
+    tags = ImageFileDirectory_v2()
+    tags.tagtype[37724] = UNDEFINED
+    tags[37724] = bytes(100 * 1024**2)
+    return tags
+
+
 def segment(marker: int, content: bytes) -> bytes:
     return b"\xff" + bytes([marker]) + struct.pack(">H", len(content) + 2) + content
 
@@ -71,8 +80,9 @@ def cases() -> Iterator[Bad]:
     good = ifd((ORIENTATION, SHORT, 1, 6))
     yield data("exif twice.jpg", jpeg[:2] + 2 * segment(0xE1, good) + jpeg[2:])
     long = segment(0xE1, good + bytes(60_000))
+    yield data("layers of 100 MB.tif", saved("TIFF", tiffinfo=layers()))
     yield data("exif in 20 segments.jpg", jpeg[:2] + 20 * long + jpeg[2:])
-    yield data("exif in 1500 segments.jpg", jpeg[:2] + 1500 * long + jpeg[2:], "64 MiB")
+    yield data("exif in 1500 segments.jpg", jpeg[:2] + 1500 * long + jpeg[2:], "4 MiB")
     yield data("xmp orientation.jpg", saved("JPEG", xmp=XMP % b'tiff:Orientation="6"'))
     yield data("xmp orientation.webp", saved("WEBP", xmp=XMP % b'tiff:Orientation="6"'))
     yield data("xmp of nothing.jpg", saved("JPEG", xmp=b"\xff\xfe<"))

@@ -31,7 +31,7 @@ TEXTS = {
     "words.jpg": json.dumps({"error": "access denied", "code": 403}),
     "mark.jpg": "\ufeffIn the beginning",
 }
-OTHER_FORMATS = ("EPS", "PDF", "TGA", "PCX", "ICO", "ICNS", "SGI", "DDS", "IM", "SPIDER", "XBM", "MSP", "BLP", "QOI")
+OTHER_FORMATS = ("EPS", "PDF", "TGA", "PCX", "ICO", "ICNS", "SGI", "DDS", "SPIDER", "XBM", "MSP", "BLP", "QOI")
 
 
 def written(kind: str) -> bytes:

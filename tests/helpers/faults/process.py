@@ -128,8 +128,8 @@ def job(
     """
     out, err = (folder / f"{what}-{time.monotonic_ns()}.{end}" for end in ("out", "err"))
     out.touch()
-    setting = {"env": {**os.environ, **(env or {})}, "out": str(out), "err": str(err), "limits": dict(limits or {})}
-    setting["kill_at"] = kill_at
+    setting: dict[str, Any] = {"env": {**os.environ, **(env or {})}, "out": str(out), "err": str(err)}
+    setting |= {"limits": dict(limits or {}), "kill_at": kill_at}
     if images is not None:
         setting["images"] = images
     process = _forks.Process(target=_start, args=(what, dataset, options, setting))

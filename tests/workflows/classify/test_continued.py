@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import fiftyone as fo
 import pytest
@@ -227,10 +228,10 @@ def test_failures__of_all_first_images_stop_a_run_that_then_begins_with_the_othe
         path.write_text("no image")
     dataset = fo.Dataset()
     dataset.add_samples([fo.Sample(filepath=str(path)) for path in [*paths, *birds.limit(2).values("filepath")]])
-    options = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", "write_images": 2, "max_failures": 4}
+    given: Any = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", "max_failures": 4}
     with pytest.raises(lgca.LgcaError, match="none of the first 4 images could be used, the last because the file is"):
-        classify_by(samples=dataset, encoder=demo_encoder, **options)
+        classify_by(2, dataset, encoder=demo_encoder, **given)
     assert lgca.load_run(dataset, "zs").summary()["failed"] == 4
-    summary = classify_by(samples=dataset, encoder=demo_encoder, **options).summary()
+    summary = classify_by(2, dataset, encoder=demo_encoder, **given).summary()
     assert (summary["status"], summary["predicted"], summary["failed"]) == ("done", 2, 6)
     dataset.delete()

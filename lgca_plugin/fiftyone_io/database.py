@@ -187,6 +187,20 @@ def journaled(collection: Collection[Document]) -> Collection[Document]:
     return collection.with_options(write_concern=WriteConcern(**{**collection.write_concern.document, "j": True}))
 
 
+def repair_saved_views(dataset: fo.Dataset) -> None:
+    """Removes a dataset's references to saved views that are not there, as a kill during their deletion leaves them.
+
+    With such a reference, FiftyOne takes one view for another: it would delete a user's.
+    """
+    from bson import DBRef
+    from fiftyone.core.odm.database import patch_saved_views
+
+    dataset._doc.reload("saved_views")
+    if any(isinstance(view, DBRef) for view in dataset._doc.saved_views):
+        patch_saved_views(dataset.name)
+        dataset.reload()
+
+
 @waits_for_database
 def save_dataset(dataset: fo.Dataset) -> None:
     """Saves the changes of a dataset's own properties, such as how the App shows it."""

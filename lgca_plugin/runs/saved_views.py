@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from ..fiftyone_io.database import serialized_stages
+from ..fiftyone_io.database import repair_saved_views, serialized_stages
 from ..fiftyone_io.outages import waits_for_database
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own
     """
     import fiftyone.core.utils as fou
 
+    repair_saved_views(dataset)
     names = []
     for kind, view in views.items():
         name, (description, color) = view_name(run_key, kind), VIEWS[kind]
@@ -85,6 +86,7 @@ def write_views(dataset: fo.Dataset, run_key: str, views: Mapping[str, Any], own
 @waits_for_database
 def delete_views(dataset: fo.Dataset, names: Sequence[str]) -> None:
     """Deletes views that a run has saved; a view that a user has saved under such a name since is left."""
+    repair_saved_views(dataset)
     ours = {description for description, _ in VIEWS.values()}
     for name in set(names).intersection(dataset.list_saved_views()):
         if dataset.get_saved_view_info(name)["description"] in ours:

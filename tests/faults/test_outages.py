@@ -35,6 +35,23 @@ def test_mongod__that_ends_during_a_run_and_comes_back_costs_nothing(
     count_fault(f"mongod ended by {number.name}, back within 3 s", damage, times=3)
 
 
+@pytest.mark.parametrize("later", [("triage", {}), ("rescore", {"image_scale": 3.0, "run_key": "zs"})])
+def test_mongod__that_is_killed_during_what_follows_a_run_costs_nothing(
+    later, own, images, reference, count_fault, tmp_path
+):
+    name, options = later
+    finished(tmp_path, "classify", NAME, env=own.environment, images=images)
+    with job(tmp_path, name, NAME, env=own.environment, **options) as running:
+        while (line := running.wait_for("at ")) is not None and line.startswith("at 0"):
+            pass  # until it writes
+        own.kill()
+        time.sleep(1)
+        own.start()
+        assert running.end() == 0, running.errors
+    damage = reference.damage_of(stored_values(own, tmp_path), CLASSIFY, later)
+    count_fault(f"mongod killed during a {name}", damage)
+
+
 def test_mongod__away_for_long_stops_the_run_with_a_sentence_and_the_same_call_finishes_it(
     own, images, reference, count_fault, tmp_path
 ):

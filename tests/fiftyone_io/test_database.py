@@ -147,3 +147,14 @@ def test_forget_loaded_evaluations__the_server_reads_them_again_and_keeps_the_ot
     database.forget_loaded_evaluations(three, ["mine", "none"])
     assert served.load_evaluation_results("mine") is not mine
     assert served.load_evaluation_results("other") is other
+
+
+def test_repair_saved_views__removes_references_to_views_that_are_gone_and_keeps_the_others(three):
+    for name in ("ours", "theirs"):
+        three.save_view(name, three.limit(1))
+    database.sample_collection(three).database.views.delete_one({"name": "ours"})  # killed before the reference went
+    three.reload()
+    database.repair_saved_views(three)
+    assert three.list_saved_views() == ["theirs"]
+    three.delete_saved_view("theirs")
+    assert three.list_saved_views() == []

@@ -114,6 +114,7 @@ def main(job: str, dataset: str, options: dict[str, Any], setting: dict[str, Any
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(setting[name], os.O_WRONLY | os.O_APPEND | os.O_CREAT), number)
     os.environ.update(setting["env"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     kills = KillAt(setting["kill_at"])
     monitoring.register(kills)
     connect(os.environ["FIFTYONE_DATABASE_URI"])

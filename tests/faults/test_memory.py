@@ -31,7 +31,7 @@ IMAGES = 20_000
 BROKEN_EVERY = 500
 
 
-def test_soak__memory_stays_and_counts_sum_over_20000_images(count_fault, tmp_path):
+def test_soak__memory_stays_and_counts_sum_over_20000_images(count_fault, measured, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
     noise = np.random.default_rng(3)
@@ -54,7 +54,7 @@ def test_soak__memory_stays_and_counts_sum_over_20000_images(count_fault, tmp_pa
     dataset.reload()
     summary = lgca.load_run(dataset, "zs").summary()
     dataset.delete()
-    print(f"memory after {IMAGES // 5:,} images {early / 1e6:.0f} MB, after {IMAGES:,} {late / 1e6:.0f} MB")
+    measured(f"memory after {IMAGES // 5:,} images {early / 1e6:.0f} MB, after {IMAGES:,} {late / 1e6:.0f} MB")
     assert late <= 1.1 * early
     broken = IMAGES // BROKEN_EVERY
     counts = [summary[name] for name in ("predicted", "failed", "skipped", "pending", "total")]

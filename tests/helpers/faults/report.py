@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -34,8 +35,15 @@ def count_fault(record_property) -> Count:
     return count
 
 
+@pytest.fixture
+def measured(record_property) -> Callable[[str], None]:
+    """``measured("200 MB")`` adds a line below the table."""
+    return partial(record_property, "measured")
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     rows: dict[str, list[int]] = {}
+    lines: list[str] = []
     for reports in terminalreporter.stats.values():
         for report in reports:
             if getattr(report, "when", None) != "call":
@@ -44,9 +52,13 @@ def pytest_terminal_summary(terminalreporter) -> None:
                 if name == "fault":
                     row = rows.setdefault(value[0], [0, 0, 0, 0])
                     row[:] = [total + new for total, new in zip(row, value[1:], strict=True)]
+                elif name == "measured":
+                    lines.append(value)
     if rows:
         terminalreporter.section("faults")
         width = max(map(len, rows))
         terminalreporter.line(f"{'fault':<{width}} {'times':>7} {'lost':>7} {'duplicated':>11} {'changed':>8}")
         for fault, (times, lost, duplicated, changed) in sorted(rows.items()):
             terminalreporter.line(f"{fault:<{width}} {times:>7} {lost:>7} {duplicated:>11} {changed:>8}")
+    for line in lines:
+        terminalreporter.line(line)

@@ -1,7 +1,5 @@
 """A disk that is full: the run goes on without embeddings, or waits for the database that has died of it."""
 
-import resource
-
 from tests.helpers.faults.damage import values_of
 from tests.helpers.faults.process import finished, job
 from tests.helpers.faults.server import NAME, server, stored_values
@@ -28,9 +26,7 @@ def test_disk_full__of_the_database_ends_mongod_and_the_run_waits_until_it_is_ba
 ):
     with server(tmp_path) as own, job(tmp_path, "classify", NAME, env=own.environment, images=images) as running:
         running.wait_for_images(8)
-        resource.prlimit(own.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-        own.checkpoint()
-        own.wait_until_gone()
+        own.fill_disk()
         own.start()
         assert running.end() == 0, running.errors
         assert "answers again" in running.errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,22 +44,26 @@ class Server:
         """Ends it without warning, or with another signal, and waits until it is gone."""
         pid = self.pid
         os.kill(pid, number)
-        self.wait_until_gone(pid)
+        self._wait_until_gone(pid)
 
     @property
     def pid(self) -> int:
         """The number of its process."""
         return int((self._folder / "database" / "mongod.lock").read_text())
 
-    def wait_until_gone(self, pid: int | None = None) -> None:
-        """Waits until it has ended."""
-        process = psutil.Process(pid or self.pid)
-        process.wait(60)
-
-    def checkpoint(self) -> None:
-        """Has it write all its data to disk, as it does every minute."""
-        with pymongo.MongoClient("127.0.0.1", self._port) as client, contextlib.suppress(PyMongoError):
+    def fill_disk(self) -> None:
+        """Lets none of its files grow any more, and waits until it has ended of it."""
+        pid = self.pid
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        uri = f"mongodb://127.0.0.1:{self._port}/?serverSelectionTimeoutMS=1000"
+        with pymongo.MongoClient(uri) as client, contextlib.suppress(PyMongoError):
             client.admin.command("fsync")
+        self._wait_until_gone(pid)
+
+    @staticmethod
+    def _wait_until_gone(pid: int) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).wait(60)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,8 +63,11 @@ class Server:
 
     @staticmethod
     def _wait_until_gone(pid: int) -> None:
+        deadline = time.monotonic() + 60
         with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(pid).wait(60)
+            while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:  # its parent waits for this process, not for it
+                assert time.monotonic() < deadline, "mongod does not end"
+                time.sleep(0.01)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .encoder.open_clip_encoder import OpenClipEncoder
     from .errors import (
         ConfigError,
+        DatabaseAwayError,
         DescribeError,
         ImageError,
         LgcaError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Case": "method.labels.triage_cases",
     "ConfigError": "errors",
+    "DatabaseAwayError": "errors",
     "Decision": "workflows.decisions.decisions",
     "DescribeError": "errors",
     "Described": "descriptions.describe",
@@ -86,6 +88,7 @@ __all__ = [
     "METHODS",
     "Case",
     "ConfigError",
+    "DatabaseAwayError",
     "Decision",
     "DescribeError",
     "Described",

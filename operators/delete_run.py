@@ -16,6 +16,7 @@ from .shared.base import FormOperator
 from .shared.execution import call
 from .shared.form import add_dropdown, mark_invalid, refuse
 from .shared.grid.shown_fields import arrange_app
+from .shared.plain_text import PlainProperty
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import run_keys
 
@@ -83,7 +84,7 @@ class DeleteRun(FormOperator):
         outputs = types.Object()
         outputs.str("run_key", label="Deleted run")
         outputs.list("fields", types.String(), label="Deleted fields")
-        return types.Property(outputs, view=types.View(label="Deleted"))
+        return PlainProperty(outputs, view=types.View(label="Deleted"))
 
     def __call__(self, sample_collection: Any, run_key: str) -> Any:
         """Deletes a run from the SDK; ``run.delete()`` of the library does the same.

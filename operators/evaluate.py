@@ -19,6 +19,7 @@ from .shared.classes import label_fields
 from .shared.execution import call, report_progress, report_steps
 from .shared.form import Params, add_dropdown, add_method_choice, checked, mark_invalid, markdown_table, refuse
 from .shared.grid.shown_fields import arrange_app
+from .shared.plain_text import PlainProperty, escape_markdown
 from .shared.prompt_cache import cached_while_open
 from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
 
@@ -203,12 +204,12 @@ def _output(evaluation: Evaluation, line: str) -> dict[str, Any]:
     pair_titles = ("Compared", "Only the first right", "Only the second right", "p", "p, corrected")
     method_titles = ("Method", "Right", "Accuracy", "Macro recall: every class counts the same")
     texts = {
-        "words": "\n".join(f"- {evaluation.sentence(pair)}" for pair in evaluation.pairs),
+        "words": "\n".join(f"- {escape_markdown(evaluation.sentence(pair))}" for pair in evaluation.pairs),
         "pairs": markdown_table(pair_titles, pairs) if pairs else "",
         "methods": markdown_table(method_titles, methods),
-        "basis": evaluation.basis(),
+        "basis": escape_markdown(evaluation.basis()),
     }
     texts = {name: text for name, text in texts.items() if text}
     for name in texts:
         outputs.str(name, view=types.MarkdownView())
-    return {"outputs": types.Property(outputs).to_json(), "results": {"figure": figure["data"], **texts}}
+    return {"outputs": PlainProperty(outputs).to_json(), "results": {"figure": figure["data"], **texts}}

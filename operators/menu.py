@@ -17,6 +17,7 @@ from ..lgca_plugin.errors import ConfigError
 from ..lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from .panels.widgets import NORMAL, SMALL, button, row, text
 from .shared.dialogs.dialog import operator_uri
+from .shared.plain_text import PlainProperty
 from .shared.run_choice import run_keys
 
 FIND = "Find wrong labels"
@@ -131,7 +132,7 @@ class Menu(foo.Operator):
             words = "Review, Compare, Rescore, Triage, Evaluate and Delete are here once there is a run."
             text(body, "later", words, size=SMALL, muted=True, pt="10px")
         view = types.PromptView(label="Find, review and correct wrong labels", submit_button_label="Close")
-        return types.Property(inputs, view=view)
+        return PlainProperty(inputs, view=view)
 
     def _add_entry(self, body: Any, entry: Entry, *, main: bool) -> None:
         """Adds a button and, beside it, what it does."""

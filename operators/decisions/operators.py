@@ -16,6 +16,7 @@ from ..shared.base import FormOperator
 from ..shared.caller import is_own
 from ..shared.execution import call
 from ..shared.form import add_dropdown
+from ..shared.plain_text import PlainProperty
 from ..shared.run_choice import run_keys
 from ..shared.server_files import download, write_export
 from .form import (
@@ -238,7 +239,7 @@ class ExportDecisions(DecisionOperator):
         outputs.int("rows", label="Rows", view=types.LabelValueView())
         for name, label in (("path", "File"), ("decided", "Suspects decided"), ("outlook", "To do")):
             outputs.str(name, label=label, view=types.LabelValueView())
-        return types.Property(outputs, view=types.View(label="Decisions exported"))
+        return PlainProperty(outputs, view=types.View(label="Decisions exported"))
 
     def __call__(
         self,

@@ -15,6 +15,7 @@ from ...lgca_plugin.descriptions.names import name_key
 from ..shared.caller import is_own
 from ..shared.descriptions import SAVED_KEY, saved_descriptions
 from ..shared.form import Params
+from ..shared.plain_text import PlainProperty
 from ..shared.server_files import download, write_export
 from .form import plural
 
@@ -90,7 +91,7 @@ def show(ctx: Any, outcome: Outcome) -> Iterator[Any]:
     if problem:
         outputs.view("problem", types.Warning(label=problem))
     if not described.descriptions:
-        yield ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results={})
+        yield ctx.ops.show_output(outputs=PlainProperty(outputs).to_json(), results={})
         return
     if ctx.params.get("download"):
         yield download(ctx, json_text(described), "descriptions.json", "application/json")
@@ -102,4 +103,4 @@ def show(ctx: Any, outcome: Outcome) -> Iterator[Any]:
     outputs.str("descriptions", label=f"Descriptions{of}", view=types.MarkdownView())
     places = [] if problem else [f'dataset.info["{SAVED_KEY}"], to edit and to classify with']
     results["kept"] = " and ".join([*places, *([str(outcome.path)] if outcome.path else [])]) or "the cache only"
-    yield ctx.ops.show_output(outputs=types.Property(outputs).to_json(), results=results)
+    yield ctx.ops.show_output(outputs=PlainProperty(outputs).to_json(), results=results)

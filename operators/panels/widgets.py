@@ -13,6 +13,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.figures.page import revised
+from ..shared.plain_text import PlainProperty
 
 BAR_COLOUR = "var(--fo-palette-background-level2)"
 SMALL, NORMAL, HEADING, LARGE = "0.8rem", "0.95rem", "1.1rem", "1.35rem"
@@ -51,7 +52,7 @@ def page(*, gap: int = 2) -> tuple[Any, Any]:
     style = {"sx": {"padding": "8px 14px 32px 8px", "boxSizing": "border-box", "width": "100%", "overflowX": "clip"}}
     one_column = {"sx": {"gridTemplateColumns": "minmax(0, 1fr)"}}  # else as wide as its widest child
     inner = root.v_stack("page", gap=gap, componentsProps={"container": style, "grid": one_column})
-    return types.Property(root), inner
+    return PlainProperty(root), inner
 
 
 def row(parent: Any, name: str, *, gap: str = "8px", align: str = "center", **style: Any) -> Any:

@@ -12,6 +12,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from .dialogs.dialog import Dialog
 from .form import add_blocked, refuse
+from .plain_text import PlainProperty
 from .run_choice import chosen_run, run_keys
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ class FormOperator(foo.Operator):
             add_blocked(inputs, self.submit)
         else:
             refuse(inputs, refusal)
-        return types.Property(inputs, view=types.PromptView(label=self.title, submit_button_label=self.submit))
+        return PlainProperty(inputs, view=types.PromptView(label=self.title, submit_button_label=self.submit))
 
 
 class StepOperator(FormOperator):

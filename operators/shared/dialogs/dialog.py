@@ -7,6 +7,8 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ..plain_text import PlainProperty
+
 PLUGIN = "@lgca/zero-shot"
 CLOSE_DIALOG = f"{PLUGIN}/lgca_close_dialog"
 """The operator in ``app.js`` that closes the dialog after a run."""
@@ -97,7 +99,7 @@ class Dialog:
 
     def show(self, ctx: Any) -> Any:
         """Returns the message that shows it."""
-        return ctx.ops.show_output(outputs=types.Property(self._outputs).to_json(), results=self._results)
+        return ctx.ops.show_output(outputs=PlainProperty(self._outputs).to_json(), results=self._results)
 
     def _row(self) -> Any:
         return self._outputs.h_stack(self._name("row"), componentsProps={"grid": {"sx": ROW}})

@@ -20,11 +20,13 @@ class Progress:
         done: items finished in this call, failed ones included; most often samples
         total: items to do in this call; 0 while it is not known
         label: one line for people
+        run_key: key of the run that is at work, under which it can be cancelled; None where there is none
     """
 
     done: int
     total: int
     label: str
+    run_key: str | None = None
 
 
 def drive(

@@ -1,5 +1,6 @@
 """The plugin's operators and panels: forms and layout for the App. All the work is done by ``lgca_plugin``."""
 
+from .cancel_run import CancelRun
 from .classify.operator import Classify
 from .decisions.operators import Decide, ExportDecisions, UndoDecision
 from .delete_run import DeleteRun
@@ -33,6 +34,7 @@ OPERATORS = (
     Evaluate,
     DescribeClasses,
     DeleteRun,
+    CancelRun,
     OpenCompare,
     OpenReview,
 )

@@ -6,13 +6,13 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ..lgca_plugin.errors import ConfigError, LgcaError
+from ..lgca_plugin.errors import ConfigError, LgcaError, RunHeldError
 from ..lgca_plugin.fiftyone_io.fields import DECISION, triage_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.method.number_text import capitalized
 from ..lgca_plugin.runs.delete import check_deletable, delete_run
 from ..lgca_plugin.runs.registry import owned_fields
-from .shared.base import FormOperator
+from .shared.base import FormOperator, in_words_of_the_app
 from .shared.execution import call
 from .shared.form import add_dropdown, mark_invalid, refuse
 from .shared.grid.shown_fields import arrange_app
@@ -57,6 +57,7 @@ class DeleteRun(FormOperator):
         Raises:
             ConfigError: if no run is named, or the deletion is not confirmed
             RunNotFoundError: if the dataset has no such run
+            RunHeldError: if a call is at work on it
         """
         if ctx.dataset is None:
             raise ConfigError("open a dataset first, then delete one of its runs")
@@ -72,8 +73,10 @@ class DeleteRun(FormOperator):
         if named is not None and now > named:
             more = f"{now - named:,} {'decision was' if now - named == 1 else 'decisions were'}"
             raise ConfigError(f"{more} made about run {key!r} while this form was open: open it again")
-
-        delete_run(ctx.dataset, key)
+        try:
+            delete_run(ctx.dataset, key)
+        except RunHeldError as error:
+            raise in_words_of_the_app(error) from error
         ctx.ops.notify(f"Run {key!r} and its fields are deleted", variant="success")
         arrange_app(ctx)
         ctx.ops.reload_dataset()

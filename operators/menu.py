@@ -15,6 +15,7 @@ from fiftyone.operators import types
 
 from ..lgca_plugin.errors import ConfigError
 from ..lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
+from ..lgca_plugin.runs.state import runs_at_work
 from .panels.widgets import NORMAL, SMALL, button, row, text
 from .shared.dialogs.dialog import operator_uri
 from .shared.plain_text import PlainProperty
@@ -42,7 +43,8 @@ class Entry:
         operator: name of the operator that it opens
         label: words on its button
         about: what it does, in a line
-        needs: what has to be there: ``"dataset"``, ``"run"``, or ``"triage"``, a run whose labels were checked
+        needs: what has to be there: ``"dataset"``, ``"run"``, ``"triage"``, a run whose labels were checked,
+            or ``"work"``, a call that is at work on a run
     """
 
     operator: str
@@ -58,6 +60,17 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("lgca_find_wrong_labels", FIND, "Check every label, and list those that look wrong", "dataset"),
             Entry("lgca_open_review", "Review labels", "Decide about those that look wrong, one by one", "triage"),
             Entry("lgca_open_compare", "Compare methods", "Where the methods agree, and how often each is right"),
+        ),
+    ),
+    (
+        "At work",
+        (
+            Entry(
+                "lgca_cancel_run",
+                "Cancel a run …",
+                "How far each has come, and who started it",
+                "work",
+            ),
         ),
     ),
     (
@@ -162,4 +175,5 @@ def available(dataset: Any) -> set[str]:
     keys = run_keys(dataset)
     schema = dataset.get_field_schema()
     triaged = any(triage_field(key, SUGGESTION) in schema for key in keys)
-    return {"dataset"} | ({"run"} if keys else set()) | ({"triage"} if triaged else set())
+    there = {"run": bool(keys), "triage": triaged, "work": bool(runs_at_work(dataset))}
+    return {"dataset"} | {name for name, is_there in there.items() if is_there}

@@ -22,7 +22,7 @@ from .shared.base import RunOperator
 from .shared.classes import label_fields
 from .shared.dialogs.dialog import Dialog, steps_after
 from .shared.dialogs.found import found_dialog
-from .shared.execution import call, report_steps
+from .shared.execution import call, report_run
 from .shared.form import Params, add_dropdown, checked, mark_invalid
 from .shared.grid.shown_fields import show_fields
 from .shared.grid.user_view import show_in_grid
@@ -62,7 +62,7 @@ class Triage(RunOperator):
         """Triages, reports the progress, and returns the triage."""
         from ..lgca_plugin.workflows.triage.triage import iter_triage
 
-        return report_steps(ctx, iter_triage(request))
+        return report_run(ctx, iter_triage(request))
 
     def show(self, ctx: Any, triage: Any) -> Iterator[Any]:
         """Shows a finished triage: the queue on the grid where there is one, and the counts."""

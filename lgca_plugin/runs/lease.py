@@ -7,21 +7,17 @@ each write the holder renews it (:func:`lgca_plugin.runs.record.check_current`),
 
 from __future__ import annotations
 
-import getpass
 import logging
-import os
-import platform
 import threading
 import time
 import uuid
 import weakref
 from contextlib import AbstractContextManager, closing, nullcontext
-from datetime import datetime, timezone
-from functools import cache
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import LgcaError, RunCancelledError, RunHeldError
+from ..errors import LgcaError, RunCancelledError
+from ..fiftyone_io.holders import held_error, holder, is_alive, whereabouts
 from ..fiftyone_io.leases import (
     StoredLease,
     delete_lease,
@@ -36,7 +32,8 @@ if TYPE_CHECKING:
 
     import fiftyone as fo
 
-Step = TypeVar("Step")
+    from ..progress import Progress
+
 Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
@@ -53,15 +50,6 @@ JOIN_SECONDS = 2.0
 PENDING, RUNNING = "pending", "running"
 """States of a call: before its first write, and from then on."""
 
-DOING = {
-    "classify": "being classified",
-    "rescore": "being rescored",
-    "triage": "being triaged",
-    "find": "being searched for wrong labels",
-    "delete": "being deleted",
-}
-"""What a task does to a run, in words."""
-
 
 class Lease:
     """A lease that this call holds; a context manager that gives it back.
@@ -73,6 +61,7 @@ class Lease:
         since: when the lease was taken, by the database's clock
         now: the database's time when it was last renewed
         holder: who holds it, in words
+        progress: how far the call has come, in words; stored with the next renewal
         idle_since: when the call has last made a step, if it waits since then for its caller to take the next
     """
 
@@ -82,6 +71,7 @@ class Lease:
         self.task = task
         self.since = self.now = stored.since
         self.holder = holder(stored)
+        self.progress = ""
         self.idle_since: float | None = None
         self._owner = stored.owner
         self._value = stored.value
@@ -116,7 +106,7 @@ class Lease:
             RunHeldError: if another call holds it
         """
         owner = uuid.uuid4().hex
-        _take(dataset, key, owner, {"task": task, "state": PENDING, "seconds": seconds, **_whereabouts()})
+        _take(dataset, key, owner, {"task": task, "state": PENDING, "seconds": seconds, **whereabouts()})
         stored = renew_lease(dataset, key, owner)
         if stored is None:  # suspended since for longer than a lease lasts
             raise LgcaError(_lost_sentence(key))
@@ -153,7 +143,7 @@ class Lease:
         Raises:
             RunHeldError: if another call holds that one
         """
-        value = {name: self._value[name] for name in ("task", "seconds", *_whereabouts())}
+        value = {name: self._value[name] for name in ("task", "seconds", *whereabouts())}
         _take(self.dataset, key, self._owner, {**value, "state": PENDING})
         before, self.key = self.key, key
         delete_lease(self.dataset, before, self._owner)
@@ -164,7 +154,9 @@ class Lease:
         Raises:
             LgcaError: if the lease was lost: this call was dead to the others for longer than a lease lasts
         """
-        stored = None if self._lost else renew_lease(self.dataset, self.key, self._owner, **changes)
+        stored = (
+            None if self._lost else renew_lease(self.dataset, self.key, self._owner, progress=self.progress, **changes)
+        )
         if stored is None:
             self._lost = True
             raise LgcaError(_lost_sentence(self.key))
@@ -176,6 +168,11 @@ class Lease:
         """Whether nobody has taken the next step for longer than the lease lasts."""
         since = self.idle_since
         return since is not None and time.monotonic() - since > self._seconds
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether somebody has cancelled the call, as far as this process has noticed."""
+        return self._cancelled_by is not None
 
     def is_held(self) -> bool:
         """Returns whether the lease is still this call's, after renewing it."""
@@ -194,10 +191,14 @@ class Lease:
         """
         if self._lost:
             raise LgcaError(_lost_sentence(self.key))
-        if self._cancelled_by is not None:
-            raise RunCancelledError(
-                f"run {self.key!r} was cancelled by {self._cancelled_by}; what is done is kept: the same call goes on"
-            )
+        if self.is_cancelled:
+            raise self.cancellation
+
+    @property
+    def cancellation(self) -> RunCancelledError:
+        """The error of a call that was cancelled."""
+        start = f"run {self.key!r} was cancelled by {self._cancelled_by}; what is done is kept:"
+        return RunCancelledError(f"{start} the same call goes on", app=f"{start} the same settings go on with it")
 
 
 def _take(dataset: fo.Dataset, key: str, owner: str, value: dict[str, Any]) -> None:
@@ -216,7 +217,7 @@ def held_lease(lease: Lease | None, dataset: fo.Dataset, key: str, task: str) ->
     return Lease.take(dataset, key, task) if lease is None else nullcontext(lease)
 
 
-def steps_under(lease: Lease, steps: Generator[Step, None, Result]) -> Generator[Step, None, Result]:
+def steps_under(lease: Lease, steps: Generator[Progress, None, Result]) -> Generator[Progress, None, Result]:
     """Goes through a generator of steps until its end, a cancellation or the loss of the lease; returns its result.
 
     While nobody takes a step, as after a page was closed, the lease is not renewed for longer than it lasts.
@@ -232,50 +233,12 @@ def steps_under(lease: Lease, steps: Generator[Step, None, Result]) -> Generator
             except StopIteration as end:
                 result: Result = end.value
                 return result
+            lease.progress = step.label
             lease.idle_since = time.monotonic()
             try:
-                yield step
+                yield replace(step, run_key=lease.key)
             finally:
                 lease.idle_since = None
-
-
-def is_alive(lease: StoredLease) -> bool:
-    """Returns whether the call that holds a lease is still at work, as far as can be known here.
-
-    A process that can be looked up here needs no waiting: it is gone if there is none under its number. Where another
-    one has got the number since, the lease expires as on other machines.
-    """
-    if lease.expired:
-        return False
-    return lease.value.get("machine") != _machine() or _process_exists(int(lease.value["process"]))
-
-
-def held_error(lease: StoredLease) -> RunHeldError:
-    """Returns the error of a call that meets another one: who holds the key, and since when."""
-    doing = DOING.get(str(lease.value.get("task")), "in use")
-    return RunHeldError(
-        f"run {lease.key!r} is {doing} by {holder(lease)} since {time_text(lease.since)}: wait until that has ended, "
-        f"or cancel it with lgca.cancel_run(dataset, {lease.key!r})"
-    )
-
-
-def holder(lease: StoredLease) -> str:
-    """Returns who holds a lease, in words."""
-    value = lease.value
-    return f"{value.get('user')} on {value.get('host')} (process {value.get('process')})"
-
-
-def time_text(at: datetime) -> str:
-    """Returns a time for people, in UTC to the second."""
-    return f"{at.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def user_name() -> str:
-    """Returns the login name, or ``"unknown"``."""
-    try:
-        return getpass.getuser()
-    except (ImportError, KeyError, OSError):  # no user name, as in a container
-        return "unknown"
 
 
 def _renew(held: weakref.ref[Lease], ended: threading.Event, every: float) -> None:
@@ -301,29 +264,3 @@ def _lost_sentence(key: str) -> str:
         f"this call on run {key!r} was suspended or without the database for so long that it was taken for dead, and "
         "the run was taken over elsewhere, so this call has stopped and writes nothing more"
     )
-
-
-def _whereabouts() -> dict[str, Any]:
-    """Returns who and where this process is, for people and for :func:`is_alive`."""
-    return {"user": user_name(), "host": platform.node(), "machine": _machine(), "process": os.getpid()}
-
-
-@cache
-def _machine() -> str:
-    """Returns an id of what gives processes their numbers: the boot of a machine, and on it perhaps a container."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
-    except OSError:  # not Linux
-        return f"{platform.node()}/{uuid.getnode()}"
-
-
-def _process_exists(number: int) -> bool:
-    import psutil
-
-    try:
-        return bool(psutil.Process(number).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.Error:  # not allowed to look
-        return True

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import LgcaError
 from ..fiftyone_io.database import reload_if_changed
 from ..fiftyone_io.fields import error_field, method_field, run_fields
+from ..fiftyone_io.holders import is_alive
 from ..fiftyone_io.leases import read_lease
 from ..fiftyone_io.run_results import change_run_results, read_run_results
 from ..fiftyone_io.samples import image_samples
 from ..fiftyone_io.tokens import new_token, run_token
-from .lease import is_alive
 from .left_over import is_left_over, results_left_over
 from .state import live_state, recorded_state, says_live, status_of
 

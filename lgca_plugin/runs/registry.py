@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
@@ -15,9 +15,14 @@ from ..fiftyone_io.run_results import change_run_results
 from ..fiftyone_io.tokens import new_token
 from .left_over import fields_left_over, is_left_over
 from .record import RunRecord, as_json, read_results, stored_triage
+from .state import ended, entries
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import fiftyone as fo
+
+    from .lease import Lease
 
 PACKAGE = "fiftyone-lgca"
 WRITTEN_BY_OTHERS = ("triage", "triage_state", "triage_fields", "views", "evaluation", "decided")
@@ -52,6 +57,17 @@ def update_record(run: RunRecord, **entries: Any) -> None:
 def save_own_entries(run: RunRecord) -> None:
     """Writes the entries of a run's record that are about its predictions; the others stay as they are stored."""
     update_record(run, **{name: value for name, value in run.results.items() if name not in WRITTEN_BY_OTHERS})
+
+
+@contextmanager
+def noting_failure(run: RunRecord, lease: Lease, task: str) -> Iterator[None]:
+    """Writes an error of a ``with`` statement to a run's record, whose call has begun to write, as its end."""
+    try:
+        yield
+    except BaseException as error:
+        if run.is_current() and lease.is_held():
+            update_record(run, **entries(ended(lease, task, error)))
+        raise
 
 
 def decision_entries(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:

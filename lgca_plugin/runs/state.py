@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, LgcaError, RunCancelledError
 from ..fiftyone_io.database import root_dataset
+from ..fiftyone_io.holders import DOING, holder, is_alive, time_text, user_name
 from ..fiftyone_io.leases import StoredLease, cancel_lease, read_lease, read_leases
-from .lease import PENDING, RUNNING, Lease, holder, is_alive, time_text, user_name
+from .lease import PENDING, RUNNING, Lease
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,7 @@ class RunState:
         ended: when it ended, or gave its last sign of life; None if it has not, or for runs of earlier releases
         reason: why it ended, unless it is completed
         holder: who does or did it, and where
+        progress: how far it has come, in words, if it is at work
     """
 
     name: str
@@ -48,11 +50,17 @@ class RunState:
     ended: datetime | None = None
     reason: str | None = None
     holder: str | None = None
+    progress: str | None = None
 
     @property
     def is_live(self) -> bool:
         """Whether a call is at work."""
         return self.name in (PENDING, RUNNING)
+
+    @property
+    def doing(self) -> str:
+        """What the call does, in words."""
+        return DOING.get(self.task, self.task)
 
     @property
     def status(self) -> str:
@@ -62,7 +70,14 @@ class RunState:
     def to_json(self) -> dict[str, Any]:
         """Returns the state for a record or a summary, with times in ISO 8601, in UTC."""
         times = {name: None if time is None else time.isoformat() for name, time in self._times.items()}
-        return {"name": self.name, "task": self.task, **times, "reason": self.reason, "holder": self.holder}
+        return {
+            "name": self.name,
+            "task": self.task,
+            **times,
+            "reason": self.reason,
+            "holder": self.holder,
+            "progress": self.progress,
+        }
 
     @property
     def _times(self) -> dict[str, datetime | None]:
@@ -83,6 +98,8 @@ def begun(lease: Lease, task: str) -> RunState:
 
 def ended(lease: Lease, task: str, error: BaseException | None) -> RunState:
     """Returns the state of a call that has ended, by an error or without."""
+    if isinstance(error, GeneratorExit) and lease.is_cancelled:
+        error = lease.cancellation
     name, reason = _end(error)
     return RunState(name=name, task=task, started=lease.since, ended=lease.now, reason=reason, holder=lease.holder)
 
@@ -97,8 +114,8 @@ def _end(error: BaseException | None) -> tuple[str, str | None]:
         return INTERRUPTED, "its caller has stopped it"
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, "stopped with Ctrl-C"
-    if not isinstance(error, Exception):
-        return INTERRUPTED, f"its process was ended ({type(error).__name__})"
+    if not isinstance(error, Exception) or "interpreter shutdown" in str(error):
+        return INTERRUPTED, "its process was ended"
     return FAILED, str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
 
 
@@ -109,8 +126,13 @@ def entries(state: RunState) -> dict[str, Any]:
 
 def live_state(lease: StoredLease) -> RunState:
     """Returns the state of a call that is at work."""
+    value = lease.value
     return RunState(
-        name=str(lease.value["state"]), task=str(lease.value["task"]), started=lease.since, holder=holder(lease)
+        name=str(value["state"]),
+        task=str(value["task"]),
+        started=lease.since,
+        holder=holder(lease),
+        progress=value.get("progress") or None,
     )
 
 
@@ -156,14 +178,18 @@ def _settled(state: RunState, lease: StoredLease | None) -> RunState:
 def _read(stored: Mapping[str, Any] | None) -> RunState | None:
     if not stored:
         return None
-    times = {name: stored.get(name) for name in ("started", "ended")}
     return RunState(
         name=str(stored["name"]),
         task=str(stored.get("task", "classify")),
-        **{name: None if time is None else datetime.fromisoformat(time) for name, time in times.items()},
+        started=_time(stored.get("started")),
+        ended=_time(stored.get("ended")),
         reason=stored.get("reason"),
         holder=stored.get("holder"),
     )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _of_earlier_release(status: object) -> RunState:

@@ -11,7 +11,7 @@ from ..shared.base import StepOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
 from ..shared.encoder import encoder_params
-from ..shared.execution import call, report_progress, report_steps, show_run
+from ..shared.execution import call, report_run, show_run
 from .form import add_form
 from .params import READERS, read_arguments
 from .run_key import PROPOSED, chosen_run_key
@@ -49,13 +49,10 @@ class Classify(StepOperator):
 
     def work(self, ctx: Any, request: tuple[Any, tuple[str, str | None]]) -> Generator[Any, None, Any]:
         """Classifies, reports the progress, and returns the run."""
-        from ...lgca_plugin.encoder.loading import load_encoder
         from ...lgca_plugin.workflows.classify.classify import iter_classify
 
-        yield from report_progress(ctx, 0.0, "Loading the model")
-        checked, (name, pretrained) = request
-        encoder = load_encoder(name, pretrained, device=checked.options.device, precision=checked.options.precision)
-        return (yield from report_steps(ctx, iter_classify(checked, encoder=encoder)))
+        checked, encoder = request
+        return report_run(ctx, iter_classify(checked, encoder=encoder))
 
     def __call__(
         self,

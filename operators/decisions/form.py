@@ -10,7 +10,7 @@ from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.number_text import capitalized, samples_text
 from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.decisions import Decision
-from ..shared.caller import is_own
+from ..shared.caller import app_user, is_own
 from ..shared.form import add_tabs, checked, mark_invalid, refuse, text_field
 from ..shared.server_files import check_export
 from ..shared.settings import export_folder
@@ -27,7 +27,6 @@ from .queue import (
     read_selection,
     recent_actions,
     text,
-    user_name,
 )
 
 DOWNLOAD, SERVER = "download", "server"
@@ -108,7 +107,7 @@ def _add_sample_choice(inputs: Any, ctx: Any) -> None:
 
 
 def _add_curator(inputs: Any, ctx: Any) -> None:
-    if not user_name(ctx):
+    if not app_user(ctx):
         default = default_curator()
         inputs.str("by", default=default, label="Your name", description="Saved with the decision", view=text_field(2))
 

@@ -15,6 +15,7 @@ from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import QueueItem, read_queue_items
 from ...lgca_plugin.workflows.decisions.undo import DecideAction
+from ..shared.caller import app_user
 from ..shared.prompt_cache import cached_while_open
 from ..shared.run_choice import run_keys
 
@@ -86,13 +87,7 @@ def read_samples(ctx: Any) -> list[str]:
 
 def read_curator(ctx: Any) -> str:
     """Reads who decides: the App's user if it has one, else the name in the form, else the login name."""
-    return user_name(ctx) or text(ctx.params, "by") or default_curator()
-
-
-def user_name(ctx: Any) -> str | None:
-    """Returns the name of the App's user; None if it has none."""
-    user = getattr(ctx, "user", None)
-    return getattr(user, "name", None) or getattr(user, "email", None)
+    return app_user(ctx) or text(ctx.params, "by") or default_curator()
 
 
 def text(params: Any, name: str) -> str | None:

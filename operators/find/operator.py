@@ -11,7 +11,7 @@ from ..shared.base import StepOperator
 from ..shared.descriptions import description_params
 from ..shared.dialogs.found import found_dialog
 from ..shared.encoder import encoder_params
-from ..shared.execution import call, report_steps
+from ..shared.execution import call, report_run
 from ..shared.grid.beside_grid import open_beside_grid
 from ..shared.grid.shown_fields import show_fields
 from .form import add_form
@@ -51,7 +51,7 @@ class FindWrongLabels(StepOperator):
         """Searches, reports the progress, and returns the triage."""
         from ...lgca_plugin.workflows.find.find import iter_find_wrong_labels
 
-        return (yield from report_steps(ctx, iter_find_wrong_labels(request)))
+        return report_run(ctx, iter_find_wrong_labels(request))
 
     def show(self, ctx: Any, triage: Any) -> Iterator[Any]:
         """Shows a finished search: the run's fields, the review beside the grid, and the answer in the dialog."""

@@ -11,7 +11,7 @@ from ...lgca_plugin.errors import ConfigError
 from ..shared.base import RunOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
-from ..shared.execution import call, report_progress, report_steps, show_run
+from ..shared.execution import call, report_run, show_run
 from ..shared.run_choice import read_param
 from .form import add_form
 from .params import UNCHANGED, changes_nothing, read_changes, read_run_key
@@ -46,8 +46,7 @@ class Rescore(RunOperator):
         """Rescores, reports the progress, and returns the new run."""
         from ...lgca_plugin.workflows.rescore.rescore import iter_rescore
 
-        yield from report_progress(ctx, 0.0, "Reading the stored embeddings")
-        return (yield from report_steps(ctx, iter_rescore(request)))
+        return report_run(ctx, iter_rescore(request))
 
     def __call__(
         self,

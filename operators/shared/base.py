@@ -9,7 +9,8 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ...lgca_plugin.errors import ConfigError, LgcaError
+from ...lgca_plugin.errors import ConfigError, LgcaError, RunCancelledError
+from ...lgca_plugin.method.number_text import capitalized
 from .dialogs.dialog import Dialog
 from .form import add_blocked, refuse
 from .plain_text import PlainProperty
@@ -96,22 +97,34 @@ class StepOperator(FormOperator):
         try:
             request = self.read_request(ctx)
         except LgcaError as error:
-            raise _in_words_of_the_app(error) from None
+            raise in_words_of_the_app(error) from None
         return self._messages(ctx, request)
 
     def _messages(self, ctx: Any, request: Any) -> Generator[Any, None, None]:
         try:
             result = yield from self.work(ctx, request)
+        except RunCancelledError as error:
+            if ctx.delegated:
+                raise
+            yield self._cancelled(ctx, error.app)
+            return
         except LgcaError as error:
             if not ctx.delegated:  # the App itself shows no error of a stream that has begun
                 yield self._failure(ctx, error.app)
-            raise _in_words_of_the_app(error) from None
+            raise in_words_of_the_app(error) from None
         except Exception as error:
             if not ctx.delegated:
                 yield self._failure(ctx, f"{type(error).__name__}: {error}")
             raise
         if not ctx.delegated:
             yield from self.show(ctx, result)
+
+    def _cancelled(self, ctx: Any, sentence: str) -> Any:
+        """Shows that the operation was cancelled, with the way back to the form, which goes on with it."""
+        dialog = Dialog()
+        dialog.heading(types.Notice(label="Cancelled", description=capitalized(sentence)))
+        dialog.buttons([("Back to the form", self.operator_name, dict(ctx.params))])
+        return dialog.show(ctx)
 
     def _failure(self, ctx: Any, sentence: str) -> Any:
         """Shows why the operation has failed, with the way back to the form as it was filled in."""
@@ -121,7 +134,7 @@ class StepOperator(FormOperator):
         return dialog.show(ctx)
 
 
-def _in_words_of_the_app(error: LgcaError) -> LgcaError:
+def in_words_of_the_app(error: LgcaError) -> LgcaError:
     """Returns an error without the names of arguments: whoever executes an operator has filled in a form.
 
     It has no cause either, since the App shows the texts of all causes, which may quote files.

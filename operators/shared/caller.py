@@ -25,6 +25,12 @@ def is_own(params: Mapping[str, Any]) -> bool:
     return params.get(_NAME) is _MARK
 
 
+def app_user(ctx: Any) -> str | None:
+    """Returns the name of the App's user; None if it has none."""
+    user = getattr(ctx, "user", None)
+    return getattr(user, "name", None) or getattr(user, "email", None)
+
+
 def serves_app() -> bool:
     """True if this process serves the App, so that it executes what web pages have sent."""
     return "fiftyone.server.app" in sys.modules

@@ -11,9 +11,12 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import app_words
+from ...lgca_plugin.progress import Progress
 from ...lgca_plugin.runs.proposals import given_label_fields
-from .caller import mark_own
+from .background import in_background
+from .caller import is_own, mark_own
 from .dialogs.dialog import Dialog, Step, steps_after
+from .dialogs.progress import progress_dialog
 from .grid.shown_fields import show_fields
 
 SECONDS_BETWEEN_UPDATES = 0.5
@@ -41,6 +44,26 @@ def report_steps(ctx: Any, steps: Generator[Any, None, T]) -> Generator[Any, Non
             if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
                 last = time.monotonic()
                 yield from report_progress(ctx, step.done / step.total if step.total else 0.0, step.label)
+
+
+def report_run(ctx: Any, steps: Generator[Progress, None, T]) -> Generator[Any, None, T]:
+    """Reports the progress of a run, with a button that cancels it, and returns what it returns.
+
+    In the App it goes on if its page is closed.
+    """
+    if ctx.delegated or is_own(ctx.params):
+        return (yield from report_steps(ctx, steps))
+    last = 0.0
+    progress = in_background(steps)
+    while True:
+        try:
+            step = next(progress)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
+            last = time.monotonic()
+            yield progress_dialog(step).show(ctx)
 
 
 def show_run(ctx: Any, run: Any) -> Iterator[Any]:

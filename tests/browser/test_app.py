@@ -1,15 +1,18 @@
 """The App as a person uses it: a real server, a real database, a real browser. Screenshots land in artifacts/."""
 
 import json
+import time
 
 import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
+from lgca_plugin.demo.dataset import draw_images
 from tests.helpers.worlds.birds import bird_dataset
 
 LABELS = "ground_truth.label"
 LABEL = "Classify zero-shot (CLIP, WCA, LGCA)"
+COUNT = 100
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +155,59 @@ def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):
         page.mouse.move(0, 0)
     tooltip.wait_for()
     app.screenshot("classify_sample")
+
+
+@pytest.fixture
+def many_birds(tmp_path):
+    """Birds that no other run has seen, so that they take some time."""
+    images = draw_images(tmp_path, count=COUNT, seed=71)
+    dataset = bird_dataset(images, persistent=True, ground_truth=[image.label for image in images])
+    yield dataset
+    fo.delete_dataset(dataset.name)
+
+
+def wait_for_state(dataset, name, seconds=120):
+    deadline = time.monotonic() + seconds
+    while True:
+        dataset.reload()
+        state = lgca.load_run(dataset, "zeroshot").state
+        if state.name == name:
+            return state
+        assert time.monotonic() < deadline, f"not {name}, but {state}"
+        time.sleep(0.2)
+
+
+@pytest.mark.thorough
+def test_cancel__beside_the_progress_and_in_the_menu_and_a_closed_page_ends_nothing(app, many_birds):
+    page = app.page
+    app.open_dataset(many_birds.name)
+    app.open_operator(LABEL)
+    page.get_by_role("tab", name="Demo model").click()
+    app.submit("Classify")
+    cancel = page.get_by_role("button", name="Cancel the run", exact=True)
+    page.get_by_text(f"of {COUNT} images").first.wait_for()
+    app.screenshot("cancel_progress")
+    cancel.click()
+    page.get_by_text("Cancelled", exact=True).first.wait_for()
+    app.screenshot("cancel_done")
+    state = wait_for_state(many_birds, "cancelled")
+    assert "was cancelled by somebody in the App" in state.reason
+    done = many_birds.count("zeroshot_lgca")
+    assert 0 < done < COUNT
+
+    page.get_by_role("button", name="Back to the form").click()  # the same settings: it goes on
+    page.get_by_role("button", name="Classify", exact=True).wait_for()
+    app.submit("Classify")
+    page.get_by_text("images/s").first.wait_for()
+    page.reload()
+    page.locator("[data-cy=looker]").first.wait_for()
+    assert wait_for_state(many_birds, "running").progress
+    dialog = app.open_menu()
+    app.screenshot("cancel_menu")
+    dialog.get_by_role("button", name="Cancel a run …").click()
+    page.get_by_text("Being classified since").first.wait_for()
+    app.screenshot("cancel_form")
+    page.get_by_role("button", name="Stop the run", exact=True).wait_for()
+    page.keyboard.press("Escape")
+    wait_for_state(many_birds, "completed")
+    assert many_birds.count("zeroshot_lgca") == COUNT

@@ -11,8 +11,9 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.fiftyone_io.database import execution_store_collection
+from lgca_plugin.fiftyone_io.holders import is_alive
 from lgca_plugin.fiftyone_io.leases import read_lease
-from lgca_plugin.runs.lease import Lease, is_alive
+from lgca_plugin.runs.lease import Lease
 from lgca_plugin.runs.state import cancel_run, runs_at_work
 from tests.helpers.paths import ROOT
 
@@ -40,15 +41,18 @@ class Holder:
 
     def __init__(self, dataset):
         script = HOLD.format(name=dataset.name)
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self.process = subprocess.Popen([sys.executable, "-c", script], text=True, cwd=ROOT, **pipes)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
 
     def hold(self, key, *, seconds=60.0):
+        assert self.process.stdin is not None
         self.process.stdin.write(f"{key} {seconds}\n")
         self.process.stdin.flush()
         assert self.answer() == "held"
 
     def answer(self):
+        assert self.process.stdout is not None
         return self.process.stdout.readline().rstrip("\n")
 
     def kill(self):
@@ -62,6 +66,13 @@ def holder(dataset):
     started = Holder(dataset)
     yield started
     started.kill()
+
+
+def lives(dataset):
+    """Whether the call that holds the key "zs" is taken for alive."""
+    lease = read_lease(dataset, "zs")
+    assert lease is not None
+    return is_alive(lease)
 
 
 def test_take__of_a_held_key_is_refused_with_who_and_since_when_until_it_is_given_back(dataset):
@@ -84,11 +95,11 @@ def test_lease__of_another_machine_lives_by_the_databases_clock_alone(dataset):
     store = execution_store_collection()
     here = {"store_name": "lgca_leases", "key": "zs"}
     store.update_one(here, {"$set": {"value.machine": "elsewhere", "value.process": 2**22 + 1}})
-    assert is_alive(read_lease(dataset, "zs"))
+    assert lives(dataset)
     store.update_one(here, [{"$set": {"value.beat": {"$subtract": ["$$NOW", 2100]}}}])
-    assert not is_alive(read_lease(dataset, "zs"))
+    assert not lives(dataset)
     lease.renew()
-    assert is_alive(read_lease(dataset, "zs"))
+    assert lives(dataset)
     lease.release()
 
 
@@ -139,7 +150,7 @@ def test_lease__of_another_process_that_is_cancelled_suspended_or_killed(dataset
 def test_lease__that_nothing_refers_to_any_more_expires(dataset):
     lease = Lease.take(dataset, "zs", "classify", seconds=0.2, every=0.05)
     time.sleep(0.4)
-    assert is_alive(read_lease(dataset, "zs"))
+    assert lives(dataset)
     thread = lease._thread
     del lease
     thread.join(5)

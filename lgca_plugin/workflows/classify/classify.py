@@ -19,7 +19,7 @@ from ...progress import Progress, duration_text
 from ...runs.delete import delete_from_dataset
 from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import RunRecord, check_current, written_under
-from ...runs.registry import decision_entries, fields_of_other_runs, register_run, save_own_entries
+from ...runs.registry import decision_entries, fields_of_other_runs, noting_failure, register_run, save_own_entries
 from ...runs.state import begun, ended, entries
 from .counts import RunCounts
 from .embedding_writer import EmbeddingWriter, has_encoded
@@ -43,7 +43,7 @@ CLASSIFY = "classify"
 def iter_classify(
     request: ClassifyRequest,
     *,
-    encoder: Encoder | str | None = None,
+    encoder: Encoder | tuple[str, str | None] | str | None = None,
     write_images: int = WRITE_IMAGES,
     write_seconds: float = WRITE_SECONDS,
     lease: Lease | None = None,
@@ -64,7 +64,7 @@ def iter_classify(
 
 def _classify(
     request: ClassifyRequest,
-    encoder: Encoder | str | None,
+    encoder: Encoder | tuple[str, str | None] | str | None,
     lease: Lease,
     write_images: int,
     write_seconds: float,
@@ -78,9 +78,10 @@ def _classify(
     run, replaced = open_run(plan, lease, CLASSIFY)
     for warning in plan.warnings:
         logger.warning(warning)
-    embeddings = EmbeddingWriter(plan, run, with_regions=request.options.store_regions, replaces=replaced)
-    counts = RunCounts(run, crops_by_level(plan), request.finished)
-    writer = Writer(plan, run, embeddings, counts, max_images=write_images, max_seconds=write_seconds)
+    with noting_failure(run, lease, CLASSIFY):
+        embeddings = EmbeddingWriter(plan, run, with_regions=request.options.store_regions, replaces=replaced)
+        counts = RunCounts(run, crops_by_level(plan), request.finished)
+        writer = Writer(plan, run, embeddings, counts, max_images=write_images, max_seconds=write_seconds)
     stats = EngineStats()
     error: BaseException | None = None
     with written_under(lease, run), closing(embeddings), closing(writer):
@@ -163,8 +164,7 @@ def _encode(
 def open_run(plan: PreparedRun, lease: Lease, task: str) -> tuple[RunRecord, str | None]:
     """Registers the run, or continues the existing one, and declares its fields, before any sample is written.
 
-    Also returns the token of the run that it replaces, if any, whose
-    embeddings are still in the store.
+    Also returns the token of the run that it replaces, if any, whose embeddings are still in the store.
 
     Raises:
         LgcaError: if another call has made, replaced or deleted the run since the request was checked
@@ -184,7 +184,9 @@ def open_run(plan: PreparedRun, lease: Lease, task: str) -> tuple[RunRecord, str
     made_before = decisions.pop("made", {})
     keep = decisions.get("triage_fields", ())
     replaced = delete_from_dataset(dataset, request.run_key, keep=keep) if request.replaces else None
-    run = request.existing or register_run(dataset, request.run_key, plan.config, {**decisions, **request.entries})
+    run = request.existing or register_run(
+        dataset, request.run_key, plan.config, {**decisions, **request.entries, **entries(begun(lease, task))}
+    )
     adaptive = request.region_plan.adaptive
     f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
     if "made" not in run.results:

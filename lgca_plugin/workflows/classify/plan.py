@@ -52,8 +52,12 @@ class ClassifyPlan(PreparedRun):
     todo: list[tuple[str, str]]
 
 
-def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = None) -> ClassifyPlan:
+def prepare_classify(
+    request: ClassifyRequest, encoder: Encoder | tuple[str, str | None] | str | None = None
+) -> ClassifyPlan:
     """Loads the model, embeds the texts, and finds the samples left to do.
+
+    ``encoder`` may also be a pair of the name and the pretrained tag or path that ``load_encoder`` takes.
 
     Raises:
         ConfigError: if the descriptions or the encoder can't be used, classes are one to it, or a run with another
@@ -68,8 +72,9 @@ def prepare_classify(request: ClassifyRequest, encoder: Encoder | str | None = N
     texts = class_texts(classes, options.descriptions, options.description_style, had=had)
     if encoder is None:
         encoder = load_encoder(device=options.device, precision=options.precision)
-    elif isinstance(encoder, str):
-        encoder = load_encoder(encoder, device=options.device, precision=options.precision)
+    elif isinstance(encoder, (str, tuple)):
+        name, pretrained = (encoder, None) if isinstance(encoder, str) else encoder
+        encoder = load_encoder(name, pretrained, device=options.device, precision=options.precision)
     else:
         encoder = as_encoder(encoder)
     config = RunConfig(

@@ -87,14 +87,18 @@ def over(view: UserView, of: Overview) -> str:
 def _add_status(panel: Any, body: Any, shown: Comparison) -> None:
     """Adds a note if the run is not finished."""
     summary = shown.run.summary()
-    status = summary.get("status")
+    status, state = summary.get("status"), shown.run.state
+    if state.is_live:
+        words = f"This run is {state.doing}" + (f": {state.progress}." if state.progress else ".")
+        text(bar(body, "status"), "words", words, flex="1 1 200px")
+        return
     if status in (DONE, None):
         return
     done, total = summary.get("predicted", 0), summary.get("total", 0)
     line = bar(body, "status")
-    words = f"This run is not finished ({status}): {done:,} of {total:,} images are predicted."
+    words = f"This run is not finished ({state.name}): {done:,} of {total:,} images are predicted."
     if not total:
-        words = f"This run is not finished ({status})."
+        words = f"This run is not finished ({state.name})."
     text(line, "words", f"{words} Classify with the same settings to continue it.", flex="1 1 200px")
     title = "Opens the form; only what is missing is classified"
     button(line, "go_on", "Go on classifying", panel.open_form, title=title, params={"form": "classify"})

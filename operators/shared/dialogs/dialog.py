@@ -56,7 +56,7 @@ class Dialog:
 
     def __init__(self) -> None:
         self._outputs = types.Object()
-        self._results: dict[str, str] = {}
+        self._results: dict[str, str | float] = {}
         self._count = 0
 
     def heading(self, view: Any) -> None:
@@ -86,6 +86,17 @@ class Dialog:
                 variant="contained" if at == 0 else "outlined",
                 componentsProps=CHILD,
             )
+
+    def button(self, label: str, uri: str, params: Mapping[str, Any]) -> None:
+        """Adds a button that executes an operator and leaves the dialog open."""
+        self._row().btn(
+            "button", label=label, on_click=uri, params=dict(params), variant="outlined", componentsProps=CHILD
+        )
+
+    def progress(self, share: float, label: str) -> None:
+        """Adds a bar for a share in [0, 1] that is done, and a line on it."""
+        self._results["progress"] = share  # the name that FiftyOne's own bar has
+        self._outputs.float("progress", view=types.ProgressView(label=label))
 
     def lines(self, lines: Mapping[str, str]) -> None:
         """Adds lines of label and value."""

@@ -143,7 +143,13 @@ def shown(messages: list[Any]) -> dict[str, Any]:
 
 def progress(messages: list[Any]) -> list[float]:
     """The shares of the work that were reported as done."""
-    return [message.params["progress"] for message in messages if message.operator_uri == "set_progress"]
+    found = []
+    for message in messages:
+        if message.operator_uri == "set_progress":
+            found.append(message.params["progress"])
+        elif message.operator_uri == "show_output" and "progress" in message.params["results"]:
+            found.append(message.params["results"]["progress"])
+    return found
 
 
 def notice(messages: list[Any]) -> str:
@@ -160,4 +166,5 @@ UNDO = AppOperator("lgca_undo_decision")
 EXPORT = AppOperator("lgca_export_decisions")
 EVALUATE = AppOperator("lgca_evaluate")
 DESCRIBE = AppOperator("lgca_describe_classes")
+CANCEL = AppOperator("lgca_cancel_run")
 DELETE = AppOperator("lgca_delete_run")

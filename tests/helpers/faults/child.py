@@ -22,6 +22,7 @@ from pymongo import monitoring
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.progress import drive
+from lgca_plugin.runs.lease import Lease
 from lgca_plugin.workflows.classify.classify import iter_classify
 from lgca_plugin.workflows.classify.request import ClassifyOptions, check_classify
 from tests.helpers.faults import damage, world
@@ -44,6 +45,14 @@ def classify(dataset: Any, write_images: int = 4, patience: float = 60.0, **opti
     request = check_classify(ClassifyOptions(samples=dataset, **given))
     encoder = lgca.load_encoder("demo")
     drive(iter_classify(request, encoder=encoder, write_images=write_images, patience=patience), report, unit="")
+
+
+def classify_under_lease(dataset: Any, seconds: float) -> None:
+    """Classifies under a lease that expires after some seconds without a sign of life."""
+    options = ClassifyOptions(samples=dataset, classes=CLASSES, descriptions=DESCRIPTIONS, run_key="zs")
+    with Lease.take(dataset, "zs", "classify", seconds=seconds, every=min(5.0, seconds / 4)) as lease:
+        request, encoder = check_classify(options), lgca.load_encoder("demo")
+        drive(iter_classify(request, encoder=encoder, write_images=4, lease=lease), report, unit="images")
 
 
 def find(dataset: Any, **options: Any) -> None:
@@ -77,7 +86,7 @@ def values(dataset: Any, path: str) -> None:
     Path(path).write_text(json.dumps(damage.values_of(dataset), default=str))
 
 
-JOBS = {job.__name__: job for job in (classify, find, rescore, triage, decide, delete, values)}
+JOBS = {job.__name__: job for job in (classify, classify_under_lease, find, rescore, triage, decide, delete, values)}
 
 
 class KillAt(monitoring.CommandListener):

@@ -124,8 +124,8 @@ classify_by(1, fo.load_dataset({birds.name!r}), classes=CLASSES, descriptions=DE
     birds.reload()
     interrupted = lgca.load_run(birds, "zs")
     assert interrupted.summary()["status"] == "interrupted"
-    assert (interrupted.state.name, f"(process {child.pid})" in interrupted.state.reason) == ("interrupted", True)
-    assert interrupted.state.started < interrupted.state.ended
+    assert str(interrupted.state).startswith("interrupted at 2")
+    assert f"(process {child.pid})" in str(interrupted.state)
     finished_before = len(birds.exists("zs_lgca"))
     assert 3 <= finished_before < 12
 

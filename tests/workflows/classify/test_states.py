@@ -20,6 +20,7 @@ def state_of(dataset):
     run = lgca.load_run(dataset, "zs")
     state, summary = run.state, run.summary()
     assert summary["state"] == state.to_json()
+    assert state.started and state.ended and state.holder
     assert state.started <= state.ended <= datetime.now(timezone.utc) + timedelta(minutes=1)
     assert "(process " in state.holder
     return state, summary["status"]

@@ -1,0 +1,69 @@
+"""``lgca_cancel_run``: cancelling a run that is at work, wherever it was started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fiftyone.operators import types
+
+from ..lgca_plugin.errors import ConfigError
+from ..lgca_plugin.fiftyone_io.holders import time_text
+from ..lgca_plugin.method.number_text import capitalized
+from ..lgca_plugin.runs.state import RunState, cancel_run, runs_at_work
+from .shared.base import FormOperator
+from .shared.caller import app_user
+from .shared.execution import call
+from .shared.form import add_dropdown
+
+NOTHING = "Nothing is at work on this dataset, so there is nothing to cancel."
+KEPT = "It stops after the images that are being encoded. What is done is kept: the same settings go on with it later."
+
+
+class CancelRun(FormOperator):
+    """Stops a run that is at work; what it has done is kept."""
+
+    operator_name = "lgca_cancel_run"
+    title = "Cancel a run at work"
+    description = "Stop a CLIP, WCA and LGCA run that is at work, wherever it was started; what it has done is kept"
+    submit = "Stop the run"
+
+    def refusal(self, ctx: Any) -> str | None:
+        """Returns why there is no form: nothing is at work."""
+        return None if ctx.dataset is not None and runs_at_work(ctx.dataset) else NOTHING
+
+    def add_form(self, inputs: Any, ctx: Any) -> None:
+        """Adds the run, and how far it has come."""
+        working = runs_at_work(ctx.dataset)
+        notes = {key: work_text(state) for key, state in working.items()}
+        add_dropdown(inputs, "run_key", notes, default=next(iter(working), None), label="Run at work")
+        state = working.get(ctx.params.get("run_key") or next(iter(working), ""))
+        if state is not None:
+            title = capitalized(state.progress or "it has just begun")
+            inputs.view("kept", types.Notice(label=title, description=f"{capitalized(work_text(state))}. {KEPT}"))
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Cancels the run.
+
+        Raises:
+            ConfigError: if no run is named, or nothing is at work on it
+        """
+        key = ctx.params.get("run_key")
+        if ctx.dataset is None or not isinstance(key, str) or not key:
+            raise ConfigError("run_key must name the run to cancel, in the dataset that is open")
+        cancel_run(ctx.dataset, key, by=app_user(ctx) or "somebody in the App")
+        ctx.ops.notify(f"Run {key!r} stops; what is done is kept", variant="info")
+        return {"run_key": key}
+
+    def __call__(self, sample_collection: Any, run_key: str) -> Any:
+        """Cancels a run from the SDK; ``lgca.cancel_run(dataset, run_key)`` does the same.
+
+        Returns:
+            a ``fiftyone.operators.executor.ExecutionResult``
+        """
+        return call(self, sample_collection, {"run_key": run_key})
+
+
+def work_text(state: RunState) -> str:
+    """Returns what is at work, who has started it and since when, in a few words."""
+    since = "" if state.started is None else f" since {time_text(state.started)}"
+    return f"{state.doing}{since}, by {state.holder}"

@@ -22,10 +22,15 @@ def run_token(dataset: fo.Dataset, run_key: str) -> str | None:
     return None if token is None else str(token)
 
 
+def make_token() -> str:
+    """Returns a token that no run has."""
+    return uuid.uuid4().hex
+
+
 @waits_for_database
-def new_token(dataset: fo.Dataset, run_key: str) -> str:
+def new_token(dataset: fo.Dataset, run_key: str, token: str | None = None) -> str:
     """Stores and returns a new token for a key's run; a process that still writes to it with the old token stops."""
-    token = uuid.uuid4().hex
+    token = token or make_token()
     set_token(dataset, run_key, token)
     return token
 

@@ -30,7 +30,9 @@ WRITTEN_BY_OTHERS = ("triage", "triage_state", "triage_fields", "views", "evalua
 
 
 @waits_for_database
-def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any]) -> RunRecord:
+def register_run(
+    dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any], *, token: str | None = None
+) -> RunRecord:
     """Writes a new run's record before its first prediction, so that an interrupted run can be continued."""
     stored = dataset.init_run(
         package=PACKAGE,
@@ -38,7 +40,7 @@ def register_run(dataset: fo.Dataset, run_key: str, config: RunConfig, results: 
         fields=run_fields(run_key, config.methods, adaptive=config.region_plan.adaptive),
     )
     dataset.register_run(run_key, stored)
-    new_token(dataset, run_key)
+    new_token(dataset, run_key, token)
     run = RunRecord(dataset, run_key, config, results)
     run.save()
     return run

@@ -11,6 +11,7 @@ import lgca_plugin as lgca
 from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
 from lgca_plugin.store.limits import GIGABYTE
 from lgca_plugin.store.store import Store
+from tests.helpers.checks import untouched
 from tests.helpers.worlds.store import count_rows, files_no_larger_than, overwrite_tables
 from tests.helpers.worlds.stored_runs import (
     IMAGES,
@@ -112,6 +113,15 @@ def test_unwritable__a_disk_that_fills_up_during_the_run(flock, classify, fresh_
     assert len(vectors) < IMAGES
     assert summary["stored"] == {"samples": len(vectors), "regions": True, "complete": False}
     assert replayable(first) == ids_of(dataset)
+
+
+def test_unwritable__a_full_disk_costs_no_run_that_is_rescored_in_place(birds, classify):
+    run = classify(birds)
+    with untouched(birds), files_no_larger_than(PAGE_BYTES), pytest.raises(lgca.LgcaError, match="the store of emb"):
+        run.rescore(image_scale=2.0, progress=False)
+    again = lgca.load_run(birds, "zs")
+    assert (again.token, again.summary()["status"]) == (run.token, "done")
+    assert again.rescore(image_scale=2.0, progress=False).summary()["predicted"] == IMAGES
 
 
 def test_damage__of_the_files_header_begins_a_new_store(flock, classify, fresh_store):

@@ -22,8 +22,9 @@ from ...runs.record import RunRecord, check_current, written_under
 from ...runs.registry import decision_entries, fields_of_other_runs, noting_failure, register_run, save_own_entries
 from ...runs.state import begun, ended, entries
 from .counts import RunCounts
-from .embedding_writer import EmbeddingWriter, has_encoded
+from .embedding_writer import EmbeddingWriter
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
+from .trial import try_encoder
 from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, crops_by_level, record_outcome
 
 if TYPE_CHECKING:
@@ -72,8 +73,7 @@ def _classify(
 ) -> Generator[Progress, None, RunRecord]:
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
     plan = prepare_classify(request, encoder)
-    if plan.todo and not has_encoded(plan):
-        plan.encoder.check()  # an encoder of the user's own fails here, before anything is written
+    try_encoder(plan)
     lease.check()
     run, replaced = open_run(plan, lease, CLASSIFY)
     for warning in plan.warnings:
@@ -161,10 +161,11 @@ def _encode(
         yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))
 
 
-def open_run(plan: PreparedRun, lease: Lease, task: str) -> tuple[RunRecord, str | None]:
+def open_run(plan: PreparedRun, lease: Lease, task: str, *, token: str | None = None) -> tuple[RunRecord, str | None]:
     """Registers the run, or continues the existing one, and declares its fields, before any sample is written.
 
-    Also returns the token of the run that it replaces, if any, whose embeddings are still in the store.
+    Also returns the token of the run that it replaces, if any, whose embeddings are still in the store. ``token`` is
+    the new run's; None makes one.
 
     Raises:
         LgcaError: if another call has made, replaced or deleted the run since the request was checked
@@ -184,9 +185,8 @@ def open_run(plan: PreparedRun, lease: Lease, task: str) -> tuple[RunRecord, str
     made_before = decisions.pop("made", {})
     keep = decisions.get("triage_fields", ())
     replaced = delete_from_dataset(dataset, request.run_key, keep=keep) if request.replaces else None
-    run = request.existing or register_run(
-        dataset, request.run_key, plan.config, {**decisions, **request.entries, **entries(begun(lease, task))}
-    )
+    first = {**decisions, **request.entries, **entries(begun(lease, task))}
+    run = request.existing or register_run(dataset, request.run_key, plan.config, first, token=token)
     adaptive = request.region_plan.adaptive
     f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
     if "made" not in run.results:

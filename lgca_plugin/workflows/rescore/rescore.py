@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ...engine.feeder import EngineStats
@@ -11,7 +12,7 @@ from ...fiftyone_io import fields as f
 from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.documents import write_fields
 from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting
-from ...fiftyone_io.tokens import database_id
+from ...fiftyone_io.tokens import database_id, make_token
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import check_current, written_under
@@ -77,14 +78,23 @@ class _Rescoring:
         self._missing = set(plan.ids)
         check_current(plan.source)
         self._n_encodes = self._encodes()  # read before the source may be replaced
-        self._run, replaced = open_run(plan.prepared, lease, RESCORE)
+        token = make_token()
+        # First, so that a store that can't be written costs no run; all at once, so that an interrupted one holds all.
+        self._stored = self._open_entry(token)
+        try:
+            store.copy_samples(self._stored, plan.stored)
+            self._run, replaced = open_run(plan.prepared, lease, RESCORE, token=token)
+        except BaseException:
+            with suppress(StoreError):
+                store.delete_run(token)
+            raise
         with noting_failure(self._run, lease, RESCORE):
+            self._open_entry(token, replaces=replaced)
             self._run.results["rescored_from"] = plan.source.key
             self._run.results["texts_of_former_classes"] = {
                 name: texts for name, texts in known_texts(plan.source).items() if name not in self._run.config.classes
             }
             save_own_entries(self._run)
-            self._stored = self._open_entry(replaced)
 
     def _encodes(self) -> dict[str, int]:
         """Returns sample id to number of encodes of its image; nothing unless both budgets are adaptive."""
@@ -94,23 +104,21 @@ class _Rescoring:
         ids, encodes = source.dataset.values(["id", f.encodes_field(source.key)])
         return {id_: taken for id_, taken in zip(ids, encodes, strict=True) if taken is not None}
 
-    def _open_entry(self, replaced: str | None) -> StoredRun:
-        source = self._plan.stored
-        vector_keys = self._plan.prepared.predictor.vector_keys
-        stored = self._store.open_run(
-            self._run.token,
+    def _open_entry(self, token: str, *, replaces: str | None = None) -> StoredRun:
+        source, prepared = self._plan.stored, self._plan.prepared
+        vector_keys = prepared.predictor.vector_keys
+        return self._store.open_run(
+            token,
             fingerprint=source.fingerprint,
-            encoder_name=self._run.config.encoder,
+            encoder_name=prepared.config.encoder,
             logit_scale=source.logit_scale,
-            geometry=geometry_of(self._run.config.regions),
+            geometry=geometry_of(prepared.config.regions),
             vector_keys=vector_keys,
             database=database_id(),
-            dataset=dataset_id(self._run.dataset),
-            run_key=self._run.key,
-            replaces=replaced,
+            dataset=dataset_id(prepared.request.target.dataset),
+            run_key=prepared.request.run_key,
+            replaces=replaces,
         )
-        self._store.copy_samples(stored, source)  # all at once, so that an interrupted run still holds them all
-        return stored
 
     def steps(self) -> Generator[Progress, None, RunRecord]:
         run = self._run

@@ -86,7 +86,7 @@ def test_overwrite__keeps_the_run_where_no_image_can_be_read_now(classified, cla
         classified.set_values("filepath", [str(tmp_path / Path(path).name) for path in paths])
         with (
             untouched(classified),
-            pytest.raises(lgca.ImageError, match="'zs' stays as it is.*first 3 images.*does not exist"),
+            pytest.raises(lgca.ImageError, match=r"'zs' stays as it is.*first 3 images.*does not exist"),
         ):
             classify(classified, overwrite=True, methods=("wca",), encoder=demo_encoder)
     finally:

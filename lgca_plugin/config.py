@@ -209,16 +209,16 @@ class RunConfig:
         """
         try:
             return cls._parsed(dict(document))
+        except ConfigError:
+            raise
         except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, ConfigError):
-                raise
             raise ConfigError(f"this run's config can't be read: {error}") from error
 
     @classmethod
     def _parsed(cls, values: dict[str, Any]) -> RunConfig:
         version = values.pop("version", None)
         if version != CONFIG_VERSION:
-            raise ConfigError(f"this run's config is of version {version!r}; this release reads {CONFIG_VERSION}")
+            raise ConfigError(f"this run's config is of version {shown(version)}; this release reads {CONFIG_VERSION}")
         for name, only in (("resize", "exact"), ("budget", DEFAULT_BUDGET)):  # runs of earlier releases had no other
             values.setdefault(name, only)
         expected = {field.name for field in fields(cls)}
@@ -226,10 +226,13 @@ class RunConfig:
             raise ConfigError(f"this run's config has other keys than expected: {sorted(set(values) ^ expected)}")
         check_budget(values["budget"])
         values["classes"] = tuple(values["classes"])
-        if not all(isinstance(name, str) for name in values["classes"]):
-            raise ConfigError("this run's classes can't be read: one of them is no text")
-        unknown = set(values["regions"]) - {field.name for field in fields(RegionConfig)}
-        if unknown:
+        kinds: dict[Any, type] = {"str": str, "bool": bool, "int": int}
+        wrong = [
+            field.name for field in fields(cls) if not isinstance(values[field.name], kinds.get(field.type, object))
+        ]
+        if wrong or not all(isinstance(name, str) for name in values["classes"]):
+            raise ConfigError(f"this run's {(wrong or ['classes'])[0]} can't be read")
+        if unknown := set(values["regions"]) - {field.name for field in fields(RegionConfig)}:
             raise ConfigError(f"this run's regions have a setting {sorted(unknown)[0]!r}, unknown to this release")
         values["regions"] = RegionConfig(**values["regions"])
         values["methods"] = tuple(Method.from_json(method) for method in values["methods"])
@@ -240,20 +243,12 @@ class RunConfig:
         return [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
 
 
-SETTING_WORDS = {
-    "descriptions_hash": "descriptions",
-    "encoder_fingerprint": "weights of the model",
-    "ground_truth": "label field",
-    "shown_chains": "chains shown",
-}
-"""Names of settings of a :class:`RunConfig` that the App calls otherwise, to its words."""
-
-
 def check_run_key(run_key: str) -> str:
     """Returns ``run_key``, which names fields; refuses what is no identifier, or longer than 64 characters."""
     if not isinstance(run_key, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", run_key):
         raise ConfigError(
-            f"run_key names fields, so it must start with a letter and hold only letters, digits and _; got {run_key!r}"
+            "run_key names fields, so it must start with a letter and hold only letters, digits and _; "
+            f"got {shown(run_key)}"
         )
     if len(run_key) > 64:
         raise ConfigError(f"run_key must have at most 64 characters, got {len(run_key)}")
@@ -263,30 +258,30 @@ def check_run_key(run_key: str) -> str:
 def check_budget(budget: str) -> str:
     """Returns ``budget``; refuses what is none of :data:`BUDGETS`."""
     if budget not in BUDGETS:
-        raise ConfigError(f"budget must be one of {', '.join(BUDGETS)}, got {budget!r}")
+        raise ConfigError(f"budget must be one of {', '.join(BUDGETS)}, got {shown(budget)}")
     return budget
 
 
 def check_classes(classes: Any) -> tuple[str, ...]:
     """Returns ``classes`` as a tuple of at least two distinct names, stripped, each one line; refuses anything else."""
     if isinstance(classes, str) or not hasattr(classes, "__iter__"):
-        raise ConfigError(f"classes must be a list of names, got {classes!r}")
+        raise ConfigError(f"classes must be a list of names, got {shown(classes)}")
     if isinstance(classes, (set, frozenset)):  # its order differs from process to process
         classes = sorted(classes, key=str)
     names: list[str] = []
     for position, name in enumerate(classes, 1):
         if not isinstance(name, str):
-            raise ConfigError(f"classes must be text, got {name!r} at position {position}")
+            raise ConfigError(f"classes must be text, got {shown(name)} at position {position}")
         if not name.strip():
             raise ConfigError(f"class {position} of classes is blank; remove it or give it a name")
         if any(unicodedata.category(character) in NOT_IN_NAMES for character in name.strip()):
             raise ConfigError(
-                f"class {name!r} has a line break, control character or half a character in it; remove it"
+                f"class {name!r} has a line break or control character in it, or half a character; remove it"
             )
         names.append(name.strip())
     check_distinct(names)
     if len(names) < 2:
-        raise ConfigError(f"classification needs at least two classes, got {names!r}")
+        raise ConfigError(f"classification needs at least two classes, got {shown(names)}")
     return tuple(names)
 
 
@@ -304,7 +299,7 @@ def check_methods(methods: Any) -> tuple[Method, ...]:
     if isinstance(methods, (str, Method)):
         methods = (methods,)
     if not hasattr(methods or (), "__iter__"):
-        raise ConfigError(f"methods must be a list of names or presets, got {methods!r}")
+        raise ConfigError(f"methods must be a list of names or presets, got {shown(methods)}")
     if isinstance(methods, (set, frozenset)):  # its order differs from process to process
         methods = sorted(methods, key=lambda method: getattr(method, "name", str(method)))
     presets: list[Method] = []
@@ -314,7 +309,7 @@ def check_methods(methods: Any) -> tuple[Method, ...]:
         elif isinstance(method, str) and method in METHODS:
             presets.append(METHODS[method])
         else:
-            raise ConfigError(f"unknown method {method!r}; choose from {', '.join(METHODS)} or pass a Method")
+            raise ConfigError(f"unknown method {shown(method)}; choose from {', '.join(METHODS)} or pass a Method")
     if not presets:
         raise ConfigError(f"methods is empty; choose from {', '.join(METHODS)}")
     check_distinct([preset.name for preset in presets], "methods must have distinct names, got {!r} twice")

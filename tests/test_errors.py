@@ -31,7 +31,8 @@ def text_of(node):
     if isinstance(node, ast.JoinedStr):
         return "".join(text_of(part) for part in node.values)
     if isinstance(node, ast.FormattedValue):
-        return "'X'" if node.conversion == ord("r") else "X"
+        quoted = isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") == "shown"
+        return "'X'" if quoted or node.conversion == ord("r") else "X"
     return text_of(node.left) + text_of(node.right) if isinstance(node, ast.BinOp) else "X"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config import NOT_IN_NAMES, check_distinct
-from ..errors import ConfigError, DescribeError
+from ..errors import ConfigError, DescribeError, shown
 from ..progress import Progress
 from .answers import AnswerCache, AnswerError, parse_answer, prompt_for, write_json
 from .endpoint import Endpoint, EndpointError, RefusedError, StoppedError, check_base_url, find_key
@@ -84,7 +84,7 @@ def check_describe(
 ) -> tuple[str, ...]:
     """Returns the classes, stripped; raises a :class:`ConfigError` if an argument of :func:`iter_describe` is wrong."""
     if isinstance(classes, str) or not hasattr(classes, "__iter__"):
-        raise ConfigError(f"classes must be a list of names, got {classes!r}")
+        raise ConfigError(f"classes must be a list of names, got {shown(classes)}")
     names = [_check_line(name, f"class {position} of classes") for position, name in enumerate(classes, 1)]
     if not names:
         raise ConfigError("classes is empty; name at least one class to describe")
@@ -97,7 +97,7 @@ def check_describe(
     find_key(api_key, from_environment=from_environment)
     _check_count(concurrency, "concurrency", 64)
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < math.inf:
-        raise ConfigError(f"timeout must be a number of seconds above 0, got {timeout!r}")
+        raise ConfigError(f"timeout must be a number of seconds above 0, got {shown(timeout)}")
     return tuple(names)
 
 
@@ -262,7 +262,7 @@ class RequestThreads:
 def _check_line(text: Any, what: str) -> str:
     """Returns a text stripped; refuses what is not one line."""
     if not isinstance(text, str):
-        raise ConfigError(f"{what} must be text, got {text!r}")
+        raise ConfigError(f"{what} must be text, got {shown(text)}")
     stripped = text.strip()
     if not stripped:
         raise ConfigError(f"{what} is blank")
@@ -275,7 +275,7 @@ def _check_line(text: Any, what: str) -> str:
 
 def _check_count(value: Any, what: str, limit: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= limit:
-        raise ConfigError(f"{what} must be a whole number from 1 to {limit}, got {value!r}")
+        raise ConfigError(f"{what} must be a whole number from 1 to {limit}, got {shown(value)}")
 
 
 def _answered_label(count: int, cache: Path | None) -> str:

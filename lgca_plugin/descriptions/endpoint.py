@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..errors import ConfigError, ModelUnavailableError
+from ..errors import ConfigError, ModelUnavailableError, shown
 from .answers import AnswerError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def check_base_url(base_url: Any) -> str:
     """Returns an endpoint's address, http or https, without a trailing slash; refuses a password or a query in it."""
     expected = 'base_url must be an address like "http://localhost:11434/v1"'
     if not isinstance(base_url, str) or not re.fullmatch(r"[!-~]+", base_url.strip()):
-        raise ConfigError(f"{expected}, got {base_url!r}")
+        raise ConfigError(f"{expected}, got {shown(base_url)}")
     url = base_url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -48,11 +48,11 @@ def check_base_url(base_url: Any) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigError(f"{expected}, got {base_url!r}")
+        raise ConfigError(f"{expected}, got {shown(base_url)}")
     if "@" in parts.netloc:
         raise ConfigError("base_url must not hold a user name or password; pass the key as api_key")
     if parts.query or parts.fragment:
-        raise ConfigError(f"base_url must end with its path and have no ? or #, got {base_url!r}")
+        raise ConfigError(f"base_url must end with its path and have no ? or #, got {shown(base_url)}")
     return url
 
 

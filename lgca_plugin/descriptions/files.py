@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 from .names import name_key
 from .style import AUTO, as_release_0_1, styled
 
@@ -92,7 +92,7 @@ def check_descriptions(document: Any) -> dict[str, tuple[str, ...]]:
     checked: dict[str, tuple[str, ...]] = {}
     for name, texts in document.items():
         if not isinstance(name, str) or not name.strip():
-            raise ConfigError(f"{expected}; got a class name that is {name!r}")
+            raise ConfigError(f"{expected}; got a class name that is {shown(name)}")
         if _SURROGATE.search(name):
             raise ConfigError(f"class name {name!r} in the descriptions holds half a character; write it anew")
         if isinstance(texts, (str, bytes)) or hasattr(texts, "items") or not hasattr(texts, "__iter__"):

@@ -18,6 +18,8 @@ DEMO_FOLDER = Path(__file__).parent.parent / "demo" / "model"
 REMOTE_SCHEMA = "hf-hub:"
 FOLDER_SCHEMA = "local-dir:"
 FOLDER_CONFIG = "open_clip_config.json"
+MAX_DIM = 1_000_000
+"""Upper bound of the length of embeddings; models have a few thousand at most."""
 
 
 def architectures() -> tuple[str, ...]:
@@ -77,9 +79,9 @@ def embedding_dim(name: str) -> int | None:
         file = folder / FOLDER_CONFIG if folder else _shipped_architectures()[name]
         document = json.loads(file.read_text(encoding="utf-8"))
         dim = document.get("model_cfg", document)["embed_dim"]
-    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+    except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
         return None
-    return dim if isinstance(dim, int) else None
+    return dim if isinstance(dim, int) and 0 < dim <= MAX_DIM and not isinstance(dim, bool) else None
 
 
 @lru_cache(maxsize=1)

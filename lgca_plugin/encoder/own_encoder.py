@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 from ..images.crops import EXACT, FAST
 from .base import Encoder, sample_pixels
 from .open_clip_encoder import OpenClipEncoder
@@ -98,7 +98,7 @@ class OwnEncoder(Encoder):
             except (TypeError, ValueError, RuntimeError, OverflowError):
                 right = False
             if not right:
-                raise ConfigError(f"{name} of encoder {self.name!r} must be {expected}, got {value!r}")
+                raise ConfigError(f"{name} of encoder {self.name!r} must be {expected}, got {shown(value)}")
 
     def _checked(self, received: Any, method: str, count: int) -> NDArray[np.float32]:
         vectors = self._unit_vectors(received, method, count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 from ..images.crops import EXACT, FAST
 from .private_names import multiplies_bf16
 
@@ -24,7 +24,7 @@ LARGE_TOWER = 20_000_000
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Raises a :class:`ConfigError` if ``value`` is none of the choices."""
     if value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, got {shown(value)}")
 
 
 def default_device() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 from .database import can_repeat, is_dynamic_groups, is_generated, root_dataset, sample_collection
 from .fields import classification_fields
 from .outages import waits_for_database
@@ -194,7 +194,7 @@ def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:
     ids = [samples] if isinstance(samples, str) else list(samples)
     for id_ in ids:
         if not isinstance(id_, str) or not ObjectId.is_valid(id_):
-            raise ConfigError(f"sample_ids must be ids of samples, got {id_!r}")
+            raise ConfigError(f"sample_ids must be ids of samples, got {shown(id_)}")
     if not ids:
         raise ConfigError("sample_ids is empty: name at least one sample")
     return list(dict.fromkeys(ids))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, shown
 from ..fiftyone_io.database import dataset_ids
 from ..fiftyone_io.tokens import database_id, run_token
 from ..store.store import Store
@@ -71,7 +71,7 @@ def clean_store(*, unused_days: float | None = None) -> int:
         StoreError: if the store can't be written
     """
     if unused_days is not None and not unused_days >= 0:
-        raise ConfigError(f"unused_days must be a number of days, at least 0, got {unused_days!r}")
+        raise ConfigError(f"unused_days must be a number of days, at least 0, got {shown(unused_days)}")
     database = database_id()
     alive = dataset_ids()
     with Store() as store:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ConfigError, LgcaError
+from ..errors import ConfigError, LgcaError, shown
 from ..fiftyone_io.app_layout import add_to_group
 from ..fiftyone_io.fields import error_field, eval_key, method_field
 from ..fiftyone_io.label_copy import wait_for_copy
@@ -53,7 +53,7 @@ def check_evaluate(
     check_loaded(run)
     reload_record(run)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 < confidence < 1:
-        raise ConfigError(f"confidence is a share between 0 and 1, such as 0.95; got {confidence!r}")
+        raise ConfigError(f"confidence is a share between 0 and 1, such as 0.95; got {shown(confidence)}")
     target = ImageSamples.whole(run.dataset)
     field = _check_ground_truth(run, target, ground_truth)
     wait_for_copy(run.dataset, field)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ...lgca_plugin.api import load_run
-from ...lgca_plugin.config import DEFAULT_RUN_KEY, SETTING_WORDS, RunConfig, check_methods, check_run_key
+from ...lgca_plugin.config import DEFAULT_RUN_KEY, RunConfig, check_methods, check_run_key
 from ...lgca_plugin.encoder.architectures import display_name
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
 from ...lgca_plugin.method.core.methods import METHODS
 from ...lgca_plugin.runs.proposals import free_run_key
 from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
+from ...lgca_plugin.workflows.classify.plan import SETTING_WORDS
 from ..shared.descriptions import other_descriptions
 from ..shared.form import Params, checked
 from ..shared.prompt_cache import cached_while_open

@@ -6,12 +6,11 @@ SoICT 2025, arXiv 2511.00419, as read from its published description.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import numpy as np
-
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from .regions import RegionKind
 
 if TYPE_CHECKING:
@@ -53,25 +52,27 @@ class Method:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isidentifier():
-            raise ValueError(f"a method's name names a field and must be an identifier, got {self.name!r}")
+            raise ValueError(f"a method's name names a field and must be an identifier, got {shown(self.name)}")
         for field, allowed in (
             ("regions", RegionKind),
             ("weighting", Weighting),
             ("class_vectors", ClassVectors),
         ):
             if getattr(self, field) not in get_args(allowed):
-                raise ValueError(f"{field} must be one of {get_args(allowed)}, got {getattr(self, field)!r}")
-        if not 0 <= self.global_weight < np.inf or (self.regions == "none" and self.global_weight == 0):
-            raise ValueError(f"global_weight must be at least 0, and above 0 without regions; got {self.global_weight}")
+                raise ValueError(f"{field} must be one of {get_args(allowed)}, got {shown(getattr(self, field))}")
+        if not 0 <= self.global_weight <= sys.float_info.max or (self.regions == "none" and self.global_weight == 0):
+            raise ValueError(
+                f"global_weight must be at least 0, and above 0 without regions; got {shown(self.global_weight)}"
+            )
         for field in ("image_scale", "text_scale"):
             if not -20 <= getattr(self, field) <= 20:
-                raise ValueError(f"{field} is an exponent and must be in [-20, 20], got {getattr(self, field)}")
-        if not 0 <= self.decisiveness < np.inf:
-            raise ValueError(f"decisiveness must be at least 0, got {self.decisiveness}")
+                raise ValueError(f"{field} is an exponent and must be in [-20, 20], got {shown(getattr(self, field))}")
+        if not 0 <= self.decisiveness <= sys.float_info.max:
+            raise ValueError(f"decisiveness must be at least 0, got {shown(self.decisiveness)}")
         if self.step_weights is not None and not (
-            all(0 <= weight < np.inf for weight in self.step_weights) and any(self.step_weights)
+            all(0 <= weight <= sys.float_info.max for weight in self.step_weights) and any(self.step_weights)
         ):
-            raise ValueError(f"step_weights must be at least 0 and not all 0, got {self.step_weights}")
+            raise ValueError(f"step_weights must be at least 0 and not all 0, got {shown(self.step_weights)}")
 
     def to_json(self) -> dict[str, Any]:
         """Returns the preset as a JSON-ready dict."""
@@ -207,7 +208,7 @@ def compared_methods(
         if names is not None and len(named) != 1:
             raise ConfigError(
                 "methods must name three, one that looks at the whole image, one at crops and one at crops that grow; "
-                f"got {list(names)!r}, with {len(named)} that look at {looks_at}"
+                f"got {shown(list(names))}, with {len(named)} that look at {looks_at}"
             )
         if not of_kind:
             raise ConfigError(

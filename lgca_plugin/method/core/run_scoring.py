@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from .regions import ClassScoring
 from .scores import region_weights
 
@@ -65,7 +65,7 @@ class RunScoring:
             raise ConfigError(f"{name!r} is none of the {len(self.classes)} classes")
         if isinstance(name, bool) or not isinstance(name, (int, np.integer)) or not 0 <= name < len(self.classes):
             raise ConfigError(
-                f"a class is given by its name or its index from 0 to {len(self.classes) - 1}, got {name!r}"
+                f"a class is given by its name or its index from 0 to {len(self.classes) - 1}, got {shown(name)}"
             )
         return int(name)
 

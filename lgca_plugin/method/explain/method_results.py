@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from ..core.regions import RegionEmbeddings
 from ..core.scores import class_scores, confidences, image_vector
 from .contributions import contributions
@@ -190,6 +190,8 @@ def region_mask(regions: Iterable[int] | BoolArray, n: int) -> BoolArray:
     mask = np.zeros(n, dtype=bool)
     if given.size:
         if given.dtype.kind not in "iu" or given.ndim != 1 or given.min() < 0 or given.max() >= n:
-            raise ConfigError(f"regions are given by their indices from 0 to {n - 1}, or by {n} bools; got {regions!r}")
+            raise ConfigError(
+                f"regions are given by their indices from 0 to {n - 1}, or by {n} bools; got {shown(regions)}"
+            )
         mask[given] = True
     return mask

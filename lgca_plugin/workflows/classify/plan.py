@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...config import SETTING_WORDS, RunConfig
+from ...config import RunConfig
 from ...descriptions.class_texts import ClassTexts, class_texts
 from ...encoder.base import Encoder, encoder_fingerprint
 from ...encoder.loading import load_encoder
@@ -19,6 +19,14 @@ from .text_checks import equal_classes, text_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+SETTING_WORDS = {
+    "descriptions_hash": "descriptions",
+    "encoder_fingerprint": "weights of the model",
+    "ground_truth": "label field",
+    "shown_chains": "chains shown",
+}
+"""Names of settings of a :class:`RunConfig` that the App calls otherwise, to its words."""
 
 
 @dataclass(frozen=True, kw_only=True)

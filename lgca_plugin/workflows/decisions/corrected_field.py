@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from ...fiftyone_io.database import merge_schema, sample_collection
 from ...fiftyone_io.fields import COMPUTED, CORRECTED_INFO, DECISION, is_corrected_copy, triage_field
 from ...fiftyone_io.label_copy import copy_in_background, copy_labels
@@ -54,7 +54,7 @@ def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_t
     import fiftyone as fo
 
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
-        raise ConfigError(f"corrected_field must be a field name of letters, digits and underscores, got {name!r}")
+        raise ConfigError(f"corrected_field must be a field name of letters, digits and underscores, got {shown(name)}")
     if name == ground_truth:
         raise ConfigError(
             f"corrected_field must not be the field of the given labels, {name!r}: they are never changed"

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from ...fiftyone_io.database import SCHEMA, bulk_write
 from ...fiftyone_io.documents import utc_now
 from ...fiftyone_io.fields import check_not_read_only, method_field
@@ -160,7 +160,7 @@ def audit_stamp(by: str | None, note: str | None) -> AuditStamp:
     """
     for name, value in (("by", by), ("note", note)):
         if value is not None and (not isinstance(value, str) or not value.strip()):
-            raise ConfigError(f"{name} must be a text that is not blank, or None, got {value!r}")
+            raise ConfigError(f"{name} must be a text that is not blank, or None, got {shown(value)}")
     now = utc_now()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
     return AuditStamp(id=uuid.uuid4().hex, by=by or default_curator(), at=now, note=note)
@@ -186,7 +186,7 @@ def _read_decision(decision: Any) -> Decision:
         return Decision(decision)
     except ValueError:
         known = ", ".join(repr(known.value) for known in Decision)
-        raise ConfigError(f"decision must be one of {known}, got {decision!r}") from None
+        raise ConfigError(f"decision must be one of {known}, got {shown(decision)}") from None
 
 
 def _check_label(run: RunRecord, decision: Decision, label: Any, *, allow_new_class: bool) -> None:
@@ -195,7 +195,7 @@ def _check_label(run: RunRecord, decision: Decision, label: Any, *, allow_new_cl
     if decision is not Decision.ACCEPTED:
         raise ConfigError(f"label {label!r} goes with {Decision.ACCEPTED.value!r} alone, not with {decision.value!r}")
     if not isinstance(label, str) or not label.strip():
-        raise ConfigError(f"label must be the name of a class, got {label!r}")
+        raise ConfigError(f"label must be the name of a class, got {shown(label)}")
     if label not in run.config.classes and not allow_new_class:
         raise ConfigError(
             f"label {label!r} is no class of run {run.key!r}; pass allow_new_class=True if it is the right label"

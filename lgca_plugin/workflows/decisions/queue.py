@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from ...fiftyone_io.fields import CASE, LABEL_QUALITY, MISLEADING, method_field, triage_field
 from ...fiftyone_io.samples import image_samples
 from ...runs.record import check_loaded, stored_triage
@@ -92,7 +92,7 @@ class Triage:
         name = str(getattr(case, "value", case))
         known = self.report.get("cases") or {}
         if name not in known:
-            raise ConfigError(f"case must be one of {', '.join(map(repr, known))}, got {name!r}")
+            raise ConfigError(f"case must be one of {', '.join(map(repr, known))}, got {shown(name)}")
         return self._samples().match(ViewField(triage_field(self.run.key, CASE)) == name)
 
     def decide(

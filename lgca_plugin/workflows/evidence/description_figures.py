@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...descriptions.class_texts import label_prompt
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from ...figures.description_votes import description_votes
 from ...figures.description_weights import description_weights
 from ...method.core.methods import METHODS
@@ -146,7 +146,7 @@ def _rivals(
         answer = classes[int(scores[0].argmax())]
         b = answer if answer != first else next(name for name in ranked if name != first)
     if b == first:
-        raise ConfigError(f"a and b must be two classes, got {b!r} twice")
+        raise ConfigError(f"a and b must be two classes, got {shown(b)} twice")
     return first, b
 
 

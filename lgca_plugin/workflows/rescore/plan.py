@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...config import RegionPlan, check_classes, check_methods, check_run_key
 from ...descriptions.style import AUTO
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.methods import explained_method
@@ -147,7 +147,7 @@ def changed_regions(config: RunConfig, steps: int | None) -> RegionConfig:
         return config.regions
     if isinstance(steps, bool) or not isinstance(steps, int) or not 0 <= steps <= config.regions.steps:
         raise ConfigError(
-            f"steps must be a whole number from 0 to {config.regions.steps}, which were encoded; got {steps!r}"
+            f"steps must be a whole number from 0 to {config.regions.steps}, which were encoded; got {shown(steps)}"
         )
     return replace(config.regions, steps=steps, lgca_crops=config.regions.n_chains)
 

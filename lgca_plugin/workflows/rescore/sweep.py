@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...config import RegionPlan, check_methods
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.methods import CONTROLS
 from ...method.tuning.scorer import SettingsScorer
@@ -45,7 +45,7 @@ def iter_sweep(
     """Does what :meth:`lgca_plugin.Run.sweep` does, as a generator that yields progress and returns the report."""
     field = run.config.ground_truth if ground_truth is None else ground_truth
     if max_samples is not None and (isinstance(max_samples, bool) or max_samples < folds):
-        raise ConfigError(f"max_samples must be at least the number of folds, {folds}, got {max_samples!r}")
+        raise ConfigError(f"max_samples must be at least the number of folds, {folds}, got {shown(max_samples)}")
     presets = _presets(run, methods, settings)
     plan = RegionPlan.of(presets, run.config.regions)
     target = ImageSamples.whole(run.dataset)

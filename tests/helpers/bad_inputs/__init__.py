@@ -1,0 +1,1 @@
+"""Inputs that are not what they should be, made by rule, and the parsers that must take or refuse them."""

@@ -32,11 +32,14 @@ class HeaderReader(io.BytesIO):
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self._reads = self._exif = 0
+        self._limited = True
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Reads so many bytes, or all."""
-        self._reads += 1
         part = super().read(size)
+        if not self._limited:
+            return part
+        self._reads += 1
         self._exif += len(part) if part.startswith(_EXIF) else 0
         if self._reads > MAX_HEADER_READS or self._exif > MAX_EXIF_BYTES:
             limit = f"{MAX_HEADER_READS:,} parts, or {MAX_EXIF_BYTES // 1024**2} MiB of EXIF data"
@@ -45,7 +48,7 @@ class HeaderReader(io.BytesIO):
 
     def end_header(self) -> None:
         """Ends the limit: the number of reads of pixels depends on their number."""
-        self.read = super().read  # type: ignore[method-assign]
+        self._limited = False
 
 
 def check_scans(opened: Image.Image, data: bytes) -> None:

@@ -106,4 +106,4 @@ def _try(load: Callable[[Item], Loaded], item: Item) -> Loaded | ImageError:
     try:
         return load(item)
     except ImageError as error:
-        return error
+        return ImageError(str(error), app=error.app)  # without the frames, which hold the file and its pixels

@@ -43,7 +43,9 @@ def turned(tmp_path: Path) -> Any:
             images.save_turned(path, images.picture(384, 288), orientation)
             left, top, right, bottom = bounds(has(np.asarray(open_picture(path.read_bytes()).image), blue=False))
             box = fo.Detection(label="red", bounding_box=[left, top, right - left, bottom - top])
-            dataset.add_sample(fo.Sample(filepath=str(path), boxes=fo.Detections(detections=[box])))
+            sample = fo.Sample(filepath=str(path), boxes=fo.Detections(detections=[box]))
+            sample.metadata = fo.ImageMetadata.build_for(str(path))  # as a run writes it
+            dataset.add_sample(sample)
     dataset.app_config.color_scheme = fo.ColorScheme(color_pool=[FRAME], color_by="field")
     dataset.save()
     yield dataset

@@ -16,6 +16,7 @@ from typing import Any
 import fiftyone as fo
 import pytest
 
+import lgca_plugin as lgca
 from lgca_plugin.images.decoding import MAX_PIXELS
 from lgca_plugin.images.memory import MAX_FILE_BYTES, MAX_PIXEL_BYTES
 from tests.helpers.bad_images import Bad, corpus, fuzz, read
@@ -150,6 +151,8 @@ def test_run__with_bad_images_among_the_good_gives_the_good_what_they_have_alone
         if reason is not None and (bad.reason is None or not re.search(bad.reason, reason)):
             problems.append((bad.name, reason))
     assert not problems
+    warnings = lgca.load_run(dataset, "zs").summary()["warnings"]
+    assert any("values that fill only some bits of their type" in one for one in warnings), warnings
     names = tuple(f"{Path(good).name}/" for good in goods)
     found, expected = (
         {name: value for name, value in values.items() if name.startswith(names)}

@@ -7,21 +7,27 @@ import os
 import socket
 import stat
 import time
+import weakref
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, Thread
 
+import numpy as np
 import pytest
 
 import lgca_plugin
 from lgca_plugin.errors import ImageError
 from lgca_plugin.fiftyone_io.documents import image_metadata
+from lgca_plugin.images.crops import Preprocessing, crop_and_resize
+from lgca_plugin.images.decoding import open_picture
 from lgca_plugin.images.files import file_bytes
 from lgca_plugin.images.load_ahead import MAX_WORKERS, LoadAhead
-from lgca_plugin.images.memory import MAX_FILE_BYTES, MemoryBudget
+from lgca_plugin.images.memory import MAX_FILE_BYTES, PIXELS, MemoryBudget
 from tests.helpers import images
+from tests.helpers.bad_images.cut import drawing, saved
 
 
 @pytest.fixture
@@ -157,6 +163,28 @@ def test_ahead__of_many_large_images_holds_what_fits_and_loads_each_once_its_tur
     assert loads.total() <= 140 + 8 * workers
 
 
+def test_ahead__of_images_that_fail_holds_their_reasons_alone() -> None:
+    """Not what the error's frames hold: the bytes of the file, and pixels decoded in part."""
+    held: list[weakref.ref[Event]] = []
+
+    def load(number: int) -> np.ndarray:
+        pixels = Event()
+        held.append(weakref.ref(pixels))
+        try:
+            raise ValueError(number)
+        except ValueError as error:
+            raise ImageError(f"reason {number}") from error
+
+    with LoadAhead(((number, number) for number in range(8)), load, max_images=1, max_bytes=1000) as ahead:
+        for number in range(8):
+            head = ahead.head()
+            assert head is not None
+            wait([head])
+            assert not [one for one in held if one() is not None]
+            id_, error = ahead.take()
+            assert (id_, str(error)) == (number, f"reason {number}")
+
+
 def test_images__are_opened_and_decoded_in_one_place_each() -> None:
     """The demo decodes what it has drawn itself."""
     root = Path(str(lgca_plugin.__file__)).parent
@@ -166,3 +194,18 @@ def test_images__are_opened_and_decoded_in_one_place_each() -> None:
             if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Image.open", "Images.open", "PIL.Image.open"}:
                 found.add(str(path.relative_to(root.parent)))
     assert found == {"lgca_plugin/images/decoding.py", "lgca_plugin/demo/train.py"}
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_pixels__are_decoded_and_cut_only_once_there_is_memory_for_them(exact: bool) -> None:
+    data = saved("PNG", drawing(400, 400))
+    image, boxes = open_picture(data).image, np.array([[0, 0, 300, 300]])
+    config = Preprocessing(size=64, mean=(0.5,) * 3, std=(0.5,) * 3, exact=exact)
+    for work in (lambda: open_picture(data), lambda: crop_and_resize(image, boxes, config)):
+        done = Event()
+        thread = Thread(target=lambda work=work, done=done: (work(), done.set()))
+        with PIXELS.reserve(PIXELS.nbytes - 4 * 300 * 300 + 1):
+            thread.start()
+            assert not done.wait(0.2)
+        assert done.wait(10)
+        thread.join()

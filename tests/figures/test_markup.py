@@ -32,7 +32,12 @@ def texts_of(document: Any) -> Iterator[str]:
 
 
 def votes() -> Any:
-    side = {"embeddings_a": np.eye(2)[:1], "embeddings_b": np.eye(2)[1:], "weights_a": [1.0], "weights_b": [1.0]}
+    side: dict[str, Any] = {
+        "embeddings_a": np.eye(2)[:1],
+        "embeddings_b": np.eye(2)[1:],
+        "weights_a": [1.0],
+        "weights_b": [1.0],
+    }
     return description_votes([EVIL], [EVIL], names=(EVIL, EVIL + "2"), vectors={EVIL: np.array([0.8, 0.6])}, **side)
 
 

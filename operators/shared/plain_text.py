@@ -17,7 +17,7 @@ PLAIN_LABELS = {"Button", "ButtonView", "CheckboxView", "IconButtonView", "Loade
 """Components whose label the App shows as it is."""
 
 _INLINE = re.compile(r"[\\`*\[\]<~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|:(?=//)")
-_BLOCK = re.compile(r"^(\s*\d{0,9})([#>+=|.)-])(?=\s|$|[=-]+\s*$)", re.MULTILINE)
+_BLOCK = re.compile(r"^([ \t]*\d{0,9})([#>+=|.)-])(?=\s|$|[=-]+[ \t]*$)", re.MULTILINE)
 
 
 class PlainProperty(types.Property):

@@ -1,5 +1,7 @@
 """Names that somebody has given to classes and fields: the App shows them as texts, never as Markdown."""
 
+import time
+
 import pytest
 from fiftyone.operators import types
 
@@ -59,3 +61,10 @@ def test_text__without_markup_stays_as_it_is(sent, text):
 @pytest.mark.parametrize("text", MARKUP)
 def test_text__with_markup_is_escaped(sent, text):
     assert sent(text) == MARKUP[text]
+
+
+@pytest.mark.parametrize("part", ["\n", " ", " \n", "-", "- ", "*", "1", "&", "&a", "_ "])
+def test_text__that_is_very_long_holds_nobody_up(sent, part):
+    started = time.perf_counter()
+    sent(part * 50_000 + "x")
+    assert time.perf_counter() - started < 5

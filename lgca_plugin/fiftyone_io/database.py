@@ -249,6 +249,29 @@ def can_repeat(samples: Any) -> bool:
     return any(type(stage).__name__ in ("Concat", "Mongo") for stage in getattr(samples, "_stages", ()))
 
 
+_SELECTING = (
+    *(
+        "Exclude",
+        "ExcludeFields",
+        "Exists",
+        "Flatten",
+        "GroupBy",
+        "Limit",
+        "Match",
+        "MatchLabels",
+        "MatchTags",
+        "Select",
+    ),
+    *("SelectFields", "SelectGroupSlices", "Shuffle", "Skip", "SortBy", "Take"),
+)
+"""Names of stages that choose samples or fields, and change no value."""
+
+
+def only_selects(samples: Any) -> bool:
+    """Returns True if all stages of a view choose samples or fields, so that it shows values as they are stored."""
+    return all(type(stage).__name__ in _SELECTING for stage in getattr(samples, "_stages", ()))
+
+
 def serialized_stages(stages: Any) -> list[Document]:
     """Returns stages, or those of a view, as JSON that the App takes, without ids."""
     from bson import json_util

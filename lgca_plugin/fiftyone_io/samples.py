@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, shown
-from .database import can_repeat, is_dynamic_groups, is_generated, root_dataset, sample_collection
+from .database import can_repeat, is_dynamic_groups, is_generated, only_selects, root_dataset, sample_collection
 from .fields import classification_fields
 from .outages import waits_for_database
 
@@ -102,12 +102,12 @@ class ImageSamples:
     def check_labels_as_stored(self, ground_truth: str) -> None:
         """Checks that a view shows no other labels than are stored, since all that follows reads the stored ones.
 
-        Labels that the view hides are no others. This reads the labels of all samples.
+        Labels that the view hides are no others. The labels of all samples are read if the view may change values.
 
         Raises:
             ConfigError: if it does, because it maps or sets them
         """
-        if self.samples is self.writable or not self.samples.has_field(ground_truth):
+        if only_selects(self.samples) or not self.samples.has_field(ground_truth):
             return
         path = f"{ground_truth}.label"
         ids, shown = self.samples.values(["id", path])

@@ -118,6 +118,14 @@ def test_can_repeat__views_that_may_show_a_sample_twice(three):
     assert database.can_repeat(three.concat(three.limit(1))) and database.can_repeat(three.mongo([{"$limit": 1}]))
 
 
+def test_only_selects__views_that_change_no_value(three):
+    views = [three, three.limit(2), three.sort_by("number").exists("number"), three.group_by("number").flatten()]
+    assert all(database.only_selects(view) for view in views)
+    changed = three.set_field("number", 1)
+    for view in (changed, changed.limit(1), three.map_labels("boxes", {"a": "b"}), three.limit(1).concat(changed)):
+        assert not database.only_selects(view)
+
+
 def test_serialized_stages__make_the_same_view_again_in_the_app(three):
     view = three.match({"number": {"$gt": 0}}).sort_by("number", reverse=True)
     stages = database.serialized_stages([fo.Match({"number": {"$gt": 0}}), fo.SortBy("number", reverse=True)])

@@ -70,10 +70,26 @@ def test_copy__can_be_deleted_without_the_original_losing_anything(original, cop
 def test_copy__where_nothing_is_stored_keeps_what_was_found_before(copy, monkeypatch, tmp_path):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "elsewhere"))
     before = findings(copy.dataset)
-    with pytest.raises(lgca.ConfigError, match="are not stored on this machine, so its labels can't be judged again"):
+    with pytest.raises(lgca.ConfigError, match="of 24 samples of run 'zs' are not stored on this machine"):
         copy.triage(progress=False)
     assert findings(copy.dataset) == before
     assert copy.last_triage().left()["suspects"] == len([label for label in before[1] if label])
+
+
+def test_copy__where_new_images_alone_are_stored_keeps_what_was_found_about_the_others(copy, monkeypatch, tmp_path):
+    """As a search does that goes on with a copied run on another machine."""
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "elsewhere"))
+    dataset, config = copy.dataset, copy.config
+    before = findings(dataset)
+    new = [sample.copy() for sample in dataset.limit(3)]
+    for sample in new:
+        for name in [name for name in sample.field_names if name.startswith("zs_")]:
+            sample[name] = None
+    dataset.add_samples(new, progress=False)
+    classified(dataset, lgca.load_encoder("demo"), regions=config.regions, ground_truth="ground_truth")
+    with pytest.raises(lgca.ConfigError, match="of 24 samples of run 'zs' are not stored on this machine"):
+        lgca.load_run(dataset, "zs").triage(progress=False)
+    assert [column[:24] for column in findings(dataset)] == before
 
 
 def test_copy__of_a_run_with_another_encoder_or_other_crops_takes_no_embeddings(copy):

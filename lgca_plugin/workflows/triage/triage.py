@@ -11,10 +11,10 @@ import numpy as np
 from ...errors import ConfigError
 from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
 from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting
-from ...fiftyone_io.samples import ImageSamples
+from ...fiftyone_io.samples import ids_where
 from ...method.labels.left_out import left_out_warning
 from ...method.labels.triage_cases import triage_cases
-from ...method.number_text import labels_text
+from ...method.number_text import samples_text
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import check_current, written_under
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TRIAGE = "triage"
+
+MOST_LOST = 0.1
+"""Share of the labels judged before that a triage may leave without a judgement because their embeddings are gone."""
 
 
 def iter_triage(
@@ -68,7 +71,7 @@ def _triage(
     yield Progress(0, 0, "Reading predictions and labels")
     samples = read_samples(request)
     found = yield from _analyze(request, samples, encoder, cache_bytes)
-    _check_keeps_judgements(request, found)
+    _check_keeps_judgements(request, samples, found)
     clip, wca, lgca = (samples.answers[method.name] for method in request.compared)
     crop_case = ~np.isnan(found.case_size)
     cases = triage_cases(clip, wca, lgca, samples.truth, crop_case=crop_case, outside=samples.is_outside)
@@ -99,20 +102,23 @@ def _triage(
     return triage
 
 
-def _check_keeps_judgements(request: TriageRequest, found: TriageAnalysis) -> None:
+def _check_keeps_judgements(
+    request: TriageRequest, samples: TriageSamples, found: TriageAnalysis, *, most: float = MOST_LOST
+) -> None:
     """Checks that a triage does not take away what an earlier one has found, for want of the embeddings.
 
     Raises:
-        ConfigError: if no sample's embeddings are stored here, and labels were judged before
+        ConfigError: if more than the share ``most`` of the labels judged before can't be judged again
     """
     run, path = request.run, triage_field(request.run.key, LABEL_QUALITY)
-    if found.with_vectors.any() or not run.dataset.has_field(path):
+    if found.with_vectors.all() or not run.dataset.has_field(path):
         return
-    judged = ImageSamples.whole(run.dataset).count_filled([path])
-    if judged:
+    before = ids_where(run.dataset, samples.ids, {path: {"$ne": None}})
+    lost = sum(id_ in before for id_, there in zip(samples.ids, found.with_vectors, strict=True) if not there)
+    if lost > most * len(before):
         raise ConfigError(
-            f"the embeddings of run {run.key!r} are not stored on this machine, so its labels can't be judged again; "
-            f"what was found out about {labels_text(judged)} before stays as it is. "
+            f"the embeddings of {samples_text(lost)} of run {run.key!r} are not stored on this machine, so their "
+            "labels can't be judged again; what was found out about them before stays as it is. "
             "lgca.classify with the same settings and overwrite=True encodes the images again"
         )
 

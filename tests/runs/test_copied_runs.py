@@ -41,7 +41,7 @@ def copy(original, request, tmp_path):
 
 def findings(dataset):
     paths = ("zs_label_quality", "zs_suggestion.label", "zs_stability", "zs_misleading", "zs_case")
-    return dataset.values([*paths])
+    return list(dataset.values([*paths]))
 
 
 def test_copy__finds_its_embeddings_without_encoding_an_image(original, copy):

@@ -6,7 +6,7 @@ import lgca_plugin as lgca
 from lgca_plugin.fiftyone_io.database import reload_if_changed
 from lgca_plugin.runs.delete import delete_from_dataset
 from lgca_plugin.workflows.decisions.queue import Triage
-from tests.helpers.worlds.other_process import OtherProcess
+from tests.helpers.faults.other_process import OtherProcess
 from tests.helpers.worlds.queue import GIVEN, OTHER, SUGGESTED, ids_of
 
 

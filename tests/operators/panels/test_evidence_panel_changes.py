@@ -235,8 +235,16 @@ def test_shown__boxes_of_the_sample_where_regions_are_not_stored(images, demo_en
         assert session.send(event, id="0").tables == shown.tables
 
 
-def test_shown__boxes_of_a_cloned_dataset_which_has_no_embeddings(run, made):
+def test_shown__a_cloned_dataset_has_the_embeddings_of_the_original(run, made):
     made.append(run.dataset.clone())
+    shown = PanelSession(URI, made[-1], made[-1].first().id).send("on_load")
+    assert "only the boxes stored on the sample" not in shown.words and shown.plots["strip"]
+    assert shown.tables == opened(run)[1].tables
+
+
+def test_shown__boxes_of_a_copy_where_nothing_is_stored(run, made, monkeypatch, tmp_path):
+    made.append(run.dataset.clone())
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
     shown = PanelSession(URI, made[-1], made[-1].first().id).send("on_load")
     sample = run.dataset.first()
     assert "only the boxes stored on the sample" in shown.words and shown.plots["strip"]

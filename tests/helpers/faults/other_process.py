@@ -1,6 +1,6 @@
 """A second process on the same database, as the App's server is one beside a notebook: it changes runs and fields.
 
-``python -m tests.helpers.worlds.other_process`` reads calls of the functions below as lines of JSON, and answers each.
+``python -m tests.helpers.faults.other_process`` reads calls of the functions below as lines of JSON, and answers each.
 """
 
 import json
@@ -20,7 +20,7 @@ class OtherProcess:
     """Calls functions of this module in a process that was started once: ``other.decide(name, ids)``."""
 
     def __init__(self):
-        command = [sys.executable, "-m", "tests.helpers.worlds.other_process"]
+        command = [sys.executable, "-m", "tests.helpers.faults.other_process"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __getattr__(self, function):

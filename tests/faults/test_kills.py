@@ -29,6 +29,8 @@ JOBS = {
     "classify": ([], CLASSIFY),
     "triage": ([CLASSIFY], ("triage", {})),
     "decide": ([CLASSIFY, ("triage", {})], ("decide", {})),
+    "rescore": ([CLASSIFY], ("rescore", {"run_key": "zs", "image_scale": 3.0})),
+    "start over": ([CLASSIFY, ("triage", {}), ("decide", {})], ("classify", {"overwrite": True})),
     "find": ([], ("find", {})),
 }
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import LgcaError
 from .database import journaled, reload_run, run_id, sample_collection
+from .documents import utc_now
 from .outages import waits_for_database
 
 if TYPE_CHECKING:
@@ -31,19 +32,27 @@ def read_run_results(dataset: fo.Dataset, run_key: str) -> Results:
 
 
 @waits_for_database
-def change_run_results(dataset: fo.Dataset, run_key: str, change: Callable[[Results], Results]) -> Results:
+def change_run_results(
+    dataset: fo.Dataset, run_key: str, change: Callable[[Results], Results], *, config: fo.RunConfig | None = None
+) -> Results:
     """Replaces the results in a run's record by what ``change`` makes of them, and returns those.
+
+    With a ``config``, it becomes that of the record in the same step, and the record is as new.
 
     No change of another process is lost: if there is one meanwhile, ``change`` is called again with its results.
 
     Raises:
         LgcaError: if the dataset has no such run any more
     """
+    import fiftyone as fo
     from bson import json_util
     from gridfs import GridFS
 
     database = sample_collection(dataset).database
     files, runs = GridFS(database), journaled(database.runs)
+    changes: dict[str, Any] = {}
+    if config is not None:
+        changes = {"config": config.serialize(), "timestamp": utc_now(), "version": fo.__version__}
     for _ in range(ATTEMPTS):
         record = run_id(dataset, run_key)
         if record is None:
@@ -54,7 +63,7 @@ def change_run_results(dataset: fo.Dataset, run_key: str, change: Callable[[Resu
             dataset.reload()
         content = json_util.dumps(dataset.init_run_results(run_key, **results).serialize()).encode()
         new = files.put(content, content_type="application/json")
-        if runs.update_one({"_id": record, "results": before}, {"$set": {"results": new}}).matched_count:
+        if runs.update_one({"_id": record, "results": before}, {"$set": {**changes, "results": new}}).matched_count:
             if before is not None:
                 files.delete(before)
             reload_run(dataset, run_key)

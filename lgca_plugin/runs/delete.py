@@ -42,10 +42,13 @@ def delete_run(dataset: fo.Dataset, run_key: str) -> None:
             store.delete_run(token)
 
 
-def delete_from_dataset(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = ()) -> str | None:
+def delete_from_dataset(
+    dataset: fo.Dataset, run_key: str, *, keep: Sequence[str] = (), keep_record: bool = False
+) -> str | None:
     """Deletes a run's record, saved views, evaluations and all fields but those to ``keep``.
 
-    Returns the token under which its embeddings are stored, which are not deleted.
+    ``keep_record`` leaves the record, for :func:`lgca_plugin.runs.registry.register_run` to replace. Returns the token
+    under which its embeddings are stored, which are not deleted.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
@@ -66,7 +69,7 @@ def delete_from_dataset(dataset: fo.Dataset, run_key: str, *, keep: Sequence[str
         delete_evaluations(dataset, results)
         delete_fields(dataset, deleted)
         remove_from_app(dataset, key, deleted, results.get("made") or {})
-        if run_key in dataset.list_runs():
+        if run_key in dataset.list_runs() and not keep_record:
             dataset.delete_run(run_key)
     except BaseException:
         if token is not None:  # what is left is still the run, with its embeddings: it can be deleted again

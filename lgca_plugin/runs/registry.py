@@ -33,17 +33,22 @@ WRITTEN_BY_OTHERS = ("triage", "triage_state", "triage_fields", "views", "evalua
 def register_run(
     dataset: fo.Dataset, run_key: str, config: RunConfig, results: dict[str, Any], *, token: str | None = None
 ) -> RunRecord:
-    """Writes a new run's record before its first prediction, so that an interrupted run can be continued."""
+    """Writes a new run's record before its first prediction, so that an interrupted run can be continued.
+
+    The record that is under the key already is replaced in one step: a kill leaves the one or the other.
+    """
     stored = dataset.init_run(
         package=PACKAGE,
         run=json.dumps(config.to_json()),
         fields=run_fields(run_key, config.methods, adaptive=config.region_plan.adaptive),
     )
-    dataset.register_run(run_key, stored)
+    if run_key in dataset.list_runs():
+        results = change_run_results(dataset, run_key, lambda _: results, config=stored)
+    else:
+        dataset.register_run(run_key, stored)
+        results = change_run_results(dataset, run_key, lambda _: results)
     new_token(dataset, run_key, token)
-    run = RunRecord(dataset, run_key, config, results)
-    run.save()
-    return run
+    return RunRecord(dataset, run_key, config, results)
 
 
 def reload_record(run: RunRecord) -> None:

@@ -65,8 +65,12 @@ def find_stored_run(store: Store, run: RunRecord) -> StoredRun | None:
     stored = store.run(run.token)
     if stored is not None or not run.is_current():
         return stored
-    ids = _predicted(run)
+    ids = _some_samples(run)
     sources = store.runs_of_samples(shared_fingerprint(run.config), geometry_of(run.config.regions), ids) if ids else []
+    if error_field(run.key) not in run.dataset.get_field_schema():  # killed while it was rescored in place
+        own = {"run_key": run.key, "dataset": dataset_id(run.dataset)}
+        before = {entry["token"] for entry in store.runs() if own.items() <= entry.items()}
+        sources = [token for token in sources if token in before]
     found = [source for source in map(store.run, sources) if source is not None and store.has_space_for_copy(source)]
     if not found:
         return None
@@ -88,10 +92,8 @@ def find_stored_run(store: Store, run: RunRecord) -> StoredRun | None:
     return stored
 
 
-def _predicted(run: RunRecord) -> Sequence[str]:
-    """Returns the ids of some samples of a run, spread over the dataset."""
-    if error_field(run.key) not in run.dataset.get_field_schema():
-        return []
+def _some_samples(run: RunRecord) -> Sequence[str]:
+    """Returns the ids of some samples of a run's dataset, spread over it."""
     ids = image_samples(run.dataset).values("id")
     step = max(1, len(ids) // SAMPLES_COMPARED)
     return list(ids[::step][:SAMPLES_COMPARED])

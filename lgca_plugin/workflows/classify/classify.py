@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...engine.embeddings import FailedImage
 from ...engine.engine import encode_images
@@ -28,7 +28,7 @@ from .trial import try_encoder
 from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, crops_by_level, record_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from ...encoder.base import Encoder
     from .request import ClassifyRequest
@@ -161,11 +161,13 @@ def _encode(
         yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))
 
 
-def open_run(plan: PreparedRun, lease: Lease, task: str, *, token: str | None = None) -> tuple[RunRecord, str | None]:
+def open_run(
+    plan: PreparedRun, lease: Lease, task: str, *, token: str | None = None, more: Mapping[str, Any] | None = None
+) -> tuple[RunRecord, str | None]:
     """Registers the run, or continues the existing one, and declares its fields, before any sample is written.
 
     Also returns the token of the run that it replaces, if any, whose embeddings are still in the store. ``token`` is
-    the new run's; None makes one.
+    the new run's; None makes one. ``more`` are further entries of its record.
 
     Raises:
         LgcaError: if another call has made, replaced or deleted the run since the request was checked
@@ -184,8 +186,11 @@ def open_run(plan: PreparedRun, lease: Lease, task: str, *, token: str | None = 
     decisions = {} if request.existing is not None else decision_entries(dataset, request.run_key)
     made_before = decisions.pop("made", {})
     keep = decisions.get("triage_fields", ())
-    replaced = delete_from_dataset(dataset, request.run_key, keep=keep) if request.replaces else None
-    first = {**decisions, **request.entries, **entries(begun(lease, task))}
+    replaced = None
+    if request.replaces:
+        replaced = delete_from_dataset(dataset, request.run_key, keep=keep, keep_record=True)
+    own = {**request.entries, **(more or {}), **_text_entries(plan), **entries(begun(lease, task))}
+    first = {**decisions, **own}
     run = request.existing or register_run(dataset, request.run_key, plan.config, first, token=token)
     adaptive = request.region_plan.adaptive
     f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
@@ -199,14 +204,20 @@ def open_run(plan: PreparedRun, lease: Lease, task: str, *, token: str | None = 
             hidden=fields_of_other_runs(dataset, request.run_key),
         )
         run.results["made"] = {name: done or bool(made_before.get(name)) for name, done in made.items()}
-    run.results.update(request.entries, **entries(begun(lease, task)))
-    run.results["descriptions"] = {name: list(texts) for name, texts in plan.texts.descriptions.items()}
-    run.results["total"] = len(plan.sample_ids)
-    run.results["encoder_source"] = plan.encoder_source
-    run.results["templates"] = list(plan.texts.from_templates)
-    run.results.update(plan.text_entries)
+    run.results.update(own)
     save_own_entries(run)
     return run, replaced
+
+
+def _text_entries(plan: PreparedRun) -> dict[str, Any]:
+    """Returns the entries of a run's record from which it can be rescored, in the record from its first moment."""
+    return {
+        "descriptions": {name: list(texts) for name, texts in plan.texts.descriptions.items()},
+        "total": len(plan.sample_ids),
+        "encoder_source": plan.encoder_source,
+        "templates": list(plan.texts.from_templates),
+        **plan.text_entries,
+    }
 
 
 def _image_warnings(stats: EngineStats) -> list[str]:

@@ -16,7 +16,7 @@ from ...fiftyone_io.tokens import database_id, make_token
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import check_current, written_under
-from ...runs.registry import noting_failure, save_own_entries
+from ...runs.registry import noting_failure
 from ...runs.replay import IMAGES_AT_ONCE, replay
 from ...runs.state import RunState, ended
 from ...runs.stored_texts import known_texts
@@ -79,22 +79,25 @@ class _Rescoring:
         check_current(plan.source)
         self._n_encodes = self._encodes()  # read before the source may be replaced
         token = make_token()
+        more = {
+            "rescored_from": plan.source.key,
+            "texts_of_former_classes": {
+                name: texts
+                for name, texts in known_texts(plan.source).items()
+                if name not in plan.prepared.config.classes
+            },
+        }
         # First, so that a store that can't be written costs no run; all at once, so that an interrupted one holds all.
         self._stored = self._open_entry(token)
         try:
             store.copy_samples(self._stored, plan.stored)
-            self._run, replaced = open_run(plan.prepared, lease, RESCORE, token=token)
+            self._run, replaced = open_run(plan.prepared, lease, RESCORE, token=token, more=more)
         except BaseException:
             with suppress(StoreError):
                 store.delete_run(token)
             raise
         with noting_failure(self._run, lease, RESCORE):
             self._open_entry(token, replaces=replaced)
-            self._run.results["rescored_from"] = plan.source.key
-            self._run.results["texts_of_former_classes"] = {
-                name: texts for name, texts in known_texts(plan.source).items() if name not in self._run.config.classes
-            }
-            save_own_entries(self._run)
 
     def _encodes(self) -> dict[str, int]:
         """Returns sample id to number of encodes of its image; nothing unless both budgets are adaptive."""

@@ -140,6 +140,20 @@ class RunRecord:
             f"methods {', '.join(method_field(self.key, method.name) for method in self.config.methods)}>"
         )
 
+    def __str__(self) -> str:
+        warnings = [f"  warning: {warning}" for warning in self.results.get("warnings", ())]
+        return "\n".join([repr(self), *self._texts_line(), *warnings])
+
+    def _texts_line(self) -> list[str]:
+        use = self.results.get("texts") or {}
+        if not use:
+            return []
+        line = f"  descriptions: {use['as_given']:,} used as they are"
+        if use["in_sentences"]:
+            text, sentence = use["example"]
+            line += f", {use['in_sentences']:,} put into a sentence with their class, as {text!r} into {sentence!r}"
+        return [line]
+
 
 def stored_triage(results: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the report of a run's triage, as stored in the run's results; empty without one.

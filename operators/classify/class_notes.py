@@ -11,6 +11,7 @@ from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.method.labels.left_out import left_out, left_out_warning
 from ...lgca_plugin.workflows.classify.class_list import default_classes, own_classes
 from ..shared.prompt_cache import cached_while_open
+from ..shared.text_notes import add_name_notes
 
 MOST_NAMED = 6
 
@@ -30,8 +31,17 @@ def field_labels(ctx: Any, _view_target: str, field: str) -> tuple[dict[str, int
         return {}, ()
 
 
+def chosen_classes(ctx: Any, typed: tuple[str, ...] | None, field: str | None) -> tuple[str, ...]:
+    """Returns the classes: those typed, else those of a label field; empty without any."""
+    return typed or (field_labels(ctx, view_target(ctx), field)[1] if field is not None else ())
+
+
 def add_class_notes(inputs: Any, ctx: Any, typed: tuple[str, ...] | None, field: str | None) -> None:
-    """Adds which labels of the chosen view the classes leave out, and how many classes a label field gives."""
+    """Adds which labels of the chosen view the classes leave out, and how many classes a label field gives.
+
+    Also what a model may not read of the classes' names.
+    """
+    add_name_notes(inputs, chosen_classes(ctx, typed, field))
     if field is None:
         return
     counts, found = field_labels(ctx, view_target(ctx), field)

@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import Any
 
 from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
+from ...lgca_plugin.descriptions.style import AUTO
 from ..shared.base import StepOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
@@ -75,6 +76,7 @@ class Classify(StepOperator):
         overwrite: bool = False,
         skip_failures: bool = True,
         budget: str = DEFAULT_BUDGET,
+        description_style: str = AUTO,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK.
@@ -100,7 +102,7 @@ class Classify(StepOperator):
             "class_source": "field" if classes is None else "typed",
             "classes": None if classes is None else list(check_classes(classes)),
             "ground_truth": ground_truth,
-            **description_params(descriptions),
+            **description_params(descriptions, description_style),
             "methods": list(methods),
             "run_key": run_key,
             **encoder_params(encoder, pretrained),

@@ -24,7 +24,7 @@ from ...lgca_plugin.config import (
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ..shared.classes import default_field, read_classes, read_ground_truth
-from ..shared.descriptions import read_descriptions
+from ..shared.descriptions import read_descriptions, read_style
 from ..shared.encoder import read_encoder
 from ..shared.form import Params
 
@@ -80,6 +80,7 @@ def _read_precision(params: Params) -> str:
 READERS: dict[str, Callable[[Params], Any]] = {
     "methods": _read_methods,
     "budget": lambda params: check_budget(params.get("budget") or DEFAULT_BUDGET),
+    "description_style": read_style,
     "run_key": _read_run_key,
     "encoder": read_encoder,
     "regions": lambda params: RegionConfig(
@@ -102,7 +103,7 @@ def read_valid(params: Params, choices: list[str]) -> Params:
     found: Params = {}
     with suppress(ConfigError):
         found["ground_truth"] = read_ground_truth({"ground_truth": default_field(params, choices), **params}, choices)
-    for name in ("shown_chains", "logits", "precision", "budget", "store_regions", "regions"):
+    for name in ("shown_chains", "logits", "precision", "budget", "store_regions", "regions", "description_style"):
         with suppress(ConfigError):
             found[name] = READERS[name](params)
     return found

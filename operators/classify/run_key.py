@@ -6,6 +6,7 @@ from typing import Any
 
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import DEFAULT_RUN_KEY, RunConfig, check_methods, check_run_key
+from ...lgca_plugin.descriptions.style import AUTO
 from ...lgca_plugin.encoder.architectures import display_name
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
@@ -13,7 +14,7 @@ from ...lgca_plugin.method.core.methods import METHODS
 from ...lgca_plugin.runs.proposals import free_run_key
 from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
 from ...lgca_plugin.workflows.classify.plan import SETTING_WORDS
-from ..shared.descriptions import other_descriptions
+from ..shared.descriptions import RunTexts, other_descriptions
 from ..shared.form import Params, checked
 from ..shared.prompt_cache import cached_while_open
 from .class_notes import field_labels, view_target
@@ -88,11 +89,12 @@ def key_problem(ctx: Any, run_key: str, chosen: Chosen, *, overwrite: bool) -> s
     if run_key in dataset.list_runs(package=PACKAGE):
         try:
             own = prediction_fields(dataset, run_key)
-            config, descriptions, templates = _run_record(ctx, run_key)
+            config, own_texts = _run_record(ctx, run_key)
             different = differences(config, chosen)
             if chosen["classes"] is None and chosen.get("ground_truth") and not keeps_classes(ctx, config, chosen):
                 different.insert(0, "classes")
-            if not different and other_descriptions(config, descriptions, templates, chosen["descriptions"]):
+            style = chosen.get("description_style", AUTO)
+            if not different and other_descriptions(config, own_texts, chosen["descriptions"], style):
                 different = ["descriptions"]
         except LgcaError as error:
             different = [error.app]
@@ -117,10 +119,10 @@ def keeps_classes(ctx: Any, config: RunConfig, chosen: Chosen) -> bool:
 
 
 @cached_while_open
-def _run_record(ctx: Any, run_key: str) -> tuple[RunConfig, dict[str, list[str]], list[str] | None]:
-    """Returns a run's config, its descriptions, and the classes whose texts are templates."""
+def _run_record(ctx: Any, run_key: str) -> tuple[RunConfig, RunTexts]:
+    """Returns a run's config and its texts."""
     run = load_run(ctx.dataset, run_key)
-    return run.config, run.descriptions, run.results.get("templates")
+    return run.config, RunTexts.of(run)
 
 
 def differences(config: RunConfig, chosen: Chosen) -> list[str]:

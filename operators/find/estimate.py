@@ -15,6 +15,7 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ...lgca_plugin.descriptions.preview import TextPreview, name_warnings, preview_texts
 from ...lgca_plugin.errors import LgcaError, ModelUnavailableError
 from ...lgca_plugin.method.number_text import capitalized
 from ...lgca_plugin.progress import duration_text
@@ -44,8 +45,9 @@ class EstimateSearch(foo.Operator):
         """Estimates the time.
 
         Returns:
-            the fields of a :class:`SearchCost`, and ``warnings``; or ``problem``, a sentence, if there can be no
-            search, or ``download``, one that says that the model comes first
+            the fields of a :class:`SearchCost`, ``warnings``, and ``texts``, how descriptions are used; or
+            ``problem``, a sentence, if there can be no search, or ``download``, one that says that the model comes
+            first
         """
         from ...lgca_plugin.workflows.find.cost import search_cost
         from ...lgca_plugin.workflows.find.request import check_find
@@ -56,7 +58,10 @@ class EstimateSearch(foo.Operator):
             request = check_find(read_options(ctx))
         except LgcaError as error:
             return {"problem": error.app}
-        found = {"warnings": list(request.warnings), "unlabelled": request.unlabelled}
+        own = {} if request.texts.kept else request.texts.given
+        texts = preview_texts(request.classes, own, request.texts.style) if own else TextPreview()
+        warnings = [*request.warnings, *name_warnings(request.classes), *texts.warnings]
+        found = {"warnings": warnings, "texts": texts.line, "unlabelled": request.unlabelled}
         try:
             return {**found, **asdict(search_cost(request))}
         except ModelUnavailableError as error:
@@ -97,6 +102,8 @@ def add_estimate(inputs: Any, ctx: Any) -> None:
         return
     for at, warning in enumerate(found.get("warnings") or ()):
         inputs.view(f"warning{at}", types.Warning(label=capitalized(warning)))
+    if found.get("texts"):
+        inputs.view("texts_use", types.Notice(label=found["texts"]))
     label, note = cost_text(found)
     inputs.view("cost", types.Notice(label=label, description=note))
 

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from ...lgca_plugin.config import check_classes
+from ...lgca_plugin.descriptions.style import AUTO
 from ...lgca_plugin.method.number_text import capitalized
 from ..shared.base import StepOperator
 from ..shared.descriptions import description_params
@@ -78,6 +79,7 @@ class FindWrongLabels(StepOperator):
         budget: str | None = None,
         device: str | None = None,
         precision: str = "auto",
+        description_style: str = AUTO,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK.
@@ -103,7 +105,7 @@ class FindWrongLabels(StepOperator):
             "more": True,
             **({} if encoder is None and pretrained is None else encoder_params(encoder, pretrained)),
             "classes": None if classes is None else list(check_classes(classes)),
-            **description_params(descriptions),
+            **description_params(descriptions, description_style),
             "run_key": run_key,
             "methods": None if methods is None else list(methods),
             "budget": budget,

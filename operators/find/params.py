@@ -13,7 +13,7 @@ from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.runs.proposals import given_label_field, given_label_fields
 from ...lgca_plugin.workflows.find.request import FindOptions
 from ..shared.classes import parse_classes
-from ..shared.descriptions import description_source, read_descriptions
+from ..shared.descriptions import description_source, read_descriptions, read_style
 from ..shared.encoder import read_encoder
 from ..shared.form import Params
 from ..shared.prompt_cache import cached_while_open
@@ -37,6 +37,7 @@ MORE = (
     "descriptions",
     "description_file",
     "description_upload",
+    "description_style",
     "methods",
     "budget",
     "view_target",
@@ -139,6 +140,7 @@ def read_options(ctx: Any) -> FindOptions:
             "samples": ctx.target_view(require_flat=True),
             "classes": parse_classes(params.get("classes")) if typed else None,
             "descriptions": {} if source == "templates" else read_descriptions(params, ctx.dataset),
+            "description_style": read_style(params),
             "run_key": read_run_key(params),
             "methods": None if methods is None else check_methods(methods),
             "budget": None if budget is None else check_budget(budget),

@@ -10,9 +10,10 @@ from fiftyone.operators import types
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import Method
 from ..shared.classes import label_fields
-from ..shared.descriptions import add_descriptions, description_source
+from ..shared.descriptions import add_descriptions, description_source, read_style
 from ..shared.form import Params, add_method_choice, add_tabs, checked, mark_invalid, text_field
 from ..shared.run_choice import add_run, initial_value, run_param
+from ..shared.text_notes import add_name_notes, add_text_notes
 from .params import (
     KEEP,
     UNCHANGED,
@@ -50,7 +51,8 @@ def add_form(inputs: Any, ctx: Any) -> None:
     if source is None:
         return
     classes = _add_classes(inputs, params, source)
-    add_descriptions(inputs, params, ctx.dataset, keep=True)
+    given = add_descriptions(inputs, params, ctx.dataset, keep=True)
+    add_text_notes(inputs, classes or source.config.classes, given, read_style(params))
     methods = _add_methods(inputs, params, source)
     choices = label_fields(ctx.dataset, include=source.config.ground_truth)
     presets, steps = _add_settings(inputs, params, source, methods, choices)
@@ -92,6 +94,7 @@ def _add_classes(inputs: Any, params: Params, source: Source) -> tuple[str, ...]
     classes = checked(prop, read_classes, params, source)
     if classes:
         inputs.view("class_changes", types.Notice(label=class_changes(names, classes)))
+        add_name_notes(inputs, classes)
     return classes
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import check_classes
+from ...lgca_plugin.descriptions.style import AUTO
 from ...lgca_plugin.errors import ConfigError
 from ..shared.base import RunOperator
 from ..shared.classes import label_fields
@@ -66,6 +67,7 @@ class Rescore(RunOperator):
         overwrite: bool = False,
         logits: bool | None = None,
         shown_chains: int | None = None,
+        description_style: str = AUTO,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK; what is None stays as it is in the run.
@@ -88,7 +90,7 @@ class Rescore(RunOperator):
         params = {
             "run": run,
             "classes": None if classes is None else list(check_classes(classes)),
-            **description_params(descriptions),
+            **description_params(descriptions, description_style),
             "methods": methods,
             "image_scale": image_scale,
             "text_scale": text_scale,

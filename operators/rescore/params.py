@@ -18,7 +18,7 @@ from ...lgca_plugin.runs.proposals import free_run_key
 from ...lgca_plugin.workflows.classify.request import check_shown_chains
 from ...lgca_plugin.workflows.rescore.plan import Changes, changed_methods, changed_regions
 from ..shared.classes import parse_classes
-from ..shared.descriptions import description_source, other_descriptions, read_descriptions
+from ..shared.descriptions import description_source, other_descriptions, read_descriptions, read_style
 from ..shared.form import Params
 from ..shared.run_choice import read_param, run_param
 from .source import Source
@@ -225,6 +225,7 @@ def read_changes(params: Params, source: Source, dataset: Any, choices: list[str
     return Changes(
         classes=read_classes(params, source),
         descriptions=descriptions,
+        description_style=read_style(params),
         methods=read_presets(params, source, choices),
         steps=read_steps(params, source),
         logits=bool(read_param(params, "logits", source.key, source.config.logits)),
@@ -240,9 +241,9 @@ def changes_nothing(changes: Changes, source: Source) -> bool:
     config = source.config
     given = changes.descriptions
     if given == {}:  # templates for all classes
-        same_texts = set(source.templates or ()) == set(config.classes)
+        same_texts = set(source.texts.templates or ()) == set(config.classes)
     else:
-        same_texts = given is None or not other_descriptions(config, source.descriptions, source.templates, given)
+        same_texts = given is None or not other_descriptions(config, source.texts, given, changes.description_style)
     before = (config.methods, config.regions.steps, config.logits, config.shown_chains)
     return (
         changes.classes is None

@@ -12,6 +12,7 @@ from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.method.core.methods import METHODS
 from ...lgca_plugin.runs.stored_run import stored_run
 from ...lgca_plugin.store.store import Store
+from ..shared.descriptions import RunTexts
 from ..shared.prompt_cache import cached_while_open
 from ..shared.run_choice import read_run
 
@@ -39,8 +40,7 @@ class Source:
     without_regions: int = 0
     vector_keys: tuple[str, ...] = ()
     problem: str | None = None
-    descriptions: dict[str, list[str]] = field(default_factory=dict)
-    templates: list[str] | None = None
+    texts: RunTexts = field(default_factory=RunTexts)
 
     @property
     def steps(self) -> int:
@@ -69,8 +69,7 @@ def available_methods(config: RunConfig) -> tuple[str, ...]:
 @cached_while_open
 def _stored_source(ctx: Any, key: str) -> Source:
     run = load_run(ctx.dataset, key)
-    texts, templates = run.descriptions, run.results.get("templates")
-    source = Source(key, run.config, available_methods(run.config), descriptions=texts, templates=templates)
+    source = Source(key, run.config, available_methods(run.config), texts=RunTexts.of(run))
     try:
         with Store() as store:
             stored = stored_run(store, run)

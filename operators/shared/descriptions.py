@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -13,7 +14,10 @@ from ...lgca_plugin.config import SAVED_DESCRIPTIONS, RunConfig
 from ...lgca_plugin.descriptions.files import check_descriptions, match_descriptions, parse_descriptions
 from ...lgca_plugin.descriptions.files import read_descriptions as load_descriptions
 from ...lgca_plugin.descriptions.names import name_key
+from ...lgca_plugin.descriptions.style import ATTRIBUTES, AUTO, GIVEN, SENTENCES, check_style, style_in_code
 from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.runs.record import RunRecord
+from ...lgca_plugin.runs.stored_texts import texts_of_release_0_1
 from .caller import is_own
 from .form import Params, add_tabs, checked
 from .server_files import read_text_file
@@ -23,6 +27,15 @@ Descriptions = dict[str, tuple[str, ...]]
 
 SAVED_KEY = SAVED_DESCRIPTIONS
 MAX_UPLOAD_BYTES = 8 * 1024**2  # a queued run keeps it, base64-encoded, in one MongoDB document of at most 16 MB
+STYLE_NOTES = {
+    AUTO: (
+        "As they are written",
+        "What neither names its class nor ends like a sentence is put into one with its class",
+    ),
+    SENTENCES: ("Whole texts", "All are used as they are"),
+    ATTRIBUTES: ("Attributes", "“a black nose” becomes “blue jay, which has a black nose.”"),
+}
+"""Style of descriptions to its label and what it does."""
 SOURCES = {"templates": "Templates", "upload": "Upload a file", "file": "File on the server", "typed": "Paste JSON"}
 
 
@@ -52,6 +65,12 @@ def read_descriptions(params: Params, dataset: Any) -> Descriptions | str | None
         return _read_upload(params.get("description_upload"))
     typed = (params.get("descriptions") or "").strip()
     return parse_descriptions(typed, name="as typed") if source == "typed" and typed else None
+
+
+def read_style(params: Params) -> str:
+    """Reads the style of the descriptions."""
+    style = params.get("description_style") or AUTO
+    return GIVEN if style == GIVEN else check_style(style)
 
 
 def _read_saved(dataset: Any) -> Descriptions:
@@ -90,31 +109,55 @@ def _read_upload(upload: Any) -> Descriptions:
     return parse_descriptions(data, name=f"in {upload.get('name') or 'the uploaded file'!r}")
 
 
-def other_descriptions(
-    config: RunConfig, descriptions: dict[str, list[str]], templates: list[str] | None, given: Any
-) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class RunTexts:
+    """The texts of a run.
+
+    Attributes:
+        descriptions: class to its texts
+        templates: the classes whose texts are templates; None where the run does not record them
+        of_release_0_1: the descriptions of a run that a release without styles has made; None for a later one
+    """
+
+    descriptions: dict[str, list[str]] = field(default_factory=dict)
+    templates: list[str] | None = None
+    of_release_0_1: dict[str, list[str]] | None = None
+
+    @classmethod
+    def of(cls, run: RunRecord) -> RunTexts:
+        """Returns the texts of a run."""
+        return cls(
+            descriptions=run.descriptions,
+            templates=run.results.get("templates"),
+            of_release_0_1=texts_of_release_0_1(run),
+        )
+
+
+def other_descriptions(config: RunConfig, own: RunTexts, given: Any, style: str) -> bool:
     """Returns whether descriptions differ from a run's; templates are not compared, which would import torch.
 
-    ``templates`` are the run's classes whose texts are templates, None where it does not record them; ``given`` are
-    descriptions as the form read them, None for templates alone.
+    ``given`` are descriptions as the form read them, None for templates alone.
     """
+    templates = own.templates
     try:
-        found = match_descriptions(config.classes, load_descriptions(given))[0] if given is not None else {}
+        read = {} if given is None else load_descriptions(given)
+        found = match_descriptions(config.classes, read, style, had=own.of_release_0_1)[0] if read else {}
     except ConfigError:
         return False
     described = {name for name in config.classes if found.get(name)}
     if templates is not None and described != set(config.classes) - set(templates):
         return True
-    return any(list(found[name]) != descriptions.get(name) for name in described)
+    return any(list(found[name]) != own.descriptions.get(name) for name in described)
 
 
-def description_params(descriptions: dict[str, list[str]] | str | Path | None) -> Params:
-    """Returns the parameters that :func:`read_descriptions` reads back."""
+def description_params(descriptions: dict[str, list[str]] | str | Path | None, style: str) -> Params:
+    """Returns the parameters that :func:`read_descriptions` and :func:`read_style` read back."""
+    in_code = style_in_code(style, descriptions)
     if descriptions is None:
         return {}
     if isinstance(descriptions, (str, Path)):
-        return {"description_source": "file", "description_file": str(descriptions)}
-    return {"description_source": "typed", "descriptions": json.dumps(descriptions)}
+        return {"description_source": "file", "description_file": str(descriptions), "description_style": in_code}
+    return {"description_source": "typed", "descriptions": json.dumps(descriptions), "description_style": in_code}
 
 
 def existing_file(path: Any, what: str) -> str:
@@ -166,4 +209,10 @@ def add_descriptions(
         prop = inputs.view("saved_note", types.Notice(label=note))
     else:
         return None
-    return checked(prop, read_descriptions, params, dataset)
+    given = checked(prop, read_descriptions, params, dataset)
+    if given:
+        style = read_style(params)
+        labels = {name: label for name, (label, _) in STYLE_NOTES.items()}
+        note = STYLE_NOTES.get(style, STYLE_NOTES[SENTENCES])[1]
+        add_tabs(inputs, "description_style", style, labels, label="Style of the texts", description=note)
+    return given

@@ -95,14 +95,27 @@ def outcome(summary: dict[str, Any]) -> dict[str, str]:
     from_store = summary.get("images_recalled", 0)
     speed = f"{summary.get('images_per_second', 0):,.1f}"
     if summary.get("rescored_from"):
-        return {"Scored from stored embeddings": f"{from_store:,} images, none encoded", "Images per second": speed}
+        stored = f"{from_store:,} images, none encoded"
+        return {**_descriptions(summary), "Scored from stored embeddings": stored, "Images per second": speed}
     return {
+        **_descriptions(summary),
         **({"Encoded by an earlier run": f"{from_store:,} images"} if from_store else {}),
         "Encodes per image": f"{summary.get('encodes_per_image', 0):.1f}",
         **_stopped_early(summary),
         "Images per second": speed,
         "Encoder": f"{summary.get('encoder')} on {summary.get('device')}",
     }
+
+
+def _descriptions(summary: dict[str, Any]) -> dict[str, str]:
+    """Returns the line on how the descriptions were used; nothing without any."""
+    use = summary.get("texts") or {}
+    if not use:
+        return {}
+    line = f"{use['as_given']:,} used as they are"
+    if use["in_sentences"]:
+        line = f"{use['in_sentences']:,} put into a sentence, such as “{use['example'][1]}”; {line}"
+    return {"Descriptions": line}
 
 
 def _stopped_early(summary: dict[str, Any]) -> dict[str, str]:

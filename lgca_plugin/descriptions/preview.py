@@ -1,0 +1,109 @@
+"""What a form says of class names and texts before a run: how they will be used, and what a model may not read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+from .files import match_descriptions
+from .names import CONTEXT, alike, in_other_letters, too_long
+from .style import AUTO, GIVEN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MAX_NAMED = 8
+"""Maximum number of names in a sentence."""
+MAX_LENGTH = 100
+"""Maximum length of a text that is shown as an example."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextPreview:
+    """How descriptions will be used.
+
+    Attributes:
+        line: how many are used as they are and how many in a sentence, with an example of each
+        warnings: sentences for the user
+        problem: why they can't be used; None if they can
+    """
+
+    line: str = ""
+    warnings: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+def name_warnings(classes: Sequence[str]) -> list[str]:
+    """Returns what a model may not read of the names of the classes."""
+    warnings = []
+    names = tuple(classes)
+    pairs = alike(names)
+    if pairs:
+        (first, second), more = pairs[0], len(pairs) - 1
+        others = f" (and {more:,} more {'pair' if more == 1 else 'pairs'})" if more else ""
+        warnings.append(
+            f"most models read {first!r} and {second!r}{others} as one text, and can't tell them apart: merge these "
+            "labels, or type the classes, one of each"
+        )
+    foreign = in_other_letters(names)
+    if foreign:
+        warnings.append(
+            f"models that were trained on English texts can't know {_named(foreign)}: give English names, or take a "
+            "multilingual model"
+        )
+    return warnings
+
+
+def preview_texts(classes: Sequence[str], given: Mapping[str, Sequence[str]], style: str = AUTO) -> TextPreview:
+    """Returns how the descriptions of some classes will be used."""
+    return _preview(tuple(classes), tuple((name, tuple(texts)) for name, texts in given.items()), style)
+
+
+@lru_cache(maxsize=4)
+def _preview(classes: tuple[str, ...], given: tuple[tuple[str, tuple[str, ...]], ...], style: str) -> TextPreview:
+    try:
+        texts, unused = match_descriptions(classes, dict(given), GIVEN)
+        used, _ = match_descriptions(classes, dict(given), style)
+    except ConfigError as error:
+        return TextPreview(problem=error.app)
+    pairs = [pair for name in texts for pair in zip(texts[name], used[name], strict=True)]
+    as_given = [text for text, sentence in pairs if text == sentence]
+    sentences = [sentence for text, sentence in pairs if text != sentence]
+    warnings = []
+    undescribed = [name for name in classes if name not in texts]
+    if undescribed:
+        warnings.append(f"no descriptions for {_named(undescribed)}: templates stand in")
+    if unused:
+        warnings.append(f"descriptions are given for {_named(unused)}, which no class is called")
+    n_long = too_long(sentence for _, sentence in pairs)
+    if n_long:
+        longer = "one text is longer" if n_long == 1 else f"{n_long:,} texts are longer"
+        warnings.append(
+            f"{longer} than the {CONTEXT} tokens, about {CONTEXT * 3 // 4} words, that most models read: the end is "
+            "not used"
+        )
+    return TextPreview(line=_line(as_given, sentences), warnings=tuple(warnings))
+
+
+def _line(as_given: Sequence[str], sentences: Sequence[str]) -> str:
+    total = len(as_given) + len(sentences)
+    if not sentences:
+        return f"{total:,} texts, used as they are, such as {_shown(as_given[0])}"
+    if not as_given:
+        return f"{total:,} texts, each put into a sentence with its class, such as {_shown(sentences[0])}"
+    return (
+        f"{total:,} texts: {len(sentences):,} put into a sentence with their class, such as {_shown(sentences[0])}, "
+        f"and {len(as_given):,} used as they are, such as {_shown(as_given[0])}"
+    )
+
+
+def _shown(text: str) -> str:
+    short = text if len(text) <= MAX_LENGTH else f"{text[: MAX_LENGTH - 3]}..."
+    return f"\u201c{short}\u201d"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")

@@ -89,10 +89,10 @@ def _preview(classes: tuple[str, ...], given: tuple[tuple[str, tuple[str, ...]],
 
 def _line(as_given: Sequence[str], sentences: Sequence[str]) -> str:
     total = len(as_given) + len(sentences)
-    if not sentences:
-        return f"{total:,} texts, used as they are, such as {_shown(as_given[0])}"
-    if not as_given:
-        return f"{total:,} texts, each put into a sentence with its class, such as {_shown(sentences[0])}"
+    if not (sentences and as_given):
+        how = "put into a sentence with its class" if sentences else "used as it is"
+        first = _shown([*sentences, *as_given][0])
+        return f"One text, {how}: {first}" if total == 1 else f"{total:,} texts, each {how}, such as {first}"
     return (
         f"{total:,} texts: {len(sentences):,} put into a sentence with their class, such as {_shown(sentences[0])}, "
         f"and {len(as_given):,} used as they are, such as {_shown(as_given[0])}"

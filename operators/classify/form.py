@@ -11,7 +11,7 @@ from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS
 from ..shared.classes import add_classes, label_fields
-from ..shared.descriptions import add_descriptions, read_style
+from ..shared.descriptions import add_descriptions, valid_style
 from ..shared.encoder import add_encoder
 from ..shared.form import Params, add_dropdown, add_method_choice, checked, text_field
 from ..shared.text_notes import add_text_notes
@@ -50,7 +50,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
     methods = checked(prop, READERS["methods"], params)
     _add_budget(inputs, params)
     descriptions = add_descriptions(inputs, params, ctx.dataset)
-    add_text_notes(inputs, chosen_classes(ctx, classes, valid.get("ground_truth")), descriptions, read_style(params))
+    add_text_notes(inputs, chosen_classes(ctx, classes, valid.get("ground_truth")), descriptions, valid_style(params))
     chosen = {"classes": classes, "descriptions": descriptions, "encoder": encoder, "methods": methods, **valid}
     add_run_key(inputs, ctx, {"regions": None, **chosen})
     chosen["regions"] = _add_advanced(inputs, params)

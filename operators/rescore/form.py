@@ -10,7 +10,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import Method
 from ..shared.classes import label_fields
-from ..shared.descriptions import add_descriptions, description_source, read_style
+from ..shared.descriptions import add_descriptions, description_source, valid_style
 from ..shared.form import Params, add_method_choice, add_tabs, checked, mark_invalid, text_field
 from ..shared.run_choice import add_run, initial_value, run_param
 from ..shared.text_notes import add_name_notes, add_text_notes
@@ -52,7 +52,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
         return
     classes = _add_classes(inputs, params, source)
     given = add_descriptions(inputs, params, ctx.dataset, keep=True)
-    add_text_notes(inputs, classes or source.config.classes, given, read_style(params))
+    add_text_notes(inputs, classes or source.config.classes, given, valid_style(params))
     methods = _add_methods(inputs, params, source)
     choices = label_fields(ctx.dataset, include=source.config.ground_truth)
     presets, steps = _add_settings(inputs, params, source, methods, choices)

@@ -73,6 +73,14 @@ def read_style(params: Params) -> str:
     return GIVEN if style == GIVEN else check_style(style)
 
 
+def valid_style(params: Params) -> str:
+    """Returns the style of the descriptions, the usual one where it is not valid."""
+    try:
+        return read_style(params)
+    except ConfigError:
+        return AUTO
+
+
 def _read_saved(dataset: Any) -> Descriptions:
     saved = saved_descriptions(dataset)
     if not saved:
@@ -211,8 +219,9 @@ def add_descriptions(
         return None
     given = checked(prop, read_descriptions, params, dataset)
     if given:
-        style = read_style(params)
+        style = valid_style(params)
         labels = {name: label for name, (label, _) in STYLE_NOTES.items()}
         note = STYLE_NOTES.get(style, STYLE_NOTES[SENTENCES])[1]
-        add_tabs(inputs, "description_style", style, labels, label="Style of the texts", description=note)
+        prop = add_tabs(inputs, "description_style", style, labels, label="Style of the texts", description=note)
+        checked(prop, read_style, params)
     return given

@@ -38,7 +38,8 @@ _BEGINS = re.compile(
 def check_style(style: object) -> str:
     """Returns a style of descriptions; raises ConfigError if there is none of this name."""
     if not isinstance(style, str) or style not in STYLES:
-        raise ConfigError(f"description_style must be one of {', '.join(STYLES)}, got {style!r}")
+        rule = f"must be one of {', '.join(STYLES)}, got {style!r}"
+        raise ConfigError(f"description_style {rule}", app=f"the style of the texts {rule}")
     return style
 
 

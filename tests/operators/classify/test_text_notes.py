@@ -1,4 +1,4 @@
-"""What the forms say of class names and descriptions before a run: how texts are used, and what a model may not read."""
+"""What the forms say of class names and descriptions: how texts are used, and what a model may not read."""
 
 import json
 
@@ -39,8 +39,8 @@ def test_form__shows_how_the_texts_are_used_and_follows_the_style(birds):
     assert errors == {}
     assert properties["description_style"].default == "auto"
     assert label_of(properties, "texts_use") == (
-        "3 texts: 1 put into a sentence with their class, such as \u201credpoll, which has a red cap.\u201d, and 2 used as "
-        "they are, such as \u201ca photo of a redpoll, on a twig\u201d"
+        "3 texts: 1 put into a sentence with their class, such as \u201credpoll, which has a red cap.\u201d, and 2 used "
+        "as they are, such as \u201ca photo of a redpoll, on a twig\u201d"
     )
     assert label_of(properties, "texts_warning0") == "Descriptions are given for owl, which no class is called"
     whole = CLASSIFY.form(birds, **{**RUN, "description_style": "sentences", "overwrite": True})[0]
@@ -54,7 +54,7 @@ def test_form__refuses_texts_of_no_class_and_a_style_that_does_not_exist(birds):
     other = {**RUN, "descriptions": '{"dog": ["a tail"]}', "run_key": "other"}
     assert "match none of the classes" in CLASSIFY.errors(birds, **other)["texts_problem"]
     (message,) = CLASSIFY.errors(birds, **{**RUN, "description_style": "short", "run_key": "other"}).values()
-    assert message.endswith("must be one of auto, sentences, attributes, got 'short'")
+    assert message == "the style of the texts must be one of auto, sentences, attributes, got 'short'"
 
 
 def test_form__another_style_is_another_setting_of_a_run(birds):
@@ -94,8 +94,8 @@ def test_run__of_the_form_and_of_code_use_the_texts_as_the_library_does(birds):
     assert run.descriptions["redpoll"] == ["redpoll, which has a red cap.", "a photo of a redpoll, on a twig"]
     assert run.summary()["texts"]["style"] == "auto"
     assert str(run).splitlines()[1] == (
-        "  descriptions: 2 used as they are, 1 put into a sentence with their class, as 'a red cap' into 'redpoll, which "
-        "has a red cap.'"
+        "  descriptions: 2 used as they are, 1 put into a sentence with their class, as 'a red cap' into 'redpoll, "
+        "which has a red cap.'"
     )
     assert "warning: descriptions were given for owl" in str(run)
     assert "\n" not in repr(run)

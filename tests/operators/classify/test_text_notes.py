@@ -39,8 +39,8 @@ def test_form__shows_how_the_texts_are_used_and_follows_the_style(birds):
     assert errors == {}
     assert properties["description_style"].default == "auto"
     assert label_of(properties, "texts_use") == (
-        "3 texts: 1 put into a sentence with their class, such as \u201credpoll, which has a red cap.\u201d, and 2 used "
-        "as they are, such as \u201ca photo of a redpoll, on a twig\u201d"
+        "3 texts: 1 put into a sentence with their class, such as \u201credpoll, which has a red cap.\u201d, and 2 "
+        "used as they are, such as \u201ca photo of a redpoll, on a twig\u201d"
     )
     assert label_of(properties, "texts_warning0") == "Descriptions are given for owl, which no class is called"
     whole = CLASSIFY.form(birds, **{**RUN, "description_style": "sentences", "overwrite": True})[0]

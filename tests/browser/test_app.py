@@ -74,10 +74,10 @@ def test_classify__with_descriptions_from_an_uploaded_file(app, birds, tmp_path)
 
     page.locator("input[type=file]").set_input_files(good)
     page.get_by_text("must be a list of texts, got a text").first.wait_for(state="detached")
-    line = "48 texts: 24 put into a sentence with their class, such as \u201c"
+    line = "24 texts: 12 put into a sentence with their class, such as \u201c"
     page.get_by_text(line).wait_for()
     page.get_by_role("tab", name="Whole texts").click()
-    page.get_by_text("48 texts, each used as it is, such as \u201ca yellow breast\u201d").wait_for()
+    page.get_by_text("24 texts, each used as it is, such as \u201ca yellow breast\u201d").wait_for()
     page.get_by_role("tab", name="As they are written").click()
     page.get_by_text(line).wait_for()
     app.screenshot("classify_upload")

@@ -221,6 +221,8 @@ def add_descriptions(
     if given:
         style = valid_style(params)
         labels = {name: label for name, (label, _) in STYLE_NOTES.items()}
+        if style == GIVEN:  # as code has passed them
+            labels[GIVEN] = "As given"
         note = STYLE_NOTES.get(style, STYLE_NOTES[SENTENCES])[1]
         prop = add_tabs(inputs, "description_style", style, labels, label="Style of the texts", description=note)
         checked(prop, read_style, params)

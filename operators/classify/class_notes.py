@@ -10,8 +10,8 @@ from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.method.labels.left_out import left_out, left_out_warning
 from ...lgca_plugin.workflows.classify.class_list import default_classes, own_classes
+from ..shared.descriptions import add_name_notes
 from ..shared.prompt_cache import cached_while_open
-from ..shared.text_notes import add_name_notes
 
 MOST_NAMED = 6
 

@@ -11,10 +11,9 @@ from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS
 from ..shared.classes import add_classes, label_fields
-from ..shared.descriptions import add_descriptions, valid_style
+from ..shared.descriptions import add_descriptions, add_text_notes, valid_style
 from ..shared.encoder import add_encoder
 from ..shared.form import Params, add_dropdown, add_method_choice, checked, text_field
-from ..shared.text_notes import add_text_notes
 from .class_notes import add_class_notes, chosen_classes
 from .params import READERS, advanced, read_valid
 from .preview import add_preview

@@ -10,10 +10,15 @@ from fiftyone.operators import types
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import Method
 from ..shared.classes import label_fields
-from ..shared.descriptions import add_descriptions, description_source, valid_style
+from ..shared.descriptions import (
+    add_descriptions,
+    add_name_notes,
+    add_text_notes,
+    description_source,
+    valid_style,
+)
 from ..shared.form import Params, add_method_choice, add_tabs, checked, mark_invalid, text_field
 from ..shared.run_choice import add_run, initial_value, run_param
-from ..shared.text_notes import add_name_notes, add_text_notes
 from .params import (
     KEEP,
     UNCHANGED,

@@ -1,9 +1,10 @@
-"""Choosing the class descriptions: the readers of their parameters and their part of a form."""
+"""Choosing the class descriptions: the readers of their parameters, their part of a form, and how they will be used."""
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,12 +15,14 @@ from ...lgca_plugin.config import SAVED_DESCRIPTIONS, RunConfig
 from ...lgca_plugin.descriptions.files import check_descriptions, match_descriptions, parse_descriptions
 from ...lgca_plugin.descriptions.files import read_descriptions as load_descriptions
 from ...lgca_plugin.descriptions.names import name_key
+from ...lgca_plugin.descriptions.preview import name_warnings, preview_texts
 from ...lgca_plugin.descriptions.style import ATTRIBUTES, AUTO, GIVEN, SENTENCES, check_style, style_in_code
 from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.method.number_text import capitalized
 from ...lgca_plugin.runs.record import RunRecord
 from ...lgca_plugin.runs.stored_texts import texts_of_release_0_1
 from .caller import is_own
-from .form import Params, add_tabs, checked
+from .form import Params, add_tabs, checked, mark_invalid
 from .server_files import read_text_file
 from .settings import READ_DIRS
 
@@ -227,3 +230,23 @@ def add_descriptions(
         prop = add_tabs(inputs, "description_style", style, labels, label="Style of the texts", description=note)
         checked(prop, read_style, params)
     return given
+
+
+def add_name_notes(inputs: Any, classes: Sequence[str]) -> None:
+    """Adds a warning of names that are one to most models, and of names in letters that they lack."""
+    for at, warning in enumerate(name_warnings(classes)):
+        inputs.view(f"names_warning{at}", types.Warning(label=capitalized(warning)))
+
+
+def add_text_notes(inputs: Any, classes: Sequence[str], given: Any, style: str) -> None:
+    """Adds how the descriptions of some classes will be used; nothing for templates, and for a file that code names."""
+    if not classes or not isinstance(given, Mapping) or not given:
+        return
+    preview = preview_texts(classes, given, style)
+    if preview.problem is not None:
+        label = capitalized(preview.problem)
+        mark_invalid(inputs.view("texts_problem", types.Error(label=label)), label)
+        return
+    inputs.view("texts_use", types.Notice(label=preview.line))
+    for at, warning in enumerate(preview.warnings):
+        inputs.view(f"texts_warning{at}", types.Warning(label=capitalized(warning)))

@@ -132,7 +132,7 @@ def test_members__optional_ones_are_taken_over_or_have_defaults() -> None:
     assert encoder_fingerprint(plain).startswith("mine/6/Preprocessing(size=32, mean=(0.5, 0.5, 0.5)")
 
 
-WRONG_MEMBERS = {
+WRONG_MEMBERS: dict[str, list[Any]] = {
     "logit_scale": [float("nan"), float("inf"), 0.0, -1.0, "100", None, torch.tensor([1.0, 2.0])],
     "dim": [0, -1, 1.5, "6", True],
     "image_size": [0, (32, 32), 32.0],

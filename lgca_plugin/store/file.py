@@ -31,6 +31,8 @@ FILE_NAME = "embeddings-2.sqlite"
 FILE_MODE = 0o600
 PAGE_BYTES = 32 * 1024
 BUSY_SECONDS = 60.0
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite's calls raise; the second where the message of an error quotes a damaged file."""
 VACUUM_PAGES = 1000
 VACUUM_SECONDS = 10.0
 
@@ -49,13 +51,13 @@ class StoreFile:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = self._open()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *ERRORS) as error:
             raise StoreError(f"the store of embeddings at {self.path} can't be opened: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
         try:
             return self._connect()
-        except sqlite3.DatabaseError as error:
+        except ERRORS as error:
             if not _is_damage(error):
                 raise
             self._set_aside_if_damaged()
@@ -150,10 +152,10 @@ class StoreFile:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except ERRORS as error:
             if _is_damage(error):
                 self._connection.close()  # an open file can't be renamed on every system
-                with contextlib.suppress(OSError, sqlite3.Error):
+                with contextlib.suppress(OSError, *ERRORS):
                     self._set_aside_if_damaged()
             raise StoreError(f"the store of embeddings at {self.path} can't be used: {error}") from error
 
@@ -188,7 +190,7 @@ def _made_anew(path: Path) -> bool:
     try:
         with _existing(path) as connection:
             connection.execute("REINDEX")
-    except sqlite3.Error:
+    except ERRORS:
         return False
     return _damage_of_indexes(path) is None
 
@@ -197,9 +199,9 @@ def _found_by(path: Path, check: str) -> str | None:
     try:
         with _existing(path) as connection:
             ((found,),) = connection.execute(check).fetchall()
-    except sqlite3.Error as error:
-        return str(error) if _is_damage(error) else None
-    return None if found == "ok" else str(found)
+    except ERRORS as error:
+        found = str(error) if _is_damage(error) else "ok"
+    return None if found == "ok" else " ".join(str(found).split())[:200]
 
 
 @contextlib.contextmanager
@@ -215,9 +217,10 @@ def _text(data: bytes) -> str:
     return data.decode(errors="replace")
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def _is_damage(error: Exception) -> bool:
     """True for a file that is no sound database; False for one that is locked, full or read-only, or a wrong query.
 
     All that is written replaces what has its key, so that no key is double unless an index is damaged.
     """
-    return type(error) is sqlite3.DatabaseError or str(error).startswith("UNIQUE constraint failed")
+    of_damage = (sqlite3.DatabaseError, UnicodeDecodeError)
+    return type(error) in of_damage or str(error).startswith("UNIQUE constraint failed")

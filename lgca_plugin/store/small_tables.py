@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..method.explain.region_findings import SampleFindings
-from .rows import as_bytes, names_of_rows
+from .rows import as_bytes, names_of_rows, samples_of_run
 from .seals import crc, is_early, is_sound, seal
 
 if TYPE_CHECKING:
@@ -103,8 +103,5 @@ def write_levels(rows: sqlite3.Connection, run: StoredRun, levels: Mapping[str, 
 
 
 def read_levels(file: StoreFile, run: StoredRun, sample_ids: Sequence[str]) -> dict[str, int]:
-    """Returns the budget levels of some hundred samples, by sample id, without those at level 0."""
-    marks = ",".join("?" * len(sample_ids))
-    query = f"""SELECT samples.sample, rung FROM samples JOIN rungs ON rungs.sample = samples.id
-                WHERE run = ? AND samples.sample IN ({marks})"""  # noqa: S608
-    return dict(file.read(query, (run.id, *sample_ids)))
+    """Returns the budget levels of some hundred samples, by sample id, without those at level 0, or damaged."""
+    return {row.sample: row.level for row in samples_of_run(file, run, sample_ids) if row.level}

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,16 @@ from hypothesis import strategies as st
 from lgca_plugin.encoder.architectures import DEMO_FOLDER, FOLDER_CONFIG, FOLDER_SCHEMA
 from lgca_plugin.encoder.loading import load_encoder
 from lgca_plugin.errors import LgcaError
+from lgca_plugin.method.core.methods import Method
+from lgca_plugin.store.file import FILE_NAME
 from tests.helpers.bad_inputs.corpus import mutated
 from tests.helpers.bad_inputs.parsers import LONGEST_MESSAGE, PARSERS, changed, documents, outcome
-from tests.helpers.worlds.store_damage import check_answers, filled_store, flip
+from tests.helpers.worlds.store_damage import check_answers, filled_store, flip, used_places
 
-MUTATIONS = 1_000
-VALUES = 500
-FLIPS = 200
-CHECKPOINTS = 20
+MUTATIONS = 20_000
+VALUES = 2_000
+FLIPS = 800
+CHECKPOINTS = 60
 WEIGHTS = "open_clip_pytorch_model.bin"
 
 LEAVES = st.one_of(
@@ -42,6 +45,11 @@ JSON = st.recursive(
 )
 REGIONS = st.tuples(
     st.sampled_from(["crops", "lgca_crops", "steps", "seed", "scale_min", "scale_max", "keep", "growth"]), JSON
+)
+METHODS = st.builds(
+    lambda name, value: {"name": "own", "regions": "crops", name: value},
+    st.sampled_from([field.name for field in fields(Method)]),
+    JSON,
 )
 NO_LIMITS = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 
@@ -75,7 +83,7 @@ def test_fuzz__any_value(parser, tmp_path, count_fault):
     counts: Counter[str] = Counter()
 
     @settings(max_examples=VALUES, **NO_LIMITS)
-    @given(value=REGIONS if parser == "regions" else JSON)
+    @given(value={"regions": REGIONS, "method": METHODS}.get(parser, JSON))
     def try_one(value: object) -> None:
         counts[outcome(parser, value, tmp_path)] += 1
 
@@ -87,12 +95,11 @@ def test_fuzz__flipped_bits_of_a_store_give_right_answers_or_none(tmp_path, coun
     folder = tmp_path / "sound"
     sound = filled_store(folder)
     every, rng = check_answers(folder), np.random.default_rng(5)
-    places = rng.choice(np.flatnonzero(np.frombuffer(sound, np.uint8)), FLIPS)
     fewer = 0
-    for at in places:
+    for at in used_places(sound, FLIPS, rng):
         folder = tmp_path / "flipped"
         folder.mkdir()
-        (folder / "embeddings-2.sqlite").write_bytes(flip(sound, int(at), int(rng.integers(8))))
+        (folder / FILE_NAME).write_bytes(flip(sound, at, int(rng.integers(8))))
         fewer += check_answers(folder) < every
         shutil.rmtree(folder)
     count_fault(f"store: a flipped bit ({fewer} cost an answer, none gave a wrong one)", times=FLIPS)

@@ -107,10 +107,11 @@ def test_damage__of_a_texts_embedding_makes_it_unknown(damaged):
     [
         lambda data: np.random.default_rng(0).bytes(200) + data[200:],  # the header
         lambda data: data[:100] + np.random.default_rng(0).bytes(PAGE_BYTES - 100) + data[PAGE_BYTES:],  # the schema
+        lambda data: data.replace(b"replaced_by TEXT", b"repl\xe1ced_by TE\xd4T("),
         lambda data: data[: len(data) // 2],
         lambda _: b"This is no database.\n" * 100,
     ],
-    ids=["header", "schema", "cut", "text"],
+    ids=["header", "schema", "a table's schema", "cut", "text"],
 )
 def test_damage__of_the_file_sets_it_aside_and_begins_anew(folder, spoil, caplog):
     with Store(folder) as store:

@@ -119,7 +119,7 @@ def outcome(parser: str, value: Any, folder: Path) -> str:
     try:
         parse(value, folder)
     except (LgcaError, *raises) as error:
-        message = str(error)
+        message = str(error if isinstance(error, LgcaError) else LgcaError(str(error)))  # as callers raise it
     if message is not None:
         assert not never_refuses, message
         assert "\n" not in message, message[:300]

@@ -11,7 +11,7 @@ import numpy as np
 
 from lgca_plugin.errors import StoreError
 from lgca_plugin.method.explain.region_findings import SampleFindings
-from lgca_plugin.store.file import FILE_NAME
+from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
 from lgca_plugin.store.rows import StoredRun
 from lgca_plugin.store.store import Store
 from tests.helpers.worlds import store as world
@@ -41,6 +41,13 @@ def filled_store(folder: Path) -> bytes:
             store.write_findings(run, KEY, {name: finding_of(run, name) for name in NAMES})
             store.write_texts(run.encoder, {text: world.vector(run.fingerprint, text) for text in world.TEXTS})
     return (folder / FILE_NAME).read_bytes()
+
+
+def used_places(data: bytes, count: int, rng: np.random.Generator) -> list[int]:
+    """Returns places of bytes that are not 0, equally many on each page: embeddings fill most of them."""
+    used = np.flatnonzero(np.frombuffer(data, np.uint8))
+    pages = np.split(used, np.flatnonzero(np.diff(used // PAGE_BYTES)) + 1)
+    return [int(rng.choice(pages[rng.integers(len(pages))])) for _ in range(count)]
 
 
 def flip(data: bytes, at: int, bit: int) -> bytes:

@@ -51,7 +51,7 @@ METHODS = st.builds(
     st.sampled_from([field.name for field in fields(Method)]),
     JSON,
 )
-NO_LIMITS = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+LIMITS = settings(max_examples=VALUES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("parser", list(documents()))
@@ -65,7 +65,7 @@ def test_fuzz__changed_bytes_of_a_sound_document(parser, tmp_path, count_fault):
 def test_fuzz__any_values_in_a_sound_document(parser, tmp_path, count_fault):
     counts: Counter[str] = Counter()
 
-    @settings(max_examples=VALUES, **NO_LIMITS)
+    @LIMITS
     @given(at=st.integers(0, 60), value=JSON)
     def try_one(at: int, value: object) -> None:
         try:
@@ -82,7 +82,7 @@ def test_fuzz__any_values_in_a_sound_document(parser, tmp_path, count_fault):
 def test_fuzz__any_value(parser, tmp_path, count_fault):
     counts: Counter[str] = Counter()
 
-    @settings(max_examples=VALUES, **NO_LIMITS)
+    @LIMITS
     @given(value={"regions": REGIONS, "method": METHODS}.get(parser, JSON))
     def try_one(value: object) -> None:
         counts[outcome(parser, value, tmp_path)] += 1

@@ -112,6 +112,7 @@ def value_inputs() -> list[BadInput]:
     }
     keys |= {"none": None, "a number": 3, "5,000 digits": 10**5000, "half": half, "long": long, "bytes": b"a"}
     regions: dict[str, Any] = {}
+    value: Any
     for name in ("crops", "lgca_crops", "steps", "seed", "scale_min", "scale_max", "keep", "growth"):
         for value in (-1, True, "3", [], {}, float("nan"), float("inf"), 10**5000, -(10**5000), 10**400, half):
             regions[f"{name} {type(value).__name__!s} {len(regions)}"] = (name, value)

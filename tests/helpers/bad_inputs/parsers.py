@@ -116,9 +116,10 @@ def outcome(parser: str, value: Any, folder: Path) -> str:
     parse, raises, never_refuses = PARSERS[parser]
     started = time.process_time()
     message = None
+    expected: tuple[type[Exception], ...] = (LgcaError, *raises)
     try:
         parse(value, folder)
-    except (LgcaError, *raises) as error:
+    except expected as error:
         message = str(error if isinstance(error, LgcaError) else LgcaError(str(error)))  # as callers raise it
     if message is not None:
         assert not never_refuses, message

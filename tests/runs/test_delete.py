@@ -106,9 +106,9 @@ def test_delete__hands_a_tag_over_to_the_same_decision_of_another_run(triage):
         package="fiftyone-lgca", run=dataset.get_run_info("zs").config.run, fields=["second_clip"]
     )
     dataset.register_run("second", record)
-    second = lgca.load_run(dataset, "second")
-    second.results = {**other.results, "triage_fields": ["second_suggestion", "second_decision"]}
-    second.save()
+    record = lgca.load_run(dataset, "second")
+    record.results = {**other.results, "triage_fields": ["second_suggestion", "second_decision"]}
+    record.save()
     second = Triage.of(lgca.load_run(dataset, "second"))
     triage.decide(ids[:2], "bad image")
     second.decide(ids[:1], "bad image")

@@ -25,9 +25,11 @@ class OtherProcess:
 
     def __getattr__(self, function):
         def call(*arguments):
-            self._process.stdin.write(json.dumps([function, *arguments]) + "\n")
-            self._process.stdin.flush()
-            for line in self._process.stdout:  # FiftyOne prints lines of its own
+            requests, answers = self._process.stdin, self._process.stdout
+            assert requests is not None and answers is not None
+            requests.write(json.dumps([function, *arguments]) + "\n")
+            requests.flush()
+            for line in answers:  # FiftyOne prints lines of its own
                 if line.startswith("answer "):
                     answer = json.loads(line.removeprefix("answer "))
                     assert answer is None, answer

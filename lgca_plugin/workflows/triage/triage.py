@@ -113,7 +113,7 @@ def _check_keeps_judgements(
     run, path = request.run, triage_field(request.run.key, LABEL_QUALITY)
     if found.with_vectors.all() or not run.dataset.has_field(path):
         return
-    before = ids_where(run.dataset, samples.ids, {path: {"$ne": None}})
+    before = ids_where(run.dataset, samples.ids, {path: {"$gt": 0.0}})  # 0 is a label outside the classes, not judged
     lost = sum(id_ in before for id_, there in zip(samples.ids, found.with_vectors, strict=True) if not there)
     if lost > most * len(before):
         raise ConfigError(

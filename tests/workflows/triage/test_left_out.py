@@ -117,6 +117,7 @@ def test_triage__without_stored_embeddings_the_cases_come_from_the_predictions(r
     run.dataset.limit(1).set_values("ground_truth.label", ["dodo"])
     triage = run.triage(progress=False)
     assert triage.report["suspects"] == triage.report["outside_suspects"] == len(triage.suspects()) == 1
+    assert run.triage(progress=False).report["suspects"] == 1  # which takes nothing away
 
 
 def test_triage__without_stored_regions_image_vectors_alone_judge_labels(make_run, monkeypatch, tmp_path):

@@ -23,8 +23,8 @@ from tests.helpers.bad_inputs.corpus import mutated
 from tests.helpers.bad_inputs.parsers import LONGEST_MESSAGE, PARSERS, changed, documents, outcome
 from tests.helpers.worlds.store_damage import check_answers, filled_store, flip, used_places
 
-MUTATIONS = 20_000
-VALUES = 2_000
+MUTATIONS = 10_000
+VALUES = 1_000
 FLIPS = 800
 CHECKPOINTS = 60
 WEIGHTS = "open_clip_pytorch_model.bin"

@@ -114,7 +114,7 @@ def _end(error: BaseException | None) -> tuple[str, str | None]:
         return INTERRUPTED, "its caller has stopped it"
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, "stopped with Ctrl-C"
-    if not isinstance(error, Exception) or "interpreter shutdown" in str(error):
+    if not isinstance(error, Exception) or "cannot schedule new futures" in str(error):
         return INTERRUPTED, "its process was ended"
     return FAILED, str(error) if isinstance(error, LgcaError) else f"{type(error).__name__}: {error}"
 

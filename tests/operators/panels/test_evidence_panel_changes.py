@@ -212,7 +212,7 @@ def test_shown__of_a_file_that_changed_and_one_that_is_gone(run, tmp_path):
     shown = session.send("on_load")
     assert "The file has changed since it was classified" in shown.words and shown.plots["map"]
     path.write_bytes(b"no picture")
-    assert "There are no pictures: the file is not an image of a format that is read here" in session.send("on_load").words
+    assert "There are no pictures: the file is not an image of a format" in session.send("on_load").words
     path.unlink()
     shown = session.send("on_load")
     assert "There are no pictures: the file does not exist" in shown.words

@@ -39,7 +39,7 @@ def test_classify__bad_images_cost_only_themselves(birds, classify, tmp_path):
     reasons = {Path(birds[id_].filepath).name: reason for id_, reason in run.failures.items()}
     assert reasons["missing.jpg"] == "the file does not exist"
     assert reasons["empty.jpg"] == "the file is empty"
-    assert reasons["text.jpg"] .startswith("the file is not an image of a format that is read here")
+    assert reasons["text.jpg"].startswith("the file is not an image of a format that is read here")
     assert "damaged" in reasons["cut.jpg"]
 
 

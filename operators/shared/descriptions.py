@@ -32,7 +32,7 @@ SAVED_KEY = SAVED_DESCRIPTIONS
 MAX_UPLOAD_BYTES = 8 * 1024**2  # a queued run keeps it, base64-encoded, in one MongoDB document of at most 16 MB
 STYLE_NOTES = {
     AUTO: (
-        "As they are written",
+        "Each by itself",
         "What neither names its class nor ends like a sentence is put into one with its class",
     ),
     SENTENCES: ("Whole texts", "All are used as they are"),

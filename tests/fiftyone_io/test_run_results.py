@@ -35,8 +35,8 @@ def test_results__stay_if_the_new_ones_can_not_be_written(recorded):
 
 def test_results__that_are_replaced_leave_no_file(recorded):
     before = n_files()
-    for number in range(3):
-        change_run_results(recorded, "zs", lambda _, number=number: {"number": number})
+    for _ in range(3):
+        change_run_results(recorded, "zs", lambda stored: {"number": stored["number"] + 1})
     assert n_files() == before
     recorded.delete_run("zs")
     assert n_files() == before - 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .memory import PIXELS
+from .quiet import quiet_pillow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,10 @@ def crop_and_resize(
         ``[n, 3, size, size]`` uint8 tensor
     """
     if preprocessing.exact and reduction == 1:
-        with PIXELS.reserve(4 * int(boxes[:, 2:].prod(axis=1).max(initial=0))):  # a copy of one crop at a time
+        with (
+            quiet_pillow(),
+            PIXELS.reserve(4 * int(boxes[:, 2:].prod(axis=1).max(initial=0))),
+        ):  # a copy of one crop at a time
             return _cut_exactly(image, boxes, preprocessing)
     edges = np.rint(np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]]) / reduction).astype(np.int64)
     with PIXELS.reserve(6 * image.width * image.height):  # a copy of the image, and one of a crop

@@ -134,7 +134,7 @@ def test_run__with_bad_images_among_the_good_gives_the_good_what_they_have_alone
         running.wait_for("ready")
         process = running.process
         before = most = read.memory("VmRSS", process.pid or 0)
-        ending = threading.Thread(target=running.end)
+        ending = threading.Thread(target=running.end, args=(1200.0,))
         ending.start()
         while ending.is_alive():
             most = max(most, read.memory("VmHWM", process.pid or 0))

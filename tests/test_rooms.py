@@ -60,7 +60,7 @@ DATABASE = "lgca_plugin/fiftyone_io/database.py"
 """The only file with private names of FiftyOne."""
 
 PRIVATE_ATTRIBUTES = {"_sample_collection", "_sample_collection_name", "_doc", "_dataset", "_root_dataset", "_pipeline"}
-PUBLIC_INNER = "fiftyone.core.utils"  # documented, with public functions
+PUBLIC_INNER = {"fiftyone.core.utils", "fiftyone.core.metadata"}  # documented, with public functions
 
 
 def modules(root: Path) -> dict[str, Path]:
@@ -113,7 +113,9 @@ def private_fiftyone(path: Path) -> list[str]:
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             found += [node.value] if node.value in PRIVATE_ATTRIBUTES else []
     inner = ("fiftyone.core.", "fiftyone.server.")
-    return [name for name in found if name in PRIVATE_ATTRIBUTES or (name.startswith(inner) and name != PUBLIC_INNER)]
+    return [
+        name for name in found if name in PRIVATE_ATTRIBUTES or (name.startswith(inner) and name not in PUBLIC_INNER)
+    ]
 
 
 def upward(found: dict[str, set[str]]) -> list[tuple[str, str]]:

@@ -96,7 +96,7 @@ class OpenClipEncoder(Encoder):
         self.logit_scale = float(model.logit_scale.exp())
         if not (np.isfinite(self.logit_scale) and self.logit_scale > 0):
             raise ConfigError(
-                f"the weights of {name} are damaged, their logit_scale is {self.logit_scale}: load others"
+                f"the weights of {name} are damaged, the factor of its logits is {self.logit_scale}: load others"
             )
         self.dim = int(self.encode_texts(["a photo"]).shape[1])
 

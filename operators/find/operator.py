@@ -57,7 +57,7 @@ class FindWrongLabels(StepOperator):
     def show(self, ctx: Any, triage: Any) -> Iterator[Any]:
         """Shows a finished search: the run's fields, the review beside the grid, and the answer in the dialog."""
         yield from show_fields(ctx, triage.run)
-        for warning in triage.report["warnings"]:
+        for warning in (*triage.run.results.get("text_warnings", ()), *triage.report["warnings"]):
             yield ctx.ops.notify(capitalized(warning), variant="warning")
         answer, dialog = found_dialog(triage)
         yield ctx.ops.notify(answer, variant="success")

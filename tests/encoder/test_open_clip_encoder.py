@@ -88,7 +88,7 @@ def test_texts__whose_vectors_overflow_or_are_zero_are_one_sentence_with_the_rem
 @pytest.mark.parametrize("scale", [torch.nan, torch.inf, -torch.inf])
 def test_logit_scale__that_is_no_number_is_refused(scale: float) -> None:
     model = damaged(lambda model: model.logit_scale.fill_(scale))
-    with pytest.raises(ConfigError, match=r"^the weights of tiny are damaged, their logit_scale is ") as caught:
+    with pytest.raises(ConfigError, match=r"^the weights of tiny are damaged, the factor of its logits is ") as caught:
         OpenClipEncoder(model, tokenizer(), name="tiny", device="cpu")
     assert_one_sentence(caught.value)
 

@@ -35,7 +35,8 @@ def default_classes(dataset: fo.Dataset, ground_truth: str) -> tuple[str, ...]:
     try:
         check_classes(labels)
     except ConfigError as error:
-        raise ConfigError(f"labels in {ground_truth!r}: {error}, or pass classes") from error
+        problem = f"labels in {ground_truth!r}: {error}, or"
+        raise ConfigError(f"{problem} pass classes", app=f"{problem} type the classes") from error
     return tuple(labels)
 
 

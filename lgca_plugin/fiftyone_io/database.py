@@ -62,6 +62,13 @@ def dataset_ids() -> dict[str, str]:
     return {document["name"]: str(document["_id"]) for document in found}
 
 
+def is_deleted(dataset: fo.Dataset) -> bool:
+    """Returns whether a dataset is no longer in the database, whoever has deleted it."""
+    from fiftyone.core.odm import get_db_conn
+
+    return get_db_conn().datasets.find_one({"_id": dataset._doc.id}, ["_id"]) is None
+
+
 def stored_field_names(dataset: fo.Dataset) -> set[str]:
     """Returns the names of a dataset's sample fields in the database, without those that start with an underscore.
 

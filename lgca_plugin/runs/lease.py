@@ -1,6 +1,6 @@
 """``Lease``: the right to write to a run key, held by one call at a time and kept by signs of life in the database.
 
-A call takes the lease before it loads or checks anything, so that a second call on the key is refused at once. While it
+A call takes the lease before it loads a model or reads a sample, so that a second call is refused at once. While it
 works, a thread renews the lease; a call that has died, or was suspended, stops doing so, and its lease expires. Before
 each write the holder renews it (:func:`lgca_plugin.runs.record.check_current`), so it writes nothing once it is lost.
 """
@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import LgcaError, RunCancelledError
+from ..fiftyone_io.database import is_deleted
 from ..fiftyone_io.holders import held_error, holder, is_alive, whereabouts
 from ..fiftyone_io.leases import (
     StoredLease,
@@ -109,7 +110,7 @@ class Lease:
         _take(dataset, key, owner, {"task": task, "state": PENDING, "seconds": seconds, **whereabouts()})
         stored = renew_lease(dataset, key, owner)
         if stored is None:  # suspended since for longer than a lease lasts
-            raise LgcaError(_lost_sentence(key))
+            raise LgcaError(_lost_sentence(dataset, key))
         return cls(dataset, key, task, stored, every=every)
 
     def __enter__(self) -> Lease:
@@ -143,6 +144,7 @@ class Lease:
         Raises:
             RunHeldError: if another call holds that one
         """
+        self.renew()  # so that it notices who has cancelled it under the old key
         value = {name: self._value[name] for name in ("task", "seconds", *whereabouts())}
         _take(self.dataset, key, self._owner, {**value, "state": PENDING})
         before, self.key = self.key, key
@@ -154,14 +156,15 @@ class Lease:
         Raises:
             LgcaError: if the lease was lost: this call was dead to the others for longer than a lease lasts
         """
-        stored = (
-            None if self._lost else renew_lease(self.dataset, self.key, self._owner, progress=self.progress, **changes)
-        )
+        key = self.key
+        stored = None if self._lost else renew_lease(self.dataset, key, self._owner, progress=self.progress, **changes)
         if stored is None:
+            if key != self.key:  # it was moved meanwhile, by the other thread
+                return
             self._lost = True
-            raise LgcaError(_lost_sentence(self.key))
+            raise LgcaError(_lost_sentence(self.dataset, key))
         self.now = stored.beat
-        self._cancelled_by = stored.cancelled_by
+        self._cancelled_by = self._cancelled_by or stored.cancelled_by  # one that was moved is another document
 
     @property
     def is_abandoned(self) -> bool:
@@ -190,7 +193,7 @@ class Lease:
             LgcaError: if the lease was lost
         """
         if self._lost:
-            raise LgcaError(_lost_sentence(self.key))
+            raise LgcaError(_lost_sentence(self.dataset, self.key))
         if self.is_cancelled:
             raise self.cancellation
 
@@ -259,7 +262,9 @@ def _renew(held: weakref.ref[Lease], ended: threading.Event, every: float) -> No
         del lease
 
 
-def _lost_sentence(key: str) -> str:
+def _lost_sentence(dataset: fo.Dataset, key: str) -> str:
+    if is_deleted(dataset):
+        return f"the dataset was deleted while run {key!r} was at work on it, so this call has stopped"
     return (
         f"this call on run {key!r} was suspended or without the database for so long that it was taken for dead, and "
         "the run was taken over elsewhere, so this call has stopped and writes nothing more"

@@ -41,6 +41,12 @@ def test_dataset_id__stays_when_the_dataset_is_renamed(three):
     assert database.dataset_ids()[three.name] == before
 
 
+def test_is_deleted__of_an_open_dataset(dataset):
+    assert not database.is_deleted(dataset)
+    dataset.delete()
+    assert database.is_deleted(dataset)
+
+
 def test_stored_field_names__are_those_of_the_schema_and_follow_other_processes(three):
     assert database.stored_field_names(three) == set(three.get_field_schema())
     names = database.stored_field_names(three)

@@ -147,6 +147,19 @@ def test_lease__of_another_process_that_is_cancelled_suspended_or_killed(dataset
     Lease.take(dataset, "killed", "classify").release()  # on the same machine at once
 
 
+def test_move__keeps_the_lease_and_a_cancellation_that_came_before(dataset):
+    with Lease.take(dataset, "zs", "find", every=0.001) as lease:
+        for at in range(100):
+            lease.move(f"zs_{at}")
+            lease.check()
+    with Lease.take(dataset, "zs", "find", every=60.0) as lease:
+        cancel_run(dataset, "zs", by="ann")
+        lease.move("zs_2")
+        lease.renew()
+        with pytest.raises(lgca.RunCancelledError, match="run 'zs_2' was cancelled by ann"):
+            lease.check()
+
+
 def test_lease__that_nothing_refers_to_any_more_expires(dataset):
     lease = Lease.take(dataset, "zs", "classify", seconds=0.2, every=0.05)
     time.sleep(0.4)
@@ -167,4 +180,7 @@ def test_lease__goes_with_its_dataset(dataset):
     assert execution_store_collection().count_documents(query) == 1
     dataset.delete()
     assert execution_store_collection().count_documents(query) == 0
+    for step in (lease.renew, lease.check):
+        with pytest.raises(lgca.LgcaError, match="the dataset was deleted while run 'zs' was at work on it"):
+            step()
     lease.release()

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_FAILURES = 100
-"""Number of images that a run tries if none can be used: then it stops, for the rest would fail, too."""
+"""Number of images that a run tries if none can be used: then it stops, for the rest would fail, too.
+
+Images that an earlier call has tried do not count."""
 
 CLASSIFY = "classify"
 
@@ -139,7 +141,8 @@ def _encode(
             lease.check()
             if isinstance(outcome, FailedImage) and not options.skip_failures:
                 raise ImageError(f"{dict(plan.todo)[outcome.id]}: {outcome.reason}")
-            if isinstance(outcome, FailedImage) and stats.failed >= max_failures and not stats.images:
+            none_usable = stats.failed >= max_failures and not stats.images
+            if isinstance(outcome, FailedImage) and none_usable and outcome.id not in plan.failed:
                 raise LgcaError(
                     f"none of the first {stats.failed} images could be used, the last because {outcome.reason}: the "
                     "run has stopped; mend that, or start it again, which begins with the other images"
@@ -193,19 +196,20 @@ def open_run(
     first = {**decisions, **own}
     run = request.existing or register_run(dataset, request.run_key, plan.config, first, token=token)
     adaptive = request.region_plan.adaptive
-    f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
-    if "made" not in run.results:
-        made = arrange_app(
-            dataset,
-            request.run_key,
-            request.methods,
-            adaptive=adaptive,
-            ground_truth=request.ground_truth,
-            hidden=fields_of_other_runs(dataset, request.run_key),
-        )
-        run.results["made"] = {name: done or bool(made_before.get(name)) for name, done in made.items()}
-    run.results.update(own)
-    save_own_entries(run)
+    with noting_failure(run, lease, task):
+        f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
+        if "made" not in run.results:
+            made = arrange_app(
+                dataset,
+                request.run_key,
+                request.methods,
+                adaptive=adaptive,
+                ground_truth=request.ground_truth,
+                hidden=fields_of_other_runs(dataset, request.run_key),
+            )
+            run.results["made"] = {name: done or bool(made_before.get(name)) for name, done in made.items()}
+        run.results.update(own)
+        save_own_entries(run)
     return run, replaced
 
 

@@ -53,11 +53,17 @@ class PreparedRun:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifyPlan(PreparedRun):
-    """A classification with its model loaded; ``todo`` holds ids and files of the samples without a prediction."""
+    """A classification with its model loaded.
+
+    Attributes:
+        todo: ids and files of the samples without a prediction; those that have failed before are the last
+        failed: the ids of those
+    """
 
     request: ClassifyRequest
     encoder: Encoder
     todo: list[tuple[str, str]]
+    failed: set[str]
 
 
 def prepare_classify(
@@ -126,6 +132,7 @@ def prepare_classify(
         text_entries=entries,
         encoder=encoder,
         todo=todo,
+        failed=failed,
     )
 
 

@@ -235,3 +235,17 @@ def test_failures__of_all_first_images_stop_a_run_that_then_begins_with_the_othe
     summary = classify_by(2, dataset, encoder=demo_encoder, **given).summary()
     assert (summary["status"], summary["predicted"], summary["failed"]) == ("done", 2, 6)
     dataset.delete()
+
+
+def test_failures__that_alone_are_left_end_a_call_like_any_other(birds, demo_encoder, tmp_path):
+    broken = [tmp_path / f"{at}.jpg" for at in range(4)]
+    for path in broken:
+        path.write_text("no image")
+    dataset = fo.Dataset()
+    paths = [*birds.limit(2).values("filepath"), *broken]
+    dataset.add_samples([fo.Sample(filepath=str(path)) for path in paths])
+    given: Any = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", "max_failures": 3}
+    for _ in range(2):
+        summary = classify_by(2, dataset, encoder=demo_encoder, **given).summary()
+        assert (summary["status"], summary["predicted"], summary["failed"]) == ("done", 2, 4)
+    dataset.delete()

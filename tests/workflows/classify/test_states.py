@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta, timezone
 
+import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
@@ -71,6 +72,17 @@ def test_failed__says_why(birds, few, settings, demo_encoder):
         list(steps_of(few, **{**settings, "encoder": Failing(demo_encoder), "batch_size": 8}))
     state, status = state_of(birds)
     assert (state.name, state.reason, status) == ("failed", "OSError: the device has gone", "interrupted")
+
+
+def test_failed__while_the_fields_are_declared(birds, few, settings):
+    steps = steps_of(few, **settings)
+    next(steps)
+    birds.add_sample_field("zs_clip", fo.IntField)  # elsewhere, since the request was checked
+    with pytest.raises(ValueError, match="zs_clip"):
+        list(steps)
+    state, status = state_of(birds)
+    assert (state.name, status) == ("failed", "interrupted")
+    assert "ValueError" in state.reason
 
 
 def test_interrupted__by_a_caller_who_goes(birds, few, settings):

@@ -88,10 +88,11 @@ class LoadAhead(Generic[Id, Item, Loaded]):
         """Loads an image by its number in the order given; None if it is not the next one and memory is full."""
         if self._is_full(number, 0):
             return None
-        loaded = _try(self._load, item)
-        if isinstance(loaded, ImageError):
-            no_memory = isinstance(loaded.__cause__, MemoryError) and number > self._n_taken
-            return None if no_memory else loaded
+        try:
+            loaded = self._load(item)
+        except ImageError as error:
+            no_memory = isinstance(error.__cause__, MemoryError) and number > self._n_taken
+            return None if no_memory else _reason_alone(error)
         with self._lock:
             if self._is_full(number, loaded.nbytes):
                 return None
@@ -106,4 +107,9 @@ def _try(load: Callable[[Item], Loaded], item: Item) -> Loaded | ImageError:
     try:
         return load(item)
     except ImageError as error:
-        return ImageError(str(error), app=error.app)  # without the frames, which hold the file and its pixels
+        return _reason_alone(error)
+
+
+def _reason_alone(error: ImageError) -> ImageError:
+    """Returns an error without its frames, which hold the image's file and pixels."""
+    return ImageError(str(error), app=error.app)

@@ -185,6 +185,27 @@ def test_ahead__of_images_that_fail_holds_their_reasons_alone() -> None:
             assert (id_, str(error)) == (number, f"reason {number}")
 
 
+def test_ahead__loads_an_image_again_that_did_not_fit_into_memory_beside_the_others() -> None:
+    loads, is_alone = Counter[int](), Event()
+
+    def load(number: int) -> np.ndarray:
+        loads[number] += 1
+        if number == 2 and not is_alone.is_set():
+            raise ImageError("the image does not fit into memory") from MemoryError()
+        return np.zeros(1)
+
+    found = []
+    with LoadAhead(((number, number) for number in range(3)), load, max_images=8, max_bytes=1000) as ahead:
+        for number in range(3):
+            ahead.head()
+            if number == 1:
+                wait([future for _, _, future in ahead._pending])  # with image 2, whose turn has not come
+                is_alone.set()
+            found.append(ahead.take())
+    assert [id_ for id_, loaded in found if not isinstance(loaded, ImageError)] == [0, 1, 2]
+    assert loads == {0: 1, 1: 1, 2: 2}
+
+
 def test_images__are_opened_and_decoded_in_one_place_each() -> None:
     """The demo decodes what it has drawn itself."""
     root = Path(str(lgca_plugin.__file__)).parent

@@ -70,6 +70,18 @@ def test_pictures__each_is_in_a_guide_and_comes_from_a_screenshot_that_a_browser
     assert {path.stem for path in (GUIDE.parent / "images").glob("*.png") if path.name not in guides} == set()
 
 
+PROMISES = re.findall(
+    r"^\| (?!promise|---)(.+) \| (.+) \|$", (GUIDE.parent / "reliability.md").read_text("utf-8"), re.MULTILINE
+)
+
+
+def test_promises__each_is_made_once_and_names_tests_that_are_there():
+    assert len(PROMISES) == len({promise for promise, _ in PROMISES}) > 30
+    for promise, tests in PROMISES:
+        assert tests.split(", ") == [f"`{path}`" for path in re.findall(r"`(tests/[\w/.]+)`", tests)], promise
+        assert [path for path in re.findall(r"`([\w/.]+)`", tests) if not (ROOT / path).exists()] == []
+
+
 # ---------------------------------------------------------------------------------------------------- CONTRIBUTING.md
 
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -132,12 +132,16 @@ def test_form__without_labels_is_a_sentence(dataset):
 
 
 def test_run__answers_the_question_and_opens_the_review(birds):
-    messages = FIND.run(birds)
+    birds.clone_sample_field("ground_truth", "ground_truth_corrected")
+    messages = FIND.run(birds, ground_truth="ground_truth")
     run = lgca.load_run(birds, "zeroshot")
     suspects = run.last_triage().suspects()
     assert birds.first().id in suspects.values("id")
     assert notice(messages).endswith("of 12 labels look wrong.") or notice(messages) == "1 of 12 labels looks wrong."
     assert progress(messages) == sorted(progress(messages))
+    warning, *_ = (message.params["message"] for message in messages if message.params.get("variant") == "warning")
+    assert warning.startswith("Corrected labels will go to 'ground_truth_corrected', which exists")
+    assert warning.endswith("name another field to have them elsewhere")
     opened = next(message.params for message in messages if message.operator_uri == "open_panel")
     assert (opened["name"], opened["layout"]) == ("lgca_review", "horizontal")
     views = shown(messages)["views"]

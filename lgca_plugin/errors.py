@@ -103,7 +103,7 @@ def app_words(message: str) -> str:
 
 _MAX_LENGTH = 1_000
 """Maximum number of characters of a message; of a longer one, the remedy at its end is kept."""
-_KEPT_END = 300
+_KEPT_END, _GAP = 300, " ... "
 
 
 def shown(value: object) -> str:
@@ -123,7 +123,7 @@ class LgcaError(Exception):
 
     def __init__(self, message: str = "", *, app: str | None = None) -> None:
         if len(message) > _MAX_LENGTH:
-            message = f"{message[: _MAX_LENGTH - _KEPT_END]} ... {message[-_KEPT_END:]}"
+            message = f"{message[: _MAX_LENGTH - _KEPT_END - len(_GAP)]}{_GAP}{message[-_KEPT_END:]}"
         super().__init__(message)
         self.app = app or app_words(message)
 

@@ -20,7 +20,7 @@ from lgca_plugin.errors import LgcaError
 from lgca_plugin.method.core.methods import METHODS, Method
 
 CLASSES = ("tern", "gull")
-LONGEST_MESSAGE = 1010
+LONGEST_MESSAGE = 1000
 PATIENCE = 20.0
 """Seconds of computing after which a parser of a corpus's input has hung; all take a fraction of one."""
 

@@ -92,8 +92,12 @@ def classify(
     Raises:
         ConfigError: if an argument is wrong, before anything is written
         ModelUnavailableError: if the model can't be loaded, before anything is written
+        RunHeldError: if another call is at work on the run, before anything is written
         ImageError: if an image can't be used and ``skip_failures`` is False
-        LgcaError: if the run is deleted or started again elsewhere while this call writes to it
+        RunCancelledError: if the run is cancelled
+        DatabaseAwayError: if the database does not answer for 10 minutes
+        LgcaError: if the run is deleted or started again elsewhere while this call writes to it, or none of its first
+            100 images can be used
     """
     options = ClassifyOptions(
         samples=samples,
@@ -165,7 +169,8 @@ def find_wrong_labels(
     Raises:
         ConfigError: if an argument is wrong or there are no labels to check, before anything is written
         ModelUnavailableError: if the model can't be loaded, before anything is written
-        LgcaError: if no image can be used, or the run is deleted or started again elsewhere
+        LgcaError: if no image can be used, or the run is deleted or started again elsewhere; and the others as in
+            :func:`classify`
     """
     options = FindOptions(
         samples=dataset,

@@ -295,7 +295,7 @@ class Run(RunFigures):
         cancel_run(self.dataset, self.key, by=by)
 
     def delete(self) -> None:
-        """Deletes the run: its record, its fields, its decisions, and the embeddings that no other run uses.
+        """Deletes the run: its record, fields, decisions and their tags, and the embeddings that no other run uses.
 
         Raises:
             ConfigError: if one of the fields is read-only, before anything is deleted

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from ...config import check_classes
 from ...errors import ConfigError
 from ...fiftyone_io.samples import image_samples
-from ...method.labels.left_out import left_out, left_out_warning
 from ..classify.class_list import own_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import fiftyone as fo
 
@@ -54,8 +53,3 @@ def default_classes(dataset: fo.Dataset, ground_truth: str, counts: Mapping[str,
             "could show, so that there is something to choose from"
         )
     return check_classes(sorted(counts))
-
-
-def outside_warning(counts: Mapping[str, int], classes: Sequence[str]) -> str | None:
-    """Returns a sentence on the labels that are no class, with near matches; None if there are none."""
-    return left_out_warning(left_out(classes, counts))

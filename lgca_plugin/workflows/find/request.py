@@ -26,7 +26,8 @@ from ...runs.found import SearchEntry, searched_runs
 from ...runs.proposals import free_run_key, given_label_field
 from ...runs.registry import existing_run
 from ...runs.stored_texts import known_texts
-from .labels import default_classes, label_counts, outside_warning
+from ..classify.plan import class_warnings
+from .labels import default_classes, label_counts
 from .texts import SearchTexts, given_texts, kept_texts, saved_texts
 
 if TYPE_CHECKING:
@@ -141,7 +142,6 @@ def check_find(options: FindOptions) -> FindRequest:
     methods, regions, budget = _settings(options, previous)
     run_key = _run_key(options, dataset, methods, previous)
     compared_methods(methods, run_key=run_key)
-    outside = outside_warning(counts, classes)
     return FindRequest(
         options=options,
         target=replace(everything, samples=labelled),
@@ -164,7 +164,7 @@ def check_find(options: FindOptions) -> FindRequest:
             at=0.0,
         ),
         unlabelled=everything.count() - len(labelled),
-        warnings=() if outside is None else (outside,),
+        warnings=tuple(class_warnings(classes, counts)),
     )
 
 

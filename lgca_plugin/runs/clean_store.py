@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, shown
 from ..fiftyone_io.database import dataset_ids
 from ..fiftyone_io.tokens import database_id, run_token
 from ..store.store import Store
+from .registry import list_runs, original_key
+
+if TYPE_CHECKING:
+    import fiftyone as fo
 
 SECONDS_A_DAY = 86_400
 
@@ -93,5 +98,14 @@ def _is_alive(run: dict[str, Any], alive: dict[str, str]) -> bool:
     if name is None:
         return False
     dataset = fo.load_dataset(name)
-    token = run_token(dataset, run["run_key"]) if run["run_key"] in dataset.list_runs() else None
+    token = run_token(dataset, run["run_key"]) if run["run_key"] in _original_keys(dataset) else None
     return token is not None and token in (run["token"], run["replaced_by"])
+
+
+def _original_keys(dataset: fo.Dataset) -> set[str]:
+    """Returns the keys that a dataset's runs were made under, and that the store has: a run may be renamed."""
+    keys = set(list_runs(dataset))
+    for key in list(keys):
+        with suppress(ConfigError):  # a record of another release
+            keys.add(original_key(dataset, key))
+    return keys

@@ -3,11 +3,15 @@
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.fiftyone_io.database import reload_if_changed
+from lgca_plugin.fiftyone_io.database import dataset_id, reload_if_changed
+from lgca_plugin.fiftyone_io.tokens import database_id, run_token
 from lgca_plugin.runs.delete import delete_from_dataset
+from lgca_plugin.store.store import Store
 from lgca_plugin.workflows.decisions.queue import Triage
 from tests.helpers.faults.other_process import OtherProcess
 from tests.helpers.worlds.queue import GIVEN, OTHER, SUGGESTED, ids_of
+from tests.helpers.worlds.store import open_run
+from tests.helpers.worlds.stored_runs import stored_tokens
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +135,19 @@ def test_renamed_run__says_how_to_rename_it_back_and_works_again_then(triage):
     dataset.reload()
     assert not [name for name in dataset.get_field_schema() if name.startswith(("zs_", "kept_"))]
     assert dataset.count_sample_tags() == {"mine": 12}
+
+
+def test_clean__leaves_the_embeddings_of_runs_that_were_renamed_or_made_elsewhere(triage, other):
+    dataset = triage.run.dataset
+    other.make_run(dataset.name, "second")
+    with Store() as store:
+        for key in ("zs", "second", "gone"):
+            token = run_token(dataset, key) or key
+            open_run(store, token, database=database_id(), dataset=dataset_id(dataset), run_key=key)
+    before = stored_tokens()
+    dataset.rename_run("zs", "kept")
+    lgca.clean_store()
+    assert before - stored_tokens() == {"gone"}
 
 
 def test_record_deleted_by_other_means__is_replaced_with_the_decisions_or_deleted(triage):

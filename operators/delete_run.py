@@ -6,7 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ..lgca_plugin.errors import ConfigError, LgcaError, RunHeldError
+from ..lgca_plugin.errors import ConfigError, LgcaError
 from ..lgca_plugin.fiftyone_io.fields import DECISION, triage_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.method.number_text import capitalized
@@ -75,8 +75,8 @@ class DeleteRun(FormOperator):
             raise ConfigError(f"{more} made about run {key!r} while this form was open: open it again")
         try:
             delete_run(ctx.dataset, key)
-        except RunHeldError as error:
-            raise in_words_of_the_app(error) from error
+        except LgcaError as error:
+            raise in_words_of_the_app(error) from None
         ctx.ops.notify(f"Run {key!r} and its fields are deleted", variant="success")
         arrange_app(ctx)
         ctx.ops.reload_dataset()

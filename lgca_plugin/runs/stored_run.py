@@ -10,17 +10,14 @@ import logging
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..fiftyone_io.database import dataset_id
+from ..fiftyone_io.database import dataset_id, sample_collection
 from ..fiftyone_io.fields import error_field
-from ..fiftyone_io.samples import image_samples
 from ..fiftyone_io.tokens import database_id
 from ..prediction.predictor import vector_keys
 from ..store.store import geometry_of
 from .record import check_current
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..config import RunConfig
     from ..store.rows import StoredRun
     from ..store.store import Store
@@ -92,8 +89,7 @@ def find_stored_run(store: Store, run: RunRecord) -> StoredRun | None:
     return stored
 
 
-def _some_samples(run: RunRecord) -> Sequence[str]:
-    """Returns the ids of some samples of a run's dataset, spread over it."""
-    ids = image_samples(run.dataset).values("id")
-    step = max(1, len(ids) // SAMPLES_COMPARED)
-    return list(ids[::step][:SAMPLES_COMPARED])
+def _some_samples(run: RunRecord) -> list[str]:
+    """Returns the ids of some samples of a run's dataset, chosen at random, without reading all."""
+    stages = [{"$sample": {"size": SAMPLES_COMPARED}}, {"$project": {"_id": 1}}]
+    return [str(found["_id"]) for found in sample_collection(run.dataset).aggregate(stages)]

@@ -7,8 +7,8 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.fiftyone_io.holders import user_name
 from ...lgca_plugin.method.number_text import capitalized, samples_text
-from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.decisions import Decision
 from ..shared.caller import app_user, is_own
 from ..shared.form import add_tabs, checked, mark_invalid, refuse, text_field
@@ -108,7 +108,7 @@ def _add_sample_choice(inputs: Any, ctx: Any) -> None:
 
 def _add_curator(inputs: Any, ctx: Any) -> None:
     if not app_user(ctx):
-        default = default_curator()
+        default = user_name()
         inputs.str("by", default=default, label="Your name", description="Saved with the decision", view=text_field(2))
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError, LgcaError
+from ...lgca_plugin.fiftyone_io.holders import user_name
 from ...lgca_plugin.fiftyone_io.samples import read_ids
 from ...lgca_plugin.method.number_text import capitalized, samples_text
-from ...lgca_plugin.workflows.decisions.decide import default_curator
 from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import QueueItem, read_queue_items
 from ...lgca_plugin.workflows.decisions.undo import DecideAction
@@ -87,7 +87,7 @@ def read_samples(ctx: Any) -> list[str]:
 
 def read_curator(ctx: Any) -> str:
     """Reads who decides: the App's user if it has one, else the name in the form, else the login name."""
-    return app_user(ctx) or text(ctx.params, "by") or default_curator()
+    return app_user(ctx) or text(ctx.params, "by") or user_name()
 
 
 def text(params: Any, name: str) -> str | None:

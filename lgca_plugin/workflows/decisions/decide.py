@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from ...errors import ConfigError, shown
 from ...fiftyone_io.database import SCHEMA, bulk_write
 from ...fiftyone_io.documents import utc_now
 from ...fiftyone_io.fields import check_not_read_only, method_field
+from ...fiftyone_io.holders import user_name
 from ...fiftyone_io.samples import chunks, ids_where, read_ids, read_projections
 from ...method.number_text import labels_text, samples_text
 from ...runs.record import check_loaded
@@ -139,14 +139,6 @@ def restored_note(corrected_field: str, restored: int) -> list[str]:
     return [f"field {corrected_field!r} was gone and was made again {what}; what was set there by hand is not in it"]
 
 
-def default_curator() -> str:
-    """Returns the login name, or ``"unknown"``."""
-    try:
-        return getpass.getuser()
-    except (ImportError, KeyError, OSError):  # no user name, as in a container
-        return "unknown"
-
-
 def sentence(start: str, reasons: Mapping[str, int]) -> str:
     """Returns a text, followed by each reason with a count above 0."""
     return "; ".join([start, *(f"{count:,} {reason}" for reason, count in reasons.items() if count)])
@@ -163,7 +155,7 @@ def audit_stamp(by: str | None, note: str | None) -> AuditStamp:
             raise ConfigError(f"{name} must be a text that is not blank, or None, got {shown(value)}")
     now = utc_now()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return AuditStamp(id=uuid.uuid4().hex, by=by or default_curator(), at=now, note=note)
+    return AuditStamp(id=uuid.uuid4().hex, by=by or user_name(), at=now, note=note)
 
 
 def check_writable(run: RunRecord, fields: DecisionFields) -> fo.Dataset:

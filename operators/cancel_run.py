@@ -41,7 +41,7 @@ class CancelRun(FormOperator):
             title = capitalized(state.progress or "it has just begun")
             inputs.view("kept", types.Notice(label=title, description=f"{capitalized(work_text(state))}. {KEPT}"))
 
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Cancels the run.
 
         Raises:

@@ -12,7 +12,7 @@ from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.method.number_text import capitalized
 from ..lgca_plugin.runs.delete import check_deletable, delete_run
 from ..lgca_plugin.runs.registry import owned_fields
-from .shared.base import FormOperator, in_words_of_the_app
+from .shared.base import FormOperator
 from .shared.execution import call
 from .shared.form import add_dropdown, mark_invalid, refuse
 from .shared.grid.shown_fields import arrange_app
@@ -51,7 +51,7 @@ class DeleteRun(FormOperator):
             if not ctx.params.get("confirm"):
                 mark_invalid(prop, "tick to confirm")
 
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Deletes the run.
 
         Raises:
@@ -73,10 +73,7 @@ class DeleteRun(FormOperator):
         if named is not None and now > named:
             more = f"{now - named:,} {'decision was' if now - named == 1 else 'decisions were'}"
             raise ConfigError(f"{more} made about run {key!r} while this form was open: open it again")
-        try:
-            delete_run(ctx.dataset, key)
-        except LgcaError as error:
-            raise in_words_of_the_app(error) from None
+        delete_run(ctx.dataset, key)
         ctx.ops.notify(f"Run {key!r} and its fields are deleted", variant="success")
         arrange_app(ctx)
         ctx.ops.reload_dataset()

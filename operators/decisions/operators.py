@@ -96,7 +96,7 @@ class Decide(DecisionOperator):
             types.Places.SAMPLES_VIEWER_ACTIONS, types.Button(label=self.title, icon="fact_check", prompt=True)
         )
 
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Writes the decision.
 
         Raises:
@@ -160,7 +160,7 @@ class UndoDecision(DecisionOperator):
     purpose = "undo decisions"
     add_choices = staticmethod(add_undo)
 
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Undoes the decisions.
 
         Raises:
@@ -211,7 +211,7 @@ class ExportDecisions(DecisionOperator):
     purpose = "export its decisions"
     add_choices = staticmethod(add_export)
 
-    def execute(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> dict[str, Any]:
         """Writes the file, or downloads it in the browser.
 
         Raises:

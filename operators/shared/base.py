@@ -63,6 +63,21 @@ class FormOperator(foo.Operator):
         """Returns why there is no form; None if there is one."""
         return None if ctx.dataset is not None else f"Open a dataset first, then {self.purpose}."
 
+    def act(self, ctx: Any) -> Any:
+        """Does at once what the form says, and returns the result."""
+        raise NotImplementedError
+
+    def execute(self, ctx: Any) -> Any:
+        """Does what the form says.
+
+        Raises:
+            LgcaError: as :meth:`act` raises it, in the words of the App
+        """
+        try:
+            return self.act(ctx)
+        except LgcaError as error:
+            raise in_words_of_the_app(error) from None
+
     def resolve_input(self, ctx: Any) -> Any:
         """Builds the form. Runs on every keystroke, so database reads are cached."""
         inputs = types.Object()

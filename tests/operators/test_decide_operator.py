@@ -5,6 +5,7 @@ import csv
 import getpass
 import io
 import json
+import traceback
 
 import pytest
 from bson import ObjectId
@@ -94,6 +95,17 @@ def test_decide__writes_and_updates_the_app(triage, ids):
     assert messages[-1][1]["message"] == "Accepted: 2 samples. 4 of 6 suspects left to decide"
     rows = triage.decisions()
     assert [(row.corrected, row.by, row.note) for row in rows] == [(SUGGESTED, "anna", "thin bill")] * 2
+
+
+@pytest.mark.parametrize("operator", [DECIDE, UNDO])
+def test_refusals__are_in_the_words_of_the_app(triage, ids, operator):
+    """The App shows the words of an error's causes, too."""
+    dataset = triage.run.dataset
+    triage.decide(ids[:2], "accepted")
+    dataset.rename_sample_field("labels_corrected", "labels_v2")
+    with pytest.raises(ValueError, match=r"was renamed to 'labels_v2'.* rename it back, or find wrong labels") as found:
+        operator.run_at_once(dataset, {"selected": ids[:1]}, decision="accepted", what="selected")
+    assert "dataset.rename_sample_field" not in "".join(traceback.format_exception(found.value))
 
 
 def test_decide__opens_the_next_of_the_queue(triage, ids):

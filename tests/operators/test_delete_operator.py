@@ -57,7 +57,7 @@ def test_form__counts_what_is_there_now_and_names_a_record_that_cannot_be_read(b
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"confirm": True}, "run_key must name the run to delete; this dataset's runs: two, one"),
+        ({"confirm": True}, "run key must name the run to delete; this dataset's runs: two, one"),
         ({"run_key": "nowhere", "confirm": True}, "no zero-shot run 'nowhere'"),
         ({"run_key": "one"}, "confirm=True"),
         ({"run_key": "one", "confirm": "no"}, "confirm=True"),

@@ -57,7 +57,8 @@ def classify(
 
     Args:
         samples: a FiftyOne dataset or view of images; of a grouped one, the active slice
-        classes: the candidate classes, at least two; None takes the distinct labels of ``ground_truth``
+        classes: the candidate classes, at least two; None takes the dataset's own list of classes, where it has one,
+            else the distinct labels of ``ground_truth``
         descriptions: class name to texts that describe it, or the path of a JSON file with such an object; None takes a
             template ensemble. ``description_style`` says how they are read
         methods: names from :data:`lgca_plugin.METHODS`, or presets of your own

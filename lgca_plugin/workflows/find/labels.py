@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING
 
 from ...config import check_classes
 from ...errors import ConfigError
-from ...fiftyone_io.samples import image_samples
 from ..classify.class_list import own_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import fiftyone as fo
-
-
-def label_counts(dataset: fo.Dataset, ground_truth: str) -> dict[str, int]:
-    """Counts the labels of a field on all images of a dataset, without blank ones."""
-    counts = image_samples(dataset).count_values(f"{ground_truth}.label")
-    return {label: count for label, count in counts.items() if label and label.strip()}
 
 
 def dataset_classes(dataset: fo.Dataset, ground_truth: str) -> tuple[str, ...] | None:

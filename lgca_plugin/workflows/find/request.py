@@ -27,7 +27,7 @@ from ...runs.proposals import free_run_key, given_label_field
 from ...runs.registry import existing_run
 from ...runs.stored_texts import known_texts
 from ..classify.plan import class_warnings
-from .labels import default_classes, label_counts
+from .labels import default_classes
 from .texts import SearchTexts, given_texts, kept_texts, saved_texts
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def check_find(options: FindOptions) -> FindRequest:
     if previous is not None and options.encoder is None and options.run_key is not None and encoder is None:
         saved = previous.results.get("encoder_source")
         source = (saved[0], saved[1]) if saved else source
-    counts = label_counts(dataset, field)
+    counts = ImageSamples.whole(dataset).label_counts(field)
     had = None if previous is None else SearchEntry.of(previous.results)
     classes = _classes(options, dataset, field, counts, previous, had)
     if not everything.samples.has_field(field):

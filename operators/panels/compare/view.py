@@ -6,6 +6,7 @@ from typing import Any
 
 from ....lgca_plugin.errors import LgcaError
 from ....lgca_plugin.fiftyone_io.database import is_dynamic_groups, is_generated, sample_collection
+from ....lgca_plugin.method.number_text import capitalized
 from ....lgca_plugin.run import Run
 from ...shared.grid.user_view import UserView
 from ...shared.run_choice import pick_run
@@ -24,7 +25,7 @@ def run_or_problem(dataset: Any, keys: list[str], chosen: str | None) -> Run | E
     try:
         run = pick_run(dataset, keys, chosen)
     except LgcaError as error:
-        sentence = f"{error}. Classify again under another key."
+        sentence = f"{capitalized(error.app)}. Classify again under another key."
         return EmptyState.classify("This run can't be read", sentence)
     if run is None:
         sentence = "Classify the images with CLIP, WCA and LGCA; then their labels are compared here."

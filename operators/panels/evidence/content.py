@@ -10,6 +10,7 @@ from ....lgca_plugin.fiftyone_io.database import is_generated
 from ....lgca_plugin.method.core.methods import explained_method
 from ....lgca_plugin.method.explain.evidence import Evidence
 from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip, rivals, strip, strip_of_boxes
+from ....lgca_plugin.method.number_text import capitalized
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.runs.state import DONE
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures, pictures_of, strip_boxes
@@ -92,7 +93,7 @@ def read_content(ctx: Any, state: EvidenceState) -> EvidenceContent:
     try:
         run = pick_run(ctx.dataset, keys, state.run)
     except LgcaError as error:
-        problem = f"{error}."
+        problem = f"{capitalized(error.app)}."
     if run is None:
         return EvidenceContent(state=state, shown=_no_run(problem), keys=keys, notes=notes)
     sample_id = source_id(ctx)

@@ -143,6 +143,7 @@ def _add_descriptions(page: Any, result: Result, explanation: Explanation) -> No
         methods = ("wca", "lgca") if explanation.evidence.misleading_pair else None
         figure = cached_votes_figure(result.run, result.sample, explanation.names, methods=methods, min_width=WIDTH)
     except (LgcaError, AttributeError, KeyError, TypeError, ValueError) as error:
-        text(page, "descriptions_why", f"No descriptions to show: {error}", size=SMALL, muted=True, width="100%")
+        why = getattr(error, "app", error)
+        text(page, "descriptions_why", f"No descriptions to show: {why}", size=SMALL, muted=True, width="100%")
         return
     plot(page, "descriptions", figure.to_plotly_json(), None)

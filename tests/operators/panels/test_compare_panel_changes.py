@@ -181,6 +181,10 @@ def test_panel__of_an_unfinished_run_says_so(run):
 
 
 def test_panel__of_a_record_that_can_not_be_read(run):
+    run.dataset.rename_run("zs", "other")
+    words = PanelSession(URI, run.dataset).load().shown.words
+    assert "still called 'zs': rename it back in code" in words and "dataset." not in words
+    run.dataset.rename_run("other", "zs")
     info = run.dataset.get_run_info("zs")
     info.config.run = "{}"
     run.dataset.update_run_config("zs", info.config)

@@ -180,6 +180,10 @@ def test_shown__without_a_dataset_a_sample_or_a_run(run, images, dataset):
 
 
 def test_shown__of_a_run_that_can_not_be_read(run):
+    run.dataset.rename_run("zs", "other")
+    words = opened(run)[1].words
+    assert "still called 'zs': rename it back in code" in words and "dataset." not in words
+    run.dataset.rename_run("other", "zs")
     info = run.dataset.get_run_info("zs")
     info.config.run = "{}"
     run.dataset.update_run_config("zs", info.config)

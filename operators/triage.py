@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -167,21 +166,13 @@ def _arguments(params: Params, key: str) -> Params:
     }
 
 
-def in_words_of_the_form(message: str) -> str:
-    """Returns an error of the library with the form's labels instead of the names of its arguments."""
-    message = re.sub(r"pass corrected_field=('[^']*')", r"enter \1 there", message)
-    message = re.sub(r"\bcorrected_field\b", "the field for corrected labels", message)
-    message = re.sub(r"\bground_truth(?= (is|'))", "the field of labels to check", message)
-    return capitalized(message)
-
-
 @cached_while_open
 def _preview(ctx: Any, key: str, arguments: Params) -> tuple[str, str]:
     """Returns what would be done, and why it can't be; one of them is empty."""
     try:
         request = check_triage(load_run(ctx.dataset, key), **arguments)
     except LgcaError as error:
-        return "", in_words_of_the_form(str(error))
+        return "", capitalized(error.app)
     whole, crops, chains = (method_title(method.name) for method in request.compared)
     first = method_field(key, request.run.config.methods[0].name)
     predicted = image_samples(ctx.dataset).count(first) if ctx.dataset.has_field(first) else 0

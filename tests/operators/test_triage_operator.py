@@ -19,6 +19,16 @@ def test_form__says_what_is_compared_and_proposes_the_runs_labels(classify, data
         run.triage(progress=False)
 
 
+def test_form__a_read_only_field_is_refused_in_the_words_of_the_app(classify, dataset):
+    classify()
+    field = dataset.get_field("zs_clip")
+    field.read_only = True
+    field.save()
+    problem = TRIAGE.errors(dataset)["preview"]
+    assert problem.startswith("Field 'zs_clip' is read-only, so run 'zs' can't be triaged: it has to be made writable")
+    assert "get_field" not in problem
+
+
 @pytest.mark.parametrize(
     ("params", "sentence", "place"),
     [

@@ -162,7 +162,7 @@ def test_run__what_was_fetched_before_the_end_is_kept_and_not_asked_again(birds,
     assert "the answers for 2 classes are cached" in str(error) and "\n" not in str(error)
     heading = shown(messages)["views"]["heading1"]
     assert heading["label"] == "The descriptions were not finished"
-    assert heading["description"] == str(error)
+    assert heading["description"].replace("\\", "") == str(error)
     assert saved(birds) == {}
 
     del server.replies[CLASSES[2]]

@@ -152,8 +152,11 @@ def test_evidence__without_region_embeddings_is_refused(demo_encoder, demo_image
     bare = classified(dataset, demo_encoder, methods=("wca",), regions=SMALL, store_regions=False)
     with pytest.raises(lgca.ConfigError, match="overwrite=True encodes it again"):
         bare.evidence(dataset.first().id)
-    bare.delete()
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "of another machine"))
     with pytest.raises(lgca.ConfigError, match="the embeddings of run 'zs' are not stored on this machine"):
+        bare.evidence(dataset.first().id)
+    bare.delete()
+    with pytest.raises(lgca.LgcaError, match="run 'zs' was deleted since it was loaded"):
         bare.evidence(dataset.first().id)
     dataset.delete()
 

@@ -168,21 +168,24 @@ def test_triage__somebody_elses_is_seen_by_a_run_that_was_loaded_before(run):
     assert set(lgca.load_run(run.dataset, "zs").results) >= {"triage", "views", "evaluation"}
 
 
-def test_triage__outlives_a_classification_that_goes_on_meanwhile(run, images, demo_encoder, options):
+def test_triage__of_a_run_that_is_being_classified_is_refused(run, images, demo_encoder, options):
     dataset = run.dataset
-    triaged: list[lgca.Triage] = []
+    refused: list[str] = []
 
     def triage_once(_):
-        if not triaged:
-            triaged.append(lgca.load_run(dataset, "zs").triage(progress=False))
+        if not refused:
+            with pytest.raises(lgca.RunHeldError, match="run 'zs' is being classified by") as held:
+                lgca.load_run(dataset, "zs").triage(progress=False)
+            refused.append(str(held.value))
 
     dataset.add_sample(
         fo.Sample(filepath=images[0].path, ground_truth=fo.Classification(label=images[0].label), truth=None)
     )
     gone_on = classified(dataset, demo_encoder, progress=triage_once, **options)
     assert gone_on.summary()["predicted"] == COUNT + 1
-    assert lgca.load_run(dataset, "zs").last_triage().report["counts"]["triaged"] >= COUNT
-    run.delete()
+    assert refused
+    assert gone_on.triage(progress=False).report["counts"]["triaged"] == COUNT + 1
+    gone_on.delete()
     assert not [name for name in dataset.get_field_schema() if name.startswith("zs_")]
     assert not dataset.list_saved_views()
 

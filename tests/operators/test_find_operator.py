@@ -1,7 +1,9 @@
 """``lgca_find_wrong_labels`` as FiftyOne executes it: the form with its cost, the answer, and what comes next."""
 
 import fiftyone as fo
+import numpy as np
 import pytest
+from PIL import Image
 
 import lgca_plugin as lgca
 from lgca_plugin.config import DEMO_MARKER
@@ -131,7 +133,12 @@ def test_form__without_labels_is_a_sentence(dataset):
     assert "no image has a label in 'label'" in sentence
 
 
-def test_run__answers_the_question_and_opens_the_review(birds):
+def test_run__answers_the_question_and_opens_the_review(birds, tmp_path):
+    last = birds.last()
+    grey = np.asarray(Image.open(last.filepath).convert("L"), dtype=np.uint16) * 16  # 12 bits of 16
+    last.filepath = str(tmp_path / "grey.png")
+    Image.fromarray(grey).save(last.filepath)
+    last.save()
     birds.clone_sample_field("ground_truth", "ground_truth_corrected")
     messages = FIND.run(birds, ground_truth="ground_truth")
     run = lgca.load_run(birds, "zeroshot")
@@ -139,7 +146,9 @@ def test_run__answers_the_question_and_opens_the_review(birds):
     assert birds.first().id in suspects.values("id")
     assert notice(messages).endswith("of 12 labels look wrong.") or notice(messages) == "1 of 12 labels looks wrong."
     assert progress(messages) == sorted(progress(messages))
-    warning, *_ = (message.params["message"] for message in messages if message.params.get("variant") == "warning")
+    found = [message.params["message"] for message in messages if message.params.get("variant") == "warning"]
+    assert found[0].startswith("1 image holds values that fill only some bits of their type")
+    warning = next(one for one in found if "ground_truth_corrected" in one)
     assert warning.startswith("Corrected labels will go to 'ground_truth_corrected', which exists")
     assert warning.endswith("name another field to have them elsewhere")
     opened = next(message.params for message in messages if message.operator_uri == "open_panel")

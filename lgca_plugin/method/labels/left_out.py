@@ -14,6 +14,8 @@ MAX_NAMED = 8
 """Maximum number of labels that a warning names."""
 MAX_COMPARED = 40
 """Maximum number of labels, the most frequent, that are compared with all classes."""
+LEFT_OUT = "that the classes leave out"
+"""Words by which the warning is recognized."""
 SIMILAR = 0.8
 """Minimum similarity of two names, 0 to 1, for one to be a slip of the other."""
 
@@ -90,7 +92,7 @@ def left_out_warning(found: Sequence[LeftOut]) -> str | None:
     more = len(found) - MAX_NAMED
     named = ", ".join(str(label) for label in near_first[:MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
     have = "sample has a label" if samples == 1 else "samples have labels"
-    return f"{samples:,} {have} that the classes leave out, and no prediction can agree with: {named}"
+    return f"{samples:,} {have} {LEFT_OUT}, and no prediction can agree with: {named}"
 
 
 def outside_sentence(label: str, classes: Iterable[str]) -> str:

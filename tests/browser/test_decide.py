@@ -122,6 +122,7 @@ def test_queue__decided_samples_leave_it_come_back_and_are_downloaded(app, triag
     assert dataset.values("labels_corrected.label") == dataset.values("labels.label")
 
 
+@pytest.mark.thorough
 def test_queue__a_decision_in_a_samples_own_view_opens_the_next(app, triage):
     page, dataset = app.page, triage.run.dataset
     ids = dataset.values("id")

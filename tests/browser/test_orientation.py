@@ -52,6 +52,7 @@ def turned(tmp_path: Path) -> Any:
     fo.delete_dataset(dataset.name)
 
 
+@pytest.mark.thorough
 def test_boxes__lie_in_the_app_where_the_plugin_has_found_them(app: Any, turned: Any) -> None:
     app.open_dataset(turned.name)
     lookers = app.page.locator("[data-cy=looker]")

@@ -32,6 +32,7 @@ def run(pictures, demo_encoder):
     fo.delete_dataset(dataset.name)
 
 
+@pytest.mark.thorough
 def test_rescore__with_another_class_list_in_place(app, run):
     page, dataset = app.page, run.dataset
     position = dataset.values("birds_lgca.label").index("blue tit")

@@ -78,6 +78,15 @@ def delete_entry(rows: sqlite3.Connection, token: str) -> None:
     rows.execute("DELETE FROM encoders WHERE id NOT IN (SELECT encoder FROM runs)")
 
 
+def delete_samples(rows: sqlite3.Connection, run: StoredRun, sample_ids: Sequence[str]) -> None:
+    """Deletes samples of a run, and what no other sample references of their images, inside a transaction."""
+    named, of_sample = [(run.id, sample) for sample in sample_ids], "FROM samples WHERE run = ? AND sample = ?"
+    found = (rows.execute(f"SELECT image {of_sample}", one).fetchone() for one in named)
+    images = [image for (image,) in filter(None, found)]
+    rows.executemany(f"DELETE {of_sample}", named)
+    delete_unreferenced(rows, images)
+
+
 def copy_samples(rows: sqlite3.Connection, file: StoreFile, run: StoredRun, source: StoredRun) -> None:
     """Lets a run reference what another one does, inside a transaction; image vectors only with equal keys.
 

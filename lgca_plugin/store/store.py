@@ -122,9 +122,8 @@ class Store:
 
     def texts(self, encoder: int, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Returns the ``[dim]`` embeddings of those texts that are stored."""
-        parts = (
-            small_tables.read_texts(self._file, encoder, self._fingerprint(encoder), part) for part in _parts(texts)
-        )
+        own = self._fingerprint(encoder)
+        parts = (small_tables.read_texts(self._file, encoder, own, part) for part in _parts(texts))
         return dict(pair for part in parts for pair in part.items())
 
     def recall(self, encoder: int, content_hash: str, geometry: str) -> KnownRegions | None:
@@ -239,6 +238,11 @@ class Store:
             if before:  # a file that has changed since an earlier call of the run
                 entries.delete_unreferenced(rows, before)
         return fits
+
+    def delete_samples(self, run: StoredRun, sample_ids: Sequence[str]) -> None:
+        """Deletes samples of a run, and what no other sample references of their images."""
+        with self._file.writing() as rows:
+            entries.delete_samples(rows, run, sample_ids)
 
     def copy_samples(self, run: StoredRun, source: StoredRun) -> None:
         """Lets a run reference what another one does; image vectors only with equal keys."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...encoder.base import encoder_fingerprint
 from ...encoder.loading import load_encoder
-from ...errors import ConfigError, LgcaError
+from ...errors import ConfigError, LgcaError, StoreError
 from ...fiftyone_io.documents import write_fields
 from ...fiftyone_io.outages import patient
 from ...progress import Progress
@@ -25,7 +25,7 @@ from ..triage.plan import check_triage
 from ..triage.triage import iter_triage
 from .classification import classification
 from .cost import expected_speed, triage_seconds
-from .left import images_left
+from .left import delete_stored, images_left
 from .timeline import Timeline
 
 if TYPE_CHECKING:
@@ -108,13 +108,18 @@ class _Search:
         return self.run is None or bool(self.todo) or self.run.results.get("status") != DONE
 
     def find_what_is_left(self) -> None:
-        """Finds the samples to classify; the predictions about images that have changed are deleted."""
+        """Finds the samples to classify; what is stored and predicted of images that have changed is deleted."""
         if self.run is not None:
             check_current(self.run)
         left = images_left(self._request)
         self._lease.renew()
         self.todo = left.todo
         if self.run is not None:
+            try:
+                delete_stored(self.run, left.changed)
+            except StoreError:
+                if self.rescores:  # else nothing reads what is stored
+                    raise
             write_fields(self.run.dataset, {id_: dict.fromkeys(self.run.fields) for id_ in left.changed})
 
     def load(self) -> None:

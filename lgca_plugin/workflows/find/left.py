@@ -91,6 +91,19 @@ def _stored_hashes(run: RunRecord, ids: Sequence[str]) -> dict[str, str]:
         return {}
 
 
+def delete_stored(run: RunRecord, ids: Sequence[str]) -> None:
+    """Deletes what is stored of samples whose image has changed, so that no rescoring takes it for the new image.
+
+    Raises:
+        StoreError: if the store can't be written
+    """
+    if ids and store_exists():
+        with Store() as store:
+            stored = find_stored_run(store, run)
+            if stored is not None:
+                store.delete_samples(stored, ids)
+
+
 def _has_changed(path: str, stored: str | None) -> bool:
     if stored is None:
         return True

@@ -75,6 +75,20 @@ def test_new_class_in_the_labels__rescores_the_run_without_encoding(birds, find,
     assert "swan" not in find(birds).run.config.classes, "a class that no label names any more suggests nothing"
 
 
+def test_new_class__is_not_scored_on_what_a_changed_file_held_before(birds, find, counting):
+    few = birds[:12]
+    find(few, budget="full")
+    changed, other = birds.first(), birds.last()
+    shutil.copyfile(other.filepath, changed.filepath)
+    changed["ground_truth"].label = "swan"
+    changed.save()
+    before = counting.encoded
+    find(few)
+    assert 0 < counting.encoded - before <= 24
+    fresh = predictions(find(few, run_key="fresh", budget="full").run.dataset, "fresh")
+    assert_same_predictions(predictions(birds, "zeroshot"), fresh)
+
+
 def test_new_class__where_the_embeddings_are_gone_the_images_are_encoded_again(birds, find, counting, fresh_store):
     first = find(birds[:50])
     first.decide(first.suspects().values("id")[0], "label right")

@@ -147,7 +147,7 @@ def _declare(dataset: Any) -> None:
     dataset.add_sample_field(f"{KEY}_label_quality", fo.FloatField)
     dataset.add_sample_field(f"{KEY}_suggestion", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
     dataset.add_sample_field(f"{KEY}_suggestion.given", fo.StringField)
-    declare_decisions(dataset, DecisionFields(run_key=KEY, ground_truth=None, corrected=f"{KEY}_corrected"))
+    declare_decisions(dataset, DecisionFields(run_key=KEY, ground_truth=None, corrected="ground_truth_corrected"))
 
 
 def _pictures(folder: Path) -> Iterator[str]:

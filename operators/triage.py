@@ -9,7 +9,7 @@ from fiftyone.operators import types
 
 from ..lgca_plugin.api import load_run
 from ..lgca_plugin.config import RunConfig
-from ..lgca_plugin.errors import LgcaError, app_words
+from ..lgca_plugin.errors import LgcaError
 from ..lgca_plugin.fiftyone_io.fields import method_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
 from ..lgca_plugin.method.core.methods import method_title
@@ -71,8 +71,6 @@ class Triage(RunOperator):
             sentence = f"Showing {samples_text(report['suspects'])} whose label looks wrong"
             part = {"part": "open_suspects", "run": triage.run.key}
             yield show_in_grid(ctx, triage.suspects(), sentence, **part)[1]
-        for warning in report["warnings"]:
-            yield ctx.ops.notify(app_words(warning), variant="warning")
         counts = report["counts"]
         yield ctx.ops.notify(
             f"{samples_text(counts['triaged'])} triaged in {report['seconds']:.1f} s", variant="success"
@@ -115,6 +113,7 @@ def triage_dialog(triage: Any) -> Dialog:
         dialog = Dialog()
         dialog.heading(types.Success(label=f"{samples_text(counts['triaged'])} sorted by how the methods differ"))
         dialog.buttons(steps_after(triage.run.key))
+    dialog.warnings(report["warnings"])
     dialog.text("How the answers of the three methods and the labels relate:", muted=True)
     lines = {case: samples_text(count) for case, count in report["cases"].items() if count}
     lines["misled by a few crops"] = samples_text(sum(report["misleading"].values()))

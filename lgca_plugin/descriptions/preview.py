@@ -76,15 +76,29 @@ def _preview(classes: tuple[str, ...], given: tuple[tuple[str, tuple[str, ...]],
     if undescribed:
         warnings.append(f"no descriptions for {_named(undescribed)}: templates stand in")
     if unused:
-        warnings.append(f"descriptions are given for {_named(unused)}, which no class is called")
-    n_long = too_long(sentence for _, sentence in pairs)
-    if n_long:
-        longer = "one text is longer" if n_long == 1 else f"{n_long:,} texts are longer"
+        warnings.append(f"the descriptions of {_named(unused)} are not used: no class is called so")
+    warnings += _equal_warning(used)
+    n_long = {name: too_long(sentences) for name, sentences in used.items()}
+    cut, n_cut = [name for name, n in n_long.items() if n], sum(n_long.values())
+    if n_cut:
+        longer = f"one text of {cut[0]} is longer" if n_cut == 1 else f"{n_cut:,} texts of {_named(cut)} are longer"
         warnings.append(
             f"{longer} than the {CONTEXT} tokens, about {CONTEXT * 3 // 4} words, that most models read: the end is "
             "not used"
         )
     return TextPreview(line=_line(as_given, sentences), warnings=tuple(warnings))
+
+
+def _equal_warning(used: Mapping[str, Sequence[str]]) -> list[str]:
+    """Returns the warning that classes have the same descriptions, if any have."""
+    alike: dict[frozenset[str], list[str]] = {}
+    for name, sentences in used.items():
+        alike.setdefault(frozenset(text.casefold().strip() for text in sentences), []).append(name)
+    equal = next((names for names in alike.values() if len(names) > 1), None)
+    if equal is None:
+        return []
+    same = f"the descriptions of {_named(equal)} are the same, so crops can't tell them apart"
+    return [f"{same}: describe what differs, or merge these labels"]
 
 
 def _line(as_given: Sequence[str], sentences: Sequence[str]) -> str:
@@ -95,7 +109,7 @@ def _line(as_given: Sequence[str], sentences: Sequence[str]) -> str:
         return f"One text, {how}: {first}" if total == 1 else f"{total:,} texts, each {how}, such as {first}"
     return (
         f"{total:,} texts: {len(sentences):,} put into a sentence with their class, such as {_shown(sentences[0])}, "
-        f"and {len(as_given):,} used as they are, such as {_shown(as_given[0])}"
+        f"and {len(as_given):,} used as {'it is' if len(as_given) == 1 else 'they are'}, such as {_shown(as_given[0])}"
     )
 
 

@@ -100,8 +100,8 @@ def _check_methods(names: list[str]) -> object:
 def _add_classes(inputs: Any, params: Params) -> bool:
     """Adds the classes; returns whether they are valid."""
     source = params.get("class_source") or ("typed" if params.get("classes") else "field")
-    sources = {"field": "All labels of the field", "typed": "Type them"}
-    note = "Those that are set on the dataset, if there are any, else all labels that occur in the field"
+    sources = {"field": "Automatic", "typed": "Type them"}
+    note = "Those typed for the last search, else those that are set on the dataset, else all labels of the field"
     add_tabs(inputs, "class_source", source, sources, label="Classes", description="" if source == "typed" else note)
     if source != "typed":
         return True

@@ -7,9 +7,7 @@ from typing import Any
 
 from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.descriptions.style import AUTO
-from ...lgca_plugin.errors import app_words
 from ...lgca_plugin.method.labels.left_out import LEFT_OUT
-from ...lgca_plugin.method.number_text import capitalized
 from ..shared.base import StepOperator
 from ..shared.descriptions import description_params
 from ..shared.dialogs.found import found_dialog
@@ -60,9 +58,8 @@ class FindWrongLabels(StepOperator):
         """Shows a finished search: the run's fields, the review beside the grid, and the answer in the dialog."""
         yield from show_fields(ctx, triage.run)
         of_run = (warning for warning in triage.run.results.get("warnings", ()) if LEFT_OUT not in warning)
-        for warning in dict.fromkeys((*of_run, *triage.report["warnings"])):  # which counts the labels anew
-            yield ctx.ops.notify(capitalized(app_words(warning)), variant="warning")
         answer, dialog = found_dialog(triage)
+        dialog.warnings(dict.fromkeys((*of_run, *triage.report["warnings"])))  # which counts the labels anew
         yield ctx.ops.notify(answer, variant="success")
         if triage.report.get("suspects"):
             yield from open_beside_grid(ctx, "lgca_review")

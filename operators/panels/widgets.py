@@ -256,9 +256,10 @@ def meter(parent: Any, name: str, share: float) -> None:
 def search_list(
     parent: Any, name: str, label: str, choices: Sequence[str], on_change: Callable[..., Any], **style: Any
 ) -> None:
-    """Adds a text field that finds one of the choices as its name is typed."""
+    """Adds a text field that finds one of the choices as its name is typed; long names take several lines."""
     field = column(parent, f"{name}_field", gap="2px", **style)
-    view = types.AutocompleteView(label=label, allow_user_input=False, composite_view=True)
+    lines = {"autocomplete": {"ListboxProps": {"sx": {"& li": {"whiteSpace": "normal", "overflowWrap": "anywhere"}}}}}
+    view = types.AutocompleteView(label=label, allow_user_input=False, composite_view=True, componentsProps=lines)
     for value in choices:
         view.add_choice(value, label=value)
     field.enum(name, view.values(), view=view, on_change=on_change)

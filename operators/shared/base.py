@@ -144,7 +144,7 @@ class StepOperator(FormOperator):
     def _failure(self, ctx: Any, sentence: str) -> Any:
         """Shows why the operation has failed, with the way back to the form as it was filled in."""
         dialog = Dialog()
-        dialog.heading(types.Error(label=self.problem, description=sentence))
+        dialog.heading(types.Error(label=self.problem, description=capitalized(sentence)))
         dialog.buttons([("Back to the form", self.operator_name, dict(ctx.params))])
         return dialog.show(ctx)
 

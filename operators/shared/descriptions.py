@@ -197,7 +197,7 @@ def add_descriptions(
     if source == "keep":
         note = "Classes of the run keep their texts; new classes get templates"
     elif source == "automatic":
-        note = "Those saved on the dataset, if there are any, else templates"
+        note = "Those given for the last search, else those saved on the dataset, else templates"
     add_tabs(inputs, "description_source", source, sources, label="Class descriptions", description=note)
     if source == "typed":
         prop = inputs.str(

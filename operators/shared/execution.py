@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ...lgca_plugin.errors import app_words
 from ...lgca_plugin.progress import Progress
 from ...lgca_plugin.runs.proposals import given_label_fields
 from .background import in_background
@@ -70,8 +69,6 @@ def show_run(ctx: Any, run: Any) -> Iterator[Any]:
     """Shows a finished run."""
     summary = run.summary()
     yield from show_fields(ctx, run)
-    for warning in summary.get("warnings") or []:
-        yield ctx.ops.notify(app_words(warning), variant="warning")
     line = outcome_line(summary)
     yield ctx.ops.notify(line, variant="success")
     dialog = Dialog()
@@ -80,6 +77,7 @@ def show_run(ctx: Any, run: Any) -> Iterator[Any]:
     if given_label_fields(ctx.dataset):
         labels = [("Find wrong labels", "lgca_find_wrong_labels", {"of_run": run.key})]
     dialog.buttons([*labels, *steps_after(run.key)])
+    dialog.warnings(summary.get("warnings") or [])
     dialog.lines(outcome(summary))
     yield dialog.show(ctx)
 

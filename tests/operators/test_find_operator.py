@@ -199,7 +199,7 @@ def test_error_on_the_way__is_shown_in_the_dialog(birds):
     assert error is not None
     view = shown(messages)["views"]["heading1"]
     assert view["label"] == "The search has stopped"
-    assert "none of the 12 images could be classified" in view["description"]
+    assert "None of the 12 images could be classified" in view["description"]
 
 
 def test_next_step__closes_the_dialog_and_opens_a_panel_or_a_form(birds):

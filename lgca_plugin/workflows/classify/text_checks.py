@@ -88,7 +88,7 @@ def text_warnings(encoder: Encoder | None, texts: ClassTexts, *, described: bool
     if described and texts.from_templates:
         warnings.append(f"no descriptions for {named(texts.from_templates)}: the template ensemble stands in")
     if texts.unused:
-        warnings.append(f"descriptions were given for {named(texts.unused)}, which no class is called")
+        warnings.append(f"the descriptions of {named(texts.unused)} are not used: no class is called so")
     if texts.bare:
         n_texts = texts.as_given + texts.in_sentences
         warnings.append(

@@ -40,6 +40,13 @@ def labels_below(run: RunRecord, n: int, *, after: str | None = None) -> dict[st
     return {str(document["_id"]): float(document[quality]) for document in found}
 
 
+def count_below(run: RunRecord) -> int:
+    """Returns the number of labels that are no suspects and are decided."""
+    fields = Triage.of(run).places
+    others = {f"{fields.decision}.action": {"$gt": ""}, f"{fields.suggestion}.label": None}
+    return int(sample_collection(run.dataset).count_documents(others))
+
+
 def _after(run: RunRecord, quality: str, id_: ObjectId) -> list[dict[str, Any]]:
     """Returns the alternatives of a query for what follows a sample in the order of quality and id."""
     stored = sample_collection(run.dataset).find_one({"_id": id_}, [quality]) or {}

@@ -14,7 +14,7 @@ from ...method.core.methods import method_title
 from ..decisions.decisions import Decision
 from ..decisions.lost_labels import count_lost_labels, renamed_field
 from ..decisions.queue import Triage
-from .below import labels_below
+from .below import count_below, labels_below
 from .forecast import forecast
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class ReviewSummary:
         last_find: place of the last suspect whose label was changed; None without
         beyond: how many are expected to be wrong of the ten labels that come after the last suspect: those of the
             lowest quality that are no suspects
+        below: number of decisions about labels that are no suspects
     """
 
     changes: tuple[tuple[str | None, str, int], ...]
@@ -94,6 +95,7 @@ class ReviewSummary:
     blocks: tuple[Block, ...]
     last_find: int | None
     beyond: Expectation
+    below: int = 0
 
     @property
     def changed(self) -> int:
@@ -130,6 +132,7 @@ def review_summary(run: RunRecord, suspects: Sequence[Suspect]) -> ReviewSummary
         blocks=review_blocks(suspects),
         last_find=max((place for place, one in enumerate(suspects, 1) if one.changed), default=None),
         beyond=forecast(run, suspects, np.array([*labels_below(run, BLOCK).values()], dtype=np.float64)),
+        below=count_below(run),
     )
 
 

@@ -17,14 +17,16 @@ LONG = 22
 FEW = 3
 """Number of suspects below which nothing is said about how many of them are wrong."""
 MOST = 44
-"""Number of characters after which the name of a class is cut on a button."""
+"""Maximum number of characters of the name of a class on a button."""
+END = 16
+"""Number of these that its end gets: long names often differ there."""
 NEAREST = "3px solid var(--fo-palette-primary-main)"
 KEYS = "Keys: Alt with C, K, A, T, B (in the order of the buttons), U undo, N next, P previous."
 
 
 def short(label: str) -> str:
     """Returns the name of a class as it fits on a button."""
-    return label if len(label) <= MOST else f"{label[: MOST - 1].rstrip()}…"
+    return label if len(label) <= MOST else f"{label[: MOST - END - 1].rstrip()}…{label[-END:].lstrip()}"
 
 
 def add_card_head(head: Any, content: ReviewContent, shown: CardContent, panel: Any) -> None:
@@ -104,6 +106,8 @@ def _add_classes(head: Any, content: ReviewContent, shown: CardContent, panel: A
     for at, label in enumerate(shown.others[:3]):
         params = {**same, "label": label}
         title = f"One of the methods sees “{label}” in this picture"
+        if label == shown.card.nearest:
+            title = f"“{label}” has almost the same name as the given label"
         button(buttons, f"other_{at}", f"Change to {short(label)}", panel.decide, title=title, params=params)
     title = "Name a class that is not in the list, or leave a note"
     button(buttons, "new", "A class that is not in the list …", panel.open_form, title=title, params={"form": "decide"})
@@ -218,5 +222,7 @@ def _ahead(shown: CardContent) -> str:
 
 def expected_text(found: Expectation) -> str:
     """Returns how many of several labels are expected to be wrong, in words."""
+    if not found.high:
+        return f"{'both' if found.samples == 2 else 'all'} are expected to be right"
     count = f"{found.expected:.0f}"
     return f"about {count} {'is' if count == '1' else 'are'} expected to be wrong ({found.low:,} to {found.high:,})"

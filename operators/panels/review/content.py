@@ -214,7 +214,8 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
     given = card.nearest if card.outside else card.given  # of a label that is no class there are no examples
     labels = list(dict.fromkeys(label for label in (card.suggested, given) if label is not None))
     seen = [answer.label for answer in record.predictions.values()]
-    others = tuple(dict.fromkeys(label for label in [*seen, card.deciding_vote] if label and label not in labels))
+    other = dict.fromkeys([card.nearest, *seen, card.deciding_vote])
+    others = tuple(label for label in other if label and label not in (card.suggested, card.given))
     if card.suggested is None:  # no suspect: what the methods see instead, if anything
         labels += others[:1]
     return CardContent(

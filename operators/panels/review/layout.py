@@ -53,7 +53,7 @@ def _add_top(head: Any, content: ReviewContent, shown: CardContent | GroupConten
     top = row(head, "top", gap="4px 8px")
     _add_runs(top, content, panel)
     below = content.state.below and isinstance(shown, CardContent) and shown.place is None
-    words = "Below the suspects, the least certain labels first" if below else str(shown.progress)
+    words = "Below the suspects, least certain first" if below else str(shown.progress)
     text(top, "progress", words, bold=True, size=SMALL, flex="1 1 150px")
     if isinstance(shown, CardContent):
         for name, label, target, about in (

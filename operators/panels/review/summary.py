@@ -41,6 +41,7 @@ def _add_counts(body: Any, shown: SummaryContent) -> None:
         ("bad", progress.bad_images, "bad images"),
         ("unsure", progress.unsure, "can't tell"),
         ("left", progress.left, "not reviewed"),
+        ("below", shown.summary.below, "below the suspects"),
     ):
         if number or name in ("changed", "kept"):
             first = {"fontSize": LARGE, "fontWeight": 600, "color": "text.primary"}

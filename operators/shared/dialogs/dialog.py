@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fiftyone.operators import types
 
+from ....lgca_plugin.errors import app_words
+from ....lgca_plugin.method.number_text import capitalized
 from ..plain_text import PlainProperty
 
 PLUGIN = "@lgca/zero-shot"
@@ -62,6 +64,11 @@ class Dialog:
     def heading(self, view: Any) -> None:
         """Adds a notice, a success or an error."""
         self._outputs.view(self._name("heading"), view)
+
+    def warnings(self, warnings: Iterable[str]) -> None:
+        """Adds what the user should read before trusting the result; notifications vanish, and only two are shown."""
+        for warning in warnings:
+            self._outputs.view(self._name("warning"), types.Warning(label=capitalized(app_words(warning))))
 
     def pictures(self, pictures: Sequence[tuple[str, str, str]], *, side: int) -> None:
         """Adds pictures beside each other: each a data URI, a first and a second line below it."""

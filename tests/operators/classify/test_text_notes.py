@@ -6,7 +6,7 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from tests.helpers.app.operators import CLASSIFY, RESCORE
+from tests.helpers.app.operators import CLASSIFY, RESCORE, shown
 from tests.helpers.checks import untouched
 from tests.helpers.worlds.classify import LIGHT, add_birds, typed
 
@@ -17,17 +17,16 @@ RUN = typed("redpoll", "blue tit", run_key="noted", descriptions=json.dumps(GIVE
 
 
 @pytest.fixture(scope="module")
-def module_birds(demo_images):
+def classified(demo_images):
     made = add_birds(fo.Dataset(), demo_images)
-    CLASSIFY.run(made, **RUN)
-    yield made
+    yield made, CLASSIFY.run(made, **RUN)
     made.delete()
 
 
 @pytest.fixture
-def birds(module_birds):
-    with untouched(module_birds):
-        yield module_birds
+def birds(classified):
+    with untouched(classified[0]):
+        yield classified[0]
 
 
 def label_of(properties, name):
@@ -42,7 +41,7 @@ def test_form__shows_how_the_texts_are_used_and_follows_the_style(birds):
         "3 texts: 1 put into a sentence with their class, such as \u201credpoll, which has a red cap.\u201d, and 2 "
         "used as they are, such as \u201ca photo of a redpoll, on a twig\u201d"
     )
-    assert label_of(properties, "texts_warning0") == "Descriptions are given for owl, which no class is called"
+    assert label_of(properties, "texts_warning0") == "The descriptions of owl are not used: no class is called so"
     whole = CLASSIFY.form(birds, **{**RUN, "description_style": "sentences", "overwrite": True})[0]
     assert label_of(whole, "texts_use") == "3 texts, each used as it is, such as \u201ca red cap\u201d"
     attributes = CLASSIFY.form(birds, **{**RUN, "description_style": "attributes", "overwrite": True})[0]
@@ -78,7 +77,23 @@ def test_form__warns_of_names_that_are_one_text_and_of_letters_that_models_lack(
 def test_form__warns_of_texts_that_are_too_long(birds):
     long = {"redpoll": ["a red cap " * 30, "a red cap"], "blue tit": ["a bird " * 38]}
     properties, _ = CLASSIFY.form(birds, **{**RUN, "descriptions": json.dumps(long), "run_key": "long"})
-    assert label_of(properties, "texts_warning0").startswith("2 texts are longer than the 77 tokens, about 57 words")
+    assert label_of(properties, "texts_warning0").startswith(
+        "2 texts of redpoll, blue tit are longer than the 77 tokens, about 57 words"
+    )
+
+
+def test_form__warns_of_classes_with_the_same_texts_in_the_style_that_is_chosen(birds):
+    same = {"redpoll": ["a red cap"], "blue tit": ["A red cap"]}
+    params = {**RUN, "descriptions": json.dumps(same), "run_key": "same"}
+    assert "texts_warning0" not in CLASSIFY.form(birds, **params)[0]
+    whole, _ = CLASSIFY.form(birds, **{**params, "description_style": "sentences"})
+    assert label_of(whole, "texts_warning0").startswith("The descriptions of redpoll, blue tit are the same")
+
+
+def test_dialog__holds_the_warnings_of_the_run(classified):
+    views = shown(classified[1])["views"]
+    labels = [view["label"] for view in views.values() if view["name"] == "Warning"]
+    assert "The descriptions of owl are not used: no class is called so" in labels
 
 
 def test_rescore_form__shows_the_same(birds):
@@ -97,15 +112,16 @@ def test_run__of_the_form_and_of_code_use_the_texts_as_the_library_does(birds):
         "  descriptions: 2 used as they are, 1 put into a sentence with their class, as 'a red cap' into 'redpoll, "
         "which has a red cap.'"
     )
-    assert "warning: descriptions were given for owl" in str(run)
+    assert "warning: the descriptions of owl are not used" in str(run)
     assert "\n" not in repr(run)
 
 
-def test_sdk__a_dict_is_used_as_it_is_unless_attributes_are_named(module_birds):
+def test_sdk__a_dict_is_used_as_it_is_unless_attributes_are_named(classified):
+    dataset, _ = classified
     given = {name: GIVEN[name] for name in ("Redpoll", "blue tit")}
     options = {"regions": {"crops": 3, "steps": 1}, "encoder": "demo", "descriptions": given}
     for style, first in (("auto", "a red cap"), ("attributes", "redpoll, which has a red cap.")):
-        CLASSIFY.call(module_birds, ["redpoll", "blue tit"], run_key=f"sdk_{style}", description_style=style, **options)
-        run = lgca.load_run(module_birds, f"sdk_{style}")
+        CLASSIFY.call(dataset, ["redpoll", "blue tit"], run_key=f"sdk_{style}", description_style=style, **options)
+        run = lgca.load_run(dataset, f"sdk_{style}")
         assert run.descriptions["redpoll"][0] == first
         run.delete()

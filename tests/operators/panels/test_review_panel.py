@@ -57,6 +57,9 @@ def test_card__of_a_label_outside_the_classes_shows_the_nearest_class(triage, pa
     assert any(text.startswith(said) for text in shown.texts) and OTHER.title() in shown.texts
     assert {f"{SUGGESTED} looks like this", f"{OTHER} looks like this"} <= set(shown.texts)
     assert f"{OTHER.title()} looks like this" not in shown.texts
+    panel.press("Another class …")
+    panel.press(f"Change to {OTHER}")
+    assert decisions(triage) == {queue[0]: ("accepted", OTHER)}
 
 
 def test_card__goes_forward_and_back_without_a_decision(triage, panel, queue):
@@ -215,7 +218,7 @@ def test_end__the_review_goes_on_below_the_suspects_with_the_least_certain_label
         panel.press(KEEP)
     shown = panel.press("Continue below the suspects")
     assert pictures(shown)[0] == file_of(triage, below[0])
-    assert "Below the suspects, the least certain labels first" in shown.words
+    assert "Below the suspects, least certain first" in shown.words
     shown = panel.press(CHANGE)
     assert pictures(shown)[0] == file_of(triage, below[1])
     dataset.reload()
@@ -224,7 +227,7 @@ def test_end__the_review_goes_on_below_the_suspects_with_the_least_certain_label
     for id_ in (*below[3:], below[1]):  # it goes on after a label that was passed over, and comes back to it at the end
         keep = next(label for label in panel.shown.buttons if label.startswith("Keep "))
         assert pictures(panel.press(keep))[0] == file_of(triage, id_)
-    assert "1 | changed" in panel.press("Summary").words
+    assert f"1 | changed | {SUSPECTS} | kept | {len(below) - 1} | below the suspects" in panel.press("Summary").words
 
 
 # A sample that is open

@@ -1,4 +1,4 @@
-"""The review panel's buttons and lists on a screen that is older than what the dataset holds."""
+"""The review panel's buttons: their words, and what they do on a screen that is older than what the dataset holds."""
 
 import pytest
 
@@ -22,6 +22,15 @@ def panel(triage):
 def first(triage):
     """The first suspect's sample."""
     return triage.run.dataset[ReviewQueue.of(triage.run).ids[0]]
+
+
+def test_button__a_long_name_is_cut_but_not_at_its_end(panel, first):
+    name = "northern rough-winged swallow, a young one of subspecies 151"
+    first.labels.label = name
+    first.save()
+    shown = panel.load(EVENTS).shown
+    assert "Keep northern rough-winged swall…f subspecies 151" in shown.buttons
+    assert name in shown.texts
 
 
 def test_button__names_another_class_than_the_new_suggestion__nothing_is_decided(triage, panel, first):

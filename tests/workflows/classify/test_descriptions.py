@@ -55,5 +55,5 @@ def test_run__records_what_stood_in_and_says_so(birds, classify, caplog):
         "example": ["a yellow breast", "blue tit, which has a yellow breast."],
     }
     assert "no descriptions for redpoll: the template ensemble stands in" in caplog.text
-    assert "given for crow, which no class is called" in caplog.text
+    assert "the descriptions of crow are not used: no class is called so" in caplog.text
     assert run.descriptions["blue tit"] == ["blue tit, which has a yellow breast."]

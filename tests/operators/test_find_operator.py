@@ -8,7 +8,7 @@ from PIL import Image
 import lgca_plugin as lgca
 from lgca_plugin.config import DEMO_MARKER
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from tests.helpers.app.operators import CLASSIFY, TRIAGE, AppOperator, notice, progress, shown, work
+from tests.helpers.app.operators import CLASSIFY, TRIAGE, AppOperator, notice, progress, shown, warned, work
 from tests.helpers.runs import add_images
 from tests.helpers.worlds.classify import LIGHT, typed
 
@@ -146,7 +146,7 @@ def test_run__answers_the_question_and_opens_the_review(birds, tmp_path):
     assert birds.first().id in suspects.values("id")
     assert notice(messages).endswith("of 12 labels look wrong.") or notice(messages) == "1 of 12 labels looks wrong."
     assert progress(messages) == sorted(progress(messages))
-    found = [message.params["message"] for message in messages if message.params.get("variant") == "warning"]
+    found = warned(messages)
     assert found[0].startswith("1 image holds values that fill only some bits of their type")
     warning = next(one for one in found if "ground_truth_corrected" in one)
     assert warning.startswith("Corrected labels will go to 'ground_truth_corrected', which exists")

@@ -141,6 +141,11 @@ def shown(messages: list[Any]) -> dict[str, Any]:
     return {"views": {name: field["view"] for name, field in fields.items()}, "values": params["results"]}
 
 
+def warned(messages: list[Any]) -> list[str]:
+    """The warnings in the dialog that is shown in the end."""
+    return [view["label"] for view in shown(messages)["views"].values() if view["name"] == "Warning"]
+
+
 def progress(messages: list[Any]) -> list[float]:
     """The shares of the work that were reported as done."""
     found = []

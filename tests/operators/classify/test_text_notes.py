@@ -6,7 +6,7 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from tests.helpers.app.operators import CLASSIFY, RESCORE, shown
+from tests.helpers.app.operators import CLASSIFY, RESCORE, warned
 from tests.helpers.checks import untouched
 from tests.helpers.worlds.classify import LIGHT, add_birds, typed
 
@@ -91,9 +91,7 @@ def test_form__warns_of_classes_with_the_same_texts_in_the_style_that_is_chosen(
 
 
 def test_dialog__holds_the_warnings_of_the_run(classified):
-    views = shown(classified[1])["views"]
-    labels = [view["label"] for view in views.values() if view["name"] == "Warning"]
-    assert "The descriptions of owl are not used: no class is called so" in labels
+    assert "The descriptions of owl are not used: no class is called so" in warned(classified[1])
 
 
 def test_rescore_form__shows_the_same(birds):

@@ -40,8 +40,19 @@ def readable(name: str) -> str:
 
 def reading(text: str) -> str:
     """Returns a text as most tokenizers read it: without case, entities, curly quotes, ligatures and full width."""
-    plain = html.unescape(html.unescape(text)).translate(_QUOTES)
-    return " ".join(unicodedata.normalize("NFKC", plain).translate(_QUOTES).lower().split())
+    if not text.isascii() or "&" in text:
+        plain = unicodedata.normalize("NFC", html.unescape(html.unescape(text)).translate(_QUOTES))
+        text = "".join(map(_folded, plain)).translate(_QUOTES)
+    return " ".join(text.lower().split())
+
+
+def _folded(letter: str) -> str:
+    """Returns the usual letters for a ligature or one of another width; others, such as a raised 2, stay."""
+    if letter.isascii():
+        return letter
+    other_width = unicodedata.decomposition(letter).startswith(("<wide>", "<narrow>"))
+    ligature = "\ufb00" <= letter <= "\ufb06"
+    return unicodedata.normalize("NFKC", letter) if other_width or ligature else letter
 
 
 @lru_cache(maxsize=4)

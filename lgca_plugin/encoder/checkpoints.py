@@ -108,7 +108,7 @@ def _explain(name: str, pretrained: str | None, part: str, error: Exception, *, 
     on_disk = name.startswith(FOLDER_SCHEMA) or (pretrained is not None and Path(pretrained).is_file())
     reason = _reason(error) if quote or not on_disk or _is_of_the_system(error) else "its files do not make a model"
     if on_disk and part == "weights":
-        return f"{model} can't be read ({reason}); pass a safetensors file or a torch state dict"
+        return f"{model} can't be read ({reason}); choose a safetensors file or a torch state dict"
     if not any(_is_of_the_network(cause) for cause in chain):
         return f"{model} can't be loaded: {reason}"
     if part == "tokenizer":

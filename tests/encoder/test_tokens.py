@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lgca_plugin.descriptions.names import reading
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
 from lgca_plugin.encoder.tokens import TextTokens
 from tests.helpers.tiny_clip import CONFIG, random_model, tokenizer
@@ -55,6 +56,15 @@ def test_texts__that_are_one_to_the_tokenizer_have_one_vector(encoder: OpenClipE
     first = encoder.encode_texts([*filler, f"a photo of a {one}."])[-1]
     np.testing.assert_array_equal(first, encoder.encode_texts([f"a photo of a {other}."])[0])
     assert not np.array_equal(first, encoder.encode_texts([f"a photo of a {one} too."])[0])
+
+
+TWO_TEXTS = [("m\u00b2", "m2"), ("\u2460", "1"), ("\u00bd", "1/2"), ("\u00c5land", "Aland")]
+
+
+@pytest.mark.parametrize(("one", "other"), [*ONE_TEXT.values(), *TWO_TEXTS])
+def test_reading__agrees_with_the_tokenizer_on_what_is_one_text(encoder: OpenClipEncoder, one: str, other: str) -> None:
+    first, second = encoder.encode_texts([one, other])
+    assert (reading(one) == reading(other)) == np.array_equal(first, second) == ((one, other) not in TWO_TEXTS)
 
 
 @pytest.mark.parametrize("word", ["чайка", "海鸥", "γλάρος", "نورس", "นกนางนวล", "カモメ", "갈매기", "łabędź"])

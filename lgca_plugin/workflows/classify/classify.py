@@ -75,7 +75,7 @@ def _classify(
 ) -> Generator[Progress, None, RunRecord]:
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
     plan = prepare_classify(request, encoder)
-    try_encoder(plan)
+    try_encoder(plan, max_failures)
     lease.check()
     run, replaced = open_run(plan, lease, CLASSIFY)
     for warning in plan.warnings:

@@ -14,14 +14,11 @@ from .embedding_writer import has_encoded
 if TYPE_CHECKING:
     from .plan import ClassifyPlan
 
-IMAGES_TRIED = 16
-"""Maximum number of images of which one must turn out usable."""
 
-
-def try_encoder(plan: ClassifyPlan) -> None:
+def try_encoder(plan: ClassifyPlan, max_failures: int) -> None:
     """Encodes noise with an encoder that is new to the store; before a run is replaced also one that is known.
 
-    Then an image is encoded, too.
+    Then an image is encoded, too: the first of ``max_failures`` that can be used, for a run stops if none of them can.
 
     Raises:
         ConfigError: if the encoder does not return what it should
@@ -33,12 +30,12 @@ def try_encoder(plan: ClassifyPlan) -> None:
     if replaces or not has_encoded(plan):
         plan.encoder.check()
     if replaces:
-        _try_images(plan)
+        _try_images(plan, max_failures)
 
 
-def _try_images(plan: ClassifyPlan) -> None:
+def _try_images(plan: ClassifyPlan, max_failures: int) -> None:
     whole = replace(plan.request.region_plan, n_crops=0, n_chains=0, steps=0, budget=DEFAULT_BUDGET)
-    tried = plan.todo[:IMAGES_TRIED]
+    tried = plan.todo[:max_failures]
     reasons: list[str] = []
     for image in tried:
         for outcome in encode_images([image], encoder=plan.encoder, plan=whole, batch_size=1):

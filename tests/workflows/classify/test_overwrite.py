@@ -93,14 +93,16 @@ def test_overwrite__keeps_the_run_where_no_image_can_be_read_now(classified, cla
         classified.set_values("filepath", paths)
 
 
-def test_overwrite__replaces_the_run_where_one_of_the_first_images_can_be_read(
+def test_overwrite__replaces_the_run_where_an_image_can_be_read_though_many_before_it_cannot(
     dataset, demo_images, classify, tmp_path
 ):
+    import fiftyone as fo
+
     from tests.helpers.runs import add_images
 
-    add_images(dataset, demo_images[:3])
+    dataset.add_samples([fo.Sample(filepath=str(tmp_path / f"._{at}.jpg")) for at in range(20)], progress=False)
+    add_images(dataset, demo_images[:2])
     classify(dataset, methods=("clip",))
-    dataset.set_values("filepath", [str(tmp_path / "gone.jpg"), *dataset.values("filepath")[1:]])
     run = classify(dataset, overwrite=True, methods=("clip",), classes=["grey heron", "snowy egret"])
     summary = run.summary()
-    assert (summary["predicted"], summary["failed"]) == (2, 1)
+    assert (summary["predicted"], summary["failed"]) == (2, 20)

@@ -63,6 +63,7 @@ _PHRASES = [
 _PATTERNS = [
     (re.compile(r"delete it with dataset\.delete_\w+\([^)]*\)"), "delete it"),
     (re.compile(r"^ground_truth\b"), "the label field"),
+    (re.compile(r"^corrected_field\b"), "the field for corrected labels"),
     (re.compile(r"or load a checkpoint file: load_encoder\(.*"), "or choose a checkpoint file that is on this machine"),
 ]
 _NAMES = {

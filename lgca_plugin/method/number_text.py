@@ -20,8 +20,8 @@ def labels_text(count: int) -> str:
 
 
 def capitalized(line: str) -> str:
-    """Returns a line with a capital letter at its start."""
-    return f"{line[:1].upper()}{line[1:]}"
+    """Returns a line with a capital letter at its start, unless an address stands there."""
+    return line if "://" in line.partition(" ")[0] else f"{line[:1].upper()}{line[1:]}"
 
 
 def percent_text(share: float | None) -> str:

@@ -136,6 +136,19 @@ class StoreFile:
             return [parse(row) for row in self._connection.execute(query, values)]
 
     @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Makes several queries read the file as it is at the first, whatever is written meanwhile."""
+        with self._lock, self._explained():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):  # a damaged file is closed already
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Opens a transaction: after an error or a kill, nothing that was written inside remains."""
         with self._lock, self._explained():

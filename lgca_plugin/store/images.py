@@ -162,9 +162,10 @@ def image_of_content(
     """Returns an image's embeddings without damaged regions; None if its whole embedding is not stored, or damaged."""
     key = (encoder, bytes.fromhex(content_hash))
     query = f"{_IMAGES} (SELECT id FROM images WHERE encoder = ? AND content_hash = ?)"  # noqa: S608
-    wholes = _sound_wholes(file.read(query, key), encoder, fingerprint)
-    wholes = {row: whole for row, whole in wholes.items() if whole.content_hash == key[1]}
-    return next(iter(_with_regions(file, wholes, fingerprint, geometry).values()), None)
+    with file.reading():
+        wholes = _sound_wholes(file.read(query, key), encoder, fingerprint)
+        wholes = {row: whole for row, whole in wholes.items() if whole.content_hash == key[1]}
+        return next(iter(_with_regions(file, wholes, fingerprint, geometry).values()), None)
 
 
 def images_of_samples(
@@ -174,9 +175,10 @@ def images_of_samples(
 
     Samples that are not stored, or damaged, or whose whole embedding is damaged, are left out.
     """
-    row_of = {row.sample: row.image for row in samples_of_run(file, run, sample_ids)}
-    wholes = _wholes_of(file, run, set(row_of.values()))
-    images = _with_regions(file, wholes, run.fingerprint, run.geometry)
+    with file.reading():
+        row_of = {row.sample: row.image for row in samples_of_run(file, run, sample_ids)}
+        wholes = _wholes_of(file, run, set(row_of.values()))
+        images = _with_regions(file, wholes, run.fingerprint, run.geometry)
     found = ((sample, row_of.get(sample)) for sample in sample_ids)
     return [(sample, wholes[row].content_hash.hex(), images[row]) for sample, row in found if row in images]
 

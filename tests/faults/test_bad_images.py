@@ -156,7 +156,7 @@ def test_run__with_bad_images_among_the_good_gives_the_good_what_they_have_alone
     names = tuple(f"{Path(good).name}/" for good in goods)
     found, expected = (
         {name: value for name, value in values.items() if name.startswith(names)}
-        for values in (values_of(dataset), reference.values("classify"))
+        for values in (values_of(dataset), reference.after(("classify", {})))
     )
     print(*differences(found, expected), sep="\n")
     dataset.delete()

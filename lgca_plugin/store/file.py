@@ -138,26 +138,25 @@ class StoreFile:
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """Makes several queries read the file as it is at the first, whatever is written meanwhile."""
-        with self._lock, self._explained():
-            self._connection.execute("BEGIN")
-            try:
-                yield
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):  # a damaged file is closed already
-                    self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        with self._transaction("BEGIN"):
+            yield
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Opens a transaction: after an error or a kill, nothing that was written inside remains."""
+        with self._transaction("BEGIN IMMEDIATE"):
+            yield self._connection
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
         with self._lock, self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(begin)
             try:
-                yield self._connection
+                yield
                 self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:  # SQLite itself rolls back after some errors, a full disk for one
+                # SQLite itself rolls back after some errors, a full disk for one; a damaged file is closed already.
+                with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
                 raise
 

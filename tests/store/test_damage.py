@@ -173,6 +173,16 @@ def test_damage__found_by_a_read_fails_it_and_the_next_store_is_new(folder):
         assert world.write(store, world.open_run(store, "another"), *NAMES)
 
 
+def test_damage__found_by_a_read_within_a_write_is_the_reason_that_is_named(folder):
+    with Store(folder) as store:
+        run, copy = world.open_run(store, "run"), world.open_run(store, "copy")
+        world.write(store, run, *NAMES)
+    world.overwrite_tables(folder, "rungs")  # read of the source while its copy is written
+    with Store(folder) as store, pytest.raises(StoreError) as caught:
+        store.copy_samples(copy, run)
+    assert "malformed" in str(caught.value)
+
+
 def test_damage__found_by_a_process_that_has_the_old_file_open_leaves_the_new_one(folder):
     with Store(folder) as store:
         run = world.open_run(store, "run")

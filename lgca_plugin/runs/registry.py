@@ -10,7 +10,7 @@ from ..config import RunConfig
 from ..errors import ConfigError, LgcaError, RunNotFoundError
 from ..fiftyone_io.database import reload_if_changed, root_dataset
 from ..fiftyone_io.fields import DECISION, decision_note, error_field, run_fields, triage_field
-from ..fiftyone_io.outages import waits_for_database
+from ..fiftyone_io.outages import stop_waiting, waits_for_database
 from ..fiftyone_io.run_results import change_run_results
 from ..fiftyone_io.tokens import new_token
 from .left_over import fields_left_over, is_left_over
@@ -18,11 +18,12 @@ from .record import RunRecord, as_json, read_results, stored_triage
 from .state import ended, entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import fiftyone as fo
 
     from .lease import Lease
+    from .state import RunState
 
 PACKAGE = "fiftyone-lgca"
 WRITTEN_BY_OTHERS = ("triage", "triage_state", "triage_fields", "views", "evaluation", "decided")
@@ -75,6 +76,24 @@ def noting_failure(run: RunRecord, lease: Lease, task: str) -> Iterator[None]:
         if run.is_current() and lease.is_held():
             update_record(run, **entries(ended(lease, task, error)))
         raise
+
+
+@contextmanager
+def recording_end(run: RunRecord, lease: Lease, task: str, record: Callable[[RunState], object]) -> Iterator[None]:
+    """Calls ``record`` with the state in which a ``with`` statement ends, by an error or without.
+
+    Not if the run is this call's no more. After an error, a database that is away is not waited for.
+    """
+    error: BaseException | None = None
+    try:
+        yield
+    except BaseException as raised:
+        error = raised
+        stop_waiting()
+        raise
+    finally:
+        if run.is_current():
+            record(ended(lease, task, error))
 
 
 def decision_entries(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:

@@ -14,13 +14,20 @@ from ...errors import ImageError, LgcaError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.app_layout import arrange_app
 from ...fiftyone_io.database import reload_if_changed
-from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting, waiting_line
+from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, waiting_line
 from ...progress import Progress, duration_text
 from ...runs.delete import delete_from_dataset
 from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import RunRecord, check_current, written_under
-from ...runs.registry import decision_entries, fields_of_other_runs, noting_failure, register_run, save_own_entries
-from ...runs.state import begun, ended, entries
+from ...runs.registry import (
+    decision_entries,
+    fields_of_other_runs,
+    noting_failure,
+    recording_end,
+    register_run,
+    save_own_entries,
+)
+from ...runs.state import begun, entries
 from .counts import RunCounts
 from .embedding_writer import EmbeddingWriter
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
     from ...encoder.base import Encoder
+    from ...runs.state import RunState
     from .request import ClassifyRequest
 
 logger = logging.getLogger(__name__)
@@ -85,31 +93,31 @@ def _classify(
         counts = RunCounts(run, crops_by_level(plan), request.finished)
         writer = Writer(plan, run, embeddings, counts, max_images=write_images, max_seconds=write_seconds)
     stats = EngineStats()
-    error: BaseException | None = None
-    with written_under(lease, run), closing(embeddings), closing(writer):
+
+    def record(state: RunState) -> None:
         try:
-            yield from _encode(plan, writer, embeddings, stats, lease, max_failures)
-            embeddings.release_replaced()
-        except BaseException as raised:
-            error = raised
-            stop_waiting()
-            raise
+            writer.finish()
         finally:
-            if run.is_current():
-                try:
-                    writer.finish()
-                finally:
-                    record_outcome(
-                        run,
-                        plan,
-                        counts.current(),
-                        stats,
-                        state=ended(lease, CLASSIFY, error),
-                        stored=embeddings.outcome(),
-                        warnings=[*plan.warnings, *embeddings.warnings, *_image_warnings(stats)],
-                        device=str(plan.encoder.device or "unknown"),
-                    )
-                    counts.close()
+            record_outcome(
+                run,
+                plan,
+                counts.current(),
+                stats,
+                state=state,
+                stored=embeddings.outcome(),
+                warnings=[*plan.warnings, *embeddings.warnings, *_image_warnings(stats)],
+                device=str(plan.encoder.device or "unknown"),
+            )
+            counts.close()
+
+    with (
+        written_under(lease, run),
+        closing(embeddings),
+        closing(writer),
+        recording_end(run, lease, CLASSIFY, record),
+    ):
+        yield from _encode(plan, writer, embeddings, stats, lease, max_failures)
+        embeddings.release_replaced()
     return run
 
 
@@ -148,20 +156,23 @@ def _encode(
                     "run has stopped; mend that, or start it again, which begins with the other images"
                 )
             if writer.is_due():
-                while writer.is_writing(seconds=1.0):
-                    if line := waiting_line():
-                        yield Progress(reported, total, line)
+                yield from _until_written(writer, reported, total)
                 writer.flush()
             if writer.written > reported:
                 reported = writer.written
                 yield Progress(reported, total, _progress_label(reported, total, time.perf_counter() - started))
     writer.flush()
-    while writer.is_writing(seconds=1.0):
-        if line := waiting_line():
-            yield Progress(reported, total, line)
+    yield from _until_written(writer, reported, total)
     writer.finish()
     if reported < total:
         yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))
+
+
+def _until_written(writer: Writer, done: int, total: int) -> Generator[Progress, None, None]:
+    """Waits for the write in progress; yields a line every second if that waits for the database."""
+    while writer.is_writing(seconds=1.0):
+        if line := waiting_line():
+            yield Progress(done, total, line)
 
 
 def open_run(

@@ -11,14 +11,13 @@ from ...errors import StoreError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.documents import write_fields
-from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting
+from ...fiftyone_io.outages import DATABASE_PATIENCE, patient
 from ...fiftyone_io.tokens import database_id, make_token
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import check_current, written_under
-from ...runs.registry import noting_failure
+from ...runs.registry import noting_failure, recording_end
 from ...runs.replay import IMAGES_AT_ONCE, replay
-from ...runs.state import RunState, ended
 from ...runs.stored_texts import known_texts
 from ...store.store import Store, geometry_of
 from ..classify.classify import open_run
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from ...encoder.base import Encoder
     from ...prediction.displayed_regions import DisplayedRegion
     from ...runs.record import RunRecord
+    from ...runs.state import RunState
     from ...store.rows import StoredRun
 
 RESCORE = "rescore"
@@ -126,17 +126,12 @@ class _Rescoring:
     def steps(self) -> Generator[Progress, None, RunRecord]:
         run = self._run
         started = time.perf_counter()
-        error: BaseException | None = None
-        with written_under(self._lease, run):
-            try:
-                yield from self._write()
-            except BaseException as raised:
-                error = raised
-                stop_waiting()
-                raise
-            finally:
-                if run.is_current():
-                    self._record(time.perf_counter() - started, ended(self._lease, RESCORE, error))
+
+        def record(state: RunState) -> None:
+            self._record(time.perf_counter() - started, state)
+
+        with written_under(self._lease, run), recording_end(run, self._lease, RESCORE, record):
+            yield from self._write()
         return run
 
     def _write(self) -> Generator[Progress, None, None]:

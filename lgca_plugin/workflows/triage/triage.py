@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
-from ...fiftyone_io.outages import DATABASE_PATIENCE, patient, stop_waiting
+from ...fiftyone_io.outages import DATABASE_PATIENCE, patient
 from ...fiftyone_io.samples import ids_where
 from ...method.labels.left_out import left_out_warning
 from ...method.labels.triage_cases import triage_cases
@@ -18,8 +18,8 @@ from ...method.number_text import samples_text
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import check_current, written_under
-from ...runs.registry import update_record
-from ...runs.state import begun, ended
+from ...runs.registry import recording_end, update_record
+from ...runs.state import begun
 from ...runs.stored_run import find_stored_run
 from ...store.store import Store, store_exists
 from ..decisions.queue import Triage
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from ...encoder.base import Encoder
+    from ...runs.state import RunState
     from .plan import TriageRequest
 
 logger = logging.getLogger(__name__)
@@ -81,9 +82,12 @@ def _triage(
     found.warnings += [] if warning is None else [warning]
     check_current(run)
     lease.start()
-    error: BaseException | None = None
-    try:
-        update_record(run, triage_state=begun(lease, TRIAGE).to_json())
+
+    def record(state: RunState) -> None:
+        update_record(run, triage_state=state.to_json())
+
+    with recording_end(run, lease, TRIAGE, record):
+        record(begun(lease, TRIAGE))
         declare_triage(request)
         yield from write_triage(request, samples, cases, found)
         report = triage_report(request, samples, cases, found, seconds=time.perf_counter() - started)
@@ -92,13 +96,6 @@ def _triage(
             logger.warning(warning)
         triage = Triage.of(run)
         triage.save_views()
-    except BaseException as raised:
-        error = raised
-        stop_waiting()
-        raise
-    finally:
-        if run.is_current():
-            update_record(run, triage_state=ended(lease, TRIAGE, error).to_json())
     return triage
 
 

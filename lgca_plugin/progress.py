@@ -28,6 +28,11 @@ class Progress:
     label: str
     run_key: str | None = None
 
+    @property
+    def share(self) -> float:
+        """What is done, as a share in [0, 1]; 0 while the total is not known."""
+        return self.done / self.total if self.total else 0.0
+
 
 def drive(
     steps: Generator[Progress, None, Result], progress: bool | Callable[[Progress], object] | None, *, unit: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any, TypeVar
 
@@ -30,8 +30,25 @@ def report_progress(ctx: Any, progress: float, label: str) -> Iterator[Any]:
         yield ctx.ops.set_progress(progress=progress, label=label)
 
 
-def report_steps(ctx: Any, steps: Generator[Any, None, T]) -> Generator[Any, None, T]:
+def report_steps(ctx: Any, steps: Generator[Progress, None, T]) -> Generator[Any, None, T]:
     """Reports the progress of a generator of steps, at most twice a second, and returns what it returns."""
+    return (yield from _reported(steps, lambda step: report_progress(ctx, step.share, step.label)))
+
+
+def report_run(ctx: Any, steps: Generator[Progress, None, T]) -> Generator[Any, None, T]:
+    """Reports the progress of a run, with a button that cancels it, and returns what it returns.
+
+    In the App it goes on if its page is closed.
+    """
+    if ctx.delegated or is_own(ctx.params):
+        return (yield from report_steps(ctx, steps))
+    return (yield from _reported(in_background(steps), lambda step: [progress_dialog(step).show(ctx)]))
+
+
+def _reported(
+    steps: Generator[Progress, None, T], messages: Callable[[Progress], Iterable[Any]]
+) -> Generator[Any, None, T]:
+    """Yields the messages of steps, at most twice a second and at the end, and returns what the steps return."""
     last = 0.0
     with closing(steps):
         while True:
@@ -42,27 +59,7 @@ def report_steps(ctx: Any, steps: Generator[Any, None, T]) -> Generator[Any, Non
                 return result
             if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
                 last = time.monotonic()
-                yield from report_progress(ctx, step.done / step.total if step.total else 0.0, step.label)
-
-
-def report_run(ctx: Any, steps: Generator[Progress, None, T]) -> Generator[Any, None, T]:
-    """Reports the progress of a run, with a button that cancels it, and returns what it returns.
-
-    In the App it goes on if its page is closed.
-    """
-    if ctx.delegated or is_own(ctx.params):
-        return (yield from report_steps(ctx, steps))
-    last = 0.0
-    progress = in_background(steps)
-    while True:
-        try:
-            step = next(progress)
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
-        if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
-            last = time.monotonic()
-            yield progress_dialog(step).show(ctx)
+                yield from messages(step)
 
 
 def show_run(ctx: Any, run: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ GOES_ON = "You may close the page: the run goes on, and the menu “Wrong labels
 def progress_dialog(step: Progress) -> Dialog:
     """Returns the dialog of a run at a step."""
     dialog = Dialog()
-    dialog.progress(step.done / step.total if step.total else 0.0, step.label)
+    dialog.progress(step.share, step.label)
     if step.run_key is not None:
         dialog.button("Cancel the run", operator_uri("lgca_cancel_run"), {"run_key": step.run_key})
         dialog.text(GOES_ON, muted=True)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
+from ..method.number_text import first_of
 from .files import match_descriptions
 from .names import CONTEXT, alike, in_other_letters, too_long
 from .style import AUTO, GIVEN
@@ -119,5 +120,4 @@ def _shown(text: str) -> str:
 
 
 def _named(names: Sequence[str]) -> str:
-    more = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+    return first_of(names, MAX_NAMED)

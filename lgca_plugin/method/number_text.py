@@ -19,6 +19,12 @@ def labels_text(count: int) -> str:
     return f"{count:,} {'label' if count == 1 else 'labels'}"
 
 
+def first_of(names: Sequence[object], most: int) -> str:
+    """Returns the first names in a row, and how many more there are: ``"tern, gull and 3 more"``."""
+    more = len(names) - most
+    return ", ".join(map(str, names[:most])) + (f" and {more:,} more" if more > 0 else "")
+
+
 def capitalized(line: str) -> str:
     """Returns a line with a capital letter at its start, unless an address stands there."""
     return line if "://" in line.partition(" ")[0] else f"{line[:1].upper()}{line[1:]}"

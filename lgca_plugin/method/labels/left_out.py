@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from ..number_text import first_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -89,10 +91,8 @@ def left_out_warning(found: Sequence[LeftOut]) -> str | None:
         return None
     samples = sum(label.samples for label in found)
     near_first = sorted(found, key=lambda label: label.near is None)
-    more = len(found) - MAX_NAMED
-    named = ", ".join(str(label) for label in near_first[:MAX_NAMED]) + (f" and {more:,} more" if more > 0 else "")
     have = "sample has a label" if samples == 1 else "samples have labels"
-    return f"{samples:,} {have} {LEFT_OUT}, and no prediction can agree with: {named}"
+    return f"{samples:,} {have} {LEFT_OUT}, and no prediction can agree with: {first_of(near_first, MAX_NAMED)}"
 
 
 def outside_sentence(label: str, classes: Iterable[str]) -> str:

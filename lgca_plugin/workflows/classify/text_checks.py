@@ -8,6 +8,7 @@ from ...descriptions.class_texts import ClassTexts, label_prompt
 from ...descriptions.names import reading
 from ...errors import ConfigError
 from ...method.core.equal_rows import equal_rows
+from ...method.number_text import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,6 +125,4 @@ def _cut_warning(encoder: Encoder, texts: ClassTexts) -> list[str]:
 
 def named(names: Sequence[str]) -> str:
     """Returns names in a row, and how many more there are."""
-    more = len(names) - MAX_NAMED
-    shown = [name if len(name) <= MAX_LENGTH else f"{name[: MAX_LENGTH - 3]}..." for name in names[:MAX_NAMED]]
-    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+    return first_of([name if len(name) <= MAX_LENGTH else f"{name[: MAX_LENGTH - 3]}..." for name in names], MAX_NAMED)

@@ -256,21 +256,24 @@ def can_repeat(samples: Any) -> bool:
     return any(type(stage).__name__ in ("Concat", "Mongo") for stage in getattr(samples, "_stages", ()))
 
 
-_SELECTING = (
-    *(
-        "Exclude",
-        "ExcludeFields",
-        "Exists",
-        "Flatten",
-        "GroupBy",
-        "Limit",
-        "Match",
-        "MatchLabels",
-        "MatchTags",
-        "Select",
-    ),
-    *("SelectFields", "SelectGroupSlices", "Shuffle", "Skip", "SortBy", "Take"),
-)
+_SELECTING = {
+    "Exclude",
+    "ExcludeFields",
+    "Exists",
+    "Flatten",
+    "GroupBy",
+    "Limit",
+    "Match",
+    "MatchLabels",
+    "MatchTags",
+    "Select",
+    "SelectFields",
+    "SelectGroupSlices",
+    "Shuffle",
+    "Skip",
+    "SortBy",
+    "Take",
+}
 """Names of stages that choose samples or fields, and change no value."""
 
 

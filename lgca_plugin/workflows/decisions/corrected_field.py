@@ -90,8 +90,6 @@ def make_corrected_field(
             info={CORRECTED_INFO: {"copy_of": source, "complete": source is None}},
         )
         merge_schema(dataset, {name: new})
-        if not dataset.has_field(name):  # another thread has loaded the dataset as it was before
-            dataset.reload()
         field = dataset.get_field(name)
     made = dict(field.info or {}).get(CORRECTED_INFO)
     if source is None or not made or made.get("complete") or made.get("copy_of") != source:

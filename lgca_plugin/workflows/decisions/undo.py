@@ -112,7 +112,8 @@ def undo(
     targets, left = _targets(run, fields, action, ids, of)
 
     with SCHEMA:
-        restored = prepare_fields(dataset, fields, [], large=None, accepts=False) if _is_gone(dataset, fields) else 0
+        lost = count_lost_labels(dataset, fields)
+        restored = prepare_fields(dataset, fields, [], large=None, accepts=False) if lost else 0
     path = f"{fields.decision}.action"  # part of the query: a decision made meanwhile is not undone
     stages = [*undo_update(fields, stamp), *pill_stages(dataset, fields)]
     updates = [UpdateMany({**chunk, path: name}, stages) for name, own in targets.items() for chunk in chunks(own)]
@@ -131,11 +132,6 @@ def undo(
         restored=restored,
         **left,
     )
-
-
-def _is_gone(dataset: fo.Dataset, fields: DecisionFields) -> bool:
-    """Returns whether labels were accepted and their field does not exist any more."""
-    return fields.corrected not in dataset.get_field_schema() and count_lost_labels(dataset, fields) > 0
 
 
 def current_actions(dataset: fo.Dataset, fields: DecisionFields) -> list[DecideAction]:

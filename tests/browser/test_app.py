@@ -12,7 +12,7 @@ from tests.helpers.worlds.birds import bird_dataset
 
 LABELS = "ground_truth.label"
 LABEL = "Classify zero-shot (CLIP, WCA, LGCA)"
-COUNT = 100
+COUNT = 500
 
 
 @pytest.fixture(scope="module")

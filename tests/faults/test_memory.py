@@ -43,7 +43,7 @@ def test_soak__memory_stays_and_counts_sum_over_20000_images(count_fault, measur
             coarse = noise.integers(0, 256, (4, 4, 3), dtype=np.uint8)
             Image.fromarray(coarse).resize((64, 64)).save(path, quality=80)
     dataset = fo.Dataset.from_images_dir(str(folder), persistent=True, progress=False)
-    small: Any = {"methods": ["clip", "wca", "lgca"], "regions": {"crops": 4}, "write_images": 64}
+    small: Any = {"methods": ["clip", "wca", "lgca"], "regions": {"crops": 4}, "write_images": 64, "pause": 0.0}
     with job(tmp_path, "classify", dataset.name, **small) as running:
         process = psutil.Process(running.process.pid)
         running.wait_for_images(IMAGES // 5, patience=1200)

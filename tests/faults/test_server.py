@@ -9,12 +9,24 @@ from contextlib import closing, contextmanager
 from urllib.parse import urlparse
 
 import psutil
+import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
+from lgca_plugin.demo.dataset import draw_images
 from tests.helpers.browser.app import running_app
+from tests.helpers.faults.world import new_dataset
 
 PATIENCE = 120.0
+IMAGES = 500
+"""So many that the run takes longer than the server, told to end, waits for a page's answer: 3 s."""
+
+
+@pytest.fixture
+def birds(tmp_path):
+    created = new_dataset(draw_images(tmp_path, count=IMAGES, seed=53))
+    yield created
+    created.delete()
 
 
 @contextmanager

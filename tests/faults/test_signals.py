@@ -20,7 +20,7 @@ def test_signal__at_a_random_moment_ends_a_run_that_the_same_call_finishes(
 ):
     moments = random.Random(name)
     for _ in range(SIGNALS[name]):
-        with job(tmp_path, "classify", birds.name) as running:
+        with job(tmp_path, "classify", birds.name, pause=0.1) as running:
             running.wait_for_images(4)
             time.sleep(moments.uniform(0.0, 0.3))
             running.send(getattr(signal, name))

@@ -195,12 +195,12 @@ def vector_keys(methods: Sequence[Method], plan: RegionPlan) -> tuple[str, ...]:
 def vector_key(method: Method, plan: RegionPlan) -> str | None:
     """Returns the key of a method's image vector: methods with the same key differ in their class vectors alone.
 
-    None if the vector depends on the classes, so that it can't be reused for others.
+    None if the vector depends on the classes, so that it can't be reused for others, or is one of several encoders.
     """
+    if method.weighting in ("decisive", "learned"):
+        return None
     if method.regions == "none":
         return WHOLE
-    if method.weighting == "decisive":
-        return None
     scale = f" {method.image_scale!r}" if method.weighting == "salience" else ""
     name = f"{method.weighting}{scale} + {method.global_weight!r} whole"
     # An adaptive plan's vectors depend on where each image stopped: they differ from those of a full budget.

@@ -18,7 +18,7 @@ from ..fiftyone_io.fields import (
     run_fields,
     triage_field,
 )
-from ..method.core.methods import METHODS
+from ..method.core.methods import METHOD_TABLE
 from .record import read_results, stored_triage
 from .registry import PACKAGE, prediction_fields
 
@@ -39,7 +39,7 @@ def label_fields(dataset: fo.Dataset, include: str | None = None) -> list[str]:
     """Returns the dataset's Classification fields without those of runs, except for ``include``."""
     owned: set[str] = set()
     for run_key in dataset.list_runs(package=PACKAGE):
-        owned.update(method_field(run_key, method) for method in METHODS)
+        owned.update(method_field(run_key, method) for method in METHOD_TABLE)
         owned.update(triage_field(run_key, name) for name in (*COMPUTED, DECISION))
         with suppress(LgcaError):
             owned.update(prediction_fields(dataset, run_key))

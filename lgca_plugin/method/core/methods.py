@@ -16,7 +16,7 @@ from .regions import RegionKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Weighting = Literal["salience", "decisive", "uniform"]
+Weighting = Literal["salience", "decisive", "uniform", "learned"]
 ClassVectors = Literal["label", "weighted", "mean"]
 Role = Literal["standard", "ours", "control"]
 
@@ -30,7 +30,8 @@ class Method:
         regions: ``"none"``; ``"crops"``, step 0 only; ``"chains"``, the crops that start a chain and all that they grow
             into
         weighting: ``"salience"``, softmax inside each step of ``exp(image_scale) * <f_r, f0>``; ``"decisive"``, softmax
-            over all steps together of ``-decisiveness * H_r / log C``; ``"uniform"`` inside each step
+            over all steps together of ``-decisiveness * H_r / log C``; ``"uniform"`` inside each step;
+            ``"learned"``, by a fusion of several encoders, over the regions of all of them
         global_weight: the whole image's weight ``a_0``, next to regions that share a weight of 1
         class_vectors: ``"label"``, the label prompt; ``"weighted"``, descriptions weighted by their similarity to it;
             ``"mean"``, descriptions weighted equally
@@ -135,6 +136,12 @@ METHOD_TABLE = {
             role="ours",
         ),
         MethodEntry(
+            preset=Method(name="hada", regions="chains", weighting="learned"),
+            title="HADA",
+            description="the regions of several encoders, weighted by a graph over all of them; made by lgca.fuse",
+            role="ours",
+        ),
+        MethodEntry(
             preset=Method(name="clip_d", regions="none", global_weight=1.0, class_vectors="mean"),
             title="clip_d",
             description="control: the whole image against the mean of the descriptions",
@@ -156,7 +163,11 @@ METHOD_TABLE = {
 }
 """Name to method."""
 
-METHODS: dict[str, Method] = {name: entry.preset for name, entry in METHOD_TABLE.items()}
+METHODS: dict[str, Method] = {
+    name: entry.preset for name, entry in METHOD_TABLE.items() if entry.preset.weighting != "learned"
+}
+"""The methods that a run of one encoder can have."""
+
 CONTROLS = tuple(name for name, entry in METHOD_TABLE.items() if entry.role == "control")
 
 COMPARED = {"none": "the whole image", "crops": "crops", "chains": "crops that grow"}
@@ -181,10 +192,17 @@ def method_title(name: str) -> str:
     return METHOD_TABLE[name].title if name in METHOD_TABLE else name
 
 
+def learned_method(methods: Iterable[Method]) -> Method | None:
+    """Returns the method of a fused run that is learned over several encoders; None of any other run."""
+    return next((method for method in methods if method.weighting == "learned"), None)
+
+
 def compared_methods(
     methods: Sequence[Method], names: Sequence[str] | None = None, *, run_key: str
 ) -> tuple[Method, Method, Method]:
     """Returns three methods, one of each kind: those named, else the published ones, else the first non-controls.
+
+    A learned method is of no kind: it looks at the regions of several encoders.
 
     Args:
         methods: a run's presets
@@ -197,13 +215,19 @@ def compared_methods(
     Raises:
         ConfigError: if a kind is missing, or ``names`` does not hold one of each
     """
-    own = {method.name: method for method in methods}
+    learned = learned_method(methods)
+    if learned is not None and learned.name in (names or ()):
+        raise ConfigError(
+            f"methods must name three that look at one encoder's embeddings, and {learned.name!r} looks at those of "
+            "several; it judges the labels without being named"
+        )
+    own = {method.name: method for method in methods if method is not learned}
     for name in names or ():
         if name not in own:
             raise ConfigError(f"there is no method {name!r} in run {run_key!r}; choose from {', '.join(own)}")
     found = []
     for regions, looks_at in COMPARED.items():
-        of_kind = [method for method in methods if method.regions == regions]
+        of_kind = [method for method in own.values() if method.regions == regions]
         named = [method for method in of_kind if method.name in (names or ())]
         if names is not None and len(named) != 1:
             raise ConfigError(
@@ -222,7 +246,10 @@ def compared_methods(
 
 
 def explained_method(methods: Sequence[Method]) -> Method | None:
-    """Returns the method that displayed regions explain: LGCA, else the first with chains, else with crops."""
+    """Returns the method that displayed regions explain: LGCA, else the first with chains, else with crops.
+
+    Never a learned one, whose answer lies in the regions of other encoders, too.
+    """
     ranks = {"lgca": 0, "chains": 1, "crops": 2}
-    explaining = [method for method in methods if method.regions in ranks]
+    explaining = [method for method in methods if method.regions in ranks and method.weighting != "learned"]
     return min(explaining, key=lambda method: ranks.get(method.name, ranks[method.regions]), default=None)

@@ -50,9 +50,11 @@ def region_weights(
         ``[..., n]`` float64 weights that sum to 1; 0 for regions that the method does not use
 
     Raises:
-        ValueError: if the method's regions are missing, or decisive weights lack classes
+        ValueError: if the method's regions are missing, its weights are learned, or decisive weights lack classes
     """
     shape = images.regions.shape[:-1]
+    if method.weighting == "learned":
+        raise ValueError(f"the weights of {method.name} depend on other encoders, so one encoder's regions give none")
     if method.regions == "none":
         return np.zeros(shape)
     used = np.broadcast_to(counts.used(method.regions, images.step, images.chain), shape)

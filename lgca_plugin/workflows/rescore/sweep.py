@@ -10,7 +10,7 @@ import numpy as np
 from ...config import RegionPlan, check_methods
 from ...errors import ConfigError, shown
 from ...fiftyone_io.samples import ImageSamples
-from ...method.core.methods import CONTROLS
+from ...method.core.methods import CONTROLS, learned_method
 from ...method.tuning.scorer import SettingsScorer
 from ...method.tuning.sweep import Sweep, default_grid
 from ...prediction.displayed_regions import stack_images
@@ -103,12 +103,20 @@ def _presets(
     if settings is not None and methods is not None:
         raise ConfigError("pass methods, whose settings are varied, or settings of your own, not both")
     if settings is None:
-        chosen = [method for method in config.methods if method.name not in CONTROLS] if methods is None else methods
+        chosen = [method for method in config.methods if _is_varied(method)] if methods is None else methods
         settings = default_grid(check_methods(chosen), steps=config.region_plan.steps)
+    learned = learned_method(settings)
+    if learned is not None:
+        raise ConfigError(f"{learned.name!r} is learned and has no settings to compare; sweep the run's other methods")
     if not settings:
         raise ConfigError("settings is empty; leave it out for a grid around the run's own")
     check_was_encoded(run, settings, config.regions)
     return tuple(settings)
+
+
+def _is_varied(method: Method) -> bool:
+    """Returns whether a sweep varies a method by default: no control, nor one that is learned, has settings to find."""
+    return method.name not in CONTROLS and method.weighting != "learned"
 
 
 def _truth(

@@ -7,9 +7,23 @@ from typing import Any
 
 import pytest
 
-from lgca_plugin.method.core.methods import CONTROLS, METHOD_TABLE, METHODS, Method, method_title, without_controls
+from lgca_plugin.errors import ConfigError
+from lgca_plugin.method.core.methods import (
+    CONTROLS,
+    METHOD_TABLE,
+    METHODS,
+    Method,
+    compared_methods,
+    explained_method,
+    learned_method,
+    method_title,
+    without_controls,
+)
+from lgca_plugin.method.core.regions import CropCounts
+from lgca_plugin.method.core.scores import region_weights
 from tests.helpers import reference
 from tests.helpers.checks import all_of
+from tests.helpers.worlds.random_runs import World
 
 
 def test_methods__are_the_table() -> None:
@@ -30,10 +44,37 @@ def test_methods__are_the_table() -> None:
 
 def test_table__describes_every_method_once() -> None:
     assert set(CONTROLS) == {"clip_d", "wca_global", "crops_mean"}
-    assert len({entry.title for entry in METHOD_TABLE.values()}) == len(METHODS)
-    assert len({entry.description for entry in METHOD_TABLE.values()}) == len(METHODS)
+    assert len({entry.title for entry in METHOD_TABLE.values()}) == len(METHOD_TABLE)
+    assert len({entry.description for entry in METHOD_TABLE.values()}) == len(METHOD_TABLE)
     assert all(entry.description.startswith("control: ") == (name in CONTROLS) for name, entry in METHOD_TABLE.items())
     assert [method_title(name) for name in ("lgca", "crops_mean", "mine")] == ["LGCA", "crops_mean", "mine"]
+
+
+HADA = METHOD_TABLE["hada"].preset
+
+
+def test_learned_method__is_none_that_one_encoder_can_have_and_none_that_is_compared() -> None:
+    fused = (*METHODS.values(), HADA)
+    assert set(METHOD_TABLE) - set(METHODS) == {"hada"}
+    assert learned_method(fused) is HADA
+    assert learned_method(METHODS.values()) is None
+    assert compared_methods(fused, run_key="fused") == compared_methods(fused[:-1], run_key="fused")
+    with pytest.raises(ConfigError, match="'hada' looks at those of several; it judges the labels without being named"):
+        compared_methods(fused, ("clip", "wca", "hada"), run_key="fused")
+    with pytest.raises(ConfigError, match="no method that looks at crops that grow"):
+        compared_methods([METHODS["clip"], METHODS["wca"], HADA], run_key="fused")
+
+
+def test_explained_method__is_never_the_learned_one() -> None:
+    assert explained_method([METHODS["clip"], HADA]) is None
+    assert explained_method([HADA, METHODS["wca"]]) is METHODS["wca"]
+    assert explained_method([HADA, METHODS["lgca_d"]]) is METHODS["lgca_d"]
+
+
+def test_learned_weights__can_not_be_computed_from_one_encoder() -> None:
+    image = World(0).images(0)
+    with pytest.raises(ValueError, match="the weights of hada depend on other encoders"):
+        region_weights(HADA, image, CropCounts(8, 6))
 
 
 def test_without_controls__keeps_controls_where_there_is_nothing_else() -> None:

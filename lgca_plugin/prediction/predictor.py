@@ -74,6 +74,8 @@ class Prediction:
 class Predictor:
     """Scores encoded images with a set of methods; ``shown_chains`` chains of an image are displayed.
 
+    Learned methods are left out: they score the embeddings of several encoders, see :mod:`lgca_plugin.runs.fused`.
+
     Attributes:
         vector_keys: keys of the image vectors that do not depend on the classes: :data:`WHOLE`, then the methods' own
         can_stop: whether an image can stop at a budget level of an adaptive plan; None for a full budget
@@ -88,6 +90,7 @@ class Predictor:
         *,
         shown_chains: int = 3,
     ) -> None:
+        methods = [method for method in methods if method.weighting != "learned"]
         self._methods = tuple(methods)
         self._plan = plan
         self._shown_chains = shown_chains

@@ -31,7 +31,7 @@ def read_methods(params: Params, source: Source) -> tuple[Method, ...]:
     """Reads the methods: the run's own presets where it has them, published ones otherwise."""
     own = {method.name: method for method in source.config.methods}
     names = read_param(params, "methods", source.key, list(own))
-    chosen = check_methods([own.get(name, name) if isinstance(name, str) else name for name in names])
+    chosen = check_methods([own.get(name, name) if isinstance(name, str) else name for name in names], own=own.values())
     for method in chosen:
         if method.name not in source.available_methods:
             raise ConfigError(
@@ -54,8 +54,8 @@ def settings_of(method: Method) -> tuple[str, ...]:
         "image_scale": method.regions != "none" and method.weighting == "salience",
         "decisiveness": method.weighting == "decisive",
         "text_scale": method.class_vectors == "weighted",
-        "global_weight": method.regions != "none",
-        "step_weights": method.regions == "chains" and method.weighting != "decisive",
+        "global_weight": method.regions != "none" and method.weighting != "learned",
+        "step_weights": method.regions == "chains" and method.weighting not in ("decisive", "learned"),
     }
     return tuple(name for name in SETTINGS if affects[name])
 

@@ -158,10 +158,10 @@ def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method
     ``image_scale`` applies to methods that weigh regions by salience, ``text_scale`` to those that weigh descriptions,
     ``global_weight`` (LGCA's lambda_g) and ``step_weights`` to those with chains, ``decisiveness`` to decisive ones.
     """
-    presets = check_methods(methods if changes.methods is None else changes.methods)
+    presets = check_methods(methods if changes.methods is None else changes.methods, own=methods)
     step_weights = None if changes.step_weights is None else tuple(changes.step_weights)
     by_salience = {method.name for method in presets if method.regions != "none" and method.weighting == "salience"}
-    with_chains = {method.name for method in presets if method.regions == "chains"}
+    with_chains = {method.name for method in presets if method.regions == "chains" and method.weighting != "learned"}
     decisive = {method.name for method in presets if method.weighting == "decisive"}
     changed: dict[str, tuple[Any, set[str]]] = {
         "image_scale": (changes.image_scale, by_salience),

@@ -1,0 +1,38 @@
+"""The settings of a run: frozen, validated, to and from JSON."""
+
+from __future__ import annotations
+
+from .checks import NOT_IN_NAMES, check_budget, check_classes, check_distinct, check_methods, check_run_key
+from .regions import BUDGETS, DEFAULT_BUDGET, MAX_SEED, RegionConfig, RegionPlan
+from .run_config import CONFIG_VERSION, DEFAULT_SHOWN_CHAINS, FusedRunConfig, FusionConfig, RunConfig
+
+DEFAULT_RUN_KEY = "zeroshot"
+DEFAULT_METHODS = ("clip", "wca", "lgca")
+
+DEMO_MARKER = "lgca_demo"
+"""Key in ``dataset.info`` by which the demo dataset is recognized."""
+SAVED_DESCRIPTIONS = "lgca_descriptions"
+"""Key in ``dataset.info`` of class descriptions that are saved on a dataset: class name to texts."""
+
+__all__ = [
+    "BUDGETS",
+    "CONFIG_VERSION",
+    "DEFAULT_BUDGET",
+    "DEFAULT_METHODS",
+    "DEFAULT_RUN_KEY",
+    "DEFAULT_SHOWN_CHAINS",
+    "DEMO_MARKER",
+    "MAX_SEED",
+    "NOT_IN_NAMES",
+    "SAVED_DESCRIPTIONS",
+    "FusedRunConfig",
+    "FusionConfig",
+    "RegionConfig",
+    "RegionPlan",
+    "RunConfig",
+    "check_budget",
+    "check_classes",
+    "check_distinct",
+    "check_methods",
+    "check_run_key",
+]

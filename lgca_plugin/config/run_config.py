@@ -1,0 +1,157 @@
+"""The config in a run's record: everything needed to repeat the run, to and from JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from ..errors import ConfigError, shown
+from ..method.core.methods import Method
+from .checks import check_budget
+from .regions import DEFAULT_BUDGET, RegionConfig, RegionPlan
+
+DEFAULT_SHOWN_CHAINS = 3
+CONFIG_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusedRunConfig:
+    """A run that is fused with the one whose config holds this: its key, which may be gone since, and its config."""
+
+    run_key: str
+    config: RunConfig
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as a JSON-ready dict for :meth:`from_json`."""
+        return {"run_key": self.run_key, "config": self.config.to_json()}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> FusedRunConfig:
+        """Returns it from a dict that :meth:`to_json` returned."""
+        config = RunConfig.from_json(document["config"])
+        if config.fusion is not None:
+            raise ConfigError("this run's config can't be read: it fuses a run that is fused itself")
+        return cls(run_key=str(document["run_key"]), config=config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionConfig:
+    """The fusion of a run with runs of other encoders; their class descriptions are in the run's results.
+
+    Attributes:
+        run_key: key of the run whose samples, crops and single methods the fused run has
+        others: the other runs
+        weights: token of the file of the weights
+        digest: hash of that file
+        classes: the classes that the weights were made for
+        ground_truth: label field that they were trained on; None if they are untrained
+        labels: number of labels that they were trained on
+    """
+
+    run_key: str
+    others: tuple[FusedRunConfig, ...]
+    weights: str
+    digest: str
+    classes: tuple[str, ...]
+    ground_truth: str | None
+    labels: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fusion as a JSON-ready dict for :meth:`from_json`."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**own, "others": [other.to_json() for other in self.others], "classes": list(self.classes)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> FusionConfig:
+        """Returns the fusion of a dict that :meth:`to_json` returned."""
+        others = tuple(FusedRunConfig.from_json(other) for other in document["others"])
+        made = cls(**{**document, "others": others, "classes": tuple(document["classes"])})
+        texts = (made.run_key, made.weights, made.digest, *made.classes)
+        if not others or not all(isinstance(text, str) for text in texts) or not made.weights.isalnum():
+            raise ConfigError("this run's config can't be read: its fusion is damaged")
+        return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything needed to repeat a run on the same images; the class descriptions are in the run's results.
+
+    ``encoder_fingerprint`` is a hash of weights and preprocessing, ``ground_truth`` the label field from which the
+    classes were taken, or with which they are compared, if any. With ``logits`` the labels have those of all classes.
+    At most ``shown_chains`` chains of an image are written as boxes. Crops are resized ``"exact"`` or ``"fast"``.
+    ``fusion`` is that of a fused run, None for all others.
+    """
+
+    classes: tuple[str, ...]
+    descriptions_hash: str
+    methods: tuple[Method, ...]
+    regions: RegionConfig
+    encoder: str
+    encoder_fingerprint: str
+    precision: str
+    ground_truth: str | None = None
+    logits: bool = False
+    shown_chains: int = DEFAULT_SHOWN_CHAINS
+    resize: str = "exact"
+    budget: str = DEFAULT_BUDGET
+    fusion: FusionConfig | None = None
+
+    @property
+    def region_plan(self) -> RegionPlan:
+        """The regions that the run's methods need."""
+        return RegionPlan.of(self.methods, self.regions, self.budget)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the config as a JSON-ready dict for :meth:`from_json`."""
+        document = asdict(replace(self, fusion=None))
+        del document["fusion"]  # so that the records of all other runs stay as they are
+        if self.fusion is not None:
+            document["fusion"] = self.fusion.to_json()
+        document["classes"] = list(self.classes)
+        document["methods"] = [method.to_json() for method in self.methods]
+        return {"version": CONFIG_VERSION, **document}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> RunConfig:
+        """Returns the config of a dict that :meth:`to_json` returned.
+
+        Raises:
+            ConfigError: if its version or keys are others, or a value is none that a run can have
+        """
+        try:
+            return cls._parsed(dict(document))
+        except ConfigError:
+            raise
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"this run's config can't be read: {error}") from error
+
+    @classmethod
+    def _parsed(cls, values: dict[str, Any]) -> RunConfig:
+        version = values.pop("version", None)
+        if version != CONFIG_VERSION:
+            raise ConfigError(f"this run's config is of version {shown(version)}; this release reads {CONFIG_VERSION}")
+        for name, only in (("resize", "exact"), ("budget", DEFAULT_BUDGET)):  # runs of earlier releases had no other
+            values.setdefault(name, only)
+        values["fusion"] = FusionConfig.from_json(values["fusion"]) if values.get("fusion") is not None else None
+        expected = {field.name for field in fields(cls)}
+        if set(values) != expected:
+            raise ConfigError(f"this run's config has other keys than expected: {sorted(set(values) ^ expected)}")
+        check_budget(values["budget"])
+        values["classes"] = tuple(values["classes"])
+        kinds: dict[Any, type] = {"str": str, "bool": bool, "int": int}
+        wrong = [
+            field.name for field in fields(cls) if not isinstance(values[field.name], kinds.get(field.type, object))
+        ]
+        if wrong or not all(isinstance(name, str) for name in values["classes"]):
+            raise ConfigError(f"this run's {(wrong or ['classes'])[0]} can't be read")
+        if unknown := set(values["regions"]) - {field.name for field in fields(RegionConfig)}:
+            raise ConfigError(f"this run's regions have a setting {sorted(unknown)[0]!r}, unknown to this release")
+        values["regions"] = RegionConfig(**values["regions"])
+        values["methods"] = tuple(Method.from_json(method) for method in values["methods"])
+        if values["fusion"] is None and any(method.weighting == "learned" for method in values["methods"]):
+            raise ConfigError("this run's config can't be read: it has a learnt method, but no fusion")
+        return cls(**values)
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """Returns the names of the settings in which two configs differ."""
+        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]

@@ -212,14 +212,24 @@ def load_run(dataset: fo.Dataset, run_key: str) -> RunRecord:
             f"lgca.delete_run(dataset, {run_key!r}) deletes them",
             app=f"{what}: classify under the same key, starting over, to replace them and keep the decisions",
         )
+    config = read_config(dataset, run_key)
+    return RunRecord(dataset, run_key, config, read_results(dataset, run_key))
+
+
+def read_config(dataset: fo.Dataset, run_key: str) -> RunConfig:
+    """Returns the settings of a run of a dataset, without reading its results.
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+        ConfigError: if another release wrote the run's record and this one can't read it, or the run was renamed
+    """
     check_not_renamed(dataset, run_key)
     try:
-        config = RunConfig.from_json(json.loads(dataset.get_run_info(run_key).config.run))
+        return RunConfig.from_json(json.loads(root_dataset(dataset).get_run_info(run_key).config.run))
     except ConfigError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(_unreadable(run_key)) from error
-    return RunRecord(dataset, run_key, config, read_results(dataset, run_key))
 
 
 def _unreadable(run_key: str) -> str:

@@ -69,6 +69,13 @@ def runs_of_samples(file: StoreFile, fingerprint: str, geometry: str, sample_ids
     return [token for (token,) in file.read(query, (fingerprint, geometry, *sample_ids))]
 
 
+def count_samples(file: StoreFile, run: StoredRun, other: StoredRun) -> int:
+    """Counts the samples that two runs have in common, from the index alone; those of one that is given twice."""
+    query = """SELECT count(*) FROM samples
+               WHERE run = ?1 AND (?1 = ?2 OR sample IN (SELECT sample FROM samples WHERE run = ?2))"""
+    return int(file.read(query, (run.id, other.id))[0][0])
+
+
 def delete_entry(rows: sqlite3.Connection, token: str) -> None:
     """Deletes a run's entry and what no other run references, inside a transaction."""
     images = "SELECT image FROM samples JOIN runs ON runs.id = run WHERE token = ?"

@@ -279,10 +279,9 @@ class Store:
         query = "SELECT sample FROM samples WHERE run = ? ORDER BY id"
         return [sample for (sample,) in self._file.read(query, (run.id,))]
 
-    def count(self, run: StoredRun) -> int:
-        """Counts a run's samples."""
-        ((count,),) = self._file.read("SELECT count(*) FROM samples WHERE run = ?", (run.id,))
-        return int(count)
+    def count(self, run: StoredRun, other: StoredRun | None = None) -> int:
+        """Counts a run's samples, or those that it has in common with another one."""
+        return entries.count_samples(self._file, run, run if other is None else other)
 
     def samples_with_regions(self, run: StoredRun) -> set[str]:
         """Returns the samples of a run whose region embeddings are all still stored."""

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import RegionPlan
-from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
 from ...lgca_plugin.method.core.methods import Method, explained_method
 from ...lgca_plugin.method.number_text import samples_text
 from ...lgca_plugin.prediction.predictor import vector_key
-from ...lgca_plugin.runs.registry import PACKAGE, prediction_fields
 from ...lgca_plugin.workflows.rescore.plan import changed_regions
 from ..shared.form import Params, add_tabs, checked, mark_invalid, refuse, text_field
-from ..shared.run_choice import initial_value, read_param, run_param
+from ..shared.run_choice import initial_value, key_problem, own_fields, run_param
 from .params import free_key, read_run_key, read_shown_chains, result_place
 from .source import Source
 
@@ -51,33 +48,6 @@ def add_result(inputs: Any, ctx: Any, source: Source, presets: tuple[Method, ...
     problem = key and key_problem(inputs, params, dataset, key, presets or (), adaptive=adaptive)
     if problem:
         mark_invalid(prop, problem)
-
-
-def key_problem(
-    inputs: Any, params: Params, dataset: Any, key: str, presets: tuple[Method, ...], *, adaptive: bool
-) -> str | None:
-    """Returns why a key can't be used, if so; replacing a run must be confirmed."""
-    own: list[str] = []
-    if key in dataset.list_runs(package=PACKAGE):
-        replaces = bool(read_param(params, "overwrite", key))
-        label = f"Run {key!r} exists: replace it"
-        inputs.bool(
-            run_param("overwrite", key), default=replaces, label=label, description="Its fields are deleted first"
-        )
-        if not replaces:
-            return f"run {key!r} exists: tick to replace it, or choose another key"
-        own = own_fields(dataset, key)
-    elif key in dataset.list_runs():
-        return f"{key!r} is the key of a run of another kind; choose another key"
-    conflicts = conflicting_fields(dataset, key, presets, own, adaptive=adaptive)
-    return f"field {conflicts[0]!r} exists already and belongs to no run; choose another key" if conflicts else None
-
-
-def own_fields(dataset: Any, key: str) -> list[str]:
-    """Returns the fields of a run's predictions; none if its record can't be read."""
-    with suppress(LgcaError):
-        return prediction_fields(dataset, key)
-    return []
 
 
 def add_written(inputs: Any, params: Params, source: Source) -> int | None:

@@ -1,4 +1,4 @@
-"""The choice among a dataset's runs, and the parameters that belong to the chosen one."""
+"""The choice among a dataset's runs, the parameters that belong to the chosen one, and the key of a new one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import RunConfig
 from ...lgca_plugin.errors import ConfigError, LgcaError
+from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
+from ...lgca_plugin.method.core.methods import Method
 from ...lgca_plugin.run import Run
-from ...lgca_plugin.runs.registry import list_runs
+from ...lgca_plugin.runs.registry import PACKAGE, list_runs, prediction_fields
 from .form import Params, add_dropdown
 from .prompt_cache import cached_while_open
 
@@ -113,3 +115,30 @@ def read_param(params: Params, name: str, key: str, default: Any = None) -> Any:
 def initial_value(params: Params, name: str, default: Any) -> Any:
     """Returns what a run's field starts with: the plain parameter, which calls from code use, else the default."""
     return default if params.get(name) is None else params[name]
+
+
+def key_problem(
+    inputs: Any, params: Params, dataset: Any, key: str, presets: tuple[Method, ...], *, adaptive: bool
+) -> str | None:
+    """Returns why a key can't be used, if so; replacing a run must be confirmed."""
+    own: list[str] = []
+    if key in dataset.list_runs(package=PACKAGE):
+        replaces = bool(read_param(params, "overwrite", key))
+        label = f"Run {key!r} exists: replace it"
+        inputs.bool(
+            run_param("overwrite", key), default=replaces, label=label, description="Its fields are deleted first"
+        )
+        if not replaces:
+            return f"run {key!r} exists: tick to replace it, or choose another key"
+        own = own_fields(dataset, key)
+    elif key in dataset.list_runs():
+        return f"{key!r} is the key of a run of another kind; choose another key"
+    conflicts = conflicting_fields(dataset, key, presets, own, adaptive=adaptive)
+    return f"field {conflicts[0]!r} exists already and belongs to no run; choose another key" if conflicts else None
+
+
+def own_fields(dataset: Any, key: str) -> list[str]:
+    """Returns the fields of a run's predictions; none if its record can't be read."""
+    with suppress(LgcaError):
+        return prediction_fields(dataset, key)
+    return []

@@ -1,0 +1,106 @@
+"""Which runs of a dataset can be fused: known from their records and from counts in the store, no sample is read."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...errors import LgcaError
+from ...fiftyone_io.tokens import run_token
+from ...runs.registry import list_runs, read_config
+from ...store.store import Store, geometry_of, store_exists
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+
+    from ...config import RunConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partner:
+    """A run that another one can be fused with, or can't.
+
+    Attributes:
+        key: its key
+        encoder: its encoder's name
+        samples: number of samples of which the store has embeddings of both runs
+        problem: why the two can't be fused, in words that follow the run's name; None if they can
+    """
+
+    key: str
+    encoder: str
+    samples: int = 0
+    problem: str | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the two can be fused."""
+        return self.problem is None
+
+
+def mismatch(first: RunConfig, second: RunConfig) -> str | None:
+    """Returns why runs with these settings can't be fused, in words that follow the second run's name.
+
+    None if they can, as far as their settings say.
+    """
+    if first.encoder_fingerprint == second.encoder_fingerprint:
+        return "has the same model"
+    if set(first.classes) != set(second.classes):
+        return f"has {_other_classes(first.classes, second.classes)}"
+    if not second.region_plan.counts:
+        return "looks at no crops"
+    if geometry_of(first.regions) != geometry_of(second.regions):
+        return "has crops of other sizes, or another seed"
+    return None
+
+
+def partners(dataset: fo.Dataset, run_key: str) -> list[Partner]:
+    """Returns the other runs of a dataset, the newest first, each with whether the run can be fused with it.
+
+    Those whose record can't be read are left out.
+
+    Raises:
+        RunNotFoundError: if the dataset has no such run
+        ConfigError: if its record can't be read
+        StoreError: if the store can't be read
+    """
+    own = read_config(dataset, run_key)
+    configs = {}
+    for key in reversed(list_runs(dataset)):
+        if key != run_key:
+            with suppress(LgcaError):
+                configs[key] = read_config(dataset, key)
+    found = {key: Partner(key=key, encoder=it.encoder, problem=mismatch(own, it)) for key, it in configs.items()}
+    fitting = [key for key, partner in found.items() if partner.fits]
+    common = common_samples(dataset, run_key, fitting) if fitting else {}
+    for key in fitting:
+        problem = None if common[key] else "has no stored embeddings of the same pictures"
+        found[key] = Partner(key=key, encoder=found[key].encoder, samples=common[key], problem=problem)
+    return list(found.values())
+
+
+def common_samples(dataset: fo.Dataset, run_key: str, others: list[str]) -> dict[str, int]:
+    """Returns key to the number of samples of which the store has embeddings of a run and of another one.
+
+    Raises:
+        StoreError: if the store can't be read
+    """
+    counts = dict.fromkeys(others, 0)
+    if not store_exists():
+        return counts
+    with Store() as store:
+        token = run_token(dataset, run_key)
+        own = token and store.run(token)
+        for key in others if own else ():
+            token = run_token(dataset, key)
+            other = token and store.run(token)
+            if own and other:
+                counts[key] = store.count(own, other)
+    return counts
+
+
+def _other_classes(first: tuple[str, ...], second: tuple[str, ...]) -> str:
+    more, fewer = len(set(second) - set(first)), len(set(first) - set(second))
+    parts = [f"{count:,} {what}" for count, what in ((more, "more"), (fewer, "missing")) if count]
+    return f"other classes ({', '.join(parts)})"

@@ -1,0 +1,1 @@
+"""Parts of the tests of fused runs: encoders that differ, and runs on the same images."""

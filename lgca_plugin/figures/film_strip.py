@@ -233,6 +233,7 @@ class _Sheet:
         parts = [f"frames shown {signed_text(shown)}"]
         parts += [f"{hidden} other chains {signed_text(strip.others)}"] if hidden else []
         parts += [f"whole image {signed_text(strip.of_whole)}"] if strip.of_whole else []
+        parts += [f"{name} {signed_text(part)}" for name, part in strip.terms.items() if part]
         first, second = strip.names
         words = f"{', '.join(parts)}: together the lead of {first} over {second} under {method_title(strip.method)}, "
         text = wrap(words + signed_text(strip.margin), self.width - 2 * EDGE, SMALL_FONT)
@@ -263,11 +264,16 @@ def hover_text(frame: Frame, chain: Chain, strip: Strip) -> str:
     first, second = (escape_html(name) for name in strip.names)
     method = method_title(strip.method)
     grown = "the sampled crop" if not frame.step else f"grown {frame.step} {'time' if frame.step == 1 else 'times'}"
+    share = (
+        "its share of the attention, mean over the encoders"
+        if strip.learned
+        else f"its share of {method}'s image vector"
+    )
     towards = first if frame.contribution >= 0 else second
     lines = [
         f"<b>Crop {chain.number + 1}</b>, {grown}",
         f"Vote: <b>{escape_html(frame.vote)}</b>, the class that this region itself is closest to",
-        f"Weight {escape_html(percent_text(frame.weight))}: its share of {method}'s image vector",
+        f"Weight {escape_html(percent_text(frame.weight))}: {share}",
         f"Contribution {signed_text(frame.contribution)} towards {towards}:",
         f"its part of the lead of {first} over {second}, exact",
         f"Similarity to the whole image {frame.similarity:.3f}",

@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import ConfigError
 from ..core.scores import class_scores
 from .contributions import flips, misleading_crops
+from .decided_image import DecidedImage
 from .misleading_cases import MisleadingCase, misleading_cases
 from .stability import stability
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Evidence:
+class Evidence(DecidedImage):
     """The evidence behind the labels of one sample of a run.
 
     Regions are in the order of their steps, crops of step 0 first; arrays over regions have n entries, arrays over
@@ -96,61 +97,6 @@ class Evidence:
         return [int(r) for r in np.flatnonzero(found)]
 
     # -------------------------------------------------------------------------------------------------- decisions
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The class names."""
-        return self.verdicts.scoring.classes
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """The names of the run's methods."""
-        return tuple(self.verdicts.scoring.methods)
-
-    @property
-    def labels(self) -> dict[str, str | None]:
-        """Method name to its label."""
-        return self.verdicts.labels
-
-    @property
-    def scores(self) -> dict[str, FloatArray]:
-        """Method name to ``[C]`` class scores, in [-1, 1]."""
-        return self.verdicts.scores
-
-    @property
-    def confidences(self) -> dict[str, FloatArray]:
-        """Method name to ``[C]`` class probabilities."""
-        return self.verdicts.confidences
-
-    @property
-    def weights(self) -> dict[str, FloatArray]:
-        """Method name to ``[n]`` region weights; they sum to 1, or are all 0 for a method without regions."""
-        return self.verdicts.weights
-
-    def margin(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
-        """Returns the score of class a minus that of class b.
-
-        Args:
-            method: the method's name
-            a: a class; None takes the method's label
-            b: a class; None takes the runner-up, or the label if a is another class
-
-        Raises:
-            ConfigError: if there is no such method or class
-        """
-        return self.verdicts.margin(method, a, b)
-
-    def contributions(self, method: str, a: str | int | None = None, b: str | int | None = None) -> FloatArray:
-        """Returns each region's share of the margin of class a over class b, ``[n]``; arguments: :meth:`margin`.
-
-        ``contribution(r; a over b) = a_r <f_r, c(a) - c(b)> / norm``: with :meth:`global_contribution` they sum to
-        :meth:`margin`.
-        """
-        return self.verdicts.contributions(method, a, b)
-
-    def global_contribution(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
-        """Returns the whole image's share of the margin of class a over class b; arguments: :meth:`margin`."""
-        return self.verdicts.global_contribution(method, a, b)
 
     def pair(self, method: str) -> tuple[str, str]:
         """Returns the two classes whose margin explains a method's decision: its label and a rival.
@@ -223,21 +169,23 @@ class Evidence:
 
         1 for methods without regions.
         """
-        scoring = self.verdicts.scoring
-        return {
-            name: float(
-                stability(
-                    method,
-                    self.verdicts.image,
-                    scoring.counts,
-                    scoring.classes_of(method),
-                    weights=self.weights[name],
-                    region_scores=None if method.regions == "none" else self._region_scores(name),
-                    labels=self.verdicts.top_two(name)[0],
-                )
-            )
-            for name, method in scoring.methods.items()
-        }
+        return {name: self._stability(name) for name in self.methods}
+
+    def _stability(self, name: str) -> float:
+        scoring, label = self.verdicts.scoring, self.verdicts.top_two(name)[0]
+        if name in self.verdicts.learned:
+            return self.verdicts.learned[name].stability(label)
+        method = scoring.methods[name]
+        kept = stability(
+            method,
+            self.verdicts.image,
+            scoring.counts,
+            scoring.classes_of(method),
+            weights=self.weights[name],
+            region_scores=None if method.regions == "none" else self._region_scores(name),
+            labels=label,
+        )
+        return float(kept)
 
     @cached_property
     def _disagree(self) -> tuple[int, int] | tuple[()]:
@@ -269,11 +217,11 @@ class Evidence:
 
         Returns:
             a dict with ``sample_id``, ``run_key`` and ``explained``; ``methods``: by name label, confidence, margin,
-            runner_up, stability, the best classes (``top``), the classes of :meth:`pair` (``pair``), their
-            margin, and the whole image's share of that (``global_contribution``); ``regions``: each with index, box,
-            step, chain, similarity, vote, misleading, and for methods with regions its weight and its share of the
-            pair's margin (``contributions``); ``chains``: those that have grown, with their regions and whether they
-            flipped; ``case``: None, or what ``MisleadingCase.to_json`` returns
+            runner_up, stability, the best classes (``top``), the classes of :meth:`pair` (``pair``), their margin, the
+            parts of it that no region has (``terms``) and the sum of those (``global_contribution``); ``regions``: each
+            with index, box, step, chain, similarity, vote, misleading, and for methods with regions its weight and its
+            share of the pair's margin (``contributions``); ``chains``: those that have grown, with their regions and
+            whether they flipped; ``case``: None, or what ``MisleadingCase.to_json`` returns
         """
         with_regions = [name for name, weights in self.weights.items() if weights.any()]
         shares = {name: self.contributions(name, *self.pair(name)) for name in with_regions}
@@ -317,6 +265,7 @@ class Evidence:
             ],
             "pair": list(pair),
             "pair_margin": self.margin(name, *pair),
+            "terms": self.terms(name, *pair),
             "global_contribution": self.global_contribution(name, *pair),
         }
 

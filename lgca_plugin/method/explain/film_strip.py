@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import ConfigError
 from ..core.scores import class_scores
+from .learned import WHOLE_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +68,7 @@ class Chain:
 class Strip:
     """The chains that matter most, and the rest of the margin.
 
-    The contributions of all frames, with ``others`` and ``of_whole``, sum to ``margin``; nan where unknown.
+    The contributions of all frames, with ``others``, ``of_whole`` and ``terms``, sum to ``margin``; nan where unknown.
 
     Attributes:
         method: the method whose weights and contributions these are
@@ -80,6 +81,9 @@ class Strip:
         whole_vote: the class that the whole image itself is closest to; None if unknown
         whole_weight: the whole image's share of the image vector, in [0, 1]
         margin: score of a minus score of b; nan if the method has no label
+        terms: name to contribution of what is neither a region of the run nor the whole image
+        learned: whether the method is learned over several encoders: weights are shares of attention, their mean, and
+            contributions sums
     """
 
     method: str
@@ -92,6 +96,8 @@ class Strip:
     whole_vote: str | None
     whole_weight: float
     margin: float
+    terms: Mapping[str, float] = field(default_factory=dict)
+    learned: bool = False
 
 
 def strip(
@@ -156,7 +162,7 @@ def strip(
 
     shown = tuple(map(chain_of, ranked[:chains]))
     vectors = evidence.verdicts.scoring.class_vectors[method]
-    whole = evidence.verdicts.scoring.methods[method].global_weight  # beside regions, whose weights sum to 1
+    terms = remaining.terms(method, first, second)
     rest = ~np.isin(evidence.chain, ranked[:chains])
     return Strip(
         method=method,
@@ -165,9 +171,11 @@ def strip(
         n_chains=len(used),
         steps=max(len(chain.frames) for chain in shown),
         others=float(share[rest].sum()),
-        of_whole=remaining.global_contribution(method, first, second),
+        of_whole=terms.pop(WHOLE_IMAGE, 0.0),
         whole_vote=evidence.classes[int(class_scores(evidence.verdicts.image.whole, vectors).argmax())],
-        whole_weight=whole / (1 + whole),
+        whole_weight=remaining.whole_weight(method),
+        terms=terms,
+        learned=method in evidence.verdicts.learned,
         margin=remaining.margin(method, first, second),
     )
 

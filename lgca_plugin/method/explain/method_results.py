@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,16 @@ from ...errors import ConfigError, shown
 from ..core.regions import RegionEmbeddings
 from ..core.scores import class_scores, confidences, image_vector
 from .contributions import contributions
+from .learned import WHOLE_IMAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from ..core.methods import Method
     from ..core.run_scoring import RunScoring
+    from .learned import AdditiveAnswer, LearnedImage
 
     FloatArray = NDArray[np.floating]
     BoolArray = NDArray[np.bool_]
@@ -38,25 +40,34 @@ class MethodResults:
         scoring: methods, classes and class vectors of the run
         image: the image's regions
         gone: ``[n]`` which regions are taken out
+        learned: name of each learned method to the image as it sees it
     """
 
     scoring: RunScoring
     image: RegionEmbeddings
     gone: BoolArray
+    learned: Mapping[str, LearnedImage] = field(default_factory=dict)
 
     @classmethod
-    def of_all(cls, scoring: RunScoring, image: RegionEmbeddings) -> MethodResults:
-        """Returns the results from all regions."""
-        return cls(scoring=scoring, image=image, gone=np.zeros(len(image.step), dtype=bool))
+    def of_all(
+        cls, scoring: RunScoring, image: RegionEmbeddings, learned: Mapping[str, LearnedImage] | None = None
+    ) -> MethodResults:
+        """Returns the results from all regions; ``learned`` has an image for each learned method of the run."""
+        none = np.zeros(len(image.step), dtype=bool)
+        return cls(scoring=scoring, image=image, gone=none, learned=learned or {})
 
     @cached_property
     def weights(self) -> dict[str, FloatArray]:
-        """Method name to ``[n]`` region weights; 0 for regions that it does not use or that are taken out."""
+        """Method name to ``[n]`` region weights; 0 for regions that it does not use or that are taken out.
+
+        They sum to 1, or are all 0; those of a learned method, whose attention also goes to whole images and to regions
+        that other encoders alone have grown, to less.
+        """
         return {name: self._weights(method) for name, method in self.scoring.methods.items()}
 
     @cached_property
     def scores(self) -> dict[str, FloatArray]:
-        """Method name to ``[C]`` class scores, in the order of the classes."""
+        """Method name to ``[C]`` class scores, in the order of the classes; a learned method's may lie above 1."""
         return {name: self._scores(method) for name, method in self.scoring.methods.items()}
 
     @property
@@ -103,8 +114,26 @@ class MethodResults:
         return self._shares(method, a, b)[0]
 
     def global_contribution(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
-        """Returns the whole image's share of the margin of class a over class b; arguments: :meth:`margin`."""
+        """Returns the share of the margin of class a over class b that no region has; arguments: :meth:`margin`.
+
+        It is the whole image's, and the sum of :meth:`terms`.
+        """
+        return float(sum(self.terms(method, a, b).values()))
+
+    def terms(self, method: str, a: str | int | None = None, b: str | int | None = None) -> dict[str, float]:
+        """Returns the parts of the margin of class a over class b that no region has, by name.
+
+        That is ``"whole image"``, of methods that give it a weight; a learned method has others beside it, see
+        :mod:`.learned`. Arguments: :meth:`margin`.
+        """
         return self._shares(method, a, b)[1]
+
+    def whole_weight(self, method: str) -> float:
+        """Returns the whole image's weight under a method, in [0, 1], where those of the regions are the rest."""
+        if method in self.learned:
+            return self._answers[method].terms[WHOLE_IMAGE].weight
+        whole = self.scoring.method(method).global_weight
+        return whole / (1 + whole) if self.weights[method].any() else float(whole > 0)
 
     def without(self, regions: Iterable[int] | BoolArray) -> MethodResults:
         """Returns the results without some more regions; exactly those given, not their chains.
@@ -141,16 +170,28 @@ class MethodResults:
             return first, self.scoring.index(b)
         return first, second if first == label else label
 
-    def _shares(self, method: str, a: str | int | None, b: str | int | None) -> tuple[FloatArray, float]:
+    @cached_property
+    def _answers(self) -> dict[str, AdditiveAnswer]:
+        """The answers of the learned methods."""
+        return {name: image.answer(self.gone) for name, image in self.learned.items()}
+
+    def _shares(self, method: str, a: str | int | None, b: str | int | None) -> tuple[FloatArray, dict[str, float]]:
+        """Returns the shares of the regions, and of everything else by name."""
         preset = self.scoring.method(method)
-        pair = self._pair(method, a, b)
+        first, second = self._pair(method, a, b)
+        if method in self.learned:
+            answer = self._answers[method]
+            terms = {name: float(term.scores[first] - term.scores[second]) for name, term in answer.terms.items()}
+            return answer.shares[:, first] - answer.shares[:, second], terms
         if self.labels[method] is None:
-            return np.full(len(self.image.step), np.nan), float("nan")
-        vectors = self.scoring.exact_vectors[method]
-        shares, of_whole = contributions(self.image, self.weights[method], preset.global_weight, vectors, *pair)
-        return shares, float(of_whole)
+            return np.full(len(self.image.step), np.nan), {WHOLE_IMAGE: float("nan")}
+        vectors, whole = self.scoring.exact_vectors[method], preset.global_weight
+        shares, of_whole = contributions(self.image, self.weights[method], whole, vectors, first, second)
+        return shares, {WHOLE_IMAGE: float(of_whole)} if whole else {}
 
     def _weights(self, method: Method) -> FloatArray:
+        if method.name in self.learned:
+            return self._answers[method.name].weights
         weights = np.zeros(len(self.image.step))
         left = np.flatnonzero(~self.gone & self._used(method))
         if len(left):
@@ -167,6 +208,8 @@ class MethodResults:
         return used
 
     def _scores(self, method: Method) -> FloatArray:
+        if method.name in self.learned:
+            return self._answers[method.name].scores
         weights = self.weights[method.name]
         if not weights.any() and not method.global_weight:
             return np.full(len(self.scoring.classes), np.nan)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, shown
 from ..fiftyone_io.database import dataset_ids
 from ..fiftyone_io.tokens import database_id, run_token
+from ..store.entries import whole_token
 from ..store.store import Store
+from ..store.weights_files import delete_other_weights
 from .registry import list_runs, original_key
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def store_info() -> StoreInfo:
                 "used": run["used"],
             }
             for run in store.runs()
+            if run["token"] == whole_token(run["token"])  # without those that it fuses, which are listed themselves
         ]
         return StoreInfo(store.path, store.used_bytes, store.limit_bytes, runs)
 
@@ -88,7 +91,8 @@ def clean_store(*, unused_days: float | None = None) -> int:
                 store.delete_run(run["token"])
         if unused_days is not None:
             store.delete_texts(before=time.time() - unused_days * SECONDS_A_DAY)
-        return before - store.used_bytes
+        weights = delete_other_weights(store.path.parent, {run["token"] for run in store.runs()})
+        return before - store.used_bytes + weights
 
 
 def _is_alive(run: dict[str, Any], alive: dict[str, str]) -> bool:
@@ -99,7 +103,7 @@ def _is_alive(run: dict[str, Any], alive: dict[str, str]) -> bool:
         return False
     dataset = fo.load_dataset(name)
     token = run_token(dataset, run["run_key"]) if run["run_key"] in _original_keys(dataset) else None
-    return token is not None and token in (run["token"], run["replaced_by"])
+    return token is not None and token in (whole_token(run["token"]), run["replaced_by"])
 
 
 def _original_keys(dataset: fo.Dataset) -> set[str]:

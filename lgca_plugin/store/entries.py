@@ -11,11 +11,23 @@ from .small_tables import write_levels
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from .file import StoreFile
 
 COPIED_AT_ONCE = 4096
+
+# A run's entry, and those of the runs that it fuses: token = ?1 OR token GLOB ?1 || '-*'
+
+
+def part_token(token: str, number: int) -> str:
+    """Returns the token of the entry of another run that a run fuses, by its number from 1 on; 0 is the run's own."""
+    return f"{token}-{number}" if number else token
+
+
+def whole_token(token: str) -> str:
+    """Returns the token of the run that an entry goes with: its own, or that of the run that fuses it."""
+    return token.partition("-")[0]
 
 
 def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], replaces: str | None) -> None:
@@ -34,8 +46,13 @@ def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], replaces: str |
     )
     rows.execute("UPDATE runs SET used = :used WHERE token = :token", entry)
     if replaces is not None:
-        query = "UPDATE runs SET replaced_by = ? WHERE token = ? OR replaced_by = ?"
-        rows.execute(query, (entry["token"], replaces, replaces))
+        query = "UPDATE runs SET replaced_by = ?2 WHERE token = ?1 OR token GLOB ?1 || '-*' OR replaced_by = ?1"
+        rows.execute(query, (replaces, entry["token"]))
+
+
+def mark_used(rows: sqlite3.Connection, token: str, now: float) -> None:
+    """Writes when a run was used, inside a transaction."""
+    rows.execute("UPDATE runs SET used = ?2 WHERE token = ?1 OR token GLOB ?1 || '-*'", (token, now))
 
 
 def read_entry(file: StoreFile, token: str) -> StoredRun | None:
@@ -77,10 +94,10 @@ def count_samples(file: StoreFile, run: StoredRun, other: StoredRun) -> int:
 
 
 def delete_entry(rows: sqlite3.Connection, token: str) -> None:
-    """Deletes a run's entry and what no other run references, inside a transaction."""
-    images = "SELECT image FROM samples JOIN runs ON runs.id = run WHERE token = ?"
+    """Deletes a run's entry, those of runs that it fuses, and what no other run references, inside a transaction."""
+    images = "SELECT image FROM samples JOIN runs ON runs.id = run WHERE token = ?1 OR token GLOB ?1 || '-*'"
     referenced = [image for (image,) in rows.execute(images, (token,))]
-    rows.execute("DELETE FROM runs WHERE token = ?", (token,))
+    rows.execute("DELETE FROM runs WHERE token = ?1 OR token GLOB ?1 || '-*'", (token,))
     delete_unreferenced(rows, referenced)
     rows.execute("DELETE FROM encoders WHERE id NOT IN (SELECT encoder FROM runs)")
 
@@ -94,15 +111,18 @@ def delete_samples(rows: sqlite3.Connection, run: StoredRun, sample_ids: Sequenc
     delete_unreferenced(rows, images)
 
 
-def copy_samples(rows: sqlite3.Connection, file: StoreFile, run: StoredRun, source: StoredRun) -> None:
+def copy_samples(
+    rows: sqlite3.Connection, file: StoreFile, run: StoredRun, source: StoredRun, only: Collection[str] | None
+) -> None:
     """Lets a run reference what another one does, inside a transaction; image vectors only with equal keys.
 
-    Damaged rows are left out.
+    ``only`` are the ids of the samples, None for all. Damaged rows are left out.
     """
     same = run.vector_keys == source.vector_keys
     before = [image for (image,) in rows.execute("SELECT image FROM samples WHERE run = ?", (run.id,))]
     for part in all_samples_of_run(file, source, COPIED_AT_ONCE):
         copies = []
+        part = [row for row in part if only is None or row.sample in only]  # noqa: PLW2901
         for row in part:
             vectors = row.vectors if same else b""
             checksum = seal(run.token, row.sample, row.image, row.regions, row.level, crc(vectors))

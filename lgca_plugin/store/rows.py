@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ..method.explain.region_findings import SampleFindings
     from .file import StoreFile
 
+READ_AT_ONCE = 256
+
 _COLUMNS = "samples.id, run, samples.sample, image, regions, vectors, checksum, coalesce(rung, 0)"
 # NOT INDEXED: else columns that an index holds are read from it, and not from the row.
 _ROWS = "FROM samples NOT INDEXED LEFT JOIN rungs ON rungs.sample = samples.id"
@@ -65,6 +67,12 @@ class SampleRow:
     regions: int
     vectors: bytes
     level: int
+
+
+def parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yields values in parts that fit into a query."""
+    for start in range(0, len(values), READ_AT_ONCE):
+        yield values[start : start + READ_AT_ONCE]
 
 
 def as_bytes(values: ArrayLike, dtype: type[np.floating] = np.float32) -> bytes:

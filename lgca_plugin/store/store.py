@@ -18,9 +18,11 @@ from .file import BUSY_SECONDS, FILE_NAME, StoreFile
 from .images import content_hashes, image_of_content, images_of_samples, write_image
 from .limits import EVICTED_AT_ONCE, default_folder, default_limit, evict_regions
 from .rows import StoredRun, image_vectors, image_vectors_of, write_vectors
+from .rows import parts as _parts
+from .weights_files import delete_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-READ_AT_ONCE = 256
 REGIONS_SHARE = 0.875  # of the limit that regions may fill; the rest is kept free for image vectors, which are small
 VECTORS_AT_ONCE = 4096
 SECONDS_BETWEEN_MARKS = 3600
@@ -189,20 +190,23 @@ class Store:
         now = time.time()
         if self._file.read("SELECT 1 FROM runs WHERE id = ? AND used < ?", (run.id, now - SECONDS_BETWEEN_MARKS)):
             with self._file.writing() as rows:
-                rows.execute("UPDATE runs SET used = ? WHERE id = ?", (now, run.id))
+                entries.mark_used(rows, run.token, now)
 
     def release_replaced(self, token: str) -> None:
-        """Deletes the entries of the runs that a run has replaced, and what no other run references."""
+        """Deletes the entries of the runs that a run has replaced, their weights, and what no other run references."""
         for (replaced,) in self._file.read("SELECT token FROM runs WHERE replaced_by = ?", (token,)):
-            with self._file.writing() as rows:
-                entries.delete_entry(rows, replaced)
+            self._delete(replaced)
 
     def delete_run(self, token: str) -> None:
-        """Deletes a run's entry, those of runs that it has replaced, and what no other run references."""
+        """Deletes a run's entry, its weights, entries of runs that it replaced, and what no other run references."""
         self.release_replaced(token)
+        self._delete(token)
+        self._file.shrink()
+
+    def _delete(self, token: str) -> None:
         with self._file.writing() as rows:
             entries.delete_entry(rows, token)
-        self._file.shrink()
+        delete_weights(self.path.parent, token)
 
     # --------------------------------------------------------------------------------------- writing a run's samples
 
@@ -244,10 +248,10 @@ class Store:
         with self._file.writing() as rows:
             entries.delete_samples(rows, run, sample_ids)
 
-    def copy_samples(self, run: StoredRun, source: StoredRun) -> None:
-        """Lets a run reference what another one does; image vectors only with equal keys."""
+    def copy_samples(self, run: StoredRun, source: StoredRun, *, only: Collection[str] | None = None) -> None:
+        """Lets a run reference what another one does, of all samples or some; image vectors only with equal keys."""
         with self._file.writing() as rows:
-            entries.copy_samples(rows, self._file, run, source)
+            entries.copy_samples(rows, self._file, run, source, only)
 
     def write_vectors(self, run: StoredRun, vectors: Mapping[str, NDArray[np.float32]]) -> None:
         """Writes the ``[V, dim]`` image vectors of a run's samples, in the order of the run's vector keys."""
@@ -322,8 +326,3 @@ class Store:
         """Returns the budget levels at which samples have stopped, by sample id, without those at level 0."""
         parts = (small_tables.read_levels(self._file, run, part) for part in _parts(sample_ids))
         return dict(pair for part in parts for pair in part.items())
-
-
-def _parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(values), READ_AT_ONCE):
-        yield values[start : start + READ_AT_ONCE]

@@ -11,6 +11,7 @@ TESTED = {
     "numpy": "2.4.6",
     "open_clip_torch": "3.3.0",
     "pillow": "13.0.0",
+    "safetensors": "0.8.0",
     "threadpoolctl": "3.8.0",
     "torch": "2.14.1",
     "torchvision": "0.29.1",

@@ -24,6 +24,7 @@ ROOMS = (
     "lgca_plugin.runs",
     "lgca_plugin.fiftyone_io",
     "lgca_plugin.prediction",
+    "lgca_plugin.fusion",
     "lgca_plugin.store",
     "lgca_plugin.engine",
     "lgca_plugin.descriptions",

@@ -1,0 +1,103 @@
+"""Training of a fusion on drawn embeddings."""
+
+import numpy as np
+import pytest
+
+from lgca_plugin.fusion.answers import answer
+from lgca_plugin.fusion.settings import FusionSettings
+from lgca_plugin.fusion.training import fit
+from lgca_plugin.fusion.weights import FusionWeights
+from lgca_plugin.progress import drive
+from tests.fusion.conftest import DIMS, drawn
+
+QUICK = FusionSettings(steps=(0, 50, 100), folds=3)
+
+
+def trained(world, settings=QUICK, **options):
+    steps = fit(world.read, options.pop("labels", world.labels), world.classes, settings, **options)
+    return drive(steps, False, unit="")
+
+
+def accuracy(world, weights) -> float:
+    labels = np.array([world.labels[id_] for id_ in world.ids])
+    return float((answer(weights, world.nodes, world.classes).logits.argmax(axis=1) == labels).mean())
+
+
+@pytest.fixture(scope="module")
+def marked():
+    return drawn(300, seed=5, marks=True)
+
+
+@pytest.fixture(scope="module")
+def fusion(marked):
+    return trained(marked)
+
+
+def test_fit__learns_what_only_a_graph_can_see(marked, fusion):
+    fresh = drawn(300, seed=6, marks=True)
+    flat = trained(marked, FusionSettings(steps=QUICK.steps, folds=3, graph=False))
+    untrained = FusionWeights.untrained(DIMS, 4)
+    found = [accuracy(fresh, weights) for weights in (untrained, flat.final, fusion.final)]
+    assert fusion.report["steps"] > 0 and fusion.report["labels"] == 300
+    assert found[2] > found[1] + 0.03 > found[0] + 0.06, found
+
+
+def test_fit__answers_each_image_by_a_model_that_has_not_seen_it(marked, fusion):
+    assert set(fusion.fold_of) == set(marked.ids) and len(fusion.by_fold) == 3
+    counts = np.bincount(list(fusion.fold_of.values()))
+    assert counts.max() - counts.min() <= 1
+    changed = dict(marked.labels)
+    others = [id_ for id_ in marked.ids if fusion.fold_of[id_] == 0]
+    for id_ in others:
+        changed[id_] = (changed[id_] + 1) % 4
+    again = trained(marked, labels=changed)
+    if again.report["steps"] == fusion.report["steps"] and again.fold_of == fusion.fold_of:
+        own, same = fusion.by_fold[0].arrays, again.by_fold[0].arrays
+        assert all(np.allclose(own[name], same[name], atol=1e-5) for name in own), "labels of a fold taught its model"
+
+
+def test_fit__is_the_same_for_a_seed(marked):
+    small = {id_: marked.labels[id_] for id_ in marked.ids[:60]}
+    settings = FusionSettings(steps=(0, 25), folds=2)
+    assert trained(marked, settings, labels=small).digest == trained(marked, settings, labels=small).digest
+
+
+def test_fit__keeps_groups_in_one_fold(marked):
+    labels = {id_: marked.labels[id_] for id_ in marked.ids[:80]}
+    groups = {id_: str(at // 4) for at, id_ in enumerate(marked.ids[:80])}
+    found = trained(marked, FusionSettings(steps=(0,), folds=4), labels=labels, groups=groups)
+    for group in set(groups.values()):
+        assert len({found.fold_of[id_] for id_ in labels if groups[id_] == group}) == 1
+
+
+def test_fit__learns_nothing_from_too_few_labels_or_one_class(marked):
+    few = {id_: marked.labels[id_] for id_ in marked.ids[:29]}
+    one = dict.fromkeys(marked.ids, 2)
+    for labels in (few, one, {}):
+        found = trained(marked, labels=labels)
+        assert found.report["labels"] == 0 and found.report["steps"] is None and not found.by_fold
+        assert np.allclose(found.final.factors, 1)
+
+
+def test_fit__reads_as_many_images_as_fit_into_its_memory(marked):
+    found = trained(marked, FusionSettings(steps=(0,), folds=2), memory_bytes=60_000)
+    assert 30 <= found.report["labels"] < 300
+    counts = np.bincount([marked.labels[id_] for id_ in found.fold_of]) / found.report["labels"]
+    assert np.allclose(counts, np.bincount(list(marked.labels.values())) / 300, atol=0.06)
+
+
+def test_fit__trusts_a_useless_encoder_less():
+    world = drawn(200, seed=8, noise=0.4)
+    rng = np.random.default_rng(0)
+    useless = world.nodes[1]
+    shuffled = useless.rows(rng.permutation(len(world.ids)))
+    world.nodes = (world.nodes[0], shuffled)
+    found = trained(world, FusionSettings(steps=(0,), folds=2))
+    assert found.final.factors[1] < 0.3 * found.final.factors[0]
+    assert accuracy(world, found.final) > accuracy(world, FusionWeights.untrained(DIMS, 4)) + 0.05
+
+
+@pytest.mark.parametrize("settings", [{"anchored": False}, {"fused_part": True}, {"loss": "generalized"}])
+def test_fit__of_every_form_learns(marked, settings):
+    found = trained(marked, FusionSettings(steps=(0, 100), folds=2, **settings))
+    assert accuracy(marked, found.final) > 0.6

@@ -62,7 +62,7 @@ def replay_batches(
         for level, ids in _by_level(store, stored, sample_ids, plan)
         for start in range(0, len(ids), at_once)
     ]
-    yield from _map_ahead(read, parts)
+    yield from map_ahead(read, parts)
 
 
 def _by_level(
@@ -78,7 +78,7 @@ def _by_level(
     return sorted(found.items())
 
 
-def _map_ahead(make: Callable[[Part], Made], parts: Sequence[Part]) -> Generator[Made, None, None]:
+def map_ahead(make: Callable[[Part], Made], parts: Sequence[Part]) -> Generator[Made, None, None]:
     """Yields ``make`` of each part, in their order, computed a little ahead of the caller."""
     if len(parts) < 2:  # a thread is not worth its start
         yield from map(make, parts)

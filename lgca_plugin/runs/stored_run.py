@@ -14,10 +14,13 @@ from ..fiftyone_io.database import dataset_id, sample_collection
 from ..fiftyone_io.fields import error_field
 from ..fiftyone_io.tokens import database_id
 from ..prediction.predictor import vector_keys
+from ..store.entries import part_token
 from ..store.store import geometry_of
 from .record import check_current
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..config import RunConfig
     from ..store.rows import StoredRun
     from ..store.store import Store
@@ -62,8 +65,26 @@ def find_stored_run(store: Store, run: RunRecord) -> StoredRun | None:
     stored = store.run(run.token)
     if stored is not None or not run.is_current():
         return stored
+    keys = vector_keys(run.config.methods, run.config.region_plan)
+    return _copied_entry(store, run, run.config, run.token, keys)
+
+
+def find_stored_part(store: Store, run: RunRecord, number: int) -> StoredRun | None:
+    """Returns the entry of one of the other runs that a run fuses, by its number from 1 on; None as for the run's own.
+
+    It has no image vectors: those of a fusion depend on the classes.
+    """
+    token = part_token(run.token, number)
+    stored = store.run(token)
+    if stored is not None or run.config.fusion is None or not run.is_current():
+        return stored
+    return _copied_entry(store, run, run.config.fusion.others[number - 1].config, token, ())
+
+
+def _copied_entry(store: Store, run: RunRecord, config: RunConfig, token: str, keys: Sequence[str]) -> StoredRun | None:
+    """Makes an entry of a copied run, with an encoder and crops of a config, from the entries of other runs."""
     ids = _some_samples(run)
-    sources = store.runs_of_samples(shared_fingerprint(run.config), geometry_of(run.config.regions), ids) if ids else []
+    sources = store.runs_of_samples(shared_fingerprint(config), geometry_of(config.regions), ids) if ids else []
     if error_field(run.key) not in run.dataset.get_field_schema():  # killed while it was rescored in place
         own = {"run_key": run.key, "dataset": dataset_id(run.dataset)}
         before = {entry["token"] for entry in store.runs() if own.items() <= entry.items()}
@@ -71,14 +92,14 @@ def find_stored_run(store: Store, run: RunRecord) -> StoredRun | None:
     found = [source for source in map(store.run, sources) if source is not None and store.has_space_for_copy(source)]
     if not found:
         return None
-    config, best = run.config, found[0]
+    best = found[0]
     stored = store.open_run(
-        run.token,
+        token,
         fingerprint=best.fingerprint,
         encoder_name=config.encoder,
         logit_scale=best.logit_scale,
         geometry=best.geometry,
-        vector_keys=vector_keys(config.methods, config.region_plan),
+        vector_keys=keys,
         database=database_id(),
         dataset=dataset_id(run.dataset),
         run_key=run.key,

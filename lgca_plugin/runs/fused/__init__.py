@@ -1,0 +1,1 @@
+"""Fused runs: their encoders' embeddings together, their weights, and what these answer."""

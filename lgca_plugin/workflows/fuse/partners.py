@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from ...errors import LgcaError
@@ -24,12 +25,14 @@ class Partner:
     Attributes:
         key: its key
         encoder: its encoder's name
+        fingerprint: its encoder's fingerprint
         samples: number of samples of which the store has embeddings of both runs
         problem: why the two can't be fused, in words that follow the run's name; None if they can
     """
 
     key: str
     encoder: str
+    fingerprint: str
     samples: int = 0
     problem: str | None = None
 
@@ -44,10 +47,14 @@ def mismatch(first: RunConfig, second: RunConfig) -> str | None:
 
     None if they can, as far as their settings say.
     """
+    if second.fusion is not None:
+        return "is fused itself"
     if first.encoder_fingerprint == second.encoder_fingerprint:
         return "has the same model"
     if set(first.classes) != set(second.classes):
         return f"has {_other_classes(first.classes, second.classes)}"
+    if not first.region_plan.counts:
+        return "looks at crops, and the first run does not"
     if not second.region_plan.counts:
         return "looks at no crops"
     if geometry_of(first.regions) != geometry_of(second.regions):
@@ -71,13 +78,36 @@ def partners(dataset: fo.Dataset, run_key: str) -> list[Partner]:
         if key != run_key:
             with suppress(LgcaError):
                 configs[key] = read_config(dataset, key)
-    found = {key: Partner(key=key, encoder=it.encoder, problem=mismatch(own, it)) for key, it in configs.items()}
+    found = {
+        key: Partner(key=key, encoder=it.encoder, fingerprint=it.encoder_fingerprint, problem=mismatch(own, it))
+        for key, it in configs.items()
+    }
     fitting = [key for key, partner in found.items() if partner.fits]
     common = common_samples(dataset, run_key, fitting) if fitting else {}
-    for key in fitting:
-        problem = None if common[key] else "has no stored embeddings of the same pictures"
-        found[key] = Partner(key=key, encoder=found[key].encoder, samples=common[key], problem=problem)
+    for key, samples in common.items():
+        problem = None if samples else "has no stored embeddings of the same pictures"
+        found[key] = replace(found[key], samples=samples, problem=problem)
     return list(found.values())
+
+
+def fused_from(dataset: fo.Dataset, run_key: str) -> list[str]:
+    """Returns the keys of the runs that were fused from a run, the newest first."""
+    found = []
+    for key in reversed(list_runs(dataset)):
+        with suppress(LgcaError):
+            fusion = read_config(dataset, key).fusion
+            if fusion is not None and run_key in (fusion.run_key, *(other.run_key for other in fusion.others)):
+                found.append(key)
+    return found
+
+
+def has_partners(dataset: fo.Dataset) -> bool:
+    """Returns whether any two runs of a dataset can be fused, as far as their settings say."""
+    configs: list[RunConfig] = []
+    for key in list_runs(dataset):
+        with suppress(LgcaError):
+            configs.append(read_config(dataset, key))
+    return any(mismatch(a, b) is None and a.fusion is None for a, b in combinations(configs, 2))
 
 
 def common_samples(dataset: fo.Dataset, run_key: str, others: list[str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.workflows.fuse.partners import Partner, mismatch, partners
+from lgca_plugin.workflows.fuse.partners import Partner, fused_from, has_partners, mismatch, partners
 from tests.helpers.fusion.two_encoders import REGIONS, noisy_encoder, two_runs
 from tests.helpers.worlds.birds import bird_dataset, classify_birds
 
@@ -31,17 +31,20 @@ def birds(demo_images, demo_encoder, other, module_store):  # noqa: ARG001 (what
     fo.delete_dataset(dataset.name)
 
 
-def test_partners__each_with_its_common_samples_or_why_not(birds, other):
+def test_partners__each_with_its_common_samples_or_why_not(birds, demo_encoder, other):
+    same = {"encoder": other.name, "fingerprint": other.fingerprint}
     assert partners(birds, "two") == [
-        Partner(key="whole", encoder=other.name, problem="has the same model"),
-        Partner(key="half", encoder=other.name, problem="has the same model"),
-        Partner(key="one", encoder="demo", samples=FEW),
+        Partner(key="whole", problem="has the same model", **same),
+        Partner(key="half", problem="has the same model", **same),
+        Partner(key="one", samples=FEW, encoder="demo", fingerprint=demo_encoder.fingerprint),
     ]
     assert partners(birds, "one") == [
-        Partner(key="whole", encoder=other.name, problem="looks at no crops"),
-        Partner(key="half", encoder=other.name, samples=2),
-        Partner(key="two", encoder=other.name, samples=FEW),
+        Partner(key="whole", problem="looks at no crops", **same),
+        Partner(key="half", samples=2, **same),
+        Partner(key="two", samples=FEW, **same),
     ]
+    assert has_partners(birds)
+    assert fused_from(birds, "one") == []
 
 
 def test_partners__without_stored_embeddings_do_not_fit(birds, monkeypatch, tmp_path):

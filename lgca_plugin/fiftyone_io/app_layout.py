@@ -9,7 +9,7 @@ from __future__ import annotations
 import colorsys
 from typing import TYPE_CHECKING, Any
 
-from ..method.core.methods import explained_method
+from ..method.core.methods import explained_method, learned_method
 from .database import save_dataset
 from .fields import DECISION, SUGGESTION, SUSPECT, method_field, regions_field, run_fields, triage_field
 
@@ -40,10 +40,11 @@ def ticked_fields(
 ) -> list[str]:
     """Returns the fields that the grid shows after a run: the given label and the suspects' suggestion.
 
-    Without given labels it is the prediction of one method: the one that the boxes explain.
+    Without given labels it is the prediction of one method: the learned one, else the one that the boxes explain.
     """
     if ground_truth is None:
-        return [method_field(run_key, (explained_method(methods) or methods[0]).name)]
+        shown = learned_method(methods) or explained_method(methods) or methods[0]
+        return [method_field(run_key, shown.name)]
     suspect = triage_field(run_key, SUSPECT)
     return [ground_truth, *([suspect] if suspect in schema else [])]
 

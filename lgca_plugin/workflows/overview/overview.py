@@ -17,7 +17,7 @@ from ...errors import ConfigError
 from ...fiftyone_io.fields import eval_key, method_field
 from ...method.comparison.agreement import PATTERNS, agreement, choose_points, class_flow, pair_agreements
 from ...method.comparison.evaluation import Evaluation, evaluation_of
-from ...method.core.methods import compared_methods, method_title
+from ...method.core.methods import compared_methods, learned_method, method_title
 from .columns import read_ids, read_values
 from .table import NONE, Table
 from .table_cache import current_table
@@ -58,6 +58,12 @@ class Overview:
     compared: tuple[str, ...]
     triaged: bool
     ground_truth: str | None
+
+    @property
+    def learned(self) -> str | None:
+        """The method that is learned over several encoders; None where the run has none, or its field is gone."""
+        method = learned_method(self.run.config.methods)
+        return method.name if method is not None and method.name in self.table.answers else None
 
     @property
     def total(self) -> int:

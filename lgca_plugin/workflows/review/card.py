@@ -8,20 +8,20 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ...errors import LgcaError
+from ...method.core.methods import learned_method
 from ...method.labels.left_out import nearest_class, outside_sentence
 from ...runs.record import stored_triage
 from ..decisions.decisions import Decision
 from ..evidence.sample_record import cached_evidence, read_sample_record
 from .look_alikes import look_alikes
 from .pools import class_pools
-from .reason import DecidingRegion, deciding_region, reason_sentence, seen_sentence
+from .reason import DecidingRegion, Kind, deciding_region, reason_sentence, seen_sentence
 from .suspects import current_suspects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...fiftyone_io.thumbnails import Box
-    from ...method.core.regions import RegionKind
     from ...runs.record import RunRecord
     from ..evidence.sample_record import SampleRecord
     from .suspects import Suspect
@@ -148,10 +148,15 @@ def _deciding_region(run: RunRecord, sample: SampleRecord, suggested: str | None
         return None
 
 
-def _labels(run: RunRecord, sample: SampleRecord) -> dict[RegionKind, str]:
-    """Returns what the compared methods have predicted, by what they look at."""
-    kinds = {method.name: method.regions for method in run.config.methods}
-    compared = stored_triage(run.results).get("methods") or list(kinds)
+def _labels(run: RunRecord, sample: SampleRecord) -> dict[Kind, str]:
+    """Returns what the compared methods and a learned one have predicted, by what they look at."""
+    learned = learned_method(run.config.methods)
+    kinds: dict[str, Kind] = {
+        method.name: "learned" if method is learned else method.regions for method in run.config.methods
+    }
+    compared = list(stored_triage(run.results).get("methods") or kinds)
+    if learned is not None and learned.name not in compared:
+        compared.append(learned.name)
     return {
         kinds[name]: sample.predictions[name].label for name in compared if name in kinds and name in sample.predictions
     }

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ...errors import ConfigError
+from ...method.core.regions import RegionKind
 from ...method.number_text import capitalized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...fiftyone_io.thumbnails import Box
-    from ...method.core.regions import RegionKind
     from ...method.explain.evidence import Evidence
+
+Kind = RegionKind | Literal["learned"]
+"""What a method looks at; a learned one looks at everything, through several models."""
 
 MAJORITY = 0.5
 """Share of the crops above which they are counted in the sentence."""
@@ -45,13 +48,15 @@ class DecidingRegion:
 def deciding_region(evidence: Evidence, suggested: str, given: str) -> DecidingRegion | None:
     """Returns the region that contributes most to the margin of the suggested class over the given one.
 
-    Contributions are those of the method that the run's boxes explain; regions that cover nearly the whole image are
-    left out. None if no other region speaks for the suggested class, or one of the two is no class of the run.
+    Contributions are those of the learned method, if the run has one, else of the method that the run's boxes explain;
+    regions that cover nearly the whole image are left out. None if no other region speaks for the suggested class, or
+    one of the two is no class of the run.
     """
-    if evidence.explained is None:
+    method = next(iter(evidence.verdicts.learned), evidence.explained)
+    if method is None or evidence.explained is None:
         return None
     try:
-        shares = evidence.contributions(evidence.explained, suggested, given)
+        shares = evidence.contributions(method, suggested, given)
     except ConfigError:  # no class of the run
         return None
     areas = evidence.boxes[:, 2] * evidence.boxes[:, 3]
@@ -70,7 +75,7 @@ def deciding_region(evidence: Evidence, suggested: str, given: str) -> DecidingR
 
 
 def reason_sentence(
-    labels: Mapping[RegionKind, str],
+    labels: Mapping[Kind, str],
     given: str | None,
     suggested: str,
     *,
@@ -81,13 +86,13 @@ def reason_sentence(
 
     Args:
         labels: what a method sees that looks at the whole picture (``"none"``), at crops (``"crops"``) and at crops
-            that grow (``"chains"``), in this order
+            that grow (``"chains"``), and one that is learned over several models (``"learned"``), in this order
         given: the given class
         suggested: the suggested class
         confidence: of the suggestion, in [0, 1]; None counts as sure
         region: the region that is marked on the picture
     """
-    groups: dict[str, list[RegionKind]] = {}
+    groups: dict[str, list[Kind]] = {}
     for kind, label in labels.items():
         groups.setdefault(label, []).append(kind)
     agreeing = groups.pop(suggested, [])
@@ -103,9 +108,9 @@ def reason_sentence(
     return f"{capitalized(_subject(agreeing))} {_verb(agreeing)} “{suggested}”, {only}{' and '.join(others)}{tail}."
 
 
-def seen_sentence(labels: Mapping[RegionKind, str]) -> str:
+def seen_sentence(labels: Mapping[Kind, str]) -> str:
     """Returns what methods see, as one sentence; nothing without any."""
-    groups: dict[str, list[RegionKind]] = {}
+    groups: dict[str, list[Kind]] = {}
     for kind, label in labels.items():
         groups.setdefault(label, []).append(kind)
     if len(groups) == 1:
@@ -116,19 +121,26 @@ def seen_sentence(labels: Mapping[RegionKind, str]) -> str:
 
 def _all(count: int, *, unsure: bool) -> str:
     see, sees = ("lean towards", "leans towards") if unsure else ("see", "sees")
-    return {1: f"The method {sees}", 2: f"Both methods {see}", 3: f"All three methods {see}"}[count]
+    words = {1: f"The method {sees}", 2: f"Both methods {see}", 3: f"All three methods {see}"}
+    return words.get(count, f"All four methods {see}")
 
 
-def _subject(kinds: Sequence[RegionKind]) -> str:
+def _subject(kinds: Sequence[Kind]) -> str:
     """Returns what methods of some kinds look at, in words."""
+    names: dict[Kind, str] = {
+        "none": "the whole picture",
+        "crops": "the crops",
+        "chains": "the crops with their surroundings",
+        "learned": "all models together",
+    }
     if "crops" in kinds and "chains" in kinds:
-        crops = "the crops, alone and with their surroundings,"
-        return f"the whole picture and {crops}" if "none" in kinds else crops
-    names = {"none": "the whole picture", "crops": "the crops", "chains": "the crops with their surroundings"}
-    return " and ".join(names[kind] for kind in kinds)
+        kinds = [kind for kind in kinds if kind != "chains"]
+        names["crops"] = "the crops, alone and with their surroundings,"
+    *first, last = (names[kind] for kind in kinds)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
-def _verb(kinds: Sequence[RegionKind]) -> str:
+def _verb(kinds: Sequence[Kind]) -> str:
     return "says" if list(kinds) == ["none"] else "say"
 
 

@@ -1,4 +1,4 @@
-"""The class scores of a run's samples, from stored image vectors, a method at a time."""
+"""The class scores of a run's samples, a method at a time: from image vectors, or as a learned method gave them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from ...method.core.scores import class_scores
 from ...prediction.predictor import ROWS_AT_ONCE, vector_key
+from .score_file import ScoreFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,10 +48,14 @@ class RunScores:
     logit_scale: float
     cache_bytes: int = CACHE_BYTES
     _own: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    _learned: dict[str, ScoreFile] = field(default_factory=dict)
     _scores: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def is_stored(self, method: Method) -> bool:
-        """Returns whether the method's image vectors are stored; those of decisive methods depend on the classes."""
+        """Returns whether the method's image vectors are stored; those of decisive methods depend on the classes.
+
+        Learned ones have none.
+        """
         name = vector_key(method, self.plan)
         return name is not None and name in self.stored.vector_keys
 
@@ -60,18 +65,28 @@ class RunScores:
             self._own[method.name] = np.full((len(self.row_of), vectors.shape[-1]), np.nan, np.float32)
         self._own[method.name][rows] = vectors
 
+    def add_scores(self, method: Method, rows: NDArray[np.int64], scores: NDArray[np.floating]) -> None:
+        """Adds ``[b, C]`` scores of a learned method; raises StoreError if there is no room for them."""
+        if method.name not in self._learned:
+            self._learned[method.name] = ScoreFile(scores.shape[1])
+        self._learned[method.name].add(rows, scores)
+
+    def close(self) -> None:
+        """Removes what is on disk."""
+        for file in self._learned.values():
+            file.close()
+
     def matching(
         self, methods: Sequence[Method], answers: Mapping[str, NDArray[np.int64]]
     ) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-        """Returns ``[n]`` which samples have image vectors, and which the label that these predict, by method.
+        """Returns ``[n]`` which samples have vectors or scores, and which the label that these predict, by method.
 
         ``answers`` holds method name to ``[n]`` class index of the label on each sample.
         """
         n = len(self.row_of)
         found = {method.name: (np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)) for method in methods}
         self._make_arrays(methods)
-        for method, rows, vectors in self._vectors(methods):
-            scores = class_scores(vectors, self.class_vectors[method.name])
+        for method, rows, scores in self._batches(methods):
             if method.name in self._scores:
                 self._scores[method.name][rows] = scores
             there, same = found[method.name]
@@ -94,21 +109,35 @@ class RunScores:
     def _make_arrays(self, methods: Sequence[Method]) -> None:
         """Makes arrays for the cached scores of methods, as many as fit; nan where a score is unknown."""
         for method in methods:
+            if method.name in self._learned:
+                continue
             shape = len(self.row_of), len(self.class_vectors[method.name])
             used = sum(scores.nbytes for name, scores in self._scores.items() if name != method.name)
             if used + 4 * shape[0] * shape[1] <= self.cache_bytes:
                 self._scores[method.name] = np.full(shape, np.nan, np.float32)
 
     def _scores_of(self, method: Method, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Returns ``[m, C]`` scores of chosen rows, computed from the vectors."""
+        """Returns ``[m, C]`` scores of chosen rows."""
         class_vectors = self.class_vectors[method.name]
         position = np.full(len(self.row_of), -1)
         position[chosen] = np.arange(len(chosen))
         result = np.full((len(chosen), len(class_vectors)), np.nan, np.float32)  # nan shows a row that has vanished
-        for _, rows, vectors in self._vectors([method]):
-            wanted = position[rows] >= 0
-            result[position[rows[wanted]]] = class_scores(vectors[wanted], class_vectors)
+        for _, rows, scores in self._batches([method], chosen=position >= 0):
+            result[position[rows]] = scores
         return result
+
+    def _batches(
+        self, methods: Sequence[Method], chosen: NDArray[np.bool_] | None = None
+    ) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.floating]]]:
+        """Yields methods, rows and their ``[b, C]`` scores, of all rows or of ``[n]`` chosen ones."""
+        for method, rows, vectors in self._vectors(methods):
+            wanted = slice(None) if chosen is None else chosen[rows]
+            yield method, rows[wanted], class_scores(vectors[wanted], self.class_vectors[method.name])
+        for method in methods:
+            if method.name in self._learned:
+                for rows, scores in self._learned[method.name].batches(ROWS_AT_ONCE):
+                    wanted = slice(None) if chosen is None else chosen[rows]
+                    yield method, rows[wanted], scores[wanted]
 
     def _vectors(self, methods: Sequence[Method]) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.float32]]]:
         """Yields methods, rows and their ``[b, d]`` image vectors; the stored ones of all methods in one reading."""

@@ -168,12 +168,17 @@ def _labels(run: Run, fields: list[str], chosen: str | None) -> str:
 
 
 def _pair(of: Overview, choices: Choices) -> tuple[str, str]:
-    """Returns two different methods: the chosen ones, else the first and the last of the compared ones."""
+    """Returns two different methods: the chosen ones, else the first and the last of the compared ones.
+
+    Of a fused run the last of the compared ones and the learned one, for what the fusion has changed.
+    """
     methods = list(of.table.answers)
     if len(methods) < 2:
         return "", ""
-    a = choices.a if choices.a in methods else (of.compared or methods)[0]
-    others = [name for name in (choices.b, *reversed(of.compared), *methods) if name in methods and name != a]
+    single = [name for name in of.compared or methods if name != of.learned]
+    first, last = (single[0], single[-1]) if of.learned is None else (single[-1], of.learned)
+    a = choices.a if choices.a in methods else first
+    others = [name for name in (choices.b, last, *reversed(of.compared), *methods) if name in methods and name != a]
     return str(a), str(others[0])
 
 

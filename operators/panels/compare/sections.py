@@ -86,7 +86,7 @@ def add_accuracy(panel: Any, body: Any, shown: Comparison) -> None:
         )
         show = (f"{wrong:,} differ", panel.show) if wrong else ()
         card(cards, f"right_{name}", f"{score.accuracy:.1%}", caption, about, *show, part="wrong", method=name)
-    compared = [method_title(name) for name in of.compared]
+    compared = [method_title(name) for name in (*of.compared, of.learned) if name is not None]
     about = "Over the samples on which only one of the two is right; corrected for the number of comparisons"
     for at, pair in enumerate(pair for pair in found.pairs if pair.a in compared and pair.b in compared):
         text(body, f"difference{at}", found.plain_sentence(pair), muted=not found.is_real(pair), title=about)

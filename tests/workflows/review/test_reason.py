@@ -16,8 +16,9 @@ def region(vote=EGRET, crops=60, crops_for=41):
     return DecidingRegion(box=BOX, vote=vote, crops=crops, crops_for=crops_for)
 
 
-def labels(whole, crops, chains):
-    return {"none": whole, "crops": crops, "chains": chains}
+def labels(whole, crops, chains, learned=None):
+    seen = {"none": whole, "crops": crops, "chains": chains}
+    return seen if learned is None else {**seen, "learned": learned}
 
 
 SENTENCES = [
@@ -40,6 +41,31 @@ SENTENCES = [
         "All three methods see “great egret”; the marked part speaks most clearly against “grey heron”.",
     ),
     (labels(EGRET, EGRET, EGRET), {}, "All three methods see “great egret”."),
+    (labels(EGRET, EGRET, EGRET, EGRET), {}, "All four methods see “great egret”."),
+    (
+        labels(HERON, EGRET, TERN, EGRET),
+        {},
+        (
+            "The crops and all models together say “great egret”, but the whole picture says “grey heron” and the "
+            "crops with their surroundings say “tern”."
+        ),
+    ),
+    (
+        labels(HERON, EGRET, EGRET, EGRET),
+        {},
+        (
+            "The crops, alone and with their surroundings, and all models together say “great egret”, only the whole "
+            "picture says “grey heron”."
+        ),
+    ),
+    (
+        labels(HERON, HERON, HERON, EGRET),
+        {},
+        (
+            "All models together say “great egret”, but the whole picture and the crops, alone and with their "
+            "surroundings, say “grey heron”."
+        ),
+    ),
     (
         labels(HERON, EGRET, EGRET),
         {},

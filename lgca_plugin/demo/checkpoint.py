@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .tiny_clip import IMAGE_SIZE, MEAN, MODEL_CONFIG, STD, VOCABULARY_ROWS
+from .tiny_clip import ARCHITECTURES, DEFAULT_ARCHITECTURE, IMAGE_SIZE, MEAN, STD, VOCABULARY_ROWS
 
 if TYPE_CHECKING:
     import torch
@@ -40,13 +40,19 @@ def full_state(state: dict[str, torch.Tensor], tokens: torch.Tensor) -> dict[str
     return {name: (value.half() if value.is_floating_point() else value).contiguous() for name, value in full.items()}
 
 
-def save_model(directory: str | Path, state: dict[str, torch.Tensor], vocabulary: list[str]) -> None:
+def save_model(
+    directory: str | Path,
+    state: dict[str, torch.Tensor],
+    vocabulary: list[str],
+    architecture: str = DEFAULT_ARCHITECTURE,
+) -> None:
     """Writes config, weights and vocabulary; equal weights give equal bytes.
 
     Args:
         directory: the folder, made if it is missing
         state: as :func:`full_state` returns it
         vocabulary: the words that the model was trained on
+        architecture: the model's, one of :data:`lgca_plugin.demo.tiny_clip.ARCHITECTURES`
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -57,7 +63,7 @@ def save_model(directory: str | Path, state: dict[str, torch.Tensor], vocabulary
         "interpolation": "bicubic",
         "resize_mode": "shortest",
     }
-    config = {"model_cfg": MODEL_CONFIG, "preprocess_cfg": preprocessing}
+    config = {"model_cfg": ARCHITECTURES[architecture], "preprocess_cfg": preprocessing}
     (directory / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     (directory / VOCABULARY_FILE).write_text(json.dumps(vocabulary, indent=0) + "\n", encoding="utf-8")
     (directory / WEIGHTS_FILE).write_bytes(_deflated(state))

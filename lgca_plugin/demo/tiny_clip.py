@@ -1,4 +1,4 @@
-"""The demo model: an open_clip CLIP small enough to train on a laptop's processor."""
+"""The demo model and others like it: open_clip CLIPs small enough to train on a laptop's processor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,23 @@ MODEL_CONFIG: Final[dict[str, Any]] = {
     "vision_cfg": {"image_size": IMAGE_SIZE, "layers": [1, 1, 2, 1], "width": 16, "patch_size": None},
     "text_cfg": {"context_length": 32, "vocab_size": VOCABULARY_ROWS, "width": 128, "heads": 4, "layers": 2},
 }
-"""Arguments of ``open_clip.CLIP``."""
+"""Arguments of ``open_clip.CLIP``, of the model that ships."""
+
+DEFAULT_ARCHITECTURE: Final = "resnet"
+ARCHITECTURES: Final[dict[str, dict[str, Any]]] = {
+    DEFAULT_ARCHITECTURE: MODEL_CONFIG,
+    "resnet-wide": {
+        **MODEL_CONFIG,
+        "embed_dim": 96,
+        "vision_cfg": {**MODEL_CONFIG["vision_cfg"], "layers": [1, 1, 1, 1], "width": 20},
+    },
+    "vit": {
+        **MODEL_CONFIG,
+        "embed_dim": 112,
+        "vision_cfg": {"image_size": IMAGE_SIZE, "layers": 3, "width": 96, "head_width": 24, "patch_size": 8},
+    },
+}
+"""Name -> arguments of ``open_clip.CLIP``. The text sides are alike; each embeds in a space of its own width."""
 
 MEAN: Final = (0.5, 0.5, 0.5)
 STD: Final = (0.25, 0.25, 0.25)
@@ -45,14 +61,19 @@ class Tokenizer:
         return torch.searchsorted(self.ids, tokens)
 
 
-def make_model() -> tuple[Any, Tokenizer]:
-    """Returns a new model whose token table has a row for each token in use, and its tokenizer."""
+def make_model(architecture: str = DEFAULT_ARCHITECTURE) -> tuple[Any, Tokenizer]:
+    """Returns a new model whose token table has a row for each token in use, and its tokenizer.
+
+    Args:
+        architecture: one of :data:`ARCHITECTURES`
+    """
     import open_clip
     import torch
 
     tokenizer = Tokenizer()
-    text_config = {**MODEL_CONFIG["text_cfg"], "vocab_size": len(tokenizer.ids)}
-    model = open_clip.CLIP(**{**MODEL_CONFIG, "text_cfg": text_config})
+    config = ARCHITECTURES[architecture]
+    text_config = {**config["text_cfg"], "vocab_size": len(tokenizer.ids)}
+    model = open_clip.CLIP(**{**config, "text_cfg": text_config})
     # Twice as fast for few channels.
     model.visual.to(memory_format=torch.channels_last)
     return model, tokenizer

@@ -1,6 +1,7 @@
 """Trains the demo's tiny CLIP on drawn birds: ``python -m lgca_plugin.demo.train [--out DIR] [--steps N] [--seed N]``.
 
-The pictures are drawn for the training, from a domain of seeds that the demo dataset can't reach; progress is
+``--architecture vit`` trains another small CLIP, for a folder of its own; ``lgca.load_encoder("local-dir:DIR")`` loads
+it. The pictures are drawn for the training, from a domain of seeds that the demo dataset can't reach; progress is
 validated on drawings of a third domain. A second run with the same arguments, machine and package versions writes the
 same bytes.
 """
@@ -28,7 +29,7 @@ from .checkpoint import MODEL_DIR, full_state, save_model
 from .classes import CLASSES
 from .crops import draw_crop
 from .drawings import Scene, draw_scene, generator
-from .tiny_clip import IMAGE_SIZE, MEAN, STD, Tokenizer, encode_texts, make_model
+from .tiny_clip import ARCHITECTURES, DEFAULT_ARCHITECTURE, IMAGE_SIZE, MEAN, STD, Tokenizer, encode_texts, make_model
 
 if TYPE_CHECKING:
     import torch
@@ -48,6 +49,7 @@ class TrainingConfig:
         scenes: pictures drawn for the training
         validation: pictures drawn for the validation
         seed: seed of the drawings, the crops and the weights
+        architecture: one of :data:`lgca_plugin.demo.tiny_clip.ARCHITECTURES`
         learning_rate: peak of the schedule
         weight_decay: AdamW's
         processes: processes that draw
@@ -59,6 +61,7 @@ class TrainingConfig:
     scenes: int = 6000
     validation: int = 600
     seed: int = 0
+    architecture: str = DEFAULT_ARCHITECTURE
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     processes: int = 2
@@ -96,10 +99,10 @@ def train(config: TrainingConfig, out: str | Path) -> float:
     print(f"drew {len(scenes)} + {len(checks)} pictures in {time.perf_counter() - started:.0f} s", flush=True)
 
     with _reproducible(config):
-        model, tokenizer = make_model()
+        model, tokenizer = make_model(config.architecture)
         _fit(model, tokenizer, scenes, checks[:300], config)
         state = full_state(model.state_dict(), tokenizer.ids)
-        save_model(out, state, vocabulary())
+        save_model(out, state, vocabulary(), config.architecture)
         # What is written is rounded to half precision: validate that.
         rounded = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
         rounded["token_embedding.weight"] = rounded["token_embedding.weight"][tokenizer.ids]
@@ -272,8 +275,15 @@ def main() -> None:
     parser.add_argument("--out", default=str(MODEL_DIR), help="folder for the model (default: the package's own)")
     parser.add_argument("--steps", type=int, default=defaults.steps, help="optimizer steps (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=defaults.seed, help="seed of everything (default: %(default)s)")
+    parser.add_argument(
+        "--architecture", choices=list(ARCHITECTURES), default=defaults.architecture, help="default: %(default)s"
+    )
     arguments = parser.parse_args()
-    train(TrainingConfig(steps=arguments.steps, seed=arguments.seed), arguments.out)
+    if arguments.architecture != DEFAULT_ARCHITECTURE and arguments.out == str(MODEL_DIR):
+        parser.error(f"the package's own model is a {DEFAULT_ARCHITECTURE}; name another folder with --out")
+    train(
+        TrainingConfig(steps=arguments.steps, seed=arguments.seed, architecture=arguments.architecture), arguments.out
+    )
 
 
 if __name__ == "__main__":

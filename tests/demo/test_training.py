@@ -2,17 +2,19 @@
 
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+import lgca_plugin as lgca
 from lgca_plugin.demo.captions import Caption, Facts, vocabulary, words
 from lgca_plugin.demo.checkpoint import CONFIG_FILE, MODEL_DIR, VOCABULARY_FILE, WEIGHTS_FILE, full_state
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.drawings import draw_scene, generator
-from lgca_plugin.demo.tiny_clip import Tokenizer, encode_texts, make_model
-from lgca_plugin.demo.train import TrainingConfig, train, true_captions
+from lgca_plugin.demo.tiny_clip import ARCHITECTURES, MODEL_CONFIG, Tokenizer, encode_texts, make_model
+from lgca_plugin.demo.train import TrainingConfig, main, train, true_captions
 
 TINY = TrainingConfig(steps=2, batch=8, scenes=8, validation=0, processes=1, threads=1)
 
@@ -23,6 +25,24 @@ def test_train__two_runs_write_the_same_bytes_and_another_seed_others(tmp_path):
     first, second, third = ((tmp_path / name / WEIGHTS_FILE).read_bytes() for name in "abc")
     assert first == second
     assert first != third
+
+
+@pytest.mark.parametrize("architecture", [name for name, config in ARCHITECTURES.items() if config is not MODEL_CONFIG])
+def test_train__another_architecture_loads_by_its_folder_and_embeds_in_its_own_space(tmp_path, architecture):
+    train(replace(TINY, architecture=architecture), tmp_path)
+    encoder = lgca.load_encoder(f"local-dir:{tmp_path}")
+    assert encoder.dim == ARCHITECTURES[architecture]["embed_dim"] != MODEL_CONFIG["embed_dim"]
+    pixels = torch.rand(2, 3, 64, 64)
+    for vectors in (encoder.encode_images(pixels), encoder.encode_texts(["a bird.", "a photo of a blue tit."])):
+        assert vectors.shape == (2, encoder.dim)
+        np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+
+def test_main__refuses_to_replace_the_model_that_ships_by_another_architecture(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["train", "--architecture", "vit"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--out" in capsys.readouterr().err
 
 
 def test_train__leaves_torch_as_it_was(tmp_path):

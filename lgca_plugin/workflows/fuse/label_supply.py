@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...fusion.training import MIN_LABELS
 from ...method.number_text import first_of, labels_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MIN_LABELS = 30
-"""Minimum number of labels to learn from; with fewer, or of one class alone, nothing is learnt."""
-SCARCE = 5
-"""Number of labels of a class below which users are told so."""
+FEW_LABELS = 5
+"""Number of labels below which a class has few; something is learnt if two classes have more."""
 MAX_NAMED = 6
 """Maximum number of classes that a sentence names."""
 
@@ -49,7 +48,7 @@ class LabelSupply:
     @property
     def is_enough(self) -> bool:
         """Whether anything is learnt."""
-        return self.total >= MIN_LABELS and len(self.learned) > 1
+        return self.total >= MIN_LABELS and sum(count >= FEW_LABELS for count in self.counts.values()) > 1
 
     def sentence(self) -> str:
         """Returns how many labels there are."""
@@ -62,7 +61,7 @@ class LabelSupply:
     def warnings(self) -> list[str]:
         """Returns what the labels can't teach: classes without any, or with few of them."""
         without = [name for name, count in self.counts.items() if not count]
-        scarce = [name for name, count in self.counts.items() if 0 < count < SCARCE]
+        scarce = [name for name, count in self.counts.items() if 0 < count < FEW_LABELS]
         found = []
         if without:
             verb = "class has" if len(without) == 1 else "classes have"
@@ -72,5 +71,5 @@ class LabelSupply:
             )
         if scarce:
             verb = "class has" if len(scarce) == 1 else "classes have"
-            found.append(f"{len(scarce):,} {verb} fewer than {SCARCE} labels ({first_of(scarce, MAX_NAMED)})")
+            found.append(f"{len(scarce):,} {verb} fewer than {FEW_LABELS} labels ({first_of(scarce, MAX_NAMED)})")
         return found

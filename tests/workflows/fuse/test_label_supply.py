@@ -1,6 +1,7 @@
 """What there is to learn a fusion from."""
 
-from lgca_plugin.workflows.fuse.labels import MIN_LABELS, LabelSupply
+from lgca_plugin.fusion.training import MIN_LABELS
+from lgca_plugin.workflows.fuse.label_supply import LabelSupply
 
 CLASSES = ("tern", "swan", "gull", "wren")
 
@@ -20,8 +21,8 @@ def test_supply__of_all_classes_warns_of_nothing():
     assert supply.warnings() == []
 
 
-def test_supply__is_enough_from_two_classes_and_some_labels_on():
-    assert not LabelSupply.of(CLASSES, {"tern": 1000}).is_enough
-    assert not LabelSupply.of(CLASSES, {"tern": MIN_LABELS - 2, "swan": 1}).is_enough
-    assert LabelSupply.of(CLASSES, {"tern": MIN_LABELS - 1, "swan": 1}).is_enough
+def test_supply__is_enough_from_some_labels_on_of_which_two_classes_have_several():
+    assert not LabelSupply.of(CLASSES, {"tern": 1000, "swan": 4}).is_enough
+    assert not LabelSupply.of(CLASSES, {"tern": MIN_LABELS - 6, "swan": 5}).is_enough
+    assert LabelSupply.of(CLASSES, {"tern": MIN_LABELS - 5, "swan": 5}).is_enough
     assert LabelSupply.of(CLASSES, {}).sentence() == "no labels"

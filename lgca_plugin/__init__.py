@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .api import classify, find_wrong_labels, load_run
+    from .api import classify, find_wrong_labels, fuse, load_run
     from .config import RegionConfig
     from .descriptions.describe import Described
     from .encoder.base import Encoder
@@ -77,6 +77,7 @@ _HOMES = {
     "delete_run": "runs.delete",
     "describe_classes": "workflows.describe",
     "find_wrong_labels": "api",
+    "fuse": "api",
     "list_runs": "runs.registry",
     "load_encoder": "encoder.loading",
     "load_run": "api",
@@ -117,6 +118,7 @@ __all__ = [
     "delete_run",
     "describe_classes",
     "find_wrong_labels",
+    "fuse",
     "list_runs",
     "load_encoder",
     "load_run",

@@ -1,4 +1,4 @@
-"""The entry points for notebooks: ``find_wrong_labels``, ``classify`` and ``load_run``."""
+"""The entry points for notebooks: ``find_wrong_labels``, ``classify``, ``fuse`` and ``load_run``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from .workflows.classify.classify import iter_classify
 from .workflows.classify.request import ClassifyOptions, check_classify
 from .workflows.find.find import iter_find_wrong_labels
 from .workflows.find.request import FindOptions, check_find
+from .workflows.fuse.fuse import iter_fuse
+from .workflows.fuse.request import DEFAULT_FUSED_KEY, FuseOptions, check_fuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from .encoder.base import Encoder
     from .method.core.methods import Method
     from .progress import Progress
+    from .runs.record import RunRecord
     from .workflows.decisions.queue import Triage
 
 
@@ -190,6 +193,65 @@ def find_wrong_labels(
     )
     found = drive(iter_find_wrong_labels(check_find(options)), progress, unit="images")
     return Run.of(found.run).last_triage()
+
+
+def fuse(
+    runs: Sequence[RunRecord],
+    ground_truth: str | None = None,
+    *,
+    run_key: str = DEFAULT_FUSED_KEY,
+    folds: int = 5,
+    anchored: bool = True,
+    fused_part: bool = False,
+    seed: int = 0,
+    weights: RunRecord | None = None,
+    overwrite: bool = False,
+    encoder: Encoder | Sequence[Encoder] | None = None,
+    progress: bool | Callable[[Progress], object] | None = None,
+) -> Run:
+    """Fuses runs of different encoders on the same images into a run with one more method, without encoding an image.
+
+    The new run has the samples, boxes and methods of the first run, and ``K_hada``: the stored regions of all encoders
+    are weighted by a graph over them, see :mod:`lgca_plugin.fusion`. Without labels that is the sum of the encoders.
+    With labels it is learnt how much each encoder and region counts, as far as cross-validation says that it helps;
+    every sample that was learnt from is answered by weights that have not seen it, and ``K_hada.fold`` says which.
+
+    Args:
+        runs: two or more runs of one dataset, of different encoders, with the same classes and crops. Samples that one
+            of them lacks are left out; at least half of the first run's are needed
+        ground_truth: Classification field with labels to learn from, a few or all; None learns nothing
+        run_key: names the fields and the record of the new run
+        folds: number of parts of the labels; each is answered by weights that were learnt from the others
+        anchored: True keeps each encoder's vectors in its own space, which works from few labels; False is the method
+            as published, learnt from nothing
+        fused_part: whether one space of all encoders' vectors is learnt, too; it helps from some hundred labels on
+        seed: seed of the parts and of the training
+        weights: a fused run of the same encoders, of any dataset, whose weights are taken instead of learning
+        overwrite: replace an existing run under ``run_key``
+        encoder: those of the runs' encoders that you have loaded; they are needed only for texts that are not stored
+        progress: as in :func:`classify`
+
+    Returns:
+        the run; ``run.summary()["fusion"]`` says what was learnt
+
+    Raises:
+        ConfigError: if an argument is wrong, the runs can't be fused, or embeddings are gone; nothing is written
+        RunHeldError: if another call is at work on the new run, before anything is written
+        StoreError: if the store can't be read or written
+        LgcaError: if one of the runs is deleted or started again elsewhere meanwhile
+    """
+    options = FuseOptions(
+        runs=runs,
+        ground_truth=ground_truth,
+        weights=weights,
+        run_key=run_key,
+        folds=folds,
+        anchored=anchored,
+        fused_part=fused_part,
+        seed=seed,
+        overwrite=overwrite,
+    )
+    return Run.of(drive(iter_fuse(check_fuse(options), encoder=encoder), progress, unit="images"))
 
 
 def load_run(dataset: fo.Dataset, run_key: str) -> Run:

@@ -90,7 +90,7 @@ class Run(RunFigures):
             ModelUnavailableError: if texts are new and the model can't be loaded; before anything is written
             StoreError: if the store can't be read
         """
-        from .workflows.rescore.plan import Changes, check_rescore
+        from .workflows.rescore.request import Changes, check_rescore
         from .workflows.rescore.rescore import iter_rescore
 
         changes = Changes(

@@ -47,6 +47,8 @@ BETWEEN_WORKFLOWS = {
     ("review", "decisions"),
     ("review", "evidence"),
     ("rescore", "classify"),
+    ("fuse", "classify"),
+    ("fuse", "rescore"),
     ("find", "classify"),
     ("find", "triage"),
     ("find", "rescore"),

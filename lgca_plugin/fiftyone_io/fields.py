@@ -41,6 +41,11 @@ REGION_ATTRIBUTES = {
 }
 """Attributes of a displayed region, beside those of every Detection, to the kind of their field."""
 
+FOLD = "fold"
+"""Attribute of a learned method's label: the part of the labels that the weights behind it have not seen.
+
+None where the sample was not learnt from."""
+
 CORRECTED_INFO = "lgca"
 """Key in the info of a field of corrected labels that a first decision has created, and of a field of decisions."""
 
@@ -135,8 +140,10 @@ def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method],
     # In one schema, nested fields included: for every schema FiftyOne reads and writes the whole dataset record.
     schema: dict[str, fo.Field] = {}
     for method in methods:
-        margin = _named("margin", fo.FloatField())
-        schema[method_field(run_key, method.name)] = fo.EmbeddedDocumentField(fo.Classification, fields=[margin])
+        attributes = [_named("margin", fo.FloatField())]
+        if method.weighting == "learned":
+            attributes.append(_named(FOLD, fo.IntField()))
+        schema[method_field(run_key, method.name)] = fo.EmbeddedDocumentField(fo.Classification, fields=attributes)
     path = regions_field(run_key)
     if path in run_fields(run_key, methods):
         attributes = [_named(name, getattr(fo, kind)()) for name, kind in REGION_ATTRIBUTES.items()]

@@ -18,6 +18,7 @@ DOING = {
     "classify": "being classified",
     "rescore": "being rescored",
     "triage": "being triaged",
+    "fuse": "being fused",
     "find": "being searched for wrong labels",
     "delete": "being deleted",
 }

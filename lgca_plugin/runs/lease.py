@@ -58,7 +58,7 @@ class Lease:
     Attributes:
         dataset: the dataset of the run
         key: the run's key
-        task: what the call does: ``"classify"``, ``"rescore"``, ``"triage"``, ``"find"`` or ``"delete"``
+        task: what the call does: ``"classify"``, ``"rescore"``, ``"triage"``, ``"find"``, ``"fuse"`` or ``"delete"``
         since: when the lease was taken, by the database's clock
         now: the database's time when it was last renewed
         holder: who holds it, in words

@@ -36,7 +36,8 @@ class RunState:
 
     Attributes:
         name: one of :data:`STATES`
-        task: what the call does or did: ``"classify"``, ``"rescore"``, ``"triage"``, ``"find"`` or ``"delete"``
+        task: what the call does or did: ``"classify"``, ``"rescore"``, ``"triage"``, ``"find"``, ``"fuse"`` or
+            ``"delete"``
         started: when it began, by the database's clock; None for runs of earlier releases
         ended: when it ended, or gave its last sign of life; None if it has not, or for runs of earlier releases
         reason: why it ended, unless it is completed

@@ -32,7 +32,7 @@ class Rescore(RunOperator):
 
     def read_request(self, ctx: Any) -> Any:
         """Reads and checks the changes to the run."""
-        from ...lgca_plugin.workflows.rescore.plan import check_rescore
+        from ...lgca_plugin.workflows.rescore.request import check_rescore
 
         source = read_source(ctx)
         choices = label_fields(ctx.dataset, include=source.config.ground_truth)

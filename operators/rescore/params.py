@@ -16,7 +16,7 @@ from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import Method
 from ...lgca_plugin.runs.proposals import free_run_key
 from ...lgca_plugin.workflows.classify.request import check_shown_chains
-from ...lgca_plugin.workflows.rescore.plan import Changes, changed_methods, changed_regions
+from ...lgca_plugin.workflows.rescore.request import Changes, changed_methods, changed_regions
 from ..shared.classes import parse_classes
 from ..shared.descriptions import description_source, other_descriptions, read_descriptions, read_style
 from ..shared.form import Params

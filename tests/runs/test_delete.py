@@ -7,7 +7,7 @@ from lgca_plugin.fiftyone_io.tokens import new_token, run_token
 from lgca_plugin.runs.registry import update_record
 from lgca_plugin.workflows.classify.request import ClassifyOptions, check_classify
 from lgca_plugin.workflows.decisions.queue import Triage
-from lgca_plugin.workflows.rescore.plan import Changes, check_rescore
+from lgca_plugin.workflows.rescore.request import Changes, check_rescore
 from tests.helpers.worlds.queue import SUGGESTED, ids_of
 
 

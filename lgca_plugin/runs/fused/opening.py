@@ -24,7 +24,7 @@ from .fused_run import FusedRun, FusedSource
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...config import FusionConfig, RunConfig
+    from ...config import FusionConfig, RegionConfig, RunConfig
     from ...descriptions.class_texts import ClassTexts
     from ...encoder.base import Encoder
     from ...method.core.methods import Method
@@ -36,8 +36,6 @@ MODELS: ResultCache[tuple[tuple[EncoderClasses, ...], Fusion]] = ResultCache(4)
 
 TEXTS = "fused"
 """Entry of a fused run's record: of each of its other runs the texts, and how its encoder is loaded."""
-OF_TEXTS = ("descriptions", "templates", "texts_of_former_classes", "texts", "encoder_source")
-"""Entries of a run's record that are kept of a run that is fused with another one."""
 
 
 def fusion_of(config: RunConfig) -> FusionConfig | None:
@@ -73,7 +71,7 @@ def open_fused(store: Store, run: RunRecord, encoder: Encoder | Sequence[Encoder
         return tuple(made), fusion_for(load_fusion(store, run), run.config.fusion, run.config.classes)
 
     classes, fusion = MODELS.get((run.token, run.config), make)
-    plans = region_plans(run.config)
+    plans = [run.config.region_plan, *other_plans(run.config.regions, run.config.fusion)]
     return FusedRun(store, tuple(map(FusedSource, stored, plans, classes)), fusion)
 
 
@@ -114,14 +112,13 @@ def stored_part(store: Store, run: RunRecord, number: int) -> StoredRun:
     return found
 
 
-def region_plans(config: RunConfig) -> list[RegionPlan]:
-    """Returns which regions of an image are the nodes of each encoder: no more steps than the run's own has."""
-    others = () if config.fusion is None else [other.config for other in config.fusion.others]
-    plans = [config.region_plan]
-    for other in others:
+def other_plans(own: RegionConfig, fusion: FusionConfig | None) -> list[RegionPlan]:
+    """Returns which regions of an image are nodes of each other encoder: of no more steps than the run's own has."""
+    plans = []
+    for other in () if fusion is None else (other.config for other in fusion.others):
         regions = other.regions
-        if regions.steps > config.regions.steps:
-            regions = replace(regions, steps=config.regions.steps, lgca_crops=regions.n_chains)
+        if regions.steps > own.steps:
+            regions = replace(regions, steps=own.steps, lgca_crops=regions.n_chains)
         plans.append(RegionPlan.of(other.methods, regions, other.budget))
     return plans
 
@@ -183,5 +180,6 @@ def assigned_encoders(
     for one in map(as_encoder, given):
         own = (encoder_fingerprint(one), one.precision)
         places = [at for at, config in enumerate(configs) if own == (config.encoder_fingerprint, config.precision)]
-        found[places[0] if places else 0] = one
+        if places or found[0] is None:
+            found[places[0] if places else 0] = one
     return found

@@ -19,7 +19,7 @@ from ...runs.record import check_current
 from ...runs.registry import update_record
 from ...runs.state import DONE
 from ..classify.classify import iter_classify
-from ..rescore.plan import Changes, check_rescore
+from ..rescore.request import Changes, check_rescore
 from ..rescore.rescore import iter_rescore
 from ..triage.plan import check_triage
 from ..triage.triage import iter_triage

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...engine.feeder import EngineStats
 from ...errors import StoreError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.database import dataset_id
-from ...fiftyone_io.documents import write_fields
+from ...fiftyone_io.documents import classification, write_fields
 from ...fiftyone_io.outages import DATABASE_PATIENCE, patient
 from ...fiftyone_io.tokens import database_id, make_token
+from ...method.core.methods import learned_method
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
 from ...runs.record import check_current, written_under
@@ -23,25 +25,27 @@ from ...store.store import Store, geometry_of
 from ..classify.classify import open_run
 from ..classify.counts import Counts
 from ..classify.writer import record_outcome, sample_values
-from .plan import RescorePlan, RescoreRequest, prepare_rescore
+from .plan import RescorePlan, prepare_rescore
+from .request import RESCORE, RescoreRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
+    from ...config import RunConfig
     from ...encoder.base import Encoder
+    from ...engine.embeddings import EncodedImage
     from ...prediction.displayed_regions import DisplayedRegion
     from ...runs.record import RunRecord
     from ...runs.state import RunState
     from ...store.rows import StoredRun
 
-RESCORE = "rescore"
 INCOMPLETE = "its region embeddings are not complete in the store; classify again, starting over, to encode it"
 
 
 def iter_rescore(
     request: RescoreRequest,
     *,
-    encoder: Encoder | None = None,
+    encoder: Encoder | Sequence[Encoder] | None = None,
     images_at_once: int = IMAGES_AT_ONCE,
     lease: Lease | None = None,
     patience: float = DATABASE_PATIENCE,
@@ -56,19 +60,19 @@ def iter_rescore(
 
 
 def _rescore(
-    request: RescoreRequest, encoder: Encoder | None, images_at_once: int, lease: Lease
+    request: RescoreRequest, encoder: Encoder | Sequence[Encoder] | None, images_at_once: int, lease: Lease
 ) -> Generator[Progress, None, RunRecord]:
     yield Progress(0, 0, "Embedding the class descriptions")
     with Store() as store:
         plan = prepare_rescore(store, request, encoder=encoder)
         lease.check()
-        return (yield from _Rescoring(store, plan, images_at_once, lease).steps())
+        return (yield from Rescoring(store, plan, images_at_once, lease, task=request.task).steps())
 
 
-class _Rescoring:
+class Rescoring:
     """One rescoring: first the predictions from stored image vectors, then what needs the regions."""
 
-    def __init__(self, store: Store, plan: RescorePlan, images_at_once: int, lease: Lease) -> None:
+    def __init__(self, store: Store, plan: RescorePlan, images_at_once: int, lease: Lease, *, task: str) -> None:
         self._store = store
         self._plan = plan
         self._images_at_once = images_at_once
@@ -76,6 +80,7 @@ class _Rescoring:
         self._ids = set(plan.ids)
         self._passes = bool(plan.from_vectors) + bool(plan.from_regions or plan.boxes)
         self._missing = set(plan.ids)
+        self._task = task
         check_current(plan.source)
         self._n_encodes = self._encodes()  # read before the source may be replaced
         token = make_token()
@@ -86,18 +91,25 @@ class _Rescoring:
                 for name, texts in known_texts(plan.source).items()
                 if name not in plan.prepared.config.classes
             },
+            **({} if plan.fused is None else plan.fused.entries),
         }
         # First, so that a store that can't be written costs no run; all at once, so that an interrupted one holds all.
-        self._stored = self._open_entry(token)
+        keys = plan.prepared.predictor.vector_keys
+        self._stored = self._open_entry(token, plan.stored, plan.prepared.config, keys)
+        self._fused = plan.fused
+        prepared = plan.prepared
         try:
-            store.copy_samples(self._stored, plan.stored)
-            self._run, replaced = open_run(plan.prepared, lease, RESCORE, token=token, more=more)
+            store.copy_samples(self._stored, plan.stored, only=None if plan.fused is None else self._ids)
+            if plan.fused is not None:
+                self._fused = plan.fused.stored(token, self._stored, self._ids, self._open_entry)
+                prepared = replace(prepared, config=replace(prepared.config, fusion=self._fused.config))
+            self._run, replaced = open_run(prepared, lease, self._task, token=token, more=more)
         except BaseException:
             with suppress(StoreError):
                 store.delete_run(token)
             raise
-        with noting_failure(self._run, lease, RESCORE):
-            self._open_entry(token, replaces=replaced)
+        with noting_failure(self._run, lease, self._task):
+            self._open_entry(token, plan.stored, prepared.config, keys, replaces=replaced)
 
     def _encodes(self) -> dict[str, int]:
         """Returns sample id to number of encodes of its image; nothing unless both budgets are adaptive."""
@@ -107,30 +119,33 @@ class _Rescoring:
         ids, encodes = source.dataset.values(["id", f.encodes_field(source.key)])
         return {id_: taken for id_, taken in zip(ids, encodes, strict=True) if taken is not None}
 
-    def _open_entry(self, token: str, *, replaces: str | None = None) -> StoredRun:
-        source, prepared = self._plan.stored, self._plan.prepared
-        vector_keys = prepared.predictor.vector_keys
+    def _open_entry(
+        self, token: str, source: StoredRun, config: RunConfig, keys: Sequence[str] = (), *, replaces: str | None = None
+    ) -> StoredRun:
+        """Opens the entry of an encoder's embeddings, like that of the run that they are taken from."""
+        request = self._plan.prepared.request
         return self._store.open_run(
             token,
             fingerprint=source.fingerprint,
-            encoder_name=prepared.config.encoder,
+            encoder_name=config.encoder,
             logit_scale=source.logit_scale,
-            geometry=geometry_of(prepared.config.regions),
-            vector_keys=vector_keys,
+            geometry=geometry_of(config.regions),
+            vector_keys=keys,
             database=database_id(),
-            dataset=dataset_id(prepared.request.target.dataset),
-            run_key=prepared.request.run_key,
+            dataset=dataset_id(request.target.dataset),
+            run_key=request.run_key,
             replaces=replaces,
         )
 
     def steps(self) -> Generator[Progress, None, RunRecord]:
+        """Writes the predictions; yields progress and returns the run."""
         run = self._run
         started = time.perf_counter()
 
         def record(state: RunState) -> None:
             self._record(time.perf_counter() - started, state)
 
-        with written_under(self._lease, run), recording_end(run, self._lease, RESCORE, record):
+        with written_under(self._lease, run), recording_end(run, self._lease, self._task, record):
             yield from self._write()
         return run
 
@@ -188,10 +203,16 @@ class _Rescoring:
         regions = plan.prepared.request.region_plan
         for images, incomplete in replay(self._store, self._stored, plan.ids, regions, at_once=self._images_at_once):
             predictions = predictor.predict(images)
+            learned = self._learned(images)
             values: dict[str, dict[str, Any]] = {}
             for image, prediction in zip(images, predictions, strict=True):
+                if learned is not None and image.id not in learned:
+                    incomplete.append(image.id)
+                    continue
                 methods = {name: made for name, made in prediction.methods.items() if name in names}
                 values[image.id] = sample_values(self._run, methods, prediction.regions if plan.boxes else [])
+                if learned is not None:
+                    values[image.id].update(learned[image.id])
             if not plan.from_vectors:
                 vectors = {image.id: made.vectors for image, made in zip(images, predictions, strict=True)}
                 self._store.write_vectors(self._stored, vectors)
@@ -203,6 +224,17 @@ class _Rescoring:
             yield values
         if no_boxes:
             plan.prepared.warnings.append(f"no boxes for {no_boxes} samples, whose region embeddings are incomplete")
+
+    def _learned(self, images: Sequence[EncodedImage[str]]) -> dict[str, dict[str, Any]] | None:
+        """Returns sample id to the value of the learned method's field; None without such a method."""
+        method = learned_method(self._run.config.methods)
+        if self._fused is None or method is None or not images:
+            return None
+        fused, config = self._fused.run, self._run.config
+        made = fused.predictions(*fused.nodes_beside(images), with_logits=config.logits)
+        field = f.method_field(self._run.key, method.name)
+        labels = {id_: classification(own, config.classes, logits=config.logits) for id_, own in made.items()}
+        return {id_: {field: {**label, f.FOLD: fused.fusion.fold_of.get(id_)}} for id_, label in labels.items()}
 
     def _record(self, seconds: float, state: RunState) -> None:
         source, prepared = self._plan.source, self._plan.prepared

@@ -19,7 +19,7 @@ from ...runs.replay import replay
 from ...runs.stored_run import stored_run
 from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.store import Store
-from .plan import check_was_encoded
+from .request import check_was_encoded
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

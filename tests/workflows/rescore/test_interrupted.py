@@ -5,7 +5,7 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.runs.stored_texts import known_texts
-from lgca_plugin.workflows.rescore.plan import Changes, check_rescore
+from lgca_plugin.workflows.rescore.request import Changes, check_rescore
 from lgca_plugin.workflows.rescore.rescore import iter_rescore
 from tests.helpers.runs import steps_of
 

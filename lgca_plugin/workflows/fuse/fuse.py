@@ -1,0 +1,128 @@
+"""Fuses runs of several encoders: learns from labels, then writes the first run once more with one more method."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ConfigError
+from ...fiftyone_io.outages import DATABASE_PATIENCE, patient
+from ...fusion.training import fit
+from ...progress import Progress
+from ...runs.lease import held_lease, steps_under
+from ...runs.record import check_current
+from ...runs.replay import IMAGES_AT_ONCE
+from ...store.store import Store
+from ..rescore.plan import RescorePlan, prepare_rescore
+from ..rescore.rescore import Rescoring
+from .labels import labels_to_learn
+from .request import FUSE
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from ...encoder.base import Encoder
+    from ...fusion.weights import Fusion
+    from ...runs.lease import Lease
+    from ...runs.record import RunRecord
+    from .labels import LearnedLabels
+    from .request import FuseRequest
+
+logger = logging.getLogger(__name__)
+
+
+def iter_fuse(
+    request: FuseRequest,
+    *,
+    encoder: Encoder | Sequence[Encoder] | None = None,
+    images_at_once: int = IMAGES_AT_ONCE,
+    lease: Lease | None = None,
+    patience: float = DATABASE_PATIENCE,
+) -> Generator[Progress, None, RunRecord]:
+    """Does what :func:`lgca_plugin.fuse` does, as a generator that yields progress and returns the fused run.
+
+    ``lease`` is the caller's on the new run's key. A database that is away is waited for, ``patience`` seconds at most.
+    """
+    with held_lease(lease, request.source.dataset, request.run_key, FUSE) as held:
+        steps = _fuse(request, encoder, images_at_once, held)
+        return (yield from patient(steps_under(held, steps), patience))
+
+
+def _fuse(
+    request: FuseRequest, encoder: Encoder | Sequence[Encoder] | None, images_at_once: int, lease: Lease
+) -> Generator[Progress, None, RunRecord]:
+    yield Progress(0, 0, "Comparing the samples of the runs")
+    with Store() as store:
+        plan = prepare_rescore(store, request, encoder=encoder)
+        labels = None
+        if request.learn_from is not None:
+            labels = labels_to_learn(request.source.dataset, request.learn_from, plan.prepared.config.classes, plan.ids)
+        learnt, said = yield from _learn(store, request, plan, labels)
+        plan.prepared.warnings[:0] = said
+        for warning in plan.prepared.warnings:
+            logger.warning(warning)
+        lease.check()
+        for run in request.runs:
+            check_current(run)
+        plan = _with_learnt(request, plan, learnt, labels)
+        return (yield from Rescoring(store, plan, images_at_once, lease, task=request.task).steps())
+
+
+def _learn(
+    store: Store, request: FuseRequest, plan: RescorePlan, labels: LearnedLabels | None
+) -> Generator[Progress, None, tuple[Fusion, list[str]]]:
+    """Learns from labels; yields progress and returns what was learnt, and sentences for the user."""
+    assert plan.fused is not None  # noqa: S101 (the request has a learned method)
+    if labels is None:
+        return plan.fused.learnt, []
+    said = labels.sentences()
+    learnt = plan.fused.learnt
+    if labels.are_enough:
+        hashes = store.content_hashes(plan.stored, list(labels.of))
+        learnt = yield from fit(plan.fused.run.read, labels.of, plan.fused.run.classes, request.settings, groups=hashes)
+        if learnt.report.get("steps") is None:
+            said.append(
+                f"nothing is learnt from the {len(labels.of):,} labels in {labels.field!r}: the sum of the encoders "
+                "answers better, or the labels are too few"
+            )
+    if learnt.report.get("steps") is None and not request.settings.anchored:
+        raise ConfigError(
+            f"the {len(labels.of):,} labels in {labels.field!r} are too few for anchored=False, which learns all from "
+            "them"
+        )
+    models = (learnt.final, *learnt.by_fold)
+    if not all(np.isfinite(array).all() for model in models for array in model.arrays.values()):
+        raise ConfigError("learning has not come to an end: some weights are no numbers; fuse with another seed")
+    return learnt, said
+
+
+def _with_learnt(request: FuseRequest, plan: RescorePlan, learnt: Fusion, labels: LearnedLabels | None) -> RescorePlan:
+    """Returns the plan with what was learnt, and its report."""
+    fused = plan.fused
+    assert fused is not None  # noqa: S101 (the request has a learned method)
+    given = request.weights
+    before: dict[str, Any] = {} if given is None else dict(given.results.get("fusion") or {})
+    fusion = None if given is None else given.config.fusion
+    config = replace(
+        fused.config,
+        digest=learnt.digest,
+        ground_truth=fused.config.ground_truth if fusion is None else fusion.ground_truth,
+        labels=len(learnt.fold_of),
+    )
+    report = {
+        **before,
+        "runs": [{"run_key": run.key, "encoder": run.config.encoder} for run in request.runs],
+        "ground_truth": config.ground_truth,
+        "samples": len(plan.ids),
+        "settings": learnt.final.settings.to_json(),
+        "factors": [None if np.isnan(value) else float(value) for value in learnt.final.factors],
+        **learnt.report,
+        **({} if given is None else {"weights_of": given.key}),
+        **({} if labels is None else {"unseen": labels.unseen}),
+    }
+    if given is not None:
+        return replace(plan, fused=replace(fused, config=config, report=report))
+    return replace(plan, fused=fused.with_learnt(learnt, config, report))

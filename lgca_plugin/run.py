@@ -169,7 +169,7 @@ class Run(RunFigures):
         *,
         methods: Sequence[str] | None = None,
         corrected_field: str | None = None,
-        encoder: Encoder | None = None,
+        encoder: Encoder | Sequence[Encoder] | None = None,
         progress: bool | Callable[[Progress], object] | None = None,
     ) -> Triage:
         """Finds the samples to review: methods that disagree, misleading crops, and labels that are likely wrong.
@@ -183,7 +183,7 @@ class Run(RunFigures):
             methods: names of the three compared methods, one on the whole image, one on crops and one on crops that
                 grow; None takes ``clip``, ``wca`` and ``lgca``, or the run's methods in their place
             corrected_field: field for corrected labels; None takes the name of the label field with ``_corrected``
-            encoder: as in :meth:`rescore`
+            encoder: as in :meth:`rescore`; of a fused run, one or several of its encoders
             progress: as in :meth:`rescore`
 
         Returns:
@@ -256,7 +256,7 @@ class Run(RunFigures):
         reload_record(self)
         return last_evaluation(self)
 
-    def evidence(self, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
+    def evidence(self, sample_id: str, *, encoder: Encoder | Sequence[Encoder] | None = None) -> Evidence:
         """Returns the evidence about a sample: votes and contributions of its regions, misleading crops, stability.
 
         It is computed from the stored embeddings in milliseconds, without the image, and without a model if all texts
@@ -264,7 +264,7 @@ class Run(RunFigures):
 
         Args:
             sample_id: the sample's id
-            encoder: as in :meth:`rescore`
+            encoder: as in :meth:`rescore`; of a fused run, one or several of its encoders
 
         Returns:
             votes, weights, contributions, flips, misleading crops and the misleading-crop case, stability, and

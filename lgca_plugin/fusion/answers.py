@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..method.fusion.nodes import EncoderClasses, EncoderNodes
+    from .graph import GraphOutput
     from .weights import FusionWeights
 
     FloatArray = NDArray[np.float64]
@@ -97,17 +98,7 @@ def answer(
         classes: of each encoder, as many as the weights have
         gone: of each encoder ``[b, N]``, nodes that are taken out; the others share their attention
     """
-    import torch
-
-    from .tensors import class_tensors, node_tensors
-
-    features = node_features(nodes, classes, steps=weights.settings.expansion_steps)
-    with torch.inference_mode():
-        tensors = [
-            node_tensors(own, of_nodes, None if gone is None else gone[m])
-            for m, (own, of_nodes) in enumerate(zip(nodes, features, strict=True))
-        ]
-        found = weights.graph(tensors, [class_tensors(own) for own in classes])
+    found = _run(weights, nodes, classes, None if gone is None else [~own for own in gone])
     b, n_classes = found.logits.shape
     anchored = weights.settings.anchored
     return FusedAnswers(
@@ -119,3 +110,44 @@ def answer(
         nodes=tuple(nodes),
         classes=tuple(classes),
     )
+
+
+def drawn_logits(
+    weights: FusionWeights,
+    nodes: Sequence[EncoderNodes],
+    classes: Sequence[EncoderClasses],
+    times: Sequence[NDArray[np.number]],
+) -> FloatArray:
+    """Computes ``[k, C]`` logits of one image in k draws of its nodes.
+
+    A node that is drawn twice counts as two, and one that is not drawn is taken out. The nodes' features are those of
+    the image itself in all draws.
+
+    Args:
+        weights: of a model, trained or not
+        nodes: of each encoder, of one image
+        classes: of each encoder
+        times: of each encoder ``[k, N]``, how often each node is drawn
+    """
+    logits: FloatArray = _run(weights, nodes, classes, times).logits.numpy().astype(np.float64)
+    return logits
+
+
+def _run(
+    weights: FusionWeights,
+    nodes: Sequence[EncoderNodes],
+    classes: Sequence[EncoderClasses],
+    times: Sequence[NDArray[np.number | np.bool_]] | None,
+) -> GraphOutput:
+    import torch
+
+    from .tensors import class_tensors, node_tensors
+
+    features = node_features(nodes, classes, steps=weights.settings.expansion_steps)
+    with torch.inference_mode():
+        tensors = [
+            node_tensors(own, of_nodes, None if times is None else times[m])
+            for m, (own, of_nodes) in enumerate(zip(nodes, features, strict=True))
+        ]
+        output: GraphOutput = weights.graph(tensors, [class_tensors(own) for own in classes])
+    return output

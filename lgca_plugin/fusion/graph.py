@@ -55,13 +55,13 @@ class NodeTensors:
         vectors: ``[b, N, d]`` unit vectors, the whole image first, zeros for padding
         entropy: ``[b, N]``, infinite for padding
         features: ``[b, N, P]``
-        gone: ``[b, N]`` bool, nodes that are taken out; None for none
+        times: ``[b, N]`` how often each node counts, 0 if it is taken out; None for once
     """
 
     vectors: Tensor
     entropy: Tensor
     features: Tensor
-    gone: Tensor | None = None
+    times: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +134,8 @@ class NodeAttention(nn.Module):
         for m, own in enumerate(nodes):
             features = (own.features - self.mean[m]) / self.deviation[m]
             logits = -DECISIVENESS * own.entropy + features @ self.weights[m] + learnt[m]
-            if own.gone is not None:
-                logits = logits.masked_fill(own.gone, -torch.inf)
+            if own.times is not None:
+                logits = logits + own.times.log()
             weights = torch.softmax(logits, dim=1).nan_to_num(0.0)  # all nodes taken out
             if dropout:
                 weights = functional.dropout(weights, DROPOUT)

@@ -16,13 +16,27 @@ if TYPE_CHECKING:
     from ..method.fusion.nodes import EncoderClasses, EncoderNodes
 
 
-def node_tensors(nodes: EncoderNodes, features: NodeFeatures, gone: NDArray[np.bool_] | None = None) -> NodeTensors:
-    """Returns one encoder's nodes as float32 tensors."""
+def node_tensors(
+    nodes: EncoderNodes, features: NodeFeatures, times: NDArray[np.number | np.bool_] | None = None
+) -> NodeTensors:
+    """Returns one encoder's nodes as float32 tensors.
+
+    Args:
+        nodes: of b images
+        features: of the nodes
+        times: ``[k, N]`` how often each node counts, for b = k images, or for k draws of one
+    """
+    vectors, entropy, values = (
+        torch.from_numpy(np.asarray(array, np.float32)) for array in (nodes.vectors, features.entropy, features.values)
+    )
+    if times is None:
+        return NodeTensors(vectors, entropy, values)
+    k = len(times)
     return NodeTensors(
-        vectors=torch.from_numpy(np.asarray(nodes.vectors, np.float32)),
-        entropy=torch.from_numpy(features.entropy),
-        features=torch.from_numpy(features.values),
-        gone=None if gone is None else torch.from_numpy(gone),
+        vectors=vectors.expand(k, -1, -1),
+        entropy=entropy.expand(k, -1),
+        features=values.expand(k, -1, -1),
+        times=torch.from_numpy(np.asarray(times, np.float32)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from .misleading_cases import MisleadingCase, misleading_cases
 from .stability import stability
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -42,6 +42,7 @@ class Evidence(DecidedImage):
             run's first with chains, else with crops; None if no method uses regions
         verdicts: labels, scores and region weights of all methods
         content_hash: hash of the file's bytes as they were encoded; None if unknown
+        lacking: methods of the run that there is no evidence on, each with the reason
     """
 
     sample_id: str
@@ -50,6 +51,7 @@ class Evidence(DecidedImage):
     explained: str | None
     verdicts: MethodResults
     content_hash: str | None = None
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
     # ---------------------------------------------------------------------------------------------------- regions
 

@@ -15,7 +15,7 @@ from ...prediction.predictor import decisions
 from ..replay import IMAGES_AT_ONCE, map_ahead, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,7 +69,7 @@ class FusedRun:
 
     def read(
         self, sample_ids: Sequence[str], *, at_once: int = IMAGES_AT_ONCE
-    ) -> Iterator[tuple[list[str], tuple[EncoderNodes, ...]]]:
+    ) -> Generator[tuple[list[str], tuple[EncoderNodes, ...]], None, None]:
         """Yields the ids of samples, in their order, and each encoder's nodes of them, ``at_once`` samples at a time.
 
         Samples whose embeddings are incomplete for one of the encoders are left out. Batches are read in a second

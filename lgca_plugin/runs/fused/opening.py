@@ -168,6 +168,12 @@ def fusion_for(loaded: Fusion, fusion: FusionConfig | None, classes: Sequence[st
     return loaded.for_classes(len(classes))
 
 
+def own_encoder(encoder: Encoder | Sequence[Encoder] | None, config: RunConfig) -> Encoder | None:
+    """Returns the one of the caller's encoders that a run, fused or not, has its own embeddings by."""
+    others = () if config.fusion is None else config.fusion.others
+    return assigned_encoders(encoder, [config, *(other.config for other in others)])[0]
+
+
 def assigned_encoders(
     encoder: Encoder | Sequence[Encoder] | None, configs: Sequence[RunConfig]
 ) -> list[Encoder | None]:

@@ -6,22 +6,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...cache import ResultCache
-from ...errors import ConfigError
+from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.boxes import relative_boxes
-from ...method.core.methods import explained_method
+from ...method.core.methods import explained_method, learned_method
 from ...method.core.regions import RegionEmbeddings
 from ...method.explain.evidence import Evidence
 from ...method.explain.method_results import MethodResults
 from ...prediction.predictor import run_scoring
+from ...runs.fused.opening import open_fused, own_encoder
 from ...runs.replay import replay
 from ...runs.stored_run import stored_run
 from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.store import Store
+from .fused_image import FusedImage
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...encoder.base import Encoder
+    from ...engine.embeddings import EncodedImage
     from ...method.core.run_scoring import RunScoring
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun
@@ -30,17 +35,21 @@ SCORINGS: ResultCache[RunScoring] = ResultCache(4)
 """The class vectors of runs: 12 MB each for 1,000 classes of 512 dimensions."""
 
 
-def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) -> Evidence:
+def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | Sequence[Encoder] | None = None) -> Evidence:
     """Returns the evidence of :meth:`lgca_plugin.Run.evidence`."""
     plan = run.config.region_plan
     with Store() as store:
         stored = stored_run(store, run)
         scoring = _run_scoring(store, stored, run, encoder)
         images = next((images for images, _ in replay(store, stored, [sample_id], plan)), [])
-    if not images:
-        raise ConfigError(_why_missing(run, sample_id))
-    (image,) = images
-    explained = explained_method(run.config.methods)
+        if not images:
+            raise ConfigError(_why_missing(run, sample_id))
+        (image,) = images
+        learned, lacking = _learned(store, run, image, encoder)
+    if lacking:
+        methods = {name: method for name, method in scoring.methods.items() if name not in lacking}
+        scoring = replace(scoring, methods=methods)
+    explained = explained_method([*scoring.methods.values()]) or learned_method(scoring.methods.values())
     counts = plan.at(image.level).crop_counts
     if counts != scoring.counts:
         scoring = replace(scoring, counts=counts)
@@ -49,18 +58,38 @@ def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | None = None) 
         sample_id=sample_id,
         run_key=run.key,
         boxes=relative_boxes(image.boxes, image.image_size_hw),
-        explained=None if explained is None else explained.name,
-        verdicts=MethodResults.of_all(scoring, embeddings),
+        explained=None if explained is None or explained.regions == "none" else explained.name,
+        verdicts=MethodResults.of_all(scoring, embeddings, learned),
         content_hash=image.content_hash,
+        lacking=lacking,
     )
 
 
-def _run_scoring(store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None) -> RunScoring:
+def _learned(
+    store: Store, run: RunRecord, image: EncodedImage[str], encoder: Encoder | Sequence[Encoder] | None
+) -> tuple[dict[str, FusedImage], dict[str, str]]:
+    """Returns the image as a fused run's learned method sees it, or why it can't be seen, by the method's name."""
+    method = learned_method(run.config.methods)
+    if method is None:
+        return {}, {}
+    try:
+        found = FusedImage.of(open_fused(store, run, encoder), image)
+    except LgcaError as error:
+        return {}, {method.name: error.app}
+    if found is None:
+        return {}, {method.name: "the embeddings of this image are not complete for all of the models"}
+    return {method.name: found}, {}
+
+
+def _run_scoring(
+    store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | Sequence[Encoder] | None
+) -> RunScoring:
     """Returns the run's class vectors and full budget, from memory where possible.
 
     The cache's key is the run's token and config, so that a panel which loads the run again for each sample finds them.
     """
-    texts = StoredTexts(store, stored, run, encoder)  # checks the encoder, even where it is not needed
+    own = own_encoder(encoder, run.config)
+    texts = StoredTexts(store, stored, run, own)  # checks the encoder, even where it is not needed
 
     def make() -> RunScoring:
         class_texts = changed_texts(run, run.config.classes, None)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...errors import ConfigError
+from ...method.core.methods import learned_method, method_title
 from ...method.explain.region_findings import RegionAnalysis
 from ...method.labels.label_errors import find_label_errors
 from ...prediction.predictor import run_scoring
 from ...progress import Progress
+from ...runs.fused.opening import open_fused, own_encoder
 from ...runs.stored_texts import StoredTexts, changed_texts
 from .region_pass import RegionPass
 from .scores import CACHE_BYTES, RunScores
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from ...encoder.base import Encoder
     from ...method.core.methods import Method
     from ...method.labels.label_errors import LabelErrors
+    from ...runs.record import RunRecord
     from ...store.rows import StoredRun
     from ...store.store import Store
     from .plan import TriageRequest
@@ -71,7 +76,7 @@ def analyze(
     store: Store,
     stored: StoredRun,
     *,
-    encoder: Encoder | None = None,
+    encoder: Encoder | Sequence[Encoder] | None = None,
     cache_bytes: int = CACHE_BYTES,
 ) -> Generator[Progress, None, TriageAnalysis]:
     """Analyses the stored embeddings of a run's samples; yields progress.
@@ -83,37 +88,72 @@ def analyze(
     run, n = request.run, len(samples.ids)
     found = TriageAnalysis.empty(n)
     plan = run.config.region_plan
-    texts = StoredTexts(store, stored, run, encoder)
+    texts = StoredTexts(store, stored, run, own_encoder(encoder, run.config))
     scoring = run_scoring(run.config.methods, changed_texts(run, run.config.classes, None), texts, plan)
     row_of = {id_: row for row, id_ in enumerate(samples.ids)}
     scores = RunScores(store, stored, plan, row_of, scoring.class_vectors, scoring.logit_scale, cache_bytes=cache_bytes)
     _, crops, chains = request.compared
-    computed = tuple(method for method in request.judging if not scores.is_stored(method))
+    learned = learned_method(request.judging)
+    computed = tuple(method for method in request.judging if not scores.is_stored(method) and method is not learned)
+    parts = 1 if learned is None else 2
     regions = RegionPass(
         store, stored, RegionAnalysis(scoring=scoring, crops=crops, chains=chains), plan, computed, samples
     )
-    yield Progress(0, 2 * n, "Looking for misleading crops")  # the second half is writing
-    found.with_vectors[:] = found.unedited[:] = True
-    stored_methods = [method for method in run.config.methods if scores.is_stored(method)]
-    for there, same in scores.matching(stored_methods, samples.answers).values():
-        found.with_vectors &= there
-        found.unedited &= same
-    if not computed:
-        yield from _judge(found, request, samples, scores, done=0)
-    for done in regions.steps():
-        yield Progress(done, 2 * n, f"Regions of {done:,} of {n:,} images")
-    of_regions = regions.findings
-    found.with_regions = of_regions.there & found.with_vectors
-    rows = np.flatnonzero(of_regions.there)
-    for method in computed:
-        scores.add_vectors(method, rows, of_regions.vectors[method.name][rows])
-    if computed:
-        yield from _judge(found, request, samples, scores, done=n)
+    with closing(scores):
+        yield Progress(0, 2 * n, "Looking for misleading crops")  # the second half is writing
+        found.with_vectors[:] = found.unedited[:] = True
+        stored_methods = [method for method in run.config.methods if scores.is_stored(method)]
+        for there, same in scores.matching(stored_methods, samples.answers).values():
+            found.with_vectors &= there
+            found.unedited &= same
+        judges_first = not computed and learned is None
+        if judges_first:
+            yield from _judge(found, request, samples, scores, done=0)
+        for done in regions.steps():
+            yield Progress(done // parts, 2 * n, f"Regions of {done:,} of {n:,} images")
+        of_regions = regions.findings
+        found.with_regions = of_regions.there & found.with_vectors
+        rows = np.flatnonzero(of_regions.there)
+        for method in computed:
+            scores.add_vectors(method, rows, of_regions.vectors[method.name][rows])
+        if learned is not None:
+            for done in _add_learned(found, learned, run, store, samples.ids, scores, encoder):
+                yield Progress((n + done) // parts, 2 * n, f"{method_title(learned.name)} on {done:,} of {n:,} images")
+        if not judges_first:
+            yield from _judge(found, request, samples, scores, done=n)
     usable = found.with_regions & found.unedited
     found.case_size = np.where(usable, of_regions.case_size, np.nan)
     found.stability = np.where(usable, of_regions.stability, np.nan)
     found.unproven = int((~of_regions.proven & ~np.isnan(found.case_size)).sum())
     return found
+
+
+def _add_learned(
+    found: TriageAnalysis,
+    method: Method,
+    run: RunRecord,
+    store: Store,
+    ids: Sequence[str],
+    scores: RunScores,
+    encoder: Encoder | Sequence[Encoder] | None,
+) -> Iterator[int]:
+    """Adds the scores of a learned method on all samples that every encoder has seen; yields how many are done.
+
+    Samples that it was trained on are answered by weights that have not seen them.
+    """
+    try:
+        fused = open_fused(store, run, encoder)
+    except ConfigError as error:  # the embeddings of another encoder are gone, or the weights
+        found.warnings.append(f"{method.name} does not judge labels: {error}")
+        return
+    row_of = {id_: row for row, id_ in enumerate(ids)}
+    with closing(fused.read(ids)) as batches:
+        for batch_ids, nodes in batches:
+            for at, answers in fused.answers(batch_ids, nodes):
+                rows = np.array([row_of[batch_ids[place]] for place in at.tolist()])
+                finite = np.isfinite(answers.logits).all(axis=1)
+                scores.add_scores(method, rows[finite], answers.logits[finite] / fused.logit_scale)
+            yield row_of[batch_ids[-1]] + 1
 
 
 def _judge(
@@ -135,12 +175,14 @@ def _judging(
 ) -> tuple[tuple[Method, ...], NDArray[np.bool_]]:
     """Returns the methods that can judge labels, and ``[n]`` whether all of them can judge a sample's label.
 
-    Decisive methods need the regions, so the others alone judge the labels of a run without regions.
+    Decisive and learned methods need the regions, so the others alone judge the labels of a run without regions.
     """
     able, usable = [], found.unedited.copy()
     for method in request.judging:
         if scores.is_stored(method):
             able.append(method)
+            continue
+        if method.weighting == "learned" and not scores.has_scores(method):
             continue
         there, same = scores.matching([method], samples.answers)[method.name]
         found.unedited &= same | ~there

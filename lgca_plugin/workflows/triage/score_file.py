@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,8 @@ class ScoreFile:
 
     def close(self) -> None:
         """Removes the file."""
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take
+            self._file.close()
 
     def add(self, rows: NDArray[np.int64], scores: NDArray[np.floating]) -> None:
         """Adds ``[b, C]`` scores of ``[b]`` rows, each of which is added once.
@@ -38,6 +40,7 @@ class ScoreFile:
         """
         try:
             self._file.write(np.ascontiguousarray(scores, dtype=np.float32).tobytes())
+            self._file.flush()
         except OSError as error:
             raise StoreError(
                 f"the folder of temporary files, {tempfile.gettempdir()}, has no room for the class scores of a "

@@ -65,6 +65,10 @@ class RunScores:
             self._own[method.name] = np.full((len(self.row_of), vectors.shape[-1]), np.nan, np.float32)
         self._own[method.name][rows] = vectors
 
+    def has_scores(self, method: Method) -> bool:
+        """Returns whether scores of a learned method were added."""
+        return method.name in self._learned
+
     def add_scores(self, method: Method, rows: NDArray[np.int64], scores: NDArray[np.floating]) -> None:
         """Adds ``[b, C]`` scores of a learned method; raises StoreError if there is no room for them."""
         if method.name not in self._learned:

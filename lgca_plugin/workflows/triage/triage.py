@@ -31,7 +31,7 @@ from .scores import CACHE_BYTES
 from .write import declare_triage, write_triage
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from ...encoder.base import Encoder
     from ...runs.state import RunState
@@ -48,7 +48,7 @@ MOST_LOST = 0.1
 def iter_triage(
     request: TriageRequest,
     *,
-    encoder: Encoder | None = None,
+    encoder: Encoder | Sequence[Encoder] | None = None,
     cache_bytes: int = CACHE_BYTES,
     lease: Lease | None = None,
     patience: float = DATABASE_PATIENCE,
@@ -65,7 +65,7 @@ def iter_triage(
 
 
 def _triage(
-    request: TriageRequest, encoder: Encoder | None, cache_bytes: int, lease: Lease
+    request: TriageRequest, encoder: Encoder | Sequence[Encoder] | None, cache_bytes: int, lease: Lease
 ) -> Generator[Progress, None, Triage]:
     run = request.run
     started = time.perf_counter()
@@ -121,7 +121,7 @@ def _check_keeps_judgements(
 
 
 def _analyze(
-    request: TriageRequest, samples: TriageSamples, encoder: Encoder | None, cache_bytes: int
+    request: TriageRequest, samples: TriageSamples, encoder: Encoder | Sequence[Encoder] | None, cache_bytes: int
 ) -> Generator[Progress, None, TriageAnalysis]:
     """Analyses the run's stored embeddings, if there are any, and warns of those that are missing."""
     run, total = request.run, len(samples.ids)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ....lgca_plugin.errors import ConfigError, ImageError, LgcaError
 from ....lgca_plugin.fiftyone_io.database import is_generated
-from ....lgca_plugin.method.core.methods import explained_method
+from ....lgca_plugin.method.core.methods import explained_method, method_title
 from ....lgca_plugin.method.explain.evidence import Evidence
 from ....lgca_plugin.method.explain.film_strip import CHAINS, Strip, rivals, strip, strip_of_boxes
 from ....lgca_plugin.method.number_text import capitalized
@@ -159,6 +159,7 @@ def _read_result(run: Run, sample: SampleRecord, state: EvidenceState) -> Result
     except (LgcaError, AttributeError, KeyError, TypeError, ValueError):  # written by another release
         _add_boxes(result)
         return result
+    result.notes += [f"No evidence on {method_title(name)}: {why}." for name, why in evidence.lacking.items()]
     methods = [name for name, weights in evidence.weights.items() if weights.any()]
     names = _names(evidence, state, sample.given)
     out = tuple(region for region in state.out if region < len(evidence.step))

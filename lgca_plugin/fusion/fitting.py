@@ -1,25 +1,22 @@
-"""One model fitted to labelled images."""
+"""One model fitted to what it is to learn: labelled images, or images with captions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import numpy as np
 import torch
-from torch.nn import functional
+from torch import nn
 
-from .graph import AnchoredGraph, make_graph
-from .tensors import class_tensors
-from .weights import FusionWeights
+from .graph import NodeAttention
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from ..method.fusion.nodes import EncoderClasses
-    from .labelled import Labelled
     from .settings import FusionSettings
 
 BATCH = 128
@@ -29,66 +26,92 @@ WARM_UP = 20
 ITERATIONS = 30
 """Maximum number of L-BFGS iterations."""
 AT_ONCE = 256
-"""Images in a forward pass that needs no batches."""
-POWER = 0.7
-"""q of the generalized cross-entropy."""
+"""Items whose loss is computed together while a few parameters are fitted."""
 SHARES_ALONE = -1
 """The number of steps that stands for a model of which only the encoders' shares were learnt."""
 
+Model = TypeVar("Model", bound=nn.Module)
+Weights = TypeVar("Weights")
 
-class Fit:
+
+class Task(ABC, Generic[Model, Weights]):
+    """What a model is fitted to: n items, and what a good answer for them is.
+
+    Attributes:
+        settings: of the fusion
+        device: on which models are trained
+    """
+
+    def __init__(self, settings: FusionSettings) -> None:
+        self.settings = settings
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @abstractmethod
+    def make_graph(self, rows: Tensor) -> Model:
+        """Returns a model that has learnt nothing, which standardises features by those of some items."""
+
+    @abstractmethod
+    def weights(self, graph: Model) -> Weights:
+        """Returns a copy of a model's weights."""
+
+    @abstractmethod
+    def smooth(self, graph: Model) -> list[list[Tensor]]:
+        """Returns the encoders' shares, then these with all else that needs no graph; empty if nothing is anchored."""
+
+    @abstractmethod
+    def losses(self, graph: Model, rows: Tensor) -> Tensor:
+        """Returns ``[b]`` what each item of a batch adds to the loss in training."""
+
+    @abstractmethod
+    def check(self, graph: Model, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns ``[h]`` the log loss of each of some items, and ``[h]`` how far it was answered right, 0 to 1."""
+
+
+class Fit(Generic[Model, Weights]):
     """The training of a model: the encoders' shares, then features and bias, then the graph.
 
     Attributes:
         weights: number of steps to the weights after it
-        losses: number of steps to the ``[h]`` log loss of each held-out image
-        hits: likewise, whether it was answered with its label
+        losses: number of steps to the ``[h]`` log loss of each held-out item
+        hits: likewise, how far it was answered right
     """
 
     def __init__(
         self,
-        data: Labelled,
+        task: Task[Model, Weights],
         rows: NDArray[np.integer],
-        classes: Sequence[EncoderClasses],
-        settings: FusionSettings,
         *,
         held_out: NDArray[np.integer] | None = None,
         until: int | None = None,
     ) -> None:
-        self.weights: dict[int, FusionWeights] = {}
+        self.weights: dict[int, Weights] = {}
         self.losses: dict[int, NDArray[np.float64]] = {}
-        self.hits: dict[int, NDArray[np.bool_]] = {}
-        self._data = data
+        self.hits: dict[int, NDArray[np.float64]] = {}
+        self._task = task
         self._rows = torch.from_numpy(rows)
         self._held_out = None if held_out is None else torch.from_numpy(held_out)
-        self._settings = settings
-        self._until = max(settings.steps) if until is None else until
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._classes = [class_tensors(own, self._device) for own in classes]
-        self._dims = [own.vectors.shape[1] for own in classes]
-        self._n_classes = len(classes[0].vectors)
-        self._graph = make_graph(self._dims, self._n_classes, settings)
-        self._graph.attention.mean, self._graph.attention.deviation = data.moments(self._rows)
-        self._graph.to(self._device)
+        self._settings = task.settings
+        self._until = max(task.settings.steps) if until is None else until
+        self._graph = task.make_graph(self._rows).to(task.device)
 
     def steps(self) -> Iterator[int]:
         """Trains; yields the number of steps done."""
-        if isinstance(self._graph, AnchoredGraph):
-            self._fit_smoothly([self._graph.scales])
-            self._note(SHARES_ALONE)
-            yield 0
-            if self._until > SHARES_ALONE:
-                self._fit_smoothly([self._graph.scales, self._graph.bias, *self._graph.attention.weights])
-                self._note(0)
-                yield 1
+        for at, parameters in enumerate(self._task.smooth(self._graph), SHARES_ALONE):
+            if at <= self._until:
+                self._fit_smoothly(parameters)
+                self._note(at)
+                yield max(at, 0)
         if self._until > 0:
             yield from self._descend()
 
     def _fit_smoothly(self, parameters: list[Tensor]) -> None:
-        """Fits a few parameters by L-BFGS to all images at once, with a ridge of 1/n around where they start."""
-        graph, start = self._graph.eval(), [parameter.detach().clone() for parameter in parameters]
+        """Fits a few parameters by L-BFGS to all items at once, with a ridge of 1/n around where they start."""
+        self._graph.eval()
+        start = [parameter.detach().clone() for parameter in parameters]
         optimizer = torch.optim.LBFGS(parameters, max_iter=ITERATIONS, line_search_fn="strong_wolfe")
-        had_graph, graph.attention.graph = graph.attention.graph, False  # its share is 0 until it has learnt
+        graphs = [part for part in self._graph.modules() if isinstance(part, NodeAttention) and part.graph]
+        for part in graphs:
+            part.graph = False  # its share is 0 until it has learnt
 
         def closure() -> float:
             optimizer.zero_grad()
@@ -97,13 +120,14 @@ class Fit:
             torch.autograd.backward(ridge)
             total = ridge.item()
             for rows in torch.split(self._rows, AT_ONCE):
-                loss = self._loss(rows, reduction="sum") / len(self._rows)
+                loss = self._task.losses(self._graph, rows).sum() / len(self._rows)
                 torch.autograd.backward(loss)
                 total += loss.item()
             return total
 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
-        graph.attention.graph = had_graph
+        for part in graphs:
+            part.graph = True
 
     def _descend(self) -> Iterator[int]:
         """Trains all parameters by AdamW on batches."""
@@ -116,7 +140,7 @@ class Fit:
                 for group in optimizer.param_groups:
                     group["lr"] = LEARNING_RATE * min(1.0, step / WARM_UP)
                 graph.train()
-                loss = self._loss(next(batches), reduction="mean")
+                loss = self._task.losses(graph, next(batches)).mean()
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
@@ -133,27 +157,13 @@ class Fit:
             batches = torch.split(order, BATCH)
             yield from batches if len(batches) == 1 or len(batches[-1]) == BATCH else batches[:-1]
 
-    def _loss(self, rows: Tensor, *, reduction: str) -> Tensor:
-        nodes, labels = self._data.batch(rows, self._device)
-        logits = self._graph(nodes, self._classes).logits
-        if self._settings.loss == "cross_entropy":
-            return functional.cross_entropy(logits, labels, reduction=reduction)
-        probability = torch.softmax(logits, dim=1).gather(1, labels[:, None])[:, 0].clamp_min(1e-12)
-        losses = (1 - probability**POWER) / POWER
-        return losses.sum() if reduction == "sum" else losses.mean()
-
     def _note(self, step: int) -> None:
-        """Keeps the weights, and what they say to the images that are held out."""
-        self.weights[step] = FusionWeights.of(self._graph, self._dims, self._n_classes, self._settings)
+        """Keeps the weights, and what they say to the items that are held out."""
+        self.weights[step] = self._task.weights(self._graph)
         if self._held_out is None:
             return
-        losses, hits = [], []
         self._graph.eval()
         with torch.no_grad():
-            for rows in torch.split(self._held_out, AT_ONCE):
-                nodes, labels = self._data.batch(rows, self._device)
-                logits = self._graph(nodes, self._classes).logits
-                losses.append(functional.cross_entropy(logits, labels, reduction="none").cpu())
-                hits.append((logits.argmax(dim=1) == labels).cpu())
-        self.losses[step] = torch.cat(losses).double().numpy() if losses else np.zeros(0)
-        self.hits[step] = torch.cat(hits).numpy() if hits else np.zeros(0, bool)
+            losses, hits = self._task.check(self._graph, self._held_out)
+        self.losses[step] = losses.double().cpu().numpy()
+        self.hits[step] = hits.double().cpu().numpy()

@@ -107,15 +107,14 @@ def gatv2_logits(source: Tensor, target: Tensor, vector: Tensor) -> Tensor:
 
 
 class NodeAttention(nn.Module):
-    """The attention logits of all encoders' nodes."""
+    """The attention over all encoders' nodes, which have n features each."""
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, dims: Sequence[int], settings: FusionSettings) -> None:
+    def __init__(self, dims: Sequence[int], n: int, *, graph: bool) -> None:
         super().__init__()
-        n = feature_count(settings.expansion_steps)
-        self.graph = settings.graph
+        self.graph = graph
         self.weights = nn.ParameterList([nn.Parameter(torch.zeros(n)) for _ in dims])
         self.register_buffer("mean", torch.zeros(len(dims), n))
         self.register_buffer("deviation", torch.ones(len(dims), n))
@@ -157,12 +156,17 @@ class NodeAttention(nn.Module):
         ]
 
 
+def image_attention(dims: Sequence[int], settings: FusionSettings) -> NodeAttention:
+    """Returns the attention over the nodes of images."""
+    return NodeAttention(dims, feature_count(settings.expansion_steps), graph=settings.graph)
+
+
 class AnchoredGraph(nn.Module):
     """The anchored model, ours."""
 
     def __init__(self, dims: Sequence[int], classes: int, settings: FusionSettings) -> None:
         super().__init__()
-        self.attention = NodeAttention(dims, settings)
+        self.attention = image_attention(dims, settings)
         self.scales = nn.Parameter(torch.full((len(dims),), SCALE_OF_ONE))
         self.bias = nn.Parameter(torch.zeros(classes))
         self.has_fused = settings.fused_part
@@ -178,7 +182,7 @@ class AnchoredGraph(nn.Module):
     def forward(self, nodes: Sequence[NodeTensors], classes: Sequence[ClassTensors]) -> GraphOutput:
         """Returns the logits of a batch, with dropout while training."""
         attention = self.attention(nodes, dropout=self.training)
-        images = [_weighted(weights, own) for weights, own in zip(attention, nodes, strict=True)]
+        images = [weighted(weights, own) for weights, own in zip(attention, nodes, strict=True)]
         factors = self.factors()
         logits = self.bias.expand(len(images[0]), -1)
         for m, against in enumerate(classes):
@@ -197,7 +201,7 @@ class PublishedGraph(nn.Module):
 
     def __init__(self, dims: Sequence[int], settings: FusionSettings) -> None:
         super().__init__()
-        self.attention = NodeAttention(dims, settings)
+        self.attention = image_attention(dims, settings)
         self.value = nn.Linear(HIDDEN, HIDDEN, bias=False)
         self.of_images = nn.Linear(2 * HIDDEN * len(dims), FUSED)
         self.of_texts = nn.Linear(2 * sum(dims), FUSED)
@@ -207,7 +211,7 @@ class PublishedGraph(nn.Module):
         """Returns the logits of a batch, with dropout while training."""
         attention = self.attention(nodes, dropout=self.training)
         hidden = self.attention.projected(nodes)
-        images = [_weighted(weights, own) for weights, own in zip(attention, nodes, strict=True)]
+        images = [weighted(weights, own) for weights, own in zip(attention, nodes, strict=True)]
         outputs = [
             torch.einsum("bn,bnh->bh", weights, self.value(own)) for weights, own in zip(attention, hidden, strict=True)
         ]
@@ -230,7 +234,8 @@ def make_graph(dims: Sequence[int], classes: int, settings: FusionSettings) -> G
         return PublishedGraph(dims, settings)
 
 
-def _weighted(weights: Tensor, nodes: NodeTensors) -> Tensor:
+def weighted(weights: Tensor, nodes: NodeTensors) -> Tensor:
+    """Returns ``[b, d]`` the unit vectors of the weighted sums of nodes."""
     return functional.normalize(torch.einsum("bn,bnd->bd", weights, nodes.vectors), dim=1)
 
 

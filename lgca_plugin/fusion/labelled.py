@@ -1,126 +1,115 @@
-"""The labelled images that a fusion is trained on, in memory: half-precision nodes, as many as fit."""
+"""Labelled images as what a fusion is fitted to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch.nn import functional
 
-from ..method.fusion.features import MEASURED, node_features
-from .graph import NodeTensors
+from .fitting import Task
+from .graph import AnchoredGraph, make_graph
+from .in_memory import read_images
+from .tensors import class_tensors
+from .weights import FusionWeights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from torch import Tensor
 
-    from ..method.fusion.nodes import EncoderClasses, EncoderNodes
+    from ..method.fusion.nodes import EncoderClasses
+    from .graph import Graph
+    from .in_memory import ImagesInMemory, Reader
+    from .settings import FusionSettings
 
-
-class Reader(Protocol):
-    """Reads nodes: yields ids of samples that are there, a batch at a time, and each encoder's nodes of them."""
-
-    def __call__(self, sample_ids: Sequence[str], /) -> Iterator[tuple[list[str], tuple[EncoderNodes, ...]]]:
-        """Yields them."""
-
-
-@dataclass(eq=False)
-class _Part:
-    """One encoder's nodes of the images read so far, in pieces that may differ in their number of nodes."""
-
-    vectors: list[NDArray[np.float16]]
-    entropy: list[NDArray[np.float32]]
-    features: list[NDArray[np.float32]]
-
-    def joined(self) -> NodeTensors:
-        n = max(piece.shape[1] for piece in self.entropy)
-        return NodeTensors(
-            vectors=torch.from_numpy(_padded(self.vectors, n, 0)),
-            entropy=torch.from_numpy(_padded(self.entropy, n, np.inf)),
-            features=torch.from_numpy(_padded(self.features, n, 0)),
-        )
+POWER = 0.7
+"""q of the generalized cross-entropy."""
+AT_ONCE = 256
+"""Images in a forward pass that needs no batches."""
 
 
-@dataclass(frozen=True, eq=False)
-class Labelled:
+class LabelledImages(Task["Graph", FusionWeights]):
     """n labelled images.
 
     Attributes:
-        ids: their sample ids
+        images: their nodes
         labels: ``[n]`` class indices
-        nodes: of each encoder; vectors in half precision
     """
 
-    ids: list[str]
-    labels: torch.Tensor
-    nodes: list[NodeTensors]
+    def __init__(
+        self, images: ImagesInMemory, labels: Tensor, classes: Sequence[EncoderClasses], settings: FusionSettings
+    ) -> None:
+        super().__init__(settings)
+        self.images = images
+        self.labels = labels
+        self._classes = [class_tensors(own, self.device) for own in classes]
+        self._dims = tuple(own.vectors.shape[1] for own in classes)
+        self._n_classes = len(classes[0].vectors)
 
-    def __len__(self) -> int:
-        """Returns n."""
-        return len(self.ids)
+    def make_graph(self, rows: Tensor) -> Graph:
+        """Returns a graph that has learnt nothing, which standardises features by those of some images."""
+        graph = make_graph(self._dims, self._n_classes, self.settings)
+        graph.attention.mean, graph.attention.deviation = self.images.moments(rows)
+        return graph
 
-    def batch(self, rows: torch.Tensor, device: torch.device) -> tuple[list[NodeTensors], torch.Tensor]:
-        """Returns the nodes and labels of some images, in single precision."""
-        nodes = [
-            NodeTensors(
-                own.vectors[rows].to(device, torch.float32),
-                own.entropy[rows].to(device),
-                own.features[rows].to(device),
-            )
-            for own in self.nodes
-        ]
-        return nodes, self.labels[rows].to(device)
+    def weights(self, graph: Graph) -> FusionWeights:
+        """Returns a copy of a graph's weights."""
+        empty = FusionWeights(dims=self._dims, classes=self._n_classes, settings=self.settings, arrays={})
+        return empty.holding(graph)
 
-    def moments(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns ``[M, P]`` mean and deviation of the features of some images' nodes; 0 and 1 for the steps."""
-        means, deviations = [], []
-        for own in self.nodes:
-            values = own.features[rows][torch.isfinite(own.entropy[rows])].double()
-            mean, deviation = values.mean(dim=0), values.std(dim=0, unbiased=False)
-            mean[len(MEASURED) :], deviation[len(MEASURED) :] = 0, 1
-            means.append(mean)
-            deviations.append(torch.where(deviation < 1e-6, 1.0, deviation))
-        return torch.stack(means).float(), torch.stack(deviations).float()
+    def smooth(self, graph: Graph) -> list[list[Tensor]]:
+        """Returns the encoders' shares, then these with features and bias."""
+        if not isinstance(graph, AnchoredGraph):
+            return []
+        return [[graph.scales], [graph.scales, graph.bias, *graph.attention.weights]]
+
+    def losses(self, graph: Graph, rows: Tensor) -> Tensor:
+        """Returns ``[b]`` the loss of each image."""
+        logits, labels = self._logits(graph, rows)
+        if self.settings.loss == "cross_entropy":
+            return functional.cross_entropy(logits, labels, reduction="none")
+        probability = torch.softmax(logits, dim=1).gather(1, labels[:, None])[:, 0].clamp_min(1e-12)
+        return (1 - probability**POWER) / POWER
+
+    def check(self, graph: Graph, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns ``[h]`` the log loss of each image, and whether it was answered with its label."""
+        losses, hits = [], []
+        for part in torch.split(rows, AT_ONCE):
+            logits, labels = self._logits(graph, part)
+            losses.append(functional.cross_entropy(logits, labels, reduction="none"))
+            hits.append(logits.argmax(dim=1) == labels)
+        return (torch.cat(losses), torch.cat(hits)) if losses else (torch.zeros(0), torch.zeros(0))
+
+    def _logits(self, graph: Graph, rows: Tensor) -> tuple[Tensor, Tensor]:
+        logits: Tensor = graph(self.images.batch(rows, self.device), self._classes).logits
+        return logits, self.labels[rows].to(self.device)
 
 
 def read_labelled(
     read: Reader,
     labels: Mapping[str, int],
     classes: Sequence[EncoderClasses],
+    settings: FusionSettings,
     *,
-    steps: int,
-    seed: int,
     memory_bytes: int,
-) -> Labelled:
+) -> LabelledImages:
     """Reads labelled images until the memory is full: a random choice of each class, in proportion.
 
     Args:
         read: reads their nodes
         labels: sample id to class index
         classes: of each encoder
-        steps: number of expansion steps that have a feature
-        seed: of the choice
+        settings: of the fusion
         memory_bytes: maximum size; at least one batch is read
 
     Returns:
         those whose nodes are there
     """
-    ids: list[str] = []
-    parts = [_Part([], [], []) for _ in classes]
-    used = 0
-    for read_ids, nodes in read(_in_turn(labels, seed)):
-        ids += read_ids
-        features = node_features(nodes, classes, steps=steps)
-        for part, own, of_nodes in zip(parts, nodes, features, strict=True):
-            part.vectors.append(own.vectors.astype(np.float16))
-            part.entropy.append(of_nodes.entropy)
-            part.features.append(of_nodes.values)
-            used += part.vectors[-1].nbytes + part.entropy[-1].nbytes + part.features[-1].nbytes
-        if used >= memory_bytes:
-            break
-    return Labelled(ids, torch.tensor([labels[id_] for id_ in ids]), [part.joined() for part in parts if part.vectors])
+    in_turn = _in_turn(labels, settings.seed)
+    images = read_images(read, in_turn, classes, steps=settings.expansion_steps, memory_bytes=memory_bytes)
+    return LabelledImages(images, torch.tensor([labels[id_] for id_ in images.ids]), classes, settings)
 
 
 def _in_turn(labels: Mapping[str, int], seed: int) -> list[str]:
@@ -133,13 +122,3 @@ def _in_turn(labels: Mapping[str, int], seed: int) -> list[str]:
         rows = np.flatnonzero(of_class == name)
         place[rows] = (rng.permutation(len(rows)) + rng.random(len(rows))) / len(rows)
     return [ids[row] for row in np.argsort(place, kind="stable")]
-
-
-def _padded(pieces: Sequence[NDArray[np.floating]], n: int, value: float) -> NDArray[np.floating]:
-    """Joins ``[b, N, ...]`` pieces as ``[sum b, n, ...]``."""
-    joined = np.full((sum(map(len, pieces)), n, *pieces[0].shape[2:]), value, pieces[0].dtype)
-    start = 0
-    for piece in pieces:
-        joined[start : start + len(piece), : piece.shape[1]] = piece
-        start += len(piece)
-    return joined

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..progress import Progress
-from .weights import Fusion, FusionWeights
+from .weights import CaptionWeights, Fusion, FusionWeights, Learnt
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from ..method.fusion.nodes import EncoderClasses
-    from .labelled import Labelled, Reader
+    from .fitting import Model, Task
+    from .in_memory import Reader
     from .settings import FusionSettings
+    from .weights import Own
 
 MIN_LABELS = 30
 """Minimum number of labels to learn from; with fewer, or of one class alone, nothing is learnt."""
@@ -52,75 +54,133 @@ def fit(
         the fusion; its report holds ``labels`` (number learnt from), ``steps`` (the number taken; -1 where only the
         encoders' shares are learnt; None where nothing is), ``losses`` (of each number) and ``accuracies`` (likewise)
     """
-    from .fitting import Fit
     from .labelled import read_labelled
 
     dims = [own.vectors.shape[1] for own in classes]
     n_classes = len(classes[0].vectors)
-    untrained = FusionWeights.untrained(dims, n_classes, settings)
-    report: dict[str, Any] = {"labels": 0, "steps": None, "losses": {}, "accuracies": {}, "folds": 0}
-    if len(labels) < MIN_LABELS or len(set(labels.values())) < 2:
-        return Fusion(final=untrained, report=report)
-    yield Progress(0, 0, "Reading the labelled images")
-    data = read_labelled(
-        read,
-        labels,
-        classes,
-        steps=settings.expansion_steps,
-        seed=settings.seed,
-        memory_bytes=memory_bytes,
+    nothing = Fusion(
+        final=FusionWeights.untrained(dims, n_classes, settings),
+        report={"labels": 0, "steps": None, "losses": {}, "accuracies": {}, "folds": 0},
     )
-    if len(data) < MIN_LABELS or len(set(data.labels.tolist())) < 2:
-        return Fusion(final=untrained, report=report)
-    fold_of = _folds(data, settings, groups or {})
-    fits = []
-    losses: list[dict[int, NDArray[np.float64]]] = []
-    hits: list[dict[int, NDArray[np.bool_]]] = []
-    total = (settings.folds + 1) * (max(settings.steps) + 1)
+    if len(labels) < MIN_LABELS or len(set(labels.values())) < 2:
+        return nothing
+    yield Progress(0, 0, "Reading the labelled images")
+    task = read_labelled(read, labels, classes, settings, memory_bytes=memory_bytes)
+    of_row = task.labels.numpy()
+    if len(of_row) < MIN_LABELS or len(set(of_row.tolist())) < 2:
+        return nothing
+    fold_of = folds(task.images.ids, of_row, settings, groups or {})
+    learnt = yield from cross_validated(task, fold_of, f"{len(of_row):,} labels")
+    return Fusion(
+        final=learnt.final,
+        by_fold=learnt.by_fold,
+        fold_of=dict(zip(task.images.ids, fold_of.tolist(), strict=True)),
+        report={"labels": len(of_row), **learnt.report},
+    )
+
+
+def cross_validated(
+    task: Task[Model, Own], fold_of: NDArray[np.integer], what: str
+) -> Generator[Progress, None, Learnt[Own]]:
+    """Fits a model to all items, and one without each fold; yields progress.
+
+    Args:
+        task: n items
+        fold_of: ``[n]`` the fold of each
+        what: the items, in words
+
+    Returns:
+        what was learnt, after the number of steps that answers the held-out items with the least mean log loss
+    """
+    from .fitting import Fit
+
+    settings = task.settings
+    longest = max(settings.steps) + 1
+    total = (settings.folds + 1) * longest
+    fits: list[Fit[Model, Own]] = []
     for fold in range(settings.folds):
         own, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
-        one = Fit(data, others, classes, settings, held_out=own)
-        for done in one.steps():
-            at = fold * (max(settings.steps) + 1) + done
-            yield Progress(at, total, f"Learning without part {fold + 1} of {settings.folds}")
-        fits.append(one)
-        losses.append(one.losses)
-        hits.append(one.hits)
-    mean = {at: float(np.concatenate([of_fold[at] for of_fold in losses]).mean()) for at in losses[0]}
-    right = {at: float(np.concatenate([of_fold[at] for of_fold in hits]).mean()) for at in hits[0]}
-    chosen = min(mean, key=lambda at: (mean[at], at))
-    last = Fit(data, np.arange(len(data)), classes, settings, until=chosen)
+        fits.append(Fit(task, others, held_out=own))
+        for done in fits[-1].steps():
+            yield Progress(fold * longest + done, total, f"Learning without part {fold + 1} of {settings.folds}")
+    losses = {at: float(np.concatenate([one.losses[at] for one in fits]).mean()) for at in fits[0].losses}
+    hits = {at: float(np.concatenate([one.hits[at] for one in fits]).mean()) for at in fits[0].hits}
+    chosen = min(losses, key=lambda at: (losses[at], at))
+    last = Fit(task, np.arange(len(fold_of)), until=chosen)
     for done in last.steps():
-        yield Progress(settings.folds * (max(settings.steps) + 1) + done, total, f"Learning from {len(data):,} labels")
-    report |= {
-        "labels": len(data),
+        yield Progress(settings.folds * longest + done, total, f"Learning from {what}")
+    report = {
         "steps": chosen,
-        "losses": {str(at): value for at, value in mean.items()},
-        "accuracies": {str(at): value for at, value in right.items()},
+        "losses": {str(at): value for at, value in losses.items()},
+        "accuracies": {str(at): value for at, value in hits.items()},
         "folds": settings.folds,
     }
-    return Fusion(
-        final=last.weights[chosen],
-        by_fold=tuple(one.weights[chosen] for one in fits),
-        fold_of=dict(zip(data.ids, fold_of.tolist(), strict=True)),
-        report=report,
-    )
+    return Learnt(final=last.weights[chosen], by_fold=tuple(one.weights[chosen] for one in fits), report=report)
 
 
-def _folds(data: Labelled, settings: FusionSettings, groups: Mapping[str, str]) -> NDArray[np.int64]:
-    """Returns ``[n]`` the fold of each image: every class in all folds, each group in one."""
+def folds(
+    ids: Sequence[str], kinds: NDArray[np.integer], settings: FusionSettings, groups: Mapping[str, str]
+) -> NDArray[np.int64]:
+    """Returns ``[n]`` the fold of each image: every kind of images in all folds, each group in one."""
     rng = np.random.default_rng(settings.seed + 1)
-    labels = data.labels.numpy()
-    keys = [groups.get(id_, id_) for id_ in data.ids]
+    keys = [groups.get(id_, id_) for id_ in ids]
     members: dict[str, list[int]] = {}
     for row, key in enumerate(keys):
         members.setdefault(key, []).append(row)
-    first = {key: labels[rows[0]] for key, rows in members.items()}
-    fold_of = np.zeros(len(labels), np.int64)
+    first = {key: kinds[rows[0]] for key, rows in members.items()}
+    fold_of = np.zeros(len(ids), np.int64)
     start = 0
-    for name in np.unique(labels):
-        own = [key for key, label in first.items() if label == name]
+    for kind in np.unique(kinds):
+        own = [key for key, of_group in first.items() if of_group == kind]
         for at, chosen in enumerate(rng.permutation(len(own))):
             fold_of[members[own[chosen]]] = (start + at) % settings.folds
-        start += len(own)  # so that folds have the same size even if classes have one label each
+        start += len(own)  # so that folds have the same size even if kinds have one image each
     return fold_of
+
+
+def fit_captions(
+    read: Reader,
+    captions: Mapping[str, Sequence[str]],
+    classes: Sequence[EncoderClasses],
+    encoders: Sequence[Callable[[Sequence[str]], NDArray[np.float32]]],
+    settings: FusionSettings,
+    *,
+    groups: Mapping[str, str] | None = None,
+    memory_bytes: int = MEMORY_BYTES,
+) -> Generator[Progress, None, Learnt[CaptionWeights]]:
+    """Learns to compare images with texts from captions, as :func:`fit` learns from labels; yields progress.
+
+    Args:
+        read: reads the nodes of samples
+        captions: sample id to captions; one that several samples have is true of them all
+        classes: of each encoder, what its nodes' features are about
+        encoders: what embeds texts as ``[n, d]`` unit vectors, for each encoder
+        settings: of the fusion
+        groups: sample id to what is the same for samples that must not be parted
+        memory_bytes: maximum size of the images in memory; captions beyond it are not learnt from
+
+    Returns:
+        what was learnt; its report holds ``captions`` (number learnt from), ``images`` (number of their images), and
+        ``steps``, ``losses`` and ``accuracies`` as for labels
+    """
+    from .captioned import read_captioned
+
+    nothing = Learnt(
+        final=CaptionWeights.untrained([own.vectors.shape[1] for own in classes], settings),
+        report={"captions": 0, "images": 0, "steps": None, "losses": {}, "accuracies": {}, "folds": 0},
+    )
+    if len(captions) < MIN_LABELS:
+        return nothing
+    yield Progress(0, 0, "Reading the images with captions")
+    task = read_captioned(read, captions, classes, encoders, settings, memory_bytes=memory_bytes)
+    ids, image_of = task.images.ids, task.image_of.numpy()
+    if len(ids) < MIN_LABELS:
+        return nothing
+    fold_of = folds(ids, np.zeros(len(ids), np.int64), settings, groups or {})
+    learnt = yield from cross_validated(task, fold_of[image_of], f"{len(image_of):,} captions")
+    return Learnt(
+        final=learnt.final,
+        by_fold=learnt.by_fold,
+        fold_of=dict(zip(ids, fold_of.tolist(), strict=True)),
+        report={"captions": len(image_of), "images": len(ids), **learnt.report},
+    )

@@ -1,14 +1,18 @@
-"""The weights of a fusion: one model for new images, and one for each fold of those that it was trained on."""
+"""The weights of a fusion: one model for new images, and one for each fold of those that it was trained on.
+
+What was learnt from labels and what was learnt from captions are models of their own.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -19,53 +23,51 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+    from torch import nn
 
+    from .caption_graph import CaptionGraph
     from .graph import Graph
 
 FORMAT = "1"
 FINAL = "final"
+LABELS = "labels"
+CAPTIONS = "captions"
 BIAS = "bias"
 SCALES = "scales"
 
+Own = TypeVar("Own", bound="ModelWeights[Any]")
+Model = TypeVar("Model", bound="nn.Module")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FusionWeights:
+class ModelWeights(ABC, Generic[Model]):
     """The weights of one model.
 
     Attributes:
         dims: dimension of each encoder's vectors
-        classes: number of classes
         settings: of the fusion
         arrays: name to float32 array, all of them
     """
 
     dims: tuple[int, ...]
-    classes: int
     settings: FusionSettings
     arrays: Mapping[str, NDArray[np.float32]]
 
-    @classmethod
-    def untrained(cls, dims: Sequence[int], classes: int, settings: FusionSettings | None = None) -> FusionWeights:
-        """Returns weights that have learnt nothing: of an anchored model, the sum of the encoders' decisive logits."""
-        from .graph import make_graph
+    @abstractmethod
+    def make_graph(self) -> Model:
+        """Returns a model that has learnt nothing."""
 
-        settings = settings or FusionSettings()
-        return cls.of(make_graph(dims, classes, settings), dims, classes, settings)
-
-    @classmethod
-    def of(cls, graph: Graph, dims: Sequence[int], classes: int, settings: FusionSettings) -> FusionWeights:
-        """Returns a copy of a graph's weights."""
+    def holding(self: Own, graph: nn.Module) -> Own:
+        """Returns a copy of a model's weights."""
         arrays = {name: np.array(value.detach().cpu().numpy()) for name, value in graph.state_dict().items()}
-        return cls(dims=tuple(dims), classes=classes, settings=settings, arrays=arrays)
+        return replace(self, arrays=arrays)
 
     @cached_property
-    def graph(self) -> Graph:
+    def graph(self) -> Model:
         """The model, not in training."""
         import torch
 
-        from .graph import make_graph
-
-        graph = make_graph(self.dims, self.classes, self.settings)
+        graph = self.make_graph()
         graph.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in self.arrays.items()})
         return graph.eval()
 
@@ -75,6 +77,29 @@ class FusionWeights:
         if SCALES not in self.arrays:
             return np.full(len(self.dims), np.nan)
         return np.log1p(np.exp(self.arrays[SCALES].astype(np.float64)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FusionWeights(ModelWeights["Graph"]):
+    """The weights of one model that answers with classes.
+
+    Attributes:
+        classes: number of classes
+    """
+
+    classes: int
+
+    @classmethod
+    def untrained(cls, dims: Sequence[int], classes: int, settings: FusionSettings | None = None) -> FusionWeights:
+        """Returns weights that have learnt nothing: of an anchored model, the sum of the encoders' decisive logits."""
+        empty = cls(dims=tuple(dims), classes=classes, settings=settings or FusionSettings(), arrays={})
+        return empty.holding(empty.make_graph())
+
+    def make_graph(self) -> Graph:
+        """Returns a model that has learnt nothing."""
+        from .graph import make_graph
+
+        return make_graph(self.dims, self.classes, self.settings)
 
     def for_classes(self, classes: int) -> FusionWeights:
         """Returns the part that does not depend on the classes that it was trained on: anchored, without bias.
@@ -92,25 +117,67 @@ class FusionWeights:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Fusion:
-    """What a fusion has learnt.
+class CaptionWeights(ModelWeights["CaptionGraph"]):
+    """The weights of one model that compares images with captions."""
+
+    @classmethod
+    def untrained(cls, dims: Sequence[int], settings: FusionSettings) -> CaptionWeights:
+        """Returns weights that have learnt nothing: of an anchored model, the sum of the encoders' scores."""
+        empty = cls(dims=tuple(dims), settings=settings, arrays={})
+        return empty.holding(empty.make_graph())
+
+    def make_graph(self) -> CaptionGraph:
+        """Returns a model that has learnt nothing."""
+        from .caption_graph import make_caption_graph
+
+        return make_caption_graph(self.dims, self.settings)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Learnt(Generic[Own]):
+    """What was learnt from labels, or from captions.
 
     Attributes:
         final: the model for images that it was not trained on
         by_fold: for each fold, a model that was trained on the other folds alone
-        fold_of: sample id to fold, of the images that the fusion was trained on
+        fold_of: sample id to fold, of the images that were trained on
         report: numbers of the training, JSON-ready
     """
 
-    final: FusionWeights
-    by_fold: tuple[FusionWeights, ...] = ()
+    final: Own
+    by_fold: tuple[Own, ...] = ()
     fold_of: Mapping[str, int] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
 
-    def weights_of(self, sample_id: str) -> FusionWeights:
+    def weights_of(self, sample_id: str) -> Own:
         """Returns the model that answers for a sample: one that was not trained on it."""
         fold = self.fold_of.get(sample_id)
         return self.final if fold is None else self.by_fold[fold]
+
+    def models(self) -> dict[str, Own]:
+        """Returns name to model, all of them."""
+        return {FINAL: self.final, **{f"fold {at}": weights for at, weights in enumerate(self.by_fold)}}
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all but the arrays, JSON-ready."""
+        return {
+            "dims": list(self.final.dims),
+            "settings": self.final.settings.to_json(),
+            "folds": len(self.by_fold),
+            "fold_of": dict(self.fold_of),
+            "report": dict(self.report),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fusion(Learnt[FusionWeights]):
+    """What a fusion has learnt from labels, and from captions.
+
+    Attributes:
+        captions: what compares images with texts; None where no captions were given
+    """
+
+    captions: Learnt[CaptionWeights] | None = None
 
     def for_classes(self, classes: int) -> Fusion:
         """Returns the same for other classes: see :meth:`FusionWeights.for_classes`."""
@@ -121,17 +188,12 @@ class Fusion:
         """Returns all of it as a safetensors file; equal weights give equal bytes."""
         from safetensors.numpy import save
 
-        models = {FINAL: self.final, **{f"fold {at}": weights for at, weights in enumerate(self.by_fold)}}
+        document: dict[str, Any] = {"format": FORMAT, "classes": self.final.classes, LABELS: self.to_json()}
+        models: dict[str, ModelWeights[Any]] = {f"{LABELS}/{name}": model for name, model in self.models().items()}
+        if self.captions is not None:
+            document[CAPTIONS] = self.captions.to_json()
+            models |= {f"{CAPTIONS}/{name}": model for name, model in self.captions.models().items()}
         tensors = {f"{name}/{key}": value for name, model in models.items() for key, value in model.arrays.items()}
-        document = {
-            "format": FORMAT,
-            "dims": json.dumps(list(self.final.dims)),
-            "classes": str(self.final.classes),
-            "settings": json.dumps(self.final.settings.to_json(), sort_keys=True),
-            "folds": str(len(self.by_fold)),
-            "fold_of": json.dumps(dict(sorted(self.fold_of.items()))),
-            "report": json.dumps(self.report, sort_keys=True),
-        }
         # One entry: the order of several is not the same in every process.
         return save(tensors, {"fusion": json.dumps(document, sort_keys=True)})
 
@@ -159,23 +221,38 @@ class Fusion:
             tensors = load(content)
             if document["format"] != FORMAT:
                 raise ValueError(f"format {document['format']}")
-            settings = FusionSettings.from_json(json.loads(document["settings"]))
-            dims, classes = tuple(json.loads(document["dims"])), int(document["classes"])
-
-            def model(name: str) -> FusionWeights:
-                own = {key.split("/", 1)[1]: value for key, value in tensors.items() if key.startswith(f"{name}/")}
-                return FusionWeights(dims=dims, classes=classes, settings=settings, arrays=own)
-
-            return cls(
-                final=model(FINAL),
-                by_fold=tuple(model(f"fold {at}") for at in range(int(document["folds"]))),
-                fold_of=json.loads(document["fold_of"]),
-                report=json.loads(document["report"]),
-            )
+            own = document[LABELS]
+            settings, dims = FusionSettings.from_json(own["settings"]), tuple(own["dims"])
+            empty = FusionWeights(dims=dims, classes=int(document["classes"]), settings=settings, arrays={})
+            captions = None
+            if CAPTIONS in document:
+                settings = FusionSettings.from_json(document[CAPTIONS]["settings"])
+                of_captions = CaptionWeights(dims=dims, settings=settings, arrays={})
+                captions = Learnt(**_read(of_captions, CAPTIONS, document[CAPTIONS], tensors))
+            return cls(**_read(empty, LABELS, own, tensors), captions=captions)
         except ConfigError:
             raise
         except Exception as error:  # safetensors raises an exception class of its own, which is no ValueError
             raise ConfigError("the weights of this fusion can't be read: fuse the runs again") from error
+
+
+def _read(
+    empty: Own, kind: str, document: dict[str, Any], tensors: Mapping[str, NDArray[np.float32]]
+) -> dict[str, Any]:
+    """Returns what a :class:`Learnt` is made of."""
+
+    def model(name: str) -> Own:
+        start = f"{kind}/{name}/"
+        return replace(
+            empty, arrays={key.removeprefix(start): v for key, v in tensors.items() if key.startswith(start)}
+        )
+
+    return {
+        "final": model(FINAL),
+        "by_fold": tuple(model(f"fold {at}") for at in range(document["folds"])),
+        "fold_of": document["fold_of"],
+        "report": document["report"],
+    }
 
 
 def digest_of(content: bytes) -> str:

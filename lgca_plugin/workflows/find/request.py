@@ -195,6 +195,11 @@ def find_previous(
     """
     if options.run_key is not None:
         run = existing_run(dataset, check_run_key(options.run_key))
+        if run is not None and run.config.fusion is not None:
+            raise ConfigError(
+                f"run {run.key!r} is fused from runs of several encoders, and a search classifies with one: triage it, "
+                "or choose another run key for the search"
+            )
         if run is not None:
             named = None if options.encoder is None else encoder_name
             different = _differences(run, options, encoder, named)

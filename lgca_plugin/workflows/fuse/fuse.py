@@ -91,7 +91,9 @@ def _learn(
     if learnt.report.get("steps") is None and not request.settings.anchored:
         raise ConfigError(
             f"the {len(labels.of):,} labels in {labels.field!r} are too few for anchored=False, which learns all from "
-            "them"
+            "them",
+            app=f"the {len(labels.of):,} labels in {labels.field!r} are too few for the method as published, which "
+            "learns all from them",
         )
     models = (learnt.final, *learnt.by_fold)
     if not all(np.isfinite(array).all() for model in models for array in model.arrays.values()):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FUSE = "fuse"
 DEFAULT_FUSED_KEY = "fused"
+TRAINING_STEPS = FusionSettings().steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class FuseOptions:
     folds: int = 5
     anchored: bool = True
     fused_part: bool = False
+    steps: Sequence[int] = TRAINING_STEPS
     seed: int = 0
     overwrite: bool = False
 
@@ -126,6 +128,7 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
         anchored=bool(options.anchored),
         fused_part=bool(options.fused_part),
         folds=options.folds,
+        steps=tuple(options.steps),
         seed=options.seed,
         expansion_steps=regions.steps,
     )
@@ -135,7 +138,10 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
     if options.weights is not None:
         _check_weights(options, first, others)
     elif options.ground_truth is None and not settings.anchored:
-        raise ConfigError("anchored=False learns everything from labels: name their field as ground_truth")
+        raise ConfigError(
+            "anchored=False learns everything from labels: name their field as ground_truth",
+            app="the method as published learns everything from labels: choose their field",
+        )
     existing = None if options.overwrite else existing_run(first.dataset, run_key)
     unfinished = existing is not None and _is_unfinished(existing, first, others)
     if existing is not None and not unfinished:

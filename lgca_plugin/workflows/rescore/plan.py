@@ -106,22 +106,23 @@ def prepare_rescore(
     from_vectors = tuple((method, row) for method, row in zip(request.methods, rows, strict=True) if row is not None)
     from_regions = tuple(method for method, row in zip(request.methods, rows, strict=True) if row is None)
     boxes = new.shown_chains > 0 and explained_method(request.methods) is not None
-    fused = None
+    ids, failures = _samples(store, run, stored)
+    fused, left_out = None, list[str]()
     if learned is not None:
+        ids, left_out = request.usable(store, [stored, *(entry for entry, _ in others)], ids)
         first = FusedSource(stored, plan, encoder_classes(texts, encoded, learned))
         fused = fused_part(store, request, first, texts.classes, learned, others, encoders[1:])
-
-    ids, failures = _samples(store, run, stored)
-    ids, left_out = request.usable(store, [stored, *(entry for entry, _ in others)], ids)
     entries = _text_entries(run, texts, encoded.loaded, changes)
     warnings = [*left_out, *entries.get("text_warnings", ())]
     warnings += [] if equal is None else [str(equal)]  # of a run that an earlier release has made
     if changes.classes is not None:
         warnings += class_warnings(new.classes, request.label_counts())
-    if config.region_plan.adaptive and (new.classes, new.descriptions_hash, new.methods) != (
+    own = tuple(method for method in new.methods if method not in (learned, learned_method(config.methods)))
+    before = tuple(method for method in config.methods if method is not learned_method(config.methods))
+    if config.region_plan.adaptive and (new.classes, new.descriptions_hash, own) != (
         config.classes,
         config.descriptions_hash,
-        config.methods,
+        before,
     ):
         warnings.append(ADAPTED)
     if from_regions or boxes:

@@ -93,7 +93,8 @@ class RescoreRequest(RunRequest):
         Raises:
             ConfigError: if too few can
         """
-        for entry, other in zip(entries[1:], self.fusion.others if self.fusion else (), strict=True):
+        others = () if self.fusion is None else self.fusion.others
+        for entry, other in zip(entries[1:], others, strict=True):
             bare = len(set(sample_ids) - store.samples_with_regions(entry))
             if bare:
                 raise ConfigError(

@@ -11,6 +11,9 @@ of the classes, which a curator should see too. The ensemble weighs all methods 
 weights by agreement with the labels would let suspicious labels choose the methods. So its quality is both the mean of
 the methods' qualities and the quality under the mean of their probabilities, which is accumulated with one method in
 memory at a time.
+
+A method that is learned over several encoders has the others in it, weighed by what they are worth, and is the ensemble
+alone. It was trained on labels, but each is judged by weights that have not seen it.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ import numpy as np
 from .calibration import MAX_WRONG_SHARE, MIN_LABELS, Calibration, calibrate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -65,7 +68,7 @@ class LabelErrors:
         suggestion_confidence: ``[n]`` float64, the ensemble's probability of the suggestion
         calibration: method name to its calibration
         joint: the summary over classes
-        fitted_errors: number of wrong labels by the fitted wrong shares, ``e (C - 1) / C n``, mean of the methods; 0
+        fitted_errors: number of wrong labels by the fitted wrong shares, ``e (C - 1) / C n``, mean of the ensemble; 0
             if nothing was fitted. More accurate than ``joint.estimated_errors`` if all classes have equally many wrong
             labels
         warnings: sentences about limits of the result
@@ -83,7 +86,13 @@ class LabelErrors:
     warnings: tuple[str, ...]
 
 
-def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: IntArray, *, classes: int) -> LabelErrors:
+def find_label_errors(
+    logits: Mapping[str, Callable[[], FloatArray]],
+    labels: IntArray,
+    *,
+    classes: int,
+    judging: Collection[str] | None = None,
+) -> LabelErrors:
     """Finds suspected label errors with the predictions of several methods.
 
     Each method is calibrated on its own (:func:`~.calibration.calibrate`). The number of suspects comes from confident
@@ -101,6 +110,7 @@ def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: In
             contiguous float32 avoids a copy. Each is called once, after the previous one was used
         labels: ``[n]`` given class indices; the caller leaves out samples without a usable label
         classes: C, at least 1
+        judging: names of the methods that the ensemble consists of, at least one; None takes all
 
     Returns:
         the findings. With fewer than :data:`~.calibration.MIN_LABELS` labels nothing is calibrated, and there is a
@@ -111,6 +121,9 @@ def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: In
     """
     if not logits:
         raise ValueError("logits is empty; at least one method is needed to find label errors")
+    judges = [name for name in logits if judging is None or name in judging]
+    if not judges:
+        raise ValueError(f"judging must name at least one of {', '.join(logits)}, got {judging}")
     labels = np.asarray(labels)
     ensemble = np.zeros((len(labels), classes), dtype=np.float32)
     by_method, calibrated, calibration = {}, {}, {}
@@ -122,9 +135,10 @@ def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: In
         by_method[name] = _of_class(result.probabilities, labels)
         calibrated[name] = result.confidence
         calibration[name] = result.calibration
-        ensemble += result.probabilities
+        if name in judges:
+            ensemble += result.probabilities
         del values, result  # before the next method takes as much
-    ensemble /= np.float32(len(logits))
+    ensemble /= np.float32(len(judges))
 
     suggestion = ensemble.argmax(axis=1)
     confidence = _of_class(ensemble, suggestion)
@@ -134,7 +148,7 @@ def find_label_errors(logits: Mapping[str, Callable[[], FloatArray]], labels: In
     suspect = np.zeros(len(labels), dtype=bool)
     suspect[np.argsort(quality, kind="stable")[: int((off_diagonal & contradicted).sum())]] = True
     suspect &= contradicted
-    wrong_share = sum(fit.wrong_share for fit in calibration.values()) / len(calibration)
+    wrong_share = sum(calibration[name].wrong_share for name in judges) / len(judges)
     pairs = Counter(zip(labels[suspect].tolist(), suggestion[suspect].tolist(), strict=True))
     return LabelErrors(
         quality=quality,

@@ -45,8 +45,10 @@ def forecast(
 
 
 def _probabilities(run: RunRecord, quality: NDArray[np.floating]) -> NDArray[np.float64]:
-    fits = (run.results.get("triage") or {}).get("calibration") or {}
-    shares = [fit.get("wrong_share") or 0.0 for fit in fits.values()]
+    report = run.results.get("triage") or {}
+    fits = report.get("calibration") or {}
+    judging = report.get("judging") or fits  # others of a fused run are calibrated, too
+    shares = [fit.get("wrong_share") or 0.0 for name, fit in fits.items() if name in judging]
     share = sum(shares) / len(shares) if shares else 0.0
     known = np.where(np.isnan(quality), 1 / len(run.config.classes), quality)  # without one, the share of wrong labels
     return error_probabilities(known, wrong_share=share, classes=len(run.config.classes))

@@ -45,7 +45,8 @@ class TriageAnalysis:
         with_vectors: ``[n]`` whether the image vectors are stored, as far as they can be
         with_regions: ``[n]`` whether the region embeddings, or findings from them, are stored
         unedited: ``[n]`` whether all predictions are those of the stored image vectors
-        judging: the methods whose probabilities judge the labels
+        judging: the methods whose probabilities judge the labels: the learned one alone, if there is one that can
+        calibrated: the methods whose probabilities are calibrated by the labels
         judged: ``[m]`` rows, ascending, of the judged labels
         errors: the label errors among those; None where no label is judged
         outside: row to class index of the class that is suggested for a label that is no class of the run
@@ -57,6 +58,7 @@ class TriageAnalysis:
     with_regions: NDArray[np.bool_]
     unedited: NDArray[np.bool_]
     judging: tuple[Method, ...] = ()
+    calibrated: tuple[Method, ...] = ()
     judged: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     errors: LabelErrors | None = None
     outside: dict[int, int] = field(default_factory=dict)
@@ -160,20 +162,22 @@ def _judge(
     found: TriageAnalysis, request: TriageRequest, samples: TriageSamples, scores: RunScores, *, done: int
 ) -> Iterator[Progress]:
     """Finds the label errors among the samples that all methods can judge; yields progress."""
-    found.judging, usable = _judging(request, found, samples, scores)
+    found.calibrated, usable = _able(request, found, samples, scores)
+    learned = learned_method(found.calibrated)
+    found.judging = found.calibrated if learned is None else (learned,)
     found.judged = np.flatnonzero(usable & (samples.truth >= 0))
     if len(found.judged):
         yield Progress(done, 2 * len(samples.ids), f"Judging {len(found.judged):,} labels")
-        logits = {method.name: scores.logits(method, found.judged) for method in found.judging}
-        labels = samples.truth[found.judged]
-        found.errors = find_label_errors(logits, labels, classes=len(request.run.config.classes))
+        logits = {method.name: scores.logits(method, found.judged) for method in found.calibrated}
+        labels, judging = samples.truth[found.judged], [method.name for method in found.judging]
+        found.errors = find_label_errors(logits, labels, classes=len(request.run.config.classes), judging=judging)
         found.warnings += found.errors.warnings
 
 
-def _judging(
+def _able(
     request: TriageRequest, found: TriageAnalysis, samples: TriageSamples, scores: RunScores
 ) -> tuple[tuple[Method, ...], NDArray[np.bool_]]:
-    """Returns the methods that can judge labels, and ``[n]`` whether all of them can judge a sample's label.
+    """Returns the methods that can be calibrated, and ``[n]`` whether all of them can judge a sample's label.
 
     Decisive and learned methods need the regions, so the others alone judge the labels of a run without regions.
     """

@@ -30,7 +30,7 @@ class TriageRequest:
     Attributes:
         ground_truth: label field; None for a triage without labels
         compared: the three compared methods: on the whole image, on crops, and on crops that grow
-        judging: the methods whose probabilities judge the labels: all of the run's but the controls
+        judging: the methods whose probabilities judge the labels, or are compared with them: all but the controls
     """
 
     run: RunRecord

@@ -129,7 +129,7 @@ def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAna
         row = int(found.judged[at])
         label, given = classes[errors.suggestion[at]], classes[samples.truth[row]]
         suggest(row, label, given, float(errors.suggestion_confidence[at]))
-    for name in (method.name for method in found.judging):
+    for name in (method.name for method in found.calibrated):
         field = f.method_field(key, name)
         columns[f"{field}.{f.CALIBRATED}"] = _spread(errors.calibrated[name], found.judged, n)
         columns[f"{field}.{f.LABEL_QUALITY}"] = _spread(errors.by_method[name], found.judged, n)

@@ -118,6 +118,21 @@ def test_find_label_errors__what_each_number_is():
     assert found.warnings == ()
 
 
+def test_find_label_errors__the_ensemble_is_of_those_that_judge():
+    logits, labels, _ = world(300, 6, seed=4)
+    one, *_ = logits
+    judged = {name: values.copy for name, values in logits.items()}
+    found = find_label_errors(judged, labels, classes=6, judging=[one])
+    alone, every = find({one: logits[one]}, labels, 6), find(logits, labels, 6)
+    for name in ("quality", "suspect", "suggestion", "suggestion_confidence"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
+    assert (found.joint, found.fitted_errors) == (alone.joint, alone.fitted_errors)
+    assert found.calibration == every.calibration
+    assert list(found.by_method) == list(logits)
+    with pytest.raises(ValueError, match="judging must name at least one of"):
+        find_label_errors(judged, labels, classes=6, judging=["none"])
+
+
 def test_find_label_errors__pairs_count_the_suspects():
     # six classes; samples given 1 that all methods take for 4, thrice, and given 0 for 2, twice
     labels = np.arange(60) % 6

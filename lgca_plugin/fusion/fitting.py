@@ -146,8 +146,15 @@ class Fit(Generic[Model, Weights]):
                 optimizer.step()
                 if step in self._settings.steps:
                     self._note(step)
+                    if self._has_passed_its_best():
+                        return
                 if step % 20 == 0 or step == self._until:
                     yield step
+
+    def _has_passed_its_best(self) -> bool:
+        """Returns whether the last two notes lost more on the held-out images than the best one before."""
+        means = [float(losses.mean()) for losses in self.losses.values() if len(losses)]
+        return len(means) > 2 and min(means[-2:]) > min(means[:-2])
 
     def _batches(self) -> Iterator[Tensor]:
         """Yields rows without end, each as often as the others."""

@@ -38,9 +38,10 @@ def fit(
     """Learns a fusion from labels; yields progress.
 
     The labels are parted into folds. For each a model is trained on the others, and asked about this one after each
-    number of steps: the number whose answers have the least mean log loss is taken, for these models, which answer for
-    their fold, and for the final one, trained on all. Less may be learnt than the graph: how much each encoder counts
-    (one number each), or that with the features' weights and a bias for each class (0 steps).
+    number of steps, until it loses more twice: the number whose answers have the least mean log loss is taken, for
+    these models, which answer for their fold, and for the final one, trained on all. Less may be learnt than the graph:
+    how much each encoder counts (one number each), or that with the features' weights and a bias for each class (0
+    steps).
 
     Args:
         read: reads the nodes of samples
@@ -103,8 +104,9 @@ def cross_validated(
         fits.append(Fit(task, others, held_out=own))
         for done in fits[-1].steps():
             yield Progress(fold * longest + done, total, f"Learning without part {fold + 1} of {settings.folds}")
-    losses = {at: float(np.concatenate([one.losses[at] for one in fits]).mean()) for at in fits[0].losses}
-    hits = {at: float(np.concatenate([one.hits[at] for one in fits]).mean()) for at in fits[0].hits}
+    reached = [at for at in fits[0].losses if all(at in one.losses for one in fits)]  # one past its best ends early
+    losses = {at: float(np.concatenate([one.losses[at] for one in fits]).mean()) for at in reached}
+    hits = {at: float(np.concatenate([one.hits[at] for one in fits]).mean()) for at in reached}
     chosen = min(losses, key=lambda at: (losses[at], at))
     last = Fit(task, np.arange(len(fold_of)), until=chosen)
     for done in last.steps():

@@ -77,12 +77,14 @@ def list_entries(file: StoreFile) -> list[dict[str, Any]]:
 def runs_of_samples(file: StoreFile, fingerprint: str, geometry: str, sample_ids: Sequence[str]) -> list[str]:
     """Returns the tokens of the runs that hold some of a few hundred samples, those that hold the most first.
 
-    They are runs of the encoder with this fingerprint, with crops of this geometry.
+    They are runs of the encoder with this fingerprint, with crops of this geometry. Of those that hold as many, one
+    with regions comes before one without, then one with image vectors.
     """
     marks = ",".join("?" * len(sample_ids))
     query = f"""SELECT token FROM samples JOIN runs ON runs.id = run JOIN encoders ON encoders.id = encoder
                 WHERE fingerprint = ? AND geometry = ? AND sample IN ({marks})
-                GROUP BY runs.id ORDER BY count(*) DESC, used DESC"""  # noqa: S608
+                GROUP BY runs.id
+                ORDER BY count(*) DESC, sum(regions) DESC, sum(length(vectors)) DESC, used DESC"""  # noqa: S608
     return [token for (token,) in file.read(query, (fingerprint, geometry, *sample_ids))]
 
 

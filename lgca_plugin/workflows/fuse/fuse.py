@@ -64,6 +64,7 @@ def _fuse(
         plan.prepared.warnings[:0] = said
         for warning in plan.prepared.warnings:
             logger.warning(warning)
+        lease.renew()  # so that a cancellation during the learning is noticed before anything is written
         lease.check()
         for run in request.runs:
             check_current(run)

@@ -1,0 +1,136 @@
+"""What can't be fused is said in a sentence, before anything is written."""
+
+import shutil
+from dataclasses import replace
+
+import fiftyone as fo
+import pytest
+
+import lgca_plugin as lgca
+from lgca_plugin.demo.classes import CLASSES
+from lgca_plugin.workflows.fuse.request import FuseOptions, check_fuse
+from tests.helpers.fusion.fused_birds import REGIONS, answers, fused
+from tests.helpers.worlds.birds import classify_birds
+
+NOTHING_LEARNT = (
+    "nothing is learnt from the 9 labels in 'few', for fewer than two classes have at least 5: the fused run is the "
+    "sum of its encoders"
+)
+
+
+@pytest.fixture
+def unchanged(birds):
+    """Fails if a test has written a run or a field."""
+    before = (birds.list_runs(), sorted(birds.get_field_schema()))
+    yield
+    assert (birds.list_runs(), sorted(birds.get_field_schema())) == before
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_fuse__of_runs_that_do_not_fit_is_refused(birds, runs, original):
+    first = runs[0]
+    run = lgca.load_run(birds, "fused")
+
+    def changed(**changes):
+        other = lgca.load_run(birds, "two")
+        other.config = replace(other.config, **changes)
+        return other
+
+    for given, words in {
+        "one": "runs must be runs of one dataset, such as .*; got 'one'",
+        (first,): "runs must be two or more, of different encoders; got 1",
+        (first, first): "run 'one' is given twice",
+        (first, changed(encoder_fingerprint=first.config.encoder_fingerprint)): "it has the same model",
+        (first, changed(classes=CLASSES[1:])): r"can't be fused with run 'one': it has other classes \(1 missing\)",
+        (first, changed(regions=replace(REGIONS, seed=1))): "has crops of other sizes, or another seed",
+        (first, changed(methods=(lgca.METHODS["clip"],))): "run 'two' looks at no crops, which a fusion needs",
+        (first, run): "run 'fused' is fused itself: fuse the runs that it was made from",
+        (first, lgca.load_run(original, "two")): "runs must be of one dataset: 'one' is of",
+    }.items():
+        with pytest.raises(lgca.ConfigError, match=words):
+            lgca.fuse(given if isinstance(given, str) else list(given), run_key="new", progress=False)
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_fuse__with_wrong_options_is_refused(birds, runs):
+    run = lgca.load_run(birds, "fused")
+    birds.add_sample_field("odd", fo.StringField)
+    birds.add_sample_field("blank", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
+    for options, words in (
+        ({"run_key": "one"}, "run_key 'one' is that of a run that is fused, which stays"),
+        ({"run_key": "fused"}, "run 'fused' exists: pass overwrite=True to replace it"),
+        ({"run_key": "not a key"}, "run_key names fields"),
+        ({"ground_truth": "nowhere"}, "ground_truth 'nowhere' is no field"),
+        ({"ground_truth": "odd"}, "ground_truth must be a Classification field"),
+        ({"ground_truth": "blank"}, "none of the 32 samples has a label in 'blank' that is a class of the runs"),
+        ({"anchored": False}, "anchored=False learns everything from labels"),
+        ({"folds": 1}, "folds must be a whole number from 2 to 20"),
+        ({"weights": runs[0]}, "weights must be a fused run"),
+        ({"weights": run, "ground_truth": "given"}, "pass ground_truth, to learn from its labels, or weights"),
+    ):
+        with pytest.raises(lgca.ConfigError, match=words):
+            lgca.fuse(runs, progress=False, **{"run_key": "new", **options})
+    with pytest.raises(lgca.ConfigError, match="the weights of run 'fused' are of the encoders demo, noisy"):
+        check_fuse(FuseOptions(runs=runs[::-1], weights=run, run_key="new"))
+    birds.delete_sample_fields(["odd", "blank"])
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_fuse__without_the_embeddings_of_a_run_is_refused(runs, monkeypatch, tmp_path):
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
+    with pytest.raises(lgca.ConfigError, match="the embeddings of run 'one' are not stored on this machine"):
+        lgca.fuse(runs, run_key="new", progress=False)
+
+
+def test_fuse__of_runs_on_other_samples_takes_the_common_ones_or_is_refused_if_they_are_few(birds, runs, encoders):
+    half, few = birds.limit(17), birds.limit(15)
+    second = classify_birds(half, encoders[1], run_key="half", regions=REGIONS)
+    made = fused([runs[0], second], run_key="new")
+    assert made.summary()["warnings"] == ["15 of 32 samples of run 'one' are left out: 15 are not in run 'half'"]
+    assert (made.summary()["predicted"], made.summary()["total"]) == (17, 17)
+    assert birds.exists("new_hada").values("id") == half.values("id") == birds.exists("new_clip").values("id")
+    assert made.rescore(progress=False).summary()["predicted"] == 17
+    third = classify_birds(few, encoders[1], run_key="few", regions=REGIONS)
+    words = r"only 15 of 32 samples of run 'one' can be fused with 'few' \(17 are not in run 'few'\), and at least half"
+    with pytest.raises(lgca.ConfigError, match=words):
+        fused([runs[0], third], run_key="newer")
+    assert "newer" not in birds.list_runs()
+    assert fused([third, runs[0]], run_key="newer").summary()["predicted"] == 15
+
+
+def test_fuse__leaves_out_images_whose_file_has_changed_or_whose_regions_are_not_stored(
+    birds, runs, encoders, monkeypatch, fused_store, tmp_path
+):
+    """A run of which a later call has encoded another file, and one that has stored no regions of some images."""
+    own = shutil.copytree(fused_store, tmp_path / "store")  # else copies of the dataset would take its embeddings
+    monkeypatch.setenv("LGCA_STORE_DIR", str(own))
+    first = birds.first()
+    copy = shutil.copy(birds.last().filepath, tmp_path / "other.jpg")
+    before, first.filepath = first.filepath, str(copy)
+    first.save()
+    second = classify_birds(birds, encoders[1], run_key="changed", regions=REGIONS)
+    first.filepath = before
+    first.save()
+    made = fused([runs[0], second], run_key="new")
+    assert made.summary()["warnings"] == [
+        "1 of 32 samples of run 'one' are left out: 1 had another image file in run 'changed'"
+    ]
+    bare = classify_birds(birds, encoders[1], run_key="bare", regions=REGIONS, store_regions=False)
+    with pytest.raises(lgca.ConfigError, match="32 have no stored region embeddings of run 'bare'"):
+        fused([runs[0], bare], run_key="newer")
+
+
+def test_fuse__from_too_few_labels_learns_nothing_and_says_so(birds, runs):
+    ids = birds.values("id")
+    few = {id_: CLASSES[at % 2] for at, id_ in enumerate(ids[:9])}
+    birds.set_values("few", [fo.Classification(label=few.get(id_, "owl")) for id_ in ids])
+    made = fused(runs, "few", run_key="new")
+    assert made.summary()["warnings"] == [
+        NOTHING_LEARNT,
+        "23 labels in 'few' are no class of the runs, such as 'owl', and are not learnt from",
+    ]
+    fused(runs, run_key="sum")
+    assert answers(birds, "new") == answers(birds, "sum")
+    assert set(birds.values("new_hada.fold")) == {None}
+    with pytest.raises(lgca.ConfigError, match="the 9 labels in 'few' are too few for anchored=False"):
+        fused(runs, "few", anchored=False, run_key="newer")

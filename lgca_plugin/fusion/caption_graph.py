@@ -8,8 +8,9 @@ fused part
 
     h_i = normalize(W_i [x_m, f_{m,0}]_m), h_t = normalize(W_t [y_m, g_{m,0}]_m).
 
-So it is an inner product of a vector of the image and one of the caption, which know nothing of each other: images are
-searched by comparing vectors. As published: both sides' outputs of the attention in one new space.
+So it is a weighted product of a vector of the image and one of the caption, which know nothing of each other: images
+are searched by comparing vectors, and are like each other by the same product. As published: both sides' outputs of the
+attention in one new space.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class AnchoredCaptionGraph(nn.Module):
 
     def __init__(self, dims: Sequence[int], settings: FusionSettings) -> None:
         super().__init__()
+        self._dims = tuple(dims)
         self.attention = image_attention(dims, settings)
         self.of_captions = NodeAttention(dims, FEATURES, graph=settings.graph)
         self.scales = nn.Parameter(torch.full((len(dims),), SCALE_OF_ONE))
@@ -47,21 +49,27 @@ class AnchoredCaptionGraph(nn.Module):
             self.of_images = nn.Linear(2 * sum(dims), FUSED, bias=False)
             self.of_texts = nn.Linear(2 * sum(dims), FUSED, bias=False)
 
-    def images(self, nodes: Sequence[NodeTensors], logit_scales: Sequence[float]) -> Tensor:
-        """Returns ``[b, D]`` the vectors of images, whose lengths are the shares of their parts."""
-        attention = self.attention(nodes, dropout=self.training)
-        own = [weighted(weights, of_encoder) for weights, of_encoder in zip(attention, nodes, strict=True)]
-        factors = functional.softplus(self.scales)
-        parts = [factors[m] * scale * own[m] for m, scale in enumerate(logit_scales)]
-        if self.has_fused:
-            parts.append(torch.expm1(self.fused_scale) * _joint(self.of_images, own, nodes))
-        return torch.cat(parts, dim=1)
+    def images(self, nodes: Sequence[NodeTensors]) -> Tensor:
+        """Returns ``[b, D]`` the vectors of images, of which every part has length 1."""
+        return self._parts(self.attention, "of_images", nodes)
 
     def captions(self, nodes: Sequence[NodeTensors]) -> Tensor:
-        """Returns ``[c, D]`` the vectors of captions, of which every part has length 1."""
-        attention = self.of_captions(nodes, dropout=self.training)
-        own = [weighted(weights, of_encoder) for weights, of_encoder in zip(attention, nodes, strict=True)]
-        return torch.cat([*own, _joint(self.of_texts, own, nodes)] if self.has_fused else own, dim=1)
+        """Returns ``[c, D]`` the vectors of captions, likewise."""
+        return self._parts(self.of_captions, "of_texts", nodes)
+
+    def factors(self, logit_scales: Sequence[float]) -> Tensor:
+        """Returns ``[D]`` how much the product of each dimension counts, the same for all of a part."""
+        factors = functional.softplus(self.scales) * self.scales.new_tensor(logit_scales)
+        parts = [factors[m].expand(dim) for m, dim in enumerate(self._dims)]
+        return torch.cat([*parts, torch.expm1(self.fused_scale).expand(FUSED)] if self.has_fused else parts)
+
+    def _parts(self, attention: NodeAttention, project: str, nodes: Sequence[NodeTensors]) -> Tensor:
+        own = [weighted(*one) for one in zip(attention(nodes, dropout=self.training), nodes, strict=True)]
+        if not self.has_fused:
+            return torch.cat(own, dim=1)
+        wholes = [of_encoder.vectors[:, 0] for of_encoder in nodes]
+        joint = functional.normalize(getattr(self, project)(torch.cat([*own, *wholes], dim=1)), dim=1)
+        return torch.cat([*own, joint], dim=1)
 
 
 class PublishedCaptionGraph(nn.Module):
@@ -77,9 +85,13 @@ class PublishedCaptionGraph(nn.Module):
         self.of_texts = nn.Linear(2 * HIDDEN * len(dims), FUSED)
         self.log_scale = nn.Parameter(torch.full((1,), math.log(PUBLISHED_SCALE)))
 
-    def images(self, nodes: Sequence[NodeTensors], logit_scales: Sequence[float]) -> Tensor:  # noqa: ARG002 (as ours)
-        """Returns ``[b, 64]`` the vectors of images, as long as the factor on similarities."""
-        return self.log_scale.exp() * self._outputs(self.attention, self.image_values, self.of_images, nodes)
+    def images(self, nodes: Sequence[NodeTensors]) -> Tensor:
+        """Returns ``[b, 64]`` the unit vectors of images."""
+        return self._outputs(self.attention, self.image_values, self.of_images, nodes)
+
+    def factors(self, logit_scales: Sequence[float]) -> Tensor:  # noqa: ARG002 (as ours)
+        """Returns ``[64]`` the factor on products, always the same."""
+        return self.log_scale.exp().expand(FUSED)
 
     def captions(self, nodes: Sequence[NodeTensors]) -> Tensor:
         """Returns ``[c, 64]`` the unit vectors of captions."""
@@ -102,7 +114,3 @@ def make_caption_graph(dims: Sequence[int], settings: FusionSettings) -> Caption
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         return (AnchoredCaptionGraph if settings.anchored else PublishedCaptionGraph)(dims, settings)
-
-
-def _joint(project: nn.Module, own: Sequence[Tensor], nodes: Sequence[NodeTensors]) -> Tensor:
-    return functional.normalize(project(torch.cat([*own, *(of.vectors[:, 0] for of in nodes)], dim=1)), dim=1)

@@ -94,7 +94,7 @@ class CaptionedImages(Task["CaptionGraph", CaptionWeights]):
         return self._contrast(likeness, rows), (hits[0] + hits[1]) / 2
 
     def _images(self, graph: CaptionGraph, rows: Tensor) -> Tensor:
-        return graph.images(self.images.batch(self.image_of[rows], self.device), self._logit_scales)
+        return graph.images(self.images.batch(self.image_of[rows], self.device)) * graph.factors(self._logit_scales)
 
     def _captions(self, graph: CaptionGraph, rows: Tensor) -> Tensor:
         return graph.captions(batch_of(self._texts, self._text_of[rows], self.device))

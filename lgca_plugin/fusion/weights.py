@@ -115,6 +115,17 @@ class FusionWeights(ModelWeights["Graph"]):
         arrays[BIAS] = np.zeros(classes, np.float32)
         return FusionWeights(dims=self.dims, classes=classes, settings=settings, arrays=arrays)
 
+    def for_captions(self) -> CaptionWeights:
+        """Returns a model that compares images with texts of any kind: the part of :meth:`for_classes`.
+
+        Raises:
+            ConfigError: if nothing is anchored
+        """
+        if not self.settings.anchored:
+            raise ConfigError("a fusion in one new space knows its own classes alone: fuse again, with captions")
+        start = CaptionWeights.untrained(self.dims, replace(self.settings, fused_part=False))
+        return replace(start, arrays={name: self.arrays.get(name, value) for name, value in start.arrays.items()})
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CaptionWeights(ModelWeights["CaptionGraph"]):
@@ -178,6 +189,18 @@ class Fusion(Learnt[FusionWeights]):
     """
 
     captions: Learnt[CaptionWeights] | None = None
+
+    @cached_property
+    def for_search(self) -> Learnt[CaptionWeights]:
+        """What compares images with texts: learnt from captions, or as far as it was learnt from labels.
+
+        Raises:
+            ConfigError: if there were no captions, and nothing is anchored
+        """
+        if self.captions is not None:
+            return self.captions
+        by_fold = tuple(weights.for_captions() for weights in self.by_fold)
+        return Learnt(final=self.final.for_captions(), by_fold=by_fold, fold_of=self.fold_of)
 
     def for_classes(self, classes: int) -> Fusion:
         """Returns the same for other classes: see :meth:`FusionWeights.for_classes`."""

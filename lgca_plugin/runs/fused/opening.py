@@ -55,10 +55,7 @@ def open_fused(store: Store, run: RunRecord, encoder: Encoder | Sequence[Encoder
         ConfigError: if embeddings or weights are gone
         ModelUnavailableError: if texts are not stored and a model can't be loaded
     """
-    stored = [stored_run(store, run), *(stored_part(store, run, number) for number in range(1, n_sources(run.config)))]
-    records = [run, *other_records(run)]
-    encoders = assigned_encoders(encoder, [record.config for record in records])
-    texts = [StoredTexts(store, *one) for one in zip(stored, records, encoders, strict=True)]
+    stored, records, texts = _opened(store, run, encoder)
     method = learned_method(run.config.methods)
     if method is None:
         raise ConfigError(f"run {run.key!r} has no learned method, so it has no weights")
@@ -73,6 +70,21 @@ def open_fused(store: Store, run: RunRecord, encoder: Encoder | Sequence[Encoder
     classes, fusion = MODELS.get((run.token, run.config), make)
     plans = [run.config.region_plan, *other_plans(run.config.regions, run.config.fusion)]
     return FusedRun(store, tuple(map(FusedSource, stored, plans, classes)), fusion)
+
+
+def fused_texts(store: Store, run: RunRecord, encoder: Encoder | Sequence[Encoder] | None = None) -> list[StoredTexts]:
+    """Returns what embeds texts for each encoder of a fused run; raises as :func:`open_fused` does."""
+    return _opened(store, run, encoder)[2]
+
+
+def _opened(
+    store: Store, run: RunRecord, encoder: Encoder | Sequence[Encoder] | None
+) -> tuple[list[StoredRun], list[RunRecord], list[StoredTexts]]:
+    """Returns of each encoder the entry in the store, the record, and what embeds texts."""
+    stored = [stored_run(store, run), *(stored_part(store, run, number) for number in range(1, n_sources(run.config)))]
+    records = [run, *other_records(run)]
+    encoders = assigned_encoders(encoder, [record.config for record in records])
+    return stored, records, [StoredTexts(store, *one) for one in zip(stored, records, encoders, strict=True)]
 
 
 def n_sources(config: RunConfig) -> int:

@@ -1,0 +1,1 @@
+"""Images found by texts, by images, and texts by images, in the vectors of a fused run."""

@@ -35,9 +35,12 @@ from .shared import table
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from .fused.baselines import Array, Single
     from .fused.pictures import Integers, PictureSet, Seen
 
+    Right = NDArray[np.bool_]
     Learner = Callable[[Integers, Integers, int], Array]
 
 LABELS = (50, 200, 500, 2000)
@@ -77,7 +80,7 @@ class Trial:
     """
 
     def __init__(self, pictures: PictureSet, seen: Sequence[Seen]) -> None:
-        self.answers: dict[int, dict[str, list[Array]]] = {0: {}}
+        self.answers: dict[int, dict[str, list[Right]]] = {0: {}}
         self._pictures = pictures
         self._seen = seen
         self._truth = truth_of(pictures)
@@ -110,7 +113,7 @@ class Trial:
         for number, of_name in self.answers.items():
             ours = of_name.get(OURS)
             for name, right in {**(self.answers[0] if ours else {}), **of_name}.items():
-                line = {"benchmark": "fusion", "pictures": mix.pictures, "encoders": list(mix.encoders)}
+                line: dict[str, Any] = {"benchmark": "fusion", "pictures": mix.pictures, "encoders": list(mix.encoders)}
                 line |= {"labels": number, "method": name, "top1": [round(float(one.mean()), 4) for one in right]}
                 if ours and name != OURS:
                     line["ours_ahead"] = ahead(ours, right)
@@ -149,7 +152,7 @@ def learners_of(singles: Sequence[Single], seen: Sequence[Seen], test: Integers)
     }
 
 
-def ahead(ours: Sequence[Array], other: Sequence[Array]) -> dict[str, Any]:
+def ahead(ours: Sequence[Right], other: Sequence[Right]) -> dict[str, Any]:
     """Compares what is right on the same pictures, with the same draws of labels; one without labels has one draw."""
     pairs = [(one, other[min(draw, len(other) - 1)]) for draw, one in enumerate(ours)]
     only_ours = round(np.mean([(a & ~b).sum() for a, b in pairs]))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .pictures import Integers, Seen
 
-    Array = NDArray[np.float64]
+    Array = NDArray[np.floating]
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FOLDS = 3

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lgca_plugin.fusion.settings import Loss
+
     from .baselines import Array, Single
     from .pictures import Integers, Seen
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 WRONG = 0.1
 """Share of the labels that are made wrong."""
-LOSSES = ("cross_entropy", "generalized")
+LOSSES: tuple[Loss, ...] = ("cross_entropy", "generalized")
 
 
 def planted(truth: Integers, classes: int, seed: int) -> Integers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lgca_plugin.demo.checkpoint import WEIGHTS_FILE
 from lgca_plugin.demo.train import TrainingConfig, train
@@ -27,7 +27,7 @@ ENCODERS = {
 }
 """Name to encoder: the demo's, two that are as good, and one that has learnt next to nothing."""
 
-QUICK = {"steps": 40, "scenes": 120, "validation": 0, "processes": 1}
+QUICK: dict[str, Any] = {"steps": 40, "scenes": 120, "validation": 0, "processes": 1}
 
 
 def source_of(name: str, folder: Path, *, quick: bool = False) -> str:

@@ -65,24 +65,25 @@ class Mix:
 
 
 MIXES = (
-    Mix(pictures="hard", encoders=("resnet", "vit")),
-    Mix(pictures="easy", encoders=("resnet", "vit")),
+    Mix(pictures="hard", encoders=("resnet", "resnet-wide")),
+    Mix(pictures="easy", encoders=("resnet", "resnet-wide")),
     Mix(pictures="varied", encoders=("resnet", "useless")),
 )
 
 
 class Trial:
-    """The pictures of a set as some encoders see them, and what answers them.
+    """The pictures of a set as some encoders see them, and what answers them; learnt answers are kept in a folder.
 
     Attributes:
         answers: number of labels (0 for what learns nothing) -> name -> for each draw of labels ``[test]`` whether each
             test picture is answered right
     """
 
-    def __init__(self, pictures: PictureSet, seen: Sequence[Seen]) -> None:
+    def __init__(self, pictures: PictureSet, seen: Sequence[Seen], kept: Path | None = None) -> None:
         self.answers: dict[int, dict[str, list[Right]]] = {0: {}}
         self._pictures = pictures
         self._seen = seen
+        self._kept = kept
         self._truth = truth_of(pictures)
         self._singles = [baselines.single(one) for one in seen]
 
@@ -103,9 +104,14 @@ class Trial:
         test = np.arange(self._pictures.pool, self._pictures.count)
         for name, learn in learners_of(self._singles, self._seen, test).items():
             if only is None or name in only:
-                started = time.perf_counter()
-                self._note(number, name, learn(self._truth, rows, seed))
-                sys.stderr.write(f"{number} labels, draw {seed}, {name}: {time.perf_counter() - started:.0f} s\n")
+                file = None if self._kept is None else self._kept / f"{number}-{seed}-{name.replace(' ', '-')}.npy"
+                if file is None or not file.exists():
+                    started = time.perf_counter()
+                    logits = learn(self._truth, rows, seed)[-len(test) :]
+                    sys.stderr.write(f"{number} labels, draw {seed}, {name}: {time.perf_counter() - started:.0f} s\n")
+                    if file is not None:
+                        np.save(file, logits.astype(np.float32))
+                self._note(number, name, logits if file is None else np.load(file))
 
     def lines(self, mix: Mix) -> list[dict[str, Any]]:
         """Returns the results, JSON-ready."""
@@ -199,6 +205,7 @@ def main() -> int:
     parser.add_argument("--labels", type=int, nargs="+", default=list(LABELS), help="numbers of labels")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS), help="draws of the labels")
     parser.add_argument("--methods", nargs="+", help="which of those that learn; all without it")
+    parser.add_argument("--resume", action="store_true", help="also keeps what was learnt, and learns only the rest")
     parser.add_argument("--label-errors", action="store_true", help="also finds wrong labels among those learnt from")
     parser.add_argument("--quick", action="store_true", help="few pictures and steps; the numbers mean nothing")
     options = parser.parse_args()
@@ -216,7 +223,10 @@ def main() -> int:
                 encode(pictures, name, source_of(name, folder / "models", quick=options.quick), of_set)
                 for name in chosen.encoders
             ]
-            trial = Trial(pictures, seen)
+            kept = of_set / f"learnt-{'-'.join(chosen.encoders)}" if options.resume else None
+            if kept is not None:
+                kept.mkdir(exist_ok=True)
+            trial = Trial(pictures, seen, kept)
             trial.untaught()
             for number in options.labels:
                 for seed in options.seeds:

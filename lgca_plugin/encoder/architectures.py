@@ -15,6 +15,8 @@ DEFAULT_MODEL = "ViT-B-32-quickgelu"
 DEFAULT_PRETRAINED = "openai"
 DEMO_MODEL = "demo"
 DEMO_FOLDER = Path(__file__).parent.parent / "demo" / "model"
+DEMO_MODELS = {DEMO_MODEL: DEMO_FOLDER, "demo-vit": DEMO_FOLDER.with_name("model_vit")}
+"""Name to folder of the tiny models that ship with the package, for drawn birds; the second is there to be fused."""
 REMOTE_SCHEMA = "hf-hub:"
 FOLDER_SCHEMA = "local-dir:"
 FOLDER_CONFIG = "open_clip_config.json"
@@ -34,7 +36,7 @@ def check_architecture(name: str) -> str:
     Raises:
         ConfigError: if it is no architecture, hub name or folder of a model; the message names similar ones
     """
-    if name == DEMO_MODEL or name.startswith(REMOTE_SCHEMA):
+    if name in DEMO_MODELS or name.startswith(REMOTE_SCHEMA):
         return name
     if name.startswith(FOLDER_SCHEMA):
         folder = Path(name.removeprefix(FOLDER_SCHEMA))
@@ -56,8 +58,8 @@ def check_architecture(name: str) -> str:
 
 def display_name(name: str, pretrained: str | None) -> str:
     """Returns the name of the encoder that ``load_encoder`` makes of these, as runs record it."""
-    if name == DEMO_MODEL:
-        return DEMO_MODEL
+    if name in DEMO_MODELS:
+        return name
     if name == DEFAULT_MODEL and pretrained is None:
         pretrained = DEFAULT_PRETRAINED
     return name if pretrained is None else f"{name}/{Path(pretrained).name}"
@@ -72,8 +74,8 @@ def embedding_dim(name: str) -> int | None:
     Returns:
         the length; None if there is no config on this machine, as for a model of the hub
     """
-    if name == DEMO_MODEL:
-        name = f"{FOLDER_SCHEMA}{DEMO_FOLDER}"
+    if name in DEMO_MODELS:
+        name = f"{FOLDER_SCHEMA}{DEMO_MODELS[name]}"
     folder = Path(name.removeprefix(FOLDER_SCHEMA)) if name.startswith(FOLDER_SCHEMA) else None
     try:
         file = folder / FOLDER_CONFIG if folder else _shipped_architectures()[name]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, ModelUnavailableError, app_words
-from .architectures import DEMO_FOLDER, FOLDER_SCHEMA, REMOTE_SCHEMA, check_architecture
+from .architectures import DEMO_MODEL, DEMO_MODELS, FOLDER_SCHEMA, REMOTE_SCHEMA, check_architecture
 from .own_code import check_no_code, load_tokenizer
 from .private_names import hub_address, offline_hub
 
@@ -24,10 +24,10 @@ PROBE_SECONDS = 5.0
 _NETWORK_PACKAGES = ("httpx", "httpx2", "huggingface_hub", "requests", "urllib3")
 
 
-def load_demo() -> tuple[Any, Any, frozenset[str]]:
-    """Loads the tiny model that ships with the package: model, tokenizer, and the words that it was trained on."""
-    model, tokenizer = load_open_clip(f"{FOLDER_SCHEMA}{DEMO_FOLDER}", None)
-    words = json.loads((DEMO_FOLDER / "vocabulary.json").read_text(encoding="utf-8"))
+def load_demo(name: str = DEMO_MODEL) -> tuple[Any, Any, frozenset[str]]:
+    """Loads a tiny model that ships with the package: model, tokenizer, and the words that it was trained on."""
+    model, tokenizer = load_open_clip(f"{FOLDER_SCHEMA}{DEMO_MODELS[name]}", None)
+    words = json.loads((DEMO_MODELS[name] / "vocabulary.json").read_text(encoding="utf-8"))
     return model, tokenizer, frozenset(words)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 
-from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL, FOLDER_SCHEMA, display_name
+from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODELS, FOLDER_SCHEMA, display_name
 from .open_clip_encoder import OpenClipEncoder
 from .precision import PRECISIONS, RESIZES, check_choice, check_device, default_device, resolve_resize
 
@@ -43,9 +43,9 @@ def load_encoder(
     """Loads an open_clip model by name. The two models used last stay in memory, so a second call is free.
 
     Args:
-        name: ``"demo"``, the tiny model that ships with the package; an open_clip architecture such as
-            ``"ViT-B-32-quickgelu"``; ``"hf-hub:ORGANIZATION/MODEL"``; or ``"local-dir:PATH"`` for a folder in the
-            layout of an open_clip hub repository
+        name: ``"demo"``, the tiny model that ships with the package, or ``"demo-vit"``, a weaker one to fuse it with;
+            an open_clip architecture such as ``"ViT-B-32-quickgelu"``; ``"hf-hub:ORGANIZATION/MODEL"``; or
+            ``"local-dir:PATH"`` for a folder in the layout of an open_clip hub repository
         pretrained: for an architecture, a pretrained tag (``"openai"``, the default of the default model) or the path
             of a checkpoint (safetensors, or a torch file, which is read with ``weights_only=True``)
         device: ``"cuda"``, ``"cuda:1"``, ``"mps"``, ``"cpu"``; None takes the best there is
@@ -101,8 +101,8 @@ def _load(name: str, pretrained: str | None, **settings: Any) -> OpenClipEncoder
     from . import checkpoints
 
     settings |= {"name": display_name(name, pretrained), "source": (name, pretrained)}
-    if name == DEMO_MODEL:
-        model, tokenizer, settings["vocabulary"] = checkpoints.load_demo()
+    if name in DEMO_MODELS:
+        model, tokenizer, settings["vocabulary"] = checkpoints.load_demo(name)
     else:
         model, tokenizer = checkpoints.load_open_clip(name, pretrained)
     return OpenClipEncoder(model, tokenizer, **settings)

@@ -13,6 +13,7 @@ from ...lgca_plugin.encoder.architectures import (
     DEFAULT_MODEL,
     DEFAULT_PRETRAINED,
     DEMO_MODEL,
+    DEMO_MODELS,
     FOLDER_SCHEMA,
     REMOTE_SCHEMA,
     architectures,
@@ -36,6 +37,9 @@ TAGS = (
     "datacomp_xl_s13b_b90k",
 )
 
+DEMO_LABELS = {DEMO_MODEL: "ResNet", "demo-vit": "ViT, weaker, to fuse with the ResNet"}
+"""The demo's models, in the App's words."""
+
 _TAG = re.compile(r"[\w.-]+")
 
 
@@ -47,7 +51,7 @@ def encoder_source(params: Params) -> str:
 def read_model(params: Params) -> str:
     """Reads the name of the architecture, which must be one that exists and that users of the App may load."""
     name = (params.get("model") or "").strip() or DEFAULT_MODEL
-    if not is_own(params) and name not in (DEMO_MODEL, *architectures(), *settings.models()):
+    if not is_own(params) and name not in (*DEMO_MODELS, *architectures(), *settings.models()):
         raise ConfigError(_not_listed(name))
     return check_architecture(name)
 
@@ -67,13 +71,16 @@ def read_encoder(params: Params) -> tuple[str, str | None]:
     """Reads the encoder as the name and the pretrained tag or path that ``load_encoder`` takes."""
     source = encoder_source(params)
     if source == "demo":
-        return DEMO_MODEL, None
+        model = str(params.get("demo_model") or DEMO_MODEL)
+        if model not in DEMO_MODELS:
+            raise ConfigError(f"the demo has no model {model!r}; its models are {', '.join(DEMO_MODELS)}")
+        return model, None
     model = read_model(params)
     if source == "checkpoint":
         what = "a checkpoint: safetensors, or a torch file"
         return model, (existing_file if is_own(params) else readable_file)(params.get("checkpoint"), what)
     tag = (params.get("pretrained") or "").strip()
-    if model == DEMO_MODEL or model.startswith((REMOTE_SCHEMA, FOLDER_SCHEMA)):  # these bring their own weights
+    if model in DEMO_MODELS or model.startswith((REMOTE_SCHEMA, FOLDER_SCHEMA)):  # these bring their own weights
         return model, None
     if not tag:
         raise ConfigError(f"give the pretrained tag of {model}, such as {DEFAULT_PRETRAINED!r}")
@@ -84,8 +91,8 @@ def read_encoder(params: Params) -> tuple[str, str | None]:
 
 def encoder_params(name: str | None, pretrained: str | None) -> Params:
     """Returns the parameters that :func:`read_encoder` reads back."""
-    if name == DEMO_MODEL:
-        return {"encoder": "demo"}
+    if name in DEMO_MODELS:
+        return {"encoder": "demo", "demo_model": name}
     model = name or DEFAULT_MODEL
     if pretrained is None and model == DEFAULT_MODEL:
         pretrained = DEFAULT_PRETRAINED
@@ -102,7 +109,11 @@ def add_encoder(inputs: Any, params: Params) -> tuple[str, str | None] | None:
     if source == "demo":
         note = "A tiny model for the demo's drawn birds: it ships with the plugin and recognizes nothing else"
         inputs.view("demo_note", types.Notice(label=note))
-        return read_encoder(params)
+        models = types.RadioGroup(orientation="horizontal")
+        for name, label in DEMO_LABELS.items():
+            models.add_choice(name, label=label)
+        prop = inputs.enum("demo_model", models.values(), default=DEMO_MODEL, label="Model", view=models)
+        return checked(prop, read_encoder, params)
     models = _suggestions((*MODELS, *settings.models()))
     prop = inputs.str("model", default=DEFAULT_MODEL, label="Architecture", view=models)
     model = checked(prop, read_model, params)

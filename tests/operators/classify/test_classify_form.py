@@ -46,6 +46,14 @@ def classified(module_classified):
         yield module_classified
 
 
+def test_form__offers_both_models_of_the_demo(birds):
+    properties, found = CLASSIFY.form(birds, **typed("a", "b", encoder="demo", demo_model="demo-vit"))
+    assert found == {}
+    assert properties["demo_model"].type.values == ["demo", "demo-vit"] and properties["demo_model"].default == "demo"
+    _, found = CLASSIFY.form(birds, **typed("a", "b", encoder="demo", demo_model="demo-rnn"))
+    assert "demo-rnn" in str(found)
+
+
 def test_form__starts_valid_with_the_label_field_and_the_published_defaults(birds):
     properties, found = CLASSIFY.form(birds)
     assert found == {}

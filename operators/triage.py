@@ -12,7 +12,7 @@ from ..lgca_plugin.config import RunConfig
 from ..lgca_plugin.errors import LgcaError
 from ..lgca_plugin.fiftyone_io.fields import method_field
 from ..lgca_plugin.fiftyone_io.samples import image_samples
-from ..lgca_plugin.method.core.methods import method_title
+from ..lgca_plugin.method.core.methods import learned_method, method_title
 from ..lgca_plugin.method.number_text import capitalized, samples_text
 from ..lgca_plugin.runs.record import stored_triage
 from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
@@ -175,9 +175,11 @@ def _preview(ctx: Any, key: str, arguments: Params) -> tuple[str, str]:
     whole, crops, chains = (method_title(method.name) for method in request.compared)
     first = method_field(key, request.run.config.methods[0].name)
     predicted = image_samples(ctx.dataset).count(first) if ctx.dataset.has_field(first) else 0
+    learned = learned_method(request.judging) if request.ground_truth is not None else None
+    judges = "" if learned is None else f" {method_title(learned.name)} judges the labels."
     return (
-        f"{whole}, {crops} and {chains} are compared on {samples_text(predicted)}. No image is encoded again, and "
-        "earlier decisions stay."
+        f"{whole}, {crops} and {chains} are compared on {samples_text(predicted)}.{judges} No image is encoded again, "
+        "and earlier decisions stay."
     ), ""
 
 

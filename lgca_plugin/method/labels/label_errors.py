@@ -12,8 +12,8 @@ weights by agreement with the labels would let suspicious labels choose the meth
 the methods' qualities and the quality under the mean of their probabilities, which is accumulated with one method in
 memory at a time.
 
-A method that is learned over several encoders has the others in it, weighed by what they are worth, and is the ensemble
-alone. It was trained on labels, but each is judged by weights that have not seen it.
+A method that is learned over several encoders sees all that the others see, weighed by what it is worth, and is the
+ensemble alone. It was trained on labels, but each is judged by weights that have not seen it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class SampleRow:
     """A sample of a list.
 
     Attributes:
-        answers: compared method to predicted label
+        answers: compared method, and a learned one, to predicted label
         confidence: confidence of the suggestion, in [0, 1]
         quality: quality of the given label, in [0, 1]; low is suspicious
         crops: size of the misleading-crop case
@@ -70,12 +70,13 @@ def read_sample_rows(of: Overview, positions: Sequence[int]) -> list[SampleRow]:
     suggestion = triage_field(of.run.key, SUGGESTION)
     project = {"filepath": 1, "given": f"${suggestion}.given", "confidence": f"${suggestion}.confidence"}
     documents = read_projections(of.run.dataset, ids, project)
+    shown = dict.fromkeys(name for name in (*of.compared, of.learned) if name is not None)
     rows = []
     for id_, position in zip(ids, positions, strict=True):
         if id_ not in documents:
             continue
         document, row = documents[id_], int(of.rows[position])
-        answers = {name: _name(table.labels, table.answers[name][row]) for name in of.compared}
+        answers = {name: _name(table.labels, table.answers[name][row]) for name in shown}
         decided = int(table.decided[row])
         rows.append(
             SampleRow(

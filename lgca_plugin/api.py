@@ -203,6 +203,7 @@ def fuse(
     folds: int = 5,
     anchored: bool = True,
     fused_part: bool = False,
+    loss: str = "cross_entropy",
     seed: int = 0,
     weights: RunRecord | None = None,
     overwrite: bool = False,
@@ -225,8 +226,10 @@ def fuse(
         anchored: True keeps each encoder's vectors in its own space, which works from few labels; False is the method
             as published, learnt from nothing
         fused_part: whether one space of all encoders' vectors is learnt, too; it helps from some hundred labels on
+        loss: ``"generalized"`` cross-entropy trusts single labels less, where many are wrong
         seed: seed of the parts and of the training
-        weights: a fused run of the same encoders, of any dataset, whose weights are taken instead of learning
+        weights: a fused run of the same encoders, of any dataset, whose weights are taken instead of learning: so new
+            images get answers, after each run was continued on them
         overwrite: replace an existing run under ``run_key``
         encoder: those of the runs' encoders that you have loaded; they are needed only for texts that are not stored
         progress: as in :func:`classify`
@@ -248,6 +251,7 @@ def fuse(
         folds=folds,
         anchored=anchored,
         fused_part=fused_part,
+        loss=loss,
         seed=seed,
         overwrite=overwrite,
     )

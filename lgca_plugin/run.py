@@ -50,7 +50,7 @@ class Run(RunFigures):
         overwrite: bool = False,
         logits: bool | None = None,
         shown_chains: int | None = None,
-        encoder: Encoder | None = None,
+        encoder: Encoder | Sequence[Encoder] | None = None,
         progress: bool | Callable[[Progress], object] | None = None,
         description_style: str = AUTO,
     ) -> Run:
@@ -77,7 +77,8 @@ class Run(RunFigures):
             overwrite: replace an existing run under ``run_key``
             logits: write the logits of all classes onto the labels, of which the confidence is the softmax
             shown_chains: number of chains of each image that are written as boxes; 0 for none
-            encoder: this run's encoder, if you have it loaded; new texts need it, and otherwise it is loaded by name
+            encoder: this run's encoder, or a list of those of a fused run, if you have them loaded; new texts need
+                them, and otherwise they are loaded by name
             progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
                 :class:`lgca_plugin.Progress`
             description_style: how ``descriptions`` are read, as in :func:`lgca_plugin.classify`

@@ -10,9 +10,18 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lgca_plugin.config import RegionConfig, RegionPlan, RunConfig, check_classes, check_methods, check_run_key
+from lgca_plugin.config import (
+    FusedRunConfig,
+    FusionConfig,
+    RegionConfig,
+    RegionPlan,
+    RunConfig,
+    check_classes,
+    check_methods,
+    check_run_key,
+)
 from lgca_plugin.errors import ConfigError, LgcaError
-from lgca_plugin.method.core.methods import METHODS, Method
+from lgca_plugin.method.core.methods import METHOD_TABLE, METHODS, Method
 from tests.helpers import reference
 from tests.helpers.checks import all_of
 
@@ -183,6 +192,54 @@ def test_run_config__missing_key_is_refused(key):
     del document[key]
     with pytest.raises(ConfigError):
         RunConfig.from_json(document)
+
+
+HADA = METHOD_TABLE["hada"].preset
+FUSION = FusionConfig(
+    run_key="one",
+    others=(FusedRunConfig(run_key="two", config=run_config(encoder="other")),),
+    weights="0f",
+    digest="12",
+    classes=("cat", "dog"),
+    ground_truth=None,
+    labels=0,
+)
+
+
+def test_run_config__of_a_fused_run_round_trips_and_others_do_not_mention_a_fusion():
+    fused = run_config(methods=(METHODS["lgca"], HADA), fusion=FUSION)
+    assert RunConfig.from_json(json.loads(json.dumps(fused.to_json()))) == fused
+    assert hash(fused) != hash(run_config())
+    assert "fusion" not in json.dumps(run_config().to_json())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"weights": "../other"}, "its fusion is damaged"),
+        ({"others": []}, "its fusion is damaged"),
+        ({"labels": "many"}, "its fusion is damaged"),
+        ({"ground_truth": 3}, "its fusion is damaged"),
+        ({"others": [{"run_key": "two"}]}, "'config'"),
+        ({"more": 1}, "more"),
+        ({"others": [{"run_key": "two", "config": run_config(fusion=FUSION).to_json()}]}, "that is fused itself"),
+    ],
+)
+def test_run_config__with_a_damaged_fusion_is_refused(changes, words):
+    document = run_config(methods=(METHODS["lgca"], HADA), fusion=FUSION).to_json()
+    with pytest.raises(ConfigError, match=words):
+        RunConfig.from_json({**document, "fusion": {**document["fusion"], **changes}})
+
+
+def test_learned_method__is_that_of_a_fused_run_alone():
+    with pytest.raises(ConfigError, match="it has a learnt method, but no fusion"):
+        RunConfig.from_json(run_config(methods=(METHODS["lgca"], HADA)).to_json())
+    for method in ("hada", HADA, replace(HADA, name="mine")):
+        with pytest.raises(ConfigError, match=r"(hada|mine) learns from the runs of several encoders: lgca\.fuse"):
+            check_methods(["clip", method])
+    assert check_methods(["clip", "hada"], own=[HADA]) == (METHODS["clip"], HADA)
+    softer = replace(HADA, text_scale=3.0)
+    assert check_methods([softer], own=[HADA]) == (softer,)
 
 
 def test_run_config__differences_are_named():

@@ -67,7 +67,8 @@ class FusionConfig:
         others = tuple(FusedRunConfig.from_json(other) for other in document["others"])
         made = cls(**{**document, "others": others, "classes": tuple(document["classes"])})
         texts = (made.run_key, made.weights, made.digest, *made.classes)
-        if not others or not all(isinstance(text, str) for text in texts) or not made.weights.isalnum():
+        sound = all(isinstance(text, str) for text in texts) and made.weights.isalnum()  # it names a file
+        if not sound or not others or not isinstance(made.labels, int) or not isinstance(made.ground_truth, str | None):
             raise ConfigError("this run's config can't be read: its fusion is damaged")
         return made
 

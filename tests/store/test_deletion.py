@@ -6,6 +6,7 @@ import pytest
 
 from lgca_plugin.errors import StoreError
 from lgca_plugin.store.file import PAGE_BYTES
+from lgca_plugin.store.weights_files import weights_path
 from tests.helpers.worlds import store as world
 
 A, B = world.ENCODERS
@@ -31,6 +32,22 @@ def test_delete__removes_what_no_other_run_references_and_shrinks_the_file(store
     assert [world.boxes_known(store, second, name) for name in shared] == [world.BOXES, world.BOXES]
     assert [world.boxes_known(store, second, name) for name in own] == [None] * 40
     assert store.path.stat().st_size <= size + PAGE_BYTES
+    world.check_store(folder)
+
+
+def test_delete__of_a_fused_run_removes_the_entries_of_its_other_encoders_and_its_weights(store, folder):
+    for token, encoder in (("first", A), ("fused", A), ("fused-1", B), ("fused-2", "C"), ("fusedtoo", B)):
+        world.write(store, world.open_run(store, token, encoder=encoder), "image 0.0")
+    for token in ("fused", "fusedtoo"):
+        weights_path(folder, token).write_bytes(b"weights")
+    world.open_run(store, "next", replaces="fused")
+    replaced = [entry["token"] for entry in store.runs() if entry["replaced_by"] == "next"]
+    assert replaced == ["fused", "fused-1", "fused-2"]
+    store.release_replaced("next")
+    assert world.tokens(store) == ["first", "fusedtoo", "next"]
+    assert sorted(path.name for path in folder.glob("fusion-*")) == ["fusion-fusedtoo.safetensors"]
+    store.delete_run("fusedtoo")
+    assert not list(folder.glob("fusion-*"))
     world.check_store(folder)
 
 

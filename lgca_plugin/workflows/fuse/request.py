@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ...config import FusedRunConfig, FusionConfig, check_run_key
 from ...errors import ConfigError, shown
@@ -23,6 +23,7 @@ from .partners import mismatch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...fusion.settings import Loss
     from ...store.rows import StoredRun
     from ...store.store import Store
 
@@ -42,6 +43,7 @@ class FuseOptions:
     folds: int = 5
     anchored: bool = True
     fused_part: bool = False
+    loss: str = "cross_entropy"
     steps: Sequence[int] = TRAINING_STEPS
     seed: int = 0
     overwrite: bool = False
@@ -127,6 +129,7 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
     settings = FusionSettings(
         anchored=bool(options.anchored),
         fused_part=bool(options.fused_part),
+        loss=cast("Loss", options.loss),
         folds=options.folds,
         steps=tuple(options.steps),
         seed=options.seed,

@@ -1,4 +1,4 @@
-"""Two runs of two encoders on the same birds, encoded once: every test fuses the runs of a copy of their dataset."""
+"""Two runs of two encoders on the same birds, encoded once: every module fuses the runs of a copy of their dataset."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def original(encoders, fused_store, tmp_path_factory):
     runs[0].dataset.delete()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def birds(original):
     """A copy of the dataset with its runs."""
     copy = original.clone()

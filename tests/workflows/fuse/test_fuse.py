@@ -122,12 +122,24 @@ def test_fuse__of_adaptive_runs_takes_the_regions_that_each_image_has(birds, enc
 
 
 def test_rescore__of_a_fused_run_with_fewer_classes_is_that_of_its_runs_without_what_was_learnt_of_classes(runs):
-    run = fused(runs, run_key="sum")
+    run = fused(runs, run_key="wide")
     few = run.rescore(classes=FEWER, run_key="few", progress=False)
     rescored = [one.rescore(classes=FEWER, run_key=f"few_{one.key}", progress=False) for one in runs]
     fused(rescored, run_key="few_again")
     assert answers(run.dataset, "few") == answers(run.dataset, "few_again")
     assert few.config.fusion.others[0].config.classes == FEWER
+
+
+def test_rescore__of_a_fused_run_with_a_new_class_needs_the_encoders_that_can_not_be_loaded(birds, encoders):
+    run = lgca.load_run(birds, "fused")
+    classes = (*FOUR, "tern")
+    with pytest.raises(lgca.ConfigError, match="run 'two' was made with an encoder of your own"):
+        run.rescore(classes=classes, progress=False)
+    new = run.rescore(classes=classes, encoder=list(encoders[::-1]), progress=False)
+    assert new.config.classes == new.config.fusion.others[0].config.classes == classes
+    assert new.config.fusion.classes == CLASSES
+    with pytest.raises(lgca.ConfigError, match="the encoder is not the one that run 'one' was made with"):
+        lgca.load_run(birds, "one").rescore(encoder=encoders[1], progress=False)
 
 
 def test_rescore__of_a_fused_run_and_back_gives_what_it_was(birds):

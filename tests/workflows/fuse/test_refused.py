@@ -85,10 +85,10 @@ def test_fuse__without_the_embeddings_of_a_run_is_refused(runs, monkeypatch, tmp
 def test_fuse__of_runs_on_other_samples_takes_the_common_ones_or_is_refused_if_they_are_few(birds, runs, encoders):
     half, few = birds.limit(17), birds.limit(15)
     second = classify_birds(half, encoders[1], run_key="half", regions=REGIONS)
-    made = fused([runs[0], second], run_key="new")
+    made = fused([runs[0], second], run_key="part")
     assert made.summary()["warnings"] == ["15 of 32 samples of run 'one' are left out: 15 are not in run 'half'"]
     assert (made.summary()["predicted"], made.summary()["total"]) == (17, 17)
-    assert birds.exists("new_hada").values("id") == half.values("id") == birds.exists("new_clip").values("id")
+    assert birds.exists("part_hada").values("id") == half.values("id") == birds.exists("part_clip").values("id")
     assert made.rescore(progress=False).summary()["predicted"] == 17
     third = classify_birds(few, encoders[1], run_key="few", regions=REGIONS)
     words = r"only 15 of 32 samples of run 'one' can be fused with 'few' \(17 are not in run 'few'\), and at least half"
@@ -111,26 +111,26 @@ def test_fuse__leaves_out_images_whose_file_has_changed_or_whose_regions_are_not
     second = classify_birds(birds, encoders[1], run_key="changed", regions=REGIONS)
     first.filepath = before
     first.save()
-    made = fused([runs[0], second], run_key="new")
+    made = fused([runs[0], second], run_key="moved")
     assert made.summary()["warnings"] == [
         "1 of 32 samples of run 'one' are left out: 1 had another image file in run 'changed'"
     ]
     bare = classify_birds(birds, encoders[1], run_key="bare", regions=REGIONS, store_regions=False)
     with pytest.raises(lgca.ConfigError, match="32 have no stored region embeddings of run 'bare'"):
-        fused([runs[0], bare], run_key="newer")
+        fused([runs[0], bare], run_key="without")
 
 
 def test_fuse__from_too_few_labels_learns_nothing_and_says_so(birds, runs):
     ids = birds.values("id")
     few = {id_: CLASSES[at % 2] for at, id_ in enumerate(ids[:9])}
     birds.set_values("few", [fo.Classification(label=few.get(id_, "owl")) for id_ in ids])
-    made = fused(runs, "few", run_key="new")
+    made = fused(runs, "few", run_key="taught")
     assert made.summary()["warnings"] == [
         NOTHING_LEARNT,
         "23 labels in 'few' are no class of the runs, such as 'owl', and are not learnt from",
     ]
-    fused(runs, run_key="sum")
-    assert answers(birds, "new") == answers(birds, "sum")
-    assert set(birds.values("new_hada.fold")) == {None}
+    fused(runs, run_key="untaught")
+    assert answers(birds, "taught") == answers(birds, "untaught")
+    assert set(birds.values("taught_hada.fold")) == {None}
     with pytest.raises(lgca.ConfigError, match="the 9 labels in 'few' are too few for anchored=False"):
-        fused(runs, "few", anchored=False, run_key="newer")
+        fused(runs, "few", anchored=False, run_key="published")

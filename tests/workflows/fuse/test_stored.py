@@ -15,6 +15,14 @@ from tests.helpers.fusion.fused_birds import REGIONS, answers, fused
 from tests.helpers.worlds.birds import classify_birds
 
 
+@pytest.fixture
+def birds(original):
+    """A copy of the dataset of the test's own, whose runs it may delete."""
+    copy = original.clone()
+    yield copy
+    copy.delete()
+
+
 def held(run):
     """Which entries the store has of a run, and whether it has its weights."""
     with Store() as store:
@@ -26,7 +34,7 @@ ALL, NOTHING = (True, True, True), (False, False, False)
 
 
 def test_fused_run__keeps_its_embeddings_when_its_runs_are_deleted_and_takes_them_along(birds, runs):
-    run = fused(runs, "given", run_key="own")
+    run = lgca.load_run(birds, "fused").rescore(run_key="own", progress=False)
     with Store() as store:
         path = weights_path(store.path.parent, run.token)
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -83,8 +91,8 @@ def test_clean_store__deletes_all_of_fused_runs_that_are_gone(original):
     assert held(lgca.load_run(original, "fused")) == ALL
 
 
-def test_copied_fused_run__finds_embeddings_and_weights_and_keeps_them_when_the_original_is_deleted(birds, runs):
-    run = fused(runs, "given", run_key="own")
+def test_copied_fused_run__finds_embeddings_and_weights_and_keeps_them_when_the_original_is_deleted(birds):
+    run = lgca.load_run(birds, "fused").rescore(run_key="own", progress=False)
     before = answers(birds, "own")
     copy = birds.clone()
     try:

@@ -9,6 +9,7 @@ from .evaluate import Evaluate
 from .find.estimate import EstimateSearch
 from .find.next_step import NextStep
 from .find.operator import FindWrongLabels
+from .fuse.operator import Fuse
 from .menu import Menu
 from .panels.compare.open import OpenCompare
 from .panels.compare.panel import ComparePanel
@@ -32,6 +33,7 @@ OPERATORS = (
     UndoDecision,
     ExportDecisions,
     Evaluate,
+    Fuse,
     DescribeClasses,
     DeleteRun,
     CancelRun,

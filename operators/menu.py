@@ -16,6 +16,7 @@ from fiftyone.operators import types
 from ..lgca_plugin.errors import ConfigError
 from ..lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from ..lgca_plugin.runs.state import runs_at_work
+from ..lgca_plugin.workflows.fuse.partners import has_partners
 from .panels.widgets import NORMAL, SMALL, button, row, text
 from .shared.dialogs.dialog import operator_uri
 from .shared.plain_text import PlainProperty
@@ -44,7 +45,7 @@ class Entry:
         label: words on its button
         about: what it does, in a line
         needs: what has to be there: ``"dataset"``, ``"run"``, ``"triage"``, a run whose labels were checked,
-            or ``"work"``, a call that is at work on a run
+            ``"models"``, two runs of different models that can be fused, or ``"work"``, a call that is at work on a run
     """
 
     operator: str
@@ -80,6 +81,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("lgca_rescore", "Rescore", "Change a run's classes, texts or settings within seconds"),
             Entry("lgca_triage", "Triage", "Check labels against a run, and list those that look wrong"),
             Entry("lgca_evaluate", "Evaluate", "Measure each method against labels that you trust"),
+            Entry("lgca_fuse", "Fuse runs", "One answer from several models, where each has looked", "models"),
             Entry(
                 "lgca_describe_classes",
                 "Describe classes",
@@ -175,5 +177,10 @@ def available(dataset: Any) -> set[str]:
     keys = run_keys(dataset)
     schema = dataset.get_field_schema()
     triaged = any(triage_field(key, SUGGESTION) in schema for key in keys)
-    there = {"run": bool(keys), "triage": triaged, "work": bool(runs_at_work(dataset))}
+    there = {
+        "run": bool(keys),
+        "triage": triaged,
+        "models": len(keys) > 1 and has_partners(dataset),
+        "work": bool(runs_at_work(dataset)),
+    }
     return {"dataset"} | {name for name, is_there in there.items() if is_there}

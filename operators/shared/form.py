@@ -68,16 +68,18 @@ def add_dropdown(
     *,
     many: bool = False,
     space: int | None = None,
+    labels: Mapping[str, str] | None = None,
     **texts: Any,
 ) -> Any:
     """Adds a drop-down list and returns its property.
 
-    ``choices`` are the values, or value to a note about it; ``space`` is the width, in twelfths of the form's.
+    ``choices`` are the values, or value to a note about it; ``space`` is the width, in twelfths of the form's;
+    ``labels`` are what is shown for a value, if it is another text.
     """
     view = types.DropdownView(space=space)
     for value in choices:
         note = choices.get(value) if isinstance(choices, Mapping) else None
-        view.add_choice(value, label=value, description=note)
+        view.add_choice(value, label=(labels or {}).get(value, value), description=note)
     if many:
         return inputs.list(name, types.String(), view=view, **texts)
     return inputs.enum(name, view.values(), view=view, **texts)

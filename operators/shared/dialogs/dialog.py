@@ -28,6 +28,7 @@ FORM_STEPS = (
     "lgca_rescore",
     "lgca_triage",
     "lgca_evaluate",
+    "lgca_fuse",
     "lgca_describe_classes",
 )
 """Operators whose form a button may open."""
@@ -58,7 +59,7 @@ class Dialog:
 
     def __init__(self) -> None:
         self._outputs = types.Object()
-        self._results: dict[str, str | float] = {}
+        self._results: dict[str, Any] = {}
         self._count = 0
 
     def heading(self, view: Any) -> None:
@@ -110,6 +111,14 @@ class Dialog:
         for label, value in lines.items():
             self._results[label] = value
             self._outputs.str(label, label=label, view=types.LabelValueView())
+
+    def figure(self, figure: Mapping[str, Any]) -> None:
+        """Adds a figure, given as a Plotly document, at its own height."""
+        name = self._name("figure")
+        layout = figure["layout"]
+        config = {"displayModeBar": False, "responsive": True}
+        self._outputs.plot(name, layout=layout, config=config, height=f"{layout['height']}px")
+        self._results[name] = figure["data"]
 
     def text(self, words: str, *, muted: bool = False) -> None:
         """Adds a line of text."""

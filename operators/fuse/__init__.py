@@ -1,0 +1,1 @@
+"""``lgca_fuse``: fusing runs of several models into one more method."""

@@ -1,0 +1,88 @@
+"""``lgca_fuse`` as FiftyOne executes it: the fused run, what the dialog says of it, and its call from code."""
+
+import fiftyone as fo
+import pytest
+
+import lgca_plugin as lgca
+from lgca_plugin.method.comparison.paired import mcnemar_exact
+from lgca_plugin.workflows.fuse.outcome import compared_with_sources
+from lgca_plugin.workflows.fuse.partners import fused_from
+from tests.helpers.app.operators import FUSE, notice, shown
+from tests.helpers.fusion.two_encoders import noisy_encoder, two_runs
+from tests.helpers.worlds.birds import bird_dataset
+
+pytestmark = pytest.mark.usefixtures("module_store")
+SINGLE = [f"{title} of {key}" for key in ("one", "two") for title in ("CLIP", "WCA", "LGCA")]
+
+
+@pytest.fixture(scope="module")
+def birds(demo_images, demo_encoder, module_store):  # noqa: ARG001 (what is made here goes to the module's store)
+    """Two runs of two models, a label in each field for all pictures but two."""
+    images = demo_images[:12]
+    labels = [None, "no class of the runs", *(image.label for image in images[2:])]
+    dataset = bird_dataset(images, ground_truth=labels)
+    two_runs(dataset, demo_encoder, noisy_encoder())
+    yield dataset
+    fo.delete_dataset(dataset.name)
+
+
+@pytest.fixture(scope="module")
+def messages(birds):
+    """What the App is sent while the two runs are fused without labels."""
+    return FUSE.run(birds, run="one", learn="none")
+
+
+def test_fuse__writes_a_run_and_shows_how_it_compares_with_the_best_single_method(birds, messages):
+    run = lgca.load_run(birds, "fused")
+    assert (run.config.fusion.run_key, run.config.fusion.ground_truth, run.config.fusion.labels) == ("one", None, 0)
+    assert fused_from(birds, "one") == fused_from(birds, "two") == ["fused"]
+    dialog = shown(messages)
+    assert dialog["views"]["heading1"]["label"] == notice(messages)
+    assert dialog["views"]["heading1"]["description"].endswith("Nothing was learnt from them.")
+    figure = next(value for name, value in dialog["values"].items() if name.startswith("figure"))
+    assert [trace["name"] for trace in figure[:-1]] == ["HADA", *SINGLE]
+    fields = next(message.params["fields"] for message in messages if message.operator_uri == "set_active_fields")
+    assert fields[0] == "ground_truth"
+
+
+@pytest.mark.usefixtures("messages")
+def test_outcome__counts_the_same_samples_for_all_and_tests_against_the_best_of_them(birds):
+    found = compared_with_sources(lgca.load_run(birds, "fused"))
+    truth = birds.values("ground_truth.label")[2:]
+    right = {}
+    for title in SINGLE:
+        method, _, key = title.partition(" of ")
+        answers = birds.values(f"{key}_{method.lower()}.label")[2:]
+        right[title] = [answer == label for answer, label in zip(answers, truth, strict=True)]
+    right["HADA"] = [answer == label for answer, label in zip(birds.values("fused_hada.label")[2:], truth, strict=True)]
+    assert found.samples == 10
+    assert sum(found.excluded.values()) == 2
+    assert {title: score.correct for title, score in found.methods.items()} == {
+        title: sum(of_title) for title, of_title in right.items()
+    }
+    (pair,) = found.pairs
+    assert (pair.a, sum(right[pair.b])) == ("HADA", max(sum(right[title]) for title in SINGLE))
+    alone = [
+        sum(a and not b for a, b in zip(x, y, strict=True))
+        for x, y in ((right["HADA"], right[pair.b]), (right[pair.b], right["HADA"]))
+    ]
+    assert [pair.only_a, pair.only_b] == alone
+    assert pair.p == pair.p_holm == mcnemar_exact(*alone)
+
+
+@pytest.mark.usefixtures("messages")
+def test_outcome__of_an_ordinary_run_or_without_labels_is_none(birds):
+    assert compared_with_sources(lgca.load_run(birds, "one")) is None
+    assert compared_with_sources(lgca.load_run(birds, "fused"), "gone") is None
+
+
+@pytest.mark.usefixtures("messages")
+def test_sdk__call_fuses_under_another_key_and_refuses_one_that_is_taken(birds):
+    FUSE.call(birds, ["two", "one"], run_key="again")
+    run = lgca.load_run(birds, "again")
+    assert run.config.fusion.run_key == "two"
+    assert birds.values("again_hada.label") == birds.values("fused_hada.label")
+    with pytest.raises(Exception, match="exists"):
+        FUSE.call(birds, ["two", "one"], run_key="fused")
+    run.delete()
+    assert fused_from(birds, "one") == ["fused"]

@@ -11,12 +11,17 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
 from tests.helpers.browser.compare import ComparePage
+from tests.helpers.browser.review import ReviewPage
+from tests.helpers.fusion.two_encoders import noisy_encoder, two_runs
 from tests.helpers.worlds.birds import bird_dataset, classify_birds
 from tests.helpers.worlds.overview import add, new_run
 
 PAGE_SIZE = 1280, 1000  # as on a small laptop
 
 COUNT, WRONG_EVERY = 72, 9
+FUSED = 60
+WORKS = 300_000
+"""Milliseconds that a fusion, or a triage, takes at most."""
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +235,52 @@ def test_compare__saved_views_many_classes_and_nothing(compare, birds):
     finally:
         fo.delete_dataset(many.dataset.name)
         fo.delete_dataset(bare.name)
+
+
+@pytest.fixture
+def two_models(tmp_path, demo_encoder):
+    """Two runs of two models on drawn birds."""
+    pictures = draw_images(tmp_path, count=FUSED, seed=7)
+    labels = [picture.label for picture in pictures]
+    dataset = bird_dataset(pictures, persistent=True, ground_truth=labels)
+    two_runs(dataset, demo_encoder, noisy_encoder())
+    yield dataset
+    fo.delete_dataset(dataset.name)
+
+
+def test_fuse__from_the_compare_panel_to_the_review(app, two_models):
+    compare, page = ComparePage(app), app.page
+    app.open_dataset(two_models.name)
+    compare.open()
+    compare.has("Other models on the same pictures")
+    page.get_by_text("Other models on the same pictures").evaluate("one => one.scrollIntoView({block: 'center'})")
+    compare.settled()
+    app.screenshot("fuse_offer")
+    compare.press("Fuse runs")
+    page.get_by_text(re.compile(f"^It learns from {FUSED} labels")).wait_for()
+    app.wait_until_ready("Fuse")
+    app.screenshot("fuse_form")
+    app.submit("Fuse")
+    page.get_by_role("button", name="Cancel the run").wait_for()
+    app.screenshot("fuse_work")
+    dialog = page.get_by_role("dialog").last
+    dialog.get_by_text(re.compile("^HADA (is right|and)")).wait_for(timeout=WORKS)
+    compare.settled()
+    app.screenshot("fuse_done")
+
+    run = lgca.load_run(two_models, "fused")
+    assert run.config.fusion.labels == FUSED
+    assert two_models.count("fused_hada.fold") == FUSED
+    dialog.get_by_role("button", name="Find wrong labels").click()
+    page.get_by_text("HADA judges the labels.").first.wait_for()
+    app.screenshot("fuse_triage")
+    app.submit("Triage")
+    page.get_by_role("button", name="Review labels").last.wait_for(timeout=WORKS)
+    app.screenshot("fuse_triaged")
+    page.get_by_role("dialog").last.get_by_role("button", name="Review labels").click()
+    review = ReviewPage(app)
+    review.button(re.compile("^Change to")).wait_for()
+    compare.settled()
+    app.screenshot("fuse_review")
+    review.button(re.compile("^Change to")).click()
+    review.says(re.compile("1 of .* reviewed, 1 changed"))

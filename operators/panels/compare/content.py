@@ -22,6 +22,7 @@ from ...shared.classes import label_fields
 from ...shared.grid.user_view import GridFilter, UserView, user_view
 from ...shared.run_choice import run_keys
 from ..widgets import EmptyState
+from .fusion import FusionOffer, fusion_offer
 from .state import Choices, CompareState
 from .view import run_or_problem, view_problem
 
@@ -58,6 +59,7 @@ class Comparison:
         points: number of samples in the scatter plot
         misleading: misleading-crop cases, the fewest crops first
         suspects: suspected label errors, the lowest label quality first
+        fusion: what the run can be fused with
         key: identifies the contents of figures and lists
     """
 
@@ -71,6 +73,7 @@ class Comparison:
     points: int
     misleading: ListPage
     suspects: ListPage
+    fusion: FusionOffer
     key: str
 
 
@@ -142,6 +145,7 @@ def read_content(
         points=points,
         misleading=misleading,
         suspects=suspects,
+        fusion=fusion_offer(run, keys, of.table.version),
         key=hashlib.sha256(key.encode()).hexdigest()[:16],
     )
     if run.key != choices.run:

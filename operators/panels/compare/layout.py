@@ -12,6 +12,7 @@ from ....lgca_plugin.workflows.overview.selections import NAMED
 from ...shared.grid.user_view import GridFilter, UserView
 from ..widgets import SMALL, EmptyState, bar, button, card, choice, dock, empty_state, heading, page, row, text
 from .content import NO_LABELS, CompareContent, Comparison
+from .fusion import add_fusion
 from .lists import add_misleading, add_suspects
 from .sections import add_accuracy, add_agreement, add_flow, add_margins
 from .state import CompareState
@@ -47,8 +48,9 @@ def layout(content: CompareContent, panel: Any, selected: int) -> Any:
         return root
     if content.state.action and not decides:
         _add_undo(panel, bar(body, "undone"), content.state)
-    for add in (add_suspects, add_agreement, add_misleading, add_accuracy, add_flow, add_margins, _add_numbers):
+    for add in (add_suspects, add_agreement, add_misleading, add_accuracy, _add_fusion, add_flow, add_margins):
         add(panel, body, shown)
+    _add_numbers(panel, body, shown)
     return root
 
 
@@ -134,6 +136,11 @@ def _add_selection(panel: Any, body: Any, state: CompareState, selected: int) ->
 def _add_undo(panel: Any, line: Any, state: CompareState) -> None:
     """Adds the button that takes the last decision back."""
     button(line, "undo", f"Undo {state.undo}", panel.undo, title="Take this decision back", icon="undo")
+
+
+def _add_fusion(panel: Any, body: Any, shown: Comparison) -> None:
+    """Adds the offer to fuse the run with runs of other models."""
+    add_fusion(panel, body, shown.run, shown.fusion)
 
 
 def _add_numbers(panel: Any, body: Any, shown: Comparison) -> None:

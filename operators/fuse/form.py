@@ -10,8 +10,7 @@ from ...lgca_plugin.config import RunConfig
 from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.fusion.training import MIN_LABELS
 from ...lgca_plugin.method.number_text import capitalized, first_of
-from ...lgca_plugin.workflows.fuse.label_supply import LabelSupply
-from ...lgca_plugin.workflows.fuse.labels import FEW_LABELS
+from ...lgca_plugin.workflows.fuse.label_supply import FEW_LABELS, LabelSupply
 from ...lgca_plugin.workflows.fuse.partners import Partner
 from ..shared.form import add_dropdown, add_tabs, checked, mark_invalid, text_field
 from ..shared.prompt_cache import cached_while_open

@@ -81,14 +81,11 @@ def _learn(
         return plan.fused.learnt, []
     said = labels.sentences()
     learnt = plan.fused.learnt
-    if labels.are_enough:
+    if labels.supply.is_enough:
         hashes = store.content_hashes(plan.stored, list(labels.of))
         learnt = yield from fit(plan.fused.run.read, labels.of, plan.fused.run.classes, request.settings, groups=hashes)
         if learnt.report.get("steps") is None:
-            said.append(
-                f"nothing is learnt from the {len(labels.of):,} labels in {labels.field!r}: the sum of the encoders "
-                "answers better, or the labels are too few"
-            )
+            said.append(f"{labels.nothing_learnt()}, for embeddings of some images can't be used")
     if learnt.report.get("steps") is None and not request.settings.anchored:
         raise ConfigError(
             f"the {len(labels.of):,} labels in {labels.field!r} are too few for anchored=False, which learns all from "

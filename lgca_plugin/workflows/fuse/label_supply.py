@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from ...fusion.training import MIN_LABELS
 from ...method.number_text import first_of, labels_text
-from .labels import FEW_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+FEW_LABELS = 5
+"""Number of labels below which a class has few; something is learnt if two classes have more."""
 MAX_NAMED = 6
 """Maximum number of classes that a sentence names."""
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
 from ...fiftyone_io.samples import ImageSamples
+from ...fusion.training import MIN_LABELS
+from .label_supply import FEW_LABELS, LabelSupply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import fiftyone as fo
-
-FEW_LABELS = 5
-"""Labels below which a class has few; a fusion learns from labels if two classes have more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,43 +36,33 @@ class LearnedLabels:
     blank: int
 
     @property
-    def counts(self) -> dict[str, int]:
-        """Class to number of its labels."""
+    def supply(self) -> LabelSupply:
+        """How many labels there are of each class."""
         counts = Counter(self.of.values())
-        return {name: counts[index] for index, name in enumerate(self.classes)}
+        return LabelSupply.of(self.classes, {name: counts[index] for index, name in enumerate(self.classes)})
 
     @property
     def unseen(self) -> list[str]:
         """The classes without a label."""
-        return [name for name, count in self.counts.items() if not count]
-
-    @property
-    def are_enough(self) -> bool:
-        """Whether a fusion learns from them."""
-        return sum(count >= FEW_LABELS for count in self.counts.values()) >= 2
+        return [name for name, count in self.supply.counts.items() if not count]
 
     def sentences(self) -> list[str]:
         """Returns sentences for the user about labels that are too few, missing, or not learnt from."""
-        said = []
-        few = [name for name, count in self.counts.items() if 0 < count < FEW_LABELS]
-        if not self.are_enough:
-            said.append(
-                f"nothing is learnt from the {len(self.of):,} labels in {self.field!r}, for fewer than two classes "
-                f"have at least {FEW_LABELS}: the fused run is the sum of its encoders"
-            )
-        elif self.unseen:
-            said.append(
-                f"{_classes(self.unseen)} no label in {self.field!r}, so the fused run will answer "
-                f"{'it' if len(self.unseen) == 1 else 'them'} too rarely: give it some labels, or fuse without labels"
-            )
-        if self.are_enough and few:
-            said.append(f"{_classes(few)} fewer than {FEW_LABELS} labels in {self.field!r}, so little is learnt of it")
+        supply = self.supply
+        said = supply.warnings() if supply.is_enough else [self.nothing_learnt()]
         if self.others:
             said.append(
                 f"{sum(self.others.values()):,} labels in {self.field!r} are no class of the runs, such as "
                 f"{next(iter(self.others))!r}, and are not learnt from"
             )
         return said
+
+    def nothing_learnt(self) -> str:
+        """Returns that the labels are too few, and how many are needed."""
+        return (
+            f"nothing is learnt from {self.field!r}, which has {self.supply.sentence()}: it takes {MIN_LABELS} labels, "
+            f"and {FEW_LABELS} of each of two classes; the fused run is the sum of its encoders"
+        )
 
 
 def labels_to_learn(
@@ -99,9 +88,3 @@ def labels_to_learn(
     return LearnedLabels(
         field=field, classes=tuple(classes), of=of, others=dict(others.most_common()), blank=len(stored) - len(labels)
     )
-
-
-def _classes(names: Sequence[str]) -> str:
-    if len(names) == 1:
-        return f"class {names[0]!r} has"
-    return f"{len(names):,} classes, such as {names[0]!r}, have"

@@ -7,6 +7,7 @@ from typing import Any
 import fiftyone as fo
 
 import lgca_plugin as lgca
+from lgca_plugin.config import FusionConfig
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.encoder.base import Encoder
 from lgca_plugin.progress import drive
@@ -41,6 +42,12 @@ def steps_of(runs: list[Run], ground_truth: str | None = None, *, images_at_once
     """The steps of a fusion."""
     request = check_fuse(FuseOptions(runs=runs, ground_truth=ground_truth, **{**QUICK, **options}))
     return iter_fuse(request, images_at_once=images_at_once)
+
+
+def fusion_of(run: Run) -> FusionConfig:
+    """The fusion of a fused run."""
+    assert run.config.fusion is not None
+    return run.config.fusion
 
 
 def answers(dataset: fo.Dataset, key: str, method: str = "hada") -> dict[str, tuple[str, float, float]]:

@@ -3,7 +3,7 @@
 import pytest
 
 import lgca_plugin as lgca
-from tests.helpers.fusion.fused_birds import answers, fused, steps_of
+from tests.helpers.fusion.fused_birds import answers, fused, fusion_of, steps_of
 
 
 def test_fuse__broken_off_while_it_writes_is_interrupted_and_the_same_call_begins_anew(birds, runs):
@@ -18,7 +18,7 @@ def test_fuse__broken_off_while_it_writes_is_interrupted_and_the_same_call_begin
     again = fused(runs, "given", run_key="new")
     assert (again.summary()["status"], again.summary()["predicted"], again.summary()["pending"]) == ("done", 32, 0)
     assert answers(birds, "new") == answers(birds, "fused")
-    assert again.config.fusion.digest == expected.config.fusion.digest
+    assert fusion_of(again).digest == fusion_of(expected).digest
 
 
 def test_fuse__cancelled_while_it_learns_has_written_nothing(birds, runs):

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import fiftyone as fo
 import pytest
@@ -13,8 +14,8 @@ from tests.helpers.fusion.fused_birds import REGIONS, answers, fused
 from tests.helpers.worlds.birds import classify_birds
 
 NOTHING_LEARNT = (
-    "nothing is learnt from the 9 labels in 'few', for fewer than two classes have at least 5: the fused run is the "
-    "sum of its encoders"
+    "nothing is learnt from 'few', which has 9 labels of 2 classes, 4 to 5 each: it takes 30 labels, and 5 of each of "
+    "two classes; the fused run is the sum of its encoders"
 )
 
 
@@ -36,7 +37,7 @@ def test_fuse__of_runs_that_do_not_fit_is_refused(birds, runs, original):
         other.config = replace(other.config, **changes)
         return other
 
-    for given, words in {
+    cases: dict[Any, str] = {
         "one": "runs must be runs of one dataset, such as .*; got 'one'",
         (first,): "runs must be two or more, of different encoders; got 1",
         (first, first): "run 'one' is given twice",
@@ -46,9 +47,10 @@ def test_fuse__of_runs_that_do_not_fit_is_refused(birds, runs, original):
         (first, changed(methods=(lgca.METHODS["clip"],))): "run 'two' looks at no crops, which a fusion needs",
         (first, run): "run 'fused' is fused itself: fuse the runs that it was made from",
         (first, lgca.load_run(original, "two")): "runs must be of one dataset: 'one' is of",
-    }.items():
+    }
+    for given, words in cases.items():
         with pytest.raises(lgca.ConfigError, match=words):
-            lgca.fuse(given if isinstance(given, str) else list(given), run_key="new", progress=False)
+            lgca.fuse(given, run_key="new", progress=False)
 
 
 @pytest.mark.usefixtures("unchanged")

@@ -11,7 +11,7 @@ from lgca_plugin.runs.stored_run import stored_run
 from lgca_plugin.store.entries import part_token
 from lgca_plugin.store.store import Store
 from lgca_plugin.store.weights_files import weights_path
-from tests.helpers.fusion.fused_birds import REGIONS, answers, fused
+from tests.helpers.fusion.fused_birds import REGIONS, answers, fused, fusion_of
 from tests.helpers.worlds.birds import classify_birds
 
 
@@ -139,7 +139,7 @@ def test_embeddings__of_another_encoder_that_are_gone_are_named_and_come_back_wi
     with pytest.raises(lgca.ConfigError, match=r"by 'noisy.*are not stored on this machine; .* under run_key='two'"):
         run.rescore(progress=False)
     classify_birds(birds, encoders[1], run_key="two", regions=REGIONS, overwrite=True)
-    weights_path(tmp_path, run.config.fusion.weights).write_bytes(weights)
+    weights_path(tmp_path, fusion_of(run).weights).write_bytes(weights)
     run.rescore(progress=False)
     after = answers(birds, "own")
     assert {id_: label for id_, (label, *_) in after.items()} == {id_: label for id_, (label, *_) in before.items()}

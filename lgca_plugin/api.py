@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .progress import Progress
     from .runs.record import RunRecord
     from .workflows.decisions.queue import Triage
+    from .workflows.fuse.captions import Captions
 
 
 def classify(
@@ -199,6 +200,7 @@ def fuse(
     runs: Sequence[RunRecord],
     ground_truth: str | None = None,
     *,
+    captions: Captions | None = None,
     run_key: str = DEFAULT_FUSED_KEY,
     folds: int = 5,
     anchored: bool = True,
@@ -221,6 +223,8 @@ def fuse(
         runs: two or more runs of one dataset, of different encoders, with the same classes and crops. Samples that one
             of them lacks are left out; at least half of the first run's are needed
         ground_truth: Classification field with labels to learn from, a few or all; None learns nothing
+        captions: field with a caption of each image, or a list of captions; or a dict of sample ids and captions. The
+            search in the fused run, ``run.similarity()``, learns from them; its labels do not
         run_key: names the fields and the record of the new run
         folds: number of parts of the labels; each is answered by weights that were learnt from the others
         anchored: True keeps each encoder's vectors in its own space, which works from few labels; False is the method
@@ -246,6 +250,7 @@ def fuse(
     options = FuseOptions(
         runs=runs,
         ground_truth=ground_truth,
+        captions=captions,
         weights=weights,
         run_key=run_key,
         folds=folds,

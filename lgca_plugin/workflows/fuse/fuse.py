@@ -10,14 +10,17 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...fiftyone_io.outages import DATABASE_PATIENCE, patient
-from ...fusion.training import fit
+from ...fusion.training import fit, fit_captions
 from ...progress import Progress
+from ...runs.fused.opening import assigned_encoders
 from ...runs.lease import held_lease, steps_under
 from ...runs.record import check_current
 from ...runs.replay import IMAGES_AT_ONCE
+from ...runs.stored_texts import StoredTexts
 from ...store.store import Store
 from ..rescore.plan import RescorePlan, prepare_rescore
 from ..rescore.rescore import Rescoring
+from .captions import captions_to_learn
 from .labels import labels_to_learn
 from .request import FUSE
 
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from ...encoder.base import Encoder
-    from ...fusion.weights import Fusion
+    from ...fusion.weights import CaptionWeights, Fusion, Learnt, ModelWeights
     from ...runs.lease import Lease
     from ...runs.record import RunRecord
+    from .captions import LearnedCaptions
     from .labels import LearnedLabels
     from .request import FuseRequest
 
@@ -60,7 +64,14 @@ def _fuse(
         labels = None
         if request.learn_from is not None:
             labels = labels_to_learn(request.source.dataset, request.learn_from, plan.prepared.config.classes, plan.ids)
+        captions = None
+        if request.captions is not None:
+            captions = captions_to_learn(request.source.dataset, request.captions, plan.ids)
         learnt, said = yield from _learn(store, request, plan, labels)
+        if captions is not None:
+            said += captions.sentences()
+            learnt = replace(learnt, captions=(yield from _learn_captions(store, request, plan, captions, encoder)))
+        _check_finite(learnt)
         plan.prepared.warnings[:0] = said
         for warning in plan.prepared.warnings:
             logger.warning(warning)
@@ -93,10 +104,37 @@ def _learn(
             app=f"the {len(labels.of):,} labels in {labels.field!r} are too few for the method as published, which "
             "learns all from them",
         )
-    models = (learnt.final, *learnt.by_fold)
+    return learnt, said
+
+
+def _learn_captions(
+    store: Store,
+    request: FuseRequest,
+    plan: RescorePlan,
+    captions: LearnedCaptions,
+    encoder: Encoder | Sequence[Encoder] | None,
+) -> Generator[Progress, None, Learnt[CaptionWeights] | None]:
+    """Learns from captions; yields progress and returns what was learnt, None if they are too few."""
+    assert plan.fused is not None  # noqa: S101 (the request has a learned method)
+    entries = [plan.stored, *(entry for entry, _ in request.others(store))]
+    encoders = assigned_encoders(encoder, [run.config for run in request.runs])
+    texts = [StoredTexts(store, *one) for one in zip(entries, request.runs, encoders, strict=True)]
+    learnt = yield from fit_captions(
+        plan.fused.run.read,
+        captions.of,
+        plan.fused.run.classes,
+        [own.encode_texts for own in texts],
+        replace(request.settings, fused_part=request.settings.anchored),
+        groups=store.content_hashes(plan.stored, list(captions.of)),
+    )
+    return learnt if learnt.report["captions"] else None
+
+
+def _check_finite(learnt: Fusion) -> None:
+    models: list[ModelWeights[Any]] = [*learnt.models().values()]
+    models += [] if learnt.captions is None else learnt.captions.models().values()
     if not all(np.isfinite(array).all() for model in models for array in model.arrays.values()):
         raise ConfigError("learning has not come to an end: some weights are no numbers; fuse with another seed")
-    return learnt, said
 
 
 def _with_learnt(request: FuseRequest, plan: RescorePlan, learnt: Fusion, labels: LearnedLabels | None) -> RescorePlan:
@@ -122,6 +160,7 @@ def _with_learnt(request: FuseRequest, plan: RescorePlan, learnt: Fusion, labels
         **learnt.report,
         **({} if given is None else {"weights_of": given.key}),
         **({} if labels is None else {"unseen": labels.unseen}),
+        **({} if learnt.captions is None else {"captions": dict(learnt.captions.report)}),
     }
     if given is not None:
         return replace(plan, fused=replace(fused, config=config, report=report))

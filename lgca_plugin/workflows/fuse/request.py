@@ -17,6 +17,7 @@ from ...runs.registry import existing_run, is_stored
 from ...runs.stored_run import stored_run
 from ..classify.request import check_fields_are_free
 from ..rescore.request import Changes, RescoreRequest
+from .captions import check_captions
 from .common import common_samples
 from .partners import mismatch
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ...fusion.settings import Loss
     from ...store.rows import StoredRun
     from ...store.store import Store
+    from .captions import Captions
 
 FUSE = "fuse"
 DEFAULT_FUSED_KEY = "fused"
@@ -38,6 +40,7 @@ class FuseOptions:
 
     runs: Sequence[RunRecord]
     ground_truth: str | None = None
+    captions: Captions | None = None
     weights: RunRecord | None = None
     run_key: str = DEFAULT_FUSED_KEY
     folds: int = 5
@@ -56,12 +59,14 @@ class FuseRequest(RescoreRequest):
     Attributes:
         fused_with: the other runs
         learn_from: field of the labels to learn from; None for none
+        captions: field of the captions to learn from, or sample ids to captions; None for none
         weights: a fused run whose weights are taken, instead of learning; None for none
         settings: of what is learnt
     """
 
     fused_with: tuple[RunRecord, ...]
     learn_from: str | None
+    captions: Captions | None
     weights: RunRecord | None
     settings: FusionSettings = field(default_factory=FusionSettings)
 
@@ -145,6 +150,8 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
             "anchored=False learns everything from labels: name their field as ground_truth",
             app="the method as published learns everything from labels: choose their field",
         )
+    if options.captions is not None:
+        check_captions(first.dataset, options.captions)
     existing = None if options.overwrite else existing_run(first.dataset, run_key)
     unfinished = existing is not None and _is_unfinished(existing, first, others)
     if existing is not None and not unfinished:
@@ -166,6 +173,7 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
         changes=Changes(),
         fused_with=tuple(others),
         learn_from=None if options.weights is not None else options.ground_truth,
+        captions=options.captions,
         weights=options.weights,
         settings=settings,
     )
@@ -212,8 +220,9 @@ def _check_runs(runs: Any) -> list[RunRecord]:
 def _check_weights(options: FuseOptions, first: RunRecord, others: Sequence[RunRecord]) -> None:
     """Checks that the weights of another fused run are those of the same encoders."""
     weights = options.weights
-    if options.ground_truth is not None:
-        raise ConfigError("pass ground_truth, to learn from its labels, or weights, to learn nothing, not both")
+    if options.ground_truth is not None or options.captions is not None:
+        what = "ground_truth, to learn from its labels" if options.captions is None else "captions, to learn from them"
+        raise ConfigError(f"pass {what}, or weights, to learn nothing, not both")
     if not isinstance(weights, RunRecord) or weights.config.fusion is None:
         raise ConfigError(f"weights must be a fused run, got {shown(weights)}")
     had = [weights.config, *(other.config for other in weights.config.fusion.others)]

@@ -149,7 +149,8 @@ class Similarity:
         """Yields progress and returns the ids of all images, best first."""
         learnt = self._learnt(fused)
         queries: dict[int, NDArray[np.float32]] = {}
-        ids, scores, total = list[str](), list[NDArray[np.float32]](), 0
+        ids: list[str] = []
+        scores: list[NDArray[np.float32]] = []
         for model, some, vectors, total in self._vectors(fused, learnt):
             if model not in queries:
                 weights = learnt.final if model == FINAL else learnt.by_fold[model]

@@ -38,10 +38,12 @@ def fused(runs: list[Run], ground_truth: str | None = None, **options: Any) -> R
     return Run.of(drive(steps_of(runs, ground_truth, **options), False, unit=""))
 
 
-def steps_of(runs: list[Run], ground_truth: str | None = None, *, images_at_once: int = 64, **options: Any) -> Any:
+def steps_of(
+    runs: list[Run], ground_truth: str | None = None, *, images_at_once: int = 64, encoder: Any = None, **options: Any
+) -> Any:
     """The steps of a fusion."""
     request = check_fuse(FuseOptions(runs=runs, ground_truth=ground_truth, **{**QUICK, **options}))
-    return iter_fuse(request, images_at_once=images_at_once)
+    return iter_fuse(request, encoder=encoder, images_at_once=images_at_once)
 
 
 def fusion_of(run: Run) -> FusionConfig:

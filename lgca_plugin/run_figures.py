@@ -28,7 +28,7 @@ class RunFigures(RunRecord):
         method: str | None = None,
         chains: int = CHAINS,
         without: Iterable[int] = (),
-        encoder: Encoder | None = None,
+        encoder: Encoder | Sequence[Encoder] | None = None,
         theme: Theme = "light",
         min_width: int = 640,
     ) -> go.Figure:
@@ -40,10 +40,10 @@ class RunFigures(RunRecord):
 
         Args:
             sample_id: the sample's id
-            a: a class; None takes WCA's label if LGCA's differs, else LGCA's
-            b: its rival; None takes LGCA's label if WCA's differs, else the runner-up
+            a: a class; None takes WCA's label if LGCA's differs, else LGCA's; of a fused run, HADA's
+            b: its rival; None takes LGCA's label if WCA's differs, else the runner-up; of a fused run, HADA's runner-up
             method: the method whose weights and contributions are shown; None takes LGCA, or the run's method in its
-                place
+                place, of a fused run HADA
             chains: number of chains
             without: regions to leave out, see :meth:`lgca_plugin.Evidence.without`
             encoder: as in :meth:`lgca_plugin.Run.rescore`

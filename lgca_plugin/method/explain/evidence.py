@@ -53,6 +53,11 @@ class Evidence(DecidedImage):
     content_hash: str | None = None
     lacking: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def deciding(self) -> str | None:
+        """The method whose decision is explained unless another is named: a learned one, else :attr:`explained`."""
+        return next(iter(self.verdicts.learned), self.explained)
+
     # ---------------------------------------------------------------------------------------------------- regions
 
     @property

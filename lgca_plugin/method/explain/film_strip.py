@@ -113,7 +113,7 @@ def strip(
 
     Args:
         evidence: the evidence on the sample
-        method: name of a method with regions; None takes the one that the evidence explains
+        method: name of a method with regions; None takes :attr:`Evidence.deciding`
         a: a class; None takes the first of :func:`rivals`
         b: its rival; None takes the second
         chains: maximum number of chains, at least 1
@@ -123,7 +123,7 @@ def strip(
     Raises:
         ConfigError: if there is no such method, class or region, or the method uses no regions
     """
-    method = method or evidence.explained
+    method = method or evidence.deciding
     if method is None or not evidence.weights[evidence.verdicts.scoring.method(method).name].any():
         raise ConfigError(f"method {method!r} looks at no regions of the image, so there is no strip of them")
     if isinstance(chains, bool) or not isinstance(chains, int) or chains < 1:
@@ -185,8 +185,8 @@ def rivals(
 ) -> tuple[str, str]:
     """Returns the two classes whose margin explains a decision.
 
-    WCA's label and LGCA's, if these differ. Otherwise the label of the method that the evidence explains, and the given
-    label if that is another class of the run, else the runner-up.
+    WCA's label and LGCA's, if these differ and no learned method decides. Otherwise the label of the method that
+    decides, and the given label if that is another class of the run, else the runner-up.
 
     Args:
         evidence: the evidence on the sample
@@ -202,9 +202,10 @@ def rivals(
             evidence.verdicts.scoring.index(name)
     if a is not None and a == b:
         raise ConfigError(f"a and b must be two classes, got {a!r} twice")
-    method = "wca" if evidence.misleading_pair else evidence.explained or evidence.methods[0]
+    about_crops = bool(evidence.misleading_pair) and not evidence.verdicts.learned
+    method = "wca" if about_crops else evidence.deciding or evidence.methods[0]
     first, second = evidence.pair(method)
-    if not evidence.misleading_pair and given in evidence.classes and given != first:
+    if not about_crops and given in evidence.classes and given != first:
         second = str(given)
     ranked = [evidence.classes[k] for k in np.argsort(-evidence.scores[method], kind="stable")]
     choices = [name for name in (first, second, *ranked) if name not in (a, b)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.integer]
 
 WHOLE_IMAGE = "whole image"
-OTHER_REGIONS = "regions that other encoders alone have grown"
+OTHER_REGIONS = "other models' own regions"
 FUSED_PART = "fused part"
 CLASS_BIAS = "class bias"
 

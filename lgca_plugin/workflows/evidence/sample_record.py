@@ -30,12 +30,19 @@ FIGURES: ResultCache[Any] = ResultCache(16)
 
 @dataclass(frozen=True, kw_only=True)
 class StoredPrediction:
-    """A method's prediction on a sample; ``calibrated`` is its calibrated probability, None before a triage."""
+    """A method's prediction on a sample.
+
+    Attributes:
+        calibrated: its calibrated probability; None before a triage
+        fold: number of the part of the labels that the sample was in when the method was learned, so that weights that
+            had not seen it have answered; None where it was not learned from
+    """
 
     label: str
     confidence: float | None
     margin: float | None
     calibrated: float | None
+    fold: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +141,7 @@ def _predictions(run: RunRecord, found: Mapping[str, Any]) -> dict[str, StoredPr
     for method in run.config.methods:
         label = found.get(f.method_field(run.key, method.name)) or {}
         if label.get("label") is not None:
-            numbers = {name: label.get(name) for name in ("confidence", "margin", f.CALIBRATED)}
+            numbers = {name: label.get(name) for name in ("confidence", "margin", f.CALIBRATED, f.FOLD)}
             predictions[method.name] = StoredPrediction(label=label["label"], **numbers)
     return predictions
 

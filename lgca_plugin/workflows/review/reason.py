@@ -52,7 +52,7 @@ def deciding_region(evidence: Evidence, suggested: str, given: str) -> DecidingR
     regions that cover nearly the whole image are left out. None if no other region speaks for the suggested class, or
     one of the two is no class of the run.
     """
-    method = next(iter(evidence.verdicts.learned), evidence.explained)
+    method = evidence.deciding
     if method is None or evidence.explained is None:
         return None
     try:

@@ -193,6 +193,12 @@ def _able(
         if there.any():
             able.append(method)
             usable &= there & same
+            lacking = int((found.with_regions & ~there).sum()) if method.weighting == "learned" else 0
+            if lacking:
+                found.warnings.append(
+                    f"{lacking:,} of {len(there):,} samples lack embeddings of another encoder, which {method.name} "
+                    "needs to judge their labels"
+                )
         else:
             found.warnings.append(f"{method.name} does not judge labels: that takes region embeddings, which are gone")
     return tuple(able), usable & found.unedited

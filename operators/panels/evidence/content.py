@@ -167,7 +167,7 @@ def _read_result(run: Run, sample: SampleRecord, state: EvidenceState) -> Result
     if not methods:
         result.notes.append(NO_REGIONS)
         return result
-    method = state.method if state.method in methods else evidence.explained
+    method = state.method if state.method in methods else evidence.deciding
     chains = MAX_CHAINS if state.more else CHAINS
     _add_strip(result, strip(evidence, method=method, a=names[0], b=names[1], chains=chains, out=out))
     return result

@@ -18,7 +18,8 @@ from .content import Explanation, Result
 ABOUT = {
     "confidence": "Confidence: the softmax probability of the label among the run's classes, to rank images by within "
     "one method",
-    "margin": "Margin: the score of the best class minus that of the second best; scores are cosine similarities",
+    "margin": "Margin: the score of the best class minus that of the second best; scores are cosine similarities, "
+    "HADA's are sums of those of several models",
     "stability": "Stability: the share of 200 bootstrap draws of the crops in which the method keeps its label; at "
     "100% the label does not depend on which crops were drawn",
     "before": "Lead: the score of the first rival minus that of the second under this method; negative where the "
@@ -135,6 +136,10 @@ def _facts(sample: SampleRecord) -> list[tuple[str, str, str]]:
     if sample.case is not None:
         about = "Which methods disagree, and which are right where a label is known"
         facts.append(("case", f"Case: {sample.case}", about))
+    for method, answer in sample.predictions.items():
+        if answer.fold is not None:
+            about = "This image's label was learned from, so weights answer for it that were learned without it"
+            facts.append(("fold", f"{method_title(method)} answers without having seen this label", about))
     if sample.decision is not None:
         what = f"{sample.decision} as {sample.corrected}" if sample.corrected else sample.decision
         facts.append(("decision", f"Decided: {what}, by {sample.decided_by}", "The current decision on this sample"))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from lgca_plugin.method.core.methods import METHOD_TABLE, METHODS
 from lgca_plugin.method.explain.evidence import Evidence
-from lgca_plugin.method.explain.film_strip import strip
+from lgca_plugin.method.explain.film_strip import rivals, strip
 from lgca_plugin.method.explain.learned import (
     CLASS_BIAS,
     FUSED_PART,
@@ -202,6 +202,17 @@ def test_evidence__a_learned_method_changes_nothing_about_the_others() -> None:
     assert (seen.explained, seen.flips, seen.misleading.tolist()) == ("lgca", alone.flips, alone.misleading.tolist())
     assert "HADA" in evidence_sentences(seen)[0]
     assert [one.method for one in method_answers(seen.verdicts, *CLASSES[:2])] == ["clip", "wca", "lgca", "hada"]
+
+
+def test_strip__explains_the_learned_method_and_its_label_against_the_given_one() -> None:
+    for seed in range(20):
+        seen, _ = fused_evidence(seed)
+        label = seen.labels["hada"]
+        shown = strip(seen)
+        assert (seen.deciding, shown.method, shown.names) == ("hada", "hada", seen.pair("hada"))
+        given = next(name for name in CLASSES if name != label)
+        assert rivals(seen, given=given) == (label, given)
+        assert rivals(seen, given=str(label)) == seen.pair("hada")
 
 
 def test_evidence__of_a_learned_method_as_a_document() -> None:

@@ -126,6 +126,19 @@ def test_lost_weights__leave_the_other_methods_their_evidence_and_their_judgemen
     assert report["judged"] == len(run.dataset)
 
 
+def test_samples_that_another_encoder_lacks__are_not_judged_and_counted(run):
+    ids = run.dataset.values("id")
+    with Store() as store:
+        store.delete_samples(open_fused(store, run).sources[1].stored, ids[:3])
+    seen = run.evidence(ids[0])
+    assert seen.methods == METHODS[:3]
+    assert seen.lacking == {"hada": "the embeddings of this image are not complete for all of the models"}
+    report = run.triage(progress=False).report
+    assert (report["judging"], report["judged"]) == (["hada"], len(ids) - 3)
+    (warning,) = [warning for warning in report["warnings"] if "hada" in warning]
+    assert warning.startswith(f"3 of {len(ids)} samples lack embeddings of another encoder")
+
+
 def test_card__says_what_all_models_together_see_and_marks_what_they_go_by(triaged):
     suspects = [
         id_ for id_, label in zip(*triaged.dataset.values(["id", "fused_suggestion.label"]), strict=True) if label
@@ -148,6 +161,7 @@ def test_card__says_what_all_models_together_see_and_marks_what_they_go_by(triag
 def test_overview__counts_the_learned_method_among_the_accuracies_but_compares_three(triaged):
     of = overview(triaged, ground_truth="given")
     assert (of.compared, of.learned) == (METHODS[:3], "hada")
+    assert of.evaluation is not None
     assert list(of.evaluation.methods) == ["CLIP", "WCA", "LGCA", "HADA"]
 
 
@@ -170,7 +184,11 @@ def test_evidence_panel__shows_the_learned_method(triaged):
     session.send("on_load")
     shown = session.send("pick_run", value="fused")
     assert [row["method"] for row in shown.tables["answers"]] == ["CLIP", "WCA", "LGCA", "HADA"]
-    assert "hada" in shown.lists["method"]
-    shown = session.send("pick_method", value="hada")
+    assert "hada" in shown.lists["method"] and state_of(session, "method") == "hada"
+    sample = triaged.dataset.first()
+    rivals = (state_of(session, "first"), state_of(session, "second"))
+    assert rivals[0] == sample["fused_hada"].label
+    assert rivals[1] == sample["given"].label or sample["given"].label == rivals[0]
+    assert "HADA answers without having seen this label" in shown.texts
     drawn = json.dumps(shown.plots["strip"])
     assert "under HADA" in drawn and "its share of the attention, mean over the encoders" in drawn

@@ -66,6 +66,7 @@ def clean_store(*, unused_days: float | None = None) -> int:
 
     These are runs of this database that were deleted, with their dataset or otherwise; with ``unused_days``, also runs
     of any database, and texts, that were not used for so long. Such runs keep their fields, records and predictions.
+    The weights of a fused run go with its embeddings.
 
     Args:
         unused_days: days since a run was classified or rescored last, at least 0; None deletes no existing run's

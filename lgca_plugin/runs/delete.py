@@ -27,7 +27,8 @@ def delete_run(dataset: fo.Dataset, run_key: str) -> None:
     """Deletes a run of any release.
 
     Deleted are its record, its fields, those of its triage including decisions and their tags, its saved views, its
-    evaluations and its stored embeddings. Embeddings that another run uses, too, and corrected labels are not.
+    evaluations, its stored embeddings, and the weights of a fused run. Embeddings that another run uses, too, and
+    corrected labels are not.
 
     Raises:
         RunNotFoundError: if the dataset has no such run

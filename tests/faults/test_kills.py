@@ -30,6 +30,10 @@ JOBS = {
     "triage": ([CLASSIFY], ("triage", {})),
     "decide": ([CLASSIFY, ("triage", {})], ("decide", {})),
     "rescore": ([CLASSIFY], ("rescore", {"run_key": "zs", "image_scale": 3.0})),
+    "fuse": (
+        [("classify", {"run_key": "one"}), ("classify", {"run_key": "two", "noisy": True})],
+        ("fuse", {"runs": ["one", "two"]}),
+    ),
     "start over": ([CLASSIFY, ("triage", {}), ("decide", {})], ("classify", {"overwrite": True})),
     "find": ([], ("find", {})),
 }

@@ -27,6 +27,7 @@ from lgca_plugin.runs.lease import Lease
 from lgca_plugin.workflows.classify.classify import iter_classify
 from lgca_plugin.workflows.classify.request import ClassifyOptions, check_classify
 from tests.helpers.faults import damage, world
+from tests.helpers.fusion.two_encoders import noisy_encoder
 
 lgca.load_encoder("demo")
 
@@ -39,9 +40,15 @@ def report(step: lgca.Progress) -> None:
     say(f"at {step.done} {step.label}")
 
 
-def classify(dataset: Any, write_images: int = 4, patience: float = 60.0, pause: float = 0.05, **options: Any) -> None:
+def classify(
+    dataset: Any,
+    write_images: int = 4,
+    patience: float = 60.0,
+    pause: float = 0.05,
+    noisy: bool = False,
+    **options: Any,
+) -> None:
     """Classifies, with a pause in seconds after every progress: else 48 images are done before a fault comes."""
-
     given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", **options}
     if "regions" in given:
         given["regions"] = lgca.RegionConfig(**given["regions"])
@@ -51,7 +58,7 @@ def classify(dataset: Any, write_images: int = 4, patience: float = 60.0, pause:
         report(step)
         time.sleep(pause)
 
-    encoder = lgca.load_encoder("demo")
+    encoder = noisy_encoder() if noisy else lgca.load_encoder("demo")
     steps = iter_classify(request, encoder=encoder, write_images=write_images, patience=patience)
     drive(steps, report_and_pause, unit="")
 
@@ -71,6 +78,10 @@ def find(dataset: Any, **options: Any) -> None:
 
 def rescore(dataset: Any, run_key: str = "zs", **options: Any) -> None:
     lgca.load_run(dataset, run_key).rescore(progress=report, **options)
+
+
+def fuse(dataset: Any, runs: list[str], run_key: str = "zs") -> None:
+    lgca.fuse([lgca.load_run(dataset, key) for key in runs], run_key=run_key, progress=report)
 
 
 def triage(dataset: Any, run_key: str = "zs", **options: Any) -> None:
@@ -95,7 +106,9 @@ def values(dataset: Any, path: str) -> None:
     Path(path).write_text(json.dumps(damage.values_of(dataset), default=str))
 
 
-JOBS = {job.__name__: job for job in (classify, classify_under_lease, find, rescore, triage, decide, delete, values)}
+JOBS = {
+    job.__name__: job for job in (classify, classify_under_lease, find, rescore, fuse, triage, decide, delete, values)
+}
 
 
 class KillAt(monitoring.CommandListener):

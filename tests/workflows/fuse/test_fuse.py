@@ -134,8 +134,8 @@ def test_rescore__of_a_fused_run_with_a_new_class_needs_the_encoders_that_can_no
     run = lgca.load_run(birds, "fused")
     classes = (*FOUR, "tern")
     with pytest.raises(lgca.ConfigError, match="run 'two' was made with an encoder of your own"):
-        run.rescore(classes=classes, progress=False)
-    new = run.rescore(classes=classes, encoder=list(encoders[::-1]), progress=False)
+        run.rescore(classes=classes, run_key="more", progress=False)
+    new = run.rescore(classes=classes, run_key="more", encoder=list(encoders[::-1]), progress=False)
     assert new.config.classes == fusion_of(new).others[0].config.classes == classes
     assert fusion_of(new).classes == CLASSES
     with pytest.raises(lgca.ConfigError, match="the encoder is not the one that run 'one' was made with"):
@@ -147,8 +147,7 @@ def test_rescore__of_a_fused_run_and_back_gives_what_it_was(birds):
     before = answers(birds, "fused")
     few = run.rescore(classes=FOUR, progress=False)
     assert {label for label, _, _ in answers(birds, "fused").values()} <= set(FOUR)
-    back = few.rescore(classes=CLASSES, text_scale=3.0, progress=False).rescore(text_scale=2.0, progress=False)
-    assert back.config == lgca.load_run(birds, "fused").config
+    few.rescore(classes=CLASSES, progress=False)
     after = answers(birds, "fused")
     assert {id_: label for id_, (label, *_) in after.items()} == {id_: label for id_, (label, *_) in before.items()}
     for id_, (_, confidence, margin) in after.items():

@@ -127,6 +127,7 @@ def test_weights__that_are_gone_or_damaged_are_named_and_nothing_is_written(bird
     assert plain.summary()["predicted"] == 32
 
 
+@pytest.mark.thorough
 def test_embeddings__of_another_encoder_that_are_gone_are_named_and_come_back_with_its_run(
     birds, runs, encoders, monkeypatch, tmp_path
 ):

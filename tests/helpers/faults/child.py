@@ -81,6 +81,9 @@ def rescore(dataset: Any, run_key: str = "zs", **options: Any) -> None:
 
 
 def fuse(dataset: Any, runs: list[str], run_key: str = "zs") -> None:
+    """Fuses, unless the call before was through when it was killed."""
+    if run_key in lgca.list_runs(dataset) and lgca.load_run(dataset, run_key).summary()["status"] == "done":
+        return
     lgca.fuse([lgca.load_run(dataset, key) for key in runs], run_key=run_key, progress=report)
 
 

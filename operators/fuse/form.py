@@ -21,12 +21,12 @@ from .params import (
     LABELS,
     NO_LABELS,
     PUBLISHED,
+    WEIGHTS,
     default_field,
     free_key,
     fused_methods,
     is_anchored,
     label_choices,
-    learns,
     more,
     partners_of,
     proposed_others,
@@ -37,6 +37,8 @@ from .params import (
     read_others,
     read_run_key,
     read_seed,
+    read_weights,
+    weights_choices,
 )
 
 MAX_NAMED = 4
@@ -51,8 +53,9 @@ def add_form(inputs: Any, ctx: Any) -> None:
     others = _add_others(inputs, ctx, key)
     if others is None:
         return
-    supply = _add_labels(inputs, ctx, key, config)
-    _add_more(inputs, ctx, supply is not None)
+    supply = _add_labels(inputs, ctx, key, config, others)
+    if supply is not None or (ctx.params.get("learn") != WEIGHTS and not is_anchored(ctx.params)):
+        _add_more(inputs, ctx, supply is not None)
     _add_run_key(inputs, ctx, key, config)
     if not any(prop.invalid for prop in inputs.properties.values()):
         line, note = cost_lines(config, others, 0 if supply is None else supply.total, read_folds(ctx.params))
@@ -102,15 +105,24 @@ def _add_others(inputs: Any, ctx: Any, key: str) -> list[Partner] | None:
     return checked(prop, read_others, ctx, key)
 
 
-def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> LabelSupply | None:
-    """Adds the choice of the labels; returns what there is to learn from, None without labels."""
-    choices = label_choices(ctx)
-    chosen = LABELS if learns(_with_default(ctx.params, choices), choices) else NO_LABELS
-    sources = {LABELS: "Labels of a field", NO_LABELS: "No labels"} if choices else {NO_LABELS: "No labels"}
-    add_tabs(inputs, "learn", chosen, sources, label="Learn from")
+def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig, others: list[Partner]) -> LabelSupply | None:
+    """Adds what is learnt from: labels, nothing, or a fused run's weights; returns the labels that there are."""
+    choices, learned = label_choices(ctx), weights_choices(ctx, config, others)
+    chosen = str(ctx.params.get("learn") or (LABELS if choices else NO_LABELS))
+    sources = {LABELS: "Labels of a field"} if choices else {}
+    sources |= {NO_LABELS: "No labels"} | ({WEIGHTS: "As in a fused run"} if learned else {})
+    tabs = add_tabs(inputs, "learn", chosen, sources, label="Learn from")
+    if chosen not in sources:
+        mark_invalid(tabs, "there is nothing of this kind to learn from: choose another one")
+        return None
     if chosen == NO_LABELS:
         line = "The models' answers are added up, each as sure as it is: nothing is learnt"
         inputs.view("not_learned", types.Notice(label=line))
+        return None
+    if chosen == WEIGHTS:
+        name, note = run_param("weights", key), "What it has learnt is taken, for pictures that have come since"
+        prop = add_dropdown(inputs, name, learned, default=learned[0], label="Fused run", description=note)
+        checked(prop, read_weights, ctx, key, config, others)
         return None
     prop = add_dropdown(
         inputs,
@@ -125,6 +137,9 @@ def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> LabelSupp
     if field is None:
         return None
     supply = supply_of(ctx, field, list(config.classes))
+    if not supply.total:
+        mark_invalid(prop, f"no label in {field} is a class of run {key!r}: choose another field, or no labels")
+        return None
     if not supply.is_enough:
         line = f"{capitalized(supply.sentence())}: too few to learn from, so the models' answers are added up"
         note = f"Learning takes at least {MIN_LABELS} labels, and two classes with at least {FEW_LABELS} of them"
@@ -135,11 +150,6 @@ def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> LabelSupp
     for at, warning in enumerate(supply.warnings()):
         inputs.view(f"labels_warning{at}", types.Warning(label=warning))
     return supply
-
-
-def _with_default(params: dict[str, Any], choices: list[str]) -> dict[str, Any]:
-    """Returns the parameters with the choice that the form proposes: to learn, if there are labels."""
-    return {"learn": LABELS if choices else NO_LABELS, **params}
 
 
 @cached_while_open
@@ -172,16 +182,9 @@ def _add_more(inputs: Any, ctx: Any, learned: bool) -> None:
         note = "Helps from some hundred labels on"
         label = "Learn a common space of all models, too"
         inputs.bool("fused_part", default=False, label=label, description=note, view=types.CheckboxView())
-    folds = inputs.int(
-        "folds",
-        default=5,
-        label="Folds",
-        description="parts of the labels, each answered by the others",
-        view=text_field(2),
-    )
-    seed = inputs.int(
-        "seed", default=0, label="Seed", description="of the folds and of the learning", view=text_field(2)
-    )
+    note = "parts of the labels"
+    folds = inputs.int("folds", default=5, label="Folds", description=note, view=text_field(2))
+    seed = inputs.int("seed", default=0, label="Seed", description="of the folds and the learning", view=text_field(2))
     checked(folds, read_folds, params)
     checked(seed, read_seed, params)
 

@@ -16,6 +16,7 @@ from .params import (
     LABELS,
     NO_LABELS,
     PUBLISHED,
+    WEIGHTS,
     has_fused_part,
     is_anchored,
     label_choices,
@@ -25,6 +26,7 @@ from .params import (
     read_others,
     read_run_key,
     read_seed,
+    read_weights,
 )
 from .result import fused_dialog
 
@@ -50,10 +52,13 @@ class Fuse(RunOperator):
 
         key, config = read_first(ctx)
         run_key = read_run_key(ctx, key, config)
-        keys = [key, *(other.key for other in read_others(ctx, key))]
+        others = read_others(ctx, key)
+        keys = [key, *(other.key for other in others)]
+        weights = read_weights(ctx, key, config, others)
         options = FuseOptions(
             runs=[load_run(ctx.dataset, name) for name in keys],
             ground_truth=read_field(ctx.params, key, config, label_choices(ctx)),
+            weights=None if weights is None else load_run(ctx.dataset, weights),
             folds=read_folds(ctx.params),
             run_key=run_key,
             anchored=is_anchored(ctx.params),
@@ -84,6 +89,7 @@ class Fuse(RunOperator):
         runs: list[str],
         ground_truth: str | None = None,
         *,
+        weights: str | None = None,
         folds: int = 5,
         run_key: str = "fused",
         anchored: bool = True,
@@ -96,8 +102,8 @@ class Fuse(RunOperator):
 
         ``lgca.fuse`` does the same in the calling process and returns the run; this is the way to queue it for a
         delegated worker. In a notebook the returned task must be awaited. ``runs`` are the keys of the runs, the first
-        of them the one whose crops and methods the fused run has. The other arguments are those of
-        :func:`lgca_plugin.fuse`.
+        of them the one whose crops and methods the fused run has; ``weights`` is the key of a fused run. The other
+        arguments are those of :func:`lgca_plugin.fuse`.
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with
@@ -110,8 +116,9 @@ class Fuse(RunOperator):
         params = {
             "run": first,
             "others": others,
-            "learn": NO_LABELS if ground_truth is None else LABELS,
+            "learn": WEIGHTS if weights is not None else NO_LABELS if ground_truth is None else LABELS,
             "ground_truth": ground_truth,
+            "weights": weights,
             "more": True,
             "kind": ANCHORED if anchored else PUBLISHED,
             "fused_part": fused_part,

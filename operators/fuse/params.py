@@ -6,6 +6,7 @@ What depends on the first run has its key in the parameter's name; code can use 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ...lgca_plugin.config import RunConfig, check_run_key
@@ -19,7 +20,7 @@ from ..shared.prompt_cache import cached_while_open
 from ..shared.run_choice import known_runs, newest_run, read_param
 
 DEFAULT_KEY = "fused"
-NO_LABELS, LABELS = "none", "labels"
+NO_LABELS, LABELS, WEIGHTS = "none", "labels", "weights"
 ANCHORED, PUBLISHED = "anchored", "published"
 MORE = ("kind", "fused_part", "folds", "seed")
 """Parameters of the part of the form that "More" shows."""
@@ -113,6 +114,30 @@ def read_field(params: Params, key: str, config: RunConfig, choices: list[str]) 
     return str(name)
 
 
+def weights_choices(ctx: Any, config: RunConfig, others: Sequence[Partner]) -> list[str]:
+    """Returns the fused runs whose weights are those of the same models, in the same order; the newest first."""
+    models = [config.encoder_fingerprint, *(other.fingerprint for other in others)]
+    found = []
+    for run in known_runs(ctx):
+        fusion = None if run.config is None else run.config.fusion
+        if run.config is not None and fusion is not None:
+            had = [one.encoder_fingerprint for one in (run.config, *(other.config for other in fusion.others))]
+            found += [run.key] if had == models else []
+    return found
+
+
+def read_weights(ctx: Any, key: str, config: RunConfig, others: Sequence[Partner]) -> str | None:
+    """Reads the fused run whose weights are taken instead of learning; None for none."""
+    if ctx.params.get("learn") != WEIGHTS:
+        return None
+    choices = weights_choices(ctx, config, others)
+    name = read_param(ctx.params, "weights", key, next(iter(choices), None))
+    if name not in choices:
+        known = ", ".join(choices) or "none"
+        raise ConfigError(f"{name!r} is no fused run of these models, in this order; such runs: {known}")
+    return str(name)
+
+
 def fused_methods(config: RunConfig) -> tuple[Method, ...]:
     """Returns the methods of the fused run, by which its fields are named."""
     return (*config.methods, METHOD_TABLE["hada"].preset)
@@ -128,6 +153,8 @@ def read_run_key(ctx: Any, key: str, config: RunConfig) -> str:
     chosen = check_run_key(str(read_param(ctx.params, "run_key", key, free_key(ctx, config))).strip())
     if chosen == key or chosen in {other.key for other in read_others(ctx, key)}:
         raise ConfigError(f"{chosen!r} is one of the runs that are fused: choose another key")
+    if ctx.params.get("learn") == WEIGHTS and chosen == read_param(ctx.params, "weights", key):
+        raise ConfigError(f"{chosen!r} is the run whose weights are taken: choose another key")
     return chosen
 
 

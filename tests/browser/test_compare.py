@@ -253,7 +253,7 @@ def test_fuse__from_the_compare_panel_to_the_review(app, two_models):
     app.open_dataset(two_models.name)
     compare.open()
     compare.has("Other models on the same pictures")
-    page.get_by_text("Other models on the same pictures").evaluate("one => one.scrollIntoView({block: 'center'})")
+    page.get_by_text("Which classes turn into which?").scroll_into_view_if_needed()
     compare.settled()
     app.screenshot("fuse_offer")
     compare.press("Fuse runs")

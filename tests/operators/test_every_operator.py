@@ -12,6 +12,7 @@ from tests.helpers.app.operators import (
     DESCRIBE,
     EVALUATE,
     EXPORT,
+    FUSE,
     RESCORE,
     TRIAGE,
     UNDO,
@@ -22,7 +23,7 @@ from tests.helpers.worlds.classify import LIGHT
 pytestmark = pytest.mark.usefixtures("module_store")
 
 CLASSES = ["goldfinch", "redpoll", "blue tit"]
-OF_A_RUN = [RESCORE, TRIAGE, EVALUATE, DELETE]
+OF_A_RUN = [RESCORE, TRIAGE, EVALUATE, FUSE, DELETE]
 
 
 def by_name(operator):
@@ -57,6 +58,7 @@ def test_form__without_a_run_is_refused(operator, birds):
         RESCORE: "This dataset has no zero-shot run to rescore yet: classify it first.",
         TRIAGE: "This dataset has no zero-shot run to triage yet: classify it first.",
         EVALUATE: "This dataset has no zero-shot run to evaluate yet: classify it first.",
+        FUSE: "This dataset has no zero-shot run to fuse yet: classify it first.",
         DELETE: "There is no zero-shot run to delete on this dataset.",
     }
     assert operator.errors(birds) == {"refusal": words[operator]}

@@ -1,10 +1,12 @@
 """The form of ``lgca_fuse``: which runs it offers, what it would learn from, and what it refuses."""
 
+import json
+
 import fiftyone as fo
 import pytest
 
 from lgca_plugin.demo.classes import CLASSES
-from tests.helpers.app.operators import FUSE
+from tests.helpers.app.operators import FUSE, AppOperator
 from tests.helpers.app.panels import PanelSession
 from tests.helpers.checks import untouched
 from tests.helpers.fusion.two_encoders import REGIONS, noisy_encoder, two_runs
@@ -22,7 +24,8 @@ def module_birds(demo_images, demo_encoder, module_store):  # noqa: ARG001 (what
     pictures = (demo_images * 2)[:COUNT]
     labels = [CLASSES[at % 6] for at in range(COUNT)]
     few = [label if at < 20 else None for at, label in enumerate(labels)]
-    dataset = bird_dataset(pictures, ground_truth=labels, few=few)
+    outside = ["no class of the runs"] * COUNT
+    dataset = bird_dataset(pictures, ground_truth=labels, few=few, outside=outside)
     two_runs(dataset, demo_encoder, noisy_encoder())
     classify_birds(dataset, demo_encoder, run_key="three", regions=REGIONS, methods=("clip",))
     yield dataset
@@ -76,6 +79,8 @@ def test_form__refuses_what_cannot_be_fused(birds):
     assert "no run to fuse 'three' with" in message and "'two' looks at crops" in message
     assert "must name a zero-shot run" in FUSE.errors(birds, run="gone")["run"]
     assert "choose from" in FUSE.errors(birds, ground_truth_of_two="gone")["ground_truth_of_two"]
+    assert "no label in outside" in FUSE.errors(birds, ground_truth_of_two="outside")["ground_truth_of_two"]
+    assert "nothing of this kind" in FUSE.errors(birds, learn="weights")["learn"]  # there is no fused run
 
 
 def test_form__refuses_keys_that_are_taken(birds):
@@ -107,11 +112,16 @@ def test_form__reads_database_and_store_once_while_it_is_open(birds, monkeypatch
     assert len(set(labels)) == 1
 
 
+def test_menu__has_it_where_runs_of_different_models_are_there(birds):
+    menu = AppOperator("lgca_menu")
+    assert "Fuse runs" in json.dumps(menu.operator.resolve_type(menu.context(birds), "inputs").to_json())
+
+
 def test_compare_panel__offers_to_fuse_the_shown_run_where_another_model_has_looked(birds):
     panel = PanelSession(URI, birds).load()
     assert "Fuse runs" not in panel.shown.buttons  # the newest run looks at no crops
     panel.send("pick_run", value="one")
     name = noisy_encoder().name
-    assert f"Run 'two' of {name} ({COUNT} samples)." in panel.shown.texts
+    assert f"Run 'two' (model {name}, {COUNT} samples in common)" in panel.shown.texts
     panel.press("Fuse runs")
     assert panel.prompted[-1] == ("lgca_fuse", {"run": "one"})

@@ -7,9 +7,11 @@ import lgca_plugin as lgca
 from lgca_plugin.method.comparison.paired import mcnemar_exact
 from lgca_plugin.workflows.fuse.outcome import compared_with_sources
 from lgca_plugin.workflows.fuse.partners import fused_from
-from tests.helpers.app.operators import FUSE, notice, shown
+from tests.helpers.app.operators import FUSE, notice, shown, work
+from tests.helpers.app.panels import PanelSession
 from tests.helpers.fusion.two_encoders import noisy_encoder, two_runs
 from tests.helpers.worlds.birds import bird_dataset
+from tests.helpers.worlds.compared import URI
 
 pytestmark = pytest.mark.usefixtures("module_store")
 SINGLE = [f"{title} of {key}" for key in ("one", "two") for title in ("CLIP", "WCA", "LGCA")]
@@ -77,8 +79,37 @@ def test_outcome__of_an_ordinary_run_or_without_labels_is_none(birds):
 
 
 @pytest.mark.usefixtures("messages")
-def test_sdk__call_fuses_under_another_key_and_refuses_one_that_is_taken(birds):
-    FUSE.call(birds, ["two", "one"], run_key="again")
+def test_compare_panel__leads_from_a_run_to_the_fused_one_which_says_where_it_comes_from(birds):
+    panel = PanelSession(URI, birds).load()
+    panel.send("pick_run", value="one")
+    panel.press("Show fused")
+    name = noisy_encoder().name
+    words = f"Fused from run 'one' (model demo), run 'two' (model {name}). Nothing was learnt: the models are added up."
+    assert words in panel.shown.texts
+    assert panel.state["page"]["head"]["run_field"] == {"run": "fused"}
+    assert "HADA" in panel.shown.texts and "Fuse runs" not in panel.shown.buttons
+
+
+@pytest.mark.usefixtures("messages")
+def test_fuse__takes_what_a_fused_run_of_the_same_models_has_learnt(birds):
+    of_one = {"run": "one", "learn": "weights"}
+    properties, found = FUSE.form(birds, **of_one, run_key_of_one="later")
+    assert found == {}
+    assert properties["weights_of_one"].default == "fused"
+    (message,) = FUSE.errors(birds, **of_one, run_key_of_one="fused", weights_of_one="fused").values()
+    assert "is the run whose weights are taken" in message
+    assert "learn" in FUSE.errors(birds, run="two", learn="weights")  # the models are in another order
+    FUSE.call(birds, ["one", "two"], weights="fused", run_key="later")
+    assert birds.values("later_hada.label") == birds.values("fused_hada.label")
+    later = lgca.load_run(birds, "later")
+    assert later.results["fusion"]["weights_of"] == "fused"
+    later.delete()
+
+
+@pytest.mark.usefixtures("messages")
+def test_sdk__a_worker_fuses_under_another_key_and_a_key_that_is_taken_is_refused(birds):
+    queued = FUSE.queue(birds, ["two", "one"], run_key="again")
+    assert work(queued, birds) == "Fuse zero-shot runs: again"
     run = lgca.load_run(birds, "again")
     assert run.config.fusion.run_key == "two"
     assert birds.values("again_hada.label") == birds.values("fused_hada.label")

@@ -69,7 +69,8 @@ def _single_methods(run: RunRecord, fusion: FusionConfig) -> dict[str, str]:
     Those of the first of them are the fused run's own.
     """
     sources = [(fusion.run_key, run.key, run.config)]
-    sources += [(other.run_key, other.run_key, other.config) for other in fusion.others if _is_there(run, other)]
+    there = [other for other in fusion.others if _is_there(run, other)]
+    sources += [(other.run_key, other.run_key, read_config(run.dataset, other.run_key)) for other in there]
     found = {}
     for name, key, config in sources:
         for method in config.methods:
@@ -80,7 +81,9 @@ def _single_methods(run: RunRecord, fusion: FusionConfig) -> dict[str, str]:
 
 
 def _is_there(run: RunRecord, other: FusedRunConfig) -> bool:
-    """Returns whether a run that was fused is still under its key, as it was."""
+    """Returns whether the run under a fused run's key has still its encoder and its classes."""
     with suppress(LgcaError):
-        return read_config(run.dataset, other.run_key) == other.config
+        now = read_config(run.dataset, other.run_key)
+        same_classes = set(now.classes) == set(run.config.classes)
+        return same_classes and now.encoder_fingerprint == other.config.encoder_fingerprint
     return False

@@ -65,7 +65,7 @@ def mismatch(first: RunConfig, second: RunConfig) -> str | None:
 def partners(dataset: fo.Dataset, run_key: str) -> list[Partner]:
     """Returns the other runs of a dataset, the newest first, each with whether the run can be fused with it.
 
-    Those whose record can't be read are left out.
+    Those that are fused themselves are left out, and those whose record can't be read.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
@@ -78,6 +78,7 @@ def partners(dataset: fo.Dataset, run_key: str) -> list[Partner]:
         if key != run_key:
             with suppress(LgcaError):
                 configs[key] = read_config(dataset, key)
+    configs = {key: config for key, config in configs.items() if config.fusion is None}
     found = {
         key: Partner(key=key, encoder=it.encoder, fingerprint=it.encoder_fingerprint, problem=mismatch(own, it))
         for key, it in configs.items()

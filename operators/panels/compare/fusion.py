@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....lgca_plugin.cache import ResultCache
+from ....lgca_plugin.config import FusionConfig
 from ....lgca_plugin.errors import LgcaError
-from ....lgca_plugin.method.number_text import first_of, samples_text
+from ....lgca_plugin.method.number_text import first_of, labels_text, samples_text
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.fuse.partners import Partner, fused_from, partners
 from ..widgets import button, heading, row, text
@@ -53,17 +54,30 @@ def _make_offer(run: Run) -> FusionOffer:
 
 
 def add_fusion(panel: Any, body: Any, run: Run, offer: FusionOffer) -> None:
-    """Adds the offer to fuse the run with others; nothing where there is none."""
+    """Adds the offer to fuse the run with others, or what a fused run was made from; nothing where there is neither."""
+    if run.config.fusion is not None:
+        _add_sources(body, run, run.config.fusion)
     if not offer.partners:
         return
     about = "Fused, the crops of all models are weighed together: one method more, and no picture is encoded again."
     heading(body, "fusion_head", "Other models on the same pictures", about)
-    named = [f"{one.key!r} of {one.encoder} ({samples_text(one.samples)})" for one in offer.partners]
+    named = [f"{one.key!r} (model {one.encoder}, {samples_text(one.samples)} in common)" for one in offer.partners]
     words = "Run" if len(named) == 1 else "Runs"
-    text(body, "fusion_partners", f"{words} {first_of(named, MAX_NAMED)}.", muted=True)
+    text(body, "fusion_partners", f"{words} {first_of(named, MAX_NAMED)}", muted=True)
     line = row(body, "fusion_do", gap="6px")
     title = "Opens the form, which says what it costs and how many labels it would learn from"
     button(line, "fuse", "Fuse runs", panel.open_form, title=title, params={"form": "fuse"}, main=not offer.fused)
     for key in offer.fused[:MAX_NAMED]:
         title = f"Compare the fused run with the methods of run {run.key!r}"
         button(line, f"show_{key}", f"Show {key}", panel.pick_run, title=title, params={"value": key})
+
+
+def _add_sources(body: Any, run: Run, fusion: FusionConfig) -> None:
+    """Adds from which runs a fused run was made, and what it has learnt from."""
+    models = [(fusion.run_key, run.config.encoder), *((one.run_key, one.config.encoder) for one in fusion.others)]
+    learnt = f"It has learnt from {labels_text(fusion.labels)} in {fusion.ground_truth}, and each of these pictures "
+    learnt += "is answered by weights that have not seen its label."
+    heading(body, "fusion_head", "Where HADA comes from")
+    named = first_of([f"run {key!r} (model {encoder})" for key, encoder in models], MAX_NAMED)
+    words = f"Fused from {named}. {learnt if fusion.labels else 'Nothing was learnt: the models are added up.'}"
+    text(body, "fusion_sources", words, muted=True)

@@ -9,7 +9,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import RunConfig
 from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.fusion.training import MIN_LABELS
-from ...lgca_plugin.method.number_text import capitalized, first_of
+from ...lgca_plugin.method.number_text import capitalized, first_of, labels_text
 from ...lgca_plugin.workflows.fuse.label_supply import FEW_LABELS, LabelSupply
 from ...lgca_plugin.workflows.fuse.partners import Partner
 from ..shared.form import add_dropdown, add_tabs, checked, mark_invalid, text_field
@@ -146,6 +146,8 @@ def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig, others: list
         inputs.view("few_labels", types.Warning(label=line, description=note))
         return None
     note = "Each of these pictures is answered by weights that have not seen its label"
+    if supply.outside:
+        note += f"; {labels_text(supply.outside)} of no class of the run: not used"
     inputs.view("supply", types.Notice(label=f"It learns from {supply.sentence()}", description=note))
     for at, warning in enumerate(supply.warnings()):
         inputs.view(f"labels_warning{at}", types.Warning(label=warning))

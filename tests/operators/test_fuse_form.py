@@ -23,9 +23,10 @@ def module_birds(demo_images, demo_encoder, module_store):  # noqa: ARG001 (what
     """Two runs of two models, and a later one of the first model; every picture twice, so that labels are enough."""
     pictures = (demo_images * 2)[:COUNT]
     labels = [CLASSES[at % 6] for at in range(COUNT)]
+    some = [*labels[:-1], "no class of the runs"]
     few = [label if at < 20 else None for at, label in enumerate(labels)]
     outside = ["no class of the runs"] * COUNT
-    dataset = bird_dataset(pictures, ground_truth=labels, few=few, outside=outside)
+    dataset = bird_dataset(pictures, ground_truth=labels, some=some, few=few, outside=outside)
     two_runs(dataset, demo_encoder, noisy_encoder())
     classify_birds(dataset, demo_encoder, run_key="three", regions=REGIONS, methods=("clip",))
     yield dataset
@@ -67,7 +68,8 @@ def test_form__says_what_few_labels_and_classes_without_one_mean(birds):
     properties, found = FUSE.form(birds, ground_truth_of_two="few")
     assert found == {}
     assert "too few to learn from" in properties["few_labels"].view.label
-    properties, found = FUSE.form(birds)
+    properties, found = FUSE.form(birds, ground_truth_of_two="some")
+    assert properties["supply"].view.description.endswith("; 1 label of no class of the run: not used")
     assert properties["labels_warning0"].view.label.startswith("6 classes have no label (")
 
 

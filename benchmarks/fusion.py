@@ -33,7 +33,7 @@ from .fused.pictures import SETS, encode, labelled_sets, truth_of
 from .shared import table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -72,18 +72,23 @@ MIXES = (
 
 
 class Trial:
-    """The pictures of a set as some encoders see them, and what answers them; learnt answers are kept in a folder.
+    """The pictures of a set as some encoders see them, and what answers them.
+
+    Learnt answers are kept in a folder, if there is one; ``changes`` are settings of the fusions.
 
     Attributes:
         answers: number of labels (0 for what learns nothing) -> name -> for each draw of labels ``[test]`` whether each
             test picture is answered right
     """
 
-    def __init__(self, pictures: PictureSet, seen: Sequence[Seen], kept: Path | None = None) -> None:
+    def __init__(
+        self, pictures: PictureSet, seen: Sequence[Seen], *, kept: Path | None = None, changes: Mapping[str, Any]
+    ) -> None:
         self.answers: dict[int, dict[str, list[Right]]] = {0: {}}
         self._pictures = pictures
         self._seen = seen
         self._kept = kept
+        self._changes = changes
         self._truth = truth_of(pictures)
         self._singles = [baselines.single(one) for one in seen]
 
@@ -102,7 +107,7 @@ class Trial:
         """Answers with a number of labels."""
         rows = labelled_sets(self._pictures, [number], seed)[number]
         test = np.arange(self._pictures.pool, self._pictures.count)
-        for name, learn in learners_of(self._singles, self._seen, test).items():
+        for name, learn in learners_of(self._singles, self._seen, test, self._changes).items():
             if only is None or name in only:
                 file = None if self._kept is None else self._kept / f"{number}-{seed}-{name.replace(' ', '-')}.npy"
                 if file is None or not file.exists():
@@ -130,7 +135,7 @@ class Trial:
         """Returns how well wrong labels of the pool are found, JSON-ready."""
         truth = self._truth[: self._pictures.pool]
         head = {"benchmark": "fusion, wrong labels", "pictures": mix.pictures, "encoders": list(mix.encoders)}
-        return errors.lines(self._singles, self._seen, truth, seeds, head)
+        return errors.lines(self._singles, self._seen, truth, seeds, head, **self._changes)
 
     def _note(self, number: int, name: str, logits: Any) -> None:
         """Notes what is right by logits of all pictures, or of the test pictures alone, which are the last ones."""
@@ -139,7 +144,9 @@ class Trial:
         self.answers.setdefault(number, {}).setdefault(name, []).append(right)
 
 
-def learners_of(singles: Sequence[Single], seen: Sequence[Seen], test: Integers) -> dict[str, Learner]:
+def learners_of(
+    singles: Sequence[Single], seen: Sequence[Seen], test: Integers, changes: Mapping[str, Any]
+) -> dict[str, Learner]:
     """Returns name to a function of all labels, the labelled rows and a seed that returns logits.
 
     Logits are of all pictures, or of the test pictures alone, which are the last ones.
@@ -154,7 +161,7 @@ def learners_of(singles: Sequence[Single], seen: Sequence[Seen], test: Integers)
         "linear probe on all vectors": lambda truth, rows, seed: baselines.probe(
             features, offset, truth, rows, seed=seed
         ),
-        **{name: learners.learner(seen, settings, test) for name, settings in learners.SETTINGS.items()},
+        **{name: learners.learner(seen, settings, test, **changes) for name, settings in learners.SETTINGS.items()},
     }
 
 
@@ -226,7 +233,7 @@ def main() -> int:
             kept = of_set / f"learnt-{'-'.join(chosen.encoders)}" if options.resume else None
             if kept is not None:
                 kept.mkdir(exist_ok=True)
-            trial = Trial(pictures, seen, kept)
+            trial = Trial(pictures, seen, kept=kept, changes=learners.QUICK if options.quick else {})
             trial.untaught()
             for number in options.labels:
                 for seed in options.seeds:

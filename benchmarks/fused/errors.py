@@ -58,7 +58,9 @@ def precision(quality: Array, wrong: Flags) -> float:
     return float(wrong[worst].mean())
 
 
-def qualities(singles: Sequence[Single], seen: Sequence[Seen], given: Integers, seed: int) -> dict[str, Array]:
+def qualities(
+    singles: Sequence[Single], seen: Sequence[Seen], given: Integers, seed: int, **changes: Any
+) -> dict[str, Array]:
     """Returns the quality of each label by several triages.
 
     Args:
@@ -66,6 +68,7 @@ def qualities(singles: Sequence[Single], seen: Sequence[Seen], given: Integers, 
         seen: of each encoder, all pictures
         given: ``[n]`` the labels of the first n pictures
         seed: of the fusion
+        changes: other settings of the fusion
 
     Returns:
         name to ``[n]``
@@ -78,7 +81,7 @@ def qualities(singles: Sequence[Single], seen: Sequence[Seen], given: Integers, 
         found[f"{one.name} lgca_d"] = _quality({"lgca_d": logits["lgca_d"]}, given)
     found["mean of probabilities"] = _quality({"mean": mean_probabilities(singles)[:n]}, given)
     for loss in LOSSES:
-        settings = replace(SETTINGS["HADA"], loss=loss, seed=seed)
+        settings = replace(SETTINGS["HADA"], loss=loss, seed=seed, **changes)
         fused = logits_of(learn(seen, given, np.arange(n), settings), seen, np.arange(n))
         name = "HADA" if loss == LOSSES[0] else f"HADA, {loss} loss"
         found[name] = _quality({"hada": fused}, given)
@@ -93,7 +96,12 @@ def _quality(logits: Mapping[str, Array], given: Integers) -> Array:
 
 
 def lines(
-    singles: Sequence[Single], seen: Sequence[Seen], truth: Integers, seeds: Sequence[int], head: Mapping[str, Any]
+    singles: Sequence[Single],
+    seen: Sequence[Seen],
+    truth: Integers,
+    seeds: Sequence[int],
+    head: Mapping[str, Any],
+    **changes: Any,
 ) -> list[dict[str, Any]]:
     """Returns a result for each way to rank labels, JSON-ready: one value a seed.
 
@@ -103,13 +111,14 @@ def lines(
         truth: ``[n]`` classes of the first n pictures
         seeds: of the wrong labels and of the fusions
         head: put before each line
+        changes: other settings of the fusion
     """
     measured: dict[str, dict[str, list[float]]] = {}
     classes = singles[0].logits["clip"].shape[1]
     for seed in seeds:
         given = planted(truth, classes, seed)
         wrong = given != truth
-        for name, quality in qualities(singles, seen, given, seed).items():
+        for name, quality in qualities(singles, seen, given, seed, **changes).items():
             own = measured.setdefault(name, {"auroc": [], "precision": []})
             own["auroc"].append(round(auroc(quality, wrong), 4))
             own["precision"].append(round(precision(quality, wrong), 4))

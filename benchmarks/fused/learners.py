@@ -28,6 +28,8 @@ SETTINGS = {
     "HADA with fused part": FusionSettings(fused_part=True),
 }
 AT_ONCE = 128
+QUICK = {"steps": (0, 25), "folds": 2}
+"""Settings of a trial of the benchmark itself."""
 
 
 def nodes_of(seen: Sequence[Seen], rows: Integers) -> tuple[EncoderNodes, ...]:
@@ -88,11 +90,14 @@ def logits_of(fusion: Fusion, seen: Sequence[Seen], rows: Integers) -> Array:
 
 
 def learner(
-    seen: Sequence[Seen], settings: FusionSettings, test: Integers
+    seen: Sequence[Seen], settings: FusionSettings, test: Integers, **changes: Any
 ) -> Callable[[Integers, Integers, int], Array]:
-    """Returns a function of all labels, the labelled rows and a seed that returns the logits of the test pictures."""
+    """Returns a function of all labels, the labelled rows and a seed that returns the logits of the test pictures.
+
+    ``changes`` are settings that replace those given.
+    """
 
     def run(truth: Integers, rows: Integers, seed: int) -> Array:
-        return logits_of(learn(seen, truth, rows, replace(settings, seed=seed)), seen, test)
+        return logits_of(learn(seen, truth, rows, replace(settings, seed=seed, **changes)), seen, test)
 
     return run

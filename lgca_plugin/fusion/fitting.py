@@ -152,9 +152,10 @@ class Fit(Generic[Model, Weights]):
                     yield step
 
     def _has_passed_its_best(self) -> bool:
-        """Returns whether the last two notes lost more on the held-out images than the best one before."""
-        means = [float(losses.mean()) for losses in self.losses.values() if len(losses)]
-        return len(means) > 2 and min(means[-2:]) > min(means[:-2])
+        """Returns whether the graph loses more and more on the held-out images, and more than the best note before."""
+        means = {step: float(losses.mean()) for step, losses in self.losses.items() if len(losses)}
+        of_graph = [mean for step, mean in means.items() if step > 0]
+        return len(of_graph) > 1 and of_graph[-1] > of_graph[-2] > min(means.values())
 
     def _batches(self) -> Iterator[Tensor]:
         """Yields rows without end, each as often as the others."""

@@ -81,7 +81,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("lgca_rescore", "Rescore", "Change a run's classes, texts or settings within seconds"),
             Entry("lgca_triage", "Triage", "Check labels against a run, and list those that look wrong"),
             Entry("lgca_evaluate", "Evaluate", "Measure each method against labels that you trust"),
-            Entry("lgca_fuse", "Fuse runs", "One answer from several models, where each has looked", "models"),
+            Entry("lgca_fuse", "Fuse runs", "Make one answer of what several models have found", "models"),
             Entry(
                 "lgca_describe_classes",
                 "Describe classes",

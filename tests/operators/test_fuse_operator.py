@@ -84,7 +84,9 @@ def test_compare_panel__leads_from_a_run_to_the_fused_one_which_says_where_it_co
     panel.send("pick_run", value="one")
     panel.press("Show fused")
     name = noisy_encoder().name
-    words = f"Fused from run 'one' (model demo), run 'two' (model {name}). Nothing was learnt: the models are added up."
+    words = (
+        f"Fused from run 'one' (model demo) and run 'two' (model {name}). Nothing was learnt: the models are added up."
+    )
     assert words in panel.shown.texts
     assert panel.state["page"]["head"]["run_field"] == {"run": "fused"}
     assert "HADA" in panel.shown.texts and "Fuse runs" not in panel.shown.buttons

@@ -75,9 +75,12 @@ def add_fusion(panel: Any, body: Any, run: Run, offer: FusionOffer) -> None:
 def _add_sources(body: Any, run: Run, fusion: FusionConfig) -> None:
     """Adds from which runs a fused run was made, and what it has learnt from."""
     models = [(fusion.run_key, run.config.encoder), *((one.run_key, one.config.encoder) for one in fusion.others)]
-    learnt = f"It has learnt from {labels_text(fusion.labels)} in {fusion.ground_truth}, and each of these pictures "
-    learnt += "is answered by weights that have not seen its label."
+    named = [f"run {key!r} (model {encoder})" for key, encoder in models]
+    learnt = "Nothing was learnt: the models are added up."
+    if fusion.labels:
+        learnt = (
+            f"It has learnt from {labels_text(fusion.labels)} in {fusion.ground_truth}, and each of these pictures is "
+            "answered by weights that have not seen its label."
+        )
     heading(body, "fusion_head", "Where HADA comes from")
-    named = first_of([f"run {key!r} (model {encoder})" for key, encoder in models], MAX_NAMED)
-    words = f"Fused from {named}. {learnt if fusion.labels else 'Nothing was learnt: the models are added up.'}"
-    text(body, "fusion_sources", words, muted=True)
+    text(body, "fusion_sources", f"Fused from {', '.join(named[:-1])} and {named[-1]}. {learnt}", muted=True)

@@ -116,7 +116,16 @@ class FuseRequest(RescoreRequest):
         """
         common = common_samples(store, [run.key for run in self.runs], entries, sample_ids)
         common.check()
-        return common.ids, common.sentences()
+        return common.ids, [*common.sentences(), *self._about_crops()]
+
+    def _about_crops(self) -> list[str]:
+        """Returns a sentence if the runs have drawn different numbers of crops."""
+        plans = [run.config.region_plan for run in self.runs]
+        drawn = [max(plan.n_crops, plan.n_chains) for plan in plans]
+        if len(set(drawn)) == 1:
+            return []
+        each = " and ".join(f"{count} in run {run.key!r}" for count, run in zip(drawn, self.runs, strict=True))
+        return [f"the runs have drawn different numbers of crops, {each}: the first {min(drawn)} are the same"]
 
 
 def check_fuse(options: FuseOptions) -> FuseRequest:

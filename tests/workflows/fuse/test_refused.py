@@ -92,12 +92,16 @@ def test_fuse__of_runs_on_other_samples_takes_the_common_ones_or_is_refused_if_t
     assert (made.summary()["predicted"], made.summary()["total"]) == (17, 17)
     assert birds.exists("part_hada").values("id") == half.values("id") == birds.exists("part_clip").values("id")
     assert made.rescore(progress=False).summary()["predicted"] == 17
-    third = classify_birds(few, encoders[1], run_key="few", regions=REGIONS)
+    third = classify_birds(few, encoders[1], run_key="few", regions=replace(REGIONS, crops=4))
     words = r"only 15 of 32 samples of run 'one' can be fused with 'few' \(17 are not in run 'few'\), and at least half"
     with pytest.raises(lgca.ConfigError, match=words):
         fused([runs[0], third], run_key="newer")
     assert "newer" not in birds.list_runs()
-    assert fused([third, runs[0]], run_key="newer").summary()["predicted"] == 15
+    made = fused([third, runs[0]], run_key="newer")
+    assert made.summary()["predicted"] == 15
+    assert made.summary()["warnings"] == [
+        "the runs have drawn different numbers of crops, 4 in run 'few' and 6 in run 'one': the first 4 are the same"
+    ]
 
 
 def test_fuse__leaves_out_images_whose_file_has_changed_or_whose_regions_are_not_stored(

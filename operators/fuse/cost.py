@@ -33,5 +33,6 @@ def cost_lines(config: RunConfig, others: Sequence[Partner], labels: int, folds:
     steps = (folds + 1) * max(FusionSettings().steps)
     seconds = READ_SECONDS * embeddings * pictures + STEP_SECONDS * embeddings * steps * min(labels, BATCH)
     models = "both models" if len(others) == 1 else f"all {len(others) + 1} models"
-    line = f"About {duration_text(seconds)} for {pictures:,} {'picture' if pictures == 1 else 'pictures'}"
+    about = "Up to about" if labels else "About"  # the training ends where it only loses
+    line = f"{about} {duration_text(seconds)} for {pictures:,} {'picture' if pictures == 1 else 'pictures'}"
     return line, f"No picture is encoded: {models} have {crops:,} embeddings of each in the store"

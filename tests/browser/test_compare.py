@@ -269,7 +269,7 @@ def test_fuse__from_the_compare_panel_to_the_review(app, two_models):
     app.screenshot("fuse_done")
 
     run = lgca.load_run(two_models, "fused")
-    assert run.config.fusion.labels == FUSED
+    assert run.config.fusion is not None and run.config.fusion.labels == FUSED
     assert two_models.count("fused_hada.fold") == FUSED
     dialog.get_by_role("button", name="Find wrong labels").click()
     page.get_by_text("HADA judges the labels.").first.wait_for()

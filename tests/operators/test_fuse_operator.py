@@ -36,6 +36,7 @@ def messages(birds):
 
 def test_fuse__writes_a_run_and_shows_how_it_compares_with_the_best_single_method(birds, messages):
     run = lgca.load_run(birds, "fused")
+    assert run.config.fusion is not None
     assert (run.config.fusion.run_key, run.config.fusion.ground_truth, run.config.fusion.labels) == ("one", None, 0)
     assert fused_from(birds, "one") == fused_from(birds, "two") == ["fused"]
     dialog = shown(messages)
@@ -50,6 +51,7 @@ def test_fuse__writes_a_run_and_shows_how_it_compares_with_the_best_single_metho
 @pytest.mark.usefixtures("messages")
 def test_outcome__counts_the_same_samples_for_all_and_tests_against_the_best_of_them(birds):
     found = compared_with_sources(lgca.load_run(birds, "fused"))
+    assert found is not None
     truth = birds.values("ground_truth.label")[2:]
     right = {}
     for title in SINGLE:
@@ -113,7 +115,7 @@ def test_sdk__a_worker_fuses_under_another_key_and_a_key_that_is_taken_is_refuse
     queued = FUSE.queue(birds, ["two", "one"], run_key="again")
     assert work(queued, birds) == "Fuse zero-shot runs: again"
     run = lgca.load_run(birds, "again")
-    assert run.config.fusion.run_key == "two"
+    assert run.config.fusion is not None and run.config.fusion.run_key == "two"
     assert birds.values("again_hada.label") == birds.values("fused_hada.label")
     with pytest.raises(Exception, match="exists"):
         FUSE.call(birds, ["two", "one"], run_key="fused")

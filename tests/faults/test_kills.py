@@ -2,6 +2,7 @@
 
 import random
 import time
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,8 @@ def test_kill_9__at_random_moments_costs_nothing(seed, birds, reference, count_f
     count_fault("kill -9 at a random moment", reference.damage(birds, CLASSIFY), times=KILLS)
 
 
-JOBS = {
+Job = tuple[str, dict[str, Any]]
+JOBS: dict[str, tuple[list[Job], Job]] = {
     "classify": ([], CLASSIFY),
     "triage": ([CLASSIFY], ("triage", {})),
     "decide": ([CLASSIFY, ("triage", {})], ("decide", {})),

@@ -7,12 +7,13 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import RunConfig
+from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.fusion.training import MIN_LABELS
 from ...lgca_plugin.method.number_text import capitalized, first_of, labels_text
 from ...lgca_plugin.workflows.fuse.label_supply import FEW_LABELS, LabelSupply
 from ...lgca_plugin.workflows.fuse.partners import Partner
-from ..shared.form import add_dropdown, add_tabs, checked, mark_invalid, text_field
+from ..shared.form import add_dropdown, add_tabs, checked, mark_invalid, refuse, text_field
 from ..shared.prompt_cache import cached_while_open
 from ..shared.run_choice import initial_value, key_problem, known_runs, run_param
 from .cost import cost_lines
@@ -79,7 +80,11 @@ def _add_first(inputs: Any, ctx: Any) -> tuple[str, RunConfig] | None:
 
 def _add_others(inputs: Any, ctx: Any, key: str) -> list[Partner] | None:
     """Adds the choice of the runs that it is fused with."""
-    found = partners_of(ctx, key)
+    try:
+        found = partners_of(ctx, key)
+    except LgcaError as error:  # the store can't be read
+        refuse(inputs, f"{capitalized(error.app)}.")
+        return None
     fitting = {one.key: f"{_pictures(one.samples)} in common" for one in found if one.fits}
     unfit = [f"{one.key!r} {one.problem}" for one in found if not one.fits]
     if not fitting:

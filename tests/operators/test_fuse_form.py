@@ -6,6 +6,7 @@ import fiftyone as fo
 import pytest
 
 from lgca_plugin.demo.classes import CLASSES
+from lgca_plugin.store.file import FILE_NAME
 from tests.helpers.app.operators import FUSE, AppOperator
 from tests.helpers.app.panels import PanelSession
 from tests.helpers.checks import untouched
@@ -83,6 +84,15 @@ def test_form__refuses_what_cannot_be_fused(birds):
     assert "choose from" in FUSE.errors(birds, ground_truth_of_two="gone")["ground_truth_of_two"]
     assert "no label in outside" in FUSE.errors(birds, ground_truth_of_two="outside")["ground_truth_of_two"]
     assert "nothing of this kind" in FUSE.errors(birds, learn="weights")["learn"]  # there is no fused run
+
+
+def test_form__says_that_the_store_cannot_be_read(birds, monkeypatch, tmp_path):
+    (tmp_path / FILE_NAME).mkdir()
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path))
+    assert "can't be opened" in FUSE.errors(birds)["refusal"]
+    panel = PanelSession(URI, birds).load()
+    panel.send("pick_run", value="one")
+    assert "Do the methods agree?" in panel.shown.texts and "Fuse runs" not in panel.shown.buttons
 
 
 def test_form__refuses_keys_that_are_taken(birds):

@@ -42,15 +42,15 @@ def fusion_offer(run: Run, keys: list[str], version: Any) -> FusionOffer:
     """
     if run.config.fusion is not None or len(keys) < 2:
         return FusionOffer()
-    return _OFFERS.get((run.token, tuple(keys), version), lambda: _make_offer(run))
+    try:
+        return _OFFERS.get((run.token, tuple(keys), version), lambda: _make_offer(run))
+    except LgcaError:  # the panel shows everything else without the store
+        return FusionOffer()
 
 
 def _make_offer(run: Run) -> FusionOffer:
-    try:
-        found = tuple(partner for partner in partners(run.dataset, run.key) if partner.fits)
-        return FusionOffer(found, tuple(fused_from(run.dataset, run.key)))
-    except LgcaError:  # the panel shows everything else without the store
-        return FusionOffer()
+    found = tuple(partner for partner in partners(run.dataset, run.key) if partner.fits)
+    return FusionOffer(found, tuple(fused_from(run.dataset, run.key)))
 
 
 def add_fusion(panel: Any, body: Any, run: Run, offer: FusionOffer) -> None:

@@ -35,6 +35,14 @@ def scores_of(run, texts):
     }
 
 
+@pytest.fixture
+def birds(original):
+    """A copy of the dataset of the test's own, whose samples it may delete."""
+    copy = original.clone()
+    yield copy
+    copy.delete()
+
+
 @pytest.mark.parametrize("key", ["sum", "fused"])
 def test_images__are_found_by_the_sum_of_the_encoders_scores(birds, runs, encoders, key):
     run = fused(runs, run_key="sum") if key == "sum" else lgca.load_run(birds, key)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.misleading import (
+from benchmarks.labels.misleading import (
     PictureResult,
     coverage,
     detection,

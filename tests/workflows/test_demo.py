@@ -6,7 +6,7 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
-from benchmarks.misleading import classified
+from benchmarks.labels.misleading import classified
 from lgca_plugin.demo.__main__ import main
 from lgca_plugin.demo.ambiguous import Swap, draw_pairs
 from lgca_plugin.demo.classes import CLASSES

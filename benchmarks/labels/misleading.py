@@ -6,7 +6,7 @@ the plain pictures are classified a second time with another seed: changes there
 ``run.evidence`` finds a misleading-crop case. It is *turned* if WCA predicts the decoy, and did not on the plain
 picture. The tables are Markdown, for the default regions and for small crops.
 
-Run it: ``python scripts/mongod.py FOLDER python -m benchmarks.misleading``.
+Run it: ``python scripts/mongod.py FOLDER python -m benchmarks.labels.misleading``.
 
 Results of 300 pairs (seed 52, the demo's tiny model; not used for tuning; photographs may differ). The foreign part
 does mislead: WCA newly predicts the decoy on 26 altered pictures at the default regions and on 20 with small crops,
@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .shared import Share, table
+from benchmarks.shared import Share, table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,14 +12,14 @@ from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
 from tests.helpers.browser.compare import ComparePage
 from tests.helpers.browser.review import ReviewPage
-from tests.helpers.fusion.two_encoders import noisy_encoder, two_runs
+from tests.helpers.fusion.two_encoders import two_runs
 from tests.helpers.worlds.birds import bird_dataset, classify_birds
 from tests.helpers.worlds.overview import add, new_run
 
 PAGE_SIZE = 1280, 1000  # as on a small laptop
 
 COUNT, WRONG_EVERY = 72, 9
-FUSED = 60
+FUSED = 72
 WORKS = 300_000
 """Milliseconds that a fusion, or a triage, takes at most."""
 
@@ -243,7 +243,7 @@ def two_models(tmp_path, demo_encoder):
     pictures = draw_images(tmp_path, count=FUSED, seed=7)
     labels = [picture.label for picture in pictures]
     dataset = bird_dataset(pictures, persistent=True, ground_truth=labels)
-    two_runs(dataset, demo_encoder, noisy_encoder())
+    two_runs(dataset, lgca.load_encoder("demo-vit"), demo_encoder)
     yield dataset
     fo.delete_dataset(dataset.name)
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .settings import FusionSettings
 
 BATCH = 128
-LEARNING_RATE = 2e-3
 WEIGHT_DECAY = 0.05
 WARM_UP = 20
 ITERATIONS = 30
@@ -40,7 +39,10 @@ class Task(ABC, Generic[Model, Weights]):
     Attributes:
         settings: of the fusion
         device: on which models are trained
+        learning_rate: of the steps of AdamW, after :data:`WARM_UP` steps
     """
+
+    learning_rate = 2e-3
 
     def __init__(self, settings: FusionSettings) -> None:
         self.settings = settings
@@ -132,13 +134,13 @@ class Fit(Generic[Model, Weights]):
     def _descend(self) -> Iterator[int]:
         """Trains all parameters by AdamW on batches."""
         graph = self._graph
-        optimizer = torch.optim.AdamW(graph.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        optimizer = torch.optim.AdamW(graph.parameters(), lr=self._task.learning_rate, weight_decay=WEIGHT_DECAY)
         batches = self._batches()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._settings.seed)  # of the dropout
             for step in range(1, self._until + 1):
                 for group in optimizer.param_groups:
-                    group["lr"] = LEARNING_RATE * min(1.0, step / WARM_UP)
+                    group["lr"] = self._task.learning_rate * min(1.0, step / WARM_UP)
                 graph.train()
                 loss = self._task.losses(graph, next(batches)).mean()
                 optimizer.zero_grad()

@@ -37,17 +37,18 @@ def scores_of(run, texts):
     }
 
 
-@pytest.fixture
-def birds(original):
-    """A copy of the dataset of the test's own, whose samples it may delete."""
-    copy = original.clone()
-    yield copy
-    copy.delete()
+@pytest.fixture(scope="module")
+def searched(birds, fused_store):
+    """The dataset with a run ``sum``, too, which has learnt nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LGCA_STORE_DIR", str(fused_store))
+        fused([lgca.load_run(birds, key) for key in ("one", "two")], run_key="sum")
+    return birds
 
 
 @pytest.mark.parametrize("key", ["sum", "fused"])
-def test_images__are_found_by_the_sum_of_the_encoders_scores(birds, runs, encoders, key):
-    run = fused(runs, run_key="sum") if key == "sum" else lgca.load_run(birds, key)
+def test_images__are_found_by_the_sum_of_the_encoders_scores(searched, encoders, key):
+    run = lgca.load_run(searched, key)
     scores = scores_of(run, [encoder.encode_texts([TEXT])[0] for encoder in encoders])
     search = run.similarity(encoder=list(encoders), progress=False)
     found = search.images(TEXT, k=7).values("id")
@@ -75,8 +76,9 @@ def test_captions__of_an_image_are_those_that_fit_best(birds, encoders):
     assert dict(found) == pytest.approx(expected, abs=1e-3)
 
 
-def test_samples_like__one_are_those_of_which_all_encoders_see_the_same(birds, runs):
-    run = fused(runs, run_key="sum")
+def test_samples_like__one_are_those_of_which_all_encoders_see_the_same(searched):
+    birds = searched.clone()
+    run = lgca.load_run(birds, "sum")
     parts = image_parts(run)
     first = birds.first().id
     scores = {
@@ -89,15 +91,16 @@ def test_samples_like__one_are_those_of_which_all_encoders_see_the_same(birds, r
     assert search.samples_like(first, k=4).values("id") == expected[1:5]
     birds.delete_samples([expected[1]])
     assert search.samples_like(first, k=4).values("id") == expected[2:6]
+    birds.delete()
 
 
-def test_search__learns_from_captions_and_answers_by_weights_that_have_not_seen_an_image(birds, runs, encoders):
+def test_search__learns_from_captions_and_answers_by_weights_that_have_not_seen_an_image(searched, runs, encoders):
+    birds = searched
     texts = [CLASS_PLACE_FORMS[0].format(a_k=indefinite(CLASSES[at % 12]), where="in a forest") for at in range(32)]
     birds.set_values("caption", texts)
-    fused(runs, run_key="plain")
     run = fused(runs, captions="caption", run_key="told", encoder=encoders)
     assert run.summary()["fusion"]["captions"]["captions"] == 32
-    labels = [birds.values(f"{key}_hada.label") for key in ("plain", "told")]
+    labels = [birds.values(f"{key}_hada.label") for key in ("sum", "told")]
     assert labels[0] == labels[1]
     for loaded in (lgca.load_run(birds, "told"), run.rescore(CLASSES[:5], run_key="fewer")):
         with Store() as store:

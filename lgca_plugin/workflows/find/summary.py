@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...fiftyone_io.fields import method_field
 from ...fiftyone_io.samples import image_samples
+from ...method.core.methods import learned_method
 from ..decisions.summary_text import checked_labels
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class FoundSummary:
         unread: number of images that could not be read
         agreement: share of the images on which all compared methods give the same label; None without images
         methods: names of the compared methods
+        judge: the method that alone has judged the labels of a fused run; None where all methods did
         first: the labels without a decision that are most likely wrong, the likeliest first
     """
 
@@ -45,6 +47,7 @@ class FoundSummary:
     unread: int
     agreement: float | None
     methods: tuple[str, ...]
+    judge: str | None
     first: tuple[FoundLabel, ...]
 
 
@@ -52,6 +55,7 @@ def found_summary(triage: Triage, *, count: int) -> FoundSummary:
     """Returns the outcome of a triage, with at most ``count`` suspected labels."""
     report = triage.report
     methods = tuple(report.get("methods") or ())
+    learned = learned_method(triage.run.config.methods)
     columns = image_samples(triage.run.dataset).values(
         [f"{method_field(triage.run.key, name)}.label" for name in methods]
     )
@@ -67,6 +71,7 @@ def found_summary(triage: Triage, *, count: int) -> FoundSummary:
         unread=int((report.get("counts") or {}).get("failed") or 0),
         agreement=sum(len(set(row)) == 1 for row in rows) / len(rows) if rows else None,
         methods=methods,
+        judge=None if learned is None or report.get("judging") != [learned.name] else learned.name,
         first=tuple(
             FoundLabel(sample_id=id_, filepath=path, given=given, suggested=suggested)
             for id_, path, given, suggested in zip(*values, strict=True)

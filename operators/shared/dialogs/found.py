@@ -36,10 +36,12 @@ def found_dialog(triage: Any) -> tuple[str, Dialog]:
 
 
 def answer_text(summary: FoundSummary) -> tuple[str, str]:
-    """Returns the answer to the user's question, and a sentence on how far the methods agree."""
-    names = [method_title(name) for name in summary.methods]
+    """Returns the answer to the user's question, and a sentence on who has judged, or how far the methods agree."""
+    names = [method_title(name) for name in (summary.methods if summary.judge is None else [summary.judge])]
     methods = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
     agree = "" if summary.agreement is None else f"The three methods agree on {summary.agreement:.0%}."
+    if summary.judge is not None:
+        agree = f"{method_title(summary.judge)} has judged them, all models together."
     pictures = "1 picture" if summary.unread == 1 else f"{summary.unread:,} pictures"
     unread = f"{pictures} could not be read." if summary.unread else ""
     if not summary.checked:

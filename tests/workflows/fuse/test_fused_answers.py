@@ -13,6 +13,7 @@ from lgca_plugin.progress import drive
 from lgca_plugin.runs.fused.opening import MODELS, open_fused
 from lgca_plugin.store.store import Store
 from lgca_plugin.store.weights_files import weights_path
+from lgca_plugin.workflows.find.summary import found_summary
 from lgca_plugin.workflows.overview.overview import overview
 from lgca_plugin.workflows.review.card import review_card
 from lgca_plugin.workflows.triage.plan import check_triage
@@ -72,6 +73,10 @@ def test_triage__judges_labels_by_the_learned_method_alone_and_out_of_fold(run):
     assert (report["suspects"], report["judged"]) == (int(expected.suspect.sum()), len(ids))
     assert None not in birds.values("fused_lgca.calibrated")
     assert not [warning for warning in report["warnings"] if "hada" in warning]
+
+
+def test_triage__says_who_has_judged(triaged):
+    assert found_summary(triaged.last_triage(), count=3).judge == "hada"
 
 
 def test_triage__names_no_learned_method_among_the_compared(run):

@@ -133,7 +133,7 @@ class Trial:
 
     def label_errors(self, mix: Mix, seeds: Sequence[int]) -> list[dict[str, Any]]:
         """Returns how well wrong labels of the pool are found, JSON-ready."""
-        truth = self._truth[: self._pictures.pool]
+        truth = self._truth[: min(self._pictures.pool, errors.AMONG)]
         head = {"benchmark": "fusion, wrong labels", "pictures": mix.pictures, "encoders": list(mix.encoders)}
         return errors.lines(self._singles, self._seen, truth, seeds, head, **self._changes)
 

@@ -1,7 +1,7 @@
 """Wrong labels among those that a fusion is trained on: how well its answers, out of fold, find them.
 
-A tenth of the pool's labels are made wrong, each to another class at random. Every sample is answered by the weights of
-the fold that had not seen it; a label's quality is what a triage makes of these answers
+A tenth of 1,000 of the pool's labels are made wrong, each to another class at random. Every sample is answered by the
+weights of the fold that had not seen it; a label's quality is what a triage makes of these answers
 (:func:`lgca_plugin.method.labels.label_errors.find_label_errors`), from the same labels.
 """
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 WRONG = 0.1
 """Share of the labels that are made wrong."""
+AMONG = 1000
+"""Number of labels."""
 LOSSES: tuple[Loss, ...] = ("cross_entropy", "generalized")
 
 

@@ -3,7 +3,7 @@
 The pictures of :mod:`benchmarks.fusion`, each with a caption of three sentences of those that the demo's model was
 trained on. What is learnt is learnt from some pictures of the pool with their captions, three draws of them each; the
 test pictures then search each other's captions. A line of JSON is one result: R@1, R@5 and R@10 in both directions, and
-their sum, for each draw. Markdown tables follow. ``python -m benchmarks.fusion_retrieval --folder FOLDER``, with the
+their sum, for each draw. Markdown tables follow. ``python -m benchmarks.fused.retrieval --folder FOLDER``, with the
 folder of :mod:`benchmarks.fusion`, trains and encodes nothing anew; ``--quick`` takes minutes, and its numbers mean
 nothing.
 
@@ -30,11 +30,11 @@ from lgca_plugin.fusion.training import fit_captions
 from lgca_plugin.fusion.weights import CaptionWeights
 from lgca_plugin.progress import drive
 
-from .fused.captions import captions_of
-from .fused.learners import classes_of, nodes_of
-from .fused.models import ENCODERS, source_of
-from .fused.pictures import SETS, encode, labelled_sets
-from .shared import table
+from ..shared import table
+from .captions import captions_of
+from .learners import classes_of, nodes_of
+from .models import ENCODERS, source_of
+from .pictures import SETS, encode, labelled_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from lgca_plugin.method.fusion.nodes import EncoderNodes
 
-    from .fused.pictures import PictureSet, Seen
+    from .pictures import PictureSet, Seen
 
 CAPTIONED = (200, 500)
 SEEDS = (1, 2, 3)

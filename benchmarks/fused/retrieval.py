@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.shared import table
 from lgca_plugin.fusion.search import image_vectors, search_factors, text_vectors
 from lgca_plugin.fusion.settings import FusionSettings
 from lgca_plugin.fusion.training import fit_captions
 from lgca_plugin.fusion.weights import CaptionWeights
 from lgca_plugin.progress import drive
 
-from ..shared import table
 from .captions import captions_of
 from .learners import classes_of, nodes_of
 from .models import ENCODERS, source_of

@@ -18,7 +18,9 @@ FROM_CODE_ALONE = (
     "method/core/scores.py",
     "method/tuning/scorer.py",
     "runs/clean_store.py",
+    "workflows/fuse/captions.py",
     "workflows/rescore/sweep.py",
+    "workflows/similarity/",
 )
 PYTHON = re.compile(r"\w+=|\blgca\.|\w\(|\b[a-z]+(_[a-z]+)+\b|\b(pass|None|True|False)\b")
 ALLOWED = {"open_clip"}  # the name of a package

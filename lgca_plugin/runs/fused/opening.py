@@ -97,7 +97,7 @@ def other_records(run: RunRecord) -> list[RunRecord]:
     fusion, texts = run.config.fusion, run.results.get(TEXTS) or ()
     others = () if fusion is None else fusion.others
     if len(texts) != len(others):
-        raise ConfigError(f"the record of run {run.key!r} is damaged: fuse its runs again with lgca.fuse")
+        raise ConfigError(f"the record of run {run.key!r} is damaged: fuse its runs again")
     return [
         RunRecord(run.dataset, other.run_key, other.config, own, token=part_token(run.token, number))
         for number, (other, own) in enumerate(zip(others, texts, strict=True), 1)

@@ -197,7 +197,8 @@ def _check_runs(runs: Any) -> list[RunRecord]:
         if not isinstance(run, RunRecord):
             raise ConfigError(
                 "runs must be runs of one dataset, such as [lgca.load_run(dataset, 'one'), lgca.load_run(dataset, "
-                f"'two')]; got {shown(run)}"
+                f"'two')]; got {shown(run)}",
+                app=f"only runs of one dataset can be fused; {shown(run)} is none",
             )
     if len(found) < 2:
         raise ConfigError(f"runs must be two or more, of different encoders; got {len(found)}")
@@ -231,7 +232,10 @@ def _check_weights(options: FuseOptions, first: RunRecord, others: Sequence[RunR
     weights = options.weights
     if options.ground_truth is not None or options.captions is not None:
         what = "ground_truth, to learn from its labels" if options.captions is None else "captions, to learn from them"
-        raise ConfigError(f"pass {what}, or weights, to learn nothing, not both")
+        raise ConfigError(
+            f"pass {what}, or weights, to learn nothing, not both",
+            app="choose what to learn from, or a fused run whose weights are taken, not both",
+        )
     if not isinstance(weights, RunRecord) or weights.config.fusion is None:
         raise ConfigError(f"weights must be a fused run, got {shown(weights)}")
     had = [weights.config, *(other.config for other in weights.config.fusion.others)]

@@ -260,7 +260,7 @@ def fuse(
         seed=seed,
         overwrite=overwrite,
     )
-    return Run.of(drive(iter_fuse(check_fuse(options), encoder=encoder), progress, unit="images"))
+    return Run.of(drive(iter_fuse(check_fuse(options), encoder=encoder), progress, unit="steps"))
 
 
 def load_run(dataset: fo.Dataset, run_key: str) -> Run:

@@ -34,6 +34,28 @@ class Progress:
         return self.done / self.total if self.total else 0.0
 
 
+PARTS = 1000
+"""Total of the progress of a task with parts that count other things."""
+
+
+def part_of(steps: Generator[Progress, None, Result], start: float, end: float) -> Generator[Progress, None, Result]:
+    """Yields the progress of a part of a task as that of the whole task, and returns the part's result.
+
+    Args:
+        steps: the part
+        start: share of the task that is done before it, in [0, 1]
+        end: share that is done after it
+    """
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as stop:
+                result: Result = stop.value
+                return result
+            yield Progress(round(PARTS * (start + (end - start) * step.share)), PARTS, step.label, step.run_key)
+
+
 def drive(
     steps: Generator[Progress, None, Result], progress: bool | Callable[[Progress], object] | None, *, unit: str
 ) -> Result:

@@ -53,9 +53,10 @@ class CommonSamples:
             "are needed"
         )
         raise ConfigError(
-            f"{start}: lgca.classify with the settings of each run encodes what is missing, with overwrite=True what "
-            "is gone; or name the run with fewer samples first",
-            app=f"{start}: classify again with the settings of each run, or choose the run with fewer samples first",
+            f"{start}: lgca.classify with the settings of each run encodes what is missing, and with overwrite=True "
+            "and store_regions=True what is gone or was never stored; or name the run with fewer samples first",
+            app=f"{start}: classify again with the settings of each run, starting over and with all embeddings stored, "
+            "or choose the run with fewer samples first",
         )
 
     def _why(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import ConfigError
 from ...fiftyone_io.outages import DATABASE_PATIENCE, patient
 from ...fusion.training import fit, fit_captions
-from ...progress import Progress
+from ...progress import PARTS, Progress, part_of
 from ...runs.fused.opening import assigned_encoders
 from ...runs.lease import held_lease, steps_under
 from ...runs.record import check_current
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+LEARNING_SHARE = 0.8
+"""Share of the time of a fusion that learns, up to the first written sample."""
+
 
 def iter_fuse(
     request: FuseRequest,
@@ -58,7 +61,7 @@ def iter_fuse(
 def _fuse(
     request: FuseRequest, encoder: Encoder | Sequence[Encoder] | None, images_at_once: int, lease: Lease
 ) -> Generator[Progress, None, RunRecord]:
-    yield Progress(0, 0, "Comparing the samples of the runs")
+    yield Progress(0, PARTS, "Comparing the samples of the runs")
     with Store() as store:
         plan = prepare_rescore(store, request, encoder=encoder)
         labels = None
@@ -67,10 +70,12 @@ def _fuse(
         captions = None
         if request.captions is not None:
             captions = captions_to_learn(request.source.dataset, request.captions, plan.ids)
-        learnt, said = yield from _learn(store, request, plan, labels)
+        learning = [LEARNING_SHARE * at / 2 for at in range(3)] if labels and captions else [0.0, LEARNING_SHARE]
+        learnt, said = yield from part_of(_learn(store, request, plan, labels), *learning[:2])
         if captions is not None:
             said += captions.sentences()
-            learnt = replace(learnt, captions=(yield from _learn_captions(store, request, plan, captions, encoder)))
+            of_captions = _learn_captions(store, request, plan, captions, encoder)
+            learnt = replace(learnt, captions=(yield from part_of(of_captions, *learning[-2:])))
         _check_finite(learnt)
         plan.prepared.warnings[:0] = said
         for warning in plan.prepared.warnings:
@@ -80,7 +85,8 @@ def _fuse(
         for run in request.runs:
             check_current(run)
         plan = _with_learnt(request, plan, learnt, labels)
-        return (yield from Rescoring(store, plan, images_at_once, lease, task=request.task).steps())
+        writing = Rescoring(store, plan, images_at_once, lease, task=request.task).steps()
+        return (yield from part_of(writing, learning[-1] if learnt.fold_of or captions else 0.0, 1.0))
 
 
 def _learn(

@@ -152,6 +152,12 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
     target = ImageSamples.whole(first.dataset)
     if options.ground_truth is not None:
         target.check_label_field(options.ground_truth)
+        own = {field: run.key for run in (first, *others) for field in run.fields}
+        if options.ground_truth in own:
+            raise ConfigError(
+                f"ground_truth is {options.ground_truth!r}, an answer of run {own[options.ground_truth]!r}, from which "
+                "nothing can be learnt: name a field with given labels"
+            )
     if options.weights is not None:
         _check_weights(options, first, others)
     elif options.ground_truth is None and not settings.anchored:

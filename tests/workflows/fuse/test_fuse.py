@@ -161,3 +161,13 @@ def test_rescore__of_a_fused_run_without_its_learned_method_is_an_ordinary_run(b
     assert [method.name for method in kept.config.methods] == ["clip", "hada"]
     with pytest.raises(lgca.ConfigError, match="hada learns from the runs of several encoders"):
         run.rescore(methods=("clip", "hada"), progress=False)
+
+
+def test_fuse__reports_one_progress_from_the_first_label_to_the_last_sample(runs):
+    steps = []
+    made = lgca.fuse(runs, ground_truth="given", run_key="progress", progress=steps.append)
+    made.delete()
+    shares = [step.share for step in steps]
+    assert shares == sorted(shares) and (shares[0], shares[-1]) == (0, 1)
+    assert len({step.total for step in steps}) == 1
+    assert any("Learning" in step.label for step in steps) and steps[-1].done == steps[-1].total

@@ -64,6 +64,7 @@ def test_fuse__with_wrong_options_is_refused(birds, runs):
         ({"run_key": "not a key"}, "run_key names fields"),
         ({"ground_truth": "nowhere"}, "ground_truth 'nowhere' is no field"),
         ({"ground_truth": "odd"}, "ground_truth must be a Classification field"),
+        ({"ground_truth": "two_lgca"}, "ground_truth is 'two_lgca', an answer of run 'two'"),
         ({"ground_truth": "blank"}, "none of the 32 samples has a label in 'blank' that is a class of the runs"),
         ({"anchored": False}, "anchored=False learns everything from labels"),
         ({"folds": 1}, "folds must be a whole number from 2 to 20"),

@@ -164,7 +164,7 @@ def test_rescore__of_a_fused_run_without_its_learned_method_is_an_ordinary_run(b
 
 
 def test_fuse__reports_one_progress_from_the_first_label_to_the_last_sample(runs):
-    steps = []
+    steps: list[lgca.Progress] = []
     made = lgca.fuse(runs, ground_truth="given", run_key="progress", progress=steps.append)
     made.delete()
     shares = [step.share for step in steps]

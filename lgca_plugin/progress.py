@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 Result = TypeVar("Result")
+Message = TypeVar("Message")
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,25 @@ def part_of(steps: Generator[Progress, None, Result], start: float, end: float) 
         start: share of the task that is done before it, in [0, 1]
         end: share that is done after it
     """
+
+    def placed(step: Progress) -> list[Progress]:
+        return [Progress(round(PARTS * (start + (end - start) * step.share)), PARTS, step.label, step.run_key)]
+
+    return (yield from translated(steps, placed))
+
+
+def translated(
+    steps: Generator[Progress, None, Result], messages: Callable[[Progress], Iterable[Message]]
+) -> Generator[Message, None, Result]:
+    """Yields the messages of each of some steps, and returns what the steps return."""
     with closing(steps):
         while True:
             try:
                 step = next(steps)
-            except StopIteration as stop:
-                result: Result = stop.value
+            except StopIteration as end:
+                result: Result = end.value
                 return result
-            yield Progress(round(PARTS * (start + (end - start) * step.share)), PARTS, step.label, step.run_key)
+            yield from messages(step)
 
 
 def drive(

@@ -17,7 +17,7 @@ from ...lgca_plugin.workflows.fuse.partners import Partner, mismatch, partners
 from ..shared.classes import label_fields
 from ..shared.form import Params
 from ..shared.prompt_cache import cached_while_open
-from ..shared.run_choice import known_runs, newest_run, read_param
+from ..shared.run_choice import known_runs, newest_run, read_param, read_run
 
 DEFAULT_KEY = "fused"
 NO_LABELS, LABELS, WEIGHTS = "none", "labels", "weights"
@@ -43,13 +43,7 @@ def proposed_run(ctx: Any) -> str | None:
 
 def read_first(ctx: Any) -> tuple[str, RunConfig]:
     """Reads the first run, which must exist and be readable and not be fused itself."""
-    key, runs = ctx.params.get("run") or proposed_run(ctx), {run.key: run for run in known_runs(ctx)}
-    if key not in runs:
-        known = ", ".join(runs) or "none"
-        raise ConfigError(f"run must name a zero-shot run of this dataset, got {key!r}; its runs: {known}")
-    config = runs[key].config
-    if config is None:
-        raise ConfigError(runs[key].problem)
+    key, config = read_run(ctx, ctx.params.get("run") or proposed_run(ctx))
     if config.fusion is not None:
         raise ConfigError(f"run {key!r} is fused itself: choose one of the runs that it was fused from")
     return key, config

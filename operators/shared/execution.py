@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing
 from typing import Any, TypeVar
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ...lgca_plugin.progress import Progress
+from ...lgca_plugin.progress import Progress, translated
 from ...lgca_plugin.runs.proposals import given_label_fields
 from .background import in_background
 from .caller import is_own, mark_own
@@ -50,16 +49,15 @@ def _reported(
 ) -> Generator[Any, None, T]:
     """Yields the messages of steps, at most twice a second and at the end, and returns what the steps return."""
     last = 0.0
-    with closing(steps):
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            if step.done == step.total or time.monotonic() - last >= SECONDS_BETWEEN_UPDATES:
-                last = time.monotonic()
-                yield from messages(step)
+
+    def messages_in_time(step: Progress) -> Iterable[Any]:
+        nonlocal last
+        if step.done != step.total and time.monotonic() - last < SECONDS_BETWEEN_UPDATES:
+            return ()
+        last = time.monotonic()
+        return messages(step)
+
+    return (yield from translated(steps, messages_in_time))
 
 
 def show_run(ctx: Any, run: Any) -> Iterator[Any]:

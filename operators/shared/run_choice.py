@@ -77,9 +77,9 @@ def chosen_run(ctx: Any) -> str | None:
     return ctx.params.get("run") or newest_run(ctx)
 
 
-def read_run(ctx: Any) -> tuple[str, RunConfig]:
-    """Returns the key and the settings of the chosen run, which must exist and be readable."""
-    key, runs = chosen_run(ctx), {run.key: run for run in known_runs(ctx)}
+def read_run(ctx: Any, key: str | None = None) -> tuple[str, RunConfig]:
+    """Returns a key and the settings of its run, which must exist and be readable; None takes the chosen run."""
+    key, runs = key or chosen_run(ctx), {run.key: run for run in known_runs(ctx)}
     if key not in runs:
         known = ", ".join(runs) or "none"
         raise ConfigError(f"run must name a zero-shot run of this dataset, got {key!r}; its runs: {known}")

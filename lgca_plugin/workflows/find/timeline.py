@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
-from ...progress import Progress, duration_text
+from ...progress import Progress, duration_text, translated
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,23 +33,21 @@ class Timeline:
         """Yields the progress of a phase as a part of the whole, under a label, and returns what the phase returns."""
         started = time.perf_counter()
         yield self._progress(phase, label, self._expected.get(phase))
-        with closing(steps):
-            while True:
-                try:
-                    step = next(steps)
-                except StopIteration as end:
-                    del self._expected[phase]
-                    result: Result = end.value
-                    return result
-                if not step.total:  # loading, or reading, which is no part of the rate
-                    started = time.perf_counter()
-                    yield self._progress(phase, step.label, self._expected.get(phase))
-                    continue
-                expected, spent = self._expected.get(phase), time.perf_counter() - started
-                left = None if expected is None else max(0.0, expected - spent)
-                if step.done:
-                    left = (step.total - step.done) * spent / step.done
-                yield self._progress(phase, f"{label}: {step.done:,} of {step.total:,}", left)
+
+        def timed(step: Progress) -> list[Progress]:
+            nonlocal started
+            if not step.total:  # loading, or reading, which is no part of the rate
+                started = time.perf_counter()
+                return [self._progress(phase, step.label, self._expected.get(phase))]
+            expected, spent = self._expected.get(phase), time.perf_counter() - started
+            left = None if expected is None else max(0.0, expected - spent)
+            if step.done:
+                left = (step.total - step.done) * spent / step.done
+            return [self._progress(phase, f"{label}: {step.done:,} of {step.total:,}", left)]
+
+        result = yield from translated(steps, timed)
+        del self._expected[phase]
+        return result
 
     def _progress(self, phase: str, label: str, left: float | None) -> Progress:
         """Returns the progress; ``left`` is the time in seconds that is left of the phase, None if it is not known."""

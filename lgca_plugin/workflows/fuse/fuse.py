@@ -165,7 +165,7 @@ def _with_learnt(request: FuseRequest, plan: RescorePlan, learnt: Fusion, labels
         "factors": [None if np.isnan(value) else float(value) for value in learnt.final.factors],
         **learnt.report,
         **({} if given is None else {"weights_of": given.key}),
-        **({} if labels is None else {"unseen": labels.unseen}),
+        **({} if labels is None else {"unseen": labels.supply.unlabelled}),
         **({} if learnt.captions is None else {"captions": dict(learnt.captions.report)}),
     }
     if given is not None:

@@ -46,6 +46,11 @@ class LabelSupply:
         return tuple(name for name, count in self.counts.items() if count)
 
     @property
+    def unlabelled(self) -> list[str]:
+        """The classes without a label."""
+        return [name for name, count in self.counts.items() if not count]
+
+    @property
     def is_enough(self) -> bool:
         """Whether anything is learnt."""
         return self.total >= MIN_LABELS and sum(count >= FEW_LABELS for count in self.counts.values()) > 1
@@ -60,7 +65,7 @@ class LabelSupply:
 
     def warnings(self) -> list[str]:
         """Returns what the labels can't teach: classes without any, or with few of them."""
-        without = [name for name, count in self.counts.items() if not count]
+        without = self.unlabelled
         scarce = [name for name, count in self.counts.items() if 0 < count < FEW_LABELS]
         found = []
         if without:

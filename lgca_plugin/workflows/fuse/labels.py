@@ -41,11 +41,6 @@ class LearnedLabels:
         counts = Counter(self.of.values())
         return LabelSupply.of(self.classes, {name: counts[index] for index, name in enumerate(self.classes)})
 
-    @property
-    def unseen(self) -> list[str]:
-        """The classes without a label."""
-        return [name for name, count in self.supply.counts.items() if not count]
-
     def sentences(self) -> list[str]:
         """Returns sentences for the user about labels that are too few, missing, or not learnt from."""
         supply = self.supply

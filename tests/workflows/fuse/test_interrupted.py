@@ -21,6 +21,19 @@ def test_fuse__broken_off_while_it_writes_is_interrupted_and_the_same_call_begin
     assert fusion_of(again).digest == fusion_of(expected).digest
 
 
+def test_fuse__cancelled_while_it_writes_says_so(birds, runs):
+    steps = steps_of(runs, run_key="written", images_at_once=8)
+    while not next(steps).label.startswith("Regions of 8"):
+        pass
+    lgca.cancel_run(birds, "written", by="somebody")
+    with pytest.raises(lgca.RunCancelledError, match="cancelled by somebody"):
+        list(steps)
+    birds.reload()
+    state = lgca.load_run(birds, "written").state
+    assert (state.name, state.task) == ("cancelled", "fuse") and "cancelled by somebody" in str(state.reason)
+    lgca.delete_run(birds, "written")
+
+
 def test_fuse__cancelled_while_it_learns_has_written_nothing(birds, runs):
     before = (birds.list_runs(), sorted(birds.get_field_schema()))
     steps = steps_of(runs, "given", run_key="other")

@@ -53,14 +53,14 @@ class Run(RunFigures):
         encoder: Encoder | Sequence[Encoder] | None = None,
         progress: bool | Callable[[Progress], object] | None = None,
         description_style: str = AUTO,
+        shares: str | Mapping[str, float] | None = None,
     ) -> Run:
         """Predicts the same images again with other classes, descriptions or settings, without encoding an image.
 
         The result is that of :func:`lgca_plugin.classify` with these settings; under an adaptive budget, on the crops
         that each image has, which were enough for the labels before the change. Arguments that are None keep the run's
-        settings. Predictions take seconds for 100,000 images if only classes, descriptions or the weights of
-        descriptions change; boxes (``shown_chains``), decisive methods and other weights of regions need the region
-        embeddings, at milliseconds an image.
+        settings. Predictions take seconds for 100,000 images if only classes, descriptions or their weights change;
+        boxes (``shown_chains``), decisive methods and other weights of regions take milliseconds an image.
 
         Args:
             classes: the candidate classes; current and earlier classes of the run keep their texts
@@ -77,11 +77,10 @@ class Run(RunFigures):
             overwrite: replace an existing run under ``run_key``
             logits: write the logits of all classes onto the labels, of which the confidence is the softmax
             shown_chains: number of chains of each image that are written as boxes; 0 for none
-            encoder: this run's encoder, or a list of those of a fused run, if you have them loaded; new texts need
-                them, and otherwise they are loaded by name
-            progress: True or None shows a progress bar as FiftyOne is configured to, False none; or a function of
-                :class:`lgca_plugin.Progress`
+            encoder: this run's encoder, or a list of those of a fused run; None loads them where texts are new
+            progress: as in :func:`lgca_plugin.classify`
             description_style: how ``descriptions`` are read, as in :func:`lgca_plugin.classify`
+            shares: as in :func:`lgca_plugin.classify`; ``"none"`` drops those of the run
 
         Returns:
             the new run, which replaces this one if ``run_key`` is None
@@ -108,6 +107,7 @@ class Run(RunFigures):
             steps=steps,
             logits=logits,
             shown_chains=shown_chains,
+            shares=shares,
         )
         request = check_rescore(self, changes, run_key=run_key, overwrite=overwrite)
         return Run.of(drive(iter_rescore(request, encoder=encoder), progress, unit="images"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .checks import NOT_IN_NAMES, check_budget, check_classes, check_distinct, check_methods, check_run_key
 from .regions import BUDGETS, DEFAULT_BUDGET, MAX_SEED, RegionConfig, RegionPlan
 from .run_config import CONFIG_VERSION, DEFAULT_SHOWN_CHAINS, FusedRunConfig, FusionConfig, RunConfig
+from .shares import BALANCED, NO_SHARES, ClassShares, check_shares
 
 DEFAULT_RUN_KEY = "zeroshot"
 DEFAULT_METHODS = ("clip", "wca", "lgca")
@@ -15,6 +16,7 @@ SAVED_DESCRIPTIONS = "lgca_descriptions"
 """Key in ``dataset.info`` of class descriptions that are saved on a dataset: class name to texts."""
 
 __all__ = [
+    "BALANCED",
     "BUDGETS",
     "CONFIG_VERSION",
     "DEFAULT_BUDGET",
@@ -24,7 +26,9 @@ __all__ = [
     "DEMO_MARKER",
     "MAX_SEED",
     "NOT_IN_NAMES",
+    "NO_SHARES",
     "SAVED_DESCRIPTIONS",
+    "ClassShares",
     "FusedRunConfig",
     "FusionConfig",
     "RegionConfig",
@@ -35,4 +39,5 @@ __all__ = [
     "check_distinct",
     "check_methods",
     "check_run_key",
+    "check_shares",
 ]

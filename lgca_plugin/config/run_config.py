@@ -9,6 +9,7 @@ from ..errors import ConfigError, shown
 from ..method.core.methods import Method
 from .checks import check_budget
 from .regions import DEFAULT_BUDGET, RegionConfig, RegionPlan
+from .shares import ClassShares
 
 DEFAULT_SHOWN_CHAINS = 3
 CONFIG_VERSION = 1
@@ -80,7 +81,8 @@ class RunConfig:
     ``encoder_fingerprint`` is a hash of weights and preprocessing, ``ground_truth`` the label field from which the
     classes were taken, or with which they are compared, if any. With ``logits`` the labels have those of all classes.
     At most ``shown_chains`` chains of an image are written as boxes. Crops are resized ``"exact"`` or ``"fast"``.
-    ``fusion`` is that of a fused run, None for all others.
+    ``fusion`` is that of a fused run, None for all others. ``shares`` is how often each class occurs, by which labels
+    are moved; None moves none.
     """
 
     classes: tuple[str, ...]
@@ -96,6 +98,7 @@ class RunConfig:
     resize: str = "exact"
     budget: str = DEFAULT_BUDGET
     fusion: FusionConfig | None = None
+    shares: ClassShares | None = None
 
     @property
     def region_plan(self) -> RegionPlan:
@@ -104,10 +107,11 @@ class RunConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the config as a JSON-ready dict for :meth:`from_json`."""
-        document = asdict(replace(self, fusion=None))
-        del document["fusion"]  # so that the records of all other runs stay as they are
-        if self.fusion is not None:
-            document["fusion"] = self.fusion.to_json()
+        document = asdict(replace(self, fusion=None, shares=None))
+        for name in ("fusion", "shares"):
+            del document[name]  # so that the records of all other runs stay as they are
+            if (own := getattr(self, name)) is not None:
+                document[name] = own.to_json()
         document["classes"] = list(self.classes)
         document["methods"] = [method.to_json() for method in self.methods]
         return {"version": CONFIG_VERSION, **document}
@@ -134,6 +138,7 @@ class RunConfig:
         for name, only in (("resize", "exact"), ("budget", DEFAULT_BUDGET)):  # runs of earlier releases had no other
             values.setdefault(name, only)
         values["fusion"] = FusionConfig.from_json(values["fusion"]) if values.get("fusion") is not None else None
+        values["shares"] = ClassShares.from_json(values["shares"]) if values.get("shares") is not None else None
         expected = {field.name for field in fields(cls)}
         if set(values) != expected:
             raise ConfigError(f"this run's config has other keys than expected: {sorted(set(values) ^ expected)}")

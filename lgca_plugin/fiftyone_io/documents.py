@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..images.files import open_regular
 from .database import bulk_write, reload_samples
-from .fields import REGION_ATTRIBUTES
+from .fields import BEFORE_SHARES, REGION_ATTRIBUTES
 from .outages import waits_for_database
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def classification(prediction: MethodPrediction, classes: Sequence[str], *, logi
 
         document["logits"] = Binary(serialize_numpy_array(prediction.logits))
     document["margin"] = prediction.margin
+    if prediction.before is not None:
+        document[BEFORE_SHARES] = classes[prediction.before]
     return document
 
 

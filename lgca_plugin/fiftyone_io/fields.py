@@ -41,6 +41,9 @@ REGION_ATTRIBUTES = {
 }
 """Attributes of a displayed region, beside those of every Detection, to the kind of their field."""
 
+BEFORE_SHARES = "before_shares"
+"""Attribute of a label that known shares of the classes have changed: what the label was before."""
+
 FOLD = "fold"
 """Attribute of a learned method's label: the part of the labels that the weights behind it have not seen.
 
@@ -133,8 +136,13 @@ def conflicting_fields(
     return [name for name in run_fields(run_key, methods, adaptive=adaptive) if name in schema and name not in own]
 
 
-def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> None:
-    """Declares a run's fields; those that exist are left as they are."""
+def declare_fields(
+    dataset: fo.Dataset, run_key: str, methods: Sequence[Method], *, adaptive: bool = False, shares: bool = False
+) -> None:
+    """Declares a run's fields, with the labels before shares of the classes if there are ``shares``.
+
+    Fields that exist are left as they are.
+    """
     import fiftyone as fo
 
     # In one schema, nested fields included: for every schema FiftyOne reads and writes the whole dataset record.
@@ -143,6 +151,8 @@ def declare_fields(dataset: fo.Dataset, run_key: str, methods: Sequence[Method],
         attributes = [_named("margin", fo.FloatField())]
         if method.weighting == "learned":
             attributes.append(_named(FOLD, fo.IntField()))
+        if shares:
+            attributes.append(_named(BEFORE_SHARES, fo.StringField()))
         schema[method_field(run_key, method.name)] = fo.EmbeddedDocumentField(fo.Classification, fields=attributes)
     path = regions_field(run_key)
     if path in run_fields(run_key, methods):

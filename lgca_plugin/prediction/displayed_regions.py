@@ -51,11 +51,19 @@ class DisplayedRegion:
 
 @dataclass(frozen=True)
 class MethodScores:
-    """One method's ``[images, regions]`` weights, ``[images, dim]`` vectors and ``[images, C]`` scores of a batch."""
+    """One method's results of a batch.
+
+    Attributes:
+        weights: ``[images, regions]``
+        vectors: ``[images, dim]``
+        scores: ``[images, C]``, which known shares of the classes have moved
+        before: ``[images]`` class index of the label without them
+    """
 
     weights: NDArray[np.floating]
     vectors: NDArray[np.floating]
     scores: NDArray[np.floating]
+    before: NDArray[np.int64]
 
 
 def stack_images(images: Sequence[EncodedImage[Any]]) -> RegionEmbeddings:
@@ -120,7 +128,7 @@ def _misleading(
     if "wca" not in results or "lgca" not in results:
         return np.zeros(vote.shape, dtype=bool)
     weights, global_weight = results["wca"].weights, scoring.methods["wca"].global_weight
-    a, b = (results[name].scores.argmax(axis=-1) for name in ("wca", "lgca"))
+    a, b = (results[name].before for name in ("wca", "lgca"))
     share, _ = contributions(batch, weights, global_weight, scoring.class_vectors["wca"], a, b)
     return misleading_crops(vote, batch.step, share, a, b)
 

@@ -18,7 +18,7 @@ from .displayed_regions import DisplayedRegion, MethodScores, displayed_regions,
 from .early_stopping import EarlyStopping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -47,12 +47,14 @@ class MethodPrediction:
         margin: best minus second-best score
         logits: ``[C]`` logit_scale times the class scores, so that their softmax gives ``confidence``; None if not
             requested
+        before: class index of the label before known shares of the classes, if they have changed it
     """
 
     label: int
     confidence: float
     margin: float
     logits: NDArray[np.floating] | None
+    before: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,16 +91,21 @@ class Predictor:
         plan: RegionPlan,
         *,
         shown_chains: int = 3,
+        offsets: Mapping[str, NDArray[np.float64]] | None = None,
     ) -> None:
         methods = [method for method in methods if method.weighting != "learned"]
         self._methods = tuple(methods)
         self._plan = plan
         self._shown_chains = shown_chains
-        self._scoring = run_scoring(methods, texts, encoder, plan)
+        self._scoring = run_scoring(methods, texts, encoder, plan, offsets)
         self.vector_keys = vector_keys(methods, plan)
         self.can_stop = EarlyStopping(self._scoring, plan) if plan.adaptive else None
         self._analysis = self._region_analysis()
         self._threads = ThreadpoolController()
+
+    def follow_shares(self, offsets: Mapping[str, NDArray[np.float64]]) -> None:
+        """Makes further predictions follow known shares of the classes: by method, ``[C]`` added to logits."""
+        self._scoring = replace(self._scoring, offsets=_in_scores(offsets, self._scoring.logit_scale))
 
     @property
     def class_vectors(self) -> dict[str, NDArray[np.float32]]:
@@ -133,9 +140,11 @@ class Predictor:
             if key:
                 vectors[key] = results[method.name].vectors
         stacked = np.stack([vectors[key].astype(np.float32) for key in self.vector_keys], axis=1)
-        by_method = {name: decisions(own.scores, scoring.logit_scale) for name, own in results.items()}
+        by_method = {
+            name: decisions(own.scores, scoring.logit_scale, before=own.before) for name, own in results.items()
+        }
         regions = displayed_regions(images, batch, scoring, results, count=self._shown_chains)
-        findings = self._findings(batch, plan, by_method) if find else repeat(None)
+        findings = self._findings(batch, plan, results) if find else repeat(None)
         return [
             Prediction({name: made[index] for name, made in by_method.items()}, regions[index], stacked[index], finding)
             for index, finding in zip(range(len(images)), findings, strict=False)
@@ -145,12 +154,28 @@ class Predictor:
         self, method: Method, vectors: NDArray[np.float32], *, with_logits: bool
     ) -> list[MethodPrediction]:
         """Scores ``[b, dim]`` stored image vectors of the method's vector key, in float32."""
-        class_vectors = self._scoring.class_vectors[method.name]
+        class_vectors, scoring = self._scoring.class_vectors[method.name], self._scoring
         made: list[MethodPrediction] = []
         for start in range(0, len(vectors), ROWS_AT_ONCE):
             scores = class_scores(vectors[start : start + ROWS_AT_ONCE], class_vectors)
-            made += decisions(scores, self._scoring.logit_scale, with_logits=with_logits)
+            before = scores.argmax(axis=-1) if method.name in scoring.offsets else None
+            scores = scoring.with_offsets(method.name, scores)
+            made += decisions(scores, scoring.logit_scale, with_logits=with_logits, before=before)
         return made
+
+    def logits_from_vectors(self, method: Method, vectors: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Returns ``[b, C]`` logits of ``[b, dim]`` stored image vectors, without shares of the classes."""
+        scores = class_scores(vectors, self._scoring.class_vectors[method.name])
+        logits: NDArray[np.floating] = scores * scores.dtype.type(self._scoring.logit_scale)
+        return logits
+
+    def logits(self, images: Sequence[EncodedImage[Any]]) -> dict[str, NDArray[np.floating]]:
+        """Returns method to ``[b, C]`` logits of images of one budget level, without shares of the classes."""
+        counts = self._plan.at(images[0].level).crop_counts
+        batch, scoring = stack_images(images), replace(self._scoring, counts=counts, offsets={})
+        with self._threads.limit(limits=1, user_api="blas"):
+            made = {method.name: _method_scores(method, batch, scoring).scores for method in self._methods}
+        return {name: scores * scores.dtype.type(scoring.logit_scale) for name, scores in made.items()}
 
     def _region_analysis(self) -> RegionAnalysis | None:
         try:
@@ -160,33 +185,45 @@ class Predictor:
         return RegionAnalysis(scoring=self._scoring, crops=crops, chains=chains)
 
     def _findings(
-        self, batch: RegionEmbeddings, plan: RegionPlan, made: dict[str, list[MethodPrediction]]
+        self, batch: RegionEmbeddings, plan: RegionPlan, made: dict[str, MethodScores]
     ) -> Iterable[SampleFindings | None]:
         if self._analysis is None:
             return repeat(None)
         analysis = self._analysis.at(plan.crop_counts)
-        crops, chains = (
-            np.array([prediction.label for prediction in made[method.name]])
-            for method in (analysis.crops, analysis.chains)
-        )
+        crops, chains = (made[method.name].before for method in (analysis.crops, analysis.chains))
         return analysis.find_each(batch, crops_label=crops, chains_label=chains)
 
 
-def run_scoring(methods: Sequence[Method], texts: ClassTexts, encoder: TextEncoder, plan: RegionPlan) -> RunScoring:
-    """Encodes the texts of the classes and returns the scoring of images that were encoded under a plan."""
+def run_scoring(
+    methods: Sequence[Method],
+    texts: ClassTexts,
+    encoder: TextEncoder,
+    plan: RegionPlan,
+    offsets: Mapping[str, NDArray[np.float64]] | None = None,
+) -> RunScoring:
+    """Encodes the texts of the classes and returns the scoring of images that were encoded under a plan.
+
+    ``offsets`` are those of known shares of the classes, by method ``[C]`` added to logits; None without them.
+    """
     return RunScoring(
         methods={method.name: method for method in methods},
         classes=texts.classes,
         class_vectors=texts.by_method(encoder, methods),
         logit_scale=encoder.logit_scale,
         counts=plan.crop_counts,
+        offsets=_in_scores(offsets or {}, encoder.logit_scale),
     )
+
+
+def _in_scores(offsets: Mapping[str, NDArray[np.float64]], logit_scale: float) -> dict[str, NDArray[np.float64]]:
+    return {name: own / logit_scale for name, own in offsets.items()}
 
 
 def _method_scores(method: Method, batch: RegionEmbeddings, scoring: RunScoring) -> MethodScores:
     weights = scoring.weights(method, batch)
     vectors = image_vector(batch, weights, method.global_weight)
-    return MethodScores(weights, vectors, class_scores(vectors, scoring.class_vectors[method.name]))
+    scores = class_scores(vectors, scoring.class_vectors[method.name])
+    return MethodScores(weights, vectors, scoring.with_offsets(method.name, scores), scores.argmax(axis=-1))
 
 
 def vector_keys(methods: Sequence[Method], plan: RegionPlan) -> tuple[str, ...]:
@@ -219,10 +256,17 @@ def _sizes(sizes: Iterable[int]) -> str:
     return "|".join(str(size) for size in dict.fromkeys(sizes))
 
 
-def decisions(scores: NDArray[np.floating], logit_scale: float, *, with_logits: bool = True) -> list[MethodPrediction]:
+def decisions(
+    scores: NDArray[np.floating],
+    logit_scale: float,
+    *,
+    with_logits: bool = True,
+    before: NDArray[np.int64] | None = None,
+) -> list[MethodPrediction]:
     """Returns label, confidence and margin of every row of ``[b, C]`` class scores, C at least 2, in their precision.
 
-    Without ``with_logits`` the predictions hold no logits, and ``scores`` is overwritten, which is faster.
+    Without ``with_logits`` the predictions hold no logits, and ``scores`` is overwritten, which is faster. ``before``
+    are the ``[b]`` labels without known shares of the classes; None if they are the same.
     """
     returned = scores * scores.dtype.type(logit_scale) if with_logits else None
     scores = scores.copy() if with_logits else scores
@@ -236,4 +280,7 @@ def decisions(scores: NDArray[np.floating], logit_scale: float, *, with_logits: 
     scores *= logit_scale
     confidence = 1 / (1 + np.exp(scores, out=scores).sum(axis=-1))
     columns = (labels.tolist(), confidence.tolist(), margin.tolist(), repeat(None) if returned is None else returned)
-    return [MethodPrediction(*values) for values in zip(*columns, strict=False)]
+    if before is None:
+        return [MethodPrediction(*values) for values in zip(*columns, strict=False)]
+    former = [None if same else label for same, label in zip(before == labels, before.tolist(), strict=True)]
+    return [MethodPrediction(*values) for values in zip(*columns, former, strict=False)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,8 @@ class RunScoring:
         class_vectors: method name to its ``[C, d]`` class vectors; methods with the same ones share the array
         logit_scale: the encoder's factor on similarities
         counts: how many of an image's crops the methods use
+        offsets: method name to ``[C]``, what known shares of the classes add to its class scores; nothing without them.
+            Weights of regions do not depend on them
     """
 
     methods: Mapping[str, Method]
@@ -40,12 +42,18 @@ class RunScoring:
     class_vectors: Mapping[str, FloatArray]
     logit_scale: float
     counts: CropCounts
+    offsets: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @cached_property
     def exact_vectors(self) -> dict[str, NDArray[np.float64]]:
         """``class_vectors`` in double precision; methods with the same ones share the array."""
         converted = {id(vectors): vectors.astype(np.float64) for vectors in self.class_vectors.values()}
         return {name: converted[id(vectors)] for name, vectors in self.class_vectors.items()}
+
+    def with_offsets(self, name: str, scores: FloatArray) -> FloatArray:
+        """Returns ``[..., C]`` class scores of a method with its offsets, in the precision of the scores."""
+        offsets = self.offsets.get(name)
+        return scores if offsets is None else scores + offsets.astype(scores.dtype)
 
     def classes_of(self, method: Method) -> ClassScoring:
         """Returns what a method scores images against."""

@@ -38,8 +38,16 @@ class DecidedImage:
         return self.verdicts.labels
 
     @property
+    def own_labels(self) -> dict[str, str | None]:
+        """Method name to its label from the image alone: another one only where known shares of the classes decided."""
+        return self.verdicts.own_labels
+
+    @property
     def scores(self) -> dict[str, FloatArray]:
-        """Method name to ``[C]`` class scores, in [-1, 1]; of a learned method, a sum over several encoders."""
+        """Method name to ``[C]`` class scores, in [-1, 1]; of a learned method, a sum over several encoders.
+
+        Where the shares of the classes are known, their offsets are added.
+        """
         return self.verdicts.scores
 
     @property
@@ -80,13 +88,14 @@ class DecidedImage:
     def terms(self, method: str, a: str | int | None = None, b: str | int | None = None) -> dict[str, float]:
         """Returns the parts of the margin of class a over class b that no region has; arguments: :meth:`margin`.
 
-        By name: ``"whole image"``, of methods that give it a weight. A method that is learned over several encoders
-        may have regions that another encoder alone has grown, the fused part and the class bias beside it.
+        By name: ``"whole image"``, of methods that give it a weight, and ``"shares of the classes"``, where they are
+        known. A method that is learned over several encoders may have regions that another encoder alone has grown,
+        the fused part and the class bias beside them.
         """
         return self.verdicts.terms(method, a, b)
 
     def global_contribution(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
-        """Returns the whole image's share of the margin of class a over class b; arguments: :meth:`margin`.
+        """Returns the share of the margin of class a over class b that no region has; arguments: :meth:`margin`.
 
         It is the sum of :meth:`terms`.
         """

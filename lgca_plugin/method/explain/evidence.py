@@ -112,8 +112,9 @@ class Evidence(DecidedImage):
         boxes carry the contributions to the margin of this pair under :attr:`explained`.
         """
         label, rival = self.verdicts.top_two(method)
-        if self._disagree and method in ("wca", "lgca"):
-            rival = self._disagree[1] if method == "wca" else self._disagree[0]
+        if method in ("wca", "lgca") and {"wca", "lgca"} <= set(self.methods):
+            other = self.verdicts.top_two("lgca" if method == "wca" else "wca")[0]
+            rival = rival if other == label else other
         return self.classes[label], self.classes[rival]
 
     def without(self, regions: Iterable[int] | BoolArray) -> MethodResults:
@@ -143,7 +144,10 @@ class Evidence(DecidedImage):
 
     @cached_property
     def misleading(self) -> BoolArray:
-        """``[n]`` the misleading crops: they vote for WCA's label and contribute to it, where LGCA's label differs."""
+        """``[n]`` the misleading crops: they vote for WCA's label and contribute to it, where LGCA's label differs.
+
+        These are the labels from the image alone, without known shares of the classes.
+        """
         if not self._disagree:
             return np.zeros(len(self.step), dtype=bool)
         return misleading_crops(self.vote, self.step, self.contributions("wca", *self._disagree), *self._disagree)
@@ -174,12 +178,12 @@ class Evidence(DecidedImage):
     def stability(self) -> dict[str, float]:
         """Method name to the share of bootstrap draws of the crops in which it keeps its label, see :func:`stability`.
 
-        1 for methods without regions.
+        1 for methods without regions. Known shares of the classes are left aside: it is about :attr:`own_labels`.
         """
         return {name: self._stability(name) for name in self.methods}
 
     def _stability(self, name: str) -> float:
-        scoring, label = self.verdicts.scoring, self.verdicts.top_two(name)[0]
+        scoring, label = self.verdicts.scoring, int(self.verdicts.own_scores[name].argmax())
         if name in self.verdicts.learned:
             return self.verdicts.learned[name].stability(label)
         method = scoring.methods[name]
@@ -196,10 +200,10 @@ class Evidence(DecidedImage):
 
     @cached_property
     def _disagree(self) -> tuple[int, int] | tuple[()]:
-        """Class indices of WCA's label and LGCA's, if they differ."""
+        """Class indices of WCA's label and LGCA's from the image alone, if they differ."""
         if "wca" not in self.methods or "lgca" not in self.methods:
             return ()
-        a, b = self.verdicts.top_two("wca")[0], self.verdicts.top_two("lgca")[0]
+        a, b = (int(self.verdicts.own_scores[name].argmax()) for name in ("wca", "lgca"))
         return (a, b) if a != b else ()
 
     @cached_property

@@ -24,6 +24,7 @@ WHOLE_IMAGE = "whole image"
 OTHER_REGIONS = "other models' own regions"
 FUSED_PART = "fused part"
 CLASS_BIAS = "class bias"
+CLASS_SHARES = "shares of the classes"
 
 OF_WHOLE, OF_OTHER = -1, -2
 """Places of nodes that are no region of the run: the whole image, and a region of another encoder's own."""

@@ -12,7 +12,7 @@ from ...errors import ConfigError, shown
 from ..core.regions import RegionEmbeddings
 from ..core.scores import class_scores, confidences, image_vector
 from .contributions import contributions
-from .learned import WHOLE_IMAGE
+from .learned import CLASS_SHARES, WHOLE_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -67,16 +67,26 @@ class MethodResults:
 
     @cached_property
     def scores(self) -> dict[str, FloatArray]:
-        """Method name to ``[C]`` class scores, in the order of the classes; a learned method's may lie above 1."""
+        """Method name to ``[C]`` class scores, in the order of the classes; a learned method's may lie above 1.
+
+        Where the shares of the classes are known, their offsets are added.
+        """
+        return {name: self.scoring.with_offsets(name, scores) for name, scores in self.own_scores.items()}
+
+    @cached_property
+    def own_scores(self) -> dict[str, FloatArray]:
+        """Method name to ``[C]`` class scores from the image alone, without known shares of the classes."""
         return {name: self._scores(method) for name, method in self.scoring.methods.items()}
+
+    @property
+    def own_labels(self) -> dict[str, str | None]:
+        """Method name to its label from the image alone, without known shares of the classes."""
+        return {name: self._label(scores) for name, scores in self.own_scores.items()}
 
     @property
     def labels(self) -> dict[str, str | None]:
         """Method name to its label."""
-        return {
-            name: None if np.isnan(scores).any() else self.scoring.classes[int(scores.argmax())]
-            for name, scores in self.scores.items()
-        }
+        return {name: self._label(scores) for name, scores in self.scores.items()}
 
     @property
     def confidences(self) -> dict[str, FloatArray]:
@@ -116,17 +126,21 @@ class MethodResults:
     def global_contribution(self, method: str, a: str | int | None = None, b: str | int | None = None) -> float:
         """Returns the share of the margin of class a over class b that no region has; arguments: :meth:`margin`.
 
-        It is the whole image's, and the sum of :meth:`terms`.
+        It is the sum of :meth:`terms`.
         """
         return float(sum(self.terms(method, a, b).values()))
 
     def terms(self, method: str, a: str | int | None = None, b: str | int | None = None) -> dict[str, float]:
         """Returns the parts of the margin of class a over class b that no region has, by name.
 
-        That is ``"whole image"``, of methods that give it a weight; a learned method has others beside it, see
-        :mod:`.learned`. Arguments: :meth:`margin`.
+        That is ``"whole image"``, of methods that give it a weight, and ``"shares of the classes"``, where they are
+        known; a learned method has others beside them, see :mod:`.learned`. Arguments: :meth:`margin`.
         """
-        return self._shares(method, a, b)[1]
+        terms, offsets = self._shares(method, a, b)[1], self.scoring.offsets.get(method)
+        if offsets is None:
+            return terms
+        first, second = self._pair(method, a, b)
+        return {**terms, CLASS_SHARES: float(offsets[first] - offsets[second])}
 
     def whole_weight(self, method: str) -> float:
         """Returns the whole image's weight under a method, in [0, 1], where those of the regions are the rest."""
@@ -149,6 +163,9 @@ class MethodResults:
     def to_json(self) -> dict[str, Any]:
         """Returns ``taken_out`` and ``methods``: by name label, confidence, margin, runner_up; None without label."""
         return {"taken_out": list(self.taken_out), "methods": {name: self._summary(name) for name in self.scores}}
+
+    def _label(self, scores: FloatArray) -> str | None:
+        return None if np.isnan(scores).any() else self.scoring.classes[int(scores.argmax())]
 
     def _summary(self, method: str) -> dict[str, Any]:
         if self.labels[method] is None:

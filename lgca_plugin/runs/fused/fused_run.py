@@ -51,11 +51,13 @@ class FusedRun:
     Attributes:
         store: open as long as this is used
         fusion: for the run's classes
+        offsets: ``[C]`` what known shares of the classes add to the logits of a prediction; None without them
     """
 
     store: Store
     sources: tuple[FusedSource, ...]
     fusion: Fusion
+    offsets: NDArray[np.float64] | None = None
 
     @property
     def classes(self) -> tuple[EncoderClasses, ...]:
@@ -128,12 +130,21 @@ class FusedRun:
         self, sample_ids: Sequence[str], nodes: Sequence[EncoderNodes], *, with_logits: bool
     ) -> dict[str, MethodPrediction]:
         """Returns sample id to prediction, without those whose logits are not finite."""
+        ids, logits = self.own_logits(sample_ids, nodes)
+        before = None if self.offsets is None else logits.argmax(axis=1)
+        logits = logits if self.offsets is None else logits + self.offsets
+        made = decisions(logits / self.logit_scale, self.logit_scale, with_logits=with_logits, before=before)
+        return dict(zip(ids, made, strict=True))
+
+    def own_logits(
+        self, sample_ids: Sequence[str], nodes: Sequence[EncoderNodes]
+    ) -> tuple[list[str], NDArray[np.float64]]:
+        """Returns the samples whose logits are finite, and their ``[b, C]`` logits without offsets."""
         logits = np.full((len(sample_ids), len(self.classes[0].vectors)), np.nan)
         for rows, answers in self.answers(sample_ids, nodes):
             logits[rows] = answers.logits
         finite = np.flatnonzero(np.isfinite(logits).all(axis=1))
-        made = decisions(logits[finite] / self.logit_scale, self.logit_scale, with_logits=with_logits)
-        return dict(zip([sample_ids[row] for row in finite.tolist()], made, strict=True))
+        return [sample_ids[row] for row in finite.tolist()], logits[finite]
 
 
 def _regions_of(image: EncodedImage[str]) -> RegionEmbeddings:

@@ -208,7 +208,8 @@ def open_run(
     run = request.existing or register_run(dataset, request.run_key, plan.config, first, token=token)
     adaptive = request.region_plan.adaptive
     with noting_failure(run, lease, task):
-        f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive)
+        shares = plan.config.shares is not None
+        f.declare_fields(dataset, request.run_key, request.methods, adaptive=adaptive, shares=shares)
         if "made" not in run.results:
             made = arrange_app(
                 dataset,

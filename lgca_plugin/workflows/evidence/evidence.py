@@ -15,6 +15,7 @@ from ...method.core.regions import RegionEmbeddings
 from ...method.explain.evidence import Evidence
 from ...method.explain.method_results import MethodResults
 from ...prediction.predictor import run_scoring
+from ...prediction.share_entry import stored_offsets
 from ...runs.fused.opening import open_fused, own_encoder
 from ...runs.replay import replay
 from ...runs.stored_run import stored_run
@@ -93,7 +94,8 @@ def _run_scoring(
 
     def make() -> RunScoring:
         class_texts = changed_texts(run, run.config.classes, None)
-        return run_scoring(run.config.methods, class_texts, texts, run.config.region_plan)
+        offsets = stored_offsets(run.results)
+        return run_scoring(run.config.methods, class_texts, texts, run.config.region_plan, offsets)
 
     return SCORINGS.get((run.token, run.config), make)
 

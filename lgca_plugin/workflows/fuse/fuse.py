@@ -20,6 +20,7 @@ from ...runs.stored_texts import StoredTexts
 from ...store.store import Store
 from ..rescore.plan import RescorePlan, prepare_rescore
 from ..rescore.rescore import Rescoring
+from ..rescore.shares import with_shares
 from .captions import captions_to_learn
 from .labels import labels_to_learn
 from .request import FUSE
@@ -84,7 +85,7 @@ def _fuse(
         lease.check()
         for run in request.runs:
             check_current(run)
-        plan = _with_learnt(request, plan, learnt, labels)
+        plan = yield from with_shares(store, _with_learnt(request, plan, learnt, labels), images_at_once)
         writing = Rescoring(store, plan, images_at_once, lease, task=request.task).steps()
         return (yield from part_of(writing, learning[-1] if learnt.fold_of or captions else 0.0, 1.0))
 

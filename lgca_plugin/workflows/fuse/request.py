@@ -186,6 +186,7 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
         budget=first.config.budget,
         source=first,
         changes=Changes(),
+        shares=first.config.shares,
         fused_with=tuple(others),
         learn_from=None if options.weights is not None else options.ground_truth,
         captions=options.captions,

@@ -15,6 +15,7 @@ from ...runs.fused.opening import assigned_encoders, encoder_classes
 from ...runs.stored_run import stored_run
 from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.limits import GIGABYTE, LIMIT_VARIABLE
+from ..classify.class_counts import ClassCounts, class_counts
 from ..classify.plan import PreparedRun, class_warnings
 from ..classify.text_checks import equal_classes, text_warnings
 from .fusion import FusedPart, fused_part
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ...descriptions.class_texts import ClassTexts
     from ...encoder.base import Encoder
     from ...method.core.methods import Method
+    from ...prediction.share_entry import ShareEntry
     from ...runs.record import RunRecord
     from ...store.rows import StoredRun
     from ...store.store import Store
@@ -50,6 +52,8 @@ class RescorePlan:
         from_regions: the methods whose image vectors are computed from region embeddings
         boxes: whether boxes are written, which takes region embeddings, too
         fused: what answers for the learned method; None without one
+        counted: how often each class occurs, where labels are to follow that; None elsewhere
+        shares: what is stored of it, once it has been found; None before
     """
 
     source: RunRecord
@@ -61,6 +65,8 @@ class RescorePlan:
     from_regions: tuple[Method, ...]
     boxes: bool
     fused: FusedPart | None = None
+    counted: ClassCounts | None = None
+    shares: ShareEntry | None = None
 
 
 def prepare_rescore(
@@ -86,6 +92,7 @@ def prepare_rescore(
         shown_chains=config.shown_chains if changes.shown_chains is None else changes.shown_chains,
         ground_truth=request.ground_truth,
         fusion=None,  # its part is added when it is stored
+        shares=request.shares,
     )
     learned = learned_method(request.methods)
     others = [] if learned is None else request.others(store)
@@ -135,6 +142,8 @@ def prepare_rescore(
         if bare:
             boxes = False
             warnings.append(f"no boxes: {bare} of {len(ids)} samples have no region embeddings in the store")
+    counted = None if request.shares is None else class_counts(request.shares, run.dataset, ids, new.classes)
+    warnings += [] if counted is None else counted.warnings
     prepared = PreparedRun(
         request=request,
         config=new,
@@ -145,7 +154,7 @@ def prepare_rescore(
         warnings=warnings,
         text_entries=entries,
     )
-    return RescorePlan(run, stored, prepared, ids, failures, from_vectors, from_regions, boxes, fused)
+    return RescorePlan(run, stored, prepared, ids, failures, from_vectors, from_regions, boxes, fused, counted)
 
 
 def _text_entries(run: RunRecord, texts: ClassTexts, model: Encoder | None, changes: Changes) -> dict[str, Any]:

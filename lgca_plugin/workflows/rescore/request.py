@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...config import RegionPlan, check_classes, check_methods, check_run_key
+from ...config import NO_SHARES, RegionPlan, check_classes, check_methods, check_run_key
 from ...descriptions.style import AUTO
 from ...errors import ConfigError, shown
 from ...fiftyone_io.samples import ImageSamples
@@ -14,14 +14,14 @@ from ...runs.found import SearchEntry
 from ...runs.fused.opening import load_fusion, other_records, stored_part
 from ...runs.record import check_loaded
 from ...runs.registry import existing_run, is_stored
+from ..classify.class_counts import check_given_shares
 from ..classify.request import RunRequest, check_fields_are_free, check_shown_chains, check_step_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-    from typing import Any
 
-    from ...config import FusionConfig, RegionConfig, RunConfig
+    from ...config import ClassShares, FusionConfig, RegionConfig, RunConfig
     from ...fusion.weights import Fusion
     from ...method.core.methods import Method
     from ...runs.record import RunRecord
@@ -47,14 +47,19 @@ class Changes:
     steps: int | None = None
     logits: bool | None = None
     shown_chains: int | None = None
+    shares: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RescoreRequest(RunRequest):
-    """A rescoring of ``source``, checked as far as that needs neither the store nor a model."""
+    """A rescoring of ``source``, checked as far as that needs neither the store nor a model.
+
+    ``shares`` are those of the classes that the new run's labels follow, None without any.
+    """
 
     source: RunRecord
     changes: Changes
+    shares: ClassShares | None = None
 
     task: ClassVar[str] = RESCORE
 
@@ -142,6 +147,7 @@ def check_rescore(
         entries=_search_entry(run, changes) if key == run.key else {},
         source=run,
         changes=changes,
+        shares=_changed_shares(run, changes, classes),
     )
     check_fields_are_free(request)
     check_step_weights(request)
@@ -197,6 +203,16 @@ def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method
         except (TypeError, ValueError) as error:
             raise ConfigError(str(error)) from error
     return tuple(made)
+
+
+def _changed_shares(run: RunRecord, changes: Changes, classes: Sequence[str]) -> ClassShares | None:
+    """Returns the shares of the classes of the new run: the source's, unless others are given."""
+    if changes.shares is None:
+        had = run.config.shares
+        return None if had is None else had.of_classes(run.config.classes, classes)
+    if isinstance(changes.shares, str) and changes.shares == NO_SHARES:
+        return None
+    return check_given_shares(changes.shares, classes, run.dataset, run.fields)
 
 
 def check_was_encoded(run: RunRecord, methods: Sequence[Method], regions: RegionConfig) -> None:

@@ -27,6 +27,7 @@ from ..classify.counts import Counts
 from ..classify.writer import record_outcome, sample_values
 from .plan import RescorePlan, prepare_rescore
 from .request import RESCORE, RescoreRequest
+from .shares import with_shares
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -66,6 +67,7 @@ def _rescore(
     with Store() as store:
         plan = prepare_rescore(store, request, encoder=encoder)
         lease.check()
+        plan = yield from with_shares(store, plan, images_at_once)
         return (yield from Rescoring(store, plan, images_at_once, lease, task=request.task).steps())
 
 
@@ -92,6 +94,7 @@ class Rescoring:
                 if name not in plan.prepared.config.classes
             },
             **({} if plan.fused is None else plan.fused.entries),
+            **({} if plan.shares is None else plan.shares.to_results()),
         }
         # First, so that a store that can't be written costs no run; all at once, so that an interrupted one holds all.
         keys = plan.prepared.predictor.vector_keys

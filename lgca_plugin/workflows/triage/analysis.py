@@ -13,6 +13,7 @@ from ...method.core.methods import learned_method, method_title
 from ...method.explain.region_findings import RegionAnalysis
 from ...method.labels.label_errors import find_label_errors
 from ...prediction.predictor import run_scoring
+from ...prediction.share_entry import stored_offsets
 from ...progress import Progress
 from ...runs.fused.opening import open_fused, own_encoder
 from ...runs.stored_texts import StoredTexts, changed_texts
@@ -91,9 +92,10 @@ def analyze(
     found = TriageAnalysis.empty(n)
     plan = run.config.region_plan
     texts = StoredTexts(store, stored, run, own_encoder(encoder, run.config))
-    scoring = run_scoring(run.config.methods, changed_texts(run, run.config.classes, None), texts, plan)
+    offsets = stored_offsets(run.results)
+    scoring = run_scoring(run.config.methods, changed_texts(run, run.config.classes, None), texts, plan, offsets)
     row_of = {id_: row for row, id_ in enumerate(samples.ids)}
-    scores = RunScores(store, stored, plan, row_of, scoring.class_vectors, scoring.logit_scale, cache_bytes=cache_bytes)
+    scores = RunScores(store, stored, plan, row_of, scoring, cache_bytes=cache_bytes)
     _, crops, chains = request.compared
     learned = learned_method(request.judging)
     computed = tuple(method for method in request.judging if not scores.is_stored(method) and method is not learned)

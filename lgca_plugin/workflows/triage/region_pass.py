@@ -64,7 +64,8 @@ class RegionPass:
 
     def __post_init__(self) -> None:
         self._ids = self.samples.ids
-        self._labels = [self.samples.answers[method.name] for method in (self.analysis.crops, self.analysis.chains)]
+        compared = (self.analysis.crops, self.analysis.chains)
+        self._labels = [self.samples.own_answers[method.name] for method in compared]
         n, dim = len(self._ids), next(iter(self.analysis.scoring.class_vectors.values())).shape[1]
         self.findings = RegionFindings(
             there=np.zeros(n, dtype=bool),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ConfigError
-from ...fiftyone_io.fields import error_field, method_field
+from ...fiftyone_io.fields import BEFORE_SHARES, error_field, method_field
 from ...fiftyone_io.outages import waits_for_database
 from ...fiftyone_io.samples import ImageSamples
 from ...method.labels.left_out import LeftOut, left_out
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ...method.core.methods import Method
     from .plan import TriageRequest
 
 MAX_LISTED = 12
@@ -32,6 +33,7 @@ class TriageSamples:
     Attributes:
         ids: n sample ids
         answers: method name to ``[n]`` class index of its label
+        own_answers: the same from the image alone, without known shares of the classes
         truth: ``[n]`` class index of the given label, -1 where there is none that is a class of the run
         counts: number of image samples that are ``triaged`` (n), ``failed`` in the run, ``without a
             prediction``, ``with an edited prediction`` (a label that is no class of the run); they sum to ``total``
@@ -44,6 +46,7 @@ class TriageSamples:
 
     ids: list[str]
     answers: dict[str, NDArray[np.int64]]
+    own_answers: dict[str, NDArray[np.int64]]
     truth: NDArray[np.int64]
     counts: dict[str, int]
     labels: dict[str, int]
@@ -57,6 +60,13 @@ class TriageSamples:
         found = np.zeros(len(self.ids), dtype=bool)
         found[list(self.outside_rows)] = True
         return found
+
+    def unmoved(self, methods: Sequence[Method]) -> NDArray[np.bool_]:
+        """Returns ``[n]`` whether known shares of the classes have left the labels of some methods as they were."""
+        same: NDArray[np.bool_] = np.ones(len(self.ids), dtype=bool)
+        for method in methods:
+            same &= self.answers[method.name] == self.own_answers[method.name]
+        return same
 
 
 @waits_for_database
@@ -74,13 +84,17 @@ def read_samples(request: TriageRequest) -> TriageSamples:
         )
     paths = [f"{method_field(run.key, name)}.label" for name in methods]
     given = None if request.ground_truth is None else f"{request.ground_truth}.label"
-    ids, errors, *columns = samples.values(["id", error_field(run.key), *paths, *([given] if given else [])])
+    moved = [] if run.config.shares is None else [f"{method_field(run.key, name)}.{BEFORE_SHARES}" for name in methods]
+    values = samples.values(["id", error_field(run.key), *paths, *([given] if given else []), *moved])
+    ids, errors, *columns = values[: len(values) - len(moved)]
     index = {name: position for position, name in enumerate(run.config.classes)}
     answers = {name: _indices(column, index) for name, column in zip(methods, columns, strict=False)}
     stacked = np.stack(list(answers.values()))
     absent = np.array([[label is None for label in column] for column in columns[: len(methods)]]).any(axis=0)
     failed = np.array([error is not None for error in errors], dtype=bool) & absent
     edited = ~absent & (stacked < 0).any(axis=0)
+    before = dict(zip(methods, values[len(values) - len(moved) :], strict=False))
+    own = {name: _before(answers[name], _indices(column, index)) for name, column in before.items()}
     rows = np.flatnonzero(~absent & ~edited)
     if not len(rows):
         raise ConfigError(
@@ -104,6 +118,7 @@ def read_samples(request: TriageRequest) -> TriageSamples:
     return TriageSamples(
         ids=[ids[row] for row in rows.tolist()],
         answers={name: column[rows] for name, column in answers.items()},
+        own_answers={name: column[rows] for name, column in (answers | own).items()},
         truth=truth,
         counts=counts,
         labels={
@@ -115,6 +130,11 @@ def read_samples(request: TriageRequest) -> TriageSamples:
         left_out=found,
         outside_rows={row: label for row, label in enumerate(labels) if label in names} if fits else {},
     )
+
+
+def _before(answers: NDArray[np.int64], before: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns the labels before known shares of the classes, where -1 stands for those that are the same."""
+    return np.where((answers >= 0) & (before >= 0), before, answers)
 
 
 def _indices(labels: Sequence[Any], index: dict[str, int]) -> NDArray[np.int64]:

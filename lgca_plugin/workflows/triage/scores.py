@@ -9,7 +9,7 @@ import numpy as np
 
 from ...method.core.scores import class_scores
 from ...prediction.predictor import ROWS_AT_ONCE, vector_key
-from .score_file import ScoreFile
+from ...prediction.score_file import ScoreFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ...config import RegionPlan
     from ...method.core.methods import Method
-    from ...method.core.scores import FloatArray
+    from ...method.core.run_scoring import RunScoring
     from ...store.rows import StoredRun
     from ...store.store import Store
 
@@ -35,8 +35,7 @@ class RunScores:
 
     Attributes:
         row_of: sample id to row, of n samples
-        class_vectors: method name to ``[C, d]``
-        logit_scale: the encoder's factor on similarities
+        scoring: the methods' class vectors, the offsets of known shares of the classes, and the logit scale
         cache_bytes: maximum size of the cached scores
     """
 
@@ -44,8 +43,7 @@ class RunScores:
     stored: StoredRun
     plan: RegionPlan
     row_of: Mapping[str, int]
-    class_vectors: Mapping[str, FloatArray]
-    logit_scale: float
+    scoring: RunScoring
     cache_bytes: int = CACHE_BYTES
     _own: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     _learned: dict[str, ScoreFile] = field(default_factory=dict)
@@ -70,7 +68,7 @@ class RunScores:
         return method.name in self._learned
 
     def add_scores(self, method: Method, rows: NDArray[np.int64], scores: NDArray[np.floating]) -> None:
-        """Adds ``[b, C]`` scores of a learned method; raises StoreError if there is no room for them."""
+        """Adds ``[b, C]`` scores of a learned method, without offsets; raises StoreError if there is no room."""
         if method.name not in self._learned:
             self._learned[method.name] = ScoreFile(scores.shape[1])
         self._learned[method.name].add(rows, scores)
@@ -105,7 +103,7 @@ class RunScores:
         def compute() -> NDArray[np.float32]:
             scores = self._scores.pop(method.name, None)  # the caller has an array of its own, and overwrites it
             result = self._scores_of(method, chosen) if scores is None else scores[chosen]
-            result *= np.float32(self.logit_scale)
+            result *= np.float32(self.scoring.logit_scale)
             return result
 
         return compute
@@ -115,17 +113,18 @@ class RunScores:
         for method in methods:
             if method.name in self._learned:
                 continue
-            shape = len(self.row_of), len(self.class_vectors[method.name])
+            shape = len(self.row_of), len(self.scoring.classes)
             used = sum(scores.nbytes for name, scores in self._scores.items() if name != method.name)
             if used + 4 * shape[0] * shape[1] <= self.cache_bytes:
                 self._scores[method.name] = np.full(shape, np.nan, np.float32)
 
     def _scores_of(self, method: Method, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns ``[m, C]`` scores of chosen rows."""
-        class_vectors = self.class_vectors[method.name]
         position = np.full(len(self.row_of), -1)
         position[chosen] = np.arange(len(chosen))
-        result = np.full((len(chosen), len(class_vectors)), np.nan, np.float32)  # nan shows a row that has vanished
+        result = np.full(
+            (len(chosen), len(self.scoring.classes)), np.nan, np.float32
+        )  # nan shows a row that has vanished
         for _, rows, scores in self._batches([method], chosen=position >= 0):
             result[position[rows]] = scores
         return result
@@ -134,9 +133,15 @@ class RunScores:
         self, methods: Sequence[Method], chosen: NDArray[np.bool_] | None = None
     ) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.floating]]]:
         """Yields methods, rows and their ``[b, C]`` scores, of all rows or of ``[n]`` chosen ones."""
+        for method, rows, scores in self._own_scores(methods, chosen):
+            yield method, rows, self.scoring.with_offsets(method.name, scores)
+
+    def _own_scores(
+        self, methods: Sequence[Method], chosen: NDArray[np.bool_] | None
+    ) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.floating]]]:
         for method, rows, vectors in self._vectors(methods):
             wanted = slice(None) if chosen is None else chosen[rows]
-            yield method, rows[wanted], class_scores(vectors[wanted], self.class_vectors[method.name])
+            yield method, rows[wanted], class_scores(vectors[wanted], self.scoring.class_vectors[method.name])
         for method in methods:
             if method.name in self._learned:
                 for rows, scores in self._learned[method.name].batches(ROWS_AT_ONCE):

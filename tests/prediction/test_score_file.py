@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lgca_plugin.errors import StoreError
-from lgca_plugin.workflows.triage.score_file import ScoreFile
+from lgca_plugin.prediction.score_file import ScoreFile
 
 FULL = Path("/dev/full")
 
@@ -32,6 +32,6 @@ def test_score_file__gives_back_what_was_added_each_time_it_is_read():
 def test_score_file__says_that_the_disk_is_full(monkeypatch):
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: FULL.open("w+b"))
     file = ScoreFile(3)
-    with pytest.raises(StoreError, match=r"has no room for the class scores of a triage .*No space left on device"):
+    with pytest.raises(StoreError, match=r"has no room for the class scores .*No space left on device"):
         file.add(np.arange(2), np.zeros((2, 3)))
     file.close()

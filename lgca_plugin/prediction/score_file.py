@@ -1,4 +1,4 @@
-"""The class scores of a method that can't be computed again quickly, in a temporary file."""
+"""Numbers of many images and classes that can't be computed again quickly, in a temporary file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import StoreError
+from ..errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,10 +43,17 @@ class ScoreFile:
             self._file.flush()
         except OSError as error:
             raise StoreError(
-                f"the folder of temporary files, {tempfile.gettempdir()}, has no room for the class scores of a "
-                f"triage ({error.strerror}): free some, or name another folder in TMPDIR"
+                f"the folder of temporary files, {tempfile.gettempdir()}, has no room for the class scores "
+                f"({error.strerror}): free some, or name another folder in TMPDIR"
             ) from error
         self._rows.append(rows)
+
+    def array(self) -> NDArray[np.float32]:
+        """Returns ``[n, C]`` all rows, in the order in which they were added, read from the file as they are used."""
+        n = sum(map(len, self._rows))
+        if not n:
+            return np.zeros((0, self._classes), np.float32)
+        return np.memmap(self._file, np.float32, mode="r", shape=(n, self._classes))
 
     def batches(self, at_once: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yields rows and their ``[b, C]`` scores, ``at_once`` at a time."""

@@ -9,12 +9,12 @@ from .descriptions.style import AUTO, style_in_code
 from .progress import drive
 from .run import Run
 from .runs import registry
-from .workflows.classify.classify import iter_classify
 from .workflows.classify.request import ClassifyOptions, check_classify
 from .workflows.find.find import iter_find_wrong_labels
 from .workflows.find.request import FindOptions, check_find
 from .workflows.fuse.fuse import iter_fuse
 from .workflows.fuse.request import DEFAULT_FUSED_KEY, FuseOptions, check_fuse
+from .workflows.rescore.classified import iter_classify_with_shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +52,7 @@ def classify(
     store_regions: bool = True,
     budget: str = DEFAULT_BUDGET,
     description_style: str = AUTO,
+    shares: str | Mapping[str, float] | None = None,
 ) -> Run:
     """Classifies image samples zero-shot with several methods and writes the results onto them.
 
@@ -90,6 +91,9 @@ def classify(
             their class are put into a sentence with it ("a black nose": "blue jay, which has a black nose.");
             ``"auto"``: so are the texts of a file that neither name their class nor end like a sentence, and a dict is
             used as it is. ``run.descriptions`` are the texts that were used
+        shares: how often each class occurs, where that is known: labels are moved towards such shares by one offset a
+            class, see :mod:`lgca_plugin.method.labels.class_shares`. A label field, in which the classes are counted; a
+            dict of every class and its share or count; ``"balanced"`` for equal shares; None moves no label
 
     Returns:
         the run, with counts and timings in ``run.summary()``
@@ -122,8 +126,9 @@ def classify(
         shown_chains=shown_chains,
         store_regions=store_regions,
         budget=budget,
+        shares=shares,
     )
-    return Run.of(drive(iter_classify(check_classify(options), encoder=encoder), progress, unit="images"))
+    return Run.of(drive(iter_classify_with_shares(check_classify(options), encoder=encoder), progress, unit="images"))
 
 
 def find_wrong_labels(
@@ -142,6 +147,7 @@ def find_wrong_labels(
     precision: str = "auto",
     progress: bool | Callable[[Progress], object] | None = None,
     description_style: str = AUTO,
+    shares: str | Mapping[str, float] | None = None,
 ) -> Triage:
     """Finds the labels of a dataset that are likely wrong: classifies its images zero-shot, then triages the labels.
 
@@ -166,6 +172,8 @@ def find_wrong_labels(
         precision: as in :func:`classify`
         progress: as in :func:`classify`
         description_style: as in :func:`classify`
+        shares: as in :func:`classify`; ``"none"`` drops those of the run. Counted in the field that is checked, its
+            labels touch the answers by which they are judged, all labels of a class alike
 
     Returns:
         the triage: ``triage.suspects()`` is the queue, the most likely wrong label first, ``triage.decide()`` decides,
@@ -191,6 +199,7 @@ def find_wrong_labels(
         batch_size=batch_size,
         device=device,
         precision=precision,
+        shares=shares,
     )
     found = drive(iter_find_wrong_labels(check_find(options)), progress, unit="images")
     return Run.of(found.run).last_triage()

@@ -50,10 +50,10 @@ class Classify(StepOperator):
 
     def work(self, ctx: Any, request: tuple[Any, tuple[str, str | None]]) -> Generator[Any, None, Any]:
         """Classifies, reports the progress, and returns the run."""
-        from ...lgca_plugin.workflows.classify.classify import iter_classify
+        from ...lgca_plugin.workflows.rescore.classified import iter_classify_with_shares
 
         checked, encoder = request
-        return report_run(ctx, iter_classify(checked, encoder=encoder))
+        return report_run(ctx, iter_classify_with_shares(checked, encoder=encoder))
 
     def __call__(
         self,

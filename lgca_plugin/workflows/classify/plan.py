@@ -13,17 +13,22 @@ from ...encoder.own_encoder import as_encoder
 from ...errors import ConfigError
 from ...method.labels.left_out import left_out, left_out_warning
 from ...prediction.predictor import Predictor
+from ...prediction.share_entry import stored_offsets
 from ...runs.stored_texts import texts_of_release_0_1
+from .class_counts import check_given_shares, class_counts
 from .request import ClassifyRequest, RunRequest
 from .text_checks import equal_classes, text_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ...config import ClassShares
+
 SETTING_WORDS = {
     "descriptions_hash": "descriptions",
     "encoder_fingerprint": "weights of the model",
     "ground_truth": "label field",
+    "shares": "shares of the classes",
     "shown_chains": "chains shown",
 }
 """Names of settings of a :class:`RunConfig` that the App calls otherwise, to its words."""
@@ -82,7 +87,9 @@ def prepare_classify(
     if request.ground_truth is not None:
         request.target.check_labels_as_stored(request.ground_truth)
     classes = request.resolved_classes()
-    had = None if request.existing is None else texts_of_release_0_1(request.existing)
+    existing = request.existing
+    shares = _given_shares(request, classes)
+    had = None if existing is None else texts_of_release_0_1(existing)
     texts = class_texts(classes, options.descriptions, options.description_style, had=had)
     if encoder is None:
         encoder = load_encoder(device=options.device, precision=options.precision)
@@ -104,6 +111,7 @@ def prepare_classify(
         logits=options.logits,
         shown_chains=options.shown_chains,
         budget=request.budget,
+        shares=None if existing is None or existing.config.shares is None else shares,  # a rescoring adds them
     )
     _check_same_config(request, config)
     ids, paths = request.target.samples.values(["id", "filepath"])
@@ -111,7 +119,10 @@ def prepare_classify(
     todo = [(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ not in done]
     failed = request.failed([id_ for id_, _ in todo]) if request.existing is not None else set()
     todo.sort(key=lambda one: one[0] in failed)  # last, so that a run whose first images all failed gets to the others
-    predictor = Predictor(request.methods, texts, encoder, request.region_plan, shown_chains=options.shown_chains)
+    counted = None if shares is None else class_counts(shares, request.target.dataset, ids, classes)
+    offsets = {} if existing is None else stored_offsets(existing.results)
+    plan, shown = request.region_plan, options.shown_chains
+    predictor = Predictor(request.methods, texts, encoder, plan, shown_chains=shown, offsets=offsets)
     equal = equal_classes(texts, predictor.class_vectors, encoder, model=encoder, name=encoder.name)
     if equal is not None and request.existing is None:
         raise equal
@@ -128,6 +139,7 @@ def prepare_classify(
             *encoder.warnings,
             *([] if equal is None else [str(equal)]),  # of a run that an earlier release has begun
             *entries["text_warnings"],
+            *(() if counted is None else counted.warnings),
         ],
         text_entries=entries,
         encoder=encoder,
@@ -142,6 +154,13 @@ def _text_entries(request: ClassifyRequest, texts: ClassTexts, encoder: Encoder)
         return {"text_warnings": request.existing.results["text_warnings"]}
     warnings = text_warnings(encoder, texts, described=request.options.descriptions is not None)
     return {"text_warnings": warnings, **({} if request.existing is not None else {"texts": texts.use()})}
+
+
+def _given_shares(request: ClassifyRequest, classes: Sequence[str]) -> ClassShares | None:
+    """Returns the shares of the classes that are asked for, None without."""
+    if request.options.shares is None:
+        return None
+    return check_given_shares(request.options.shares, classes, request.target.dataset, ())
 
 
 def _check_same_config(request: ClassifyRequest, config: RunConfig) -> None:

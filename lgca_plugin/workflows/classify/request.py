@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,11 @@ from ...fiftyone_io.samples import ImageSamples
 from ...runs.delete import check_deletable
 from ...runs.registry import check_not_renamed, existing_run, is_stored, prediction_fields
 from ...store.limits import default_limit
+from .class_counts import check_given_shares
 from .class_list import default_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ...method.core.methods import Method
@@ -65,6 +67,7 @@ class ClassifyOptions:
     shown_chains: int = DEFAULT_SHOWN_CHAINS
     store_regions: bool = True
     budget: str = DEFAULT_BUDGET
+    shares: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +175,25 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
             "another run_key to keep both"
         )
     check_step_weights(request)
+    _check_shares(request)
     return request
+
+
+def _check_shares(request: ClassifyRequest) -> None:
+    """Checks shares of the classes as far as that needs no list of classes; raises ConfigError."""
+    options = request.options
+    if options.shares is None:
+        return
+    if not isinstance(options.shares, Mapping) or request.classes is not None:
+        own = run_fields(request.run_key, request.methods)
+        check_given_shares(options.shares, request.classes or (), request.target.dataset, own)
+    if not options.store_regions and request.region_plan.counts:
+        raise ConfigError(
+            "shares are found from the stored embeddings of all images, and store_regions=False stores none of crops: "
+            "leave one of the two out",
+            app="shares of the classes are found from the stored embeddings of all images: store those of the crops, "
+            "too, or choose no shares",
+        )
 
 
 def check_shown_chains(shown_chains: int) -> None:

@@ -30,6 +30,7 @@ def classification(request: FindRequest, run: RunRecord | None, *, replaces: boo
             "logits": run.config.logits,
             "shown_chains": run.config.shown_chains,
             "store_regions": bool(stored.get("regions", True)),
+            "shares": run.config.shares,
         }
     options = ClassifyOptions(
         samples=request.target.samples,

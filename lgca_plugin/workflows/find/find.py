@@ -18,7 +18,9 @@ from ...runs.lease import Lease, steps_under
 from ...runs.record import check_current
 from ...runs.registry import update_record
 from ...runs.state import DONE
+from ..classify.class_counts import class_counts
 from ..classify.classify import iter_classify
+from ..rescore.classified import as_change, shares_are_due
 from ..rescore.request import Changes, check_rescore
 from ..rescore.rescore import iter_rescore
 from ..triage.plan import check_triage
@@ -43,7 +45,7 @@ FIND = "find"
 RESCORE_SECONDS = 0.004
 """Estimated time of a rescoring in seconds an image."""
 
-RESCORE, CLASSIFY, TRIAGE = "rescore", "classify", "triage"
+RESCORE, CLASSIFY, SHARES, TRIAGE = "rescore", "classify", "shares", "triage"
 """The phases, in their order."""
 
 
@@ -60,6 +62,7 @@ def iter_find_wrong_labels(
 
 def _steps(search: _Search, request: FindRequest) -> Generator[Progress, None, Triage]:
     yield Progress(0, 0, "Looking for new and changed images")
+    search.count_classes()
     request.target.check_labels_as_stored(request.ground_truth)
     search.find_what_is_left()
     if search.encodes:
@@ -70,14 +73,18 @@ def _steps(search: _Search, request: FindRequest) -> Generator[Progress, None, T
     expected = {
         RESCORE: total * RESCORE_SECONDS if search.rescores else None,
         CLASSIFY: None if speed is None else n_left * speed.seconds,
+        SHARES: total * RESCORE_SECONDS,
         TRIAGE: triage_seconds(total),
     }
-    phases = {RESCORE: search.rescores, CLASSIFY: search.encodes, TRIAGE: True}
+    phases = {RESCORE: search.rescores, CLASSIFY: search.encodes, SHARES: search.moves, TRIAGE: True}
     timeline = Timeline(total, {name: expected[name] for name, happens in phases.items() if happens})
+    moves = search.moves  # before the images are classified: later they are not new
     if search.rescores:
         yield from timeline.run(RESCORE, search.rescore(), label="Images compared with the new classes")
     if search.encodes:
         yield from timeline.run(CLASSIFY, search.classify(), label="Images classified")
+    if moves or search.moves:
+        yield from timeline.run(SHARES, search.follow_shares(), label="Shares of the classes")
     return (yield from timeline.run(TRIAGE, search.triage(), label="Labels judged"))
 
 
@@ -95,6 +102,7 @@ class _Search:
         self._request = replace(request, entry=replace(request.entry, at=time.time()))
         self._encoder: Encoder | None = request.encoder
         self._replaces = False
+        self._has_classified = False
         self._lease = lease
 
     @property
@@ -106,6 +114,19 @@ class _Search:
     def encodes(self) -> bool:
         """Whether there is anything to classify, or an interrupted run to finish."""
         return self.run is None or bool(self.todo) or self.run.results.get("status") != DONE
+
+    @property
+    def moves(self) -> bool:
+        """Whether the labels have to be moved towards shares of the classes, or back."""
+        if self.run is None or self.encodes:
+            return self._request.shares is not None or (self.run is not None and self.run.config.shares is not None)
+        return not self.rescores and shares_are_due(self.run, self._request.shares)
+
+    def count_classes(self) -> None:
+        """Counts the classes, where shares of them are asked for; raises ConfigError if that can't be done."""
+        shares, target = self._request.shares, self._request.target
+        if shares is not None:
+            class_counts(shares, target.dataset, target.samples.values("id"), self._request.classes)
 
     def find_what_is_left(self) -> None:
         """Finds the samples to classify; what is stored and predicted of images that have changed is deleted."""
@@ -153,6 +174,7 @@ class _Search:
                 classes=request.classes,
                 descriptions=None if texts.kept else texts.given,
                 description_style=texts.style,
+                shares=as_change(request.shares),
             )
             rescoring = replace(check_rescore(self.run, changes), entries=request.entry.to_results())
             self.run = yield from iter_rescore(rescoring, encoder=self._encoder, lease=self._lease)
@@ -172,9 +194,20 @@ class _Search:
             self.load()
         request = classification(self._request, self.run, replaces=self._replaces)
         self.run = yield from iter_classify(request, encoder=self._encoder, lease=self._lease)
+        self._has_classified = True
         if not self.run.results.get("predicted"):
             reason = next(iter(self.run.failures.values()), "the run has no image")
             raise LgcaError(f"none of the {len(self.todo):,} images could be classified, for example: {reason}")
+
+    def follow_shares(self) -> Generator[Progress, None, None]:
+        """Moves the labels of the run towards the shares of the classes, from the stored embeddings."""
+        assert self.run is not None  # noqa: S101 (it was found or classified)
+        shares = self._request.shares
+        new_images = self._has_classified and shares is not None  # a changed one, too, that no count shows
+        if new_images or shares_are_due(self.run, shares):
+            checked = check_rescore(self.run, Changes(shares=as_change(shares)))
+            rescoring = replace(checked, entries=self._request.entry.to_results())
+            self.run = yield from iter_rescore(rescoring, encoder=self._encoder, lease=self._lease)
 
     def triage(self) -> Generator[Progress, None, Triage]:
         """Triages the run."""

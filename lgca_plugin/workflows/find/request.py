@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...config import (
     DEFAULT_METHODS,
     DEMO_MARKER,
+    NO_SHARES,
     RegionConfig,
     check_budget,
     check_classes,
@@ -26,6 +27,7 @@ from ...runs.found import SearchEntry, searched_runs
 from ...runs.proposals import free_run_key, given_label_field
 from ...runs.registry import existing_run
 from ...runs.stored_texts import known_texts
+from ..classify.class_counts import check_given_shares
 from ..classify.plan import class_warnings
 from .labels import default_classes
 from .texts import SearchTexts, given_texts, kept_texts, saved_texts
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     import fiftyone as fo
 
+    from ...config import ClassShares
     from ...encoder.base import Encoder
     from ...method.core.methods import Method
     from ...runs.record import RunRecord
@@ -64,6 +67,7 @@ class FindOptions:
     batch_size: int | None = None
     device: str | None = None
     precision: str = "auto"
+    shares: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,7 @@ class FindRequest:
         encoder_name: name of the encoder in a run's record
         classes: the candidate classes
         texts: the descriptions of the classes
+        shares: the shares of the classes that the run's labels follow in the end; None without any
         previous: the run that this search goes on with; None for a new run
         had: the entry of an earlier search in the previous run's record, if there is one
         entry: what the run's record will hold of this search; its time is set when the search starts
@@ -92,6 +97,7 @@ class FindRequest:
     encoder_name: str
     classes: tuple[str, ...]
     texts: SearchTexts
+    shares: ClassShares | None
     run_key: str
     methods: tuple[Method, ...]
     regions: RegionConfig
@@ -151,6 +157,7 @@ def check_find(options: FindOptions) -> FindRequest:
         encoder_name=name,
         classes=classes,
         texts=_texts(options, dataset, classes, previous, had),
+        shares=_shares(options, dataset, classes, previous),
         run_key=run_key,
         methods=methods,
         regions=regions,
@@ -230,6 +237,18 @@ def _differences(run: RunRecord, options: FindOptions, encoder: Encoder | None, 
         "precision": encoder is None and options.precision not in ("auto", config.precision),
     }
     return [name for name, differs in given.items() if differs]
+
+
+def _shares(
+    options: FindOptions, dataset: fo.Dataset, classes: tuple[str, ...], previous: RunRecord | None
+) -> ClassShares | None:
+    """Returns the shares of the classes: those given, else the previous run's."""
+    if options.shares is None:
+        had = None if previous is None else previous.config.shares
+        return None if previous is None or had is None else had.of_classes(previous.config.classes, classes)
+    if isinstance(options.shares, str) and options.shares == NO_SHARES:
+        return None
+    return check_given_shares(options.shares, classes, dataset, () if previous is None else previous.fields)
 
 
 def _settings(options: FindOptions, previous: RunRecord | None) -> tuple[tuple[Method, ...], RegionConfig, str]:

@@ -46,7 +46,7 @@ class Timeline:
             return [self._progress(phase, f"{label}: {step.done:,} of {step.total:,}", left)]
 
         result = yield from translated(steps, timed)
-        del self._expected[phase]
+        self._expected.pop(phase, None)
         return result
 
     def _progress(self, phase: str, label: str, left: float | None) -> Progress:

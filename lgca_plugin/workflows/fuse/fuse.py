@@ -85,9 +85,11 @@ def _fuse(
         lease.check()
         for run in request.runs:
             check_current(run)
-        plan = yield from with_shares(store, _with_learnt(request, plan, learnt, labels), images_at_once)
+        sharing = with_shares(store, _with_learnt(request, plan, learnt, labels), images_at_once)
+        start = learning[-1] if learnt.fold_of or captions else 0.0
+        plan = yield from part_of(sharing, start, start)
         writing = Rescoring(store, plan, images_at_once, lease, task=request.task).steps()
-        return (yield from part_of(writing, learning[-1] if learnt.fold_of or captions else 0.0, 1.0))
+        return (yield from part_of(writing, start, 1.0))
 
 
 def _learn(

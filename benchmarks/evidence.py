@@ -93,7 +93,7 @@ def each(what: Callable[[str], Any], ids: Sequence[str]) -> tuple[float, list[An
 def stability_of_a_batch(run: Any, found: Sequence[Any]) -> float:
     """Times WCA's, LGCA's and decisive LGCA's stability on many images at once; milliseconds an image, scores known."""
     from lgca_plugin.method.core.regions import RegionEmbeddings
-    from lgca_plugin.method.core.scores import class_scores
+    from lgca_plugin.method.core.scores import Weights, class_scores
     from lgca_plugin.method.explain.stability import stability
 
     scoring = found[0].verdicts.scoring
@@ -106,7 +106,8 @@ def stability_of_a_batch(run: Any, found: Sequence[Any]) -> float:
     scores = class_scores(images.regions, scoring.class_vectors["wca"])
     seconds = 0.0
     for method in run.config.methods[1:]:
-        weights = np.stack([one.weights[method.name] for one in found])
+        each = [one.verdicts.weighed[method.name] for one in found]
+        weights = Weights(np.stack([own.regions for own in each]), np.array([own.whole for own in each]))
         started = time.perf_counter()
         stability(
             method,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CROPS, COUNTS = CropCounts(60, 34), (60, 17, 9)
 LOGIT_SCALE = 100.0
+SIDE, PIXELS = np.full(sum(COUNTS), 0.7), np.full(sum(COUNTS), 200)
 DESCRIPTIONS = 8
 BATCH = 256
 CASES = (("clip", "wca", "lgca"), ("clip", "wca", "lgca", "lgca_d"))
@@ -62,7 +63,7 @@ def together(world: World, settings: list[Method], images: int) -> dict[str, flo
         regions, whole = world.batches[number % len(world.batches)]
         of_batch = truth[start : start + BATCH]
         size = len(of_batch)
-        sweep.add(RegionEmbeddings(regions[:size], whole[:size], world.step, world.chain), of_batch)
+        sweep.add(RegionEmbeddings(regions[:size], whole[:size], world.step, world.chain, SIDE, PIXELS), of_batch)
     scored = time.perf_counter()
     sweep.report()
     ended = time.perf_counter()
@@ -75,9 +76,11 @@ def one_by_one(world: World, settings: list[Method], images: int) -> float:
     regions, whole = (array[:images] for array in world.batches[0])
     started = time.perf_counter()
     for setting, own in zip(settings, vectors, strict=True):
-        batch = RegionEmbeddings(regions, whole, world.step, world.chain)  # a new one: it caches similarities
+        batch = RegionEmbeddings(
+            regions, whole, world.step, world.chain, SIDE, PIXELS
+        )  # a new one: it caches similarities
         weights = region_weights(setting, batch, CROPS, ClassScoring(own, LOGIT_SCALE))
-        class_scores(image_vector(batch, weights, setting.global_weight), own).argmax(axis=-1)
+        class_scores(image_vector(batch, weights), own).argmax(axis=-1)
     return time.perf_counter() - started
 
 

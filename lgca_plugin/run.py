@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .descriptions.style import AUTO, style_in_code
-from .method.tuning.selection import FOLDS, REPEATS
 from .progress import drive
-from .run_figures import RunFigures
+from .run_tuning import RunTuning
 from .runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -18,13 +17,12 @@ if TYPE_CHECKING:
     from .method.comparison.evaluation import Evaluation
     from .method.core.methods import Method
     from .method.explain.evidence import Evidence
-    from .method.tuning.sweep import SweepReport
     from .progress import Progress
     from .workflows.decisions.queue import Triage
     from .workflows.similarity.similarity import Similarity
 
 
-class Run(RunFigures):
+class Run(RunTuning):
     """A zero-shot run on a dataset, returned by :func:`lgca_plugin.classify` and :func:`lgca_plugin.load_run`."""
 
     @classmethod
@@ -45,6 +43,7 @@ class Run(RunFigures):
         global_weight: float | None = None,
         step_weights: Sequence[float] | None = None,
         decisiveness: float | None = None,
+        temperature: float | None = None,
         steps: int | None = None,
         run_key: str | None = None,
         overwrite: bool = False,
@@ -72,6 +71,7 @@ class Run(RunFigures):
             global_weight: LGCA's lambda_g, weight of the whole image in methods with chains
             step_weights: LGCA's lambda_t, weight of each step in methods with chains
             decisiveness: decisiveness of the decisive methods
+            temperature: temperature of the decisive methods: above 1, regions pass for less decided
             steps: LGCA's T, at most as many as were encoded
             run_key: key of a new run; None rescores this one in place
             overwrite: replace an existing run under ``run_key``
@@ -104,6 +104,7 @@ class Run(RunFigures):
             global_weight=global_weight,
             step_weights=step_weights,
             decisiveness=decisiveness,
+            temperature=temperature,
             steps=steps,
             logits=logits,
             shown_chains=shown_chains,
@@ -111,59 +112,6 @@ class Run(RunFigures):
         )
         request = check_rescore(self, changes, run_key=run_key, overwrite=overwrite)
         return Run.of(drive(iter_rescore(request, encoder=encoder), progress, unit="images"))
-
-    def sweep(
-        self,
-        ground_truth: str | None = None,
-        *,
-        methods: Sequence[str | Method] | None = None,
-        settings: Sequence[Method] | None = None,
-        folds: int = FOLDS,
-        repeats: int = REPEATS,
-        seed: int = 0,
-        max_samples: int | None = None,
-        encoder: Encoder | None = None,
-        progress: bool | Callable[[Progress], object] | None = None,
-    ) -> SweepReport:
-        """Compares many settings on the labelled samples, without encoding an image.
-
-        Settings are chosen by accuracy, and evaluated by nested cross-validation on samples that did not choose them.
-        ``report.table()`` prints the outcome, ``report.chosen`` are presets for ``run.rescore(methods=...)``.
-
-        Args:
-            ground_truth: Classification field with the labels; None takes the run's. If that is None, the report holds
-                only the effective number of regions under every setting, which needs no labels
-            methods: names or presets whose settings are varied; None takes the run's methods without the controls
-            settings: presets to compare instead; those of one name are compared, the first of them is the default
-            folds: number of folds, at least 3
-            repeats: number of random splits of the samples
-            seed: seed of the splits, and of the choice of samples
-            max_samples: maximum number of samples, chosen at random
-            encoder: as in :meth:`rescore`
-            progress: as in :meth:`rescore`
-
-        Returns:
-            the report; samples without a label, with one that is no class of the run, or without stored regions are
-            left out and counted in ``report.excluded``
-
-        Raises:
-            ConfigError: if an argument is wrong, too few samples are labelled, or embeddings are not stored
-            StoreError: if the store can't be read
-        """
-        from .workflows.rescore.sweep import iter_sweep
-
-        steps = iter_sweep(
-            self,
-            ground_truth=ground_truth,
-            methods=methods,
-            settings=settings,
-            folds=folds,
-            repeats=repeats,
-            seed=seed,
-            max_samples=max_samples,
-            encoder=encoder,
-        )
-        return drive(steps, progress, unit="samples")
 
     def triage(
         self,

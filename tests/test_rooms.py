@@ -19,6 +19,7 @@ ROOMS = (
     "lgca_plugin",
     "lgca_plugin.api",
     "lgca_plugin.run",
+    "lgca_plugin.run_tuning",
     "lgca_plugin.run_figures",
     "lgca_plugin.workflows",
     "lgca_plugin.runs",

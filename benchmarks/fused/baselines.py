@@ -57,12 +57,13 @@ def single(seen: Seen) -> Single:
     for start in range(0, len(seen.vectors), AT_ONCE):
         rows = slice(start, start + AT_ONCE)
         vectors = np.asarray(seen.vectors[rows], np.float64)
-        images = RegionEmbeddings(vectors[:, 1:], vectors[:, 0], step[rows], chain[rows])
+        side, pixels = seen.side[rows, 1:], seen.pixels[rows, 1:]
+        images = RegionEmbeddings(vectors[:, 1:], vectors[:, 0], step[rows], chain[rows], side, pixels)
         for name in SINGLE:
             method = METHODS[name]
             scoring = ClassScoring(seen.classes[name], seen.logit_scale)
             weights = region_weights(method, images, counts, scoring)
-            found[name].append(image_vector(images, weights, method.global_weight))
+            found[name].append(image_vector(images, weights))
     joined = {name: np.concatenate(parts) for name, parts in found.items()}
     logits = {name: seen.logit_scale * class_scores(own, seen.classes[name]) for name, own in joined.items()}
     return Single(name=seen.name, vectors=joined, logits=logits)

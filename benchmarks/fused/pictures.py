@@ -2,7 +2,8 @@
 
 A set has :data:`POOL` pictures that labels are drawn from, then the test pictures; classes take turns. Its folder holds
 ``truth.npy`` and one folder for each encoder: ``vectors.npy`` ``[n, N, d]`` float32 unit vectors, the whole image
-first, then its regions; ``step.npy`` and ``chain.npy`` ``[n, N]`` int64, -1 for the whole image; ``classes.npz``, the
+first, then its regions; ``step.npy`` and ``chain.npy`` ``[n, N]`` int64, -1 for the whole image; ``side.npy`` and
+``pixels.npy`` ``[n, N]``, a region's side as a share of the shorter side and in pixels; ``classes.npz``, the
 class vectors of each method ``[C, d]`` and the encoder's logit scale, written last.
 """
 
@@ -29,14 +30,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
+    Doubles = NDArray[np.float64]
     Integers = NDArray[np.int64]
 
 POOL = 2000
 TEST = 1080
-SINGLE = ("clip", "wca", "lgca", "lgca_d")
+SINGLE = ("clip", "wca", "lgca", "wca_d", "lgca_d")
 """The methods of single encoders."""
 JPEG_QUALITY = 92
 WHOLE = -1
+OF_REGIONS = ("step", "chain", "side", "pixels")
 
 HARD = Composition(bird_lengths=(0.08, 0.25), foreign_colour=0.02)
 """Small birds, some of them with a part in the colour of another class."""
@@ -77,6 +80,8 @@ class Seen:
         vectors: ``[n, N, d]`` float32 unit vectors, mapped from the file; the whole image first
         step: ``[n, N]`` expansion step, -1 for the whole image
         chain: ``[n, N]`` number of the crop, -1 for the whole image
+        side: ``[n, N]`` side as a share of the shorter side, 1 for the whole image
+        pixels: ``[n, N]`` side in pixels
         classes: method name to ``[C, d]`` float32 class vectors
         logit_scale: the encoder's factor on similarities
     """
@@ -85,6 +90,8 @@ class Seen:
     vectors: Floats
     step: Integers
     chain: Integers
+    side: Doubles
+    pixels: Integers
     classes: dict[str, Floats]
     logit_scale: float
 
@@ -95,12 +102,12 @@ class Seen:
             classes = {name: texts[name] for name in SINGLE}
             logit_scale = float(texts["logit_scale"])
         vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-        step, chain = (np.load(folder / f"{name}.npy") for name in ("step", "chain"))
-        return cls(name=folder.name, vectors=vectors, step=step, chain=chain, classes=classes, logit_scale=logit_scale)
+        each = {name: np.load(folder / f"{name}.npy") for name in OF_REGIONS}
+        return cls(name=folder.name, vectors=vectors, classes=classes, logit_scale=logit_scale, **each)
 
     def rows(self, rows: Integers | slice) -> Seen:
         """Returns the same of some pictures."""
-        parts = {name: getattr(self, name)[rows] for name in ("vectors", "step", "chain")}
+        parts = {name: getattr(self, name)[rows] for name in ("vectors", *OF_REGIONS)}
         return Seen(name=self.name, classes=self.classes, logit_scale=self.logit_scale, **parts)
 
 
@@ -145,7 +152,7 @@ def encode(pictures: PictureSet, name: str, source: str, folder: Path) -> Seen:
     return Seen.read(own)
 
 
-def _encode(pictures: PictureSet, source: str, own: Path) -> dict[str, Any]:
+def _encode(pictures: PictureSet, source: str, folder: Path) -> dict[str, Any]:
     """Writes the arrays of a set and returns the class vectors and the logit scale."""
     import lgca_plugin as lgca
     from lgca_plugin.descriptions.class_texts import class_texts
@@ -161,15 +168,18 @@ def _encode(pictures: PictureSet, source: str, own: Path) -> dict[str, Any]:
         if not arrays:
             shape = (pictures.count, 1 + len(image.regions))
             whole = np.full(shape, WHOLE, np.int64)
-            arrays = {"step": whole, "chain": whole.copy()}
+            arrays = {"step": whole, "chain": whole.copy(), "side": np.ones(shape), "pixels": np.empty(shape, np.int64)}
             arrays["vectors"] = np.lib.format.open_memmap(
-                own / "vectors.npy", mode="w+", dtype=np.float32, shape=(*shape, encoder.dim)
+                folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(*shape, encoder.dim)
             )
         arrays["vectors"][row, 0], arrays["vectors"][row, 1:] = image.whole, image.regions
-        arrays["step"][row, 1:], arrays["chain"][row, 1:] = image.step, image.chain
+        own = image.embeddings
+        for name in OF_REGIONS:
+            arrays[name][row, 1:] = getattr(own, name)
+        arrays["pixels"][row, 0] = min(image.image_size_hw)
     arrays["vectors"].flush()
-    for name in ("step", "chain"):
-        np.save(own / f"{name}.npy", arrays[name])
+    for name in OF_REGIONS:
+        np.save(folder / f"{name}.npy", arrays[name])
     texts = class_texts(CLASSES, DESCRIPTIONS)
     return {**texts.by_method(encoder, presets), "logit_scale": np.float64(encoder.logit_scale)}
 

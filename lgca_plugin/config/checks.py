@@ -72,7 +72,8 @@ def check_distinct(
 def check_methods(methods: Any, own: Collection[Method] = ()) -> tuple[Method, ...]:
     """Returns the presets of ``methods``, names or presets of the caller's own: at least one, with distinct names.
 
-    ``own`` are the methods of the run that is changed: what it has learnt, it may keep.
+    ``own`` are the methods of the run that is changed: what it has learnt, it may keep, and a name stands for its own
+    rule where the library's has become another since.
     """
     if isinstance(methods, (str, Method)):
         methods = (methods,)
@@ -81,6 +82,11 @@ def check_methods(methods: Any, own: Collection[Method] = ()) -> tuple[Method, .
     if isinstance(methods, (set, frozenset)):  # its order differs from process to process
         methods = sorted(methods, key=lambda method: getattr(method, "name", str(method)))
     learned = {method.name: method for method in own if method.weighting == "learned"}
+    earlier = {
+        method.name: method
+        for method in own
+        if method.name in METHODS and method.weighting != METHODS[method.name].weighting
+    }
     presets: list[Method] = []
     for method in methods or ():
         preset = METHOD_TABLE[method].preset if isinstance(method, str) and method in METHOD_TABLE else method
@@ -95,7 +101,7 @@ def check_methods(methods: Any, own: Collection[Method] = ()) -> tuple[Method, .
         elif isinstance(method, str) and method in learned:
             presets.append(learned[method])
         elif isinstance(method, str) and method in METHODS:
-            presets.append(METHODS[method])
+            presets.append(earlier.get(method, METHODS[method]))
         else:
             raise ConfigError(f"unknown method {shown(method)}; choose from {', '.join(METHODS)} or pass a Method")
     if not presets:

@@ -91,9 +91,9 @@ class RegionPlan:
         """Returns the plan of ``methods``."""
         kinds = {method.regions for method in methods}
         return cls(
-            n_crops=regions.crops if "crops" in kinds else 0,
-            n_chains=regions.n_chains if "chains" in kinds else 0,
-            steps=regions.steps if "chains" in kinds else 0,
+            n_crops=regions.crops if kinds & {"crops", "all"} else 0,
+            n_chains=regions.n_chains if kinds & {"chains", "all"} else 0,
+            steps=regions.steps if kinds & {"chains", "all"} else 0,
             regions=regions,
             budget=budget,
         )

@@ -68,7 +68,10 @@ class RegionBatch:
         """Returns some regions of some images, by their indices."""
         rows = images[:, None], regions
         embeddings = self._known.embedded(self._image[images], self._rows[rows])
-        return RegionEmbeddings(embeddings, self.whole[images], self.step[rows], self.chain[rows])
+        side, shorter = self.boxes[..., 2][rows], self.image_size_hw[images].min(axis=1)
+        return RegionEmbeddings(
+            embeddings, self.whole[images], self.step[rows], self.chain[rows], side / shorter[:, None], side
+        )
 
     def images(self) -> list[EncodedImage[str]]:
         """Returns the images one by one; their arrays are views of these."""

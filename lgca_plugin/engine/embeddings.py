@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from ..images.crops import Box
+from ..method.core.regions import RegionEmbeddings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +50,12 @@ class EncodedImage(Generic[Id]):
     encodes: int
     level: int = 0
     previous: dict[Box, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def embeddings(self) -> RegionEmbeddings:
+        """What methods compute with."""
+        side = self.boxes[:, 2]
+        return RegionEmbeddings(self.regions, self.whole, self.step, self.chain, side / min(self.image_size_hw), side)
 
     @property
     def n_encoded(self) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..engine.embeddings import EncodedImage
     from ..method.core.run_scoring import RunScoring
+    from ..method.core.scores import Weights
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,13 @@ class MethodScores:
     """One method's results of a batch.
 
     Attributes:
-        weights: ``[images, regions]``
+        weights: of regions and whole images
         vectors: ``[images, dim]``
         scores: ``[images, C]``, which known shares of the classes have moved
         before: ``[images]`` class index of the label without them
     """
 
-    weights: NDArray[np.floating]
+    weights: Weights
     vectors: NDArray[np.floating]
     scores: NDArray[np.floating]
     before: NDArray[np.int64]
@@ -68,12 +69,8 @@ class MethodScores:
 
 def stack_images(images: Sequence[EncodedImage[Any]]) -> RegionEmbeddings:
     """Returns the embeddings of several images with equally many regions."""
-    return RegionEmbeddings(
-        regions=np.stack([image.regions for image in images]),
-        whole=np.stack([image.whole for image in images]),
-        step=np.stack([image.step for image in images]),
-        chain=np.stack([image.chain for image in images]),
-    )
+    each = [vars(image.embeddings) for image in images]
+    return RegionEmbeddings(**{name: np.stack([one[name] for one in each]) for name in each[0]})
 
 
 def displayed_regions(
@@ -96,7 +93,7 @@ def displayed_regions(
     vote = votes(batch.regions, class_vectors)
     misleading = _misleading(batch, vote, scoring, results)
     labels, rivals = own.scores.argmax(axis=-1), _rivals(results, method.name)
-    share, _ = contributions(batch, own.weights, method.global_weight, class_vectors, labels, rivals)
+    share, _ = contributions(batch, own.weights, class_vectors, labels, rivals)
     confidence = confidences(class_scores(batch.regions, class_vectors), scoring.logit_scale).max(axis=-1)
     displayed = []
     for i, image in enumerate(images):
@@ -110,7 +107,7 @@ def displayed_regions(
                     chain=int(batch.chain[i, r]),
                     step=int(batch.step[i, r]),
                     similarity=float(batch.similarity[i, r]),
-                    weight=float(own.weights[i, r]),
+                    weight=float(own.weights.regions[i, r]),
                     contribution=float(share[i, r]),
                     misleading=bool(misleading[i, r]),
                 )
@@ -127,9 +124,8 @@ def _misleading(
     """Marks misleading crops; none in a run without both WCA and LGCA."""
     if "wca" not in results or "lgca" not in results:
         return np.zeros(vote.shape, dtype=bool)
-    weights, global_weight = results["wca"].weights, scoring.methods["wca"].global_weight
     a, b = (results[name].before for name in ("wca", "lgca"))
-    share, _ = contributions(batch, weights, global_weight, scoring.class_vectors["wca"], a, b)
+    share, _ = contributions(batch, results["wca"].weights, scoring.class_vectors["wca"], a, b)
     return misleading_crops(vote, batch.step, share, a, b)
 
 

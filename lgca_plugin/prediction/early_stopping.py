@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..method.core.methods import without_controls
-from ..method.core.regions import ClassScoring, RegionEmbeddings
+from ..method.core.regions import ClassScoring
 from ..method.core.scores import class_scores, region_weights, weighted_sum
 from ..method.core.stopping import MAX_FLIP_PROBABILITY, flip_probability
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..config import RegionPlan
     from ..engine.embeddings import EncodedImage
     from ..method.core.methods import Method
+    from ..method.core.regions import RegionEmbeddings
     from ..method.core.run_scoring import RunScoring
     from ..method.core.scores import FloatArray
 
@@ -60,14 +62,13 @@ class EarlyStopping:
 
         Computed in float64, because float32 rounding differs between batches and threads.
         """
-        exact = RegionEmbeddings(
-            image.regions.astype(np.float64), image.whole.astype(np.float64), image.step, image.chain
-        )
+        own = image.embeddings
+        exact = replace(own, regions=own.regions.astype(np.float64), whole=own.whole.astype(np.float64))
         scores: dict[int, FloatArray] = {}  # most methods share their class vectors
         for method in self.methods:
             vectors = self._scoring.exact_vectors[method.name]
-            # The weights of decisive methods depend on all classes, so a subset of the classes bounds nothing.
-            if len(vectors) >= self._many and method.weighting != "decisive":
+            # Weights by class depend on all classes, so a subset of the classes bounds nothing.
+            if len(vectors) >= self._many and not method.by_class:
                 near = vectors[self._best_classes(method, image.level, exact, vectors)]
                 if self._flip_probability(method, image.level, exact, near) > self._max_flip_probability:
                     return False
@@ -83,7 +84,7 @@ class EarlyStopping:
     ) -> NDArray[np.int64]:
         """Returns the indices of the classes that score highest, the label among them."""
         weights = region_weights(method, image, self._plan.at(level).crop_counts)
-        found = class_scores(weighted_sum(image, weights, method.global_weight), vectors)
+        found = class_scores(weighted_sum(image, weights), vectors)
         return np.argpartition(-found, self._nearest)[: self._nearest]
 
     def _flip_probability(

@@ -221,7 +221,7 @@ def _in_scores(offsets: Mapping[str, NDArray[np.float64]], logit_scale: float) -
 
 def _method_scores(method: Method, batch: RegionEmbeddings, scoring: RunScoring) -> MethodScores:
     weights = scoring.weights(method, batch)
-    vectors = image_vector(batch, weights, method.global_weight)
+    vectors = image_vector(batch, weights)
     scores = class_scores(vectors, scoring.class_vectors[method.name])
     return MethodScores(weights, vectors, scoring.with_offsets(method.name, scores), scores.argmax(axis=-1))
 
@@ -237,7 +237,7 @@ def vector_key(method: Method, plan: RegionPlan) -> str | None:
 
     None if the vector depends on the classes, so that it can't be reused for others, or is one of several encoders.
     """
-    if method.weighting in ("decisive", "learned"):
+    if method.by_class or method.weighting == "learned":
         return None
     if method.regions == "none":
         return WHOLE

@@ -43,6 +43,7 @@ from .suggest import add_suggestion
 SETTING_NOTES = {
     "image_scale": ("image scale", "exponent; higher: fewer crops decide"),
     "decisiveness": ("decisiveness", "higher: fewer crops decide"),
+    "temperature": ("temperature", "higher: crops pass for less decided"),
     "text_scale": ("text scale", "exponent; higher: fewer texts decide"),
     "global_weight": ("whole image", "its weight beside the crops (lambda_g)"),
     "step_weights": ("step weights", "one a step, with commas (lambda_t)"),
@@ -158,7 +159,7 @@ def _add_settings(
 
 def _add_steps(inputs: Any, params: Params, source: Source, methods: tuple[Method, ...]) -> int | None:
     """Adds the number of expansion steps, where a method has some."""
-    if not source.steps or all(method.regions != "chains" for method in methods):
+    if not source.steps or not any(method.grows for method in methods):
         return source.steps
     prop = inputs.int(
         run_param("steps", source.key),

@@ -23,7 +23,7 @@ from ..shared.form import Params
 from ..shared.run_choice import read_param, run_param
 from .source import Source
 
-SETTINGS = ("image_scale", "decisiveness", "text_scale", "global_weight", "step_weights")  # of a method
+SETTINGS = ("image_scale", "decisiveness", "temperature", "text_scale", "global_weight", "step_weights")  # of a method
 KEEP = "keep"
 
 
@@ -52,10 +52,11 @@ def settings_of(method: Method) -> tuple[str, ...]:
     """Returns the names of the settings that affect a method."""
     affects = {
         "image_scale": method.regions != "none" and method.weighting == "salience",
-        "decisiveness": method.weighting == "decisive",
+        "decisiveness": method.by_class,
+        "temperature": method.by_class,
         "text_scale": method.class_vectors == "weighted",
-        "global_weight": method.regions != "none" and method.weighting != "learned",
-        "step_weights": method.regions == "chains" and method.weighting not in ("decisive", "learned"),
+        "global_weight": method.regions != "none" and method.weighting not in ("sized", "learned"),
+        "step_weights": method.grows and not method.by_class and method.weighting != "learned",
     }
     return tuple(name for name in SETTINGS if affects[name])
 

@@ -212,7 +212,7 @@ def test_can_stop__depends_on_all_methods_but_the_controls(demo_encoder: Any) ->
         can_stop = predictor_of(demo_encoder, plan_of(names, budget=budget), names).can_stop
         return None if can_stop is None else [method.name for method in can_stop.methods]
 
-    assert methods(*METHODS) == ["wca", "lgca", "lgca_d"]
+    assert methods(*METHODS) == ["wca", "lgca", "wca_d", "lgca_d"]
     assert methods("clip", "crops_mean") == ["crops_mean"]
     assert methods("clip") is None
     assert methods(*METHODS, budget="full") is None

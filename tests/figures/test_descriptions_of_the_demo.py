@@ -35,7 +35,7 @@ def demo_votes(demo_encoder: Any, demo_images: list[Any]) -> Any:
             method = METHODS[name]
             regions = RegionEmbeddings(image.regions, image.whole, image.step, image.chain)
             weights = scores.region_weights(method, regions, plan.crop_counts)
-            vectors[name] = scores.image_vector(regions, weights, method.global_weight)
+            vectors[name] = scores.image_vector(regions, weights)
         all_scores = {name: class_vectors[name] @ vectors[name] for name in names}
         a, b = (int(all_scores[name].argmax()) for name in ("lgca", "clip"))
         if a != b:

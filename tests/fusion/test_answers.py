@@ -12,7 +12,7 @@ from lgca_plugin.fusion.answers import answer
 from lgca_plugin.fusion.graph import gatv2_logits, make_graph
 from lgca_plugin.fusion.settings import FusionSettings
 from lgca_plugin.fusion.weights import Fusion, FusionWeights
-from lgca_plugin.method.core.methods import METHODS
+from lgca_plugin.method.core.methods import Method
 from lgca_plugin.method.core.regions import CropCounts, RegionEmbeddings
 from lgca_plugin.method.core.run_scoring import RunScoring
 from lgca_plugin.method.core.scores import normalize
@@ -85,7 +85,7 @@ def test_logits__are_those_of_a_loop_over_the_nodes(world, fused_part):
 
 def test_untrained__is_the_sum_of_the_decisive_logits(world):
     found = answer(FusionWeights.untrained(DIMS, CLASSES), world.nodes, world.classes)
-    method = METHODS["lgca_d"]
+    method = Method(name="chains_d", regions="chains", weighting="decisive")
     for row in range(len(world.ids)):
         expected = np.zeros(CLASSES)
         for own, against in zip(world.nodes, world.classes, strict=True):
@@ -99,7 +99,7 @@ def test_untrained__is_the_sum_of_the_decisive_logits(world):
                 logit_scale=against.logit_scale,
                 counts=CropCounts(99, 99),
             )
-            vector = normalize(scoring.weights(method, image) @ vectors)
+            vector = normalize(scoring.weights(method, image).regions @ vectors)
             expected += against.logit_scale * against.vectors @ vector
         np.testing.assert_allclose(found.logits[row], expected, rtol=1e-6, atol=1e-5)
 

@@ -100,6 +100,7 @@ class ReferenceImage:
     whole: Vector
     regions: list[Region]  # by step, then by chain
     encodes: int
+    shorter: int  # side of the image, in pixels
 
 
 def class_vectors(
@@ -119,17 +120,19 @@ def class_vectors(
 
 @dataclass(frozen=True)
 class Rule:
-    regions: str  # none, crops, chains
-    weighting: str  # salience, decisive, uniform
+    regions: str  # none, crops, chains, all
+    weighting: str  # salience, decisive, sized, uniform
     global_weight: float
     texts: str  # label, weighted, mean
+    temperature: float = 1.0
 
 
 RULES = {
     "clip": Rule("none", "uniform", 1.0, "label"),
     "wca": Rule("crops", "salience", 0.0, "weighted"),
     "lgca": Rule("chains", "salience", 0.0, "weighted"),
-    "lgca_d": Rule("chains", "decisive", 0.0, "weighted"),
+    "wca_d": Rule("crops", "decisive", 0.0, "weighted", 1.5),
+    "lgca_d": Rule("all", "sized", 0.0, "weighted", 1.5),
     "clip_d": Rule("none", "uniform", 1.0, "mean"),
     "wca_global": Rule("crops", "salience", 1.0, "weighted"),
     "crops_mean": Rule("crops", "uniform", 0.0, "weighted"),
@@ -154,35 +157,49 @@ def weights(
         return result
     if rule.regions == "crops":
         used = [i for i, r in enumerate(seen.regions) if r.step == 0 and r.chain < crops]
-    else:
+    elif rule.regions == "chains":
         used = [i for i, r in enumerate(seen.regions) if r.chain < chains]
+    else:
+        used = [i for i, r in enumerate(seen.regions) if r.chain < chains or (r.step == 0 and r.chain < crops)]
 
+    def indecision(embedding: Vector) -> float:
+        beliefs = softmax([logit_scale * dot(embedding, c) / rule.temperature for c in vectors])
+        return entropy(beliefs) / math.log(len(vectors))
+
+    if rule.weighting == "sized":
+        shares = {}
+        for i in used:
+            if seen.regions[i].box[2] >= 16:
+                side = seen.regions[i].box[2] / seen.shorter
+                shares[i] = side * math.exp(-decisiveness * indecision(seen.regions[i].embedding))
+        total = sum(shares.values()) + math.exp(-decisiveness * indecision(seen.whole))
+        for i, share in shares.items():
+            result[i] = share / total
+        return result
     if not used:
         return result
     if rule.weighting == "decisive":
-        indecision = []
-        for i in used:
-            beliefs = softmax([logit_scale * dot(seen.regions[i].embedding, c) for c in vectors])
-            indecision.append(entropy(beliefs) / math.log(len(vectors)))
-        for i, weight in zip(used, softmax([-decisiveness * h for h in indecision]), strict=True):
+        logits = [-decisiveness * indecision(seen.regions[i].embedding) for i in used]
+        for i, weight in zip(used, softmax(logits), strict=True):
             result[i] = weight
         return result
     scale = 0.0 if rule.weighting == "uniform" else math.exp(image_scale)
     steps = sorted({seen.regions[i].step for i in used})
-    shares = [1.0 if step_weights is None else step_weights[step] for step in steps]
-    for step, share in zip(steps, shares, strict=True):
+    of_steps = [1.0 if step_weights is None else step_weights[step] for step in steps]
+    for step, share in zip(steps, of_steps, strict=True):
         if not share:
             continue
         members = [i for i in used if seen.regions[i].step == step]
         inside = softmax([scale * seen.regions[i].salience for i in members])
         for i, weight in zip(members, inside, strict=True):
-            result[i] = weight * share / sum(shares)
+            result[i] = weight * share / sum(of_steps)
     return result
 
 
 @dataclass
 class Verdict:
     weights: list[float]
+    whole_weight: float
     vector: Vector
     scores: list[float]
     confidences: list[float]
@@ -200,7 +217,8 @@ def verdict(
     logit_scale: float,
 ) -> Verdict:
     embeddings = [r.embedding for r in seen.regions]
-    total = weighted_sum([*region_weights, rule.global_weight], [*embeddings, seen.whole])
+    whole_weight = 1 - sum(region_weights) if rule.weighting == "sized" else rule.global_weight
+    total = weighted_sum([*region_weights, whole_weight], [*embeddings, seen.whole])
     norm = math.sqrt(dot(total, total))
     vector = unit(total)
     scores = [dot(vector, c) for c in vectors]
@@ -211,13 +229,14 @@ def verdict(
         own = [dot(embedding, c) for c in vectors]
         votes.append(own.index(max(own)))
     confidences = softmax([logit_scale * s for s in scores])
-    return Verdict(list(region_weights), vector, scores, confidences, label, ranked[0] - ranked[1], norm, votes)
+    margin = ranked[0] - ranked[1]
+    return Verdict(list(region_weights), whole_weight, vector, scores, confidences, label, margin, norm, votes)
 
 
 def contributions(
-    rule: Rule, seen: ReferenceImage, vectors: Sequence[Vector], answer: Verdict, a: int, b: int
+    seen: ReferenceImage, vectors: Sequence[Vector], answer: Verdict, a: int, b: int
 ) -> tuple[list[float], float]:
     """Each region's exact part of the margin of class a over class b, and the whole image's part."""
     difference = [x - y for x, y in zip(vectors[a], vectors[b], strict=True)]
     parts = [w * dot(r.embedding, difference) / answer.norm for w, r in zip(answer.weights, seen.regions, strict=True)]
-    return parts, rule.global_weight * dot(seen.whole, difference) / answer.norm
+    return parts, answer.whole_weight * dot(seen.whole, difference) / answer.norm

@@ -99,7 +99,7 @@ def encode_regions(
         current = [region(step, current[i].chain, grown(current[i].box, height, width, growth)) for i in chosen]
         regions += current
     encodes = len(known) if width == height else 1 + len(known)
-    return ReferenceImage(whole, regions, encodes)
+    return ReferenceImage(whole, regions, encodes, min(height, width))
 
 
 def classify(

@@ -25,7 +25,10 @@ CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "without regions": ("light", {"classes": ["oystercatcher", "caspian tern", "great egret"], "shown_chains": 0}),
 }
 SETTINGS: dict[str, dict[str, Any]] = {
-    "full": {"methods": tuple(lgca.METHODS), "budget": "full"},
+    "full": {
+        "methods": ("clip", "wca", "lgca", "lgca_d", "clip_d", "wca_global", "crops_mean"),
+        "budget": "full",
+    },
     "adaptive": {"methods": ("clip", "wca", "lgca", "lgca_d"), "budget": "adaptive", "logits": True},
 }
 EVALUATIONS = {

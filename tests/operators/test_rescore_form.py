@@ -78,7 +78,7 @@ def test_form__shows_what_the_run_has(two_runs):
 def test_form__offers_the_methods_that_need_no_more_regions(two_runs):
     properties, _ = RESCORE.form(two_runs)
     offered = [choice.value for choice in properties["methods_of_later"].view.choices]
-    assert offered == ["clip", "wca", "clip_d", "wca_global", "crops_mean"]
+    assert offered == ["clip", "wca", "wca_d", "clip_d", "wca_global", "crops_mean"]
     found = RESCORE.errors(two_runs, methods_of_later=["clip", "lgca"])
     assert "lgca needs regions that run 'later' has not encoded" in found["methods_of_later"]
 

@@ -130,13 +130,13 @@ def test_classify__again_has_nothing_to_do_and_under_a_new_key_encodes_no_image(
     assert plain([predictions_of(same), boxes_of(same)]) == before
     assert (same.token, same.failures) == (stored.token, stored.failures)
 
-    new = classify(released, stored, "again")
+    new = classify(released, stored, "again", methods=stored.config.methods)  # the release's own lgca_d among them
     assert [new.summary()[name] for name in counts] == [13, 12, 1, 0, 0, 12]
     assert new.summary().get("stopped_after") == summary.get("stopped_after")
     assert_same(plain([predictions_of(new), boxes_of(new)]), before, NEAR_EMBEDDED)
 
 
-def classify(dataset, stored, run_key):
+def classify(dataset, stored, run_key, **changes):
     """Makes the call that has made a stored run, with a model that refuses images."""
     return lgca.classify(
         dataset,
@@ -147,7 +147,7 @@ def classify(dataset, stored, run_key):
         ground_truth="ground_truth",
         encoder=Mute(texts=True),
         progress=False,
-        **SETTINGS[stored.key],
+        **{**SETTINGS[stored.key], **changes},
     )
 
 

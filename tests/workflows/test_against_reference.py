@@ -136,8 +136,8 @@ def assert_regions_agree(
     vectors = reference.class_vectors("weighted", labels, own)
     order = sorted(range(len(CLASSES)), key=lambda k: lgca.scores[k])
     rival = order[-2] if wca.label == lgca.label else wca.label
-    parts, _ = reference.contributions(reference.RULES["lgca"], seen, vectors, lgca, lgca.label, rival)
-    against, _ = reference.contributions(reference.RULES["wca"], seen, vectors, wca, wca.label, lgca.label)
+    parts, _ = reference.contributions(seen, vectors, lgca, lgca.label, rival)
+    against, _ = reference.contributions(seen, vectors, wca, wca.label, lgca.label)
 
     frame_h, frame_w = size_hw
     for shown in regions:

@@ -16,7 +16,7 @@ from .regions import RegionKind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Weighting = Literal["salience", "decisive", "uniform", "learned"]
+Weighting = Literal["salience", "decisive", "sized", "uniform", "learned"]
 ClassVectors = Literal["label", "weighted", "mean"]
 Role = Literal["standard", "ours", "control"]
 
@@ -28,9 +28,11 @@ class Method:
     Attributes:
         name: names the field that the predictions are written to
         regions: ``"none"``; ``"crops"``, step 0 only; ``"chains"``, the crops that start a chain and all that they grow
-            into
+            into; ``"all"``, both
         weighting: ``"salience"``, softmax inside each step of ``exp(image_scale) * <f_r, f0>``; ``"decisive"``, softmax
-            over all steps together of ``-decisiveness * H_r / log C``; ``"uniform"`` inside each step;
+            over all steps together of ``-decisiveness * H_r / log C``; ``"sized"``, likewise times the region's side,
+            over the regions and the whole image together (see :func:`.scores.region_weights`); ``"uniform"`` inside
+            each step;
             ``"learned"``, by a fusion of several encoders, over the regions of all of them
         global_weight: the whole image's weight ``a_0``, next to regions that share a weight of 1
         class_vectors: ``"label"``, the label prompt; ``"weighted"``, descriptions weighted by their similarity to it;
@@ -38,6 +40,7 @@ class Method:
         image_scale: WCA's softmax scale over crops, as an exponent
         text_scale: WCA's softmax scale over descriptions, as an exponent
         decisiveness: how strongly undecided regions lose their weight
+        temperature: divides the logits of which ``H_r`` is the entropy; above 1, regions pass for less decided
         step_weights: weight of each step, normalized over the steps that there are; None weighs them equally
     """
 
@@ -49,6 +52,7 @@ class Method:
     image_scale: float = 4.0
     text_scale: float = 2.0
     decisiveness: float = 10.0
+    temperature: float = 1.0
     step_weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -70,15 +74,39 @@ class Method:
                 raise ValueError(f"{field} is an exponent and must be in [-20, 20], got {shown(getattr(self, field))}")
         if not 0 <= self.decisiveness <= sys.float_info.max:
             raise ValueError(f"decisiveness must be at least 0, got {shown(self.decisiveness)}")
+        if not 0 < self.temperature <= sys.float_info.max:
+            raise ValueError(f"temperature must be above 0, got {shown(self.temperature)}")
+        if self.weighting == "sized" and (self.regions != "all" or self.global_weight):
+            raise ValueError(
+                'the weighting "sized" is over all regions and the whole image: it needs regions "all" and a '
+                f"global_weight of 0, got {shown(self.regions)} and {shown(self.global_weight)}"
+            )
         if self.step_weights is not None and not (
             all(0 <= weight <= sys.float_info.max for weight in self.step_weights) and any(self.step_weights)
         ):
             raise ValueError(f"step_weights must be at least 0 and not all 0, got {shown(self.step_weights)}")
 
+    @property
+    def by_class(self) -> bool:
+        """Whether the weights of regions depend on the classes."""
+        return self.weighting in ("decisive", "sized")
+
+    @property
+    def one_softmax(self) -> bool:
+        """Whether the weights of all regions are one softmax, and not one of each step."""
+        return self.by_class or self.regions == "crops"
+
+    @property
+    def grows(self) -> bool:
+        """Whether it looks at crops that grow."""
+        return self.regions in ("chains", "all")
+
     def to_json(self) -> dict[str, Any]:
         """Returns the preset as a JSON-ready dict."""
         document = asdict(self)
         document["step_weights"] = None if self.step_weights is None else list(self.step_weights)
+        if self.temperature == 1:
+            del document["temperature"]  # so that the records of earlier releases stay as they are
         return document
 
     @classmethod
@@ -130,9 +158,15 @@ METHOD_TABLE = {
             role="standard",
         ),
         MethodEntry(
-            preset=Method(name="lgca_d", regions="chains", weighting="decisive"),
+            preset=Method(name="wca_d", regions="crops", weighting="decisive", temperature=1.5),
+            title="decisive WCA",
+            description="crops, weighted by how decided each of them is; ours",
+            role="ours",
+        ),
+        MethodEntry(
+            preset=Method(name="lgca_d", regions="all", weighting="sized", temperature=1.5),
             title="decisive LGCA",
-            description="LGCA weighted by how decided each region is; ours, experimental",
+            description="crops, what they grow into and the whole image, by how decided and large each is; ours",
             role="ours",
         ),
         MethodEntry(
@@ -170,7 +204,7 @@ METHODS: dict[str, Method] = {
 
 CONTROLS = tuple(name for name, entry in METHOD_TABLE.items() if entry.role == "control")
 
-COMPARED = {"none": "the whole image", "crops": "crops", "chains": "crops that grow"}
+COMPARED = {"none": "the whole image", "crops": "crops", "chains": "crops that grow", "all": "crops that grow"}
 """What the three compared methods look at, by ``Method.regions``, in their order."""
 
 _PREFERRED = ("clip", "wca", "lgca")
@@ -226,8 +260,8 @@ def compared_methods(
         if name not in own:
             raise ConfigError(f"there is no method {name!r} in run {run_key!r}; choose from {', '.join(own)}")
     found = []
-    for regions, looks_at in COMPARED.items():
-        of_kind = [method for method in own.values() if method.regions == regions]
+    for looks_at in dict.fromkeys(COMPARED.values()):
+        of_kind = [method for method in own.values() if COMPARED[method.regions] == looks_at]
         named = [method for method in of_kind if method.name in (names or ())]
         if names is not None and len(named) != 1:
             raise ConfigError(
@@ -250,6 +284,6 @@ def explained_method(methods: Sequence[Method]) -> Method | None:
 
     Never a learned one, whose answer lies in the regions of other encoders, too.
     """
-    ranks = {"lgca": 0, "chains": 1, "crops": 2}
+    ranks = {"lgca": 0, "chains": 1, "all": 2, "crops": 3}
     explaining = [method for method in methods if method.regions in ranks and method.weighting != "learned"]
     return min(explaining, key=lambda method: ranks.get(method.name, ranks[method.regions]), default=None)

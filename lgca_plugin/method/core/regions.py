@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
 
-RegionKind = Literal["none", "crops", "chains"]
-"""What a method looks at: the whole image alone, sampled crops, or crops with the regions that they grow into."""
+RegionKind = Literal["none", "crops", "chains", "all"]
+"""What a method looks at: the whole image alone, sampled crops, crops with the regions that they grow into, or both."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,14 @@ class CropCounts:
 
     def of(self, kind: RegionKind) -> int:
         """Returns the number of sampled crops that a kind of method uses."""
-        return {"none": 0, "crops": self.n_crops, "chains": self.n_chains}[kind]
+        both = max(self.n_crops, self.n_chains)
+        return {"none": 0, "crops": self.n_crops, "chains": self.n_chains, "all": both}[kind]
 
     def used(self, kind: RegionKind, step: IntArray, chain: IntArray) -> NDArray[np.bool_]:
         """Returns ``[..., n]`` bool, the regions that a kind of method uses, by their steps and chains."""
-        used: NDArray[np.bool_] = chain < self.of(kind)
+        used: NDArray[np.bool_] = chain < self.of("chains" if kind == "all" else kind)
+        if kind == "all":
+            return used | self.used("crops", step, chain)
         return used & (step == 0) if kind == "crops" else used
 
 
@@ -49,17 +52,40 @@ class RegionEmbeddings:
         whole: ``[..., d]`` unit embedding of the whole image
         step: ``[n]`` or ``[..., n]`` expansion step of each region, 0 for the sampled crops
         chain: like ``step``, the number of the crop that each region grew from; a crop has one region a step
+        side: ``[..., n]`` side of each region as a share of its image's shorter side, above 0 and at most 1; None if
+            unknown
+        pixels: ``[..., n]`` side of each region in pixels of its image; None if unknown
     """
 
     regions: FloatArray
     whole: FloatArray
     step: IntArray
     chain: IntArray
+    side: FloatArray | None = None
+    pixels: IntArray | None = None
 
     def part(self, images: IntArray, regions: IntArray) -> RegionEmbeddings:
         """Returns some regions of some of several images, by their indices."""
         rows = images[:, None], regions
-        return RegionEmbeddings(self.regions[rows], self.whole[images], self.step[rows], self.chain[rows])
+        return RegionEmbeddings(
+            self.regions[rows],
+            self.whole[images],
+            self.step[rows],
+            self.chain[rows],
+            None if self.side is None else self.side[rows],
+            None if self.pixels is None else self.pixels[rows],
+        )
+
+    def only(self, regions: IntArray) -> RegionEmbeddings:
+        """Returns some regions of one image, by their indices."""
+        return RegionEmbeddings(
+            self.regions[regions],
+            self.whole,
+            self.step[regions],
+            self.chain[regions],
+            None if self.side is None else self.side[regions],
+            None if self.pixels is None else self.pixels[regions],
+        )
 
     @cached_property
     def similarity(self) -> FloatArray:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .methods import Method
     from .regions import CropCounts, RegionEmbeddings
+    from .scores import Weights
 
     FloatArray = NDArray[np.floating]
 
@@ -59,10 +60,8 @@ class RunScoring:
         """Returns what a method scores images against."""
         return ClassScoring(self.class_vectors[method.name], self.logit_scale)
 
-    def weights(
-        self, method: Method, images: RegionEmbeddings, *, region_scores: FloatArray | None = None
-    ) -> FloatArray:
-        """Computes ``[..., n]`` region weights, see :func:`~.scores.region_weights`."""
+    def weights(self, method: Method, images: RegionEmbeddings, *, region_scores: FloatArray | None = None) -> Weights:
+        """Computes the weights of regions and whole images, see :func:`~.scores.region_weights`."""
         return region_weights(method, images, self.counts, self.classes_of(method), region_scores=region_scores)
 
     def index(self, name: str | int) -> int:

@@ -9,6 +9,7 @@ Arrays may carry leading batch dimensions, written ``...``: all images of a batc
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,27 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
+
+
+MIN_PIXELS = 16
+"""Minimum side, in pixels of the image, of a region that takes part under sized weights."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """The weights of one image or of several under a method.
+
+    Attributes:
+        regions: ``[..., n]`` float64 ``a_r``; 0 for regions that the method does not use
+        whole: ``[...]`` or one for all, ``a_0`` of the whole image
+    """
+
+    regions: FloatArray
+    whole: FloatArray | float
+
+    def __getitem__(self, images: IntArray | int) -> Weights:
+        """Returns the weights of some of several images."""
+        return Weights(self.regions[images], self.whole[images] if isinstance(self.whole, np.ndarray) else self.whole)
 
 
 def normalize(vectors: FloatArray) -> FloatArray:
@@ -36,40 +58,67 @@ def region_weights(
     classes: ClassScoring | None = None,
     *,
     region_scores: FloatArray | None = None,
-) -> FloatArray:
-    """Computes the weight ``a_r`` of every region under a method.
+) -> Weights:
+    """Computes the weights of every region and of the whole image under a method.
+
+    Those of the regions sum to 1, and the whole image has the method's ``global_weight`` beside them. Under sized
+    weights all of them together sum to 1: with ``side_0 = 1``, they are proportional to
+    ``side_r exp(-decisiveness H_r / log C)``, regions below :data:`MIN_PIXELS` left out.
 
     Args:
         method: the preset
         images: the regions of one image or of several
         counts: how many of the crops the method uses
-        classes: needed by decisive weights
+        classes: needed by decisive and sized weights
         region_scores: ``[..., n, C]`` scores of the regions themselves, if they are known
 
     Returns:
-        ``[..., n]`` float64 weights that sum to 1; 0 for regions that the method does not use
+        the weights
 
     Raises:
-        ValueError: if the method's regions are missing, its weights are learned, or decisive weights lack classes
+        ValueError: if the method's regions are missing, its weights are learned, decisive or sized weights lack
+            classes, or sized ones the regions' sides
     """
     shape = images.regions.shape[:-1]
     if method.weighting == "learned":
         raise ValueError(f"the weights of {method.name} depend on other encoders, so one encoder's regions give none")
     if method.regions == "none":
-        return np.zeros(shape)
+        return Weights(np.zeros(shape), method.global_weight)
     used = np.broadcast_to(counts.used(method.regions, images.step, images.chain), shape)
-    if not used.any(axis=-1).all():
+    if not used.any(axis=-1).all() and (method.weighting != "sized" or not shape[-1]):
         raise ValueError(f"{method.name} needs {method.regions}, and the images were encoded without them")
-    if method.weighting == "decisive":
+    if method.by_class:
         if classes is None:
             raise ValueError(f"{method.name} weighs regions by class, so classes are needed")
         scores = class_scores(images.regions, classes.vectors) if region_scores is None else region_scores
-        return _softmax(np.where(used, -method.decisiveness * relative_entropy(scores, classes.logit_scale), -np.inf))
+        logits = _decisive_logits(method, scores, classes)
+        if method.weighting == "sized":
+            return _sized_weights(method, images, used, logits, classes)
+        return Weights(_softmax(np.where(used, logits, -np.inf)), method.global_weight)
     if method.weighting == "uniform":
         logits = np.zeros(shape)
     else:
         logits = np.exp(method.image_scale) * images.similarity.astype(np.float64)
-    return _weights_by_step(np.where(used, logits, -np.inf), images.step, method.step_weights)
+    by_step = _weights_by_step(np.where(used, logits, -np.inf), images.step, method.step_weights)
+    return Weights(by_step, method.global_weight)
+
+
+def _decisive_logits(method: Method, scores: FloatArray, classes: ClassScoring) -> FloatArray:
+    """Returns ``-decisiveness * H / log C`` of ``[..., C]`` scores."""
+    return -method.decisiveness * relative_entropy(scores, classes.logit_scale / method.temperature)
+
+
+def _sized_weights(
+    method: Method, images: RegionEmbeddings, used: NDArray[np.bool_], logits: FloatArray, classes: ClassScoring
+) -> Weights:
+    """Computes sized weights from ``[..., n]`` decisive logits of the regions that are used."""
+    if images.side is None or images.pixels is None:
+        raise ValueError(f"{method.name} weighs regions by their sides, and these are unknown")
+    there = used & (images.pixels >= MIN_PIXELS)
+    whole = _decisive_logits(method, class_scores(images.whole.astype(np.float64), classes.vectors), classes)
+    sized = np.where(there, logits + np.log(images.side), -np.inf)
+    together = _softmax(np.concatenate([sized, whole[..., None]], axis=-1))
+    return Weights(together[..., :-1], together[..., -1])
 
 
 def relative_entropy(region_scores: FloatArray, logit_scale: float) -> FloatArray:
@@ -94,24 +143,20 @@ def relative_entropy(region_scores: FloatArray, logit_scale: float) -> FloatArra
     return entropy
 
 
-def image_vector(images: RegionEmbeddings, weights: FloatArray, global_weight: float) -> FloatArray:
-    """Computes ``z = normalize(sum_r a_r f_r + a_0 f0)``.
+def image_vector(images: RegionEmbeddings, weights: Weights) -> FloatArray:
+    """Computes ``z = normalize(sum_r a_r f_r + a_0 f0)``, ``[..., d]`` unit vectors.
 
     Args:
         images: the regions of one image or of several
-        weights: ``[..., n]`` region weights
-        global_weight: the whole image's weight
-
-    Returns:
-        ``[..., d]`` float64 unit vectors
+        weights: of the same
     """
-    return normalize(weighted_sum(images, weights, global_weight))
+    return normalize(weighted_sum(images, weights))
 
 
-def weighted_sum(images: RegionEmbeddings, weights: FloatArray, global_weight: float) -> FloatArray:
+def weighted_sum(images: RegionEmbeddings, weights: Weights) -> FloatArray:
     """Computes ``sum_r a_r f_r + a_0 f0``, ``[..., d]``: the image vector before normalization."""
-    total: FloatArray = np.matmul(weights[..., None, :], images.regions)[..., 0, :] + global_weight * images.whole
-    return total
+    of_regions: FloatArray = np.matmul(weights.regions[..., None, :], images.regions)[..., 0, :]
+    return of_regions + np.asarray(weights.whole, weights.regions.dtype)[..., None] * images.whole
 
 
 def description_weights(descriptions: FloatArray, label: FloatArray, text_scale: float) -> FloatArray:

@@ -100,17 +100,20 @@ def flip_probability(
     if n < 2:
         return 1.0
     scores = class_scores(image.regions, classes.vectors) if region_scores is None else region_scores
-    weights = region_weights(method, image, so_far, classes, region_scores=scores)
-    used = weights > 0
-    one_group = method.regions == "crops" or method.weighting == "decisive"
-    group = np.zeros(int(used.sum()), dtype=np.int64) if one_group else image.step[used]
-    without = weights_without_each(weights[used], group, image.chain[used], n)
+    found = region_weights(method, image, so_far, classes, region_scores=scores)
+    used = found.regions > 0
+    weights, scores, unit = found.regions[used], scores[used], image.chain[used]
+    of_whole = class_scores(image.whole, classes.vectors)
+    if method.weighting == "sized":  # the whole image is one more region, of a unit that is never left out
+        weights, scores, unit = np.append(weights, found.whole), np.vstack([scores, of_whole]), np.append(unit, n)
+    group = np.zeros(len(weights), dtype=np.int64) if method.one_softmax else image.step[used]
+    without = weights_without_each(weights, group, unit, n)
     if not method.global_weight and not without.any(axis=1).all():
         return 1.0
-    total = weights[used] @ scores[used] + method.global_weight * class_scores(image.whole, classes.vectors)
+    total = weights @ scores + method.global_weight * of_whole
     label = int(total.argmax())
     lead = total[label] - total
-    scores_without = without @ scores[used]  # the whole image's share is in all of them, and in no difference
+    scores_without = without @ scores  # a fixed share of the whole image is in all of them, and in no difference
     leads_without = scores_without[:, label, None] - scores_without
     leads_without -= leads_without.mean(axis=0)
     variance = (n - 1) / n * np.einsum("nc,nc->c", leads_without, leads_without)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..core.regions import RegionEmbeddings
+    from ..core.scores import Weights
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
@@ -36,8 +37,7 @@ def votes(regions: FloatArray, class_vectors: FloatArray) -> NDArray[np.int64]:
 
 def contributions(
     images: RegionEmbeddings,
-    weights: FloatArray,
-    global_weight: float,
+    weights: Weights,
     class_vectors: FloatArray,
     a: IntArray | int,
     b: IntArray | int,
@@ -49,8 +49,7 @@ def contributions(
 
     Args:
         images: the regions of one image or of several
-        weights: ``[..., n]`` region weights
-        global_weight: the whole image's weight
+        weights: of the same
         class_vectors: ``[C, d]`` unit class vectors
         a: class index, or ``[...]`` one for each image
         b: class index, or ``[...]`` one for each image
@@ -59,10 +58,10 @@ def contributions(
         ``[..., n]`` shares of the regions, and ``[...]`` the whole image's term
     """
     direction = (class_vectors[a] - class_vectors[b]).astype(np.float64)
-    norm = np.linalg.norm(weighted_sum(images, weights, global_weight), axis=-1)
+    norm = np.linalg.norm(weighted_sum(images, weights), axis=-1)
     norm = np.where(norm == 0, 1, norm)
-    of_regions = weights * np.matmul(images.regions, direction[..., :, None])[..., 0] / norm[..., None]
-    of_whole = global_weight * (images.whole * direction).sum(axis=-1) / norm
+    of_regions = weights.regions * np.matmul(images.regions, direction[..., :, None])[..., 0] / norm[..., None]
+    of_whole = weights.whole * (images.whole * direction).sum(axis=-1) / norm
     return of_regions, of_whole
 
 

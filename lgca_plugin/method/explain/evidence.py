@@ -192,7 +192,7 @@ class Evidence(DecidedImage):
             self.verdicts.image,
             scoring.counts,
             scoring.classes_of(method),
-            weights=self.weights[name],
+            weights=self.verdicts.weighed[name],
             region_scores=None if method.regions == "none" else self._region_scores(name),
             labels=label,
         )

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ConfigError, shown
-from ..core.regions import RegionEmbeddings
-from ..core.scores import class_scores, confidences, image_vector
+from ..core.scores import Weights, class_scores, confidences, image_vector
 from .contributions import contributions
 from .learned import CLASS_SHARES, WHOLE_IMAGE
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..core.methods import Method
+    from ..core.regions import RegionEmbeddings
     from ..core.run_scoring import RunScoring
     from .learned import AdditiveAnswer, LearnedImage
 
@@ -63,7 +63,8 @@ class MethodResults:
         They sum to 1, or are all 0; those of a learned method, whose attention also goes to whole images and to regions
         that other encoders alone have grown, to less.
         """
-        return {name: self._weights(method) for name, method in self.scoring.methods.items()}
+        own = {name: answer.weights for name, answer in self._answers.items()}
+        return {name: own[name] if name in own else self.weighed[name].regions for name in self.scoring.methods}
 
     @cached_property
     def scores(self) -> dict[str, FloatArray]:
@@ -146,8 +147,9 @@ class MethodResults:
         """Returns the whole image's weight under a method, in [0, 1], where those of the regions are the rest."""
         if method in self.learned:
             return self._answers[method].terms[WHOLE_IMAGE].weight
-        whole = self.scoring.method(method).global_weight
-        return whole / (1 + whole) if self.weights[method].any() else float(whole > 0)
+        weights = self.weighed[self.scoring.method(method).name]
+        whole, total = float(weights.whole), float(weights.whole) + float(weights.regions.sum())
+        return whole / total if total else 0.0
 
     def without(self, regions: Iterable[int] | BoolArray) -> MethodResults:
         """Returns the results without some more regions; exactly those given, not their chains.
@@ -194,7 +196,7 @@ class MethodResults:
 
     def _shares(self, method: str, a: str | int | None, b: str | int | None) -> tuple[FloatArray, dict[str, float]]:
         """Returns the shares of the regions, and of everything else by name."""
-        preset = self.scoring.method(method)
+        method = self.scoring.method(method).name
         first, second = self._pair(method, a, b)
         if method in self.learned:
             answer = self._answers[method]
@@ -202,35 +204,39 @@ class MethodResults:
             return answer.shares[:, first] - answer.shares[:, second], terms
         if self.labels[method] is None:
             return np.full(len(self.image.step), np.nan), {WHOLE_IMAGE: float("nan")}
-        vectors, whole = self.scoring.exact_vectors[method], preset.global_weight
-        shares, of_whole = contributions(self.image, self.weights[method], whole, vectors, first, second)
-        return shares, {WHOLE_IMAGE: float(of_whole)} if whole else {}
+        vectors, weights = self.scoring.exact_vectors[method], self.weighed[method]
+        shares, of_whole = contributions(self.image, weights, vectors, first, second)
+        return shares, {WHOLE_IMAGE: float(of_whole)} if weights.whole else {}
 
-    def _weights(self, method: Method) -> FloatArray:
-        if method.name in self.learned:
-            return self._answers[method.name].weights
-        weights = np.zeros(len(self.image.step))
+    @cached_property
+    def weighed(self) -> dict[str, Weights]:
+        """Name of each method that is not learned to the weights of regions and whole image."""
+        named = self.scoring.methods.items()
+        return {name: self._weighed(method) for name, method in named if name not in self.learned}
+
+    def _weighed(self, method: Method) -> Weights:
+        regions = np.zeros(len(self.image.step))
         left = np.flatnonzero(~self.gone & self._used(method))
-        if len(left):
-            image = self.image
-            remaining = RegionEmbeddings(image.regions[left], image.whole, image.step[left], image.chain[left])
-            weights[left] = self.scoring.weights(method, remaining)
-        return weights
+        if not len(left):
+            return Weights(regions, 1.0 if method.weighting == "sized" else method.global_weight)
+        found = self.scoring.weights(method, self.image.only(left))
+        regions[left] = found.regions
+        return Weights(regions, found.whole)
 
     def _used(self, method: Method) -> BoolArray:
         """``[n]`` which regions a method gives a weight, unless they are taken out."""
         used = self.scoring.counts.used(method.regions, self.image.step, self.image.chain)
-        if method.regions == "chains" and method.weighting != "decisive" and method.step_weights is not None:
+        if method.grows and not method.by_class and method.step_weights is not None:
             used &= np.array(method.step_weights)[self.image.step] > 0
         return used
 
     def _scores(self, method: Method) -> FloatArray:
         if method.name in self.learned:
             return self._answers[method.name].scores
-        weights = self.weights[method.name]
-        if not weights.any() and not method.global_weight:
+        weights = self.weighed[method.name]
+        if not weights.regions.any() and not weights.whole:
             return np.full(len(self.scoring.classes), np.nan)
-        vector = image_vector(self.image, weights, method.global_weight)
+        vector = image_vector(self.image, weights)
         return class_scores(vector, self.scoring.exact_vectors[method.name])
 
 

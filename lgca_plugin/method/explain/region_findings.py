@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..core.scores import class_scores, image_vector
+from ..core.scores import Weights, class_scores, image_vector
 from .contributions import misleading_crops
 from .misleading_cases import misleading_cases
 from .stability import DRAWS, stability
@@ -114,8 +114,9 @@ class RegionAnalysis:
     def vectors(self, method: Method, images: RegionSource) -> NDArray[np.float32]:
         """Computes ``[b, d]`` image vectors of a method whose vectors are not stored."""
         part = self._used(images, method)
-        weights = self.scoring.weights(method, part).astype(np.float32)
-        return image_vector(part, weights, method.global_weight).astype(np.float32)
+        weights = self.scoring.weights(method, part)
+        single = Weights(weights.regions.astype(np.float32), np.float32(weights.whole))
+        return image_vector(part, single).astype(np.float32)
 
     def _cases(
         self, images: RegionSource, crops_label: IntArray, chains_label: IntArray
@@ -129,7 +130,7 @@ class RegionAnalysis:
         a, b = crops_label[differ], chains_label[differ]
         vectors = self.scoring.class_vectors[self.crops.name]
         scores = _region_scores(part.regions, vectors)
-        weights = self.scoring.weights(self.crops, part, region_scores=scores)
+        weights = self.scoring.weights(self.crops, part, region_scores=scores).regions
         of_chains = self.scoring.class_vectors[self.chains.name]
         vote = (scores if vectors is of_chains else _region_scores(part.regions, of_chains)).argmax(axis=-1)
         rows = np.arange(len(differ))

@@ -2,9 +2,9 @@
 
 A draw takes as many crops as a method uses out of those crops, with replacement. A crop drawn m times counts m times,
 and so does every region of its chain: m multiplies its term of the softmax in its step (over all steps together, under
-decisive weights). Steps keep their weights, and a step that no drawn chain has reached leaves its weight to the others,
-in proportion. So a draw weighs an image that holds each region as often as it was drawn; nothing is encoded again, and
-the chains stay as they are.
+decisive and sized weights; of the latter the whole image is a term that every draw has once). Steps keep their weights,
+and a step that no drawn chain has reached leaves its weight to the others, in proportion. So a draw weighs an image
+that holds each region as often as it was drawn; nothing is encoded again, and the chains stay as they are.
 
 All images share their draws, which depend on the number of crops alone. The crops of an image are independent and in no
 special order, so shared draws are as good as separate ones. Methods with equally many crops are compared on the same
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.regions import RegionEmbeddings
-from ..core.scores import class_scores, region_weights
+from ..core.scores import Weights, class_scores, region_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def stability(
     counts: CropCounts,
     classes: ClassScoring,
     *,
-    weights: FloatArray | None = None,
+    weights: Weights | None = None,
     region_scores: FloatArray | None = None,
     labels: IntArray | int | None = None,
     draws: int = DRAWS,
@@ -82,7 +82,7 @@ def stability(
         images: the regions of one image or of several
         counts: how many of the crops the methods use
         classes: what images are scored against
-        weights: ``[..., n]`` the method's region weights, if they are known
+        weights: the method's, if they are known
         region_scores: ``[..., n, C]`` scores of the regions themselves, if they are known; they set the precision
         labels: ``[...]`` class indices of the labels in question; None takes the method's own
         draws: number of draws
@@ -95,7 +95,14 @@ def stability(
         return np.ones(lead)
     step, chain = (np.broadcast_to(array, (*lead, n)).reshape(-1, n) for array in (images.step, images.chain))
     b = len(step)
-    flat = RegionEmbeddings(images.regions.reshape(b, n, -1), images.whole.reshape(b, -1), step, chain)
+    flat = RegionEmbeddings(
+        images.regions.reshape(b, n, -1),
+        images.whole.reshape(b, -1),
+        step,
+        chain,
+        None if images.side is None else np.broadcast_to(images.side, (*lead, n)).reshape(b, n),
+        None if images.pixels is None else np.broadcast_to(images.pixels, (*lead, n)).reshape(b, n),
+    )
     if weights is None:
         weights = region_weights(method, flat, counts, classes)
     if region_scores is None:
@@ -105,9 +112,10 @@ def stability(
         images=flat,
         counts=counts,
         classes=classes,
-        weights=weights.reshape(b, n),
+        weights=weights.regions.reshape(b, n),
+        whole=np.broadcast_to(np.reshape(weights.whole, -1), b),
         scores=np.ascontiguousarray(region_scores.reshape(b, n, -1)),
-        of_whole=method.global_weight * class_scores(flat.whole, classes.vectors),
+        whole_scores=class_scores(flat.whole, classes.vectors),
     )
     own = drawn.labels() if labels is None else np.broadcast_to(labels, lead).reshape(-1)
     return drawn.kept(own, draws).reshape(lead)
@@ -115,21 +123,34 @@ def stability(
 
 @dataclass(frozen=True, kw_only=True)
 class _Images:
-    """Images under one method: ``weights`` [b, n], ``scores`` of regions [b, n, C] and ``of_whole`` [b, C]."""
+    """Images under one method: weights [b, n] and [b] of regions and whole images, and their scores [b, (n,) C]."""
 
     method: Method
     images: RegionEmbeddings
     counts: CropCounts
     classes: ClassScoring
     weights: FloatArray
+    whole: FloatArray
     scores: FloatArray
-    of_whole: FloatArray
+    whole_scores: FloatArray
+
+    @cached_property
+    def of_whole(self) -> FloatArray:
+        """``[b, C]`` what the whole image adds to the scores."""
+        return (self.whole[:, None] * self.whole_scores).astype(self.whole_scores.dtype)
 
     @cached_property
     def used(self) -> NDArray[np.bool_]:
         """``[b, n]`` which regions the method gives a weight."""
         used = self.counts.used(self.method.regions, self.images.step, self.images.chain)
+        if self.sized:
+            return used & (self.weights > 0)
         return used if self.one_group else used & (self.shares[self.group] > 0)
+
+    @property
+    def sized(self) -> bool:
+        """Whether the whole image shares the softmax of the regions."""
+        return self.method.weighting == "sized"
 
     @cached_property
     def group(self) -> IntArray:
@@ -139,7 +160,7 @@ class _Images:
     @property
     def one_group(self) -> bool:
         """Whether all used regions share a softmax."""
-        return self.method.weighting == "decisive" or self.method.regions == "crops"
+        return self.method.one_softmax
 
     @cached_property
     def shares(self) -> FloatArray:
@@ -187,8 +208,9 @@ class _Images:
             lead -= own[image]
             lead *= relative[image]
             leads = np.einsum("pgd,pgd->pd", self._sums(lead, counts), factors[image])
-            if self.method.global_weight:
-                leads += (self.of_whole[image, rival] - self.of_whole[image, labels[image]])[:, None]
+            if self.whole.any():
+                of_whole = (self.of_whole[image, rival] - self.of_whole[image, labels[image]])[:, None]
+                leads += of_whole * factors[image, 0] if self.sized else of_whole
             first_of = np.flatnonzero(np.diff(image, prepend=-1))  # images ascend
             kept[image[first_of]] &= np.maximum.reduceat(leads, first_of, axis=0) <= TIE
         vanished[np.setdiff1d(np.arange(len(labels)), images)] = False  # without rivals, weights decide nothing
@@ -210,10 +232,13 @@ class _Images:
         return rivals
 
     def _relative_weights(self) -> FloatArray:
-        """``[b, steps * units]`` weights at all places, relative to the largest of their group; 0 without a region."""
+        """``[b, steps * units]`` weights at all places, relative to the largest of their group; 0 without a region.
+
+        Sized weights are relative to the sum of all, the whole image's among them.
+        """
         weights = np.where(self.used, self.weights, 0.0)
-        relative = np.zeros(weights.shape)
-        for group in range(len(self.shares)):
+        relative = weights if self.sized else np.zeros(weights.shape)
+        for group in range(0 if self.sized else len(self.shares)):
             inside = np.where(self.group == group, weights, 0.0)
             relative += inside / np.maximum(inside.max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
         region, there = self.places
@@ -224,16 +249,20 @@ class _Images:
     ) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
         """Computes the factors that make drawn weights sum to 1, ``[b, G, draws]`` of each group's relative weights.
 
+        Under sized weights, those of the regions and the whole image sum to 1.
+
         Also ``[b, draws]`` whether there is any weight, or a whole image; and ``[b, draws]`` where the drawn weights of
         a group are too small for the number format.
         """
         sums = self._sums(relative, counts)
+        if self.sized:
+            sums += self.whole.astype(sums.dtype)[:, None, None]
         light = sums < np.finfo(sums.dtype).tiny / np.finfo(sums.dtype).eps
         drawn = self._sums(self.places[1].astype(sums.dtype), counts) > 0 if light.any() else np.ones_like(light)
         share = np.where(drawn, self.shares.astype(sums.dtype)[:, None], 0)
         total = share.sum(axis=1, keepdims=True)
         factors = np.divide(share, sums * total, out=np.zeros_like(sums), where=~light)
-        answered: NDArray[np.bool_] = (total[:, 0] > 0) | (self.method.global_weight > 0)
+        answered: NDArray[np.bool_] = (total[:, 0] > 0) | (self.whole > 0)[:, None]
         vanished: NDArray[np.bool_] = (light & drawn).any(axis=1)
         return factors, answered, vanished
 
@@ -254,5 +283,5 @@ class _Images:
         again = np.repeat(columns, times[self.images.chain[i, columns]].astype(np.int64))
         drawn = self.images.part(np.array([i]), again)
         weights = region_weights(self.method, drawn, self.counts, self.classes)[0]
-        scores = weights @ self.scores[i, again] + self.of_whole[i]
+        scores = weights.regions @ self.scores[i, again] + weights.whole * self.whole_scores[i]
         return bool(scores.max() <= scores[label] + TIE)

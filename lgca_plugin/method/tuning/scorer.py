@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ..core.regions import RegionEmbeddings
-from ..core.scores import class_scores, confidences, relative_entropy
+from ..core.scores import MIN_PIXELS, class_scores, confidences, relative_entropy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,8 @@ class SettingsScores:
 
     Attributes:
         labels: ``[S, b]`` int64, index of the class with the highest score, the lower index of equals
-        effective: ``[S, b]`` float64, effective number of regions, ``1 / sum_r a_r^2``; nan where a setting uses none
+        effective: ``[S, b]`` float64, effective number of regions, ``1 / sum_r a_r^2``; nan where a setting uses none.
+            Under sized weights, the whole image is one of them
         used: ``[S, b]`` int64, number of regions with a weight, the upper bound of ``effective``
     """
 
@@ -54,6 +55,7 @@ class _Part(NamedTuple):
     weighting: Weighting
     scale: float
     step: int | None
+    temperature: float | None = None  # of weights by class
 
 
 class _SharedClasses(NamedTuple):
@@ -113,8 +115,12 @@ class SettingsScorer:
         """
         b, n, dim = images.regions.shape
         step, chain = np.broadcast_to(images.step, (b, n)), np.broadcast_to(images.chain, (b, n))
-        kinds: tuple[RegionKind, ...] = ("crops", "chains")
+        kinds: tuple[RegionKind, ...] = ("crops", "chains", "all")
         used = {kind: self._counts.used(kind, step, chain) for kind in kinds}
+        if any(setting.weighting == "sized" for setting in self.settings) and (
+            images.side is None or images.pixels is None
+        ):
+            raise ValueError("sized weights need the sides of the regions")
         shares = self._shares(step, used)
         size = self._chunk_size(n, dim, len({part for row in shares for part in row}))
         shape = (len(self.settings), b)
@@ -126,6 +132,8 @@ class SettingsScorer:
                 np.asarray(images.whole[chunk], dtype=np.float32),
                 step[chunk],
                 {kind: mask[chunk] for kind, mask in used.items()},
+                None if images.side is None else images.side[chunk],
+                None if images.pixels is None else images.pixels[chunk],
             )
             self._score_chunk(part, shares, SettingsScores(*(array[:, chunk] for array in vars(result).values())))
         return result
@@ -148,11 +156,12 @@ class SettingsScorer:
     def _score_chunk(self, images: _Images, shares: list[dict[_Part, float]], result: SettingsScores) -> None:
         """Fills the chunk's columns of the result, one matrix of class vectors at a time."""
         parts = list(dict.fromkeys(part for row in shares for part in row))
-        shared = images.pool([part for part in parts if part.weighting != "decisive"])
+        shared = images.pool([part for part in parts if part.temperature is None])
         for vectors, members in self._by_classes:
-            own = dict.fromkeys(part for index in members for part in shares[index] if part.weighting == "decisive")
-            entropy = images.entropy(vectors, self._logit_scale) if own else None
-            pooled = shared.joined(images.pool(list(own), entropy)) if own else shared
+            own = dict.fromkeys(part for index in members for part in shares[index] if part.temperature is not None)
+            pooled = (
+                shared.joined(images.pool(list(own), _Entropy(images, vectors, self._logit_scale))) if own else shared
+            )
             mix = np.zeros((len(members), 1 + len(pooled.parts)))  # the whole image, then the parts
             for row, index in zip(mix, members, strict=True):
                 row[0] = self.settings[index].global_weight
@@ -169,7 +178,7 @@ class SettingsScorer:
         classes = len(self._by_classes[0].vectors)
         members = max(len(shared.members) for shared in self._by_classes)
         floats = 4 * n * parts + 2 * dim * (parts + 1) + classes * (parts + 1 + members)
-        if any(setting.weighting == "decisive" for setting in self.settings):
+        if any(setting.by_class for setting in self.settings):
             floats += 8 * n * classes
         return max(1, self._chunk_bytes // (4 * floats))
 
@@ -209,29 +218,36 @@ class _Images:
         whole: NDArray[np.float32],
         step: IntArray,
         used: dict[RegionKind, NDArray[np.bool_]],
+        side: FloatArray | None,
+        pixels: IntArray | None,
     ) -> None:
         self.regions = regions
         self.whole = whole
         self._step = step
         self._used = used
+        self._side = side
+        self._pixels = pixels
         self._salience = RegionEmbeddings(regions, whole, step, step).similarity.astype(np.float64)
 
-    def entropy(self, class_vectors: NDArray[np.float32], logit_scale: float) -> FloatArray:
-        """Computes ``[b, n]`` relative entropies of the regions."""
-        flat = self.regions.reshape(-1, self.regions.shape[-1])
-        scores = class_scores(flat, class_vectors)
-        return relative_entropy(scores, logit_scale).reshape(self.regions.shape[:2])
-
-    def pool(self, parts: list[_Part], entropy: FloatArray | None = None) -> _Pooled:
-        """Pools the regions under each part's weights; decisive parts need the regions' relative entropy."""
+    def pool(self, parts: list[_Part], entropy: _Entropy | None = None) -> _Pooled:
+        """Pools the regions under each part's weights; parts by class need the relative entropy."""
         weights = np.zeros((len(self.regions), len(parts), self.regions.shape[1]))
+        wholes = np.zeros(weights.shape[:2])
         counts = np.zeros(weights.shape[:2], dtype=np.int64)
         for column, part in enumerate(parts):
             inside = (
                 self._used[part.regions] if part.step is None else self._used[part.regions] & (self._step == part.step)
             )
-            if part.weighting == "decisive" and entropy is not None:
-                logits = -part.scale * entropy
+            if entropy is not None and part.temperature is not None:
+                of_regions, of_whole = entropy.at(part.temperature)
+                logits = -part.scale * of_regions
+                if part.weighting == "sized" and self._side is not None and self._pixels is not None:
+                    inside = inside & (self._pixels >= MIN_PIXELS)
+                    sized = np.where(inside, logits + np.log(self._side), -np.inf)
+                    together = confidences(np.hstack([sized, -part.scale * of_whole[:, None]]), 1.0)
+                    weights[:, column], wholes[:, column] = together[:, :-1], together[:, -1]
+                    counts[:, column] = inside.sum(axis=-1) + 1
+                    continue
             elif part.weighting == "uniform":
                 logits = np.zeros_like(self._salience)
             else:
@@ -239,13 +255,34 @@ class _Images:
             weights[:, column] = confidences(np.where(inside, logits, -np.inf), 1.0)
             counts[:, column] = inside.sum(axis=-1)
         vectors = np.matmul(weights.astype(np.float32), self.regions)
-        return _Pooled(parts, vectors, (weights**2).sum(axis=-1), counts)
+        vectors += wholes.astype(np.float32)[..., None] * self.whole[:, None]
+        return _Pooled(parts, vectors, (weights**2).sum(axis=-1) + wholes**2, counts)
+
+
+class _Entropy:
+    """The relative entropies of a chunk's ``[b, n]`` regions and ``[b]`` whole images under some class vectors."""
+
+    def __init__(self, images: _Images, class_vectors: NDArray[np.float32], logit_scale: float) -> None:
+        flat = images.regions.reshape(-1, images.regions.shape[-1])
+        self._of_regions = class_scores(flat, class_vectors)
+        self._of_wholes = class_scores(images.whole.astype(np.float64), class_vectors)
+        self._shape = images.regions.shape[:2]
+        self._logit_scale = logit_scale
+        self._known: dict[float, tuple[FloatArray, FloatArray]] = {}
+
+    def at(self, temperature: float) -> tuple[FloatArray, FloatArray]:
+        """Returns both at a temperature, computed once."""
+        if temperature not in self._known:
+            scale = self._logit_scale / temperature
+            of_regions = relative_entropy(self._of_regions, scale).reshape(self._shape)
+            self._known[temperature] = of_regions, relative_entropy(self._of_wholes, scale)
+        return self._known[temperature]
 
 
 def _parts(setting: Method, present: list[int]) -> dict[_Part, float]:
     """Splits a setting's region weights into parts with their shares."""
-    if setting.weighting == "decisive":
-        return {_Part(setting.regions, "decisive", setting.decisiveness, None): 1.0}
+    if setting.by_class:
+        return {_Part(setting.regions, setting.weighting, setting.decisiveness, None, setting.temperature): 1.0}
     shares = setting.step_weights or (1.0,) * (max(present) + 1)
     if len(shares) <= max(present):
         raise ValueError(f"step_weights has {len(shares)} entries for {max(present) + 1} steps")

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     IntArray = NDArray[np.integer]
 
 IMAGE_SCALES = (0.0, 2.0, 3.0, 4.0, 5.0)
-TEXT_SCALES = {"none": (0.0, 2.0, 3.0, 4.0), "crops": (0.0, 2.0, 3.0, 4.0), "chains": (0.0, 2.0, 4.0)}
+TEXT_SCALES = {
+    "none": (0.0, 2.0, 3.0, 4.0),
+    "crops": (0.0, 2.0, 3.0, 4.0),
+    "chains": (0.0, 2.0, 4.0),
+    "all": (0.0, 2.0, 4.0),
+}
 GLOBAL_WEIGHTS = (0.0, 0.5, 1.0)
 DECISIVENESS = (2.5, 5.0, 10.0, 20.0, 40.0)
 
@@ -50,12 +55,13 @@ def default_grid(methods: Sequence[Method], *, steps: int) -> list[Method]:
 def _around(method: Method, steps: int) -> list[Method]:
     axes: dict[str, tuple[object, ...]] = {}
     if method.regions != "none":
-        axes["global_weight"] = GLOBAL_WEIGHTS
+        if method.weighting != "sized":
+            axes["global_weight"] = GLOBAL_WEIGHTS
         if method.weighting == "salience":
             axes["image_scale"] = IMAGE_SCALES
-        if method.weighting == "decisive":
+        if method.by_class:
             axes["decisiveness"] = DECISIVENESS
-        elif method.regions == "chains" and steps:
+        elif method.grows and steps:
             falling = tuple(2.0**-step for step in range(steps + 1))
             axes["step_weights"] = (None, falling, falling[::-1])
     if method.class_vectors == "weighted":

@@ -148,4 +148,4 @@ class FusedRun:
 
 
 def _regions_of(image: EncodedImage[str]) -> RegionEmbeddings:
-    return RegionEmbeddings(image.regions, image.whole, image.step, image.chain)
+    return image.embeddings

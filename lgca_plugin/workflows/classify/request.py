@@ -143,7 +143,7 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     run_key = check_run_key(options.run_key)
     check_budget(options.budget)
     default_limit()  # the store's limit comes from the environment: an invalid one is reported before the run starts
-    methods = check_methods(options.methods)
+    check_methods(options.methods)
     classes = None if options.classes is None else check_classes(options.classes)
     if classes is None and options.ground_truth is None:
         raise ConfigError(NO_CLASSES)
@@ -155,14 +155,15 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     if options.ground_truth is not None:
         target.check_label_field(options.ground_truth)
     replaces = options.overwrite and is_stored(target.dataset, run_key)
+    existing = None if replaces else existing_run(target.dataset, run_key)
     request = ClassifyRequest(
         target=target,
         run_key=run_key,
         classes=classes,
-        methods=methods,
+        methods=check_methods(options.methods, () if existing is None else existing.config.methods),
         regions=options.regions or RegionConfig(),
         ground_truth=options.ground_truth,
-        existing=None if replaces else existing_run(target.dataset, run_key),
+        existing=existing,
         replaces=replaces,
         budget=options.budget,
         options=options,
@@ -229,7 +230,7 @@ def check_step_weights(request: RunRequest) -> None:
     steps = request.region_plan.steps
     for method in request.methods:
         weights = method.step_weights
-        if weights is None or method.regions != "chains":
+        if weights is None or not method.grows:
             continue
         if len(weights) <= steps:
             raise ConfigError(f"step_weights of {method.name!r} has {len(weights)} entries for {steps + 1} steps")

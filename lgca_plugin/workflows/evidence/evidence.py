@@ -11,7 +11,6 @@ from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.boxes import relative_boxes
 from ...method.core.methods import explained_method, learned_method
-from ...method.core.regions import RegionEmbeddings
 from ...method.explain.evidence import Evidence
 from ...method.explain.method_results import MethodResults
 from ...prediction.predictor import run_scoring
@@ -54,7 +53,7 @@ def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | Sequence[Enco
     counts = plan.at(image.level).crop_counts
     if counts != scoring.counts:
         scoring = replace(scoring, counts=counts)
-    embeddings = RegionEmbeddings(image.regions, image.whole, image.step, image.chain)
+    embeddings = image.embeddings
     return Evidence(
         sample_id=sample_id,
         run_key=run.key,

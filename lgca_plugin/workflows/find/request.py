@@ -231,7 +231,7 @@ def _differences(run: RunRecord, options: FindOptions, encoder: Encoder | None, 
     )
     given = {
         "model": weights or encoder_name not in (None, config.encoder),
-        "methods": options.methods is not None and check_methods(options.methods) != config.methods,
+        "methods": options.methods is not None and check_methods(options.methods, config.methods) != config.methods,
         "crops": options.regions not in (None, config.regions),
         "budget": options.budget not in (None, config.budget),
         "precision": encoder is None and options.precision not in ("auto", config.precision),

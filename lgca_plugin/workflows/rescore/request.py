@@ -44,6 +44,7 @@ class Changes:
     global_weight: float | None = None
     step_weights: Sequence[float] | None = None
     decisiveness: float | None = None
+    temperature: float | None = None
     steps: int | None = None
     logits: bool | None = None
     shown_chains: int | None = None
@@ -178,19 +179,21 @@ def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method
     """Returns the presets with the changes; each applies to the methods that have the setting, at least one of them.
 
     ``image_scale`` applies to methods that weigh regions by salience, ``text_scale`` to those that weigh descriptions,
-    ``global_weight`` (LGCA's lambda_g) and ``step_weights`` to those with chains, ``decisiveness`` to decisive ones.
+    ``global_weight`` (LGCA's lambda_g) and ``step_weights`` to those with chains, ``decisiveness`` and
+    ``temperature`` to those that weigh regions by class.
     """
     presets = check_methods(methods if changes.methods is None else changes.methods, own=methods)
     step_weights = None if changes.step_weights is None else tuple(changes.step_weights)
     by_salience = {method.name for method in presets if method.regions != "none" and method.weighting == "salience"}
-    with_chains = {method.name for method in presets if method.regions == "chains" and method.weighting != "learned"}
-    decisive = {method.name for method in presets if method.weighting == "decisive"}
+    with_chains = {method.name for method in presets if method.grows and method.weighting not in ("sized", "learned")}
+    by_class = {method.name for method in presets if method.by_class}
     changed: dict[str, tuple[Any, set[str]]] = {
         "image_scale": (changes.image_scale, by_salience),
         "text_scale": (changes.text_scale, {method.name for method in presets if method.class_vectors == "weighted"}),
         "global_weight": (changes.global_weight, with_chains),
-        "step_weights": (step_weights, with_chains - decisive),
-        "decisiveness": (changes.decisiveness, decisive),
+        "step_weights": (step_weights, with_chains - by_class),
+        "decisiveness": (changes.decisiveness, by_class),
+        "temperature": (changes.temperature, by_class),
     }
     for name, (value, having) in changed.items():
         if value is not None and not having:

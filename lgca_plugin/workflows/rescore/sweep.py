@@ -104,7 +104,7 @@ def _presets(
         raise ConfigError("pass methods, whose settings are varied, or settings of your own, not both")
     if settings is None:
         chosen = [method for method in config.methods if _is_varied(method)] if methods is None else methods
-        settings = default_grid(check_methods(chosen), steps=config.region_plan.steps)
+        settings = default_grid(check_methods(chosen, config.methods), steps=config.region_plan.steps)
     learned = learned_method(settings)
     if learned is not None:
         raise ConfigError(f"{learned.name!r} is learned and has no settings to compare; sweep the run's other methods")

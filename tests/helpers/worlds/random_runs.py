@@ -16,6 +16,12 @@ from tests.helpers import reference
 
 N_CROPS, N_CHAINS, COUNTS = 8, 5, (5, 3, 2)
 CROPS = CropCounts(N_CROPS, N_CHAINS)
+SHORTER = 60
+"""Shorter side of the images, in pixels."""
+
+
+DECISIVE_CHAINS = Method(name="chains_d", regions="chains", weighting="decisive")
+"""Decisive LGCA of earlier releases."""
 
 
 def units(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -39,6 +45,7 @@ class World:
         self.labels = units(rng, classes, dim)
         self.descriptions = [units(rng, int(rng.integers(1, 5)), dim) for _ in range(classes)]
         self.logit_scale = 30.0
+        self.pixels = rng.integers(8, SHORTER, size=(images, len(self.step)))  # some too small to take part
 
     def class_vectors(self, method: Method) -> np.ndarray:
         return np.stack(
@@ -53,7 +60,8 @@ class World:
         regions, whole = self.regions[image], self.whole[image]
         if dtype is not None:
             regions, whole = regions.astype(dtype), whole.astype(dtype)
-        return RegionEmbeddings(regions, whole, self.step, self.chain)
+        pixels = self.pixels[image]
+        return RegionEmbeddings(regions, whole, self.step, self.chain, pixels / SHORTER, pixels)
 
     def classes(self, method: Method, dtype: Any = None) -> ClassScoring:
         vectors = self.class_vectors(method)
@@ -68,20 +76,24 @@ class World:
             counts=CROPS,
         )
 
-    def weights(self, method: Method, image: Any = slice(None)) -> np.ndarray:
+    def weighed(self, method: Method, image: Any = slice(None)) -> scores.Weights:
         return scores.region_weights(method, self.images(image), CROPS, self.classes(method))
 
+    def weights(self, method: Method, image: Any = slice(None)) -> np.ndarray:
+        return self.weighed(method, image).regions
+
     def scores(self, method: Method, image: Any = slice(None)) -> np.ndarray:
-        vector = scores.image_vector(self.images(image), self.weights(method, image), method.global_weight)
+        vector = scores.image_vector(self.images(image), self.weighed(method, image))
         return scores.class_scores(vector, self.class_vectors(method))
 
     def reference_image(self, image: int) -> reference.ReferenceImage:
         whole = self.whole[image].astype(float).tolist()
         regions = []
-        for step, chain, embedding in zip(self.step, self.chain, self.regions[image], strict=True):
-            vector = embedding.astype(float).tolist()
-            regions.append(reference.Region(int(step), int(chain), (0, 0, 1, 1), vector, reference.dot(vector, whole)))
-        return reference.ReferenceImage(whole, regions, 0)
+        columns = (self.step, self.chain, self.pixels[image], self.regions[image])
+        for step, chain, side, embedding in zip(*columns, strict=True):
+            vector, box = embedding.astype(float).tolist(), (0, 0, int(side), int(side))
+            regions.append(reference.Region(int(step), int(chain), box, vector, reference.dot(vector, whole)))
+        return reference.ReferenceImage(whole, regions, 0, SHORTER)
 
     def expected(self, name: str, image: int) -> tuple[list[list[float]], reference.Verdict]:
         rule = reference.RULES[name]
@@ -97,7 +109,9 @@ def reference_weights(
 ) -> list[float]:
     """The weights of any preset, by the reference."""
     return reference.weights(
-        reference.Rule(method.regions, method.weighting, method.global_weight, method.class_vectors),
+        reference.Rule(
+            method.regions, method.weighting, method.global_weight, method.class_vectors, method.temperature
+        ),
         seen,
         vectors,
         crops=N_CROPS,
@@ -114,8 +128,9 @@ def scores_of_a_draw(world: World, method: Method, image: int, times: list[int])
     seen, classes = world.reference_image(image), world.class_vectors(method).tolist()
     drawn = replace(seen, regions=[region for region in seen.regions for _ in range(times[region.chain])])
     weights = reference_weights(method, drawn, classes, world.logit_scale)
-    if not any(weights) and not method.global_weight:
+    whole = 1 - sum(weights) if method.weighting == "sized" else method.global_weight
+    if not any(weights) and not whole:
         return None
     rows = [*(region.embedding for region in drawn.regions), seen.whole]
-    total = reference.weighted_sum([*weights, method.global_weight], rows)
+    total = reference.weighted_sum([*weights, whole], rows)
     return [reference.dot(total, c) for c in classes]

@@ -78,7 +78,7 @@ def test_learned_weights__can_not_be_computed_from_one_encoder() -> None:
 
 
 def test_without_controls__keeps_controls_where_there_is_nothing_else() -> None:
-    assert without_controls(METHODS) == ["clip", "wca", "lgca", "lgca_d"]
+    assert without_controls(METHODS) == ["clip", "wca", "lgca", "wca_d", "lgca_d"]
     assert without_controls(["crops_mean", "mine"]) == ["mine"]
     assert without_controls(CONTROLS) == list(CONTROLS)
 

@@ -16,7 +16,7 @@ from lgca_plugin.method.core.methods import METHODS, Method
 from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
 from tests.helpers import reference
 from tests.helpers.checks import all_of
-from tests.helpers.worlds.random_runs import CROPS, N_CHAINS, N_CROPS, World, units
+from tests.helpers.worlds.random_runs import CROPS, DECISIVE_CHAINS, N_CHAINS, N_CROPS, SHORTER, World, units
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -47,9 +47,14 @@ def test_method__many_images_at_once_equal_one_after_the_other(name: str) -> Non
     )
     # Two leading dimensions, as a store of shards would have.
     shape = (2, 3, *world.regions.shape[1:])
-    nested = RegionEmbeddings(world.regions.reshape(shape), world.whole.reshape(2, 3, -1), world.step, world.chain)
-    weights = scores.region_weights(method, nested, CROPS, world.classes(method))
-    np.testing.assert_allclose(weights.reshape(6, -1), world.weights(method), atol=1e-6)
+    pixels = world.pixels.reshape(shape[:3])
+    nested = RegionEmbeddings(
+        world.regions.reshape(shape), world.whole.reshape(2, 3, -1), world.step, world.chain, pixels / SHORTER, pixels
+    )
+    found = scores.region_weights(method, nested, CROPS, world.classes(method))
+    np.testing.assert_allclose(found.regions.reshape(6, -1), world.weights(method), atol=1e-6)
+    wholes = np.broadcast_to(found.whole, (2, 3)).reshape(6)
+    np.testing.assert_allclose(wholes, np.broadcast_to(world.weighed(method).whole, 6), atol=1e-6)
 
 
 def test_similarity__literal() -> None:
@@ -72,9 +77,11 @@ def test_weights__are_a_distribution_over_the_regions_in_use(seed: int, name: st
         "none": np.zeros(len(world.step), dtype=bool),
         "crops": world.step == 0,
         "chains": world.chain < N_CHAINS,
+        "all": (world.chain < N_CHAINS) | (world.step == 0),
     }[method.regions]
     assert (weights[:, ~in_use] == 0).all()
-    np.testing.assert_allclose(weights.sum(axis=-1), 0.0 if method.regions == "none" else 1.0, atol=1e-6)
+    total = weights.sum(axis=-1) + (world.weighed(method).whole if method.weighting == "sized" else 0)
+    np.testing.assert_allclose(total, 0.0 if method.regions == "none" else 1.0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("step_weights", "shares"), [(None, [1 / 3] * 3), ((6.0, 3.0, 1.0), [0.6, 0.3, 0.1])])
@@ -86,7 +93,7 @@ def test_weights__steps_share_them(step_weights: tuple[float, ...] | None, share
 
 def test_weights__fewer_crops_than_regions_use_a_prefix() -> None:
     world = World(2)
-    weights = scores.region_weights(METHODS["crops_mean"], world.images(), CropCounts(3, N_CHAINS))[0]
+    weights = scores.region_weights(METHODS["crops_mean"], world.images(), CropCounts(3, N_CHAINS)).regions[0]
     np.testing.assert_allclose(weights[:3], 1 / 3)
     assert (weights[3:] == 0).all()
 
@@ -97,7 +104,7 @@ def test_weights__lgca_without_steps_is_wca_on_the_same_crops(seed: int, image_s
     rng = np.random.default_rng(seed)
     image = RegionEmbeddings(units(rng, 6, 5), units(rng, 5), np.zeros(6, dtype=int), np.arange(6))
     found = [
-        scores.region_weights(replace(METHODS[name], image_scale=image_scale), image, CropCounts(6, 6))
+        scores.region_weights(replace(METHODS[name], image_scale=image_scale), image, CropCounts(6, 6)).regions
         for name in ("wca", "lgca")
     ]
     np.testing.assert_array_equal(found[0], found[1])
@@ -107,7 +114,7 @@ def test_weights__softmax_of_exp_image_scale_by_hand() -> None:
     whole = np.array([1.0, 0.0])
     regions = np.array([[1.0, 0.0], [0.8, 0.6], [0.8, -0.6]])
     image = RegionEmbeddings(regions, whole, np.zeros(3, dtype=int), np.arange(3))
-    weights = scores.region_weights(replace(METHODS["wca"], image_scale=math.log(5.0)), image, CropCounts(3, 0))
+    weights = scores.region_weights(replace(METHODS["wca"], image_scale=math.log(5.0)), image, CropCounts(3, 0)).regions
     total = 1 + 2 / math.e  # exp(5 * 1) : exp(5 * 0.8) is e : 1
     np.testing.assert_allclose(weights, [1 / total, 1 / math.e / total, 1 / math.e / total], rtol=1e-6)
 
@@ -122,9 +129,39 @@ def test_weights__decisive_weights_prefer_the_decided_region_in_any_step() -> No
         ]
     )
     image = RegionEmbeddings(regions, np.array([0.0, 0.0, 1.0]), np.array([0, 0, 1]), np.array([0, 1, 0]))
-    weights = scores.region_weights(METHODS["lgca_d"], image, CropCounts(2, 2), ClassScoring(classes, 100.0))
+    weights = scores.region_weights(DECISIVE_CHAINS, image, CropCounts(2, 2), ClassScoring(classes, 100.0))
     tiny = math.exp(-10) / (2 + math.exp(-10))  # H / log C is 1 for the undecided one, 0 for the others
-    np.testing.assert_allclose(weights, [(1 - tiny) / 2, tiny, (1 - tiny) / 2], rtol=1e-5)
+    np.testing.assert_allclose(weights.regions, [(1 - tiny) / 2, tiny, (1 - tiny) / 2], rtol=1e-5)
+
+
+def test_weights__sized_weights_are_sides_of_decided_regions_and_the_whole_image() -> None:
+    """Regions of half and quarter the side beside a decided whole image; an undecided one, and one too small."""
+    classes = ClassScoring(np.eye(3), 100.0)
+    regions = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [3**-0.5] * 3, [0.0, 0.0, 1.0]])
+    pixels = np.array([50, 25, 50, 15])
+    step, chain = np.array([0, 0, 0, 1]), np.array([0, 1, 2, 0])
+    image = RegionEmbeddings(regions, np.array([0.0, 0.0, 1.0]), step, chain, pixels / 100, pixels)
+    weights = scores.region_weights(METHODS["lgca_d"], image, CropCounts(3, 1), classes)
+    shares = np.array([0.5, 0.25, 0.5 * math.exp(-10), 0.0])
+    np.testing.assert_allclose(weights.regions, shares / (1 + shares.sum()), rtol=1e-5)
+    assert weights.whole == pytest.approx(1 / (1 + shares.sum()), rel=1e-5)
+    small = replace(image, pixels=np.full(4, 15))
+    alone = scores.region_weights(METHODS["lgca_d"], small, CropCounts(3, 1), classes)
+    assert (alone.regions.tolist(), alone.whole) == ([0.0] * 4, 1.0)
+
+
+def test_weights__a_higher_temperature_lets_a_decided_region_pass_for_less_decided() -> None:
+    regions = np.array([[1.0, 0.0], [0.8, 0.6]])
+    image = RegionEmbeddings(regions, np.array([1.0, 0.0]), np.zeros(2, dtype=int), np.arange(2))
+    of_temperature = [
+        scores.region_weights(
+            replace(METHODS["wca_d"], temperature=temperature), image, CropCounts(2, 0), ClassScoring(np.eye(2), 5.0)
+        ).regions[0]
+        for temperature in (0.5, 1.0, 1.5, 100.0)
+    ]
+    assert of_temperature[0] > 0.5
+    assert of_temperature[3] == pytest.approx(0.5, abs=1e-2)
+    assert of_temperature != sorted(of_temperature)  # between them, the less decided region loses more
 
 
 @pytest.mark.parametrize(
@@ -148,7 +185,7 @@ def test_weights__what_is_missing_is_named(
 def test_image_vector__is_the_normalized_sum(seed: int, global_weight: float) -> None:
     world = World(seed)
     weights = world.weights(METHODS["lgca"])
-    vector = scores.image_vector(world.images(), weights, global_weight)[0]
+    vector = scores.image_vector(world.images(), scores.Weights(weights, global_weight))[0]
     total = reference.weighted_sum(
         [*weights[0].tolist(), global_weight],
         [*world.regions[0].astype(float).tolist(), world.whole[0].astype(float).tolist()],
@@ -161,8 +198,8 @@ def test_image_vector__without_regions_is_the_whole_image() -> None:
     whole, none = units(np.random.default_rng(0), 3, 5), np.zeros(0, dtype=int)
     images = RegionEmbeddings(np.zeros((3, 0, 5), dtype=np.float32), whole, none, none)
     weights = scores.region_weights(METHODS["clip"], images, CropCounts(0, 0))
-    assert weights.shape == (3, 0)
-    np.testing.assert_allclose(scores.image_vector(images, weights, 1.0), whole, atol=1e-6)
+    assert weights.regions.shape == (3, 0)
+    np.testing.assert_allclose(scores.image_vector(images, weights), whole, atol=1e-6)
 
 
 @settings(max_examples=30, deadline=None)

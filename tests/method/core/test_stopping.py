@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from lgca_plugin.method.core.methods import METHODS, Method
 from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
 from lgca_plugin.method.core.stopping import flip_probability, level_sizes, weights_without_each
-from tests.helpers.worlds.random_runs import COUNTS, CROPS, N_CHAINS, N_CROPS, World, scores_of_a_draw
+from tests.helpers.worlds.random_runs import COUNTS, CROPS, DECISIVE_CHAINS, N_CROPS, World, scores_of_a_draw
 
 VARIANTS = {
     **{name: method for name, method in METHODS.items() if method.regions != "none"},
     "lgca_global": replace(METHODS["lgca"], global_weight=0.7),
     "lgca_falling": replace(METHODS["lgca"], step_weights=(3.0, 2.0, 1.0)),
     "lgca_last_global": replace(METHODS["lgca"], step_weights=(0.0, 0.0, 1.0), global_weight=0.1),
+    "chains_d": DECISIVE_CHAINS,
     "lgca_uniform": replace(METHODS["lgca"], weighting="uniform"),
 }
 
@@ -43,7 +44,7 @@ def tail(x: float, freedom: int) -> float:
 
 def expected(world: World, method: Method, image: int = 0, *, full: CropCounts = FULL) -> float:
     """The rule as it is derived, one left-out unit, one rival and one number at a time."""
-    n, most = (N_CROPS, full.n_crops) if method.regions == "crops" else (N_CHAINS, full.n_chains)
+    n, most = CROPS.of(method.regions), full.of(method.regions)
     own = scores_of_a_draw(world, method, image, [1] * N_CROPS)
     assert own is not None
     label = own.index(max(own))
@@ -78,12 +79,13 @@ def test_flip_probability__equals_the_loop_in_any_world(seed: int, name: str, mo
     assert found(world, method, full=full) == pytest.approx(expected(world, method, full=full), rel=1e-5, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["lgca", "lgca_falling", "lgca_d", "lgca_last_global"])
+@pytest.mark.parametrize("name", ["lgca", "lgca_falling", "chains_d", "lgca_d", "lgca_last_global"])
 def test_flip_probability__equals_the_loop_where_a_step_is_one_units_alone(name: str) -> None:
     """Without that unit, the step's weight goes to the others."""
     world = World(5)
     keep = np.flatnonzero((world.step < 2) | (world.chain == world.chain[-1]))
     world.step, world.chain, world.regions = world.step[keep], world.chain[keep], world.regions[:, keep]
+    world.pixels = world.pixels[:, keep]
     assert (world.step == 2).sum() == 1
     assert found(world, VARIANTS[name]) == pytest.approx(expected(world, VARIANTS[name]), rel=1e-5, abs=1e-9)
 
@@ -100,14 +102,15 @@ def test_flip_probability__is_1_on_a_single_crop_and_where_one_unit_has_all_the_
     world, wca, one = World(3), METHODS["wca"], CropCounts(1, 1)
     assert flip_probability(wca, world.images(0), world.classes(wca), so_far=one, full=FULL) == 1
     assert found(world, replace(wca, image_scale=12.0)) == 1
-    assert found(world, replace(METHODS["lgca_d"], decisiveness=1e6)) == 1
+    assert found(world, replace(DECISIVE_CHAINS, decisiveness=1e6)) == 1
 
 
 def test_flip_probability__is_0_where_all_crops_are_equal() -> None:
     """A blank picture: its crops look alike, and so will all that are to come."""
     world = World(3)
     world.regions[:] = world.regions[:, :1]
-    for name in ("wca", "lgca", "lgca_d", "crops_mean"):
+    world.whole[:] = world.regions[:, 0]
+    for name in ("wca", "wca_d", "lgca", "lgca_d", "crops_mean"):
         assert found(world, METHODS[name]) == pytest.approx(0, abs=1e-12)
 
 

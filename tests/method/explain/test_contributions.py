@@ -19,13 +19,13 @@ from tests.helpers.worlds.random_runs import World
 def test_contributions__and_the_global_term_sum_to_the_margin(seed: int, name: str, data: st.DataObject) -> None:
     world, method = World(seed, images=3), METHODS[name]
     a, b = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3))
-    weights, vectors, found = world.weights(method), world.class_vectors(method), world.scores(method)
-    parts, whole = contributions(world.images(), weights, method.global_weight, vectors, a, b)
-    assert parts.shape == weights.shape
+    weights, vectors, found = world.weighed(method), world.class_vectors(method), world.scores(method)
+    parts, whole = contributions(world.images(), weights, vectors, a, b)
+    assert parts.shape == weights.regions.shape
     assert whole.shape == (3,)
     np.testing.assert_allclose(parts.sum(axis=-1) + whole, found[:, a] - found[:, b], atol=1e-6)
-    assert (parts[weights == 0] == 0).all()
-    if method.global_weight == 0:
+    assert (parts[weights.regions == 0] == 0).all()
+    if method.global_weight == 0 and method.weighting != "sized":
         assert (whole == 0).all()
 
 
@@ -34,10 +34,10 @@ def test_contributions__and_the_global_term_sum_to_the_margin(seed: int, name: s
 def test_contributions__hold_for_any_weights(seed: int, global_weight: float) -> None:
     """Also for weights of no preset: what-if questions take regions out or weigh them anew."""
     world = World(seed)
-    weights = np.random.default_rng(seed).random((1, len(world.step)))
-    vector = scores.image_vector(world.images(), weights, global_weight)
+    weights = scores.Weights(np.random.default_rng(seed).random((1, len(world.step))), global_weight)
+    vector = scores.image_vector(world.images(), weights)
     found = scores.class_scores(vector, world.labels)
-    parts, whole = contributions(world.images(), weights, global_weight, world.labels, 2, 0)
+    parts, whole = contributions(world.images(), weights, world.labels, 2, 0)
     np.testing.assert_allclose(parts.sum(axis=-1) + whole, found[:, 2] - found[:, 0], atol=1e-6)
 
 
@@ -46,31 +46,21 @@ def test_contributions__equal_the_loop(name: str) -> None:
     world, method = World(11, images=2), METHODS[name]
     for image in range(2):
         vectors, answer = world.expected(name, image)
-        parts, whole = reference.contributions(
-            reference.RULES[name], world.reference_image(image), vectors, answer, 1, 3
-        )
-        found, found_whole = contributions(
-            world.images(),
-            world.weights(method),
-            method.global_weight,
-            world.class_vectors(method),
-            1,
-            3,
-        )
+        parts, whole = reference.contributions(world.reference_image(image), vectors, answer, 1, 3)
+        found, found_whole = contributions(world.images(), world.weighed(method), world.class_vectors(method), 1, 3)
         np.testing.assert_allclose(found[image], parts, atol=2e-6)
         assert float(found_whole[image]) == pytest.approx(whole, abs=2e-6)
 
 
 def test_contributions__each_image_can_have_its_own_classes() -> None:
     world, method = World(5, images=3), METHODS["wca_global"]
-    weights, vectors = world.weights(method), world.class_vectors(method)
+    weights, vectors = world.weighed(method), world.class_vectors(method)
     a, b = np.array([0, 1, 3]), np.array([2, 0, 1])
-    parts, whole = contributions(world.images(), weights, 1.0, vectors, a, b)
+    parts, whole = contributions(world.images(), weights, vectors, a, b)
     for image in range(3):
         own, own_whole = contributions(
             world.images(image),
             weights[image],
-            1.0,
             vectors,
             int(a[image]),
             int(b[image]),

@@ -24,7 +24,8 @@ from tests.helpers.worlds.random_runs import N_CHAINS, N_CROPS, World
 VARIANTS = {
     **METHODS,
     "lgca_global": replace(METHODS["lgca"], name="lgca_global", global_weight=0.7),
-    "lgca_d_global": replace(METHODS["lgca_d"], name="lgca_d_global", global_weight=2.0),
+    "chains_d": Method(name="chains_d", regions="chains", weighting="decisive"),
+    "chains_d_global": Method(name="chains_d_global", regions="chains", weighting="decisive", global_weight=2.0),
     "lgca_falling": replace(METHODS["lgca"], name="lgca_falling", step_weights=(3.0, 2.0, 1.0)),
     "lgca_last": replace(METHODS["lgca"], name="lgca_last", step_weights=(0.0, 0.0, 1.0)),
 }
@@ -61,7 +62,12 @@ def test_evidence__contributions_sum_to_the_margin_in_double_precision(
         if not (np.isnan(verdicts.scores[name]).any()):
             assert shares.sum() + whole == pytest.approx(verdicts.margin(name, a, b), abs=1e-9)
             assert (shares[verdicts.weights[name] == 0] == 0).all()
-            assert (whole == 0) == (VARIANTS[name].global_weight == 0 or seen.verdicts.scoring.index(a) == index(b))
+            assert (whole == 0) == (not has_whole(name) or seen.verdicts.scoring.index(a) == index(b))
+
+
+def has_whole(name: str) -> bool:
+    """Whether a method gives the whole image a weight."""
+    return VARIANTS[name].global_weight > 0 or VARIANTS[name].weighting == "sized"
 
 
 def index(name: str | int) -> int:
@@ -126,7 +132,7 @@ def test_without__a_method_that_has_lost_all_answers_by_the_whole_image_or_not_a
     assert found.labels["lgca"] is not None
     nothing = seen.without(range(len(seen.step)))
     silent = {name for name, label in nothing.labels.items() if label is None}
-    assert silent == {name for name, method in VARIANTS.items() if method.global_weight == 0}
+    assert silent == {name for name in VARIANTS if not has_whole(name)}
     assert np.isnan(nothing.scores["wca"]).all()
     assert np.isnan(nothing.margin("wca", 0, 1))
     assert np.isnan(nothing.contributions("wca", 0, 1)).all()

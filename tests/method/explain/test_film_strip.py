@@ -184,7 +184,13 @@ def test_method_answers__before_and_after() -> None:
     out = seen.case.crops
     left = seen.without(out)
     for verdicts in (seen.verdicts, left):
-        assert [answer.method for answer in method_answers(verdicts, a, b)] == ["clip", "wca", "lgca", "lgca_d"]
+        assert [answer.method for answer in method_answers(verdicts, a, b)] == [
+            "clip",
+            "wca",
+            "lgca",
+            "wca_d",
+            "lgca_d",
+        ]
         for answer in method_answers(verdicts, a, b):
             label = verdicts.labels[answer.method]
             assert answer.label == label
@@ -213,5 +219,5 @@ def test_sentences__name_labels_misleading_crops_and_flips() -> None:
         one for one in (evidence_of(World(seed)) for seed in range(400)) if len(set(one.labels.values())) == 1
     )
     label = agreeing.labels["lgca"]
-    assert evidence_sentences(agreeing)[0] == f"CLIP, WCA, LGCA and decisive LGCA say “{label}”."
+    assert evidence_sentences(agreeing)[0] == f"CLIP, WCA, LGCA, decisive WCA and decisive LGCA say “{label}”."
     assert "misleading" not in " ".join(evidence_sentences(agreeing))

@@ -10,7 +10,7 @@ from lgca_plugin.method.core.regions import RegionEmbeddings
 from lgca_plugin.method.explain.evidence import Evidence
 from lgca_plugin.method.explain.method_results import MethodResults
 from lgca_plugin.method.explain.region_findings import RegionAnalysis
-from tests.helpers.worlds.random_runs import World
+from tests.helpers.worlds.random_runs import DECISIVE_CHAINS, SHORTER, World
 
 IMAGES = 60
 
@@ -18,7 +18,7 @@ IMAGES = 60
 def stacked(world, images):
     """The world's images as a batch."""
     step, chain = (np.broadcast_to(array, (images, len(array))) for array in (world.step, world.chain))
-    return RegionEmbeddings(world.regions, world.whole, step, chain)
+    return RegionEmbeddings(world.regions, world.whole, step, chain, world.pixels / SHORTER, world.pixels)
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,10 @@ def stacked(world, images):
         (METHODS["wca"], METHODS["lgca"]),
         (replace(METHODS["wca"], text_scale=0.5), METHODS["lgca"]),
         (METHODS["wca_global"], METHODS["lgca_d"]),
+        (METHODS["wca_d"], DECISIVE_CHAINS),
         (METHODS["crops_mean"], replace(METHODS["lgca"], step_weights=(0.0, 1.0, 2.0), global_weight=0.5)),
     ],
-    ids=["published", "other class vectors", "stand-ins", "settings"],
+    ids=["published", "other class vectors", "stand-ins", "decisive", "settings"],
 )
 def test_findings__are_those_of_the_evidence_on_each_image(crops, chains):
     world = World(11, images=IMAGES, classes=5)

@@ -15,7 +15,7 @@ from lgca_plugin.method.core.methods import METHODS, Method
 from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
 from lgca_plugin.method.core.scores import class_scores, image_vector, region_weights
 from lgca_plugin.method.explain.stability import DRAWS, draw_counts, stability
-from tests.helpers.worlds.random_runs import COUNTS, CROPS, N_CHAINS, N_CROPS, World, scores_of_a_draw
+from tests.helpers.worlds.random_runs import COUNTS, CROPS, DECISIVE_CHAINS, N_CHAINS, N_CROPS, World, scores_of_a_draw
 
 VARIANTS = {
     **METHODS,
@@ -26,7 +26,9 @@ VARIANTS = {
     "lgca_uniform": replace(METHODS["lgca"], weighting="uniform"),
     "wca_sharp": replace(METHODS["wca"], image_scale=12.0),
     "lgca_sharp": replace(METHODS["lgca"], image_scale=12.0),
-    "lgca_d_sharp": replace(METHODS["lgca_d"], decisiveness=5000.0),
+    "chains_d": DECISIVE_CHAINS,
+    "chains_d_sharp": replace(DECISIVE_CHAINS, decisiveness=5000.0),
+    "lgca_d_sharp": replace(METHODS["lgca_d"], decisiveness=500.0),
 }
 
 
@@ -35,7 +37,7 @@ def found(world: World, method: Method, image: Any = slice(None), dtype: Any = n
 
 
 def expected(world: World, method: Method, image: int, draws: int) -> float:
-    crops = N_CROPS if method.regions == "crops" else N_CHAINS
+    crops = CROPS.of(method.regions)
     whole_image = scores_of_a_draw(world, method, image, [1] * N_CROPS)
     assert whole_image is not None
     label = whole_image.index(max(whole_image))
@@ -69,7 +71,7 @@ def test_stability__equals_the_loop_in_any_world(seed: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["wca", "wca_global", "lgca", "lgca_d", "lgca_falling", "lgca_last", "lgca_last_global"]
+    "name", ["wca", "wca_global", "lgca", "chains_d", "lgca_d", "lgca_falling", "lgca_last", "lgca_last_global"]
 )
 def test_stability__with_more_rivals_than_are_drawn_at_once_equals_the_loop(name: str) -> None:
     """Images of many rivals, of one and of none, next to each other."""
@@ -132,7 +134,7 @@ def test_stability__of_a_label_that_is_not_the_methods_own() -> None:
 
 def test_stability__does_not_depend_on_what_else_is_in_the_batch() -> None:
     world = World(4, images=40, classes=50)
-    for name in ("wca", "lgca", "lgca_d"):
+    for name in ("wca", "lgca", "wca_d", "lgca_d"):
         together = found(world, METHODS[name], dtype=np.float32)
         alone = [float(found(world, METHODS[name], image, dtype=np.float32)) for image in range(40)]
         assert together.tolist() == alone
@@ -144,7 +146,7 @@ def test_stability__takes_leading_dimensions_and_what_is_known() -> None:
     flat = found(world, method)
     vectors = world.class_vectors(method)
     given_scores = class_scores(world.regions.astype(float), vectors)
-    assert found(world, method, weights=world.weights(method), region_scores=given_scores).tolist() == flat.tolist()
+    assert found(world, method, weights=world.weighed(method), region_scores=given_scores).tolist() == flat.tolist()
     shape = (2, 3, *world.regions.shape[1:])
     step = np.broadcast_to(world.step, shape[:3])
     regions, whole = world.regions.astype(float).reshape(shape), world.whole.astype(float).reshape(2, 3, -1)
@@ -183,7 +185,7 @@ def test_stability__a_tie_keeps_the_label() -> None:
     vectors = world.class_vectors(method).astype(np.float32)
     images = world.images()
     weights = region_weights(method, images, CROPS)
-    labels = class_scores(image_vector(images, weights, 0.0), vectors).argmax(axis=-1)
+    labels = class_scores(image_vector(images, weights), vectors).argmax(axis=-1)
     once, twice = (
         stability(method, images, CROPS, ClassScoring(given, 30.0), labels=labels)
         for given in (vectors, np.concatenate([vectors, vectors]))

@@ -20,21 +20,31 @@ from lgca_plugin.method.tuning.scorer import CHUNK_BYTES, SettingsScorer, Settin
 from lgca_plugin.method.tuning.sweep import default_grid
 from tests.helpers import reference
 from tests.helpers.checks import all_of
-from tests.helpers.worlds.random_runs import CROPS, N_CHAINS, N_CROPS, World, reference_weights
+from tests.helpers.worlds.random_runs import CROPS, DECISIVE_CHAINS, N_CHAINS, N_CROPS, World, reference_weights
 
 SEEDS = st.integers(0, 2**32 - 1)
 SCALES = st.floats(-2, 5)
 METHOD = st.builds(
     Method,
     name=st.just("mine"),
-    regions=st.sampled_from(["crops", "chains"]),
+    regions=st.sampled_from(["crops", "chains", "all"]),
     weighting=st.sampled_from(["salience", "decisive", "uniform"]),
     global_weight=st.sampled_from([0.0, 0.3, 2.0]),
     class_vectors=st.sampled_from(["label", "weighted", "mean"]),
     image_scale=SCALES,
     text_scale=st.sampled_from([0.0, 2.0, 3.0]),
     decisiveness=st.floats(0, 40),
+    temperature=st.sampled_from([1.0, 1.5]),
     step_weights=st.sampled_from([None, (1.0, 0.5, 0.25), (1.0, 0.0, 0.0), (0.5, 0.0, 2.0)]),
+)
+
+SIZED = st.builds(
+    Method,
+    name=st.just("sized"),
+    regions=st.just("all"),
+    weighting=st.just("sized"),
+    decisiveness=st.floats(0, 40),
+    temperature=st.sampled_from([1.0, 1.5]),
 )
 
 
@@ -54,7 +64,8 @@ def slow_scores(world: World, method: Method, image: int) -> tuple[list[float], 
     seen = world.reference_image(image)
     weights = reference_weights(method, seen, vectors, world.logit_scale)
     rows = [*(r.embedding for r in seen.regions), seen.whole]
-    vector = reference.unit(reference.weighted_sum([*weights, method.global_weight], rows))
+    whole = 1 - sum(weights) if method.weighting == "sized" else method.global_weight
+    vector = reference.unit(reference.weighted_sum([*weights, whole], rows))
     return [reference.dot(vector, c) for c in vectors], weights
 
 
@@ -68,12 +79,13 @@ def assert_equals_the_loops(world: World, methods: list[Method]) -> None:
             if method.regions == "none":
                 assert math.isnan(found.effective[s, image])
             else:
+                weights += [1 - sum(weights)] if method.weighting == "sized" else []
                 assert found.effective[s, image] == pytest.approx(1 / sum(w * w for w in weights), rel=1e-3)
             assert found.used[s, image] == sum(w > 0 for w in weights)
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=SEEDS, methods=st.lists(METHOD, min_size=1, max_size=6))
+@given(seed=SEEDS, methods=st.lists(METHOD | SIZED, min_size=1, max_size=6))
 def test_scorer__any_settings_equal_the_loops(seed: int, methods: list[Method]) -> None:
     assert_equals_the_loops(World(seed, images=2), [METHODS["clip"], *methods])
 
@@ -87,13 +99,17 @@ def test_scorer__equals_the_methods_one_by_one() -> None:
         best = np.take_along_axis(expected, found.labels[s][:, None], axis=-1)[:, 0]
         np.testing.assert_allclose(best, expected.max(axis=-1), atol=1e-6)
         squares = (world.weights(method) ** 2).sum(axis=-1)
+        squares += world.weighed(method).whole ** 2 if method.weighting == "sized" else 0
         expected_effective = 1 / squares if squares.all() else np.full(40, np.nan)
         np.testing.assert_allclose(found.effective[s], expected_effective, rtol=1e-5)
     assert len(np.unique(found.labels, axis=0)) > 20  # the settings do disagree
 
 
 def test_scorer__images_one_by_one_equal_a_batch() -> None:
-    world, grid = World(5, images=12), default_grid([METHODS["clip"], METHODS["lgca"], METHODS["lgca_d"]], steps=2)
+    world, grid = (
+        World(5, images=12),
+        default_grid([METHODS[name] for name in ("clip", "lgca", "wca_d", "lgca_d")], steps=2),
+    )
     together = score(world, grid)
     alone = [score(world, grid, [image]) for image in range(12)]
     chunked = score(world, grid, chunk_bytes=1)
@@ -106,7 +122,7 @@ def test_scorer__images_one_by_one_equal_a_batch() -> None:
 def test_scorer__chains_of_their_own_in_every_image() -> None:
     """Which crops have grown differs from image to image, as in a real run."""
     worlds = [World(seed) for seed in range(4)]
-    methods = [METHODS["lgca"], METHODS["lgca_d"], METHODS["wca"]]
+    methods = [METHODS["lgca"], DECISIVE_CHAINS, METHODS["wca"]]
     scorer = scorer_of(worlds[0], methods, CropCounts(6, 3))
     together = scorer.score(
         RegionEmbeddings(

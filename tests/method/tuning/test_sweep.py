@@ -26,7 +26,8 @@ from tests.helpers.worlds.random_runs import CROPS, N_CROPS, World
         ("wca_global", 60, {"image_scale", "text_scale", "global_weight"}),
         ("crops_mean", 12, {"text_scale", "global_weight"}),
         ("lgca", 135, {"image_scale", "text_scale", "global_weight", "step_weights"}),
-        ("lgca_d", 45, {"decisiveness", "text_scale", "global_weight"}),
+        ("wca_d", 60, {"decisiveness", "text_scale", "global_weight"}),
+        ("lgca_d", 15, {"decisiveness", "text_scale"}),
     ],
 )
 def test_grid__varies_what_matters_and_starts_with_the_method(name: str, count: int, varied: set[str]) -> None:

@@ -34,7 +34,7 @@ NEW_TEXTS = {name: [f"a small {name} on a branch", f"the head of a {name}"] for 
         ({"image_scale": 2.0}, {"image_scale": 2.0}),
         ({"global_weight": 0.7}, {"global_weight": 0.7}),
         ({"step_weights": (1, 2, 4)}, {"step_weights": (1.0, 2.0, 4.0)}),
-        ({"decisiveness": 3.0}, {"decisiveness": 3.0}),
+        ({"decisiveness": 3.0, "temperature": 2.5}, {"decisiveness": 3.0, "temperature": 2.5}),
         ({"steps": 1}, {"regions": replace(SMALL, steps=1, lgca_crops=8)}),
         ({"steps": 0}, {"regions": replace(SMALL, steps=0, lgca_crops=8)}),
         ({"methods": ("clip", "wca")}, {"methods": ("clip", "wca")}),
@@ -47,8 +47,9 @@ def test_rescore__is_what_a_full_new_run_gives(run, full_run, demo_encoder, chan
         "image_scale": lambda m: m.regions != "none" and m.weighting == "salience",
         "text_scale": lambda m: m.class_vectors == "weighted",
         "global_weight": lambda m: m.regions == "chains",
-        "step_weights": lambda m: m.regions == "chains" and m.weighting != "decisive",
-        "decisiveness": lambda m: m.weighting == "decisive",
+        "step_weights": lambda m: m.regions == "chains",
+        "decisiveness": lambda m: m.name in ("wca_d", "lgca_d"),
+        "temperature": lambda m: m.name in ("wca_d", "lgca_d"),
     }
     presets = [lgca.METHODS[name] for name in settings.pop("methods", ALL)]
     for name in [name for name in settings if name in has]:

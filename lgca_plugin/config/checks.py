@@ -18,6 +18,11 @@ NOT_IN_NAMES = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode categories that no class name has: control characters, lone surrogates, line and paragraph separators."""
 
 
+def is_whole_text(text: str) -> bool:
+    """Returns whether a text has no lone surrogate, half of a character, which no file or database takes."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def check_run_key(run_key: str) -> str:
     """Returns ``run_key``, which names fields; refuses what is no identifier, or longer than 64 characters."""
     if not isinstance(run_key, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", run_key):

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..method.core.scores import class_vector
 from .files import match_descriptions, read_descriptions
 from .names import readable
-from .style import AUTO, GIVEN, is_whole, names_class
+from .style import AUTO, GIVEN, is_attribute_sentence, is_whole, names_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +58,20 @@ class ClassTexts:
             return {}
         use = {"style": self.style, "as_given": self.as_given, "in_sentences": self.in_sentences}
         return use if self.example is None else {**use, "example": list(self.example)}
+
+    def use_of_kept(self, use: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns how the descriptions are used that were kept of a run's, for the new run's record.
+
+        Args:
+            use: that of the run's descriptions, of :meth:`use`
+        """
+        kept = [
+            (name, text) for name in self.classes if name not in self.from_templates for text in self.descriptions[name]
+        ]
+        if not kept or not use:
+            return {}
+        inside = sum(is_attribute_sentence(*one) for one in kept) if use["in_sentences"] else 0
+        return {**use, "as_given": len(kept) - inside, "in_sentences": inside}
 
     @property
     def digest(self) -> str:

@@ -73,6 +73,11 @@ def attribute_sentence(name: str, attribute: str) -> str:
     return attribute if names_class(name, attribute) else _sentence(name, attribute)
 
 
+def is_attribute_sentence(name: str, text: str) -> bool:
+    """Returns True for a text that :func:`attribute_sentence` has put into a sentence with its class."""
+    return text.startswith(_beginning(name))
+
+
 def names_class(name: str, text: str) -> bool:
     """Returns True if a text mentions a class, in the plural too, whatever case and marks stand in and around the name.
 
@@ -106,7 +111,11 @@ def _bounded(words: Sequence[str]) -> str:
 def _sentence(name: str, attribute: str) -> str:
     attribute = attribute.rstrip(".")
     link = "" if _VERBS.match(attribute) else "is " if _USES.match(attribute) else "has "
-    return f"{readable(name)}, which {link}{attribute}."
+    return f"{_beginning(name)}{link}{attribute}."
+
+
+def _beginning(name: str) -> str:
+    return f"{readable(name)}, which "
 
 
 def as_release_0_1(given: Iterable[Sequence[str]], own: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -101,8 +103,25 @@ def _load(name: str, pretrained: str | None, **settings: Any) -> OpenClipEncoder
     from . import checkpoints
 
     settings |= {"name": display_name(name, pretrained), "source": (name, pretrained)}
-    if name in DEMO_MODELS:
-        model, tokenizer, settings["vocabulary"] = checkpoints.load_demo(name)
-    else:
-        model, tokenizer = checkpoints.load_open_clip(name, pretrained)
-    return OpenClipEncoder(model, tokenizer, **settings)
+    with _no_new_log_handlers():
+        if name in DEMO_MODELS:
+            model, tokenizer, settings["vocabulary"] = checkpoints.load_demo(name)
+        else:
+            model, tokenizer = checkpoints.load_open_clip(name, pretrained)
+        return OpenClipEncoder(model, tokenizer, **settings)
+
+
+@contextmanager
+def _no_new_log_handlers() -> Iterator[None]:
+    """Removes the handlers of the root logger that are added meanwhile.
+
+    open_clip logs by ``logging.info(...)``, which adds one where there is none: from then on everything that a logger
+    with a handler of its own prints, such as FiftyOne's, would be printed twice.
+    """
+    before = list(logging.root.handlers)
+    try:
+        yield
+    finally:
+        for handler in logging.root.handlers[:]:
+            if handler not in before:
+                logging.root.removeHandler(handler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from ..method.core.methods import explained_method
+from ..method.core.methods import METHOD_TABLE, explained_method
 from .database import merge_schema
 from .outages import waits_for_database
 
@@ -116,6 +116,13 @@ def eval_key(run_key: str, method: str) -> str:
 def triage_field(run_key: str, name: str) -> str:
     """Returns one of the fields that a triage of a run writes."""
     return f"{run_key}_{name}"
+
+
+def usual_label_fields(run_key: str) -> set[str]:
+    """Returns the names of a run's fields that hold labels, if its methods have the names that the package gives."""
+    return {method_field(run_key, name) for name in METHOD_TABLE} | {
+        triage_field(run_key, name) for name in (*COMPUTED, DECISION)
+    }
 
 
 def run_fields(run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, shown
 from .database import can_repeat, is_dynamic_groups, is_generated, only_selects, root_dataset, sample_collection
-from .fields import classification_fields
+from .fields import classification_fields, usual_label_fields
 from .outages import waits_for_database
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class ImageSamples:
             return
         field = self.dataset.get_field(ground_truth) if isinstance(ground_truth, str) else None
         if field is None:
-            known = ", ".join(classification_fields(self.dataset)) or "none"
+            own = set[str]().union(*map(usual_label_fields, self.dataset.list_runs()))
+            known = ", ".join(name for name in classification_fields(self.dataset) if name not in own) or "none"
             raise ConfigError(
                 f"ground_truth {ground_truth!r} is no field of this dataset; its classification fields: {known}"
             )

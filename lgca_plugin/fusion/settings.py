@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args
 from ..errors import ConfigError, shown
 
 Loss = Literal["cross_entropy", "generalized"]
+MAX_SEED = 2**63 - 1
+"""Largest seed that torch takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +43,13 @@ class FusionSettings:
             raise ConfigError(f"loss must be one of {', '.join(get_args(Loss))}, got {shown(self.loss)}")
         if isinstance(self.folds, bool) or not isinstance(self.folds, int) or not 2 <= self.folds <= 20:
             raise ConfigError(f"folds must be a whole number from 2 to 20, got {shown(self.folds)}")
-        if not self.steps or list(self.steps) != sorted(set(self.steps)) or self.steps[0] < 0:
-            raise ConfigError(f"steps must be different numbers of at least 0, ascending; got {shown(self.steps)}")
+        whole = all(isinstance(step, int) and not isinstance(step, bool) and step >= 0 for step in self.steps)
+        if not self.steps or not whole or list(self.steps) != sorted(set(self.steps)):
+            raise ConfigError(
+                f"steps must be different whole numbers of at least 0, ascending; got {shown(self.steps)}"
+            )
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= MAX_SEED:
+            raise ConfigError(f"seed must be a whole number from 0 to {MAX_SEED:,}, got {shown(self.seed)}")
 
     def to_json(self) -> dict[str, Any]:
         """Returns the settings as a JSON-ready dict."""

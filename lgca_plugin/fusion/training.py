@@ -10,7 +10,7 @@ from ..progress import Progress
 from .weights import CaptionWeights, Fusion, FusionWeights, Learnt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .weights import Own
 
 MIN_LABELS = 30
-"""Minimum number of labels to learn from; with fewer, or of one class alone, nothing is learnt."""
+"""Minimum number of different images with labels, or captions; with fewer, or of one class alone, nothing is learnt."""
 MEMORY_BYTES = 1024**3
 """Size of the nodes in memory at which reading ends: 5,700 images of 88 nodes of two ViT-B; twice that while joined."""
 
@@ -63,14 +63,15 @@ def fit(
         final=FusionWeights.untrained(dims, n_classes, settings),
         report={"labels": 0, "steps": None, "losses": {}, "accuracies": {}, "folds": 0},
     )
-    if len(labels) < MIN_LABELS or len(set(labels.values())) < 2:
+    groups = groups or {}
+    if _different(labels, groups) < MIN_LABELS or len(set(labels.values())) < 2:
         return nothing
     yield Progress(0, 0, "Reading the labelled images")
     task = read_labelled(read, labels, classes, settings, memory_bytes=memory_bytes)
     of_row = task.labels.numpy()
-    if len(of_row) < MIN_LABELS or len(set(of_row.tolist())) < 2:
+    if _different(task.images.ids, groups) < MIN_LABELS or len(set(of_row.tolist())) < 2:
         return nothing
-    fold_of = folds(task.images.ids, of_row, settings, groups or {})
+    fold_of = folds(task.images.ids, of_row, settings, groups)
     learnt = yield from cross_validated(task, fold_of, f"{len(of_row):,} labels")
     return Fusion(
         final=learnt.final,
@@ -140,6 +141,11 @@ def folds(
     return fold_of
 
 
+def _different(ids: Iterable[str], groups: Mapping[str, str]) -> int:
+    """Returns the number of different images among some; those of a group are one."""
+    return len({groups.get(id_, id_) for id_ in ids})
+
+
 def fit_captions(
     read: Reader,
     captions: Mapping[str, Sequence[str]],
@@ -171,14 +177,15 @@ def fit_captions(
         final=CaptionWeights.untrained([own.vectors.shape[1] for own in classes], settings),
         report={"captions": 0, "images": 0, "steps": None, "losses": {}, "accuracies": {}, "folds": 0},
     )
-    if len(captions) < MIN_LABELS:
+    groups = groups or {}
+    if _different(captions, groups) < MIN_LABELS or len({text for texts in captions.values() for text in texts}) < 2:
         return nothing
     yield Progress(0, 0, "Reading the images with captions")
     task = read_captioned(read, captions, classes, encoders, settings, memory_bytes=memory_bytes)
     ids, image_of = task.images.ids, task.image_of.numpy()
-    if len(ids) < MIN_LABELS:
+    if _different(ids, groups) < MIN_LABELS:
         return nothing
-    fold_of = folds(ids, np.zeros(len(ids), np.int64), settings, groups or {})
+    fold_of = folds(ids, np.zeros(len(ids), np.int64), settings, groups)
     learnt = yield from cross_validated(task, fold_of[image_of], f"{len(image_of):,} captions")
     return Learnt(
         final=learnt.final,

@@ -115,6 +115,12 @@ class FusionWeights(ModelWeights["Graph"]):
         arrays[BIAS] = np.zeros(classes, np.float32)
         return FusionWeights(dims=self.dims, classes=classes, settings=settings, arrays=arrays)
 
+    def in_order(self, order: Sequence[int]) -> FusionWeights:
+        """Returns the same for its classes in another order: ``order`` holds the index that each of them had."""
+        if BIAS not in self.arrays:
+            return self
+        return replace(self, arrays={**self.arrays, BIAS: self.arrays[BIAS][list(order)]})
+
     def for_captions(self) -> CaptionWeights:
         """Returns a model that compares images with texts of any kind: the part of :meth:`for_classes`.
 
@@ -151,7 +157,7 @@ class Learnt(Generic[Own]):
     Attributes:
         final: the model for images that it was not trained on
         by_fold: for each fold, a model that was trained on the other folds alone
-        fold_of: sample id to fold, of the images that were trained on
+        fold_of: sample id to fold, of the images that were trained on, and of copies of their files
         report: numbers of the training, JSON-ready
     """
 
@@ -164,6 +170,16 @@ class Learnt(Generic[Own]):
         """Returns the model that answers for a sample: one that was not trained on it."""
         fold = self.fold_of.get(sample_id)
         return self.final if fold is None else self.by_fold[fold]
+
+    def fold_of_copies(self, hashes: Mapping[str, str]) -> dict[str, int]:
+        """Returns sample id to fold, of the images that were trained on and of all copies of their files.
+
+        Args:
+            hashes: sample id to hash of the image file, of the images that were trained on and of others
+        """
+        of_file = {hashes[id_]: fold for id_, fold in self.fold_of.items() if id_ in hashes}
+        copies = {id_: of_file[content] for id_, content in hashes.items() if content in of_file}
+        return {**copies, **self.fold_of}
 
     def models(self) -> dict[str, Own]:
         """Returns name to model, all of them."""
@@ -206,6 +222,22 @@ class Fusion(Learnt[FusionWeights]):
         """Returns the same for other classes: see :meth:`FusionWeights.for_classes`."""
         by_fold = tuple(weights.for_classes(classes) for weights in self.by_fold)
         return replace(self, final=self.final.for_classes(classes), by_fold=by_fold)
+
+    def in_order(self, order: Sequence[int]) -> Fusion:
+        """Returns the same for its classes in another order: see :meth:`FusionWeights.in_order`."""
+        by_fold = tuple(weights.in_order(order) for weights in self.by_fold)
+        return replace(self, final=self.final.in_order(order), by_fold=by_fold)
+
+    def with_copies(self, hashes: Mapping[str, str]) -> Fusion:
+        """Returns the same, in which copies of the files that were trained on have a fold, too.
+
+        Args:
+            hashes: as in :meth:`fold_of_copies`
+        """
+        captions = self.captions
+        if captions is not None:
+            captions = replace(captions, fold_of=captions.fold_of_copies(hashes))
+        return replace(self, fold_of=self.fold_of_copies(hashes), captions=captions)
 
     def to_bytes(self) -> bytes:
         """Returns all of it as a safetensors file; equal weights give equal bytes."""

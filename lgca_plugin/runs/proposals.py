@@ -14,11 +14,10 @@ from ..fiftyone_io.fields import (
     DECISION,
     classification_fields,
     is_corrected_copy,
-    method_field,
     run_fields,
     triage_field,
+    usual_label_fields,
 )
-from ..method.core.methods import METHOD_TABLE
 from .record import read_results, stored_triage
 from .registry import PACKAGE, prediction_fields
 
@@ -39,8 +38,7 @@ def label_fields(dataset: fo.Dataset, include: str | None = None) -> list[str]:
     """Returns the dataset's Classification fields without those of runs, except for ``include``."""
     owned: set[str] = set()
     for run_key in dataset.list_runs(package=PACKAGE):
-        owned.update(method_field(run_key, method) for method in METHOD_TABLE)
-        owned.update(triage_field(run_key, name) for name in (*COMPUTED, DECISION))
+        owned |= usual_label_fields(run_key)
         with suppress(LgcaError):
             owned.update(prediction_fields(dataset, run_key))
     return [name for name in classification_fields(dataset) if name == include or name not in owned]

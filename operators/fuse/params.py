@@ -65,7 +65,7 @@ def read_others(ctx: Any, key: str) -> list[Partner]:
     if not isinstance(names, list) or not names:
         raise ConfigError("choose at least one run to fuse with")
     for name in names:
-        if name not in found:
+        if not isinstance(name, str) or name not in found:
             raise ConfigError(f"{name!r} is no other run of this dataset; choose from {', '.join(found)}")
         if found[name].problem:
             raise ConfigError(f"run {name!r} can't be fused with {key!r}: it {found[name].problem}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -43,6 +44,12 @@ def test_name__that_does_not_exist_is_named(name: str, pretrained: str | None, w
     with pytest.raises(LgcaError, match=all_of(words)):
         load_encoder(name, pretrained=pretrained)
     assert time.perf_counter() - started < 20
+
+
+def test_load_encoder__adds_no_handler_to_the_log(weights: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    load_encoder(TINY, pretrained=weights, device="cpu")
+    assert logging.root.handlers == []
 
 
 def test_path__may_be_an_object_but_not_a_folder_or_in_place_of_the_name(weights: str, tmp_path: Path) -> None:

@@ -186,20 +186,28 @@ def test_fit__answers_each_image_by_a_model_that_has_not_seen_it(captioned, lear
 
 
 def test_fit__keeps_the_captions_of_an_image_and_of_its_group_in_one_fold(captioned):
-    ids = captioned.world.ids[:36]
+    ids = captioned.world.ids[:60]
     captions = {id_: [captioned.captions[id_], *sentences(captioned.captions[id_])] for id_ in ids}
-    groups = {id_: str(at // 4) for at, id_ in enumerate(ids)}
+    groups = {id_: str(at // 2) for at, id_ in enumerate(ids)}
     found = captioned.fit(FusionSettings(steps=(0,), folds=2), captions=captions, groups=groups)
-    assert (found.report["captions"], found.report["images"]) == (144, 36)
+    assert (found.report["captions"], found.report["images"]) == (240, 60)
     for group in set(groups.values()):
         assert len({found.fold_of[id_] for id_ in ids if groups[id_] == group}) == 1
 
 
-def test_fit__learns_nothing_from_too_few_images(captioned):
-    few = {id_: [captioned.captions[id_]] for id_ in captioned.world.ids[:29]}
-    found = captioned.fit(captions=few)
-    assert found.report["captions"] == 0 and found.report["steps"] is None and not found.by_fold
-    assert np.allclose(found.final.factors, 1)
+def test_fit__learns_nothing_from_too_few_images_or_from_one_text_alone(captioned):
+    ids = captioned.world.ids
+    few = {id_: [captioned.captions[id_]] for id_ in ids[:29]}
+    copies = {id_: [captioned.captions[id_]] for id_ in ids[:58]}
+    for captions, groups in (
+        (few, {}),
+        (copies, {id_: str(at // 2) for at, id_ in enumerate(copies)}),
+        (copies, dict.fromkeys(copies, "one file")),
+        ({id_: ["a bird"] for id_ in ids}, {}),
+    ):
+        found = captioned.fit(captions=captions, groups=groups)
+        assert found.report["captions"] == 0 and found.report["steps"] is None and not found.by_fold
+        assert np.allclose(found.final.factors, 1)
 
 
 def test_loss__has_no_negatives_among_captions_that_are_true_of_an_image(captioned):

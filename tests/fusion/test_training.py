@@ -73,7 +73,7 @@ def test_fit__is_the_same_for_a_seed(marked):
 
 def test_fit__keeps_groups_in_one_fold(marked):
     labels = {id_: marked.labels[id_] for id_ in marked.ids[:80]}
-    groups = {id_: str(at // 4) for at, id_ in enumerate(marked.ids[:80])}
+    groups = {id_: str(at // 2) for at, id_ in enumerate(marked.ids[:80])}
     found = trained(marked, FusionSettings(steps=(0,), folds=4), labels=labels, groups=groups)
     for group in set(groups.values()):
         assert len({found.fold_of[id_] for id_ in labels if groups[id_] == group}) == 1

@@ -77,7 +77,8 @@ def test_form__says_what_few_labels_and_classes_without_one_mean(birds):
 def test_form__refuses_what_cannot_be_fused(birds):
     assert "has the same model" in FUSE.errors(birds, run="one", others_of_one=["three"])["others_of_one"]
     assert "choose at least one run" in FUSE.errors(birds, others_of_two=[])["others_of_two"]
-    assert "is no other run" in FUSE.errors(birds, others_of_two=["gone"])["others_of_two"]
+    for other in ("gone", ["one"], {}):
+        assert "is no other run" in FUSE.errors(birds, others_of_two=[other])["others_of_two"]
     (message,) = FUSE.errors(birds, run="three").values()
     assert "no run to fuse 'three' with" in message and "'two' looks at crops" in message
     assert "must name a zero-shot run" in FUSE.errors(birds, run="gone")["run"]

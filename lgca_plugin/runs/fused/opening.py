@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MODELS: ResultCache[tuple[tuple[EncoderClasses, ...], Fusion]] = ResultCache(4)
 """The class vectors and weights of fused runs."""
 
+REPORT = "fusion"
+"""Entry of a fused run's record: which runs it fuses, and what it has learnt from how many labels."""
+
 TEXTS = "fused"
 """Entry of a fused run's record: of each of its other runs the texts, and how its encoder is loaded."""
 
@@ -115,10 +118,11 @@ def stored_part(store: Store, run: RunRecord, number: int) -> StoredRun:
         other = run.config.fusion.others[number - 1]
         raise ConfigError(
             f"the embeddings by {other.config.encoder!r} of run {run.key!r} are not stored on this machine; "
-            f"lgca.classify under run_key={other.run_key!r} with the same settings and overwrite=True encodes them "
-            "again",
+            f"lgca.classify under run_key={other.run_key!r} with the same settings, overwrite=True and "
+            "store_regions=True encodes them again",
             app=f"the embeddings by {other.config.encoder!r} of run {run.key!r} are not stored on this machine: "
-            f"classify again under the run key {other.run_key!r} with the same settings, starting over",
+            f"classify again under the run key {other.run_key!r} with the same settings, starting over and with all "
+            "embeddings stored",
         )
     assert found is not None  # noqa: S101 (a run without a fusion has no such number)
     return found
@@ -175,9 +179,10 @@ def load_fusion(store: Store, run: RunRecord) -> Fusion:
 
 def fusion_for(loaded: Fusion, fusion: FusionConfig | None, classes: Sequence[str]) -> Fusion:
     """Returns what was learnt as far as it is about some classes: all of it for those that it was learnt for."""
-    if fusion is not None and tuple(classes) == fusion.classes:
-        return loaded
-    return loaded.for_classes(len(classes))
+    if fusion is None or set(classes) != set(fusion.classes):
+        return loaded.for_classes(len(classes))
+    place = {name: at for at, name in enumerate(fusion.classes)}
+    return loaded.in_order([place[name] for name in classes])
 
 
 def own_encoder(encoder: Encoder | Sequence[Encoder] | None, config: RunConfig) -> Encoder | None:

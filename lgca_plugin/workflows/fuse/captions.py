@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...config.checks import is_whole_text
 from ...errors import ConfigError, shown
 from ...fiftyone_io.samples import ImageSamples
 from ...fusion.training import MIN_LABELS
@@ -38,16 +39,26 @@ class LearnedCaptions:
         """The number of captions."""
         return sum(map(len, self.of.values()))
 
-    def sentences(self) -> list[str]:
-        """Returns sentences for the user about captions that are not learnt from."""
-        said = []
-        if len(self.of) < MIN_LABELS:
+    def sentences(self, files: int) -> list[str]:
+        """Returns sentences for the user about captions that are not learnt from.
+
+        Args:
+            files: number of different image files that have captions
+        """
+        said, why = [], None
+        if files < MIN_LABELS:
+            have = "1 image has some" if files == 1 else f"{files:,} different images have some"
+            why = f"{have}, and at least {MIN_LABELS} are needed"
+        elif len({text for texts in self.of.values() for text in texts}) < 2:
+            why = "they are all the same"
+        if why is not None:
             said.append(
-                f"nothing is learnt from the captions {self.source}: {len(self.of):,} images have some, and at least "
-                f"{MIN_LABELS} are needed; a search in the fused run compares as without captions"
+                f"nothing is learnt from the captions {self.source}: {why}; a search in the fused run compares as "
+                "without captions"
             )
         if self.others:
-            said.append(f"the captions of {self.others:,} samples that are not in the fused run are not learnt from")
+            whose = "1 sample that is" if self.others == 1 else f"{self.others:,} samples that are"
+            said.append(f"the captions of {whose} not in the fused run are not learnt from")
         return said
 
 
@@ -63,6 +74,8 @@ def check_captions(dataset: fo.Dataset, captions: Any) -> None:
                         f"captions must have a text or a list of texts for each sample id, got {shown(texts)} for "
                         f"{shown(id_)}"
                     )
+                if not is_whole_text(text):
+                    raise ConfigError(f"a caption of sample {id_!r} has half a character in it; remove it")
         return
     if not isinstance(captions, str):
         raise ConfigError(

@@ -12,10 +12,11 @@ from ...errors import ConfigError
 from ...fiftyone_io.outages import DATABASE_PATIENCE, patient
 from ...fusion.training import fit, fit_captions
 from ...progress import PARTS, Progress, part_of
-from ...runs.fused.opening import assigned_encoders
+from ...runs.fused.opening import assigned_encoders, fusion_for
 from ...runs.lease import held_lease, steps_under
 from ...runs.record import check_current
 from ...runs.replay import IMAGES_AT_ONCE
+from ...runs.stored_run import find_stored_run
 from ...runs.stored_texts import StoredTexts
 from ...store.store import Store
 from ..rescore.plan import RescorePlan, prepare_rescore
@@ -74,9 +75,10 @@ def _fuse(
         learning = [LEARNING_SHARE * at / 2 for at in range(3)] if labels and captions else [0.0, LEARNING_SHARE]
         learnt, said = yield from part_of(_learn(store, request, plan, labels), *learning[:2])
         if captions is not None:
-            said += captions.sentences()
+            said += captions.sentences(len(set(store.content_hashes(plan.stored, list(captions.of)).values())))
             of_captions = _learn_captions(store, request, plan, captions, encoder)
             learnt = replace(learnt, captions=(yield from part_of(of_captions, *learning[-2:])))
+        learnt = learnt.with_copies(_hashes(store, request, plan, learnt))
         _check_finite(learnt)
         plan.prepared.warnings[:0] = said
         for warning in plan.prepared.warnings:
@@ -99,21 +101,20 @@ def _learn(
     assert plan.fused is not None  # noqa: S101 (the request has a learned method)
     if labels is None:
         return plan.fused.learnt, []
-    said = labels.sentences()
-    learnt = plan.fused.learnt
+    learnt, files = plan.fused.learnt, None
     if labels.supply.is_enough:
         hashes = store.content_hashes(plan.stored, list(labels.of))
         learnt = yield from fit(plan.fused.run.read, labels.of, plan.fused.run.classes, request.settings, groups=hashes)
-        if learnt.report.get("steps") is None:
-            said.append(f"{labels.nothing_learnt()}, for embeddings of some images can't be used")
-    if learnt.report.get("steps") is None and not request.settings.anchored:
+        files = len(set(hashes.values()))
+    has_learnt = learnt.report.get("steps") is not None
+    if not has_learnt and not request.settings.anchored:
         raise ConfigError(
             f"the {len(labels.of):,} labels in {labels.field!r} are too few for anchored=False, which learns all from "
             "them",
             app=f"the {len(labels.of):,} labels in {labels.field!r} are too few for the method as published, which "
             "learns all from them",
         )
-    return learnt, said
+    return learnt, labels.sentences(learnt=has_learnt, files=files)
 
 
 def _learn_captions(
@@ -139,6 +140,16 @@ def _learn_captions(
     return learnt if learnt.report["captions"] else None
 
 
+def _hashes(store: Store, request: FuseRequest, plan: RescorePlan, learnt: Fusion) -> dict[str, str]:
+    """Returns sample id to hash of the image file, of the run's samples and of those that were trained on."""
+    trained = {*learnt.fold_of, *(() if learnt.captions is None else learnt.captions.fold_of)}
+    if not trained:
+        return {}
+    entry = None if request.weights is None else find_stored_run(store, request.weights)
+    before = {} if entry is None else store.content_hashes(entry, list(trained))
+    return {**before, **store.content_hashes(plan.stored, plan.ids)}
+
+
 def _check_finite(learnt: Fusion) -> None:
     models: list[ModelWeights[Any]] = [*learnt.models().values()]
     models += [] if learnt.captions is None else learnt.captions.models().values()
@@ -157,7 +168,7 @@ def _with_learnt(request: FuseRequest, plan: RescorePlan, learnt: Fusion, labels
         fused.config,
         digest=learnt.digest,
         ground_truth=fused.config.ground_truth if fusion is None else fusion.ground_truth,
-        labels=len(learnt.fold_of),
+        labels=int(learnt.report.get("labels", 0)),
     )
     report = {
         **before,
@@ -171,6 +182,5 @@ def _with_learnt(request: FuseRequest, plan: RescorePlan, learnt: Fusion, labels
         **({} if labels is None else {"unseen": labels.supply.unlabelled}),
         **({} if learnt.captions is None else {"captions": dict(learnt.captions.report)}),
     }
-    if given is not None:
-        return replace(plan, fused=replace(fused, config=config, report=report))
-    return replace(plan, fused=fused.with_learnt(learnt, config, report))
+    own = fusion_for(learnt, config, plan.prepared.config.classes)
+    return replace(plan, fused=fused.with_learnt(learnt, own, config, report))

@@ -41,10 +41,14 @@ class LearnedLabels:
         counts = Counter(self.of.values())
         return LabelSupply.of(self.classes, {name: counts[index] for index, name in enumerate(self.classes)})
 
-    def sentences(self) -> list[str]:
-        """Returns sentences for the user about labels that are too few, missing, or not learnt from."""
-        supply = self.supply
-        said = supply.warnings() if supply.is_enough else [self.nothing_learnt()]
+    def sentences(self, *, learnt: bool, files: int | None = None) -> list[str]:
+        """Returns sentences for the user about labels that are too few, missing, or not learnt from.
+
+        Args:
+            learnt: whether anything was learnt
+            files: number of different image files that have labels; None if the labels alone were too few
+        """
+        said = self.supply.warnings() if learnt else [self._nothing_learnt(files)]
         if self.others:
             said.append(
                 f"{sum(self.others.values()):,} labels in {self.field!r} are no class of the runs, such as "
@@ -52,10 +56,16 @@ class LearnedLabels:
             )
         return said
 
-    def nothing_learnt(self) -> str:
+    def _nothing_learnt(self, files: int | None) -> str:
         """Returns that the labels are too few, and how many are needed."""
+        but, needed = "", f"{MIN_LABELS} labels"
+        if files is not None and files < MIN_LABELS:
+            but = " on one image file" if files == 1 else f" on {files:,} different image files"
+            needed = f"labels of {MIN_LABELS} different files"
+        elif files is not None:
+            but = " on images of which some have no usable embeddings"
         return (
-            f"nothing is learnt from {self.field!r}, which has {self.supply.sentence()}: it takes {MIN_LABELS} labels, "
+            f"nothing is learnt from {self.field!r}, which has {self.supply.sentence()}{but}: it takes {needed}, "
             f"and {FEW_LABELS} of each of two classes; the fused run is the sum of its encoders"
         )
 

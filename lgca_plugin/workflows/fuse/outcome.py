@@ -34,9 +34,12 @@ def compared_with_sources(run: RunRecord, ground_truth: str | None = None) -> Ev
         the comparison; None without a field of labels, or where no sample has all answers and a label among the classes
     """
     fusion = run.config.fusion
-    field = ground_truth or (fusion and fusion.ground_truth) or run.config.ground_truth
     learned = learned_method(run.config.methods)
-    if fusion is None or learned is None or field is None or not run.dataset.has_field(field):
+    if fusion is None or learned is None:
+        return None
+    fields = [ground_truth] if ground_truth else [fusion.ground_truth, run.config.ground_truth]  # of another dataset
+    field = next((name for name in fields if name and run.dataset.has_field(name)), None)
+    if field is None:
         return None
     methods = {method_title(learned.name): method_field(run.key, learned.name), **_single_methods(run, fusion)}
     label, classes = f"{field}.label", list(run.config.classes)

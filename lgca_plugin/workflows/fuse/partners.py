@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import LgcaError
 from ...fiftyone_io.tokens import run_token
@@ -42,23 +42,35 @@ class Partner:
         return self.problem is None
 
 
-def mismatch(first: RunConfig, second: RunConfig) -> str | None:
-    """Returns why runs with these settings can't be fused, in words that follow the second run's name.
+class Mismatch(NamedTuple):
+    """Why two runs can't be fused.
 
-    None if they can, as far as their settings say.
+    Attributes:
+        problem: in words that follow the second run's name
+        remedy: what to do
     """
+
+    problem: str
+    remedy: str
+
+
+def mismatch(first: RunConfig, second: RunConfig) -> Mismatch | None:
+    """Returns why runs with these settings can't be fused; None if they can, as far as their settings say."""
     if second.fusion is not None:
-        return "is fused itself"
+        return Mismatch("is fused itself", "take the runs that it was fused from")
     if first.encoder_fingerprint == second.encoder_fingerprint:
-        return "has the same model"
+        return Mismatch("has the same model", "take only one of them, and a run of another model")
     if set(first.classes) != set(second.classes):
-        return f"has {_other_classes(first.classes, second.classes)}"
+        problem = f"has {_other_classes(first.classes, second.classes)}"
+        return Mismatch(problem, "rescore one of them with the classes of the other, which encodes no image")
+    crops = "classify the images again, with methods that look at crops"
     if not first.region_plan.counts:
-        return "looks at crops, and the first run does not"
+        return Mismatch("looks at crops, and the first run does not", crops)
     if not second.region_plan.counts:
-        return "looks at no crops"
+        return Mismatch("looks at no crops", crops)
     if geometry_of(first.regions) != geometry_of(second.regions):
-        return "has crops of other sizes, or another seed"
+        again = "classify with one of the models again, with the sizes and the seed of the crops of the other run"
+        return Mismatch("has crops of other sizes, or another seed", again)
     return None
 
 
@@ -80,8 +92,9 @@ def partners(dataset: fo.Dataset, run_key: str) -> list[Partner]:
                 configs[key] = read_config(dataset, key)
     configs = {key: config for key, config in configs.items() if config.fusion is None}
     found = {
-        key: Partner(key=key, encoder=it.encoder, fingerprint=it.encoder_fingerprint, problem=mismatch(own, it))
+        key: Partner(key=key, encoder=it.encoder, fingerprint=it.encoder_fingerprint, problem=why and why.problem)
         for key, it in configs.items()
+        for why in [mismatch(own, it)]
     }
     fitting = [key for key, partner in found.items() if partner.fits]
     common = common_samples(dataset, run_key, fitting) if fitting else {}

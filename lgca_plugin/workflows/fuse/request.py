@@ -13,13 +13,13 @@ from ...fusion.weights import Fusion, FusionWeights
 from ...method.core.methods import METHOD_TABLE
 from ...runs.fused.opening import load_fusion
 from ...runs.record import RunRecord, check_loaded
-from ...runs.registry import existing_run, is_stored
+from ...runs.registry import existing_run, is_stored, owned_fields
 from ...runs.stored_run import stored_run
 from ..classify.request import check_fields_are_free
 from ..rescore.request import Changes, RescoreRequest
 from .captions import check_captions
 from .common import common_samples
-from .partners import mismatch
+from .partners import fused_from, mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,7 +152,7 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
     target = ImageSamples.whole(first.dataset)
     if options.ground_truth is not None:
         target.check_label_field(options.ground_truth)
-        own = {field: run.key for run in (first, *others) for field in run.fields}
+        own = _own_answers(first, *others)
         if options.ground_truth in own:
             raise ConfigError(
                 f"ground_truth is {options.ground_truth!r}, an answer of run {own[options.ground_truth]!r}, from which "
@@ -208,7 +208,10 @@ def _check_runs(runs: Any) -> list[RunRecord]:
                 app=f"only runs of one dataset can be fused; {shown(run)} is none",
             )
     if len(found) < 2:
-        raise ConfigError(f"runs must be two or more, of different encoders; got {len(found)}")
+        raise ConfigError(
+            f"runs must be two or more, of different encoders; got {len(found)}: classify the same images with another "
+            "model, and fuse both runs"
+        )
     first = found[0]
     for run in found:
         if run.dataset.name != first.dataset.name:
@@ -228,10 +231,22 @@ def _check_runs(runs: Any) -> list[RunRecord]:
     for at, run in enumerate(found):
         for before in found[:at]:
             if before.key == run.key:
-                raise ConfigError(f"run {run.key!r} is given twice; a fusion needs runs of different encoders")
+                raise ConfigError(
+                    f"run {run.key!r} is given twice; a fusion needs runs of different encoders: name one of another "
+                    "model instead"
+                )
             if (why := mismatch(before.config, run.config)) is not None:
-                raise ConfigError(f"run {run.key!r} can't be fused with run {before.key!r}: it {why}")
+                raise ConfigError(
+                    f"run {run.key!r} can't be fused with run {before.key!r}: it {why.problem}; {why.remedy}"
+                )
     return found
+
+
+def _own_answers(*runs: RunRecord) -> dict[str, str]:
+    """Returns field to run, of what the runs and those that were fused from them have written."""
+    dataset = runs[0].dataset
+    keys = dict.fromkeys([run.key for run in runs] + [key for run in runs for key in fused_from(dataset, run.key)])
+    return {field: key for key in keys for field in owned_fields(dataset, key)}
 
 
 def _check_weights(options: FuseOptions, first: RunRecord, others: Sequence[RunRecord]) -> None:
@@ -245,6 +260,7 @@ def _check_weights(options: FuseOptions, first: RunRecord, others: Sequence[RunR
         )
     if not isinstance(weights, RunRecord) or weights.config.fusion is None:
         raise ConfigError(f"weights must be a fused run, got {shown(weights)}")
+    check_loaded(weights)
     had = [weights.config, *(other.config for other in weights.config.fusion.others)]
     own = [run.config for run in (first, *others)]
     if [config.encoder_fingerprint for config in had] != [config.encoder_fingerprint for config in own]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...config import FusedRunConfig
 from ...runs.fused.fused_run import FusedRun, FusedSource
-from ...runs.fused.opening import TEXTS, encoder_classes, fusion_for, other_plans
+from ...runs.fused.opening import REPORT, TEXTS, encoder_classes, fusion_for, other_plans
 from ...runs.stored_texts import StoredTexts, changed_texts, known_texts
 from ...store.entries import part_token
 from ...store.weights_files import weights_path
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from ...store.rows import StoredRun
     from ...store.store import Store
     from .request import RescoreRequest
-
-REPORT = "fusion"
-"""Entry of a fused run's record: which runs it fuses, and what it has learnt from how many labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +48,9 @@ class FusedPart:
         """The entries of the new run's record."""
         return {TEXTS: list(self.texts), REPORT: self.report}
 
-    def with_learnt(self, learnt: Fusion, config: FusionConfig, report: dict[str, Any]) -> FusedPart:
-        """Returns the same with what has been learnt for the run's own classes."""
-        return replace(self, run=replace(self.run, fusion=learnt), learnt=learnt, config=config, report=report)
+    def with_learnt(self, learnt: Fusion, own: Fusion, config: FusionConfig, report: dict[str, Any]) -> FusedPart:
+        """Returns the same with what has been learnt, and ``own``, that for the run's classes."""
+        return replace(self, run=replace(self.run, fusion=own), learnt=learnt, config=config, report=report)
 
     def stored(
         self, token: str, own: StoredRun, samples: Collection[str], open_entry: Callable[..., StoredRun]

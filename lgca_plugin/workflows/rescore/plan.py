@@ -164,7 +164,8 @@ def _text_entries(run: RunRecord, texts: ClassTexts, model: Encoder | None, chan
         return before
     warnings = text_warnings(model, texts, described=bool(changes.descriptions))
     if changes.descriptions is None:
-        return {**before, "text_warnings": warnings}
+        use = texts.use_of_kept(run.results.get("texts") or {})
+        return {**({"texts": use} if "texts" in before else {}), "text_warnings": warnings}
     return {"texts": texts.use(), "text_warnings": warnings}
 
 

@@ -106,10 +106,10 @@ class RescoreRequest(RunRequest):
                 raise ConfigError(
                     f"{bare:,} of {len(sample_ids):,} samples of run {self.source.key!r} have no region embeddings by "
                     f"{other.config.encoder!r} in the store; lgca.classify under run_key={other.run_key!r} with the "
-                    "same settings and overwrite=True encodes them again",
+                    "same settings, overwrite=True and store_regions=True encodes them again",
                     app=f"{bare:,} of {len(sample_ids):,} samples of run {self.source.key!r} have no stored region "
                     f"embeddings by {other.config.encoder!r}: classify again under the run key {other.run_key!r} with "
-                    "the same settings, starting over",
+                    "the same settings, starting over and with all embeddings stored",
                 )
         return list(sample_ids), []
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...config.checks import is_whole_text
 from ...errors import ConfigError, shown
 from ...fiftyone_io.samples import ids_where, image_samples
 from ...fusion.search import image_vectors, search_factors, text_vectors
@@ -15,7 +16,7 @@ from ...runs.fused.opening import fused_texts, fusion_of, open_fused
 from ...store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     import fiftyone as fo
     from numpy.typing import NDArray
@@ -70,6 +71,12 @@ class Similarity:
         self._memory_bytes = memory_bytes
         self._kept: list[tuple[int, list[str], NDArray[np.float32]]] | None = None
 
+    def __repr__(self) -> str:
+        return (
+            f"<Search in run {self._run.key!r} on {self._run.dataset.name!r}: images(text), samples_like(sample_id), "
+            "captions(sample_id, texts); scores(text) and scores_like(sample_id) have the numbers>"
+        )
+
     def images(self, text: str, k: int = 25) -> fo.DatasetView:
         """Finds the samples that a text fits best.
 
@@ -84,6 +91,13 @@ class Similarity:
             ConfigError: if an argument is wrong, or embeddings or weights are gone
             ModelUnavailableError: if the text is new and one of the models can't be loaded
             StoreError: if the store can't be read
+        """
+        return self._view(self.scores(text, k))
+
+    def scores(self, text: str, k: int = 25) -> dict[str, float]:
+        """Returns sample id to how well a text fits, of those samples that :meth:`images` finds, best first.
+
+        It is the logit of :meth:`captions`; arguments and errors are those of :meth:`images`.
         """
         (checked,) = _checked_texts([text])
         with Store() as store:
@@ -104,6 +118,13 @@ class Similarity:
         Raises:
             ConfigError: if an argument is wrong, or embeddings or weights are gone
             StoreError: if the store can't be read
+        """
+        return self._view(self.scores_like(sample_id, k))
+
+    def scores_like(self, sample_id: str, k: int = 25) -> dict[str, float]:
+        """Returns sample id to likeness of those samples that :meth:`samples_like` finds, best first.
+
+        Arguments and errors are those of :meth:`samples_like`.
         """
         with Store() as store:
             fused = open_fused(store, self._run, self._encoder)
@@ -134,19 +155,22 @@ class Similarity:
             scores = vectors @ (image(weights) * search_factors(weights, fused.classes))
         return [(checked[row], float(scores[row])) for row in np.argsort(-scores, kind="stable")]
 
-    def _best(self, fused: FusedRun, query: Query, k: int, *, without: str | None = None) -> fo.DatasetView:
-        ids = drive(self._ranked(fused, query), self._progress, unit="images")
-        dataset, found = self._run.dataset, list[str]()
-        for start in range(0, len(ids), 4 * k):
-            part = ids[start : start + 4 * k]
-            there = ids_where(dataset, part, {})  # samples may have been deleted since
-            found += [id_ for id_ in part if id_ in there and id_ != without]
+    def _view(self, scores: Mapping[str, float]) -> fo.DatasetView:
+        return image_samples(self._run.dataset).select(list(scores), ordered=True)
+
+    def _best(self, fused: FusedRun, query: Query, k: int, *, without: str | None = None) -> dict[str, float]:
+        ranked = drive(self._ranked(fused, query), self._progress, unit="images")
+        found: dict[str, float] = {}
+        for start in range(0, len(ranked), 4 * k):
+            part = dict(ranked[start : start + 4 * k])
+            there = ids_where(self._run.dataset, list(part), {})  # samples may have been deleted since
+            found |= {id_: score for id_, score in part.items() if id_ in there and id_ != without}
             if len(found) >= k:
                 break
-        return image_samples(dataset).select(found[:k], ordered=True)
+        return dict(list(found.items())[:k])
 
-    def _ranked(self, fused: FusedRun, query: Query) -> Generator[Progress, None, list[str]]:
-        """Yields progress and returns the ids of all images, best first."""
+    def _ranked(self, fused: FusedRun, query: Query) -> Generator[Progress, None, list[tuple[str, float]]]:
+        """Yields progress and returns the ids of all images and their scores, best first."""
         learnt = self._learnt(fused)
         queries: dict[int, NDArray[np.float32]] = {}
         ids: list[str] = []
@@ -162,8 +186,8 @@ class Similarity:
             raise ConfigError(
                 f"run {self._run.key!r} has no images with stored embeddings of all its models: fuse its runs again"
             )
-        order = np.argsort(-np.concatenate(scores), kind="stable")
-        return [ids[row] for row in order.tolist()]
+        found = np.concatenate(scores)
+        return [(ids[row], float(found[row])) for row in np.argsort(-found, kind="stable")]
 
     def _vectors(
         self, fused: FusedRun, learnt: Learnt[CaptionWeights]
@@ -218,12 +242,16 @@ class Similarity:
 
 
 def _checked_texts(texts: Sequence[str]) -> list[str]:
+    if not hasattr(texts, "__iter__"):
+        raise ConfigError(f"texts must be a list of texts, got {shown(texts)}")
     found = [texts] if isinstance(texts, str) else list(texts)
     if not found:
         raise ConfigError("texts is empty: name at least one text")
     for text in found:
         if not isinstance(text, str) or not text.strip():
             raise ConfigError(f"a text must have words, got {shown(text)}")
+        if not is_whole_text(text):
+            raise ConfigError(f"text {text!r} has half a character in it; remove it")
     return list(dict.fromkeys(text.strip() for text in found))
 
 

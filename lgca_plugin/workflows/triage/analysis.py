@@ -12,10 +12,11 @@ from ...errors import ConfigError
 from ...method.core.methods import learned_method, method_title
 from ...method.explain.region_findings import RegionAnalysis
 from ...method.labels.label_errors import find_label_errors
+from ...method.number_text import first_of, labels_text
 from ...prediction.predictor import run_scoring
 from ...prediction.share_entry import stored_offsets
 from ...progress import Progress
-from ...runs.fused.opening import open_fused, own_encoder
+from ...runs.fused.opening import REPORT, open_fused, own_encoder
 from ...runs.stored_texts import StoredTexts, changed_texts
 from .region_pass import RegionPass
 from .scores import CACHE_BYTES, RunScores
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from ...store.store import Store
     from .plan import TriageRequest
     from .samples import TriageSamples
+
+MAX_NAMED = 6
+"""Maximum number of classes that a sentence names."""
 
 
 @dataclass(kw_only=True)
@@ -174,6 +178,29 @@ def _judge(
         labels, judging = samples.truth[found.judged], [method.name for method in found.judging]
         found.errors = find_label_errors(logits, labels, classes=len(request.run.config.classes), judging=judging)
         found.warnings += found.errors.warnings
+        if learned is not None:
+            found.warnings += _of_unseen_classes(request, learned, labels)
+
+
+def _of_unseen_classes(request: TriageRequest, learned: Method, labels: NDArray[np.int64]) -> list[str]:
+    """Returns a sentence on the judged ``[m]`` labels of classes that the judging method had no label of to learn from.
+
+    What it has learnt of classes is not kept when a run is rescored with other ones.
+    """
+    run, fusion = request.run, request.run.config.fusion
+    if fusion is None or not fusion.labels or set(fusion.classes) != set(run.config.classes):
+        return []
+    without = set((run.results.get(REPORT) or {}).get("unseen", ()))
+    unseen = [name for at, name in enumerate(run.config.classes) if name in without and (labels == at).any()]
+    if not unseen:
+        return []
+    count = int(np.isin(labels, [run.config.classes.index(name) for name in unseen]).sum())
+    sentence = (
+        f"{labels_text(count)} in {request.ground_truth!r} look wrong for being of classes of which {learned.name} had "
+        f"no label to learn from ({first_of(unseen, MAX_NAMED)}): it hardly ever answers with these. A triage of a run "
+        "of one model, or of one that was fused without labels, checks them"
+    )
+    return [sentence]
 
 
 def _able(

@@ -57,3 +57,24 @@ def test_run__records_what_stood_in_and_says_so(birds, classify, caplog):
     assert "no descriptions for redpoll: the template ensemble stands in" in caplog.text
     assert "the descriptions of crow are not used: no class is called so" in caplog.text
     assert run.descriptions["blue tit"] == ["blue tit, which has a yellow breast."]
+
+
+def test_rescored_run__counts_the_descriptions_that_it_has_kept(birds, classify):
+    descriptions = {"blue tit": ["a yellow breast", "A blue tit."], "swan": ["a long neck", "white", "A swan."]}
+    run = classify(
+        birds.limit(1),
+        classes=["blue tit", "redpoll", "swan"],
+        descriptions=descriptions,
+        description_style="attributes",
+    )
+    uses = [run.summary()["texts"]]
+    uses += [
+        run.rescore(classes=classes, run_key=key, progress=False).summary().get("texts")
+        for key, classes in (
+            ("swan", ["swan", "redpoll"]),
+            ("none", ["redpoll", "crow"]),
+            ("same", ["swan", "redpoll", "blue tit"]),
+        )
+    ]
+    counts = [use and (use["as_given"], use["in_sentences"]) for use in uses]
+    assert counts == [(2, 3), (1, 2), {}, (2, 3)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.demo.classes import CLASSES
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.fusion.answers import answer
 from lgca_plugin.runs.fused.opening import open_fused
 from lgca_plugin.runs.replay import replay
@@ -128,6 +128,8 @@ def test_rescore__of_a_fused_run_with_fewer_classes_is_that_of_its_runs_without_
     fused(rescored, run_key="few_again")
     assert answers(run.dataset, "few") == answers(run.dataset, "few_again")
     assert fusion_of(few).others[0].config.classes == FEWER
+    uses = [one.summary()["texts"] for one in (few, *rescored)]
+    assert [use["as_given"] for use in uses] == [sum(map(len, map(DESCRIPTIONS.get, FEWER)))] * 3
 
 
 def test_rescore__of_a_fused_run_with_a_new_class_needs_the_encoders_that_can_not_be_loaded(birds, encoders):

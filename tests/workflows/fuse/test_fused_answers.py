@@ -19,7 +19,7 @@ from lgca_plugin.workflows.review.card import review_card
 from lgca_plugin.workflows.triage.plan import check_triage
 from lgca_plugin.workflows.triage.triage import iter_triage
 from tests.helpers.app.panels import PanelSession
-from tests.helpers.fusion.fused_birds import fused
+from tests.helpers.fusion.fused_birds import FOUR, fused
 from tests.helpers.worlds.birds import state_of
 
 METHODS = ("clip", "wca", "lgca", "hada")
@@ -77,6 +77,15 @@ def test_triage__judges_labels_by_the_learned_method_alone_and_out_of_fold(run):
 
 def test_triage__says_who_has_judged(triaged):
     assert found_summary(triaged.last_triage(), count=3).judge == "hada"
+
+
+def test_triage__of_labels_of_classes_that_the_fusion_had_no_label_of_says_so(run):
+    truth = run.dataset.values("truth.label")
+    unseen = sum(label not in FOUR for label in truth)
+    run.triage("truth", corrected_field="new", progress=False)
+    report = lgca.load_run(run.dataset, "fused").results["triage"]
+    (found,) = [warning for warning in report["warnings"] if "hada" in warning]
+    assert found.startswith(f"{unseen} labels in 'truth' look wrong for being of classes of which hada had no label")
 
 
 def test_triage__names_no_learned_method_among_the_compared(run):

@@ -56,9 +56,13 @@ def test_partners__without_stored_embeddings_do_not_fit(birds, monkeypatch, tmp_
 
 def test_mismatch__of_classes_and_crops(birds):
     first, second = (lgca.load_run(birds, key).config for key in ("one", "two"))
+
+    def problem(other):
+        return mismatch(first, other).problem
+
     classes = second.classes
     assert mismatch(first, replace(second, classes=classes[::-1])) is None
-    assert mismatch(first, replace(second, classes=classes[1:])) == "has other classes (1 missing)"
-    assert mismatch(first, replace(second, classes=(*classes[2:], "owl"))) == "has other classes (1 more, 2 missing)"
+    assert problem(replace(second, classes=classes[1:])) == "has other classes (1 missing)"
+    assert problem(replace(second, classes=(*classes[2:], "owl"))) == "has other classes (1 more, 2 missing)"
     seeded = replace(second, regions=replace(REGIONS, seed=1))
-    assert mismatch(first, seeded) == "has crops of other sizes, or another seed"
+    assert problem(seeded) == "has crops of other sizes, or another seed"

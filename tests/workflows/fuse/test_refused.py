@@ -39,10 +39,15 @@ def test_fuse__of_runs_that_do_not_fit_is_refused(birds, runs, original):
 
     cases: dict[Any, str] = {
         "one": "runs must be runs of one dataset, such as .*; got 'one'",
-        (first,): "runs must be two or more, of different encoders; got 1",
-        (first, first): "run 'one' is given twice",
-        (first, changed(encoder_fingerprint=first.config.encoder_fingerprint)): "it has the same model",
-        (first, changed(classes=CLASSES[1:])): r"can't be fused with run 'one': it has other classes \(1 missing\)",
+        (first,): "runs must be two or more, of different encoders; got 1: classify the same images with another model",
+        (
+            first,
+            first,
+        ): "run 'one' is given twice; a fusion needs runs of different encoders: name one of another model",
+        (first, changed(encoder_fingerprint=first.config.encoder_fingerprint)): "it has the same model; take only one",
+        (first, changed(classes=CLASSES[1:])): (
+            r"can't be fused with run 'one': it has other classes \(1 missing\); rescore one of them with the classes"
+        ),
         (first, changed(regions=replace(REGIONS, seed=1))): "has crops of other sizes, or another seed",
         (first, changed(methods=(lgca.METHODS["clip"],))): "run 'two' looks at no crops, which a fusion needs",
         (first, run): "run 'fused' is fused itself: fuse the runs that it was made from",
@@ -62,9 +67,12 @@ def test_fuse__with_wrong_options_is_refused(birds, runs):
         ({"run_key": "one"}, "run_key 'one' is that of a run that is fused, which stays"),
         ({"run_key": "fused"}, "run 'fused' exists: pass overwrite=True to replace it"),
         ({"run_key": "not a key"}, "run_key names fields"),
-        ({"ground_truth": "nowhere"}, "ground_truth 'nowhere' is no field"),
+        ({"ground_truth": "nowhere"}, "'nowhere' is no field .*; its classification fields: given, truth, blank$"),
         ({"ground_truth": "odd"}, "ground_truth must be a Classification field"),
         ({"ground_truth": "two_lgca"}, "ground_truth is 'two_lgca', an answer of run 'two'"),
+        ({"ground_truth": "fused_hada"}, "ground_truth is 'fused_hada', an answer of run 'fused'"),
+        ({"seed": -1, "ground_truth": "given"}, "seed must be a whole number from 0"),
+        ({"seed": "1"}, "seed must be a whole number from 0"),
         ({"ground_truth": "blank"}, "none of the 32 samples has a label in 'blank' that is a class of the runs"),
         ({"anchored": False}, "anchored=False learns everything from labels"),
         ({"folds": 1}, "folds must be a whole number from 2 to 20"),

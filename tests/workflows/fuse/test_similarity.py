@@ -56,6 +56,8 @@ def test_images__are_found_by_the_sum_of_the_encoders_scores(searched, encoders,
     assert search.images(f" {TEXT}\n", k=99).values("id") == sorted(scores, key=lambda id_: -scores[id_])
     streamed = Similarity(run, encoder=list(encoders), progress=False, memory_bytes=0)
     assert streamed.images(TEXT, k=7).values("id") == streamed.images(TEXT, k=7).values("id") == found
+    assert search.scores(TEXT, k=7) == pytest.approx({id_: scores[id_] for id_ in found}, abs=1e-3)
+    assert list(search.scores(TEXT, k=7)) == found
 
 
 def test_sentences__of_a_text_count_as_much_as_the_whole(birds, encoders):
@@ -89,6 +91,7 @@ def test_samples_like__one_are_those_of_which_all_encoders_see_the_same(searched
     assert expected[0] == first
     search = run.similarity(progress=False)  # texts are not needed, so no encoder is
     assert search.samples_like(first, k=4).values("id") == expected[1:5]
+    assert search.scores_like(first, k=4) == pytest.approx({id_: scores[id_] for id_ in expected[1:5]}, abs=1e-3)
     birds.delete_samples([expected[1]])
     assert search.samples_like(first, k=4).values("id") == expected[2:6]
     birds.delete()
@@ -120,8 +123,8 @@ def test_captions__may_be_lists_or_given_for_some_samples(birds, runs, encoders)
     assert (found["captions"], found["images"]) == (62, 31)
     few = fused(runs, captions={ids[0]: TEXT, "f" * 24: [TEXT]}, run_key="few", encoder=encoders)
     assert "captions" not in few.summary()["fusion"]
-    assert any("1 images have some, and at least 30" in warning for warning in few.summary()["warnings"])
-    assert any("of 1 samples that are not in the fused run" in warning for warning in few.summary()["warnings"])
+    assert any("1 image has some, and at least 30" in warning for warning in few.summary()["warnings"])
+    assert any("of 1 sample that is not in the fused run" in warning for warning in few.summary()["warnings"])
     assert few.similarity(encoder=encoders, progress=False).images(TEXT, k=2).values("id")
 
 
@@ -132,6 +135,7 @@ def test_captions__may_be_lists_or_given_for_some_samples(birds, runs, encoders)
         ("given", "holds no texts"),
         (7, "must name a field of texts"),
         ({"a": 3}, "a text or a list of texts"),
+        ({"a": "half \ud800"}, "half a character"),
         ({"a" * 24: TEXT}, "none of the 32 samples has a caption given"),
         ("blank", "none of the 32 samples has a caption in 'blank'"),
     ],
@@ -156,8 +160,11 @@ def test_search__says_what_is_wrong(birds, runs, encoders):
     for k in numbers:
         with pytest.raises(lgca.ConfigError, match="k must be a whole number"):
             search.images(TEXT, k=k)
-    with pytest.raises(lgca.ConfigError, match="texts is empty"):
-        search.captions(birds.first().id, [])
+    assert str(search).startswith("<Search in run 'fused' on ")
+    lists: tuple[tuple[Any, str], ...] = (([], "texts is empty"), (None, "texts must be a list"), (3, "must be a list"))
+    for texts, words in (*lists, (["half \ud800"], "half a character")):
+        with pytest.raises(lgca.ConfigError, match=words):
+            search.captions(birds.first().id, texts)
     for id_ in ("f" * 24, "nonsense"):
         with pytest.raises(lgca.ConfigError, match="has no stored embeddings"):
             search.samples_like(id_)

@@ -10,7 +10,7 @@ from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_SHOWN
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS
-from ..shared.classes import add_classes, label_fields
+from ..shared.classes import add_classes, add_shares, label_fields
 from ..shared.descriptions import add_descriptions, add_text_notes, valid_style
 from ..shared.encoder import add_encoder
 from ..shared.form import Params, add_dropdown, add_method_choice, checked, text_field
@@ -52,7 +52,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
     add_text_notes(inputs, chosen_classes(ctx, classes, valid.get("ground_truth")), descriptions, valid_style(params))
     chosen = {"classes": classes, "descriptions": descriptions, "encoder": encoder, "methods": methods, **valid}
     add_run_key(inputs, ctx, {"regions": None, **chosen})
-    chosen["regions"] = _add_advanced(inputs, params)
+    chosen["regions"] = _add_advanced(inputs, params, choices, classes)
     add_preview(inputs, ctx, chosen)
 
 
@@ -64,14 +64,17 @@ def _add_budget(inputs: Any, params: Params) -> None:
     checked(prop, READERS["budget"], params)
 
 
-def _add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
+def _add_advanced(
+    inputs: Any, params: Params, choices: list[str], classes: tuple[str, ...] | None
+) -> RegionConfig | None:
     """Adds the switch for the advanced settings and, when it is on, the settings; returns those of the regions."""
     switched_on = bool(params.get("advanced", advanced(params)))
     inputs.bool(
         "advanced",
         default=switched_on,
         label="Advanced settings",
-        description="Regions, batch size, device and precision; switched off, the published defaults are used",
+        description="Regions, how often each class occurs, batch size, device and precision; switched off, the "
+        "published defaults are used",
         view=types.SwitchView(),
     )
     if not switched_on:
@@ -110,6 +113,7 @@ def _add_advanced(inputs: Any, params: Params) -> RegionConfig | None:
         label="Go on when an image fails",
         description="The reason is written to the sample; unticked, the run stops at the first failure",
     )
+    add_shares(inputs, params, choices, classes)
     return regions
 
 

@@ -77,6 +77,7 @@ class Classify(StepOperator):
         skip_failures: bool = True,
         budget: str = DEFAULT_BUDGET,
         description_style: str = AUTO,
+        shares: str | dict[str, float] | None = None,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK.
@@ -117,5 +118,6 @@ class Classify(StepOperator):
             "overwrite": overwrite,
             "skip_failures": skip_failures,
             "budget": budget,
+            "shares": shares,
         }
         return call(self, sample_collection, params, delegate=delegate)

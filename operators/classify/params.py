@@ -23,7 +23,7 @@ from ...lgca_plugin.config import (
 )
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
-from ..shared.classes import default_field, read_classes, read_ground_truth
+from ..shared.classes import SHARES, default_field, read_classes, read_ground_truth, read_shares
 from ..shared.descriptions import read_descriptions, read_style
 from ..shared.encoder import read_encoder
 from ..shared.form import Params
@@ -38,6 +38,7 @@ ADVANCED = (
     "store_regions",
     "logits",
     "skip_failures",
+    *SHARES,
 )
 
 
@@ -119,5 +120,6 @@ def read_arguments(params: Params, choices: list[str], dataset: Any) -> Params:
         "classes": read_classes(params),
         "ground_truth": read_ground_truth(params, choices),
         "descriptions": read_descriptions(params, dataset),
+        "shares": read_shares(advanced(params), choices),
         **{name: read(params) for name, read in READERS.items()},
     }

@@ -10,7 +10,7 @@ from ...lgca_plugin.config import BUDGETS, DEFAULT_METHODS, check_methods
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS, compared_methods
 from ...lgca_plugin.workflows.find.request import DEFAULT_BUDGET
-from ..shared.classes import parse_classes
+from ..shared.classes import add_shares, parse_classes
 from ..shared.descriptions import add_descriptions
 from ..shared.encoder import add_encoder
 from ..shared.form import Params, add_dropdown, add_method_choice, add_tabs, checked
@@ -50,7 +50,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
         "more",
         default=more(params),
         label="More",
-        description="Which pictures, classes, descriptions, methods and the run's key",
+        description="Which pictures, classes and how often each occurs, descriptions, methods and the run's key",
         view=types.SwitchView(),
     )
     valid = _add_more(inputs, ctx) if more(params) else True
@@ -83,6 +83,7 @@ def _add_more(inputs: Any, ctx: Any) -> bool:
     for name in sorted(BUDGETS, key=lambda name: name != DEFAULT_BUDGET):
         view.add_choice(name, label=BUDGET_NOTES[name])
     inputs.enum("budget", view.values(), default=DEFAULT_BUDGET, label="Crops", view=view)
+    add_shares(inputs, params, label_choices(ctx), None)
     note = "Names the run and its fields; empty: the last search goes on, or a new one gets a free key"
     prop = inputs.str("run_key", label="Run key", required=False, description=note)
     checked(prop, read_run_key, params)

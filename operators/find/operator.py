@@ -80,6 +80,7 @@ class FindWrongLabels(StepOperator):
         device: str | None = None,
         precision: str = "auto",
         description_style: str = AUTO,
+        shares: str | dict[str, float] | None = None,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK.
@@ -111,5 +112,6 @@ class FindWrongLabels(StepOperator):
             "budget": budget,
             "device": device,
             "precision": precision,
+            "shares": shares,
         }
         return call(self, sample_collection, params, delegate=delegate)

@@ -12,7 +12,7 @@ from ...lgca_plugin.encoder.architectures import DEFAULT_MODEL, DEFAULT_PRETRAIN
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.runs.proposals import given_label_field, given_label_fields
 from ...lgca_plugin.workflows.find.request import FindOptions
-from ..shared.classes import parse_classes
+from ..shared.classes import SHARES, parse_classes, read_shares
 from ..shared.descriptions import description_source, read_descriptions, read_style
 from ..shared.encoder import read_encoder
 from ..shared.form import Params
@@ -42,6 +42,7 @@ MORE = (
     "budget",
     "view_target",
     "custom_view_target",
+    *SHARES,
 )
 """Parameters of the part of the form that "More" shows."""
 
@@ -144,6 +145,7 @@ def read_options(ctx: Any) -> FindOptions:
             "run_key": read_run_key(params),
             "methods": None if methods is None else check_methods(methods),
             "budget": None if budget is None else check_budget(budget),
+            "shares": read_shares(params, label_choices(ctx)),
         }
     return FindOptions(
         ground_truth=field,

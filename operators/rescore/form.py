@@ -7,9 +7,10 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ...lgca_plugin.config import ClassShares
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import Method
-from ..shared.classes import label_fields
+from ..shared.classes import add_shares, label_fields
 from ..shared.descriptions import (
     add_descriptions,
     add_name_notes,
@@ -62,6 +63,8 @@ def add_form(inputs: Any, ctx: Any) -> None:
     methods = _add_methods(inputs, params, source)
     choices = label_fields(ctx.dataset, include=source.config.ground_truth)
     presets, steps = _add_settings(inputs, params, source, methods, choices)
+    had = None if source.config.shares is None else shares_text(source.config.shares)
+    add_shares(inputs, params, choices, classes or source.config.classes, kept=had)
     add_result(inputs, ctx, source, presets)
     shown_chains = add_written(inputs, params, source)
     if presets and shown_chains is not None:
@@ -102,6 +105,13 @@ def _add_classes(inputs: Any, params: Params, source: Source) -> tuple[str, ...]
         inputs.view("class_changes", types.Notice(label=class_changes(names, classes)))
         add_name_notes(inputs, classes)
     return classes
+
+
+def shares_text(shares: ClassShares) -> str:
+    """Returns in words which shares of the classes a run has."""
+    if shares.field is not None:
+        return f"Keep: as in {shares.field}"
+    return "Keep: all alike" if shares.given is None else "Keep those typed"
 
 
 def class_changes(before: tuple[str, ...], after: tuple[str, ...]) -> str:

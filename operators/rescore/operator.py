@@ -69,6 +69,7 @@ class Rescore(RunOperator):
         logits: bool | None = None,
         shown_chains: int | None = None,
         description_style: str = AUTO,
+        shares: str | dict[str, float] | None = None,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK; what is None stays as it is in the run.
@@ -105,5 +106,6 @@ class Rescore(RunOperator):
             "overwrite": overwrite,
             "logits": logits,
             "shown_chains": shown_chains,
+            "shares": shares,
         }
         return call(self, sample_collection, params, delegate=delegate)

@@ -11,13 +11,13 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from ...lgca_plugin.config import check_methods, check_run_key
+from ...lgca_plugin.config import NO_SHARES, RunConfig, check_methods, check_run_key, check_shares
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import Method
 from ...lgca_plugin.runs.proposals import free_run_key
 from ...lgca_plugin.workflows.classify.request import check_shown_chains
 from ...lgca_plugin.workflows.rescore.request import Changes, changed_methods, changed_regions
-from ..shared.classes import parse_classes
+from ..shared.classes import parse_classes, read_shares
 from ..shared.descriptions import description_source, other_descriptions, read_descriptions, read_style
 from ..shared.form import Params
 from ..shared.run_choice import read_param, run_param
@@ -231,7 +231,15 @@ def read_changes(params: Params, source: Source, dataset: Any, choices: list[str
         steps=read_steps(params, source),
         logits=bool(read_param(params, "logits", source.key, source.config.logits)),
         shown_chains=read_shown_chains(params, source),
+        shares=read_shares(params, choices),
     )
+
+
+def _other_shares(changes: Changes, config: RunConfig) -> bool:
+    """Returns whether a rescoring follows other shares of the classes than the run."""
+    if isinstance(changes.shares, str) and changes.shares == NO_SHARES:
+        return config.shares is not None
+    return config.shares != check_shares(changes.shares, config.classes if changes.classes is None else changes.classes)
 
 
 UNCHANGED = "Nothing is changed: change the classes, the descriptions, the methods or their settings"
@@ -245,6 +253,8 @@ def changes_nothing(changes: Changes, source: Source) -> bool:
         same_texts = set(source.texts.templates or ()) == set(config.classes)
     else:
         same_texts = given is None or not other_descriptions(config, source.texts, given, changes.description_style)
+    if changes.shares is not None and _other_shares(changes, config):
+        return False
     before = (config.methods, config.regions.steps, config.logits, config.shown_chains)
     return (
         changes.classes is None

@@ -1,4 +1,4 @@
-"""Choosing the candidate classes and the label field: the readers of their parameters and their part of a form.
+"""Choosing the classes, how often each occurs, and the label field: readers of parameters, and their part of a form.
 
 A reader takes ``ctx.params`` and raises ``ConfigError``. The form shows that message under the field, and the operator
 executes with the same readers, so what the form accepts is what is executed.
@@ -6,16 +6,20 @@ executes with the same readers, so what the form accepts is what is executed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.config import check_classes
+from ...lgca_plugin.config import BALANCED, NO_SHARES, check_classes, check_shares
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.runs import proposals
 from .form import Params, add_dropdown, add_tabs, checked
 
 label_fields = proposals.label_fields
+
+SHARES = ("shares", "shares_source", "shares_field", "shares_typed")
+"""Parameters of how often each class occurs; the first is what code passes."""
 
 
 def class_source(params: Params) -> str:
@@ -84,3 +88,83 @@ def add_classes(inputs: Any, params: Params, choices: list[str], *, compare: boo
         prop = add_dropdown(inputs, "ground_truth", choices, default=default, label=label, description=note)
         checked(prop, read_ground_truth, {"ground_truth": default, **params}, choices)
     return classes
+
+
+def shares_source(params: Params) -> str:
+    """Returns where the shares of the classes come from: ``"unknown"``, ``"field"``, ``"balanced"``, ``"typed"``."""
+    chosen = params.get("shares_source")
+    if chosen:
+        return str(chosen)
+    given = params.get("shares")
+    if not isinstance(given, str):
+        return "typed" if given else "unknown"
+    return {BALANCED: BALANCED, NO_SHARES: NO_SHARES}.get(given, "field")
+
+
+def read_shares(params: Params, choices: list[str], classes: Sequence[str] | None = None) -> Any:
+    """Reads how often each class occurs, as ``lgca.classify`` takes it; None where it is not known.
+
+    Args:
+        params: the parameters
+        choices: the label fields to choose from
+        classes: for which typed numbers are checked; None checks none
+    """
+    source, given = shares_source(params), params.get("shares")
+    if source == "field":
+        field = params.get("shares_field") or (given if isinstance(given, str) else next(iter(choices), None))
+        if not field:
+            raise ConfigError("there is no label field in which the classes could be counted")
+        return field
+    if source == "typed":
+        typed = params.get("shares_typed")
+        shares = given if typed is None and isinstance(given, Mapping) else parse_shares(typed)
+        if classes is not None:
+            check_shares(shares, classes)
+        return shares
+    return None if source == "unknown" else source
+
+
+def parse_shares(text: Any) -> dict[str, float]:
+    """Returns class to share or count, of lines such as ``heron: 30``."""
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    if not lines:
+        raise ConfigError("type each class with its share or count, one a line, such as heron: 30")
+    shares: dict[str, float] = {}
+    for line in lines:
+        name, separator, number = line.rpartition(":")
+        try:
+            value = float(number.strip().removesuffix("%"))
+        except ValueError:
+            separator = ""
+        if not separator or not name.strip():
+            raise ConfigError(f"{line!r} is no class with its share or count, such as heron: 30")
+        if name.strip() in shares:
+            raise ConfigError(f"the share of class {name.strip()!r} is given twice")
+        shares[name.strip()] = value
+    return shares
+
+
+def add_shares(
+    inputs: Any, params: Params, choices: list[str], classes: Sequence[str] | None, *, kept: str | None = None
+) -> Any:
+    """Adds the choice of how often each class occurs; returns what was chosen, None if not known or not valid.
+
+    ``kept`` says what a run has; then it can also be dropped.
+    """
+    source = shares_source(params)
+    sources = {"unknown": "Not known" if kept is None else kept}
+    sources |= {} if kept is None else {NO_SHARES: "Not known any more"}
+    sources |= {"field": "As in a label field"} if choices else {}
+    sources |= {BALANCED: "All alike", "typed": "Type it"}
+    note = "Where it is known, labels are moved towards it; counted in labels that are checked, these touch the answers"
+    texts = {"label": "How often each class occurs", "description": note}
+    prop = add_tabs(inputs, "shares_source", source, sources, **texts)
+    if source == "field":
+        given = params.get("shares")
+        default = given if isinstance(given, str) else next(iter(choices), None)
+        prop = add_dropdown(inputs, "shares_field", choices, default=default, label="Counted in label field")
+    if source == "typed" and not isinstance(params.get("shares"), Mapping):
+        view = types.TextFieldView(multiline=True, rows=5)
+        label, example = "Share or count of each class, one a line", "heron: 30"
+        prop = inputs.str("shares_typed", label=label, description=f"Such as {example}", view=view)
+    return checked(prop, read_shares, params, choices, classes)

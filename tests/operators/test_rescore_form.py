@@ -98,6 +98,24 @@ def test_form__another_run_is_replaced_only_once_that_is_ticked(two_runs):
     assert RESCORE.errors(two_runs, **params, overwrite_of_zs=True, shown_chains_of_later=0) == {}
 
 
+def test_form__takes_shares_of_the_classes_that_the_run_then_keeps(two_runs):
+    properties, found = RESCORE.form(two_runs, run="zs", shares_source="field", shares_field="ground_truth")
+    assert found == {}
+    assert properties["shares_source"].view.label == "How often each class occurs"
+    typed = "\n".join(f"{name}: {at}" for at, name in enumerate(CLASSES))
+    assert RESCORE.errors(two_runs, run="zs", shares_source="typed", shares_typed=typed) == {}
+    for text, problem in (
+        ("", "type each class with its share or count, one a line, such as heron: 30"),
+        ("heron 30", "'heron 30' is no class with its share or count, such as heron: 30"),
+        (f"{typed}\n{CLASSES[0]}: 3", f"the share of class {CLASSES[0]!r} is given twice"),
+        (f"{typed}\nunicorn: 3", "shares are given for 'unicorn', which is none of the 12 classes"),
+        (f"{CLASSES[0]}: -3", f"shares lack class {CLASSES[1]!r} and 10 more"),
+    ):
+        found = RESCORE.errors(two_runs, run="zs", shares_source="typed", shares_typed=text)
+        assert problem in found["shares_typed"]
+    assert RESCORE.errors(two_runs, run="zs", shares_source="unknown") == {"unchanged": UNCHANGED}
+
+
 def test_form__says_in_which_classes_the_list_differs(run):
     edited = "\n".join([*CLASSES[1:], "puffin"])
     properties, found = RESCORE.form(run.dataset, class_source="typed", classes_of_zs=edited)

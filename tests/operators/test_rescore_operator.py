@@ -7,6 +7,7 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
+from lgca_plugin.config import ClassShares
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from tests.helpers.app.operators import RESCORE, messages_of, notice, progress, shown
 from tests.helpers.worlds.rescore import FEWER, assert_same, labels, suggestion
@@ -29,6 +30,18 @@ def run(classify):
 def test_form__emptied_or_kept_settings_stay_as_they_are(run, params):
     RESCORE.run(run.dataset, **params, logits_of_zs=True)
     assert lgca.load_run(run.dataset, "zs_2").config == replace(run.config, logits=True)
+
+
+def test_operator__follows_shares_of_the_classes_and_drops_them_again(run):
+    RESCORE.run(run.dataset, shares_source="balanced")
+    shared = lgca.load_run(run.dataset, "zs_2")
+    assert shared.config == replace(run.config, shares=ClassShares())
+    properties, found = RESCORE.form(run.dataset, run="zs_2")
+    assert list(found) == ["unchanged"]
+    choices = [(choice.value, choice.label) for choice in properties["shares_source"].view.choices]
+    assert choices[:2] == [("unknown", "Keep: all alike"), ("none", "Not known any more")]
+    RESCORE.run(run.dataset, run="zs_2", result="in_place", shares_source="none")
+    assert lgca.load_run(run.dataset, "zs_2").config == run.config
 
 
 def test_form__without_embeddings_of_crops_says_what_is_left(classify, monkeypatch, tmp_path):

@@ -9,6 +9,8 @@ from ..core.methods import method_title, without_controls
 from .film_strip import wca_pull
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .evidence import Evidence
     from .method_results import MethodResults
 
@@ -53,6 +55,9 @@ def method_answers(verdicts: MethodResults, a: str, b: str) -> list[MethodAnswer
 def evidence_sentences(evidence: Evidence) -> list[str]:
     """Returns sentences about the methods' labels, what misled WCA, and how many chains changed their vote."""
     sentences = [_labels_sentence(evidence)]
+    own = {name: evidence.own_labels[name] for name in without_controls(evidence.methods)}
+    moved = shares_sentence({name: str(label) for name, label in own.items() if label != evidence.labels[name]})
+    sentences += [] if moved is None else [moved]
     if evidence.misleading_pair:
         a, b = evidence.misleading_pair
         crops = int(evidence.misleading.sum())
@@ -66,7 +71,8 @@ def evidence_sentences(evidence: Evidence) -> list[str]:
             size = evidence.case.size
             fewest = "" if evidence.case.exact else "at most "
             removed = f"{fewest}{size} {'crop' if size == 1 else 'crops'}"
-            sentences.append(f"Without {removed} WCA would say “{b}”, as LGCA does.")
+            aside = ", class shares aside" if evidence.verdicts.scoring.offsets else ""
+            sentences.append(f"Without {removed} WCA would say “{b}”, as LGCA does{aside}.")
         else:
             sentences.append("No misleading crops explain it: without them, WCA would not say what LGCA says.")
     if evidence.flips:
@@ -75,15 +81,29 @@ def evidence_sentences(evidence: Evidence) -> list[str]:
     return sentences
 
 
+def shares_sentence(before: Mapping[str, str]) -> str | None:
+    """Returns that known shares of the classes have decided; ``before`` is method to label without them, if another."""
+    groups: dict[str, list[str]] = {}
+    for method, label in before.items():
+        groups.setdefault(label, []).append(method_title(method))
+    if not groups:
+        return None
+    return f"How often each class occurs has decided: without that, {_said(groups)}."
+
+
 def _labels_sentence(evidence: Evidence) -> str:
     labels = {name: evidence.labels[name] for name in without_controls(evidence.methods)}
     groups: dict[str, list[str]] = {}
     for method, label in labels.items():
         groups.setdefault(str(label), []).append(method_title(method))
+    return f"{_said(groups)}."
+
+
+def _said(groups: Mapping[str, list[str]]) -> str:
     parts = [
         f"{_joined(methods)} {'say' if len(methods) > 1 else 'says'} “{label}”" for label, methods in groups.items()
     ]
-    return f"{'; '.join(parts)}."
+    return "; ".join(parts)
 
 
 def _joined(words: list[str]) -> str:

@@ -36,6 +36,7 @@ class StoredPrediction:
         calibrated: its calibrated probability; None before a triage
         fold: number of the part of the labels that the sample was in when the method was learned, so that weights that
             had not seen it have answered; None where it was not learned from
+        before: the label before known shares of the classes have changed it; None where they have not
     """
 
     label: str
@@ -43,6 +44,7 @@ class StoredPrediction:
     margin: float | None
     calibrated: float | None
     fold: int | None = None
+    before: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +144,8 @@ def _predictions(run: RunRecord, found: Mapping[str, Any]) -> dict[str, StoredPr
         label = found.get(f.method_field(run.key, method.name)) or {}
         if label.get("label") is not None:
             numbers = {name: label.get(name) for name in ("confidence", "margin", f.CALIBRATED, f.FOLD)}
-            predictions[method.name] = StoredPrediction(label=label["label"], **numbers)
+            before = label.get(f.BEFORE_SHARES)
+            predictions[method.name] = StoredPrediction(label=label["label"], before=before, **numbers)
     return predictions
 
 

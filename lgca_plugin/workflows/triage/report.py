@@ -40,7 +40,9 @@ def triage_report(
         ``stability`` (quantiles), ``judged`` (number of judged labels); if any, ``suspects``, and
         ``outside_suspects``, those of them whose label is no class of the run; if any are judged, ``calibration``,
         ``fitted_errors`` and ``estimated_errors`` (estimated number of wrong labels, by calibration and by cleanlab's
-        confident joint) and ``pairs`` (given, suggested, how many); ``warnings``, ``seconds``, ``at`` and ``version``
+        confident joint) and ``pairs`` (given, suggested, how many); of a run with known shares of the classes,
+        ``shares``: the ``field`` in which they were counted, and method to number of labels that they have ``changed``;
+        ``warnings``, ``seconds``, ``at`` and ``version``
     """
     classes, errors = request.run.config.classes, found.errors
     counted, sizes = Counter(cases), Counter(found.case_size[~np.isnan(found.case_size)].tolist())
@@ -78,6 +80,16 @@ def triage_report(
         "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "version": __version__,
     }
+    if request.run.config.shares is not None:
+        field = request.run.config.shares.field
+        moved = {name: samples.answers[name] != own for name, own in samples.own_answers.items()}
+        report["shares"] = {"field": field, "changed": {name: int(where.sum()) for name, where in moved.items()}}
+        if field is not None and field == request.ground_truth:
+            images = int(np.any(list(moved.values()), axis=0).sum())
+            report["warnings"].append(
+                f"how often each class occurs was counted in {field!r}, whose labels are judged: without that, methods "
+                f"would give other labels on {images:,} of {total:,} images, each of which says which"
+            )
     if errors is not None or found.outside:
         judged = 0 if errors is None else int(errors.suspect.sum())
         report |= {"suspects": judged + len(found.outside), "outside_suspects": len(found.outside)}

@@ -43,7 +43,7 @@ def add_answers(page: Any, result: Result) -> None:
         answer = sample.predictions[method]
         cells = {
             "method": method_title(method),
-            "label": answer.label,
+            "label": answer.label if answer.before is None else f"{answer.label} (without shares {answer.before})",
             "confidence": percent_text(answer.confidence),
             "margin": "\u2013" if answer.margin is None else f"{answer.margin:.4f}",
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....lgca_plugin.method.core.methods import method_title, without_controls
+from ....lgca_plugin.method.explain.sentences import shares_sentence
 from ....lgca_plugin.method.labels.expected_errors import Expectation
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ..widgets import BAR_COLOUR, HEADING, SMALL, button, column, picture, row, search_list, text
@@ -202,10 +203,12 @@ def _add_facts(left: Any, content: ReviewContent, shown: CardContent) -> None:
     marked = card.deciding_box is not None and shown.picture is not None
     seen = {method_title(name): predictions[name].label for name in without_controls(predictions)}
     differ = len({*seen.values()}) > 1
+    before = {name: own for name in without_controls(predictions) if (own := predictions[name].before) is not None}
     lines = [
         "Yellow: the part of the picture that decides." if marked else "",
         _ahead(shown),
         ", ".join(f"{title} sees {label}" for title, label in seen.items()) if differ else "",
+        shares_sentence(before) or "",
         KEYS if not content.opened else "",
     ]
     words = "\n".join(line for line in lines if line)

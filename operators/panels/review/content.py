@@ -213,7 +213,7 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
         previous, following = _neighbours([*labels_below(run, BELOW)], card.sample_id)
     given = card.nearest if card.outside else card.given  # of a label that is no class there are no examples
     labels = list(dict.fromkeys(label for label in (card.suggested, given) if label is not None))
-    seen = [answer.label for answer in record.predictions.values()]
+    seen = [label for answer in record.predictions.values() for label in (answer.label, answer.before)]
     other = dict.fromkeys([card.nearest, *seen, card.deciding_vote])
     others = tuple(label for label in other if label and label not in (card.suggested, card.given))
     if card.suggested is None:  # no suspect: what the methods see instead, if anything

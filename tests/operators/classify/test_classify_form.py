@@ -46,6 +46,17 @@ def classified(module_classified):
         yield module_classified
 
 
+def test_form__takes_shares_of_the_classes_among_the_advanced_settings(birds):
+    given = typed("a", "b", encoder="demo", advanced=True, shares_source="typed")
+    assert CLASSIFY.errors(birds, **given, shares_typed="a: 0.25\nb: 75%") == {
+        "shares_typed": "the shares of the classes sum to 75.25: shares have to sum to 1, counts to be whole numbers"
+    }
+    assert CLASSIFY.errors(birds, **given, shares_typed="a: 25%\nb: 75%") == {}
+    assert "shares_source" not in CLASSIFY.form(birds, **{**given, "advanced": False})[0]
+    with pytest.raises(ValueError, match="store those of the crops, too, or choose no shares"):
+        CLASSIFY.run(birds, **{**given, "store_regions": False}, shares_typed="a: 1\nb: 3")
+
+
 def test_form__offers_both_models_of_the_demo(birds):
     properties, found = CLASSIFY.form(birds, **typed("a", "b", encoder="demo", demo_model="demo-vit"))
     assert found == {}

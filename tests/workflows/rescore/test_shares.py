@@ -10,7 +10,9 @@ import lgca_plugin as lgca
 from lgca_plugin.config import RunConfig
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.method.explain.learned import CLASS_SHARES
+from lgca_plugin.method.explain.sentences import evidence_sentences
 from lgca_plugin.prediction.share_entry import ShareEntry
+from lgca_plugin.workflows.evidence.sample_record import read_sample_record
 from tests.helpers.engine import Counting
 from tests.helpers.runs import assert_same_results
 from tests.method.labels.test_class_shares import plain_offsets
@@ -113,10 +115,25 @@ def test_clone__of_a_run_with_shares_has_them(run):
 
 
 def test_triage__judges_the_labels_with_shares_and_names_those_that_they_have_changed(run):
-    shared = run.rescore(shares=COUNTS, progress=False)
-    triage = shared.triage("ground_truth", progress=False)
-    assert triage.report["embeddings"]["edited since the run"] == 0
-    assert triage.report["judged"] == 8
+    run.dataset.set_values("skewed", [fo.Classification(label=CLASSES[5])] * 8)
+    shared = run.rescore(shares="skewed", methods=("clip", "wca", "lgca"), progress=False)
+    triage = shared.triage("skewed", progress=False)
+    report, entry = triage.report, ShareEntry.of(shared.results)
+    assert report["embeddings"]["edited since the run"] == 0
+    assert report["judged"] == 8
+    assert report["shares"] == {"field": "skewed", "changed": entry.changed}
+    changed = {name: shared.dataset.values(f"zs_{name}.before_shares") for name in entry.changed}
+    images = sum(any(own) for own in zip(*changed.values(), strict=True))
+    assert images > 0
+    assert any(f"would give other labels on {images} of 8 images" in warning for warning in report["warnings"])
+    assert not any("other labels" in warning for warning in shared.triage("truth", progress=False).report["warnings"])
+
+    found = ((name, row) for name, own in changed.items() for row in range(8) if own[row] is not None)
+    name, row = next(found)
+    before, id_ = changed[name][row], shared.dataset.values("id")[row]
+    assert read_sample_record(shared, id_).predictions[name].before == before
+    sentences = evidence_sentences(shared.evidence(id_))
+    assert any("How often each class occurs has decided" in own and f"“{before}”" in own for own in sentences)
 
 
 REFUSED = [

@@ -6,7 +6,7 @@ the WCA paper, beside the published figures, both with any encoder that ``lgca.l
 
     python -m benchmarks.accuracy --folder KEPT
     python -m benchmarks.accuracy --folder KEPT --images photos --descriptions photos.json
-    python -m benchmarks.accuracy --folder KEPT --published dtd --data DATA --download --descriptions dtd.json
+    python -m benchmarks.accuracy --folder KEPT --published pets dtd --data DATA --download --descriptions TEXTS
 
 Each set is drawn and encoded once for an encoder and a crop scale, and kept in ``--folder``: a run that was stopped
 goes on where it was. Lines of JSON are printed first, then Markdown tables; progress goes to stderr.
@@ -49,12 +49,18 @@ def read_scale(text: str) -> tuple[float, float]:
     return low, high
 
 
+def descriptions_of(name: str, given: Path | None) -> Path | None:
+    """Returns the file with the descriptions of a set: the one that is given, or ``NAME.json`` in a folder of files."""
+    return given / f"{name}.json" if given is not None and given.is_dir() else given
+
+
 def sets_of(options: argparse.Namespace, folder: Path) -> Iterator[ImageSet]:
     """Yields the sets that are asked for."""
     for root in options.images:
-        yield of_folder(root, descriptions=options.descriptions)
+        yield of_folder(root, descriptions=descriptions_of(root.resolve().name, options.descriptions))
     for name in options.published:
-        yield PUBLISHED[name].load(options.data, descriptions=options.descriptions, download=options.download)
+        described = descriptions_of(name, options.descriptions)
+        yield PUBLISHED[name].load(options.data, descriptions=described, download=options.download)
     if not options.images and not options.published:
         for turn in range(options.seeds):
             for group in options.drawings:
@@ -93,6 +99,8 @@ class Trial:
         title = f"{images.name}, {loaded.name}, crops of {shown_scale(scale)}"
         encoded = encode(images.files, loaded, scale, own / "{:g}-{:g}".format(*scale), name=title)
         for kind, texts in images.texts().items():
+            if texts.from_templates and images.descriptions is not None:
+                sys.stderr.write(f"{title}: {len(texts.from_templates)} classes have no descriptions\n")
             if kind in self._kinds:
                 condition = Condition(images.group, loaded.name, kind, scale)
                 found = answer(encoded, len(images.files), texts, loaded, every_method())
@@ -127,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--published", nargs="+", choices=list(PUBLISHED), default=[], help="sets of the WCA paper")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the published sets")
     parser.add_argument("--download", action="store_true", help="torchvision downloads the published sets first")
-    parser.add_argument("--descriptions", type=Path, help="JSON file, class name to its texts")
+    parser.add_argument("--descriptions", type=Path, help="JSON file, class name to its texts, or folder of SET.json")
     parser.add_argument(
         "--drawings", nargs="+", choices=list(drawn.DIFFICULTIES), default=list(drawn.DIFFICULTIES), help="which"
     )

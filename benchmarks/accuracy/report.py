@@ -152,9 +152,10 @@ def _by_scale(results: Results) -> str:
         for scale in [*scales, None]:
             own = _conditions(results, group, scale)
             shown = "mean" if scale is None else shown_scale(scale)
-            rows.append([group, shown, *(f"{results.top1(own, name):.1f}" for name in compared_methods())])
+            n = results.difference(own, OURS, "clip").n
+            rows.append([group, shown, f"{n:,}", *(f"{results.top1(own, name):.1f}" for name in compared_methods())])
     title = "Top-1 in percent by crop scale, mean over encoders and texts."
-    return f"{title}\n\n{table(['', 'crop scale', *(f'`{name}`' for name in compared_methods())], rows)}"
+    return f"{title}\n\n{table(['', 'crop scale', 'n', *(f'`{name}`' for name in compared_methods())], rows)}"
 
 
 def _pairs(results: Results) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from lgca_plugin.method.comparison.paired import difference_interval, wilson_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -91,12 +91,18 @@ class Results:
         right, seen = self._right[condition, method][set_name]
         return right[seen]
 
-    def counts(self, conditions: Iterable[Condition], method: str) -> tuple[int, int]:
-        """Returns how many answers are right, and of how many."""
-        parts = [part for one in conditions for part in self._right[one, method].values()]
+    def sets(self, conditions: Sequence[Condition], *methods: str) -> list[str]:
+        """Returns the names of the sets that were answered by all of these methods under all of these conditions."""
+        own = [self._right[one, method] for one in conditions for method in methods]
+        return [name for name in own[0] if all(name in answered for answered in own)]
+
+    def counts(self, conditions: Sequence[Condition], method: str) -> tuple[int, int]:
+        """Returns how many answers are right, and of how many, in the sets that all of the conditions have."""
+        names = self.sets(conditions, method)
+        parts = [self._right[one, method][name] for one in conditions for name in names]
         return sum(int(right.sum()) for right, _ in parts), sum(int(seen.sum()) for _, seen in parts)
 
-    def top1(self, conditions: Iterable[Condition], method: str) -> float:
+    def top1(self, conditions: Sequence[Condition], method: str) -> float:
         """Returns the share of right answers in percent."""
         right, n = self.counts(conditions, method)
         return 100 * right / n
@@ -104,23 +110,22 @@ class Results:
     def difference(self, conditions: Sequence[Condition], a: str, b: str) -> Difference:
         """Compares two methods on the same images, pooled over conditions of one group of sets.
 
-        Only images count that were read under all of the conditions.
+        Only images count that were answered under all of the conditions.
         """
-        ends, n, total = [], 0, 0.0
         spread: list[NDArray[np.float64]] = []
-        for name in self._right[conditions[0], a]:
+        for name in self.sets(conditions, a, b):
             pairs = [(self._right[one, a][name], self._right[one, b][name]) for one in conditions]
             seen = np.logical_and.reduce([flags for pair in pairs for _, flags in pair])
             apart = np.mean([one[0].astype(float) - other[0] for one, other in pairs], axis=0)
             spread.append(apart[seen])
         values = np.concatenate(spread)
-        n, total = len(values), float(values.mean())
+        n, mean = len(values), float(values.mean())
         if len(conditions) == 1:
-            ends = list(difference_interval(int((values > 0).sum()), int((values < 0).sum()), n))
+            low, high = difference_interval(int((values > 0).sum()), int((values < 0).sum()), n)
         else:
             half = NORMAL_95 * float(values.std(ddof=1)) / np.sqrt(n)
-            ends = [total - half, total + half]
-        return Difference(difference=total, low=ends[0], high=ends[1], n=n)
+            low, high = mean - half, mean + half
+        return Difference(difference=mean, low=low, high=high, n=n)
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Yields a JSON-ready line for each condition and method."""

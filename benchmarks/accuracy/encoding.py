@@ -86,6 +86,9 @@ def encode(
 
     Returns:
         the parts
+
+    Raises:
+        SystemExit: if the folder holds embeddings of something else
     """
     plan = plan_of(scale)
     parts = [folder / f"{start // images_in_part:05}.npz" for start in range(0, len(files), images_in_part)]
@@ -93,10 +96,12 @@ def encode(
     made = {"encoder": encoder.fingerprint, "regions": asdict(plan.regions), "files": listed, "part": images_in_part}
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "made.json"
-    if not record.exists() or json.loads(record.read_text()) != made:
-        for part in folder.glob("*.npz"):
-            part.unlink()
-        record.write_text(json.dumps(made))
+    if record.exists() and json.loads(record.read_text()) != made:
+        raise SystemExit(
+            f"{folder} holds embeddings of other images, settings or weights: delete it, or keep it and "
+            "choose another --folder"
+        )
+    record.write_text(json.dumps(made))
     for number, part in enumerate(parts):
         if not part.exists():
             started = time.perf_counter()

@@ -26,6 +26,7 @@ from .params import (
     default_field,
     free_key,
     fused_methods,
+    has_wrong_number,
     is_anchored,
     label_choices,
     more,
@@ -55,7 +56,8 @@ def add_form(inputs: Any, ctx: Any) -> None:
     if others is None:
         return
     supply = _add_labels(inputs, ctx, key, config, others)
-    if supply is not None or (ctx.params.get("learn") != WEIGHTS and not is_anchored(ctx.params)):
+    published = ctx.params.get("learn") != WEIGHTS and not is_anchored(ctx.params)
+    if supply is not None or published or has_wrong_number(ctx.params):
         _add_more(inputs, ctx, supply is not None)
     _add_run_key(inputs, ctx, key, config)
     if not any(prop.invalid for prop in inputs.properties.values()):

@@ -177,6 +177,15 @@ def read_whole(params: Params, name: str, default: int, *, least: int, most: int
     return value
 
 
+def has_wrong_number(params: Params) -> bool:
+    """Returns whether the folds or the seed are wrong: then they are shown, even where nothing is learnt by them."""
+    try:
+        read_folds(params), read_seed(params)
+    except ConfigError:
+        return True
+    return False
+
+
 def read_folds(params: Params) -> int:
     """Reads the number of folds."""
     return read_whole(params, "folds", 5, least=2, most=20)

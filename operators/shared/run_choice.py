@@ -80,7 +80,7 @@ def chosen_run(ctx: Any) -> str | None:
 def read_run(ctx: Any, key: str | None = None) -> tuple[str, RunConfig]:
     """Returns a key and the settings of its run, which must exist and be readable; None takes the chosen run."""
     key, runs = key or chosen_run(ctx), {run.key: run for run in known_runs(ctx)}
-    if key not in runs:
+    if not isinstance(key, str) or key not in runs:
         known = ", ".join(runs) or "none"
         raise ConfigError(f"run must name a zero-shot run of this dataset, got {key!r}; its runs: {known}")
     config = runs[key].config

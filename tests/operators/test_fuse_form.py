@@ -81,7 +81,8 @@ def test_form__refuses_what_cannot_be_fused(birds):
         assert "is no other run" in FUSE.errors(birds, others_of_two=[other])["others_of_two"]
     (message,) = FUSE.errors(birds, run="three").values()
     assert "no run to fuse 'three' with" in message and "'two' looks at crops" in message
-    assert "must name a zero-shot run" in FUSE.errors(birds, run="gone")["run"]
+    for run in ("gone", ["one"]):
+        assert "must name a zero-shot run" in FUSE.errors(birds, run=run)["run"]
     assert "choose from" in FUSE.errors(birds, ground_truth_of_two="gone")["ground_truth_of_two"]
     assert "no label in outside" in FUSE.errors(birds, ground_truth_of_two="outside")["ground_truth_of_two"]
     assert "nothing of this kind" in FUSE.errors(birds, learn="weights")["learn"]  # there is no fused run
@@ -114,6 +115,8 @@ def test_form__more_has_the_published_form_which_needs_labels(birds):
     assert "must learn from labels" in FUSE.errors(birds, more=True, kind="published", learn="none")["kind"]
     assert "from 2 to 20" in FUSE.errors(birds, more=True, folds=1)["folds"]
     assert FUSE.errors(birds, more=False, folds=1) == {}
+    for learnt in ({"learn": "none"}, {"ground_truth_of_two": "few"}):  # where the folds play no part
+        assert "from 2 to 20" in FUSE.errors(birds, more=True, folds=1, **learnt)["folds"]
 
 
 def test_form__reads_database_and_store_once_while_it_is_open(birds, monkeypatch, tmp_path):

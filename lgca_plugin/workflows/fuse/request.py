@@ -24,7 +24,9 @@ from .partners import fused_from, mismatch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...config import RunConfig
     from ...fusion.settings import Loss
+    from ...method.core.regions import RegionKind
     from ...store.rows import StoredRun
     from ...store.store import Store
     from .captions import Captions
@@ -171,7 +173,7 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
     unfinished = existing is not None and _is_unfinished(existing, first, others)
     if existing is not None and not unfinished:
         raise ConfigError(f"run {run_key!r} exists: pass overwrite=True to replace it, or another run_key to keep both")
-    hada = replace(METHOD_TABLE["hada"].preset, regions="chains" if first.config.region_plan.n_chains else "crops")
+    hada = replace(METHOD_TABLE["hada"].preset, regions=_nodes(first.config))
     if hada.name in {method.name for method in first.config.methods}:
         raise ConfigError(f"run {first.key!r} has a method {hada.name!r} of its own: rescore it without that first")
     request = FuseRequest(
@@ -240,6 +242,17 @@ def _check_runs(runs: Any) -> list[RunRecord]:
                     f"run {run.key!r} can't be fused with run {before.key!r}: it {why.problem}; {why.remedy}"
                 )
     return found
+
+
+def _nodes(config: RunConfig) -> RegionKind:
+    """Returns which regions the learned method looks at: all that the run has encoded, whoever else looks at them.
+
+    So it keeps its nodes, and its answers, when the run is rescored without some of its other methods.
+    """
+    plan = config.region_plan
+    if plan.n_chains:
+        return "all" if plan.n_crops else "chains"
+    return "crops"
 
 
 def _own_answers(*runs: RunRecord) -> dict[str, str]:

@@ -156,6 +156,11 @@ def test_rescore__of_a_fused_run_and_back_gives_what_it_was(birds):
         assert (confidence, margin) == pytest.approx(before[id_][1:], abs=1e-6)
 
 
+def test_rescore__of_a_fused_run_to_its_learned_method_alone_leaves_its_answers(birds):
+    lgca.load_run(birds, "fused").rescore(methods=["hada"], run_key="alone", progress=False)
+    assert answers(birds, "alone") == answers(birds, "fused")
+
+
 def test_rescore__of_a_fused_run_without_its_learned_method_is_an_ordinary_run(birds):
     run = lgca.load_run(birds, "fused").rescore(methods=("clip", "lgca"), run_key="plain", progress=False)
     assert run.config.fusion is None

@@ -18,6 +18,11 @@ def weights_path(folder: Path, token: str) -> Path:
     return folder / f"{_PREFIX}{token}{_SUFFIX}"
 
 
+def weights_files(folder: Path) -> list[Path]:
+    """Lists the files of the weights of all runs."""
+    return sorted(folder.glob(f"{_PREFIX}*{_SUFFIX}"))
+
+
 def delete_weights(folder: Path, token: str) -> int:
     """Deletes the weights of a run, if it has any, and returns their number of bytes.
 
@@ -37,5 +42,5 @@ def delete_weights(folder: Path, token: str) -> int:
 
 def delete_other_weights(folder: Path, tokens: Collection[str]) -> int:
     """Deletes the weights of all runs but those with some tokens, and returns their number of bytes."""
-    names = (path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX) for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"))
+    names = (path.name.removeprefix(_PREFIX).removesuffix(_SUFFIX) for path in weights_files(folder))
     return sum(delete_weights(folder, token) for token in sorted(names) if token not in tokens)

@@ -15,7 +15,7 @@ from ...fusion.weights import Fusion, digest_of
 from ...method.core.methods import learned_method
 from ...method.fusion.nodes import EncoderClasses
 from ...store.entries import part_token
-from ...store.weights_files import weights_path
+from ...store.weights_files import weights_files, weights_path
 from ..record import RunRecord
 from ..stored_run import find_stored_part, stored_run
 from ..stored_texts import StoredTexts, changed_texts
@@ -23,6 +23,7 @@ from .fused_run import FusedRun, FusedSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ...config import FusionConfig, RegionConfig, RunConfig
     from ...descriptions.class_texts import ClassTexts
@@ -148,7 +149,8 @@ def encoder_classes(texts: ClassTexts, encoder: StoredTexts, method: Method) -> 
 def load_fusion(store: Store, run: RunRecord) -> Fusion:
     """Returns all that a fused run has learnt, for the classes that it was learnt for.
 
-    A copied run, as of ``dataset.clone()``, takes the weights of the run that it was copied from, and keeps a copy.
+    A copied run, as of ``dataset.clone()``, takes the weights of the run that it was copied from, or of any run with
+    the same ones, such as what the original was rescored to, and keeps a copy.
 
     Raises:
         ConfigError: if the weights are gone or damaged
@@ -159,22 +161,31 @@ def load_fusion(store: Store, run: RunRecord) -> Fusion:
     folder = store.path.parent
     own, first = weights_path(folder, run.token), weights_path(folder, fusion.weights)
     again = "fuse its runs again with lgca.fuse"
-    try:
-        content = (own if own.exists() else first).read_bytes()
-    except OSError as error:
+    for path in (own, first, *weights_files(folder)):
+        content = _read(path)
+        if digest_of(content) == fusion.digest:
+            loaded = Fusion.from_bytes(content)
+            if path != own and run.is_current():
+                loaded.save(own)
+            return loaded
+    damaged = next((path for path in (own, first) if path.exists()), None)
+    if damaged is None:
         raise ConfigError(
             f"the weights of run {run.key!r} are not stored on this machine: {again}",
             app=f"the weights of run {run.key!r} are not stored on this machine: fuse its runs again",
-        ) from error
-    if digest_of(content) != fusion.digest:
-        raise ConfigError(
-            f"the weights of run {run.key!r} at {own if own.exists() else first} are damaged: {again}",
-            app=f"the weights of run {run.key!r} are damaged: fuse its runs again",
         )
-    loaded = Fusion.from_bytes(content)
-    if not own.exists() and run.is_current():
-        loaded.save(own)
-    return loaded
+    raise ConfigError(
+        f"the weights of run {run.key!r} at {damaged} are damaged: {again}",
+        app=f"the weights of run {run.key!r} are damaged: fuse its runs again",
+    )
+
+
+def _read(path: Path) -> bytes:
+    """Returns the content of a file; nothing if there is none."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def fusion_for(loaded: Fusion, fusion: FusionConfig | None, classes: Sequence[str]) -> Fusion:

@@ -112,8 +112,22 @@ def test_copied_fused_run__finds_embeddings_and_weights_and_keeps_them_when_the_
         copy.delete()
 
 
+def test_copied_fused_run__whose_original_was_rescored_meanwhile_finds_its_weights(birds, runs):
+    run = fused(runs, run_key="own", seed=5)
+    before = answers(birds, "own")
+    copy = birds.clone()
+    try:
+        run.rescore(shown_chains=0, progress=False)
+        copied = lgca.load_run(copy, "own")
+        copied.rescore(run_key="first", progress=False)
+        assert answers(copy, "first") == before
+        assert held(copied) == ALL
+    finally:
+        copy.delete()
+
+
 def test_weights__that_are_gone_or_damaged_are_named_and_nothing_is_written(birds, runs):
-    run = fused(runs, run_key="own")
+    run = fused(runs, run_key="own", seed=6)  # no other run has the same
     with Store() as store:
         path = weights_path(store.path.parent, run.token)
     content = path.read_bytes()

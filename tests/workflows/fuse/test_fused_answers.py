@@ -1,6 +1,7 @@
 """What a fused run's learned method says about labels and about an image, in the library and in the panels."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,7 +95,8 @@ def test_triage__names_no_learned_method_among_the_compared(run):
 
 
 def test_sweep__varies_no_learned_method(run):
-    for options in ({"methods": ["hada"]}, {"settings": [run.config.methods[-1]]}):
+    both: tuple[dict[str, Any], ...] = ({"methods": ["hada"]}, {"settings": [run.config.methods[-1]]})
+    for options in both:
         with pytest.raises(lgca.ConfigError, match="'hada' is learned and has no settings to compare"):
             run.sweep(ground_truth="given", progress=False, **options)
     report = run.sweep(ground_truth="given", max_samples=6, folds=3, repeats=1, progress=False)

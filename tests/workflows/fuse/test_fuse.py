@@ -129,7 +129,7 @@ def test_rescore__of_a_fused_run_with_fewer_classes_is_that_of_its_runs_without_
     assert answers(run.dataset, "few") == answers(run.dataset, "few_again")
     assert fusion_of(few).others[0].config.classes == FEWER
     uses = [one.summary()["texts"] for one in (few, *rescored)]
-    assert [use["as_given"] for use in uses] == [sum(map(len, map(DESCRIPTIONS.get, FEWER)))] * 3
+    assert [use["as_given"] for use in uses] == [sum(len(DESCRIPTIONS[name]) for name in FEWER)] * 3
 
 
 def test_rescore__of_a_fused_run_with_a_new_class_needs_the_encoders_that_can_not_be_loaded(birds, encoders):

@@ -69,6 +69,7 @@ def test_rescore__shares_of_a_field_are_its_labels_and_stay_until_they_are_dropp
     shared = run.rescore(shares="truth", progress=False)
     counts = Counter(run.dataset.values("truth.label"))
     assert ShareEntry.of(shared.results).counts == tuple(counts.get(name, 0) for name in CLASSES)
+    assert any("8 labels in 'truth' are few to count 12 classes by" in one for one in shared.results["warnings"])
     fewer = shared.rescore(classes=FEWER, progress=False)
     assert fewer.config.shares == shared.config.shares
     assert ShareEntry.of(fewer.results).counts == tuple(counts.get(name, 0) for name in FEWER)

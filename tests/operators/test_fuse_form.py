@@ -1,6 +1,7 @@
 """The form of ``lgca_fuse``: which runs it offers, what it would learn from, and what it refuses."""
 
 import json
+from typing import Any
 
 import fiftyone as fo
 import pytest
@@ -77,7 +78,8 @@ def test_form__says_what_few_labels_and_classes_without_one_mean(birds):
 def test_form__refuses_what_cannot_be_fused(birds):
     assert "has the same model" in FUSE.errors(birds, run="one", others_of_one=["three"])["others_of_one"]
     assert "choose at least one run" in FUSE.errors(birds, others_of_two=[])["others_of_two"]
-    for other in ("gone", ["one"], {}):
+    odd: tuple[Any, ...] = ("gone", ["one"], {})
+    for other in odd:
         assert "is no other run" in FUSE.errors(birds, others_of_two=[other])["others_of_two"]
     (message,) = FUSE.errors(birds, run="three").values()
     assert "no run to fuse 'three' with" in message and "'two' looks at crops" in message

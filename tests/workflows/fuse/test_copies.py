@@ -6,7 +6,7 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
-from tests.helpers.fusion.fused_birds import FOUR, REGIONS, answers, fused
+from tests.helpers.fusion.fused_birds import FOUR, REGIONS, answers, fused, fusion_of
 from tests.helpers.worlds.birds import bird_dataset, classify_birds
 
 COPIES = 6
@@ -48,7 +48,7 @@ def test_copies__without_a_label_are_answered_by_weights_that_have_not_seen_thei
     found, folds = values(run)
     assert None not in folds and folds[len(files) :] == folds[:COPIES]
     assert found[len(files) :] == found[:COPIES]
-    assert run.config.fusion.labels == run.summary()["fusion"]["labels"] == len(files)
+    assert fusion_of(run).labels == run.summary()["fusion"]["labels"] == len(files)
     search = run.similarity(encoder=encoders, progress=False)
     one, twin = (dict(search.captions(id_, ["a bird 0.", "a beach."])) for id_ in (ids[0], ids[len(files)]))
     assert one == pytest.approx(twin, abs=1e-4)

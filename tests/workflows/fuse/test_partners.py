@@ -58,7 +58,9 @@ def test_mismatch__of_classes_and_crops(birds):
     first, second = (lgca.load_run(birds, key).config for key in ("one", "two"))
 
     def problem(other):
-        return mismatch(first, other).problem
+        found = mismatch(first, other)
+        assert found is not None
+        return found.problem
 
     classes = second.classes
     assert mismatch(first, replace(second, classes=classes[::-1])) is None

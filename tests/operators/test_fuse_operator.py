@@ -1,5 +1,7 @@
 """``lgca_fuse`` as FiftyOne executes it: the fused run, what the dialog says of it, and its call from code."""
 
+from dataclasses import replace
+
 import fiftyone as fo
 import pytest
 
@@ -80,6 +82,15 @@ def test_outcome__counts_the_same_samples_for_all_and_tests_against_the_best_of_
 def test_outcome__of_an_ordinary_run_or_without_labels_is_none(birds):
     assert compared_with_sources(lgca.load_run(birds, "one")) is None
     assert compared_with_sources(lgca.load_run(birds, "fused"), "gone") is None
+
+
+@pytest.mark.usefixtures("messages")
+def test_outcome__of_weights_from_a_dataset_with_another_field_is_on_the_runs_own_labels(birds):
+    run = lgca.load_run(birds, "fused")
+    assert run.config.fusion is not None
+    run.config = replace(run.config, fusion=replace(run.config.fusion, ground_truth="a_field_elsewhere"))
+    found = compared_with_sources(run)
+    assert found is not None and (found.ground_truth, found.samples) == ("ground_truth", 10)
 
 
 @pytest.mark.usefixtures("messages")

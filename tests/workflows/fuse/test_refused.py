@@ -83,6 +83,9 @@ def test_fuse__with_wrong_options_is_refused(birds, runs):
             lgca.fuse(runs, progress=False, **{"run_key": "new", **options})
     with pytest.raises(lgca.ConfigError, match="the weights of run 'fused' are of the encoders demo, noisy"):
         check_fuse(FuseOptions(runs=runs[::-1], weights=run, run_key="new"))
+    run.token = "of a run that was rescored"
+    with pytest.raises(lgca.LgcaError, match="run 'fused' was rescored or started again since it was loaded"):
+        check_fuse(FuseOptions(runs=runs, weights=run, run_key="new"))
     birds.delete_sample_fields(["odd", "blank"])
 
 

@@ -213,7 +213,7 @@ def fuse(
     run_key: str = DEFAULT_FUSED_KEY,
     folds: int = 5,
     anchored: bool = True,
-    fused_part: bool = False,
+    fused_part: bool | None = None,
     loss: str = "cross_entropy",
     seed: int = 0,
     weights: RunRecord | None = None,
@@ -238,7 +238,8 @@ def fuse(
         folds: number of parts of the labels; each is answered by weights that were learnt from the others
         anchored: True keeps each encoder's vectors in its own space, which works from few labels; False is the method
             as published, learnt from nothing
-        fused_part: whether one space of all encoders' vectors is learnt, too; it helps from some hundred labels on
+        fused_part: whether one space of all encoders' vectors is learnt, too; None where cross-validation says that it
+            helps, as it does with many labels
         loss: ``"generalized"`` cross-entropy trusts single labels less, where many are wrong
         seed: seed of the parts and of the training
         weights: a fused run of the same encoders, of any dataset, whose weights are taken instead of learning: so new

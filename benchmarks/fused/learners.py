@@ -25,7 +25,7 @@ SETTINGS = {
     "attention without graph": FusionSettings(graph=False),
     "HADA as published": FusionSettings(anchored=False),
     "HADA": FusionSettings(),
-    "HADA with fused part": FusionSettings(fused_part=True),
+    "HADA without fused part": FusionSettings(fused_part=False),
 }
 AT_ONCE = 128
 QUICK = {"steps": (0, 25), "folds": 2}

@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..method.fusion.captions import FEATURES
-from .graph import FUSED, HIDDEN, PUBLISHED_SCALE, SCALE_OF_ONE, NodeAttention, image_attention, weighted
+from .graph import FUSED, FUSED_SCALE, HIDDEN, SCALE_OF_ONE, NodeAttention, image_attention, weighted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class AnchoredCaptionGraph(nn.Module):
         self.attention = image_attention(dims, settings)
         self.of_captions = NodeAttention(dims, FEATURES, graph=settings.graph)
         self.scales = nn.Parameter(torch.full((len(dims),), SCALE_OF_ONE))
-        self.has_fused = settings.fused_part
+        self.has_fused = bool(settings.fused_part)
         if self.has_fused:
             self.fused_scale = nn.Parameter(torch.zeros(1))
             self.of_images = nn.Linear(2 * sum(dims), FUSED, bias=False)
@@ -83,7 +83,7 @@ class PublishedCaptionGraph(nn.Module):
         self.text_values = nn.Linear(HIDDEN, HIDDEN, bias=False)
         self.of_images = nn.Linear(2 * HIDDEN * len(dims), FUSED)
         self.of_texts = nn.Linear(2 * HIDDEN * len(dims), FUSED)
-        self.log_scale = nn.Parameter(torch.full((1,), math.log(PUBLISHED_SCALE)))
+        self.log_scale = nn.Parameter(torch.full((1,), math.log(FUSED_SCALE)))
 
     def images(self, nodes: Sequence[NodeTensors]) -> Tensor:
         """Returns ``[b, 64]`` the unit vectors of images."""

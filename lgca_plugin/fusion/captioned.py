@@ -39,8 +39,6 @@ class CaptionedImages(Task["CaptionGraph", CaptionWeights]):
         image_of: ``[n]`` the row of each pair's image
     """
 
-    learning_rate = 4e-3
-
     def __init__(
         self,
         images: ImagesInMemory,

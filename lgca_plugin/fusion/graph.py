@@ -8,7 +8,7 @@ with u = LayerNorm(P_m f) in 32 dimensions, which is GATv2's attention (Brody et
 the edges from the regions to their own whole image and from the other encoders' whole images. Its values stay in each
 encoder's own space: x_m = normalize(sum_r softmax_r(e_{m,r}) f_{m,r}), and
 
-    logits_k = sum_m softplus(s_m) logit_scale_m <x_m, c_m(k)> + (exp(s_0) - 1) <h_i, h_k> + b_k
+    logits_k = sum_m softplus(s_m) logit_scale_m <x_m, c_m(k)> + 20 (exp(s_0) - 1) <h_i, h_k> + b_k
 
 where the fused part, if there is one, has h_i = normalize(W_i [x_m, f_{m,0}]_m) and
 h_k = normalize(W_t [c_m(k), g_m(k)]_m) in 64 dimensions. At first w, a, s_0 and b are 0 and softplus(s_m) is 1: the sum
@@ -41,8 +41,8 @@ HIDDEN = 32
 FUSED = 64
 DROPOUT = 0.3
 SLOPE = 0.2
-PUBLISHED_SCALE = 20.0
-"""First factor on similarities of the published form."""
+FUSED_SCALE = 20.0
+"""Factor on similarities in a learnt space: the first one of the published form; the fused part's grows from 0."""
 SCALE_OF_ONE = math.log(math.e - 1)
 """The s with softplus(s) = 1."""
 
@@ -169,7 +169,7 @@ class AnchoredGraph(nn.Module):
         self.attention = image_attention(dims, settings)
         self.scales = nn.Parameter(torch.full((len(dims),), SCALE_OF_ONE))
         self.bias = nn.Parameter(torch.zeros(classes))
-        self.has_fused = settings.fused_part
+        self.has_fused = bool(settings.fused_part)
         if self.has_fused:
             self.fused_scale = nn.Parameter(torch.zeros(1))
             self.of_images = nn.Linear(2 * sum(dims), FUSED, bias=False)
@@ -192,7 +192,7 @@ class AnchoredGraph(nn.Module):
         wholes = [own.vectors[:, 0] for own in nodes]
         joint = functional.normalize(self.of_images(torch.cat([*images, *wholes], dim=1)), dim=1)
         texts = functional.normalize(self.of_texts(_stacked(classes)), dim=1)
-        fused = torch.expm1(self.fused_scale) * joint @ texts.T
+        fused = FUSED_SCALE * torch.expm1(self.fused_scale) * joint @ texts.T
         return GraphOutput(logits + fused, attention, images, fused, joint)
 
 
@@ -205,7 +205,7 @@ class PublishedGraph(nn.Module):
         self.value = nn.Linear(HIDDEN, HIDDEN, bias=False)
         self.of_images = nn.Linear(2 * HIDDEN * len(dims), FUSED)
         self.of_texts = nn.Linear(2 * sum(dims), FUSED)
-        self.log_scale = nn.Parameter(torch.full((1,), math.log(PUBLISHED_SCALE)))
+        self.log_scale = nn.Parameter(torch.full((1,), math.log(FUSED_SCALE)))
 
     def forward(self, nodes: Sequence[NodeTensors], classes: Sequence[ClassTensors]) -> GraphOutput:
         """Returns the logits of a batch, with dropout while training."""

@@ -38,15 +38,22 @@ class LabelledImages(Task["Graph", FusionWeights]):
         labels: ``[n]`` class indices
     """
 
+    averaging = 0.98
+
     def __init__(
         self, images: ImagesInMemory, labels: Tensor, classes: Sequence[EncoderClasses], settings: FusionSettings
     ) -> None:
         super().__init__(settings)
         self.images = images
         self.labels = labels
+        self._own_classes = classes
         self._classes = [class_tensors(own, self.device) for own in classes]
         self._dims = tuple(own.vectors.shape[1] for own in classes)
         self._n_classes = len(classes[0].vectors)
+
+    def under(self, settings: FusionSettings) -> LabelledImages:
+        """Returns the same images under other settings."""
+        return LabelledImages(self.images, self.labels, self._own_classes, settings)
 
     def make_graph(self, rows: Tensor) -> Graph:
         """Returns a graph that has learnt nothing, which standardises features by those of some images."""

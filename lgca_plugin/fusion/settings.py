@@ -20,7 +20,8 @@ class FusionSettings:
         anchored: True keeps each encoder's vectors in its own space; False is HADA as published: one new space,
             learnt from nothing
         graph: whether nodes look at each other; False leaves the features of each node alone
-        fused_part: whether an anchored model also learns one space of all encoders' vectors
+        fused_part: whether an anchored model also learns one space of all encoders' vectors; None leaves the choice to
+            cross-validation
         loss: ``"generalized"`` cross-entropy (Zhang and Sabuncu 2018, arXiv 1805.07836, q = 0.7) trusts single labels
             less
         folds: number of parts of the labels; each is answered by a model that was trained on the others
@@ -31,7 +32,7 @@ class FusionSettings:
 
     anchored: bool = True
     graph: bool = True
-    fused_part: bool = False
+    fused_part: bool | None = None
     loss: Loss = "cross_entropy"
     folds: int = 5
     steps: tuple[int, ...] = (0, 25, 50, 100, 200, 400)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..method.fusion.nodes import EncoderClasses
-    from .fitting import Model, Task
+    from .fitting import Fit, Model, Task
     from .in_memory import Reader
     from .settings import FusionSettings
     from .weights import Own
 
+Weights = TypeVar("Weights")
 MIN_LABELS = 30
 """Minimum number of different images with labels, or captions; with fewer, or of one class alone, nothing is learnt."""
 MEMORY_BYTES = 1024**3
@@ -41,7 +43,7 @@ def fit(
     number of steps, until it loses more and more: the number whose answers have the least mean log loss is taken, for
     these models, which answer for their fold, and for the final one, trained on all. Less may be learnt than the graph:
     how much each encoder counts (one number each), or that with the features' weights and a bias for each class (0
-    steps).
+    steps). The fused part is chosen in the same way, unless the settings say whether there is one.
 
     Args:
         read: reads the nodes of samples
@@ -53,7 +55,8 @@ def fit(
 
     Returns:
         the fusion; its report holds ``labels`` (number learnt from), ``steps`` (the number taken; -1 where only the
-        encoders' shares are learnt; None where nothing is), ``losses`` (of each number) and ``accuracies`` (likewise)
+        encoders' shares are learnt; None where nothing is), ``fused_part`` (whether there is one), ``losses`` (of each
+        number) and ``accuracies`` (likewise)
     """
     from .labelled import read_labelled
 
@@ -69,10 +72,13 @@ def fit(
     yield Progress(0, 0, "Reading the labelled images")
     task = read_labelled(read, labels, classes, settings, memory_bytes=memory_bytes)
     of_row = task.labels.numpy()
+    tasks = [task]
+    if settings.fused_part is None and settings.anchored:
+        tasks.append(task.under(replace(settings, fused_part=True)))
     if _different(task.images.ids, groups) < MIN_LABELS or len(set(of_row.tolist())) < 2:
         return nothing
     fold_of = folds(task.images.ids, of_row, settings, groups)
-    learnt = yield from cross_validated(task, fold_of, f"{len(of_row):,} labels")
+    learnt = yield from cross_validated(tasks, fold_of, f"{len(of_row):,} labels")
     return Fusion(
         final=learnt.final,
         by_fold=learnt.by_fold,
@@ -82,43 +88,69 @@ def fit(
 
 
 def cross_validated(
-    task: Task[Model, Own], fold_of: NDArray[np.integer], what: str
+    tasks: Sequence[Task[Model, Own]], fold_of: NDArray[np.integer], what: str
 ) -> Generator[Progress, None, Learnt[Own]]:
     """Fits a model to all items, and one without each fold; yields progress.
 
     Args:
-        task: n items
+        tasks: n items, the same for each kind of model that there is to choose from
         fold_of: ``[n]`` the fold of each
         what: the items, in words
 
     Returns:
-        what was learnt, after the number of steps that answers the held-out items with the least mean log loss
+        what was learnt, by the kind of model and after the number of steps that answer the held-out items with the
+        least mean log loss; of equals, the first
     """
     from .fitting import Fit
 
-    settings = task.settings
-    longest = max(settings.steps) + 1
-    total = (settings.folds + 1) * longest
-    fits: list[Fit[Model, Own]] = []
-    for fold in range(settings.folds):
-        own, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
-        fits.append(Fit(task, others, held_out=own))
-        for done in fits[-1].steps():
-            yield Progress(fold * longest + done, total, f"Learning without part {fold + 1} of {settings.folds}")
-    reached = [at for at in fits[0].losses if all(at in one.losses for one in fits)]  # one past its best ends early
-    losses = {at: float(np.concatenate([one.losses[at] for one in fits]).mean()) for at in reached}
-    hits = {at: float(np.concatenate([one.hits[at] for one in fits]).mean()) for at in reached}
-    chosen = min(losses, key=lambda at: (losses[at], at))
-    last = Fit(task, np.arange(len(fold_of)), until=chosen)
+    parts = tasks[0].settings.folds
+    longest = max(tasks[0].settings.steps) + 1
+    total = (len(tasks) * parts + 1) * longest
+    tried: list[_Tried[Own]] = []
+    for number, task in enumerate(tasks):
+        fits: list[Fit[Model, Own]] = []
+        for fold in range(parts):
+            own, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
+            fits.append(Fit(task, others, held_out=own))
+            before = (number * parts + fold) * longest
+            for done in fits[-1].steps():
+                yield Progress(before + done, total, f"Learning without part {fold + 1} of {parts}")
+        tried.append(_Tried.of(fits))
+    best = min(range(len(tasks)), key=lambda at: tried[at].losses[tried[at].steps])
+    chosen = tried[best]
+    last = Fit(tasks[best], np.arange(len(fold_of)), until=chosen.steps)
     for done in last.steps():
-        yield Progress(settings.folds * longest + done, total, f"Learning from {what}")
+        yield Progress(len(tasks) * parts * longest + done, total, f"Learning from {what}")
     report = {
-        "steps": chosen,
-        "losses": {str(at): value for at, value in losses.items()},
-        "accuracies": {str(at): value for at, value in hits.items()},
-        "folds": settings.folds,
+        "steps": chosen.steps,
+        "fused_part": bool(tasks[best].settings.fused_part),
+        "losses": {str(at): value for at, value in chosen.losses.items()},
+        "accuracies": {str(at): value for at, value in chosen.hits.items()},
+        "folds": parts,
     }
-    return Learnt(final=last.weights[chosen], by_fold=tuple(one.weights[chosen] for one in fits), report=report)
+    return Learnt(final=last.weights[chosen.steps], by_fold=chosen.by_fold, report=report)
+
+
+@dataclass(frozen=True)
+class _Tried(Generic[Weights]):
+    """What a kind of model answers to held-out items: number of steps to mean log loss and share that is right.
+
+    ``steps`` is the best number, ``by_fold`` are the models after it.
+    """
+
+    losses: dict[int, float]
+    hits: dict[int, float]
+    steps: int
+    by_fold: tuple[Weights, ...]
+
+    @classmethod
+    def of(cls, fits: Sequence[Fit[Any, Weights]]) -> _Tried[Weights]:
+        """Returns it from the fits without each fold."""
+        reached = [at for at in fits[0].losses if all(at in one.losses for one in fits)]  # past its best one ends early
+        losses = {at: float(np.concatenate([one.losses[at] for one in fits]).mean()) for at in reached}
+        hits = {at: float(np.concatenate([one.hits[at] for one in fits]).mean()) for at in reached}
+        best = min(losses, key=lambda at: (losses[at], at))
+        return cls(losses, hits, best, tuple(one.weights[best] for one in fits))
 
 
 def folds(
@@ -186,7 +218,7 @@ def fit_captions(
     if _different(ids, groups) < MIN_LABELS:
         return nothing
     fold_of = folds(ids, np.zeros(len(ids), np.int64), settings, groups)
-    learnt = yield from cross_validated(task, fold_of[image_of], f"{len(image_of):,} captions")
+    learnt = yield from cross_validated([task], fold_of[image_of], f"{len(image_of):,} captions")
     return Learnt(
         final=learnt.final,
         by_fold=learnt.by_fold,

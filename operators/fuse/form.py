@@ -187,10 +187,6 @@ def _add_more(inputs: Any, ctx: Any, learned: bool) -> None:
     kind = inputs.enum("kind", view.values(), default=chosen, label="Kind", view=view)
     if chosen == PUBLISHED and not learned:
         mark_invalid(kind, "HADA as published must learn from labels: choose labels, or the anchored kind")
-    if chosen == ANCHORED:
-        note = "Helps from some hundred labels on"
-        label = "Learn a common space of all models, too"
-        inputs.bool("fused_part", default=False, label=label, description=note, view=types.CheckboxView())
     note = "parts of the labels"
     folds = inputs.int("folds", default=5, label="Folds", description=note, view=text_field(2))
     seed = inputs.int("seed", default=0, label="Seed", description="of the folds and the learning", view=text_field(2))

@@ -22,7 +22,7 @@ from ..shared.run_choice import known_runs, newest_run, read_param, read_run
 DEFAULT_KEY = "fused"
 NO_LABELS, LABELS, WEIGHTS = "none", "labels", "weights"
 ANCHORED, PUBLISHED = "anchored", "published"
-MORE = ("kind", "fused_part", "folds", "seed")
+MORE = ("kind", "folds", "seed")
 """Parameters of the part of the form that "More" shows."""
 
 
@@ -160,11 +160,6 @@ def more(params: Params) -> bool:
 def is_anchored(params: Params) -> bool:
     """Returns whether each model's vectors stay in their own space; HADA as published does without."""
     return not more(params) or params.get("kind") != PUBLISHED
-
-
-def has_fused_part(params: Params) -> bool:
-    """Returns whether a common space is learnt beside the models' own."""
-    return more(params) and is_anchored(params) and bool(params.get("fused_part"))
 
 
 def read_whole(params: Params, name: str, default: int, *, least: int, most: int) -> int:

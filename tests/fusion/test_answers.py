@@ -70,7 +70,7 @@ def slow_logits(weights: FusionWeights, nodes, classes, row: int) -> np.ndarray:
             of_class = np.concatenate([*(own.vectors[k] for own in classes), *(own.labels[k] for own in classes)])
             text = a["of_texts.weight"] @ of_class
             cosine = joint @ text / np.linalg.norm(joint) / np.linalg.norm(text)
-            logits[k] += (math.exp(a["fused_scale"][0]) - 1) * cosine
+            logits[k] += 20 * (math.exp(a["fused_scale"][0]) - 1) * cosine
     return logits
 
 

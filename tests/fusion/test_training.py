@@ -57,7 +57,7 @@ def test_fit__learns_nothing_about_a_fold_from_its_own_labels(marked):
     fold_of = np.arange(len(labels)) % 3
     other = (task.labels + (torch.from_numpy(fold_of) == 0)) % 4
     changed = LabelledImages(task.images, other, marked.classes, settings)
-    first, second = (drive(cross_validated(one, fold_of, ""), False, unit="").by_fold for one in (task, changed))
+    first, second = (drive(cross_validated([one], fold_of, ""), False, unit="").by_fold for one in (task, changed))
     same = [
         all(np.array_equal(one.arrays[name], another.arrays[name]) for name in one.arrays)
         for one, another in zip(first, second, strict=True)

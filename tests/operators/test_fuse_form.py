@@ -110,10 +110,9 @@ def test_form__more_has_the_published_form_which_needs_labels(birds):
     properties, found = FUSE.form(birds, more=True)
     assert found == {}
     assert properties["kind"].default == "anchored"
-    assert {"fused_part", "folds", "seed"} <= set(properties)
+    assert {"folds", "seed"} <= set(properties)
     properties, found = FUSE.form(birds, more=True, kind="published")
     assert found == {}
-    assert "fused_part" not in properties
     assert "must learn from labels" in FUSE.errors(birds, more=True, kind="published", learn="none")["kind"]
     assert "from 2 to 20" in FUSE.errors(birds, more=True, folds=1)["folds"]
     assert FUSE.errors(birds, more=False, folds=1) == {}

@@ -47,7 +47,7 @@ class FuseOptions:
     run_key: str = DEFAULT_FUSED_KEY
     folds: int = 5
     anchored: bool = True
-    fused_part: bool = False
+    fused_part: bool | None = None
     loss: str = "cross_entropy"
     steps: Sequence[int] = TRAINING_STEPS
     seed: int = 0
@@ -144,7 +144,7 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
     regions = first.config.regions
     settings = FusionSettings(
         anchored=bool(options.anchored),
-        fused_part=bool(options.fused_part),
+        fused_part=options.fused_part if options.fused_part is None else bool(options.fused_part),
         loss=cast("Loss", options.loss),
         folds=options.folds,
         steps=tuple(options.steps),

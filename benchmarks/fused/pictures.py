@@ -64,9 +64,9 @@ class PictureSet:
 SETS = {
     one.name: one
     for one in (
-        PictureSet(name="hard", composition=HARD, seed=90_301),
-        PictureSet(name="varied", composition=VARIED, seed=90_302),
-        PictureSet(name="easy", composition=DECIDABLE, seed=90_303),
+        PictureSet(name="hard", composition=HARD, seed=90_311),
+        PictureSet(name="varied", composition=VARIED, seed=90_312),
+        PictureSet(name="easy", composition=DECIDABLE, seed=90_313),
     )
 }
 

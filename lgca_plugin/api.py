@@ -85,8 +85,9 @@ def classify(
             evidence, for rescoring with other weights, and for later runs on the same images, which then encode
             nothing; one vector an image and method, and the findings a triage needs, are always stored
         budget: ``"full"``: all crops of every image; ``"adaptive"``: an image stops as soon as the remaining crops
-            would change the label of any method except the controls with a probability of at most 0.5%;
-            :mod:`lgca_plugin.method.core.stopping` derives the rule
+            would change the label of any method except the controls with a probability of at most 0.5%
+            (:mod:`lgca_plugin.method.core.stopping` derives the rule); ``"economical"``: the same with a third of the
+            crops and of the chains, those that overlap least (:func:`lgca_plugin.method.core.boxes.spread_order`)
         description_style: ``"sentences"``: all texts are used as they are; ``"attributes"``: those that do not name
             their class are put into a sentence with it ("a black nose": "blue jay, which has a black nose.");
             ``"auto"``: so are the texts of a file that neither name their class nor end like a sentence, and a dict is

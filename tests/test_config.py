@@ -179,7 +179,7 @@ def test_run_config__of_an_earlier_release_has_the_only_value_of_then(name, valu
         ({"methods": [{**METHODS["clip"].to_json(), "loudness": 11}]}, "loudness"),
         ({"version": 99}, "99"),
         ({"regions": {"keep": 7}}, "keep"),
-        ({"budget": "large"}, "budget must be one of full, adaptive, got 'large'"),
+        ({"budget": "large"}, "budget must be one of full, adaptive, economical, got 'large'"),
     ],
 )
 def test_run_config__unknown_key_and_bad_value_are_named(changes, words):

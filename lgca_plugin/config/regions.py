@@ -14,8 +14,12 @@ from ..method.core.regions import CropCounts
 from ..method.core.stopping import level_sizes
 
 DEFAULT_BUDGET = "full"
-BUDGETS = (DEFAULT_BUDGET, "adaptive")
-"""All images take all crops, or each stops when its labels are safe."""
+ECONOMICAL = "economical"
+BUDGETS = (DEFAULT_BUDGET, "adaptive", ECONOMICAL)
+"""All images take all crops, or each stops when its labels are safe, of all crops or of a well spread part of them."""
+ECONOMY = 3
+"""One in so many crops, those that overlap least, is the most that an economical budget takes; never changed, since
+runs are repeated by it."""
 MAX_SEED = 2**128 - 1
 
 
@@ -85,22 +89,32 @@ class RegionPlan:
     steps: int
     regions: RegionConfig
     budget: str = DEFAULT_BUDGET
+    spread_of: int | None = None
 
     @classmethod
     def of(cls, methods: tuple[Method, ...], regions: RegionConfig, budget: str = DEFAULT_BUDGET) -> RegionPlan:
-        """Returns the plan of ``methods``."""
+        """Returns the plan of ``methods``.
+
+        The numbers of an economical budget follow from those of the settings alone, and not from the steps, so that
+        they stay when a run is rescored with fewer steps.
+        """
         kinds = {method.regions for method in methods}
+        n_crops, n_chains, spread_of = regions.crops, regions.n_chains, None
+        if budget == ECONOMICAL:
+            spread_of = max(n_crops, n_chains)
+            n_crops, n_chains = max(1, n_crops // ECONOMY), max(1, n_chains // ECONOMY)
         return cls(
-            n_crops=regions.crops if kinds & {"crops", "all"} else 0,
-            n_chains=regions.n_chains if kinds & {"chains", "all"} else 0,
+            n_crops=n_crops if kinds & {"crops", "all"} else 0,
+            n_chains=n_chains if kinds & {"chains", "all"} else 0,
             steps=regions.steps if kinds & {"chains", "all"} else 0,
             regions=regions,
             budget=budget,
+            spread_of=spread_of,
         )
 
     @cached_property
     def levels(self) -> tuple[RegionPlan, ...]:
-        """The budget levels: plans of a full budget, the smallest first, at which an image may stop.
+        """The budget levels: plans without levels of their own, the smallest first, at which an image may stop.
 
         The crops of each are the first crops of the next. A full budget, or one of few crops, has one level.
         """

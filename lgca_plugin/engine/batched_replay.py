@@ -158,6 +158,7 @@ def _steps(
                 scale_max=regions.scale_max,
                 seed=regions.seed,
                 content_hashes=hashes,
+                spread_of=plan.spread_of,
             )
             chain = np.broadcast_to(np.arange(count), (b, count))
         else:

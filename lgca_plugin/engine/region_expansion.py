@@ -10,6 +10,7 @@ been no other.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -139,17 +140,23 @@ class RegionExpansion:
 
     def _start_level(self) -> None:
         self.boxes, self.chains, self._keys = [], [], []
-        regions, counts = self._plan.regions, self._plan.counts
-        if counts:
-            crops = sample_boxes(
-                counts[0],
-                self.size_hw,
-                scale_min=regions.scale_min,
-                scale_max=regions.scale_max,
-                seed=regions.seed,
-                content_hash=self.content_hash,
-            )
-            self._add_step(crops, np.arange(counts[0]))
+        if self._plan.counts:
+            count = self._plan.counts[0]
+            self._add_step(self._crops[:count], np.arange(count))
+
+    @cached_property
+    def _crops(self) -> NDArray[np.int64]:
+        """The crops of the last level, of which each level takes the first."""
+        plan = self._levels[-1]
+        return sample_boxes(
+            plan.counts[0],
+            self.size_hw,
+            scale_min=plan.regions.scale_min,
+            scale_max=plan.regions.scale_max,
+            seed=plan.regions.seed,
+            content_hash=self.content_hash,
+            spread_of=plan.spread_of,
+        )
 
     def _next_level(self) -> bool:
         """Starts the next budget level; False if there is none or the image can stop."""

@@ -244,12 +244,14 @@ def vector_key(method: Method, plan: RegionPlan) -> str | None:
     scale = f" {method.image_scale!r}" if method.weighting == "salience" else ""
     name = f"{method.weighting}{scale} + {method.global_weight!r} whole"
     # An adaptive plan's vectors depend on where each image stopped: they differ from those of a full budget.
+    spread = "" if plan.spread_of is None else f", spread of {plan.spread_of}"
     if method.regions == "crops":
-        return f"{name} of {_sizes(level.n_crops for level in plan.levels)} crops"
+        return f"{name} of {_sizes(level.n_crops for level in plan.levels)} crops{spread}"
     steps = "" if method.step_weights is None else f" as {list(method.step_weights[: plan.steps + 1])}"
     regions = plan.regions
     chains = _sizes(level.n_chains for level in plan.levels)
-    return f"{name} of {chains} chains in {plan.steps} steps{steps}, keep {regions.keep!r}, {regions.growth!r}"
+    grown = f"in {plan.steps} steps{steps}, keep {regions.keep!r}, {regions.growth!r}"
+    return f"{name} of {chains} chains {grown}{spread}"
 
 
 def _sizes(sizes: Iterable[int]) -> str:

@@ -22,6 +22,7 @@ from .run_key import add_run_key
 BUDGET_NOTES = {
     "full": "all crops of every image",
     "adaptive": "an image stops when more crops would hardly change a label; uncertain ones take all",
+    "economical": "the same with a third of the crops, those that overlap least",
 }
 REGION_NOTES = {
     "crops": ("Crops", "random square crops of each image (N)"),

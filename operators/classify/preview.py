@@ -7,7 +7,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.api import load_run
-from ...lgca_plugin.config import RegionPlan, check_methods
+from ...lgca_plugin.config import DEFAULT_BUDGET, RegionPlan, check_methods
 from ...lgca_plugin.encoder.architectures import display_name
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.samples import ImageSamples
@@ -20,6 +20,12 @@ from .storage_note import add_storage_warning, read_storage, storage_line
 
 Chosen = dict[str, Any]
 
+FEWER = {
+    "adaptive": "under a full budget, usually less than half of them now",
+    "economical": "at most, usually fewer",
+}
+"""How many of these encodes each budget takes."""
+
 
 def add_preview(inputs: Any, ctx: Any, chosen: Chosen) -> None:
     """Adds the cost of the run, or why it can't start; settings in ``chosen`` are None where not valid."""
@@ -27,9 +33,10 @@ def add_preview(inputs: Any, ctx: Any, chosen: Chosen) -> None:
     if problem:
         mark_invalid(inputs.view("preview", types.Error(label=problem)), problem)
     elif chosen["methods"] and chosen["regions"]:
-        per_image = RegionPlan.of(check_methods(chosen["methods"]), chosen["regions"]).encodes_per_image
+        budget = chosen.get("budget") or DEFAULT_BUDGET
+        per_image = RegionPlan.of(check_methods(chosen["methods"]), chosen["regions"], budget).encodes_per_image
         speed = encodes_per_second(ctx, display_name(*chosen["encoder"])) if chosen["encoder"] else None
-        line = cost_line(images, per_image, speed, adaptive=chosen.get("budget") == "adaptive")
+        line = cost_line(images, per_image, speed, budget)
         if not chosen["encoder"]:
             inputs.view("preview", types.Notice(label=line))
             return
@@ -38,12 +45,12 @@ def add_preview(inputs: Any, ctx: Any, chosen: Chosen) -> None:
         add_storage_warning(inputs, chosen, images, storage)
 
 
-def cost_line(images: int, encodes_per_image: int, speed: float | None, *, adaptive: bool = False) -> str:
+def cost_line(images: int, encodes_per_image: int, speed: float | None, budget: str = DEFAULT_BUDGET) -> str:
     """Returns the cost of a run in words; ``speed`` is in encodes per second, None if not known."""
     encodes = images * encodes_per_image
     line = f"{images:,} {'image' if images == 1 else 'images'} x {encodes_per_image} encodes = {encodes:,} encodes"
-    if adaptive:
-        line = f"{line} under a full budget, usually less than half of them now"
+    if budget in FEWER:
+        line = f"{line} {FEWER[budget]}"
     if not speed:
         return line
     return f"{line}; about {duration_text(encodes / speed)} at the speed of the last run with this encoder"

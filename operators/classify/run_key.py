@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...lgca_plugin.api import load_run
-from ...lgca_plugin.config import DEFAULT_RUN_KEY, RunConfig, check_methods, check_run_key
+from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_RUN_KEY, RunConfig, check_methods, check_run_key
 from ...lgca_plugin.descriptions.style import AUTO
 from ...lgca_plugin.encoder.architectures import display_name
 from ...lgca_plugin.errors import ConfigError, LgcaError
@@ -104,9 +104,8 @@ def key_problem(ctx: Any, run_key: str, chosen: Chosen, *, overwrite: bool) -> s
     elif run_key in dataset.list_runs():
         return f"{run_key!r} is the key of a run of another kind"
     if chosen["methods"] and (overwrite or not own):
-        conflicts = conflicting_fields(
-            dataset, run_key, check_methods(chosen["methods"]), own, adaptive=chosen.get("budget") == "adaptive"
-        )
+        stopping = chosen.get("budget") not in (None, DEFAULT_BUDGET)
+        conflicts = conflicting_fields(dataset, run_key, check_methods(chosen["methods"]), own, adaptive=stopping)
         if conflicts:
             return f"field {conflicts[0]!r} exists already and belongs to no run"
     return None

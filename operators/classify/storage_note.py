@@ -7,7 +7,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.config import RegionPlan, check_methods
+from ...lgca_plugin.config import DEFAULT_BUDGET, RegionPlan, check_methods
 from ...lgca_plugin.encoder.architectures import embedding_dim
 from ...lgca_plugin.errors import ConfigError, StoreError
 from ...lgca_plugin.prediction.predictor import WHOLE, vector_key
@@ -77,7 +77,7 @@ def bytes_per_image(chosen: dict[str, Any]) -> int | None:
     if dim is None:
         return None
     methods = check_methods(chosen["methods"])
-    plan = RegionPlan.of(methods, chosen["regions"])
+    plan = RegionPlan.of(methods, chosen["regions"], chosen.get("budget") or DEFAULT_BUDGET)
     vectors = {WHOLE, *(name for name in (vector_key(method, plan) for method in methods) if name)}
     regions = sum(plan.counts) if chosen["store_regions"] else 0
     return BYTES_A_NUMBER * (dim * (1 + len(vectors) + regions) + 4 * regions)

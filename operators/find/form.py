@@ -6,7 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.config import BUDGETS, DEFAULT_METHODS, check_methods
+from ...lgca_plugin.config import DEFAULT_METHODS, check_methods
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS, compared_methods
 from ...lgca_plugin.workflows.find.request import DEFAULT_BUDGET
@@ -29,6 +29,7 @@ from .params import (
 
 BUDGET_NOTES = {
     "adaptive": "Quick: a picture is done as soon as more crops would hardly change its result",
+    "economical": "Economical: the same with a third of the crops, those that overlap least",
     "full": "Full: all crops of every picture",
 }
 
@@ -80,8 +81,8 @@ def _add_more(inputs: Any, ctx: Any) -> bool:
     prop = add_method_choice(inputs, "methods", METHODS, default=list(DEFAULT_METHODS), description=note)
     valid = checked(prop, _check_methods, params.get("methods") or list(DEFAULT_METHODS)) is not None and valid
     view = types.RadioGroup()
-    for name in sorted(BUDGETS, key=lambda name: name != DEFAULT_BUDGET):
-        view.add_choice(name, label=BUDGET_NOTES[name])
+    for name, note in BUDGET_NOTES.items():
+        view.add_choice(name, label=note)
     inputs.enum("budget", view.values(), default=DEFAULT_BUDGET, label="Crops", view=view)
     add_shares(inputs, params, label_choices(ctx), None)
     note = "Names the run and its fields; empty: the last search goes on, or a new one gets a free key"

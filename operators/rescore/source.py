@@ -59,7 +59,7 @@ def available_methods(config: RunConfig) -> tuple[str, ...]:
     encoded = config.region_plan
     names = [method.name for method in config.methods]
     for method in METHODS.values():
-        needed = RegionPlan.of((method,), config.regions)
+        needed = RegionPlan.of((method,), config.regions, config.budget)
         enough = needed.n_crops <= max(encoded.n_crops, encoded.n_chains) and needed.n_chains <= encoded.n_chains
         if enough and method.name not in names:
             names.append(method.name)

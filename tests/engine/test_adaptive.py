@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lgca_plugin.config import RegionConfig, RegionPlan
+from lgca_plugin.config import BUDGETS, RegionConfig, RegionPlan
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.descriptions.class_texts import class_texts
@@ -71,6 +71,21 @@ def test_levels__are_ordinary_plans_that_grow_up_to_the_full_one() -> None:
     assert plan.counts == plan.levels[-1].counts
 
 
+def test_levels__of_an_economical_budget_grow_up_to_a_third_of_the_crops_and_chains() -> None:
+    regions = RegionConfig()
+    plan = plan_of(regions=regions, budget="economical")
+    assert [(one.n_crops, one.n_chains) for one in plan.levels] == [(6, 6), (9, 9), (14, 11), (20, 11)]
+    assert {(one.budget, one.spread_of) for one in plan.levels} == {("full", 60)}
+    assert plan.encodes_per_image == 1 + 20 + 6 + 3
+    fewer_steps = replace(regions, steps=1, lgca_crops=regions.n_chains)  # as a run is rescored
+    assert [one.crop_counts for one in plan_of(regions=fewer_steps, budget="economical").levels] == [
+        one.crop_counts for one in plan.levels
+    ]
+    assert plan_of(("lgca",), RegionConfig(crops=9, lgca_crops=30), "economical").spread_of == 30
+    smallest = plan_of(regions=RegionConfig(crops=2, lgca_crops=1), budget="economical")
+    assert (smallest.n_crops, smallest.n_chains, len(smallest.levels)) == (1, 1, 1)
+
+
 @pytest.mark.parametrize(("names", "crops"), [(("clip",), 60), (MAIN, 6), (("wca",), 3)])
 def test_levels__there_is_one_if_there_is_nothing_to_save(names: tuple[str, ...], crops: int) -> None:
     plan = plan_of(names, RegionConfig(crops=crops))
@@ -88,8 +103,8 @@ def test_levels__fewer_methods_have_as_many_of_their_crops_at_each() -> None:
 
 def test_vector_key__of_two_budgets_differ() -> None:
     for name in ("wca", "lgca", "wca_global", "crops_mean"):
-        names = {vector_key(METHODS[name], plan_of(regions=RegionConfig(), budget=one)) for one in ("full", "adaptive")}
-        assert len(names) == 2
+        names = {vector_key(METHODS[name], plan_of(regions=RegionConfig(), budget=one)) for one in BUDGETS}
+        assert len(names) == 3
     alone = {vector_key(METHODS["lgca"], plan_of(names, RegionConfig())) for names in (("lgca",), MAIN)}
     assert len(alone) == 1
 
@@ -249,9 +264,10 @@ def test_adaptive__an_image_that_is_not_finite_at_a_lower_level_fails_there() ->
     assert not isinstance(expansion.result("a"), EncodedImage)
 
 
+@pytest.mark.parametrize("budget", ["adaptive", "economical"])
 @pytest.mark.parametrize("level", range(4))
-def test_replay_batch__has_the_plan_of_the_level(level: int) -> None:
-    plan = plan_of()
+def test_replay_batch__has_the_plan_of_the_level(level: int, budget: str) -> None:
+    plan = plan_of(regions=replace(SMALL, crops=60), budget="economical") if budget == "economical" else plan_of()
     images = [grown(f"image {i}", (60 + i, 80), plan.levels[-1]) for i in range(5)]
     lower = [grown(f"image {i}", (60 + i, 80), plan.levels[level]) for i in range(5)]
     known = []

@@ -178,10 +178,17 @@ def test_batch__stacks_the_images() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(sizes_hw=st.lists(sizes(), min_size=1, max_size=6), n=st.integers(1, 20), seed=st.integers(0, 5))
-def test_sample_boxes__of_many_images_are_those_of_each(sizes_hw: list[tuple[int, int]], n: int, seed: int) -> None:
+@given(
+    sizes_hw=st.lists(sizes(), min_size=1, max_size=6),
+    n=st.integers(1, 20),
+    seed=st.integers(0, 5),
+    spread_of=st.sampled_from([None, 20, 25]),
+)
+def test_sample_boxes__of_many_images_are_those_of_each(
+    sizes_hw: list[tuple[int, int]], n: int, seed: int, spread_of: int | None
+) -> None:
     hashes = [hashed(str(number)) for number in range(len(sizes_hw))]
-    scales: dict[str, Any] = {"scale_min": 0.3, "scale_max": 0.8, "seed": seed}
+    scales: dict[str, Any] = {"scale_min": 0.3, "scale_max": 0.8, "seed": seed, "spread_of": spread_of}
     found = sample_boxes_of_images(n, np.array(sizes_hw), content_hashes=hashes, **scales)
     expected = [sample_boxes(n, size, content_hash=one, **scales) for size, one in zip(sizes_hw, hashes, strict=True)]
     np.testing.assert_array_equal(found, np.stack(expected))

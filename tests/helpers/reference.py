@@ -58,6 +58,22 @@ def first_boxes(
     return boxes
 
 
+def overlap(first: Box, second: Box) -> float:
+    """Intersection over union, counted along each side."""
+    wide = min(first[0] + first[2], second[0] + second[2]) - max(first[0], second[0])
+    high = min(first[1] + first[3], second[1] + second[3]) - max(first[1], second[1])
+    common = max(wide, 0) * max(high, 0)
+    return common / (first[2] * first[3] + second[2] * second[3] - common)
+
+
+def spread(boxes: list[Box], count: int) -> list[int]:
+    order: list[int] = []
+    while len(order) < count:
+        left = [index for index in range(len(boxes)) if index not in order]
+        order.append(min(left, key=lambda index: max((overlap(boxes[index], boxes[o]) for o in order), default=0)))
+    return order
+
+
 def grown(box: Box, height: int, width: int, growth: float) -> Box:
     left, top, side, _ = box
     new = min(math.floor(side * growth + 0.5), height, width)

@@ -27,6 +27,7 @@ def sample_boxes(
     scale_max: float,
     seed: int,
     content_hash: str,
+    spread_of: int | None = None,
 ) -> NDArray[np.int64]:
     """Samples the local crops of one image.
 
@@ -35,6 +36,9 @@ def sample_boxes(
     methods with different numbers of crops share a sequence. Only the raw bits of PCG64 are used, whose stream NumPy
     guarantees for all versions and machines.
 
+    With ``spread_of`` they are the first of so many crops in the order of :func:`spread_order`, of which fewer are a
+    prefix as well.
+
     Args:
         n: number of crops, at least 1
         image_size_hw: image height and width in pixels
@@ -42,16 +46,23 @@ def sample_boxes(
         scale_max: largest side, as a share of the image's shorter side, in [``scale_min``, 1]
         seed: the run's seed
         content_hash: hash of the image file's bytes
+        spread_of: number of crops, at least ``n``, that the most spread out ones are taken of; None takes the first
 
     Returns:
         ``[n, 4]`` int64 boxes
 
     Raises:
-        ValueError: if ``n``, the scales or the image size are out of range
+        ValueError: if ``n``, ``spread_of``, the scales or the image size are out of range
     """
     sizes = np.array([image_size_hw], dtype=np.int64)
     boxes: NDArray[np.int64] = sample_boxes_of_images(
-        n, sizes, scale_min=scale_min, scale_max=scale_max, seed=seed, content_hashes=[content_hash]
+        n,
+        sizes,
+        scale_min=scale_min,
+        scale_max=scale_max,
+        seed=seed,
+        content_hashes=[content_hash],
+        spread_of=spread_of,
     )[0]
     return boxes
 
@@ -64,6 +75,7 @@ def sample_boxes_of_images(
     scale_max: float,
     seed: int,
     content_hashes: Sequence[str],
+    spread_of: int | None = None,
 ) -> NDArray[np.int64]:
     """Samples the local crops of several images, each as :func:`sample_boxes` does.
 
@@ -74,15 +86,22 @@ def sample_boxes_of_images(
         scale_max: largest side, as a share of the image's shorter side, in [``scale_min``, 1]
         seed: the run's seed
         content_hashes: hashes of the b image files' bytes
+        spread_of: number of crops, at least ``n``, that the most spread out ones are taken of; None takes the first
 
     Returns:
         ``[b, n, 4]`` int64 boxes
 
     Raises:
-        ValueError: if ``n``, the scales or an image size are out of range
+        ValueError: if ``n``, ``spread_of``, the scales or an image size are out of range
     """
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
+    if spread_of is not None:
+        if spread_of < n:
+            raise ValueError(f"spread_of must be at least n = {n}, got {spread_of}")
+        scales = {"scale_min": scale_min, "scale_max": scale_max}
+        boxes = sample_boxes_of_images(spread_of, image_sizes_hw, **scales, seed=seed, content_hashes=content_hashes)
+        return np.take_along_axis(boxes, spread_order(boxes, n)[..., None], axis=-2)
     if not 0 < scale_min <= scale_max <= 1:
         raise ValueError(
             f"scale_min and scale_max must satisfy 0 < scale_min <= scale_max <= 1, got {scale_min} and {scale_max}"
@@ -101,6 +120,46 @@ def sample_boxes_of_images(
     left = np.floor(along_x * (width - side + 1))
     top = np.floor(along_y * (height - side + 1))
     return np.stack([left, top, side, side], axis=-1).astype(np.int64)
+
+
+def spread_order(boxes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Orders crops such that each overlaps those before it as little as possible.
+
+    The first crop stays first. Each next one is that whose largest overlap, as intersection over union, with any
+    before it is the smallest, the earlier of equal ones: farthest-point sampling (Gonzalez, Theoretical Computer
+    Science 38, 1985). Fewer are a prefix of more. Sums and products are of whole numbers and each overlap is one
+    division, so the order is the same on every machine.
+
+    Args:
+        boxes: ``[..., n, 4]`` int array of square boxes
+        count: number of crops, in [1, n]
+
+    Returns:
+        ``[..., count]`` indices
+
+    Raises:
+        ValueError: if ``count`` is out of range
+    """
+    if not 1 <= count <= boxes.shape[-2]:
+        raise ValueError(f"count must be between 1 and {boxes.shape[-2]}, got {count}")
+    order = np.zeros((*boxes.shape[:-2], count), dtype=np.int64)
+    largest = np.zeros(boxes.shape[:-1])
+    for place in range(count):
+        chosen = largest.argmin(axis=-1, keepdims=True)
+        order[..., place] = chosen[..., 0]
+        box = np.take_along_axis(boxes, chosen[..., None], axis=-2)
+        np.maximum(largest, _overlap(boxes, box), out=largest)
+        np.put_along_axis(largest, chosen, np.inf, axis=-1)  # more than any overlap, so it is not chosen again
+    return order
+
+
+def _overlap(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns ``[..., n]`` intersection over union of square boxes, in [0, 1]."""
+    corner = np.maximum(first[..., :2], second[..., :2])
+    far_corner = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
+    common = np.maximum(far_corner - corner, 0).prod(axis=-1)
+    overlap: NDArray[np.float64] = common / (first[..., 2] ** 2 + second[..., 2] ** 2 - common)
+    return overlap
 
 
 def expand_boxes(

@@ -78,7 +78,7 @@ class RunRequest:
         classes: the candidate classes; None where they are the labels of ``ground_truth``, not read yet
         existing: the run under the key that is continued, if any
         replaces: whether a run exists under the key and is replaced; ``existing`` is None then
-        budget: ``"full"`` or ``"adaptive"``
+        budget: ``"full"``, ``"adaptive"`` or ``"economical"``
         entries: further entries of the run's record, written with it
     """
 

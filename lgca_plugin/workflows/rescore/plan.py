@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from ...store.store import Store
 
 ADAPTED = (
-    "the budget is adaptive: each image keeps the crops that its labels took before the change, which may be too few "
-    "now; lgca.classify asks anew, and encodes only what is missing"
+    "the budget is {}: each image keeps the crops that its labels took before the change, which may be too few now; "
+    "lgca.classify asks anew, and encodes only what is missing"
 )
 
 
@@ -131,7 +131,7 @@ def prepare_rescore(
         config.descriptions_hash,
         before,
     ):
-        warnings.append(ADAPTED)
+        warnings.append(ADAPTED.format(config.budget))
     if from_regions or boxes:
         bare = len(set(ids) - store.samples_with_regions(stored)) if plan.counts else 0
         if bare and from_regions:

@@ -221,7 +221,7 @@ def _changed_shares(run: RunRecord, changes: Changes, classes: Sequence[str]) ->
 def check_was_encoded(run: RunRecord, methods: Sequence[Method], regions: RegionConfig) -> None:
     """Raises ConfigError if methods need regions that a run has not encoded."""
     had = run.config.region_plan
-    needed = RegionPlan.of(tuple(methods), regions)
+    needed = RegionPlan.of(tuple(methods), regions, run.config.budget)
     sampled = max(had.n_crops, had.n_chains)
     if needed.n_crops > sampled or needed.n_chains > had.n_chains:
         lacking = "chains" if needed.n_chains > had.n_chains else "crops"

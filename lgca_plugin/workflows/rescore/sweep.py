@@ -47,7 +47,7 @@ def iter_sweep(
     if max_samples is not None and (isinstance(max_samples, bool) or max_samples < folds):
         raise ConfigError(f"max_samples must be at least the number of folds, {folds}, got {shown(max_samples)}")
     presets = _presets(run, methods, settings)
-    plan = RegionPlan.of(presets, run.config.regions)
+    plan = RegionPlan.of(presets, run.config.regions, run.config.budget)
     target = ImageSamples.whole(run.dataset)
     if field is not None:
         target.check_label_field(field)
@@ -97,8 +97,8 @@ def _presets(
     config = run.config
     if config.region_plan.adaptive:
         raise ConfigError(
-            f"run {run.key!r} has an adaptive budget: its crops were chosen to settle its own settings, so others "
-            "can't be compared with them; sweep a run with budget='full', which encodes only what is missing"
+            f"run {run.key!r} has an {config.budget} budget: its crops were chosen to settle its own settings, so "
+            "others can't be compared with them; sweep a run with budget='full', which encodes only what is missing"
         )
     if settings is not None and methods is not None:
         raise ConfigError("pass methods, whose settings are varied, or settings of your own, not both")

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lgca_plugin.method.core.boxes import chain_counts, expand_boxes, matching_chains, sample_boxes, select_salient
+from lgca_plugin.method.core.boxes import (
+    chain_counts,
+    expand_boxes,
+    matching_chains,
+    sample_boxes,
+    select_salient,
+    spread_order,
+)
 from tests.helpers import reference
 from tests.helpers.checks import all_of
 
@@ -96,6 +103,48 @@ def test_sample__equal_scales_give_one_side_and_full_scale_the_largest_square() 
     assert set(boxes[:, 2].tolist()) == {100}
     assert set(boxes[:, 1].tolist()) == {0}
     assert len(set(boxes[:, 0].tolist())) > 10
+
+
+def test_spread__takes_the_crop_that_overlaps_least_next_and_the_earlier_of_equal_ones() -> None:
+    # overlaps with the first: none, 0.5 x 1 of 1.5, equal to it, none but with the second
+    boxes = np.array([[0, 0, 10, 10], [40, 0, 10, 10], [5, 0, 10, 10], [0, 0, 10, 10], [48, 0, 10, 10]])
+    assert spread_order(boxes, 5).tolist() == [0, 1, 4, 2, 3]
+    assert spread_order(np.array([[3, 3, 4, 4]] * 4), 4).tolist() == [0, 1, 2, 3]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 60), st.integers(1, 60)),  # so small that crops are often equal
+    scales=SCALES,
+    n=st.integers(1, 12),
+    data=st.data(),
+)
+def test_spread__equals_the_loop_for_one_image_and_for_many(
+    size: tuple[int, int], scales: tuple[float, float], n: int, data: st.DataObject
+) -> None:
+    images = [sample(n, size, scale_min=scales[0], scale_max=scales[1], seed=seed) for seed in range(3)]
+    count = data.draw(st.integers(1, n))
+    expected = [reference.spread([tuple(box) for box in boxes.tolist()], count) for boxes in images]
+    assert spread_order(np.stack(images), count).tolist() == expected
+    assert spread_order(images[0], count).tolist() == expected[0]
+
+
+@pytest.mark.parametrize("n", [1, 2, 20, 59])
+def test_sample__spread_crops_are_some_of_all_and_fewer_are_a_prefix(n: int) -> None:
+    crops, spread = sample(60), sample(n, spread_of=60)
+    np.testing.assert_array_equal(spread, crops[spread_order(crops, 60)[:n]])
+    np.testing.assert_array_equal(spread, sample(60, spread_of=60)[:n])
+
+
+def test_sample__spread_crops_show_more_of_the_image_than_the_first() -> None:
+    def shown(boxes: np.ndarray) -> float:
+        covered = np.zeros((200, 300), dtype=bool)
+        for left, top, width, height in boxes:
+            covered[top : top + height, left : left + width] = True
+        return float(covered.mean())
+
+    more = [shown(sample(9, spread_of=60, seed=seed)) - shown(sample(9, seed=seed)) for seed in range(30)]
+    assert np.mean(more) > 0.03
 
 
 @pytest.mark.parametrize(

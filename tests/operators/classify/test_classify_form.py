@@ -78,7 +78,7 @@ def test_form__starts_valid_with_the_label_field_and_the_published_defaults(bird
     assert (properties["model"].default, properties["pretrained"].default) == ("ViT-B-32-quickgelu", "openai")
     assert properties["run_key"].default == "zeroshot"
     assert properties["budget"].default == "full"
-    assert [choice.value for choice in properties["budget"].view.choices] == ["full", "adaptive"]
+    assert [choice.value for choice in properties["budget"].view.choices] == ["full", "adaptive", "economical"]
     assert properties["preview"].view.label == "8 images x 87 encodes = 696 encodes"
     properties, _ = CLASSIFY.form(birds, budget="adaptive")
     assert properties["preview"].view.label == (
@@ -94,7 +94,7 @@ def test_form__starts_valid_with_the_label_field_and_the_published_defaults(bird
         ({"class_source": "field", "ground_truth": "boxes"}, "ground_truth", "'boxes' is no Classification"),
         (typed("a", "b", run_key="my run"), "run_key", "letters, digits and _"),
         (typed("a", "b", methods=["clip", "magic"]), "methods", "unknown method 'magic'"),
-        (typed("a", "b", budget="large"), "budget", "budget must be one of full, adaptive, got 'large'"),
+        (typed("a", "b", budget="large"), "budget", "budget must be one of full, adaptive, economical, got 'large'"),
         (typed("a", "b", encoder="open_clip", model="ViT-B-16", pretrained=""), "pretrained", "pretrained tag"),
         (typed("a", "b", encoder="open_clip", model="ViT-B-33"), "model", "no model 'ViT-B-33'; did you mean ViT-B-32"),
         (

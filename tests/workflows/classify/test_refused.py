@@ -74,7 +74,7 @@ def preset(name, *, regions="crops", **settings):
         ({"classes": None}, "pass classes, or a ground_truth"),
         ({"run_key": "my run"}, "run_key"),
         ({"run_key": "1st"}, "run_key"),
-        ({"budget": "large"}, "budget must be one of full, adaptive, got 'large'"),
+        ({"budget": "large"}, "budget must be one of full, adaptive, economical, got 'large'"),
         ({"methods": ["clap"]}, "unknown method 'clap'"),
         ({"methods": []}, "methods is empty"),
         ({"ground_truth": "nope"}, "'nope' is no field"),

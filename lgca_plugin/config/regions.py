@@ -81,7 +81,10 @@ class RegionPlan:
     """The regions per image that a set of methods needs.
 
     Of the crops of step 0, the crop methods use ``n_crops``, and ``n_chains`` start a chain. These numbers are 0, like
-    ``steps``, if no method uses them. With the budget ``"adaptive"`` an image may stop at any of :attr:`levels`.
+    ``steps``, if no method uses them. With any budget but ``"full"`` an image may stop at any of :attr:`levels`.
+
+    The crops are the first that are sampled, or, under an economical budget, those of ``spread_of`` sampled ones that
+    overlap least, in the order of :func:`~lgca_plugin.method.core.boxes.spread_order`.
     """
 
     n_crops: int

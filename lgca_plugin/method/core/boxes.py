@@ -99,8 +99,14 @@ def sample_boxes_of_images(
     if spread_of is not None:
         if spread_of < n:
             raise ValueError(f"spread_of must be at least n = {n}, got {spread_of}")
-        scales = {"scale_min": scale_min, "scale_max": scale_max}
-        boxes = sample_boxes_of_images(spread_of, image_sizes_hw, **scales, seed=seed, content_hashes=content_hashes)
+        boxes = sample_boxes_of_images(
+            spread_of,
+            image_sizes_hw,
+            scale_min=scale_min,
+            scale_max=scale_max,
+            seed=seed,
+            content_hashes=content_hashes,
+        )
         return np.take_along_axis(boxes, spread_order(boxes, n)[..., None], axis=-2)
     if not 0 < scale_min <= scale_max <= 1:
         raise ValueError(

@@ -73,7 +73,7 @@ def mismatch(first: RunConfig, second: RunConfig) -> Mismatch | None:
         return Mismatch("has crops of other sizes, or another seed", again)
     if first.region_plan.spread_of != second.region_plan.spread_of:
         again = "classify with one of the models again, with the budget and the number of crops of the other run"
-        return Mismatch("has crops in another order, since only one of them is economical", again)
+        return Mismatch("has crops in another order, of which an economical budget takes a third", again)
     return None
 
 

@@ -66,5 +66,8 @@ def test_mismatch__of_classes_and_crops(birds):
     assert mismatch(first, replace(second, classes=classes[::-1])) is None
     assert problem(replace(second, classes=classes[1:])) == "has other classes (1 missing)"
     assert problem(replace(second, classes=(*classes[2:], "owl"))) == "has other classes (1 more, 2 missing)"
+    spread = replace(second, budget="economical")
+    assert problem(spread) == "has crops in another order, of which an economical budget takes a third"
+    assert mismatch(replace(first, budget="economical"), spread) is None
     seeded = replace(second, regions=replace(REGIONS, seed=1))
     assert problem(seeded) == "has crops of other sizes, or another seed"

@@ -173,7 +173,7 @@ def test_evidence__is_that_of_the_crops_which_the_sample_has_taken(run, levels):
                 a, b = seen.pair(name)
                 shares, whole = seen.contributions(name, a, b), seen.global_contribution(name, a, b)
                 assert shares.sum() + whole == pytest.approx(seen.margin(name, a, b), abs=1e-6)
-                assert seen.weights[name].sum() == pytest.approx(0 if name == "clip" else 1)
+                assert seen.weights[name].sum() == pytest.approx(1 - seen.verdicts.whole_weight(name))
 
 
 def test_film_strip__shows_a_sample_that_has_stopped_early(run, levels):

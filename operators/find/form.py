@@ -84,7 +84,8 @@ def _add_more(inputs: Any, ctx: Any) -> bool:
     for name, note in BUDGET_NOTES.items():
         view.add_choice(name, label=note)
     inputs.enum("budget", view.values(), default=DEFAULT_BUDGET, label="Crops", view=view)
-    add_shares(inputs, params, label_choices(ctx), None)
+    before = "As for the last search, else not known. "
+    add_shares(inputs, params, label_choices(ctx), None, kept="Automatic", before=before)
     note = "Names the run and its fields; empty: the last search goes on, or a new one gets a free key"
     prop = inputs.str("run_key", label="Run key", required=False, description=note)
     checked(prop, read_run_key, params)

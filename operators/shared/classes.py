@@ -145,19 +145,25 @@ def parse_shares(text: Any) -> dict[str, float]:
 
 
 def add_shares(
-    inputs: Any, params: Params, choices: list[str], classes: Sequence[str] | None, *, kept: str | None = None
+    inputs: Any,
+    params: Params,
+    choices: list[str],
+    classes: Sequence[str] | None,
+    *,
+    kept: str | None = None,
+    before: str = "",
 ) -> Any:
     """Adds the choice of how often each class occurs; returns what was chosen, None if not known or not valid.
 
-    ``kept`` says what a run has; then it can also be dropped.
+    ``kept`` says what a run keeps, which can also be dropped then; ``before`` goes before the note.
     """
     source = shares_source(params)
     sources = {"unknown": "Not known" if kept is None else kept}
-    sources |= {} if kept is None else {NO_SHARES: "Not known any more"}
+    sources |= {} if kept is None else {NO_SHARES: "Not known"}
     sources |= {"field": "As in a label field"} if choices else {}
     sources |= {BALANCED: "All alike", "typed": "Type it"}
     note = "Where it is known, labels are moved towards it; counted in labels that are checked, these touch the answers"
-    texts = {"label": "How often each class occurs", "description": note}
+    texts = {"label": "How often each class occurs", "description": f"{before}{note}"}
     prop = add_tabs(inputs, "shares_source", source, sources, **texts)
     if source == "field":
         given = params.get("shares")

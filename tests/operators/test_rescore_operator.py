@@ -39,7 +39,7 @@ def test_operator__follows_shares_of_the_classes_and_drops_them_again(run):
     properties, found = RESCORE.form(run.dataset, run="zs_2")
     assert list(found) == ["unchanged"]
     choices = [(choice.value, choice.label) for choice in properties["shares_source"].view.choices]
-    assert choices[:2] == [("unknown", "Keep: all alike"), ("none", "Not known any more")]
+    assert choices[:2] == [("unknown", "Keep: all alike"), ("none", "Not known")]
     RESCORE.run(run.dataset, run="zs_2", result="in_place", shares_source="none")
     assert lgca.load_run(run.dataset, "zs_2").config == run.config
 

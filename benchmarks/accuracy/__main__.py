@@ -54,19 +54,19 @@ def descriptions_of(name: str, given: Path | None) -> Path | None:
     return given / f"{name}.json" if given is not None and given.is_dir() else given
 
 
-def sets_of(options: argparse.Namespace, folder: Path) -> Iterator[ImageSet]:
-    """Yields the sets that are asked for."""
+def sets_of(options: argparse.Namespace, folder: Path) -> Iterator[tuple[ImageSet, list[tuple[float, float]]]]:
+    """Yields the sets that are asked for, each with its crop scales: of drawings only the first set has all."""
     for root in options.images:
-        yield of_folder(root, descriptions=descriptions_of(root.resolve().name, options.descriptions))
+        yield of_folder(root, descriptions=descriptions_of(root.resolve().name, options.descriptions)), options.scales
     for name in options.published:
         described = descriptions_of(name, options.descriptions)
-        yield PUBLISHED[name].load(options.data, descriptions=described, download=options.download)
+        yield PUBLISHED[name].load(options.data, descriptions=described, download=options.download), options.scales
     if not options.images and not options.published:
         for turn in range(options.seeds):
             for group in options.drawings:
                 seed = drawn.DIFFICULTIES[group].seeds[turn]
-                count = options.limit or drawn.COUNT
-                yield of_drawings(drawn.draw(group, seed, count, folder / "drawn"), group, seed)
+                own = drawn.draw(group, seed, options.limit or drawn.COUNT, folder / "drawn")
+                yield of_drawings(own, group, seed), options.scales[:1] if turn else options.scales
 
 
 class Trial:
@@ -139,7 +139,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--drawings", nargs="+", choices=list(drawn.DIFFICULTIES), default=list(drawn.DIFFICULTIES), help="which"
     )
-    parser.add_argument("--seeds", type=int, choices=(1, 2), default=2, help="number of sets of each kind of drawings")
+    parser.add_argument(
+        "--seeds", type=int, choices=(1, 2), default=2, help="sets of each difficulty at the first scale"
+    )
     parser.add_argument("--encoders", nargs="+", help="NAME or NAME,PRETRAINED; the demo's two for drawings")
     parser.add_argument("--scales", type=read_scale, nargs="+", default=list(map(read_scale, SCALES)), help="of crops")
     parser.add_argument("--texts", nargs="+", choices=TEXTS, default=list(TEXTS), help="with the class's name, without")
@@ -149,10 +151,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         trial = Trial(folder, options.texts)
-        for images in sets_of(options, folder):
+        for images, scales in sets_of(options, folder):
             chosen = images.first(options.limit) if options.limit else images
             for encoder in options.encoders or default:
-                for scale in options.scales:
+                for scale in scales:
                     trial.measure(chosen, encoder, scale, mixes=scale == options.scales[0])
     for line in lines(trial.results, trial.mixes):
         print(json.dumps(line))

@@ -178,6 +178,6 @@ def test_command__measures_drawings_with_both_models(tmp_path, capsys):
         for line in lines
         if line.get("method") and line["group"] == "easy" and line["texts"] == NAMED and line["scale"] == [0.5, 0.9]
     }
-    assert {line["n"] for line in lines if line.get("method")} == {48}
+    assert {line["n"] for line in lines if line.get("method")} == {24, 48}
     assert top1["demo", "wca"] > 0.6
     assert "mean of all" in out

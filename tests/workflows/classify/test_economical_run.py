@@ -72,8 +72,15 @@ def test_run__encodes_the_crops_that_overlap_least(run):
     assert len(images) == COUNT
     for image in images:
         crops = image.boxes[image.step == 0]
-        scales = {"scale_min": REGIONS.scale_min, "scale_max": REGIONS.scale_max, "seed": REGIONS.seed}
-        expected = sample_boxes(15, image.image_size_hw, **scales, content_hash=image.content_hash, spread_of=45)
+        expected = sample_boxes(
+            15,
+            image.image_size_hw,
+            scale_min=REGIONS.scale_min,
+            scale_max=REGIONS.scale_max,
+            seed=REGIONS.seed,
+            content_hash=image.content_hash,
+            spread_of=45,
+        )
         np.testing.assert_array_equal(crops, expected[: len(crops)])
 
 

@@ -29,7 +29,7 @@ from lgca_plugin.method.comparison.paired import difference_interval, mcnemar_ex
 
 from .fused import baselines, errors, learners
 from .fused.models import ENCODERS, source_of
-from .fused.pictures import SETS, encode, labelled_sets, truth_of
+from .fused.pictures import SETS, STRONGEST, encode, labelled_sets, truth_of
 from .shared import table
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ class Trial:
         self._kept = kept
         self._changes = changes
         self._truth = truth_of(pictures)
+        self._test = np.arange(pictures.pool, pictures.count)
         self._singles = [baselines.single(one) for one in seen]
 
     def untaught(self) -> None:
@@ -101,18 +102,17 @@ class Trial:
         best = max(singles, key=lambda name: singles[name][0].sum())
         singles[BEST] = list(singles[best])
         self._note(0, MEAN, baselines.mean_probabilities(self._singles))
-        self._note(0, f"{OURS}, nothing learnt", sum(one.logits["lgca_d"] for one in self._singles))
+        self._note(0, f"{OURS}, nothing learnt", learners.untrained(self._seen, self._test))
 
     def taught(self, number: int, seed: int, only: Sequence[str] | None) -> None:
         """Answers with a number of labels."""
         rows = labelled_sets(self._pictures, [number], seed)[number]
-        test = np.arange(self._pictures.pool, self._pictures.count)
-        for name, learn in learners_of(self._singles, self._seen, test, self._changes).items():
+        for name, learn in learners_of(self._singles, self._seen, self._test, self._changes).items():
             if only is None or name in only:
                 file = None if self._kept is None else self._kept / f"{number}-{seed}-{name.replace(' ', '-')}.npy"
                 if file is None or not file.exists():
                     started = time.perf_counter()
-                    logits = learn(self._truth, rows, seed)[-len(test) :]
+                    logits = learn(self._truth, rows, seed)[-len(self._test) :]
                     sys.stderr.write(f"{number} labels, draw {seed}, {name}: {time.perf_counter() - started:.0f} s\n")
                     if file is not None:
                         np.save(file, logits.astype(np.float32))
@@ -151,7 +151,7 @@ def learners_of(
 
     Logits are of all pictures, or of the test pictures alone, which are the last ones.
     """
-    decisive = [one.logits["lgca_d"] for one in singles]
+    decisive = [one.logits[STRONGEST] for one in singles]
     everything = [logits for one in singles for logits in one.logits.values()]
     features = np.hstack([vectors for one in singles for vectors in one.vectors.values()])
     offset = np.sum(decisive, axis=0)

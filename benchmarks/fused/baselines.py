@@ -15,7 +15,7 @@ from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.method.core.regions import ClassScoring, CropCounts, RegionEmbeddings
 from lgca_plugin.method.core.scores import class_scores, image_vector, region_weights
 
-from .pictures import SINGLE
+from .pictures import SINGLE, STRONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +82,7 @@ def log_softmax(logits: Array) -> Array:
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
-def mean_probabilities(singles: Sequence[Single], method: str = "lgca_d") -> Array:
+def mean_probabilities(singles: Sequence[Single], method: str = STRONGEST) -> Array:
     """Returns the logarithm of the mean of the encoders' probabilities under a method; nothing is learnt."""
     mean = np.mean([np.exp(log_softmax(one.logits[method])) for one in singles], axis=0)
     return np.asarray(np.log(mean + 1e-12))

@@ -16,6 +16,7 @@ from lgca_plugin.method.labels.label_errors import find_label_errors
 
 from .baselines import mean_probabilities
 from .learners import SETTINGS, learn, logits_of
+from .pictures import STRONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +81,7 @@ def qualities(
     found: dict[str, Array] = {}
     for one, logits in zip(singles, own, strict=True):
         found[f"{one.name}, triage of its methods"] = _quality(logits, given)
-        found[f"{one.name} lgca_d"] = _quality({"lgca_d": logits["lgca_d"]}, given)
+        found[f"{one.name} {STRONGEST}"] = _quality({STRONGEST: logits[STRONGEST]}, given)
     found["mean of probabilities"] = _quality({"mean": mean_probabilities(singles)[:n]}, given)
     for loss in LOSSES:
         settings = replace(SETTINGS["HADA"], loss=loss, seed=seed, **changes)

@@ -11,12 +11,11 @@ import numpy as np
 from lgca_plugin.fusion.answers import answer
 from lgca_plugin.fusion.settings import FusionSettings
 from lgca_plugin.fusion.training import fit
+from lgca_plugin.fusion.weights import Fusion, FusionWeights
 from lgca_plugin.method.fusion.nodes import EncoderClasses, EncoderNodes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
-
-    from lgca_plugin.fusion.weights import Fusion
 
     from .baselines import Array
     from .pictures import Integers, Seen
@@ -73,6 +72,13 @@ def finished(steps: Generator[Any, None, Fusion]) -> Fusion:
     found: list[Fusion] = []
     deque(result(), maxlen=0)
     return found[0]
+
+
+def untrained(seen: Sequence[Seen], rows: Integers) -> Array:
+    """Returns ``[b, C]`` logits of some pictures before anything is learnt."""
+    classes = classes_of(seen)
+    dims, count = [own.vectors.shape[1] for own in classes], len(classes[0].vectors)
+    return logits_of(Fusion(final=FusionWeights.untrained(dims, count)), seen, rows)
 
 
 def logits_of(fusion: Fusion, seen: Sequence[Seen], rows: Integers) -> Array:

@@ -37,6 +37,8 @@ POOL = 2000
 TEST = 1080
 SINGLE = ("clip", "wca", "lgca", "wca_d", "lgca_d")
 """The methods of single encoders."""
+STRONGEST = "wca_d"
+"""The method of single encoders that needs no labels and is right most often: what ensembles of them start from."""
 JPEG_QUALITY = 92
 WHOLE = -1
 OF_REGIONS = ("step", "chain", "side", "pixels")

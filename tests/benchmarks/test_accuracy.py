@@ -1,7 +1,6 @@
 """The accuracy benchmark: its answers are the library's, a stopped run goes on, and images stay paired."""
 
 import json
-import os
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from benchmarks.accuracy.answers import FORMER, answer, every_method
 from benchmarks.accuracy.drawn import draw
 from benchmarks.accuracy.encoding import encode, plan_of
 from benchmarks.accuracy.image_sets import ATTRIBUTES, NAMED, of_drawings, of_folder
+from benchmarks.accuracy.mixes import MIXES, OUTSIDE
 from benchmarks.accuracy.results import Condition, Results
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS, PLUMAGE
 from lgca_plugin.descriptions.style import names_class
@@ -169,15 +169,16 @@ def test_difference__over_conditions_resamples_images_and_not_answers():
 
 @pytest.mark.thorough
 def test_command__measures_drawings_with_both_models(tmp_path, capsys):
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    assert main(["--folder", str(tmp_path), "--limit", "24"]) == 0
+    assert main(["--folder", str(tmp_path), "--limit", "12", "--scales", "0.5-0.9", "0.1-0.3"]) == 0
     out = capsys.readouterr().out
     lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    answers = [line for line in lines if line["benchmark"] == "accuracy"]
     top1 = {
         (line["encoder"], line["method"]): line["top1"]
-        for line in lines
-        if line.get("method") and line["group"] == "easy" and line["texts"] == NAMED and line["scale"] == [0.5, 0.9]
+        for line in answers
+        if line["group"] == "easy" and line["texts"] == NAMED and line["scale"] == [0.5, 0.9]
     }
-    assert {line["n"] for line in lines if line.get("method")} == {24, 48}
+    assert {(tuple(line["scale"]), line["n"]) for line in answers} == {((0.5, 0.9), 24), ((0.1, 0.3), 12)}
     assert top1["demo", "wca"] > 0.6
+    assert {line["mix"] for line in lines if "mix" in line} == {*MIXES, OUTSIDE}
     assert "mean of all" in out

@@ -12,6 +12,7 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.prediction.share_entry import ShareEntry
 from lgca_plugin.progress import drive
 from lgca_plugin.run import Run
 from lgca_plugin.workflows.classify.classify import iter_classify
@@ -137,6 +138,13 @@ def assert_same_results(run: Run, other: Run, *, boxes: bool = True) -> None:
     for path in close:
         found, expected = values(path)
         np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=path)
+
+
+def shares_of(run: Any) -> ShareEntry:
+    """What a run's record holds of known shares of the classes."""
+    entry = ShareEntry.of(run.results)
+    assert entry is not None
+    return entry
 
 
 def has_no_results(dataset: Any, key: str = "zs") -> bool:

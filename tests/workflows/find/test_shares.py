@@ -3,13 +3,13 @@
 import pytest
 
 import lgca_plugin as lgca
-from lgca_plugin.prediction.share_entry import ShareEntry
+from tests.helpers.runs import shares_of
 
 
 def counted(run, birds):
     """The counts in a run's record, and those of its classes in the field of labels."""
     counts = birds.count_values("ground_truth.label")
-    return ShareEntry.of(run.results).counts, tuple(counts.get(name, 0) for name in run.config.classes)
+    return shares_of(run).counts, tuple(counts.get(name, 0) for name in run.config.classes)
 
 
 def test_find__keeps_the_shares_and_finds_them_again_for_new_images_and_new_classes(birds, find, counting):
@@ -41,7 +41,7 @@ def test_find__keeps_the_shares_and_finds_them_again_for_new_images_and_new_clas
     found, given = counted(renewed, more)
     assert found == given
     assert "osprey" in renewed.config.classes
-    assert {len(own) for own in ShareEntry.of(renewed.results).offsets.values()} == {len(renewed.config.classes)}
+    assert {len(own) for own in shares_of(renewed).offsets.values()} == {len(renewed.config.classes)}
     assert [row.sample_id for row in renewed.last_triage().decisions()] == [decided]
 
     assert find(more, shares="none").run.config.shares is None

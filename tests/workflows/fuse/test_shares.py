@@ -6,7 +6,7 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.method.explain.learned import CLASS_SHARES
-from lgca_plugin.prediction.share_entry import ShareEntry
+from tests.helpers.runs import shares_of
 from tests.method.labels.test_class_shares import plain_offsets
 
 COUNTS = {name: 40 - 3 * at for at, name in enumerate(CLASSES)}
@@ -16,7 +16,7 @@ def test_fused_run__follows_shares_with_its_learnt_answer(birds):
     plain = lgca.load_run(birds, "fused").rescore(run_key="plain", logits=True, progress=False)
     run = plain.rescore(run_key="shared", shares=COUNTS, progress=False)
     before, after = (np.array([sample[f"{key}_hada"].logits for sample in birds]) for key in ("plain", "shared"))
-    entry = ShareEntry.of(run.results)
+    entry = shares_of(run)
     expected, _ = plain_offsets(before, list(entry.counts))
     np.testing.assert_allclose(entry.offsets["hada"], expected, atol=2e-2)
     np.testing.assert_allclose(after, before + np.array(entry.offsets["hada"]), atol=1e-4)
@@ -36,4 +36,4 @@ def test_fuse__of_a_run_with_shares_has_them_for_all_methods(runs):
     shared = [run.rescore(run_key=f"{run.key}_shared", shares=COUNTS, shown_chains=0, progress=False) for run in runs]
     fused = lgca.fuse(shared, run_key="of_shared", progress=False)
     assert fused.config.shares == shared[0].config.shares
-    assert set(ShareEntry.of(fused.results).offsets) == {method.name for method in fused.config.methods}
+    assert set(shares_of(fused).offsets) == {method.name for method in fused.config.methods}

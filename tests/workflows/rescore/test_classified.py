@@ -9,14 +9,14 @@ from lgca_plugin.prediction.share_entry import ShareEntry
 from lgca_plugin.workflows.classify.request import ClassifyOptions, check_classify
 from lgca_plugin.workflows.rescore.classified import iter_classify_with_shares
 from tests.helpers.engine import Counting
-from tests.helpers.runs import add_images, assert_same_results, classified
+from tests.helpers.runs import add_images, assert_same_results, classified, shares_of
 
 COUNTS = {name: 40 - 3 * at for at, name in enumerate(CLASSES)}
 
 
 def test_classify__with_shares_is_classifying_and_rescoring(run, demo_encoder, options):
     expected = run.rescore(shares=COUNTS, run_key="expected", progress=False)
-    labels = []
+    labels: list[lgca.Progress] = []
     found = classified(
         run.dataset, demo_encoder, run_key="found", shares=COUNTS, **{**options, "progress": labels.append}
     )
@@ -37,8 +37,8 @@ def test_classify__goes_on_with_new_images_and_finds_the_shares_again(birds, dem
     with pytest.raises(lgca.ConfigError, match=r"exists with other settings \(shares\)"):
         classified(birds, counting, shares="balanced", **options)
     again = classified(birds, counting, shares="truth", **options)
-    assert ShareEntry.of(first.results).images == 8
-    assert ShareEntry.of(again.results).images == 10
+    assert shares_of(first).images == 8
+    assert shares_of(again).images == 10
     whole = classified(birds, demo_encoder, shares="truth", run_key="whole", **options)
     assert_same_results(again, whole)
     token = again.token

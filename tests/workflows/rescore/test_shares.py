@@ -14,7 +14,7 @@ from lgca_plugin.method.explain.sentences import evidence_sentences
 from lgca_plugin.prediction.share_entry import ShareEntry
 from lgca_plugin.workflows.evidence.sample_record import read_sample_record
 from tests.helpers.engine import Counting
-from tests.helpers.runs import assert_same_results
+from tests.helpers.runs import assert_same_results, shares_of
 from tests.method.labels.test_class_shares import plain_offsets
 
 FEWER = CLASSES[3:9]
@@ -30,7 +30,7 @@ def test_rescore__labels_are_those_of_logits_and_offsets_by_plain_loops(run, dem
     counting = Counting(demo_encoder)
     shared = run.rescore(run_key="shared", shares=COUNTS, logits=True, encoder=counting, progress=False)
     assert counting.encoded == 0
-    entry = ShareEntry.of(shared.results)
+    entry = shares_of(shared)
     assert entry.counts == tuple(COUNTS[name] for name in CLASSES)
     assert entry.images == 8
     for name in options["methods"]:
@@ -53,7 +53,7 @@ def test_rescore__labels_are_those_of_logits_and_offsets_by_plain_loops(run, dem
 
 def test_evidence__of_a_run_with_shares_has_them_as_a_term(run):
     shared = run.rescore(shares=COUNTS, progress=False)
-    offsets = ShareEntry.of(shared.results).offsets
+    offsets = shares_of(shared).offsets
     for sample in list(shared.dataset)[:3]:
         seen = shared.evidence(sample.id)
         for name in seen.methods:
@@ -68,11 +68,11 @@ def test_rescore__shares_of_a_field_are_its_labels_and_stay_until_they_are_dropp
     before = run.dataset.values("zs_lgca.label")
     shared = run.rescore(shares="truth", progress=False)
     counts = Counter(run.dataset.values("truth.label"))
-    assert ShareEntry.of(shared.results).counts == tuple(counts.get(name, 0) for name in CLASSES)
+    assert shares_of(shared).counts == tuple(counts.get(name, 0) for name in CLASSES)
     assert any("8 labels in 'truth' are few to count 12 classes by" in one for one in shared.results["warnings"])
     fewer = shared.rescore(classes=FEWER, progress=False)
     assert fewer.config.shares == shared.config.shares
-    assert ShareEntry.of(fewer.results).counts == tuple(counts.get(name, 0) for name in FEWER)
+    assert shares_of(fewer).counts == tuple(counts.get(name, 0) for name in FEWER)
     assert any("no class of the run" in warning and "'truth'" in warning for warning in fewer.results["warnings"])
     dropped = fewer.rescore(classes=CLASSES, shares="none", progress=False)
     assert dropped.config.shares is None
@@ -89,7 +89,7 @@ def test_rescore__shares_for_other_classes_are_refused_or_put_in_their_order(run
     turned = shared.rescore(classes=CLASSES[::-1], progress=False)
     assert turned.config.shares.given == shared.config.shares.given[::-1]
     balanced = turned.rescore(classes=FEWER, shares="balanced", progress=False)
-    assert ShareEntry.of(balanced.results).counts == pytest.approx([8 / 6] * 6)
+    assert shares_of(balanced).counts == pytest.approx([8 / 6] * 6)
 
 
 def test_rescore__shares_and_counts_in_the_same_proportion_to_the_images_are_the_same(run):
@@ -119,7 +119,7 @@ def test_triage__judges_the_labels_with_shares_and_names_those_that_they_have_ch
     run.dataset.set_values("skewed", [fo.Classification(label=CLASSES[5])] * 8)
     shared = run.rescore(shares="skewed", methods=("clip", "wca", "lgca"), progress=False)
     triage = shared.triage("skewed", progress=False)
-    report, entry = triage.report, ShareEntry.of(shared.results)
+    report, entry = triage.report, shares_of(shared)
     assert report["embeddings"]["edited since the run"] == 0
     assert report["judged"] == 8
     assert report["shares"] == {"field": "skewed", "changed": entry.changed}

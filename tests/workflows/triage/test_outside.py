@@ -23,9 +23,11 @@ HERON, EGRET, TERN = range(3)
 )
 def test_suggestion__is_what_was_meant_or_what_most_methods_see(label, answers, suggested):
     methods = ("clip", "wca", "lgca")
+    given = {name: np.array([HERON, answer]) for name, answer in zip(methods, answers, strict=True)}
     samples = TriageSamples(
         ids=["a", "b"],
-        answers={name: np.array([HERON, answer]) for name, answer in zip(methods, answers, strict=True)},
+        answers=given,
+        own_answers=given,
         truth=np.array([HERON, -1]),
         counts={},
         labels={},

@@ -18,54 +18,57 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..core.methods import Method
-    from ..core.regions import RegionEmbeddings
+    from ..core.regions import RegionEmbeddings, RegionKind
     from .scorer import SettingsScorer
     from .selection import Choice, Estimate
 
     IntArray = NDArray[np.integer]
 
 IMAGE_SCALES = (0.0, 2.0, 3.0, 4.0, 5.0)
-TEXT_SCALES = {
-    "none": (0.0, 2.0, 3.0, 4.0),
-    "crops": (0.0, 2.0, 3.0, 4.0),
-    "chains": (0.0, 2.0, 4.0),
-    "all": (0.0, 2.0, 4.0),
-}
+TEXT_SCALES = (0.0, 2.0, 3.0, 4.0)
+FEW_TEXT_SCALES = (0.0, 2.0, 4.0)  # of methods with many other settings
 GLOBAL_WEIGHTS = (0.0, 0.5, 1.0)
-DECISIVENESS = (2.5, 5.0, 10.0, 20.0, 40.0)
+DECISIVENESS = (5.0, 10.0, 15.0)
+TEMPERATURES = (1.0, 1.5, 2.0)
+
+HINTED = {"image_scale", "decisiveness", "temperature", "regions"}
+"""Settings whose effect on the number of regions that decide is shown, one at a time, where there are no labels."""
 
 
-def default_grid(methods: Sequence[Method], *, steps: int) -> list[Method]:
+def default_grid(methods: Sequence[Method], *, steps: int, regions: Sequence[RegionKind] = ()) -> list[Method]:
     """Returns settings around each method: every combination of values of the settings that it depends on.
 
-    Salience weights vary ``image_scale``, decisive ones ``decisiveness``; regions vary ``global_weight``; chains vary
-    ``step_weights`` too (equal, halved and doubled from step to step); weighted descriptions vary ``text_scale``. These
-    are 60 settings of WCA, 135 of LGCA, 45 of decisive LGCA and one of CLIP.
+    Weights by class vary ``decisiveness`` and ``temperature``, and where they are not by size ``regions``. Salience
+    weights vary ``image_scale``, and all that are not by class ``global_weight``; chains vary ``step_weights`` too
+    (equal, halved and doubled from step to step); weighted descriptions vary ``text_scale``. With all regions encoded
+    these are 60 settings of WCA, 135 of LGCA, 81 of decisive WCA, 27 of decisive LGCA and one of CLIP.
 
     Args:
         methods: the presets, with distinct names
         steps: number of expansion steps that the images were encoded with
+        regions: the kinds of regions that the images were encoded with; those of a method need not be among them
 
     Returns:
         the settings, by method; each has its method's name, and the method itself comes first of its name
     """
-    return [setting for method in methods for setting in _around(method, steps)]
+    return [setting for method in methods for setting in _around(method, steps, regions)]
 
 
-def _around(method: Method, steps: int) -> list[Method]:
+def _around(method: Method, steps: int, regions: Sequence[RegionKind]) -> list[Method]:
     axes: dict[str, tuple[object, ...]] = {}
-    if method.regions != "none":
+    if method.by_class:
         if method.weighting != "sized":
-            axes["global_weight"] = GLOBAL_WEIGHTS
+            axes["regions"] = tuple(regions)
+        axes["decisiveness"], axes["temperature"] = DECISIVENESS, TEMPERATURES
+    elif method.regions != "none":
+        axes["global_weight"] = GLOBAL_WEIGHTS
         if method.weighting == "salience":
             axes["image_scale"] = IMAGE_SCALES
-        if method.by_class:
-            axes["decisiveness"] = DECISIVENESS
-        elif method.grows and steps:
+        if method.grows and steps:
             falling = tuple(2.0**-step for step in range(steps + 1))
             axes["step_weights"] = (None, falling, falling[::-1])
     if method.class_vectors == "weighted":
-        axes["text_scale"] = TEXT_SCALES[method.regions]
+        axes["text_scale"] = FEW_TEXT_SCALES if method.by_class or method.grows else TEXT_SCALES
     own_first = [tuple(dict.fromkeys((getattr(method, name), *values))) for name, values in axes.items()]
     settings = []
     for values in product(*own_first):
@@ -189,7 +192,7 @@ class SweepReport:
         for result in self.results:
             default = defaults.setdefault(result.setting.name, result.setting)
             differing = {name for name, value in asdict(default).items() if value != getattr(result.setting, name)}
-            if (result.effective is not None and differing <= {"image_scale"}) or differing == {"decisiveness"}:
+            if result.effective is not None and differing <= HINTED and len(differing) < 2:
                 effective = f"{result.effective:.0f} of {result.used:.0f}"
                 lines.append(f"{result.setting.name:<12} {effective:<11} {changes(result.setting, default)}")
         legend = (
@@ -220,14 +223,16 @@ class SweepReport:
 
 def changes(setting: Method, default: Method) -> str:
     """Returns the settings in which a preset differs from its default: ``"image_scale 2, text_scale 4"``."""
-    before = default.to_json()
-    differing = {name: value for name, value in setting.to_json().items() if value != before[name]}
+    before = asdict(default)
+    differing = {name: value for name, value in asdict(setting).items() if value != before[name]}
     texts = [f"{name} {_number(value)}" for name, value in differing.items()]
     return ", ".join(texts) or "the default"
 
 
 def _number(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, str):
+        return value
+    if isinstance(value, tuple):
         return "/".join(_number(item) for item in value)
     return "equal" if value is None else f"{value:g}"
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ...encoder.base import Encoder
     from ...method.core.methods import Method
+    from ...method.core.regions import RegionKind
     from ...method.tuning.sweep import SweepReport
     from ...runs.record import RunRecord
 
@@ -104,7 +105,8 @@ def _presets(
         raise ConfigError("pass methods, whose settings are varied, or settings of your own, not both")
     if settings is None:
         chosen = [method for method in config.methods if _is_varied(method)] if methods is None else methods
-        settings = default_grid(check_methods(chosen, config.methods), steps=config.region_plan.steps)
+        plan = config.region_plan
+        settings = default_grid(check_methods(chosen, config.methods), steps=plan.steps, regions=_encoded(plan))
     learned = learned_method(settings)
     if learned is not None:
         raise ConfigError(f"{learned.name!r} is learned and has no settings to compare; sweep the run's other methods")
@@ -112,6 +114,16 @@ def _presets(
         raise ConfigError("settings is empty; leave it out for a grid around the run's own")
     check_was_encoded(run, settings, config.regions)
     return tuple(settings)
+
+
+def _encoded(plan: RegionPlan) -> list[RegionKind]:
+    """Returns the kinds of regions that a run has encoded, as methods name them."""
+    kinds: dict[RegionKind, int] = {
+        "crops": plan.n_crops,
+        "chains": plan.n_chains,
+        "all": min(plan.n_crops, plan.n_chains),
+    }
+    return [kind for kind, count in kinds.items() if count]
 
 
 def _is_varied(method: Method) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -26,18 +26,25 @@ from tests.helpers.worlds.random_runs import CROPS, N_CROPS, World
         ("wca_global", 60, {"image_scale", "text_scale", "global_weight"}),
         ("crops_mean", 12, {"text_scale", "global_weight"}),
         ("lgca", 135, {"image_scale", "text_scale", "global_weight", "step_weights"}),
-        ("wca_d", 60, {"decisiveness", "text_scale", "global_weight"}),
-        ("lgca_d", 15, {"decisiveness", "text_scale"}),
+        ("wca_d", 81, {"regions", "decisiveness", "temperature", "text_scale"}),
+        ("lgca_d", 27, {"decisiveness", "temperature", "text_scale"}),
     ],
 )
 def test_grid__varies_what_matters_and_starts_with_the_method(name: str, count: int, varied: set[str]) -> None:
     method = METHODS[name]
-    grid = default_grid([method], steps=2)
+    grid = default_grid([method], steps=2, regions=("crops", "chains", "all"))
     assert grid[0] == method
     assert len(grid) == len(set(grid)) == count
     assert {setting.name for setting in grid} == {name}
-    fields = method.to_json()
-    assert {field for field in fields for setting in grid if setting.to_json()[field] != fields[field]} == varied
+    own = asdict(method)
+    assert {field for field in own for setting in grid if asdict(setting)[field] != own[field]} == varied
+
+
+def test_grid__has_the_regions_that_were_encoded_and_the_method_s_own() -> None:
+    grid = default_grid([METHODS["wca_d"]], steps=2, regions=())
+    assert {setting.regions for setting in grid} == {"crops"}
+    grid = default_grid([METHODS["wca_d"]], steps=2, regions=("chains",))
+    assert {setting.regions for setting in grid} == {"crops", "chains"}
 
 
 def test_grid__keeps_a_preset_of_ones_own_first() -> None:
@@ -125,6 +132,9 @@ def test_changes__names_what_differs() -> None:
     mine = replace(METHODS["lgca"], image_scale=2.5, step_weights=(1.0, 0.5, 0.25))
     assert changes(mine, METHODS["lgca"]) == "image_scale 2.5, step_weights 1/0.5/0.25"
     assert changes(METHODS["lgca"], mine) == "image_scale 4, step_weights equal"
+    wide = replace(METHODS["wca_d"], regions="all", temperature=1.0)
+    assert changes(wide, METHODS["wca_d"]) == "regions all, temperature 1"
+    assert changes(METHODS["wca_d"], wide) == "regions crops, temperature 1.5"
 
 
 def test_sweep__without_images_is_rejected() -> None:

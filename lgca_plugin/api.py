@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS
+from .config import DEFAULT_BUDGET, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS
 from .descriptions.style import AUTO, style_in_code
 from .progress import drive
 from .run import Run
@@ -35,7 +35,7 @@ def classify(
     samples: Any,
     classes: Sequence[str] | None = None,
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
-    methods: Sequence[str | Method] = DEFAULT_METHODS,
+    methods: Sequence[str | Method] | None = None,
     run_key: str = DEFAULT_RUN_KEY,
     encoder: Encoder | str | None = None,
     regions: RegionConfig | None = None,
@@ -66,7 +66,9 @@ def classify(
             else the distinct labels of ``ground_truth``
         descriptions: class name to texts that describe it, or the path of a JSON file with such an object; None takes a
             template ensemble. ``description_style`` says how they are read
-        methods: names from :data:`lgca_plugin.METHODS`, or presets of your own
+        methods: names from :data:`lgca_plugin.METHODS`, or presets of your own; None takes ``clip``, ``wca``, ``lgca``
+            and ``wca_d``, or ``lgca_d`` in its place if ``scale_min`` of the regions is below 0.5. A run that is
+            continued keeps the default methods of the release that it was begun with
         run_key: names the fields and the run's record; an identifier
         encoder: an encoder, an open_clip model name, ``"demo"``, or None for ``ViT-B-32-quickgelu`` with OpenAI's
             weights

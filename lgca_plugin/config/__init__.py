@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .checks import NOT_IN_NAMES, check_budget, check_classes, check_distinct, check_methods, check_run_key
+from .default_methods import default_methods, method_warnings, run_methods
 from .regions import BUDGETS, DEFAULT_BUDGET, MAX_SEED, RegionConfig, RegionPlan
 from .run_config import CONFIG_VERSION, DEFAULT_SHOWN_CHAINS, FusedRunConfig, FusionConfig, RunConfig
 from .shares import BALANCED, NO_SHARES, ClassShares, check_shares
 
 DEFAULT_RUN_KEY = "zeroshot"
-DEFAULT_METHODS = ("clip", "wca", "lgca")
 
 DEMO_MARKER = "lgca_demo"
 """Key in ``dataset.info`` by which the demo dataset is recognized."""
@@ -20,7 +20,6 @@ __all__ = [
     "BUDGETS",
     "CONFIG_VERSION",
     "DEFAULT_BUDGET",
-    "DEFAULT_METHODS",
     "DEFAULT_RUN_KEY",
     "DEFAULT_SHOWN_CHAINS",
     "DEMO_MARKER",
@@ -40,4 +39,7 @@ __all__ = [
     "check_methods",
     "check_run_key",
     "check_shares",
+    "default_methods",
+    "method_warnings",
+    "run_methods",
 ]

@@ -6,16 +6,16 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_SHOWN_CHAINS, RegionConfig
+from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_SHOWN_CHAINS, RegionConfig, check_methods
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS
 from ..shared.classes import add_classes, add_shares, label_fields
 from ..shared.descriptions import add_descriptions, add_text_notes, valid_style
 from ..shared.encoder import add_encoder
-from ..shared.form import Params, add_dropdown, add_method_choice, checked, text_field
+from ..shared.form import Params, add_dropdown, add_method_choice, add_method_warnings, checked, text_field
 from .class_notes import add_class_notes, chosen_classes
-from .params import READERS, advanced, read_valid
+from .params import READERS, advanced, likely_methods, read_valid
 from .preview import add_preview
 from .run_key import add_run_key
 
@@ -46,8 +46,10 @@ def add_form(inputs: Any, ctx: Any) -> None:
     add_class_notes(inputs, ctx, classes, valid.get("ground_truth"))
     encoder = add_encoder(inputs, params)
     note = "Each writes a field of its own; they share their crops, so another method costs little"
-    prop = add_method_choice(inputs, "methods", METHODS, default=list(DEFAULT_METHODS), description=note)
+    prop = add_method_choice(inputs, "methods", METHODS, default=list(likely_methods(params)), description=note)
     methods = checked(prop, READERS["methods"], params)
+    if methods and "regions" in valid:
+        add_method_warnings(inputs, check_methods(methods), valid["regions"])
     _add_budget(inputs, params)
     descriptions = add_descriptions(inputs, params, ctx.dataset)
     add_text_notes(inputs, chosen_classes(ctx, classes, valid.get("ground_truth")), descriptions, valid_style(params))

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any
 
-from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_METHODS, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
+from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
 from ...lgca_plugin.descriptions.style import AUTO
 from ..shared.base import StepOperator
 from ..shared.classes import label_fields
@@ -14,7 +14,7 @@ from ..shared.descriptions import description_params
 from ..shared.encoder import encoder_params
 from ..shared.execution import call, report_run, show_run
 from .form import add_form
-from .params import READERS, read_arguments
+from .params import READERS, named_methods, read_arguments
 from .run_key import PROPOSED, chosen_run_key
 
 
@@ -43,6 +43,7 @@ class Classify(StepOperator):
         choices = label_fields(ctx.dataset, include=ctx.params.get("ground_truth"))
         arguments = read_arguments(ctx.params, choices, ctx.dataset)
         arguments["run_key"] = chosen_run_key(ctx, arguments)
+        arguments["methods"] = named_methods(arguments["methods"], arguments["regions"])
         encoder = arguments.pop("encoder")
         request = check_classify(ClassifyOptions(samples=ctx.target_view(require_flat=True), **arguments))
         request.resolved_classes()
@@ -62,7 +63,7 @@ class Classify(StepOperator):
         *,
         ground_truth: str | None = None,
         descriptions: dict[str, list[str]] | str | None = None,
-        methods: tuple[str, ...] | list[str] = DEFAULT_METHODS,
+        methods: tuple[str, ...] | list[str] | None = None,
         run_key: str = DEFAULT_RUN_KEY,
         encoder: str | None = None,
         pretrained: str | None = None,
@@ -104,7 +105,7 @@ class Classify(StepOperator):
             "classes": None if classes is None else list(check_classes(classes)),
             "ground_truth": ground_truth,
             **description_params(descriptions, description_style),
-            "methods": list(methods),
+            "methods": None if methods is None else list(methods),
             "run_key": run_key,
             **encoder_params(encoder, pretrained),
             "advanced": True,

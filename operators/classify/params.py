@@ -13,13 +13,13 @@ from typing import Any
 
 from ...lgca_plugin.config import (
     DEFAULT_BUDGET,
-    DEFAULT_METHODS,
     DEFAULT_RUN_KEY,
     DEFAULT_SHOWN_CHAINS,
     RegionConfig,
     check_budget,
     check_methods,
     check_run_key,
+    default_methods,
 )
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
@@ -44,7 +44,19 @@ ADVANCED = (
 
 def _read_methods(params: Params) -> list[str]:
     chosen = params.get("methods")
-    return [method.name for method in check_methods(DEFAULT_METHODS if chosen is None else chosen)]
+    return list(likely_methods(params)) if chosen is None else [method.name for method in check_methods(chosen)]
+
+
+def likely_methods(params: Params) -> tuple[str, ...]:
+    """Returns the default methods for the crops that are chosen, or for the usual ones while these are not valid."""
+    with suppress(ConfigError):
+        return default_methods(READERS["regions"](params))
+    return default_methods(RegionConfig())
+
+
+def named_methods(methods: list[str], regions: RegionConfig) -> list[str] | None:
+    """Returns methods as they are named in code; None for the default ones, in whose place a run may have others."""
+    return None if tuple(methods) == default_methods(regions) else methods
 
 
 def _read_run_key(params: Params) -> str:

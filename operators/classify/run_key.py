@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from ...lgca_plugin.api import load_run
-from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_RUN_KEY, RunConfig, check_methods, check_run_key
+from ...lgca_plugin.config import (
+    DEFAULT_BUDGET,
+    DEFAULT_RUN_KEY,
+    RegionConfig,
+    RunConfig,
+    check_methods,
+    check_run_key,
+    run_methods,
+)
 from ...lgca_plugin.descriptions.style import AUTO
 from ...lgca_plugin.encoder.architectures import display_name
 from ...lgca_plugin.errors import ConfigError, LgcaError
@@ -18,7 +26,7 @@ from ..shared.descriptions import RunTexts, other_descriptions
 from ..shared.form import Params, checked
 from ..shared.prompt_cache import cached_while_open
 from .class_notes import field_labels, view_target
-from .params import READERS
+from .params import READERS, named_methods
 
 Chosen = dict[str, Any]
 
@@ -130,9 +138,12 @@ def differences(config: RunConfig, chosen: Chosen) -> list[str]:
     What only the run itself can compare is left out: the labels of a field, the weights behind an encoder's name, and
     the precision that ``"auto"`` selects on the device.
     """
+    methods, regions = chosen["methods"], chosen["regions"] or RegionConfig()
+    if methods:
+        methods = run_methods(named_methods(methods, regions), regions, config.methods)
     in_form = {
         "classes": chosen["classes"],
-        "methods": chosen["methods"] and check_methods(chosen["methods"]),
+        "methods": methods or None,
         "regions": chosen["regions"],
         "encoder": chosen["encoder"] and display_name(*chosen["encoder"]),
         "precision": None if chosen.get("precision") == "auto" else chosen.get("precision"),

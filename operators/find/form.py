@@ -6,7 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from ...lgca_plugin.config import DEFAULT_METHODS, check_methods
+from ...lgca_plugin.config import check_methods
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS, compared_methods
 from ...lgca_plugin.workflows.find.request import DEFAULT_BUDGET
@@ -16,6 +16,7 @@ from ..shared.encoder import add_encoder
 from ..shared.form import Params, add_dropdown, add_method_choice, add_tabs, checked
 from .estimate import add_estimate
 from .params import (
+    DEFAULT_METHODS,
     MODEL_NOTES,
     OTHER,
     chosen_model,
@@ -78,8 +79,8 @@ def _add_more(inputs: Any, ctx: Any) -> bool:
     valid = _add_classes(inputs, params)
     add_descriptions(inputs, params, ctx.dataset, automatic=True)
     note = "One that sees the whole picture, one that sees crops, and one whose crops grow are compared"
-    prop = add_method_choice(inputs, "methods", METHODS, default=list(DEFAULT_METHODS), description=note)
-    valid = checked(prop, _check_methods, params.get("methods") or list(DEFAULT_METHODS)) is not None and valid
+    prop = add_method_choice(inputs, "methods", METHODS, default=DEFAULT_METHODS, description=note)
+    valid = checked(prop, _check_methods, params.get("methods") or DEFAULT_METHODS) is not None and valid
     view = types.RadioGroup()
     for name, note in BUDGET_NOTES.items():
         view.add_choice(name, label=note)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...lgca_plugin.config import DEMO_MARKER, check_budget, check_methods, check_run_key
+from ...lgca_plugin.config import DEMO_MARKER, RegionConfig, check_budget, check_methods, check_run_key, default_methods
 from ...lgca_plugin.encoder.architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.runs.proposals import given_label_field, given_label_fields
@@ -17,6 +17,9 @@ from ..shared.descriptions import description_source, read_descriptions, read_st
 from ..shared.encoder import read_encoder
 from ..shared.form import Params
 from ..shared.prompt_cache import cached_while_open
+
+DEFAULT_METHODS = list(default_methods(RegionConfig()))
+"""The choice among methods that stands for no choice: a search that goes on keeps its own."""
 
 OTHER = "other"
 MODEL_NOTES = {
@@ -143,7 +146,7 @@ def read_options(ctx: Any) -> FindOptions:
             "descriptions": {} if source == "templates" else read_descriptions(params, ctx.dataset),
             "description_style": read_style(params),
             "run_key": read_run_key(params),
-            "methods": None if methods is None else check_methods(methods),
+            "methods": None if methods in (None, DEFAULT_METHODS) else check_methods(methods),
             "budget": None if budget is None else check_budget(budget),
             "shares": read_shares(params, label_choices(ctx)),
         }

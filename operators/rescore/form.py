@@ -18,7 +18,7 @@ from ..shared.descriptions import (
     description_source,
     valid_style,
 )
-from ..shared.form import Params, add_method_choice, add_tabs, checked, mark_invalid, text_field
+from ..shared.form import Params, add_method_choice, add_method_warnings, add_tabs, checked, mark_invalid, text_field
 from ..shared.run_choice import add_run, initial_value, run_param
 from .params import (
     KEEP,
@@ -131,7 +131,9 @@ def _add_methods(inputs: Any, params: Params, source: Source) -> tuple[Method, .
     note = "The run's, and others whose regions it has encoded"
     name = run_param("methods", source.key)
     prop = add_method_choice(inputs, name, source.available_methods, default=default, description=note)
-    return checked(prop, read_methods, params, source)
+    methods = checked(prop, read_methods, params, source)
+    add_method_warnings(inputs, methods or (), source.config.regions)
+    return methods
 
 
 def _add_settings(

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from fiftyone.operators import types
 
+from ...lgca_plugin.config import RegionConfig, method_warnings
 from ...lgca_plugin.errors import ConfigError
-from ...lgca_plugin.method.core.methods import method_description
+from ...lgca_plugin.method.core.methods import Method, method_description
+from ...lgca_plugin.method.number_text import capitalized
 
 Params = dict[str, Any]
 """The parameters of a context, by name."""
@@ -94,6 +96,12 @@ def add_method_choice(inputs: Any, name: str, methods: Iterable[str], *, default
     """Adds the choice among methods, each with a line on what it does, and returns its property."""
     choices = {method: method_description(method) for method in methods}
     return add_dropdown(inputs, name, choices, many=True, default=default, label="Methods", description=description)
+
+
+def add_method_warnings(inputs: Any, methods: Iterable[Method], regions: RegionConfig) -> None:
+    """Adds a warning of methods that do not fit the size of the crops."""
+    for warning in method_warnings(methods, regions):
+        inputs.view("methods_warning", types.Warning(label=capitalized(warning)))
 
 
 def markdown_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...config import RunConfig
+from ...config import RunConfig, method_warnings
 from ...descriptions.class_texts import ClassTexts, class_texts
 from ...encoder.base import Encoder, encoder_fingerprint
 from ...encoder.loading import load_encoder
@@ -136,6 +136,7 @@ def prepare_classify(
         sample_ids=ids,
         warnings=[
             *class_warnings(classes, request.label_counts()),
+            *method_warnings(request.methods, request.regions),
             *encoder.warnings,
             *([] if equal is None else [str(equal)]),  # of a run that an earlier release has begun
             *entries["text_warnings"],

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from ...config import (
     DEFAULT_BUDGET,
-    DEFAULT_METHODS,
     DEFAULT_RUN_KEY,
     DEFAULT_SHOWN_CHAINS,
     RegionConfig,
     RegionPlan,
     check_budget,
     check_classes,
-    check_methods,
     check_run_key,
+    run_methods,
 )
 from ...descriptions.style import AUTO
 from ...errors import ConfigError, shown
@@ -54,7 +53,7 @@ class ClassifyOptions:
     classes: Sequence[str] | None = None
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
     description_style: str = AUTO
-    methods: Sequence[str | Method] = DEFAULT_METHODS
+    methods: Sequence[str | Method] | None = None
     run_key: str = DEFAULT_RUN_KEY
     regions: RegionConfig | None = None
     ground_truth: str | None = None
@@ -143,7 +142,8 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     run_key = check_run_key(options.run_key)
     check_budget(options.budget)
     default_limit()  # the store's limit comes from the environment: an invalid one is reported before the run starts
-    check_methods(options.methods)
+    regions = options.regions or RegionConfig()
+    run_methods(options.methods, regions)
     classes = None if options.classes is None else check_classes(options.classes)
     if classes is None and options.ground_truth is None:
         raise ConfigError(NO_CLASSES)
@@ -160,8 +160,8 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
         target=target,
         run_key=run_key,
         classes=classes,
-        methods=check_methods(options.methods, () if existing is None else existing.config.methods),
-        regions=options.regions or RegionConfig(),
+        methods=run_methods(options.methods, regions, () if existing is None else existing.config.methods),
+        regions=regions,
         ground_truth=options.ground_truth,
         existing=existing,
         replaces=replaces,

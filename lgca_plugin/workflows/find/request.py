@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...config import (
-    DEFAULT_METHODS,
     DEMO_MARKER,
     NO_SHARES,
     RegionConfig,
@@ -14,6 +13,8 @@ from ...config import (
     check_classes,
     check_methods,
     check_run_key,
+    method_warnings,
+    run_methods,
 )
 from ...descriptions.style import AUTO
 from ...encoder.architectures import DEFAULT_MODEL, DEMO_MODEL, display_name
@@ -171,7 +172,7 @@ def check_find(options: FindOptions) -> FindRequest:
             at=0.0,
         ),
         unlabelled=everything.count() - len(labelled),
-        warnings=tuple(class_warnings(classes, counts)),
+        warnings=(*class_warnings(classes, counts), *method_warnings(methods, regions)),
     )
 
 
@@ -255,8 +256,8 @@ def _settings(options: FindOptions, previous: RunRecord | None) -> tuple[tuple[M
     """Returns methods, regions and budget: the previous run's, those given, or the defaults."""
     if previous is not None:
         return previous.config.methods, previous.config.regions, previous.config.budget
-    methods = check_methods(DEFAULT_METHODS if options.methods is None else options.methods)
-    return methods, options.regions or RegionConfig(), check_budget(options.budget or DEFAULT_BUDGET)
+    regions = options.regions or RegionConfig()
+    return run_methods(options.methods, regions), regions, check_budget(options.budget or DEFAULT_BUDGET)
 
 
 def _run_key(options: FindOptions, dataset: fo.Dataset, methods: tuple[Method, ...], previous: RunRecord | None) -> str:

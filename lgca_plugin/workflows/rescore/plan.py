@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ...config import method_warnings
 from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import ImageSamples
@@ -120,7 +121,7 @@ def prepare_rescore(
         first = FusedSource(stored, plan, encoder_classes(texts, encoded, learned))
         fused = fused_part(store, request, first, texts.classes, learned, others, encoders[1:])
     entries = _text_entries(run, texts, encoded.loaded, changes)
-    warnings = [*left_out, *entries.get("text_warnings", ())]
+    warnings = [*left_out, *method_warnings(new.methods, new.regions), *entries.get("text_warnings", ())]
     warnings += [] if equal is None else [str(equal)]  # of a run that an earlier release has made
     if changes.classes is not None:
         warnings += class_warnings(new.classes, request.label_counts())

@@ -57,6 +57,16 @@ def test_form__takes_shares_of_the_classes_among_the_advanced_settings(birds):
         CLASSIFY.run(birds, **{**given, "store_regions": False}, shares_typed="a: 1\nb: 3")
 
 
+def test_form__takes_the_decisive_method_that_fits_the_crops_and_warns_of_the_other(birds):
+    small = typed("a", "b", encoder="demo", advanced=True, scale_min=0.3)
+    properties, _ = CLASSIFY.form(birds, **small)
+    assert properties["methods"].default == ["clip", "wca", "lgca", "lgca_d"]
+    assert "methods_warning" not in properties
+    warning = CLASSIFY.form(birds, **small, methods=["wca_d"])[0]["methods_warning"].view.label
+    assert warning.startswith("Crops from 0.3 of the image's shorter side are too small for wca_d")
+    assert "methods_warning" not in CLASSIFY.form(birds, **{**small, "scale_min": 0.5}, methods=["wca_d"])[0]
+
+
 def test_form__offers_both_models_of_the_demo(birds):
     properties, found = CLASSIFY.form(birds, **typed("a", "b", encoder="demo", demo_model="demo-vit"))
     assert found == {}
@@ -71,7 +81,7 @@ def test_form__starts_valid_with_the_label_field_and_the_published_defaults(bird
     assert properties["class_source"].default == "field"
     assert properties["ground_truth"].default == "ground_truth"
     assert properties["ground_truth"].type.values == ["ground_truth", "taken"]  # Classification fields only
-    assert properties["methods"].default == ["clip", "wca", "lgca"]
+    assert properties["methods"].default == ["clip", "wca", "lgca", "wca_d"]
     choices = properties["methods"].view.choices
     assert {choice.value for choice in choices} == set(lgca.METHODS)
     assert all(choice.description for choice in choices)

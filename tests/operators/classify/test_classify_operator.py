@@ -136,3 +136,15 @@ def test_sdk__class_names_travel_as_a_list(birds):
     names = ["duck, wild", "heron; grey"]
     CLASSIFY.execute(birds, classes=names, encoder="demo", **LIGHT)
     assert lgca.load_run(birds, "zeroshot").config.classes == tuple(names)
+
+
+def test_form__the_default_methods_go_on_with_a_run_of_an_earlier_release(birds):
+    three = typed(
+        "a", "b", run_key="former", ground_truth="ground_truth", encoder="demo", methods=["clip", "wca", "lgca"]
+    )
+    CLASSIFY.run(birds, **three, **LIGHT)
+    again = {**three, **LIGHT, "methods": ["clip", "wca", "lgca", "wca_d"]}
+    assert CLASSIFY.errors(birds, **again) == {}
+    assert "run_key" in CLASSIFY.errors(birds, **{**again, "methods": ["clip", "wca", "wca_d"]})
+    CLASSIFY.run(birds, **again)
+    assert [method.name for method in lgca.load_run(birds, "former").config.methods] == ["clip", "wca", "lgca"]

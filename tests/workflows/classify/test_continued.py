@@ -69,6 +69,16 @@ def test_classify__stops_at_the_first_failure_when_asked(birds, classify, tmp_pa
     assert classify(birds).summary()["status"] == "done"
 
 
+def test_resume__a_run_with_the_default_methods_of_an_earlier_release_goes_on_with_them(birds, classify):
+    former = ("clip", "wca", "lgca")
+    classify(birds.limit(2), methods=former)
+    second = classify(birds.limit(4), methods=None)
+    assert tuple(method.name for method in second.config.methods) == former
+    assert second.summary()["predicted"] == 4
+    with pytest.raises(lgca.ConfigError, match=r"exists with other settings \(methods\)"):
+        classify(birds.limit(4), methods=(*former, "wca_d"))
+
+
 def test_resume__a_second_call_encodes_only_what_is_missing(birds, classify):
     first = classify(birds.limit(5))
     assert first.summary()["images_encoded"] == 5

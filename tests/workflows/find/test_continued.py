@@ -35,6 +35,18 @@ def test_new_images__only_they_are_encoded(birds, find, counting):
     assert_same_predictions(predictions(birds, "zeroshot"), alone)
 
 
+def test_methods__a_search_of_an_earlier_release_goes_on_with_its_own(birds, find, counting):
+    former = ["clip", "wca", "lgca"]
+    birds = birds[:40]
+    first = find(birds, methods=former)
+    encoded = counting.encoded
+    again = find(birds)
+    assert (again.run.token, counting.encoded) == (first.run.token, encoded)
+    assert again.report["judging"] == [method.name for method in again.run.config.methods] == former
+    new = find(birds, run_key="new")
+    assert (new.report["judging"], new.report["methods"]) == ([*former, "wca_d"], former)
+
+
 def test_changed_file__is_encoded_again_and_a_touched_one_is_not(birds, find, counting):
     find(birds)
     before = counting.encoded

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Names = NDArray[np.str_]
 
 THREE = ("clip", "wca", "lgca")
-FOUR = (*THREE, "lgca_d")
+FOUR = (*THREE, "wca_d")
 ENSEMBLES = {f"ensemble of {', '.join(names)}": names for names in (THREE, FOUR)}
 REVIEWED = (0.05, 0.1, 0.2, 0.3)
 DEMO_SEEDS = (51, 52, 53, 54, 55)  # that of the demo, and four more
@@ -316,7 +316,7 @@ def main() -> int:
         "The demo's wrong labels": demo_table(demos),
         "Ranking": ranking_table(demo, drawings),
         f"Effort, {fresh_title(drawings)}": effort_table(drawings),
-        f"The ensemble of three against its members and `lgca_d`, {fresh_title(drawings)}": paired_table(drawings),
+        f"The ensemble of three against its members and `wca_d`, {fresh_title(drawings)}": paired_table(drawings),
         "Suspects": suspects_table(demo, drawings),
         "How many labels are wrong": number_table({"the demo": demo, **fresh}),
         "Calibration": calibration_table(demo, drawings),

@@ -88,14 +88,14 @@ def classified(
 
     name = f"judges-{seed}-{count}"
     dataset = load_demo_dataset(name, folder / name, count=count, seed=seed, overwrite=True, composition=composition)
-    scales = {"scale_min": scale_min, "scale_max": 0.9 if scale_min >= 0.5 else 3 * scale_min}
+    regions = lgca.RegionConfig(scale_min=scale_min, scale_max=0.9 if scale_min >= 0.5 else 3 * scale_min)
     try:
         run = lgca.classify(
             dataset,
             classes=CLASSES,
             descriptions=DESCRIPTIONS,
             methods=METHODS,
-            regions=lgca.RegionConfig(**scales),
+            regions=regions,
             encoder=encoder,
             shown_chains=0,
             logits=True,
@@ -118,7 +118,9 @@ def logits_of(drawing: Drawing, labels: IntArray, method: str, *, shares: bool) 
     if not shares:
         return np.array(logits, np.float32)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True), dtype=np.float64)
-    offsets = share_offsets(odds / odds.sum(axis=1, keepdims=True), np.bincount(labels, minlength=len(CLASSES)))
+    offsets = share_offsets(
+        odds / odds.sum(axis=1, keepdims=True), np.bincount(labels, minlength=len(CLASSES)).astype(float)
+    )
     return np.asarray(logits + offsets, np.float32)
 
 
@@ -135,7 +137,7 @@ def ranked(drawing: Drawing, labels: IntArray) -> dict[str, BoolArray]:
         return known[method, shares]
 
     return {
-        title: found(sum(quality(name, shares) for name in methods), labels != drawing.truth)
+        title: found(np.mean([quality(name, shares) for name in methods], axis=0, dtype=float), labels != drawing.truth)
         for title, (methods, shares) in JUDGES.items()
     }
 

@@ -241,8 +241,8 @@ def fuse(
         folds: number of parts of the labels; each is answered by weights that were learnt from the others
         anchored: True keeps each encoder's vectors in its own space, which works from few labels; False is the method
             as published, learnt from nothing
-        fused_part: whether one space of all encoders' vectors is learnt, too; None where cross-validation says that it
-            helps, as it does with many labels
+        fused_part: whether one space of all encoders' vectors is learnt, too; None where cross-validation of at least
+            1,000 labels says that it helps
         loss: ``"generalized"`` cross-entropy trusts single labels less, where many are wrong
         seed: seed of the parts and of the training
         weights: a fused run of the same encoders, of any dataset, whose weights are taken instead of learning: so new

@@ -21,7 +21,7 @@ class FusionSettings:
             learnt from nothing
         graph: whether nodes look at each other; False leaves the features of each node alone
         fused_part: whether an anchored model also learns one space of all encoders' vectors; None leaves the choice to
-            cross-validation
+            cross-validation, where there are many labels
         loss: ``"generalized"`` cross-entropy (Zhang and Sabuncu 2018, arXiv 1805.07836, q = 0.7) trusts single labels
             less
         folds: number of parts of the labels; each is answered by a model that was trained on the others

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Weights = TypeVar("Weights")
 MIN_LABELS = 30
 """Minimum number of different images with labels, or captions; with fewer, or of one class alone, nothing is learnt."""
+FUSED_LABELS = 1000
+"""Minimum number of labels for cross-validation to choose a fused part; with fewer it gains nothing."""
 MEMORY_BYTES = 1024**3
 """Size of the nodes in memory at which reading ends: 5,700 images of 88 nodes of two ViT-B; twice that while joined."""
 
@@ -43,7 +45,8 @@ def fit(
     number of steps, until it loses more and more: the number whose answers have the least mean log loss is taken, for
     these models, which answer for their fold, and for the final one, trained on all. Less may be learnt than the graph:
     how much each encoder counts (one number each), or that with the features' weights and a bias for each class (0
-    steps). The fused part is chosen in the same way, unless the settings say whether there is one.
+    steps). From :data:`FUSED_LABELS` labels on, the fused part is chosen in the same way,
+    unless the settings say whether there is one.
 
     Args:
         read: reads the nodes of samples
@@ -73,7 +76,7 @@ def fit(
     task = read_labelled(read, labels, classes, settings, memory_bytes=memory_bytes)
     of_row = task.labels.numpy()
     tasks = [task]
-    if settings.fused_part is None and settings.anchored:
+    if settings.fused_part is None and settings.anchored and len(of_row) >= FUSED_LABELS:
         tasks.append(task.under(replace(settings, fused_part=True)))
     if _different(task.images.ids, groups) < MIN_LABELS or len(set(of_row.tolist())) < 2:
         return nothing

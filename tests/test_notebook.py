@@ -124,7 +124,7 @@ def test_notebook__exports_the_decisions_that_stand_and_the_history(executed):
 
 
 def test_notebook__evaluates_every_method_against_the_corrected_labels(dataset):
-    keys = [f"zeroshot_{name}_eval" for name in ("clip", "wca", "lgca")]
+    keys = [f"zeroshot_{name}_eval" for name in ("clip", "wca", "lgca", "wca_d")]
     assert set(dataset.list_evaluations()) == set(keys)
     for key in keys:
         assert dataset.get_evaluation_info(key).config.gt_field == "ground_truth_corrected"

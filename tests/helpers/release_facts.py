@@ -2,6 +2,8 @@
 
 import csv
 import io
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -196,9 +198,24 @@ def rescored_of(dataset, change):
     return {"counts": counts, "predictions": predictions_of(run), "boxes": boxes}
 
 
+def settings_of_the_release():
+    """The default grid of release 0.1.0: ours varies other settings of decisive methods."""
+    wca, lgca_d = lgca.METHODS["wca"], lgca.Method(name="lgca_d", regions="chains", weighting="decisive")
+    axes = {
+        wca: {"image_scale": (4, 0, 2, 3, 5), "global_weight": (0, 0.5, 1), "text_scale": (2, 0, 3, 4)},
+        lgca_d: {"decisiveness": (10, 2.5, 5, 20, 40), "global_weight": (0, 0.5, 1), "text_scale": (2, 0, 4)},
+    }
+    order = ("global_weight", "image_scale", "decisiveness", "text_scale")
+    for method, values in axes.items():
+        names = [name for name in order if name in values]
+        for one in product(*(values[name] for name in names)):
+            changes: dict[str, Any] = {name: float(value) for name, value in zip(names, one, strict=True)}
+            yield replace(method, **changes)
+
+
 def sweep_of(dataset):
     report = lgca.load_run(dataset, "full").sweep(
-        methods=("wca", "lgca_d"), folds=3, repeats=2, encoder=Mute(), progress=False
+        settings=list(settings_of_the_release()), folds=3, repeats=2, encoder=Mute(), progress=False
     )
     return {
         "chosen": {name: setting.to_json() for name, setting in report.chosen.items()},

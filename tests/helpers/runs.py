@@ -18,6 +18,8 @@ from lgca_plugin.run import Run
 from lgca_plugin.workflows.classify.classify import iter_classify
 from lgca_plugin.workflows.classify.request import ClassifyOptions, check_classify
 
+PUBLISHED = ("clip", "wca", "lgca")
+
 
 def steps_of(
     samples: Any, *, encoder: Any, write_images: int = 1, max_failures: int = 100, **options: Any
@@ -69,8 +71,9 @@ def add_images(dataset: Any, images: Iterable[Any]) -> Any:
 
 
 def classified(samples: Any, encoder: Any, **options: Any) -> Run:
-    """Classifies with the demo's classes and descriptions under the key "zs", unless told otherwise."""
-    given = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", "progress": False, **options}
+    """Classifies by the published methods, with the demo's texts, under the key "zs", unless options differ."""
+    given: dict[str, Any] = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "zs", "progress": False}
+    given |= {"methods": PUBLISHED, **options}
     return lgca.classify(samples, encoder=encoder, **given)
 
 

@@ -35,7 +35,9 @@ def test_form__lists_what_is_deleted_and_must_be_confirmed(birds):
     properties, found = DELETE.form(birds, run_key="one")
     assert found == {"confirm": "tick to confirm"}
     assert [choice.value for choice in properties["run_key"].view.choices] == ["two", "one"]
-    assert loss(birds).startswith("The fields one_clip, one_wca, one_lgca, one_regions, one_error of 8 predicted")
+    assert loss(birds).startswith(
+        "The fields one_clip, one_wca, one_lgca, one_wca_d, one_regions, one_error of 8 predicted"
+    )
     assert loss(birds).endswith("evaluations, and its stored embeddings that no other run uses; nothing else.")
     with pytest.raises(ExecutionError):
         DELETE.execute(birds, run_key="one")
@@ -74,7 +76,7 @@ def test_delete__takes_the_run_and_nothing_else(birds):
     result = DELETE.call(birds, "one")
     assert lgca.list_runs(birds) == ["two"]
     assert before - set(birds.get_field_schema()) == {
-        f"one_{name}" for name in ("clip", "wca", "lgca", "regions", "error")
+        f"one_{name}" for name in ("clip", "wca", "lgca", "wca_d", "regions", "error")
     }
     assert result.result["run_key"] == "one"
     sent = [request.operator_uri for request in result.executor._requests]

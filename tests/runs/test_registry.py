@@ -19,7 +19,13 @@ def birds(dataset, demo_images):
 def classify(demo_encoder):
     def run(samples, run_key, **changes):
         return lgca.classify(
-            samples, classes=CLASSES, encoder=demo_encoder, regions=REGIONS, run_key=run_key, **changes
+            samples,
+            classes=CLASSES,
+            encoder=demo_encoder,
+            methods=("clip", "wca", "lgca"),
+            regions=REGIONS,
+            run_key=run_key,
+            **changes,
         )
 
     return run

@@ -136,9 +136,14 @@ def prepare_rescore(
     if from_regions or boxes:
         bare = len(set(ids) - store.samples_with_regions(stored)) if plan.counts else 0
         if bare and from_regions:
-            raise ConfigError(
+            lack = (
                 f"{method_names(from_regions)} needs region embeddings, which {bare} of {len(ids)} samples of run "
-                f"{run.key!r} do not have in the store; lgca.classify with overwrite=True encodes them again"
+                f"{run.key!r} do not have in the store"
+            )
+            raise ConfigError(
+                f"{lack}; rescore with methods that need none, or lgca.classify with overwrite=True and "
+                "store_regions=True encodes them again",
+                app=f"{lack}; choose methods that need none, or classify again, starting over, with all embeddings",
             )
         if bare:
             boxes = False

@@ -32,6 +32,7 @@ def bird_dataset(pictures, *, persistent=False, **labels):
 def classify_birds(dataset, encoder, **options):
     """Classifies drawn birds, with run key ``birds`` if no other is given."""
     settings: dict[str, Any] = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "birds"}
+    settings["methods"] = ("clip", "wca", "lgca")
     return lgca.classify(dataset, encoder=encoder, progress=False, **(settings | options))
 
 

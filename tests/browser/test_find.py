@@ -41,7 +41,7 @@ def test_find__from_the_operator_browser_to_the_review(app, birds):
         app.submit("Find wrong labels")
         page.get_by_text(re.compile(r"of 36 labels looks? wrong\.$")).first.wait_for(timeout=180_000)
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("The three methods agree on").wait_for()
+    dialog.get_by_text("CLIP, WCA, LGCA and decisive WCA agree on").wait_for()
     birds.reload()
     suspects = lgca.load_run(birds, "zeroshot").last_triage().suspects()
     assert dialog.locator("img").count() == min(6, len(suspects))

@@ -155,7 +155,7 @@ def test_run__answers_the_question_and_opens_the_review(birds, tmp_path):
     assert (opened["name"], opened["layout"]) == ("lgca_review", "horizontal")
     views = shown(messages)["views"]
     assert views["heading1"]["label"] == notice(messages)
-    assert views["heading1"]["description"].startswith("The three methods agree on ")
+    assert views["heading1"]["description"].startswith("CLIP, WCA, LGCA and decisive WCA agree on ")
     text = dialog_of(messages)
     first = suspects.first()
     assert text.count("data:image/jpeg;base64,") == min(6, len(suspects))
@@ -189,7 +189,8 @@ def test_run__nothing_wrong_is_said_with_what_was_checked(birds):
     messages = FIND.run(birds)
     assert not len(run.last_triage().suspects())
     assert notice(messages) == "Nothing looks wrong"
-    assert "12 labels were checked by CLIP, WCA and LGCA" in shown(messages)["views"]["heading1"]["description"]
+    words = shown(messages)["views"]["heading1"]["description"]
+    assert words.startswith("12 labels were checked by CLIP, WCA, LGCA and decisive WCA. They agree on ")
     assert "open_panel" not in [message.operator_uri for message in messages]
 
 

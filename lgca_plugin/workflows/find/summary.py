@@ -34,8 +34,8 @@ class FoundSummary:
         outside: number of suspects whose label is no class of the run
         reviewed: number of suspects that have a decision, from an earlier review
         unread: number of images that could not be read
-        agreement: share of the images on which all compared methods give the same label; None without images
-        methods: names of the compared methods
+        agreement: share of the images on which all these methods give the same label; None without images
+        methods: names of the methods that have judged the labels, of a fused run those that are compared
         judge: the method that alone has judged the labels of a fused run; None where all methods did
         first: the labels without a decision that are most likely wrong, the likeliest first
     """
@@ -54,8 +54,10 @@ class FoundSummary:
 def found_summary(triage: Triage, *, count: int) -> FoundSummary:
     """Returns the outcome of a triage, with at most ``count`` suspected labels."""
     report = triage.report
-    methods = tuple(report.get("methods") or ())
+    judging = tuple(report.get("judging") or ())
     learned = learned_method(triage.run.config.methods)
+    judge = None if learned is None or judging != (learned.name,) else learned.name
+    methods = (judging if judge is None else ()) or tuple(report.get("methods") or ())
     columns = image_samples(triage.run.dataset).values(
         [f"{method_field(triage.run.key, name)}.label" for name in methods]
     )
@@ -71,7 +73,7 @@ def found_summary(triage: Triage, *, count: int) -> FoundSummary:
         unread=int((report.get("counts") or {}).get("failed") or 0),
         agreement=sum(len(set(row)) == 1 for row in rows) / len(rows) if rows else None,
         methods=methods,
-        judge=None if learned is None or report.get("judging") != [learned.name] else learned.name,
+        judge=judge,
         first=tuple(
             FoundLabel(sample_id=id_, filepath=path, given=given, suggested=suggested)
             for id_, path, given, suggested in zip(*values, strict=True)

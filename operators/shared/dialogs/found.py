@@ -39,9 +39,6 @@ def answer_text(summary: FoundSummary) -> tuple[str, str]:
     """Returns the answer to the user's question, and a sentence on who has judged, or how far the methods agree."""
     names = [method_title(name) for name in (summary.methods if summary.judge is None else [summary.judge])]
     methods = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
-    agree = "" if summary.agreement is None else f"The three methods agree on {summary.agreement:.0%}."
-    if summary.judge is not None:
-        agree = f"{method_title(summary.judge)} has judged them, all models together."
     pictures = "1 picture" if summary.unread == 1 else f"{summary.unread:,} pictures"
     unread = f"{pictures} could not be read." if summary.unread else ""
     if not summary.checked:
@@ -51,10 +48,17 @@ def answer_text(summary: FoundSummary) -> tuple[str, str]:
         )
     if not summary.suspects:
         labels = "1 label was" if summary.checked == 1 else f"{summary.checked:,} labels were"
-        return "Nothing looks wrong", " ".join(filter(None, (f"{labels} checked by {methods}.", agree, unread)))
+        checked = f"{labels} checked by {methods}."
+        return "Nothing looks wrong", " ".join(filter(None, (checked, _agreement(summary, "They"), unread)))
     verb = "looks" if summary.suspects == 1 else "look"
     answer = f"{summary.suspects:,} of {labels_text(summary.checked)} {verb} wrong."
-    return answer, " ".join(filter(None, (_outside(summary), _reviewed(summary), agree, unread)))
+    return answer, " ".join(filter(None, (_outside(summary), _reviewed(summary), _agreement(summary, methods), unread)))
+
+
+def _agreement(summary: FoundSummary, methods: str) -> str:
+    if summary.judge is not None:
+        return f"{method_title(summary.judge)} has judged them, all models together."
+    return "" if summary.agreement is None else f"{methods} agree on {summary.agreement:.0%}."
 
 
 def _outside(summary: FoundSummary) -> str:

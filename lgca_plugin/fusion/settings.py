@@ -7,6 +7,9 @@ from typing import Any, Literal, get_args
 
 from ..errors import ConfigError, shown
 
+FUSED_LABELS = 1000
+"""Minimum number of labels for cross-validation to choose a fused part; with fewer it gains nothing."""
+
 Loss = Literal["cross_entropy", "generalized"]
 MAX_SEED = 2**63 - 1
 """Largest seed that torch takes."""

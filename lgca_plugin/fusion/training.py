@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from ..progress import Progress
+from .settings import FUSED_LABELS
 from .weights import CaptionWeights, Fusion, FusionWeights, Learnt
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 Weights = TypeVar("Weights")
 MIN_LABELS = 30
 """Minimum number of different images with labels, or captions; with fewer, or of one class alone, nothing is learnt."""
-FUSED_LABELS = 1000
-"""Minimum number of labels for cross-validation to choose a fused part; with fewer it gains nothing."""
 MEMORY_BYTES = 1024**3
 """Size of the nodes in memory at which reading ends: 5,700 images of 88 nodes of two ViT-B; twice that while joined."""
 
@@ -45,7 +44,7 @@ def fit(
     number of steps, until it loses more and more: the number whose answers have the least mean log loss is taken, for
     these models, which answer for their fold, and for the final one, trained on all. Less may be learnt than the graph:
     how much each encoder counts (one number each), or that with the features' weights and a bias for each class (0
-    steps). From :data:`FUSED_LABELS` labels on, the fused part is chosen in the same way,
+    steps). From :data:`.settings.FUSED_LABELS` labels on, the fused part is chosen in the same way,
     unless the settings say whether there is one.
 
     Args:

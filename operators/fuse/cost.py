@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...lgca_plugin.config import RunConfig
-from ...lgca_plugin.fusion.settings import FusionSettings
+from ...lgca_plugin.fusion.settings import FUSED_LABELS, FusionSettings
 from ...lgca_plugin.progress import duration_text
 from ...lgca_plugin.workflows.fuse.partners import Partner
 
@@ -30,7 +30,8 @@ def cost_lines(config: RunConfig, others: Sequence[Partner], labels: int, folds:
     """
     pictures, crops = min(other.samples for other in others), config.region_plan.encodes_per_image
     embeddings = crops * (1 + len(others))
-    steps = (folds + 1) * max(FusionSettings().steps)
+    kinds = 1 if labels < FUSED_LABELS else 2  # with the common space and without
+    steps = (kinds * folds + 1) * max(FusionSettings().steps)
     seconds = READ_SECONDS * embeddings * pictures + STEP_SECONDS * embeddings * steps * min(labels, BATCH)
     models = "both models" if len(others) == 1 else f"all {len(others) + 1} models"
     about = "Up to about" if labels else "About"  # the training ends where it only loses

@@ -175,7 +175,7 @@ def _add_more(inputs: Any, ctx: Any, learned: bool) -> None:
         "more",
         default=shown,
         label="More",
-        description="HADA as published, a common space, the folds and the seed",
+        description="HADA as published, the folds and the seed",
         view=types.SwitchView(),
     )
     if not shown:

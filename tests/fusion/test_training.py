@@ -1,5 +1,7 @@
 """Training of a fusion on drawn embeddings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,22 @@ def test_fit__learns_nothing_about_a_fold_from_its_own_labels(marked):
         for one, another in zip(first, second, strict=True)
     ]
     assert same == [True, False, False]
+
+
+def test_fit__takes_the_kind_of_model_that_answers_the_held_out_labels_better(marked):
+    settings = FusionSettings(steps=(0, 25), folds=2, fused_part=False)
+    labels = {id_: marked.labels[id_] for id_ in marked.ids[:80]}
+    plain = read_labelled(marked.read, labels, marked.classes, settings, memory_bytes=10**9)
+    fused = plain.under(replace(settings, fused_part=True))
+    fold_of = np.arange(len(labels)) % 2
+    alone = [drive(cross_validated([one], fold_of, ""), False, unit="") for one in (plain, fused)]
+    losses = [min(one.report["losses"].values()) for one in alone]
+    assert losses[0] != losses[1]
+    better = alone[int(losses[1] < losses[0])]
+    for order in ([plain, fused], [fused, plain]):
+        found = drive(cross_validated(order, fold_of, ""), False, unit="")
+        assert found.report == better.report
+        assert all(np.array_equal(found.final.arrays[name], value) for name, value in better.final.arrays.items())
 
 
 def test_fit__is_the_same_for_a_seed(marked):

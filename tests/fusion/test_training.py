@@ -68,8 +68,8 @@ def test_fit__learns_nothing_about_a_fold_from_its_own_labels(marked):
 
 
 def test_fit__takes_the_kind_of_model_that_answers_the_held_out_labels_better(marked):
-    settings = FusionSettings(steps=(0, 25), folds=2, fused_part=False)
-    labels = {id_: marked.labels[id_] for id_ in marked.ids[:80]}
+    settings = FusionSettings(steps=(0, 60), folds=2, fused_part=False)
+    labels = marked.labels
     plain = read_labelled(marked.read, labels, marked.classes, settings, memory_bytes=10**9)
     fused = plain.under(replace(settings, fused_part=True))
     fold_of = np.arange(len(labels)) % 2

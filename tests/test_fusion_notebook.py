@@ -11,7 +11,7 @@ import lgca_plugin as lgca
 from tests.helpers.paths import ROOT
 from tests.test_notebook import PATHS, printed
 
-NOTEBOOK = ROOT / "docs" / "fusion.ipynb"
+NOTEBOOK = ROOT / "docs" / "notebooks" / "fusion.ipynb"
 DATASET = "lgca-fusion-notebook"
 
 

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 import lgca_plugin as lgca
 from tests.helpers.paths import ROOT
 
-NOTEBOOK = ROOT / "docs" / "triage.ipynb"
+NOTEBOOK = ROOT / "docs" / "notebooks" / "triage.ipynb"
 DATASET = "lgca-triage-notebook"
 LOADING = 'load_demo_dataset("lgca-triage-notebook", overwrite=True'
 IMAGES = 120  # half of the demo's, which show everything that is told, in half of the time

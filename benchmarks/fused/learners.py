@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,10 @@ from lgca_plugin.fusion.settings import FusionSettings
 from lgca_plugin.fusion.training import fit
 from lgca_plugin.fusion.weights import Fusion, FusionWeights
 from lgca_plugin.method.fusion.nodes import EncoderClasses, EncoderNodes
+from lgca_plugin.progress import drive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .baselines import Array
     from .pictures import Integers, Seen
@@ -60,18 +60,7 @@ def learn(seen: Sequence[Seen], truth: Integers, rows: Integers, settings: Fusio
             yield some, nodes_of(seen, np.array(some, np.int64))
 
     steps = fit(read, {str(row): int(truth[row]) for row in rows}, classes_of(seen), settings)
-    return finished(steps)
-
-
-def finished(steps: Generator[Any, None, Fusion]) -> Fusion:
-    """Runs a generator to its end and returns its result."""
-
-    def result() -> Generator[Any, None, None]:
-        found.append((yield from steps))
-
-    found: list[Fusion] = []
-    deque(result(), maxlen=0)
-    return found[0]
+    return drive(steps, False, unit="steps")
 
 
 def untrained(seen: Sequence[Seen], rows: Integers) -> Array:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..config.checks import is_whole_text
 from ..errors import ConfigError, shown
 from .names import name_key
 from .style import AUTO, as_release_0_1, styled
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 MAX_FILE_BYTES = 20 * 1024**2
 MAX_TEXT_LENGTH = 2_000
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half of a character, which no file and no database can hold."""
 
 
 def read_descriptions(source: Mapping[str, Sequence[str]] | str | Path) -> dict[str, tuple[str, ...]]:
@@ -93,7 +90,7 @@ def check_descriptions(document: Any) -> dict[str, tuple[str, ...]]:
     for name, texts in document.items():
         if not isinstance(name, str) or not name.strip():
             raise ConfigError(f"{expected}; got a class name that is {shown(name)}")
-        if _SURROGATE.search(name):
+        if not is_whole_text(name):
             raise ConfigError(f"class name {name!r} in the descriptions holds half a character; write it anew")
         if isinstance(texts, (str, bytes)) or hasattr(texts, "items") or not hasattr(texts, "__iter__"):
             raise ConfigError(f"descriptions of {name!r} must be a list of texts, got {_kind(texts)}")
@@ -102,7 +99,7 @@ def check_descriptions(document: Any) -> dict[str, tuple[str, ...]]:
             if not isinstance(text, str) or not text.strip():
                 problem = "blank" if isinstance(text, str) else _kind(text)
                 raise ConfigError(f"descriptions of {name!r} must be texts, and number {position} is {problem}")
-            if _SURROGATE.search(text):
+            if not is_whole_text(text):
                 raise ConfigError(f"description {position} of {name!r} holds half a character; write it anew")
             if len(text) > MAX_TEXT_LENGTH:
                 raise ConfigError(

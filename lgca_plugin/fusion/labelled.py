@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,14 +47,15 @@ class LabelledImages(Task["Graph", FusionWeights]):
         super().__init__(settings)
         self.images = images
         self.labels = labels
-        self._own_classes = classes
         self._classes = [class_tensors(own, self.device) for own in classes]
         self._dims = tuple(own.vectors.shape[1] for own in classes)
         self._n_classes = len(classes[0].vectors)
 
     def under(self, settings: FusionSettings) -> LabelledImages:
         """Returns the same images under other settings."""
-        return LabelledImages(self.images, self.labels, self._own_classes, settings)
+        other = copy(self)
+        other.settings = settings
+        return other
 
     def make_graph(self, rows: Tensor) -> Graph:
         """Returns a graph that has learnt nothing, which standardises features by those of some images."""

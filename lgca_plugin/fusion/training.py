@@ -40,7 +40,7 @@ def fit(
 ) -> Generator[Progress, None, Fusion]:
     """Learns a fusion from labels; yields progress.
 
-    The labels are parted into folds. For each a model is trained on the others, and asked about this one after each
+    The labels are parted into folds. For each a model is trained on the others, and checked on this one after each
     number of steps, until it loses more and more: the number whose answers have the least mean log loss is taken, for
     these models, which answer for their fold, and for the final one, trained on all. Less may be learnt than the graph:
     how much each encoder counts (one number each), or that with the features' weights and a bias for each class (0
@@ -74,11 +74,11 @@ def fit(
     yield Progress(0, 0, "Reading the labelled images")
     task = read_labelled(read, labels, classes, settings, memory_bytes=memory_bytes)
     of_row = task.labels.numpy()
+    if _different(task.images.ids, groups) < MIN_LABELS or len(set(of_row.tolist())) < 2:
+        return nothing
     tasks = [task]
     if settings.fused_part is None and settings.anchored and len(of_row) >= FUSED_LABELS:
         tasks.append(task.under(replace(settings, fused_part=True)))
-    if _different(task.images.ids, groups) < MIN_LABELS or len(set(of_row.tolist())) < 2:
-        return nothing
     fold_of = folds(task.images.ids, of_row, settings, groups)
     learnt = yield from cross_validated(tasks, fold_of, f"{len(of_row):,} labels")
     return Fusion(

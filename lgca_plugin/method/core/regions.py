@@ -66,26 +66,16 @@ class RegionEmbeddings:
 
     def part(self, images: IntArray, regions: IntArray) -> RegionEmbeddings:
         """Returns some regions of some of several images, by their indices."""
-        rows = images[:, None], regions
-        return RegionEmbeddings(
-            self.regions[rows],
-            self.whole[images],
-            self.step[rows],
-            self.chain[rows],
-            None if self.side is None else self.side[rows],
-            None if self.pixels is None else self.pixels[rows],
-        )
+        return self._at((images[:, None], regions), self.whole[images])
 
     def only(self, regions: IntArray) -> RegionEmbeddings:
         """Returns some regions of one image, by their indices."""
-        return RegionEmbeddings(
-            self.regions[regions],
-            self.whole,
-            self.step[regions],
-            self.chain[regions],
-            None if self.side is None else self.side[regions],
-            None if self.pixels is None else self.pixels[regions],
-        )
+        return self._at(regions, self.whole)
+
+    def _at(self, rows: IntArray | tuple[IntArray, IntArray], whole: FloatArray) -> RegionEmbeddings:
+        side = None if self.side is None else self.side[rows]
+        pixels = None if self.pixels is None else self.pixels[rows]
+        return RegionEmbeddings(self.regions[rows], whole, self.step[rows], self.chain[rows], side, pixels)
 
     @cached_property
     def similarity(self) -> FloatArray:

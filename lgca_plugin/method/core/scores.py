@@ -93,7 +93,10 @@ def region_weights(
         scores = class_scores(images.regions, classes.vectors) if region_scores is None else region_scores
         logits = _decisive_logits(method, scores, classes)
         if method.weighting == "sized":
-            return _sized_weights(method, images, used, logits, classes)
+            if images.side is None or images.pixels is None:
+                raise ValueError(f"{method.name} weighs regions by their sides, and these are unknown")
+            whole = _decisive_logits(method, class_scores(images.whole.astype(np.float64), classes.vectors), classes)
+            return sized_weights(logits, whole, used & (images.pixels >= MIN_PIXELS), images.side)
         return Weights(_softmax(np.where(used, logits, -np.inf)), method.global_weight)
     if method.weighting == "uniform":
         logits = np.zeros(shape)
@@ -108,15 +111,19 @@ def _decisive_logits(method: Method, scores: FloatArray, classes: ClassScoring) 
     return -method.decisiveness * relative_entropy(scores, classes.logit_scale / method.temperature)
 
 
-def _sized_weights(
-    method: Method, images: RegionEmbeddings, used: NDArray[np.bool_], logits: FloatArray, classes: ClassScoring
-) -> Weights:
-    """Computes sized weights from ``[..., n]`` decisive logits of the regions that are used."""
-    if images.side is None or images.pixels is None:
-        raise ValueError(f"{method.name} weighs regions by their sides, and these are unknown")
-    there = used & (images.pixels >= MIN_PIXELS)
-    whole = _decisive_logits(method, class_scores(images.whole.astype(np.float64), classes.vectors), classes)
-    sized = np.where(there, logits + np.log(images.side), -np.inf)
+def sized_weights(logits: FloatArray, whole: FloatArray, there: NDArray[np.bool_], side: FloatArray) -> Weights:
+    """Computes weights proportional to the side times the exponential of a logit, of regions and whole image together.
+
+    Args:
+        logits: ``[..., n]`` of the regions
+        whole: ``[...]`` of the whole images, whose side is 1
+        there: ``[..., n]`` which regions take part
+        side: ``[..., n]`` side of each region as a share of the shorter side
+
+    Returns:
+        the weights, which sum to 1
+    """
+    sized = np.where(there, logits + np.log(side), -np.inf)
     together = _softmax(np.concatenate([sized, whole[..., None]], axis=-1))
     return Weights(together[..., :-1], together[..., -1])
 

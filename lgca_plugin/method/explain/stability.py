@@ -145,7 +145,7 @@ class _Images:
         used = self.counts.used(self.method.regions, self.images.step, self.images.chain)
         if self.sized:
             return used & (self.weights > 0)
-        return used if self.one_group else used & (self.shares[self.group] > 0)
+        return used if self.method.one_softmax else used & (self.shares[self.group] > 0)
 
     @property
     def sized(self) -> bool:
@@ -155,18 +155,13 @@ class _Images:
     @cached_property
     def group(self) -> IntArray:
         """``[b, n]`` the regions that share a softmax: those of a step, or all that are used."""
-        return np.zeros_like(self.images.step) if self.one_group else self.images.step
-
-    @property
-    def one_group(self) -> bool:
-        """Whether all used regions share a softmax."""
-        return self.method.one_softmax
+        return np.zeros_like(self.images.step) if self.method.one_softmax else self.images.step
 
     @cached_property
     def shares(self) -> FloatArray:
         """``[G]`` the weight of each group."""
         count = int(self.group.max()) + 1
-        if self.one_group or self.method.step_weights is None:
+        if self.method.one_softmax or self.method.step_weights is None:
             return np.ones(count)
         return np.array(self.method.step_weights[:count], dtype=np.float64)
 
@@ -272,7 +267,7 @@ class _Images:
         All images share their draws, so this is one matrix product.
         """
         of_crops = values.reshape(len(values), -1, self.units)
-        if self.one_group:
+        if self.method.one_softmax:
             of_crops = of_crops.sum(axis=1)
         sums: FloatArray = np.matmul(of_crops.reshape(-1, self.units), counts)
         return sums.reshape(len(values), -1, counts.shape[1])

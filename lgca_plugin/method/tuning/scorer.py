@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ..core.regions import RegionEmbeddings
-from ..core.scores import MIN_PIXELS, class_scores, confidences, relative_entropy
+from ..core.scores import MIN_PIXELS, class_scores, confidences, relative_entropy, sized_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -243,9 +243,8 @@ class _Images:
                 logits = -part.scale * of_regions
                 if part.weighting == "sized" and self._side is not None and self._pixels is not None:
                     inside = inside & (self._pixels >= MIN_PIXELS)
-                    sized = np.where(inside, logits + np.log(self._side), -np.inf)
-                    together = confidences(np.hstack([sized, -part.scale * of_whole[:, None]]), 1.0)
-                    weights[:, column], wholes[:, column] = together[:, :-1], together[:, -1]
+                    sized = sized_weights(logits, -part.scale * of_whole, inside, self._side)
+                    weights[:, column], wholes[:, column] = sized.regions, sized.whole
                     counts[:, column] = inside.sum(axis=-1) + 1
                     continue
             elif part.weighting == "uniform":

@@ -89,7 +89,7 @@ class FusedRun:
 
         Those whose embeddings are incomplete for another encoder are left out.
         """
-        own = {image.id: _regions_of(image) for image in images}
+        own = {image.id: image.embeddings for image in images}
         return self._nodes(list(own), own)
 
     def _nodes(
@@ -102,7 +102,7 @@ class FusedRun:
     def _regions(self, m: int, sample_ids: Sequence[str]) -> dict[str, RegionEmbeddings]:
         source = self.sources[m]
         batches = replay(self.store, source.stored, sample_ids, source.plan, at_once=max(1, len(sample_ids)))
-        return {image.id: _regions_of(image) for images, _ in batches for image in images}
+        return {image.id: image.embeddings for images, _ in batches for image in images}
 
     def answers(
         self,
@@ -145,7 +145,3 @@ class FusedRun:
             logits[rows] = answers.logits
         finite = np.flatnonzero(np.isfinite(logits).all(axis=1))
         return [sample_ids[row] for row in finite.tolist()], logits[finite]
-
-
-def _regions_of(image: EncodedImage[str]) -> RegionEmbeddings:
-    return image.embeddings

@@ -122,9 +122,8 @@ class RunScores:
         """Returns ``[m, C]`` scores of chosen rows."""
         position = np.full(len(self.row_of), -1)
         position[chosen] = np.arange(len(chosen))
-        result = np.full(
-            (len(chosen), len(self.scoring.classes)), np.nan, np.float32
-        )  # nan shows a row that has vanished
+        shape = len(chosen), len(self.scoring.classes)
+        result = np.full(shape, np.nan, np.float32)  # nan shows a row that has vanished
         for _, rows, scores in self._batches([method], chosen=position >= 0):
             result[position[rows]] = scores
         return result

@@ -140,7 +140,7 @@ class Fit(Generic[Model, Weights]):
         graph = self._graph
         optimizer = torch.optim.AdamW(graph.parameters(), lr=self._task.learning_rate, weight_decay=WEIGHT_DECAY)
         batches = self._batches()
-        average = _Average(graph, self._task.averaging)
+        average = Average(graph, self._task.averaging)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._settings.seed)  # of the dropout
             for step in range(1, self._until + 1):
@@ -186,11 +186,15 @@ class Fit(Generic[Model, Weights]):
         self.hits[step] = hits.double().cpu().numpy()
 
 
-class _Average:
+class Average:
     """The average of a model's weights over its steps, in which earlier ones count less and less.
 
     A single step follows the noise of its batch; the average answers better, as if the learning rate had been lowered
     in the end, which it would have to be for each number of steps anew.
+
+    Args:
+        graph: the model before its first step
+        share: of the former average in the average after a step, in [0, 1); 0 is the last weights
     """
 
     def __init__(self, graph: nn.Module, share: float) -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lgca_plugin.fusion.answers import answer
+from lgca_plugin.fusion.fitting import Average, Fit
 from lgca_plugin.fusion.labelled import LabelledImages, read_labelled
 from lgca_plugin.fusion.settings import FusionSettings
 from lgca_plugin.fusion.training import cross_validated, fit
@@ -81,6 +82,35 @@ def test_fit__takes_the_kind_of_model_that_answers_the_held_out_labels_better(ma
         found = drive(cross_validated(order, fold_of, ""), False, unit="")
         assert found.report == better.report
         assert all(np.array_equal(found.final.arrays[name], value) for name, value in better.final.arrays.items())
+
+
+def test_average__is_that_of_a_loop_and_leaves_the_model_as_it_is():
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 7.0)
+    average, expected = Average(model, 0.2), 7.0
+    for step, value in enumerate((1.0, 5.0, 2.0), 1):
+        torch.nn.init.constant_(model.weight, value)
+        average.add(model, step)
+        share = min(0.2, step / (step + 9))
+        expected = share * expected + (1 - share) * value
+    with average.held_by(model):
+        assert model.weight.item() == pytest.approx(expected)
+    assert model.weight.item() == 2.0
+
+
+def test_fit__notes_the_average_of_its_steps(marked, monkeypatch):
+    settings = FusionSettings(steps=(5,), folds=2, fused_part=False)
+    task = read_labelled(marked.read, marked.labels, marked.classes, settings, memory_bytes=10**9)
+
+    def noted(averaging):
+        monkeypatch.setattr(LabelledImages, "averaging", averaging)
+        fit_ = Fit(task, np.arange(len(marked.ids)))
+        assert list(fit_.steps())
+        return fit_.weights[5].arrays["bias"]
+
+    last, mean = noted(0.0), noted(0.98)
+    assert np.abs(last - mean).max() > 1e-5
+    assert np.array_equal(noted(0.98), mean)
 
 
 def test_fit__is_the_same_for_a_seed(marked):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, shown
@@ -10,16 +11,18 @@ from ...fiftyone_io.samples import image_samples
 from ...runs.record import check_loaded, stored_triage
 from ...runs.registry import update_record
 from ...runs.saved_views import write_views
+from .annotation_files import ENDINGS, FORMATS, SuspectFile, check_format, common_folder
 from .corrected_field import LARGE, decision_fields
 from .decide import decide
 from .decisions import Decision
-from .rows import count_left, read_rows, write_csv
+from .rows import count_left, csv_text, read_rows
 from .summary_text import triage_text
+from .suspect_rows import read_suspects
+from .text_files import write_text
 from .undo import current_actions, undo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import fiftyone as fo
 
@@ -209,7 +212,52 @@ class Triage:
         Raises:
             ConfigError: if it exists or can't be written; no partial file is left
         """
-        return write_csv(self.decisions(history=history), path, history=history, overwrite=overwrite)
+        return write_text(csv_text(self.decisions(history=history), history=history), path, overwrite=overwrite)
+
+    def export_suspects(
+        self,
+        path: str | Path,
+        file_format: str | None = None,
+        *,
+        root: str | Path | None = None,
+        prefix: str | None = None,
+        overwrite: bool = False,
+    ) -> Path:
+        """Writes all suspects to a file, decided or not: a table, or what an annotation tool imports.
+
+        - ``"csv"``: a table with the given and the suggested label, quality, case and decision of each suspect
+        - ``"cvat"``: annotations in the format "CVAT 1.1", for a task with these images: each has its class as a tag,
+          the decided one, else the suggested one
+        - ``"label-studio"``: tasks of Label Studio with the suggestion as a prediction, and the decision, if there is
+          one, as an annotation
+        - ``"label-studio-interface"``: the labeling interface that those tasks need, to paste into the project's
+          settings
+
+        Args:
+            path: the file, in a folder that exists
+            file_format: one of these; None takes ``"csv"``, ``"cvat"`` or ``"label-studio"`` by the file's ending:
+                ``.csv``, ``.xml`` or ``.json``
+            root: folder that the tool's names of images are relative to; None takes the deepest one that holds the
+                images of all suspects
+            prefix: what the names begin with; None takes ``"/data/local-files/?d="`` for Label Studio, which serves
+                local files under that, and nothing for CVAT
+            overwrite: replace an existing file
+
+        Returns:
+            the file
+
+        Raises:
+            ConfigError: if an argument is wrong or the file can't be written; no partial file is left
+        """
+        name = check_format(ENDINGS.get(Path(path).suffix.lower()) if file_format is None else file_format)
+        return write_text(self.suspects_text(name, root=root, prefix=prefix), path, overwrite=overwrite)
+
+    def suspects_text(self, file_format: str, *, root: str | Path | None = None, prefix: str | None = None) -> str:
+        """Returns the contents of a file of :meth:`export_suspects`."""
+        write, rows = FORMATS[check_format(file_format)], read_suspects(self._dataset(), self.places)
+        folder = common_folder(rows) if root is None else Path(root).expanduser().absolute()
+        classes = self.run.config.classes
+        return write(SuspectFile(run_key=self.run.key, rows=rows, classes=classes, root=folder, prefix=prefix))
 
     def save_views(self) -> list[str]:
         """Saves views of the suspects, misleading crops, disagreements and decisions; they follow the decisions.

@@ -1,22 +1,17 @@
-"""Reading decisions back: as rows, as counts, and as a CSV file."""
+"""Reading decisions back: as rows, as counts, and as CSV."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
-import unicodedata
-import uuid
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError
 from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
 from ...fiftyone_io.samples import read_projections
 from .decisions import ATTRIBUTES, UNDONE, Decision
+from .text_files import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,9 +19,6 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
     from .decisions import DecisionFields
-
-_FORMULAS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # some spreadsheets take the wide ones for the others
-_BREAKS = ("\t", "\r", "\n")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -143,52 +135,19 @@ def count_left(dataset: fo.Dataset, fields: DecisionFields) -> dict[str, int]:
     return counts
 
 
-def write_csv(rows: Iterable[DecisionRow], path: str | Path, *, history: bool, overwrite: bool) -> Path:
-    """Writes :func:`csv_text` to a file and returns the file; on an error no partial file is left.
-
-    Raises:
-        ConfigError: if it can't be written there
-    """
-    target = Path(path).expanduser()
-    if target.is_dir() or not target.parent.is_dir():
-        what = "is a folder" if target.is_dir() else f"is in {target.parent}, which is no folder"
-        raise ConfigError(f"path must be a file to write, got {str(path)!r}, which {what}")
-    if target.exists() and not overwrite:
-        raise ConfigError(f"file {str(path)!r} exists; name another, or pass overwrite=True")
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
-        partial.write_text(csv_text(rows, history=history), encoding="utf-8", newline="")
-        partial.replace(target)
-    except OSError as error:
-        raise ConfigError(f"file {str(path)!r} can't be written: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return target
-
-
 def csv_text(rows: Iterable[DecisionRow], *, history: bool) -> str:
-    """Returns rows as CSV, with a column for each attribute; ``action`` and ``undoes`` only of a history.
-
-    Cells that a spreadsheet would take for a formula are preceded by an apostrophe.
-    """
-    text = io.StringIO(newline="")
+    """Returns rows as CSV, with a column for each attribute; ``action`` and ``undoes`` only of a history."""
     columns = [column.name for column in dataclasses.fields(DecisionRow)][: None if history else -2]
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    for row in rows:
-        values = {name: getattr(row, name) for name in columns}
-        values["decision"] = UNDONE if row.decision is None else row.decision.value
-        values["at"] = row.at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-        writer.writerow([_cell(values[name]) for name in columns])
-    return text.getvalue()
+    return table_text(columns, (_cells(row, columns) for row in rows))
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str) and (value.startswith(_BREAKS) or _visible(value).startswith(_FORMULAS)):
-        return f"'{value}"
-    return "" if value is None else value
+def _cells(row: DecisionRow, columns: Sequence[str]) -> list[Any]:
+    values = {name: getattr(row, name) for name in columns}
+    values["decision"] = UNDONE if row.decision is None else row.decision.value
+    values["at"] = time_text(row.at)
+    return [values[name] for name in columns]
 
 
-def _visible(text: str) -> str:
-    """Returns a text without the blanks and invisible characters at its start, which some spreadsheets leave out."""
-    return next((text[at:] for at, char in enumerate(text) if unicodedata.category(char)[0] not in "ZC"), "")
+def time_text(at: datetime) -> str:
+    """Returns a time in UTC as text, in milliseconds: ``"2026-01-31T12:00:00.000Z"``."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

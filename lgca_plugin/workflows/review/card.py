@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ...errors import LgcaError
-from ...method.core.methods import learned_method
-from ...method.labels.left_out import nearest_class, outside_sentence
-from ...runs.record import stored_triage
 from ..decisions.decisions import Decision
-from ..evidence.sample_record import cached_evidence, read_sample_record
+from ..evidence.sample_record import read_sample_record
 from .look_alikes import look_alikes
 from .pools import class_pools
-from .reason import DecidingRegion, Kind, deciding_region, reason_sentence, seen_sentence
 from .suspects import current_suspects
+from .why import why_suspected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +23,6 @@ if TYPE_CHECKING:
 
 AHEAD = 8
 """Number of next suspects whose classes are looked up with those of a card."""
-NOT_SUSPECTED = "Nothing speaks against this label: no other class is seen by more of the methods."
-"""The reason of a sample that is no suspect, or is none any more."""
-EDITED = "Somebody has changed the given label to the suggested one since the labels were checked."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,24 +77,24 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
     """
     suspects = current_suspects(run)
     sample = read_sample_record(run, sample_id)
-    suggested = sample.suggested if sample.suggested is not None else _seen_instead(run, sample)
-    region, outside = _deciding_region(run, sample, suggested), _is_outside(run, sample)
+    why = why_suspected(run, sample)
+    region = why.region
     class_pools(run, _classes([sample]), ahead=_classes(_following(suspects, sample_id)))  # for the examples
     return ReviewCard(
         sample_id=sample_id,
         filepath=sample.filepath,
         given=sample.given,
-        suggested=suggested,
+        suggested=why.suggested,
         confidence=sample.suggested_confidence,
         quality=sample.quality,
-        reason=_reason(run, sample, suggested, region),
+        reason=why.reason,
         deciding_box=None if region is None else region.box,
         deciding_vote=None if region is None else region.vote,
         decision=None if sample.decision is None else Decision(sample.decision),
         corrected=sample.corrected,
         look_alikes=look_alikes(run, suspects, sample_id),
-        outside=outside,
-        nearest=nearest_class(sample.given, run.config.classes) if outside and sample.given else None,
+        outside=why.outside,
+        nearest=why.nearest,
     )
 
 
@@ -114,49 +106,3 @@ def _following(suspects: Sequence[Suspect], sample_id: str) -> list[Suspect]:
 
 def _classes(of: Sequence[Suspect | SampleRecord]) -> list[str]:
     return list(dict.fromkeys(label for one in of for label in (one.given, one.suggested) if label))
-
-
-def _seen_instead(run: RunRecord, sample: SampleRecord) -> str | None:
-    """Returns what most methods see in a sample that is no suspect; None if that is its label, or it has none."""
-    seen = Counter(_labels(run, sample).values())
-    if sample.given is None or not seen or seen[sample.given] == max(seen.values()):
-        return None
-    return seen.most_common(1)[0][0]
-
-
-def _is_outside(run: RunRecord, sample: SampleRecord) -> bool:
-    return sample.given is not None and bool(sample.given.strip()) and sample.given not in run.config.classes
-
-
-def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, region: DecidingRegion | None) -> str:
-    labels, confidence = _labels(run, sample), sample.suggested_confidence
-    if sample.given is not None and _is_outside(run, sample):
-        return f"{outside_sentence(sample.given, run.config.classes)} {seen_sentence(labels)}".strip()
-    if suggested is None:
-        return NOT_SUSPECTED
-    if suggested == sample.given:
-        return EDITED
-    return reason_sentence(labels, sample.given, suggested, confidence=confidence, region=region)
-
-
-def _deciding_region(run: RunRecord, sample: SampleRecord, suggested: str | None) -> DecidingRegion | None:
-    if suggested is None or sample.given is None:
-        return None
-    try:
-        return deciding_region(cached_evidence(run, sample), suggested, sample.given)
-    except LgcaError:  # its region embeddings are not stored, or can't be read
-        return None
-
-
-def _labels(run: RunRecord, sample: SampleRecord) -> dict[Kind, str]:
-    """Returns what the compared methods and a learned one have predicted, by what they look at."""
-    learned = learned_method(run.config.methods)
-    kinds: dict[str, Kind] = {
-        method.name: "learned" if method is learned else method.regions for method in run.config.methods
-    }
-    compared = list(stored_triage(run.results).get("methods") or kinds)
-    if learned is not None and learned.name not in compared:
-        compared.append(learned.name)
-    return {
-        kinds[name]: sample.predictions[name].label for name in compared if name in kinds and name in sample.predictions
-    }

@@ -9,9 +9,10 @@ from lgca_plugin.errors import ConfigError
 from lgca_plugin.fiftyone_io.thumbnails import marked_uri
 from lgca_plugin.store.store import Store
 from lgca_plugin.workflows.decisions.queue import Triage
-from lgca_plugin.workflows.review.card import NOT_SUSPECTED, review_card
+from lgca_plugin.workflows.review.card import review_card
 from lgca_plugin.workflows.review.examples import class_examples
 from lgca_plugin.workflows.review.queue import ReviewQueue
+from lgca_plugin.workflows.review.why import NOT_SUSPECTED
 from tests.helpers.worlds.birds import SMALL, bird_dataset, classify_birds
 
 pytestmark = pytest.mark.usefixtures("module_store")

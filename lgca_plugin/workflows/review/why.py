@@ -1,0 +1,104 @@
+"""Why a label is suspected: the suggested class, one sentence, and the region that decides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...errors import LgcaError
+from ...method.core.methods import learned_method
+from ...method.labels.left_out import nearest_class, outside_sentence
+from ...runs.record import stored_triage
+from ..evidence.sample_record import cached_evidence
+from .reason import DecidingRegion, Kind, deciding_region, reason_sentence, seen_sentence
+
+if TYPE_CHECKING:
+    from ...runs.record import RunRecord
+    from ..evidence.sample_record import SampleRecord
+
+NOT_SUSPECTED = "Nothing speaks against this label: no other class is seen by more of the methods."
+"""The reason of a sample that is no suspect, or is none any more."""
+EDITED = "Somebody has changed the given label to the suggested one since the labels were checked."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Why:
+    """Why a label is suspected.
+
+    Attributes:
+        suggested: the suggested class; of a sample that is no suspect, the class that most methods see, None where that
+            is the given one
+        reason: one sentence for users: what the methods see
+        region: the region that speaks most clearly for the suggestion; None if it is unknown
+        outside: whether the given label is no class of the run
+        nearest: the class with almost the same name as such a label
+    """
+
+    suggested: str | None
+    reason: str
+    region: DecidingRegion | None
+    outside: bool
+    nearest: str | None
+
+
+def why_suspected(run: RunRecord, sample: SampleRecord) -> Why:
+    """Returns why a sample's label is suspected, or why it is not.
+
+    Without stored region embeddings the reason comes from the methods' labels alone, and no region is marked.
+    """
+    suggested = sample.suggested if sample.suggested is not None else _seen_instead(run, sample)
+    region, outside = _deciding_region(run, sample, suggested), _is_outside(run, sample)
+    return Why(
+        suggested=suggested,
+        reason=_reason(run, sample, suggested, region),
+        region=region,
+        outside=outside,
+        nearest=nearest_class(sample.given, run.config.classes) if outside and sample.given else None,
+    )
+
+
+def _seen_instead(run: RunRecord, sample: SampleRecord) -> str | None:
+    """Returns what most methods see in a sample that is no suspect; None if that is its label, or it has none."""
+    seen = Counter(_labels(run, sample).values())
+    if sample.given is None or not seen or seen[sample.given] == max(seen.values()):
+        return None
+    return seen.most_common(1)[0][0]
+
+
+def _is_outside(run: RunRecord, sample: SampleRecord) -> bool:
+    return sample.given is not None and bool(sample.given.strip()) and sample.given not in run.config.classes
+
+
+def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, region: DecidingRegion | None) -> str:
+    labels, confidence = _labels(run, sample), sample.suggested_confidence
+    if sample.given is not None and _is_outside(run, sample):
+        return f"{outside_sentence(sample.given, run.config.classes)} {seen_sentence(labels)}".strip()
+    if suggested is None:
+        return NOT_SUSPECTED
+    if suggested == sample.given:
+        return EDITED
+    return reason_sentence(labels, sample.given, suggested, confidence=confidence, region=region)
+
+
+def _deciding_region(run: RunRecord, sample: SampleRecord, suggested: str | None) -> DecidingRegion | None:
+    if suggested is None or sample.given is None:
+        return None
+    try:
+        return deciding_region(cached_evidence(run, sample), suggested, sample.given)
+    except LgcaError:  # its region embeddings are not stored, or can't be read
+        return None
+
+
+def _labels(run: RunRecord, sample: SampleRecord) -> dict[Kind, str]:
+    """Returns what the compared methods and a learned one have predicted, by what they look at."""
+    learned = learned_method(run.config.methods)
+    kinds: dict[str, Kind] = {
+        method.name: "learned" if method is learned else method.regions for method in run.config.methods
+    }
+    compared = list(stored_triage(run.results).get("methods") or kinds)
+    if learned is not None and learned.name not in compared:
+        compared.append(learned.name)
+    return {
+        kinds[name]: sample.predictions[name].label for name in compared if name in kinds and name in sample.predictions
+    }

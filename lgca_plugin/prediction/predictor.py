@@ -12,7 +12,7 @@ from threadpoolctl import ThreadpoolController
 from ..errors import ConfigError
 from ..method.core.methods import compared_methods
 from ..method.core.run_scoring import RunScoring
-from ..method.core.scores import class_scores, image_vector
+from ..method.core.scores import MIN_PIXELS, class_scores, image_vector
 from ..method.explain.region_findings import RegionAnalysis
 from .displayed_regions import DisplayedRegion, MethodScores, displayed_regions, stack_images
 from .early_stopping import EarlyStopping
@@ -79,7 +79,7 @@ class Predictor:
     Learned methods are left out: they score the embeddings of several encoders, see :mod:`lgca_plugin.runs.fused`.
 
     Attributes:
-        vector_keys: keys of the image vectors that do not depend on the classes: :data:`WHOLE`, then the methods' own
+        vector_keys: keys of the image vectors that are stored of each image, see :func:`vector_keys`
         can_stop: whether an image can stop at a budget level of an adaptive plan; None for a full budget
     """
 
@@ -96,9 +96,10 @@ class Predictor:
         methods = [method for method in methods if method.weighting != "learned"]
         self._methods = tuple(methods)
         self._plan = plan
+        self._texts = texts.digest
         self._shown_chains = shown_chains
         self._scoring = run_scoring(methods, texts, encoder, plan, offsets)
-        self.vector_keys = vector_keys(methods, plan)
+        self.vector_keys = vector_keys(methods, plan, self._texts)
         self.can_stop = EarlyStopping(self._scoring, plan) if plan.adaptive else None
         self._analysis = self._region_analysis()
         self._threads = ThreadpoolController()
@@ -136,7 +137,7 @@ class Predictor:
         results = {method.name: _method_scores(method, batch, scoring) for method in self._methods}
         vectors: dict[str, NDArray[np.floating]] = {WHOLE: batch.whole}
         for method in self._methods:
-            key = vector_key(method, self._plan)
+            key = vector_key(method, self._plan, self._texts)
             if key:
                 vectors[key] = results[method.name].vectors
         stacked = np.stack([vectors[key].astype(np.float32) for key in self.vector_keys], axis=1)
@@ -226,32 +227,48 @@ def _method_scores(method: Method, batch: RegionEmbeddings, scoring: RunScoring)
     return MethodScores(weights, vectors, scoring.with_offsets(method.name, scores), scores.argmax(axis=-1))
 
 
-def vector_keys(methods: Sequence[Method], plan: RegionPlan) -> tuple[str, ...]:
+def vector_keys(methods: Sequence[Method], plan: RegionPlan, texts: str) -> tuple[str, ...]:
     """Returns the keys of the image vectors that are stored of each image: :data:`WHOLE`, then the methods' own."""
-    named = (vector_key(method, plan) for method in methods)
+    named = (vector_key(method, plan, texts) for method in methods)
     return tuple(dict.fromkeys([WHOLE, *(name for name in named if name)]))
 
 
-def vector_key(method: Method, plan: RegionPlan) -> str | None:
-    """Returns the key of a method's image vector: methods with the same key differ in their class vectors alone.
+def vector_key(method: Method, plan: RegionPlan, texts: str) -> str | None:
+    """Returns the key of a method's image vector: methods with the same key have the same vectors.
 
-    None if the vector depends on the classes, so that it can't be reused for others, or is one of several encoders.
+    Vectors of methods that weigh regions by class depend on the texts of the classes, so these are in their keys.
+
+    Args:
+        method: the preset
+        plan: the regions of the images
+        texts: digest of the texts of the classes, see :attr:`.class_texts.ClassTexts.digest`
+
+    Returns:
+        the key; None if there is no such vector, but one of each of several encoders
     """
-    if method.by_class or method.weighting == "learned":
+    if method.weighting == "learned":
         return None
     if method.regions == "none":
         return WHOLE
-    scale = f" {method.image_scale!r}" if method.weighting == "salience" else ""
+    scale = {"salience": f" {method.image_scale!r}", "uniform": ""}.get(method.weighting)
+    if scale is None:
+        scale = f" {method.decisiveness!r} at {method.temperature!r}"
     name = f"{method.weighting}{scale} + {method.global_weight!r} whole"
+    if method.by_class:
+        text_scale = f" {method.text_scale!r}" if method.class_vectors == "weighted" else ""
+        pixels = f", from {MIN_PIXELS} pixels on" if method.weighting == "sized" else ""
+        name += f" by {method.class_vectors}{text_scale} texts {texts}{pixels}"
     # An adaptive plan's vectors depend on where each image stopped: they differ from those of a full budget.
     spread = "" if plan.spread_of is None else f", spread of {plan.spread_of}"
+    crops = f"{_sizes(level.n_crops for level in plan.levels)} crops"
     if method.regions == "crops":
-        return f"{name} of {_sizes(level.n_crops for level in plan.levels)} crops{spread}"
+        return f"{name} of {crops}{spread}"
     steps = "" if method.step_weights is None else f" as {list(method.step_weights[: plan.steps + 1])}"
     regions = plan.regions
     chains = _sizes(level.n_chains for level in plan.levels)
     grown = f"in {plan.steps} steps{steps}, keep {regions.keep!r}, {regions.growth!r}"
-    return f"{name} of {chains} chains {grown}{spread}"
+    sampled = f"{crops} and " if method.regions == "all" else ""
+    return f"{name} of {sampled}{chains} chains {grown}{spread}"
 
 
 def _sizes(sizes: Iterable[int]) -> str:

@@ -60,13 +60,18 @@ def find_stored_run(store: Store, run: RunRecord) -> StoredRun | None:
     """Returns a run's entry in the store; None if the store has no embeddings of its samples.
 
     Of a copied run it is made from the entries of other runs on the same samples, with the same encoder and crops: it
-    references the same embeddings, so it takes no room but for the image vectors.
+    references the same embeddings, so it takes no room but for the image vectors. Of a run of earlier releases these
+    lack the vectors of methods that weigh regions by class.
     """
     stored = store.run(run.token)
     if stored is not None or not run.is_current():
         return stored
-    keys = vector_keys(run.config.methods, run.config.region_plan)
-    return _copied_entry(store, run, run.config, run.token, keys)
+    config = run.config
+    keys, early = (
+        vector_keys(methods, config.region_plan, config.descriptions_hash)
+        for methods in (config.methods, [method for method in config.methods if not method.by_class])
+    )
+    return _copied_entry(store, run, config, run.token, [keys, early])
 
 
 def find_stored_part(store: Store, run: RunRecord, number: int) -> StoredRun | None:
@@ -78,11 +83,16 @@ def find_stored_part(store: Store, run: RunRecord, number: int) -> StoredRun | N
     stored = store.run(token)
     if stored is not None or run.config.fusion is None or not run.is_current():
         return stored
-    return _copied_entry(store, run, run.config.fusion.others[number - 1].config, token, ())
+    return _copied_entry(store, run, run.config.fusion.others[number - 1].config, token, [()])
 
 
-def _copied_entry(store: Store, run: RunRecord, config: RunConfig, token: str, keys: Sequence[str]) -> StoredRun | None:
-    """Makes an entry of a copied run, with an encoder and crops of a config, from the entries of other runs."""
+def _copied_entry(
+    store: Store, run: RunRecord, config: RunConfig, token: str, keys: Sequence[tuple[str, ...]]
+) -> StoredRun | None:
+    """Makes an entry of a copied run, with an encoder and crops of a config, from the entries of other runs.
+
+    It has those of some vector keys that another run has, too, the first if none has.
+    """
     ids = _some_samples(run)
     sources = store.runs_of_samples(shared_fingerprint(config), geometry_of(config.regions), ids) if ids else []
     if error_field(run.key) not in run.dataset.get_field_schema():  # killed while it was rescored in place
@@ -92,14 +102,14 @@ def _copied_entry(store: Store, run: RunRecord, config: RunConfig, token: str, k
     found = [source for source in map(store.run, sources) if source is not None and store.has_space_for_copy(source)]
     if not found:
         return None
-    best = found[0]
+    best, had = found[0], {source.vector_keys for source in found}
     stored = store.open_run(
         token,
         fingerprint=best.fingerprint,
         encoder_name=config.encoder,
         logit_scale=best.logit_scale,
         geometry=best.geometry,
-        vector_keys=keys,
+        vector_keys=next((one for one in keys if one in had), keys[0]),
         database=database_id(),
         dataset=dataset_id(run.dataset),
         run_key=run.key,

@@ -10,7 +10,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import DEFAULT_BUDGET, RegionPlan, check_methods
 from ...lgca_plugin.encoder.architectures import embedding_dim
 from ...lgca_plugin.errors import ConfigError, StoreError
-from ...lgca_plugin.prediction.predictor import WHOLE, vector_key
+from ...lgca_plugin.prediction.predictor import vector_keys
 from ...lgca_plugin.store.limits import default_limit
 from ...lgca_plugin.store.store import Store, store_exists
 from ..shared.form import mark_invalid
@@ -78,9 +78,9 @@ def bytes_per_image(chosen: dict[str, Any]) -> int | None:
         return None
     methods = check_methods(chosen["methods"])
     plan = RegionPlan.of(methods, chosen["regions"], chosen.get("budget") or DEFAULT_BUDGET)
-    vectors = {WHOLE, *(name for name in (vector_key(method, plan) for method in methods) if name)}
+    vectors = len(vector_keys(methods, plan, texts=""))
     regions = sum(plan.counts) if chosen["store_regions"] else 0
-    return BYTES_A_NUMBER * (dim * (1 + len(vectors) + regions) + 4 * regions)
+    return BYTES_A_NUMBER * (dim * (1 + vectors + regions) + 4 * regions)
 
 
 def size_text(nbytes: int) -> str:

@@ -73,19 +73,20 @@ def add_preview(
     inputs: Any, source: Source, presets: tuple[Method, ...], *, steps: int, boxes: bool, new_texts: bool
 ) -> None:
     """Adds what is read, or why the run can't be rescored; with ``new_texts``, the model may have to be loaded."""
-    through_regions = region_readers(source, presets, steps)
+    texts = "" if new_texts else source.config.descriptions_hash
+    through_regions, lacking = region_readers(source, presets, steps, texts)
     boxes = boxes and explained_method(presets) is not None
     if through_regions and source.without_regions:
         refuse(
             inputs,
-            f"{', '.join(through_regions)} needs embeddings of crops, which {source.without_regions:,} of "
+            f"{', '.join(lacking)} needs embeddings of crops, which {source.without_regions:,} of "
             f"{source.samples:,} samples do not have in the store: keep the settings of crops, or classify again and "
             "start over",
         )
         return
     if boxes and source.without_regions:
-        lacking = f"{source.without_regions:,} of {source.samples:,} samples have no embeddings of crops in the store"
-        inputs.view("no_boxes", types.Warning(label=f"No boxes are written: {lacking}"))
+        why = f"{source.without_regions:,} of {source.samples:,} samples have no embeddings of crops in the store"
+        inputs.view("no_boxes", types.Warning(label=f"No boxes are written: {why}"))
         boxes = False
     slow = [f"the labels of {', '.join(through_regions)}"] if through_regions else []
     slow += ["the boxes"] if boxes else []
@@ -101,11 +102,15 @@ def add_preview(
     inputs.view("preview", types.Notice(label=line, description=" ".join(parts)))
 
 
-def region_readers(source: Source, presets: tuple[Method, ...], steps: int) -> list[str]:
-    """Returns the names of the methods whose image vectors are computed from embeddings of crops."""
+def region_readers(source: Source, presets: tuple[Method, ...], steps: int, texts: str) -> tuple[list[str], list[str]]:
+    """Returns the names of the methods that are computed from embeddings of crops, and of those that must be.
+
+    ``texts`` is the digest of the texts of the classes, empty for new ones.
+    """
     regions = changed_regions(source.config, steps if source.steps else None)
     plan = RegionPlan.of(presets, regions, source.config.budget)
-    names = {method.name: vector_key(method, plan) for method in presets}
-    if any(name is not None and name not in source.vector_keys for name in names.values()):
-        return list(names)  # then all vectors are computed and stored again
-    return [method for method, name in names.items() if name is None]
+    names = {method.name: vector_key(method, plan, texts) for method in presets}
+    lacking = [method for method, name in names.items() if name not in source.vector_keys]
+    if any(names[method] is not None for method in lacking):
+        return list(names), lacking  # then all vectors are computed and stored again
+    return lacking, lacking

@@ -103,9 +103,9 @@ def test_levels__fewer_methods_have_as_many_of_their_crops_at_each() -> None:
 
 def test_vector_key__of_two_budgets_differ() -> None:
     for name in ("wca", "lgca", "wca_global", "crops_mean"):
-        names = {vector_key(METHODS[name], plan_of(regions=RegionConfig(), budget=one)) for one in BUDGETS}
+        names = {vector_key(METHODS[name], plan_of(regions=RegionConfig(), budget=one), "") for one in BUDGETS}
         assert len(names) == 3
-    alone = {vector_key(METHODS["lgca"], plan_of(names, RegionConfig())) for names in (("lgca",), MAIN)}
+    alone = {vector_key(METHODS["lgca"], plan_of(names, RegionConfig()), "") for names in (("lgca",), MAIN)}
     assert len(alone) == 1
 
 

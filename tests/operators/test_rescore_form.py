@@ -161,7 +161,7 @@ def test_form__says_what_is_read(run):
     assert changed == (
         "Embeddings of all crops are read for the labels of clip, wca, lgca and the boxes: milliseconds a sample."
     )
-    assert "labels of lgca_d and the boxes" in line(methods_of_zs=["clip", "lgca", "lgca_d"])
+    assert "labels of clip, lgca, lgca_d and the boxes" in line(methods_of_zs=["clip", "lgca", "lgca_d"])
     assert "model" not in line(settings_source="change", wca_text_scale_of_zs=1.0)
     assert line(description_source="templates").endswith("The model is loaded if a text is new to it.")
 

@@ -1,9 +1,13 @@
 """Labels, confidences and margins from class scores."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from lgca_plugin.prediction.predictor import decisions
+from lgca_plugin.config import RegionConfig, RegionPlan
+from lgca_plugin.method.core.methods import METHODS
+from lgca_plugin.prediction.predictor import decisions, vector_key
 
 
 def test_decisions__leave_the_scores_alone_if_logits_are_returned():
@@ -28,3 +32,28 @@ def test_logits__have_the_confidence_as_their_softmax(kind):
         odds = np.exp(one.logits.astype(np.float64) - one.logits.max())
         assert one.label == one.logits.argmax()
         assert one.confidence == pytest.approx(odds.max() / odds.sum(), rel=1e-5)
+
+
+def key(name="wca_d", texts="a", crops=60, **changes):
+    method = replace(METHODS[name], **changes)
+    return vector_key(method, RegionPlan.of((method,), RegionConfig(crops=crops)), texts)
+
+
+def test_vector_keys__hold_what_the_vectors_depend_on():
+    assert key("clip") == key("clip", texts="b") == key("clip_d")
+    assert key("lgca") == key("lgca", texts="b", text_scale=1.0) != key("lgca", regions="all")
+    distinct = {
+        key(),
+        key("lgca_d"),
+        key("crops_mean"),
+        key(texts="b"),
+        key(crops=30),
+        key(decisiveness=3.0),
+        key(temperature=1.0),
+        key(text_scale=1.0),
+        key(class_vectors="label"),
+        key(class_vectors="mean"),
+        key(global_weight=0.5),
+    }
+    assert len(distinct) == 11
+    assert key(class_vectors="mean") == key(class_vectors="mean", text_scale=1.0)

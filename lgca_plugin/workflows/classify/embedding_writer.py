@@ -60,7 +60,9 @@ class EmbeddingWriter:
             self._give_up(error)
             return
         try:
-            self._entry = store, self._open(store, run, replaces)
+            opened = self._open(store, run, replaces)
+            self._columns = _columns(plan.predictor.vector_keys, opened)
+            self._entry = store, opened
         except StoreError as error:
             store.close()
             self._give_up(error)
@@ -106,7 +108,7 @@ class EmbeddingWriter:
             return
         store, run = self._entry
         samples = [
-            StoredSample(image, prediction.vectors, prediction.finding)
+            StoredSample(image, prediction.vectors[self._columns], prediction.finding)
             for image, prediction in zip(images, predictions, strict=True)
         ]
         try:
@@ -155,6 +157,13 @@ class EmbeddingWriter:
         self.complete = False
         self._count()
         self.close()
+
+
+def _columns(keys: Sequence[str], run: StoredRun) -> list[int]:
+    """Returns which of the vectors with some keys a run's entry holds: one that was begun earlier may hold fewer."""
+    if unknown := set(run.vector_keys).difference(keys):
+        raise StoreError(f"another release of this plugin began this run, and has stored {sorted(unknown)[0]!r} of it")
+    return [keys.index(key) for key in run.vector_keys]
 
 
 def has_encoded(plan: ClassifyPlan) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ...figures.page import Theme
     from ...method.core.methods import Method
     from ...runs.record import RunRecord
+    from ...store.rows import StoredRun
 
 
 def plot_description_weights(
@@ -57,9 +58,9 @@ def plot_description_votes(
         if name is not None:
             _check_class(run, name)
     with Store() as store:
-        texts = _Texts(store, run, encoder)
-        shown = _shown_methods(run, methods)
-        vectors = _vectors(store, run, sample_id, shown)
+        texts, stored = _Texts(store, run, encoder), stored_run(store, run)
+        shown = _shown_methods(run, stored, methods)
+        vectors = _vectors(store, run, stored, sample_id, shown)
         scores = {method.name: texts.scores(method, vectors[method.name]) for method in shown}
         first, second = _rivals(run.config.classes, list(scores.values()), a, b)
         scale = _text_scale(run)
@@ -111,9 +112,8 @@ def _text_scale(run: RunRecord) -> float:
     return chosen.text_scale
 
 
-def _shown_methods(run: RunRecord, names: Sequence[str] | None) -> list[Method]:
-    plan = run.config.region_plan
-    drawable = {method.name: method for method in run.config.methods if vector_key(method, plan) is not None}
+def _shown_methods(run: RunRecord, stored: StoredRun, names: Sequence[str] | None) -> list[Method]:
+    drawable = {method.name: method for method in run.config.methods if _vector_key(run, method) in stored.vector_keys}
     if names is None:
         names = [name for name in ("clip", "lgca") if name in drawable] or list(drawable)[:2]
     for name in names:
@@ -126,14 +126,17 @@ def _shown_methods(run: RunRecord, names: Sequence[str] | None) -> list[Method]:
     return [drawable[name] for name in names]
 
 
-def _vectors(store: Store, run: RunRecord, sample_id: str, methods: Sequence[Method]) -> dict[str, NDArray[np.float32]]:
-    stored = stored_run(store, run)
+def _vectors(
+    store: Store, run: RunRecord, stored: StoredRun, sample_id: str, methods: Sequence[Method]
+) -> dict[str, NDArray[np.float32]]:
     found = store.image_vectors_of(stored, [sample_id]).get(sample_id)
     if found is None:
         raise ConfigError(f"sample {sample_id!r} has no image vectors of run {run.key!r} in the store of embeddings")
-    plan = run.config.region_plan
-    rows = {name: row for row, name in enumerate(stored.vector_keys)}
-    return {method.name: found[rows[vector_key(method, plan) or ""]] for method in methods}
+    return {method.name: found[stored.vector_keys.index(str(_vector_key(run, method)))] for method in methods}
+
+
+def _vector_key(run: RunRecord, method: Method) -> str | None:
+    return vector_key(method, run.config.region_plan, run.config.descriptions_hash)
 
 
 def _rivals(

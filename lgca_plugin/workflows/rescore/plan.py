@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from ...config import RegionPlan
     from ...descriptions.class_texts import ClassTexts
     from ...encoder.base import Encoder
     from ...method.core.methods import Method
@@ -110,7 +109,8 @@ def prepare_rescore(
             "the store of embeddings has no room for another run: delete a run, rescore this one in place, or raise "
             f"the limit of {store.limit_bytes / GIGABYTE:g} GB ({LIMIT_VARIABLE})"
         )
-    rows = [None] * len(request.methods) if store.lacks_vectors(stored) else _stored_rows(stored, request.methods, plan)
+    names = [vector_key(method, plan, texts.digest) for method in request.methods]
+    rows = [None] * len(names) if store.lacks_vectors(stored) else _stored_rows(stored, names)
     from_vectors = tuple((method, row) for method, row in zip(request.methods, rows, strict=True) if row is not None)
     from_regions = tuple(method for method, row in zip(request.methods, rows, strict=True) if row is None)
     boxes = new.shown_chains > 0 and explained_method(request.methods) is not None
@@ -136,9 +136,11 @@ def prepare_rescore(
     if from_regions or boxes:
         bare = len(set(ids) - store.samples_with_regions(stored)) if plan.counts else 0
         if bare and from_regions:
+            pairs = zip(request.methods, names, strict=True)
+            needing = [method for method, name in pairs if name not in stored.vector_keys]
             lack = (
-                f"{method_names(from_regions)} needs region embeddings, which {bare} of {len(ids)} samples of run "
-                f"{run.key!r} do not have in the store"
+                f"{method_names(needing or from_regions)} needs region embeddings, which {bare} of {len(ids)} samples "
+                f"of run {run.key!r} do not have in the store"
             )
             raise ConfigError(
                 f"{lack}; rescore with methods that need none, or lgca.classify with overwrite=True and "
@@ -175,9 +177,8 @@ def _text_entries(run: RunRecord, texts: ClassTexts, model: Encoder | None, chan
     return {"texts": texts.use(), "text_warnings": warnings}
 
 
-def _stored_rows(stored: StoredRun, methods: Sequence[Method], plan: RegionPlan) -> list[int | None]:
-    """Returns the row of each method's stored image vector; None for all, unless all that can be stored are."""
-    names = [vector_key(method, plan) for method in methods]
+def _stored_rows(stored: StoredRun, names: Sequence[str | None]) -> list[int | None]:
+    """Returns the row of the image vector of each vector key; None for all, unless all that can be stored are."""
     if any(name is not None and name not in stored.vector_keys for name in names):
         return [None] * len(names)
     return [None if name is None else stored.vector_keys.index(name) for name in names]

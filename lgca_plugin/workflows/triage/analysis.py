@@ -99,7 +99,8 @@ def analyze(
     offsets = stored_offsets(run.results)
     scoring = run_scoring(run.config.methods, changed_texts(run, run.config.classes, None), texts, plan, offsets)
     row_of = {id_: row for row, id_ in enumerate(samples.ids)}
-    scores = RunScores(store, stored, plan, row_of, scoring, cache_bytes=cache_bytes)
+    digest = run.config.descriptions_hash
+    scores = RunScores(store, stored, plan, digest, row_of, scoring, cache_bytes=cache_bytes)
     _, crops, chains = request.compared
     learned = learned_method(request.judging)
     computed = tuple(method for method in request.judging if not scores.is_stored(method) and method is not learned)

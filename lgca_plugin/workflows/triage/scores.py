@@ -34,6 +34,7 @@ class RunScores:
     """The class scores of a run's samples.
 
     Attributes:
+        texts: digest of the texts of the classes
         row_of: sample id to row, of n samples
         scoring: the methods' class vectors, the offsets of known shares of the classes, and the logit scale
         cache_bytes: maximum size of the cached scores
@@ -42,6 +43,7 @@ class RunScores:
     store: Store
     stored: StoredRun
     plan: RegionPlan
+    texts: str
     row_of: Mapping[str, int]
     scoring: RunScoring
     cache_bytes: int = CACHE_BYTES
@@ -50,11 +52,11 @@ class RunScores:
     _scores: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def is_stored(self, method: Method) -> bool:
-        """Returns whether the method's image vectors are stored; those of decisive methods depend on the classes.
+        """Returns whether the method's image vectors are stored.
 
-        Learned ones have none.
+        Runs of earlier releases have none of decisive methods, and learned methods have none at all.
         """
-        name = vector_key(method, self.plan)
+        name = vector_key(method, self.plan, self.texts)
         return name is not None and name in self.stored.vector_keys
 
     def add_vectors(self, method: Method, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
@@ -150,7 +152,7 @@ class RunScores:
     def _vectors(self, methods: Sequence[Method]) -> Iterator[tuple[Method, NDArray[np.int64], NDArray[np.float32]]]:
         """Yields methods, rows and their ``[b, d]`` image vectors; the stored ones of all methods in one reading."""
         columns = [
-            (method, self.stored.vector_keys.index(str(vector_key(method, self.plan))))
+            (method, self.stored.vector_keys.index(str(vector_key(method, self.plan, self.texts))))
             for method in methods
             if self.is_stored(method)
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -72,6 +73,23 @@ def forget_findings() -> None:
     """Empties the table of findings of the default store."""
     with closing(sqlite3.connect(default_folder() / FILE_NAME)) as rows, rows:
         rows.execute("DELETE FROM findings")
+
+
+def forget_vectors_by_class(run: Any) -> None:
+    """Makes the entry of a run what releases have written that stored no vectors of methods that weigh by class."""
+    with Store() as store:
+        stored = store.run(run.token)
+        assert stored is not None
+        kept = [at for at, key in enumerate(stored.vector_keys) if " texts " not in key]
+        assert len(kept) < len(stored.vector_keys)
+        fewer = json.dumps([stored.vector_keys[at] for at in kept])
+        left = {name: of_sample[kept] for name, of_sample in vectors_of(store, stored).items()}
+        with closing(sqlite3.connect(store.path)) as rows, rows:
+            query = "UPDATE runs SET signatures = ?, checksum = NULL WHERE token = ?"
+            rows.execute(query, (fewer, run.token))
+        earlier = store.run(run.token)
+        assert earlier is not None
+        store.write_vectors(earlier, left)
 
 
 def open_run(

@@ -145,13 +145,13 @@ def test_cost__the_next_form_has_the_speed_of_the_last_run(birds, params):
 
 
 def test_disk__the_form_says_what_is_stored_and_is_right(birds, params, fresh_store):
-    # 4 crops, of which 2 start chains: 4 + 1 regions; the whole image, and the image vectors of clip, wca and lgca
-    nbytes = 8 * 4 * (128 * (1 + 3 + 5) + 4 * 5)
+    # 4 crops, of which 2 start chains: 4 + 1 regions; the whole image; vectors of clip, wca, lgca and wca_d
+    nbytes = 8 * 4 * (128 * (1 + 4 + 5) + 4 * 5)
     assert preview(birds, **params).description == (
         f"Embeddings stored on disk: at most {nbytes / 1000:.0f} kB; the store holds 0 bytes of 20 GB"
     )
     without = preview(birds, **params, store_regions=False).description
-    assert without.startswith("Image vectors, without the embeddings of crops, stored on disk: at most 16 kB;")
+    assert without.startswith("Image vectors, without the embeddings of crops, stored on disk: at most 20 kB;")
 
     CLASSIFY.run(birds, **params)
     with sqlite3.connect(fresh_store / FILE_NAME) as connection:

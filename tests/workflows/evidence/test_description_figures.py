@@ -62,7 +62,10 @@ def test_weights__are_the_runs(run, demo_encoder):
     [
         ({"a": "penguin"}, "'penguin' is no class of run 'zs'"),
         ({"a": CLASSES[0], "b": CLASSES[0]}, "a and b must be two classes"),
-        ({"methods": ("lgca_d",)}, "method 'lgca_d' has no image vector in run 'zs'; choose from clip, wca, lgca"),
+        (
+            {"methods": ("wca_d",)},
+            "method 'wca_d' has no image vector in run 'zs'; choose from clip, wca, lgca, lgca_d",
+        ),
     ],
     ids=["class", "twice", "method"],
 )

@@ -128,10 +128,26 @@ def test_rescore__without_region_embeddings_does_what_vectors_can(birds, demo_en
     assert_same_results(rescored, expected, boxes=False)
     assert rescored.summary()["warnings"] == ["no boxes: 8 of 8 samples have no region embeddings in the store"]
     assert set(birds.values("re_regions.detections")[0] or ()) == set()
-    with pytest.raises(lgca.ConfigError, match="clip, wca, lgca needs region embeddings, which 8 of 8 samples"):
+    with pytest.raises(lgca.ConfigError, match=r"^wca, lgca needs region embeddings, which 8 of 8 samples"):
         run.rescore(image_scale=2.0, progress=False)
-    with pytest.raises(lgca.ConfigError, match="lgca_d needs region embeddings"):
+    with pytest.raises(lgca.ConfigError, match=r"^lgca_d needs region embeddings"):
         run.rescore(methods=("clip", "lgca_d"), progress=False)
+
+
+def test_rescore__without_region_embeddings_keeps_vectors_weighed_by_class_as_long_as_their_texts_stay(
+    birds, demo_encoder, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "vectors"))
+    run = classified(birds, demo_encoder, regions=SMALL, store_regions=False, methods=ALL, logits=True)
+    rescored = run.rescore(shares={name: 1 + at for at, name in enumerate(CLASSES)}, run_key="re", progress=False)
+    assert rescored.summary()["predicted"] == 8
+    added = rescored.results["shares"]["offsets"]["lgca_d"]
+    for sample in birds:
+        expected = sample.zs_lgca_d.logits + np.array(added)
+        np.testing.assert_allclose(sample.re_lgca_d.logits, expected, atol=1e-3)
+    for changes in ({"classes": FEWER}, {"decisiveness": 3.0}, {"text_scale": 3.0}):
+        with pytest.raises(lgca.ConfigError, match=r"^lgca_d needs region embeddings, which 8 of 8 samples"):
+            run.rescore(**changes, progress=False)
 
 
 def test_rescore__failed_samples_stay_failed_and_deleted_ones_are_not_missed(birds, demo_encoder, tmp_path):
@@ -170,7 +186,7 @@ def test_rescore__needs_neither_files_nor_where_all_texts_are_known_a_model(run,
 
 def test_rescore__reports_progress_to_the_end(run):
     steps: list[lgca.Progress] = []
-    run.rescore(classes=FEWER, progress=steps.append)
+    run.rescore(logits=True, progress=steps.append)  # vectors for the labels, then regions for the boxes
     assert steps[-1].done == steps[-1].total == 16
     assert [step.done for step in steps] == sorted(step.done for step in steps)
 

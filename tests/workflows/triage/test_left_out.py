@@ -7,7 +7,7 @@ from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.method.labels.triage_cases import WITHOUT_LABEL, Case
 from lgca_plugin.store.store import Store
 from tests.helpers.runs import add_images, classified, pairs_of
-from tests.helpers.worlds.store import forget_findings
+from tests.helpers.worlds.store import forget_findings, forget_vectors_by_class
 
 COUNT = 60
 
@@ -125,6 +125,9 @@ def test_triage__without_stored_regions_image_vectors_alone_judge_labels(make_ru
     run = make_run(40, methods=("clip", "wca", "lgca", "lgca_d"), store_regions=False)
     dataset = run.dataset
     forget_findings()  # as after a run of a release that kept none
+    report = run.triage(progress=False).report
+    assert (report["judged"], report["judging"]) == (40, ["clip", "wca", "lgca", "lgca_d"])
+    forget_vectors_by_class(run)
     report = run.triage(progress=False).report
     assert report["judged"] == 40
     assert report["judging"] == ["clip", "wca", "lgca"]

@@ -1,23 +1,61 @@
-"""The figures of a run, for notebooks: film strips of samples, weights and votes of descriptions."""
+"""What shows a run outside the App: figures for notebooks, and the report."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from .method.explain.film_strip import CHAINS
+from .progress import drive
 from .runs.record import RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     import plotly.graph_objects as go
 
     from .encoder.base import Encoder
     from .figures.page import Theme
+    from .progress import Progress
 
 
 class RunFigures(RunRecord):
-    """A run that draws figures as Plotly documents."""
+    """A run that draws figures as Plotly documents, and writes a report."""
+
+    def report(
+        self,
+        folder: str | Path,
+        *,
+        max_suspects: int = 200,
+        max_cases: int = 12,
+        overwrite: bool = False,
+        progress: bool | Callable[[Progress], object] | None = None,
+    ) -> Path:
+        """Writes a report for people without the App: ``report.html``, one file that needs no network.
+
+        It shows what was asked, the suspects with pictures and reasons, what was changed by whom, how often the methods
+        agree and are right, and the crops that misled. Beside it lie ``suspects.csv`` with all suspects, and
+        ``decisions.csv``; and for annotation tools what :meth:`lgca_plugin.Triage.export_suspects` writes:
+        ``suspects.cvat.xml``, ``suspects.label-studio.json`` and ``label-studio-interface.xml``.
+
+        Args:
+            folder: the folder, which need not exist
+            max_suspects: maximum number of suspects with a picture, some 20 KB each
+            max_cases: maximum number of images with misleading crops, some 60 KB each
+            overwrite: replace the files of an earlier report
+            progress: as in :func:`lgca_plugin.classify`
+
+        Returns:
+            the page
+
+        Raises:
+            ConfigError: if an argument is wrong, or the files are there or can't be written
+            LgcaError: if the run was deleted or started again
+        """
+        from .workflows.report.report import check_report, iter_report
+
+        request = check_report(self, folder, max_suspects=max_suspects, max_cases=max_cases, overwrite=overwrite)
+        return drive(iter_report(request), progress, unit="pictures")
 
     def film_strip(
         self,

@@ -16,6 +16,7 @@ from .panels.compare.panel import ComparePanel
 from .panels.evidence.panel import EvidencePanel
 from .panels.review.open import OpenReview
 from .panels.review.panel import ReviewPanel
+from .report import Report
 from .rescore.operator import Rescore
 from .rescore.suggest import SuggestSettings
 from .triage import Triage
@@ -32,6 +33,7 @@ OPERATORS = (
     Decide,
     UndoDecision,
     ExportDecisions,
+    Report,
     Evaluate,
     Fuse,
     DescribeClasses,

@@ -95,6 +95,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("lgca_undo_decision", "Undo decisions", "Take decisions back, yours or somebody else's", "triage"),
             Entry("lgca_export_decisions", "Export decisions", "Who decided what, as a CSV file", "triage"),
+            Entry("lgca_report", "Report", "A page for people without the App; suspects for CVAT and Label Studio"),
         ),
     ),
     (

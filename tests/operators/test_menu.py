@@ -14,6 +14,7 @@ FIND, DELETE = "Find wrong labels", "Delete a run …"
 WITHOUT_A_RUN = [FIND, "Classify", "Describe classes"]
 OF_A_RUN = ["Compare methods", "Classify", "Rescore", "Triage", "Evaluate", "Describe classes"]
 DECISIONS = ["Undo decisions", "Export decisions"]
+REPORT = "Report"
 
 
 def buttons(dataset):
@@ -49,8 +50,8 @@ def test_menu__offers_what_makes_sense(dataset, triage):
     dataset.add_sample(fo.Sample(filepath="/images/a.jpg"))
     assert list(buttons(dataset)) == WITHOUT_A_RUN
     new_run(CLASSES, dataset=dataset)
-    assert list(buttons(dataset)) == [FIND, *OF_A_RUN, DELETE]
-    assert list(buttons(triage.run.dataset)) == [FIND, "Review labels", *OF_A_RUN, *DECISIONS, DELETE]
+    assert list(buttons(dataset)) == [FIND, *OF_A_RUN, REPORT, DELETE]
+    assert list(buttons(triage.run.dataset)) == [FIND, "Review labels", *OF_A_RUN, *DECISIONS, REPORT, DELETE]
 
 
 def test_menu__an_entry_opens_its_operator(triage):

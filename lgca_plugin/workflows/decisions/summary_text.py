@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]) -> str:
     """Returns a triage in plain text: what was found, and tables of its report and of the counts of ``Triage.left``."""
     given = report.get("ground_truth")
-    lines = [_answer(report, left), ""] if given else []
+    lines = [answer_text(report, left), ""] if given else []
     lines += [f"Triage of run {run_key!r}; {'labels in ' + repr(given) if given else 'no given labels'}"]
     cases = {name: count for name, count in (report.get("cases") or {}).items() if count}
     if cases:
@@ -38,7 +38,7 @@ def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]
     return "\n".join(lines)
 
 
-def _answer(report: Mapping[str, Any], left: Mapping[str, int]) -> str:
+def answer_text(report: Mapping[str, Any], left: Mapping[str, int]) -> str:
     """Returns how many labels look wrong, in a sentence."""
     judged, suspects, undecided = checked_labels(report), left["suspects"], left["undecided"]
     outside = min(report.get("outside_suspects") or 0, suspects)

@@ -25,8 +25,8 @@ class FindWrongLabels(StepOperator):
     operator_name = "lgca_find_wrong_labels"
     title = "Find wrong labels"
     description = (
-        "3 methods look for mistakes: label errors, mislabeled (mislabelled) pictures, label quality; zero-shot, "
-        "with a triage like cleanlab's"
+        "Several methods look for mistakes: label errors, mislabeled (mislabelled) pictures, label quality; "
+        "zero-shot, with a triage like cleanlab's"
     )
     submit = "Find wrong labels"
     purpose = "look for wrong labels"

@@ -24,7 +24,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .calibration import MAX_WRONG_SHARE, MIN_LABELS, Calibration, calibrate
+from .calibration import (
+    FIT_SAMPLES,
+    MAX_WRONG_SHARE,
+    MIN_LABELS,
+    Calibration,
+    Temperature,
+    calibrate,
+    fit_temperature,
+    shuffled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
 
 TIE = 1e-6
 """A given label whose probability is within this distance of the largest is no suspect; cleanlab's own tolerance."""
+_LEAST_PROBABILITY = np.float32(1e-30)  # keeps logarithms finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +77,8 @@ class LabelErrors:
         suggestion: ``[n]`` int64, the ensemble's most probable class; differs from the given one for every suspect
         suggestion_confidence: ``[n]`` float64, the ensemble's probability of the suggestion
         calibration: method name to its calibration
+        ensemble: temperature of the ensemble's probabilities, below 1 where several methods that are sure make an
+            ensemble that is less so; they are not divided by it
         joint: the summary over classes
         fitted_errors: number of wrong labels by the fitted wrong shares, ``e (C - 1) / C n``, mean of the ensemble; 0
             if nothing was fitted. More accurate than ``joint.estimated_errors`` if all classes have equally many wrong
@@ -81,6 +93,7 @@ class LabelErrors:
     suggestion: NDArray[np.int64]
     suggestion_confidence: NDArray[np.float64]
     calibration: dict[str, Calibration]
+    ensemble: Temperature
     joint: ConfidentJoint
     fitted_errors: int
     warnings: tuple[str, ...]
@@ -158,6 +171,7 @@ def find_label_errors(
         suggestion=suggestion,
         suggestion_confidence=confidence,
         calibration=calibration,
+        ensemble=_ensemble_temperature(ensemble, labels),
         joint=ConfidentJoint(
             estimated_errors=estimated_errors,
             pairs=tuple((*pair, count) for pair, count in sorted(pairs.items(), key=lambda item: (-item[1], item[0]))),
@@ -170,6 +184,13 @@ def find_label_errors(
 def _of_class(probabilities: NDArray[np.float32], classes: IntArray) -> NDArray[np.float64]:
     """Returns ``[n]`` probabilities of one class each; of the given labels, cleanlab's ``self_confidence``."""
     return probabilities[np.arange(len(classes)), classes].astype(np.float64)
+
+
+def _ensemble_temperature(probabilities: NDArray[np.float32], labels: IntArray) -> Temperature:
+    """Returns the temperature at which the ensemble's probabilities fit the labels best."""
+    chosen = shuffled(len(labels))[:FIT_SAMPLES]
+    logits = np.log(np.maximum(probabilities[chosen], _LEAST_PROBABILITY))
+    return fit_temperature(logits, labels[chosen])
 
 
 def _confident_learning(probabilities: NDArray[np.float32], labels: IntArray) -> tuple[NDArray[np.bool_], int]:

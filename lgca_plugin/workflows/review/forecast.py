@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from ...method.labels.expected_errors import CONFIDENCE, error_probabilities, ex
 from ..decisions.decisions import Decision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,10 +45,16 @@ def forecast(
 
 
 def _probabilities(run: RunRecord, quality: NDArray[np.floating]) -> NDArray[np.float64]:
-    report = run.results.get("triage") or {}
+    report, classes = run.results.get("triage") or {}, len(run.config.classes)
+    fit = report.get("ensemble") or {"temperature": 1.0, "wrong_share": _mean_wrong_share(report)}
+    found = error_probabilities(np.nan_to_num(quality), classes=classes, **fit)
+    unknown = error_probabilities(np.full(1, 1 / classes), classes=classes, wrong_share=fit["wrong_share"])
+    return np.where(np.isnan(quality), unknown, found)  # without a quality, the share of wrong labels
+
+
+def _mean_wrong_share(report: Mapping[str, Any]) -> float:
+    """Returns the mean wrong share of the methods that have judged, for a triage that has none of the ensemble."""
     fits = report.get("calibration") or {}
     judging = report.get("judging") or fits  # others of a fused run are calibrated, too
     shares = [fit.get("wrong_share") or 0.0 for name, fit in fits.items() if name in judging]
-    share = sum(shares) / len(shares) if shares else 0.0
-    known = np.where(np.isnan(quality), 1 / len(run.config.classes), quality)  # without one, the share of wrong labels
-    return error_probabilities(known, wrong_share=share, classes=len(run.config.classes))
+    return sum(shares) / len(shares) if shares else 0.0

@@ -12,13 +12,17 @@ from ...method.core.regions import RegionKind
 from ...method.number_text import capitalized
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ...fiftyone_io.thumbnails import Box
     from ...method.explain.evidence import Evidence
 
-Kind = RegionKind | Literal["learned"]
-"""What a method looks at; a learned one looks at everything, through several models."""
+Kind = RegionKind | Literal["decisive", "learned"]
+"""What a method looks at: a ``"decisive"`` one at crops, above all at those that are sure of a class; a ``"learned"``
+one at everything, through several models."""
+
+Seen = tuple[Kind, str]
+"""What a method looks at, and the class that it sees there."""
 
 MAJORITY = 0.5
 """Share of the crops above which they are counted in the sentence."""
@@ -75,7 +79,7 @@ def deciding_region(evidence: Evidence, suggested: str, given: str) -> DecidingR
 
 
 def reason_sentence(
-    labels: Mapping[Kind, str],
+    seen: Sequence[Seen],
     given: str | None,
     suggested: str,
     *,
@@ -85,16 +89,13 @@ def reason_sentence(
     """Returns why a label is suspected, as one sentence without a technical term.
 
     Args:
-        labels: what a method sees that looks at the whole picture (``"none"``), at crops (``"crops"``) and at crops
-            that grow (``"chains"``), and one that is learned over several models (``"learned"``), in this order
+        seen: what each method sees
         given: the given class
         suggested: the suggested class
         confidence: of the suggestion, in [0, 1]; None counts as sure
         region: the region that is marked on the picture
     """
-    groups: dict[str, list[Kind]] = {}
-    for kind, label in labels.items():
-        groups.setdefault(label, []).append(kind)
+    groups = _by_label(seen)
     agreeing = groups.pop(suggested, [])
     others = [f"{_subject(kinds)} {_verb(kinds)} “{label}”" for label, kinds in groups.items()]
     if not agreeing:
@@ -108,21 +109,27 @@ def reason_sentence(
     return f"{capitalized(_subject(agreeing))} {_verb(agreeing)} “{suggested}”, {only}{' and '.join(others)}{tail}."
 
 
-def seen_sentence(labels: Mapping[Kind, str]) -> str:
+def seen_sentence(seen: Sequence[Seen]) -> str:
     """Returns what methods see, as one sentence; nothing without any."""
-    groups: dict[str, list[Kind]] = {}
-    for kind, label in labels.items():
-        groups.setdefault(label, []).append(kind)
+    groups = _by_label(seen)
     if len(groups) == 1:
-        return f"{_all(len(labels), unsure=False)} “{next(iter(groups))}”."
-    seen = [f"{_subject(kinds)} {_verb(kinds)} “{label}”" for label, kinds in groups.items()]
-    return f"{capitalized('; '.join(seen))}." if seen else ""
+        return f"{_all(len(seen), unsure=False)} “{next(iter(groups))}”."
+    parts = [f"{_subject(kinds)} {_verb(kinds)} “{label}”" for label, kinds in groups.items()]
+    return f"{capitalized('; '.join(parts))}." if parts else ""
+
+
+def _by_label(seen: Sequence[Seen]) -> dict[str, list[Kind]]:
+    groups: dict[str, list[Kind]] = {}
+    for kind, label in seen:
+        groups.setdefault(label, []).append(kind)
+    return groups
 
 
 def _all(count: int, *, unsure: bool) -> str:
     see, sees = ("lean towards", "leans towards") if unsure else ("see", "sees")
-    words = {1: f"The method {sees}", 2: f"Both methods {see}", 3: f"All three methods {see}"}
-    return words.get(count, f"All four methods {see}")
+    words = {1: f"The method {sees}", 2: f"Both methods {see}"}
+    numbers = {3: "three", 4: "four", 5: "five"}
+    return words.get(count, f"All {numbers.get(count, count)} methods {see}")
 
 
 def _subject(kinds: Sequence[Kind]) -> str:
@@ -131,12 +138,14 @@ def _subject(kinds: Sequence[Kind]) -> str:
         "none": "the whole picture",
         "crops": "the crops",
         "chains": "the crops with their surroundings",
+        "all": "the crops with their surroundings",
+        "decisive": "the clearest crops",
         "learned": "all models together",
     }
-    if "crops" in kinds and "chains" in kinds:
-        kinds = [kind for kind in kinds if kind != "chains"]
+    if "crops" in kinds and {"chains", "all"} & {*kinds}:
+        kinds = [kind for kind in kinds if kind not in ("chains", "all")]
         names["crops"] = "the crops, alone and with their surroundings,"
-    *first, last = (names[kind] for kind in kinds)
+    *first, last = dict.fromkeys(names[kind] for kind in kinds)
     return f"{', '.join(first)} and {last}" if first else last
 
 

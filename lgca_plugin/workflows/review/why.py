@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import LgcaError
-from ...method.core.methods import learned_method
+from ...method.core.methods import learned_method, without_controls
 from ...method.labels.left_out import nearest_class, outside_sentence
 from ...runs.record import stored_triage
 from ..evidence.sample_record import cached_evidence
-from .reason import DecidingRegion, Kind, deciding_region, reason_sentence, seen_sentence
+from .reason import DecidingRegion, Kind, Seen, deciding_region, reason_sentence, seen_sentence
 
 if TYPE_CHECKING:
     from ...runs.record import RunRecord
@@ -60,7 +60,7 @@ def why_suspected(run: RunRecord, sample: SampleRecord) -> Why:
 
 def _seen_instead(run: RunRecord, sample: SampleRecord) -> str | None:
     """Returns what most methods see in a sample that is no suspect; None if that is its label, or it has none."""
-    seen = Counter(_labels(run, sample).values())
+    seen = Counter(label for _, label in _seen(run, sample))
     if sample.given is None or not seen or seen[sample.given] == max(seen.values()):
         return None
     return seen.most_common(1)[0][0]
@@ -71,14 +71,14 @@ def _is_outside(run: RunRecord, sample: SampleRecord) -> bool:
 
 
 def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, region: DecidingRegion | None) -> str:
-    labels, confidence = _labels(run, sample), sample.suggested_confidence
+    seen, confidence = _seen(run, sample), sample.suggested_confidence
     if sample.given is not None and _is_outside(run, sample):
-        return f"{outside_sentence(sample.given, run.config.classes)} {seen_sentence(labels)}".strip()
+        return f"{outside_sentence(sample.given, run.config.classes)} {seen_sentence(seen)}".strip()
     if suggested is None:
         return NOT_SUSPECTED
     if suggested == sample.given:
         return EDITED
-    return reason_sentence(labels, sample.given, suggested, confidence=confidence, region=region)
+    return reason_sentence(seen, sample.given, suggested, confidence=confidence, region=region)
 
 
 def _deciding_region(run: RunRecord, sample: SampleRecord, suggested: str | None) -> DecidingRegion | None:
@@ -90,15 +90,16 @@ def _deciding_region(run: RunRecord, sample: SampleRecord, suggested: str | None
         return None
 
 
-def _labels(run: RunRecord, sample: SampleRecord) -> dict[Kind, str]:
-    """Returns what the compared methods and a learned one have predicted, by what they look at."""
-    learned = learned_method(run.config.methods)
-    kinds: dict[str, Kind] = {
-        method.name: "learned" if method is learned else method.regions for method in run.config.methods
-    }
-    compared = list(stored_triage(run.results).get("methods") or kinds)
-    if learned is not None and learned.name not in compared:
-        compared.append(learned.name)
-    return {
-        kinds[name]: sample.predictions[name].label for name in compared if name in kinds and name in sample.predictions
-    }
+def _seen(run: RunRecord, sample: SampleRecord) -> list[Seen]:
+    """Returns what the methods that compare and judge labels have predicted, each with what it looks at."""
+    learned, triage = learned_method(run.config.methods), stored_triage(run.results)
+    compared = triage.get("methods") or without_controls(one.name for one in run.config.methods)
+    asked = {*compared, *(triage.get("judging") or ()), *(() if learned is None else (learned.name,))}
+    found: list[Seen] = []
+    for method in run.config.methods:
+        if method.name not in asked or method.name not in sample.predictions:
+            continue
+        more = method.by_class and method.name not in compared
+        kind: Kind = "learned" if method is learned else "decisive" if more else method.regions
+        found.append((kind, sample.predictions[method.name].label))
+    return found

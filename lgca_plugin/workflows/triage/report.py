@@ -39,10 +39,11 @@ def triage_report(
         misleading-crop case to number of samples; ``unproven``, how many of these sizes are upper bounds),
         ``stability`` (quantiles), ``judged`` (number of judged labels); if any, ``suspects``, and
         ``outside_suspects``, those of them whose label is no class of the run; if any are judged, ``calibration``,
-        ``fitted_errors`` and ``estimated_errors`` (estimated number of wrong labels, by calibration and by cleanlab's
-        confident joint) and ``pairs`` (given, suggested, how many); of a run with known shares of the classes,
-        ``shares``: the ``field`` in which they were counted, and method to number of labels that they have ``changed``;
-        ``warnings``, ``seconds``, ``at`` and ``version``
+        ``ensemble`` (the temperature and wrong share that forecasts use), ``fitted_errors`` and ``estimated_errors``
+        (estimated number of wrong labels, by calibration and by cleanlab's confident joint) and ``pairs`` (given,
+        suggested, how many); of a run with known shares of the classes, ``shares``: the ``field`` in which they were
+        counted, and method to number of labels that they have ``changed``; ``warnings``, ``seconds``, ``at`` and
+        ``version``
     """
     classes, errors = request.run.config.classes, found.errors
     counted, sizes = Counter(cases), Counter(found.case_size[~np.isnan(found.case_size)].tolist())
@@ -95,6 +96,7 @@ def triage_report(
         report |= {"suspects": judged + len(found.outside), "outside_suspects": len(found.outside)}
     if errors is not None:
         report["calibration"] = {name: _finite(made.to_json()) for name, made in errors.calibration.items()}
+        report["ensemble"] = {"temperature": errors.ensemble.value, "wrong_share": errors.ensemble.wrong_share}
         report["estimated_errors"] = errors.joint.estimated_errors
         report["fitted_errors"] = errors.fitted_errors
         report["pairs"] = [[classes[a], classes[b], count] for a, b, count in errors.joint.pairs[:MAX_PAIRS]]

@@ -11,7 +11,7 @@ from lgca_plugin.fiftyone_io.database import dataset_id
 from lgca_plugin.fiftyone_io.tokens import database_id
 from lgca_plugin.store.rows import StoredSample
 from lgca_plugin.store.store import Store, geometry_of
-from tests.helpers.worlds.overview import add, new_run, triaged
+from tests.helpers.worlds.overview import METHODS, add, new_run, triaged
 
 CLASSES = ["tern", "swan", "gull"]
 
@@ -21,14 +21,24 @@ def unit(vectors: Any) -> Any:
     return found / np.linalg.norm(found, axis=-1, keepdims=True)
 
 
-def review_run(rows: list[dict[str, Any]], *, classes: list[str] = CLASSES, ground_truth: str | None = "labels") -> Any:
-    """A triaged run on samples of ``given``, ``suggested``, ``quality`` and three ``answers`` (None: the given label).
+def review_run(
+    rows: list[dict[str, Any]],
+    *,
+    classes: list[str] = CLASSES,
+    ground_truth: str | None = "labels",
+    methods: tuple[str, ...] = METHODS,
+) -> Any:
+    """A triaged run on samples of ``given``, ``suggested``, ``quality`` and ``answers``, one a method (None: as given).
 
     The ``vector`` of a sample is that of its whole image; samples without one have none in the store.
     """
-    run = new_run(classes, ground_truth=ground_truth)
+    run = new_run(classes, methods=methods, ground_truth=ground_truth)
     samples = [
-        {"answers": row.get("answers") or [row["given"]] * 3, "truth": row["given"], "filepath": row.get("filepath")}
+        {
+            "answers": row.get("answers") or [row["given"]] * len(methods),
+            "truth": row["given"],
+            "filepath": row.get("filepath"),
+        }
         for row in rows
     ]
     ids = add(run, [{name: value for name, value in one.items() if value is not None} for one in samples])

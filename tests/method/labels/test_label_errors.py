@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lgca_plugin.method.labels.calibration import FIT_SAMPLES, calibrate
+from lgca_plugin.method.labels.calibration import FIT_SAMPLES, calibrate, fit_temperature
 from lgca_plugin.method.labels.label_errors import find_label_errors
 from tests.helpers.checks import all_of
 
@@ -115,7 +115,18 @@ def test_find_label_errors__what_each_number_is():
     np.testing.assert_allclose(found.quality, np.mean(list(found.by_method.values()), axis=0), rtol=1e-5, atol=1e-7)
     np.testing.assert_array_equal(found.suggestion, mean.argmax(axis=1))
     np.testing.assert_allclose(found.suggestion_confidence, mean.max(axis=1), rtol=1e-6)
+    fit = fit_temperature(np.log(mean), labels)
+    assert (found.ensemble.value, found.ensemble.wrong_share) == pytest.approx((fit.value, fit.wrong_share), rel=0.01)
     assert found.warnings == ()
+
+
+def test_find_label_errors__an_ensemble_of_sure_methods_that_err_apart_is_less_sure_than_it_could_be():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(6, size=600)
+    apart = {f"m{i}": (3 * (np.eye(6)[labels] + 0.7 * rng.standard_normal((600, 6)))).astype("f4") for i in range(4)}
+    assert find(apart, labels, 6).ensemble.value < 0.8
+    one = {"m0": apart["m0"]}
+    assert find(one, labels, 6).ensemble.value == pytest.approx(1, abs=0.02)  # it is calibrated already
 
 
 def test_find_label_errors__the_ensemble_is_of_those_that_judge():

@@ -14,6 +14,7 @@ from lgca_plugin.workflows.review.examples import class_examples
 from lgca_plugin.workflows.review.queue import ReviewQueue
 from lgca_plugin.workflows.review.why import NOT_SUSPECTED
 from tests.helpers.worlds.birds import SMALL, bird_dataset, classify_birds
+from tests.helpers.worlds.review import review_run
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
@@ -88,6 +89,30 @@ def test_review_card__of_a_sample_that_is_no_suspect_says_so(run):
     card = review_card(run, other)
     assert (card.suggested, card.reason, card.deciding_box, card.look_alikes) == (None, NOT_SUSPECTED, None, ())
     assert card.given == run.dataset[other]["labels"].label
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        ("swan", "All four methods see “swan”."),
+        (
+            "tern",
+            (
+                "The whole picture and the crops, alone and with their surroundings, say “swan”, only the clearest "
+                "crops say “tern”."
+            ),
+        ),
+    ],
+)
+def test_review_card__the_reason_names_all_that_have_judged_and_no_control(last, reason):
+    methods = ("clip", "wca", "lgca", "wca_d", "crops_mean")
+    row = {"given": "tern", "suggested": "swan", "quality": 0.01, "answers": ["swan", "swan", "swan", last, "gull"]}
+    run, [id_] = review_run([row], methods=methods)
+    run.results["triage"]["judging"] = list(methods[:4])
+    try:
+        assert review_card(run, id_).reason == reason
+    finally:
+        run.dataset.delete()
 
 
 def test_review_card__when_the_given_label_is_changed_or_gone(run):

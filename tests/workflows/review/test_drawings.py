@@ -29,7 +29,7 @@ def review(run):
 
 @pytest.mark.thorough
 def test_review__the_intervals_hold_the_number_of_wrong_labels_about_as_often_as_stated(demo_encoder, tmp_path):
-    outcomes = []
+    outcomes, first_tens = [], []
     for seed in SEEDS:
         dataset = load_demo_dataset(f"review-{tmp_path.name}-{seed}", tmp_path / str(seed), seed=seed)
         run = lgca.classify(
@@ -43,12 +43,18 @@ def test_review__the_intervals_hold_the_number_of_wrong_labels_about_as_often_as
             progress=False,
         )
         run.triage(progress=False)
-        outcomes += review(run)
+        own = review(run)
+        outcomes += own
+        first_tens.append(own[0])
         progress, summary = ReviewQueue.of(run).progress(), ReviewQueue.of(run).summary()
         assert progress.left == 0
         assert progress.changed == summary.changed == sum(block.found for block in summary.blocks)
         assert all((one.corrected or 0) > (one.given or 1) for one in summary.accuracy)
         dataset.delete()
+    for expected, found in first_tens:
+        assert expected.low <= found <= expected.high
+        assert abs(expected.expected - found) <= 3
+        assert expected.high - expected.low <= 6
     inside = [expected.low <= found <= expected.high for expected, found in outcomes]
     assert len(inside) >= 2 * len(SEEDS)
     assert sum(inside) >= 0.85 * len(inside), [(str(expected), found) for expected, found in outcomes]

@@ -58,6 +58,12 @@ def test_expectation__labels_without_a_quality_count_as_any_other(world):
     assert queue.expectation(12) == expected
 
 
+def test_expectation__is_at_the_temperature_of_the_ensemble(world):
+    world.results["triage"]["ensemble"] = {"temperature": 0.6, "wrong_share": 0.1}
+    surer = error_probabilities(np.array(QUALITY), wrong_share=0.1, classes=len(CLASSES), temperature=0.6)
+    assert ReviewQueue.of(world).expectation(12) == expected_errors(surer, np.zeros(0), np.zeros(0, dtype=bool))
+
+
 def test_expectation__of_a_triage_without_a_calibration(world):
     world.results["triage"].pop("calibration")
     assert 0 < ReviewQueue.of(world).expectation().expected < 10

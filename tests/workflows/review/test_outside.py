@@ -60,6 +60,8 @@ def test_outside__is_first_in_the_queue_and_says_nothing_about_the_others(world)
 
 
 def test_seen_sentence__is_what_the_methods_see_whatever_is_suggested():
-    assert seen_sentence({"none": "tern"}) == "The method sees “tern”."
-    assert seen_sentence({"none": "tern", "crops": "gull"}) == "The whole picture says “tern”; the crops say “gull”."
-    assert seen_sentence({}) == ""
+    assert seen_sentence([("none", "tern")]) == "The method sees “tern”."
+    assert (
+        seen_sentence([("none", "tern"), ("crops", "gull")]) == "The whole picture says “tern”; the crops say “gull”."
+    )
+    assert seen_sentence([]) == ""

@@ -16,9 +16,9 @@ def region(vote=EGRET, crops=60, crops_for=41):
     return DecidingRegion(box=BOX, vote=vote, crops=crops, crops_for=crops_for)
 
 
-def labels(whole, crops, chains, learned=None):
-    seen = {"none": whole, "crops": crops, "chains": chains}
-    return seen if learned is None else {**seen, "learned": learned}
+def labels(whole, crops, chains, learned=None, *, clearest=None):
+    seen = [("none", whole), ("crops", crops), ("chains", chains), ("decisive", clearest), ("learned", learned)]
+    return [(kind, label) for kind, label in seen if label is not None]
 
 
 SENTENCES = [
@@ -42,6 +42,24 @@ SENTENCES = [
     ),
     (labels(EGRET, EGRET, EGRET), {}, "All three methods see “great egret”."),
     (labels(EGRET, EGRET, EGRET, EGRET), {}, "All four methods see “great egret”."),
+    (labels(EGRET, EGRET, EGRET, clearest=EGRET), {}, "All four methods see “great egret”."),
+    (labels(EGRET, EGRET, EGRET, EGRET, clearest=EGRET), {}, "All five methods see “great egret”."),
+    (
+        labels(HERON, EGRET, EGRET, clearest=EGRET),
+        {},
+        (
+            "The crops, alone and with their surroundings, and the clearest crops say “great egret”, only the whole "
+            "picture says “grey heron”."
+        ),
+    ),
+    (
+        labels(EGRET, HERON, EGRET, clearest=EGRET),
+        {},
+        (
+            "The whole picture, the crops with their surroundings and the clearest crops say “great egret”, only the "
+            "crops say “grey heron”."
+        ),
+    ),
     (
         labels(HERON, EGRET, TERN, EGRET),
         {},
@@ -100,9 +118,9 @@ SENTENCES = [
             "together, the methods find “great egret” more likely than “grey heron”."
         ),
     ),
-    ({}, {}, "Taken together, the methods find “great egret” more likely than “grey heron”."),
-    ({"none": EGRET, "crops": EGRET}, {}, "Both methods see “great egret”."),
-    ({"crops": EGRET}, {"confidence": 0.1}, "The method leans towards “great egret”."),
+    ([], {}, "Taken together, the methods find “great egret” more likely than “grey heron”."),
+    ([("none", EGRET), ("crops", EGRET)], {}, "Both methods see “great egret”."),
+    ([("crops", EGRET)], {"confidence": 0.1}, "The method leans towards “great egret”."),
 ]
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from .workflows.decisions.decisions import Decision
     from .workflows.decisions.queue import Triage
     from .workflows.describe import describe_classes
+    from .workflows.model.loading import load_model
 
 _HOMES = {
     "Case": "method.labels.triage_cases",
@@ -80,6 +81,7 @@ _HOMES = {
     "fuse": "api",
     "list_runs": "runs.registry",
     "load_encoder": "encoder.loading",
+    "load_model": "workflows.model.loading",
     "load_run": "api",
     "runs_at_work": "runs.state",
     "store_info": "runs.clean_store",
@@ -121,6 +123,7 @@ __all__ = [
     "fuse",
     "list_runs",
     "load_encoder",
+    "load_model",
     "load_run",
     "runs_at_work",
     "store_info",

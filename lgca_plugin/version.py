@@ -8,6 +8,7 @@ TESTED = {
     "cachetools": "7.3.3",
     "cleanlab": "2.9.0",
     "fiftyone": "1.22.1",
+    "jinja2": "3.1.6",
     "numpy": "2.4.6",
     "open_clip_torch": "3.3.0",
     "pillow": "13.0.0",

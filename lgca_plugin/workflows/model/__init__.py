@@ -1,0 +1,1 @@
+"""The methods as FiftyOne models: without a run, a store or a dataset of their own."""

@@ -68,7 +68,11 @@ DATABASE = "lgca_plugin/fiftyone_io/database.py"
 """The only file with private names of FiftyOne."""
 
 PRIVATE_ATTRIBUTES = {"_sample_collection", "_sample_collection_name", "_doc", "_dataset", "_root_dataset", "_pipeline"}
-PUBLIC_INNER = {"fiftyone.core.utils", "fiftyone.core.metadata"}  # documented, with public functions
+PUBLIC_INNER = {
+    "fiftyone.core.utils",
+    "fiftyone.core.metadata",
+    "fiftyone.core.models",
+}  # documented, with public functions
 
 
 def modules(root: Path) -> dict[str, Path]:

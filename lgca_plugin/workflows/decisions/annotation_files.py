@@ -118,7 +118,7 @@ def _size(row: SuspectRow) -> dict[str, str]:
 
     CVAT does not need them to find the image.
     """
-    from fiftyone.core.metadata import ImageMetadata
+    from fiftyone import ImageMetadata
 
     size = row.width, row.height
     if not all(size):

@@ -6,7 +6,7 @@ import io
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import fiftyone.core.labels as fol
+import fiftyone as fo
 import fiftyone.core.models as fom
 import numpy as np
 from fiftyone.utils.torch import GetItem
@@ -142,7 +142,7 @@ class ZeroShotModel(
         """Returns what reads a sample for the model."""
         return FileOf(field_mapping=field_mapping)
 
-    def predict(self, arg: Any) -> fol.Classification:
+    def predict(self, arg: Any) -> fo.Classification:
         """Returns the label of one image.
 
         Args:
@@ -153,13 +153,13 @@ class ZeroShotModel(
         """
         return self.predict_all([arg])[0]
 
-    def predict_all(self, args: Iterable[Any]) -> list[fol.Classification]:
+    def predict_all(self, args: Iterable[Any]) -> list[fo.Classification]:
         """Returns the labels of several images, which share the encoder's batches; arguments as of :meth:`predict`."""
         predictions = self._predictor.predict(self._encoded(args))
         made = [one.methods[self.method.name] for one in predictions]
         self._last = _unit_vectors(predictions)
         return [
-            fol.Classification(
+            fo.Classification(
                 label=self.classes[one.label],
                 confidence=one.confidence,
                 logits=one.logits if self.store_logits else None,

@@ -12,6 +12,7 @@ from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .api import classify, find_wrong_labels, fuse, load_run
+    from .api_predictions import triage
     from .config import RegionConfig
     from .descriptions.describe import Described
     from .encoder.base import Encoder
@@ -85,6 +86,7 @@ _HOMES = {
     "load_run": "api",
     "runs_at_work": "runs.state",
     "store_info": "runs.clean_store",
+    "triage": "api_predictions",
 }
 
 __all__ = [
@@ -127,6 +129,7 @@ __all__ = [
     "load_run",
     "runs_at_work",
     "store_info",
+    "triage",
 ]
 
 

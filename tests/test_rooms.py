@@ -18,6 +18,7 @@ ROOMS = (
     "lgca_plugin.demo",
     "lgca_plugin",
     "lgca_plugin.api",
+    "lgca_plugin.api_predictions",
     "lgca_plugin.run",
     "lgca_plugin.run_tuning",
     "lgca_plugin.run_figures",

@@ -7,6 +7,7 @@ from .default_methods import default_methods, method_warnings, run_methods
 from .regions import BUDGETS, DEFAULT_BUDGET, MAX_SEED, RegionConfig, RegionPlan
 from .run_config import CONFIG_VERSION, DEFAULT_SHOWN_CHAINS, FusedRunConfig, FusionConfig, RunConfig
 from .shares import BALANCED, NO_SHARES, ClassShares, check_shares
+from .voters import Voter, voters_of
 
 DEFAULT_RUN_KEY = "zeroshot"
 
@@ -33,6 +34,7 @@ __all__ = [
     "RegionConfig",
     "RegionPlan",
     "RunConfig",
+    "Voter",
     "check_budget",
     "check_classes",
     "check_distinct",
@@ -42,4 +44,5 @@ __all__ = [
     "default_methods",
     "method_warnings",
     "run_methods",
+    "voters_of",
 ]

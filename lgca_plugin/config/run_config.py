@@ -10,6 +10,7 @@ from ..method.core.methods import Method
 from .checks import check_budget
 from .regions import DEFAULT_BUDGET, RegionConfig, RegionPlan
 from .shares import ClassShares
+from .voters import Voter
 
 DEFAULT_SHOWN_CHAINS = 3
 CONFIG_VERSION = 1
@@ -82,7 +83,8 @@ class RunConfig:
     classes were taken, or with which they are compared, if any. With ``logits`` the labels have those of all classes.
     At most ``shown_chains`` chains of an image are written as boxes. Crops are resized ``"exact"`` or ``"fast"``.
     ``fusion`` is that of a fused run, None for all others. ``shares`` is how often each class occurs, by which labels
-    are moved; None moves none.
+    are moved; None moves none. ``voters`` are the fields whose predictions are the methods of a run that encodes
+    nothing, None for all others; such a run has no encoder, descriptions and regions.
     """
 
     classes: tuple[str, ...]
@@ -99,6 +101,27 @@ class RunConfig:
     budget: str = DEFAULT_BUDGET
     fusion: FusionConfig | None = None
     shares: ClassShares | None = None
+    voters: tuple[Voter, ...] | None = None
+
+    @classmethod
+    def of_voters(cls, voters: tuple[Voter, ...], classes: tuple[str, ...], ground_truth: str) -> RunConfig:
+        """Returns the config of a run whose methods are predictions that are on the samples already."""
+        return cls(
+            classes=classes,
+            descriptions_hash="",
+            methods=tuple(Method(name=voter.name, regions="none", global_weight=1.0) for voter in voters),
+            regions=RegionConfig(),
+            encoder="",
+            encoder_fingerprint="",
+            precision="",
+            ground_truth=ground_truth,
+            voters=voters,
+        )
+
+    @property
+    def has_one_encoder(self) -> bool:
+        """Whether the run has encoded images itself: it is neither fused nor of predictions that were there already."""
+        return self.fusion is None and self.voters is None
 
     @property
     def region_plan(self) -> RegionPlan:
@@ -107,11 +130,14 @@ class RunConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the config as a JSON-ready dict for :meth:`from_json`."""
-        document = asdict(replace(self, fusion=None, shares=None))
-        for name in ("fusion", "shares"):
+        document = asdict(replace(self, fusion=None, shares=None, voters=None))
+        for name in ("fusion", "shares", "voters"):
             del document[name]  # so that the records of all other runs stay as they are
+        for name in ("fusion", "shares"):
             if (own := getattr(self, name)) is not None:
                 document[name] = own.to_json()
+        if self.voters is not None:
+            document["voters"] = [voter.to_json() for voter in self.voters]
         document["classes"] = list(self.classes)
         document["methods"] = [method.to_json() for method in self.methods]
         return {"version": CONFIG_VERSION, **document}
@@ -139,6 +165,8 @@ class RunConfig:
             values.setdefault(name, only)
         values["fusion"] = FusionConfig.from_json(values["fusion"]) if values.get("fusion") is not None else None
         values["shares"] = ClassShares.from_json(values["shares"]) if values.get("shares") is not None else None
+        voters = values.get("voters")
+        values["voters"] = None if voters is None else tuple(Voter.from_json(voter) for voter in voters)
         expected = {field.name for field in fields(cls)}
         if set(values) != expected:
             raise ConfigError(f"this run's config has other keys than expected: {sorted(set(values) ^ expected)}")

@@ -14,12 +14,14 @@ from ..fiftyone_io.fields import (
     DECISION,
     classification_fields,
     is_corrected_copy,
+    method_field,
     run_fields,
     triage_field,
     usual_label_fields,
 )
+from ..method.core.methods import without_controls
 from .record import read_results, stored_triage
-from .registry import PACKAGE, prediction_fields
+from .registry import PACKAGE, list_runs, prediction_fields, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +57,26 @@ def given_label_fields(dataset: fo.Dataset) -> list[str]:
     fields = [name for name in label_fields(dataset) if name not in corrected and not is_corrected_copy(dataset, name)]
     usual = {name: rank for rank, name in enumerate(USUAL_NAMES)}
     return sorted(fields, key=lambda name: (is_predicted(name), usual.get(name.lower(), len(usual))))
+
+
+def prediction_choices(dataset: fo.Dataset) -> list[str]:
+    """Returns the fields that may hold predictions: the user's own, those named so first, then those of runs.
+
+    Those of a run are of its methods, without the controls; the copies that a run of such fields keeps are left out.
+    """
+    corrected = {
+        stored_triage(read_results(dataset, key)).get("corrected_field") for key in dataset.list_runs(package=PACKAGE)
+    }
+    own = [name for name in label_fields(dataset) if name not in corrected and not is_corrected_copy(dataset, name)]
+    own.sort(key=lambda name: not is_predicted(name))
+    there = set(classification_fields(dataset))
+    for key in reversed(list_runs(dataset)):
+        with suppress(LgcaError):
+            config = read_config(dataset, key)
+            if config.voters is None:
+                names = without_controls(method.name for method in config.methods)
+                own += [field for field in (method_field(key, name) for name in names) if field in there]
+    return list(dict.fromkeys(own))
 
 
 def is_predicted(field: str) -> bool:

@@ -38,6 +38,20 @@ def shared_fingerprint(config: RunConfig) -> str:
     return f"{config.encoder_fingerprint}/{config.precision}{resize}"
 
 
+def check_has_encoder(run: RunRecord) -> None:
+    """Checks that a run has encoded images; raises ConfigError for one of predictions that were there already."""
+    if run.config.voters is not None:
+        what = (
+            f"run {run.key!r} is of predictions that were on the samples already "
+            f"({', '.join(voter.field for voter in run.config.voters)}): no image was encoded for it, so it has no "
+            "regions to score or to show"
+        )
+        raise ConfigError(
+            f"{what}; lgca.find_wrong_labels or lgca.classify make a run that has",
+            app=f"{what}; a search with a model makes a run that has",
+        )
+
+
 def stored_run(store: Store, run: RunRecord) -> StoredRun:
     """Returns a run's entry in the store, and marks it as used.
 
@@ -46,6 +60,7 @@ def stored_run(store: Store, run: RunRecord) -> StoredRun:
         LgcaError: if the run was deleted, rescored or started again since it was loaded
     """
     check_current(run)
+    check_has_encoder(run)
     stored = find_stored_run(store, run)
     if stored is None:
         raise ConfigError(
@@ -63,6 +78,8 @@ def find_stored_run(store: Store, run: RunRecord) -> StoredRun | None:
     references the same embeddings, so it takes no room but for the image vectors. Of a run of earlier releases these
     lack the vectors of methods that weigh regions by class.
     """
+    if run.config.voters is not None:
+        return None
     stored = store.run(run.token)
     if stored is not None or not run.is_current():
         return stored

@@ -145,9 +145,10 @@ def find_samples(run: RunRecord, ground_truth: str, methods: Sequence[str]) -> t
     total, complete = len(images), _count(images, predicted)
     bare = _count(images, none)
     failed = _count(images, {**none, error_field(run.key): {"$ne": None}}) if has_error else 0
-    known = {
-        path: {"$nin": [None, *(set(filter(None, images.distinct(path))) - classes)]} for path in paths
-    }  # edited labels are rare, so this list is the shorter one
+    known: dict[str, Any] = {}
+    for path in paths:  # edited labels are rare, so a list of them is the shorter one
+        edited = set(filter(None, images.distinct(path))) - classes
+        known[path] = {"$nin": [None, *(edited if run.config.voters is None else ())]}  # else what is no class is wrong
     label = f"{ground_truth}.label"
     own = sorted(classes & set(filter(None, images.distinct(label))))
     view = images.match({label: {"$in": own}, **known})

@@ -67,7 +67,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
 
 def _add_first(inputs: Any, ctx: Any) -> tuple[str, RunConfig] | None:
     """Adds the choice of the first run."""
-    runs = [run for run in known_runs(ctx) if run.config is None or run.config.fusion is None]
+    runs = [run for run in known_runs(ctx) if run.config is None or run.config.has_one_encoder]
     prop = add_dropdown(
         inputs,
         "run",

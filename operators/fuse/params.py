@@ -34,7 +34,7 @@ def partners_of(ctx: Any, key: str) -> list[Partner]:
 
 def proposed_run(ctx: Any) -> str | None:
     """Returns the newest run that can be fused with another one, else the newest run; None if there is none."""
-    configs = {run.key: run.config for run in known_runs(ctx) if run.config is not None and run.config.fusion is None}
+    configs = {run.key: run.config for run in known_runs(ctx) if run.config is not None and run.config.has_one_encoder}
     for key, own in configs.items():
         if any(mismatch(own, other) is None for name, other in configs.items() if name != key):
             return key

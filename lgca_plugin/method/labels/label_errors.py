@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.floating]
     IntArray = NDArray[np.integer]
+    BoolArray = NDArray[np.bool_]
 
 TIE = 1e-6
 """A given label whose probability is within this distance of the largest is no suspect; cleanlab's own tolerance."""
@@ -71,8 +72,9 @@ class LabelErrors:
 
     Attributes:
         quality: ``[n]`` float64 in [0, 1], the ensemble's probability of the given label; low is suspicious
-        by_method: method name to ``[n]``, that method's calibrated probability of the given label
-        calibrated: method name to ``[n]``, calibrated confidence of the method's own label
+        by_method: method name to ``[n]``, that method's calibrated probability of the given label; nan where it has not
+            answered
+        calibrated: method name to ``[n]``, calibrated confidence of the method's own label; likewise
         suspect: ``[n]`` bool, the labels of lowest quality, as many as confident learning counts as wrong
         suggestion: ``[n]`` int64, the ensemble's most probable class; differs from the given one for every suspect
         suggestion_confidence: ``[n]`` float64, the ensemble's probability of the suggestion
@@ -105,6 +107,7 @@ def find_label_errors(
     *,
     classes: int,
     judging: Collection[str] | None = None,
+    answered: Mapping[str, BoolArray] | None = None,
 ) -> LabelErrors:
     """Finds suspected label errors with the predictions of several methods.
 
@@ -124,13 +127,16 @@ def find_label_errors(
         labels: ``[n]`` given class indices; the caller leaves out samples without a usable label
         classes: C, at least 1
         judging: names of the methods that the ensemble consists of, at least one; None takes all
+        answered: name of a method that has no answer on some samples to ``[n]`` whether it has one; its logits are of
+            the others alone, ``[m, C]``. The ensemble of a sample consists of those that have answered, one at least
 
     Returns:
         the findings. With fewer than :data:`~.calibration.MIN_LABELS` labels nothing is calibrated, and there is a
         warning
 
     Raises:
-        ValueError: if there is no method, logits have another shape or hold nan, or a label is no class index
+        ValueError: if there is no method, logits have another shape or hold nan, a label is no class index, or no
+            judging method has answered on a sample
     """
     if not logits:
         raise ValueError("logits is empty; at least one method is needed to find label errors")
@@ -139,19 +145,26 @@ def find_label_errors(
         raise ValueError(f"judging must name at least one of {', '.join(logits)}, got {judging}")
     labels = np.asarray(labels)
     ensemble = np.zeros((len(labels), classes), dtype=np.float32)
+    answers = np.zeros(len(labels), dtype=np.float32)
     by_method, calibrated, calibration = {}, {}, {}
     for name, compute in logits.items():
+        there = (answered or {}).get(name)
+        rows = slice(None) if there is None else np.flatnonzero(there)
+        own = labels[rows]
         values = np.require(compute(), np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
-        if values.shape != (len(labels), classes):
-            raise ValueError(f"logits of {name!r} must have the shape {(len(labels), classes)}, got {values.shape}")
-        result = calibrate(values, labels)
-        by_method[name] = _of_class(result.probabilities, labels)
-        calibrated[name] = result.confidence
+        if values.shape != (len(own), classes):
+            raise ValueError(f"logits of {name!r} must have the shape {(len(own), classes)}, got {values.shape}")
+        result = calibrate(values, own)
+        by_method[name] = _spread(_of_class(result.probabilities, own), rows, len(labels))
+        calibrated[name] = _spread(result.confidence, rows, len(labels))
         calibration[name] = result.calibration
         if name in judges:
-            ensemble += result.probabilities
+            ensemble[rows] += result.probabilities
+            answers[rows] += 1
         del values, result  # before the next method takes as much
-    ensemble /= np.float32(len(judges))
+    if not answers.all():
+        raise ValueError(f"no judging method has answered on {int((answers == 0).sum())} of {len(labels)} samples")
+    ensemble /= answers[:, None]
 
     suggestion = ensemble.argmax(axis=1)
     confidence = _of_class(ensemble, suggestion)
@@ -191,6 +204,14 @@ def _ensemble_temperature(probabilities: NDArray[np.float32], labels: IntArray) 
     chosen = shuffled(len(labels))[:FIT_SAMPLES]
     logits = np.log(np.maximum(probabilities[chosen], _LEAST_PROBABILITY))
     return fit_temperature(logits, labels[chosen])
+
+
+def _spread(values: NDArray[np.float64], rows: slice | IntArray, n: int) -> NDArray[np.float64]:
+    if isinstance(rows, slice):
+        return values
+    found = np.full(n, np.nan)
+    found[rows] = values
+    return found
 
 
 def _confident_learning(probabilities: NDArray[np.float32], labels: IntArray) -> tuple[NDArray[np.bool_], int]:

@@ -37,7 +37,7 @@ class Case(str, Enum):
         case.meaning = meaning
         return case
 
-    ALL_AGREE = "all agree", False, "CLIP, WCA and LGCA give the same answer."
+    ALL_AGREE = "all agree", False, "All answers are the same."
     CLIP_DIFFERS = (
         "CLIP differs",
         False,
@@ -52,11 +52,11 @@ class Case(str, Enum):
     LGCA_DIFFERS = "LGCA differs", False, "CLIP and WCA agree against LGCA: grown regions say something else."
     ALL_DIFFER = "all differ", False, "Three answers, and no misleading crops explain WCA's."
 
-    ALL_RIGHT = "all right", True, "All three answers are the label."
+    ALL_RIGHT = "all right", True, "All answers are the label."
     LABEL_SUSPECT = (
         "all agree against the label",
         True,
-        "All three give the same answer, and it is not the label: look at the label first.",
+        "All give the same answer, and it is not the label: look at the label first.",
     )
     CROPS_REPAIR = "crops repair CLIP", True, "CLIP is wrong, WCA and LGCA are right."
     WCA_MISLED_LGCA_RIGHT = (
@@ -82,10 +82,16 @@ class Case(str, Enum):
         "The label is no class of the run, so no answer can be it: a slip of spelling, or a class that the run lacks.",
     )
 
+    SOME_RIGHT = "some right", True, "Some predictions are the label, others are not."
+    AGAINST_LABEL = "against the label", True, "The only prediction is not the label."
+    PREDICTIONS_DIFFER = "predictions differ", False, "The predictions are not the same."
 
-WITH_LABEL = tuple(case for case in Case if case.with_label)
+
+OF_VOTES = (Case.SOME_RIGHT, Case.AGAINST_LABEL, Case.PREDICTIONS_DIFFER)
+"""The cases that only predictions of any origin have, see :mod:`.vote_cases`."""
+WITH_LABEL = tuple(case for case in Case if case.with_label and case not in OF_VOTES)
 """The cases of samples with a label."""
-WITHOUT_LABEL = tuple(case for case in Case if not case.with_label)
+WITHOUT_LABEL = tuple(case for case in Case if not case.with_label and case not in OF_VOTES)
 """The cases of samples without one."""
 
 

@@ -170,6 +170,11 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     )
     if request.existing is None:
         check_fields_are_free(request)
+    elif request.existing.config.voters is not None:
+        raise ConfigError(
+            f"run {run_key!r} exists and is of predictions that were on the samples already; pass overwrite=True to "
+            "replace it, or another run_key to keep both"
+        )
     elif request.existing.config.fusion is not None:
         raise ConfigError(
             f"run {run_key!r} exists and is fused from runs of several encoders; pass overwrite=True to replace it, or "

@@ -14,7 +14,7 @@ from ...method.core.methods import METHODS
 from ...method.core.scores import class_scores
 from ...method.core.scores import description_weights as weights_of
 from ...prediction.predictor import vector_key
-from ...runs.stored_run import stored_run
+from ...runs.stored_run import check_has_encoder, stored_run
 from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.store import Store
 
@@ -35,6 +35,7 @@ def plot_description_weights(
     run: RunRecord, name: str, *, encoder: Encoder | None = None, theme: Theme = "light", min_width: int = 700
 ) -> go.Figure:
     """Returns the figure of :meth:`lgca_plugin.Run.plot_description_weights`."""
+    check_has_encoder(run)
     _check_class(run, name)
     with Store() as store:
         texts = _Texts(store, run, encoder)
@@ -54,6 +55,7 @@ def plot_description_votes(
     min_width: int = 700,
 ) -> go.Figure:
     """Returns the figure of :meth:`lgca_plugin.Run.plot_description_votes`."""
+    check_has_encoder(run)
     for name in (a, b):
         if name is not None:
             _check_class(run, name)

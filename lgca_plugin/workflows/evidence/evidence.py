@@ -17,7 +17,7 @@ from ...prediction.predictor import run_scoring
 from ...prediction.share_entry import stored_offsets
 from ...runs.fused.opening import open_fused, own_encoder
 from ...runs.replay import replay
-from ...runs.stored_run import stored_run
+from ...runs.stored_run import check_has_encoder, stored_run
 from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.store import Store
 from .fused_image import FusedImage
@@ -37,6 +37,7 @@ SCORINGS: ResultCache[RunScoring] = ResultCache(4)
 
 def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | Sequence[Encoder] | None = None) -> Evidence:
     """Returns the evidence of :meth:`lgca_plugin.Run.evidence`."""
+    check_has_encoder(run)
     plan = run.config.region_plan
     with Store() as store:
         stored = stored_run(store, run)

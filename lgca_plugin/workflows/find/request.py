@@ -203,6 +203,11 @@ def find_previous(
     """
     if options.run_key is not None:
         run = existing_run(dataset, check_run_key(options.run_key))
+        if run is not None and run.config.voters is not None:
+            raise ConfigError(
+                f"run {run.key!r} is of predictions that were on the samples already, and this search classifies with "
+                "a model: triage that run, or choose another run key for the search"
+            )
         if run is not None and run.config.fusion is not None:
             raise ConfigError(
                 f"run {run.key!r} is fused from runs of several encoders, and a search classifies with one: triage it, "

@@ -56,6 +56,8 @@ class Mismatch(NamedTuple):
 
 def mismatch(first: RunConfig, second: RunConfig) -> Mismatch | None:
     """Returns why runs with these settings can't be fused; None if they can, as far as their settings say."""
+    if first.voters is not None or second.voters is not None:
+        return Mismatch("is of predictions that were there already, or the first run is", "take runs of two models")
     if second.fusion is not None:
         return Mismatch("is fused itself", "take the runs that it was fused from")
     if first.encoder_fingerprint == second.encoder_fingerprint:
@@ -93,7 +95,7 @@ def partners(dataset: fo.Dataset, run_key: str) -> list[Partner]:
         if key != run_key:
             with suppress(LgcaError):
                 configs[key] = read_config(dataset, key)
-    configs = {key: config for key, config in configs.items() if config.fusion is None}
+    configs = {key: config for key, config in configs.items() if config.has_one_encoder}
     found = {
         key: Partner(key=key, encoder=it.encoder, fingerprint=it.encoder_fingerprint, problem=why and why.problem)
         for key, it in configs.items()

@@ -14,7 +14,7 @@ from ...method.core.methods import METHOD_TABLE
 from ...runs.fused.opening import load_fusion
 from ...runs.record import RunRecord, check_loaded
 from ...runs.registry import existing_run, is_stored, owned_fields
-from ...runs.stored_run import stored_run
+from ...runs.stored_run import check_has_encoder, stored_run
 from ..classify.request import check_fields_are_free
 from ..rescore.request import Changes, RescoreRequest
 from .captions import check_captions
@@ -222,6 +222,7 @@ def _check_runs(runs: Any) -> list[RunRecord]:
                 f"{run.dataset.name!r}"
             )
         check_loaded(run)
+        check_has_encoder(run)
         if run.config.fusion is not None:
             raise ConfigError(
                 f"run {run.key!r} is fused itself: fuse the runs that it was made from, with the others, instead"

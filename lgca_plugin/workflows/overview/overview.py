@@ -137,9 +137,16 @@ class Overview:
     def judged(self) -> BoolArray:
         """``[n]`` whether a sample counts in the accuracies: its label and predictions are classes of the run."""
         known: BoolArray = self.predicted & (self.truth != NONE) & (self.truth < self.table.classes)
-        for name in self.table.answers:
-            known &= self.answers(name) < self.table.classes
-        return known
+        return known & ~self._edited
+
+    @cached_property
+    def _edited(self) -> BoolArray:
+        """``[n]`` whether a prediction is no class of the run; where predictions were there already, that is wrong."""
+        edited = np.zeros(self.total, dtype=bool)
+        if self.run.config.voters is None:
+            for name in self.table.answers:
+                edited |= self.answers(name) >= self.table.classes
+        return edited & self.predicted
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
@@ -159,10 +166,7 @@ class Overview:
     def _excluded(self) -> dict[str, int]:
         """Returns the number of samples that are not counted, by the first reason that holds, as in an evaluation."""
         classes = self.table.classes
-        edited = np.zeros(self.total, dtype=bool)
-        for name in self.table.answers:
-            edited |= self.answers(name) >= classes
-        edited &= self.predicted
+        edited = self._edited
         valid = self.predicted & ~edited
         reasons = {
             "that failed in the run": self.failed,
@@ -252,7 +256,7 @@ def _compared(run: RunRecord, table: Table) -> tuple[tuple[str, ...], bool]:
     """Returns the methods to compare (the triage's, else its defaults, else the first three), and if there is one."""
     report = run.results.get("triage") or {}
     names = tuple(report.get("methods") or ())
-    if len(names) == 3 and set(names) <= set(table.answers):
+    if (len(names) == 3 or run.config.voters is not None) and names and set(names) <= set(table.answers):
         return names, True
     try:
         names = tuple(method.name for method in compared_methods(run.config.methods, run_key=run.key))

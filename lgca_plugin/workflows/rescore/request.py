@@ -14,6 +14,7 @@ from ...runs.found import SearchEntry
 from ...runs.fused.opening import load_fusion, other_records, stored_part
 from ...runs.record import check_loaded
 from ...runs.registry import existing_run, is_stored
+from ...runs.stored_run import check_has_encoder
 from ..classify.class_counts import check_given_shares
 from ..classify.request import RunRequest, check_fields_are_free, check_shown_chains, check_step_weights
 
@@ -124,6 +125,7 @@ def check_rescore(
         LgcaError: if the run was deleted, rescored or started again since it was loaded
     """
     check_loaded(run)
+    check_has_encoder(run)
     key = run.key if run_key is None else check_run_key(run_key)
     regions = changed_regions(run.config, changes.steps)
     methods = changed_methods(run.config.methods, changes)

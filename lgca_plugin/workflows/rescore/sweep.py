@@ -16,7 +16,7 @@ from ...method.tuning.sweep import Sweep, default_grid
 from ...prediction.displayed_regions import stack_images
 from ...progress import Progress
 from ...runs.replay import replay
-from ...runs.stored_run import stored_run
+from ...runs.stored_run import check_has_encoder, stored_run
 from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.store import Store
 from .request import check_was_encoded
@@ -44,6 +44,7 @@ def iter_sweep(
     encoder: Encoder | None,
 ) -> Generator[Progress, None, SweepReport]:
     """Does what :meth:`lgca_plugin.Run.sweep` does, as a generator that yields progress and returns the report."""
+    check_has_encoder(run)
     field = run.config.ground_truth if ground_truth is None else ground_truth
     if max_samples is not None and (isinstance(max_samples, bool) or max_samples < folds):
         raise ConfigError(f"max_samples must be at least the number of folds, {folds}, got {shown(max_samples)}")

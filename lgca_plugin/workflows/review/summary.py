@@ -162,8 +162,8 @@ def _changes(run: RunRecord, fields: DecisionFields) -> tuple[tuple[str | None, 
 def _accuracies(run: RunRecord, fields: Sequence[str]) -> dict[str, tuple[int, dict[str, float]]]:
     """Returns, by label field, the number of samples with a label there, and method name to accuracy on them.
 
-    They are the samples of an evaluation: every prediction and the label are classes of the run. One grouping by the
-    labels reads the samples once.
+    They are the samples of an evaluation: every prediction and the label are classes of the run, or the predictions
+    were there already. One grouping by the labels reads the samples once.
     """
     for field in fields:
         wait_for_copy(run.dataset, field)
@@ -174,8 +174,9 @@ def _accuracies(run: RunRecord, fields: Sequence[str]) -> dict[str, tuple[int, d
         for at, label in enumerate(labels)
         for name, path in predictions.items()
     }
+    usable = {"$in": list(classes)} if run.config.voters is None else {"$gt": ""}
     stages: list[dict[str, Any]] = [
-        {"$match": {path: {"$in": list(classes)} for path in predictions.values()}},
+        {"$match": dict.fromkeys(predictions.values(), usable)},
         {"$group": {"_id": labels, "n": {"$sum": 1}, **hits}},
     ]
     groups = list(sample_collection(run.dataset).aggregate(stages)) if fields and predictions else []

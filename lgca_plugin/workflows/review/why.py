@@ -12,10 +12,12 @@ from ...method.labels.left_out import nearest_class, outside_sentence
 from ...runs.record import stored_triage
 from ..evidence.sample_record import cached_evidence
 from .reason import DecidingRegion, Kind, Seen, deciding_region, reason_sentence, seen_sentence
+from .voter_reason import voters_sentence
 
 if TYPE_CHECKING:
     from ...runs.record import RunRecord
     from ..evidence.sample_record import SampleRecord
+    from .voter_reason import Said
 
 NOT_SUSPECTED = "Nothing speaks against this label: no other class is seen by more of the methods."
 """The reason of a sample that is no suspect, or is none any more."""
@@ -60,7 +62,9 @@ def why_suspected(run: RunRecord, sample: SampleRecord) -> Why:
 
 def _seen_instead(run: RunRecord, sample: SampleRecord) -> str | None:
     """Returns what most methods see in a sample that is no suspect; None if that is its label, or it has none."""
-    seen = Counter(label for _, label in _seen(run, sample))
+    said = _said(run, sample)
+    labels = [label for _, label in _seen(run, sample)] if said is None else [label for label, _ in said.values()]
+    seen = Counter(label for label in labels if said is None or label in run.config.classes)
     if sample.given is None or not seen or seen[sample.given] == max(seen.values()):
         return None
     return seen.most_common(1)[0][0]
@@ -72,12 +76,16 @@ def _is_outside(run: RunRecord, sample: SampleRecord) -> bool:
 
 def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, region: DecidingRegion | None) -> str:
     seen, confidence = _seen(run, sample), sample.suggested_confidence
+    said = _said(run, sample)
     if sample.given is not None and _is_outside(run, sample):
-        return f"{outside_sentence(sample.given, run.config.classes)} {seen_sentence(seen)}".strip()
+        words = seen_sentence(seen) if said is None else voters_sentence(said)
+        return f"{outside_sentence(sample.given, run.config.classes)} {words}".strip()
     if suggested is None:
         return NOT_SUSPECTED
     if suggested == sample.given:
         return EDITED
+    if said is not None:
+        return voters_sentence(said, suggested, sample.given)
     return reason_sentence(seen, sample.given, suggested, confidence=confidence, region=region)
 
 
@@ -88,6 +96,14 @@ def _deciding_region(run: RunRecord, sample: SampleRecord, suggested: str | None
         return deciding_region(cached_evidence(run, sample), suggested, sample.given)
     except LgcaError:  # its region embeddings are not stored, or can't be read
         return None
+
+
+def _said(run: RunRecord, sample: SampleRecord) -> dict[str, Said] | None:
+    """Returns what predictions say that were there already, by field; None for a run with methods of its own."""
+    if run.config.voters is None:
+        return None
+    found = ((voter.field, sample.predictions.get(voter.name)) for voter in run.config.voters)
+    return {field: (own.label, own.calibrated) for field, own in found if own is not None}
 
 
 def _seen(run: RunRecord, sample: SampleRecord) -> list[Seen]:

@@ -27,10 +27,14 @@ def outside_suggestions(samples: TriageSamples, methods: Sequence[str], classes:
     index = {name: position for position, name in enumerate(classes)}
     near = {one.label: one.near for one in samples.left_out if one.near is not None}
     columns = [samples.answers[name].tolist() for name in methods]
+    known = range(len(classes))  # a prediction of any origin may be missing, or be no class
     found = {}
     for row, label in samples.outside_rows.items():
-        answers = [column[row] for column in columns]
+        answers = [column[row] for column in columns if column[row] in known]
         meant = near.get(label)
         same = meant is not None and (plain_name(meant) == plain_name(label) or index[meant] in answers)
-        found[row] = index[meant] if same and meant is not None else Counter(answers).most_common(1)[0][0]
+        if same and meant is not None:
+            found[row] = index[meant]
+        elif answers:
+            found[row] = Counter(answers).most_common(1)[0][0]
     return found

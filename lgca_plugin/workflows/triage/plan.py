@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
-from ...fiftyone_io.fields import COMPUTED, DECISION, check_not_read_only, decision_note, triage_field
+from ...fiftyone_io.fields import (
+    COMPUTED,
+    DECISION,
+    MISLEADING,
+    STABILITY,
+    check_not_read_only,
+    decision_note,
+    triage_field,
+)
 from ...fiftyone_io.label_copy import wait_for_copy
 from ...fiftyone_io.samples import ImageSamples, image_samples
 from ...method.core.methods import CONTROLS, compared_methods
@@ -23,19 +31,24 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
 
 
+MOST_COMPARED = 3
+"""Maximum number of predictions that are compared; all of them judge the labels."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TriageRequest:
     """A triage that has been checked as far as that needs neither the samples nor the store.
 
     Attributes:
         ground_truth: label field; None for a triage without labels
-        compared: the three compared methods: on the whole image, on crops, and on crops that grow
+        compared: the three compared methods: on the whole image, on crops, and on crops that grow; of predictions of
+            other origin up to three
         judging: the methods whose probabilities judge the labels, or are compared with them: all but the controls
     """
 
     run: RunRecord
     ground_truth: str | None
-    compared: tuple[Method, Method, Method]
+    compared: tuple[Method, ...]
     judging: tuple[Method, ...]
     corrected_field: str
     warnings: tuple[str, ...]
@@ -43,7 +56,8 @@ class TriageRequest:
     @property
     def fields(self) -> list[str]:
         """The fields that the triage writes."""
-        return [triage_field(self.run.key, name) for name in COMPUTED]
+        of_regions = () if self.run.config.voters is None else (MISLEADING, STABILITY)
+        return [triage_field(self.run.key, name) for name in COMPUTED if name not in of_regions]
 
     @property
     def decision_fields(self) -> DecisionFields:
@@ -93,11 +107,26 @@ def check_triage(
     return TriageRequest(
         run=run,
         ground_truth=field,
-        compared=compared_methods(run.config.methods, methods, run_key=run.key),
+        compared=_compared(run, methods),
         judging=tuple(method for method in run.config.methods if method.name not in CONTROLS) or run.config.methods,
         corrected_field=corrected,
         warnings=tuple(warnings),
     )
+
+
+def _compared(run: RunRecord, names: Sequence[str] | None) -> tuple[Method, ...]:
+    """Returns the methods to compare: three of each kind, or up to three predictions, the first ones or those named."""
+    methods = run.config.methods
+    if run.config.voters is None:
+        return compared_methods(methods, names, run_key=run.key)
+    own = {method.name: method for method in methods}
+    chosen = [names] if isinstance(names, str) else list(names or own)
+    for name in chosen:
+        if name not in own:
+            raise ConfigError(f"there is no prediction {name!r} in run {run.key!r}; choose from {', '.join(own)}")
+    if names is not None and not 1 <= len(set(chosen)) <= MOST_COMPARED:
+        raise ConfigError(f"methods must name one to {MOST_COMPARED} different predictions, got {len(chosen)}")
+    return tuple(own[name] for name in list(dict.fromkeys(chosen))[:MOST_COMPARED])
 
 
 def moved_to(run: RunRecord, previous: Mapping[str, Any]) -> str | None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, changes
+from ...method.labels.vote_cases import WITH_LABEL as VOTES_WITH_LABEL
+from ...method.labels.vote_cases import WITHOUT_LABEL as VOTES_WITHOUT_LABEL
 from ...version import __version__
 
 if TYPE_CHECKING:
@@ -20,13 +22,20 @@ if TYPE_CHECKING:
     from .analysis import TriageAnalysis
     from .plan import TriageRequest
     from .samples import TriageSamples
+    from .votes import Votes
 
 MAX_PAIRS = 20
 """Maximum number of pairs of given and suggested label."""
 
 
 def triage_report(
-    request: TriageRequest, samples: TriageSamples, cases: Sequence[Case], found: TriageAnalysis, *, seconds: float
+    request: TriageRequest,
+    samples: TriageSamples,
+    cases: Sequence[Case],
+    found: TriageAnalysis,
+    *,
+    seconds: float,
+    votes: Votes | None = None,
 ) -> dict[str, Any]:
     """Returns the report of a triage.
 
@@ -42,14 +51,17 @@ def triage_report(
         ``ensemble`` (the temperature and wrong share that forecasts use), ``fitted_errors`` and ``estimated_errors``
         (estimated number of wrong labels, by calibration and by cleanlab's confident joint) and ``pairs`` (given,
         suggested, how many); of a run with known shares of the classes, ``shares``: the ``field`` in which they were
-        counted, and method to number of labels that they have ``changed``; ``warnings``, ``seconds``, ``at`` and
-        ``version``
+        counted, and method to number of labels that they have ``changed``; of predictions of other
+        origin, ``predictions``: name to its ``field``, what it is judged ``by`` (``"logits"``, ``"confidence"`` or
+        ``"label"``), the number of ``samples`` that have it, and of those with a usable label (``labelled``) how many
+        have it as their label (``agree``); ``warnings``, ``seconds``, ``at`` and ``version``
     """
     classes, errors = request.run.config.classes, found.errors
     counted, sizes = Counter(cases), Counter(found.case_size[~np.isnan(found.case_size)].tolist())
     labelled, total = int((samples.truth >= 0).sum()), len(cases)
     with_label = labelled + len(samples.outside_rows)
-    listed = [*(WITH_LABEL if labelled else ()), *(WITHOUT_LABEL if with_label < total else ())]
+    of_labels, of_none = (WITH_LABEL, WITHOUT_LABEL) if votes is None else (VOTES_WITH_LABEL, VOTES_WITHOUT_LABEL)
+    listed = [*(of_labels if labelled else ()), *(of_none if with_label < total else ())]
     known = samples.truth >= 0
     names = [method.name for method in request.compared]
     report: dict[str, Any] = {
@@ -81,6 +93,8 @@ def triage_report(
         "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "version": __version__,
     }
+    if votes is not None:
+        report["predictions"] = _of_votes(request, samples, votes)
     if request.run.config.shares is not None:
         field = request.run.config.shares.field
         moved = {name: samples.answers[name] != own for name, own in samples.own_answers.items()}
@@ -101,6 +115,21 @@ def triage_report(
         report["fitted_errors"] = errors.fitted_errors
         report["pairs"] = [[classes[a], classes[b], count] for a, b, count in errors.joint.pairs[:MAX_PAIRS]]
     return report
+
+
+def _of_votes(request: TriageRequest, samples: TriageSamples, votes: Votes) -> dict[str, dict[str, Any]]:
+    found = {}
+    for voter in request.run.config.voters or ():
+        answers = votes.answers[voter.name]
+        labelled = (answers >= 0) & (samples.truth >= 0)
+        found[voter.name] = {
+            "field": voter.field,
+            "by": votes.kinds[voter.name],
+            "samples": int((answers >= 0).sum()),
+            "labelled": int(labelled.sum()),
+            "agree": int((answers == samples.truth)[labelled].sum()),
+        }
+    return found
 
 
 def _finite(numbers: dict[str, Any]) -> dict[str, Any]:

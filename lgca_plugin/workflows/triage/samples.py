@@ -108,27 +108,44 @@ def read_samples(request: TriageRequest) -> TriageSamples:
         "with an edited prediction": int(edited.sum()),
         "total": len(ids),
     }
-    labels = [columns[-1][row] if given else None for row in rows.tolist()]
-    truth = _indices(labels, index)
-    given_labels = Counter(label for label in labels if label and label.strip())
-    found = tuple(left_out(run.config.classes, given_labels))
-    names = {one.label for one in found}
-    blank = len(labels) - given_labels.total()
-    fits = bool((truth >= 0).any())
-    return TriageSamples(
-        ids=[ids[row] for row in rows.tolist()],
+    return labelled_samples(
+        run.config.classes,
+        [ids[row] for row in rows.tolist()],
+        [columns[-1][row] if given else None for row in rows.tolist()],
         answers={name: column[rows] for name, column in answers.items()},
         own_answers={name: column[rows] for name, column in (answers | own).items()},
+        counts=counts,
+    )
+
+
+def labelled_samples(
+    classes: Sequence[str],
+    ids: list[str],
+    labels: Sequence[Any],
+    *,
+    answers: dict[str, NDArray[np.int64]],
+    own_answers: dict[str, NDArray[np.int64]],
+    counts: dict[str, int],
+) -> TriageSamples:
+    """Returns the samples of a triage with their given labels, None where there is none."""
+    truth = _indices(labels, {name: position for position, name in enumerate(classes)})
+    given = Counter(label for label in labels if label and label.strip())
+    found = tuple(left_out(classes, given))
+    names, blank, known = {one.label for one in found}, len(labels) - given.total(), int((truth >= 0).sum())
+    return TriageSamples(
+        ids=ids,
+        answers=answers,
+        own_answers=own_answers,
         truth=truth,
         counts=counts,
         labels={
-            "compared": int((truth >= 0).sum()),
+            "compared": known,
             "without a label": blank,
-            "with a label that is no class of the run": len(labels) - blank - int((truth >= 0).sum()),
+            "with a label that is no class of the run": len(labels) - blank - known,
         },
         outside={one.label: one.samples for one in found[:MAX_LISTED]},
         left_out=found,
-        outside_rows={row: label for row, label in enumerate(labels) if label in names} if fits else {},
+        outside_rows={row: label for row, label in enumerate(labels) if label in names} if known else {},
     )
 
 

@@ -14,6 +14,7 @@ from ...fiftyone_io.outages import DATABASE_PATIENCE, patient
 from ...fiftyone_io.samples import ids_where
 from ...method.labels.left_out import left_out_warning
 from ...method.labels.triage_cases import triage_cases
+from ...method.labels.vote_cases import vote_cases
 from ...method.number_text import samples_text
 from ...progress import Progress
 from ...runs.lease import Lease, held_lease, steps_under
@@ -28,6 +29,8 @@ from .outside import outside_suggestions
 from .report import triage_report
 from .samples import TriageSamples, read_samples
 from .scores import CACHE_BYTES
+from .vote_judges import judge_votes
+from .votes import Votes, read_votes
 from .write import declare_triage, write_triage
 
 if TYPE_CHECKING:
@@ -70,12 +73,18 @@ def _triage(
     run = request.run
     started = time.perf_counter()
     yield Progress(0, 0, "Reading predictions and labels")
-    samples = read_samples(request)
-    found = yield from _analyze(request, samples, encoder, cache_bytes)
-    _check_keeps_judgements(request, samples, found)
-    clip, wca, lgca = (samples.answers[method.name] for method in request.compared)
-    crop_case = ~np.isnan(found.case_size) & samples.unmoved(request.compared[1:])
-    cases = triage_cases(clip, wca, lgca, samples.truth, crop_case=crop_case, outside=samples.is_outside)
+    votes: Votes | None = None
+    if run.config.voters is not None:
+        samples, votes = read_votes(request)
+        found = yield from judge_votes(request, samples, votes, cache_bytes=cache_bytes)
+        cases = vote_cases([*votes.answers.values()], samples.truth, outside=samples.is_outside)
+    else:
+        samples = read_samples(request)
+        found = yield from _analyze(request, samples, encoder, cache_bytes)
+        _check_keeps_judgements(request, samples, found)
+        clip, wca, lgca = (samples.answers[method.name] for method in request.compared)
+        crop_case = ~np.isnan(found.case_size) & samples.unmoved(request.compared[1:])
+        cases = triage_cases(clip, wca, lgca, samples.truth, crop_case=crop_case, outside=samples.is_outside)
     judging = [method.name for method in found.judging or request.judging]
     found.outside = outside_suggestions(samples, judging, run.config.classes)
     warning = left_out_warning(samples.left_out)
@@ -89,8 +98,9 @@ def _triage(
     with recording_end(run, lease, TRIAGE, record):
         record(begun(lease, TRIAGE))
         declare_triage(request)
-        yield from write_triage(request, samples, cases, found)
-        report = triage_report(request, samples, cases, found, seconds=time.perf_counter() - started)
+        yield from write_triage(request, samples, cases, found, votes)
+        seconds = time.perf_counter() - started
+        report = triage_report(request, samples, cases, found, seconds=seconds, votes=votes)
         update_record(run, triage=report)
         for warning in report["warnings"]:
             logger.warning(warning)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .analysis import TriageAnalysis
     from .plan import TriageRequest
     from .samples import TriageSamples
+    from .votes import Votes
 
 SAMPLES_AT_ONCE = 2000
 """Number of samples in a write."""
@@ -38,6 +39,8 @@ def declare_triage(request: TriageRequest) -> None:
 
     run = request.run
     dataset, key = run.dataset, run.key
+    if run.config.voters is not None:
+        f.declare_fields(dataset, key, run.config.methods)
     kinds = {
         f.CASE: fo.StringField(),
         f.MISLEADING: fo.FloatField(),
@@ -48,7 +51,8 @@ def declare_triage(request: TriageRequest) -> None:
     }
     schema = dataset.get_field_schema()
     existing = [field for field in request.fields if field in schema]
-    fields: dict[str, fo.Field] = {f.triage_field(key, name): kind for name, kind in kinds.items()}
+    own = {f.triage_field(key, name): kind for name, kind in kinds.items()}
+    fields: dict[str, fo.Field] = {name: own[name] for name in request.fields}
     judgements: dict[str, fo.Field] = {
         f"{f.method_field(key, method.name)}.{name}": fo.FloatField()
         for method in request.judging
@@ -56,14 +60,18 @@ def declare_triage(request: TriageRequest) -> None:
     }
     parts: dict[str, fo.Field] = {f"{f.triage_field(key, f.SUGGESTION)}.given": fo.StringField(), **judgements}
     # Recorded first, so that the run's deletion deletes them even if this is interrupted.
-    update_record(run, triage_fields=[f.triage_field(key, name) for name in (*f.COMPUTED, f.DECISION)])
+    update_record(run, triage_fields=[*request.fields, f.triage_field(key, f.DECISION)])
     for declared in (fields, parts):
         merge_schema(dataset, declared)
     declare_decisions(dataset, request.decision_fields)
     if existing:  # in one pass over the samples: MongoDB takes a second for 50,000
-        emptied = dict.fromkeys(existing)
-        held = [{path: {"$ne": None}} for path in (*existing, *judgements)]
-        change = {"$set": {**emptied, "last_modified_at": utc_now()}, "$unset": dict.fromkeys(judgements, "")}
+        copies = (
+            [] if run.config.voters is None else [f.method_field(key, method.name) for method in run.config.methods]
+        )
+        emptied = dict.fromkeys([*existing, *copies])
+        held = [{path: {"$ne": None}} for path in (*emptied, *judgements)]
+        parts_unset = {} if copies else {"$unset": dict.fromkeys(judgements, "")}  # a copy goes with its parts
+        change = {"$set": {**emptied, "last_modified_at": utc_now()}, **parts_unset}
         bulk_write(dataset, [UpdateMany({"$or": held}, change)])
     show_triage(
         dataset,
@@ -76,9 +84,13 @@ def declare_triage(request: TriageRequest) -> None:
 
 
 def write_triage(
-    request: TriageRequest, samples: TriageSamples, cases: Sequence[Case], found: TriageAnalysis
+    request: TriageRequest,
+    samples: TriageSamples,
+    cases: Sequence[Case],
+    found: TriageAnalysis,
+    votes: Votes | None = None,
 ) -> Generator[Progress, None, None]:
-    """Writes the fields of all samples, in batches; yields progress."""
+    """Writes the fields of all samples, in batches, and copies of ``votes``; yields progress."""
     run = request.run
     key = run.key
     columns: dict[str, list[Any]] = {
@@ -87,9 +99,13 @@ def write_triage(
         f.triage_field(key, f.STABILITY): _or_none(found.stability),
         **_judgements(request, samples, found),
     }
+    if votes is not None:
+        for name in (f.MISLEADING, f.STABILITY):
+            del columns[f.triage_field(key, name)]
+        _put_copies(request, columns, votes)
     total = len(samples.ids)
     # A prediction that was cleared meanwhile must not reappear as a label without a class.
-    labels = [f"{f.method_field(key, method.name)}.label" for method in run.config.methods]
+    labels = [f"{f.method_field(key, method.name)}.label" for method in run.config.methods if votes is None]
     for start in range(0, total, SAMPLES_AT_ONCE):
         part = slice(start, start + SAMPLES_AT_ONCE)
         rows = zip(*(column[part] for column in columns.values()), strict=True)
@@ -134,6 +150,35 @@ def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAna
         columns[f"{field}.{f.CALIBRATED}"] = _spread(errors.calibrated[name], found.judged, n)
         columns[f"{field}.{f.LABEL_QUALITY}"] = _spread(errors.by_method[name], found.judged, n)
     return columns
+
+
+def _put_copies(request: TriageRequest, columns: dict[str, list[Any]], votes: Votes) -> None:
+    """Puts a column of copies of each voter's predictions in place of the columns of their judgements."""
+    from bson import ObjectId
+
+    for name, answers in votes.answers.items():
+        field, n = f.method_field(request.run.key, name), len(answers)
+        none: list[Any] = [None] * n
+        confidence = _or_none(votes.confidence[name]) if name in votes.confidence else none
+        margins = _or_none(votes.margins[name])
+        judged = [columns.pop(f"{field}.{part}", none) for part in (f.CALIBRATED, f.LABEL_QUALITY)]
+        columns[field] = [
+            None
+            if answer < 0
+            else {
+                "_id": ObjectId(),
+                "_cls": "Classification",
+                "tags": [],
+                "label": votes.labels[answer],
+                "confidence": sure,
+                "margin": margin,
+                f.CALIBRATED: calibrated,
+                f.LABEL_QUALITY: quality,
+            }
+            for answer, sure, margin, calibrated, quality in zip(
+                answers.tolist(), confidence, margins, *judged, strict=True
+            )
+        ]
 
 
 def _spread(values: NDArray[np.floating], rows: NDArray[np.int64], n: int) -> list[float | None]:

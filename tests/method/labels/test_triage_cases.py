@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from lgca_plugin.method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, Case, changes, triage_cases
+from lgca_plugin.method.labels.triage_cases import OF_VOTES, WITH_LABEL, WITHOUT_LABEL, Case, changes, triage_cases
 
 CLASSES = range(4)  # enough for three different answers, none of them the label
 
@@ -50,7 +50,7 @@ def test_cases__every_pattern_gets_the_case_of_its_half_of_the_list():
     labelled = (truth >= 0) | outside
     for half, applies in ((WITH_LABEL, labelled), (WITHOUT_LABEL, ~labelled)):
         assert {case for case, one in zip(found, applies, strict=True) if one} == set(half)
-    assert {*WITH_LABEL, *WITHOUT_LABEL} == set(Case)
+    assert {*WITH_LABEL, *WITHOUT_LABEL, *OF_VOTES} == set(Case)
     assert len({case.meaning for case in Case}) == len(Case)
 
 

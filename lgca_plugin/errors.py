@@ -1,9 +1,17 @@
-"""The package's exceptions. Each message is one sentence that names the remedy."""
+"""The package's exceptions. Each message is one sentence that names the remedy.
+
+One process may hold the package twice: FiftyOne loads the plugin's folder as a package of its own, beside the one that
+is installed. Both raise the same classes, those of the copy that was imported first, so that ``except lgca.LgcaError``
+also catches what an operator raises.
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
+
+from .version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -172,3 +180,10 @@ class DescribeError(LgcaError):
     ) -> None:
         super().__init__(message, app=app)
         self.descriptions = dict(descriptions or {})
+
+
+_SHARED = f"lgca_plugin.errors of {__version__}"
+"""The module of the copy that was imported first, in ``sys.modules``; releases differ in what their classes hold."""
+
+if (_first := sys.modules.setdefault(_SHARED, sys.modules[__name__])) is not sys.modules[__name__]:
+    globals().update({name: value for name, value in vars(_first).items() if isinstance(value, type)})

@@ -14,6 +14,7 @@ from .shared.base import FormOperator
 from .shared.caller import app_user
 from .shared.execution import call
 from .shared.form import add_dropdown
+from .shared.results.result import Result, in_python, result
 
 NOTHING = "Nothing is at work on this dataset, so there is nothing to cancel."
 KEPT = "It stops after the images that are being encoded. What is done is kept: the same settings go on with it later."
@@ -41,7 +42,7 @@ class CancelRun(FormOperator):
             title = capitalized(state.progress or "it has just begun")
             inputs.view("kept", types.Notice(label=title, description=f"{capitalized(work_text(state))}. {KEPT}"))
 
-    def act(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> Result:
         """Cancels the run.
 
         Raises:
@@ -52,13 +53,20 @@ class CancelRun(FormOperator):
             raise ConfigError("run_key must name the run to cancel, in the dataset that is open")
         cancel_run(ctx.dataset, key, by=app_user(ctx) or "somebody in the App")
         ctx.ops.notify(f"Run {key!r} stops; what is done is kept", variant="info")
-        return {"run_key": key}
+        return result(
+            f"Run {key!r} stops; what is done is kept",
+            run=key,
+            counts={"at work": len(runs_at_work(ctx.dataset))},
+            read=in_python(key, "summary()['state']"),
+            run_key=key,
+        )
 
     def __call__(self, sample_collection: Any, run_key: str) -> Any:
         """Cancels a run from the SDK; ``lgca.cancel_run(dataset, run_key)`` does the same.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
         """
         return call(self, sample_collection, {"run_key": run_key})
 

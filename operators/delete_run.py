@@ -13,11 +13,13 @@ from ..lgca_plugin.method.number_text import capitalized
 from ..lgca_plugin.runs.delete import check_deletable, delete_run
 from ..lgca_plugin.runs.registry import owned_fields
 from .shared.base import FormOperator
+from .shared.caller import from_page
 from .shared.execution import call
 from .shared.form import add_dropdown, mark_invalid, refuse
 from .shared.grid.shown_fields import arrange_app
 from .shared.plain_text import PlainProperty
 from .shared.prompt_cache import cached_while_open
+from .shared.results.result import Result, result
 from .shared.run_choice import run_keys
 
 
@@ -51,7 +53,7 @@ class DeleteRun(FormOperator):
             if not ctx.params.get("confirm"):
                 mark_invalid(prop, "tick to confirm")
 
-    def act(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> Result:
         """Deletes the run.
 
         Raises:
@@ -77,10 +79,18 @@ class DeleteRun(FormOperator):
         ctx.ops.notify(f"Run {key!r} and its fields are deleted", variant="success")
         arrange_app(ctx)
         ctx.ops.reload_dataset()
-        return {"run_key": key, "fields": fields}
+        return result(
+            f"Run {key!r} and its fields are deleted",
+            counts={"fields": len(fields)},
+            steps=[("Classify", "lgca_classify", {})],
+            run_key=key,
+            fields=fields,
+        )
 
     def resolve_output(self, ctx: Any) -> Any:
         """Shows what was deleted."""
+        if not from_page(ctx):
+            return super().resolve_output(ctx)
         outputs = types.Object()
         outputs.str("run_key", label="Deleted run")
         outputs.list("fields", types.String(), label="Deleted fields")
@@ -90,7 +100,8 @@ class DeleteRun(FormOperator):
         """Deletes a run from the SDK; ``run.delete()`` of the library does the same.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
         """
         return call(self, sample_collection, {"run_key": run_key, "confirm": True})
 

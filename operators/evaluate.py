@@ -15,12 +15,15 @@ from ..lgca_plugin.method.comparison.evaluation import Evaluation
 from ..lgca_plugin.method.number_text import p_text
 from ..lgca_plugin.workflows.evaluate import EvaluateRequest, check_evaluate
 from .shared.base import RunOperator
+from .shared.caller import from_page
 from .shared.classes import label_fields
+from .shared.dialogs.dialog import steps_after
 from .shared.execution import call, report_progress, report_steps
 from .shared.form import Params, add_dropdown, add_method_choice, checked, mark_invalid, markdown_table, refuse
 from .shared.grid.shown_fields import arrange_app
 from .shared.plain_text import PlainProperty, escape_markdown
 from .shared.prompt_cache import cached_while_open
+from .shared.results.result import Result, in_python, result
 from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
 
 PANEL = "model_evaluation_panel_builtin"
@@ -44,6 +47,9 @@ class Evaluate(RunOperator):
         key, config = run
         label_field = _add_labels(inputs, ctx, key, config)
         methods = _add_methods(inputs, ctx.params, key, config)
+        if not from_page(ctx):
+            note = "Of all intervals, between 0 and 1"
+            inputs.float("confidence", default=0.95, label="Confidence", description=note)
         if label_field is not None and methods is not None:
             _add_preview(inputs, ctx, key, label_field, methods)
 
@@ -72,11 +78,21 @@ class Evaluate(RunOperator):
         yield arrange_app(ctx)
         yield ctx.ops.reload_dataset()
         yield ctx.ops.open_panel(PANEL, layout="horizontal", is_active=True)
-        scores = ", ".join(f"{name} {score.accuracy:.1%}" for name, score in evaluation.methods.items())
-        images = "image" if evaluation.samples == 1 else "images"
-        line = f"Run {evaluation.run_key!r} on {evaluation.samples:,} {images}: {scores} right"
+        line = _scores_line(evaluation)
         yield ctx.ops.notify(line, variant="success")
         yield ctx.ops.show_output(**_output(evaluation, line))
+
+    def result_of(self, ctx: Any, evaluation: Evaluation) -> Result:
+        """Returns the accuracies, with intervals and tests."""
+        return result(
+            _scores_line(evaluation),
+            run=evaluation.run_key,
+            counts={"samples": evaluation.samples, **evaluation.excluded},
+            steps=steps_after(evaluation.run_key),
+            read=in_python(evaluation.run_key, "last_evaluation()"),
+            differences=[evaluation.sentence(pair) for pair in evaluation.pairs],
+            evaluation=evaluation.to_json(),
+        )
 
     def __call__(
         self,
@@ -95,13 +111,22 @@ class Evaluate(RunOperator):
         run's key; the other arguments are those of :meth:`lgca_plugin.Run.evaluate`.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
 
         Raises:
-            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+            LgcaError: as the library's method raises it
+            fiftyone.operators.executor.ExecutionError: if the operation can't be queued
         """
         params = {"run": run, "ground_truth": ground_truth, "methods": methods, "confidence": confidence}
         return call(self, sample_collection, params, delegate=delegate)
+
+
+def _scores_line(evaluation: Evaluation) -> str:
+    """Returns how often each method is right, in a line."""
+    scores = ", ".join(f"{name} {score.accuracy:.1%}" for name, score in evaluation.methods.items())
+    images = "image" if evaluation.samples == 1 else "images"
+    return f"Run {evaluation.run_key!r} on {evaluation.samples:,} {images}: {scores} right"
 
 
 def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> str | None:

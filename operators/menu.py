@@ -18,8 +18,10 @@ from ..lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from ..lgca_plugin.runs.state import runs_at_work
 from ..lgca_plugin.workflows.fuse.partners import has_partners
 from .panels.widgets import NORMAL, SMALL, button, row, text
-from .shared.dialogs.dialog import operator_uri
+from .shared.caller import from_page
+from .shared.dialogs.dialog import Step, operator_uri
 from .shared.plain_text import PlainProperty
+from .shared.results.result import ReadableOperator, Result, result
 from .shared.run_choice import run_keys
 
 FIND = "Find wrong labels"
@@ -112,7 +114,7 @@ def entries() -> Iterator[Entry]:
         yield from group
 
 
-class Menu(foo.Operator):
+class Menu(ReadableOperator):
     """Opens the menu."""
 
     @property
@@ -157,18 +159,27 @@ class Menu(foo.Operator):
         button(line, "open", entry.label, operator_uri("lgca_menu"), params=params, main=main)
         text(line, "about", entry.about, size=NORMAL, muted=True)
 
-    def execute(self, ctx: Any) -> None:
+    def execute(self, ctx: Any) -> Result | None:
         """Opens an entry; nothing without one.
+
+        Returns:
+            where there is no page that could show the menu, the operators that the dataset has something for
 
         Raises:
             ConfigError: if the menu has no such entry
         """
+        if not from_page(ctx):
+            offered = [entry for entry in entries() if entry.needs in available(ctx.dataset)]
+            steps: list[Step] = [(f"{entry.label}: {entry.about}", entry.operator, {}) for entry in offered]
+            dataset = "no dataset is open" if ctx.dataset is None else f"for dataset {ctx.dataset.name!r}"
+            return result(f"{len(steps)} operators {dataset}", steps=steps)
         name = ctx.params.get("open")
         if name is None:
-            return
+            return None
         if name not in {entry.operator for entry in entries()}:
             raise ConfigError(f"the menu has no entry {name!r}")
         ctx.prompt(operator_uri(name))
+        return None
 
 
 def available(dataset: Any) -> set[str]:

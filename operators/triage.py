@@ -18,14 +18,17 @@ from ..lgca_plugin.runs.record import stored_triage
 from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
 from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage, moved_to
 from .shared.base import RunOperator
+from .shared.caller import from_page
 from .shared.classes import label_fields
 from .shared.dialogs.dialog import Dialog, steps_after
 from .shared.dialogs.found import found_dialog
 from .shared.execution import call, report_run
-from .shared.form import Params, add_dropdown, checked, mark_invalid
+from .shared.form import Params, add_dropdown, checked, checked_text, mark_invalid
 from .shared.grid.shown_fields import show_fields
 from .shared.grid.user_view import show_in_grid
 from .shared.prompt_cache import cached_while_open
+from .shared.results.found import found_result
+from .shared.results.result import Result
 from .shared.run_choice import add_run, initial_value, read_param, read_run, run_param
 
 
@@ -46,6 +49,9 @@ class Triage(RunOperator):
             return
         key, config = run
         _add_labels(inputs, ctx, key, config)
+        if not from_page(ctx):
+            note = "Three of the run's: one on the whole image, one on crops and one on crops that grow"
+            inputs.list("methods", types.String(), required=False, label="Methods to compare", description=note)
         line, problem = _preview(ctx, key, _arguments(ctx.params, key))
         if problem:
             mark_invalid(inputs.view("preview", types.Error(label=problem)), problem)
@@ -77,6 +83,10 @@ class Triage(RunOperator):
         )
         yield triage_dialog(triage).show(ctx)
 
+    def result_of(self, ctx: Any, triage: Any) -> Result:
+        """Returns the answer, the counts and the likeliest suspects."""
+        return found_result(triage)
+
     def __call__(
         self,
         sample_collection: Any,
@@ -94,10 +104,12 @@ class Triage(RunOperator):
         run's key; the other arguments are those of :meth:`lgca_plugin.Run.triage`.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
 
         Raises:
-            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+            LgcaError: as the library's method raises it
+            fiftyone.operators.executor.ExecutionError: if the operation can't be queued
         """
         params = {"run": run, "ground_truth": ground_truth, "methods": methods, "corrected_field": corrected_field}
         return call(self, sample_collection, params, delegate=delegate)
@@ -161,7 +173,7 @@ def _arguments(params: Params, key: str) -> Params:
     return {
         "ground_truth": read_param(params, "ground_truth", key) or None,
         "methods": params.get("methods") or None,
-        "corrected_field": (read_param(params, "corrected_field", key) or "").strip() or None,
+        "corrected_field": checked_text(read_param(params, "corrected_field", key), "corrected_field") or None,
     }
 
 

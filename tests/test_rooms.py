@@ -37,8 +37,8 @@ ROOMS = (
     "lgca_plugin.method",
     "lgca_plugin.progress",
     "lgca_plugin.cache",
-    "lgca_plugin.version",
     "lgca_plugin.errors",
+    "lgca_plugin.version",
 )
 """From the App down to what knows nothing: a module imports from its own room and from those below it."""
 

@@ -12,7 +12,7 @@ from ..shared.base import StepOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
 from ..shared.encoder import encoder_params
-from ..shared.execution import call, report_run, show_run
+from ..shared.execution import call, report_run, run_result, show_run
 from .form import add_form
 from .params import READERS, named_methods, read_arguments
 from .run_key import PROPOSED, chosen_run_key
@@ -31,6 +31,7 @@ class Classify(StepOperator):
     problem = "The run has stopped"
     add_form = staticmethod(add_form)
     show = staticmethod(show_run)
+    result_of = staticmethod(run_result)
 
     def resolve_run_name(self, ctx: Any) -> str:
         """Names a delegated operation."""
@@ -91,12 +92,12 @@ class Classify(StepOperator):
         the run is queued. The other arguments are those of :func:`lgca_plugin.classify`.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with
-            ``lgca.load_run(dataset, run_key).summary()``
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
 
         Raises:
-            ConfigError: if the class names are not valid
-            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+            LgcaError: as the library's function raises it
+            fiftyone.operators.executor.ExecutionError: if the operation can't be queued
         """
         is_config = dataclasses.is_dataclass(regions) and not isinstance(regions, type)
         settings = dataclasses.asdict(regions) if is_config else dict(regions or {})

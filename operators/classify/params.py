@@ -26,7 +26,7 @@ from ...lgca_plugin.errors import ConfigError
 from ..shared.classes import SHARES, default_field, read_classes, read_ground_truth, read_shares
 from ..shared.descriptions import read_descriptions, read_style
 from ..shared.encoder import read_encoder
-from ..shared.form import Params
+from ..shared.form import Params, read_text
 
 REGION_SETTINGS = tuple(field.name for field in fields(RegionConfig))
 ADVANCED = (
@@ -60,8 +60,7 @@ def named_methods(methods: list[str], regions: RegionConfig) -> list[str] | None
 
 
 def _read_run_key(params: Params) -> str:
-    key = params.get("run_key")
-    return check_run_key(DEFAULT_RUN_KEY if key is None else key.strip())
+    return check_run_key(DEFAULT_RUN_KEY if params.get("run_key") is None else read_text(params, "run_key"))
 
 
 def advanced(params: Params) -> Params:
@@ -101,7 +100,7 @@ READERS: dict[str, Callable[[Params], Any]] = {
     ),
     "shown_chains": _count("shown_chains", DEFAULT_SHOWN_CHAINS, 0),
     "batch_size": _count("batch_size", None, 1),
-    "device": lambda params: advanced(params).get("device", "").strip() or None,
+    "device": lambda params: read_text(advanced(params), "device") or None,
     "precision": _read_precision,
     "logits": lambda params: bool(advanced(params).get("logits", False)),
     "store_regions": lambda params: bool(advanced(params).get("store_regions", True)),

@@ -6,11 +6,12 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.fiftyone_io.holders import user_name
 from ...lgca_plugin.method.number_text import capitalized, samples_text
 from ...lgca_plugin.workflows.decisions.decisions import Decision
-from ..shared.caller import app_user, is_own
+from ..shared.caller import app_user, from_page, is_own
 from ..shared.form import add_tabs, checked, mark_invalid, refuse, text_field
 from ..shared.server_files import check_export
 from ..shared.settings import export_folder
@@ -36,18 +37,20 @@ LATEST = "latest"
 def add_decision(inputs: Any, ctx: Any, key: str) -> None:
     """Adds the form of ``lgca_decide``."""
     params = ctx.params
-    _add_sample_choice(inputs, ctx)
-    selection = _add_selection(inputs, ctx, key)
+    selection = _add_samples(inputs, ctx, key)
     if selection is None:
         return
 
     view = types.RadioGroup(orientation="vertical")
     for decision in Decision:
         view.add_choice(decision.value, label=decision.button, description=decision.explanation)
-    default = Decision.SKIPPED if selection.unsuggested == selection.count else Decision.ACCEPTED
+    none = 0 < selection.count == selection.unsuggested
+    default = Decision.SKIPPED if none else Decision.ACCEPTED
     inputs.enum("decision", view.values(), default=default.value, required=True, label="Decision", view=view)
     if (params.get("decision") or default.value) == Decision.ACCEPTED.value:
         _add_label(inputs, params, selection)
+        if not from_page(ctx) and "allow_new_class" not in inputs.properties:
+            inputs.bool("allow_new_class", default=False, label="The right class may be none of the run's")
     inputs.str("note", required=False, label="Note", description="Saved with the decision", view=text_field(2))
     _add_curator(inputs, ctx)
 
@@ -57,6 +60,9 @@ def add_undo(inputs: Any, ctx: Any, key: str) -> None:
     actions = recent_actions(ctx, key)
     if not actions:
         refuse(inputs, "Nothing is decided about this run, so there is nothing to undo.")
+        return
+    if not from_page(ctx):
+        _add_undo_without_page(inputs, ctx)
         return
     chosen = LATEST
     if candidates(ctx):
@@ -82,12 +88,37 @@ def add_undo(inputs: Any, ctx: Any, key: str) -> None:
     _add_curator(inputs, ctx)
 
 
+def _add_undo_without_page(inputs: Any, ctx: Any) -> None:
+    """Adds what can be undone where nothing is selected; without any of it, the latest action is."""
+    inputs.str("action", required=False, label="Action", description="Empty: the latest, or that of the samples")
+    ids = inputs.list(
+        "sample_ids", types.String(), required=False, label="Samples", description="Ids of single samples"
+    )
+    if ctx.params.get("sample_ids") is not None:
+        checked(ids, read_samples, ctx)
+    inputs.str("of", required=False, label="Curator", description="Undo only what this curator has decided")
+    inputs.str("note", required=False, label="Note", description="Saved with the undoing")
+    _add_curator(inputs, ctx)
+
+
+def destination(ctx: Any) -> str:
+    """Returns where an export goes; where there is no page that could download it, to a file.
+
+    Raises:
+        ConfigError: if it is to be downloaded without a page
+    """
+    chosen = text(ctx.params, "destination") or (DOWNLOAD if from_page(ctx) else SERVER)
+    if chosen == DOWNLOAD and not from_page(ctx):
+        raise ConfigError("only a page of the App can download the decisions: name a file with path")
+    return chosen
+
+
 def add_export(inputs: Any, ctx: Any, key: str) -> None:
     """Adds the form of ``lgca_export_decisions``."""
     params = ctx.params
-    destination = params.get("destination") or DOWNLOAD
-    add_tabs(inputs, "destination", destination, {DOWNLOAD: "Download", SERVER: "File on the server"}, label="To")
-    if destination == SERVER:
+    chosen = text(params, "destination") or (DOWNLOAD if from_page(ctx) else SERVER)
+    prop = add_tabs(inputs, "destination", chosen, {DOWNLOAD: "Download", SERVER: "File on the server"}, label="To")
+    if checked(prop, destination, ctx) == SERVER:
         note = f"Written to {export_folder()}"
         prop = inputs.str("path", required=True, label="Name of the CSV file", description=note)
         if not is_own(params):
@@ -97,6 +128,19 @@ def add_export(inputs: Any, ctx: Any, key: str) -> None:
         "history", default=False, label="Whole history", description="With decisions that were replaced or undone"
     )
     inputs.view("left", types.Notice(label=left_line(count_left(ctx, key))))
+
+
+def _add_samples(inputs: Any, ctx: Any, key: str) -> Selection | None:
+    """Adds the samples: those that are open or selected, where there is no page their ids; None if they are wrong."""
+    if from_page(ctx) or (ctx.params.get("sample_ids") is None and candidates(ctx)):
+        _add_sample_choice(inputs, ctx)
+        return _add_selection(inputs, ctx, key)
+    note = "Their ids, such as the sample_id of each suspect in the result of lgca_find_wrong_labels"
+    prop = inputs.list("sample_ids", types.String(), required=True, label="Samples", description=note)
+    if ctx.params.get("sample_ids") is None:
+        return Selection(0, [], 0, load_run(ctx.dataset, key).config.classes)
+    ids = checked(prop, read_samples, ctx)
+    return None if ids is None else checked(prop, read_selection, ctx, key, ids)
 
 
 def _add_sample_choice(inputs: Any, ctx: Any) -> None:

@@ -13,10 +13,11 @@ from ...lgca_plugin.workflows.decisions.decisions import Decision
 from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import csv_text
 from ..shared.base import FormOperator
-from ..shared.caller import is_own
+from ..shared.caller import from_page, is_own
 from ..shared.execution import call
 from ..shared.form import add_dropdown
 from ..shared.plain_text import PlainProperty
+from ..shared.results.result import Result
 from ..shared.run_choice import run_keys
 from ..shared.server_files import download, write_export
 from .form import (
@@ -24,11 +25,11 @@ from .form import (
     add_decision,
     add_export,
     add_undo,
+    destination,
 )
 from .queue import (
     SELECTED,
     chosen_samples,
-    left_line,
     next_open,
     outcome_line,
     read_curator,
@@ -37,6 +38,7 @@ from .queue import (
     text,
     triaged_runs,
 )
+from .result import decided_result, exported_result
 
 
 class DecisionOperator(FormOperator):
@@ -57,13 +59,13 @@ class DecisionOperator(FormOperator):
     def add_form(self, inputs: Any, ctx: Any) -> None:
         """Adds the choice of the run, if there are several, and what follows it."""
         keys = triaged_runs(ctx)
-        if len(keys) > 1:
+        if len(keys) > 1 or not from_page(ctx):
             add_dropdown(inputs, "run", keys, default=keys[0], label="Run")
         key = text(ctx.params, "run") or keys[0]
         if key in keys:
             self.add_choices(inputs, ctx, key)
 
-    def show(self, ctx: Any, triage: Triage, done: Any, then: str | None = None) -> dict[str, Any]:
+    def show(self, ctx: Any, triage: Triage, done: Any, then: str | None = None) -> Result:
         """Makes the App show what was written, and returns it.
 
         The App draws an open sample only once, so it is opened again, or the sample ``then`` is.
@@ -74,7 +76,7 @@ class DecisionOperator(FormOperator):
             ctx.ops.open_sample(id=then or ctx.current_sample)
         left = triage.left()
         ctx.ops.notify(outcome_line(done, left), variant="warning" if done.restored else "success")
-        return {"action": done.action, "outcome": str(done), "samples": done.samples, "left": left}
+        return decided_result(triage, done, left)
 
 
 class Decide(DecisionOperator):
@@ -96,7 +98,7 @@ class Decide(DecisionOperator):
             types.Places.SAMPLES_VIEWER_ACTIONS, types.Button(label=self.title, icon="fact_check", prompt=True)
         )
 
-    def act(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> Result:
         """Writes the decision.
 
         Raises:
@@ -135,7 +137,8 @@ class Decide(DecisionOperator):
         :meth:`lgca_plugin.Triage.decide`.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
         """
         ids = [sample_ids] if isinstance(sample_ids, str) else list(sample_ids)
         params = {
@@ -160,7 +163,7 @@ class UndoDecision(DecisionOperator):
     purpose = "undo decisions"
     add_choices = staticmethod(add_undo)
 
-    def act(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> Result:
         """Undoes the decisions.
 
         Raises:
@@ -194,7 +197,8 @@ class UndoDecision(DecisionOperator):
         :meth:`lgca_plugin.Triage.undo`.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
         """
         ids = [sample_ids] if isinstance(sample_ids, str) else sample_ids
         params = {"run": run, "action": action, "sample_ids": ids, "of": of, "note": note, "by": by}
@@ -211,7 +215,7 @@ class ExportDecisions(DecisionOperator):
     purpose = "export its decisions"
     add_choices = staticmethod(add_export)
 
-    def act(self, ctx: Any) -> dict[str, Any]:
+    def act(self, ctx: Any) -> Result:
         """Writes the file, or downloads it in the browser.
 
         Raises:
@@ -220,7 +224,7 @@ class ExportDecisions(DecisionOperator):
         triage, params = read_triage(ctx), ctx.params
         history = bool(params.get("history"))
         rows = triage.decisions(history=history)
-        if params.get("destination") == SERVER:
+        if destination(ctx) == SERVER:
             path, overwrite = text(params, "path"), bool(params.get("overwrite"))
             if path is not None and is_own(params):
                 place = str(triage.export(path, history=history, overwrite=overwrite))
@@ -229,12 +233,12 @@ class ExportDecisions(DecisionOperator):
         else:
             place = f"{triage.run.key}_decisions_{datetime.now(timezone.utc):%Y-%m-%d}.csv"
             download(ctx, csv_text(rows, history=history), place, "text/csv")
-        left = triage.left()
-        decided = ", ".join(f"{left[kind.value]:,} {kind}" for kind in Decision if left[kind.value]) or "none"
-        return {"rows": len(rows), "path": place, "decided": decided, "outlook": left_line(left), "left": left}
+        return exported_result(triage, len(rows), place)
 
     def resolve_output(self, ctx: Any) -> Any:
         """Shows where the file is, and what is left to decide."""
+        if not from_page(ctx):
+            return super().resolve_output(ctx)
         outputs = types.Object()
         outputs.int("rows", label="Rows", view=types.LabelValueView())
         for name, label in (("path", "File"), ("decided", "Suspects decided"), ("outlook", "To do")):
@@ -256,7 +260,8 @@ class ExportDecisions(DecisionOperator):
         :meth:`lgca_plugin.Triage.export`.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
         """
         params = {"run": run, "destination": SERVER, "path": str(path), "history": history, "overwrite": overwrite}
         return call(self, sample_collection, params)

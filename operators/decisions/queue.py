@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from ...lgca_plugin.api import load_run
-from ...lgca_plugin.errors import ConfigError, LgcaError
+from ...lgca_plugin.errors import ConfigError, LgcaError, shown
 from ...lgca_plugin.fiftyone_io.holders import user_name
 from ...lgca_plugin.fiftyone_io.samples import read_ids
 from ...lgca_plugin.method.number_text import capitalized, samples_text
@@ -16,6 +16,7 @@ from ...lgca_plugin.workflows.decisions.queue import Triage
 from ...lgca_plugin.workflows.decisions.rows import QueueItem, read_queue_items
 from ...lgca_plugin.workflows.decisions.undo import DecideAction
 from ..shared.caller import app_user
+from ..shared.form import read_text
 from ..shared.prompt_cache import cached_while_open
 from ..shared.run_choice import run_keys
 
@@ -67,7 +68,9 @@ def candidates(ctx: Any) -> list[str]:
     """Returns the ids of the chosen samples; there may be none."""
     given = ctx.params.get("sample_ids")
     if given is not None:
-        return list(given)
+        if not isinstance(given, list) or not all(isinstance(id_, str) for id_ in given):
+            raise ConfigError(f"sample_ids must be a list of sample ids, got {shown(given)}")
+        return given
     if chosen_samples(ctx) == SELECTED:
         return list(ctx.selected)
     return [ctx.current_sample] if ctx.current_sample else []
@@ -92,8 +95,7 @@ def read_curator(ctx: Any) -> str:
 
 def text(params: Any, name: str) -> str | None:
     """Reads a text; None where it is blank."""
-    value = params.get(name)
-    return value.strip() or None if isinstance(value, str) else None
+    return read_text(params, name) or None
 
 
 def next_open(ctx: Any, triage: Triage) -> str | None:

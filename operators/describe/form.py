@@ -18,7 +18,7 @@ from ...lgca_plugin.errors import ConfigError
 from ..shared.caller import is_own
 from ..shared.classes import add_classes, class_source, default_field, label_fields
 from ..shared.descriptions import saved_descriptions
-from ..shared.form import Params, checked, mark_invalid, refuse, text_field
+from ..shared.form import Params, checked, mark_invalid, read_text, refuse, text_field
 from ..shared.hosts import server_key_allowed
 from ..shared.server_files import check_export
 from ..shared.settings import export_folder
@@ -79,7 +79,7 @@ def add_file(inputs: Any, params: Params) -> None:
         label="Save to a file on the server (optional)",
         description=f"Name of a JSON file, written to {export_folder()}; the dataset keeps the texts in any case",
     )
-    if (params.get("save_to") or "").strip():
+    if params.get("save_to"):
         inputs.bool("replace_file", default=False, label="Replace an existing file")
     checked(prop, read_path, params)
 
@@ -91,7 +91,8 @@ def add_consent(inputs: Any, ctx: Any, address: str, classes: Any, saved: dict[s
     descriptions that are saved on the dataset.
     """
     params = ctx.params
-    topic = (params.get("topic") or "").strip()
+    topic = params.get("topic") if isinstance(params.get("topic"), str) else None
+    topic = (topic or "").strip()
     if isinstance(classes, str):
         but = " that the dataset has no descriptions of" if saved and not params.get("replace") else ""
         names, example = f"The distinct labels of {classes!r}{but}", "CLASS NAME"
@@ -151,7 +152,7 @@ def read_argument(params: Params, name: str) -> Any:
 
 def read_path(params: Params) -> str | None:
     """Reads the file to save the texts to: its name in the folder for exports, from code a path; None for no file."""
-    given = (params.get("save_to") or "").strip()
+    given = read_text(params, "save_to")
     if not given:
         return None
     overwrite = bool(params.get("replace_file"))

@@ -17,9 +17,10 @@ from ..shared.base import StepOperator
 from ..shared.classes import label_fields, read_classes, read_ground_truth
 from ..shared.descriptions import Descriptions, saved_descriptions
 from ..shared.execution import call, report_progress, report_steps
+from ..shared.results.result import Result
 from .consent import SECRET, gets_server_key, has_typed_key, is_confirmed, typed_key
 from .form import add_form, of_classes, read_arguments, read_path
-from .result import Outcome, save, save_file, show
+from .result import Outcome, outcome_result, save, save_file, show
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,10 @@ class DescribeClasses(StepOperator):
         """Shows the texts, the failures, and where the texts are saved."""
         return show(ctx, outcome)
 
+    def result_of(self, ctx: Any, outcome: Outcome) -> Result:
+        """Returns how many classes are described, the failures, and where the texts are."""
+        return outcome_result(outcome)
+
     def __call__(
         self,
         sample_collection: Any,
@@ -130,11 +135,12 @@ class DescribeClasses(StepOperator):
             delegate: queue the operation for a delegated worker instead of running it here
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
 
         Raises:
-            ConfigError: if the class names are not valid
-            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+            LgcaError: as the library's function raises it
+            fiftyone.operators.executor.ExecutionError: if the operation can't be queued
         """
         params = {
             "class_source": "field" if classes is None else "typed",

@@ -16,6 +16,7 @@ from ..shared.caller import is_own
 from ..shared.descriptions import SAVED_KEY, saved_descriptions
 from ..shared.form import Params
 from ..shared.plain_text import PlainProperty
+from ..shared.results.result import Result, result
 from ..shared.server_files import download, write_export
 from .form import plural
 
@@ -75,6 +76,26 @@ def outcome_line(outcome: Outcome) -> str:
     if described.failed:
         parts.append(f"{len(described.failed):,} without an answer")
     return ", ".join(parts)
+
+
+def outcome_result(outcome: Outcome) -> Result:
+    """Returns the result of a description of classes; the texts themselves are on the dataset."""
+    described = outcome.described
+    counts = {
+        "described": len(described.descriptions) - outcome.n_saved,
+        "from the cache": described.cached,
+        "left as they were": outcome.n_saved,
+        "without an answer": len(described.failed),
+    }
+    failures = [f"{name} gets templates: {reason}" for name, reason in described.failed.items()]
+    return result(
+        outcome_line(outcome),
+        counts=counts,
+        warnings=[*failures[:MAX_SHOWN], *([outcome.problem] if outcome.problem else [])],
+        steps=[("Classify with them", "lgca_classify", {"description_source": "saved"})],
+        read=None if outcome.problem else f"dataset.info[{SAVED_KEY!r}]",
+        file=None if outcome.path is None else str(outcome.path),
+    )
 
 
 def show(ctx: Any, outcome: Outcome) -> Iterator[Any]:

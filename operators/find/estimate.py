@@ -20,6 +20,7 @@ from ...lgca_plugin.errors import LgcaError, ModelUnavailableError
 from ...lgca_plugin.method.number_text import capitalized
 from ...lgca_plugin.progress import duration_text
 from ..shared.form import Params, mark_invalid
+from ..shared.results.result import ReadableOperator
 from .params import ENCODER, MORE, more, read_label_field, read_options
 
 URI = "@lgca/zero-shot/lgca_estimate_search"
@@ -27,7 +28,7 @@ SETTINGS = ("ground_truth", "of_run", "model_choice", "more", *ENCODER, *MORE)
 DEVICES = {"cpu": "this machine's CPU", "cuda": "this machine's GPU", "mps": "this machine's GPU"}
 
 
-class EstimateSearch(foo.Operator):
+class EstimateSearch(ReadableOperator):
     """Estimates how long a search for wrong labels takes; writes nothing."""
 
     @property

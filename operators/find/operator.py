@@ -15,6 +15,8 @@ from ..shared.encoder import encoder_params
 from ..shared.execution import call, report_run
 from ..shared.grid.beside_grid import open_beside_grid
 from ..shared.grid.shown_fields import show_fields
+from ..shared.results.found import found_result
+from ..shared.results.result import Result
 from .form import add_form
 from .params import no_labels, read_label_field, read_options
 
@@ -65,6 +67,10 @@ class FindWrongLabels(StepOperator):
             yield from open_beside_grid(ctx, "lgca_review")
         yield dialog.show(ctx)
 
+    def result_of(self, ctx: Any, triage: Any) -> Result:
+        """Returns the answer, the counts and the likeliest suspects."""
+        return found_result(triage)
+
     def __call__(
         self,
         sample_collection: Any,
@@ -93,13 +99,12 @@ class FindWrongLabels(StepOperator):
         other arguments are those of :func:`lgca_plugin.find_wrong_labels`.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with
-            ``lgca.find_wrong_labels`` with the same arguments, which goes on where this was, or with
-            ``lgca.load_run(dataset, run_key).last_triage()``
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
 
         Raises:
-            ConfigError: if the class names are not valid
-            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+            LgcaError: as the library's function raises it
+            fiftyone.operators.executor.ExecutionError: if the operation can't be queued
         """
         params = {
             "ground_truth": ground_truth,

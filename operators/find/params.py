@@ -15,7 +15,7 @@ from ...lgca_plugin.workflows.find.request import FindOptions
 from ..shared.classes import SHARES, parse_classes, read_shares
 from ..shared.descriptions import description_source, read_descriptions, read_style
 from ..shared.encoder import read_encoder
-from ..shared.form import Params
+from ..shared.form import Params, read_text
 from ..shared.prompt_cache import cached_while_open
 
 DEFAULT_METHODS = list(default_methods(RegionConfig()))
@@ -115,7 +115,7 @@ def read_label_field(ctx: Any) -> str:
 
 def read_run_key(params: Params) -> str | None:
     """Reads the run key; None if it is left empty."""
-    key = (params.get("run_key") or "").strip()
+    key = read_text(params, "run_key")
     return check_run_key(key) if key else None
 
 
@@ -153,7 +153,7 @@ def read_options(ctx: Any) -> FindOptions:
     return FindOptions(
         ground_truth=field,
         encoder=None if names_run_alone(params) else read_model(ctx),
-        device=(params.get("device") or "").strip() or None,
+        device=read_text(params, "device") or None,
         precision=params.get("precision") or "auto",
         **options,
     )

@@ -9,6 +9,7 @@ from ...lgca_plugin.api import load_run
 from ..shared.base import RunOperator
 from ..shared.execution import call, report_run
 from ..shared.grid.shown_fields import show_fields
+from ..shared.results.result import Result
 from ..shared.run_choice import read_param, run_param
 from .form import add_form
 from .params import (
@@ -27,7 +28,7 @@ from .params import (
     read_seed,
     read_weights,
 )
-from .result import fused_dialog
+from .result import fused_dialog, fused_result
 
 
 class Fuse(RunOperator):
@@ -81,6 +82,12 @@ class Fuse(RunOperator):
         yield ctx.ops.notify(answer, variant="success")
         yield dialog.show(ctx)
 
+    def result_of(self, ctx: Any, run: Any) -> Result:
+        """Returns how the fused run compares with the runs that it was fused from."""
+        from ...lgca_plugin.workflows.fuse.outcome import compared_with_sources
+
+        return fused_result(run, compared_with_sources(run), ctx.dataset)
+
     def __call__(
         self,
         sample_collection: Any,
@@ -103,11 +110,12 @@ class Fuse(RunOperator):
         arguments are those of :func:`lgca_plugin.fuse`.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with
-            ``lgca.load_run(dataset, run_key).summary()``
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
 
         Raises:
-            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+            LgcaError: as the library's function raises it
+            fiftyone.operators.executor.ExecutionError: if the operation can't be queued
         """
         first, *others = runs
         params = {

@@ -11,6 +11,7 @@ from ...lgca_plugin.method.number_text import labels_text
 from ...lgca_plugin.runs.proposals import given_label_fields
 from ..shared.dialogs.dialog import Dialog, Step, steps_after
 from ..shared.execution import outcome_line
+from ..shared.results.result import Result, in_python, result
 
 FIGURE_WIDTH = 640
 
@@ -34,16 +35,36 @@ def fused_dialog(run: Any, evaluation: Evaluation | None, dataset: Any) -> tuple
         worse = pair.difference < 0 and evaluation.is_real(pair)
         heading = types.Warning if worse else types.Success
         dialog.heading(heading(label=answer, description=_basis(run, evaluation)))
-    labels: list[Step] = []
-    if given_label_fields(dataset):
-        labels = [("Find wrong labels", "lgca_triage", {"run": run.key})]
-    dialog.buttons([*labels, *steps_after(run.key)])
+    dialog.buttons(_steps(run, dataset))
     dialog.warnings(summary.get("warnings") or [])
     if evaluation is not None:
         from ...lgca_plugin.figures.evaluation import evaluation_figure
 
         dialog.figure(evaluation_figure(evaluation, min_width=FIGURE_WIDTH).to_plotly_json())
     return answer, dialog
+
+
+def fused_result(run: Any, evaluation: Evaluation | None, dataset: Any) -> Result:
+    """Returns the result of a fusion; its arguments are those of :func:`fused_dialog`."""
+    summary = run.summary()
+    compared = [] if evaluation is None else [evaluation.plain_sentence(pair) for pair in evaluation.pairs]
+    return result(
+        " ".join([f"Run {run.key!r}: {outcome_line(summary)}.", *compared[:1]]),
+        run=run.key,
+        counts={name: summary.get(name, 0) for name in ("total", "predicted", "failed", "skipped")},
+        warnings=summary.get("warnings") or (),
+        steps=_steps(run, dataset),
+        read=in_python(run.key),
+        evaluation=None if evaluation is None else evaluation.to_json(),
+    )
+
+
+def _steps(run: Any, dataset: Any) -> list[Step]:
+    """Returns what comes after a fusion."""
+    labels: list[Step] = []
+    if given_label_fields(dataset):
+        labels = [("Find wrong labels", "lgca_triage", {"run": run.key})]
+    return [*labels, *steps_after(run.key)]
 
 
 def _basis(run: Any, evaluation: Evaluation) -> str:

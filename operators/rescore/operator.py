@@ -12,7 +12,7 @@ from ...lgca_plugin.errors import ConfigError
 from ..shared.base import RunOperator
 from ..shared.classes import label_fields
 from ..shared.descriptions import description_params
-from ..shared.execution import call, report_run, show_run
+from ..shared.execution import call, report_run, run_result, show_run
 from ..shared.run_choice import read_param
 from .form import add_form
 from .params import UNCHANGED, changes_nothing, read_changes, read_run_key
@@ -29,6 +29,7 @@ class Rescore(RunOperator):
     problem = "The run was not rescored"
     add_form = staticmethod(add_form)
     show = staticmethod(show_run)
+    result_of = staticmethod(run_result)
 
     def read_request(self, ctx: Any) -> Any:
         """Reads and checks the changes to the run."""
@@ -81,12 +82,12 @@ class Rescore(RunOperator):
         :meth:`lgca_plugin.Run.rescore`.
 
         Returns:
-            a ``fiftyone.operators.executor.ExecutionResult``, or a task of it in a notebook; read the outcome with
-            ``lgca.load_run(dataset, key).summary()``
+            a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
+            notebook a task of it
 
         Raises:
-            ConfigError: if the class names are not valid
-            fiftyone.operators.executor.ExecutionError: if the operation can't be executed or queued
+            LgcaError: as the library's function raises it
+            fiftyone.operators.executor.ExecutionError: if the operation can't be queued
         """
         in_place = run_key is None or run_key == run
         params = {

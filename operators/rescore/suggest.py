@@ -16,6 +16,7 @@ from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.method.core.methods import METHODS, Method
 from ...lgca_plugin.method.number_text import interval_text, percent_text, points_interval_text
 from ..shared.form import Params, add_dropdown, mark_invalid, markdown_table, refuse
+from ..shared.results.result import ReadableOperator
 from ..shared.run_choice import run_param
 from .params import is_better, label_field, read_suggestion, suggestion_name
 from .source import Source
@@ -28,7 +29,7 @@ FEW_SAMPLES = 30
 COLUMNS = ("Method", "As it is", "Best settings", "Gain in points", "Equally good", "Crops that count")
 
 
-class SuggestSettings(foo.Operator):
+class SuggestSettings(ReadableOperator):
     """Tries settings of a run on its labelled samples; reads the store of embeddings and writes nothing."""
 
     @property

@@ -6,20 +6,24 @@ import logging
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import fiftyone.core.utils as fou
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...lgca_plugin.errors import ConfigError, LgcaError, RunCancelledError
 from ...lgca_plugin.method.number_text import capitalized
+from ...lgca_plugin.progress import drive
+from .caller import from_page, is_own, own_call
 from .dialogs.dialog import Dialog
 from .form import add_blocked, refuse
 from .plain_text import PlainProperty
+from .results.result import ReadableOperator, Result
 from .run_choice import chosen_run, run_keys
 
 logger = logging.getLogger(__name__)
 
 
-class FormOperator(foo.Operator):
+class FormOperator(ReadableOperator):
     """An operator with a form, which the menu above the grid opens.
 
     Attributes:
@@ -63,7 +67,7 @@ class FormOperator(foo.Operator):
         """Returns why there is no form; None if there is one."""
         return None if ctx.dataset is not None else f"Open a dataset first, then {self.purpose}."
 
-    def act(self, ctx: Any) -> Any:
+    def act(self, ctx: Any) -> Result:
         """Does at once what the form says, and returns the result."""
         raise NotImplementedError
 
@@ -75,11 +79,19 @@ class FormOperator(foo.Operator):
         """
         try:
             return self.act(ctx)
-        except LgcaError as error:
-            raise in_words_of_the_app(error) from None
+        except Exception as error:
+            raised = as_raised(ctx, error)
+            if raised is error:
+                raise
+            raise raised from None
 
     def resolve_input(self, ctx: Any) -> Any:
-        """Builds the form. Runs on every keystroke, so database reads are cached."""
+        """Builds the form; None for the user's own code, whose arguments are checked when they are read.
+
+        Runs on every keystroke, so database reads are cached.
+        """
+        if is_own(ctx.params):
+            return None
         inputs = types.Object()
         refusal = self.refusal(ctx)
         if refusal is None:
@@ -91,48 +103,68 @@ class FormOperator(foo.Operator):
 
 
 class StepOperator(FormOperator):
-    """An operator that works step by step, in the App's server or in a delegated worker.
+    """An operator that works step by step, for a page of the App, in a delegated worker or for code.
 
     A subclass has ``problem``, what an error means; ``read_request(ctx)``, which checks the settings; ``work(ctx,
-    request)``, a generator of messages that returns the result; and ``show(ctx, result)``, which yields messages.
+    request)``, a generator of messages that returns the outcome; ``show(ctx, outcome)``, which yields messages; and
+    ``result_of(ctx, outcome)``, the JSON for those who see no messages.
     """
 
     in_steps = True
     problem: str
 
-    def execute(self, ctx: Any) -> Iterator[Any]:
+    def result_of(self, ctx: Any, outcome: Any) -> Result:
+        """Returns the result of finished work for those who see no dialog."""
+        raise NotImplementedError
+
+    async def execute(self, ctx: Any) -> Iterator[Any] | Result:
         """Checks the settings, then works step by step.
+
+        Returns:
+            messages for a page of the App; for code and workers the result, once the work is done. FiftyOne would drop
+            what a generator returns, and a function that runs in a thread would be cut off after 10 minutes
 
         Raises:
             ConfigError: if a setting is wrong, before anything is loaded, sent or written
         """
+        if from_page(ctx):
+            messages: Iterator[Any] = await fou.run_sync_task(self._begin, ctx)
+            return messages
+        try:
+            return self.result_of(ctx, drive(self.work(ctx, self._request(ctx)), False, unit="steps"))
+        except Exception as error:
+            raised = as_raised(ctx, error)
+            if raised is error:
+                raise
+            raise raised from None
+
+    def _request(self, ctx: Any) -> Any:
         refusal = self.refusal(ctx)
         if refusal is not None:
             raise ConfigError(refusal)
+        return self.read_request(ctx)
+
+    def _begin(self, ctx: Any) -> Iterator[Any]:
+        """Checks the settings and returns the messages for a page."""
         try:
-            request = self.read_request(ctx)
+            request = self._request(ctx)
         except LgcaError as error:
             raise in_words_of_the_app(error) from None
         return self._messages(ctx, request)
 
     def _messages(self, ctx: Any, request: Any) -> Generator[Any, None, None]:
         try:
-            result = yield from self.work(ctx, request)
+            outcome = yield from self.work(ctx, request)
         except RunCancelledError as error:
-            if ctx.delegated:
-                raise
             yield self._cancelled(ctx, error.app)
             return
         except LgcaError as error:
-            if not ctx.delegated:  # the App itself shows no error of a stream that has begun
-                yield self._failure(ctx, error.app)
+            yield self._failure(ctx, error.app)  # the App itself shows no error of a stream that has begun
             raise in_words_of_the_app(error) from None
         except Exception as error:
-            if not ctx.delegated:
-                yield self._failure(ctx, f"{type(error).__name__}: {error}")
+            yield self._failure(ctx, f"{type(error).__name__}: {error}")
             raise
-        if not ctx.delegated:
-            yield from self.show(ctx, result)
+        yield from self.show(ctx, outcome)
 
     def _cancelled(self, ctx: Any, sentence: str) -> Any:
         """Shows that the operation was cancelled, with the way back to the form, which goes on with it."""
@@ -147,6 +179,16 @@ class StepOperator(FormOperator):
         dialog.heading(types.Error(label=self.problem, description=capitalized(sentence)))
         dialog.buttons([("Back to the form", self.operator_name, dict(ctx.params))])
         return dialog.show(ctx)
+
+
+def as_raised(ctx: Any, error: Exception) -> Exception:
+    """Returns an error as the caller gets it: in the words of forms, or of arguments where code has called."""
+    call = own_call(ctx.params)
+    if call is not None:
+        call.error = error
+    elif isinstance(error, LgcaError) and (from_page(ctx) or ctx.delegated):
+        return in_words_of_the_app(error)
+    return error
 
 
 def in_words_of_the_app(error: LgcaError) -> LgcaError:

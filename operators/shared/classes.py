@@ -14,7 +14,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import BALANCED, NO_SHARES, check_classes, check_shares
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.runs import proposals
-from .form import Params, add_dropdown, add_tabs, checked
+from .form import Params, add_dropdown, add_tabs, checked, checked_text
 
 label_fields = proposals.label_fields
 
@@ -38,7 +38,7 @@ def parse_classes(given: Any) -> tuple[str, ...]:
     """Returns class names that are given one a line or as a list."""
     if given and not isinstance(given, str):
         return check_classes(given)
-    text = (given or "").strip()
+    text = checked_text(given or None, "classes")
     if not text:
         raise ConfigError("type the candidate classes, one a line")
     return check_classes(text.splitlines())
@@ -126,7 +126,7 @@ def read_shares(params: Params, choices: list[str], classes: Sequence[str] | Non
 
 def parse_shares(text: Any) -> dict[str, float]:
     """Returns class to share or count, of lines such as ``heron: 30``."""
-    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    lines = [line.strip() for line in checked_text(text, "shares_typed").splitlines() if line.strip()]
     if not lines:
         raise ConfigError("type each class with its share or count, one a line, such as heron: 30")
     shares: dict[str, float] = {}

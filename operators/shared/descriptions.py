@@ -22,7 +22,7 @@ from ...lgca_plugin.method.number_text import capitalized
 from ...lgca_plugin.runs.record import RunRecord
 from ...lgca_plugin.runs.stored_texts import texts_of_release_0_1
 from .caller import is_own
-from .form import Params, add_tabs, checked, mark_invalid
+from .form import Params, add_tabs, checked, checked_text, mark_invalid, read_text
 from .server_files import read_text_file
 from .settings import READ_DIRS
 
@@ -66,7 +66,7 @@ def read_descriptions(params: Params, dataset: Any) -> Descriptions | str | None
         return existing_file(given, what) if is_own(params) else _read_server_file(given, what)
     if source == "upload":
         return _read_upload(params.get("description_upload"))
-    typed = (params.get("descriptions") or "").strip()
+    typed = read_text(params, "descriptions")
     return parse_descriptions(typed, name="as typed") if source == "typed" and typed else None
 
 
@@ -110,8 +110,8 @@ def _read_server_file(given: Any, what: str) -> Descriptions:
 
 
 def _read_upload(upload: Any) -> Descriptions:
-    content = (upload or {}).get("content")
-    if not content:
+    content = upload.get("content") if isinstance(upload, Mapping) else None
+    if not content or not isinstance(content, str):
         raise ConfigError("choose a JSON file that maps each class to a list of texts")
     try:
         data = base64.b64decode(content.rpartition(",")[2], validate=True)
@@ -173,7 +173,7 @@ def description_params(descriptions: dict[str, list[str]] | str | Path | None, s
 
 def existing_file(path: Any, what: str) -> str:
     """Returns the path of a file that exists; ``what`` is the kind of file, for the error message."""
-    path = (path or "").strip()
+    path = checked_text(path, "the path")
     if not path:
         raise ConfigError(f"give the path of {what}")
     if not Path(path).is_file():

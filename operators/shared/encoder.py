@@ -23,7 +23,7 @@ from ...lgca_plugin.errors import ConfigError
 from . import settings
 from .caller import is_own
 from .descriptions import existing_file
-from .form import Params, add_tabs, checked, text_field
+from .form import Params, add_tabs, checked, read_text, text_field
 from .server_files import readable_file
 
 # Suggestions only: any architecture and tag that open_clip has can be typed. Listing all tags would import torch.
@@ -50,7 +50,7 @@ def encoder_source(params: Params) -> str:
 
 def read_model(params: Params) -> str:
     """Reads the name of the architecture, which must be one that exists and that users of the App may load."""
-    name = (params.get("model") or "").strip() or DEFAULT_MODEL
+    name = read_text(params, "model") or DEFAULT_MODEL
     if not is_own(params) and name not in (*DEMO_MODELS, *architectures(), *settings.models()):
         raise ConfigError(_not_listed(name))
     return check_architecture(name)
@@ -79,7 +79,7 @@ def read_encoder(params: Params) -> tuple[str, str | None]:
     if source == "checkpoint":
         what = "a checkpoint: safetensors, or a torch file"
         return model, (existing_file if is_own(params) else readable_file)(params.get("checkpoint"), what)
-    tag = (params.get("pretrained") or "").strip()
+    tag = read_text(params, "pretrained")
     if model in DEMO_MODELS or model.startswith((REMOTE_SCHEMA, FOLDER_SCHEMA)):  # these bring their own weights
         return model, None
     if not tag:

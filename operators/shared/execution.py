@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
+from fiftyone.operators.executor import ExecutionError
 
 from ...lgca_plugin.progress import Progress, translated
 from ...lgca_plugin.runs.proposals import given_label_fields
 from .background import in_background
-from .caller import is_own, mark_own
+from .caller import OwnCall, from_page, mark_own
 from .dialogs.dialog import Dialog, Step, steps_after
 from .dialogs.progress import progress_dialog
 from .grid.shown_fields import show_fields
+from .results.result import Result, in_python, result
 
 SECONDS_BETWEEN_UPDATES = 0.5
 T = TypeVar("T")
@@ -39,7 +42,7 @@ def report_run(ctx: Any, steps: Generator[Progress, None, T]) -> Generator[Any, 
 
     In the App it goes on if its page is closed.
     """
-    if ctx.delegated or is_own(ctx.params):
+    if not from_page(ctx):
         return (yield from report_steps(ctx, steps))
     return (yield from _reported(in_background(steps), lambda step: [progress_dialog(step).show(ctx)]))
 
@@ -68,13 +71,31 @@ def show_run(ctx: Any, run: Any) -> Iterator[Any]:
     yield ctx.ops.notify(line, variant="success")
     dialog = Dialog()
     dialog.heading(types.Success(label=f"Run {run.key!r}: {line}"))
-    labels: list[Step] = []
-    if given_label_fields(ctx.dataset):
-        labels = [("Find wrong labels", "lgca_find_wrong_labels", {"of_run": run.key})]
-    dialog.buttons([*labels, *steps_after(run.key)])
+    dialog.buttons(steps_after_run(ctx, run))
     dialog.warnings(summary.get("warnings") or [])
     dialog.lines(outcome(summary))
     yield dialog.show(ctx)
+
+
+def run_result(ctx: Any, outcome: Any) -> Result:
+    """Returns the result of a finished run."""
+    summary = outcome.summary()
+    return result(
+        f"Run {outcome.key!r}: {outcome_line(summary)}",
+        run=outcome.key,
+        counts={name: summary.get(name, 0) for name in ("total", "predicted", "failed", "skipped")},
+        warnings=summary.get("warnings") or (),
+        steps=steps_after_run(ctx, outcome),
+        read=in_python(outcome.key),
+    )
+
+
+def steps_after_run(ctx: Any, run: Any) -> list[Step]:
+    """Returns what comes after a run."""
+    labels: list[Step] = []
+    if given_label_fields(ctx.dataset):
+        labels = [("Find wrong labels", "lgca_find_wrong_labels", {"of_run": run.key})]
+    return [*labels, *steps_after(run.key)]
 
 
 def outcome_line(summary: dict[str, Any]) -> str:
@@ -124,13 +145,30 @@ def call(operator: Any, sample_collection: Any, params: dict[str, Any], *, deleg
 
     What runs here may read, write and send all that the calling code itself could. In the queue, operations from code
     and from the App lie side by side, so the limits of the App hold for both.
+
+    Raises:
+        LgcaError: as the operator has raised it; ``foo.execute_operator`` turns every error into an ``ExecutionError``
+            with its traceback as the text
     """
     given = {
         name: list(value) if isinstance(value, tuple) else value for name, value in params.items() if value is not None
     }
-    return foo.execute_operator(
-        operator.uri,
-        {"view": sample_collection.view()},
-        params=given if delegate else mark_own(given),
-        request_delegation=delegate,
-    )
+    ctx = {"view": sample_collection.view()}
+    if delegate:
+        return foo.execute_operator(operator.uri, ctx, params=given, request_delegation=True)
+    own = OwnCall()
+    try:
+        done = foo.execute_operator(operator.uri, ctx, params=mark_own(given, own))
+    except ExecutionError:
+        if own.error is None:
+            raise
+        raise own.error from None
+    return asyncio.ensure_future(_awaited(done, own)) if asyncio.isfuture(done) else done
+
+
+async def _awaited(task: Any, own: OwnCall) -> Any:
+    """Returns what a notebook's task returns, or raises what the operator has raised."""
+    done = await task
+    if own.error is not None:
+        raise own.error
+    return done

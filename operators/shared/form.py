@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import RegionConfig, method_warnings
-from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.errors import ConfigError, shown
 from ...lgca_plugin.method.core.methods import Method, method_description
 from ...lgca_plugin.method.number_text import capitalized
 
@@ -16,6 +16,22 @@ Params = dict[str, Any]
 """The parameters of a context, by name."""
 
 T = TypeVar("T")
+
+
+def read_text(params: Params, name: str) -> str:
+    """Reads a text without blanks around it; empty where there is none.
+
+    Raises:
+        ConfigError: if it is something else, as parameters from code may be
+    """
+    return checked_text(params.get(name), name)
+
+
+def checked_text(value: Any, name: str) -> str:
+    """Returns a value as :func:`read_text` reads it; ``name`` is that of its parameter."""
+    if value is not None and not isinstance(value, str):
+        raise ConfigError(f"{name} must be a text, got {shown(value)}")
+    return (value or "").strip()
 
 
 def refuse(inputs: Any, sentence: str) -> None:

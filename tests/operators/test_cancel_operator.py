@@ -40,7 +40,8 @@ def test_cancel__is_offered_while_something_is_at_work_and_stops_it(dataset):
         notice = properties["kept"].view
         assert notice.label == "3 of 8 images"
         assert notice.description.startswith("Being searched for wrong labels since 2")
-        assert CANCEL.run_at_once(dataset, run_key="zs")[0] == {"run_key": "zs"}
+        result, _ = CANCEL.run_at_once(dataset, run_key="zs")
+        assert (result["run_key"], result["counts"]) == ("zs", {"at work": 1})
         lease.renew()
         with pytest.raises(lgca.RunCancelledError, match="cancelled by somebody in the App"):
             lease.check()
@@ -49,7 +50,7 @@ def test_cancel__is_offered_while_something_is_at_work_and_stops_it(dataset):
 def test_classify__shows_its_progress_with_a_button_that_cancels_it(birds, params):
     ctx = CLASSIFY.context(birds, params)
     messages = []
-    for message in CLASSIFY.operator.execute(ctx):
+    for message in CLASSIFY.begin(ctx):
         messages.append(message.body)
         if len(messages) == 1:  # while the model is loaded, long before the last image
             lgca.cancel_run(birds, "zs", by="ann")
@@ -63,7 +64,7 @@ def test_classify__shows_its_progress_with_a_button_that_cancels_it(birds, param
 
 
 def test_classify__goes_on_when_its_page_is_closed(birds, params):
-    steps = CLASSIFY.operator.execute(CLASSIFY.context(birds, params))
+    steps = CLASSIFY.begin(CLASSIFY.context(birds, params))
     list(itertools.islice(steps, 2))
     assert "zs" in lgca.runs_at_work(birds)
     steps.close()

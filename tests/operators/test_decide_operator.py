@@ -9,7 +9,6 @@ import traceback
 
 import pytest
 from bson import ObjectId
-from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
@@ -204,7 +203,7 @@ def test_sdk__does_the_same(triage, ids, tmp_path):
     dataset = triage.run.dataset
     done = DECIDE.call(dataset, ids[:2], "accepted", label="puffin", allow_new_class=True, by="anna")
     assert done.result["outcome"] == "accepted: 2 samples"
-    with pytest.raises(ExecutionError, match="is no class of the run"):
+    with pytest.raises(lgca.ConfigError, match="is no class of run 'zs'"):
         DECIDE.call(dataset, ids[:2], "accepted", label="penguin")
     done = EXPORT.call(dataset, tmp_path / "out.csv")
     assert done.result["rows"] == 2

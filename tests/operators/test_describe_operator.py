@@ -112,7 +112,7 @@ def test_form__bad_input_is_shown_under_its_field_and_nothing_is_sent(birds, ser
 
 def test_execute__refuses_what_was_not_confirmed_even_without_a_form(birds, server):
     with pytest.raises(ValueError, match="confirm that the class names may be sent"):
-        DESCRIBE.operator.execute(DESCRIBE.context(birds, filled(server, confirm=False)))
+        DESCRIBE.begin(DESCRIBE.context(birds, filled(server, confirm=False)))
     assert server.requests == []
 
 
@@ -271,7 +271,7 @@ def test_sdk__call_describes_the_labels_of_a_field(birds, server):
 
 
 def test_sdk__call_raises_what_went_wrong(birds, server):
-    with pytest.raises(ExecutionError, match="no-such-model"):
+    with pytest.raises(lgca.DescribeError, match="no-such-model"):
         DESCRIBE.call(birds, list(CLASSES), model="no-such-model", base_url=server.base_url)
 
 

@@ -2,7 +2,6 @@
 
 import fiftyone.operators as foo
 import pytest
-from fiftyone.operators.executor import ExecutionError
 
 import lgca_plugin as lgca
 from lgca_plugin.workflows.evaluate import last_evaluation
@@ -69,7 +68,7 @@ def test_form__bad_input_is_shown_under_its_field_and_nothing_is_written(run, pa
     _, found = EVALUATE.form(run.dataset, **params)
     assert words in found[field]
     with pytest.raises(ValueError, match=r"choose from|its runs"):
-        EVALUATE.operator.execute(EVALUATE.context(run.dataset, params))
+        EVALUATE.begin(EVALUATE.context(run.dataset, params))
     assert run.dataset.list_evaluations() == []
 
 
@@ -142,7 +141,7 @@ def test_evaluate__again_says_what_it_replaces(run):
 
 
 def test_evaluate__an_error_on_the_way_is_shown(run):
-    steps = EVALUATE.operator.execute(EVALUATE.context(run.dataset))
+    steps = EVALUATE.begin(EVALUATE.context(run.dataset))
     lgca.load_run(run.dataset, "zs").delete()
     messages, error = messages_of(run.dataset, steps)
     assert "was deleted since it was loaded" in str(error)
@@ -155,5 +154,5 @@ def test_sdk__call_agrees_with_the_library(run):
     expected = run.evaluate("truth", methods=("clip", "crops_mean"), confidence=0.9, progress=False)
     EVALUATE.call(run.dataset, "zs", "truth", methods=("clip", "crops_mean"), confidence=0.9)
     assert last_evaluation(lgca.load_run(run.dataset, "zs")) == expected
-    with pytest.raises(ExecutionError, match=r"such as 0\.95; got 95"):
+    with pytest.raises(lgca.ConfigError, match=r"such as 0\.95; got 95"):
         EVALUATE.call(run.dataset, "zs", "truth", confidence=95)

@@ -60,5 +60,5 @@ def test_execute__triages_shows_the_queue_and_says_what_it_found(classify, datas
 def test_execute__what_is_wrong_is_reported_before_anything_is_written(classify, dataset):
     classify()
     with pytest.raises(ValueError, match="the label field 'nothing' is no field"):
-        TRIAGE.operator.execute(TRIAGE.context(dataset, {"run": "zs", "ground_truth": "nothing"}))
+        TRIAGE.begin(TRIAGE.context(dataset, {"run": "zs", "ground_truth": "nothing"}))
     assert not dataset.has_field("zs_case")

@@ -7,10 +7,12 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ..caller import from_page
+from ..results.result import ReadableOperator, Result, result
 from .beside_grid import open_beside_grid
 
 
-class OpenPanel(foo.Operator):
+class OpenPanel(ReadableOperator):
     """Opens a panel beside the grid.
 
     Attributes:
@@ -36,6 +38,17 @@ class OpenPanel(foo.Operator):
             view_target=False,
         )
 
-    def execute(self, ctx: Any) -> None:
-        """Opens it."""
+    def execute(self, ctx: Any) -> Result | None:
+        """Opens it.
+
+        Returns:
+            where there is no page that could open it, how to open it
+        """
         open_beside_grid(ctx, self.panel)
+        if from_page(ctx):
+            return None
+        dataset = "" if ctx.dataset is None else f" on dataset {ctx.dataset.name!r}"
+        return result(
+            f"Nothing is shown, since no page of the App has called: open the App{dataset}, then {self.label!r} in the "
+            "menu “Wrong labels” above the grid"
+        )

@@ -14,7 +14,8 @@ from fiftyone.operators.executor import ExecutionContext, Executor, ValidationCo
 def context(dataset: Any, params: dict[str, Any] | None = None, *, uri: str, **request: Any) -> ExecutionContext:
     """The context of an execution; ``dataset`` is None where none is open, ``request`` is what else the App sends."""
     operator = foo.get_operator(uri)
-    request = {"dataset_name": None if dataset is None else dataset.name, "params": params or {}, **request}
+    name = None if dataset is None else dataset.name
+    request = {"operator_uri": uri, "dataset_name": name, "params": params or {}, **request}
     secrets = getattr(operator, "_plugin_secrets", None)
     return ExecutionContext(request_params=request, executor=Executor(), operator_uri=uri, required_secrets=secrets)
 
@@ -79,7 +80,11 @@ class AppOperator:
         """Executes the operator as the App does; returns its messages, and the error that it ends with, if any."""
         ctx = self.context(dataset, params)
         assert not ValidationContext(ctx, self.operator.resolve_type(ctx, "inputs"), self.operator).invalid
-        return messages_of(dataset, self.operator.execute(ctx))
+        return messages_of(dataset, self.begin(ctx))
+
+    def begin(self, ctx: ExecutionContext) -> Any:
+        """Begins an operator that works step by step as FiftyOne does, and returns its messages."""
+        return asyncio.run(self.operator.execute(ctx))
 
     def run_at_once(
         self, dataset: Any, request: dict[str, Any] | None = None, /, **params: Any
@@ -91,10 +96,12 @@ class AppOperator:
         dataset.reload()
         return result, [(sent.operator_uri.rpartition("/")[2], sent.params) for sent in ctx.executor._requests]
 
-    def execute(self, dataset: Any, request: dict[str, Any] | None = None, /, **params: Any) -> None:
-        """Executes the operator through FiftyOne's function for code."""
-        foo.execute_operator(self.uri, dataset=dataset, params=params, **(request or {}))
+    def execute(self, dataset: Any, request: dict[str, Any] | None = None, /, **params: Any) -> Any:
+        """Executes the operator through FiftyOne's function for code; returns the result."""
+        done = foo.execute_operator(self.uri, dataset=dataset, params=params, **(request or {}))
+        json.dumps(done.result)
         dataset.reload()
+        return done.result
 
     def call(self, samples: Any, *args: Any, **options: Any) -> Any:
         """Calls the operator as code does."""

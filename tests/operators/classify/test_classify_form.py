@@ -183,7 +183,7 @@ def test_form__whatever_the_run_would_refuse_is_refused_in_the_form(classified, 
 
 def test_run__a_model_that_cannot_be_loaded_is_shown_and_nothing_is_written(birds):
     params = typed("a", "b", encoder="open_clip", model="ViT-B-32", pretrained="no-such")
-    messages, error = messages_of(birds, CLASSIFY.operator.execute(CLASSIFY.context(birds, params)))
+    messages, error = messages_of(birds, CLASSIFY.begin(CLASSIFY.context(birds, params)))
     assert "no-such" in str(error)
     assert shown(messages)["views"]["heading1"]["label"] == "The run has stopped"
     assert "no-such" in shown(messages)["views"]["heading1"]["description"]

@@ -81,7 +81,7 @@ def test_run__of_a_grouped_dataset_the_active_slice(dataset, demo_images, classe
     assert found == {}
     assert properties["preview"].view.label.startswith("3 images")
     assert "view_target" in properties
-    list(CLASSIFY.operator.execute(CLASSIFY.context(dataset, params, group_slice="right")))
+    list(CLASSIFY.begin(CLASSIFY.context(dataset, params, group_slice="right")))
     dataset.reload()
     for name, count in (("left", 0), ("right", 3)):
         assert dataset.select_group_slices(name).count("zeroshot_lgca") == count

@@ -160,7 +160,7 @@ def test_rescore__replaces_another_run(run, classify):
 
 def test_rescore__an_error_on_the_way_is_shown(run, monkeypatch, tmp_path):
     ctx = RESCORE.context(run.dataset, {"class_source": "typed", "classes": list(FEWER)})
-    steps = RESCORE.operator.execute(ctx)
+    steps = RESCORE.begin(ctx)
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "gone"))
     messages, error = messages_of(run.dataset, steps)
     assert "not stored on this machine" in str(error)

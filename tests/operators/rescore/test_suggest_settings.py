@@ -90,7 +90,7 @@ def test_suggest__is_honest_about_small_samples_and_gains(run, answer):
 def test_suggest__an_answer_that_is_none_is_not_run_on(run, data):
     params = {"settings_source": "suggest", TRIED: {"state": "loaded", "data": data}}
     with pytest.raises(Exception, match="suggested settings"):
-        RESCORE.operator.execute(RESCORE.context(run.dataset, params))
+        RESCORE.begin(RESCORE.context(run.dataset, params))
 
 
 def test_suggest__rescores_with_what_was_suggested_and_edited(own_run, answer):

@@ -263,7 +263,7 @@ def test_descriptions__errors_quote_nothing_of_a_file(dataset, files, content):
     params = {"class_source": "typed", "classes": "\n".join(CLASSES[:2]), "encoder": "demo"}
     params |= {"description_source": "file", "description_file": "texts.json"}
     with pytest.raises(ValueError) as error:  # noqa: PT011, what it says is looked at below
-        list(CLASSIFY.operator.execute(CLASSIFY.context(dataset, params)))
+        list(CLASSIFY.begin(CLASSIFY.context(dataset, params)))
     answered = "".join(traceback.format_exception(error.value))  # as the App's server does
     said = f"{answered} {CLASSIFY.errors(dataset, **params)}"
     assert PASSWORD not in said and "9999" not in said

@@ -78,7 +78,7 @@ def test_model__is_of_a_list_and_read_from_allowed_folders(request, files, monke
     assert any(words in found[field] for words in ("may read", "no plain file", "has no", "is none of them"))
     assert "is a path" not in found[field]  # whether there is one is not shown
     with pytest.raises(ValueError, match=r"may read|no plain file|has no|is none of them"):
-        operator.operator.execute(operator.context(dataset, {**chosen, **params}))
+        operator.begin(operator.context(dataset, {**chosen, **params}))
 
 
 def test_model__in_an_allowed_folder_is_taken_under_its_own_name(dataset, files):

@@ -109,7 +109,7 @@ def test_address__that_nobody_listed_gets_no_request(dataset, evil, address):
     with pytest.raises(ExecutionError):
         DESCRIBE.execute(dataset, **demanded(address))
     with pytest.raises(ValueError, match=r"address|base_url|requests"):
-        DESCRIBE.operator.execute(DESCRIBE.context(dataset, demanded(address, delegated=True), delegated=True))
+        DESCRIBE.begin(DESCRIBE.context(dataset, demanded(address, delegated=True), delegated=True))
     assert evil.requests == []
 
 

@@ -1,0 +1,1 @@
+"""What operators return to those who see no dialogs: code, assistants and the queue."""

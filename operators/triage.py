@@ -155,7 +155,7 @@ def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> None:
         description="Leave empty to look for disagreements alone" if own is None else "They stay as they are",
     )
     chosen = read_param(ctx.params, "ground_truth", key) or own
-    if chosen:
+    if chosen and isinstance(chosen, str):
         checked_before, corrected_field = _previous_fields(ctx, key)
         previous = corrected_field if checked_before == chosen else None
         name = previous or default_corrected_field(key, chosen)

@@ -19,7 +19,7 @@ from ...lgca_plugin.descriptions.preview import TextPreview, name_warnings, prev
 from ...lgca_plugin.errors import LgcaError, ModelUnavailableError
 from ...lgca_plugin.method.number_text import capitalized
 from ...lgca_plugin.progress import duration_text
-from ..shared.form import Params, mark_invalid
+from ..shared.form import Params, loaded, mark_invalid
 from ..shared.results.result import ReadableOperator
 from .params import ENCODER, MORE, more, read_label_field, read_options
 
@@ -92,12 +92,11 @@ def add_estimate(inputs: Any, ctx: Any) -> None:
     stages = ctx.request_params.get("view") if more(ctx.params) else None
     key = json.dumps([settings, stages, ctx.dataset.name], sort_keys=True, default=str)
     name = f"cost_{hashlib.blake2b(key.encode(), digest_size=6).hexdigest()}"
-    answer = ctx.params.get(name) or {}
-    if answer.get("state") != "loaded":
+    found = loaded(ctx.params, name)
+    if found is None:
         label = "Measuring how long it takes on this machine ... you can start without waiting for it"
         inputs.loader(name, types.Object(), operator=URI, params=settings, label=label)
         return
-    found: Params = answer.get("data") or {}
     if found.get("problem"):
         mark_invalid(inputs.view("cost", types.Error(label=found["problem"])), found["problem"])
         return

@@ -12,14 +12,14 @@ from itertools import count
 from typing import Any
 
 from ...lgca_plugin.config import NO_SHARES, RunConfig, check_methods, check_run_key, check_shares
-from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.errors import ConfigError, shown
 from ...lgca_plugin.method.core.methods import Method
 from ...lgca_plugin.runs.proposals import free_run_key
 from ...lgca_plugin.workflows.classify.request import check_shown_chains
 from ...lgca_plugin.workflows.rescore.request import Changes, changed_methods, changed_regions
 from ..shared.classes import parse_classes, read_shares
 from ..shared.descriptions import description_source, other_descriptions, read_descriptions, read_style
-from ..shared.form import Params
+from ..shared.form import Params, loaded
 from ..shared.run_choice import read_param, run_param
 from .source import Source
 
@@ -31,6 +31,8 @@ def read_methods(params: Params, source: Source) -> tuple[Method, ...]:
     """Reads the methods: the run's own presets where it has them, published ones otherwise."""
     own = {method.name: method for method in source.config.methods}
     names = read_param(params, "methods", source.key, list(own))
+    if not isinstance(names, (list, tuple)):
+        raise ConfigError(f"methods must be a list of names, got {shown(names)}")
     chosen = check_methods([own.get(name, name) if isinstance(name, str) else name for name in names], own=own.values())
     for method in chosen:
         if method.name not in source.available_methods:
@@ -130,8 +132,7 @@ def read_suggestion(params: Params, source: Source, field: str | None) -> dict[s
 
     There must be an answer, which may suggest nothing.
     """
-    answer = params.get(suggestion_name(source, field)) if field else None
-    methods = ((answer or {}).get("data") or {}).get("methods")
+    methods = (loaded(params, suggestion_name(source, field)) or {}).get("methods") if field else None
     if not methods:
         raise ConfigError("there are no suggested settings: wait for them, or keep or change the run's own")
     try:

@@ -15,7 +15,7 @@ from ...lgca_plugin.api import load_run
 from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.method.core.methods import METHODS, Method
 from ...lgca_plugin.method.number_text import interval_text, percent_text, points_interval_text
-from ..shared.form import Params, add_dropdown, mark_invalid, markdown_table, refuse
+from ..shared.form import Params, add_dropdown, loaded, mark_invalid, markdown_table, refuse
 from ..shared.results.result import ReadableOperator
 from ..shared.run_choice import run_param
 from .params import is_better, label_field, read_suggestion, suggestion_name
@@ -98,11 +98,10 @@ def add_suggestion(inputs: Any, params: Params, source: Source, choices: list[st
     note = f"The best settings predict these most often, on at most {most:,} samples chosen at random"
     name = run_param("label_field", source.key)
     add_dropdown(inputs, name, choices, default=field, label="Labels to choose by", description=note)
-    answer = params.get(suggestion_name(source, field)) or {}
-    if answer.get("state") != "loaded":
+    found = loaded(params, suggestion_name(source, field))
+    if found is None:
         _add_loader(inputs, source, field)
         return None
-    found = answer.get("data") or {}
     if found.get("problem"):
         refuse(inputs, found["problem"])
         return None

@@ -34,6 +34,15 @@ def checked_text(value: Any, name: str) -> str:
     return (value or "").strip()
 
 
+def loaded(params: Params, name: str) -> Params | None:
+    """Returns what an operator that the form has executed has returned; None as long as it is at work."""
+    answer = params.get(name)
+    if not isinstance(answer, Mapping) or answer.get("state") != "loaded":
+        return None
+    data = answer.get("data")
+    return dict(data) if isinstance(data, Mapping) else {}
+
+
 def refuse(inputs: Any, sentence: str) -> None:
     """Adds a sentence that says why the form can't be submitted at all."""
     mark_invalid(inputs.view("refusal", types.Notice(label=sentence)), sentence)

@@ -249,6 +249,8 @@ def compared_methods(
     Raises:
         ConfigError: if a kind is missing, or ``names`` does not hold one of each
     """
+    if names is not None and not (hasattr(names, "__iter__") and all(isinstance(name, str) for name in names)):
+        raise ConfigError(f"methods must be a list of names, got {shown(names)}")
     learned = learned_method(methods)
     if learned is not None and learned.name in (names or ()):
         raise ConfigError(

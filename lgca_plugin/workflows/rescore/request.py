@@ -185,7 +185,10 @@ def changed_methods(methods: Sequence[Method], changes: Changes) -> tuple[Method
     ``temperature`` to those that weigh regions by class.
     """
     presets = check_methods(methods if changes.methods is None else changes.methods, own=methods)
-    step_weights = None if changes.step_weights is None else tuple(changes.step_weights)
+    weights: Any = changes.step_weights
+    if weights is not None and (isinstance(weights, str) or not hasattr(weights, "__iter__")):
+        raise ConfigError(f"step_weights must be a list of numbers, one a step, got {shown(weights)}")
+    step_weights = None if weights is None else tuple(weights)
     by_salience = {method.name for method in presets if method.regions != "none" and method.weighting == "salience"}
     with_chains = {method.name for method in presets if method.grows and method.weighting not in ("sized", "learned")}
     by_class = {method.name for method in presets if method.by_class}

@@ -176,7 +176,7 @@ def test_form__says_that_nothing_is_stored_and_what_to_do(run, monkeypatch, tmp_
 
 def test_sdk__call_refuses_what_the_library_refuses(run):
     for changes in ({"decisiveness": 3.0}, {"run_key": "zs!"}, {"methods": ["magic"]}, {"steps": 5}):
-        with pytest.raises(ExecutionError):
+        with pytest.raises(lgca.ConfigError):
             RESCORE.call(run.dataset, "zs", **changes)
     with pytest.raises(ValueError, match="given twice"):
         RESCORE.call(run.dataset, "zs", classes=["a", "a"])
@@ -195,7 +195,7 @@ def test_nothing_changed__is_not_run_from_form_or_code(run, place):
         assert RESCORE.errors(run.dataset, result=place, **params) == {"unchanged": UNCHANGED}
         with pytest.raises(ExecutionError, match="Nothing is changed"):
             RESCORE.execute(run.dataset, result=place, **params)
-    with pytest.raises(ExecutionError, match="Nothing is changed"):
+    with pytest.raises(lgca.ConfigError, match="Nothing is changed"):
         RESCORE.call(run.dataset, "zs")
     assert lgca.list_runs(run.dataset) == ["zs"]
     changes: list[dict[str, Any]] = [{"logits_of_zs": True}, {"description_source": "templates"}]

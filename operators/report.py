@@ -16,9 +16,11 @@ from ..lgca_plugin.run import Run
 from ..lgca_plugin.workflows.decisions.queue import Triage
 from ..lgca_plugin.workflows.report.report import MAX_SUSPECTS, check_counts, iter_page
 from .shared.base import RunOperator
-from .shared.dialogs.dialog import Dialog
+from .shared.caller import from_page
+from .shared.dialogs.dialog import Dialog, steps_after
 from .shared.execution import call, report_steps
 from .shared.form import Params, add_dropdown, add_tabs, checked, text_field
+from .shared.results.result import Result, result
 from .shared.run_choice import add_run, read_run
 from .shared.server_files import check_export, download, write_export
 from .shared.settings import export_folder
@@ -81,7 +83,7 @@ class Report(RunOperator):
             note = "With picture and reason, the most suspicious first; all others are counted"
             prop = inputs.int("max_suspects", default=MAX_SUSPECTS, label="Number of suspects", description=note)
             checked(prop, _read_count, params)
-        destination = params.get("destination") or DOWNLOAD
+        destination = params.get("destination") or (DOWNLOAD if from_page(ctx) else SERVER)
         add_tabs(inputs, "destination", destination, {DOWNLOAD: "Download", SERVER: "File on the server"}, label="To")
         if destination == SERVER:
             ending = KINDS[kind].ending if kind in KINDS else ""
@@ -105,9 +107,9 @@ class Report(RunOperator):
         if kind != PAGE:
             Triage.of(run)  # has been triaged
         overwrite = bool(params.get("overwrite"))
-        if (params.get("destination") or DOWNLOAD) == SERVER:
+        if (params.get("destination") or (DOWNLOAD if from_page(ctx) or ctx.delegated else SERVER)) == SERVER:
             name = check_export(params.get("path"), KINDS[kind].ending, overwrite=overwrite)
-        elif ctx.delegated:
+        elif ctx.delegated or not from_page(ctx):
             raise ConfigError("a report that is made in the background can't be downloaded: write a file on the server")
         return ReportJob(run, kind, _read_count(params), name, overwrite)
 
@@ -121,9 +123,9 @@ class Report(RunOperator):
         place = write_export(request.name, ending, text, overwrite=request.overwrite)
         return request, str(place), text
 
-    def show(self, ctx: Any, result: tuple[ReportJob, str, str]) -> Iterator[Any]:
+    def show(self, ctx: Any, outcome: tuple[ReportJob, str, str]) -> Iterator[Any]:
         """Downloads the file, or shows where it is."""
-        request, place, text = result
+        request, place, text = outcome
         if request.name is None:
             yield download(ctx, text, place, KINDS[request.kind].media)
         dialog = Dialog()
@@ -132,6 +134,18 @@ class Report(RunOperator):
         if request.kind == PAGE:
             dialog.text("It opens in any browser, without a network and without the App.", muted=True)
         yield dialog.show(ctx)
+
+    def result_of(self, ctx: Any, outcome: tuple[ReportJob, str, str]) -> Result:
+        """Returns where the file is."""
+        request, place, text = outcome
+        size = len(text.encode())
+        return result(
+            f"Written to {place}",
+            run=request.run.key,
+            counts={"bytes": size},
+            steps=steps_after(request.run.key),
+            path=place,
+        )
 
     def __call__(
         self,

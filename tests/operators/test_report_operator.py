@@ -62,4 +62,4 @@ def test_file__is_written_to_the_folder_of_exports(triage, exports):
 def test_refused(triage, dataset):
     assert "no zero-shot run to report" in REPORT.errors(dataset)["refusal"]
     with pytest.raises(ValueError, match="no report of kind 'poem'"):
-        REPORT.operator.execute(REPORT.context(triage.run.dataset, {"kind": "poem"}))
+        REPORT.begin(REPORT.context(triage.run.dataset, {"kind": "poem"}))

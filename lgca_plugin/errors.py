@@ -161,7 +161,13 @@ class RunHeldError(LgcaError):
 
 
 class RunCancelledError(LgcaError):
-    """The run was cancelled; what it had done is kept, and the same call goes on with it."""
+    """The run was cancelled; what it had done is kept, and the same call goes on with it.
+
+    Attributes:
+        run_key: key of the run; None if it is not known
+    """
+
+    run_key: str | None = None
 
 
 class StoreError(LgcaError):

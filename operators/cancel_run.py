@@ -11,12 +11,22 @@ from ..lgca_plugin.fiftyone_io.holders import time_text
 from ..lgca_plugin.method.number_text import capitalized
 from ..lgca_plugin.runs.state import RunState, cancel_run, runs_at_work
 from .shared.base import FormOperator
-from .shared.caller import app_user
+from .shared.caller import app_user, from_page
+from .shared.dialogs.dialog import Dialog
 from .shared.execution import call
 from .shared.form import add_dropdown
 from .shared.results.result import Result, in_python, result
 
 NOTHING = "Nothing is at work on this dataset, so there is nothing to cancel."
+FORMS = {
+    "find": ("lgca_find_wrong_labels", None),
+    "classify": ("lgca_classify", "run_key"),
+    "rescore": ("lgca_rescore", "run"),
+    "triage": ("lgca_triage", "run"),
+    "fuse": ("lgca_fuse", "run"),
+}
+"""Task to the operator whose form goes on with it, and to the parameter there that names the run, if one does."""
+
 KEPT = "It stops after the images that are being encoded. What is done is kept: the same settings go on with it later."
 
 
@@ -51,8 +61,12 @@ class CancelRun(FormOperator):
         key = ctx.params.get("run_key")
         if ctx.dataset is None or not isinstance(key, str) or not key:
             raise ConfigError("run_key must name the run to cancel, in the dataset that is open")
+        state = runs_at_work(ctx.dataset).get(key)
+        task = None if state is None else state.task
         cancel_run(ctx.dataset, key, by=app_user(ctx) or "somebody in the App")
         ctx.ops.notify(f"Run {key!r} stops; what is done is kept", variant="info")
+        if from_page(ctx):
+            _show_next_step(ctx, key, task)
         return result(
             f"Run {key!r} stops; what is done is kept",
             run=key,
@@ -69,6 +83,16 @@ class CancelRun(FormOperator):
             notebook a task of it
         """
         return call(self, sample_collection, {"run_key": run_key})
+
+
+def _show_next_step(ctx: Any, key: str, task: str | None) -> None:
+    """Shows that a run stops, and the form that goes on with it; where it was started, its end takes the place."""
+    dialog = Dialog()
+    dialog.heading(types.Notice(label=f"Run {key!r} is being cancelled", description=KEPT))
+    if task in FORMS:
+        operator, named = FORMS[task]
+        dialog.buttons([("Go on later …", operator, {} if named is None else {named: key})])
+    dialog.show(ctx)
 
 
 def work_text(state: RunState) -> str:

@@ -201,7 +201,9 @@ class Lease:
     def cancellation(self) -> RunCancelledError:
         """The error of a call that was cancelled."""
         start = f"run {self.key!r} was cancelled by {self._cancelled_by}; what is done is kept:"
-        return RunCancelledError(f"{start} the same call goes on", app=f"{start} the same settings go on with it")
+        error = RunCancelledError(f"{start} the same call goes on", app=f"{start} the same settings go on with it")
+        error.run_key = self.key
+        return error
 
 
 def _take(dataset: fo.Dataset, key: str, owner: str, value: dict[str, Any]) -> None:

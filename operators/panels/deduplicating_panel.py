@@ -18,6 +18,7 @@ import fiftyone.operators as foo
 
 from ...lgca_plugin.cache import ResultCache
 from ...lgca_plugin.errors import ConfigError
+from ..shared.grid.beside_grid import make_room
 
 RESEND_SECONDS = 10.0
 """Time after which identical content is sent again: as long as the App may take to load a view of many samples. It has
@@ -90,6 +91,8 @@ class DeduplicatingPanel(foo.Panel):
         with sent.lock:
             if name == "on_load":
                 sent.last.clear()  # a panel that has just been opened shows nothing yet
+                if not ctx.current_sample:  # one that the App has kept beside the grid, too
+                    make_room(ctx)
             content = getattr(self, name)(ctx)
             output = self.layout(ctx, content)
             if not was_just_sent(ctx.panel_id, "layout", output.to_json(), seconds=self.resend_seconds):

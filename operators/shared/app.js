@@ -1,10 +1,11 @@
 // What the App lets only JavaScript do in a page that is open: show a new group in the sidebar, and new colors; act on
-// the width of the window; close the dialog after a run; and break a text on the grid into lines.
+// the width of the window; close the dialog after a run, and leave that of its progress closed; put the plugin's button
+// where a narrow grid still shows it; and break a text on the grid into lines.
 //
 // FiftyOne's own operators reload a dataset with the groups that the page has, so a new one would come with the next
 // reload of the page, and colors come only with opening the dataset, which closes the user's panels and view.
 (() => {
-  const { Operator, OperatorConfig, registerOperator } = window.__foo__;
+  const { Operator, OperatorConfig, executeOperator, registerOperator } = window.__foo__;
   const { colorScheme, config, ensureColorScheme, sidebarGroupsDefinition, sidebarVisible } = window.__fos__;
 
   class ArrangeApp extends Operator {
@@ -37,17 +38,57 @@
       return new OperatorConfig({ name: "lgca_close_dialog", label: "Close the dialog after a run", unlisted: true });
     }
 
-    // The App exports no name of the dialog's state, so it is found by its key; without it, the dialog stays open.
     async execute({ state }) {
-      for (const node of state.snapshot.getNodes_UNSTABLE()) {
-        if (node.key === "operatorIOState") state.set(node, { visible: false });
-      }
+      const dialog = stateOf(state, "operatorIOState");
+      if (dialog) state.set(dialog, { visible: false });
+      const form = stateOf(state, "promptingOperator"); // which waits for the end of the run, behind the dialog
+      if (form) state.set(form, null);
     }
+  }
+
+  // Shows the progress of a run in the dialog, unless the user has closed it, or something else is shown there now.
+  class ShowProgress extends Operator {
+    get config() {
+      return new OperatorConfig({ name: "lgca_show_progress", label: "Show the progress of a run", unlisted: true });
+    }
+
+    // params: work, a text that names this call; outputs and results, as show_output has them
+    async execute({ state, params }) {
+      const { work, outputs, results } = params;
+      const node = stateOf(state, "operatorIOState");
+      const now = node ? await state.snapshot.getPromise(node) : null;
+      if (seen.has(work) && now && !(now.visible && now.data?.work === work)) return;
+      seen.add(work);
+      await executeOperator("@voxel51/operators/show_output", { outputs, results: { ...results, work } });
+    }
+  }
+
+  // The calls whose progress was shown on this page.
+  const seen = new Set();
+
+  // The App exports no name of its dialogs' states, so they are found by key; without one, its dialog can't be closed.
+  function stateOf(state, key) {
+    for (const node of state.snapshot.getNodes_UNSTABLE()) {
+      if (node.key === key) return node;
+    }
+    return null;
   }
 
   registerOperator(ArrangeApp, "@lgca/zero-shot");
   registerOperator(MakeRoom, "@lgca/zero-shot");
   registerOperator(CloseDialog, "@lgca/zero-shot");
+  registerOperator(ShowProgress, "@lgca/zero-shot");
+
+  // The App puts the buttons of plugins last, where a grid beside a panel shows none; it sorts by what the user has
+  // dragged to where, by id. Until the user has moved it, the plugin's button is the first after the sidebar's.
+  const BUTTON = "@lgca/zero-shot/lgca_menu";
+  const ORDER = "grid-actions-row";
+  try {
+    const order = JSON.parse(localStorage.getItem(ORDER) ?? "{}");
+    if (!(BUTTON in order)) localStorage.setItem(ORDER, JSON.stringify({ ...order, [BUTTON]: -1 }));
+  } catch (error) {
+    console.warn("The order of the buttons above the grid can't be read or written", error);
+  }
 
   // The suggested class is the end of a suspect's text, which the App would cut off on a small picture.
   const style = document.createElement("style");

@@ -14,7 +14,7 @@ from ...lgca_plugin.errors import ConfigError, LgcaError, RunCancelledError
 from ...lgca_plugin.method.number_text import capitalized
 from ...lgca_plugin.progress import drive
 from .caller import from_page, is_own, own_call
-from .dialogs.dialog import Dialog
+from .dialogs.dialog import Dialog, Step
 from .form import add_blocked, refuse
 from .plain_text import PlainProperty
 from .results.result import ReadableOperator, Result
@@ -156,7 +156,7 @@ class StepOperator(FormOperator):
         try:
             outcome = yield from self.work(ctx, request)
         except RunCancelledError as error:
-            yield self._cancelled(ctx, error.app)
+            yield self._cancelled(ctx, error)
             return
         except LgcaError as error:
             yield self._failure(ctx, error.app)  # the App itself shows no error of a stream that has begun
@@ -166,11 +166,14 @@ class StepOperator(FormOperator):
             raise
         yield from self.show(ctx, outcome)
 
-    def _cancelled(self, ctx: Any, sentence: str) -> Any:
-        """Shows that the operation was cancelled, with the way back to the form, which goes on with it."""
+    def _cancelled(self, ctx: Any, error: RunCancelledError) -> Any:
+        """Shows that the operation was cancelled, with the form that goes on with it, and the way to undo it."""
         dialog = Dialog()
-        dialog.heading(types.Notice(label="Cancelled", description=capitalized(sentence)))
-        dialog.buttons([("Back to the form", self.operator_name, dict(ctx.params))])
+        dialog.heading(types.Notice(label="Cancelled", description=capitalized(error.app)))
+        steps: list[Step] = [("Go on …", self.operator_name, dict(ctx.params))]
+        if error.run_key in run_keys(ctx.dataset):
+            steps.append(("Undo this run …", "lgca_delete_run", {"run_key": error.run_key}))
+        dialog.buttons(steps)
         return dialog.show(ctx)
 
     def _failure(self, ctx: Any, sentence: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -40,11 +41,16 @@ def report_steps(ctx: Any, steps: Generator[Progress, None, T]) -> Generator[Any
 def report_run(ctx: Any, steps: Generator[Progress, None, T]) -> Generator[Any, None, T]:
     """Reports the progress of a run, with a button that cancels it, and returns what it returns.
 
-    In the App it goes on if its page is closed.
+    In the App it goes on if its dialog or its page is closed.
     """
     if not from_page(ctx):
         return (yield from report_steps(ctx, steps))
-    return (yield from _reported(in_background(steps), lambda step: [progress_dialog(step).show(ctx)]))
+    work = uuid.uuid4().hex
+
+    def shown(step: Progress) -> list[Any]:
+        return [progress_dialog(step).show_until_closed(ctx, work)]
+
+    return (yield from _reported(in_background(steps), shown))
 
 
 def _reported(

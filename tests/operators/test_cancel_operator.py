@@ -40,8 +40,10 @@ def test_cancel__is_offered_while_something_is_at_work_and_stops_it(dataset):
         notice = properties["kept"].view
         assert notice.label == "3 of 8 images"
         assert notice.description.startswith("Being searched for wrong labels since 2")
-        result, _ = CANCEL.run_at_once(dataset, run_key="zs")
+        result, messages = CANCEL.run_at_once(dataset, run_key="zs")
         assert (result["run_key"], result["counts"]) == ("zs", {"at work": 1})
+        said = str(dict(messages)["show_output"])
+        assert "Run 'zs' is being cancelled" in said and "'open': 'lgca_find_wrong_labels'" in said
         lease.renew()
         with pytest.raises(lgca.RunCancelledError, match="cancelled by somebody in the App"):
             lease.check()
@@ -55,10 +57,13 @@ def test_classify__shows_its_progress_with_a_button_that_cancels_it(birds, param
         if len(messages) == 1:  # while the model is loaded, long before the last image
             lgca.cancel_run(birds, "zs", by="ann")
     assert progress(messages)
-    dialogs = [message.params for message in messages if message.operator_uri == "show_output"]
-    assert "'lgca_cancel_run" not in str(dialogs[-1]) and "lgca_cancel_run" in str(dialogs[0])
-    assert "'run_key': 'zs'" in str(dialogs[0])
-    assert "Run 'zs' was cancelled by ann; what is done is kept: the same settings go on with it" in str(dialogs[-1])
+    shows = [message.params for message in messages if message.operator_uri.endswith("lgca_show_progress")]
+    assert "lgca_cancel_run" in str(shows[0]) and "'run_key': 'zs'" in str(shows[0])
+    assert len({one["work"] for one in shows}) == 1  # what the user has closed stays closed
+    end = next(message.params for message in reversed(messages) if message.operator_uri == "show_output")
+    assert "Run 'zs' was cancelled by ann; what is done is kept: the same settings go on with it" in str(end)
+    assert "'open': 'lgca_classify'" in str(end)
+    assert ("lgca_delete_run" in str(end)) == ("zs" in lgca.list_runs(birds))
     birds.reload()
     assert lgca.runs_at_work(birds) == {}
 

@@ -15,6 +15,12 @@ PLUGIN = "@lgca/zero-shot"
 CLOSE_DIALOG = f"{PLUGIN}/lgca_close_dialog"
 """The operator in ``app.js`` that closes the dialog after a run."""
 
+SHOW_PROGRESS = f"{PLUGIN}/lgca_show_progress"
+"""The operator in ``app.js`` that shows the progress of a run until the user closes it."""
+
+NO_DONE = {"[data-cy=operators-prompt-view-modal]:has(&) .MuiDialogActions-root": {"display": "none"}}
+"""Hides the button that every dialog of the App has, whose word, "Done", would be about a run that is not."""
+
 NEXT_STEP = f"{PLUGIN}/lgca_next_step"
 """The operator that the dialog's buttons execute."""
 
@@ -95,11 +101,21 @@ class Dialog:
                 componentsProps=CHILD,
             )
 
-    def button(self, label: str, uri: str, params: Mapping[str, Any]) -> None:
-        """Adds a button that executes an operator and leaves the dialog open."""
-        self._row().btn(
-            "button", label=label, on_click=uri, params=dict(params), variant="outlined", componentsProps=CHILD
-        )
+    def actions(self, buttons: Iterable[tuple[str, str, Mapping[str, Any]]]) -> None:
+        """Adds buttons, in the place of the dialog's own, that execute operators, each with its label and parameters.
+
+        The dialog stays open, unless an operator closes it.
+        """
+        row = self._row(NO_DONE)
+        for at, (label, uri, params) in enumerate(buttons):
+            row.btn(
+                f"button{at}",
+                label=label,
+                on_click=uri,
+                params=dict(params),
+                variant="outlined",
+                componentsProps=CHILD,
+            )
 
     def progress(self, share: float, label: str) -> None:
         """Adds a bar for a share in [0, 1] that is done, and a line on it."""
@@ -128,8 +144,13 @@ class Dialog:
         """Returns the message that shows it."""
         return ctx.ops.show_output(outputs=PlainProperty(self._outputs).to_json(), results=self._results)
 
-    def _row(self) -> Any:
-        return self._outputs.h_stack(self._name("row"), componentsProps={"grid": {"sx": ROW}})
+    def show_until_closed(self, ctx: Any, work: str) -> Any:
+        """Returns the message that shows it as the progress of a call, unless the user has closed that before."""
+        outputs = PlainProperty(self._outputs).to_json()
+        return ctx.trigger(SHOW_PROGRESS, {"work": work, "outputs": outputs, "results": self._results})
+
+    def _row(self, look: Mapping[str, Any] | None = None) -> Any:
+        return self._outputs.h_stack(self._name("row"), componentsProps={"grid": {"sx": {**ROW, **(look or {})}}})
 
     def _name(self, kind: str) -> str:
         self._count += 1

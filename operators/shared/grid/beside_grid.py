@@ -33,13 +33,22 @@ def open_beside_grid(ctx: Any, name: str) -> list[Any]:
         halves = [fo.Space(children=[one], active_child=one.component_id) for one in (root.children[0], panel)]
         split = fo.Space(children=halves, orientation="horizontal", sizes=[1 - SHARE, SHARE])
         # In this order: the grid does not follow the sidebar while it is drawn anew.
-        return [ctx.trigger(MAKE_ROOM, {"width": SMALL_WINDOW}), ctx.ops.set_spaces(split)]
+        return [make_room(ctx), ctx.ops.set_spaces(split)]
     if root.orientation == "horizontal" and _holds_panels(root.children[-1]):
         beside = root.children[-1]
         beside.children.append(panel)
         beside.active_child = panel.component_id
         return [ctx.ops.set_spaces(root)]
     return [ctx.ops.open_panel(name, layout="horizontal", is_active=True)]
+
+
+def make_room(ctx: Any) -> Any:
+    """Hides the sidebar of a small window: beside it and a panel, the App shows no button above the grid.
+
+    Returns:
+        the message to the App, for a generator to yield
+    """
+    return ctx.trigger(MAKE_ROOM, {"width": SMALL_WINDOW})
 
 
 def _panels(space: Any) -> Iterator[Any]:

@@ -159,8 +159,8 @@ def progress(messages: list[Any]) -> list[float]:
     for message in messages:
         if message.operator_uri == "set_progress":
             found.append(message.params["progress"])
-        elif message.operator_uri == "show_output" and "progress" in message.params["results"]:
-            found.append(message.params["results"]["progress"])
+        elif message.operator_uri.endswith(("show_output", "lgca_show_progress")):
+            found += [share for name, share in message.params["results"].items() if name == "progress"]
     return found
 
 

@@ -53,6 +53,8 @@ def classify(
     budget: str = DEFAULT_BUDGET,
     description_style: str = AUTO,
     shares: str | Mapping[str, float] | None = None,
+    display_names: Mapping[str, str] | None = None,
+    prompt: str | None = None,
 ) -> Run:
     """Classifies image samples zero-shot with several methods and writes the results onto them.
 
@@ -97,6 +99,10 @@ def classify(
         shares: how often each class occurs, where that is known: labels are moved towards such shares by one offset a
             class, see :mod:`lgca_plugin.method.labels.class_shares`. A label field, in which the classes are counted; a
             dict of every class and its share or count; ``"balanced"`` for equal shares; None moves no label
+        display_names: class to the name that the model reads, where the classes are codes or numbered:
+            ``{"n01531178": "goldfinch"}``; labels keep the names of the classes. Descriptions may be named by either
+        prompt: text with ``{}`` where the class's name goes, which ``clip`` compares images with; None for
+            ``"a photo of a {}."``
 
     Returns:
         the run, with counts and timings in ``run.summary()``
@@ -116,6 +122,8 @@ def classify(
         classes=classes,
         descriptions=descriptions,
         description_style=style_in_code(description_style, descriptions),
+        display_names=display_names,
+        prompt=prompt,
         methods=methods,
         run_key=run_key,
         regions=regions,
@@ -151,6 +159,8 @@ def find_wrong_labels(
     progress: bool | Callable[[Progress], object] | None = None,
     description_style: str = AUTO,
     shares: str | Mapping[str, float] | None = None,
+    display_names: Mapping[str, str] | None = None,
+    prompt: str | None = None,
 ) -> Triage:
     """Finds the labels of a dataset that are likely wrong: classifies its images zero-shot, then triages the labels.
 
@@ -177,6 +187,8 @@ def find_wrong_labels(
         description_style: as in :func:`classify`
         shares: as in :func:`classify`; ``"none"`` drops those of the run. Counted in the field that is checked, its
             labels touch the answers by which they are judged, all labels of a class alike
+        display_names: as in :func:`classify`; an empty dict drops those of the run
+        prompt: as in :func:`classify`
 
     Returns:
         the triage: ``triage.suspects()`` is the queue, the most likely wrong label first, ``triage.decide()`` decides,
@@ -195,6 +207,8 @@ def find_wrong_labels(
         classes=classes,
         descriptions=descriptions,
         description_style=style_in_code(description_style, descriptions),
+        display_names=display_names,
+        prompt=prompt,
         run_key=run_key,
         methods=methods,
         regions=regions,

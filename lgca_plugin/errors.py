@@ -82,6 +82,7 @@ _NAMES = {
     "global_weight": "weight of the whole image",
     "image_scale": "image scale",
     "lgca_crops": "crops that grow",
+    "display_names": "names for the model",
     "file_format": "file format",
     "max_cases": "number of images with misleading crops",
     "max_samples": "number of samples",

@@ -53,6 +53,8 @@ class Run(RunTuning):
         progress: bool | Callable[[Progress], object] | None = None,
         description_style: str = AUTO,
         shares: str | Mapping[str, float] | None = None,
+        display_names: Mapping[str, str] | None = None,
+        prompt: str | None = None,
     ) -> Run:
         """Predicts the same images again with other classes, descriptions or settings, without encoding an image.
 
@@ -81,6 +83,9 @@ class Run(RunTuning):
             progress: as in :func:`lgca_plugin.classify`
             description_style: how ``descriptions`` are read, as in :func:`lgca_plugin.classify`
             shares: as in :func:`lgca_plugin.classify`; ``"none"`` drops those of the run
+            display_names: as in :func:`lgca_plugin.classify`; an empty dict drops those of the run. Texts that were put
+                into sentences with a class keep the name that they were put together with
+            prompt: as in :func:`lgca_plugin.classify`
 
         Returns:
             the new run, which replaces this one if ``run_key`` is None
@@ -98,6 +103,8 @@ class Run(RunTuning):
             classes=classes,
             descriptions=descriptions,
             description_style=style_in_code(description_style, descriptions),
+            display_names=display_names,
+            prompt=prompt,
             methods=methods,
             image_scale=image_scale,
             text_scale=text_scale,

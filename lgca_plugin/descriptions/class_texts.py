@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..method.core.scores import class_vector
+from .class_names import LABEL_PROMPT, ClassNames
 from .files import match_descriptions, read_descriptions
-from .names import readable
 from .style import AUTO, GIVEN, is_attribute_sentence, is_whole, names_class
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..encoder.base import TextEncoder
     from ..method.core.methods import ClassVectors, Method
 
-LABEL_PROMPT = "a photo of a {}."
+__all__ = ["LABEL_PROMPT", "ClassTexts", "class_texts", "templates"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,7 @@ class ClassTexts:
         in_sentences: number of those that were put into a sentence with their class
         example: one of the latter, as it was given and in its sentence
         bare: of a dict that code passed, the texts that look like attributes, and are used as they are
+        names: how the classes are named to the model
     """
 
     classes: tuple[str, ...]
@@ -51,6 +52,11 @@ class ClassTexts:
     in_sentences: int = 0
     example: tuple[str, str] | None = None
     bare: tuple[str, ...] = ()
+    names: ClassNames = field(default_factory=ClassNames)
+
+    def label_prompt(self, name: str) -> str:
+        """Returns a class's label prompt."""
+        return self.names.label_prompt(name)
 
     def use(self) -> dict[str, Any]:
         """Returns how the descriptions are used, for the run's record; empty without any."""
@@ -70,18 +76,24 @@ class ClassTexts:
         ]
         if not kept or not use:
             return {}
-        inside = sum(is_attribute_sentence(*one) for one in kept) if use["in_sentences"] else 0
+        inside = (
+            sum(is_attribute_sentence(self.names.of(name), text) for name, text in kept) if use["in_sentences"] else 0
+        )
         return {**use, "as_given": len(kept) - inside, "in_sentences": inside}
 
     @property
     def digest(self) -> str:
-        """Hash of classes and descriptions."""
-        document = json.dumps([[name, self.descriptions[name]] for name in self.classes])
+        """Hash of classes and descriptions, and of the label prompts where they are not the usual ones."""
+        parts: list[Any] = [[name, self.descriptions[name]] for name in self.classes]
+        prompts, usual = ([names.label_prompt(name) for name in self.classes] for names in (self.names, ClassNames()))
+        if prompts != usual:
+            parts.append(prompts)
+        document = json.dumps(parts)
         return hashlib.blake2b(document.encode(), digest_size=16).hexdigest()
 
     def all_texts(self) -> list[str]:
         """Lists all texts that are encoded: label prompts and descriptions."""
-        labels = [label_prompt(name) for name in self.classes]
+        labels = [self.label_prompt(name) for name in self.classes]
         return labels + [text for name in self.classes for text in self.descriptions[name]]
 
     def class_vectors(self, encoder: TextEncoder, method: Method) -> NDArray[np.float32]:
@@ -96,7 +108,7 @@ class ClassTexts:
         Raises:
             ConfigError: if the texts of a class have no common direction
         """
-        labels = encoder.encode_texts([label_prompt(name) for name in self.classes])
+        labels = encoder.encode_texts([self.label_prompt(name) for name in self.classes])
         described = self._described(encoder) if any(method.class_vectors != "label" for method in methods) else []
         distinct: dict[tuple[ClassVectors, float], NDArray[np.float32]] = {}
         vectors = {}
@@ -135,11 +147,6 @@ def _class_vectors(
     ).astype(np.float32)
 
 
-def label_prompt(name: str) -> str:
-    """Returns a class's label prompt, with spaces for underscores."""
-    return LABEL_PROMPT.format(readable(name))
-
-
 def templates() -> tuple[str, ...]:
     """Returns the template ensemble: seven of OpenAI's ImageNet prompts, selected by OpenAI, shipped with open_clip."""
     from open_clip import SIMPLE_IMAGENET_TEMPLATES
@@ -153,26 +160,28 @@ def class_texts(
     style: str = AUTO,
     *,
     had: Mapping[str, Sequence[str]] | None = None,
+    names: ClassNames | None = None,
 ) -> ClassTexts:
     """Returns the texts of every class: its descriptions, or the template ensemble if there are none.
 
     Descriptions are read by :func:`~.files.read_descriptions` and matched by :func:`~.files.match_descriptions`, with
-    ``style`` and ``had``.
+    ``style`` and ``had``. ``names`` is how the classes are named to the model; None for their own names.
 
     Raises:
         ConfigError: if the descriptions can't be read, are not such an object, or match no class, or if two classes
             have the same prompt
     """
+    names = names or ClassNames()
     found: dict[str, tuple[str, ...]] = {}
     given: dict[str, tuple[str, ...]] = {}
     unused: list[str] = []
     if descriptions is not None:
         read = read_descriptions(descriptions)
-        given, unused = match_descriptions(classes, read, GIVEN)
-        found = match_descriptions(classes, read, style, had=had)[0]
+        given, unused = match_descriptions(classes, read, GIVEN, names=names)
+        found = match_descriptions(classes, read, style, had=had, names=names)[0]
     prompts: dict[str, str] = {}
     for name in classes:
-        other = prompts.setdefault(label_prompt(name), name)
+        other = prompts.setdefault(names.label_prompt(name), name)
         if other != name:
             raise ConfigError(f"classes {other!r} and {name!r} read the same in a prompt; merge them or rename one")
     undescribed = [name for name in classes if not found.get(name)]
@@ -180,19 +189,26 @@ def class_texts(
     return ClassTexts(
         classes=tuple(classes),
         descriptions={
-            name: found.get(name) or tuple(template.format(readable(name)) for template in ensemble) for name in classes
+            name: found.get(name) or tuple(template.format(names.of(name)) for template in ensemble) for name in classes
         },
         from_templates=tuple(name for name in classes if name not in found),
         unused=tuple(unused),
-        **_use(given, found, style),
+        names=names,
+        **_use(given, found, style, names),
     )
 
 
-def _use(given: Mapping[str, Sequence[str]], found: Mapping[str, Sequence[str]], style: str) -> dict[str, Any]:
+def _use(
+    given: Mapping[str, Sequence[str]], found: Mapping[str, Sequence[str]], style: str, names: ClassNames
+) -> dict[str, Any]:
     """Returns how descriptions are used, as the attributes of :class:`ClassTexts`."""
     pairs = [(name, pair) for name in given for pair in zip(given[name], found[name], strict=True)]
     changed = [pair for _, pair in pairs if pair[0] != pair[1]]
-    bare = [text for name, (text, _) in pairs if style == GIVEN and not is_whole(text) and not names_class(name, text)]
+    bare = [
+        text
+        for name, (text, _) in pairs
+        if style == GIVEN and not is_whole(text) and not names_class(names.of(name), text)
+    ]
     return {
         "style": style if pairs else None,
         "as_given": len(pairs) - len(changed),

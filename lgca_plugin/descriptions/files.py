@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.checks import is_whole_text
 from ..errors import ConfigError, shown
+from .class_names import ClassNames
 from .names import name_key
 from .style import AUTO, as_release_0_1, styled
 
@@ -115,6 +116,7 @@ def match_descriptions(
     style: str = AUTO,
     *,
     had: Mapping[str, Sequence[str]] | None = None,
+    names: ClassNames | None = None,
 ) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Returns each class's descriptions, with attributes put into sentences.
 
@@ -127,6 +129,7 @@ def match_descriptions(
         style: one of :data:`~.style.STYLES`, or ``GIVEN``
         had: class to its texts in a run of release 0.1, if that is continued: where these are what that release made of
             ``given``, its style is kept
+        names: how the classes are named to the model; texts may be given under these names, too
 
     Returns:
         class to its sentences, for classes with at least one text; and the names in ``given`` that match no class
@@ -140,18 +143,24 @@ def match_descriptions(
         other = by_key.setdefault(name_key(name), name)
         if other != name and not exact.issuperset([name, other]):
             raise ConfigError(f"descriptions name one class twice, as {other!r} and {name!r}; merge them")
-    own = {name: tuple(given.get(name if name in exact else by_key.get(name_key(name), ""), ())) for name in classes}
+    called = names or ClassNames()
+
+    def source(name: str) -> str:
+        own = by_key.get(name_key(name))
+        return name if name in exact else by_key.get(name_key(called.of(name)), "") if own is None else own
+
+    own = {name: tuple(given.get(source(name), ())) for name in classes}
     own = {name: texts for name, texts in own.items() if texts}
     if not own:
         raise ConfigError(
             f"descriptions match none of the classes: name them as the classes are named, such as {classes[0]!r}"
         )
-    found = {name: styled(name, texts, style) for name, texts in own.items()}
+    found = {name: styled(called.of(name), texts, style) for name, texts in own.items()}
     if had is not None:
         before = as_release_0_1(given.values(), own)
         both = before.keys() & had.keys()
         found = before if both and all(before[name] == tuple(had[name]) for name in both) else found
-    class_keys = {name_key(name) for name in classes}
+    class_keys = {name_key(either) for name in classes for either in (name, called.of(name))}
     return found, [name for key, name in by_key.items() if key not in class_keys]
 
 

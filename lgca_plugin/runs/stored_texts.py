@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..descriptions.class_names import ClassNames
 from ..descriptions.class_texts import ClassTexts, class_texts
 from ..descriptions.style import AUTO, SENTENCES
 from ..encoder.base import encoder_fingerprint
@@ -91,8 +92,11 @@ def changed_texts(
     classes: Sequence[str],
     descriptions: Mapping[str, Sequence[str]] | str | Path | None,
     style: str = AUTO,
+    *,
+    display_names: Mapping[str, str] | None = None,
+    prompt: str | None = None,
 ) -> ClassTexts:
-    """Returns the texts of classes.
+    """Returns the texts of classes, which are named to the model as in the run, or by ``display_names`` and ``prompt``.
 
     Without ``descriptions``, classes keep the texts that they have or had in the run, others take the template
     ensemble. With an empty dict all take the template ensemble.
@@ -100,7 +104,9 @@ def changed_texts(
     if descriptions is None:
         had = known_texts(run)
         descriptions, style = {name: had[name] for name in classes if name in had}, SENTENCES
-    return class_texts(classes, None if isinstance(descriptions, Mapping) and not descriptions else descriptions, style)
+    names = ClassNames.of_results(run.results).changed(classes, display_names, prompt)
+    given = None if isinstance(descriptions, Mapping) and not descriptions else descriptions
+    return class_texts(classes, given, style, names=names)
 
 
 def known_texts(run: RunRecord) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_SHOWN_CHAINS, RegionCo
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS
-from ..shared.classes import add_classes, add_shares, label_fields
+from ..shared.classes import add_classes, add_names, add_shares, label_fields
 from ..shared.descriptions import add_descriptions, add_text_notes, valid_style
 from ..shared.encoder import add_encoder
 from ..shared.form import Params, add_dropdown, add_method_choice, add_method_warnings, checked, text_field
@@ -76,8 +76,8 @@ def _add_advanced(
         "advanced",
         default=switched_on,
         label="Advanced settings",
-        description="Regions, how often each class occurs, batch size, device and precision; switched off, the "
-        "published defaults are used",
+        description="Regions, names that the model reads, how often each class occurs, batch size, device and "
+        "precision; switched off, the published defaults are used",
         view=types.SwitchView(),
     )
     if not switched_on:
@@ -116,6 +116,7 @@ def _add_advanced(
         label="Go on when an image fails",
         description="The reason is written to the sample; unticked, the run stops at the first failure",
     )
+    add_names(inputs, params, classes)
     add_shares(inputs, params, choices, classes)
     return regions
 

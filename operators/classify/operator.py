@@ -80,6 +80,8 @@ class Classify(StepOperator):
         budget: str = DEFAULT_BUDGET,
         description_style: str = AUTO,
         shares: str | dict[str, float] | None = None,
+        display_names: dict[str, str] | None = None,
+        prompt: str | None = None,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK.
@@ -121,5 +123,7 @@ class Classify(StepOperator):
             "skip_failures": skip_failures,
             "budget": budget,
             "shares": shares,
+            "display_names": display_names,
+            "prompt": prompt,
         }
         return call(self, sample_collection, params, delegate=delegate)

@@ -23,7 +23,16 @@ from ...lgca_plugin.config import (
 )
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
-from ..shared.classes import SHARES, default_field, read_classes, read_ground_truth, read_shares
+from ..shared.classes import (
+    NAMES,
+    SHARES,
+    default_field,
+    read_classes,
+    read_display_names,
+    read_ground_truth,
+    read_prompt,
+    read_shares,
+)
 from ..shared.descriptions import read_descriptions, read_style
 from ..shared.encoder import read_encoder
 from ..shared.form import Params, read_text
@@ -38,6 +47,7 @@ ADVANCED = (
     "store_regions",
     "logits",
     "skip_failures",
+    *NAMES,
     *SHARES,
 )
 
@@ -93,6 +103,8 @@ READERS: dict[str, Callable[[Params], Any]] = {
     "methods": _read_methods,
     "budget": lambda params: check_budget(params.get("budget") or DEFAULT_BUDGET),
     "description_style": read_style,
+    "display_names": lambda params: read_display_names(advanced(params)),
+    "prompt": lambda params: read_prompt(advanced(params)),
     "run_key": _read_run_key,
     "encoder": read_encoder,
     "regions": lambda params: RegionConfig(

@@ -10,7 +10,7 @@ from ...lgca_plugin.config import check_methods
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS, compared_methods
 from ...lgca_plugin.workflows.find.request import DEFAULT_BUDGET
-from ..shared.classes import add_shares, parse_classes
+from ..shared.classes import add_names, add_shares, parse_classes
 from ..shared.descriptions import add_descriptions
 from ..shared.encoder import add_encoder
 from ..shared.form import Params, add_dropdown, add_method_choice, add_tabs, checked
@@ -27,7 +27,6 @@ from .params import (
     read_options,
     read_run_key,
 )
-from .predictions import add_predictions, add_source, by_predictions
 
 BUDGET_NOTES = {
     "adaptive": "Quick: a picture is done as soon as more crops would hardly change its result",
@@ -47,10 +46,6 @@ def add_form(inputs: Any, ctx: Any) -> None:
         label = f"Its labels are checked against run {params['of_run']!r}, which has classified the pictures"
         inputs.view("of_run_note", types.Notice(label=label))
         add_estimate(inputs, ctx)
-        return
-    add_source(inputs, ctx, default)
-    if by_predictions(params):
-        add_predictions(inputs, ctx, default)
         return
     model = _add_model(inputs, ctx)
     inputs.bool(
@@ -82,6 +77,7 @@ def _add_more(inputs: Any, ctx: Any) -> bool:
     params = ctx.params
     ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
     valid = _add_classes(inputs, params)
+    add_names(inputs, params, None, kept="Empty: as for the last search. ")
     add_descriptions(inputs, params, ctx.dataset, automatic=True)
     note = "One that sees the whole picture, one that sees crops, and one whose crops grow are compared"
     prop = add_method_choice(inputs, "methods", METHODS, default=DEFAULT_METHODS, description=note)

@@ -12,7 +12,7 @@ from ...lgca_plugin.encoder.architectures import DEFAULT_MODEL, DEFAULT_PRETRAIN
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.runs.proposals import given_label_field, given_label_fields
 from ...lgca_plugin.workflows.find.request import FindOptions
-from ..shared.classes import SHARES, parse_classes, read_shares
+from ..shared.classes import NAMES, SHARES, parse_classes, read_display_names, read_prompt, read_shares
 from ..shared.descriptions import description_source, read_descriptions, read_style
 from ..shared.encoder import read_encoder
 from ..shared.form import Params, read_text
@@ -45,6 +45,7 @@ MORE = (
     "budget",
     "view_target",
     "custom_view_target",
+    *NAMES,
     *SHARES,
 )
 """Parameters of the part of the form that "More" shows."""
@@ -149,6 +150,8 @@ def read_options(ctx: Any) -> FindOptions:
             "methods": None if methods in (None, DEFAULT_METHODS) else check_methods(methods),
             "budget": None if budget is None else check_budget(budget),
             "shares": read_shares(params, label_choices(ctx)),
+            "display_names": read_display_names(params),
+            "prompt": read_prompt(params),
         }
     return FindOptions(
         ground_truth=field,

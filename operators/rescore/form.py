@@ -10,7 +10,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import ClassShares
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import Method
-from ..shared.classes import add_shares, label_fields
+from ..shared.classes import add_names, add_shares, label_fields
 from ..shared.descriptions import (
     add_descriptions,
     add_name_notes,
@@ -60,6 +60,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
     classes = _add_classes(inputs, params, source)
     given = add_descriptions(inputs, params, ctx.dataset, keep=True)
     add_text_notes(inputs, classes or source.config.classes, given, valid_style(params))
+    add_names(inputs, params, classes or source.config.classes, kept="Empty: as in the run. ")
     methods = _add_methods(inputs, params, source)
     choices = label_fields(ctx.dataset, include=source.config.ground_truth)
     presets, steps = _add_settings(inputs, params, source, methods, choices)
@@ -79,7 +80,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
 
 def _add_run(inputs: Any, ctx: Any) -> Source | None:
     note = "Its images are scored again from their stored embeddings; no image is encoded"
-    prop = add_run(inputs, ctx, description=note, looking=True)
+    prop = add_run(inputs, ctx, description=note)
     source = checked(prop, read_source, ctx)
     if source is not None and source.problem:
         mark_invalid(prop, source.problem)

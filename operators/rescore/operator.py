@@ -71,6 +71,8 @@ class Rescore(RunOperator):
         shown_chains: int | None = None,
         description_style: str = AUTO,
         shares: str | dict[str, float] | None = None,
+        display_names: dict[str, str] | None = None,
+        prompt: str | None = None,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK; what is None stays as it is in the run.
@@ -108,5 +110,7 @@ class Rescore(RunOperator):
             "logits": logits,
             "shown_chains": shown_chains,
             "shares": shares,
+            "display_names": display_names,
+            "prompt": prompt,
         }
         return call(self, sample_collection, params, delegate=delegate)

@@ -17,7 +17,7 @@ from ...lgca_plugin.method.core.methods import Method
 from ...lgca_plugin.runs.proposals import free_run_key
 from ...lgca_plugin.workflows.classify.request import check_shown_chains
 from ...lgca_plugin.workflows.rescore.request import Changes, changed_methods, changed_regions
-from ..shared.classes import parse_classes, read_shares
+from ..shared.classes import parse_classes, read_display_names, read_prompt, read_shares
 from ..shared.descriptions import description_source, other_descriptions, read_descriptions, read_style
 from ..shared.form import Params, loaded
 from ..shared.run_choice import read_param, run_param
@@ -233,6 +233,8 @@ def read_changes(params: Params, source: Source, dataset: Any, choices: list[str
         logits=bool(read_param(params, "logits", source.key, source.config.logits)),
         shown_chains=read_shown_chains(params, source),
         shares=read_shares(params, choices),
+        display_names=read_display_names(params),
+        prompt=read_prompt(params),
     )
 
 
@@ -255,6 +257,8 @@ def changes_nothing(changes: Changes, source: Source) -> bool:
     else:
         same_texts = given is None or not other_descriptions(config, source.texts, given, changes.description_style)
     if changes.shares is not None and _other_shares(changes, config):
+        return False
+    if source.names.changed(config.classes, changes.display_names, changes.prompt) != source.names:
         return False
     before = (config.methods, config.regions.steps, config.logits, config.shown_chains)
     return (

@@ -7,14 +7,15 @@ from typing import Any
 
 from ...lgca_plugin.api import load_run
 from ...lgca_plugin.config import RegionPlan, RunConfig
+from ...lgca_plugin.descriptions.class_names import ClassNames
 from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.method.core.methods import METHODS
-from ...lgca_plugin.runs.stored_run import check_has_encoder, stored_run
+from ...lgca_plugin.runs.stored_run import stored_run
 from ...lgca_plugin.store.store import Store
 from ..shared.descriptions import RunTexts
 from ..shared.prompt_cache import cached_while_open
-from ..shared.run_choice import newest_run, read_run
+from ..shared.run_choice import read_run
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Source:
         without_regions: number of these that lack the embeddings of their regions
         vector_keys: the image vectors in the store
         problem: why it can't be rescored, if so
-        descriptions: the texts of each class
-        templates: the classes whose texts are templates; None where the run does not record them
+        texts: its texts
+        names: how its classes are named to the model
     """
 
     key: str
@@ -41,6 +42,7 @@ class Source:
     vector_keys: tuple[str, ...] = ()
     problem: str | None = None
     texts: RunTexts = field(default_factory=RunTexts)
+    names: ClassNames = field(default_factory=ClassNames)
 
     @property
     def steps(self) -> int:
@@ -50,7 +52,7 @@ class Source:
 
 def read_source(ctx: Any) -> Source:
     """Reads the chosen run, which must exist and be readable, and what is stored of it."""
-    key, _ = read_run(ctx, ctx.params.get("run") or newest_run(ctx, looking=True))
+    key, _ = read_run(ctx)
     return _stored_source(ctx, key)
 
 
@@ -70,8 +72,8 @@ def available_methods(config: RunConfig) -> tuple[str, ...]:
 def _stored_source(ctx: Any, key: str) -> Source:
     run = load_run(ctx.dataset, key)
     source = Source(key, run.config, available_methods(run.config), texts=RunTexts.of(run))
+    source = replace(source, names=ClassNames.of_results(run.results))
     try:
-        check_has_encoder(run)
         with Store() as store:
             stored = stored_run(store, run)
             held, with_regions = store.sample_ids(stored), store.samples_with_regions(stored)

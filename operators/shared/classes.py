@@ -12,6 +12,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import BALANCED, NO_SHARES, check_classes, check_shares
+from ...lgca_plugin.descriptions.class_names import LABEL_PROMPT, check_display_names, check_prompt
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.runs import proposals
 from .form import Params, add_dropdown, add_tabs, checked, checked_text
@@ -20,6 +21,8 @@ label_fields = proposals.label_fields
 
 SHARES = ("shares", "shares_source", "shares_field", "shares_typed")
 """Parameters of how often each class occurs; the first is what code passes."""
+NAMES = ("display_names", "prompt")
+"""Parameters of how classes are named to the model; the first is a text in the form, a dict as code passes it."""
 
 
 def class_source(params: Params) -> str:
@@ -88,6 +91,46 @@ def add_classes(inputs: Any, params: Params, choices: list[str], *, compare: boo
         prop = add_dropdown(inputs, "ground_truth", choices, default=default, label=label, description=note)
         checked(prop, read_ground_truth, {"ground_truth": default, **params}, choices)
     return classes
+
+
+def read_display_names(params: Params, classes: Sequence[str] | None = None) -> dict[str, str] | None:
+    """Reads class to the name that the model reads; None where none is given.
+
+    Args:
+        params: the parameters; names are a dict, or a text with lines such as ``001.Duck: duck``
+        classes: for which they are checked; None where these are not read yet
+    """
+    given = params.get("display_names")
+    if given is None or (isinstance(given, str) and not given.strip()):
+        return None
+    names = given
+    if isinstance(given, str):
+        names = {}
+        for line in filter(None, map(str.strip, given.splitlines())):
+            name, separator, text = line.rpartition(":")
+            if not separator or not name.strip() or not text.strip():
+                raise ConfigError(f"{line!r} is no class with the name for the model, such as 001.Duck: duck")
+            names[name.strip()] = text.strip()
+    return check_display_names(names, list(names) if classes is None and isinstance(names, dict) else classes or ())
+
+
+def read_prompt(params: Params) -> str | None:
+    """Reads the prompt that names stand in; None where it is left empty."""
+    prompt = params.get("prompt")
+    return check_prompt(prompt) if prompt is not None and str(prompt).strip() else None
+
+
+def add_names(inputs: Any, params: Params, classes: Sequence[str] | None, *, kept: str = "") -> None:
+    """Adds how classes are named to the model; ``kept`` says what an empty field keeps."""
+    if not isinstance(params.get("display_names"), Mapping):  # as code passes them
+        note = f"{kept}One a line, where classes are codes or numbered, such as 001.Duck: duck; labels stay as they are"
+        view = types.TextFieldView(multiline=True, rows=3)
+        label = "Names that the model reads"
+        prop = inputs.str("display_names", required=False, label=label, description=note, view=view)
+        checked(prop, read_display_names, params, classes)
+    note = f"{kept or f'Empty: {LABEL_PROMPT} '}{{}} is the place of the name"
+    prop = inputs.str("prompt", required=False, label="Prompt of CLIP", description=note)
+    checked(prop, read_prompt, params)
 
 
 def shares_source(params: Params) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
-from lgca_plugin.descriptions.class_texts import class_texts, label_prompt
+from lgca_plugin.descriptions.class_names import ClassNames
+from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.figures.description_votes import description_votes
 from lgca_plugin.figures.description_weights import description_weights
 from lgca_plugin.method.core import scores
@@ -42,7 +43,7 @@ def demo_votes(demo_encoder: Any, demo_images: list[Any]) -> Any:
             break
     assert a != b, "CLIP and LGCA agree about every picture"
     embeddings = [demo_encoder.encode_texts(DESCRIPTIONS[CLASSES[k]]) for k in (a, b)]
-    labels = demo_encoder.encode_texts([label_prompt(CLASSES[k]) for k in (a, b)])
+    labels = demo_encoder.encode_texts([ClassNames().label_prompt(CLASSES[k]) for k in (a, b)])
     margins = {name: float(all_scores[name][a] - all_scores[name][b]) for name in names}
 
     def draw(shown: tuple[str, ...] = names, **options: Any) -> Any:
@@ -64,7 +65,7 @@ def demo_votes(demo_encoder: Any, demo_images: list[Any]) -> Any:
 
 
 def demo_weights(encoder: Any, name: str, **options: Any) -> Any:
-    label = encoder.encode_texts([label_prompt(name)])[0]
+    label = encoder.encode_texts([ClassNames().label_prompt(name)])[0]
     weights = scores.description_weights(encoder.encode_texts(DESCRIPTIONS[name]), label, 2.0)
     return description_weights(name, DESCRIPTIONS[name], weights, **options)
 

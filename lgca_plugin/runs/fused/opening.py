@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ...cache import ResultCache
 from ...config import RegionPlan
-from ...descriptions.class_texts import label_prompt
 from ...encoder.base import encoder_fingerprint
 from ...encoder.own_encoder import as_encoder
 from ...errors import ConfigError
@@ -142,7 +141,7 @@ def other_plans(own: RegionConfig, fusion: FusionConfig | None) -> list[RegionPl
 
 def encoder_classes(texts: ClassTexts, encoder: StoredTexts, method: Method) -> EncoderClasses:
     """Returns what an encoder scores against, of the texts of the run's classes."""
-    labels = encoder.encode_texts([label_prompt(name) for name in texts.classes])
+    labels = encoder.encode_texts([texts.label_prompt(name) for name in texts.classes])
     return EncoderClasses(texts.class_vectors(encoder, method), labels, encoder.logit_scale)
 
 

@@ -232,6 +232,7 @@ def _text_entries(plan: PreparedRun) -> dict[str, Any]:
         "total": len(plan.sample_ids),
         "encoder_source": plan.encoder_source,
         "templates": list(plan.texts.from_templates),
+        **plan.texts.names.to_results(),
         **plan.text_entries,
     }
 

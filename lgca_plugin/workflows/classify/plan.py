@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...config import RunConfig, method_warnings
+from ...descriptions.class_names import ClassNames
 from ...descriptions.class_texts import ClassTexts, class_texts
 from ...encoder.base import Encoder, encoder_fingerprint
 from ...encoder.loading import load_encoder
@@ -90,7 +91,8 @@ def prepare_classify(
     existing = request.existing
     shares = _given_shares(request, classes)
     had = None if existing is None else texts_of_release_0_1(existing)
-    texts = class_texts(classes, options.descriptions, options.description_style, had=had)
+    names = ClassNames().changed(classes, options.display_names, options.prompt)
+    texts = class_texts(classes, options.descriptions, options.description_style, had=had, names=names)
     if encoder is None:
         encoder = load_encoder(device=options.device, precision=options.precision)
     elif isinstance(encoder, (str, tuple)):

@@ -17,6 +17,7 @@ from ...config import (
     check_run_key,
     run_methods,
 )
+from ...descriptions.class_names import check_prompt
 from ...descriptions.style import AUTO
 from ...errors import ConfigError, shown
 from ...fiftyone_io.database import reload_if_changed
@@ -53,6 +54,8 @@ class ClassifyOptions:
     classes: Sequence[str] | None = None
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
     description_style: str = AUTO
+    display_names: Mapping[str, str] | None = None
+    prompt: str | None = None
     methods: Sequence[str | Method] | None = None
     run_key: str = DEFAULT_RUN_KEY
     regions: RegionConfig | None = None
@@ -150,6 +153,8 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     if options.batch_size is not None:
         _check_count("batch_size", options.batch_size, at_least=1)
     check_shown_chains(options.shown_chains)
+    if options.prompt is not None:
+        check_prompt(options.prompt)
     target = ImageSamples.of(options.samples)
     reload_if_changed(target.dataset)
     if options.ground_truth is not None:

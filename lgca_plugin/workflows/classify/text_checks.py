@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...descriptions.class_texts import ClassTexts, label_prompt
+from ...descriptions.class_texts import ClassTexts
 from ...descriptions.names import reading
 from ...errors import ConfigError
 from ...method.core.equal_rows import equal_rows
@@ -49,8 +49,10 @@ def equal_classes(
         pairs = [(texts.classes[first], texts.classes[second]) for first, second in equal_rows(vectors)]
         if not pairs:
             continue
-        if len(equal_rows(encoder.encode_texts([label_prompt(one) for one in pairs[0]]))):
-            untrained = model is not None and bool(model.unknown_words([reading(one) for one in pairs[0]]))
+        if len(equal_rows(encoder.encode_texts([texts.label_prompt(one) for one in pairs[0]]))):
+            untrained = model is not None and bool(
+                model.unknown_words([reading(texts.names.of(one)) for one in pairs[0]])
+            )
             return _equal_names(pairs, name, untrained=untrained)
         own = [text for one in pairs[0] for text in texts.descriptions[one]]
         return _equal_descriptions(pairs, name, method, cut=bool(model is not None and model.cut_texts(own)))
@@ -90,6 +92,9 @@ def text_warnings(encoder: Encoder | None, texts: ClassTexts, *, described: bool
         warnings.append(f"no descriptions for {named(texts.from_templates)}: the template ensemble stands in")
     if texts.unused:
         warnings.append(f"the descriptions of {named(texts.unused)} are not used: no class is called so")
+    nameless = [name for name in texts.classes if name not in texts.names.display]
+    if texts.names.display and nameless:
+        warnings.append(f"no display name for {named(nameless)}: the model reads the names of these classes")
     if texts.bare:
         n_texts = texts.as_given + texts.in_sentences
         warnings.append(
@@ -114,7 +119,7 @@ def _cut_warning(encoder: Encoder, texts: ClassTexts) -> list[str]:
         return []
     counts = []
     for name in texts.classes:
-        own = [label_prompt(name), *texts.descriptions[name]]
+        own = [texts.label_prompt(name), *texts.descriptions[name]]
         n_cut = sum(text in cut for text in own)
         if n_cut:
             counts.append(f"{name} ({n_cut:,} of {len(own) - 1:,})" if own[0] not in cut else f"{name} (its name)")

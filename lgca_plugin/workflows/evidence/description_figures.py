@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...descriptions.class_texts import label_prompt
 from ...errors import ConfigError, shown
 from ...figures.description_votes import description_votes
 from ...figures.description_weights import description_weights
@@ -97,7 +96,7 @@ class _Texts:
         return self._encoder.encode_texts(self.texts[name])
 
     def label(self, name: str) -> NDArray[np.float32]:
-        label: NDArray[np.float32] = self._encoder.encode_texts([label_prompt(name)])[0]
+        label: NDArray[np.float32] = self._encoder.encode_texts([self._all.label_prompt(name)])[0]
         return label
 
     def scores(self, method: Method, vector: NDArray[np.float32]) -> NDArray[np.floating]:

@@ -36,6 +36,8 @@ def classification(request: FindRequest, run: RunRecord | None, *, replaces: boo
         samples=request.target.samples,
         descriptions=request.texts.given or None,
         description_style=request.texts.style,
+        display_names=request.names.display,
+        prompt=request.names.prompt,
         run_key=request.run_key,
         methods=request.methods,
         regions=request.regions,

@@ -174,6 +174,8 @@ class _Search:
                 classes=request.classes,
                 descriptions=None if texts.kept else texts.given,
                 description_style=texts.style,
+                display_names=request.names.display,
+                prompt=request.names.prompt,
                 shares=as_change(request.shares),
             )
             rescoring = replace(check_rescore(self.run, changes), entries=request.entry.to_results())

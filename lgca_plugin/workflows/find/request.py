@@ -16,6 +16,7 @@ from ...config import (
     method_warnings,
     run_methods,
 )
+from ...descriptions.class_names import ClassNames
 from ...descriptions.style import AUTO
 from ...encoder.architectures import DEFAULT_MODEL, DEMO_MODEL, display_name
 from ...encoder.base import encoder_fingerprint
@@ -61,6 +62,8 @@ class FindOptions:
     classes: Sequence[str] | None = None
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
     description_style: str = AUTO
+    display_names: Mapping[str, str] | None = None
+    prompt: str | None = None
     run_key: str | None = None
     methods: Sequence[str | Method] | None = None
     regions: RegionConfig | None = None
@@ -81,6 +84,7 @@ class FindRequest:
         source: the name and the pretrained tag or path that ``load_encoder`` takes
         encoder_name: name of the encoder in a run's record
         classes: the candidate classes
+        names: how the classes are named to the model
         texts: the descriptions of the classes
         shares: the shares of the classes that the run's labels follow in the end; None without any
         previous: the run that this search goes on with; None for a new run
@@ -97,6 +101,7 @@ class FindRequest:
     source: tuple[str, str | None] | None
     encoder_name: str
     classes: tuple[str, ...]
+    names: ClassNames
     texts: SearchTexts
     shares: ClassShares | None
     run_key: str
@@ -111,9 +116,11 @@ class FindRequest:
 
     @property
     def rescores(self) -> bool:
-        """Whether the previous run has other classes or descriptions."""
+        """Whether the previous run has other classes, names of them or descriptions."""
         if self.previous is None:
             return False
+        if self.names != ClassNames.of_results(self.previous.results):
+            return True
         own = known_texts(self.previous)
         had = {name: tuple(own[name]) for name in self.previous.config.classes if name in own}
         return (self.classes, self.texts.described) != (self.previous.config.classes, had)
@@ -148,6 +155,8 @@ def check_find(options: FindOptions) -> FindRequest:
         raise ConfigError(f"no label in {field!r} is one of the {len(classes):,} classes, so none can be checked")
     methods, regions, budget = _settings(options, previous)
     run_key = _run_key(options, dataset, methods, previous)
+    named = ClassNames() if previous is None else ClassNames.of_results(previous.results)
+    names = named.changed(classes, options.display_names, options.prompt)
     compared_methods(methods, run_key=run_key)
     return FindRequest(
         options=options,
@@ -157,7 +166,8 @@ def check_find(options: FindOptions) -> FindRequest:
         source=source,
         encoder_name=name,
         classes=classes,
-        texts=_texts(options, dataset, classes, previous, had),
+        names=names,
+        texts=_texts(options, dataset, classes, previous, had, names),
         shares=_shares(options, dataset, classes, previous),
         run_key=run_key,
         methods=methods,
@@ -304,10 +314,11 @@ def _texts(
     classes: tuple[str, ...],
     previous: RunRecord | None,
     had: SearchEntry | None,
+    names: ClassNames,
 ) -> SearchTexts:
     """Returns the texts of the classes that have any: those given, the previous run's, or those on the dataset."""
     if options.descriptions is not None:
-        return given_texts(options.descriptions, options.description_style, classes, previous)
+        return given_texts(options.descriptions, options.description_style, classes, previous, names)
     if previous is not None and _keeps(None, previous, had, "own_descriptions"):
         return kept_texts(previous, classes)
-    return saved_texts(dataset, classes, previous)
+    return saved_texts(dataset, classes, previous, names)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import fiftyone as fo
 
+    from ...descriptions.class_names import ClassNames
     from ...runs.record import RunRecord
 
 
@@ -44,6 +45,7 @@ def given_texts(
     style: str,
     classes: Sequence[str],
     previous: RunRecord | None,
+    names: ClassNames,
 ) -> SearchTexts:
     """Returns the descriptions that the caller gives; with an empty dict none.
 
@@ -54,7 +56,7 @@ def given_texts(
         return SearchTexts()
     read = read_descriptions(descriptions)
     had = None if previous is None else texts_of_release_0_1(previous)
-    described, _ = match_descriptions(classes, read, style, had=had)
+    described, _ = match_descriptions(classes, read, style, had=had, names=names)
     return SearchTexts(described=described, given=read, style=style)
 
 
@@ -65,10 +67,12 @@ def kept_texts(previous: RunRecord, classes: Sequence[str]) -> SearchTexts:
     return SearchTexts(described=texts, given=texts, kept=True)
 
 
-def saved_texts(dataset: fo.Dataset, classes: Sequence[str], previous: RunRecord | None) -> SearchTexts:
+def saved_texts(
+    dataset: fo.Dataset, classes: Sequence[str], previous: RunRecord | None, names: ClassNames
+) -> SearchTexts:
     """Returns the descriptions that are saved on a dataset; none if there are none, or they are for other classes."""
     saved = (dataset.info or {}).get(SAVED_DESCRIPTIONS)
     try:
-        return given_texts(saved, AUTO, classes, previous) if saved else SearchTexts()
+        return given_texts(saved, AUTO, classes, previous, names) if saved else SearchTexts()
     except ConfigError:
         return SearchTexts()

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ...config import RegionConfig, check_classes, method_warnings, run_methods
+from ...descriptions.class_names import ClassNames
 from ...descriptions.style import AUTO, style_in_code
 from ...encoder.loading import load_encoder
 from ...encoder.own_encoder import as_encoder
@@ -33,6 +34,8 @@ def load_model(
     device: str | None = None,
     precision: str = "auto",
     description_style: str = AUTO,
+    display_names: Mapping[str, str] | None = None,
+    prompt: str | None = None,
 ) -> ZeroShotModel:
     """Loads a method with its classes as a FiftyOne model, for ``dataset.apply_model`` and ``compute_embeddings``.
 
@@ -53,6 +56,8 @@ def load_model(
         device: as in :func:`lgca_plugin.load_encoder`
         precision: as in :func:`lgca_plugin.load_encoder`
         description_style: as in :func:`lgca_plugin.classify`
+        display_names: as in :func:`lgca_plugin.classify`
+        prompt: as in :func:`lgca_plugin.classify`
 
     Returns:
         the model
@@ -62,7 +67,10 @@ def load_model(
         ModelUnavailableError: if the encoder can't be loaded
     """
     if classes is None:
-        raise ConfigError("a zero-shot model takes the classes to choose from: classes=['goldfinch', 'siskin']")
+        raise ConfigError(
+            "a zero-shot model takes the classes to choose from: classes=['goldfinch', 'siskin']",
+            app="a zero-shot model takes the classes to choose from: type two or more",
+        )
     names, settings = check_classes(classes), regions or RegionConfig()
     (preset,) = run_methods([method], settings)
     if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
@@ -83,6 +91,7 @@ def load_model(
         names,
         descriptions=descriptions,
         description_style=style_in_code(description_style, descriptions),
+        names=ClassNames().changed(names, display_names, prompt),
         encoder=loaded,
         regions=settings,
         batch_size=batch_size,

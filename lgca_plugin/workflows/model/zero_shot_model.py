@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...config import RegionConfig
+    from ...descriptions.class_names import ClassNames
     from ...encoder.base import Encoder
     from ...engine.embeddings import EncodedImage
     from ...images.files import ImageSource
@@ -73,6 +74,7 @@ class ZeroShotModel(
         *,
         descriptions: Mapping[str, Sequence[str]] | str | Path | None,
         description_style: str,
+        names: ClassNames,
         encoder: Encoder,
         regions: RegionConfig,
         batch_size: int | None,
@@ -83,7 +85,7 @@ class ZeroShotModel(
         self.encoder = encoder
         self.config = SimpleNamespace(classes=list(self.classes))
         self._plan = RegionPlan.of((method,), regions, "full")
-        texts = class_texts(self.classes, descriptions, description_style)
+        texts = class_texts(self.classes, descriptions, description_style, names=names)
         self._predictor = Predictor((method,), texts, encoder, self._plan, shown_chains=0)
         self._batch_size = batch_size
         self._preprocess = True

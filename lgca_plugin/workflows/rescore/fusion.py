@@ -101,7 +101,14 @@ def fused_part(
     assert fusion is not None  # noqa: S101 (only such a run has a learned method)
     configs, texts, scored = [], [], []
     for old, (entry, record), encoder in zip(fusion.others, others, encoders, strict=True):
-        own = changed_texts(record, classes, changes.descriptions, changes.description_style)
+        own = changed_texts(
+            record,
+            classes,
+            changes.descriptions,
+            changes.description_style,
+            display_names=changes.display_names,
+            prompt=changes.prompt,
+        )
         scored.append(encoder_classes(own, StoredTexts(store, entry, record, encoder), learned))
         changed = replace(record.config, classes=own.classes, descriptions_hash=own.digest)
         configs.append(FusedRunConfig(run_key=old.run_key, config=changed))
@@ -110,6 +117,7 @@ def fused_part(
                 "encoder_source": record.results.get("encoder_source"),
                 "descriptions": {name: list(own.descriptions[name]) for name in own.classes},
                 "templates": list(own.from_templates),
+                **own.names.to_results(),
                 "texts_of_former_classes": {
                     name: had for name, had in known_texts(record).items() if name not in own.classes
                 },

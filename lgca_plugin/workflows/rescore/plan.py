@@ -81,7 +81,14 @@ def prepare_rescore(
     run, changes = request.source, request.changes
     stored = stored_run(store, run)
     config = run.config
-    texts = changed_texts(run, request.resolved_classes(), changes.descriptions, changes.description_style)
+    texts = changed_texts(
+        run,
+        request.resolved_classes(),
+        changes.descriptions,
+        changes.description_style,
+        display_names=changes.display_names,
+        prompt=changes.prompt,
+    )
     new = replace(
         config,
         classes=texts.classes,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...config import NO_SHARES, RegionPlan, check_classes, check_methods, check_run_key
+from ...descriptions.class_names import check_display_names, check_prompt
 from ...descriptions.style import AUTO
 from ...errors import ConfigError, shown
 from ...fiftyone_io.samples import ImageSamples
@@ -39,6 +40,8 @@ class Changes:
     classes: Sequence[str] | None = None
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
     description_style: str = AUTO
+    display_names: Mapping[str, str] | None = None
+    prompt: str | None = None
     methods: Sequence[str | Method] | None = None
     image_scale: float | None = None
     text_scale: float | None = None
@@ -133,6 +136,10 @@ def check_rescore(
     classes = run.config.classes if changes.classes is None else check_classes(changes.classes)
     if changes.shown_chains is not None:
         check_shown_chains(changes.shown_chains)
+    if changes.prompt is not None:
+        check_prompt(changes.prompt)
+    if changes.display_names is not None:
+        check_display_names(changes.display_names, classes)
     target = ImageSamples.whole(run.dataset)
     replaces = key == run.key or (overwrite and is_stored(run.dataset, key))
     if not replaces and existing_run(run.dataset, key) is not None:

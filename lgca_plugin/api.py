@@ -147,7 +147,7 @@ def find_wrong_labels(
     ground_truth: str | None = None,
     *,
     encoder: Encoder | str | None = None,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | str | None = None,
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None,
     run_key: str | None = None,
     budget: str | None = None,
@@ -173,7 +173,8 @@ def find_wrong_labels(
         ground_truth: Classification field with the labels to check; None takes the only one, or the one with a usual
             name such as ``ground_truth`` or ``label``
         encoder: as in :func:`classify`; None takes the demo's own model on the demo dataset
-        classes: the candidate classes; None takes those that are set on the dataset, else all labels of the field
+        classes: the candidate classes; None takes those that are set on the dataset, else all labels of the field;
+            ``"labels"`` takes these also if the last call named others
         descriptions: as in :func:`classify`; None takes those that are saved on the dataset, else a template ensemble
         run_key: key of the run, which may exist; None takes the run of the last call, else ``"zeroshot"``, or with a
             number if that is taken

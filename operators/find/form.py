@@ -9,6 +9,8 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import check_methods
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS, compared_methods
+from ...lgca_plugin.method.number_text import capitalized
+from ...lgca_plugin.workflows.find.labels import FOLLOW_LABELS
 from ...lgca_plugin.workflows.find.request import DEFAULT_BUDGET
 from ..shared.classes import add_names, add_shares, parse_classes
 from ..shared.descriptions import add_descriptions
@@ -20,6 +22,7 @@ from .params import (
     MODEL_NOTES,
     OTHER,
     chosen_model,
+    class_choice,
     label_choices,
     model_choices,
     more,
@@ -104,10 +107,14 @@ def _check_methods(names: list[str]) -> object:
 
 def _add_classes(inputs: Any, params: Params) -> bool:
     """Adds the classes; returns whether they are valid."""
-    source = params.get("class_source") or ("typed" if params.get("classes") else "field")
-    sources = {"field": "Automatic", "typed": "Type them"}
-    note = "Those typed for the last search, else those that are set on the dataset, else all labels of the field"
-    add_tabs(inputs, "class_source", source, sources, label="Classes", description="" if source == "typed" else note)
+    source = class_choice(params)
+    sources = {"field": "Automatic", FOLLOW_LABELS: "From the labels", "typed": "Type them"}
+    from_labels = "those that are set on the dataset, else all labels of the field"
+    notes = {
+        "field": f"Those typed for the last search, else {from_labels}",
+        FOLLOW_LABELS: f"{capitalized(from_labels)}, whatever was typed for the last search",
+    }
+    add_tabs(inputs, "class_source", source, sources, label="Classes", description=notes.get(source, ""))
     if source != "typed":
         return True
     if isinstance(params.get("classes"), list):  # as code passes them

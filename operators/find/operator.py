@@ -8,6 +8,7 @@ from typing import Any
 from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.descriptions.style import AUTO
 from ...lgca_plugin.method.labels.left_out import LEFT_OUT
+from ...lgca_plugin.workflows.find.labels import FOLLOW_LABELS
 from ..shared.base import StepOperator
 from ..shared.descriptions import description_params
 from ..shared.dialogs.found import found_dialog
@@ -27,8 +28,8 @@ class FindWrongLabels(StepOperator):
     operator_name = "lgca_find_wrong_labels"
     title = "Find wrong labels"
     description = (
-        "Several methods look for mistakes: label errors, mislabeled (mislabelled) pictures, label quality; "
-        "zero-shot, with a triage like cleanlab's"
+        "4 methods look for mistakes: label errors, mislabeled (mislabelled) pictures, label quality; zero-shot, "
+        "with a triage like cleanlab's"
     )
     submit = "Find wrong labels"
     purpose = "look for wrong labels"
@@ -78,7 +79,7 @@ class FindWrongLabels(StepOperator):
         *,
         encoder: str | None = None,
         pretrained: str | None = None,
-        classes: list[str] | None = None,
+        classes: list[str] | str | None = None,
         descriptions: dict[str, list[str]] | str | None = None,
         run_key: str | None = None,
         methods: tuple[str, ...] | list[str] | None = None,
@@ -112,7 +113,7 @@ class FindWrongLabels(StepOperator):
             "ground_truth": ground_truth,
             "more": True,
             **({} if encoder is None and pretrained is None else encoder_params(encoder, pretrained)),
-            "classes": None if classes is None else list(check_classes(classes)),
+            "classes": classes if classes in (None, FOLLOW_LABELS) else list(check_classes(classes)),
             **description_params(descriptions, description_style),
             "run_key": run_key,
             "methods": None if methods is None else list(methods),

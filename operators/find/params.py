@@ -11,6 +11,7 @@ from ...lgca_plugin.config import DEMO_MARKER, RegionConfig, check_budget, check
 from ...lgca_plugin.encoder.architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.runs.proposals import given_label_field, given_label_fields
+from ...lgca_plugin.workflows.find.labels import FOLLOW_LABELS
 from ...lgca_plugin.workflows.find.request import FindOptions
 from ..shared.classes import NAMES, SHARES, parse_classes, read_display_names, read_prompt, read_shares
 from ..shared.descriptions import description_source, read_descriptions, read_style
@@ -120,6 +121,19 @@ def read_run_key(params: Params) -> str | None:
     return check_run_key(key) if key else None
 
 
+def class_choice(params: Params) -> str:
+    """Returns where the classes come from: ``"field"``, ``"labels"`` or ``"typed"``; code passes the classes alone."""
+    given = params.get("classes")
+    without = FOLLOW_LABELS if given == FOLLOW_LABELS else "typed" if given else "field"
+    return str(params.get("class_source") or without)
+
+
+def read_class_choice(params: Params) -> tuple[str, ...] | str | None:
+    """Reads the classes as a search takes them."""
+    choice = class_choice(params)
+    return parse_classes(params.get("classes")) if choice == "typed" else FOLLOW_LABELS if choice == "labels" else None
+
+
 def names_run_alone(params: Params) -> bool:
     """Returns whether code has named a run and no model: the run's own is taken."""
     named = any(params.get(name) is not None for name in ("model_choice", *ENCODER))
@@ -138,12 +152,11 @@ def read_options(ctx: Any) -> FindOptions:
         return FindOptions(samples=ctx.dataset, ground_truth=field, run_key=check_run_key(params["of_run"]))
     options: dict[str, Any] = {"samples": ctx.dataset}
     if more(params):
-        typed = (params.get("class_source") or ("typed" if params.get("classes") else "field")) == "typed"
         source = description_source(params, "automatic")
         methods, budget = params.get("methods"), params.get("budget")
         options = {
             "samples": ctx.target_view(require_flat=True),
-            "classes": parse_classes(params.get("classes")) if typed else None,
+            "classes": read_class_choice(params),
             "descriptions": {} if source == "templates" else read_descriptions(params, ctx.dataset),
             "description_style": read_style(params),
             "run_key": read_run_key(params),

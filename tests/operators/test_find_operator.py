@@ -113,6 +113,17 @@ def test_form__labels_outside_the_classes_are_named(birds):
     assert "labels that the classes leave out" in properties["warning0"].view.label
 
 
+def test_form__goes_back_from_typed_classes_to_those_of_the_labels(birds):
+    chosen = {"more": True, "class_source": "typed", "classes": "grey heron\ngreat egret\nswan"}
+    FIND.run(birds, **chosen)
+    run = lgca.load_run(birds, "zeroshot")
+    assert run.config.classes == ("grey heron", "great egret", "swan")
+    properties, _ = FIND.form(birds, more=True)
+    assert [one.value for one in properties["class_source"].view.choices] == ["field", "labels", "typed"]
+    FIND.run(birds, more=True, class_source="labels")
+    assert set(lgca.load_run(birds, "zeroshot").config.classes) == set(CLASSES)  # which are the dataset's own
+
+
 @pytest.mark.parametrize(
     ("params", "field", "sentence"),
     [

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import fiftyone as fo
 
 
+FOLLOW_LABELS = "labels"
+"""Stands for the classes that a search has where the caller names none, also if an earlier one named some."""
+
+
 def dataset_classes(dataset: fo.Dataset, ground_truth: str) -> tuple[str, ...] | None:
     """Returns the classes that are set on the dataset for a field, or for all fields; None without at least two."""
     own = own_classes(dataset, ground_truth)

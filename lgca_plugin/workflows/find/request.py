@@ -31,7 +31,7 @@ from ...runs.registry import existing_run
 from ...runs.stored_texts import known_texts
 from ..classify.class_counts import check_given_shares
 from ..classify.plan import class_warnings
-from .labels import default_classes
+from .labels import FOLLOW_LABELS, default_classes
 from .texts import SearchTexts, given_texts, kept_texts, saved_texts
 
 if TYPE_CHECKING:
@@ -53,13 +53,14 @@ DEFAULT_BUDGET = "adaptive"
 class FindOptions:
     """The arguments of :func:`lgca_plugin.find_wrong_labels`, not checked yet.
 
-    ``encoder`` may also be a pair of the name and the pretrained tag or path that ``load_encoder`` takes.
+    ``classes`` may also be :data:`.labels.FOLLOW_LABELS`, and ``encoder`` a pair of the name and the pretrained tag or
+    path that ``load_encoder`` takes.
     """
 
     samples: Any
     ground_truth: str | None = None
     encoder: Encoder | tuple[str, str | None] | str | None = None
-    classes: Sequence[str] | None = None
+    classes: Sequence[str] | str | None = None
     descriptions: Mapping[str, Sequence[str]] | str | Path | None = None
     description_style: str = AUTO
     display_names: Mapping[str, str] | None = None
@@ -145,6 +146,7 @@ def check_find(options: FindOptions) -> FindRequest:
         source = (saved[0], saved[1]) if saved else source
     counts = ImageSamples.whole(dataset).label_counts(field)
     had = None if previous is None else SearchEntry.of(previous.results)
+    follows = options.classes == FOLLOW_LABELS
     classes = _classes(options, dataset, field, counts, previous, had)
     if not everything.samples.has_field(field):
         raise ConfigError(f"the view leaves out the field {field!r}; take one that has the labels to check")
@@ -177,7 +179,7 @@ def check_find(options: FindOptions) -> FindRequest:
         had=had,
         entry=SearchEntry(
             ground_truth=field,
-            own_classes=_keeps(options.classes, previous, had, "own_classes"),
+            own_classes=not follows and _keeps(options.classes, previous, had, "own_classes"),
             own_descriptions=_keeps(options.descriptions, previous, had, "own_descriptions"),
             at=0.0,
         ),
@@ -299,9 +301,10 @@ def _classes(
     previous: RunRecord | None,
     had: SearchEntry | None,
 ) -> tuple[str, ...]:
-    if options.classes is not None:
+    follows = options.classes == FOLLOW_LABELS
+    if options.classes is not None and not follows:
         return check_classes(options.classes)
-    if previous is not None and _keeps(None, previous, had, "own_classes"):
+    if previous is not None and not follows and _keeps(None, previous, had, "own_classes"):
         return previous.config.classes
     classes = default_classes(dataset, ground_truth, counts)
     same = previous is not None and set(previous.config.classes) == set(classes)

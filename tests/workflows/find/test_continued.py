@@ -123,6 +123,10 @@ def test_classes_and_descriptions_of_the_caller__stay_until_other_ones_are_given
     assert second.config.classes == tuple(own)
     assert second.descriptions["redpoll"] == ["a red cap."]
     assert "'oystercatcher'" in check_find(FindOptions(samples=birds, encoder=("demo", None))).warnings[0]
+    labels = sorted({*birds.values("ground_truth.label")})
+    assert find(birds, classes="labels").run.config.classes == tuple(labels)
+    birds.set_values("ground_truth.label", ["swan", *birds.values("ground_truth.label")[1:]])
+    assert "swan" in find(birds).run.config.classes  # which follow the labels again
 
 
 def test_rescored_run__keeps_what_the_user_has_chosen(birds, find):

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from .method.explain.evidence import Evidence
     from .progress import Progress
     from .workflows.decisions.queue import Triage
-    from .workflows.similarity.similarity import Similarity
 
 
 class Run(RunTuning):
@@ -235,25 +234,6 @@ class Run(RunTuning):
         from .workflows.evidence.evidence import evidence
 
         return evidence(self, sample_id, encoder=encoder)
-
-    def similarity(
-        self,
-        *,
-        encoder: Encoder | Sequence[Encoder] | None = None,
-        progress: bool | Callable[[Progress], object] | None = None,
-    ) -> Similarity:
-        """Returns the search in a fused run: images by texts or other images, texts by an image; none is encoded.
-
-        Args:
-            encoder: as in :meth:`rescore`; several in a list
-            progress: as in :meth:`rescore`
-
-        Returns:
-            the search; keep it for the next one, which is quicker. A run that is not fused raises a ConfigError
-        """
-        from .workflows.similarity.similarity import Similarity
-
-        return Similarity(self, encoder=encoder, progress=progress)
 
     def cancel(self, *, by: str | None = None) -> None:
         """Cancels the call that is at work on the run, in this process or in another one; what it has done is kept.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .method.tuning.selection import FOLDS, REPEATS
 from .progress import drive
-from .run_figures import RunFigures
+from .run_search import RunSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 
-class RunTuning(RunFigures):
+class RunTuning(RunSearch):
     """A run that compares settings of its methods."""
 
     def sweep(

@@ -19,6 +19,7 @@ from .panels.review.panel import ReviewPanel
 from .report import Report
 from .rescore.operator import Rescore
 from .rescore.suggest import SuggestSettings
+from .search import Search
 from .triage import Triage
 
 OPERATORS = (
@@ -36,6 +37,7 @@ OPERATORS = (
     Report,
     Evaluate,
     Fuse,
+    Search,
     DescribeClasses,
     DeleteRun,
     CancelRun,

@@ -63,6 +63,7 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("lgca_find_wrong_labels", FIND, "Check every label, and list those that look wrong", "dataset"),
             Entry("lgca_open_review", "Review labels", "Decide about those that look wrong, one by one", "triage"),
             Entry("lgca_open_compare", "Compare methods", "Where the methods agree, and how often each is right"),
+            Entry("lgca_search", "Search and map", "Find pictures by words or by a picture, or see all on a map"),
         ),
     ),
     (

@@ -31,6 +31,7 @@ SCREENSHOTS = {
     "rescore": "rescore_form",
     "review": "way_in_changed",
     "review_end": "review_end",
+    "search": "search",
 }
 """Name of a picture in the docs to the screenshot that it is."""
 

@@ -21,6 +21,7 @@ ROOMS = (
     "lgca_plugin.api_predictions",
     "lgca_plugin.run",
     "lgca_plugin.run_tuning",
+    "lgca_plugin.run_search",
     "lgca_plugin.run_figures",
     "lgca_plugin.workflows",
     "lgca_plugin.runs",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..fiftyone_io.app_layout import remove_from_app
+from ..fiftyone_io.brain_runs import delete_brain_runs
 from ..fiftyone_io.database import reload_if_changed, root_dataset
 from ..fiftyone_io.fields import DECISION, check_not_read_only, delete_fields, triage_field
 from ..fiftyone_io.tokens import delete_token, run_token, set_token
@@ -27,8 +28,8 @@ def delete_run(dataset: fo.Dataset, run_key: str) -> None:
     """Deletes a run of any release.
 
     Deleted are its record, its fields, those of its triage including decisions and their tags, its saved views, its
-    evaluations, its stored embeddings, and the weights of a fused run. Embeddings that another run uses, too, and
-    corrected labels are not.
+    evaluations, its similarity indexes and visualizations, its stored embeddings, and the weights of a fused run.
+    Embeddings that another run uses, too, and corrected labels are not.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
@@ -70,6 +71,8 @@ def delete_from_dataset(
         delete_evaluations(dataset, results)
         delete_fields(dataset, deleted)
         remove_from_app(dataset, key, deleted, results.get("made") or {})
+        if not keep_record:  # a search in vectors of the replaced run still works, and is registered anew at will
+            delete_brain_runs(dataset, key)
         if run_key in dataset.list_runs() and not keep_record:
             dataset.delete_run(run_key)
     except BaseException:

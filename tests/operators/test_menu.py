@@ -12,7 +12,7 @@ MENU = AppOperator("lgca_menu")
 GRID = {"samples-grid-actions", "samples-grid-secondary-actions"}
 FIND, DELETE = "Find wrong labels", "Delete a run …"
 WITHOUT_A_RUN = [FIND, "Classify", "Describe classes"]
-OF_A_RUN = ["Compare methods", "Classify", "Rescore", "Triage", "Evaluate", "Describe classes"]
+OF_A_RUN = ["Compare methods", "Search and map", "Classify", "Rescore", "Triage", "Evaluate", "Describe classes"]
 DECISIONS = ["Undo decisions", "Export decisions"]
 REPORT = "Report"
 

@@ -1,10 +1,10 @@
 """The review of suspected labels on many samples: how long it takes to open, and to decide and show the next suspect.
 
-A dataset with a triaged run of three methods, labels and boxes is written straight into the database, and the image
-vectors of all samples into the store, with the region embeddings of the suspects that are shown. A process that has not
-seen it before then reviews it: the queue, what is still expected, a suspect's card, examples of both classes, and every
-picture as a panel sends it, from image files of 1600 x 1200 pixels. A line of JSON is printed; the exit status says
-whether the review has opened in 2 s and gone from a decision to the next suspect in 1 s, every time.
+A dataset with a triaged run of the default methods, labels and boxes is written straight into the database, and the
+image vectors of all samples into the store, with the region embeddings of the suspects that are shown. A process that
+has not seen it before then reviews it: the queue, what is still expected, a suspect's card, examples of both classes,
+and every picture as a panel sends it, from image files of 1600 x 1200 pixels. A line of JSON is printed; the exit
+status says whether the review has opened in 2 s and gone from a decision to the next suspect in 1 s, every time.
 ``python scripts/mongod.py FOLDER python -m benchmarks.review --samples 100000`` with MongoDB in a folder.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .shared import Filling
 
-METHODS = ("clip", "wca", "lgca")
+METHODS = ("clip", "wca", "lgca", "wca_d")
 AT_ONCE = 1000
 IMAGES = 48
 SIZE = (1600, 1200)
@@ -83,7 +83,8 @@ def _register(made: Filling) -> None:
         "triage_fields": [f"{KEY}_{name}" for name in triaged],
         "triage": {
             "ground_truth": "ground_truth",
-            "methods": list(METHODS),
+            "methods": list(METHODS[:3]),
+            "judging": list(METHODS),
             "corrected_field": "ground_truth_corrected",
             "cases": {},
             "calibration": {name: {"wrong_share": WRONG} for name in METHODS},

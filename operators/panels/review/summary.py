@@ -7,7 +7,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ....lgca_plugin.method.labels.expected_errors import Expectation
-from ....lgca_plugin.method.number_text import labels_text, percent_text
+from ....lgca_plugin.method.number_text import capitalized, labels_text, percent_text
 from ....lgca_plugin.workflows.review.summary import Block, ReviewSummary
 from ..widgets import LARGE, SMALL, TABLE, button, heading, row, text
 from .card import expected_text
@@ -114,7 +114,8 @@ def _add_accuracy(body: Any, summary: ReviewSummary) -> None:
         "after": f"After, by “{summary.corrected_field}”",
     }
     rows = [
-        {"method": one.title, "before": percent_text(one.given), "after": percent_text(one.corrected)} for one in known
+        {"method": capitalized(one.title), "before": percent_text(one.given), "after": percent_text(one.corrected)}
+        for one in known
     ]
     _add_table(body, "accuracy", columns, rows)
 

@@ -40,7 +40,12 @@ class RunSearch(RunFigures):
 
     @overload
     def similarity(
-        self, brain_key: str, *, method: str | None = None, encoder: Encoder | Sequence[Encoder] | None = None
+        self,
+        brain_key: str,
+        *,
+        method: str | None = None,
+        backend: str | None = None,
+        encoder: Encoder | Sequence[Encoder] | None = None,
     ) -> SimilarityIndex: ...
 
     @overload
@@ -56,6 +61,7 @@ class RunSearch(RunFigures):
         brain_key: str | None = None,
         *,
         method: str | None = None,
+        backend: str | None = None,
         encoder: Encoder | Sequence[Encoder] | None = None,
         progress: bool | Callable[[Progress], object] | None = None,
     ) -> SimilarityIndex | Similarity:
@@ -69,6 +75,8 @@ class RunSearch(RunFigures):
             brain_key: key of the index; None returns the search in a fused run, with all its encoders
             method: name of the method whose vectors are searched, none that weighs regions by class; None takes
                 ``lgca``, else ``wca``, else the whole image
+            backend: FiftyOne's similarity backend, for vectors that a database of its own holds; None takes FiftyOne's
+                default, which keeps them with the dataset, 10 KB an image
             encoder: as in :meth:`rescore`; needed for texts if the run's encoder is one of your own, and for the
                 search in a fused run as :meth:`rescore` needs it
             progress: as in :meth:`rescore`; of the search in a fused run
@@ -87,7 +95,7 @@ class RunSearch(RunFigures):
             return Similarity(self, encoder=encoder, progress=progress)
         from .workflows.similarity.brain_index import register_similarity
 
-        return register_similarity(self, brain_key, method, encoder=encoder)
+        return register_similarity(self, brain_key, method, backend=backend, encoder=encoder)
 
     def visualize(
         self, brain_key: str, *, method: str | None = None, projection: str | None = None, seed: int = 51

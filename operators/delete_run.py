@@ -117,8 +117,8 @@ def loss(ctx: Any, run_key: str) -> str:
     predictions = next((field for field in fields if dataset.has_field(field)), None)  # a method's field comes first
     predicted = image_samples(dataset).count(predictions) if predictions else 0
     sentence = (
-        f"The fields {', '.join(fields)} of {predicted:,} predicted samples, the run's record, saved views and "
-        "evaluations, and its stored embeddings that no other run uses; nothing else."
+        f"The fields {', '.join(fields)} of {predicted:,} predicted samples, the run's record, saved views, "
+        "evaluations, searches and maps, and its stored embeddings that no other run uses; nothing else."
     )
     decisions = count_decisions(ctx, run_key)
     if decisions:

@@ -35,7 +35,7 @@ SCREENSHOTS = {
 }
 """Name of a picture in the docs to the screenshot that it is."""
 
-PARTS = {"menu": (300, 20, 980, 505)}
+PARTS = {"menu": (300, 20, 980, 615)}
 """Name of a picture to the part of the screenshot that it shows: left, top, right, bottom in pixels."""
 
 

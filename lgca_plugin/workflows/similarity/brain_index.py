@@ -26,7 +26,12 @@ PROJECTIONS = ("umap", "tsne", "pca")
 
 
 def register_similarity(
-    run: RunRecord, brain_key: str, method: str | None = None, *, encoder: Encoder | Sequence[Encoder] | None = None
+    run: RunRecord,
+    brain_key: str,
+    method: str | None = None,
+    *,
+    backend: str | None = None,
+    encoder: Encoder | Sequence[Encoder] | None = None,
 ) -> Any:
     """Returns the similarity index of :meth:`lgca_plugin.Run.similarity`, registered under a brain key."""
     import fiftyone.brain as fob
@@ -39,7 +44,7 @@ def register_similarity(
         run.dataset,
         embeddings=dict(zip(found.sample_ids, found.vectors, strict=True)),
         brain_key=brain_key,
-        backend="sklearn",
+        backend=backend,
         metric="cosine",
         **text_side,
         **_marks(run, chosen),

@@ -92,6 +92,8 @@ def test_samples_like__one_are_those_of_which_all_encoders_see_the_same(searched
     search = run.similarity(progress=False)  # texts are not needed, so no encoder is
     assert search.samples_like(first, k=4).values("id") == expected[1:5]
     assert search.scores_like(first, k=4) == pytest.approx({id_: scores[id_] for id_ in expected[1:5]}, abs=1e-3)
+    index = run.similarity("own")  # by the vectors of its first encoder alone
+    assert index.total_index_size == len(birds) and len(index.sort_by_similarity(TEXT, k=3)) == 3
     birds.delete_samples([expected[1]])
     assert search.samples_like(first, k=4).values("id") == expected[2:6]
     birds.delete()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..method.core.boxes import expand_boxes, sample_boxes_of_images, select_salient
+from ..method.core.frames import Frames, frame_of, frames_of
 from ..method.core.regions import RegionEmbeddings
 from .embeddings import EncodedImage, products_of
 
@@ -68,7 +69,8 @@ class RegionBatch:
         """Returns some regions of some images, by their indices."""
         rows = images[:, None], regions
         embeddings = self._known.embedded(self._image[images], self._rows[rows])
-        side, shorter = self.boxes[..., 2][rows], self.image_size_hw[images].min(axis=1)
+        side = self.boxes[..., 2][rows]
+        shorter = frames_of([self.content_hashes[i] for i in images.tolist()], self.image_size_hw[images]).shorter
         return RegionEmbeddings(
             embeddings, self.whole[images], self.step[rows], self.chain[rows], side / shorter[:, None], side
         )
@@ -108,13 +110,13 @@ def replay_batch(
     Returns:
         the images in their order, without those of which an embedding is missing or not finite; None if none is left
     """
-    images = [one for one in images if _fits(one[2].image_size_hw)]
+    images = [one for one in images if _fits(one[1], one[2].image_size_hw)]
     if not images:
         return None
     hashes = [content_hash for _, content_hash, _ in images]
     plan = plan.at(level)
     with np.errstate(over="ignore", invalid="ignore"):  # images with such embeddings are left out below
-        known = _Known([one for _, _, one in images])
+        known = _Known([one for _, _, one in images], hashes)
         boxes, chain, rows = _steps(known, hashes, plan)
     complete = (rows >= 0).all(axis=1) & known.finite(rows)
     if not complete.any():
@@ -136,24 +138,26 @@ def replay_batch(
     )
 
 
-def _fits(image_size_hw: tuple[int, int]) -> bool:
+def _fits(content_hash: str, image_size_hw: tuple[int, int]) -> bool:
     """True if an image's boxes can be numbered; a damaged size must not fail the other images."""
     height, width = image_size_hw
-    return min(height, width) >= 1 and float(height) * width * min(height, width) <= _MAX_BOX_NUMBERS
+    if min(height, width) < 1 or float(height) * width * min(height, width) > _MAX_BOX_NUMBERS:
+        return False
+    return min(frame_of(content_hash, image_size_hw).inner[2:]) >= 1
 
 
 def _steps(
     known: _Known, hashes: Sequence[str], plan: RegionPlan
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Returns ``[b, n, 4]`` boxes, ``[b, n]`` chains and ``[b, n]`` rows of their embeddings, -1 if unknown."""
-    b, regions = len(hashes), plan.regions
+    b, regions, frames = len(hashes), plan.regions, known.frames
     none = np.zeros((b, 0), np.int64)
     all_boxes, all_chains, all_rows = [np.zeros((b, 0, 4), np.int64)], [none], [none]
     for step, count in enumerate(plan.counts):
         if step == 0:
-            boxes = sample_boxes_of_images(
+            boxes = _corners(frames.inner) + sample_boxes_of_images(
                 count,
-                known.sizes_hw,
+                frames.inner[:, :1:-1],
                 scale_min=regions.scale_min,
                 scale_max=regions.scale_max,
                 seed=regions.seed,
@@ -165,7 +169,8 @@ def _steps(
             candidates = slice(plan.n_chains)  # of step 0, the crops that start a chain; of later steps, all
             salient = known.most_salient(all_rows[-1][:, candidates], count)
             boxes = np.take_along_axis(all_boxes[-1], salient[..., None], axis=1)
-            boxes = expand_boxes(boxes, known.sizes_hw, regions.growth)
+            corner = _corners(frames.outer)
+            boxes = expand_boxes(boxes - corner, frames.outer[:, :1:-1], regions.growth) + corner
             chain = np.take_along_axis(all_chains[-1], salient, axis=1)
         all_boxes.append(boxes)
         all_chains.append(chain)
@@ -173,12 +178,18 @@ def _steps(
     return np.concatenate(all_boxes, axis=1), np.concatenate(all_chains, axis=1), np.concatenate(all_rows, axis=1)
 
 
+def _corners(boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns ``[b, 1, 4]`` left and top edges of ``[b, 4]`` boxes, to be added to boxes inside them."""
+    return np.concatenate([boxes[:, None, :2], np.zeros_like(boxes[:, None, :2])], axis=-1)
+
+
 class _Known:
     """The known embeddings of b images as one list of rows: all regions', then those of the whole images."""
 
-    def __init__(self, images: Sequence[KnownRegions]) -> None:
+    def __init__(self, images: Sequence[KnownRegions], content_hashes: Sequence[str]) -> None:
         counts = [len(one.boxes) for one in images]
         self.sizes_hw = np.array([one.image_size_hw for one in images], dtype=np.int64)
+        self.frames: Frames = frames_of(content_hashes, self.sizes_hw)
         self.whole = np.stack([one.whole for one in images])
         self._regions = [one.regions for one in images]
         self._starts = np.cumsum([0, *counts])
@@ -200,8 +211,7 @@ class _Known:
         numbers = self._numbers(boxes, image)
         place = np.searchsorted(self._sorted_numbers, numbers, side="right") - 1  # of equal boxes, the last counts
         rows = np.where(self._sorted_numbers[place] == numbers, self._sorted_rows[place], -1)
-        height, width = self.sizes_hw[:, 0, None], self.sizes_hw[:, 1, None]
-        whole = (boxes[..., 2] == width) & (boxes[..., 3] == height)
+        whole = (boxes == self.frames.whole[:, None]).all(axis=-1)
         return np.where(whole, self._first_whole + image, rows)
 
     def most_salient(self, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:

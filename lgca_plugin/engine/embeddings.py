@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from ..images.crops import Box
+from ..method.core.frames import frame_of
 from ..method.core.regions import RegionEmbeddings
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ class EncodedImage(Generic[Id]):
 
     Attributes:
         id: the caller's
-        content_hash: hash of the file's bytes
-        image_size_hw: height and width in pixels, EXIF orientation applied
+        content_hash: hash of the file's bytes, and of the box in it, see :mod:`lgca_plugin.method.core.frames`
+        image_size_hw: height and width of the file's image in pixels, EXIF orientation applied
         boxes: ``[n, 4]`` int64, absolute pixels, ``(left, top, width, height)``
         step: ``[n]`` expansion step of each region, ascending
         chain: ``[n]`` number of the crop that each region was expanded from
@@ -54,8 +55,8 @@ class EncodedImage(Generic[Id]):
     @property
     def embeddings(self) -> RegionEmbeddings:
         """What methods compute with."""
-        side = self.boxes[:, 2]
-        return RegionEmbeddings(self.regions, self.whole, self.step, self.chain, side / min(self.image_size_hw), side)
+        side, shorter = self.boxes[:, 2], min(frame_of(self.content_hash, self.image_size_hw).outer[2:])
+        return RegionEmbeddings(self.regions, self.whole, self.step, self.chain, side / shorter, side)
 
     @property
     def n_encoded(self) -> int:
@@ -67,7 +68,7 @@ class EncodedImage(Generic[Id]):
         first: dict[tuple[int, ...], int] = {}
         for row, box in enumerate(map(tuple, self.boxes.tolist())):
             first.setdefault(box, row)
-        first.pop((0, 0, self.image_size_hw[1], self.image_size_hw[0]), None)
+        first.pop(frame_of(self.content_hash, self.image_size_hw).whole, None)
         return np.array(list(first.values()), dtype=np.int64)
 
 

@@ -11,11 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, Generic
 
 from ..errors import ConfigError, ImageError
+from ..images.boxed import BoxedImage, OpenedFiles
 from ..images.decoding import open_picture
 from ..images.files import ImageSource, content_hash, file_bytes
 from ..images.load_ahead import LoadAhead
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..config import RegionPlan
     from ..encoder.base import Encoder
     from ..images.crops import Box, Preprocessing
+    from ..images.decoding import Picture
 
 CPU_BATCH = 40
 """Maximum number of crops in a batch on the CPU."""
@@ -54,7 +55,7 @@ EarlyStopping = Callable[[EncodedImage[Any]], bool]
 
 
 def encode_images(
-    images: Iterable[tuple[Id, ImageSource]],
+    images: Iterable[tuple[Id, ImageSource | BoxedImage]],
     *,
     encoder: Encoder,
     plan: RegionPlan,
@@ -68,7 +69,7 @@ def encode_images(
     """Encodes images and the regions that a set of methods needs, in the order given.
 
     Args:
-        images: pairs of an id and a path or the bytes of an image file; read lazily
+        images: pairs of an id and a path or the bytes of an image file, or a box in one; read lazily
         encoder: embeds the pixels
         plan: which regions are encoded
         batch_size: crops in one call of the encoder; None takes on the CPU up to 40 that have no more pixels than 32
@@ -94,9 +95,7 @@ def encode_images(
             raise ConfigError(f"{name} must be at least 1, got {value}")
     stats = stats if stats is not None else EngineStats()
     stats.batch_size = batch_size or default_batch_size(encoder)
-    load = partial(
-        _load, plan=plan, can_stop=can_stop, recall=recall, enough=_enough_pixels(encoder.preprocessing, plan)
-    )
+    load = _Loading(plan, can_stop, recall, _enough_pixels(encoder.preprocessing, plan))
     feeder: Feeder[_InFlightImage] = Feeder(encoder, stats)
     limits = {"max_images": wave_size or (feeder.slots + 1) * stats.batch_size, "max_bytes": wave_bytes}
     with feeder, LoadAhead(images, load, **limits) as ahead:
@@ -134,7 +133,7 @@ class _Flow(Generic[Id]):
 
     def __init__(
         self,
-        ahead: LoadAhead[Id, ImageSource, _InFlightImage],
+        ahead: LoadAhead[Id, ImageSource | BoxedImage, _InFlightImage],
         feeder: Feeder[_InFlightImage],
         stats: EngineStats,
         *,
@@ -250,18 +249,29 @@ def _enough_pixels(preprocessing: Preprocessing, plan: RegionPlan) -> float | No
     return DECODED_SCALE * preprocessing.size / (plan.regions.scale_min if plan.counts else 1.0)
 
 
-def _load(
-    source: ImageSource, plan: RegionPlan, can_stop: EarlyStopping | None, recall: Recall | None, enough: float | None
-) -> _InFlightImage:
-    """Reads an image; it is not decoded if its embeddings are all known."""
-    with file_bytes(source) as data:
-        hashed = content_hash(data)
-        known = recall(hashed) if recall else None
+@dataclass(frozen=True)
+class _Loading:
+    """Reads images; one is not decoded if its embeddings are all known."""
+
+    plan: RegionPlan
+    can_stop: EarlyStopping | None
+    recall: Recall | None
+    enough: float | None
+    files: OpenedFiles = field(default_factory=OpenedFiles)
+
+    def __call__(self, source: ImageSource | BoxedImage) -> _InFlightImage:
+        if isinstance(source, BoxedImage):
+            key = self.files.key(source)
+            return self._load(key, lambda: self.files.picture(source, key, self.enough))
+        with file_bytes(source) as data:
+            return self._load(content_hash(data), lambda: open_picture(data, enough=self.enough))
+
+    def _load(self, hashed: str, opened: Callable[[], Picture]) -> _InFlightImage:
+        known = self.recall(hashed) if self.recall else None
         if known is not None:
-            expansion = RegionExpansion(hashed, plan, can_stop=can_stop, known=known)
+            expansion = RegionExpansion(hashed, self.plan, can_stop=self.can_stop, known=known)
             result = expansion.replay()
             if result is not None:
                 return _InFlightImage(None, expansion.nbytes, result)
-        picture = open_picture(data, enough=enough)
-    expansion = RegionExpansion(hashed, plan, can_stop=can_stop, picture=picture, known=known)
-    return _InFlightImage(expansion, expansion.nbytes)
+        expansion = RegionExpansion(hashed, self.plan, can_stop=self.can_stop, picture=opened(), known=known)
+        return _InFlightImage(expansion, expansion.nbytes)

@@ -242,9 +242,9 @@ class Feeder(Generic[Owner]):
             requests = list(group)
             picture = requests[0].picture
             if is_whole:
-                parts.append(resize_whole(picture.image, self._preprocessing)[None])
+                parts.append(resize_whole(picture.whole_image, self._preprocessing)[None])
             else:
-                boxes = np.array([one.box for one in requests])
+                boxes = np.array([one.box for one in requests]) - np.array([*picture.origin, 0, 0])
                 parts.append(crop_and_resize(picture.image, boxes, self._preprocessing, reduction=picture.reduction))
         normalized = normalize_pixels(torch.cat(parts), self._preprocessing)
         with self._lock:

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..images.crops import Box
 from ..method.core.boxes import expand_boxes, sample_boxes, select_salient
+from ..method.core.frames import frame_of
 from .embeddings import EncodedImage, FailedImage, Id, KnownRegions
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class RegionExpansion:
             raise ValueError("an image needs a picture or known embeddings")
         self.content_hash = content_hash
         self.picture = picture
+        self._frame = frame_of(content_hash, self.size_hw)
         self.level = 0
         self.boxes: list[NDArray[np.int64]] = []
         self.chains: list[NDArray[np.int64]] = []
@@ -104,7 +106,10 @@ class RegionExpansion:
         # Row by row in float64: a matrix product rounds equal rows differently by their place, and ties must be ties.
         similarity = (self._embeddings_of(keys).astype(np.float64) * self.embeddings[None]).sum(axis=1)
         salient = select_salient(similarity, self._plan.counts[len(self.boxes)])
-        self._add_step(expand_boxes(boxes[salient], self.size_hw, self._plan.regions.growth), chain[salient])
+        left, top, width, height = self._frame.outer
+        corner = np.array([left, top, 0, 0])
+        grown = expand_boxes(boxes[salient] - corner, (height, width), self._plan.regions.growth)
+        self._add_step(grown + corner, chain[salient])
         return True
 
     def replay(self) -> EncodedImage[None] | FailedImage[None] | None:
@@ -148,9 +153,11 @@ class RegionExpansion:
     def _crops(self) -> NDArray[np.int64]:
         """The crops of the last level, of which each level takes the first."""
         plan = self._levels[-1]
-        return sample_boxes(
+        left, top, width, height = self._frame.inner
+        corner = np.array([left, top, 0, 0])
+        return corner + sample_boxes(
             plan.counts[0],
-            self.size_hw,
+            (height, width),
             scale_min=plan.regions.scale_min,
             scale_max=plan.regions.scale_max,
             seed=plan.regions.seed,
@@ -171,10 +178,9 @@ class RegionExpansion:
         return True
 
     def _add_step(self, boxes: NDArray[np.int64], chain: NDArray[np.int64]) -> None:
-        whole_image = (0, 0, self.size_hw[1], self.size_hw[0])
         self.boxes.append(boxes)
         self.chains.append(chain)
-        self._keys.append([None if box == whole_image else box for box in map(tuple, boxes.tolist())])
+        self._keys.append([None if box == self._frame.whole else box for box in map(tuple, boxes.tolist())])
 
     def _embeddings_of(self, keys: Sequence[Box | None]) -> NDArray[np.float32]:
         return np.concatenate([self.embeddings[key] for key in keys]).reshape(len(keys), -1)

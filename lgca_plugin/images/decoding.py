@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import ImageError
 from .effort import HeaderReader, check_scans
 from .files import first_sentence
@@ -16,6 +18,7 @@ from .quiet import quiet_pillow
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
     from PIL import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "HEIF", "JXL")
@@ -43,12 +46,30 @@ class Picture:
         size_hw: height and width of the file's image in pixels
         reduction: number of the file's pixels along a side of one pixel of ``image``
         guessed_depth: whether the number of bits of its values was concluded from the largest one
+        origin: left and top edge of ``image`` in the file's pixels, where it is a part of the file's image
+        whole: ``(left, top, width, height)`` of what counts as the whole image; None for all of ``image``
     """
 
     image: Image.Image
     size_hw: tuple[int, int]
     reduction: int = 1
     guessed_depth: bool = False
+    origin: tuple[int, int] = (0, 0)
+    whole: tuple[int, int, int, int] | None = None
+
+    @property
+    def whole_image(self) -> Image.Image:
+        """What counts as the whole image, at its own size."""
+        if self.whole is None:
+            return self.image
+        left, top, right, bottom = self.edges(np.array([self.whole]))[0].tolist()
+        return self.image.crop((left, top, right, bottom))
+
+    def edges(self, boxes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns ``[n, 4]`` edges, ``(left, top, right, bottom)`` in ``image``, of boxes in the file's pixels."""
+        near = boxes[:, :2] - np.array(self.origin)
+        edges: NDArray[np.int64] = np.rint(np.hstack([near, near + boxes[:, 2:]]) / self.reduction).astype(np.int64)
+        return edges
 
     @property
     def nbytes(self) -> int:

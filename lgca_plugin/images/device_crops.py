@@ -82,7 +82,7 @@ class DeviceCutter:
         )
         for at, window in enumerate(windows):
             if window is None:
-                pixels[at] = resize_whole(crops[at][0].image, self._preprocessing).to(self._device)
+                pixels[at] = resize_whole(crops[at][0].whole_image, self._preprocessing).to(self._device)
         return pixels
 
     def load(self, picture: Picture) -> torch.Tensor:
@@ -112,17 +112,19 @@ def window_of(picture: Picture, box: Box | None, preprocessing: Preprocessing) -
         preprocessing: the encoder's
     """
     size, (columns, rows) = preprocessing.size, picture.image.size
-    if box is not None:
-        left, top, width, height = box
-        edges = np.rint(np.array([left, top, left + width, top + height]) / picture.reduction).astype(int).tolist()
-        return Window(edges[0], edges[1], edges[2] - edges[0], edges[3] - edges[1], size, size)
-    if preprocessing.resize_mode == "squash" or rows == columns:
-        return Window(0, 0, columns, rows, size, size)
+    edges = None
+    if box is not None or picture.whole is not None:
+        edges = picture.edges(np.array([box or picture.whole]))[0].tolist()
+    left, top, right, bottom = edges or (0, 0, columns, rows)
+    columns, rows = right - left, bottom - top
+    if box is not None or preprocessing.resize_mode == "squash" or rows == columns:
+        return Window(left, top, columns, rows, size, size)
     if preprocessing.resize_mode != "shortest":
         return None
     shorter = min(columns, rows)
     to_width, to_height = int(size * columns / shorter), int(size * rows / shorter)
-    return Window(0, 0, columns, rows, to_width, to_height, round((to_width - size) / 2), round((to_height - size) / 2))
+    first_column, first_row = round((to_width - size) / 2), round((to_height - size) / 2)
+    return Window(left, top, columns, rows, to_width, to_height, first_column, first_row)
 
 
 def resize_windows(

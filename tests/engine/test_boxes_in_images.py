@@ -130,7 +130,7 @@ def test_box__is_cut_on_a_device_as_by_pillow(png: bytes, demo_encoder: Any) -> 
         assert np.abs(crop - expected.transpose(2, 0, 1)).max() <= 2
 
 
-def test_boxes_of_a_file__are_read_from_it_once(png: bytes, tmp_path: Path, demo_encoder: Any) -> None:
+def test_boxes_of_a_file__are_read_from_it_once(png: bytes, tmp_path: Path) -> None:
     path = tmp_path / "image.png"
     path.write_bytes(png)
     files = OpenedFiles()

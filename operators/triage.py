@@ -76,7 +76,7 @@ class Triage(RunOperator):
         if has_suspects:
             sentence = f"Showing {samples_text(report['suspects'])} whose label looks wrong"
             part = {"part": "open_suspects", "run": triage.run.key}
-            yield show_in_grid(ctx, triage.suspects(), sentence, **part)[1]
+            yield show_in_grid(ctx, triage.suspect_samples(), sentence, **part)[1]
         counts = report["counts"]
         yield ctx.ops.notify(
             f"{samples_text(counts['triaged'])} triaged in {report['seconds']:.1f} s", variant="success"

@@ -58,15 +58,22 @@ def dataset_ids() -> dict[str, str]:
     """Returns the ids of all datasets in the database, by name."""
     from fiftyone.core.odm import get_db_conn
 
-    found = get_db_conn().datasets.find({}, {"name": True})
+    found = get_db_conn().datasets.find({}, ["name"])
     return {document["name"]: str(document["_id"]) for document in found}
+
+
+def dataset_names(query: Mapping[str, Any]) -> list[str]:
+    """Returns the names of the datasets whose records match a query, oldest first; ``_id`` may be a text."""
+    from bson import ObjectId
+    from fiftyone.core.odm import get_db_conn
+
+    query = {name: ObjectId(value) if name == "_id" else value for name, value in query.items()}
+    return [found["name"] for found in get_db_conn().datasets.find(query, ["name"]).sort("_id", 1)]
 
 
 def is_deleted(dataset: fo.Dataset) -> bool:
     """Returns whether a dataset is no longer in the database, whoever has deleted it."""
-    from fiftyone.core.odm import get_db_conn
-
-    return get_db_conn().datasets.find_one({"_id": dataset._doc.id}, ["_id"]) is None
+    return not dataset_names({"_id": dataset._doc.id})
 
 
 def stored_field_names(dataset: fo.Dataset) -> set[str]:
@@ -244,6 +251,16 @@ def merge_schema(dataset: fo.Dataset, fields: Mapping[str, fo.Field]) -> None:
 def is_generated(samples: Any) -> bool:
     """Returns True if samples are patches, frames or clips, so not the samples of their dataset."""
     return bool(samples._is_generated)
+
+
+def patches_field(samples: Any) -> str | None:
+    """Returns the label field of a view of patches; None for frames, clips and evaluation patches."""
+    return getattr(getattr(samples, "_patches_stage", None), "field", None)
+
+
+def shows_all_patches(samples: Any) -> bool:
+    """Returns True if a view of patches has those of all samples of its dataset."""
+    return len(samples._all_stages) == 1
 
 
 def is_dynamic_groups(samples: Any) -> bool:

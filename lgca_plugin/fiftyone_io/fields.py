@@ -88,6 +88,11 @@ def is_corrected_copy(dataset: fo.Dataset, name: str) -> bool:
     return field is not None and "copy_of" in dict((field.info or {}).get(CORRECTED_INFO) or {})
 
 
+def corrected_copies(dataset: fo.Dataset) -> list[str]:
+    """Returns the fields of corrected labels that first decisions have created."""
+    return [name for name in dataset.get_field_schema() if is_corrected_copy(dataset, name)]
+
+
 def method_field(run_key: str, method: str) -> str:
     """Returns the field of a method's predictions."""
     return f"{run_key}_{method}"

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, shown
-from .database import can_repeat, is_dynamic_groups, is_generated, only_selects, root_dataset, sample_collection
+from ..images.boxed import BoxedImage
+from .boxes.companion import BOX, PROBLEM, is_companion, run_dataset, viewed_boxes
+from .boxes.refresh import open_companion
+from .boxes.shapes import NO_BOX
+from .database import (
+    can_repeat,
+    is_dynamic_groups,
+    only_selects,
+    root_dataset,
+    sample_collection,
+    shows_all_patches,
+)
 from .fields import classification_fields, usual_label_fields
 from .outages import waits_for_database
 
@@ -33,7 +45,8 @@ class ImageSamples:
 
     Attributes:
         dataset: the dataset that the samples belong to
-        samples: the samples as a flat collection of images, the active slice of a grouped one
+        samples: the samples as a flat collection of images, the active slice of a grouped one; of a view of patches,
+            those of the companion of its label field, see :mod:`.boxes.companion`
         writable: all image samples of the dataset, with the fields that a view hides
     """
 
@@ -46,17 +59,17 @@ class ImageSamples:
         """Returns the image samples of a dataset or view.
 
         Raises:
-            ConfigError: if it is not a FiftyOne collection, holds no samples, or holds other media than images
+            ConfigError: if it is not a FiftyOne collection, holds no samples, or holds neither images nor boxes in them
         """
         import fiftyone as fo
 
         if not isinstance(samples, (fo.Dataset, fo.DatasetView)):
             raise ConfigError(f"samples must be a FiftyOne dataset or view, got {type(samples).__name__}")
+        boxes = viewed_boxes(samples)
+        if boxes is not None:
+            companion = open_companion(boxes)
+            samples = companion if shows_all_patches(samples) else companion.select(samples.values("id"))
         dataset = root_dataset(samples)
-        if isinstance(samples, fo.DatasetView) and is_generated(samples):
-            raise ConfigError(
-                "patches, frames and clips can't be classified in place; pass the dataset or a view of whole images"
-            )
         flat = samples = flattened(samples)
         media_type = samples.media_type
         where = ""
@@ -80,6 +93,13 @@ class ImageSamples:
         """Returns all image samples of a dataset, those of every slice if it is grouped; there may be none."""
         samples = image_samples(dataset)
         return cls(dataset, samples, samples)
+
+    def sources(self) -> list[tuple[str, str | BoxedImage]]:
+        """Returns id and file of each sample, or box in a file; those of a file follow each other."""
+        if not is_companion(self.dataset):
+            return list(zip(*self.samples.values(["id", "filepath"]), strict=True))
+        rows = sorted(zip(*self.samples.values(["filepath", "id", BOX, PROBLEM]), strict=True), key=itemgetter(0))
+        return [(id_, BoxedImage(path, tuple(box or NO_BOX), problem)) for path, id_, box, problem in rows]
 
     def check_label_field(self, ground_truth: str) -> None:
         """Checks that a field holds a class label per sample.
@@ -189,7 +209,7 @@ def read_ids(dataset: fo.Dataset, samples: Any) -> list[str]:
     from bson import ObjectId
 
     if isinstance(samples, (fo.Dataset, fo.DatasetView)):
-        if root_dataset(samples).name != dataset.name:
+        if run_dataset(samples).name != dataset.name:
             raise ConfigError(f"sample_ids must be samples of dataset {dataset.name!r}, got a view of another")
         samples = flattened(samples).values("id")
     ids = [samples] if isinstance(samples, str) else list(samples)

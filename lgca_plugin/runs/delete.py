@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..fiftyone_io.app_layout import remove_from_app
+from ..fiftyone_io.boxes.companion import is_companion, run_dataset
+from ..fiftyone_io.boxes.mirror import remove_attributes
 from ..fiftyone_io.brain_runs import delete_brain_runs
-from ..fiftyone_io.database import reload_if_changed, root_dataset
+from ..fiftyone_io.database import reload_if_changed
 from ..fiftyone_io.fields import DECISION, check_not_read_only, delete_fields, triage_field
 from ..fiftyone_io.tokens import delete_token, run_token, set_token
 from ..store.store import Store, store_exists
@@ -29,7 +31,8 @@ def delete_run(dataset: fo.Dataset, run_key: str) -> None:
 
     Deleted are its record, its fields, those of its triage including decisions and their tags, its saved views, its
     evaluations, its similarity indexes and visualizations, its stored embeddings, and the weights of a fused run.
-    Embeddings that another run uses, too, and corrected labels are not.
+    Embeddings that another run uses, too, and corrected labels are not. Of a run on boxes the attributes
+    of the labels go, too, and with the last such run the dataset of the boxes.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
@@ -37,8 +40,11 @@ def delete_run(dataset: fo.Dataset, run_key: str) -> None:
         ConfigError: if one of its fields is read-only, before anything is deleted
         StoreError: if its embeddings can't be deleted; the rest is deleted nevertheless
     """
-    with Lease.take(root_dataset(dataset), run_key, DELETE):
+    with Lease.take(dataset := run_dataset(dataset), run_key, DELETE):
         token = delete_from_dataset(dataset, run_key)
+    if is_companion(dataset) and not dataset.list_runs():
+        remove_attributes(dataset)
+        dataset.delete()
     if token is not None and store_exists():
         with Store() as store:
             store.delete_run(token)
@@ -56,7 +62,7 @@ def delete_from_dataset(
         RunNotFoundError: if the dataset has no such run
         ConfigError: if one of the fields is read-only, before anything is deleted
     """
-    dataset = root_dataset(dataset)
+    dataset = run_dataset(dataset)
     check_deletable(dataset, run_key, keep=keep)
     fields = owned_fields(dataset, run_key)
     results = read_results(dataset, run_key)
@@ -92,7 +98,7 @@ def check_deletable(
         RunNotFoundError: if the dataset has no such run
         ConfigError: if one of the fields is read-only; ``so`` is the consequence in words
     """
-    dataset = root_dataset(dataset)
+    dataset = run_dataset(dataset)
     reload_if_changed(dataset)
     evaluations = own_evaluations(dataset, read_results(dataset, run_key))
     check_not_read_only(dataset, {*owned_fields(dataset, run_key), *evaluations}.difference(keep), so)

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import LgcaError, RunCancelledError
+from ..fiftyone_io.boxes.mirror import mirror
 from ..fiftyone_io.database import is_deleted
 from ..fiftyone_io.holders import held_error, holder, is_alive, whereabouts
 from ..fiftyone_io.leases import (
@@ -54,6 +55,8 @@ PENDING, RUNNING = "pending", "running"
 
 class Lease:
     """A lease that this call holds; a context manager that gives it back.
+
+    Before that, what a call on boxes has written is mirrored onto their labels: :mod:`lgca_plugin.fiftyone_io.boxes`.
 
     Attributes:
         dataset: the dataset of the run
@@ -116,8 +119,21 @@ class Lease:
     def __enter__(self) -> Lease:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.release()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        try:
+            if error is None:
+                mirror(self.dataset)
+            else:
+                self._mirror_after_error()
+        finally:
+            self.release()
+
+    def _mirror_after_error(self) -> None:
+        """Mirrors what was written before an error, which is what the user has to see."""
+        try:
+            mirror(self.dataset)
+        except Exception:
+            logger.warning("What run %r has found could not be written onto the labels yet", self.key, exc_info=True)
 
     def release(self) -> None:
         """Gives the lease back; without the database, it expires."""

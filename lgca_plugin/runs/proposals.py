@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..config import DEFAULT_RUN_KEY
 from ..errors import ConfigError, LgcaError
-from ..fiftyone_io.database import root_dataset
+from ..fiftyone_io.boxes.companion import run_dataset
 from ..fiftyone_io.fields import (
     COMPUTED,
     DECISION,
@@ -104,7 +104,7 @@ def given_label_field(dataset: fo.Dataset) -> str:
 
 def free_run_key(dataset: fo.Dataset, methods: Sequence[Method], wanted: str = DEFAULT_RUN_KEY) -> str:
     """Returns ``wanted``, or with the first number from 2 on that makes it a key without a run and without fields."""
-    dataset = root_dataset(dataset)
+    dataset = run_dataset(dataset)
     taken = {*dataset.list_runs(), *dataset.get_field_schema()}
     number, key = 1, wanted
     while taken.intersection([key, *_fields(key, methods)]):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
 from ..errors import ConfigError, LgcaError, RunNotFoundError
-from ..fiftyone_io.database import reload_if_changed, root_dataset
+from ..fiftyone_io.boxes.companion import run_dataset
+from ..fiftyone_io.database import reload_if_changed
 from ..fiftyone_io.fields import DECISION, decision_note, error_field, run_fields, triage_field
 from ..fiftyone_io.outages import stop_waiting, waits_for_database
 from ..fiftyone_io.run_results import change_run_results
@@ -98,7 +99,7 @@ def recording_end(run: RunRecord, lease: Lease, task: str, record: Callable[[Run
 
 def decision_entries(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
     """Returns the entries of a new run's record that it takes over: where the decisions of earlier ones are."""
-    dataset = root_dataset(dataset)
+    dataset = run_dataset(dataset)
     field = triage_field(run_key, DECISION)
     if field not in dataset.get_field_schema():
         return {}
@@ -113,7 +114,7 @@ def decision_entries(dataset: fo.Dataset, run_key: str) -> dict[str, Any]:
 
 def is_stored(dataset: fo.Dataset, run_key: str) -> bool:
     """Returns True if there is a zero-shot run under a key, or what is left of one without its record."""
-    dataset = root_dataset(dataset)
+    dataset = run_dataset(dataset)
     return run_key in dataset.list_runs(package=PACKAGE) or is_left_over(dataset, run_key)
 
 
@@ -124,7 +125,7 @@ def prediction_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
         RunNotFoundError: if the dataset has no such run
         ConfigError: if its record can't be read
     """
-    dataset = root_dataset(dataset)
+    dataset = run_dataset(dataset)
     runs = dataset.list_runs(package=PACKAGE)
     if run_key not in runs and reload_if_changed(dataset):
         runs = dataset.list_runs(package=PACKAGE)
@@ -175,13 +176,13 @@ def owned_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
         ConfigError: if its record can't be read
     """
     fields = prediction_fields(dataset, run_key)
-    return [*fields, *read_results(root_dataset(dataset), run_key).get("triage_fields", ())]
+    return [*fields, *read_results(run_dataset(dataset), run_key).get("triage_fields", ())]
 
 
 def fields_of_other_runs(dataset: fo.Dataset, run_key: str) -> list[str]:
     """Returns all fields of the other zero-shot runs on a dataset; of those whose record can't be read, none."""
     found: list[str] = []
-    for key in root_dataset(dataset).list_runs(package=PACKAGE):
+    for key in run_dataset(dataset).list_runs(package=PACKAGE):
         if key != run_key:
             with suppress(LgcaError):
                 found += owned_fields(dataset, key)
@@ -189,21 +190,24 @@ def fields_of_other_runs(dataset: fo.Dataset, run_key: str) -> list[str]:
 
 
 def list_runs(dataset: fo.Dataset) -> list[str]:
-    """Returns the keys of the zero-shot runs on a dataset, oldest first."""
-    dataset = root_dataset(dataset)
+    """Returns the keys of the zero-shot runs on a dataset, or on the boxes of a view of patches, oldest first."""
+    try:
+        dataset = run_dataset(dataset)
+    except RunNotFoundError:
+        return []
     reload_if_changed(dataset)
     keys = dataset.list_runs(package=PACKAGE)
     return sorted(keys, key=lambda key: dataset.get_run_info(key).timestamp)
 
 
 def load_run(dataset: fo.Dataset, run_key: str) -> RunRecord:
-    """Returns a run of a dataset.
+    """Returns a run of a dataset, or on the boxes of a view of patches.
 
     Raises:
         RunNotFoundError: if the dataset has no such run
         ConfigError: if another release wrote the run's record and this one can't read it, or the run was renamed
     """
-    dataset = root_dataset(dataset)
+    dataset = run_dataset(dataset)
     reload_if_changed(dataset)
     if is_left_over(dataset, run_key):
         what = f"the record of run {run_key!r} was deleted, but not its fields"
@@ -225,7 +229,7 @@ def read_config(dataset: fo.Dataset, run_key: str) -> RunConfig:
     """
     check_not_renamed(dataset, run_key)
     try:
-        return RunConfig.from_json(json.loads(root_dataset(dataset).get_run_info(run_key).config.run))
+        return RunConfig.from_json(json.loads(run_dataset(dataset).get_run_info(run_key).config.run))
     except ConfigError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:

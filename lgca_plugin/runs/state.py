@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, LgcaError, RunCancelledError
-from ..fiftyone_io.database import root_dataset
+from ..fiftyone_io.boxes.companion import run_dataset
 from ..fiftyone_io.holders import DOING, holder, is_alive, time_text, user_name
 from ..fiftyone_io.leases import StoredLease, cancel_lease, read_lease, read_leases
 from .lease import PENDING, RUNNING, Lease
@@ -202,7 +202,7 @@ def _of_earlier_release(status: object) -> RunState:
 
 def runs_at_work(dataset: fo.Dataset) -> dict[str, RunState]:
     """Returns run key to state of all calls at work on a dataset, the oldest first, also on keys without a run."""
-    return {lease.key: live_state(lease) for lease in read_leases(root_dataset(dataset)) if is_alive(lease)}
+    return {lease.key: live_state(lease) for lease in read_leases(run_dataset(dataset)) if is_alive(lease)}
 
 
 def cancel_run(dataset: fo.Dataset, run_key: str, *, by: str | None = None) -> RunState:
@@ -221,7 +221,7 @@ def cancel_run(dataset: fo.Dataset, run_key: str, *, by: str | None = None) -> R
     Raises:
         ConfigError: if no call is at work on the run
     """
-    dataset = root_dataset(dataset)
+    dataset = run_dataset(dataset)
     lease = read_lease(dataset, run_key)
     if lease is None or not is_alive(lease) or not cancel_lease(dataset, lease, by or user_name()):
         working = ", ".join(runs_at_work(dataset)) or "none"

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError, LgcaError, shown
 from ..fiftyone_io.app_layout import add_to_group
+from ..fiftyone_io.boxes.refresh import refresh
 from ..fiftyone_io.fields import error_field, eval_key, method_field
 from ..fiftyone_io.label_copy import wait_for_copy
 from ..fiftyone_io.samples import ImageSamples
@@ -54,6 +55,7 @@ def check_evaluate(
     reload_record(run)
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 < confidence < 1:
         raise ConfigError(f"confidence is a share between 0 and 1, such as 0.95; got {shown(confidence)}")
+    refresh(run.dataset)
     target = ImageSamples.whole(run.dataset)
     field = _check_ground_truth(run, target, ground_truth)
     wait_for_copy(run.dataset, field)

@@ -102,10 +102,10 @@ def next_open(ctx: Any, triage: Triage) -> str | None:
     """Returns the next undecided sample of the queue after the open one; None if that is not in the queue."""
     if not ctx.current_sample or chosen_samples(ctx) != OPEN:
         return None
-    queue = triage.suspects(decided=None).values("id")
+    queue = triage.suspect_samples(decided=None).values("id")
     if ctx.current_sample not in queue:
         return None
-    left = set(triage.suspects().values("id"))
+    left = set(triage.suspect_samples().values("id"))
     at = queue.index(ctx.current_sample)
     return next((id_ for id_ in [*queue[at:], *queue[:at]] if id_ in left), None)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...config import ClassShares
+    from ...images.boxed import BoxedImage
 
 SETTING_WORDS = {
     "descriptions_hash": "descriptions",
@@ -62,13 +63,14 @@ class ClassifyPlan(PreparedRun):
     """A classification with its model loaded.
 
     Attributes:
-        todo: ids and files of the samples without a prediction; those that have failed before are the last
+        todo: ids and files, or boxes in files, of the samples without a prediction; the last are those that have failed
+            before
         failed: the ids of those
     """
 
     request: ClassifyRequest
     encoder: Encoder
-    todo: list[tuple[str, str]]
+    todo: list[tuple[str, str | BoxedImage]]
     failed: set[str]
 
 
@@ -116,9 +118,10 @@ def prepare_classify(
         shares=None if existing is None or existing.config.shares is None else shares,  # a rescoring adds them
     )
     _check_same_config(request, config)
-    ids, paths = request.target.samples.values(["id", "filepath"])
+    sources = request.target.sources()
+    ids = [id_ for id_, _ in sources]
     done = request.finished(ids) if request.existing is not None else set()
-    todo = [(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ not in done]
+    todo = [(id_, source) for id_, source in sources if id_ not in done]
     failed = request.failed([id_ for id_, _ in todo]) if request.existing is not None else set()
     todo.sort(key=lambda one: one[0] in failed)  # last, so that a run whose first images all failed gets to the others
     counted = None if shares is None else class_counts(shares, request.target.dataset, ids, classes)

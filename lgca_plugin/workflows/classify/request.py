@@ -20,6 +20,7 @@ from ...config import (
 from ...descriptions.class_names import check_prompt
 from ...descriptions.style import AUTO
 from ...errors import ConfigError, shown
+from ...fiftyone_io.boxes.mirror import check_attributes_are_free
 from ...fiftyone_io.database import reload_if_changed
 from ...fiftyone_io.fields import (
     DECISION,
@@ -228,6 +229,8 @@ def check_fields_are_free(request: RunRequest) -> None:
         check_not_renamed(dataset, run_key)
         decisions = triage_field(run_key, DECISION)  # they stay
         check_deletable(dataset, run_key, keep=[decisions], so=f"run {run_key!r} can't be replaced")
+    if not request.replaces:
+        check_attributes_are_free(dataset, run_fields(run_key, request.methods, adaptive=True))
     taken = conflicting_fields(dataset, run_key, request.methods, own, adaptive=request.region_plan.adaptive)
     if taken:
         raise ConfigError(

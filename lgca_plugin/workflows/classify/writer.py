@@ -131,7 +131,7 @@ class Writer:
             if adaptive:
                 values[image.id][f.encodes_field(self._run.key)] = image.n_encoded
         for id_ in ids_where(self._run.dataset, [image.id for image in encoded], {"metadata": None}):
-            values[id_]["metadata"] = image_metadata(self._paths[id_])
+            values[id_]["metadata"] = image_metadata(str(self._paths[id_]))
         self._counts.write(encoded, partial(write_fields, self._run.dataset, values))
         self.written += len(outcomes)
 

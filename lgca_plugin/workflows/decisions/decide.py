@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, shown
+from ...fiftyone_io.boxes.mirror import check_copy_is_free, mirror
+from ...fiftyone_io.boxes.refresh import refresh
 from ...fiftyone_io.database import SCHEMA, bulk_write
 from ...fiftyone_io.documents import utc_now
 from ...fiftyone_io.fields import check_not_read_only, method_field
@@ -87,7 +89,10 @@ def decide(
     _check_label(run, decision, label, allow_new_class=allow_new_class)
     dataset = check_writable(run, fields)
     check_corrected_field(dataset, run.key, fields.corrected, fields.ground_truth)
-    states = _read_states(run, fields, read_ids(dataset, samples))
+    check_copy_is_free(dataset, fields.corrected)
+    ids = read_ids(dataset, samples)
+    refresh(dataset, ids)
+    states = _read_states(run, fields, ids)
     suggested = decision is Decision.ACCEPTED and label is None
     if suggested:
         _check_suggestions(states)
@@ -97,6 +102,7 @@ def decide(
     still = {f"{fields.suggestion}.label": {"$gt": ""}} if suggested else {}
     stages = [*decide_update(fields, stamp, decision, label), *pill_stages(dataset, fields)]
     bulk_write(dataset, [UpdateMany({**chunk, **still}, stages) for chunk in chunks(list(states))], states)
+    mirror(dataset, ids)
     written = ids_where(dataset, states, {f"{fields.decision}.history.action": stamp.id})
     return DecideResult(
         action=stamp.id,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, shown
+from ...fiftyone_io.boxes.companion import as_patches
 from ...fiftyone_io.fields import CASE, LABEL_QUALITY, MISLEADING, method_field, triage_field
 from ...fiftyone_io.samples import image_samples
 from ...runs.record import check_loaded, stored_triage
@@ -71,8 +72,12 @@ class Triage:
             decided: False for those without a decision, True for those with one, None for all
 
         Returns:
-            a FiftyOne view
+            a FiftyOne view; of a run on boxes, one of their patches
         """
+        return as_patches(self.suspect_samples(decided=decided))
+
+    def suspect_samples(self, *, decided: bool | None = False) -> Any:
+        """Returns :meth:`suspects` as samples of the run's dataset, also those of boxes."""
         suspects = self._samples().exists(f"{self.places.suggestion}.label")
         if decided is not None:
             suspects = suspects.exists(f"{self.places.decision}.action", decided)
@@ -85,7 +90,7 @@ class Triage:
             case: one of the cases that the report counts
 
         Returns:
-            a FiftyOne view
+            a FiftyOne view; of a run on boxes, one of their patches
 
         Raises:
             ConfigError: if there is no such case
@@ -96,7 +101,7 @@ class Triage:
         known = self.report.get("cases") or {}
         if name not in known:
             raise ConfigError(f"case must be one of {', '.join(map(repr, known))}, got {shown(name)}")
-        return self._samples().match(ViewField(triage_field(self.run.key, CASE)) == name)
+        return as_patches(self._samples().match(ViewField(triage_field(self.run.key, CASE)) == name))
 
     def decide(
         self,
@@ -115,7 +120,8 @@ class Triage:
         checked before anything is written; then each sample is written in one update.
 
         Args:
-            sample_ids: ids, or a view of the dataset; they need not be suspects
+            sample_ids: ids, or a view of the dataset; they need not be suspects. Of a run on boxes, ids of labels, or a
+                view of patches
             decision: a :class:`Decision` or its value: ``"accepted"``, ``"label right"``, ``"bad crop"``,
                 ``"bad image"`` or ``"skipped"``
             label: the right class, if it is not the suggested one
@@ -278,7 +284,7 @@ class Triage:
         labels = [f"{method_field(self.run.key, name)}.label" for name in self.report.get("methods") or ()]
         labels = [path for path in labels if self.run.dataset.has_field(path)]
         size, decided = triage_field(self.run.key, MISLEADING), f"{self.places.decision}.action"
-        views = {"suspected label errors": self.suspects()}
+        views = {"suspected label errors": self.suspect_samples()}
         if self.run.dataset.has_field(size):
             views["misleading crops"] = samples.exists(size).sort_by(size)
         if len(labels) > 1:

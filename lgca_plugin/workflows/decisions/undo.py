@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
+from ...fiftyone_io.boxes.mirror import mirror
+from ...fiftyone_io.boxes.refresh import refresh
 from ...fiftyone_io.database import SCHEMA, bulk_write, sample_collection
 from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.samples import chunks, ids_where, read_ids
@@ -110,6 +112,8 @@ def undo(
     if ids is None and action is None:
         action = _latest(run, fields, of)
     targets, left = _targets(run, fields, action, ids, of)
+    every = [id_ for own in targets.values() for id_ in own]
+    refresh(dataset, every)
 
     with SCHEMA:
         lost = count_lost_labels(dataset, fields)
@@ -117,8 +121,8 @@ def undo(
     path = f"{fields.decision}.action"  # part of the query: a decision made meanwhile is not undone
     stages = [*undo_update(fields, stamp), *pill_stages(dataset, fields)]
     updates = [UpdateMany({**chunk, path: name}, stages) for name, own in targets.items() for chunk in chunks(own)]
-    every = [id_ for own in targets.values() for id_ in own]
     bulk_write(dataset, updates, every)
+    mirror(dataset, every)
     history = f"{fields.decision}.history"
     written = ids_where(dataset, every, {f"{history}.action": stamp.id})
     kept = ids_where(dataset, every, {history: {"$elemMatch": {"action": stamp.id, "kept": True}}})

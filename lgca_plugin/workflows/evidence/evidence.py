@@ -10,6 +10,7 @@ from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.boxes import relative_boxes
+from ...method.core.frames import file_hash
 from ...method.core.methods import explained_method, learned_method
 from ...method.explain.evidence import Evidence
 from ...method.explain.method_results import MethodResults
@@ -61,7 +62,7 @@ def evidence(run: RunRecord, sample_id: str, *, encoder: Encoder | Sequence[Enco
         boxes=relative_boxes(image.boxes, image.image_size_hw),
         explained=None if explained is None or explained.regions == "none" else explained.name,
         verdicts=MethodResults.of_all(scoring, embeddings, learned),
-        content_hash=image.content_hash,
+        content_hash=file_hash(image.content_hash),
         lacking=lacking,
     )
 

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
     from ...encoder.base import Encoder
     from ...engine.engine import Recall
+    from ...images.boxed import BoxedImage
     from ..classify.plan import ClassifyPlan
     from .left import ImagesLeft
     from .request import FindRequest
+
+    Source = tuple[str, str | BoxedImage]
 
 FIRST_IMAGES = 4
 """Number of images that are measured first, which warm the encoder up."""
@@ -170,7 +173,7 @@ def _measure(request: FindRequest, left: ImagesLeft) -> Speed:
     return Speed((seconds + more) / (len(first) + count), device, len(first) + count)
 
 
-def _time(plan: ClassifyPlan, encoder: Encoder, images: Sequence[tuple[str, str]], recall: Recall | None) -> float:
+def _time(plan: ClassifyPlan, encoder: Encoder, images: Sequence[Source], recall: Recall | None) -> float:
     """Returns the seconds that it takes to encode and score images."""
     started = time.perf_counter()
     outcomes = encode_images(
@@ -200,7 +203,7 @@ def _recalling(plan: ClassifyPlan) -> Iterator[Recall | None]:
         yield None if row is None else lambda content_hash: store.recall(row, content_hash, geometry)
 
 
-def _spread(images: Sequence[tuple[str, str]], count: int) -> list[tuple[str, str]]:
+def _spread(images: Sequence[Source], count: int) -> list[Source]:
     """Returns some of the images, at equal distances."""
     if len(images) <= count:
         return list(images)

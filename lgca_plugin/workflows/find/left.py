@@ -10,12 +10,14 @@ from ...errors import ImageError, StoreError
 from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.fields import error_field
 from ...images.files import content_hash, file_bytes
+from ...method.core.frames import file_hash
 from ...runs.stored_run import find_stored_run
 from ...store.store import Store, store_exists
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...images.boxed import BoxedImage
     from ...runs.record import RunRecord
     from .request import FindRequest
 
@@ -40,14 +42,15 @@ class ImagesLeft:
 
 def images_left(request: FindRequest) -> ImagesLeft:
     """Finds the images that a search has to classify; reads files that were touched since, and writes nothing."""
-    ids, paths = request.target.samples.values(["id", "filepath"])
+    sources = request.target.sources()
+    ids = [id_ for id_, _ in sources]
     run = request.previous
     if run is None:
         return ImagesLeft(total=len(ids), todo=ids, changed=[])
     schema = run.dataset.get_field_schema()
     fields = [field for field in run.fields if field != error_field(run.key)]
     done = request.target.filled(ids, fields) if all(field in schema for field in fields) else set()
-    known = [(id_, path) for id_, path in zip(ids, paths, strict=True) if id_ in done]
+    known = [(id_, source) for id_, source in sources if id_ in done]
     changed = _changed(run, known, _classified_at(request, run))
     done.difference_update(changed)
     return ImagesLeft(total=len(ids), todo=[id_ for id_ in ids if id_ not in done], changed=changed)
@@ -60,13 +63,13 @@ def _classified_at(request: FindRequest, run: RunRecord) -> float:
     return as_utc(run.dataset.get_run_info(run.key).timestamp).timestamp()
 
 
-def _changed(run: RunRecord, samples: Sequence[tuple[str, str]], since: float) -> list[str]:
-    """Returns the ids of those samples, pairs of id and path, whose image has changed since a time.
+def _changed(run: RunRecord, samples: Sequence[tuple[str, str | BoxedImage]], since: float) -> list[str]:
+    """Returns the ids of those samples, pairs of id and file, whose image has changed since a time.
 
     Files that were touched since are read and compared, by their hash, with what the run has stored. A touched file
     that is not stored counts as changed, one that can't be read does not.
     """
-    touched = [(id_, path) for id_, path in samples if _touched(path) >= since - SLACK_SECONDS]
+    touched = [(id_, str(source)) for id_, source in samples if _touched(str(source)) >= since - SLACK_SECONDS]
     hashes = _stored_hashes(run, [id_ for id_, _ in touched]) if touched else {}
     return [id_ for id_, path in touched if _has_changed(path, hashes.get(id_))]
 
@@ -109,6 +112,6 @@ def _has_changed(path: str, stored: str | None) -> bool:
         return True
     try:
         with file_bytes(path) as data:
-            return content_hash(data) != stored
+            return content_hash(data) != file_hash(stored)
     except ImageError:
         return False

@@ -62,7 +62,7 @@ def found_summary(triage: Triage, *, count: int) -> FoundSummary:
         [f"{method_field(triage.run.key, name)}.label" for name in methods]
     )
     rows = [row for row in zip(*columns, strict=True) if None not in row]
-    left, suspects = triage.left(), triage.suspects().limit(count)
+    left, suspects = triage.left(), triage.suspect_samples().limit(count)
     suggestion = triage.places.suggestion
     values = suspects.values(["id", "filepath", f"{suggestion}.given", f"{suggestion}.label"])
     return FoundSummary(

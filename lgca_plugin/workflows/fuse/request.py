@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ...config import FusedRunConfig, FusionConfig, check_run_key
 from ...errors import ConfigError, shown
+from ...fiftyone_io.boxes.refresh import refresh
 from ...fiftyone_io.samples import ImageSamples
 from ...fusion.settings import FusionSettings
 from ...fusion.weights import Fusion, FusionWeights
@@ -151,6 +152,7 @@ def check_fuse(options: FuseOptions) -> FuseRequest:
         seed=options.seed,
         expansion_steps=regions.steps,
     )
+    refresh(first.dataset)
     target = ImageSamples.whole(first.dataset)
     if options.ground_truth is not None:
         target.check_label_field(options.ground_truth)

@@ -10,6 +10,7 @@ from ...config import NO_SHARES, RegionPlan, check_classes, check_methods, check
 from ...descriptions.class_names import check_display_names, check_prompt
 from ...descriptions.style import AUTO
 from ...errors import ConfigError, shown
+from ...fiftyone_io.boxes.refresh import refresh
 from ...fiftyone_io.samples import ImageSamples
 from ...runs.found import SearchEntry
 from ...runs.fused.opening import load_fusion, other_records, stored_part
@@ -140,6 +141,7 @@ def check_rescore(
         check_prompt(changes.prompt)
     if changes.display_names is not None:
         check_display_names(changes.display_names, classes)
+    refresh(run.dataset)
     target = ImageSamples.whole(run.dataset)
     replaces = key == run.key or (overwrite and is_stored(run.dataset, key))
     if not replaces and existing_run(run.dataset, key) is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
+from ...fiftyone_io.boxes.refresh import refresh
 from ...fiftyone_io.fields import (
     COMPUTED,
     DECISION,
@@ -75,6 +76,7 @@ def check_triage(
     """Checks the arguments of :meth:`lgca_plugin.Run.triage`; raises ConfigError."""
     check_loaded(run)
     reload_record(run)
+    refresh(run.dataset)
     target = ImageSamples.whole(run.dataset)
     warnings = []
     field = run.config.ground_truth if ground_truth is None else ground_truth

@@ -58,8 +58,7 @@ def dataset_ids() -> dict[str, str]:
     """Returns the ids of all datasets in the database, by name."""
     from fiftyone.core.odm import get_db_conn
 
-    found = get_db_conn().datasets.find({}, ["name"])
-    return {document["name"]: str(document["_id"]) for document in found}
+    return {found["name"]: str(found["_id"]) for found in get_db_conn().datasets.find({}, ["name"])}
 
 
 def dataset_names(query: Mapping[str, Any]) -> list[str]:
@@ -303,9 +302,8 @@ def serialized_stages(stages: Any) -> list[Document]:
     """Returns stages, or those of a view, as JSON that the App takes, without ids."""
     from bson import json_util
 
-    own = getattr(stages, "_stages", stages)
-    found: list[Document] = json.loads(json_util.dumps([stage._serialize(include_uuid=False) for stage in own]))
-    return found
+    own = [stage._serialize(include_uuid=False) for stage in getattr(stages, "_stages", stages)]
+    return list(json.loads(json_util.dumps(own)))
 
 
 def app_view(dataset: fo.Dataset, stages: list[Document], filters: Document, extended: Document) -> Any:

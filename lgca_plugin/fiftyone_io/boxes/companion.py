@@ -100,10 +100,10 @@ def make_companion(field: BoxField) -> fo.Dataset:
         name = f"{source.name} boxes of {field.given} {number}"
     dataset = fo.Dataset(name, persistent=source.persistent)
     dataset.media_type = "image"
+    dataset.add_sample_field(SAMPLE_ID, fo.ObjectIdField)  # which stores it under another name than a merged schema
     merge_schema(
         dataset,
         {
-            SAMPLE_ID: fo.ObjectIdField(),
             BOX: fo.ListField(fo.FloatField()),
             PROBLEM: fo.StringField(),
             field.given: fo.EmbeddedDocumentField(fo.Classification),

@@ -54,8 +54,9 @@ def mirror(companion: fo.Dataset, ids: Sequence[str] | None = None) -> None:
     paths = attributes_of(companion)
     _declare(field, paths)
     copies = corrected_copies(companion)
-    for name in copies:
-        _make_copy(field, name, paths)
+    made = [_make_copy(field, name, paths) for name in copies]
+    if any(made):
+        ids = None  # it has to hold all that was corrected before, if it was deleted since
     found = _found(companion, paths, copies, ids)
     updates = list(_updates(field, paths, copies, found, None if ids is None else {own for own, _ in found.values()}))
     for start in range(0, len(updates), UPDATES_AT_ONCE):
@@ -161,13 +162,16 @@ def _delete(field: BoxField, names: Sequence[str]) -> None:
         field.dataset.delete_sample_fields(paths)
 
 
-def _make_copy(field: BoxField, name: str, paths: Mapping[str, tuple[str, str]]) -> None:
-    """Makes the source's field of corrected labels, a copy of the given ones without what runs have found."""
+def _make_copy(field: BoxField, name: str, paths: Mapping[str, tuple[str, str]]) -> bool:
+    """Makes the source's field of corrected labels, a copy of the given ones without what runs have found.
+
+    Returns whether there was none.
+    """
     from pymongo import UpdateMany
 
     source, given = field.dataset, field.dataset.get_field(field.name)
     if source.get_field(name) is not None:
-        return
+        return False
     copy = given.copy()
     copy.name = copy.db_field = None
     copy.description = f"Labels as curators have corrected them; a copy of {field.name!r} at first"
@@ -188,6 +192,7 @@ def _make_copy(field: BoxField, name: str, paths: Mapping[str, tuple[str, str]])
     there = {f"{field.labels}.0": {"$exists": True}}
     whole = {"$mergeObjects": [f"${field.name}", {kind: labels}]}
     bulk_write(source, [UpdateMany(there, [{"$set": {name: whole, "last_modified_at": utc_now()}}])])
+    return True
 
 
 def _found(

@@ -88,9 +88,10 @@ def refresh(companion: fo.Dataset, ids: Sequence[str] | None = None) -> None:
     deleted = [id_ for id_ in stored if id_ not in wanted]
     if deleted:
         companion.delete_samples([str(id_) for id_ in deleted])
-    _follow(field, copies, stored, wanted)
+    if wanted or deleted:
+        _follow(field, copies, stored, wanted)
     emptied = {name: None for key in companion.list_runs() for name in run_fields_of(companion, key)}
-    operations = list(_updates(companion, field, stored, wanted, emptied))
+    operations = list(_updates(companion, field, copies, stored, wanted, emptied))
     for start in range(0, len(operations), UPDATES_AT_ONCE):
         bulk_write(companion, operations[start : start + UPDATES_AT_ONCE], ids)
 
@@ -155,7 +156,7 @@ def _wanted(field: BoxField, copies: Sequence[str], sample_ids: Sequence[Any] | 
 
 
 def _follow(field: BoxField, copies: Sequence[str], stored: dict[Any, Document], wanted: dict[Any, SourceBox]) -> None:
-    """Moves and deletes boxes in the source's fields of corrected labels as they were among the given labels.
+    """Moves, deletes and adds boxes in the source's fields of corrected labels as it happened among the given labels.
 
     A box that was moved there by hand stays where it is.
     """
@@ -172,8 +173,30 @@ def _follow(field: BoxField, copies: Sequence[str], stored: dict[Any, Document],
                 change = {"$set": {f"{name}.{kind}.$[one].bounding_box": box.box}}
                 unmoved = {"one._id": id_, "one.bounding_box": had[BOX]}
                 updates.append(UpdateOne(of_sample, change, array_filters=[unmoved]))
+    new = {id_: box for id_, box in wanted.items() if id_ not in stored}
+    if new and copies:
+        updates += _additions(field, copies, new)
     if updates:
         bulk_write(field.dataset, updates)
+
+
+def _additions(field: BoxField, copies: Sequence[str], new: dict[Any, SourceBox]) -> Iterator[Any]:
+    """Yields the updates that add new boxes to fields of corrected labels, with the labels that they are given."""
+    from pymongo import UpdateOne
+
+    kind = field.labels.rpartition(".")[2]
+    for document in sample_collection(field.dataset).find(
+        {"_id": {"$in": list({box.sample_id for box in new.values()})}}, [field.name]
+    ):
+        labels = [label for label in labels_in(document, field.labels) if label["_id"] in new]
+        for name in copies:
+            missing = [label for label in labels if name not in new[label["_id"]].corrected]
+            change: Document = {
+                "$set": {f"{name}._cls": kind.capitalize()},
+                "$push": {f"{name}.{kind}": {"$each": missing}},
+            }
+            if missing:
+                yield UpdateOne({"_id": document["_id"]}, change)
 
 
 def _queries(ids: Sequence[str]) -> Iterator[Document]:
@@ -186,6 +209,7 @@ def _queries(ids: Sequence[str]) -> Iterator[Document]:
 def _updates(
     companion: fo.Dataset,
     field: BoxField,
+    copies: Sequence[str],
     stored: dict[Any, Document],
     wanted: dict[Any, SourceBox],
     emptied: dict[str, None],
@@ -202,6 +226,7 @@ def _updates(
         if had is None:
             first = {"_media_type": "image", "_rand": random.random(), "_dataset_id": of_dataset, "tags": []}  # noqa: S311
             values = {**place, **first, "metadata": box.metadata, field.given: label, "created_at": now}
+            values |= {name: label for name in copies if label is not None}
             yield UpdateOne({"_id": id_}, {"$setOnInsert": {**values, "last_modified_at": now}}, upsert=True)
             continue
         changes: Document = {}
@@ -209,9 +234,10 @@ def _updates(
             changes |= {**place, **emptied}
         if had.get("given") != box.label:
             changes[field.given] = label
-        for name, own in box.corrected.items():
-            if own is not None and own != had["corrected"][name]:
-                changes[name] = _classification(ObjectId(), own)
+        for name, before in had["corrected"].items():
+            own = box.corrected.get(name)
+            if own != before:  # corrected by hand, or deleted from the copy
+                changes[name] = None if own is None else _classification(ObjectId(), own)
         if changes:
             yield UpdateOne({"_id": id_}, {"$set": {**changes, "last_modified_at": now}})
 

@@ -20,6 +20,7 @@ from ..lgca_plugin.workflows.fuse.partners import has_partners
 from .panels.widgets import NORMAL, SMALL, button, row, text
 from .shared.caller import from_page
 from .shared.dialogs.dialog import Step, operator_uri
+from .shared.grid.boxes import on_boxes
 from .shared.plain_text import PlainProperty
 from .shared.results.result import ReadableOperator, Result, result
 from .shared.run_choice import run_keys
@@ -138,7 +139,7 @@ class Menu(ReadableOperator):
     def resolve_input(self, ctx: Any) -> Any:
         """Builds the menu."""
         inputs = types.Object()
-        offered = available(ctx.dataset)
+        offered = available(on_boxes(ctx).dataset)
         body = inputs.v_stack("menu", componentsProps={"grid": {"sx": {"gap": "6px", **NO_SUBMIT}}})
         for at, (heading, group) in enumerate(GROUPS):
             shown = [entry for entry in group if entry.needs in offered]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigError, shown
 from ..images.boxed import BoxedImage
 from .boxes.companion import BOX, PROBLEM, is_companion, run_dataset, viewed_boxes
-from .boxes.refresh import open_companion
+from .boxes.refresh import open_companion, refresh
 from .boxes.shapes import NO_BOX
 from .database import (
     can_repeat,
@@ -70,6 +70,8 @@ class ImageSamples:
             companion = open_companion(boxes)
             samples = companion if shows_all_patches(samples) else companion.select(samples.values("id"))
         dataset = root_dataset(samples)
+        if boxes is None:
+            refresh(dataset)
         flat = samples = flattened(samples)
         media_type = samples.media_type
         where = ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..config import DEFAULT_RUN_KEY
 from ..errors import ConfigError, LgcaError
-from ..fiftyone_io.boxes.companion import run_dataset
+from ..fiftyone_io.boxes.companion import box_fields, run_dataset
 from ..fiftyone_io.fields import (
     COMPUTED,
     DECISION,
@@ -91,10 +91,18 @@ def given_label_field(dataset: fo.Dataset) -> str:
         ConfigError: if there is none, or there are several without a usual name
     """
     fields = given_label_fields(dataset)
+    boxes = box_fields(dataset) if not fields else []
+    if boxes:
+        what = f"the labels of this dataset are on boxes, in {', '.join(boxes)}"
+        raise ConfigError(
+            f"{what}: pass those of one field, as dataset.to_patches({boxes[0]!r})",
+            app=f"{what}: show the patches of {boxes[0]!r} in the grid, with the button of overlapping squares above "
+            "it, and do this there",
+        )
     if not fields:
         raise ConfigError(
             "there are no labels to check: this dataset has no field with one class label for each image (a "
-            "Classification field); boxes with labels can't be checked"
+            "Classification field), and none with labels of boxes"
         )
     likely = [name for name in fields if not is_predicted(name)]
     if len(likely) != 1 and len(fields) > 1 and fields[0].lower() not in USUAL_NAMES:

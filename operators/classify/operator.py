@@ -28,6 +28,7 @@ class Classify(StepOperator):
     submit = "Classify"
     purpose = "classify it"
     on_view = True
+    begins = True
     problem = "The run has stopped"
     add_form = staticmethod(add_form)
     show = staticmethod(show_run)

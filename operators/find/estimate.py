@@ -21,6 +21,7 @@ from ...lgca_plugin.method.number_text import capitalized
 from ...lgca_plugin.progress import duration_text
 from ..shared.form import Params, loaded, mark_invalid
 from ..shared.results.result import ReadableOperator
+from ..shared.grid.boxes import on_boxes
 from .params import ENCODER, MORE, more, read_label_field, read_options
 
 URI = "@lgca/zero-shot/lgca_estimate_search"
@@ -55,6 +56,7 @@ class EstimateSearch(ReadableOperator):
 
         if ctx.dataset is None:
             return {"problem": "Open a dataset first."}
+        ctx = on_boxes(ctx, begin=True)
         try:
             request = check_find(read_options(ctx))
         except LgcaError as error:

@@ -34,6 +34,7 @@ class FindWrongLabels(StepOperator):
     submit = "Find wrong labels"
     purpose = "look for wrong labels"
     on_view = True
+    begins = True
     problem = "The search has stopped"
     add_form = staticmethod(add_form)
 

@@ -19,6 +19,7 @@ import fiftyone.operators as foo
 from ...lgca_plugin.cache import ResultCache
 from ...lgca_plugin.errors import ConfigError
 from ..shared.grid.beside_grid import make_room
+from ..shared.grid.boxes import on_boxes
 
 RESEND_SECONDS = 10.0
 """Time after which identical content is sent again: as long as the App may take to load a view of many samples. It has
@@ -88,6 +89,7 @@ class DeduplicatingPanel(foo.Panel):
         if not self.has_event(name):
             raise ConfigError(f"the panel has no event {str(name)[:80]!r}")
         sent = Sent() if ctx.panel_id is None else _SENT.get(ctx.panel_id, Sent)
+        ctx = on_boxes(ctx)
         with sent.lock:
             if name == "on_load":
                 sent.last.clear()  # a panel that has just been opened shows nothing yet

@@ -16,6 +16,7 @@ from ...lgca_plugin.progress import drive
 from .caller import from_page, is_own, own_call
 from .dialogs.dialog import Dialog, Step
 from .form import add_blocked, refuse
+from .grid.boxes import on_boxes
 from .plain_text import PlainProperty
 from .results.result import ReadableOperator, Result
 from .run_choice import chosen_run, run_keys
@@ -32,6 +33,7 @@ class FormOperator(ReadableOperator):
         submit: label of the form's own button
         purpose: what it does with the open dataset, such as "classify it"
         on_view: whether the user may choose between the dataset, the view and the selection
+        begins: whether it makes a first run, so that it works on boxes that have none yet
         in_steps: whether it executes as a generator, and may be delegated
     """
 
@@ -43,6 +45,7 @@ class FormOperator(ReadableOperator):
     purpose: str
     risk = types.RiskLevel.MEDIUM
     on_view = False
+    begins = False
     in_steps = False
 
     @property
@@ -78,7 +81,7 @@ class FormOperator(ReadableOperator):
             LgcaError: as :meth:`act` raises it, in the words of the App
         """
         try:
-            return self.act(ctx)
+            return self.act(on_boxes(ctx, begin=self.begins))
         except Exception as error:
             raised = as_raised(ctx, error)
             if raised is error:
@@ -92,7 +95,7 @@ class FormOperator(ReadableOperator):
         """
         if is_own(ctx.params):
             return None
-        inputs = types.Object()
+        inputs, ctx = types.Object(), on_boxes(ctx, begin=self.begins)
         refusal = self.refusal(ctx)
         if refusal is None:
             self.add_form(inputs, ctx)
@@ -131,6 +134,7 @@ class StepOperator(FormOperator):
             messages: Iterator[Any] = await fou.run_sync_task(self._begin, ctx)
             return messages
         try:
+            ctx = on_boxes(ctx, begin=self.begins)
             return self.result_of(ctx, drive(self.work(ctx, self._request(ctx)), False, unit="steps"))
         except Exception as error:
             raised = as_raised(ctx, error)
@@ -146,6 +150,7 @@ class StepOperator(FormOperator):
 
     def _begin(self, ctx: Any) -> Iterator[Any]:
         """Checks the settings and returns the messages for a page."""
+        ctx = on_boxes(ctx, begin=self.begins)
         try:
             request = self._request(ctx)
         except LgcaError as error:

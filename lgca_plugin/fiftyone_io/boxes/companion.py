@@ -15,7 +15,11 @@ from ..database import dataset_id, dataset_names, is_generated, merge_schema, pa
 from .shapes import LISTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import fiftyone as fo
+
+    from ...method.core.frames import RelativeBox
 
 NOTE = "lgca_boxes"
 """Key in the info of a companion: its source's id and the name of the label field."""
@@ -142,6 +146,20 @@ def viewed_boxes(samples: Any) -> BoxField | None:
             app="evaluation patches can't be classified: show the patches of one label field instead",
         )
     return BoxField.of(dataset, name)
+
+
+def around_columns(dataset: fo.Dataset) -> dict[str, int]:
+    """Returns what a projection of samples needs so that :func:`around` finds the box of each."""
+    return {BOX: 1} if is_companion(dataset) else {}
+
+
+def around(dataset: fo.Dataset, document: Mapping[str, Any]) -> RelativeBox | None:
+    """Returns the box that a sample of a companion is about; None of any other dataset, and of a label without one."""
+    box = document.get(BOX) if is_companion(dataset) else None
+    if not box or min(box[2:]) <= 0:
+        return None
+    x, y, width, height = box
+    return x, y, width, height
 
 
 def as_patches(samples: Any) -> Any:

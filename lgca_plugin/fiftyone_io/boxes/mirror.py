@@ -136,11 +136,16 @@ def _is_own_copy(field: BoxField, name: str) -> bool:
     return own is not None and dict((own.info or {}).get(CORRECTED_INFO) or {}).get("copy_of") == field.name
 
 
+def is_mirrored(field: fo.Field) -> bool:
+    """Returns True if a field is an attribute that was declared here."""
+    return MIRRORED in dict(field.info or {})
+
+
 def _own_attributes(field: BoxField) -> list[str]:
     """Returns the attributes of the labels that were mirrored, by the note on each."""
     start = f"{field.labels}."
     schema = field.dataset.get_field_schema(flat=True)
-    own = [path for path, one in schema.items() if path.startswith(start) and MIRRORED in dict(one.info or {})]
+    own = [path for path, one in schema.items() if path.startswith(start) and is_mirrored(one)]
     return [path.removeprefix(start) for path in own]
 
 

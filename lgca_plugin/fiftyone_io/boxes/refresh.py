@@ -52,11 +52,18 @@ class SourceBox:
     corrected: dict[str, str | None]
 
 
-def open_companion(field: BoxField) -> fo.Dataset:
-    """Returns the companion of a label field, up to date; made if there is none."""
+def begin_companion(field: BoxField) -> fo.Dataset:
+    """Returns the companion of a label field, as it is; made without samples if there is none."""
     companion = find_companion(field.dataset, field.name)
     if companion is None:
         companion = make_companion(field)
+        _take_over_settings(companion, field)
+    return companion
+
+
+def open_companion(field: BoxField) -> fo.Dataset:
+    """Returns the companion of a label field, up to date; made if there is none."""
+    companion = begin_companion(field)
     refresh(companion)
     return companion
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...cache import ResultCache
 from ...errors import ConfigError
 from ...fiftyone_io import fields as f
+from ...fiftyone_io.boxes.companion import around
 from ...fiftyone_io.database import sample_collection
 from ...method.explain.evidence import Evidence
 from ...runs.record import stored_triage
@@ -19,6 +20,7 @@ from .evidence import evidence
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ...fiftyone_io.thumbnails import Box
     from ...runs.record import RunRecord
 
 EVIDENCE: ResultCache[Evidence] = ResultCache(16)
@@ -52,6 +54,7 @@ class SampleRecord:
     """The results of a run, its triage and its current decision on a sample.
 
     Attributes:
+        around: the box that the sample is about; None for the whole picture
         modified: time of the sample's last modification
         predictions: method to prediction, of the methods that have one
         boxes: the boxes that the run has written, as stored
@@ -63,6 +66,7 @@ class SampleRecord:
 
     id: str
     filepath: str
+    around: Box | None
     media_type: str
     modified: datetime | None
     predictions: Mapping[str, StoredPrediction]
@@ -94,6 +98,7 @@ def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
     return SampleRecord(
         id=sample_id,
         filepath=found["filepath"],
+        around=around(run.dataset, found),
         media_type=found.get("_media_type") or "image",
         modified=found.get("last_modified_at"),
         predictions=_predictions(run, found),

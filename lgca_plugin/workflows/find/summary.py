@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...fiftyone_io.boxes.companion import around, around_columns
 from ...fiftyone_io.fields import method_field
-from ...fiftyone_io.samples import image_samples
+from ...fiftyone_io.samples import image_samples, read_projections
 from ...method.core.methods import learned_method
 from ..decisions.summary_text import checked_labels
 
 if TYPE_CHECKING:
+    from ...fiftyone_io.thumbnails import Box
     from ..decisions.queue import Triage
 
 
@@ -20,6 +22,7 @@ class FoundLabel:
 
     sample_id: str
     filepath: str
+    around: Box | None
     given: str
     suggested: str
 
@@ -64,7 +67,8 @@ def found_summary(triage: Triage, *, count: int) -> FoundSummary:
     rows = [row for row in zip(*columns, strict=True) if None not in row]
     left, suspects = triage.left(), triage.suspect_samples().limit(count)
     suggestion = triage.places.suggestion
-    values = suspects.values(["id", "filepath", f"{suggestion}.given", f"{suggestion}.label"])
+    values = suspects.values(["id", f"{suggestion}.given", f"{suggestion}.label"])
+    shown = read_projections(triage.run.dataset, values[0], {"filepath": 1, **around_columns(triage.run.dataset)})
     return FoundSummary(
         checked=checked_labels(report) or 0,
         suspects=int(report.get("suspects") or 0),
@@ -75,7 +79,14 @@ def found_summary(triage: Triage, *, count: int) -> FoundSummary:
         methods=methods,
         judge=judge,
         first=tuple(
-            FoundLabel(sample_id=id_, filepath=path, given=given, suggested=suggested)
-            for id_, path, given, suggested in zip(*values, strict=True)
+            FoundLabel(
+                sample_id=id_,
+                filepath=shown[id_]["filepath"],
+                around=around(triage.run.dataset, shown[id_]),
+                given=given,
+                suggested=suggested,
+            )
+            for id_, given, suggested in zip(*values, strict=True)
+            if id_ in shown
         ),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...fiftyone_io.boxes.companion import around, around_columns
 from ...fiftyone_io.fields import SUGGESTION, triage_field
 from ...fiftyone_io.samples import read_projections
 from ...fiftyone_io.thumbnails import thumbnail_uri
@@ -18,6 +19,7 @@ from .table import DECISIONS, NONE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...fiftyone_io.thumbnails import Box
     from .overview import Overview
 
 SIDE = 96
@@ -31,6 +33,7 @@ class SampleRow:
     """A sample of a list.
 
     Attributes:
+        around: the box that the sample is about; None for the whole picture
         answers: compared method, and a learned one, to predicted label
         confidence: confidence of the suggestion, in [0, 1]
         quality: quality of the given label, in [0, 1]; low is suspicious
@@ -39,6 +42,7 @@ class SampleRow:
 
     sample_id: str
     filepath: str
+    around: Box | None
     answers: dict[str, str]
     given: str | None
     suggested: str | None
@@ -60,7 +64,7 @@ class SampleRow:
             modified = Path(self.filepath).stat().st_mtime_ns
         except OSError:
             return None
-        return _thumbnail(self.filepath, modified)
+        return _thumbnail(self.filepath, modified, self.around)
 
 
 def read_sample_rows(of: Overview, positions: Sequence[int]) -> list[SampleRow]:
@@ -69,6 +73,7 @@ def read_sample_rows(of: Overview, positions: Sequence[int]) -> list[SampleRow]:
     ids = table.sample_ids(of.rows[np.asarray(positions, dtype=np.int64)])
     suggestion = triage_field(of.run.key, SUGGESTION)
     project = {"filepath": 1, "given": f"${suggestion}.given", "confidence": f"${suggestion}.confidence"}
+    project |= around_columns(of.run.dataset)
     documents = read_projections(of.run.dataset, ids, project)
     shown = dict.fromkeys(name for name in (*of.compared, of.learned) if name is not None)
     rows = []
@@ -82,6 +87,7 @@ def read_sample_rows(of: Overview, positions: Sequence[int]) -> list[SampleRow]:
             SampleRow(
                 sample_id=id_,
                 filepath=document["filepath"],
+                around=around(of.run.dataset, document),
                 answers={name: label for name, label in answers.items() if label is not None},
                 given=document.get("given") or _name(table.labels, of.truth[position]),
                 suggested=_name(table.labels, table.suggested[row]),
@@ -104,5 +110,5 @@ def _number(value: Any) -> float | None:
 
 
 @lru_cache(maxsize=MAX_THUMBNAILS)
-def _thumbnail(path: str, _modified: int) -> str | None:
-    return thumbnail_uri(path, side=SIDE)
+def _thumbnail(path: str, _modified: int, around: Box | None) -> str | None:
+    return thumbnail_uri(path, side=SIDE, around=around)

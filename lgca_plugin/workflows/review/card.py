@@ -30,6 +30,7 @@ class ReviewCard:
     """A sample under review.
 
     Attributes:
+        around: the box that the sample is about; None for the whole picture
         given: the given label; None without one
         suggested: the suggested class; of a sample that is no suspect, the class that most methods see, None where that
             is the given one
@@ -49,6 +50,7 @@ class ReviewCard:
 
     sample_id: str
     filepath: str
+    around: Box | None
     given: str | None
     suggested: str | None
     confidence: float | None
@@ -83,6 +85,7 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
     return ReviewCard(
         sample_id=sample_id,
         filepath=sample.filepath,
+        around=sample.around,
         given=sample.given,
         suggested=why.suggested,
         confidence=sample.suggested_confidence,

@@ -11,6 +11,7 @@ from ...method.labels.typical import typical_rows
 from .pools import class_pools, image_vectors, still_undoubted
 
 if TYPE_CHECKING:
+    from ...fiftyone_io.thumbnails import Box
     from ...runs.record import RunRecord
 
 EXAMPLES = 3
@@ -19,10 +20,14 @@ EXAMPLES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A sample of a class whose label nobody doubts; ``nearest`` is True for the one most similar to the picture."""
+    """A sample of a class whose label nobody doubts; ``nearest`` is True for the one most similar to the picture.
+
+    ``around`` is the box that it is about, None for the whole picture.
+    """
 
     sample_id: str
     filepath: str
+    around: Box | None
     label: str
     nearest: bool = False
 
@@ -46,8 +51,8 @@ def class_examples(run: RunRecord, label: str, near: str | None = None) -> tuple
         ConfigError: if the run has not been triaged
     """
     pool = class_pools(run, [label])[label]
-    paths = still_undoubted(run, label, pool.ids)
-    rows = [row for row, id_ in enumerate(pool.ids) if id_ in paths and id_ != near]
+    there = still_undoubted(run, label, pool.ids)
+    rows = [row for row, id_ in enumerate(pool.ids) if id_ in there and id_ != near]
     if not rows:
         return ()
     if pool.vectors is None:
@@ -59,8 +64,12 @@ def class_examples(run: RunRecord, label: str, near: str | None = None) -> tuple
         typical = typical_rows(vectors, EXAMPLES, without=() if at is None else (at,))
         chosen, nearest = [rows[row] for row in typical], None if at is None else rows[at]
     ids = [pool.ids[row] for row in chosen]
-    examples = [Example(sample_id=id_, filepath=paths[id_], label=label) for id_ in ids]
+    examples = [_example(id_, there[id_], label) for id_ in ids]
     if nearest is not None:
         id_ = pool.ids[nearest]
-        examples.append(Example(sample_id=id_, filepath=paths[id_], label=label, nearest=True))
+        examples.append(_example(id_, there[id_], label, nearest=True))
     return tuple(examples)
+
+
+def _example(id_: str, shown: tuple[str, Box | None], label: str, *, nearest: bool = False) -> Example:
+    return Example(sample_id=id_, filepath=shown[0], around=shown[1], label=label, nearest=nearest)

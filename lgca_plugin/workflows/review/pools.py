@@ -16,6 +16,7 @@ import numpy as np
 
 from ...cache import ResultCache
 from ...errors import StoreError
+from ...fiftyone_io.boxes.companion import around, around_columns
 from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import method_field
 from ...fiftyone_io.samples import read_projections
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ...fiftyone_io.thumbnails import Box
     from ...runs.record import RunRecord
 
 POOL_SIZE = 256
@@ -87,8 +89,8 @@ def class_pools(run: RunRecord, labels: Sequence[str], *, ahead: Sequence[str] =
     return {label: POOLS.get((*key, label), partial(read, label)) for label in labels}
 
 
-def still_undoubted(run: RunRecord, label: str, ids: Sequence[str]) -> dict[str, str]:
-    """Returns the file paths, by id, of the samples of a pool that are there and whose label is still not doubted."""
+def still_undoubted(run: RunRecord, label: str, ids: Sequence[str]) -> dict[str, tuple[str, Box | None]]:
+    """Returns, by id, file and box of the samples of a pool that are there and whose label is still not doubted."""
     fields, given = Triage.of(run).places, _given(run)
     decided = f"${fields.decision}"
     project = {
@@ -97,9 +99,9 @@ def still_undoubted(run: RunRecord, label: str, ids: Sequence[str]) -> dict[str,
         "suggested": f"${fields.suggestion}.label",
         "decision": {"$cond": [{"$gt": [f"{decided}.action", None]}, f"{decided}.label", None]},
     }
-    found = read_projections(run.dataset, ids, project)
+    found = read_projections(run.dataset, ids, {**project, **around_columns(run.dataset)})
     return {
-        id_: found[id_]["filepath"]
+        id_: (found[id_]["filepath"], around(run.dataset, found[id_]))
         for id_ in ids
         if id_ in found and found[id_].get("label") == label and not _doubted(found[id_])
     }

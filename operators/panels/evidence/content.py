@@ -15,6 +15,7 @@ from ....lgca_plugin.run import Run
 from ....lgca_plugin.runs.state import DONE
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures, pictures_of, strip_boxes
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, cached_evidence, read_sample_record
+from ...shared.grid.boxes import BoxContext
 from ...shared.run_choice import pick_run, run_keys
 from ..widgets import EmptyState
 from .state import EvidenceState
@@ -114,6 +115,8 @@ def source_id(ctx: Any) -> str | None:
     opened = ctx.current_sample
     if not opened:
         return None
+    if isinstance(ctx, BoxContext):
+        return str(opened)
     view = ctx.view
     if view is not None and is_generated(view):
         try:

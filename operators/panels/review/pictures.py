@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from ....lgca_plugin.cache import ResultCache
+from ....lgca_plugin.fiftyone_io.boxes.companion import around, around_columns
 from ....lgca_plugin.fiftyone_io.samples import read_projections
 from ....lgca_plugin.fiftyone_io.thumbnails import Box, marked_uri, thumbnail_uri
 from ....lgca_plugin.run import Run
@@ -42,27 +43,31 @@ def file_name(path: str) -> str:
     return PurePath(path.replace("\\", "/")).name
 
 
-def marked_picture(path: str, box: Box | None) -> str | None:
-    """Returns a large picture with a region marked; None where the file can't be read."""
-    return _cached(path, ("marked", box), lambda: marked_uri(path, box=box, side=LARGE))
+def marked_picture(path: str, box: Box | None, around: Box | None = None) -> str | None:
+    """Returns a large picture, of a box and its surroundings if it is about one, with a region marked.
+
+    None where the file can't be read.
+    """
+    return _cached(path, ("marked", box, around), lambda: marked_uri(path, box=box, side=LARGE, around=around))
 
 
 def example_pictures(run: Run, label: str, near: str) -> tuple[Picture, ...]:
     """Returns typical pictures of a class, and the one nearest to a sample."""
     return tuple(
-        _picture(example.sample_id, example.filepath, nearest=example.nearest)
+        _picture(example.sample_id, example.filepath, example.around, nearest=example.nearest)
         for example in class_examples(run, label, near=near)
     )
 
 
 def pictures_of(dataset: Any, ids: Sequence[str]) -> tuple[Picture, ...]:
     """Returns the pictures of samples, in this order, without those that are gone."""
-    found = read_projections(dataset, list(ids), {"filepath": 1})
-    return tuple(_picture(id_, found[id_]["filepath"]) for id_ in ids if id_ in found)
+    found = read_projections(dataset, list(ids), {"filepath": 1, **around_columns(dataset)})
+    shown = {id_: (one["filepath"], around(dataset, one)) for id_, one in found.items()}
+    return tuple(_picture(id_, *shown[id_]) for id_ in ids if id_ in shown)
 
 
-def _picture(sample_id: str, path: str, *, nearest: bool = False) -> Picture:
-    uri = _cached(path, "small", lambda: thumbnail_uri(path, side=SMALL))
+def _picture(sample_id: str, path: str, box: Box | None, *, nearest: bool = False) -> Picture:
+    uri = _cached(path, ("small", box), lambda: thumbnail_uri(path, side=SMALL, around=box))
     return Picture(sample_id=sample_id, uri=uri, name=file_name(path), nearest=nearest)
 
 

@@ -26,7 +26,7 @@ def found_dialog(triage: Any) -> tuple[str, Dialog]:
     pictures = [
         (uri, f"{found.given} →", found.suggested)
         for found in summary.first
-        if (uri := thumbnail_uri(found.filepath, side=2 * SIDE))
+        if (uri := thumbnail_uri(found.filepath, side=2 * SIDE, around=found.around))
     ]
     if pictures:
         dialog.pictures(pictures, side=SIDE)

@@ -8,6 +8,7 @@ from typing import Any
 from ....lgca_plugin.fiftyone_io.app_layout import app_arrangement, ticked_fields, without_pills
 from ....lgca_plugin.runs.record import stored_triage
 from ....lgca_plugin.runs.registry import fields_of_other_runs
+from .boxes import BoxContext
 
 ARRANGE = "@lgca/zero-shot/lgca_arrange_app"
 """The operator in ``app.js``."""
@@ -16,8 +17,12 @@ ARRANGE = "@lgca/zero-shot/lgca_arrange_app"
 def show_fields(ctx: Any, run: Any) -> Iterator[Any]:
     """Shows a run's fields in the sidebar, and on the grid the given label and the suspects' suggestion.
 
-    What else the user has ticked stays, except for the suspects of other runs. ``run`` has just been written.
+    What else the user has ticked stays, except for the suspects of other runs. ``run`` has just been written. What a
+    run on boxes has found are attributes of the label, which the sidebar has under it.
     """
+    if isinstance(ctx, BoxContext):
+        yield ctx.ops.reload_dataset()
+        return
     fields = fields_on_grid(ctx, run)
     yield arrange_app(ctx)
     yield ctx.ops.reload_dataset()
@@ -25,7 +30,12 @@ def show_fields(ctx: Any, run: Any) -> Iterator[Any]:
 
 
 def arrange_app(ctx: Any) -> Any:
-    """Brings the dataset's sidebar groups and colors into the page that is open, which keeps its view and panels."""
+    """Brings the dataset's sidebar groups and colors into the page that is open, which keeps its view and panels.
+
+    A page that shows boxes keeps those of its own dataset.
+    """
+    if isinstance(ctx, BoxContext):
+        return ctx.ops.reload_dataset()
     return ctx.trigger(ARRANGE, params=app_arrangement(ctx.dataset))
 
 

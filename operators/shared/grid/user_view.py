@@ -12,9 +12,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ....lgca_plugin.fiftyone_io.boxes.patches import boxes_in, source_dataset
 from ....lgca_plugin.fiftyone_io.database import app_view, serialized_stages
 from ....lgca_plugin.runs.saved_views import own_view
 from ....lgca_plugin.workflows.overview.overview import stages_key
+from .boxes import is_patches, without_state
 
 MARK = "lgca-view-"
 
@@ -67,16 +69,23 @@ class UserView:
     @property
     def key(self) -> str:
         """A text that identifies the view."""
-        return stages_key(_plain(self.stages), self.filters, self.extended)
+        return stages_key([without_state(stage) for stage in _plain(self.stages)], self.filters, self.extended)
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is the whole dataset."""
-        return not (self.stages or self.filters or self.extended)
+        """Whether it is the whole dataset, or all of its patches."""
+        return not (self.filters or self.extended) and (not self.stages or self._shows_all_patches)
+
+    @property
+    def _shows_all_patches(self) -> bool:
+        return len(self.stages) == 1 and is_patches(self.stages[0])
 
     def view(self, dataset: Any) -> Any:
-        """Builds the FiftyOne view, as the App's server does."""
-        return app_view(dataset, self.stages, self.filters, self.extended)
+        """Builds the FiftyOne view, as the App's server does; of a companion of boxes, that of those in the view."""
+        source = source_dataset(dataset)
+        if source is None:
+            return app_view(dataset, self.stages, self.filters, self.extended)
+        return boxes_in(dataset, app_view(source, self.stages, self.filters, self.extended))
 
 
 def user_view(ctx: Any) -> UserView:
@@ -122,14 +131,39 @@ def show_in_grid(
     """
     view = user_view(ctx) if above is None else above
     saved = view.saved if view.grid_filter is None else view.grid_filter.saved
+    boxes = source_dataset(ctx.dataset) is not None
+    if boxes:
+        return _show_boxes(ctx, shown, GridFilter(sentence, part, saved, run), view)
     own = serialized_stages(shown)
     if view.stages and not isinstance(shown, list) and not _holds(ctx.dataset, view, own, shown):
         view = replace(view, stages=[])
-    marked = [  # the number makes every stage's id unique
-        {**stage, "_uuid": f"{MARK}{json.dumps([at, sentence, part, saved, run])}"} for at, stage in enumerate(own)
-    ]
-    message = ctx.trigger("set_view", {"view": [*view.stages, *marked]})
-    return GridFilter(sentence, part, saved, run), message
+    found = GridFilter(sentence, part, saved, run)
+    return found, ctx.trigger("set_view", {"view": [*view.stages, *_marked(own, found)]})
+
+
+def _marked(stages: list[Stage], grid_filter: GridFilter) -> list[Stage]:
+    """Returns stages with ids that say what they show; the number makes each unique."""
+    note = [grid_filter.sentence, grid_filter.part, grid_filter.saved, grid_filter.run]
+    return [{**stage, "_uuid": f"{MARK}{json.dumps([at, *note])}"} for at, stage in enumerate(stages)]
+
+
+def _show_boxes(ctx: Any, shown: Any, grid_filter: GridFilter, view: UserView) -> tuple[GridFilter, Any]:
+    """Shows samples of a companion as patches, by their ids; the label's attributes are no fields of the companion."""
+    import fiftyone as fo
+
+    own = view.view(ctx.dataset)
+    ids = shown.values("id") if not isinstance(shown, list) else _with_stages(own, shown).values("id")
+    first = next(at for at, stage in enumerate(view.stages) if is_patches(stage))
+    outside = not isinstance(shown, list) and not set(ids) <= set(own.values("id"))
+    stages = [view.stages[first]] if outside else view.stages
+    chosen = serialized_stages([fo.Select(ids, ordered=True)])
+    return grid_filter, ctx.trigger("set_view", {"view": [*stages, *_marked(chosen, grid_filter)]})
+
+
+def _with_stages(samples: Any, stages: list[Any]) -> Any:
+    for stage in stages:
+        samples = samples.add_stage(stage)
+    return samples
 
 
 def restore_view(ctx: Any, view: UserView) -> Any:

@@ -96,8 +96,8 @@ def given_label_field(dataset: fo.Dataset) -> str:
         what = f"the labels of this dataset are on boxes, in {', '.join(boxes)}"
         raise ConfigError(
             f"{what}: pass those of one field, as dataset.to_patches({boxes[0]!r})",
-            app=f"{what}: show the patches of {boxes[0]!r} in the grid, with the button of overlapping squares above "
-            "it, and do this there",
+            app=f"{what}: show the patches of {boxes[0]!r} in the grid, with the button of squares above it, and "
+            "open this again",
         )
     if not fields:
         raise ConfigError(

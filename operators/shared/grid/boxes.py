@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import fiftyone.operators as foo
+
 from ....lgca_plugin.fiftyone_io.boxes.companion import BoxField, find_companion, viewed_boxes
 from ....lgca_plugin.fiftyone_io.boxes.patches import boxes_in, update_patches
 from ....lgca_plugin.fiftyone_io.boxes.refresh import begin_companion
@@ -17,8 +19,8 @@ PATCHES = "fiftyone.core.stages.ToPatches"
 Stage = dict[str, Any]
 
 
-class BoxContext:
-    """The context of an operator or an event in a view of patches; all else is that of FiftyOne's own.
+class BoxContext(foo.ExecutionContext):
+    """The context of an operator or an event in a view of patches: FiftyOne's own, with the boxes as its dataset.
 
     Args:
         ctx: FiftyOne's context
@@ -28,21 +30,29 @@ class BoxContext:
     """
 
     def __init__(self, ctx: Any, field: BoxField, companion: Any, patches: str | None) -> None:
-        self._ctx = ctx
-        self.dataset = companion
-        self.ops = _BoxOperations(ctx.ops, field, patches)
+        self.__dict__.update(vars(ctx))
+        self._whole = ctx
+        self._companion = companion
+        self._box_operations = _BoxOperations(ctx.ops, field, patches)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._ctx, name)
+    @property
+    def dataset(self) -> Any:
+        """The companion of the label field."""
+        return self._companion
 
     @property
     def view(self) -> Any:
         """The boxes of the view."""
-        return boxes_in(self.dataset, self._ctx.view)
+        return boxes_in(self._companion, self._whole.view)
+
+    @property
+    def ops(self) -> Any:
+        """The App's operations."""
+        return self._box_operations
 
     def target_view(self, *args: Any, **options: Any) -> Any:
         """Returns the boxes of the view that the user has chosen."""
-        return boxes_in(self.dataset, self._ctx.target_view(*args, **options))
+        return boxes_in(self._companion, self._whole.target_view(*args, **options))
 
 
 class _BoxOperations:

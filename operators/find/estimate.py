@@ -20,8 +20,8 @@ from ...lgca_plugin.errors import LgcaError, ModelUnavailableError
 from ...lgca_plugin.method.number_text import capitalized
 from ...lgca_plugin.progress import duration_text
 from ..shared.form import Params, loaded, mark_invalid
-from ..shared.results.result import ReadableOperator
 from ..shared.grid.boxes import on_boxes
+from ..shared.results.result import ReadableOperator
 from .params import ENCODER, MORE, more, read_label_field, read_options
 
 URI = "@lgca/zero-shot/lgca_estimate_search"

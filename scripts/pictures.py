@@ -16,6 +16,7 @@ from tests.helpers.paths import ROOT
 IMAGES = ROOT / "docs" / "images"
 
 SCREENSHOTS = {
+    "boxes_review": "review_box",
     "compare": "compare",
     "compare_flow": "compare_flow",
     "compare_lists": "compare_lists",

@@ -42,7 +42,7 @@ def test_guide__names_every_field_and_saved_view():
 
 LINKS = [
     (guide, target)
-    for guide in sorted(GUIDE.parent.glob("*.md"))
+    for guide in sorted(GUIDE.parent.rglob("*.md"))
     for target in re.findall(r"\]\(([^)\s]+)\)", guide.read_text(encoding="utf-8"))
 ]
 
@@ -60,7 +60,7 @@ def test_guides__links_lead_somewhere(guide, target):
 
 
 def test_pictures__each_is_in_a_guide_and_comes_from_a_screenshot_that_a_browser_test_takes():
-    guides = " ".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *GUIDE.parent.glob("*.md")])
+    guides = " ".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *GUIDE.parent.rglob("*.md")])
     tests = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("**/browser/**/*.py"))
     taken = set(re.findall(r'screenshot\("(\w+)"\)', tests))
     taken |= {f"review_{name}" for name in re.findall(r'picture\("(\w+)"\)', tests)}

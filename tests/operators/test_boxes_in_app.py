@@ -38,7 +38,7 @@ def test_view_of_patches__is_searched_reviewed_compared_and_cleaned_up(flocks):
     params = FIND.filled(flocks, request)
     assert params["ground_truth"] == "ground_truth"
     assert "Review labels" not in words(MENU.form(flocks, request))
-    messages, error = messages_of(flocks, FIND.operator.execute(FIND.context(flocks, params, **request)))
+    messages, error = messages_of(flocks, FIND.begin(FIND.context(flocks, params, **request)))
     assert error is None
     run = lgca.load_run(patches, "zeroshot")
     assert run.summary()["predicted"] == len(patches)

@@ -177,10 +177,12 @@ def report_content(run: RunRecord, *, max_suspects: int, max_cases: int) -> Gene
 
 
 def _card(run: RunRecord, row: SuspectRow) -> SuspectCard:
-    why = why_suspected(run, read_sample_record(run, row.sample_id))
+    record = read_sample_record(run, row.sample_id)
+    why = why_suspected(run, record)
+    region = None if why.region is None else why.region.box
     return SuspectCard(
         row=row,
-        picture=marked_uri(row.filepath, box=None if why.region is None else why.region.box, side=PICTURE_SIDE),
+        picture=marked_uri(row.filepath, box=region, side=PICTURE_SIDE, around=record.around),
         file=PurePath(row.filepath).name,
         sure=None if row.confidence is None else f"{row.confidence:.0%} sure",
         reason=why.reason,
@@ -199,7 +201,8 @@ def _status(row: SuspectRow) -> str | None:
 
 
 def _examples(run: RunRecord, label: str) -> ClassPictures:
-    uris = (thumbnail_uri(one.filepath, side=EXAMPLE_SIDE) for one in class_examples(run, label))
+    examples = class_examples(run, label)
+    uris = (thumbnail_uri(one.filepath, side=EXAMPLE_SIDE, around=one.around) for one in examples)
     return ClassPictures(label=label, pictures=tuple(uri for uri in uris if uri is not None))
 
 

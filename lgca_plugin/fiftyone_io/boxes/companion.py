@@ -47,9 +47,9 @@ class BoxField:
 
     @classmethod
     def of(cls, dataset: fo.Dataset, name: str) -> BoxField | None:
-        """Returns a field of a dataset of images; None if it is missing or holds no labels with boxes."""
+        """Returns a field of a dataset of images; None if it is missing, a run's own, or without labels of boxes."""
         kind = getattr(getattr(dataset.get_field(name), "document_type", None), "__name__", "")
-        if kind not in LISTS:
+        if kind not in LISTS or any(name in run_fields_of(dataset, key) for key in dataset.list_runs()):
             return None
         return cls(dataset, name, f"{name}.{LISTS[kind]}", name.replace(".", "_"))
 
@@ -58,9 +58,8 @@ def box_fields(dataset: fo.Dataset) -> list[str]:
     """Returns the fields of a dataset that hold labels with boxes, without those that runs have written."""
     import fiftyone as fo
 
-    own = {field for key in dataset.list_runs() for field in run_fields_of(dataset, key)}
     schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
-    return [name for name in schema if name not in own and BoxField.of(dataset, name) is not None]
+    return [name for name in schema if BoxField.of(dataset, name) is not None]
 
 
 def run_fields_of(dataset: fo.Dataset, run_key: str) -> list[str]:
@@ -145,7 +144,14 @@ def viewed_boxes(samples: Any) -> BoxField | None:
             "dataset.to_patches('ground_truth')",
             app="evaluation patches can't be classified: show the patches of one label field instead",
         )
-    return BoxField.of(dataset, name)
+    field = BoxField.of(dataset, name)
+    if field is None:
+        raise ConfigError(
+            f"the patches of {name!r} are no objects with labels of your own, so they can't be classified: pass those "
+            "of a field of Detections, Polylines or Keypoints, or whole images",
+            app=f"the patches of {name!r} are no objects with labels of your own, so they can't be classified",
+        )
+    return field
 
 
 def around_columns(dataset: fo.Dataset) -> dict[str, int]:

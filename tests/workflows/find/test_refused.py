@@ -16,8 +16,12 @@ def test_empty_dataset(dataset):
 
 
 def test_no_label_field(dataset):
-    dataset.add_sample(fo.Sample(filepath="a.jpg", boxes=fo.Detections()))
+    dataset.add_sample(fo.Sample(filepath="a.jpg"))
     refused(dataset, "there are no labels to check: this dataset has no field with one class label for each image")
+    dataset.add_sample(fo.Sample(filepath="b.jpg", boxes=fo.Detections()))
+    refused(
+        dataset, "the labels of this dataset are on boxes, in boxes: pass those of one field, as dataset.to_patches"
+    )
 
 
 def test_several_fields(dataset):

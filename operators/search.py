@@ -70,11 +70,11 @@ class Search(RunOperator):
         """Adds the choice between a search and a map, the run, the vectors, and the name."""
         kind = MAP if ctx.params.get("kind") == MAP else SEARCH
         add_tabs(inputs, "kind", kind, KINDS, description=ABOUT[kind])
-        run = checked(add_run(inputs, ctx, description="No picture is encoded"), read_run, ctx)
+        chosen = add_run(inputs, ctx, description="No picture is encoded")
+        run = checked(chosen, _read_run, ctx, kind)
         if run is None:
             return
-        key, config = run
-        choices = _methods(config, kind)
+        key, choices = run
         add_dropdown(
             inputs,
             run_param(f"{kind}_method", key),
@@ -104,8 +104,7 @@ class Search(RunOperator):
     def read_request(self, ctx: Any) -> SearchRequest:
         """Reads and checks what is to be registered."""
         kind = _read_kind(ctx.params)
-        key, config = read_run(ctx)
-        choices = _methods(config, kind)
+        key, choices = _read_run(ctx, kind)
         method = read_param(ctx.params, f"{kind}_method", key, ctx.params.get("method") or next(iter(choices)))
         if method not in choices:
             raise ConfigError(f"method must be one of {', '.join(choices)}, got {method!r}")
@@ -204,6 +203,19 @@ def _read_kind(params: Any) -> str:
     if kind not in KINDS:
         raise ConfigError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
     return str(kind)
+
+
+def _read_run(ctx: Any, kind: str) -> tuple[str, dict[str, str]]:
+    """Returns the key of the run, and the methods that pictures can be compared by, name to title."""
+    key, config = read_run(ctx)
+    choices = _methods(config, kind)
+    if config.voters is not None:
+        raise ConfigError(f"run {key!r} is of predictions that were there already, and has encoded no picture")
+    if not choices:
+        raise ConfigError(
+            f"the vectors of run {key!r} depend on its classes, so that other words can't be searched for"
+        )
+    return key, choices
 
 
 def _methods(config: RunConfig, kind: str) -> dict[str, str]:

@@ -38,7 +38,9 @@ def test_form__lists_what_is_deleted_and_must_be_confirmed(birds):
     assert loss(birds).startswith(
         "The fields one_clip, one_wca, one_lgca, one_wca_d, one_regions, one_error of 8 predicted"
     )
-    assert loss(birds).endswith("evaluations, and its stored embeddings that no other run uses; nothing else.")
+    assert loss(birds).endswith(
+        "evaluations, searches and maps, and its stored embeddings that no other run uses; nothing else."
+    )
     with pytest.raises(ExecutionError):
         DELETE.execute(birds, run_key="one")
     birds.reload()

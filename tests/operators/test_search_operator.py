@@ -78,3 +78,13 @@ def test_code__makes_it_and_refuses_what_depends_on_the_classes(dataset):
         with pytest.raises(Exception, match=r"must (be one of|name)"):
             SEARCH.execute(dataset, **{"run": "zs", **given})
     assert len(SEARCH.call(dataset, "zs", brain_key="called").result["how"]) == 2
+
+
+def test_form__of_a_run_that_has_encoded_nothing_says_so(dataset):
+    run = lgca.triage(dataset, "ground_truth", predictions=["zs_clip"], progress=False).run
+    try:
+        assert "has encoded no picture" in SEARCH.errors(dataset, run=run.key)["run"]
+        with pytest.raises(lgca.ConfigError, match="no image was encoded for it"):
+            run.similarity("none")
+    finally:
+        run.delete()

@@ -8,6 +8,7 @@
 # make bench         the benchmarks, one line of JSON each
 # make story         takes the pictures of docs/story.md anew, on drawings of their own
 # make pictures      takes the docs' other pictures of the App anew, by running the browser tests
+# make plugin        packs the plugin alone into dist/, for `fiftyone plugins download`
 # make reference     writes docs/reference anew from the code
 # make docs          builds the documentation as a website into build/docs, and checks its links
 # make clean         removes all that make has made here
@@ -26,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The demo's model is so small that threads waiting for each other cost more than they bring, above all on a busy machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test thorough test-faults lint bench story pictures docs reference clean setup setup-dev
+.PHONY: demo test thorough test-faults lint bench story pictures docs reference plugin clean setup setup-dev
 .DEFAULT_GOAL := demo
 
 setup setup-dev:
@@ -55,6 +56,9 @@ docs:
 	{ test -e $(DOCS)/ready || { "$$python" -m venv $(DOCS) && $(DOCS)/bin/python -m pip install -q -r scripts/docs_requirements.txt && touch $(DOCS)/ready; } }
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 	@echo "build/docs/index.html"
+
+plugin:
+	@python="$(PYTHON)"; python="$${python:-$$(sh scripts/find_python.sh)}" && "$$python" scripts/plugin_zip.py
 
 reference: setup-dev
 	@mkdir -p "$(DEMO)/plugins"

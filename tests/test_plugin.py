@@ -1,6 +1,7 @@
 """The plugin as FiftyOne sees it: what it registers, what it costs to load, and that its papers agree."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pytest brings it on Python 3.10
 
+from lgca_plugin.version import __version__
 from tests.helpers.paths import ROOT
 
 PLUGIN = "@lgca/zero-shot"
@@ -72,10 +74,9 @@ def test_manifest__the_app_finds_the_script_and_its_operator(manifest):
 
 
 def test_manifest__one_version_everywhere(manifest):
-    import lgca_plugin as lgca
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert manifest["version"] == project["version"] == lgca.__version__
+    assert manifest["version"] == project["version"] == __version__
 
 
 def test_manifest__fiftyone_requirement_is_that_of_the_package(manifest):
@@ -135,3 +136,18 @@ def test_operators__only_the_menu_and_those_that_forms_and_dialogs_execute_are_h
     assert sorted(hidden) == ["lgca_estimate_search", "lgca_menu", "lgca_next_step", "lgca_suggest_settings"]
     for name in ("lgca_estimate_search", "lgca_suggest_settings"):
         assert operators[name].risk_level.value == "low"
+
+
+def test_readme_of_the_package__has_no_relative_link():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for rule in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(rule["pattern"], rule["replacement"], text)
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) > 20 and all(link.startswith(("https://", "#")) for link in links)
+    assert "raw.githubusercontent.com/fiftyone-lgca/fiftyone-lgca/main/docs/images/review.png" in text
+
+
+def test_citation__is_of_this_version():
+    found = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert found["version"] == __version__ and len(found["references"]) == 4

@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 TESTED = {
     "cachetools": "7.3.3",
     "cleanlab": "2.9.0",
+    "click": "8.5.1",
     "fiftyone": "1.22.1",
     "jinja2": "3.1.6",
     "numpy": "2.4.6",

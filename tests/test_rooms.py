@@ -15,7 +15,9 @@ from tests.helpers.paths import ROOT
 
 ROOMS = (
     "operators",
+    "lgca_plugin.__main__",
     "lgca_plugin.demo",
+    "lgca_plugin.cli",
     "lgca_plugin",
     "lgca_plugin.api",
     "lgca_plugin.api_predictions",

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
-import logging
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ..api import find_wrong_labels
+from ..cli.output import errors_only
+from ..cli.review import serving
 from ..errors import LgcaError
 from ..method.core.methods import METHODS
 from .dataset import NAME, is_demo, load_demo_dataset
 from .report import report_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import fiftyone as fo
 
     from ..workflows.decisions.queue import Triage
-
-REVIEW_PANEL: Final = "lgca_review"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         exit status: 0, or 1 with a sentence on standard error
     """
     options = _parser().parse_args(arguments)
-    with _errors_only():
+    with errors_only():
         _say(f"Looking for wrong labels among those of {options.count} drawn birds ...")
         try:
             dataset = load_demo_dataset(count=options.count, overwrite=options.fresh and is_demo(NAME))
@@ -63,41 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@contextlib.contextmanager
-def _errors_only() -> Iterator[None]:
-    """Keeps FiftyOne and its helpers from logging anything less than errors, such as notices of retired settings."""
-    import fiftyone as fo  # noqa: F401 (it sets its loggers up)
-
-    loggers = [logging.getLogger(name) for name in ("fiftyone", "eta")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def review_beside_grid() -> fo.Space:
-    """Returns the App's layout with the review panel beside the grid."""
-    import fiftyone as fo
-
-    panels = fo.Panel(type="Samples", pinned=True), fo.Panel(type=REVIEW_PANEL)
-    # A space without an active child shows nothing.
-    spaces = [fo.Space(children=[panel], active_child=panel.component_id) for panel in panels]
-    return fo.Space(children=spaces, orientation="horizontal", active_child=spaces[0].component_id)
-
-
 def _open_app(dataset: fo.Dataset, triage: Triage, address: str, port: int) -> None:
-    import fiftyone as fo
-
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints that it waits for the server
-        session = fo.launch_app(dataset, spaces=review_beside_grid(), address=address, port=port)
-    _say(f"\nOpen http://{address}:{port}/datasets/{dataset.name}\n{_what_to_press(triage)} Ctrl+C ends the demo.")
-    with contextlib.suppress(KeyboardInterrupt):
-        session.wait(-1)
-    session.close()
+    with serving(dataset, triage.run.key, address, port) as session:
+        _say(f"\nOpen http://{address}:{port}/datasets/{dataset.name}\n{_what_to_press(triage)} Ctrl+C ends the demo.")
+        with contextlib.suppress(KeyboardInterrupt):
+            session.wait(-1)
 
 
 def _what_to_press(triage: Triage) -> str:

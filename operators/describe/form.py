@@ -56,7 +56,8 @@ def add_form(inputs: Any, ctx: Any) -> None:
     add_file(inputs, params)
     if address:
         from_field = choices and class_source(params) == "field"
-        classes = params.get("ground_truth") or default_field(params, choices) if from_field else names
+        field = params.get("ground_truth") or default_field(params, choices)
+        classes = (field if isinstance(field, str) else None) if from_field else names
         add_consent(inputs, ctx, address, classes, saved, per_class or DEFAULT_PER_CLASS)
 
 

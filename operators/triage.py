@@ -126,9 +126,11 @@ def triage_dialog(triage: Any) -> Dialog:
         dialog.heading(types.Success(label=f"{samples_text(counts['triaged'])} sorted by how the methods differ"))
         dialog.buttons(steps_after(triage.run.key))
     dialog.warnings(report["warnings"])
-    dialog.text("How the answers of the three methods and the labels relate:", muted=True)
+    answers = "predictions" if report.get("predictions") else "answers of the three methods"
+    dialog.text(f"How the {answers} and the labels relate:", muted=True)
     lines = {case: samples_text(count) for case, count in report["cases"].items() if count}
-    lines["misled by a few crops"] = samples_text(sum(report["misleading"].values()))
+    if not report.get("predictions"):
+        lines["misled by a few crops"] = samples_text(sum(report["misleading"].values()))
     left = {name: count for name, count in counts.items() if name not in ("triaged", "total") and count}
     dialog.lines(lines | {f"left out, {name}": samples_text(count) for name, count in left.items()})
     return dialog
@@ -184,6 +186,9 @@ def _preview(ctx: Any, key: str, arguments: Params) -> tuple[str, str]:
         request = check_triage(load_run(ctx.dataset, key), **arguments)
     except LgcaError as error:
         return "", capitalized(error.app)
+    if request.run.config.voters is not None:
+        fields = ", ".join(voter.field for voter in request.run.config.voters)
+        return f"{fields}: read as they are now, compared, and the labels judged again. Earlier decisions stay.", ""
     whole, crops, chains = (method_title(method.name) for method in request.compared)
     first = method_field(key, request.run.config.methods[0].name)
     predicted = image_samples(ctx.dataset).count(first) if ctx.dataset.has_field(first) else 0

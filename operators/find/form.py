@@ -30,6 +30,7 @@ from .params import (
     read_options,
     read_run_key,
 )
+from .predictions import add_predictions, add_source, by_predictions
 
 BUDGET_NOTES = {
     "adaptive": "Quick: a picture is done as soon as more crops would hardly change its result",
@@ -49,6 +50,10 @@ def add_form(inputs: Any, ctx: Any) -> None:
         label = f"Its labels are checked against run {params['of_run']!r}, which has classified the pictures"
         inputs.view("of_run_note", types.Notice(label=label))
         add_estimate(inputs, ctx)
+        return
+    add_source(inputs, ctx, default)
+    if by_predictions(params):
+        add_predictions(inputs, ctx, default)
         return
     model = _add_model(inputs, ctx)
     inputs.bool(

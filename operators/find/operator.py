@@ -9,6 +9,7 @@ from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.descriptions.style import AUTO
 from ...lgca_plugin.method.labels.left_out import LEFT_OUT
 from ...lgca_plugin.workflows.find.labels import FOLLOW_LABELS
+from ...lgca_plugin.workflows.find.predictions import PredictionRequest, check_predictions, iter_predictions
 from ..shared.base import StepOperator
 from ..shared.descriptions import description_params
 from ..shared.dialogs.found import found_dialog
@@ -20,6 +21,7 @@ from ..shared.results.found import found_result
 from ..shared.results.result import Result
 from .form import add_form
 from .params import no_labels, read_label_field, read_options
+from .predictions import by_predictions, read_prediction_options
 
 
 class FindWrongLabels(StepOperator):
@@ -50,12 +52,16 @@ class FindWrongLabels(StepOperator):
         """Reads and checks the settings."""
         from ...lgca_plugin.workflows.find.request import check_find
 
+        if by_predictions(ctx.params):
+            return check_predictions(read_prediction_options(ctx))
         return check_find(read_options(ctx))
 
     def work(self, ctx: Any, request: Any) -> Generator[Any, None, Any]:
         """Searches, reports the progress, and returns the triage."""
         from ...lgca_plugin.workflows.find.find import iter_find_wrong_labels
 
+        if isinstance(request, PredictionRequest):
+            return report_run(ctx, iter_predictions(request))
         return report_run(ctx, iter_find_wrong_labels(request))
 
     def show(self, ctx: Any, triage: Any) -> Iterator[Any]:
@@ -91,6 +97,7 @@ class FindWrongLabels(StepOperator):
         shares: str | dict[str, float] | None = None,
         display_names: dict[str, str] | None = None,
         prompt: str | None = None,
+        predictions: list[str] | None = None,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK.
@@ -99,8 +106,10 @@ class FindWrongLabels(StepOperator):
         a search for a delegated worker. In a notebook the returned task must be awaited: ``await operator(...)``.
 
         ``encoder`` is ``"demo"`` or the name of an open_clip model, None for the demo's on the demo dataset, else for
-        the default one; ``pretrained`` a tag, or the path of a checkpoint; with ``delegate`` the search is queued. The
-        other arguments are those of :func:`lgca_plugin.find_wrong_labels`.
+        the default one; ``pretrained`` a tag, or the path of a checkpoint; with ``predictions``, fields that are on the
+        samples already, these judge the labels as in :func:`lgca_plugin.triage`, and of the others only the label field
+        and the key count; with ``delegate`` the search is queued. The other arguments are those of
+        :func:`lgca_plugin.find_wrong_labels`.
 
         Returns:
             a ``fiftyone.operators.executor.ExecutionResult``, whose ``result`` holds counts and next steps; in a
@@ -124,5 +133,6 @@ class FindWrongLabels(StepOperator):
             "shares": shares,
             "display_names": display_names,
             "prompt": prompt,
+            "predictions": predictions,
         }
         return call(self, sample_collection, params, delegate=delegate)

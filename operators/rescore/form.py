@@ -80,7 +80,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
 
 def _add_run(inputs: Any, ctx: Any) -> Source | None:
     note = "Its images are scored again from their stored embeddings; no image is encoded"
-    prop = add_run(inputs, ctx, description=note)
+    prop = add_run(inputs, ctx, description=note, looking=True)
     source = checked(prop, read_source, ctx)
     if source is not None and source.problem:
         mark_invalid(prop, source.problem)

@@ -11,11 +11,11 @@ from ...lgca_plugin.descriptions.class_names import ClassNames
 from ...lgca_plugin.errors import LgcaError
 from ...lgca_plugin.fiftyone_io.samples import ImageSamples
 from ...lgca_plugin.method.core.methods import METHODS
-from ...lgca_plugin.runs.stored_run import stored_run
+from ...lgca_plugin.runs.stored_run import check_has_encoder, stored_run
 from ...lgca_plugin.store.store import Store
 from ..shared.descriptions import RunTexts
 from ..shared.prompt_cache import cached_while_open
-from ..shared.run_choice import read_run
+from ..shared.run_choice import newest_run, read_run
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Source:
 
 def read_source(ctx: Any) -> Source:
     """Reads the chosen run, which must exist and be readable, and what is stored of it."""
-    key, _ = read_run(ctx)
+    key, _ = read_run(ctx, ctx.params.get("run") or newest_run(ctx, looking=True))
     return _stored_source(ctx, key)
 
 
@@ -74,6 +74,7 @@ def _stored_source(ctx: Any, key: str) -> Source:
     source = Source(key, run.config, available_methods(run.config), texts=RunTexts.of(run))
     source = replace(source, names=ClassNames.of_results(run.results))
     try:
+        check_has_encoder(run)
         with Store() as store:
             stored = stored_run(store, run)
             held, with_regions = store.sample_ids(stored), store.samples_with_regions(stored)

@@ -12,7 +12,7 @@ from ...lgca_plugin.errors import ConfigError, LgcaError
 from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
 from ...lgca_plugin.method.core.methods import Method
 from ...lgca_plugin.run import Run
-from ...lgca_plugin.runs.registry import PACKAGE, list_runs, prediction_fields
+from ...lgca_plugin.runs.registry import PACKAGE, list_runs, prediction_fields, read_config
 from .form import Params, add_dropdown
 from .prompt_cache import cached_while_open
 
@@ -30,6 +30,9 @@ class KnownRun:
         """The run in a few words."""
         if self.config is None:
             return "can't be read"
+        if self.config.voters is not None:
+            fields = ", ".join(voter.field for voter in self.config.voters)
+            return f"{len(self.config.classes):,} classes; predictions that were there: {fields}"
         methods = ", ".join(method.name for method in self.config.methods)
         return f"{len(self.config.classes):,} classes; {methods}; encoder {self.config.encoder}"
 
@@ -37,6 +40,18 @@ class KnownRun:
 def run_keys(dataset: Any) -> list[str]:
     """Returns the keys of a dataset's runs, the newest first; none where no dataset is open."""
     return list(reversed(list_runs(dataset))) if dataset is not None else []
+
+
+def looking_keys(dataset: Any) -> list[str]:
+    """Returns the keys of the runs that have looked at pictures, and of those that can't be read, the newest first."""
+    return [key for key in run_keys(dataset) if not _only_reads(dataset, key)]
+
+
+def _only_reads(dataset: Any, key: str) -> bool:
+    """Returns whether a run is of predictions that were there already."""
+    with suppress(LgcaError):
+        return read_config(dataset, key).voters is not None
+    return False
 
 
 def pick_run(dataset: Any, keys: list[str], chosen: str | None) -> Run | None:
@@ -66,9 +81,15 @@ def _known_run(dataset: Any, key: str) -> KnownRun:
         return KnownRun(key, None, error.app)
 
 
-def newest_run(ctx: Any) -> str | None:
-    """Returns the key of the newest run that can be read, else of the newest; None if there is no run."""
-    runs = sorted(known_runs(ctx), key=lambda run: run.config is None)
+def newest_run(ctx: Any, *, looking: bool = False) -> str | None:
+    """Returns the key of the newest run that can be read, else of the newest; None if there is no run.
+
+    With ``looking``, one that has looked at pictures comes before those that have not.
+    """
+    runs = sorted(
+        known_runs(ctx),
+        key=lambda run: (run.config is None, looking and run.config is not None and run.config.voters is not None),
+    )
     return runs[0].key if runs else None
 
 
@@ -89,10 +110,15 @@ def read_run(ctx: Any, key: str | None = None) -> tuple[str, RunConfig]:
     return key, config
 
 
-def add_run(inputs: Any, ctx: Any, description: str | None = None) -> Any:
-    """Adds the choice of the run and returns its property; the newest that can be read is proposed."""
-    choices = {run.key: run.note for run in known_runs(ctx)}
-    return add_dropdown(inputs, "run", choices, default=newest_run(ctx), label="Run", description=description)
+def add_run(inputs: Any, ctx: Any, description: str | None = None, *, looking: bool = False) -> Any:
+    """Adds the choice of the run and returns its property; the newest that can be read is proposed.
+
+    With ``looking``, runs are left out that have looked at no picture.
+    """
+    runs = [run for run in known_runs(ctx) if not looking or run.config is None or run.config.voters is None]
+    choices = {run.key: run.note for run in runs or known_runs(ctx)}
+    default = newest_run(ctx, looking=looking)
+    return add_dropdown(inputs, "run", choices, default=default, label="Run", description=description)
 
 
 def run_param(name: str, key: str) -> str:

@@ -159,7 +159,7 @@ def calibration_error(
     return float((counts[filled] * np.abs(accuracy - mean_confidence)).sum() / len(confidence))
 
 
-def calibrate(logits: NDArray[np.float32], labels: IntArray) -> Calibrated:
+def calibrate(logits: NDArray[np.float32], labels: IntArray, *, fit: bool = True) -> Calibrated:
     """Turns one method's logits into calibrated probabilities, in place.
 
     The error after calibration is cross-fitted: the samples are halved at random, and each half is evaluated with the
@@ -169,6 +169,7 @@ def calibrate(logits: NDArray[np.float32], labels: IntArray) -> Calibrated:
     Args:
         logits: ``[n, C]`` contiguous float32, logit_scale * scores; overwritten by the probabilities
         labels: ``[n]`` given class indices
+        fit: False leaves the logits as they are: the temperature is 1 and the wrong share 0, as with too few labels
 
     Returns:
         the probabilities, in the array that held the logits, and the fit; the errors are nan without samples
@@ -176,7 +177,8 @@ def calibrate(logits: NDArray[np.float32], labels: IntArray) -> Calibrated:
     Raises:
         ValueError: as for :func:`fit_temperature`
     """
-    temperature = fit_temperature(logits, labels)
+    chosen = slice(None) if fit else slice(0)
+    temperature = fit_temperature(logits[chosen], labels[chosen])
     n, classes = logits.shape
     other = _fitted_to_other_half(logits, labels) if temperature.n else np.ones(n, dtype=np.float32)
     best = np.empty(n, dtype=np.int64)

@@ -108,6 +108,7 @@ def find_label_errors(
     classes: int,
     judging: Collection[str] | None = None,
     answered: Mapping[str, BoolArray] | None = None,
+    fixed: Collection[str] = (),
 ) -> LabelErrors:
     """Finds suspected label errors with the predictions of several methods.
 
@@ -129,6 +130,9 @@ def find_label_errors(
         judging: names of the methods that the ensemble consists of, at least one; None takes all
         answered: name of a method that has no answer on some samples to ``[n]`` whether it has one; its logits are of
             the others alone, ``[m, C]``. The ensemble of a sample consists of those that have answered, one at least
+        fixed: names of methods whose logits are logarithms of probabilities that are right already, and too few to fit
+            two numbers to them, such as those of labels alone; they are not calibrated, and say nothing of the number
+            of wrong labels
 
     Returns:
         the findings. With fewer than :data:`~.calibration.MIN_LABELS` labels nothing is calibrated, and there is a
@@ -154,7 +158,7 @@ def find_label_errors(
         values = np.require(compute(), np.float32, ["C_CONTIGUOUS", "WRITEABLE"])
         if values.shape != (len(own), classes):
             raise ValueError(f"logits of {name!r} must have the shape {(len(own), classes)}, got {values.shape}")
-        result = calibrate(values, own)
+        result = calibrate(values, own, fit=name not in fixed)
         by_method[name] = _spread(_of_class(result.probabilities, own), rows, len(labels))
         calibrated[name] = _spread(result.confidence, rows, len(labels))
         calibration[name] = result.calibration
@@ -174,7 +178,8 @@ def find_label_errors(
     suspect = np.zeros(len(labels), dtype=bool)
     suspect[np.argsort(quality, kind="stable")[: int((off_diagonal & contradicted).sum())]] = True
     suspect &= contradicted
-    wrong_share = sum(calibration[name].wrong_share for name in judges) / len(judges)
+    fitted = [calibration[name].wrong_share for name in judges if name not in fixed]
+    wrong_share = sum(fitted) / len(fitted) if fitted else 0.0
     pairs = Counter(zip(labels[suspect].tolist(), suggestion[suspect].tolist(), strict=True))
     return LabelErrors(
         quality=quality,
@@ -184,7 +189,7 @@ def find_label_errors(
         suggestion=suggestion,
         suggestion_confidence=confidence,
         calibration=calibration,
-        ensemble=_ensemble_temperature(ensemble, labels),
+        ensemble=_ensemble_temperature(ensemble, labels) if fitted else Temperature(value=1.0, wrong_share=0.0, n=0),
         joint=ConfidentJoint(
             estimated_errors=estimated_errors,
             pairs=tuple((*pair, count) for pair, count in sorted(pairs.items(), key=lambda item: (-item[1], item[0]))),

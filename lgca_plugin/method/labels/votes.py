@@ -11,8 +11,10 @@ A prediction z that is no class, such as one of another list of classes, has
 
     p(k) = (N[z, k] + M pi_k) / (sum_k N[z, k] + M)
 
-The logarithms of p are calibrated like logits (:mod:`.calibration`), which corrects a c that is too sure. A label must
-not vouch for itself: the samples are divided into parts, and each label is judged by counts of the others.
+The logarithms of p are calibrated like logits (:mod:`.calibration`), which corrects a c that is too sure. Those of
+labels alone are not, for p takes hardly more than two values then, and any temperature fits them with some share of
+wrong labels. A label must not vouch for itself: the samples are divided into parts, and each label is judged by counts
+of the others.
 
 ``N[z, k]`` could say which class it is, where it is not z: a confusion that is frequent would be less suspicious. It is
 not used, for wrong labels are confusions themselves. On handwritten digits (1,797, 8% of them mislabelled, answers of a

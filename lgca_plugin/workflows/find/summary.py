@@ -37,7 +37,8 @@ class FoundSummary:
         outside: number of suspects whose label is no class of the run
         reviewed: number of suspects that have a decision, from an earlier review
         unread: number of images that could not be read
-        agreement: share of the images on which all these methods give the same label; None without images
+        agreement: share of the images on which all these methods give the same label; None without images, or where it
+            is one method
         methods: names of the methods that have judged the labels, of a fused run those that are compared
         judge: the method that alone has judged the labels of a fused run; None where all methods did
         first: the labels without a decision that are most likely wrong, the likeliest first
@@ -75,7 +76,7 @@ def found_summary(triage: Triage, *, count: int) -> FoundSummary:
         outside=int(report.get("outside_suspects") or 0),
         reviewed=left["suspects"] - left["undecided"],
         unread=int((report.get("counts") or {}).get("failed") or 0),
-        agreement=sum(len(set(row)) == 1 for row in rows) / len(rows) if rows else None,
+        agreement=sum(len(set(row)) == 1 for row in rows) / len(rows) if rows and len(methods) > 1 else None,
         methods=methods,
         judge=judge,
         first=tuple(

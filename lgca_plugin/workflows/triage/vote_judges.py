@@ -125,7 +125,8 @@ def judge_votes(
         yield Progress(0, 2 * n, f"Judging {len(found.judged):,} labels")
         labels = samples.truth[found.judged]
         of_judged = {name: there[found.judged] for name, there in answered.items()}
-        found.errors = find_label_errors(judges, labels, classes=classes, answered=of_judged)
+        alone = [name for name in judges if votes.kinds[name] == "label"]
+        found.errors = find_label_errors(judges, labels, classes=classes, answered=of_judged, fixed=alone)
         found.warnings += found.errors.warnings
         found.warnings += _never_predicted(request, votes, labels)
     return found

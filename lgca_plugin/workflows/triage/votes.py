@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .plan import TriageRequest
     from .samples import TriageSamples
 
+LEAST_SPREAD = 1e-6
+"""Minimum difference of the largest and the smallest confidence for confidences to say anything."""
 MAX_NAMED = 6
 """Maximum number of labels that a sentence names."""
 
@@ -83,6 +85,8 @@ def read_votes(request: TriageRequest) -> tuple[TriageSamples, Votes]:
         values = np.array([np.nan if value is None else value for value in column], dtype=np.float64)[rows]
         values[answers[voter.name][rows] < 0] = np.nan
         if np.isnan(values).all():
+            continue
+        if np.nanmax(values) - np.nanmin(values) < LEAST_SPREAD:  # the same for all samples, such as 1
             continue
         if ((values < 0) | (values > 1)).any():
             warnings.append(

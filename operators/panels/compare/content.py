@@ -208,6 +208,8 @@ def _make_figures(of: Overview, a: str, b: str) -> Figures:
     places = of.points(a, b)
     ids = of.table.sample_ids(of.rows[places])
     x, y = of.margins(places, (a, b))
+    if np.isnan(x).all() or np.isnan(y).all():  # predictions of another origin may be labels alone
+        return figures, 0
     hover = [
         f"{line_a}\n{line_b}" for line_a, line_b in zip(_hover(of, places, a, x), _hover(of, places, b, y), strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ....lgca_plugin.method.number_text import samples_text
@@ -156,12 +157,20 @@ def _add_numbers(panel: Any, body: Any, shown: Comparison) -> None:
     card(cards, "failed", f"{failed:,}", "failed", about, *(show if failed else ()), part="failures")
     about = "Samples that the run has not reached, or that were added later"
     card(cards, "without", f"{without:,}", "without result", about, *(show if without else ()), part="without_result")
+    if shown.run.config.voters is not None:
+        _add_operators(panel, body, [one for one in OPERATORS if one[0] in ("triage", "evaluate")])
+        return
     encodes, speed = summary.get("encodes_per_image") or 0, summary.get("images_per_second") or 0
     about = "Crops and whole images that the model looked at, for each image: the cost of the run"
     card(cards, "encodes", f"{encodes:.1f}" if encodes else "-", "looks per image", about)
     about = "Images per second of the run, with decoding, cropping and writing"
     card(cards, "speed", f"{speed:,.1f}" if speed else "-", "images a second", about)
+    _add_operators(panel, body, OPERATORS)
+
+
+def _add_operators(panel: Any, body: Any, operators: Sequence[tuple[str, str, str]]) -> None:
+    """Adds the buttons of what can be done with the run."""
     actions = row(body, "actions", gap="6px")
-    for name, label, title in OPERATORS:
+    for name, label, title in operators:
         button(actions, name, label, panel.open_form, title=title, params={"form": name})
     button(actions, "refresh", "Read again", panel.refresh, title="Read all samples from the database again")

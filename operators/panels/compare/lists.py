@@ -59,7 +59,9 @@ def add_suspects(panel: Any, body: Any, shown: Comparison) -> None:
 
 
 def add_misleading(panel: Any, body: Any, shown: Comparison) -> None:
-    """Adds the misleading-crop cases, or the button that finds them."""
+    """Adds the misleading-crop cases, or the button that finds them; nothing where no picture was looked at."""
+    if shown.run.config.voters is not None:
+        return
     about = (
         "Samples where WCA and LGCA disagree only because of a few crops: without them, WCA would say what LGCA says. "
         "The fewer crops it takes, the closer the call."

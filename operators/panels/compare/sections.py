@@ -19,18 +19,22 @@ frame of any animation, which takes 0.7 s with 2,000 points."""
 
 NARROW = "130px"
 ALL = {2: "both methods", 3: "all three methods"}
+OWN = {2: "both predictions", 3: "the three predictions"}
 
 
 def add_agreement(panel: Any, body: Any, shown: Comparison) -> None:
     """Adds how often the methods agree."""
     of = shown.overview
-    heading(body, "agreement_head", "Do the methods agree?", _looks(of.compared))
+    own = of.run.config.voters is not None
+    heading(body, "agreement_head", f"Do the {'predictions' if own else 'methods'} agree?", _looks(of.compared))
     if len(of.compared) < 2:
         words = "This run has one method. Classify with clip, wca and lgca to compare."
+        if own:
+            words = "There is one prediction. Find wrong labels with more of them to compare."
         text(body, "agreement_none", words, muted=True)
         return
     total, alike = int(of.predicted.sum()), of.pattern_counts[0]
-    who = ALL[len(of.compared)]
+    who = (OWN if own else ALL)[len(of.compared)]
     words = f"On {alike:,} of {samples_text(total)}, {who} agree ({percent_text(alike / total)})."
     text(body, "agreement_all", words, bold=True)
     if len(of.compared) > 2:

@@ -16,7 +16,7 @@ from ....lgca_plugin.runs.state import DONE
 from ....lgca_plugin.workflows.evidence.film_strip import Pictures, pictures_of, strip_boxes
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, cached_evidence, read_sample_record
 from ...shared.grid.boxes import BoxContext
-from ...shared.run_choice import pick_run, run_keys
+from ...shared.run_choice import looking_keys, pick_run, run_keys
 from ..widgets import EmptyState
 from .state import EvidenceState
 
@@ -83,11 +83,20 @@ class EvidenceContent:
         return self.result.explanation if self.result else None
 
 
+NOT_LOOKED = EmptyState(
+    "No picture was looked at",
+    "The labels were judged by predictions that were there already. Find wrong labels with a model to see which parts "
+    "of a picture decide.",
+)
+
+
 def read_content(ctx: Any, state: EvidenceState) -> EvidenceContent:
     """Reads the open sample and its evidence."""
     if ctx.dataset is None:
         return EvidenceContent(state=state, shown=EmptyState("No dataset is open", "Open a dataset, then a sample."))
-    keys = run_keys(ctx.dataset)
+    keys = looking_keys(ctx.dataset)
+    if not keys and run_keys(ctx.dataset):
+        return EvidenceContent(state=state, shown=NOT_LOOKED)
     gone = state.run is not None and state.run not in keys
     notes = [f"Run “{state.run}” is gone: it was deleted or renamed."] if gone else []
     run, problem = None, None

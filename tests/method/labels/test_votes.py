@@ -110,7 +110,8 @@ def test_logits_find_most_then_confidences_then_labels_alone():
         wrong = labels != truth
         row = []
         for judge in judges:
-            quality = find_label_errors({"one": judge.copy}, labels, classes=CLASSES).quality
+            fixed = ["one"] if judge is judges[-1] else []
+            quality = find_label_errors({"one": judge.copy}, labels, classes=CLASSES, fixed=fixed).quality
             row.append(wrong[np.argsort(quality, kind="stable")[: wrong.sum()]].mean())
         shares.append(row)
     by_logits, by_confidence, by_label = np.mean(shares, axis=0)
@@ -142,3 +143,15 @@ def test_find_label_errors__with_answers_missing_asks_those_who_have_answered():
     np.testing.assert_array_equal(both.by_method["a"], some.by_method["a"])
     with pytest.raises(ValueError, match="no judging method has answered on 30 of 90"):
         find_label_errors({"b": lambda: logits["b"][there]}, labels, classes=3, answered={"b": there})
+
+
+def test_find_label_errors__of_labels_alone_is_as_sure_as_they_are_often_right():
+    truth, labels, answers, _ = drawn(2000, right=0.75)
+    logits = vote_logits(answers, labels, classes=CLASSES)
+    found = find_label_errors({"one": logits.copy}, labels, classes=CLASSES, fixed=["one"])
+    agreement = (answers == labels).mean()
+    np.testing.assert_allclose(found.calibrated["one"], agreement, atol=0.06)
+    np.testing.assert_allclose(np.exp(logits.max(axis=1)), found.calibrated["one"], atol=1e-5)
+    assert (found.calibration["one"].temperature, found.fitted_errors, found.ensemble.n) == (1.0, 0, 0)
+    assert found.calibration["one"].error_after < 0.03
+    assert ((labels != truth) & found.suspect).sum() > 0.9 * (labels != truth).sum()

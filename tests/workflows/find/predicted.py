@@ -35,11 +35,13 @@ def predicted(dataset: Any, *, seed: int = 0) -> Any:
 def add_predictions(dataset: Any, field: str, *, seed: int, signal: float = 5.0) -> Any:
     """Adds a field of predictions with logits, made from the true classes."""
     rng = np.random.default_rng(seed)
-    truth = [CLASSES.index(label) for label in dataset.values("truth.label")]
-    logits = signal * np.eye(len(CLASSES))[truth] + rng.gumbel(size=(len(truth), len(CLASSES)))
+    drawn = dataset.values("truth.label")
+    classes = sorted(set(drawn))
+    truth = [classes.index(label) for label in drawn]
+    logits = signal * np.eye(len(classes))[truth] + rng.gumbel(size=(len(truth), len(classes)))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     labels = [
-        fo.Classification(label=CLASSES[row.argmax()], confidence=float(row.max()), logits=own)
+        fo.Classification(label=classes[row.argmax()], confidence=float(row.max()), logits=own)
         for row, own in zip(p, logits, strict=True)
     ]
     dataset.set_values(field, labels)

@@ -168,7 +168,9 @@ def ranked(pictures: Pictures, labels: IntArray) -> tuple[dict[str, BoolArray], 
 
     def quality(names: tuple[str, ...]) -> FloatArray:
         fixed = [name for name in names if name.endswith("/label")]
-        return find_label_errors({name: judge(name) for name in names}, labels, classes=classes, fixed=fixed).quality
+        pooled = names != METHODS  # a run of its own takes the mean
+        judges = {name: judge(name) for name in names}
+        return find_label_errors(judges, labels, classes=classes, fixed=fixed, pooled=pooled).quality
 
     hits = {title: found(quality(names), labels != pictures.truth) for title, names in JUDGES.items()}
     right = {name: logits.argmax(axis=1) == pictures.truth for name, logits in (own | pictures.logits).items()}

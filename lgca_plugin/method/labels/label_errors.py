@@ -12,6 +12,9 @@ weights by agreement with the labels would let suspicious labels choose the meth
 the methods' qualities and the quality under the mean of their probabilities, which is accumulated with one method in
 memory at a time.
 
+Predictions of any origin do not share an encoder, and may differ much in what they are worth; there the ensemble is a
+pool whose few weights are fitted to all labels together (:mod:`.pooling`).
+
 A method that is learned over several encoders sees all that the others see, weighed by what it is worth, and is the
 ensemble alone. It was trained on labels, but each is judged by weights that have not seen it.
 """
@@ -19,7 +22,7 @@ ensemble alone. It was trained on labels, but each is judged by weights that hav
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +37,7 @@ from .calibration import (
     fit_temperature,
     shuffled,
 )
+from .pooling import LEAST_LOGARITHM, fit_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -86,6 +90,7 @@ class LabelErrors:
             if nothing was fitted. More accurate than ``joint.estimated_errors`` if all classes have equally many wrong
             labels
         warnings: sentences about limits of the result
+        weights: method name to its weight in a pooled ensemble; empty for a mean
     """
 
     quality: NDArray[np.float64]
@@ -99,6 +104,7 @@ class LabelErrors:
     joint: ConfidentJoint
     fitted_errors: int
     warnings: tuple[str, ...]
+    weights: dict[str, float] = field(default_factory=dict)
 
 
 def find_label_errors(
@@ -109,6 +115,7 @@ def find_label_errors(
     judging: Collection[str] | None = None,
     answered: Mapping[str, BoolArray] | None = None,
     fixed: Collection[str] = (),
+    pooled: bool = False,
 ) -> LabelErrors:
     """Finds suspected label errors with the predictions of several methods.
 
@@ -133,6 +140,8 @@ def find_label_errors(
         fixed: names of methods whose logits are logarithms of probabilities that are right already, and too few to fit
             two numbers to them, such as those of labels alone; they are not calibrated, and say nothing of the number
             of wrong labels
+        pooled: the ensemble is not the mean of the probabilities, but a pool in which each method counts by what it is
+            worth (:mod:`.pooling`); the functions are called twice
 
     Returns:
         the findings. With fewer than :data:`~.calibration.MIN_LABELS` labels nothing is calibrated, and there is a
@@ -151,6 +160,8 @@ def find_label_errors(
     ensemble = np.zeros((len(labels), classes), dtype=np.float32)
     answers = np.zeros(len(labels), dtype=np.float32)
     by_method, calibrated, calibration = {}, {}, {}
+    sampled = shuffled(len(labels))[:FIT_SAMPLES]
+    of_sampled: dict[str, FloatArray] = {}
     for name, compute in logits.items():
         there = (answered or {}).get(name)
         rows = slice(None) if there is None else np.flatnonzero(there)
@@ -165,10 +176,17 @@ def find_label_errors(
         if name in judges:
             ensemble[rows] += result.probabilities
             answers[rows] += 1
+            if pooled:
+                of_sampled[name] = _at(result.probabilities, there, sampled)
         del values, result  # before the next method takes as much
     if not answers.all():
         raise ValueError(f"no judging method has answered on {int((answers == 0).sum())} of {len(labels)} samples")
     ensemble /= answers[:, None]
+    weights, pooled_share = {}, 0.0
+    if pooled and len(judges) > 1 and len(labels) >= MIN_LABELS:
+        found, pooled_share = fit_weights([of_sampled[name] for name in judges], labels[sampled])
+        weights = dict(zip(judges, found.tolist(), strict=True))
+        ensemble = _pool(logits, weights, calibration, answered or {}, ensemble.shape)
 
     suggestion = ensemble.argmax(axis=1)
     confidence = _of_class(ensemble, suggestion)
@@ -180,6 +198,7 @@ def find_label_errors(
     suspect &= contradicted
     fitted = [calibration[name].wrong_share for name in judges if name not in fixed]
     wrong_share = sum(fitted) / len(fitted) if fitted else 0.0
+    wrong_share = pooled_share if fitted and weights else wrong_share
     pairs = Counter(zip(labels[suspect].tolist(), suggestion[suspect].tolist(), strict=True))
     return LabelErrors(
         quality=quality,
@@ -196,7 +215,40 @@ def find_label_errors(
         ),
         fitted_errors=round(wrong_share * (classes - 1) / classes * len(labels)),
         warnings=tuple(_warnings(labels, classes, calibration, suspects=int(suspect.sum()))),
+        weights=weights,
     )
+
+
+def _at(probabilities: NDArray[np.float32], there: BoolArray | None, sampled: IntArray) -> FloatArray:
+    """Returns ``[s, C]`` logarithms of probabilities of some samples, 0 where a method has not answered."""
+    if there is None:
+        found: FloatArray = np.log(np.maximum(probabilities[sampled], np.exp(LEAST_LOGARITHM)))
+        return found
+    place = np.cumsum(there) - 1
+    own = there[sampled]
+    found = np.zeros((len(sampled), probabilities.shape[1]), dtype=np.float32)
+    found[own] = np.log(np.maximum(probabilities[place[sampled[own]]], np.exp(LEAST_LOGARITHM)))
+    return found
+
+
+def _pool(
+    logits: Mapping[str, Callable[[], FloatArray]],
+    weights: Mapping[str, float],
+    calibration: Mapping[str, Calibration],
+    answered: Mapping[str, BoolArray],
+    shape: tuple[int, ...],
+) -> NDArray[np.float32]:
+    """Returns the ``[n, C]`` probabilities of the pool."""
+    pool = np.zeros(shape, dtype=np.float32)
+    for name, weight in weights.items():
+        there = answered.get(name)
+        values = np.asarray(logits[name](), dtype=np.float32)
+        values = (values - values.max(axis=1, keepdims=True)) / np.float32(calibration[name].temperature)
+        pool[slice(None) if there is None else there] += np.float32(weight) * np.maximum(values, LEAST_LOGARITHM)
+    pool -= pool.max(axis=1, keepdims=True)
+    np.exp(pool, out=pool)
+    pool /= pool.sum(axis=1, keepdims=True)
+    return pool
 
 
 def _of_class(probabilities: NDArray[np.float32], classes: IntArray) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from ...method.labels.vote_cases import WITHOUT_LABEL as VOTES_WITHOUT_LABEL
 from ...version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...method.labels.triage_cases import Case
     from .analysis import TriageAnalysis
@@ -53,8 +53,9 @@ def triage_report(
         suggested, how many); of a run with known shares of the classes, ``shares``: the ``field`` in which they were
         counted, and method to number of labels that they have ``changed``; of predictions of other
         origin, ``predictions``: name to its ``field``, what it is judged ``by`` (``"logits"``, ``"confidence"`` or
-        ``"label"``), the number of ``samples`` that have it, and of those with a usable label (``labelled``) how many
-        have it as their label (``agree``); ``warnings``, ``seconds``, ``at`` and ``version``
+        ``"label"``), the number of ``samples`` that have it, of those with a usable label (``labelled``) how many have
+        it as their label (``agree``), and, where several judge, its ``weight``; ``warnings``, ``seconds``, ``at`` and
+        ``version``
     """
     classes, errors = request.run.config.classes, found.errors
     counted, sizes = Counter(cases), Counter(found.case_size[~np.isnan(found.case_size)].tolist())
@@ -94,7 +95,7 @@ def triage_report(
         "version": __version__,
     }
     if votes is not None:
-        report["predictions"] = _of_votes(request, samples, votes)
+        report["predictions"] = _of_votes(request, samples, votes, {} if errors is None else errors.weights)
     if request.run.config.shares is not None:
         field = request.run.config.shares.field
         moved = {name: samples.answers[name] != own for name, own in samples.own_answers.items()}
@@ -117,7 +118,9 @@ def triage_report(
     return report
 
 
-def _of_votes(request: TriageRequest, samples: TriageSamples, votes: Votes) -> dict[str, dict[str, Any]]:
+def _of_votes(
+    request: TriageRequest, samples: TriageSamples, votes: Votes, weights: Mapping[str, float]
+) -> dict[str, dict[str, Any]]:
     found = {}
     for voter in request.run.config.voters or ():
         answers = votes.answers[voter.name]
@@ -128,6 +131,7 @@ def _of_votes(request: TriageRequest, samples: TriageSamples, votes: Votes) -> d
             "samples": int((answers >= 0).sum()),
             "labelled": int(labelled.sum()),
             "agree": int((answers == samples.truth)[labelled].sum()),
+            **({"weight": weights[voter.name]} if voter.name in weights else {}),
         }
     return found
 

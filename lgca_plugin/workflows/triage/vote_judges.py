@@ -126,7 +126,7 @@ def judge_votes(
         labels = samples.truth[found.judged]
         of_judged = {name: there[found.judged] for name, there in answered.items()}
         alone = [name for name in judges if votes.kinds[name] == "label"]
-        found.errors = find_label_errors(judges, labels, classes=classes, answered=of_judged, fixed=alone)
+        found.errors = find_label_errors(judges, labels, classes=classes, answered=of_judged, fixed=alone, pooled=True)
         found.warnings += found.errors.warnings
         found.warnings += _never_predicted(request, votes, labels)
     return found

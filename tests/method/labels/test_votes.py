@@ -155,3 +155,56 @@ def test_find_label_errors__of_labels_alone_is_as_sure_as_they_are_often_right()
     assert (found.calibration["one"].temperature, found.fitted_errors, found.ensemble.n) == (1.0, 0, 0)
     assert found.calibration["one"].error_after < 0.03
     assert ((labels != truth) & found.suspect).sum() > 0.9 * (labels != truth).sum()
+
+
+def pool_of(*judges, labels, truth):
+    """Share of the wrong labels that the pool of judges holds among as many of the lowest quality, and the findings."""
+    logits = {str(at): judge.copy for at, judge in enumerate(judges)}
+    found = find_label_errors(logits, labels, classes=CLASSES, pooled=True)
+    wrong = labels != truth
+    return wrong[np.argsort(found.quality, kind="stable")[: wrong.sum()]].mean(), found
+
+
+def noisy_logits(truth, signal, rng):
+    return (signal * np.eye(CLASSES)[truth] + rng.gumbel(size=(len(truth), CLASSES))).astype(np.float32)
+
+
+def test_a_pool_is_no_worse_than_its_best_member_and_gains_by_independent_ones():
+    truth, labels, _, _ = drawn(1500)
+    rng = np.random.default_rng(4)
+    strong, weak, other = (noisy_logits(truth, signal, rng) for signal in (4.0, 0.7, 3.5))
+    alone, _ = pool_of(strong, labels=labels, truth=truth)
+    with_weak, found = pool_of(strong, weak, labels=labels, truth=truth)
+    with_other, _ = pool_of(strong, other, labels=labels, truth=truth)
+    assert with_weak >= alone - 0.01
+    assert with_other > alone + 0.03
+    assert found.weights["0"] == pytest.approx(1, abs=0.2)
+    assert found.fitted_errors == pytest.approx((labels != truth).sum(), rel=0.25)
+
+
+def test_a_pool_counts_two_that_say_the_same_once_and_noise_not_at_all():
+    truth, labels, _, _ = drawn(1500)
+    rng = np.random.default_rng(5)
+    logits = noisy_logits(truth, 3.0, rng)
+    alone, single = pool_of(logits, labels=labels, truth=truth)
+    twice, found = pool_of(logits, logits, rng.gumbel(size=logits.shape).astype(np.float32), labels=labels, truth=truth)
+    assert found.weights["0"] + found.weights["1"] == pytest.approx(1, abs=0.1)
+    assert found.weights["0"] == pytest.approx(found.weights["1"], abs=0.05)
+    assert found.weights["2"] < 0.5
+    np.testing.assert_allclose(found.quality, single.quality, atol=0.05)
+    assert twice == pytest.approx(alone, abs=0.02)
+
+
+def test_a_pool_takes_a_missing_answer_for_none():
+    truth, labels, _, _ = drawn(600)
+    rng = np.random.default_rng(6)
+    a, b = noisy_logits(truth, 3.0, rng), noisy_logits(truth, 3.0, rng)
+    there = rng.random(600) < 0.7
+    found = find_label_errors(
+        {"a": a.copy, "b": lambda: b[there]}, labels, classes=CLASSES, answered={"b": there}, pooled=True
+    )
+    scaled = found.weights["a"] / found.calibration["a"].temperature * a
+    scaled[there] += found.weights["b"] / found.calibration["b"].temperature * b[there]
+    p = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.quality, p[np.arange(600), labels], atol=1e-4)

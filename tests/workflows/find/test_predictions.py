@@ -157,7 +157,7 @@ def test_samples_without_a_prediction_are_judged_by_the_others(own):
     assert triage.report["counts"]["without a prediction"] == 5
     assert "second has no prediction on 30 of 235 labels: these are judged by the others" in triage.report["warnings"]
     quality, own_quality = own.select(some).values(["voters_label_quality", "voters_resnet.label_quality"])
-    assert np.argsort(quality).tolist() == np.argsort(own_quality).tolist()
+    assert np.corrcoef(quality, own_quality)[0, 1] > 0.99
     assert own.select(none).values("voters_label_quality") == [None] * 5
     assert triage.run.evaluate(progress=False).excluded["without a prediction of every method"] == 30
 

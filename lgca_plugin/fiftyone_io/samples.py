@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, shown
 from ..images.boxed import BoxedImage
-from .boxes.companion import BOX, PROBLEM, is_companion, run_dataset, viewed_boxes
+from .boxes.companion import BOX, PROBLEM, BoxField, is_companion, run_dataset, viewed_boxes
 from .boxes.refresh import open_companion, refresh
 from .boxes.shapes import NO_BOX
 from .database import (
@@ -120,7 +120,12 @@ class ImageSamples:
             )
         kind = getattr(field, "document_type", type(field))
         what = "is inside a list" if kind.__name__ == "Classification" else f"is {kind.__name__}"
-        raise ConfigError(f"ground_truth must be a Classification field, one label a sample; {ground_truth!r} {what}")
+        boxes = BoxField.of(self.dataset, ground_truth) is not None
+        remedy = f": for labels of boxes, pass dataset.to_patches({ground_truth!r})" if boxes else ""
+        in_app = ": for labels of boxes, show their patches in the grid first" if boxes else ""
+        wrong = f"ground_truth must be a Classification field, one label a sample; {ground_truth!r} {what}"
+        app = f"the label field must be a Classification field, one label a sample; {ground_truth!r} {what}{in_app}"
+        raise ConfigError(f"{wrong}{remedy}", app=app)
 
     def check_labels_as_stored(self, ground_truth: str) -> None:
         """Checks that a view shows no other labels than are stored, since all that follows reads the stored ones.

@@ -110,6 +110,8 @@ def test_box__its_known_regions_are_replayed_alone_and_with_others(png: bytes, d
         np.testing.assert_array_equal(one.boxes, other.boxes)
         np.testing.assert_array_equal(one.regions, other.regions)
         np.testing.assert_array_equal(one.boxes, alone.boxes)
+        assert one.embeddings.side is not None
+        assert other.embeddings.side is not None
         np.testing.assert_allclose(one.embeddings.side, other.embeddings.side)
     part = batch.part(np.array([0, 2]), np.array([[0, 3], [1, 2]]))
     assert found[2].embeddings.side is not None

@@ -172,3 +172,23 @@ def test_repair_saved_views__removes_references_to_views_that_are_gone_and_keeps
     assert three.list_saved_views() == ["theirs"]
     three.delete_saved_view("theirs")
     assert three.list_saved_views() == []
+
+
+def test_patches__their_field_and_whether_they_are_all(dataset):
+    box = fo.Detection(label="a", bounding_box=[0.1, 0.1, 0.5, 0.5])
+    dataset.add_sample(fo.Sample(filepath="a.jpg", boxes=fo.Detections(detections=[box, box.copy()])))
+    patches = dataset.to_patches("boxes")
+    assert database.patches_field(patches) == "boxes"
+    assert database.shows_all_patches(patches)
+    assert not database.shows_all_patches(patches.limit(1))
+    assert not database.shows_all_patches(dataset.match({"filepath": "a.jpg"}).to_patches("boxes"))
+    dataset.evaluate_detections("boxes", gt_field="boxes", eval_key="own", progress=False)
+    assert database.patches_field(dataset.to_evaluation_patches("own")) is None
+
+
+def test_dataset_names__are_found_by_what_is_in_their_records_and_by_id(dataset):
+    dataset.info["marked"] = {"number": 5}
+    dataset.save()
+    assert database.dataset_names({"info.marked.number": 5}) == [dataset.name]
+    assert database.dataset_names({"_id": database.dataset_id(dataset)}) == [dataset.name]
+    assert database.dataset_names({"info.marked.number": 6}) == []

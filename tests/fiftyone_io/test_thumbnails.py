@@ -133,3 +133,17 @@ def test_marked_uri__without_an_image_is_none(tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     assert marked_uri(str(tmp_path / "broken.jpg")) is None
     assert marked_uri(str(tmp_path / "missing.jpg"), box=(0, 0, 0.5, 0.5)) is None
+
+
+def test_surroundings__of_a_box_are_shown_with_a_thin_frame_around_it(tmp_path):
+    path = tmp_path / "white.png"
+    Image.new("RGB", (200, 100), "#777777").save(path)
+    around = (0.3, 0.4, 0.2, 0.2)  # 40 x 20 pixels, and 14 more on every side
+    found = opened(marked_uri(str(path), around=around, side=340))
+    assert found.size == (340, 240)
+    bright = np.asarray(found.convert("L")).astype(int) > 180
+    rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
+    assert abs(rows[[0, -1]] - (70, 170)).max() <= 3
+    assert abs(columns[[0, -1]] - (70, 270)).max() <= 3
+    assert opened(thumbnail_uri(str(path), around=around, side=34)).size == (34, 24)
+    assert opened(thumbnail_uri(str(path), around=(1.2, 0.1, 0.1, 0.1), side=50)).size == (50, 25)

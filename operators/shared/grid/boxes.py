@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import fiftyone as fo
 import fiftyone.operators as foo
 
 from ....lgca_plugin.fiftyone_io.boxes.companion import BoxField, find_companion, viewed_boxes
@@ -27,6 +28,9 @@ class BoxContext(foo.ExecutionContext):
         field: the label field
         companion: the companion of the label field of the view
         patches: name of the dataset that FiftyOne has generated for the view, as far as the App has sent it
+
+    Attributes:
+        patches_stage: the stage that shows all patches of the field
     """
 
     def __init__(self, ctx: Any, field: BoxField, companion: Any, patches: str | None) -> None:
@@ -34,6 +38,7 @@ class BoxContext(foo.ExecutionContext):
         self._whole = ctx
         self._companion = companion
         self._box_operations = _BoxOperations(ctx.ops, field, patches)
+        self.patches_stage = fo.ToPatches(field.name)
 
     @property
     def dataset(self) -> Any:

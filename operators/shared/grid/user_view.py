@@ -16,7 +16,7 @@ from ....lgca_plugin.fiftyone_io.boxes.patches import boxes_in, source_dataset
 from ....lgca_plugin.fiftyone_io.database import app_view, serialized_stages
 from ....lgca_plugin.runs.saved_views import own_view
 from ....lgca_plugin.workflows.overview.overview import stages_key
-from .boxes import is_patches, without_state
+from .boxes import BoxContext, is_patches, without_state
 
 MARK = "lgca-view-"
 
@@ -82,7 +82,7 @@ class UserView:
 
     def view(self, dataset: Any) -> Any:
         """Builds the FiftyOne view, as the App's server does; of a companion of boxes, that of those in the view."""
-        source = source_dataset(dataset)
+        source = source_dataset(dataset) if any(map(is_patches, self.stages)) else None
         if source is None:
             return app_view(dataset, self.stages, self.filters, self.extended)
         return boxes_in(dataset, app_view(source, self.stages, self.filters, self.extended))
@@ -131,8 +131,7 @@ def show_in_grid(
     """
     view = user_view(ctx) if above is None else above
     saved = view.saved if view.grid_filter is None else view.grid_filter.saved
-    boxes = source_dataset(ctx.dataset) is not None
-    if boxes:
+    if isinstance(ctx, BoxContext):
         return _show_boxes(ctx, shown, GridFilter(sentence, part, saved, run), view)
     own = serialized_stages(shown)
     if view.stages and not isinstance(shown, list) and not _holds(ctx.dataset, view, own, shown):
@@ -153,9 +152,9 @@ def _show_boxes(ctx: Any, shown: Any, grid_filter: GridFilter, view: UserView) -
 
     own = view.view(ctx.dataset)
     ids = shown.values("id") if not isinstance(shown, list) else _with_stages(own, shown).values("id")
-    first = next(at for at, stage in enumerate(view.stages) if is_patches(stage))
+    patches = [stage for stage in view.stages if is_patches(stage)] or serialized_stages([ctx.patches_stage])
     outside = not isinstance(shown, list) and not set(ids) <= set(own.values("id"))
-    stages = [view.stages[first]] if outside else view.stages
+    stages = patches if outside or not view.stages else view.stages
     chosen = serialized_stages([fo.Select(ids, ordered=True)])
     return grid_filter, ctx.trigger("set_view", {"view": [*stages, *_marked(chosen, grid_filter)]})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 import lgca_plugin as lgca
@@ -10,18 +12,24 @@ COUNT = 24
 FEW = lgca.RegionConfig(crops=14)
 
 
+class Find:
+    """lgca.find_wrong_labels with few crops; ``counting`` is the encoder of the last search, which counts."""
+
+    def __init__(self, encoder):
+        self._encoder = encoder
+        self.counting: Any = None
+
+    def __call__(self, samples, **changes):
+        from tests.helpers.engine import Counting
+
+        self.counting = Counting(self._encoder)
+        settings = {"encoder": self.counting, "regions": FEW, "progress": False}
+        return lgca.find_wrong_labels(samples, **{**settings, **changes})
+
+
 @pytest.fixture(scope="module")
 def find(demo_encoder):
-    """lgca.find_wrong_labels with few crops; counts what is encoded."""
-    from tests.helpers.engine import Counting
-
-    def search(samples, **changes):
-        search.counting = Counting(demo_encoder)
-        return lgca.find_wrong_labels(
-            samples, **{"encoder": search.counting, "regions": FEW, "progress": False, **changes}
-        )
-
-    return search
+    return Find(demo_encoder)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Boxes that can't be used, other kinds of labels, grouped datasets, and what is refused."""
 
+from typing import Any
+
 import fiftyone as fo
 import pytest
 
@@ -10,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("module_store")
 
 
 def test_unusable_boxes__say_why_on_the_label_and_the_others_are_judged(flock, find):
-    bad = {
+    bad: dict[str, dict[str, Any]] = {
         "the box is marked as a crowd, so it may hold several objects": {"iscrowd": True},
         "the box has no area": {"bounding_box": [0.2, 0.2, 0.0, 0.4]},
         "the box lies outside its image": {"bounding_box": [1.1, 0.2, 0.2, 0.4]},

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from textwrap import dedent
 
 import pytest
 
@@ -40,11 +41,8 @@ def test_guide__names_every_field_and_saved_view():
         assert f"`{view_name('zeroshot', kind)}`" in TEXT
 
 
-LINKS = [
-    (guide, target)
-    for guide in sorted([*GUIDE.parent.glob("*.md"), *GUIDE.parent.glob("howto/*.md")])
-    for target in re.findall(r"\]\(([^)\s]+)\)", guide.read_text(encoding="utf-8"))
-]
+PAGES = {path: path.read_text(encoding="utf-8") for path in sorted(GUIDE.parent.glob("**/*.md"))}
+LINKS = [(page, target) for page, text in PAGES.items() for target in re.findall(r"\]\(([^)\s]+)\)", text)]
 
 
 @pytest.mark.parametrize(("guide", "target"), LINKS, ids=lambda value: getattr(value, "name", value))
@@ -55,12 +53,14 @@ def test_guides__links_lead_somewhere(guide, target):
     file = guide.parent / path if path else guide
     assert file.exists()
     if heading:
-        lines = (line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("#"))
-        assert heading in [re.sub(r"[^\w\s-]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in lines]
+        lines = file.read_text(encoding="utf-8").splitlines()
+        titles = [line.lstrip("# ").lower() for line in lines if line.startswith("#")]
+        names = [line.removeprefix("::: ") for line in lines if line.startswith("::: ")]  # of the Python reference
+        assert heading in [*names, *(re.sub(r"[^\w\s-]", "", title).replace(" ", "-") for title in titles)]
 
 
 def test_pictures__each_is_in_a_guide_and_comes_from_a_screenshot_that_a_browser_test_takes():
-    guides = " ".join(path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *GUIDE.parent.rglob("*.md")])
+    guides = " ".join([(ROOT / "README.md").read_text(encoding="utf-8"), *PAGES.values()])
     tests = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("**/browser/**/*.py"))
     taken = set(re.findall(r'screenshot\("(\w+)"\)', tests))
     taken |= {f"review_{name}" for name in re.findall(r'picture\("(\w+)"\)', tests)}
@@ -68,6 +68,52 @@ def test_pictures__each_is_in_a_guide_and_comes_from_a_screenshot_that_a_browser
     assert {name for name in SCREENSHOTS if f"images/{name}.png" not in guides} == set()
     assert {name for name in SCREENSHOTS.values() if name not in taken} == set()
     assert {path.stem for path in (GUIDE.parent / "images").glob("*.png") if path.name not in guides} == set()
+
+
+def test_snippets__are_python():
+    snippets = [
+        (path, dedent(snippet))
+        for path, text in PAGES.items()
+        for snippet in re.findall(r"^ *```python\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    ]
+    assert len(snippets) > 60
+    for path, snippet in snippets:
+        compile(snippet, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+# ---------------------------------------------------------------------------------------------------- troubleshooting
+
+GAP = "\u2026"
+QUOTED = [
+    message
+    for line in PAGES[GUIDE.parent / "troubleshooting.md"].splitlines()
+    if line.startswith("| \u201c")
+    for message in re.findall("\u201c(.+?)\u201d", line.split(" | ")[0])
+]
+"""What the page on messages quotes, with a gap for what differs from case to case."""
+
+
+def texts_of(tree: ast.AST) -> list[str]:
+    """Returns the literal texts of a module, with a gap for each value that is put into them."""
+    values = {id(value) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for value in node.values}
+    texts = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            texts.append("".join(str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in values:
+            texts.append(node.value)
+    return texts
+
+
+def test_messages__that_are_explained_are_those_of_the_code():
+    files = [path for room in ("lgca_plugin", "operators") for path in (ROOT / room).glob("**/*.py")]
+    texts = [text for path in files for text in texts_of(ast.parse(path.read_text(encoding="utf-8")))]
+    assert len(QUOTED) == len(set(QUOTED)) > 40
+    for message in QUOTED:
+        parts = [part.strip(" ;:,") for part in message.split(GAP)]
+        assert sum(map(len, parts)) > 14, message
+        pattern = re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
+        assert any(pattern.search(text) for text in texts), message
 
 
 PROMISES = re.findall(

@@ -8,8 +8,8 @@ import pytest
 from nbclient import NotebookClient
 
 import lgca_plugin as lgca
+from tests.docs.test_notebook import PATHS, printed
 from tests.helpers.paths import ROOT
-from tests.test_notebook import PATHS, printed
 
 NOTEBOOK = ROOT / "docs" / "notebooks" / "fusion.ipynb"
 DATASET = "lgca-fusion-notebook"

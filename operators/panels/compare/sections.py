@@ -18,8 +18,6 @@ LAYER = {"item": {"sx": {"willChange": "transform"}}}
 frame of any animation, which takes 0.7 s with 2,000 points."""
 
 NARROW = "130px"
-ALL = {2: "both methods", 3: "all three methods"}
-OWN = {2: "both predictions", 3: "the three predictions"}
 
 
 def add_agreement(panel: Any, body: Any, shown: Comparison) -> None:
@@ -34,7 +32,8 @@ def add_agreement(panel: Any, body: Any, shown: Comparison) -> None:
         text(body, "agreement_none", words, muted=True)
         return
     total, alike = int(of.predicted.sum()), of.pattern_counts[0]
-    who = (OWN if own else ALL)[len(of.compared)]
+    *first, last = (method_title(name) for name in of.compared)
+    who = f"{', '.join(first)} and {last}"
     words = f"On {alike:,} of {samples_text(total)}, {who} agree ({percent_text(alike / total)})."
     text(body, "agreement_all", words, bold=True)
     if len(of.compared) > 2:

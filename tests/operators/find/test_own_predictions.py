@@ -108,7 +108,7 @@ def test_compare_panel__of_one_prediction_then_of_three(own):
     lgca.triage(own, "ground_truth", predictions=fields, run_key="voters", progress=False)
     panel = PanelSession("@lgca/zero-shot/lgca_compare", own).load()
     words = str(panel.shown.words)
-    assert "the three predictions agree" in words
+    assert "resnet_predictions, second and third agree (" in words
     assert {"page.agreement", "page.flow", "page.margins"} <= set(panel.data)
 
 

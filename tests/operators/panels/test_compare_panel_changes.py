@@ -91,7 +91,7 @@ def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
         assert panel.notified[-1][0] == "success"
         assert {"clear_selected_samples", "reload_dataset"} <= set(panel.sent)
         listed = panel.shown.texts[: panel.shown.texts.index("Misleading crops")]
-        assert sum(f"decided: {value}" in text for text in listed) == 2
+        assert sum(f"Decided: {value}" in text for text in listed) == 2
         assert f"Show the {len(suspects) - 2} undecided" in panel.shown.buttons
     panel.press(f"Show the {len(suspects) - 2} undecided")
     assert f"Showing {len(suspects) - 2} samples" in panel.shown.words

@@ -156,3 +156,24 @@ def test_delete__takes_searches_and_maps_with_the_run_and_rescoring_in_place_lea
         assert clone.list_brain_runs() == []
     finally:
         clone.delete()
+
+
+def test_index__answers_fiftyones_own_questions_about_duplicates_and_outliers(run):
+    import fiftyone.brain as fob
+
+    clone = run.dataset.clone()
+    try:
+        copied = lgca.load_run(clone, "zs")
+        index = copied.similarity("search")
+        ids, vectors = copied.vectors()
+        centred = vectors - vectors.mean(axis=0)
+        centred /= np.linalg.norm(centred, axis=1, keepdims=True)
+        nearest = np.sort(1 - centred @ centred.T + 9 * np.eye(len(ids)), axis=1)[:, 0]
+        threshold = float(np.sort(nearest)[9] + 1e-4)
+        index.find_duplicates(thresh=threshold)
+        expected = {ids[row] for row in np.flatnonzero(nearest <= threshold)}
+        assert {*index.neighbors_map, *index.duplicate_ids} == expected
+        fob.compute_uniqueness(clone, similarity_index="search")
+        assert 0 <= min(clone.values("uniqueness")) < max(clone.values("uniqueness")) == 1
+    finally:
+        clone.delete()

@@ -44,9 +44,10 @@ def image_vectors_of_run(run: RunRecord, method: str | None = None, *, by_class:
     with Store() as store:
         stored = stored_run(store, run)
         key = WHOLE if chosen is None else vector_key(chosen, run.config.region_plan, run.config.descriptions_hash)
-        if key not in stored.vector_keys:
+        if key is None or key not in stored.vector_keys:
+            name = WHOLE if chosen is None else chosen.name
             raise ConfigError(
-                f"the image vectors of {method!r} of run {run.key!r} are not stored: rescore the run, which stores them"
+                f"the image vectors of {name!r} of run {run.key!r} are not stored: rescore the run, which stores them"
             )
         column = stored.vector_keys.index(key)
         there = set(image_samples(run.dataset).values("id"))

@@ -14,6 +14,7 @@ from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.demo.dataset import draw_images
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import add_images, classified
+from tests.helpers.worlds.store import forget_vectors_by_class
 
 REGIONS = lgca.RegionConfig(crops=10, lgca_crops=6)
 METHODS = ("clip", "wca", "lgca", "wca_d")
@@ -175,5 +176,18 @@ def test_index__answers_fiftyones_own_questions_about_duplicates_and_outliers(ru
         assert {*index.neighbors_map, *index.duplicate_ids} == expected
         fob.compute_uniqueness(clone, similarity_index="search")
         assert 0 <= min(clone.values("uniqueness")) < max(clone.values("uniqueness")) == 1
+    finally:
+        clone.delete()
+
+
+def test_vectors__that_an_earlier_release_has_not_stored_come_with_a_rescoring(run):
+    clone = run.dataset.clone()
+    try:
+        copied = lgca.load_run(clone, "zs")
+        assert len(copied.vectors("wca_d").sample_ids) == 96
+        forget_vectors_by_class(copied)
+        with pytest.raises(lgca.ConfigError, match="image vectors of 'wca_d' of run 'zs' are not stored: rescore"):
+            copied.vectors("wca_d")
+        assert len(copied.rescore(progress=False).vectors("wca_d").sample_ids) == 96
     finally:
         clone.delete()

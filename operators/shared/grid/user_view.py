@@ -73,12 +73,8 @@ class UserView:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is the whole dataset, or all of its patches."""
-        return not (self.filters or self.extended) and (not self.stages or self._shows_all_patches)
-
-    @property
-    def _shows_all_patches(self) -> bool:
-        return len(self.stages) == 1 and is_patches(self.stages[0])
+        """Whether it is the whole dataset."""
+        return not (self.stages or self.filters or self.extended)
 
     def view(self, dataset: Any) -> Any:
         """Builds the FiftyOne view, as the App's server does; of a companion of boxes, that of those in the view."""

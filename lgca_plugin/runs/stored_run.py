@@ -131,7 +131,9 @@ def _copied_entry(
         dataset=dataset_id(run.dataset),
         run_key=run.key,
     )
-    for source in reversed(found):  # the run that has the most samples in common replaces what the others have
+    found.reverse()  # the run that has the most samples in common replaces what the others have
+    found.sort(key=lambda source: source.vector_keys == stored.vector_keys)  # those with the same vectors come last
+    for source in found:
         store.copy_samples(stored, source)
     logger.info("Run %r is a copy: its embeddings are those of the run that it was copied from", run.key)
     return stored

@@ -57,6 +57,16 @@ def test_copy__finds_its_embeddings_without_encoding_an_image(original, copy):
     assert findings(copy.dataset) == before
 
 
+def test_copy__has_its_vectors_beside_a_later_run_on_the_same_samples_with_others(original, demo_encoder):
+    regions, before = original.config.regions, findings(original.dataset)
+    other, copy = original.dataset.clone(), original.dataset.clone()
+    classified(other, demo_encoder, run_key="more", methods=["clip", "wca", "lgca", "wca_d"], regions=regions)
+    lgca.load_run(copy, "zs").triage(progress=False)
+    assert findings(copy) == before
+    other.delete()
+    copy.delete()
+
+
 def test_copy__can_be_deleted_without_the_original_losing_anything(original, copy):
     sample = original.dataset.first().id
     copy.evidence(sample)

@@ -37,7 +37,7 @@ def review(dataset: str, run_key: str | None, address: str, port: int) -> Answer
     run = open_run(opened, run_key, triaged=True)
     before = run.last_triage().left()
     url = f"http://{address}:{port}/datasets/{dataset}"
-    with serving(opened, run.key, address, port) as session:
+    with serving(opened, run_key, address, port) as session:
         click.echo(f"Open {url}\n{before['undecided']:,} labels of run {run.key!r} are left to review. Ctrl-C ends it.")
         sys.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):

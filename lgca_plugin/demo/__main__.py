@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _open_app(dataset: fo.Dataset, triage: Triage, address: str, port: int) -> None:
-    with serving(dataset, triage.run.key, address, port) as session:
+    with serving(dataset, None, address, port) as session:
         _say(f"\nOpen http://{address}:{port}/datasets/{dataset.name}\n{_what_to_press(triage)} Ctrl+C ends the demo.")
         with contextlib.suppress(KeyboardInterrupt):
             session.wait(-1)

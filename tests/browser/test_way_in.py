@@ -50,6 +50,8 @@ def finish(app, stranger, dataset):
     app.wait_until_ready("Find wrong labels")
     stranger.click(re.compile("^Find wrong labels$"))
     app.page.get_by_text("labels look wrong").first.wait_for(timeout=SEARCHED)
+    behind = app.page.locator("[data-cy=panel-content-lgca_review]")
+    behind.get_by_text(re.compile("^Change to")).first.wait_for()  # behind the answer, the review is ready
     app.screenshot("way_in_found")
     stranger.click(re.compile("^Review labels$"))
     change = app.page.get_by_role("button", name=re.compile("^Change to"))

@@ -170,7 +170,8 @@ def ranked(pictures: Pictures, labels: IntArray) -> tuple[dict[str, BoolArray], 
         fixed = [name for name in names if name.endswith("/label")]
         pooled = names != METHODS  # a run of its own takes the mean
         judges = {name: judge(name) for name in names}
-        return find_label_errors(judges, labels, classes=classes, fixed=fixed, pooled=pooled).quality
+        found_errors = find_label_errors(judges, labels, classes=classes, fixed=fixed, pooled=pooled)
+        return found_errors.quality.astype(np.float64)
 
     hits = {title: found(quality(names), labels != pictures.truth) for title, names in JUDGES.items()}
     right = {name: logits.argmax(axis=1) == pictures.truth for name, logits in (own | pictures.logits).items()}

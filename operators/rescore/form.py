@@ -10,7 +10,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import ClassShares
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import Method
-from ..shared.classes import add_names, add_shares, label_fields
+from ..shared.classes import NAMES, add_names, add_shares, label_fields
 from ..shared.descriptions import (
     add_descriptions,
     add_name_notes,
@@ -69,7 +69,8 @@ def add_form(inputs: Any, ctx: Any) -> None:
     add_result(inputs, ctx, source, presets)
     shown_chains = add_written(inputs, params, source)
     if presets and shown_chains is not None:
-        new_texts = bool(classes) or description_source(params, KEEP) != KEEP
+        named = any(str(params.get(name) or "").strip() for name in NAMES)
+        new_texts = bool(classes) or named or description_source(params, KEEP) != KEEP
         add_preview(inputs, source, presets, steps=steps, boxes=shown_chains > 0, new_texts=new_texts)
     if any(prop.invalid for prop in inputs.properties.values()):
         return

@@ -81,7 +81,7 @@ def test_code__makes_it_and_refuses_what_depends_on_the_classes(dataset):
 
 
 def test_form__of_a_run_that_has_encoded_nothing_says_so(dataset):
-    run = lgca.triage(dataset, "ground_truth", predictions=["zs_clip"], progress=False).run
+    run = lgca.Run.of(lgca.triage(dataset, "ground_truth", predictions=["zs_clip"], progress=False).run)
     try:
         assert "has encoded no picture" in SEARCH.errors(dataset, run=run.key)["run"]
         with pytest.raises(lgca.ConfigError, match="no image was encoded for it"):

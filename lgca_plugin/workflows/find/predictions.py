@@ -89,7 +89,7 @@ def check_predictions(options: PredictionOptions) -> PredictionRequest:
     samples = ImageSamples.of(options.dataset)
     dataset = samples.dataset
     if not isinstance(options.dataset, fo.Dataset):
-        raise ConfigError("predictions are compared over a whole dataset, and this is a view of one: pass the dataset")
+        raise ConfigError("predictions are compared over a whole dataset, and this is a view: name the dataset itself")
     reload_if_changed(dataset)
     field = options.ground_truth or given_label_field(dataset)
     samples.check_label_field(field)

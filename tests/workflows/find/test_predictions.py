@@ -67,7 +67,9 @@ def test_from_a_field_to_decisions_and_paired_tests_without_a_store(own):
     accepted = triage.decide(triage.suspects(), "accepted")
     summary = review_summary(run, current_suspects(run))
     assert summary.changed == triage.left()["accepted"] > 0
-    assert summary.accuracy[0].corrected > summary.accuracy[0].given
+    (accuracy, *_) = summary.accuracy
+    assert accuracy.corrected is not None and accuracy.given is not None
+    assert accuracy.corrected > accuracy.given
     triage.undo(accepted.action)
     assert triage.left()["accepted"] == 0
 
@@ -182,7 +184,7 @@ def test_a_prediction_that_is_no_class_is_wrong_and_says_what_goes_with_it(own):
     given = own.values("ground_truth.label")
     assert score.correct == sum(a == b != "duck" for a, b in zip(labels, given, strict=True))
     of = overview(triage.run, ground_truth="ground_truth")
-    assert of.evaluation.methods["resnet"].correct == score.correct
+    assert of.evaluation is not None and of.evaluation.methods["resnet"].correct == score.correct
 
 
 def test_a_classifier_that_repeats_the_labels(own):

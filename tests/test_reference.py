@@ -1,12 +1,14 @@
 """The pages of ``docs/reference`` are those of the code, and every public name is documented on one of them."""
 
 import inspect
+import re
 
 import pytest
 
 import lgca_plugin as lgca
 from scripts.docs_hooks import on_page_content
 from scripts.reference import FOLDER, operators_page, pages
+from tests.helpers.paths import ROOT
 
 PAGES = pages()
 
@@ -46,3 +48,8 @@ def test_operators__have_their_parameters():
 )
 def test_references__are_plain_names(given, shown):
     assert on_page_content(given) == shown
+
+
+def test_navigation__leads_to_every_page():
+    listed = set(re.findall(r"([\w/]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    assert listed == {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}

@@ -166,7 +166,7 @@ def ranked(pictures: Pictures, labels: IntArray) -> tuple[dict[str, BoolArray], 
         sure = np.exp(logits.max(axis=1)) if by == "confidence" else None
         return lambda: vote_logits(answers, labels, sure, classes=classes)
 
-    def quality(names: tuple[str, ...]) -> FloatArray:
+    def quality(names: tuple[str, ...]) -> NDArray[np.float64]:
         fixed = [name for name in names if name.endswith("/label")]
         pooled = names != METHODS  # a run of its own takes the mean
         judges = {name: judge(name) for name in names}

@@ -23,6 +23,7 @@ VERBS = {
     "triage": "labels",
     "review": "review",
     "export": "decisions",
+    "report": "report",
     "runs": "runs",
     "store": "store",
     "doctor": "doctor",

@@ -253,7 +253,7 @@ def test_predictions_that_can_t_judge(own, predictions, reason):
 
 
 def test_a_view_is_refused_and_so_is_what_needs_an_encoder(own):
-    with pytest.raises(ConfigError, match="this is a view of one: pass the dataset"):
+    with pytest.raises(ConfigError, match="this is a view: name the dataset itself"):
         lgca.triage(own.limit(5), "ground_truth", predictions="resnet")
     run = run_of(own, "resnet").run
     needs = "is of predictions that were on the samples already"

@@ -122,7 +122,7 @@ def add_export(inputs: Any, ctx: Any, key: str) -> None:
         note = f"Written to {export_folder()}"
         prop = inputs.str("path", required=True, label="Name of the CSV file", description=note)
         if not is_own(params):
-            checked(prop, check_export, text(params, "path"), ".csv", overwrite=bool(params.get("overwrite")))
+            checked(prop, _check_path, params)
         inputs.bool("overwrite", default=False, label="Replace an existing file")
     inputs.bool(
         "history", default=False, label="Whole history", description="With decisions that were replaced or undone"
@@ -141,6 +141,10 @@ def _add_samples(inputs: Any, ctx: Any, key: str) -> Selection | None:
         return Selection(0, [], 0, load_run(ctx.dataset, key).config.classes)
     ids = checked(prop, read_samples, ctx)
     return None if ids is None else checked(prop, read_selection, ctx, key, ids)
+
+
+def _check_path(params: Any) -> None:
+    check_export(text(params, "path"), ".csv", overwrite=bool(params.get("overwrite")))
 
 
 def _add_sample_choice(inputs: Any, ctx: Any) -> None:

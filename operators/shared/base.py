@@ -98,8 +98,11 @@ class FormOperator(ReadableOperator):
         inputs, ctx = types.Object(), on_boxes(ctx, begin=self.begins)
         refusal = self.refusal(ctx)
         if refusal is None:
-            self.add_form(inputs, ctx)
-            add_blocked(inputs, self.submit)
+            try:
+                self.add_form(inputs, ctx)
+                add_blocked(inputs, self.submit)
+            except ConfigError as error:  # a parameter of a kind that no field of a form has
+                refuse(inputs, f"{capitalized(error.app)}.")
         else:
             refuse(inputs, refusal)
         return PlainProperty(inputs, view=types.PromptView(label=self.title, submit_button_label=self.submit))

@@ -57,6 +57,7 @@ def test_classify__an_error_on_the_way_is_shown_in_the_dialog(app, birds, tmp_pa
     assert birds.list_runs() == []
 
 
+@pytest.mark.thorough
 def test_classify__with_descriptions_from_an_uploaded_file(app, birds, tmp_path):
     page = app.page
     described = {name.upper(): ["a yellow breast", "a bird with a blue cap."] for name in birds.distinct(LABELS)}

@@ -248,6 +248,7 @@ def two_models(tmp_path, demo_encoder):
     fo.delete_dataset(dataset.name)
 
 
+@pytest.mark.thorough
 def test_fuse__from_the_compare_panel_to_the_review(app, two_models):
     compare, page = ComparePage(app), app.page
     app.open_dataset(two_models.name)

@@ -65,6 +65,7 @@ def open_queue(app, triage):
     wait_for_tiles(app, SUSPECTS)
 
 
+@pytest.mark.thorough
 def test_queue__decided_samples_leave_it_come_back_and_are_downloaded(app, triage, tmp_path):
     page, dataset = app.page, triage.run.dataset
     ids = dataset.values("id")

@@ -19,6 +19,7 @@ def birds(demo_images):
     fo.delete_dataset(dataset.name)
 
 
+@pytest.mark.thorough
 def test_describe__from_the_form_to_texts_that_classify_offers(app, server, birds):
     page = app.page
     with running_llm_server(CLASSES, server.llm_port) as model:

@@ -63,6 +63,7 @@ def go_back(app):
     app.page.get_by_text("3 Model Evaluations").wait_for()
 
 
+@pytest.mark.thorough
 def test_evaluate__from_the_form_to_the_model_evaluation_panel_and_again(app, run):
     page, dataset = app.page, run.dataset
     app.open_dataset(dataset.name)

@@ -22,6 +22,7 @@ def run(demo_encoder, tmp_path):
     fo.delete_dataset(dataset.name)
 
 
+@pytest.mark.thorough
 def test_triage__from_the_form_to_the_queue_on_the_grid(app, run):
     page, dataset = app.page, run.dataset
     app.open_dataset(dataset.name)

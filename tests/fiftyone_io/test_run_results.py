@@ -4,6 +4,7 @@ import pytest
 from fiftyone.core.odm import get_db_conn
 
 from lgca_plugin.errors import LgcaError
+from lgca_plugin.fiftyone_io.database import run_id
 from lgca_plugin.fiftyone_io.run_results import change_run_results, read_run_results
 
 
@@ -57,7 +58,8 @@ def test_results__of_two_threads_that_change_them_at_once_are_all_there(recorded
 
 def test_results__whose_file_is_missing_read_as_none_and_can_be_written_again(recorded):
     """An earlier release that was killed while it wrote them has left such a record."""
-    get_db_conn()["fs.files"].delete_many({})
+    (stored,) = get_db_conn().runs.find({"_id": run_id(recorded, "zs")})
+    assert get_db_conn()["fs.files"].delete_one({"_id": stored["results"]}).deleted_count == 1
     assert read_run_results(recorded, "zs") == {}
     assert change_run_results(recorded, "zs", lambda stored: {**stored, "number": 2}) == {"number": 2}
     assert recorded.load_run_results("zs").number == 2

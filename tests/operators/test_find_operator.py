@@ -137,8 +137,10 @@ def test_form__wrong_entries_under_more_are_marked(birds, params, field, sentenc
 
 
 def test_form__without_labels_is_a_sentence(dataset):
-    dataset.add_sample(fo.Sample(filepath="a.jpg", boxes=fo.Detections()))
+    dataset.add_sample(fo.Sample(filepath="a.jpg"))
     assert "there are no labels to check" in FIND.errors(dataset)["refusal"]
+    dataset.add_sample_field("boxes", fo.EmbeddedDocumentField, embedded_doc_type=fo.Detections)
+    assert "are on boxes, in boxes: show the patches" in FIND.errors(dataset)["refusal"]
     dataset.add_sample_field("label", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
     (sentence,) = estimated(dataset)[1].values()
     assert "no image has a label in 'label'" in sentence

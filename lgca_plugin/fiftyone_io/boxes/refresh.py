@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..database import bulk_write, dataset_id, reload_if_changed, sample_collection
 from ..documents import utc_now
@@ -226,12 +227,13 @@ def _updates(
     from pymongo import UpdateOne
 
     now, of_dataset = utc_now(), ObjectId(dataset_id(companion))
+    numbers = np.random.default_rng()
     for id_, box in wanted.items():
         had = stored.get(id_)
         place = {f"_{SAMPLE_ID}": box.sample_id, "filepath": box.filepath, BOX: box.box, PROBLEM: box.problem}
         label = None if box.label is None else _classification(id_, box.label)
         if had is None:
-            first = {"_media_type": "image", "_rand": random.random(), "_dataset_id": of_dataset, "tags": []}  # noqa: S311
+            first = {"_media_type": "image", "_rand": float(numbers.random()), "_dataset_id": of_dataset, "tags": []}
             values = {**place, **first, "metadata": box.metadata, field.given: label, "created_at": now}
             values |= {name: label for name in copies if label is not None}
             yield UpdateOne({"_id": id_}, {"$setOnInsert": {**values, "last_modified_at": now}}, upsert=True)

@@ -285,8 +285,14 @@ class App:
         return picture
 
     def close_dialog(self):
-        """Closes the dialog in front."""
-        self.page.keyboard.press("Escape")
+        """Closes the dialog in front, and one that has come up meanwhile in the place of the progress."""
+        from playwright.sync_api import TimeoutError  # noqa: A004 (its own)
+
+        for _ in range(5):
+            self.page.keyboard.press("Escape")
+            with contextlib.suppress(TimeoutError):
+                self.page.get_by_role("dialog").last.wait_for(state="hidden", timeout=3_000)
+                return
         self.page.get_by_role("dialog").last.wait_for(state="hidden")
 
     def screenshot(self, name):

@@ -202,7 +202,7 @@ def test_cancel__beside_the_progress_and_in_the_menu_and_a_closed_page_ends_noth
     done = many_birds.count("zeroshot_lgca")
     assert 0 < done < COUNT
 
-    page.get_by_role("button", name="Back to the form").click()  # the same settings: it goes on
+    page.get_by_role("button", name="Go on …").click()  # the same settings: it goes on
     page.get_by_role("button", name="Classify", exact=True).wait_for()
     app.submit("Classify")
     page.get_by_text("images/s").first.wait_for()

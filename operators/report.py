@@ -10,11 +10,12 @@ from typing import Any
 from fiftyone.operators import types
 
 from ..lgca_plugin.api import load_run
+from ..lgca_plugin.config import check_count
 from ..lgca_plugin.errors import ConfigError
 from ..lgca_plugin.progress import Progress
 from ..lgca_plugin.run import Run
 from ..lgca_plugin.workflows.decisions.queue import Triage
-from ..lgca_plugin.workflows.report.report import MAX_SUSPECTS, check_counts, iter_page
+from ..lgca_plugin.workflows.report.report import MAX_SUSPECTS, iter_page
 from .shared.base import RunOperator
 from .shared.caller import from_page
 from .shared.dialogs.dialog import Dialog, steps_after
@@ -197,7 +198,7 @@ def _read_count(params: Any) -> int:
     """
     count = params.get("max_suspects")
     count = MAX_SUSPECTS if count is None else count
-    check_counts(max_suspects=count)
+    check_count("max_suspects", count, at_least=0)
     if count > MAX_SHOWN:
         raise ConfigError(f"at most {MAX_SHOWN:,} suspects with a picture fit on a page; the table has all of them")
     return int(count)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from .checks import NOT_IN_NAMES, check_budget, check_classes, check_distinct, check_methods, check_run_key
+from .checks import (
+    NOT_IN_NAMES,
+    check_budget,
+    check_classes,
+    check_count,
+    check_distinct,
+    check_methods,
+    check_run_key,
+)
 from .default_methods import default_methods, method_warnings, run_methods
 from .regions import BUDGETS, DEFAULT_BUDGET, MAX_SEED, RegionConfig, RegionPlan
 from .run_config import CONFIG_VERSION, DEFAULT_SHOWN_CHAINS, FusedRunConfig, FusionConfig, RunConfig
@@ -37,6 +45,7 @@ __all__ = [
     "Voter",
     "check_budget",
     "check_classes",
+    "check_count",
     "check_distinct",
     "check_methods",
     "check_run_key",

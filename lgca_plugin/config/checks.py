@@ -35,6 +35,13 @@ def check_run_key(run_key: str) -> str:
     return run_key
 
 
+def check_count(name: str, value: int, *, at_least: int) -> int:
+    """Returns the value of a setting; refuses what is no whole number of at least ``at_least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
+        raise ConfigError(f"{name} must be a whole number of at least {at_least}, got {shown(value)}")
+    return value
+
+
 def check_budget(budget: str) -> str:
     """Returns ``budget``; refuses what is none of :data:`BUDGETS`."""
     if budget not in BUDGETS:

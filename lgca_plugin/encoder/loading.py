@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from cachetools import LRUCache
 
 from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODELS, FOLDER_SCHEMA, display_name
+from .base import Encoder
 from .open_clip_encoder import OpenClipEncoder
+from .own_encoder import as_encoder
 from .precision import PRECISIONS, RESIZES, check_choice, check_device, default_device, resolve_resize
 
 
@@ -77,6 +79,29 @@ def load_encoder(
             key = _Key(source, encoder.auto_precision, encoder.precision, encoder.resize)
             _loaded[key] = encoder
         return _loaded[key]
+
+
+def given_encoder(
+    encoder: Encoder | tuple[str, str | None] | str | None, *, device: str | None = None, precision: str = "auto"
+) -> Encoder:
+    """Returns the encoder that a caller has given: itself, or loaded by its name; the default one for None.
+
+    Args:
+        encoder: an encoder, a name, or a pair of the name and the pretrained tag or path of :func:`load_encoder`
+        device: of one that is loaded
+        precision: of one that is loaded
+
+    Raises:
+        ConfigError: if it can't be used, as :func:`load_encoder` and :func:`~.own_encoder.as_encoder` raise it
+        ModelUnavailableError: if its weights can't be loaded
+    """
+    if encoder is None:
+        return load_encoder(device=device, precision=precision)
+    if isinstance(encoder, str):
+        return load_encoder(encoder, device=device, precision=precision)
+    if isinstance(encoder, tuple):
+        return load_encoder(*encoder, device=device, precision=precision)
+    return as_encoder(encoder)
 
 
 def load_cached_encoder(name: str, pretrained: str | None = None, **settings: Any) -> OpenClipEncoder:

@@ -17,6 +17,7 @@ from ...lgca_plugin.config import (
     DEFAULT_SHOWN_CHAINS,
     RegionConfig,
     check_budget,
+    check_count,
     check_methods,
     check_run_key,
     default_methods,
@@ -85,9 +86,7 @@ def _count(name: str, default: int | None, at_least: int) -> Callable[[Params], 
 
     def read(params: Params) -> int | None:
         value = advanced(params).get(name, default)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < at_least):
-            raise ConfigError(f"{name} must be a whole number of at least {at_least}, got {value!r}")
-        return value
+        return None if value is None else check_count(name, value, at_least=at_least)
 
     return read
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import fiftyone.core.utils as fou
@@ -80,13 +81,8 @@ class FormOperator(ReadableOperator):
         Raises:
             LgcaError: as :meth:`act` raises it, in the words of the App
         """
-        try:
+        with errors_for_caller(ctx):
             return self.act(on_boxes(ctx, begin=self.begins))
-        except Exception as error:
-            raised = as_raised(ctx, error)
-            if raised is error:
-                raise
-            raise raised from None
 
     def resolve_input(self, ctx: Any) -> Any:
         """Builds the form; None for the user's own code, whose arguments are checked when they are read.
@@ -136,14 +132,9 @@ class StepOperator(FormOperator):
         if from_page(ctx):
             messages: Iterator[Any] = await fou.run_sync_task(self._begin, ctx)
             return messages
-        try:
+        with errors_for_caller(ctx):
             ctx = on_boxes(ctx, begin=self.begins)
             return self.result_of(ctx, drive(self.work(ctx, self._request(ctx)), False, unit="steps"))
-        except Exception as error:
-            raised = as_raised(ctx, error)
-            if raised is error:
-                raise
-            raise raised from None
 
     def _request(self, ctx: Any) -> Any:
         refusal = self.refusal(ctx)
@@ -192,14 +183,18 @@ class StepOperator(FormOperator):
         return dialog.show(ctx)
 
 
-def as_raised(ctx: Any, error: Exception) -> Exception:
-    """Returns an error as the caller gets it: in the words of forms, or of arguments where code has called."""
-    call = own_call(ctx.params)
-    if call is not None:
-        call.error = error
-    elif isinstance(error, LgcaError) and (from_page(ctx) or ctx.delegated):
-        return in_words_of_the_app(error)
-    return error
+@contextmanager
+def errors_for_caller(ctx: Any) -> Iterator[None]:
+    """Raises errors as the caller gets them: in the words of forms, or of arguments where code has called."""
+    try:
+        yield
+    except Exception as error:
+        call = own_call(ctx.params)
+        if call is not None:
+            call.error = error
+        elif isinstance(error, LgcaError) and (from_page(ctx) or ctx.delegated):
+            raise in_words_of_the_app(error) from None
+        raise
 
 
 def in_words_of_the_app(error: LgcaError) -> LgcaError:

@@ -92,7 +92,7 @@ def _probabilities(counts: IntArray, answers: IntArray, confidence: FloatArray) 
     p[rows] *= ((1 - sure) / (1 - share[z]))[:, None]
     p[rows, z] = sure
     other = np.flatnonzero(~is_class)
-    told = counts[answers[other]]
-    p[other] = (told + SMOOTHING * share) / (told.sum(axis=1, keepdims=True) + SMOOTHING)
+    labelled = counts[answers[other]]
+    p[other] = (labelled + SMOOTHING * share) / (labelled.sum(axis=1, keepdims=True) + SMOOTHING)
     found: NDArray[np.float64] = p
     return found

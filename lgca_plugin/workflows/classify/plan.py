@@ -9,8 +9,7 @@ from ...config import RunConfig, method_warnings
 from ...descriptions.class_names import ClassNames
 from ...descriptions.class_texts import ClassTexts, class_texts
 from ...encoder.base import Encoder, encoder_fingerprint
-from ...encoder.loading import load_encoder
-from ...encoder.own_encoder import as_encoder
+from ...encoder.loading import given_encoder
 from ...errors import ConfigError
 from ...method.labels.left_out import left_out, left_out_warning
 from ...prediction.predictor import Predictor
@@ -95,13 +94,7 @@ def prepare_classify(
     had = None if existing is None else texts_of_release_0_1(existing)
     names = ClassNames().changed(classes, options.display_names, options.prompt)
     texts = class_texts(classes, options.descriptions, options.description_style, had=had, names=names)
-    if encoder is None:
-        encoder = load_encoder(device=options.device, precision=options.precision)
-    elif isinstance(encoder, (str, tuple)):
-        name, pretrained = (encoder, None) if isinstance(encoder, str) else encoder
-        encoder = load_encoder(name, pretrained, device=options.device, precision=options.precision)
-    else:
-        encoder = as_encoder(encoder)
+    encoder = given_encoder(encoder, device=options.device, precision=options.precision)
     config = RunConfig(
         classes=classes,
         descriptions_hash=texts.digest,

@@ -14,12 +14,13 @@ from ...config import (
     RegionPlan,
     check_budget,
     check_classes,
+    check_count,
     check_run_key,
     run_methods,
 )
 from ...descriptions.class_names import check_prompt
 from ...descriptions.style import AUTO
-from ...errors import ConfigError, shown
+from ...errors import ConfigError
 from ...fiftyone_io.boxes.mirror import check_attributes_are_free
 from ...fiftyone_io.database import reload_if_changed
 from ...fiftyone_io.fields import (
@@ -152,7 +153,7 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     if classes is None and options.ground_truth is None:
         raise ConfigError(NO_CLASSES)
     if options.batch_size is not None:
-        _check_count("batch_size", options.batch_size, at_least=1)
+        check_count("batch_size", options.batch_size, at_least=1)
     check_shown_chains(options.shown_chains)
     if options.prompt is not None:
         check_prompt(options.prompt)
@@ -210,12 +211,7 @@ def _check_shares(request: ClassifyRequest) -> None:
 
 def check_shown_chains(shown_chains: int) -> None:
     """Raises ConfigError unless ``shown_chains`` is a whole number of at least 0."""
-    _check_count("shown_chains", shown_chains, at_least=0)
-
-
-def _check_count(name: str, value: int, *, at_least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise ConfigError(f"{name} must be a whole number of at least {at_least}, got {shown(value)}")
+    check_count("shown_chains", shown_chains, at_least=0)
 
 
 def check_fields_are_free(request: RunRequest) -> None:

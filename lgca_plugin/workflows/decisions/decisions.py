@@ -122,6 +122,11 @@ class DecisionFields:
         return triage_field(self.run_key, SUGGESTION)
 
     @property
+    def given(self) -> str:
+        """The path of the given label; without a field of labels, the one that the suggestion was made for."""
+        return f"{self.suggestion}.given" if self.ground_truth is None else f"{self.ground_truth}.label"
+
+    @property
     def suspect(self) -> str:
         """The field of the texts that the grid shows."""
         return triage_field(self.run_key, SUSPECT)

@@ -260,10 +260,14 @@ class Triage:
 
     def suspects_text(self, file_format: str, *, root: str | Path | None = None, prefix: str | None = None) -> str:
         """Returns the contents of a file of :meth:`export_suspects`."""
-        write, rows = FORMATS[check_format(file_format)], read_suspects(self._dataset(), self.places)
+        return FORMATS[check_format(file_format)](self.suspect_file(root=root, prefix=prefix))
+
+    def suspect_file(self, *, root: str | Path | None = None, prefix: str | None = None) -> SuspectFile:
+        """Returns what every file of :meth:`export_suspects` is made of, read once."""
+        rows = read_suspects(self._dataset(), self.places)
         folder = common_folder(rows) if root is None else Path(root).expanduser().absolute()
         classes = self.run.config.classes
-        return write(SuspectFile(run_key=self.run.key, rows=rows, classes=classes, root=folder, prefix=prefix))
+        return SuspectFile(run_key=self.run.key, rows=rows, classes=classes, root=folder, prefix=prefix)
 
     def save_views(self) -> list[str]:
         """Saves views of the suspects, misleading crops, disagreements and decisions; they follow the decisions.

@@ -95,7 +95,7 @@ class QueueItem:
 def read_queue_items(dataset: fo.Dataset, fields: DecisionFields, ids: Sequence[str]) -> list[QueueItem]:
     """Returns the states of samples, in the order of their ids, without those that the dataset lacks."""
     paths = {
-        "given": f"{fields.suggestion}.given" if fields.ground_truth is None else f"{fields.ground_truth}.label",
+        "given": fields.given,
         "suggested": f"{fields.suggestion}.label",
         "confidence": f"{fields.suggestion}.confidence",
     }

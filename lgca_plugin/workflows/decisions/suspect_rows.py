@@ -76,7 +76,7 @@ def read_suspects(dataset: fo.Dataset, fields: DecisionFields) -> list[SuspectRo
     """Returns the suspects of a triage, the lowest label quality first, as :meth:`Triage.suspects` orders them."""
     quality = triage_field(fields.run_key, LABEL_QUALITY)
     paths = {
-        "given": f"{fields.suggestion}.given" if fields.ground_truth is None else f"{fields.ground_truth}.label",
+        "given": fields.given,
         "suggested": f"{fields.suggestion}.label",
         "confidence": f"{fields.suggestion}.confidence",
         "label_quality": quality,

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ...config import RegionConfig, check_classes, method_warnings, run_methods
+from ...config import RegionConfig, check_classes, check_count, method_warnings, run_methods
 from ...descriptions.class_names import ClassNames
 from ...descriptions.style import AUTO, style_in_code
-from ...encoder.loading import load_encoder
-from ...encoder.own_encoder import as_encoder
-from ...errors import ConfigError, shown
+from ...encoder.loading import given_encoder
+from ...errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,15 +72,9 @@ def load_model(
         )
     names, settings = check_classes(classes), regions or RegionConfig()
     (preset,) = run_methods([method], settings)
-    if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
-        raise ConfigError(f"batch_size must be a whole number of at least 1, got {shown(batch_size)}")
-    if encoder is None:
-        loaded: Encoder = load_encoder(device=device, precision=precision)
-    elif isinstance(encoder, (str, tuple)):
-        name, pretrained = (encoder, None) if isinstance(encoder, str) else encoder
-        loaded = load_encoder(name, pretrained, device=device, precision=precision)
-    else:
-        loaded = as_encoder(encoder)
+    if batch_size is not None:
+        check_count("batch_size", batch_size, at_least=1)
+    loaded = given_encoder(encoder, device=device, precision=precision)
     for warning in (*method_warnings((preset,), settings), *loaded.warnings):
         logger.warning(warning)
     from .zero_shot_model import ZeroShotModel

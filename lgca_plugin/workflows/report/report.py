@@ -7,10 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError, shown
+from ...config import check_count
+from ...errors import ConfigError
 from ...progress import Progress, part_of
 from ...runs.record import check_current, check_loaded
 from ...runs.registry import reload_record
+from ..decisions.annotation_files import FORMATS
 from ..decisions.queue import Triage
 from ..decisions.rows import csv_text
 from ..decisions.text_files import write_text
@@ -56,7 +58,8 @@ def check_report(
     """
     check_loaded(run)
     reload_record(run)
-    check_counts(max_suspects=max_suspects, max_cases=max_cases)
+    check_count("max_suspects", max_suspects, at_least=0)
+    check_count("max_cases", max_cases, at_least=0)
     place = Path(folder).expanduser()
     if place.exists() and not place.is_dir():
         raise ConfigError(f"a report is a folder with several files, and {str(folder)!r} is a file")
@@ -65,17 +68,6 @@ def check_report(
     if there and not overwrite:
         raise ConfigError(f"{str(folder)!r} has a file {there[0]!r} already; name another, or pass overwrite=True")
     return ReportRequest(run=run, folder=place, max_suspects=max_suspects, max_cases=max_cases)
-
-
-def check_counts(**counts: Any) -> None:
-    """Checks that some arguments are whole numbers from 0 on.
-
-    Raises:
-        ConfigError: if one is not
-    """
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ConfigError(f"{name} must be a whole number from 0 on, got {shown(value)}")
 
 
 def iter_report(request: ReportRequest) -> Generator[Progress, None, Path]:
@@ -90,7 +82,8 @@ def iter_report(request: ReportRequest) -> Generator[Progress, None, Path]:
         triage = Triage.of(run)
         texts[DECISIONS] = csv_text(triage.decisions(), history=False)
         if found.get("ground_truth"):
-            texts |= {name: triage.suspects_text(file_format) for name, file_format in FILES.items()}
+            suspects = triage.suspect_file()
+            texts |= {name: FORMATS[file_format](suspects) for name, file_format in FILES.items()}
     check_current(run)
     try:
         request.folder.mkdir(parents=True, exist_ok=True)
@@ -104,12 +97,7 @@ def iter_report(request: ReportRequest) -> Generator[Progress, None, Path]:
 def iter_page(
     run: RunRecord, *, max_suspects: int = MAX_SUSPECTS, max_cases: int = MAX_CASES
 ) -> Generator[Progress, None, str]:
-    """Returns the page as text; yields progress.
-
-    Raises:
-        ConfigError: if an argument is wrong
-    """
-    check_counts(max_suspects=max_suspects, max_cases=max_cases)
+    """Returns the page as text; yields progress."""
     content = yield from report_content(run, max_suspects=max_suspects, max_cases=max_cases)
     return str(_template().render(report=content))
 

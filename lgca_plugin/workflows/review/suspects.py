@@ -147,10 +147,9 @@ def _read(run: RunRecord, fields: DecisionFields, match: dict[str, Any]) -> dict
 
     The database sends one list a sample: the driver decodes it faster than documents inside documents.
     """
-    given = f"{fields.suggestion}.given" if fields.ground_truth is None else f"{fields.ground_truth}.label"
     paths = (
         triage_field(fields.run_key, LABEL_QUALITY),
-        given,
+        fields.given,
         f"{fields.suggestion}.label",
         f"{fields.suggestion}.confidence",
         *(f"{fields.decision}.{name}" for name in ("action", "label", "corrected", "given")),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...config.checks import is_whole_text
+from ...config.checks import check_count, is_whole_text
 from ...errors import ConfigError, shown
 from ...fiftyone_io.samples import ids_where, image_samples
 from ...fusion.search import image_vectors, search_factors, text_vectors
@@ -103,7 +103,9 @@ class Similarity:
         with Store() as store:
             fused = open_fused(store, self._run, self._encoder)
             read = self._readers(store)
-            return self._best(fused, lambda weights: text_vectors(weights, [checked], read)[0], _checked_k(k))
+            return self._best(
+                fused, lambda weights: text_vectors(weights, [checked], read)[0], check_count("k", k, at_least=1)
+            )
 
     def samples_like(self, sample_id: str, k: int = 25) -> fo.DatasetView:
         """Finds the samples that are most like one.
@@ -128,7 +130,7 @@ class Similarity:
         """
         with Store() as store:
             fused = open_fused(store, self._run, self._encoder)
-            return self._best(fused, self._image(fused, sample_id), _checked_k(k), without=sample_id)
+            return self._best(fused, self._image(fused, sample_id), check_count("k", k, at_least=1), without=sample_id)
 
     def captions(self, sample_id: str, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Compares a sample with texts.
@@ -253,9 +255,3 @@ def _checked_texts(texts: Sequence[str]) -> list[str]:
         if not is_whole_text(text):
             raise ConfigError(f"text {text!r} has half a character in it; remove it")
     return list(dict.fromkeys(text.strip() for text in found))
-
-
-def _checked_k(k: int) -> int:
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise ConfigError(f"k must be a whole number of at least 1, got {shown(k)}")
-    return k

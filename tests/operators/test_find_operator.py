@@ -6,10 +6,9 @@ import pytest
 from PIL import Image
 
 import lgca_plugin as lgca
-from lgca_plugin.config import DEMO_MARKER
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.classes import CLASSES
 from tests.helpers.app.operators import CLASSIFY, TRIAGE, AppOperator, notice, progress, shown, warned, work
-from tests.helpers.runs import add_images
+from tests.helpers.worlds.birds import like_the_demo
 from tests.helpers.worlds.classify import LIGHT, typed
 
 pytestmark = pytest.mark.usefixtures("module_store")
@@ -34,15 +33,7 @@ WORDS = (
 @pytest.fixture
 def birds(dataset, demo_images):
     """Twelve birds that count as the demo, the first with a wrong label."""
-    add_images(dataset, demo_images[:12])
-    dataset.set_values("ground_truth", dataset.values("truth"))
-    first = dataset.first()
-    first["ground_truth"].label = next(name for name in CLASSES if name != first["truth"].label)
-    first.save()
-    dataset.info = {DEMO_MARKER: {}, "lgca_descriptions": DESCRIPTIONS}
-    dataset.default_classes = list(CLASSES)
-    dataset.save()
-    return dataset
+    return like_the_demo(dataset, demo_images[:12])
 
 
 def dialog_of(messages):

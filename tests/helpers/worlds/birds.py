@@ -6,8 +6,10 @@ from typing import Any
 import fiftyone as fo
 
 import lgca_plugin as lgca
+from lgca_plugin.config import DEMO_MARKER
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
+from tests.helpers.runs import add_images
 
 SMALL = lgca.RegionConfig(crops=20, lgca_crops=6, scale_min=0.1, scale_max=0.3)
 """Small crops, under which WCA and LGCA disagree often."""
@@ -34,6 +36,19 @@ def classify_birds(dataset, encoder, **options):
     settings: dict[str, Any] = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "run_key": "birds"}
     settings["methods"] = ("clip", "wca", "lgca")
     return lgca.classify(dataset, encoder=encoder, progress=False, **(settings | options))
+
+
+def like_the_demo(dataset, images):
+    """Adds drawings to a dataset that counts as the demo, the first with a wrong label; returns it."""
+    add_images(dataset, images)
+    dataset.set_values("ground_truth", dataset.values("truth"))
+    first = dataset.first()
+    first["ground_truth"].label = next(name for name in CLASSES if name != first["truth"].label)
+    first.save()
+    dataset.info = {DEMO_MARKER: {}, "lgca_descriptions": DESCRIPTIONS}
+    dataset.default_classes = list(CLASSES)
+    dataset.save()
+    return dataset
 
 
 def draw_misleading(folder):

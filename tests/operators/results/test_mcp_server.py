@@ -10,12 +10,11 @@ import pytest
 import yaml
 
 import lgca_plugin as lgca
-from lgca_plugin.config import DEMO_MARKER
-from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
+from lgca_plugin.demo.classes import CLASSES
 from tests.helpers.app.operators import AppOperator
 from tests.helpers.app.results import assert_readable
 from tests.helpers.paths import ROOT
-from tests.helpers.runs import add_images
+from tests.helpers.worlds.birds import like_the_demo
 
 pytestmark = pytest.mark.thorough
 
@@ -82,16 +81,8 @@ def tool(python, tmp_path):
 @pytest.fixture
 def birds(dataset, demo_images):
     """Twelve birds that count as the demo, the first with a wrong label."""
-    add_images(dataset, demo_images[:12])
-    dataset.set_values("ground_truth", dataset.values("truth"))
-    first = dataset.first()
-    first["ground_truth"].label = next(name for name in CLASSES if name != first["truth"].label)
-    first.save()
-    dataset.info = {DEMO_MARKER: {}, "lgca_descriptions": DESCRIPTIONS}
-    dataset.default_classes = list(CLASSES)
     dataset.persistent = True
-    dataset.save()
-    return dataset
+    return like_the_demo(dataset, demo_images[:12])
 
 
 def test_server__lists_calls_and_reads_every_operator(tool, birds, tmp_path):

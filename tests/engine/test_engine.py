@@ -21,15 +21,15 @@ from tests.helpers.worlds.replay import known_of
 
 
 def test_order__batches_waves_and_splits_do_not_change_anything(birds: list[Path], demo_encoder: Any) -> None:
-    sources = birds[:9]
+    sources = birds[:5]
     expected = encode(sources, demo_encoder)
     options: dict[str, Any]
     for options in ({"batch_size": 3}, {"wave_size": 2}, {"batch_size": 500, "wave_size": 500}, {"batch_size": 1}):
         assert_same(encode(sources, demo_encoder, **options), expected)
-    shuffled = [4, 0, 8, 3, 1, 7, 2, 6, 5]
-    found = encode([sources[index] for index in shuffled], demo_encoder, wave_size=4)
-    assert_same([found[shuffled.index(index)] for index in range(9)], expected)
-    assert_same(encode(sources[:4], demo_encoder) + encode(sources[4:], demo_encoder), expected)
+    shuffled = [4, 0, 3, 1, 2]
+    found = encode([sources[index] for index in shuffled], demo_encoder, wave_size=2)
+    assert_same([found[shuffled.index(index)] for index in range(5)], expected)
+    assert_same(encode(sources[:2], demo_encoder) + encode(sources[2:], demo_encoder), expected)
     assert_same(encode([path.read_bytes() for path in sources], demo_encoder), expected)
     assert encode([], demo_encoder) == []
 

@@ -188,7 +188,7 @@ def test_curators__two_at_once_leave_what_a_plain_model_predicts(triaged_dataset
     run_state_machine_as_test(
         Curators,
         settings=settings(
-            max_examples=8,
+            max_examples=5,
             stateful_step_count=12,
             deadline=None,
             derandomize=True,

@@ -119,7 +119,7 @@ def test_decide__the_first_decisions_of_several_people_at_once(triage):
         lgca.load_run(dataset, "zs").last_triage().decide(id_, "accepted", label=OTHER, by=id_, wait=False)
         dataset.reload()
 
-    for _ in range(3):
+    for _ in range(2):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(work, ids))
         assert [corrected(triage, id_) for id_ in ids] == [OTHER] * len(ids)

@@ -8,12 +8,14 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.fusion.answers import answer
+from lgca_plugin.progress import drive
+from lgca_plugin.run import Run
 from lgca_plugin.runs.fused.opening import open_fused
 from lgca_plugin.runs.replay import replay
 from lgca_plugin.runs.stored_run import stored_run
 from lgca_plugin.store.store import Store
 from tests.helpers import reference
-from tests.helpers.fusion.fused_birds import FOUR, answers, fused, fusion_of, texts_of
+from tests.helpers.fusion.fused_birds import FOUR, answers, fused, fusion_of, steps_of, texts_of
 from tests.helpers.runs import assert_same_results
 
 FEWER = CLASSES[3:9]
@@ -172,8 +174,7 @@ def test_rescore__of_a_fused_run_without_its_learned_method_is_an_ordinary_run(b
 
 def test_fuse__reports_one_progress_from_the_first_label_to_the_last_sample(runs):
     steps: list[lgca.Progress] = []
-    made = lgca.fuse(runs, ground_truth="given", run_key="progress", progress=steps.append)
-    made.delete()
+    Run.of(drive(steps_of(runs, "given", run_key="progress"), steps.append, unit="")).delete()
     shares = [step.share for step in steps]
     assert shares == sorted(shares) and (shares[0], shares[-1]) == (0, 1)
     assert len({step.total for step in steps}) == 1

@@ -110,6 +110,15 @@ def given_label_field(dataset: fo.Dataset) -> str:
     return fields[0]
 
 
+def no_given_labels(dataset: fo.Dataset) -> str | None:
+    """Returns why there are no labels to check, for the App; None if there is a field that may hold some."""
+    try:
+        given_label_field(dataset)
+    except ConfigError as error:
+        return None if given_label_fields(dataset) else error.app
+    return None
+
+
 def free_run_key(dataset: fo.Dataset, methods: Sequence[Method], wanted: str = DEFAULT_RUN_KEY) -> str:
     """Returns ``wanted``, or with the first number from 2 on that makes it a key without a run and without fields."""
     dataset = run_dataset(dataset)

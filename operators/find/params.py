@@ -10,7 +10,7 @@ from typing import Any
 from ...lgca_plugin.config import DEMO_MARKER, RegionConfig, check_budget, check_methods, check_run_key, default_methods
 from ...lgca_plugin.encoder.architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODEL
 from ...lgca_plugin.errors import ConfigError
-from ...lgca_plugin.runs.proposals import given_label_field, given_label_fields
+from ...lgca_plugin.runs.proposals import given_label_field, given_label_fields, no_given_labels
 from ...lgca_plugin.workflows.find.labels import FOLLOW_LABELS
 from ...lgca_plugin.workflows.find.request import FindOptions
 from ..shared.classes import NAMES, SHARES, parse_classes, read_display_names, read_prompt, read_shares
@@ -69,11 +69,7 @@ def label_choices(ctx: Any) -> list[str]:
 @cached_while_open
 def no_labels(ctx: Any) -> str | None:
     """Returns why there are no labels to check; None if there is a field that may hold some."""
-    try:
-        given_label_field(ctx.dataset)
-    except ConfigError as error:
-        return None if label_choices(ctx) else error.app
-    return None
+    return no_given_labels(ctx.dataset)
 
 
 def model_choices(ctx: Any) -> list[str]:

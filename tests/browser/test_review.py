@@ -137,7 +137,8 @@ def test_review__light_and_wide(app, triage, queue):
 def test_review__without_a_triage_it_says_what_to_do(app, demo_images):
     dataset = fo.Dataset("review-nothing", persistent=True)
     try:
-        dataset.add_samples([fo.Sample(filepath=str(image.path)) for image in demo_images[:2]])
+        labelled = [fo.Sample(filepath=str(one.path), truth=fo.Classification(label="a")) for one in demo_images[:2]]
+        dataset.add_samples(labelled)
         app.open_dataset(dataset.name)
         panel = ReviewPage(app)
         panel.open()

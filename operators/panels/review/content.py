@@ -7,11 +7,13 @@ from typing import Any
 
 from ....lgca_plugin.api import load_run
 from ....lgca_plugin.errors import ConfigError, LgcaError
+from ....lgca_plugin.fiftyone_io.boxes.companion import box_fields
 from ....lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
 from ....lgca_plugin.method.core.methods import method_title
 from ....lgca_plugin.method.labels.expected_errors import Expectation
 from ....lgca_plugin.method.number_text import capitalized
 from ....lgca_plugin.run import Run
+from ....lgca_plugin.runs.proposals import no_given_labels
 from ....lgca_plugin.workflows.decisions.queue import Triage
 from ....lgca_plugin.workflows.decisions.summary_text import checked_labels
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_sample_record
@@ -252,6 +254,10 @@ def _no_run(ctx: Any) -> EmptyState:
     problem = _problem(ctx)
     if problem is not None:
         return EmptyState("The labels can't be reviewed", f"{capitalized(problem)}.")
+    without = no_given_labels(ctx.dataset)
+    if without is not None:
+        boxes = bool(box_fields(ctx.dataset))  # the sentence says where their labels are checked
+        return (EmptyState if boxes else EmptyState.classify)("Nothing to check", f"{capitalized(without)}.")
     if run_keys(ctx.dataset):
         sentence = f"The images are classified, but their labels are not checked against that yet. {sentence}"
     return EmptyState.find("No labels have been checked yet", sentence)

@@ -1,7 +1,5 @@
 """The review panel's events on a triaged run: what a person reads, decides, and finds written."""
 
-from typing import Any
-
 import fiftyone as fo
 import fiftyone.operators as foo
 import pytest
@@ -257,62 +255,7 @@ def test_card__opens_the_sample_in_full_size(panel, triage, queue):
     assert shown.requests["open_sample"]["id"] == queue[0]
 
 
-# Nothing to review
-
-
-def test_states__without_a_dataset():
-    panel = PanelSession(URI, None)
-    assert "No dataset is open" in panel.send("on_load").texts
-
-
-def test_states__without_a_triage(dataset):
-    panel = PanelSession(URI, dataset).load(EVENTS)
-    assert "No labels have been checked yet" in panel.shown.texts
-    panel.press("Find wrong labels")
-    assert [name for name, _ in panel.prompted] == ["lgca_find_wrong_labels"]
-
-
-def test_states__nothing_looks_wrong(triage):
-    dataset = triage.run.dataset
-    dataset.set_values("zs_suggestion", [None] * len(dataset))
-    triage.run.results["triage"]["suspects"] = 0
-    triage.run.save()
-    shown = PanelSession(URI, dataset).load(EVENTS).shown
-    assert "Nothing looks wrong" in shown.texts
-    assert "“labels”" in shown.words
-
-
-def test_states__a_triage_without_labels(triage):
-    dataset = triage.run.dataset
-    settings: dict[str, Any] = {"classes": [GIVEN, SUGGESTED], "methods": ["clip"], "run_key": "zs", "overwrite": True}
-    run = lgca.classify(dataset, encoder=lgca.load_encoder("demo"), progress=False, **settings)
-    run.results["triage"] = {**triage.report, "methods": ["clip"], "ground_truth": None}
-    run.save()
-    panel = PanelSession(URI, dataset).load(EVENTS)
-    assert "No labels were checked" in panel.shown.texts
-    panel.press("Find wrong labels")
-    assert [name for name, _ in panel.prompted] == ["lgca_find_wrong_labels"]
-
-
-def test_states__a_picture_that_is_gone_or_can_not_be_read(triage, panel, queue):
-    dataset = triage.run.dataset
-    sample = dataset[queue[1]]
-    sample.filepath = "/nowhere/missing.png"
-    sample.save()
-    dataset.delete_samples([queue[0]])
-    shown = panel.press(CHANGE)
-    assert panel.notified == [("warning", "This picture is no longer in the dataset.")]
-    assert "This picture can't be read:" in shown.texts
-    assert "missing.png" in shown.texts
-    panel.press("Bad image")
-    assert decisions(triage) == {queue[1]: ("bad image", None)}
-
-
-def test_states__a_run_that_was_deleted(triage, panel):
-    lgca.delete_run(triage.run.dataset, "zs")
-    shown = panel.send("on_change_view")
-    assert shown.notes == ["Run “zs” is gone: it was deleted or renamed."]
-    assert "No labels have been checked yet" in shown.texts
+# Runs
 
 
 def test_runs__are_listed_where_there_are_several(triage, panel):

@@ -10,7 +10,7 @@ import numpy as np
 from ..images.crops import EXACT, Preprocessing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -50,6 +50,8 @@ class Encoder:
         device: where the model runs; None where that is unknown, which counts as the CPU
         concurrent: whether ``encode_images`` may be called from several threads at once
         crops_on_device: whether crops are cut on ``device``, so that ``encode_images`` is given pixels from there
+        normalizes: whether the encoder is given uint8 pixels and normalizes them itself, on its device
+        pads: whether a batch is filled up to the batch size, because embeddings depend on how many are in it
         source: name, and pretrained tag or path, under which ``load_encoder`` finds the model; None for one of your own
         context: number of tokens that the model reads of a text; None where that is unknown
         warnings: sentences for the run's warnings
@@ -70,6 +72,8 @@ class Encoder:
     device: torch.device | str | None = None
     concurrent: bool = False
     crops_on_device: bool = False
+    normalizes: bool = False
+    pads: bool = False
     source: tuple[str, str | None] | None = None
     context: int | None = None
     warnings: Sequence[str] = ()
@@ -77,6 +81,11 @@ class Encoder:
     def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
         """Embeds ``[n, 3, image_size, image_size]`` normalized float32 pixels as ``[n, dim]`` unit vectors."""
         raise NotImplementedError
+
+    def start_images(self, pixels: torch.Tensor) -> Callable[[], NDArray[np.float32]]:
+        """Starts to embed pixels; the function returned, for any thread, waits for the vectors and returns them."""
+        vectors = self.encode_images(pixels)
+        return lambda: vectors
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeds texts as ``[n, dim]`` unit vectors."""
@@ -119,6 +128,18 @@ class Encoder:
 def encoder_fingerprint(encoder: Encoder) -> str:
     """Returns an encoder's fingerprint, or one made of its attributes where it has none."""
     return str(encoder.fingerprint or f"{encoder.name}/{encoder.dim}/{encoder.preprocessing!r}")
+
+
+def device_kind(encoder: Encoder) -> str | None:
+    """Returns the kind of device that an encoder's embeddings are of, such as ``"cuda"``.
+
+    Returns:
+        None if they are the same on every device but for float32's rounding: in half precision, and with crops that the
+        device cuts, they are not
+    """
+    if encoder.precision == "fp32" and not encoder.crops_on_device:
+        return None
+    return str(encoder.device or "cpu").partition(":")[0]
 
 
 def sample_pixels(image_size: int) -> torch.Tensor:

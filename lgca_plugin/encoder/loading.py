@@ -22,7 +22,7 @@ class _Key(NamedTuple):
     """What an encoder was loaded from, and its settings."""
 
     source: tuple[object, ...]  # name, pretrained tag or path, device, and state of the files
-    auto_precision: str  # the precision that "auto" stands for
+    auto_precision: str  # the precision that "auto" stands for; empty where that is not known
     precision: str
     resize: str
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, shown
 from ..images.crops import EXACT, FAST
@@ -19,6 +18,16 @@ RESIZES = ("auto", EXACT, FAST)
 
 LARGE_TOWER = 20_000_000
 """Number of parameters from which an image tower gains from bfloat16 on a CPU that multiplies it natively."""
+
+FAST_HALF, NATIVE_BF16 = 7, 8
+"""Compute capability (major) from which a CUDA device multiplies fp16 fast, and bf16 without emulation."""
+
+
+def cuda_capability(device: torch.device) -> tuple[int, int]:
+    """Returns major and minor compute capability of the device that is meant, which may not be torch's current one."""
+    import torch
+
+    return torch.cuda.get_device_capability(device)
 
 
 def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
@@ -53,35 +62,36 @@ def check_device(device: str) -> str:
     return device
 
 
-def resolve_precision(
-    precision: str,
+def auto_precisions(
     device: torch.device,
     tower: torch.nn.Module,
     *,
     native_bf16: Callable[[], bool] = multiplies_bf16,
     large_tower: int = LARGE_TOWER,
-) -> str:
-    """Returns the floating-point type of an image tower; ``"auto"`` goes by the device and the tower's size.
+    capability: Callable[[torch.device], tuple[int, int]] = cuda_capability,
+) -> tuple[str, ...]:
+    """Returns the floating-point types that ``"auto"`` stands for, best first: the next one where one overflows.
+
+    On CUDA that is fp16, whose embeddings are some fifty times nearer to float32's than those of bf16, and bf16 where
+    the device multiplies it natively: others only emulate it. A device without fast half precision takes fp32.
 
     Args:
-        precision: one of :data:`PRECISIONS`
         device: where the tower runs
         tower: the image tower
         native_bf16: whether this CPU multiplies in bfloat16 natively
         large_tower: number of parameters from which bfloat16 is chosen on such a CPU
+        capability: returns major and minor compute capability of a CUDA device
 
-    Raises:
-        ConfigError: if the precision is none of :data:`PRECISIONS`
+    Returns:
+        some of :data:`PRECISIONS`, the last of them fp32
     """
-    import torch
-
-    check_choice("precision", precision, PRECISIONS)
-    if precision != "auto":
-        return precision
     if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        major, _ = capability(device)
+        if major < FAST_HALF:
+            return ("fp32",)
+        return ("fp16", "bf16", "fp32") if major >= NATIVE_BF16 else ("fp16", "fp32")
     large = sum(weights.numel() for weights in tower.parameters()) >= large_tower
-    return "bf16" if device.type == "cpu" and large and native_bf16() else "fp32"
+    return ("bf16", "fp32") if device.type == "cpu" and large and native_bf16() else ("fp32",)
 
 
 def resolve_resize(resize: str, precision: str) -> str:
@@ -94,6 +104,14 @@ def resolve_resize(resize: str, precision: str) -> str:
     if resize != "auto":
         return resize
     return EXACT if precision == "fp32" else FAST
+
+
+def free_memory(device: torch.device) -> int:
+    """Returns the bytes of a CUDA device's memory that a batch can take: free, or held unused by torch's allocator."""
+    import torch
+
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0] + held)
 
 
 def fitting_batch(free_bytes: int, bytes_each: float, most: int) -> int:
@@ -109,22 +127,3 @@ def fitting_batch(free_bytes: int, bytes_each: float, most: int) -> int:
     """
     fitting = max(1, int(free_bytes / 2 / max(bytes_each, 1.0)))
     return min(most, 1 << (fitting.bit_length() - 1))
-
-
-def with_rounded_tower(model: Any, dtype: torch.dtype) -> Any:
-    """Returns a model whose image tower has rounded weights; it shares the rest with the one given.
-
-    On the CPU, autocast would round them anew for every batch, which takes longer than it saves. The statistics of
-    batch normalizations stay as they are.
-    """
-    from torch import nn
-
-    from .shortcuts import with_modules
-
-    tower = copy.deepcopy(model.visual)
-    for layer in tower.modules():
-        if not isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
-            for owned in (*layer.parameters(recurse=False), *layer.buffers(recurse=False)):
-                if owned.is_floating_point():
-                    owned.data = owned.data.to(dtype)
-    return with_modules(model, visual=tower)

@@ -8,6 +8,11 @@ _SENTENCES = (
     "could not create a primitive",  # oneDNN, whose kernels are compiled when they are first used
     "could not create a memory object",
     "bad_alloc",  # C++
+    "not enough memory",  # torch on the CPU of Windows
+    "status_alloc_failed",  # CUBLAS_, CUDNN_, CUSOLVER_STATUS_ALLOC_FAILED: the workspaces of CUDA's libraries
+    "cublas_status_not_initialized",  # their handles, which are made when they are first used
+    "cudnn_status_not_initialized",
+    "unable to find an engine",  # cuDNN, where no algorithm of a convolution finds a workspace
 )
 
 

@@ -125,8 +125,7 @@ def normalize_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torc
     """Scales uint8 pixels to [0, 1] and normalizes them, ``[n, 3, size, size]`` to the same shape in float32."""
     import torch
 
-    mean = pixels.new_tensor(preprocessing.mean, dtype=torch.float32)
-    std = pixels.new_tensor(preprocessing.std, dtype=torch.float32)
+    mean, std = _mean_and_std(preprocessing, pixels.device)
     if pixels.stride(1) != 1:
         return pixels.to(torch.float32).div_(255).sub_(mean.view(1, -1, 1, 1)).div_(std.view(1, -1, 1, 1))
     # With channels last, torch is faster if mean and deviation are repeated for a whole row.
@@ -134,6 +133,15 @@ def normalize_pixels(pixels: torch.Tensor, preprocessing: Preprocessing) -> torc
     rows = pixels.permute(0, 2, 3, 1).reshape(count * height, width * channels).to(torch.float32)
     rows.div_(255).sub_(mean.repeat(width)).div_(std.repeat(width))
     return rows.view(count, height, width, channels).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=16)
+def _mean_and_std(preprocessing: Preprocessing, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns mean and deviation on a device: copied there once, since copying waits for all that the device does."""
+    import torch
+
+    mean, std = (torch.tensor(values, dtype=torch.float32) for values in (preprocessing.mean, preprocessing.std))
+    return mean.to(device), std.to(device)
 
 
 @lru_cache(maxsize=8)

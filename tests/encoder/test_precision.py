@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from lgca_plugin.encoder.precision import fitting_batch, resolve_precision
+from lgca_plugin.encoder.precision import auto_precisions, fitting_batch
 from lgca_plugin.encoder.private_names import multiplies_bf16
 
 
@@ -16,8 +16,25 @@ from lgca_plugin.encoder.private_names import multiplies_bf16
 )
 def test_auto__is_bf16_for_large_towers_on_cpus_that_multiply_it(native: bool, large_tower: int, expected: str) -> None:
     tower = torch.nn.Linear(4, 4)
-    found = resolve_precision("auto", torch.device("cpu"), tower, native_bf16=lambda: native, large_tower=large_tower)
-    assert found == expected
+    found = auto_precisions(torch.device("cpu"), tower, native_bf16=lambda: native, large_tower=large_tower)
+    assert found[0] == expected
+    assert found[-1] == "fp32"
+
+
+GPUS = {
+    "cuda:0": ((9, 0), ("fp16", "bf16", "fp32")),  # H100
+    "cuda:1": ((8, 6), ("fp16", "bf16", "fp32")),  # RTX 3090
+    "cuda:2": ((7, 5), ("fp16", "fp32")),  # T4, which emulates bf16
+    "cuda:3": ((7, 0), ("fp16", "fp32")),  # V100, likewise
+    "cuda:4": ((6, 1), ("fp32",)),  # GTX 1080, whose fp16 takes 64 times as long as fp32
+}
+
+
+@pytest.mark.parametrize("device", GPUS)
+def test_auto__on_cuda_goes_by_what_the_device_that_is_meant_computes_natively(device: str) -> None:
+    """The table stands in for devices that no machine has all of."""
+    found = auto_precisions(torch.device(device), torch.nn.Linear(4, 4), capability=lambda meant: GPUS[str(meant)][0])
+    assert found == GPUS[device][1]
 
 
 CHECKS = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")

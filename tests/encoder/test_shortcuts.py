@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn.functional import cosine_similarity
 from torch.utils.flop_counter import FlopCounterMode
 
+from lgca_plugin.encoder.half_precision import with_rounded_tower
 from lgca_plugin.encoder.open_clip_encoder import OpenClipEncoder
-from lgca_plugin.encoder.precision import with_rounded_tower
 from lgca_plugin.encoder.shortcuts import attend_once, with_class_token_block
 
 TEXT = {"context_length": 8, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1}

@@ -1,0 +1,54 @@
+"""Products of float32 numbers, whatever another package has set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Barrier, Thread
+
+import pytest
+import torch
+
+from lgca_plugin.images.products import exact_products
+
+A = torch.randn((256, 256), generator=torch.Generator().manual_seed(0))
+EXACT = A.double() @ A.double()
+
+
+def off() -> float:
+    return float((A @ A - EXACT).abs().max())
+
+
+@pytest.fixture(autouse=True)
+def rounded() -> Iterator[None]:
+    torch.set_float32_matmul_precision("medium")
+    yield
+    torch.set_float32_matmul_precision("highest")
+
+
+def test_products__are_exact_inside_and_as_before_after_it() -> None:
+    before = off()
+    with exact_products():
+        inside = off()
+    assert inside < 1e-4
+    assert off() == before
+    assert torch.get_float32_matmul_precision() == "medium"
+
+
+def test_products__are_exact_until_the_last_thread_has_left() -> None:
+    """The second thread comes after the first one, and stays longer."""
+    entered, left, found = Barrier(2), Barrier(2), []
+
+    def second() -> None:
+        with exact_products():
+            entered.wait()
+            left.wait()
+            found.append(off())
+
+    with exact_products():
+        thread = Thread(target=second)
+        thread.start()
+        entered.wait()
+    left.wait()
+    thread.join()
+    assert found[0] < 1e-4
+    assert torch.get_float32_matmul_precision() == "medium"

@@ -264,7 +264,7 @@ def _copied(vectors: torch.Tensor) -> Callable[[], NDArray[np.float32]]:
         return lambda: unit_vectors(array)
     host = torch.empty(vectors.shape, dtype=vectors.dtype, pin_memory=True)
     host.copy_(vectors, non_blocking=True)
-    copied = torch.cuda.Event(blocking=True)
+    copied = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
     copied.record(torch.cuda.current_stream(vectors.device))
 
     def wait() -> NDArray[np.float32]:

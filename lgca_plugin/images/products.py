@@ -68,5 +68,10 @@ def _settings() -> list[tuple[Any, str, Any]]:
         sums.append((products, "allow_fp16_accumulation", False))
     if not hasattr(backends.mkldnn, "matmul") or not hasattr(products, _NEW):
         return [*sums, (_AllProducts(), "precision", "highest"), (backends.cudnn, "allow_tf32", False)]
-    owners = (products, backends.cudnn.conv, backends.mkldnn.matmul, backends.mkldnn.conv)
-    return [*sums, *((owner, _NEW, "ieee") for owner in owners)]
+    owners = (
+        (backends.cuda, "matmul"),
+        (backends.cudnn, "conv"),
+        (backends.mkldnn, "matmul"),
+        (backends.mkldnn, "conv"),
+    )
+    return [*sums, *((getattr(library, kind), _NEW, "ieee") for library, kind in owners)]

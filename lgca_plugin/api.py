@@ -75,7 +75,7 @@ def classify(
         encoder: an encoder, an open_clip model name, ``"demo"``, or None for ``ViT-B-32-quickgelu`` with OpenAI's
             weights
         regions: which regions are encoded; None takes the published settings
-        ground_truth: Classification field with the given labels, if any
+        ground_truth: label field, of Classifications or texts, with the given labels, if any
         batch_size: crops in one call of the encoder; None chooses by device
         device: device of a model that is loaded here; None takes the best one
         precision: floating-point type of a model that is loaded here: ``"auto"``, ``"fp32"``, ``"bf16"``, ``"fp16"``
@@ -170,8 +170,8 @@ def find_wrong_labels(
 
     Args:
         dataset: a FiftyOne dataset, or a view of the images that are to be classified
-        ground_truth: Classification field with the labels to check; None takes the only one, or the one with a usual
-            name such as ``ground_truth`` or ``label``
+        ground_truth: label field, of Classifications or texts, to check; None takes the only one, or the one with a
+            usual name such as ``ground_truth`` or ``label``
         encoder: as in :func:`classify`; None takes the demo's own model on the demo dataset
         classes: the candidate classes; None takes those that are set on the dataset, else all labels of the field;
             ``"labels"`` takes these also if the last call named others
@@ -249,7 +249,7 @@ def fuse(
     Args:
         runs: two or more runs of one dataset, of different encoders, with the same classes and crops. Samples that one
             of them lacks are left out; at least half of the first run's are needed
-        ground_truth: Classification field with labels to learn from, a few or all; None learns nothing
+        ground_truth: label field with labels to learn from, a few or all; None learns nothing
         captions: field with a caption of each image, or a list of captions; or a dict of sample ids and captions. The
             search in the fused run, ``run.similarity()``, learns from them; its labels do not
         run_key: names the fields and the record of the new run

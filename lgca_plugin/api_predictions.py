@@ -39,7 +39,7 @@ def triage(
     Args:
         dataset: a FiftyOne dataset
         ground_truth: as in :func:`find_wrong_labels`
-        predictions: Classification fields: of your own models, and of runs, such as ``"zeroshot_lgca"``; one is enough
+        predictions: label fields: of your own models, and of runs, such as ``"zeroshot_lgca"``; one is enough
         classes: the classes that a label may be; None takes those that are set on the dataset, else all labels
         run_key: key of the run; None takes that of the last call with these fields, else ``"voters"``, or with a number
             if that is taken. A run of other predictions under the key is replaced, and its decisions stay

@@ -134,7 +134,7 @@ class Run(RunTuning):
         label errors, ``K_suggestion``, and saves views of them. Earlier decisions stay.
 
         Args:
-            ground_truth: Classification field with the labels to check; None takes the run's. If that is None, cases
+            ground_truth: label field to check; None takes the run's. If that is None, cases
                 come from the disagreement of methods alone
             methods: names of the three compared methods, one on the whole image, one on crops and one on crops that
                 grow; None takes ``clip``, ``wca`` and ``lgca``, or the run's methods in their place
@@ -185,7 +185,7 @@ class Run(RunTuning):
         opens; they are deleted with the run. ``print(evaluation)`` prints the table.
 
         Args:
-            ground_truth: Classification field with the labels, the given or the corrected ones; None takes the run's
+            ground_truth: label field, the given or the corrected ones; None takes the run's
             methods: names of the run's methods; None takes all
             confidence: confidence of the intervals, in (0, 1)
             progress: as in :meth:`rescore`

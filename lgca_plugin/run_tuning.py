@@ -39,7 +39,7 @@ class RunTuning(RunSearch):
         ``report.table()`` prints the outcome, ``report.chosen`` are presets for ``run.rescore(methods=...)``.
 
         Args:
-            ground_truth: Classification field with the labels; None takes the run's. If that is None, the report holds
+            ground_truth: Label field; None takes the run's. If that is None, the report holds
                 only the effective number of regions under every setting, which needs no labels
             methods: names or presets whose settings are varied; None takes the run's methods without the controls
             settings: presets to compare instead; those of one name are compared, the first of them is the default

@@ -133,7 +133,7 @@ def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> str | Non
     """Adds the choice of the label field; returns None if there is none."""
     choices = label_fields(ctx.dataset, include=config.ground_truth)
     if not choices:
-        refuse(inputs, "This dataset has no Classification field with labels to compare with.")
+        refuse(inputs, "This dataset has no label field to compare with: one with a class for each image.")
         return None
     prop = add_dropdown(
         inputs,

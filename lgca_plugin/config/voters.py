@@ -17,7 +17,7 @@ class Voter:
     """A field of predictions that judges labels.
 
     Attributes:
-        field: path of a Classification field, which is only read
+        field: path of a label field, which is only read
         name: name of the method in the run; the run's copy of the predictions is in ``K_name``
     """
 

@@ -61,10 +61,11 @@ def classification_fields(dataset: fo.Dataset) -> list[str]:
     import fiftyone as fo
 
     kinds = {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": fo.Classification}
-    return [path for path in dataset.get_field_schema(flat=True, **kinds) if not _is_in_list(dataset, path)]
+    return [path for path in dataset.get_field_schema(flat=True, **kinds) if not is_in_list(dataset, path)]
 
 
-def _is_in_list(dataset: fo.Dataset, path: str) -> bool:
+def is_in_list(dataset: fo.Dataset, path: str) -> bool:
+    """Returns True if a path leads through a list."""
     import fiftyone as fo
 
     parts = path.split(".")
@@ -118,16 +119,21 @@ def eval_key(run_key: str, method: str) -> str:
     return f"{method_field(run_key, method)}_eval"
 
 
+def evaluated_field(run_key: str) -> str:
+    """Returns the field of given labels that are texts, as FiftyOne evaluates them: as Classifications."""
+    return f"{run_key}_evaluated"
+
+
 def triage_field(run_key: str, name: str) -> str:
     """Returns one of the fields that a triage of a run writes."""
     return f"{run_key}_{name}"
 
 
 def usual_label_fields(run_key: str) -> set[str]:
-    """Returns the names of a run's fields that hold labels, if its methods have the names that the package gives."""
-    return {method_field(run_key, name) for name in METHOD_TABLE} | {
-        triage_field(run_key, name) for name in (*COMPUTED, DECISION)
-    }
+    """Returns the names of a run's fields of labels and texts, if its methods have the names that the package gives."""
+    own = {error_field(run_key), evaluated_field(run_key)}
+    own |= {triage_field(run_key, name) for name in (*COMPUTED, DECISION)}
+    return own | {method_field(run_key, name) for name in METHOD_TABLE}
 
 
 def run_fields(run_key: str, methods: Sequence[Method], *, adaptive: bool = False) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, shown
 from ..images.boxed import BoxedImage
-from .boxes.companion import BOX, PROBLEM, BoxField, is_companion, run_dataset, viewed_boxes
+from .boxes.companion import BOX, PROBLEM, is_companion, run_dataset, viewed_boxes
 from .boxes.refresh import open_companion, refresh
 from .boxes.shapes import NO_BOX
 from .database import (
@@ -20,6 +20,7 @@ from .database import (
     shows_all_patches,
 )
 from .fields import classification_fields, usual_label_fields
+from .label_fields import fields_like_labels, is_single_label_field, label_path, no_label_field, text_fields
 from .outages import waits_for_database
 
 if TYPE_CHECKING:
@@ -111,21 +112,15 @@ class ImageSamples:
         """
         if self.is_label_field(ground_truth):
             return
-        field = self.dataset.get_field(ground_truth) if isinstance(ground_truth, str) else None
-        if field is None:
+        why = no_label_field(self.dataset, ground_truth)
+        if why is None:
             own = set[str]().union(*map(usual_label_fields, self.dataset.list_runs()))
-            known = ", ".join(name for name in classification_fields(self.dataset) if name not in own) or "none"
-            raise ConfigError(
-                f"ground_truth {ground_truth!r} is no field of this dataset; its classification fields: {known}"
-            )
-        kind = getattr(field, "document_type", type(field))
-        what = "is inside a list" if kind.__name__ == "Classification" else f"is {kind.__name__}"
-        boxes = BoxField.of(self.dataset, ground_truth) is not None
-        remedy = f": for labels of boxes, pass dataset.to_patches({ground_truth!r})" if boxes else ""
-        in_app = ": for labels of boxes, show their patches in the grid first" if boxes else ""
-        wrong = f"ground_truth must be a Classification field, one label a sample; {ground_truth!r} {what}"
-        app = f"the label field must be a Classification field, one label a sample; {ground_truth!r} {what}{in_app}"
-        raise ConfigError(f"{wrong}{remedy}", app=app)
+            texts = fields_like_labels(self.dataset, [name for name in text_fields(self.dataset) if name not in own])
+            fields = [name for name in classification_fields(self.dataset) if name not in own] + texts
+            known = ", ".join(fields) or "none"
+            raise ConfigError(f"ground_truth {ground_truth!r} is no field of this dataset; its label fields: {known}")
+        must = "must hold one label a sample, a Classification or a text"
+        raise ConfigError(f"ground_truth {must}; {why[0]}", app=f"the label field {must}; {why[1]}")
 
     def check_labels_as_stored(self, ground_truth: str) -> None:
         """Checks that a view shows no other labels than are stored, since all that follows reads the stored ones.
@@ -137,7 +132,7 @@ class ImageSamples:
         """
         if only_selects(self.samples) or not self.samples.has_field(ground_truth):
             return
-        path = f"{ground_truth}.label"
+        path = label_path(self.dataset, ground_truth)
         ids, shown = self.samples.values(["id", path])
         stored = self.stored(ids, [path])
         pairs = ((label, stored[id_][0]) for id_, label in zip(ids, shown, strict=True) if id_ in stored)
@@ -153,8 +148,8 @@ class ImageSamples:
             )
 
     def is_label_field(self, name: str) -> bool:
-        """Returns True if a field holds one Classification a sample; it may be inside an embedded document."""
-        return name in classification_fields(self.dataset)
+        """Returns True if a field holds one label a sample; it may be inside an embedded document."""
+        return is_single_label_field(self.dataset, name)
 
     @waits_for_database
     def stored(self, ids: Sequence[str], paths: Sequence[str]) -> dict[str, tuple[Any, ...]]:
@@ -182,7 +177,7 @@ class ImageSamples:
     @waits_for_database
     def label_counts(self, ground_truth: str) -> dict[str, int]:
         """Returns label to the number of samples that have it, in the stored field and without blank labels."""
-        path = f"{ground_truth}.label"
+        path = label_path(self.dataset, ground_truth)
         whole = self.samples is self.writable
         counts: dict[str, int] = {}
         for chunk in [{"_media_type": "image"}] if whole else chunks(self.samples.values("id")):

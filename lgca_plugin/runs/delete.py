@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 DELETE = "delete"
 
+EVALUATED = "evaluated_field"
+"""Entry of an evaluation in a run's record: the field of Classifications that was made of labels that are texts."""
+
 
 def delete_run(dataset: fo.Dataset, run_key: str) -> None:
     """Deletes a run of any release.
@@ -105,10 +108,15 @@ def check_deletable(
 
 
 def delete_evaluations(dataset: fo.Dataset, results: Mapping[str, Any]) -> list[str]:
-    """Deletes the FiftyOne evaluations that a run's results list, and returns their keys; renamed ones are left."""
+    """Deletes the FiftyOne evaluations that a run's results list, and returns their keys; renamed ones are left.
+
+    With them goes the field that was made for them of labels that are texts.
+    """
     own = own_evaluations(dataset, results)
     for key in own:
         dataset.delete_evaluation(key)
+    made = (results.get("evaluation") or {}).get(EVALUATED)
+    delete_fields(dataset, [made] if made else [])
     return own
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import DEFAULT_RUN_KEY
 from ..errors import ConfigError, LgcaError
@@ -19,6 +19,7 @@ from ..fiftyone_io.fields import (
     triage_field,
     usual_label_fields,
 )
+from ..fiftyone_io.label_fields import fields_like_labels, is_single_label_field, is_text, text_fields
 from ..method.core.methods import without_controls
 from .record import read_results, stored_triage
 from .registry import PACKAGE, list_runs, prediction_fields, read_config
@@ -32,31 +33,62 @@ if TYPE_CHECKING:
 
 USUAL_NAMES = ("ground_truth", "label", "labels", "gt", "class", "category")
 """Names of a field of given labels, the most usual first."""
+USUAL_TEXTS = ("class_name", "classname", "label_name", "category_name", "species", "breed", "target")
+"""More names by which a field of texts is one of labels: others hold what is no label, such as ``split``."""
 PREDICTIONS = r"(^|_)(predictions?|predicted|preds?)(_|$)"
 """Part of the name of a field of predictions."""
 
 
 def label_fields(dataset: fo.Dataset, include: str | None = None) -> list[str]:
-    """Returns the dataset's Classification fields without those of runs, except for ``include``."""
+    """Returns the dataset's label fields without those of runs, except for ``include``: Classifications first.
+
+    Those of texts follow: with a usual name, then those whose first values look like class names.
+    """
     owned: set[str] = set()
     for run_key in dataset.list_runs(package=PACKAGE):
         owned |= usual_label_fields(run_key)
         with suppress(LgcaError):
             owned.update(prediction_fields(dataset, run_key))
-    return [name for name in classification_fields(dataset) if name == include or name not in owned]
+    texts = [name for name in text_fields(dataset) if name not in owned]
+    likely = [name for name in texts if is_likely(dataset, name)]
+    texts = [*likely, *fields_like_labels(dataset, [name for name in texts if name not in likely])]
+    found = [name for name in (*classification_fields(dataset), *texts) if name == include or name not in owned]
+    named = include is not None and include not in found and is_single_label_field(dataset, include)
+    return [*found, *([include] if include is not None and named else [])]
+
+
+def is_likely(dataset: fo.Dataset, field: str) -> bool:
+    """Returns True if a label field holds Classifications, or has a name that is usual for labels."""
+    return not is_text(dataset, field) or _last(field) in _usual_names(dataset, field)
+
+
+def _usual_names(dataset: fo.Dataset, field: str) -> tuple[str, ...]:
+    return (*USUAL_NAMES, *USUAL_TEXTS) if is_text(dataset, field) else USUAL_NAMES
+
+
+def _last(field: str) -> str:
+    return field.rpartition(".")[2].lower()
 
 
 def given_label_fields(dataset: fo.Dataset) -> list[str]:
     """Returns the fields of given labels, the likeliest first: no field of a run, and no corrected copy of another.
 
-    Those with a name of predictions are the last.
+    Those with a name of predictions are the last. Texts are left out where nothing but the values makes them labels and
+    there are boxes.
     """
     corrected = {
         stored_triage(read_results(dataset, key)).get("corrected_field") for key in dataset.list_runs(package=PACKAGE)
     }
     fields = [name for name in label_fields(dataset) if name not in corrected and not is_corrected_copy(dataset, name)]
-    usual = {name: rank for rank, name in enumerate(USUAL_NAMES)}
-    return sorted(fields, key=lambda name: (is_predicted(name), usual.get(name.lower(), len(usual))))
+    if not any(is_likely(dataset, name) for name in fields) and box_fields(dataset):
+        return []
+
+    def rank(name: str) -> tuple[Any, ...]:
+        names = _usual_names(dataset, name)
+        known = names.index(_last(name)) if _last(name) in names else len(names)
+        return not is_likely(dataset, name), is_predicted(name), is_text(dataset, name), known
+
+    return sorted(fields, key=rank)
 
 
 def prediction_choices(dataset: fo.Dataset) -> list[str]:
@@ -68,6 +100,7 @@ def prediction_choices(dataset: fo.Dataset) -> list[str]:
         stored_triage(read_results(dataset, key)).get("corrected_field") for key in dataset.list_runs(package=PACKAGE)
     }
     own = [name for name in label_fields(dataset) if name not in corrected and not is_corrected_copy(dataset, name)]
+    own = [name for name in own if is_predicted(name) or not is_text(dataset, name)]
     own.sort(key=lambda name: not is_predicted(name))
     there = set(classification_fields(dataset))
     for key in reversed(list_runs(dataset)):
@@ -102,12 +135,16 @@ def given_label_field(dataset: fo.Dataset) -> str:
     if not fields:
         raise ConfigError(
             "there are no labels to check: this dataset has no field with one class label for each image (a "
-            "Classification field), and none with labels of boxes"
+            "Classification or a text), and none with labels of boxes"
         )
-    likely = [name for name in fields if not is_predicted(name)]
-    if len(likely) != 1 and len(fields) > 1 and fields[0].lower() not in USUAL_NAMES:
-        raise ConfigError(f"several fields hold labels: {', '.join(fields)}; choose the one to check as ground_truth")
-    return fields[0]
+    first = fields[0]
+    others = [name for name in fields if not is_predicted(name) and is_text(dataset, name) == is_text(dataset, first)]
+    unusual = _last(first) not in _usual_names(dataset, first)
+    if not is_likely(dataset, first) or (len(others) != 1 and len(fields) > 1 and unusual):
+        verb = "hold" if is_likely(dataset, first) else "may hold"
+        which = f"several fields {verb} labels" if len(fields) > 1 else "a field of texts may hold labels"
+        raise ConfigError(f"{which}: {', '.join(fields)}; choose the one to check as ground_truth")
+    return first
 
 
 def no_given_labels(dataset: fo.Dataset) -> str | None:

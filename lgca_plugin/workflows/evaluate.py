@@ -10,12 +10,14 @@ import numpy as np
 from ..errors import ConfigError, LgcaError, shown
 from ..fiftyone_io.app_layout import add_to_group
 from ..fiftyone_io.boxes.refresh import refresh
-from ..fiftyone_io.fields import error_field, eval_key, method_field
+from ..fiftyone_io.database import merge_schema
+from ..fiftyone_io.fields import error_field, eval_key, evaluated_field, method_field
 from ..fiftyone_io.label_copy import wait_for_copy
+from ..fiftyone_io.label_fields import is_text, label_documents, label_path
 from ..fiftyone_io.samples import ImageSamples
 from ..method.comparison.evaluation import Evaluation, evaluation_of
 from ..progress import Progress
-from ..runs.delete import delete_evaluations, is_own_evaluation
+from ..runs.delete import EVALUATED, delete_evaluations, is_own_evaluation
 from ..runs.record import check_current, check_loaded
 from ..runs.registry import reload_record, update_record
 
@@ -89,8 +91,12 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
     yield Progress(0, total, f"{request.samples:,} samples with a label in {request.ground_truth}")
     check_current(run)
     delete_evaluations(run.dataset, run.results)
-    # Recorded first, so that the keys are the run's even if this is interrupted.
-    update_record(run, evaluation={"status": RUNNING, "eval_keys": list(keys.values())})
+    entry: dict[str, Any] = {"status": RUNNING, "eval_keys": list(keys.values())}
+    if is_text(run.dataset, request.ground_truth):
+        entry[EVALUATED] = evaluated_field(run.key)
+    # Recorded first, so that keys and field are the run's even if this is interrupted.
+    update_record(run, evaluation=entry)
+    given = _as_classifications(run, request.ground_truth) if EVALUATED in entry else request.ground_truth
     truth: NDArray[Any] | None = None
     correct: dict[str, NDArray[np.bool_]] = {}
     for done, (name, key) in enumerate(keys.items()):
@@ -98,7 +104,7 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
         check_current(run)
         results = request.view.evaluate_classifications(
             method_field(run.key, name),
-            gt_field=request.ground_truth,
+            gt_field=given,
             eval_key=key,
             classes=list(run.config.classes),
             method="simple",
@@ -109,7 +115,7 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
         truth = results.ytrue
         correct[name] = results.ytrue == results.ypred
     assert truth is not None  # noqa: S101 (there is a method at least)
-    _tidy_sidebar(run, list(keys.values()))
+    _tidy_sidebar(run, [*keys.values(), *([given] if EVALUATED in entry else [])])
     evaluation = evaluation_of(
         np.unique(truth, return_inverse=True)[1],
         correct,
@@ -120,9 +126,20 @@ def iter_evaluate(request: EvaluateRequest) -> Generator[Progress, None, Evaluat
         confidence=request.confidence,
     )
     check_current(run)
-    update_record(run, evaluation={"status": DONE, "eval_keys": list(keys.values()), "summary": evaluation.to_json()})
+    update_record(run, evaluation={**entry, "status": DONE, "summary": evaluation.to_json()})
     yield Progress(total, total, f"{request.samples:,} samples, {len(names)} methods")
     return evaluation
+
+
+def _as_classifications(run: RunRecord, ground_truth: str) -> str:
+    """Writes labels that are texts as Classifications, which is what FiftyOne evaluates; returns their field."""
+    import fiftyone as fo
+
+    name = evaluated_field(run.key)
+    about = f"The labels of {ground_truth!r} as FiftyOne has evaluated run {run.key!r} by them"
+    merge_schema(run.dataset, {name: fo.EmbeddedDocumentField(fo.Classification, description=about)})
+    label_documents(run.dataset, ground_truth, name)
+    return name
 
 
 def last_evaluation(run: RunRecord) -> Evaluation | None:
@@ -151,7 +168,7 @@ def find_samples(run: RunRecord, ground_truth: str, methods: Sequence[str]) -> t
     for path in paths:  # edited labels are rare, so a list of them is the shorter one
         edited = set(filter(None, images.distinct(path))) - classes
         known[path] = {"$nin": [None, *(edited if run.config.voters is None else ())]}  # else what is no class is wrong
-    label = f"{ground_truth}.label"
+    label = label_path(run.dataset, ground_truth)
     own = sorted(classes & set(filter(None, images.distinct(label))))
     view = images.match({label: {"$in": own}, **known})
     valid, labelled = _count(images, known), _count(images, {**known, label: {"$nin": [None, ""]}})
@@ -209,7 +226,10 @@ def _check_methods(run: RunRecord, methods: Sequence[str] | None) -> tuple[str, 
 
 def _check_keys(run: RunRecord, methods: Sequence[str]) -> None:
     """Raises ConfigError if an evaluation or field that is not the run's own would be overwritten."""
-    recorded = set((run.results.get("evaluation") or {}).get("eval_keys", ()))
+    last = run.results.get("evaluation") or {}
+    recorded, copy = set(last.get("eval_keys", ())), evaluated_field(run.key)
+    if run.dataset.has_field(copy) and last.get(EVALUATED) != copy:
+        raise ConfigError(f"field {copy!r} exists and was not made by an evaluation of this run; rename it")
     if not recorded <= set(run.dataset.list_evaluations()):
         run.dataset.reload()  # another process may have made them
     for key in (eval_key(run.key, name) for name in methods):

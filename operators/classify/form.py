@@ -10,7 +10,7 @@ from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_SHOWN_CHAINS, RegionCo
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS
-from ..shared.classes import add_classes, add_names, add_shares, label_fields
+from ..shared.classes import add_classes, add_names, add_shares, class_params, label_fields
 from ..shared.descriptions import add_descriptions, add_text_notes, valid_style
 from ..shared.encoder import add_encoder
 from ..shared.form import Params, add_dropdown, add_method_choice, add_method_warnings, checked, text_field
@@ -38,7 +38,7 @@ REGION_NOTES = {
 
 def add_form(inputs: Any, ctx: Any) -> None:
     """Adds the whole form."""
-    params = ctx.params
+    params = class_params(ctx)
     choices = label_fields(ctx.dataset, include=params.get("ground_truth"))
     ctx.target_view(require_flat=True)  # makes FiftyOne offer the choice of view
     classes = add_classes(inputs, params, choices)

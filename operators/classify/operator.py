@@ -9,7 +9,7 @@ from typing import Any
 from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_RUN_KEY, DEFAULT_SHOWN_CHAINS, check_classes
 from ...lgca_plugin.descriptions.style import AUTO
 from ..shared.base import StepOperator
-from ..shared.classes import label_fields
+from ..shared.classes import class_params, label_fields
 from ..shared.descriptions import description_params
 from ..shared.encoder import encoder_params
 from ..shared.execution import call, report_run, run_result, show_run
@@ -43,7 +43,7 @@ class Classify(StepOperator):
         from ...lgca_plugin.workflows.classify.request import ClassifyOptions, check_classify
 
         choices = label_fields(ctx.dataset, include=ctx.params.get("ground_truth"))
-        arguments = read_arguments(ctx.params, choices, ctx.dataset)
+        arguments = read_arguments(class_params(ctx), choices, ctx.dataset)
         arguments["run_key"] = chosen_run_key(ctx, arguments)
         arguments["methods"] = named_methods(arguments["methods"], arguments["regions"])
         encoder = arguments.pop("encoder")

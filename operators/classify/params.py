@@ -133,7 +133,7 @@ def read_valid(params: Params, choices: list[str]) -> Params:
 
 
 def read_arguments(params: Params, choices: list[str], dataset: Any) -> Params:
-    """Reads everything as keyword arguments of ``lgca.classify``; ``choices`` are the Classification fields.
+    """Reads everything as keyword arguments of ``lgca.classify``; ``choices`` are the label fields.
 
     Raises:
         ConfigError: for the first setting that is not valid

@@ -16,7 +16,7 @@ from ...lgca_plugin.descriptions.endpoint import check_base_url, find_key, is_th
 from ...lgca_plugin.descriptions.names import name_key
 from ...lgca_plugin.errors import ConfigError
 from ..shared.caller import is_own
-from ..shared.classes import add_classes, class_source, default_field, label_fields
+from ..shared.classes import add_classes, class_params, class_source, default_field, label_fields
 from ..shared.descriptions import saved_descriptions
 from ..shared.form import Params, checked, mark_invalid, read_text, refuse, text_field
 from ..shared.hosts import server_key_allowed
@@ -29,7 +29,7 @@ DEFAULTS = {"base_url": DEFAULT_BASE_URL, "per_class": DEFAULT_PER_CLASS}
 
 def add_form(inputs: Any, ctx: Any) -> None:
     """Adds the whole form."""
-    params = ctx.params
+    params = class_params(ctx)
     if has_typed_key(params) and ctx.requesting_delegated_execution:
         refuse(inputs, "A typed key is never saved, so this can't be queued: execute it now, or empty the key.")
     choices = label_fields(ctx.dataset)

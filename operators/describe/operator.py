@@ -13,8 +13,9 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import check_classes
 from ...lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_CLASS
 from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.fiftyone_io.label_fields import label_path
 from ..shared.base import StepOperator
-from ..shared.classes import label_fields, read_classes, read_ground_truth
+from ..shared.classes import class_params, label_fields, read_classes, read_ground_truth
 from ..shared.descriptions import Descriptions, saved_descriptions
 from ..shared.execution import call, report_progress, report_steps
 from ..shared.results.result import Result
@@ -60,7 +61,7 @@ class DescribeClasses(StepOperator):
 
     def read_request(self, ctx: Any) -> DescribeRequest:
         """Reads and checks the settings, and that sending the class names was confirmed."""
-        params = ctx.params
+        params = class_params(ctx)
         arguments = read_arguments(params)
         if not is_confirmed(params, arguments["base_url"]):
             raise ConfigError(f"confirm that the class names may be sent to {arguments['base_url']}")
@@ -126,7 +127,7 @@ class DescribeClasses(StepOperator):
             sample_collection: a FiftyOne dataset or view
             classes: the class names; None takes the distinct labels of ``ground_truth``
             model: the model's name on the server
-            ground_truth: Classification field with the classes, if they are not given
+            ground_truth: field of labels with the classes, if they are not given
             topic: what the pictures show
             base_url: address of an OpenAI-compatible server
             per_class: texts per class
@@ -160,7 +161,7 @@ class DescribeClasses(StepOperator):
 
 def labels_of(dataset: Any, field: str | None) -> tuple[str, ...]:
     """Returns the distinct labels of a field."""
-    labels = [label for label in dataset.distinct(f"{field}.label") if label]
+    labels = [label for label in dataset.distinct(label_path(dataset, str(field))) if label]
     if not labels:
         raise ConfigError(f"field {field!r} has no labels to describe; type the classes")
     return tuple(labels)

@@ -8,7 +8,7 @@ from fiftyone.operators import types
 
 from ...lgca_plugin.method.comparison.evaluation import Evaluation
 from ...lgca_plugin.method.number_text import labels_text
-from ...lgca_plugin.runs.proposals import given_label_fields
+from ...lgca_plugin.runs.proposals import given_label_fields, is_likely
 from ..shared.dialogs.dialog import Dialog, Step, steps_after
 from ..shared.execution import outcome_line
 from ..shared.results.result import Result, in_python, result
@@ -62,7 +62,7 @@ def fused_result(run: Any, evaluation: Evaluation | None, dataset: Any) -> Resul
 def _steps(run: Any, dataset: Any) -> list[Step]:
     """Returns what comes after a fusion."""
     labels: list[Step] = []
-    if given_label_fields(dataset):
+    if any(is_likely(dataset, field) for field in given_label_fields(dataset)):
         labels = [("Find wrong labels", "lgca_triage", {"run": run.key})]
     return [*labels, *steps_after(run.key)]
 

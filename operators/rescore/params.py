@@ -157,7 +157,7 @@ def proposed_presets(
 
 
 def read_presets(params: Params, source: Source, choices: list[str]) -> tuple[Method, ...]:
-    """Reads the methods with their settings; ``choices`` are the dataset's Classification fields."""
+    """Reads the methods with their settings; ``choices`` are the dataset's label fields."""
     methods = read_methods(params, source)
     origin = settings_source(params)
     if origin == KEEP:
@@ -219,7 +219,7 @@ def read_run_key(params: Params, source: Source, dataset: Any) -> str | None:
 
 
 def read_changes(params: Params, source: Source, dataset: Any, choices: list[str]) -> Changes:
-    """Reads all changes to the run; ``choices`` are the dataset's Classification fields."""
+    """Reads all changes to the run; ``choices`` are the dataset's label fields."""
     described = description_source(params, KEEP)
     descriptions: Any = None
     if described != KEEP:

@@ -92,7 +92,7 @@ def add_suggestion(inputs: Any, params: Params, source: Source, choices: list[st
     """
     field = label_field(params, source, choices)
     if field is None:
-        refuse(inputs, "Settings are chosen by labels, and this dataset has no Classification field.")
+        refuse(inputs, "Settings are chosen by labels, and this dataset has no label field.")
         return None
     most = max_samples(len(source.config.classes))
     note = f"The best settings predict these most often, on at most {most:,} samples chosen at random"

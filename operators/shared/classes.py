@@ -25,6 +25,16 @@ NAMES = ("display_names", "prompt")
 """Parameters of how classes are named to the model; the first is a text in the form, a dict as code passes it."""
 
 
+def class_params(ctx: Any) -> Params:
+    """Returns the parameters; where they leave it open and no field is surely one of labels, the classes are typed."""
+    params = dict(ctx.params)
+    if not params.get("class_source") and not params.get("ground_truth"):
+        fields = label_fields(ctx.dataset)
+        if fields and not any(proposals.is_likely(ctx.dataset, field) for field in fields):
+            params["class_source"] = "typed"
+    return params
+
+
 def class_source(params: Params) -> str:
     """Returns where the classes come from, ``"field"`` or ``"typed"``."""
     if params.get("class_source"):
@@ -61,7 +71,7 @@ def read_ground_truth(params: Params, choices: list[str]) -> str | None:
         raise ConfigError("choose the label field whose labels are the classes, or type the classes")
     if field is not None and field not in choices:
         known = ", ".join(choices) or "none"
-        raise ConfigError(f"{field!r} is no Classification field of this dataset; it has {known}")
+        raise ConfigError(f"{field!r} is no label field of this dataset; it has {known}")
     return field
 
 

@@ -13,7 +13,7 @@ from fiftyone.operators import types
 from fiftyone.operators.executor import ExecutionError
 
 from ...lgca_plugin.progress import Progress, translated
-from ...lgca_plugin.runs.proposals import given_label_fields
+from ...lgca_plugin.runs.proposals import given_label_fields, is_likely
 from .background import in_background
 from .caller import OwnCall, from_page, mark_own
 from .dialogs.dialog import Dialog, Step, steps_after
@@ -99,7 +99,7 @@ def run_result(ctx: Any, outcome: Any) -> Result:
 def steps_after_run(ctx: Any, run: Any) -> list[Step]:
     """Returns what comes after a run."""
     labels: list[Step] = []
-    if given_label_fields(ctx.dataset):
+    if any(is_likely(ctx.dataset, field) for field in given_label_fields(ctx.dataset)):
         labels = [("Find wrong labels", "lgca_find_wrong_labels", {"of_run": run.key})]
     return [*labels, *steps_after(run.key)]
 

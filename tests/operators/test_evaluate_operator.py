@@ -75,7 +75,7 @@ def test_form__bad_input_is_shown_under_its_field_and_nothing_is_written(run, pa
 def test_form__without_labels_says_so(run):
     run.dataset.delete_sample_fields(["ground_truth", "truth", "other"])
     _, found = EVALUATE.form(run.dataset)
-    assert found == {"refusal": "This dataset has no Classification field with labels to compare with."}
+    assert found == {"refusal": "This dataset has no label field to compare with: one with a class for each image."}
 
 
 def test_form__somebody_elses_evaluation_is_named_before_anything_is_done(run):

@@ -206,7 +206,7 @@ def test_evaluate__in_a_dataset_object_that_is_out_of_date(run):
     ("arguments", "message"),
     [
         ({"ground_truth": "missing"}, "'missing' is no field of this dataset"),
-        ({"ground_truth": "zs_regions"}, "must be a Classification field"),
+        ({"ground_truth": "zs_regions"}, "must hold one label a sample"),
         ({"ground_truth": "zs_clip"}, "'zs_clip' holds predictions of run 'zs'"),
         ({"methods": ()}, "methods is empty; leave it out for all of run 'zs': clip, wca, lgca"),
         ({"methods": ("clip", "magic")}, "run 'zs' has no method 'magic'"),

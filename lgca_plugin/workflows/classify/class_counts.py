@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...config import BALANCED, ClassShares, check_shares
 from ...errors import ConfigError, shown
-from ...fiftyone_io.fields import classification_fields
+from ...fiftyone_io.label_fields import label_path, single_label_fields
 from ...fiftyone_io.samples import ImageSamples
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def check_given_shares(shares: Any, classes: Sequence[str], dataset: fo.Dataset,
     found = check_shares(shares, classes)
     if found.field is None:
         return found
-    fields = classification_fields(dataset)
+    fields = single_label_fields(dataset)
     if found.field not in fields:
         raise ConfigError(
             f"shares is {shown(found.field)}, which is neither {BALANCED!r} nor a label field of this dataset; its "
@@ -67,7 +67,7 @@ def class_counts(shares: ClassShares, dataset: fo.Dataset, ids: Sequence[str], c
     """
     labels: Counter[str] = Counter()
     if shares.field is not None:
-        stored = ImageSamples.whole(dataset).stored(ids, [f"{shares.field}.label"])
+        stored = ImageSamples.whole(dataset).stored(ids, [label_path(dataset, shares.field)])
         labels = Counter(label for (label,) in stored.values() if label and label.strip())
     warnings = []
     others = [label for label in labels if label not in set(classes)]

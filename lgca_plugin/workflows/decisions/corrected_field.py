@@ -12,6 +12,7 @@ from ...errors import ConfigError, shown
 from ...fiftyone_io.database import merge_schema, sample_collection
 from ...fiftyone_io.fields import COMPUTED, CORRECTED_INFO, DECISION, is_corrected_copy, triage_field
 from ...fiftyone_io.label_copy import copy_in_background, copy_labels
+from ...fiftyone_io.label_fields import is_text
 from ...runs.registry import list_runs, prediction_fields
 from .decisions import DecisionFields
 
@@ -42,11 +43,13 @@ def decision_fields(run: RunRecord, report: Mapping[str, Any]) -> DecisionFields
     ground_truth = report.get("ground_truth")
     corrected = report.get("corrected_field") or default_corrected_field(run.key, ground_truth)
     there = ground_truth is not None and run.dataset.has_field(ground_truth)
-    return DecisionFields(run_key=run.key, ground_truth=ground_truth if there else None, corrected=corrected)
+    return DecisionFields.on(run.dataset, run.key, ground_truth if there else None, corrected)
 
 
 def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_truth: str | None) -> None:
-    """Checks that a field may hold corrected labels: it is new, or a Classification field that no run owns.
+    """Checks that a field may hold corrected labels: it is new, or holds one label a sample and no run owns it.
+
+    Texts go with given labels that are texts.
 
     Raises:
         ConfigError: if it may not
@@ -64,9 +67,13 @@ def check_corrected_field(dataset: fo.Dataset, run_key: str, name: str, ground_t
         if name in own.union(prediction_fields(dataset, key)):
             raise ConfigError(f"corrected_field {name!r} is a field of run {key!r}; name another")
     field = dataset.get_field(name)
-    if field is not None and getattr(field, "document_type", None) is not fo.Classification:
+    if field is None or getattr(field, "document_type", None) is fo.Classification:
+        return
+    as_text = ground_truth is not None and is_text(dataset, ground_truth)
+    if not (as_text and is_text(dataset, name)):
         kind = getattr(field, "document_type", type(field)).__name__
-        raise ConfigError(f"corrected_field {name!r} exists and is a {kind}, not a Classification; name another")
+        right = "StringField or Classification" if as_text else "Classification"
+        raise ConfigError(f"corrected_field {name!r} exists and is a {kind}, not a {right}; name another")
 
 
 def make_corrected_field(
@@ -83,16 +90,18 @@ def make_corrected_field(
     name, source = fields.corrected, fields.ground_truth
     field = dataset.get_field(name)
     if field is None:
-        new = fo.EmbeddedDocumentField(
-            fo.Classification,
-            description="Labels as curators have corrected them"
+        notes: dict[str, Any] = {
+            "description": "Labels as curators have corrected them"
             + (f"; a copy of {source!r} at first" if source else ""),
-            info={CORRECTED_INFO: {"copy_of": source, "complete": source is None}},
-        )
+            "info": {CORRECTED_INFO: {"copy_of": source, "complete": source is None}},
+        }
+        as_text = fields.corrected_as_text
+        new = fo.StringField(**notes) if as_text else fo.EmbeddedDocumentField(fo.Classification, **notes)
         merge_schema(dataset, {name: new})
         field = dataset.get_field(name)
     made = dict(field.info or {}).get(CORRECTED_INFO)
-    if source is None or not made or made.get("complete") or made.get("copy_of") != source:
+    alike = fields.corrected_as_text == fields.given_as_text
+    if source is None or not alike or not made or made.get("complete") or made.get("copy_of") != source:
         return
     parts: dict[str, fo.Field] = {
         f"{name}.{path.removeprefix(f'{source}.')}": part.copy()

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.database import merge_schema
 from ...fiftyone_io.fields import CORRECTED_INFO, DECISION, SUGGESTION, SUSPECT, decision_note, triage_field
+from ...fiftyone_io.label_fields import is_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = ("given", "suggested", "corrected", "by", "at", "note", "action")
 """Attributes of a decision beside its label, on the sample and in each event."""
+
+TEXT = "text"
+"""Kind of a field of corrected labels that holds texts, as it is noted with the decisions."""
 
 UNDONE = "undone"
 """Label of a decision field whose decisions are all undone."""
@@ -105,11 +109,37 @@ class DecisionFields:
         run_key: the run's key
         ground_truth: field of the given labels, None without
         corrected: field of the corrected labels
+        given_as_text: whether the field of the given labels holds texts, not Classifications
+        corrected_as_text: the same of the corrected ones
     """
 
     run_key: str
     ground_truth: str | None
     corrected: str
+    given_as_text: bool = False
+    corrected_as_text: bool = False
+
+    @classmethod
+    def on(cls, dataset: fo.Dataset, run_key: str, ground_truth: str | None, corrected: str) -> DecisionFields:
+        """Returns the fields on a dataset; a field of corrected labels that is missing will be of the given ones' kind.
+
+        If both are gone, it is the kind that was noted with the decisions.
+        """
+        given_as_text = ground_truth is not None and is_text(dataset, ground_truth)
+        if dataset.get_field(corrected) is not None:
+            corrected_as_text = is_text(dataset, corrected)
+        elif ground_truth is None:
+            note = decision_note(dataset, triage_field(run_key, DECISION))
+            corrected_as_text = note.get("corrected_as") == TEXT
+        else:
+            corrected_as_text = given_as_text
+        return cls(
+            run_key=run_key,
+            ground_truth=ground_truth,
+            corrected=corrected,
+            given_as_text=given_as_text,
+            corrected_as_text=corrected_as_text,
+        )
 
     @property
     def decision(self) -> str:
@@ -124,7 +154,9 @@ class DecisionFields:
     @property
     def given(self) -> str:
         """The path of the given label; without a field of labels, the one that the suggestion was made for."""
-        return f"{self.suggestion}.given" if self.ground_truth is None else f"{self.ground_truth}.label"
+        if self.ground_truth is None:
+            return f"{self.suggestion}.given"
+        return self.ground_truth if self.given_as_text else f"{self.ground_truth}.label"
 
     @property
     def suspect(self) -> str:
@@ -147,6 +179,8 @@ def declare_decisions(dataset: fo.Dataset, fields: DecisionFields) -> None:
     field, note = dataset.get_field(path), {"decisions_of": fields.run_key, "corrected_field": fields.corrected}
     if fields.ground_truth is not None:  # otherwise what is noted stays: the field may come back
         note["ground_truth"] = fields.ground_truth
+    if fields.corrected_as_text:
+        note["corrected_as"] = TEXT
     before = decision_note(dataset, path)
     if {**before, **note} != before:
         field.info = {**(field.info or {}), CORRECTED_INFO: {**before, **note}}

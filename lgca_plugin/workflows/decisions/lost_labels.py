@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.database import bulk_write, sample_collection
 from ...fiftyone_io.documents import utc_now
-from ...fiftyone_io.fields import DECISION, triage_field
+from ...fiftyone_io.fields import CORRECTED_INFO, DECISION, triage_field
+from ...fiftyone_io.label_fields import is_text
 from ...runs.record import read_results, stored_triage
 from ...runs.registry import list_runs
 
@@ -35,12 +36,16 @@ def renamed_field(dataset: fo.Dataset, fields: DecisionFields) -> str | None:
 
     decisions, schema = _decision_fields(dataset, fields), dataset.get_field_schema()
     own = {fields.ground_truth, fields.corrected, *decisions}
+    if fields.corrected in schema:
+        return None
+    if fields.corrected_as_text:  # a text has no id, and other fields may hold the same: only the note on it counts
+        return next((name for name in schema if name not in own and _is_copy(dataset, name, fields)), None)
     names = [
         name
         for name, field in schema.items()
         if getattr(field, "document_type", None) is fo.Classification and name not in own
     ]
-    if not names or fields.corrected in schema:
+    if not names:
         return None
     accepted = [{"$ifNull": [f"${decision}.state.after._id", None]} for decision in decisions]
     held = {
@@ -85,20 +90,23 @@ def restore_lost_labels(dataset: fo.Dataset, fields: DecisionFields) -> None:
         {"at": f"${name}.at", "label": {"$cond": [{"$gt": [f"${name}.action", None]}, f"${name}.state.after", None]}}
         for name in decisions
     ]
-    accepted = {"$filter": {"input": standing, "cond": {"$gt": ["$$this.label._id", None]}}}
+    accepted = {"$filter": {"input": standing, "cond": {"$gt": ["$$this.label.label", None]}}}
     latest = {"$first": {"$sortArray": {"input": accepted, "sortBy": {"at": -1}}}}
-    label = {
-        "_id": "$$latest.label._id",
-        "_cls": "Classification",
-        "tags": [],
-        "label": "$$latest.label.label",
-    }
+    text = "$$latest.label.label"
+    document = {"_id": "$$latest.label._id", "_cls": "Classification", "tags": [], "label": text}
+    label = text if fields.corrected_as_text else document
     change = {fields.corrected: {"$let": {"vars": {"latest": latest}, "in": label}}, "last_modified_at": utc_now()}
     bulk_write(dataset, [UpdateMany(_accepted(decisions), [{"$set": change}])])
 
 
+def _is_copy(dataset: fo.Dataset, name: str, fields: DecisionFields) -> bool:
+    """Returns True if a field of texts was made for the corrected labels of the given ones."""
+    info = dict((dataset.get_field(name).info or {}).get(CORRECTED_INFO) or {})
+    return is_text(dataset, name) and "copy_of" in info and info["copy_of"] == fields.ground_truth
+
+
 def _accepted(decisions: list[str]) -> dict[str, Any]:
-    return {"$or": [{f"{name}.action": {"$gt": ""}, f"{name}.state.after._id": {"$ne": None}} for name in decisions]}
+    return {"$or": [{f"{name}.action": {"$gt": ""}, f"{name}.state.after.label": {"$ne": None}} for name in decisions]}
 
 
 def _decision_fields(dataset: fo.Dataset, fields: DecisionFields) -> list[str]:

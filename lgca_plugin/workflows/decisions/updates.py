@@ -26,13 +26,16 @@ def decide_update(fields: DecisionFields, stamp: AuditStamp, decision: Decision,
     accepted label is ``label``, else the sample's suggestion.
     """
     accepted = decision is Decision.ACCEPTED
-    state, current = f"${fields.decision}.state", _or_null(f"${fields.corrected}")
-    suggested, given, fallback = f"${fields.suggestion}.label", f"${fields.suggestion}.given", None
+    own_id = None if fields.corrected_as_text else _new_id(stamp.id[:8])
+    state, current = f"${fields.decision}.state", _corrected_label(fields)
+    suggested, given, fallback = f"${fields.suggestion}.label", f"${fields.given}", None
     if fields.ground_truth is not None:
-        given, fallback = f"${fields.ground_truth}.label", f"${fields.ground_truth}"
+        fallback = f"${fields.ground_truth}"
+        if fields.given_as_text:
+            fallback = _label_of_text(fallback, _id=own_id, tags=[])
     base = _if(_same_label(current, f"{state}.after"), f"{state}.base", current)
     corrected = (_literal(label) if label is not None else _or_null(suggested)) if accepted else None
-    accepted_label = {"_id": _new_id(stamp.id[:8]), "_cls": "Classification", "tags": [], "label": corrected}
+    accepted_label: dict[str, Expression] = {"_id": own_id, "_cls": "Classification", "tags": [], "label": corrected}
     event = {
         **_event(stamp),
         "decision": decision.value,
@@ -69,7 +72,7 @@ def undo_update(fields: DecisionFields, stamp: AuditStamp) -> Stages:
     A corrected label that was changed since is left. Each sample must have a current decision.
     """
     state, history = f"${fields.decision}.state", f"${fields.decision}.history"
-    current = _or_null(f"${fields.corrected}")
+    current = _corrected_label(fields)
     is_undone = {"$in": ["$$event.action", f"{history}.undoes"]}
     decides = {"$eq": [_or_null("$$event.undoes"), None]}
     open_events = {"$filter": {"input": history, "as": "event", "cond": {"$and": [decides, {"$not": [is_undone]}]}}}
@@ -132,15 +135,26 @@ def _write(
         "state": state,
         "history": {"$concatArrays": [_or_empty(f"${fields.decision}.history"), [_work("event")]]},
     }
+    new = _or_null(_work("new.label")) if fields.corrected_as_text else _work("new")
     added = {"$let": {"vars": {"tag": tag}, "in": _if({"$eq": ["$$tag", None]}, [], ["$$tag"])}}
     return {
         "$set": {
             fields.decision: decision,
-            fields.corrected: _if(_work("wrote"), _work("new"), f"${fields.corrected}"),  # which may be missing
+            fields.corrected: _if(_work("wrote"), new, f"${fields.corrected}"),  # which may be missing
             "tags": {"$concatArrays": [_work("rest"), added]},
             "last_modified_at": stamp.at,
         }
     }
+
+
+def _corrected_label(fields: DecisionFields) -> Expression:
+    """Returns the corrected label as a document, null if there is none; that of a text has no id."""
+    path = f"${fields.corrected}"
+    return _label_of_text(path, _id=None) if fields.corrected_as_text else _or_null(path)
+
+
+def _label_of_text(path: str, **parts: Expression) -> Expression:
+    return _if({"$eq": [_or_null(path), None]}, None, {**parts, "label": path})
 
 
 def _set_work(**values: Expression) -> dict[str, Any]:
@@ -177,7 +191,7 @@ def _or_empty(value: Expression) -> Expression:
 
 
 def _label_key(label: str) -> Expression:
-    """Returns a label's id and class, by which it is compared."""
+    """Returns a label's id and class, by which it is compared; the id of a text is null."""
     return {"_id": _or_null(f"{label}._id"), "label": _or_null(f"{label}.label")}
 
 

@@ -11,6 +11,7 @@ from ...errors import ConfigError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.boxes.companion import around
 from ...fiftyone_io.database import sample_collection
+from ...fiftyone_io.label_fields import label_in
 from ...method.explain.evidence import Evidence
 from ...runs.record import stored_triage
 from ..decisions.corrected_field import default_corrected_field
@@ -104,7 +105,7 @@ def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
         predictions=_predictions(run, found),
         error=found.get(f.error_field(key)),
         boxes=(found.get(f.regions_field(key)) or {}).get("detections") or [],
-        given=_label(_at(found, given_field(run) or "")),
+        given=label_in(found, given_field(run) or ""),
         suggested=_label(suggestion),
         suggested_confidence=suggestion.get("confidence"),
         quality=found.get(f.triage_field(key, f.LABEL_QUALITY)),
@@ -152,13 +153,6 @@ def _predictions(run: RunRecord, found: Mapping[str, Any]) -> dict[str, StoredPr
             before = label.get(f.BEFORE_SHARES)
             predictions[method.name] = StoredPrediction(label=label["label"], before=before, **numbers)
     return predictions
-
-
-def _at(document: Any, path: str) -> Any:
-    """Returns the value at a path with dots; None if there is none."""
-    for name in path.split("."):
-        document = document.get(name) if isinstance(document, dict) else None
-    return document
 
 
 def _label(document: Any) -> str | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...config import check_classes
 from ...errors import ConfigError
-from ..classify.class_list import own_classes
+from ..classify.class_list import check_are_classes, own_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,4 +49,5 @@ def default_classes(dataset: fo.Dataset, ground_truth: str, counts: Mapping[str,
             f"{labels} {label!r}: name at least one other class that the images "
             "could show, so that there is something to choose from"
         )
+    check_are_classes(dataset, ground_truth, counts)
     return check_classes(sorted(counts))

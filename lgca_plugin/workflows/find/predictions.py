@@ -12,6 +12,7 @@ from ...fiftyone_io import fields as f
 from ...fiftyone_io.app_layout import arrange_app
 from ...fiftyone_io.database import reload_if_changed, sample_collection
 from ...fiftyone_io.label_copy import wait_for_copy
+from ...fiftyone_io.label_fields import label_path
 from ...fiftyone_io.outages import patient
 from ...fiftyone_io.samples import ImageSamples
 from ...progress import Progress
@@ -142,8 +143,8 @@ def _check_fields(samples: ImageSamples, ground_truth: str, predictions: Sequenc
             )
         if name not in choices:
             raise ConfigError(
-                f"{name!r} is no field of predictions, with one class for each image (a Classification field); there "
-                f"are {listed}"
+                f"{name!r} is no field of predictions, with one class for each image (a Classification or a text); "
+                f"there are {listed}"
             )
     return list(dict.fromkeys(names))
 
@@ -210,9 +211,10 @@ def _check_differ(request: PredictionRequest) -> None:
     Raises:
         ConfigError: if none does
     """
-    given = f"${request.config.ground_truth}.label"
+    given = f"${label_path(request.dataset, str(request.config.ground_truth))}"
     fields = [voter.field for voter in request.config.voters or ()]
-    differ = [{"$and": [{"$gt": [f"${path}.label", ""]}, {"$ne": [f"${path}.label", given]}]} for path in fields]
+    answers = [f"${label_path(request.dataset, field)}" for field in fields]
+    differ = [{"$and": [{"$gt": [answer, ""]}, {"$ne": [answer, given]}]} for answer in answers]
     query = {"$expr": {"$and": [{"$gt": [given, ""]}, {"$or": differ}]}}
     if sample_collection(request.dataset).find_one(query, ["_id"]) is None:
         raise ConfigError(nothing_new(fields, request.config.ground_truth))

@@ -23,6 +23,7 @@ from ...encoder.base import encoder_fingerprint
 from ...encoder.own_encoder import as_encoder
 from ...errors import ConfigError
 from ...fiftyone_io.database import reload_if_changed, root_dataset
+from ...fiftyone_io.label_fields import label_path
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.methods import compared_methods
 from ...runs.found import SearchEntry, searched_runs
@@ -150,7 +151,7 @@ def check_find(options: FindOptions) -> FindRequest:
     classes = _classes(options, dataset, field, counts, previous, had)
     if not everything.samples.has_field(field):
         raise ConfigError(f"the view leaves out the field {field!r}; take one that has the labels to check")
-    labelled = everything.samples.exists(f"{field}.label")
+    labelled = everything.samples.exists(label_path(dataset, field))
     if not counts or not len(labelled):
         raise ConfigError(f"none of these images has a label in {field!r}, so there is nothing to check")
     if counts.keys().isdisjoint(classes):

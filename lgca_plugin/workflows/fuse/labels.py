@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError
+from ...fiftyone_io.label_fields import label_path
 from ...fiftyone_io.samples import ImageSamples
 from ...fusion.training import MIN_LABELS
 from .label_supply import FEW_LABELS, LabelSupply
@@ -78,7 +79,7 @@ def labels_to_learn(
     Raises:
         ConfigError: if none of them is a class
     """
-    stored = ImageSamples.whole(dataset).stored(sample_ids, [f"{field}.label"])
+    stored = ImageSamples.whole(dataset).stored(sample_ids, [label_path(dataset, field)])
     index = {name: at for at, name in enumerate(classes)}
     labels = {id_: label for id_, (label,) in stored.items() if label}
     of = {id_: index[label] for id_, label in labels.items() if label in index}

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import LgcaError
 from ...fiftyone_io.fields import method_field
+from ...fiftyone_io.label_fields import label_path
 from ...fiftyone_io.samples import ImageSamples
 from ...method.comparison.evaluation import Evaluation, evaluation_of
 from ...method.core.methods import CONTROLS, learned_method, method_title
@@ -42,7 +43,7 @@ def compared_with_sources(run: RunRecord, ground_truth: str | None = None) -> Ev
     if field is None:
         return None
     methods = {method_title(learned.name): method_field(run.key, learned.name), **_single_methods(run, fusion)}
-    label, classes = f"{field}.label", list(run.config.classes)
+    label, classes = label_path(run.dataset, field), list(run.config.classes)
     images = ImageSamples.whole(run.dataset).samples
     paths = [f"{path}.label" for path in methods.values()]
     labelled = images.match({label: {"$in": classes}})

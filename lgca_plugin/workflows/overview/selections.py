@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...fiftyone_io import fields as f
+from ...fiftyone_io.label_fields import label_path
 from ...method.comparison.agreement import PATTERNS
 from ...method.core.methods import method_title
 from ...method.number_text import samples_text
@@ -133,7 +134,7 @@ def wrong(of: Overview, method: str) -> Selection:
             f"method must be one of {', '.join(of.table.answers)}, with labels to compare; got {method!r}"
         )
     edited = list(of.table.labels[of.table.classes :])
-    truth = f"{of.ground_truth}.label"
+    truth = label_path(of.run.dataset, of.ground_truth)
     query: Query = {_label(of, name): {"$nin": [None, "", *edited]} for name in of.table.answers}
     query[truth] = {"$nin": [None, "", *edited]}
     query["$expr"] = {"$ne": [f"${_label(of, method)}", f"${truth}"]}

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.documents import CLOCK_SLACK
+from ...fiftyone_io.label_fields import label_path
 from ..decisions.decisions import Decision
 from .columns import Columns, ColumnSpec, read_column, read_columns
 
@@ -133,7 +134,7 @@ def read_table(
     match: dict[str, Any] | None = None,
 ) -> Table:
     """Reads a table of the samples that match; None takes all."""
-    given = {f"given {field}": f"{field}.label" for field in fields}
+    given = {f"given {field}": label_path(run.dataset, field) for field in fields}
     every, some = read_columns(run, replace(spec, every={**spec.every, **given}), match)
     return _make_table(run, every, some, stamp)
 
@@ -255,9 +256,10 @@ def _joined(old: Table, new: Table) -> Table:
 
 def with_given(table: Table, run: RunRecord, field: str) -> Table:
     """Returns the table with the labels of one more field."""
-    found = read_column(run, f"{field}.label")
+    path = label_path(run.dataset, field)
+    found = read_column(run, path)
     index: dict[Any, int] = {label: position for position, label in enumerate(table.labels)}
-    column = _indices(found.values[f"{field}.label"], index)
+    column = _indices(found.values[path], index)
     positions, there = _positions(table.ids, found.ids)
     given = np.full(len(table.ids), NONE, dtype=np.int32)
     given[positions[there]] = column[there]

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...config import RegionPlan, check_methods
 from ...errors import ConfigError, shown
+from ...fiftyone_io.label_fields import label_path
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.methods import CONTROLS, learned_method
 from ...method.tuning.scorer import SettingsScorer
@@ -64,7 +65,7 @@ def iter_sweep(
             logit_scale=encoded.logit_scale,
         )
         sweep = Sweep(scorer)
-        labels = target.stored(store.sample_ids(stored), [] if field is None else [f"{field}.label"])
+        labels = target.stored(store.sample_ids(stored), [] if field is None else [label_path(run.dataset, field)])
         truth, excluded = _truth(run, field, labels)
         if max_samples is not None and len(truth) > max_samples:
             excluded["beyond max_samples"] = len(truth) - max_samples

@@ -19,6 +19,7 @@ from ...errors import StoreError
 from ...fiftyone_io.boxes.companion import around, around_columns
 from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import method_field
+from ...fiftyone_io.label_fields import label_path
 from ...fiftyone_io.samples import read_projections
 from ...method.labels.typical import median_distance
 from ...runs.stored_run import find_stored_run
@@ -144,7 +145,7 @@ def _undoubted(run: RunRecord, labels: Sequence[str]) -> dict[str, tuple[str, ..
 def _given(run: RunRecord) -> str:
     """Returns the path of the given labels; without any, that of the first method's."""
     ground_truth = Triage.of(run).places.ground_truth
-    return _answers(run)[0] if ground_truth is None else f"{ground_truth}.label"
+    return _answers(run)[0] if ground_truth is None else label_path(run.dataset, ground_truth)
 
 
 def _answers(run: RunRecord) -> list[str]:

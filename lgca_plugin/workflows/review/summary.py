@@ -10,6 +10,7 @@ import numpy as np
 from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import method_field
 from ...fiftyone_io.label_copy import wait_for_copy
+from ...fiftyone_io.label_fields import label_path
 from ...method.core.methods import method_title
 from ..decisions.decisions import Decision
 from ..decisions.lost_labels import count_lost_labels, renamed_field
@@ -168,7 +169,7 @@ def _accuracies(run: RunRecord, fields: Sequence[str]) -> dict[str, tuple[int, d
     for field in fields:
         wait_for_copy(run.dataset, field)
     classes, predictions = set(run.config.classes), _predictions(run)
-    labels = [f"${field}.label" for field in fields]
+    labels = [f"${label_path(run.dataset, field)}" for field in fields]
     hits = {  # a field's path can have dots, so its place stands for it
         f"{at}/{name}": {"$sum": {"$cond": [{"$eq": [f"${path}", label]}, 1, 0]}}
         for at, label in enumerate(labels)

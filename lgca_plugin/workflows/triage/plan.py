@@ -63,7 +63,7 @@ class TriageRequest:
     @property
     def decision_fields(self) -> DecisionFields:
         """The fields that hold the decisions."""
-        return DecisionFields(run_key=self.run.key, ground_truth=self.ground_truth, corrected=self.corrected_field)
+        return DecisionFields.on(self.run.dataset, self.run.key, self.ground_truth, self.corrected_field)
 
 
 def check_triage(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...fiftyone_io.fields import BEFORE_SHARES, error_field, method_field
+from ...fiftyone_io.label_fields import label_path
 from ...fiftyone_io.outages import waits_for_database
 from ...fiftyone_io.samples import ImageSamples
 from ...method.labels.left_out import LeftOut, left_out
@@ -83,7 +84,7 @@ def read_samples(request: TriageRequest) -> TriageSamples:
             "you want, then triage it"
         )
     paths = [f"{method_field(run.key, name)}.label" for name in methods]
-    given = None if request.ground_truth is None else f"{request.ground_truth}.label"
+    given = None if request.ground_truth is None else label_path(run.dataset, request.ground_truth)
     moved = [] if run.config.shares is None else [f"{method_field(run.key, name)}.{BEFORE_SHARES}" for name in methods]
     values = samples.values(["id", error_field(run.key), *paths, *([given] if given else []), *moved])
     ids, errors, *columns = values[: len(values) - len(moved)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import ConfigError
+from ...fiftyone_io.label_fields import is_text, label_path
 from ...fiftyone_io.outages import waits_for_database
 from ...fiftyone_io.samples import ImageSamples
 from ...method.labels.left_out import plain_name
@@ -66,22 +67,24 @@ def read_votes(request: TriageRequest) -> tuple[TriageSamples, Votes]:
             f"{what}: name those that are to judge with lgca.triage(..., predictions=[...], run_key={run.key!r})",
             app=f"{what}: choose others in “Find wrong labels”, under the same run key",
         )
-    paths = [f"{voter.field}.{part}" for voter in voters for part in ("label", "confidence")]
-    given = [] if request.ground_truth is None else [f"{request.ground_truth}.label"]
+    paths = [label_path(run.dataset, voter.field) for voter in voters]
+    sure = [voter for voter in voters if not is_text(run.dataset, voter.field)]  # texts have no confidence
+    given = [] if request.ground_truth is None else [label_path(run.dataset, request.ground_truth)]
+    paths += [f"{voter.field}.confidence" for voter in sure]
     ids, *columns = target.samples.values(["id", *paths, *given])
     classes = run.config.classes
     index = {name: at for at, name in enumerate(classes)}
     plain = {plain_name(name): name for name in classes}
     warnings: list[str] = []
     answers = {}
-    for voter, column in zip(voters, columns[0 : 2 * len(voters) : 2], strict=True):
+    for voter, column in zip(voters, columns, strict=False):
         read = _read_as(voter.field, column, index, plain, warnings)
         answers[voter.name] = _indices(column, index, read)
     rows = np.flatnonzero(np.any([column >= 0 for column in answers.values()], axis=0))
     if not len(rows):
         raise ConfigError(f"no sample has a prediction in {', '.join(voter.field for voter in voters)}")
     confidence = {}
-    for voter, column in zip(voters, columns[1 : 2 * len(voters) : 2], strict=True):
+    for voter, column in zip(sure, columns[len(voters) :], strict=False):
         values = np.array([np.nan if value is None else value for value in column], dtype=np.float64)[rows]
         values[answers[voter.name][rows] < 0] = np.nan
         if np.isnan(values).all():

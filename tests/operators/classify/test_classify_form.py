@@ -101,7 +101,7 @@ def test_form__starts_valid_with_the_label_field_and_the_published_defaults(bird
     [
         (typed(""), "classes", "one a line"),
         (typed("duck", "", "heron"), "classes", "class 2 of classes is blank"),
-        ({"class_source": "field", "ground_truth": "boxes"}, "ground_truth", "'boxes' is no Classification"),
+        ({"class_source": "field", "ground_truth": "boxes"}, "ground_truth", "'boxes' is no label field"),
         (typed("a", "b", run_key="my run"), "run_key", "letters, digits and _"),
         (typed("a", "b", methods=["clip", "magic"]), "methods", "unknown method 'magic'"),
         (typed("a", "b", budget="large"), "budget", "budget must be one of full, adaptive, economical, got 'large'"),

@@ -119,7 +119,7 @@ def test_suggest__says_why_it_cannot(own_run):
     assert "name one of its runs" in suggestion(own_run.dataset, None)["data"]["problem"]
     own_run.dataset.delete_sample_fields(["ground_truth", "other"])
     _, found = RESCORE.form(own_run.dataset, settings_source="suggest")
-    assert "no Classification field" in found["refusal"]
+    assert "no label field" in found["refusal"]
 
 
 def test_suggest__a_run_of_clip_alone_has_nothing_to_choose(classify):

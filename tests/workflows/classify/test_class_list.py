@@ -4,6 +4,7 @@ import fiftyone as fo
 import pytest
 
 import lgca_plugin as lgca
+from lgca_plugin.workflows.classify.class_list import own_classes
 
 LIGHT = {"methods": ["clip"], "ground_truth": "ground_truth", "descriptions": None}
 
@@ -14,6 +15,17 @@ def test_classes__are_all_labels_of_the_dataset_whatever_the_view_shows(birds, c
     assert run.config.classes == everything and len(everything) > 2
     assert run.summary()["warnings"] == []
     assert classify(birds, classes=None, **LIGHT).summary()["predicted"] == len(birds)
+
+
+def test_classes__are_the_names_of_a_label_map_unless_it_may_be_of_masks(birds):
+    own = ["grey heron", "barn swallow", "kestrel"]
+    birds.default_mask_targets = dict(enumerate(own))
+    assert own_classes(birds, "ground_truth") == own
+    birds.mask_targets = {"ground_truth": {0: "kestrel", 7: "rook"}}
+    assert own_classes(birds, "ground_truth") == ["kestrel", "rook"]
+    birds.mask_targets = {}
+    birds.add_sample_field("masks", fo.EmbeddedDocumentField, embedded_doc_type=fo.Segmentation)
+    assert own_classes(birds, "ground_truth") == []
 
 
 @pytest.mark.parametrize("where", ["default_classes", "classes"])

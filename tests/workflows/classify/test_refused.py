@@ -78,7 +78,7 @@ def preset(name, *, regions="crops", **settings):
         ({"methods": ["clap"]}, "unknown method 'clap'"),
         ({"methods": []}, "methods is empty"),
         ({"ground_truth": "nope"}, "'nope' is no field"),
-        ({"ground_truth": "filepath"}, "must be a Classification field"),
+        ({"ground_truth": "filepath"}, "must hold one label a sample"),
         ({"encoder": "ViT-B-33"}, "no model 'ViT-B-33'"),
         ({"encoder": object()}, "encoder must be"),
         ({"batch_size": 0}, "batch_size"),

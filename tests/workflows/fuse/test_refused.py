@@ -61,14 +61,14 @@ def test_fuse__of_runs_that_do_not_fit_is_refused(birds, runs, original):
 @pytest.mark.usefixtures("unchanged")
 def test_fuse__with_wrong_options_is_refused(birds, runs):
     run = lgca.load_run(birds, "fused")
-    birds.add_sample_field("odd", fo.StringField)
+    birds.add_sample_field("odd", fo.IntField)
     birds.add_sample_field("blank", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
     for options, words in (
         ({"run_key": "one"}, "run_key 'one' is that of a run that is fused, which stays"),
         ({"run_key": "fused"}, "run 'fused' exists: pass overwrite=True to replace it"),
         ({"run_key": "not a key"}, "run_key names fields"),
-        ({"ground_truth": "nowhere"}, "'nowhere' is no field .*; its classification fields: given, truth, blank$"),
-        ({"ground_truth": "odd"}, "ground_truth must be a Classification field"),
+        ({"ground_truth": "nowhere"}, "'nowhere' is no field .*; its label fields: given, truth, blank$"),
+        ({"ground_truth": "odd"}, "ground_truth must hold one label a sample"),
         ({"ground_truth": "two_lgca"}, "ground_truth is 'two_lgca', an answer of run 'two'"),
         ({"ground_truth": "fused_hada"}, "ground_truth is 'fused_hada', an answer of run 'fused'"),
         ({"seed": -1, "ground_truth": "given"}, "seed must be a whole number from 0"),

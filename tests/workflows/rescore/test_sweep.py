@@ -84,7 +84,7 @@ def test_sweep__without_labels_gives_the_hint(run):
     ("arguments", "message"),
     [
         ({"ground_truth": "missing"}, "'missing' is no field of this dataset"),
-        ({"ground_truth": "zs_regions"}, "must be a Classification field"),
+        ({"ground_truth": "zs_regions"}, "must hold one label a sample"),
         ({"methods": ("wca",), "settings": [lgca.METHODS["wca"]]}, "not both"),
         ({"settings": []}, "settings is empty"),
         ({"ground_truth": "truth", "folds": 2}, "folds"),

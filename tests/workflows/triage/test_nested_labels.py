@@ -76,10 +76,10 @@ def test_nested_fields__that_hold_not_one_label_a_sample_are_refused(dataset):
     dataset.add_sample(fo.Sample(filepath="bird.png", data=data))
     dataset.add_dynamic_sample_fields()
     refused: dict[Any, str] = {
-        "data.seen.by": "one label a sample; 'data.seen.by' is inside a list",
+        "data.seen.by": "one label a sample, a Classification or a text; 'data.seen.by' is inside a list",
         "data": "'data' is DynamicEmbeddedDocument",
-        "data.gt.label": "'data.gt.label' is StringField",
-        "data.none": "'data.none' is no field of this dataset; its classification fields: data.gt",
+        "data.gt.label": "'data.gt.label' is a part of the label 'data.gt': name that",
+        "data.none": "'data.none' is no field of this dataset; its label fields: data.gt",
         "frames.gt": "'frames.gt' is no field of this dataset",
         "": "'' is no field of this dataset",
         ("data.gt",): "no field of this dataset",

@@ -1,8 +1,9 @@
 """What scoring an image costs by the number of classes, in CPU milliseconds of all threads.
 
 Embeddings are drawn as those of a CLIP lie: classes have cosines of about 0.5 with each other, an image 0.25 with a
-class and 0.36 with its own, a region 0.9 with its image. Regions grow as in a run with the default regions; an embedding has
-512 numbers. Images are scored as many at a time as a run writes. A line of JSON for each number of classes:
+class and 0.36 with its own, a region 0.9 with its image. Regions grow as in a run with the default regions; an
+embedding has 512 numbers. Images are scored as many at a time as a run writes. For each number of classes, a line of
+JSON:
 
 - ``predict``: labels, confidences and margins of the default methods, and the regions on display
 - ``find``: the same, with what a triage needs of the regions, as in a run that encodes
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..shared import DIM, rounded, unit
+from benchmarks.shared import DIM, rounded, unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

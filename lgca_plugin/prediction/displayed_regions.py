@@ -10,8 +10,8 @@ import numpy as np
 from ..method.core.boxes import relative_boxes
 from ..method.core.methods import explained_method
 from ..method.core.regions import RegionEmbeddings
-from ..method.core.scores import class_scores, confidences
-from ..method.explain.contributions import contributions, misleading_crops, votes
+from ..method.core.scores import confidences
+from ..method.explain.contributions import contributions, misleading_crops
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..engine.embeddings import EncodedImage
+    from ..method.core.region_scores import RegionScores
     from ..method.core.run_scoring import RunScoring
     from ..method.core.scores import Weights
 
@@ -78,6 +79,7 @@ def displayed_regions(
     batch: RegionEmbeddings,
     scoring: RunScoring,
     results: Mapping[str, MethodScores],
+    region_scores: RegionScores,
     *,
     count: int,
 ) -> list[list[DisplayedRegion]]:
@@ -90,43 +92,49 @@ def displayed_regions(
     if method is None or not count:
         return [[] for _ in images]
     own, class_vectors = results[method.name], scoring.class_vectors[method.name]
-    vote = votes(batch.regions, class_vectors)
-    misleading = _misleading(batch, vote, scoring, results)
+    misleading = _misleading(batch, class_vectors, scoring, results, region_scores)
     labels, rivals = own.scores.argmax(axis=-1), _rivals(results, method.name)
     share, _ = contributions(batch, own.weights, class_vectors, labels, rivals)
-    confidence = confidences(class_scores(batch.regions, class_vectors), scoring.logit_scale).max(axis=-1)
-    displayed = []
-    for i, image in enumerate(images):
-        boxes = relative_boxes(image.boxes, image.image_size_hw)
-        displayed.append(
-            [
-                DisplayedRegion(
-                    box=(float(x), float(y), float(w), float(h)),
-                    label=int(vote[i, r]),
-                    confidence=float(confidence[i, r]),
-                    chain=int(batch.chain[i, r]),
-                    step=int(batch.step[i, r]),
-                    similarity=float(batch.similarity[i, r]),
-                    weight=float(own.weights.regions[i, r]),
-                    contribution=float(share[i, r]),
-                    misleading=bool(misleading[i, r]),
-                )
-                for r in _displayed(batch.step[i], batch.chain[i], share[i], misleading[i], count)
-                for x, y, w, h in (boxes[r],)
-            ]
-        )
+    chosen = [_displayed(batch.step[i], batch.chain[i], share[i], misleading[i], count) for i in range(len(images))]
+    image = np.repeat(np.arange(len(images)), [len(rows) for rows in chosen])
+    place = image, np.concatenate(chosen)
+    scores = region_scores.at(place, class_vectors)
+    boxes = np.concatenate(
+        [relative_boxes(one.boxes[rows], one.image_size_hw) for one, rows in zip(images, chosen, strict=True)]
+    )
+    given = (batch.chain, batch.step, batch.similarity, own.weights.regions, share, misleading)
+    columns: list[NDArray[Any]] = [
+        scores.argmax(axis=-1),
+        confidences(scores, scoring.logit_scale).max(axis=-1),
+        *(numbers[place] for numbers in given),
+    ]
+    displayed: list[list[DisplayedRegion]] = [[] for _ in images]
+    each = zip(map(tuple, boxes.tolist()), *(column.tolist() for column in columns), strict=True)
+    for of_image, values in zip(image.tolist(), each, strict=True):
+        displayed[of_image].append(DisplayedRegion(*values))
     return displayed
 
 
 def _misleading(
-    batch: RegionEmbeddings, vote: NDArray[np.int64], scoring: RunScoring, results: Mapping[str, MethodScores]
+    batch: RegionEmbeddings,
+    class_vectors: NDArray[np.floating],
+    scoring: RunScoring,
+    results: Mapping[str, MethodScores],
+    region_scores: RegionScores,
 ) -> NDArray[np.bool_]:
-    """Marks misleading crops; none in a run without both WCA and LGCA."""
+    """Marks misleading crops, which only images on which WCA and LGCA differ have; none in a run without both."""
+    marked = np.zeros(batch.step.shape, dtype=bool)
     if "wca" not in results or "lgca" not in results:
-        return np.zeros(vote.shape, dtype=bool)
+        return marked
     a, b = (results[name].before for name in ("wca", "lgca"))
-    share, _ = contributions(batch, results["wca"].weights, scoring.class_vectors["wca"], a, b)
-    return misleading_crops(vote, batch.step, share, a, b)
+    differ = np.flatnonzero(a != b)
+    if not len(differ):
+        return marked
+    a, b, part = a[differ], b[differ], batch.part(differ, np.arange(batch.step.shape[-1]))
+    share, _ = contributions(part, results["wca"].weights[differ], scoring.class_vectors["wca"], a, b)
+    vote = region_scores.at(differ, class_vectors).argmax(axis=-1)
+    marked[differ] = misleading_crops(vote, part.step, share, a, b)
+    return marked
 
 
 def _rivals(results: Mapping[str, MethodScores], method: str) -> NDArray[np.int64]:
@@ -144,7 +152,7 @@ def _displayed(
     contribution: NDArray[np.floating],
     misleading: NDArray[np.bool_],
     count: int,
-) -> list[int]:
+) -> NDArray[np.int64]:
     """Returns the regions of the chains to display.
 
     Chains with a misleading crop come first, then those that grew furthest, then those of the largest contributions.
@@ -154,4 +162,4 @@ def _displayed(
     np.maximum.at(last_step, at, step)
     moved = np.bincount(at, np.abs(contribution))
     ranked = np.lexsort((numbers, -moved, -last_step, np.bincount(at, misleading) == 0))
-    return [int(r) for n in ranked[:count] for r in np.flatnonzero(at == n)]
+    return np.concatenate([np.flatnonzero(at == n) for n in ranked[:count]])

@@ -11,14 +11,16 @@ from threadpoolctl import ThreadpoolController
 
 from ..errors import ConfigError
 from ..method.core.methods import compared_methods
+from ..method.core.region_scores import SCORES_BYTES, RegionScores, parts
 from ..method.core.run_scoring import RunScoring
-from ..method.core.scores import MIN_PIXELS, class_scores, image_vector
+from ..method.core.scores import class_scores, image_vector
 from ..method.explain.region_findings import RegionAnalysis
 from .displayed_regions import DisplayedRegion, MethodScores, displayed_regions, stack_images
 from .early_stopping import EarlyStopping
+from .vector_keys import WHOLE, vector_key, vector_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,8 +35,6 @@ if TYPE_CHECKING:
 
 ROWS_AT_ONCE = 2048
 """Number of image vectors that are scored at a time: the fastest of 512 to 4096."""
-WHOLE = "whole image"
-"""Vector key of the whole image's embedding."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ class Prediction:
 class Predictor:
     """Scores encoded images with a set of methods; ``shown_chains`` chains of an image are displayed.
 
+    The scores of the regions of as many images are computed together as have a memory of ``scores_bytes``.
+
     Learned methods are left out: they score the embeddings of several encoders, see :mod:`lgca_plugin.runs.fused`.
 
     Attributes:
@@ -92,13 +94,17 @@ class Predictor:
         *,
         shown_chains: int = 3,
         offsets: Mapping[str, NDArray[np.float64]] | None = None,
+        scores_bytes: int = SCORES_BYTES,
     ) -> None:
         methods = [method for method in methods if method.weighting != "learned"]
         self._methods = tuple(methods)
         self._plan = plan
         self._texts = texts.digest
         self._shown_chains = shown_chains
+        self._scores_bytes = scores_bytes
         self._scoring = run_scoring(methods, texts, encoder, plan, offsets)
+        self._exact_vectors = self._scoring.exact_vectors
+        self._with_same_vectors: list[list[str]] = list(_by_vectors(self._exact_vectors).values())
         self.vector_keys = vector_keys(methods, plan, self._texts)
         self.can_stop = EarlyStopping(self._scoring, plan) if plan.adaptive else None
         self._analysis = self._region_analysis()
@@ -125,16 +131,24 @@ class Predictor:
         """
         made: dict[int, Prediction] = {}
         with self._threads.limit(limits=1, user_api="blas"):
-            for level in sorted({image.level for image in images}):
-                rows = [row for row, image in enumerate(images) if image.level == level]
-                at_level = self._predict([images[row] for row in rows], self._plan.at(level), find=find)
-                made.update(zip(rows, at_level, strict=True))
+            for rows in self._parts(images):
+                part = [images[row] for row in rows]
+                made.update(zip(rows, self._predict(part, self._plan.at(part[0].level), find=find), strict=True))
         return [made[row] for row in range(len(images))]
+
+    def _parts(self, images: Sequence[EncodedImage[Any]]) -> Iterator[list[int]]:
+        """Yields the places of images that are scored together: of one budget level, within a limit of memory."""
+        for level in sorted({image.level for image in images}):
+            rows = [row for row, image in enumerate(images) if image.level == level]
+            regions = len(images[rows[0]].step)
+            for part in parts(len(rows), regions, len(self._scoring.classes), self._scores_bytes):
+                yield rows[part]
 
     def _predict(self, images: Sequence[EncodedImage[Any]], plan: RegionPlan, *, find: bool) -> list[Prediction]:
         """Scores images of one budget level, with equally many regions."""
         batch, scoring = stack_images(images), replace(self._scoring, counts=plan.crop_counts)
-        results = {method.name: _method_scores(method, batch, scoring) for method in self._methods}
+        region_scores = RegionScores(batch.regions)
+        results = self._results(batch, scoring, region_scores)
         vectors: dict[str, NDArray[np.floating]] = {WHOLE: batch.whole}
         for method in self._methods:
             key = vector_key(method, self._plan, self._texts)
@@ -144,8 +158,8 @@ class Predictor:
         by_method = {
             name: decisions(own.scores, scoring.logit_scale, before=own.before) for name, own in results.items()
         }
-        regions = displayed_regions(images, batch, scoring, results, count=self._shown_chains)
-        findings = self._findings(batch, plan, results) if find else repeat(None)
+        regions = displayed_regions(images, batch, scoring, results, region_scores, count=self._shown_chains)
+        findings = self._findings(batch, plan, results, region_scores) if find else repeat(None)
         return [
             Prediction({name: made[index] for name, made in by_method.items()}, regions[index], stacked[index], finding)
             for index, finding in zip(range(len(images)), findings, strict=False)
@@ -175,8 +189,23 @@ class Predictor:
         counts = self._plan.at(images[0].level).crop_counts
         batch, scoring = stack_images(images), replace(self._scoring, counts=counts, offsets={})
         with self._threads.limit(limits=1, user_api="blas"):
-            made = {method.name: _method_scores(method, batch, scoring).scores for method in self._methods}
-        return {name: scores * scores.dtype.type(scoring.logit_scale) for name, scores in made.items()}
+            made = self._results(batch, scoring, RegionScores(batch.regions))
+        return {name: own.scores * own.scores.dtype.type(scoring.logit_scale) for name, own in made.items()}
+
+    def _results(
+        self, batch: RegionEmbeddings, scoring: RunScoring, region_scores: RegionScores
+    ) -> dict[str, MethodScores]:
+        """Returns the results of every method on images of one budget level, in float64."""
+        exact = replace(batch, regions=batch.regions.astype(np.float64), whole=batch.whole.astype(np.float64))
+        results = {}
+        for method in self._methods:
+            scores = region_scores.of(scoring.class_vectors[method.name]) if method.by_class else None
+            weights = scoring.weights(method, batch, region_scores=scores)
+            vectors = image_vector(exact, weights)
+            found = class_scores(vectors, self._exact_vectors[method.name])
+            with_offsets = scoring.with_offsets(method.name, found)
+            results[method.name] = MethodScores(weights, vectors, with_offsets, found.argmax(axis=-1))
+        return results
 
     def _region_analysis(self) -> RegionAnalysis | None:
         try:
@@ -186,13 +215,13 @@ class Predictor:
         return RegionAnalysis(scoring=self._scoring, crops=crops, chains=chains)
 
     def _findings(
-        self, batch: RegionEmbeddings, plan: RegionPlan, made: dict[str, MethodScores]
+        self, batch: RegionEmbeddings, plan: RegionPlan, made: dict[str, MethodScores], region_scores: RegionScores
     ) -> Iterable[SampleFindings | None]:
         if self._analysis is None:
             return repeat(None)
         analysis = self._analysis.at(plan.crop_counts)
         crops, chains = (made[method.name].before for method in (analysis.crops, analysis.chains))
-        return analysis.find_each(batch, crops_label=crops, chains_label=chains)
+        return analysis.find_each(batch, crops_label=crops, chains_label=chains, region_scores=region_scores)
 
 
 def run_scoring(
@@ -220,59 +249,12 @@ def _in_scores(offsets: Mapping[str, NDArray[np.float64]], logit_scale: float) -
     return {name: own / logit_scale for name, own in offsets.items()}
 
 
-def _method_scores(method: Method, batch: RegionEmbeddings, scoring: RunScoring) -> MethodScores:
-    weights = scoring.weights(method, batch)
-    vectors = image_vector(batch, weights)
-    scores = class_scores(vectors, scoring.class_vectors[method.name])
-    return MethodScores(weights, vectors, scoring.with_offsets(method.name, scores), scores.argmax(axis=-1))
-
-
-def vector_keys(methods: Sequence[Method], plan: RegionPlan, texts: str) -> tuple[str, ...]:
-    """Returns the keys of the image vectors that are stored of each image: :data:`WHOLE`, then the methods' own."""
-    named = (vector_key(method, plan, texts) for method in methods)
-    return tuple(dict.fromkeys([WHOLE, *(name for name in named if name)]))
-
-
-def vector_key(method: Method, plan: RegionPlan, texts: str) -> str | None:
-    """Returns the key of a method's image vector: methods with the same key have the same vectors.
-
-    Vectors of methods that weigh regions by class depend on the texts of the classes, so these are in their keys.
-
-    Args:
-        method: the preset
-        plan: the regions of the images
-        texts: digest of the texts of the classes, see :attr:`.class_texts.ClassTexts.digest`
-
-    Returns:
-        the key; None if there is no such vector, but one of each of several encoders
-    """
-    if method.weighting == "learned":
-        return None
-    if method.regions == "none":
-        return WHOLE
-    scale = {"salience": f" {method.image_scale!r}", "uniform": ""}.get(method.weighting)
-    if scale is None:
-        scale = f" {method.decisiveness!r} at {method.temperature!r}"
-    name = f"{method.weighting}{scale} + {method.global_weight!r} whole"
-    if method.by_class:
-        text_scale = f" {method.text_scale!r}" if method.class_vectors == "weighted" else ""
-        pixels = f", from {MIN_PIXELS} pixels on" if method.weighting == "sized" else ""
-        name += f" by {method.class_vectors}{text_scale} texts {texts}{pixels}"
-    # An adaptive plan's vectors depend on where each image stopped: they differ from those of a full budget.
-    spread = "" if plan.spread_of is None else f", spread of {plan.spread_of}"
-    crops = f"{_sizes(level.n_crops for level in plan.levels)} crops"
-    if method.regions == "crops":
-        return f"{name} of {crops}{spread}"
-    steps = "" if method.step_weights is None else f" as {list(method.step_weights[: plan.steps + 1])}"
-    regions = plan.regions
-    chains = _sizes(level.n_chains for level in plan.levels)
-    grown = f"in {plan.steps} steps{steps}, keep {regions.keep!r}, {regions.growth!r}"
-    sampled = f"{crops} and " if method.regions == "all" else ""
-    return f"{name} of {sampled}{chains} chains {grown}{spread}"
-
-
-def _sizes(sizes: Iterable[int]) -> str:
-    return "|".join(str(size) for size in dict.fromkeys(sizes))
+def _by_vectors(class_vectors: Mapping[str, NDArray[np.floating]]) -> dict[int, list[str]]:
+    """Returns the names of the methods that share class vectors, by the identity of these."""
+    names: dict[int, list[str]] = {}
+    for name, vectors in class_vectors.items():
+        names.setdefault(id(vectors), []).append(name)
+    return names
 
 
 def decisions(

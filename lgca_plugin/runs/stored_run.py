@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..fiftyone_io.database import dataset_id, sample_collection
 from ..fiftyone_io.fields import error_field
 from ..fiftyone_io.tokens import database_id
-from ..prediction.predictor import vector_keys
+from ..prediction.vector_keys import vector_keys
 from ..store.entries import part_token
 from ..store.store import geometry_of
 from .record import check_current

@@ -10,7 +10,7 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import DEFAULT_BUDGET, RegionPlan, check_methods
 from ...lgca_plugin.encoder.architectures import embedding_dim
 from ...lgca_plugin.errors import ConfigError, StoreError
-from ...lgca_plugin.prediction.predictor import vector_keys
+from ...lgca_plugin.prediction.vector_keys import vector_keys
 from ...lgca_plugin.store.limits import default_limit
 from ...lgca_plugin.store.store import Store, store_exists
 from ..shared.form import mark_invalid

@@ -10,7 +10,7 @@ from ...lgca_plugin.config import RegionPlan
 from ...lgca_plugin.fiftyone_io.fields import conflicting_fields
 from ...lgca_plugin.method.core.methods import Method, explained_method
 from ...lgca_plugin.method.number_text import samples_text
-from ...lgca_plugin.prediction.predictor import vector_key
+from ...lgca_plugin.prediction.vector_keys import vector_key
 from ...lgca_plugin.workflows.rescore.request import changed_regions
 from ..shared.form import Params, add_tabs, checked, mark_invalid, refuse, text_field
 from ..shared.run_choice import initial_value, key_problem, own_fields, run_param

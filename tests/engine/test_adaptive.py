@@ -21,7 +21,8 @@ from lgca_plugin.engine.region_expansion import RegionExpansion
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.prediction.early_stopping import EarlyStopping
-from lgca_plugin.prediction.predictor import Predictor, run_scoring, vector_key
+from lgca_plugin.prediction.predictor import Predictor, run_scoring
+from lgca_plugin.prediction.vector_keys import vector_key
 from tests.helpers.engine import Counting, assert_same, encode
 from tests.helpers.worlds.replay import assert_same as assert_equal
 from tests.helpers.worlds.replay import grown, hashed, known_of, one_by_one, row_of

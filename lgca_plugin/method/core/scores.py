@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 MIN_PIXELS = 16
 """Minimum side, in pixels of the image, of a region that takes part under sized weights."""
 
+ENTROPY_BYTES = 256 * 1024
+"""Memory of the scores whose entropy is computed together, so that they stay in a core's cache."""
+
+_MAX_SCALE = 1e30  # of logits in float32
+
 
 @dataclass(frozen=True, eq=False)
 class Weights:
@@ -90,8 +95,13 @@ def region_weights(
     if method.by_class:
         if classes is None:
             raise ValueError(f"{method.name} weighs regions by class, so classes are needed")
-        scores = class_scores(images.regions, classes.vectors) if region_scores is None else region_scores
-        logits = _decisive_logits(method, scores, classes)
+        columns = _columns(used)
+        if region_scores is None:
+            scores = class_scores(images.regions[..., columns, :], classes.vectors)
+        else:
+            scores = region_scores[..., columns, :]
+        logits = np.full(shape, -np.inf)
+        logits[..., columns] = _decisive_logits(method, scores, classes)
         if method.weighting == "sized":
             if images.side is None or images.pixels is None:
                 raise ValueError(f"{method.name} weighs regions by their sides, and these are unknown")
@@ -104,6 +114,12 @@ def region_weights(
         logits = np.exp(method.image_scale) * images.similarity.astype(np.float64)
     by_step = _weights_by_step(np.where(used, logits, -np.inf), images.step, method.step_weights)
     return Weights(by_step, method.global_weight)
+
+
+def _columns(used: NDArray[np.bool_]) -> slice | IntArray:
+    """Returns the regions that some image uses, of ``[..., n]``; the first ones as a slice, which copies nothing."""
+    columns = np.flatnonzero(used.reshape(-1, used.shape[-1]).any(axis=0))
+    return slice(len(columns)) if len(columns) == (columns[-1] + 1 if len(columns) else 0) else columns
 
 
 def _decisive_logits(method: Method, scores: FloatArray, classes: ClassScoring) -> FloatArray:
@@ -136,7 +152,7 @@ def relative_entropy(region_scores: FloatArray, logit_scale: float) -> FloatArra
         logit_scale: the encoder's factor on similarities
 
     Returns:
-        ``[..., n]`` float64 in [0, 1]
+        ``[..., n]`` float64 in [0, 1], computed in the precision of the scores, block by block
 
     Raises:
         ValueError: if there are fewer than two classes
@@ -144,9 +160,25 @@ def relative_entropy(region_scores: FloatArray, logit_scale: float) -> FloatArra
     classes = region_scores.shape[-1]
     if classes < 2:
         raise ValueError(f"class_vectors must hold at least two classes to decide between, got {classes}")
-    probabilities = confidences(region_scores, logit_scale)
-    logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
-    entropy: FloatArray = -(probabilities * logs).sum(axis=-1) / np.log(classes)
+    flat = region_scores.reshape(-1, classes)
+    entropy = np.empty(len(flat))
+    rows = max(1, ENTROPY_BYTES // (classes * flat.itemsize))
+    for start in range(0, len(flat), rows):
+        entropy[start : start + rows] = _entropy(flat[start : start + rows], float(logit_scale))
+    relative: FloatArray = np.minimum(entropy / np.log(classes), 1.0)
+    return relative.reshape(region_scores.shape[:-1])
+
+
+def _entropy(scores: FloatArray, logit_scale: float) -> FloatArray:
+    """Returns ``[n]`` entropies of the softmax of ``[n, C]`` scores: ``log Z - sum exp(l) l / Z`` of logits ``l``."""
+    logits = scores - scores.max(axis=-1, keepdims=True)
+    if logit_scale > _MAX_SCALE:
+        logits = logits.astype(np.float64)
+    logits *= logit_scale
+    shares = np.exp(logits)
+    total = shares.sum(axis=-1)
+    logits *= shares
+    entropy: FloatArray = np.log(total) - logits.sum(axis=-1) / total
     return entropy
 
 
@@ -209,8 +241,9 @@ def class_scores(vectors: FloatArray, class_vectors: FloatArray) -> FloatArray:
     Returns:
         ``[..., C]`` in [-1, 1]
     """
-    scores: FloatArray = np.matmul(vectors, class_vectors.T)
-    return scores
+    # One product of all vectors: several small ones take half as long again.
+    scores: FloatArray = np.matmul(vectors.reshape(-1, vectors.shape[-1]), class_vectors.T)
+    return scores.reshape(*vectors.shape[:-1], len(class_vectors))
 
 
 def confidences(scores: FloatArray, logit_scale: float) -> FloatArray:

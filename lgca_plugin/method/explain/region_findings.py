@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..core.region_scores import SCORES_BYTES, RegionScores, parts
 from ..core.scores import Weights, class_scores, image_vector
 from .contributions import misleading_crops
 from .misleading_cases import misleading_cases
 from .stability import DRAWS, stability
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from ..core.methods import Method
@@ -89,11 +92,62 @@ class RegionAnalysis:
         """Returns the analysis of images with other numbers of crops."""
         return replace(self, scoring=replace(self.scoring, counts=counts))
 
-    def find(self, images: RegionSource, *, crops_label: IntArray, chains_label: IntArray) -> BatchFindings:
-        """Returns the findings of b images, given ``[b]`` class indices of the two methods' labels."""
-        classes = self.scoring.classes_of(self.chains)
-        part = self._used(images, self.chains)
-        scores = _region_scores(part.regions, classes.vectors)
+    def find(
+        self,
+        images: RegionSource,
+        *,
+        crops_label: IntArray,
+        chains_label: IntArray,
+        region_scores: RegionScores | None = None,
+        scores_bytes: int = SCORES_BYTES,
+    ) -> BatchFindings:
+        """Returns the findings of b images, given ``[b]`` class indices of the two methods' labels.
+
+        ``region_scores`` are those of the images, if they are known; else the regions of as many images are scored
+        together as have scores of ``scores_bytes``.
+        """
+        count, regions = images.step.shape
+        each: Iterable[slice] = [slice(count)]
+        if region_scores is None:
+            each = parts(count, regions, len(self.scoring.classes), scores_bytes)
+        found = [
+            self._find(images, np.arange(count)[part], crops_label[part], chains_label[part], region_scores)
+            for part in each
+        ]
+        return BatchFindings(*map(np.concatenate, zip(*found, strict=True)))
+
+    def find_each(
+        self,
+        images: RegionSource,
+        *,
+        crops_label: IntArray,
+        chains_label: IntArray,
+        region_scores: RegionScores | None = None,
+    ) -> list[SampleFindings]:
+        """Returns the findings of :meth:`find` image by image."""
+        found = self.find(images, crops_label=crops_label, chains_label=chains_label, region_scores=region_scores)
+        columns = (crops_label, chains_label, found.case_size, found.proven, found.stability)
+        return [SampleFindings(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+    def vectors(self, method: Method, images: RegionSource) -> NDArray[np.float32]:
+        """Computes ``[b, d]`` image vectors of a method whose vectors are not stored."""
+        part = images.part(np.arange(len(images.step)), self._columns(images, method))
+        weights = self.scoring.weights(method, part)
+        single = Weights(weights.regions.astype(np.float32), np.float32(weights.whole))
+        return image_vector(part, single).astype(np.float32)
+
+    def _find(
+        self,
+        images: RegionSource,
+        rows: IntArray,
+        crops_label: IntArray,
+        chains_label: IntArray,
+        region_scores: RegionScores | None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+        """Returns case sizes, whether they are proven, and stabilities of some images, given the labels of these."""
+        classes, regions = self.scoring.classes_of(self.chains), self._columns(images, self.chains)
+        part = images.part(rows, regions)
+        scores = _scores(part, classes.vectors, rows, regions, region_scores)
         firm = stability(
             self.chains,
             part,
@@ -103,39 +157,31 @@ class RegionAnalysis:
             region_scores=scores,
             labels=chains_label,
         )
-        return BatchFindings(*self._cases(images, crops_label, chains_label), firm)
-
-    def find_each(self, images: RegionSource, *, crops_label: IntArray, chains_label: IntArray) -> list[SampleFindings]:
-        """Returns the findings of :meth:`find` image by image."""
-        found = self.find(images, crops_label=crops_label, chains_label=chains_label)
-        columns = (crops_label, chains_label, found.case_size, found.proven, found.stability)
-        return [SampleFindings(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-
-    def vectors(self, method: Method, images: RegionSource) -> NDArray[np.float32]:
-        """Computes ``[b, d]`` image vectors of a method whose vectors are not stored."""
-        part = self._used(images, method)
-        weights = self.scoring.weights(method, part)
-        single = Weights(weights.regions.astype(np.float32), np.float32(weights.whole))
-        return image_vector(part, single).astype(np.float32)
+        return *self._cases(images, rows, crops_label, chains_label, region_scores), firm
 
     def _cases(
-        self, images: RegionSource, crops_label: IntArray, chains_label: IntArray
+        self,
+        images: RegionSource,
+        rows: IntArray,
+        crops_label: IntArray,
+        chains_label: IntArray,
+        region_scores: RegionScores | None,
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Finds the misleading-crop cases among the images on which the two disagree: sizes, and whether proven."""
-        size, proven = np.full(len(crops_label), np.nan), np.ones(len(crops_label), dtype=bool)
+        size, proven = np.full(len(rows), np.nan), np.ones(len(rows), dtype=bool)
         differ = np.flatnonzero(crops_label != chains_label)
         if not len(differ):
             return size, proven
-        part = self._used(images, self.crops, differ)
+        regions = self._columns(images, self.crops)
+        part = images.part(rows[differ], regions)
         a, b = crops_label[differ], chains_label[differ]
-        vectors = self.scoring.class_vectors[self.crops.name]
-        scores = _region_scores(part.regions, vectors)
+        vectors, of_chains = (self.scoring.class_vectors[method.name] for method in (self.crops, self.chains))
+        scores = _scores(part, vectors, rows[differ], regions, region_scores)
         weights = self.scoring.weights(self.crops, part, region_scores=scores).regions
-        of_chains = self.scoring.class_vectors[self.chains.name]
-        vote = (scores if vectors is of_chains else _region_scores(part.regions, of_chains)).argmax(axis=-1)
-        rows = np.arange(len(differ))
-        pull = weights * (scores[rows, :, a] - scores[rows, :, b])  # contributions but for a positive factor
-        misleading = misleading_crops(vote, part.step, pull, a, b)
+        own = scores if vectors is of_chains else _scores(part, of_chains, rows[differ], regions, region_scores)
+        image = np.arange(len(differ))
+        pull = weights * (scores[image, :, a] - scores[image, :, b])  # contributions but for a positive factor
+        misleading = misleading_crops(own.argmax(axis=-1), part.step, pull, a, b)
         cases = misleading_cases(
             weights=weights,
             region_scores=scores,
@@ -150,14 +196,20 @@ class RegionAnalysis:
         proven[differ] = [case is None or case.exact for case in cases]
         return size, proven
 
-    def _used(self, images: RegionSource, method: Method, chosen: IntArray | None = None) -> RegionEmbeddings:
-        """Returns the regions that a method uses, of all images or of chosen ones."""
+    def _columns(self, images: RegionSource, method: Method) -> IntArray:
+        """Returns the regions that a method uses, of any of the images."""
         used = self.scoring.counts.used(method.regions, images.step, images.chain)
-        rows = np.arange(len(images.step)) if chosen is None else chosen
-        return images.part(rows, np.flatnonzero(used.any(axis=0)))
+        return np.flatnonzero(used.any(axis=0))
 
 
-def _region_scores(regions: FloatArray, class_vectors: FloatArray) -> FloatArray:
-    """``[b, n, C]`` scores of ``[b, n, d]`` regions, in one product: one an image is slower."""
-    flat = class_scores(regions.reshape(-1, regions.shape[-1]), class_vectors)
-    return flat.reshape(*regions.shape[:-1], -1)
+def _scores(
+    part: RegionEmbeddings,
+    class_vectors: FloatArray,
+    images: IntArray,
+    regions: IntArray,
+    region_scores: RegionScores | None,
+) -> FloatArray:
+    """Returns ``[b, n, C]`` scores of a part of images and regions, of those of all regions if they are known."""
+    if region_scores is None:
+        return class_scores(part.regions, class_vectors)
+    return region_scores.at(np.ix_(images, regions), class_vectors)

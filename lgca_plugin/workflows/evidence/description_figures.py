@@ -12,7 +12,7 @@ from ...figures.description_weights import description_weights
 from ...method.core.methods import METHODS
 from ...method.core.scores import class_scores
 from ...method.core.scores import description_weights as weights_of
-from ...prediction.predictor import vector_key
+from ...prediction.vector_keys import vector_key
 from ...runs.stored_run import check_has_encoder, stored_run
 from ...runs.stored_texts import StoredTexts, changed_texts
 from ...store.store import Store

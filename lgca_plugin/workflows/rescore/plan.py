@@ -10,7 +10,8 @@ from ...errors import ConfigError
 from ...fiftyone_io.fields import error_field
 from ...fiftyone_io.samples import ImageSamples
 from ...method.core.methods import explained_method, learned_method
-from ...prediction.predictor import Predictor, vector_key
+from ...prediction.predictor import Predictor
+from ...prediction.vector_keys import vector_key
 from ...runs.fused.fused_run import FusedSource
 from ...runs.fused.opening import assigned_encoders, encoder_classes
 from ...runs.stored_run import stored_run

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import ConfigError, shown
 from ...fiftyone_io.samples import image_samples
-from ...prediction.predictor import WHOLE, vector_key
+from ...prediction.vector_keys import WHOLE, vector_key
 from ...runs.stored_run import stored_run
 from ...store.store import Store
 

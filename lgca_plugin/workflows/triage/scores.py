@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...method.core.scores import class_scores
-from ...prediction.predictor import ROWS_AT_ONCE, vector_key
+from ...prediction.predictor import ROWS_AT_ONCE
 from ...prediction.score_file import ScoreFile
+from ...prediction.vector_keys import vector_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

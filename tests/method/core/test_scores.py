@@ -134,6 +134,19 @@ def test_weights__decisive_weights_prefer_the_decided_region_in_any_step() -> No
     np.testing.assert_allclose(weights.regions, [(1 - tiny) / 2, tiny, (1 - tiny) / 2], rtol=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1.0, 66.7, 1e4, 1e35])
+def test_relative_entropy__of_float32_scores_is_that_of_a_float64_softmax(scale) -> None:
+    """Of more scores than are computed together, in a part of the columns of an array."""
+    all_scores = np.random.default_rng(1).normal(0.25, 0.03, (3, 40, 3000)).astype(np.float32)
+    found = scores.relative_entropy(all_scores[:, 3:35], scale)
+    logits = scale * all_scores[:, 3:35].astype(np.float64)
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    entropy = -np.sum(shares * np.log(np.where(shares > 0, shares, 1)), axis=-1) / math.log(3000)
+    np.testing.assert_allclose(found, entropy, atol=3e-7)
+    assert 0 <= found.min() <= found.max() <= 1
+
+
 def test_weights__sized_weights_are_sides_of_decided_regions_and_the_whole_image() -> None:
     """Regions of half and quarter the side beside a decided whole image; an undecided one, and one too small."""
     classes = ClassScoring(np.eye(3), 100.0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lgca_plugin.method.core.methods import METHODS
+from lgca_plugin.method.core.region_scores import RegionScores
 from lgca_plugin.method.core.regions import RegionEmbeddings
 from lgca_plugin.method.explain.evidence import Evidence
 from lgca_plugin.method.explain.method_results import MethodResults
@@ -38,7 +39,14 @@ def test_findings__are_those_of_the_evidence_on_each_image(crops, chains):
     labels = {name: world.scores(method).argmax(axis=-1) for name, method in methods.items()}
     scoring = world.scoring(methods)
     finder = RegionAnalysis(scoring=scoring, crops=methods["wca"], chains=methods["lgca"])
-    found = finder.find(stacked(world, IMAGES), crops_label=labels["wca"], chains_label=labels["lgca"])
+    batch, own = stacked(world, IMAGES), {"crops_label": labels["wca"], "chains_label": labels["lgca"]}
+    found = finder.find(batch, **own)
+    for again in (
+        finder.find(batch, **own, scores_bytes=7 * 4 * 5 * len(world.step)),  # seven images at a time
+        finder.find(batch, **own, region_scores=RegionScores(batch.regions)),
+    ):
+        for name, values in vars(found).items():
+            np.testing.assert_array_equal(getattr(again, name), values)
     boxes = np.zeros((len(world.step), 4))
     one_by_one = [
         Evidence(

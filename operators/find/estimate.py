@@ -100,7 +100,8 @@ def add_estimate(inputs: Any, ctx: Any) -> None:
         inputs.loader(name, types.Object(), operator=URI, params=settings, label=label)
         return
     if found.get("problem"):
-        mark_invalid(inputs.view("cost", types.Error(label=found["problem"])), found["problem"])
+        problem = f"{capitalized(found['problem']).rstrip('.')}."
+        mark_invalid(inputs.view("cost", types.Error(label=problem)), problem)
         return
     for at, warning in enumerate(found.get("warnings") or ()):
         inputs.view(f"warning{at}", types.Warning(label=capitalized(warning)))

@@ -134,7 +134,10 @@ def test_form__without_labels_is_a_sentence(dataset):
     assert "are on boxes, in boxes: show the patches" in FIND.errors(dataset)["refusal"]
     dataset.add_sample_field("label", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
     (sentence,) = estimated(dataset)[1].values()
-    assert "no image has a label in 'label'" in sentence
+    assert sentence.startswith("No image has a label in 'label', so")
+    dataset.set_values("label", [fo.Classification(label="crow")])
+    (sentence,) = estimated(dataset)[1].values()
+    assert sentence.startswith("The only label in 'label' is 'crow': type at least one other class")
 
 
 def test_run__answers_the_question_and_opens_the_review(birds, tmp_path):

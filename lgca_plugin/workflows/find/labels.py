@@ -47,7 +47,9 @@ def default_classes(dataset: fo.Dataset, ground_truth: str, counts: Mapping[str,
         )
         raise ConfigError(
             f"{labels} {label!r}: name at least one other class that the images "
-            "could show, so that there is something to choose from"
+            "could show, so that there is something to choose from",
+            app=f"{labels} {label!r}: type at least one other class that the images could show, under More, so that "
+            "there is something to choose from",
         )
     check_are_classes(dataset, ground_truth, counts)
     return check_classes(sorted(counts))

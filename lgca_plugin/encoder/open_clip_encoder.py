@@ -169,7 +169,7 @@ class OpenClipEncoder(Encoder):
 
         autocast = torch.autocast(self.device.type, dtype=self._dtype) if self._autocasts else nullcontext()
         moved = pixels.to(self.device, non_blocking=True)
-        with torch.inference_mode(), exact_products():
+        with torch.inference_mode(), exact_products(self.device.type):
             if moved.dtype == torch.uint8:
                 moved = normalize_pixels(moved, self.preprocessing)
             dtype = torch.float32 if self._autocasts else self._dtype
@@ -209,7 +209,7 @@ class OpenClipEncoder(Encoder):
             new = {key: row for row, key in enumerate(keys) if key not in self._by_tokens}
             rows = list(new.values())
             if rows:
-                with torch.inference_mode(), exact_products():
+                with torch.inference_mode(), exact_products(self.device.type):
                     features = self._model.encode_text(tokens[rows].to(self.device))
                     vectors = _copied(torch.nn.functional.normalize(features.float(), dim=-1))()
                 bad = np.flatnonzero(directionless(vectors))

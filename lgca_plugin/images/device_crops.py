@@ -1,9 +1,11 @@
 """Crops cut and resized on the encoder's device: each image is copied there once, crops of many are resized together.
 
 Pillow resizes a crop by two products with a matrix of filter weights, one along each side, each rounded to 8 bits. Here
-both are batched matrix products over crops of any sizes, padded to the largest. In float32 the results equal Pillow's,
-except where a sum lies between two levels: one value of twenty thousand with the bicubic filter, and a few of a
-thousand with the bilinear one, whose sums are often halves.
+both are batched matrix products over crops of any sizes, padded to the largest. Pillow's weights are whole multiples of
+1 / 2**22, of which float32 can't sum products with 8-bit pixels without rounding. So they are split in two halves of 11
+bits: the sums of each are exact, in whatever order they are made and with whatever a crop is padded, on units for TF32,
+too. Results equal Pillow's, except where float32 rounds a weight to the next multiple; and a crop is the same whatever
+it is cut together with. Nothing here waits for the device: what it needs is copied there from pinned memory.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .crops import resize_whole
+from .products import exact_products
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import torch
-    from numpy.typing import NDArray
     from PIL import Image
 
     from .crops import Box, Preprocessing
@@ -34,6 +36,9 @@ MAX_BYTES = 256 * 1024**2
 
 _FRACTION = 2**22
 """Pillow's filter weights are whole multiples of 1 / 2**22."""
+
+_UPPER = 2**10
+"""The upper half of a weight, which is at most 2, is a multiple of 1 / 2**10: 11 bits, as the lower half has."""
 
 
 @dataclass(frozen=True)
@@ -59,31 +64,35 @@ class DeviceCutter:
         self._max_bytes = max_bytes
         self._images: WeakKeyDictionary[Picture, torch.Tensor] = WeakKeyDictionary()
 
-    def cut(self, crops: Sequence[tuple[Picture, Box | None]]) -> torch.Tensor:
+    def cut(self, crops: Sequence[tuple[Picture, Box | None]], rows: int = 0) -> torch.Tensor:
         """Cuts n pictures, each by a box in the pixels of its file, or None for the whole image.
 
-        Returns ``[n, 3, size, size]`` uint8, on the device.
+        Returns ``[n, 3, size, size]`` uint8, on the device; of fewer than ``rows``, the first is repeated at the end.
         """
         import torch
 
-        size = self._preprocessing.size
-        pictures = list(dict.fromkeys(picture for picture, _ in crops))
-        number = {picture: at for at, picture in enumerate(pictures)}
+        size, many = self._preprocessing.size, [picture for picture, _ in crops]
+        number = {picture: at for at, picture in enumerate(dict.fromkeys(many))}
         windows = [window_of(picture, box, self._preprocessing) for picture, box in crops]
         inside = [at for at, window in enumerate(windows) if window is not None]
-        pixels = torch.empty((len(crops), 3, size, size), dtype=torch.uint8, device=self._device)
-        pixels[inside] = resize_windows(
-            [self.load(picture) for picture in pictures],
-            [number[crops[at][0]] for at in inside],
+        pixels, order = resize_windows(
+            [self.load(picture) for picture in number],
+            [number[many[at]] for at in inside],
             [window for window in windows if window is not None],
             size,
             self._preprocessing.interpolation,
+            device=self._device,
             max_bytes=self._max_bytes,
         )
-        for at, window in enumerate(windows):
-            if window is None:
-                pixels[at] = resize_whole(crops[at][0].whole_image, self._preprocessing).to(self._device)
-        return pixels
+        made = [inside[at] for at in order]
+        padded = [at for at, window in enumerate(windows) if window is None]
+        if padded:
+            whole = [resize_whole(many[at].whole_image, self._preprocessing) for at in padded]
+            pixels, made = torch.cat([pixels, upload(torch.stack(whole), self._device)]), made + padded
+        place = np.zeros(max(rows, len(made)), np.int64)
+        place[made] = np.arange(len(made))
+        place[len(made) :] = place[:1]
+        return pixels[upload(torch.from_numpy(place), self._device)]
 
     def load(self, picture: Picture) -> torch.Tensor:
         """Starts to copy a picture to the device, if it is not there, in any thread; deleted with the picture."""
@@ -94,13 +103,17 @@ class DeviceCutter:
 
 
 def to_device(image: Image.Image, device: torch.device) -> torch.Tensor:
-    """Copies an image's pixels to a device, ``[height, width, 3]`` uint8; to a GPU without waiting for the copy."""
+    """Copies an image's pixels to a device, ``[height, width, 3]`` uint8."""
     import torch
 
-    pixels = torch.from_numpy(np.array(image))
+    return upload(torch.from_numpy(np.array(image)), device)
+
+
+def upload(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copies a tensor to a device; to a GPU without waiting for what it is doing, which takes pinned memory."""
     if device.type == "cuda":
-        pixels = pixels.pin_memory()
-    return pixels.to(device, non_blocking=True)
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
 
 
 def window_of(picture: Picture, box: Box | None, preprocessing: Preprocessing) -> Window | None:
@@ -111,12 +124,12 @@ def window_of(picture: Picture, box: Box | None, preprocessing: Preprocessing) -
         box: ``(left, top, width, height)`` in the pixels of the file, square; None is the whole image
         preprocessing: the encoder's
     """
-    size, (columns, rows) = preprocessing.size, picture.image.size
-    edges = None
-    if box is not None or picture.whole is not None:
-        edges = picture.edges(np.array([box or picture.whole]))[0].tolist()
-    left, top, right, bottom = edges or (0, 0, columns, rows)
-    columns, rows = right - left, bottom - top
+    size, (columns, rows), left, top = preprocessing.size, picture.image.size, 0, 0
+    part = box if box is not None else picture.whole
+    if part is not None:  # as Picture.edges has it, without arrays: there are hundreds in a batch
+        near, apart = (part[0] - picture.origin[0], part[1] - picture.origin[1]), picture.reduction
+        left, top = round(near[0] / apart), round(near[1] / apart)
+        columns, rows = round((near[0] + part[2]) / apart) - left, round((near[1] + part[3]) / apart) - top
     if box is not None or preprocessing.resize_mode == "squash" or rows == columns:
         return Window(left, top, columns, rows, size, size)
     if preprocessing.resize_mode != "shortest":
@@ -134,38 +147,53 @@ def resize_windows(
     size: int,
     interpolation: str,
     *,
+    device: torch.device,
     max_bytes: int,
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, list[int]]:
     """Resizes parts of images as Pillow does.
 
     Args:
-        images: ``[height, width, 3]`` uint8, all on one device
+        images: ``[height, width, 3]`` uint8, all on the device
         owners: number of the image of each window
         windows: n parts of them
         size: side of the squares
         interpolation: ``"bicubic"`` or ``"bilinear"``
+        device: where they are
         max_bytes: maximum memory of windows that are resized together
 
     Returns:
-        ``[n, 3, size, size]`` uint8, on the device
+        ``[n, 3, size, size]`` uint8, on the device, and the numbers of the windows in the order of these rows
     """
     import torch
 
-    device = images[0].device if images else None
-    resized = torch.empty((len(windows), 3, size, size), dtype=torch.uint8, device=device)
     if not windows:
-        return resized
+        return torch.empty((0, 3, size, size), dtype=torch.uint8, device=device), []
+    groups = list(_alike(windows, size, max_bytes))
+    order = [at for together in groups for at in together]
+    chosen = [windows[at] for at in order]
     flat = torch.cat([image.reshape(-1, 3) for image in images])
-    first = np.cumsum([0, *(image.shape[0] * image.shape[1] for image in images)])
-    for together in _alike(windows, size, max_bytes):
-        place = np.array([[first[owners[at]], images[owners[at]].shape[1]] for at in together])
-        chosen = [windows[at] for at in together]
-        crops = _gathered(flat, place, chosen)
-        x = [(window.width, window.to_width, window.first_column) for window in chosen]
-        y = [(window.height, window.to_height, window.first_row) for window in chosen]
-        crops = _levels(crops @ filter_weights(x, size, interpolation, device).transpose(1, 2)[:, None])
-        resized[together] = _levels(filter_weights(y, size, interpolation, device)[:, None] @ crops).to(torch.uint8)
-    return resized
+    first = np.cumsum([0, *(image.shape[0] * image.shape[1] for image in images)]).tolist()
+    widths = [image.shape[1] for image in images]
+    starts = [
+        (first[owners[at]] + one.top * widths[owners[at]] + one.left, widths[owners[at]], one.height, one.width)
+        for at, one in zip(order, chosen, strict=True)
+    ]
+    places = upload(torch.tensor(starts), device)
+    x = upload(_sides([(one.width, one.to_width, one.first_column) for one in chosen], size), device)
+    y = upload(_sides([(one.height, one.to_height, one.first_row) for one in chosen], size), device)
+    resized = torch.empty((len(windows), size, 3, size), dtype=torch.uint8, device=device)
+    begin = 0
+    with torch.inference_mode(), exact_products(device.type, tf32=True):
+        for together in groups:
+            part = slice(begin, begin + len(together))
+            begin = part.stop
+            tallest, widest = (max(getattr(windows[at], side) for at in together) for side in ("height", "width"))
+            rows = _gathered(flat, places[part], tallest, widest)
+            across, down = _filter(x[part], widest, size, interpolation), _filter(y[part], tallest, size, interpolation)
+            narrow = _levels(torch.bmm(rows, _split(across).transpose(1, 2)), 2, size)
+            small = _levels(torch.bmm(_split(down), narrow.view(len(together), tallest, 3 * size)), 1, size)
+            resized[part] = small.view(len(together), size, 3, size)
+    return resized.permute(0, 2, 1, 3), order
 
 
 def filter_weights(
@@ -185,21 +213,46 @@ def filter_weights(
     """
     import torch
 
+    longest = max(length for length, _, _ in lengths)
+    return _filter(upload(_sides(lengths, size), device or torch.device("cpu")), longest, size, interpolation)
+
+
+def _sides(lengths: Sequence[tuple[int, int, int]], size: int) -> torch.Tensor:
+    """Returns ``[n, 2 * size + 2]`` float32: where each pixel of the result lies, the filter's width and the length.
+
+    Whole pixels and fractions are kept apart: float32 holds both, but not their sum.
+    """
+    import torch
+
     length, to_length, first = np.array(lengths, dtype=np.float64).T
     scale = length / to_length
     center = (first[:, None] + np.arange(size) + 0.5) * scale[:, None]
-    # Whole pixels and fractions are kept apart: float32 holds both, but not their sum.
     whole = np.floor(center)
-    rest, steps, ends = (
-        torch.from_numpy(values.astype(np.float32)).to(device)
-        for values in (whole + 0.5 - center, whole, length[:, None])
-    )
-    wider = torch.from_numpy(np.maximum(scale, 1.0).astype(np.float32)).to(device)[:, None, None]
-    pixel = torch.arange(int(length.max()), dtype=torch.float32, device=device)
-    away = ((pixel - steps[..., None] + rest[..., None]) / wider).abs()
-    weights = (_bicubic(away) if interpolation == "bicubic" else (1 - away).clamp(min=0)) * (pixel < ends)[:, None]
-    weights /= weights.sum(dim=-1, keepdim=True)
-    return (weights * _FRACTION).round() / _FRACTION
+    sides = np.concatenate([whole, whole + 0.5 - center, np.maximum(scale, 1.0)[:, None], length[:, None]], axis=1)
+    return torch.from_numpy(sides.astype(np.float32))
+
+
+def _filter(sides: torch.Tensor, longest: int, size: int, interpolation: str) -> torch.Tensor:
+    """Computes what :func:`filter_weights` returns, of sides on their device."""
+    import torch
+
+    steps, rest, wider, ends = sides.split([size, size, 1, 1], dim=1)
+    pixel = torch.arange(longest, dtype=torch.float32, device=sides.device)
+    away = (pixel - steps[..., None]).add_(rest[..., None]).div_(wider[..., None]).abs_()
+    weights = _bicubic(away) if interpolation == "bicubic" else (1 - away).clamp_(min=0)
+    weights.mul_((pixel < ends)[:, None])
+    # In float64, where it has it, so that a sum does not depend on how many zeros come after a length.
+    precise = torch.float32 if sides.device.type == "mps" else torch.float64
+    weights.div_(weights.sum(dim=-1, keepdim=True, dtype=precise).to(torch.float32))
+    return weights.mul_(_FRACTION).round_().div_(_FRACTION)
+
+
+def _split(weights: torch.Tensor) -> torch.Tensor:
+    """Returns ``[n, 2 * size, longest]``: the halves of 11 bits that ``[n, size, longest]`` weights are the sums of."""
+    import torch
+
+    upper = (weights * _UPPER).round_().div_(_UPPER)
+    return torch.cat([upper, weights - upper], dim=1)
 
 
 def _bicubic(away: torch.Tensor) -> torch.Tensor:
@@ -208,44 +261,61 @@ def _bicubic(away: torch.Tensor) -> torch.Tensor:
 
     near = (1.5 * away - 2.5) * away * away + 1
     far = ((-0.5 * away + 2.5) * away - 4) * away + 2
-    return torch.where(away < 1, near, torch.where(away < 2, far, torch.zeros_like(away)))
+    return torch.where(away < 1, near, torch.where(away < 2, far, 0.0))
 
 
-def _levels(values: torch.Tensor) -> torch.Tensor:
-    """Rounds to whole levels from 0 to 255, halves up."""
-    return values.add_(0.5).floor_().clamp_(0, 255)
+def _levels(sums: torch.Tensor, dim: int, size: int) -> torch.Tensor:
+    """Rounds sums to whole levels from 0 to 255, halves up; along one dimension they come in two halves.
+
+    The upper half has 10 bits behind the point and the lower one 22. Where they are added, no bit is lost.
+    """
+    upper, lower = sums.split([size, size], dim=dim)
+    upper = upper + 0.5
+    whole = upper.floor()
+    return whole.add_(upper.sub_(whole).add_(lower).floor_()).clamp_(0, 255)
 
 
 def _alike(windows: Sequence[Window], size: int, max_bytes: int) -> Iterator[list[int]]:
     """Groups windows of about the same size, so that padding and memory stay small."""
     together: list[int] = []
+    height = widest = narrowest = 0
     for at in sorted(range(len(windows)), key=lambda at: (-windows[at].height, -windows[at].width)):
+        one = windows[at]
         if together:
-            largest = [windows[one] for one in (*together, at)]
-            height, width = max(one.height for one in largest), max(one.width for one in largest)
-            nbytes = len(largest) * (24 * height * width + 16 * size * (height + width))
-            alike = windows[at].height >= MIN_FILL * height and min(one.width for one in largest) >= MIN_FILL * width
-            if not alike or nbytes > max_bytes:
+            wide, narrow = max(widest, one.width), min(narrowest, one.width)
+            alike = one.height >= MIN_FILL * height and narrow >= MIN_FILL * wide
+            if not alike or (len(together) + 1) * _window_bytes(height, wide, size) > max_bytes:
                 yield together
                 together = []
+        if not together:
+            height, widest, narrowest = one.height, one.width, one.width
+        widest, narrowest = max(widest, one.width), min(narrowest, one.width)
         together.append(at)
     if together:
         yield together
 
 
-def _gathered(flat: torch.Tensor, place: NDArray[np.int64], windows: Sequence[Window]) -> torch.Tensor:
-    """Returns ``[n, 3, tallest, widest]`` float32 windows, padded by their last row and column.
+def _window_bytes(height: int, width: int, size: int) -> int:
+    """Returns the memory that resizing a window takes at most: its pixels and their places, filters, and products."""
+    return 24 * height * width + 28 * size * (height + width) + 60 * size * (height + size)
+
+
+def _gathered(flat: torch.Tensor, places: torch.Tensor, tallest: int, widest: int) -> torch.Tensor:
+    """Returns ``[n, 3 * tallest, widest]`` float32: the channels of each row of n windows.
+
+    Windows are padded by their last row and column.
 
     Args:
         flat: ``[pixels, 3]`` the pixels of all images
-        place: ``[n, 2]`` position of a window's image among them, and the length of its rows
-        windows: the windows
+        places: ``[n, 4]`` of each window, the first pixel among them, pixels from row to row, height and width
+        tallest: height of the tallest window
+        widest: width of the widest one
     """
     import torch
 
-    top, left, height, width = np.array([(one.top, one.left, one.height, one.width) for one in windows]).T[..., None]
-    row = top + np.minimum(np.arange(height.max()), height - 1)
-    column = left + np.minimum(np.arange(width.max()), width - 1)
-    starts = torch.from_numpy(place[:, :1] + row * place[:, 1:]).to(flat.device)
-    columns = torch.from_numpy(column).to(flat.device)
-    return flat[starts[:, :, None] + columns[:, None, :]].permute(0, 3, 1, 2).to(torch.float32)
+    start, stride, height, width = places[..., None].unbind(dim=1)
+    rows = start + torch.minimum(torch.arange(tallest, device=flat.device), height - 1) * stride
+    columns = torch.minimum(torch.arange(widest, device=flat.device), width - 1)
+    pixels = flat[rows[:, :, None] + columns[:, None, :]].permute(0, 1, 3, 2)
+    contiguous = pixels.to(torch.float32, memory_format=torch.contiguous_format)
+    return contiguous.view(len(places), 3 * tallest, widest)

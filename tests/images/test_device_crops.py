@@ -129,8 +129,9 @@ def test_crops__do_not_bleed_into_each_other_or_past_their_edges() -> None:
     assert cut([], [], preprocessing()).shape == (0, 3, 64, 64)
 
 
-def test_crops__are_the_same_whatever_they_are_cut_with() -> None:
-    """Together with others, or alone for want of memory: but for sums that lie between two levels."""
+@pytest.mark.parametrize("setting", ["highest", "medium"])
+def test_crops__are_the_same_whatever_they_are_cut_with_and_another_package_has_set(setting: str) -> None:
+    """Together with others, or alone for want of memory; where a product of float32 numbers may be one of bfloat16."""
     pictures = [picture_of(noise(height, width, seed=height)) for height, width in ((80, 300), (400, 90), (150, 150))]
     boxes: list[list[Any]] = [
         [[3, 5, 70, 70], None, [0, 0, 10, 10]],
@@ -138,7 +139,24 @@ def test_crops__are_the_same_whatever_they_are_cut_with() -> None:
         [[0, 0, 150, 150], [20, 30, 101, 101]],
     ]
     together = cut(pictures, boxes, preprocessing())
-    assert_near(together, cut(pictures, boxes, preprocessing(), max_bytes=1), most=1, share=1e-4)
+    torch.set_float32_matmul_precision(setting)
+    try:
+        alone = cut(pictures, boxes, preprocessing(), max_bytes=1)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    np.testing.assert_array_equal(together, alone)
+    fewer = DeviceCutter(preprocessing(), CPU).cut([(pictures[1], boxes[1][1]), (pictures[0], None)], rows=4)
+    np.testing.assert_array_equal(fewer.numpy(), together[[4, 1, 4, 4]])  # filled up with the first
+
+
+def test_sums__of_the_halves_of_weights_are_exact_in_eleven_bits_of_tf32() -> None:
+    """What TF32 keeps of pixels and weights is all of them, so that its units give the same crops."""
+    for name in ("bicubic", "bilinear"):
+        weights = filter_weights([(500, 64, 0), (31, 64, 0), (65, 64, 0), (1, 64, 0)], 64, name)
+        halves = device_crops._split(weights)
+        np.testing.assert_array_equal(halves[:, :64].double() + halves[:, 64:].double(), weights.double())
+        mantissa, _ = np.frexp(halves.numpy())
+        np.testing.assert_array_equal(mantissa * 2**11, np.rint(mantissa * 2**11))
 
 
 def test_crops__of_a_reduced_picture_are_cut_at_its_nearest_pixels() -> None:

@@ -27,7 +27,7 @@ def rounded() -> Iterator[None]:
 
 def test_products__are_exact_inside_and_as_before_after_it() -> None:
     before = off()
-    with exact_products():
+    with exact_products("cpu"):
         inside = off()
     assert inside < 1e-4
     assert off() == before
@@ -39,12 +39,12 @@ def test_products__are_exact_until_the_last_thread_has_left() -> None:
     entered, left, found = Barrier(2), Barrier(2), []
 
     def second() -> None:
-        with exact_products():
+        with exact_products("cpu"):
             entered.wait()
             left.wait()
             found.append(off())
 
-    with exact_products():
+    with exact_products("cpu"):
         thread = Thread(target=second)
         thread.start()
         entered.wait()

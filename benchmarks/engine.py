@@ -41,7 +41,7 @@ def measure(encoder: Any, files: list[bytes], rounds: int, batch_size: int | Non
 
     from lgca_plugin.config import RegionConfig, RegionPlan
     from lgca_plugin.engine.engine import default_batch_size, encode_images
-    from lgca_plugin.engine.feeder import EngineStats
+    from lgca_plugin.engine.stats import EngineStats
     from lgca_plugin.method.core.methods import METHODS as PRESETS
 
     plan = RegionPlan.of(tuple(PRESETS[name] for name in METHODS), RegionConfig())

@@ -19,9 +19,11 @@ from ..images.boxed import BoxedImage, OpenedFiles
 from ..images.decoding import open_picture
 from ..images.files import ImageSource, content_hash, file_bytes
 from ..images.load_ahead import LoadAhead
+from .cropper import EncodeRequest
 from .embeddings import EncodedImage, FailedImage, Id, KnownRegions
-from .feeder import EncodeRequest, EngineStats, Feeder
+from .feeder import Feeder
 from .region_expansion import RegionExpansion
+from .stats import EngineStats
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

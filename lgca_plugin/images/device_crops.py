@@ -236,7 +236,7 @@ def _filter(sides: torch.Tensor, longest: int, size: int, interpolation: str) ->
     """Computes what :func:`filter_weights` returns, of sides on their device."""
     import torch
 
-    steps, rest, wider, ends = sides.split([size, size, 1, 1], dim=1)
+    steps, rest, wider, ends = torch.split(sides, [size, size, 1, 1], dim=1)
     pixel = torch.arange(longest, dtype=torch.float32, device=sides.device)
     away = (pixel - steps[..., None]).add_(rest[..., None]).div_(wider[..., None]).abs_()
     weights = _bicubic(away) if interpolation == "bicubic" else (1 - away).clamp_(min=0)
@@ -269,7 +269,9 @@ def _levels(sums: torch.Tensor, dim: int, size: int) -> torch.Tensor:
 
     The upper half has 10 bits behind the point and the lower one 22. Where they are added, no bit is lost.
     """
-    upper, lower = sums.split([size, size], dim=dim)
+    import torch
+
+    upper, lower = torch.split(sums, [size, size], dim=dim)
     upper = upper + 0.5
     whole = upper.floor()
     return whole.add_(upper.sub_(whole).add_(lower).floor_()).clamp_(0, 255)

@@ -98,7 +98,7 @@ class RunRecord:
             ``seconds``, and the ratios ``encodes_per_image`` (of those encoded), ``images_per_second`` and
             ``encodes_per_second``; ``planned_encodes_per_image``, the maximum under a full budget;
             ``stopped_after``, under an adaptive budget: number of crops to number of images that stopped there;
-            ``engine``, the last call's :class:`~lgca_plugin.engine.feeder.EngineStats`; ``stored``, what the store
+            ``engine``, the last call's :class:`~lgca_plugin.engine.stats.EngineStats`; ``stored``, what the store
             holds of the run: ``samples``, whether ``regions`` are stored, whether the last call is stored completely
             (``complete``); ``methods``, ``classes`` (their number), ``encoder``, ``device``, ``precision``,
             ``templates`` (classes without descriptions), ``texts`` (of descriptions: their ``style``, how many are

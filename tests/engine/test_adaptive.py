@@ -16,8 +16,8 @@ from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.engine.batched_replay import replay_batch
 from lgca_plugin.engine.embeddings import EncodedImage, KnownRegions
-from lgca_plugin.engine.feeder import EngineStats
 from lgca_plugin.engine.region_expansion import RegionExpansion
+from lgca_plugin.engine.stats import EngineStats
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.method.core.methods import METHODS
 from lgca_plugin.prediction.early_stopping import EarlyStopping

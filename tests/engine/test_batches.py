@@ -15,10 +15,10 @@ from PIL import Image
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.engine.embeddings import EncodedImage
 from lgca_plugin.engine.engine import default_batch_size, encode_images
-from lgca_plugin.engine.feeder import EngineStats
+from lgca_plugin.engine.stats import EngineStats
 from lgca_plugin.errors import ConfigError, LgcaError
 from tests.helpers import images
-from tests.helpers.engine import ALL, Counting, Threaded, Watched, assert_same, encode, plan_of
+from tests.helpers.engine import ALL, Behind, Counting, Held, Threaded, Watched, assert_same, encode, plan_of
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,53 @@ def test_out_of_memory__changes_the_batches_and_nothing_else(
 def test_out_of_memory__for_a_single_crop_is_an_error_not_a_loop(birds: list[Path], demo_encoder: Any) -> None:
     with pytest.raises(LgcaError, match="too little free memory for a single crop"):
         encode(birds[:2], Counting(demo_encoder, memory=0), batch_size=4)
+
+
+@pytest.mark.parametrize("members", [{}, {"concurrent": False}, {"concurrent": False, "crops_on_device": True}])
+def test_out_of_memory__halves_do_not_hold_the_whole(
+    birds: list[Path], demo_encoder: Any, members: dict[str, Any]
+) -> None:
+    encoder = Held(demo_encoder, memory=10, **members)
+    encode(birds[:3], encoder, plan_of(("wca",)), batch_size=40)
+    assert not encoder.held
+
+
+def test_device__has_the_next_batch_before_the_results_of_the_last_one_are_read(
+    birds: list[Path], demo_encoder: Any
+) -> None:
+    plan, expected = plan_of(("clip",)), encode(birds[:20], demo_encoder, plan_of(("clip",)))
+    encoder = Behind(demo_encoder, last=5, concurrent=False)
+    found = encode(birds[:20], encoder, plan, batch_size=4)
+    assert encoder.batches == [4] * 5
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("members", [{}, {"concurrent": False}, {"concurrent": False, "crops_on_device": True}])
+def test_batches__are_filled_up_for_an_encoder_whose_vectors_depend_on_their_size(
+    birds: list[Path], demo_encoder: Any, members: dict[str, Any]
+) -> None:
+    stats, plain = EngineStats(), EngineStats()
+    expected = encode(birds[:5], Counting(demo_encoder, **members), batch_size=16, stats=plain)
+    encoder = Counting(demo_encoder, pads=True, **members)
+    assert_same(encode(birds[:5], encoder, batch_size=16, stats=stats), expected)
+    assert set(encoder.batches) == {16}
+    assert (stats.encodes, stats.batches, stats.batch_fill) == (plain.encodes, plain.batches, plain.batch_fill)
+    small = Counting(demo_encoder, pads=True, memory=5, **members)
+    assert_same(encode(birds[:5], small, batch_size=16), expected)
+    assert set(small.batches) == {4}
+
+
+@pytest.mark.parametrize("members", [{"concurrent": False}, {"concurrent": False, "crops_on_device": True}])
+def test_pixels__are_uint8_for_an_encoder_that_normalizes_them(
+    birds: list[Path], demo_encoder: Any, members: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = encode(birds[:5], Counting(demo_encoder, **members))
+    given = []
+    encoder = Counting(demo_encoder, normalizes=True, **members)
+    start = encoder.start_images
+    monkeypatch.setattr(encoder, "start_images", lambda pixels: (given.append(pixels.dtype), start(pixels))[1])
+    assert_same(encode(birds[:5], encoder), expected)
+    assert set(given) == {torch.uint8}
 
 
 @pytest.mark.usefixtures("two_threads")

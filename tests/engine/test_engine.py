@@ -13,7 +13,7 @@ from PIL import Image
 from lgca_plugin.config import RegionConfig
 from lgca_plugin.engine.embeddings import EncodedImage, FailedImage, KnownRegions
 from lgca_plugin.engine.engine import encode_images
-from lgca_plugin.engine.feeder import EngineStats
+from lgca_plugin.engine.stats import EngineStats
 from lgca_plugin.images.files import content_hash
 from tests.helpers import images
 from tests.helpers.engine import ALL, Blind, Counting, assert_same, encode, plan_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,42 @@ class Counting(OwnEncoder):
             raise torch.OutOfMemoryError(f"{len(pixels)} are too many")
         self.batches.append(len(pixels))
         return super().encode_images(pixels)
+
+
+class Held(Counting):
+    """A real encoder that keeps an eye on what it is given: pixels that are still in memory when it is called again."""
+
+    def __init__(self, encoder: Any, **members: Any) -> None:
+        super().__init__(encoder, **members)
+        self._given: weakref.ref[torch.Tensor] | None = None
+        self.held: list[int] = []
+
+    def encode_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:
+        before = None if self._given is None else self._given()
+        if before is not None:
+            self.held.append(len(before))
+        self._given = weakref.ref(pixels)
+        return super().encode_images(pixels)
+
+
+class Behind(Counting):
+    """A real encoder that, as a GPU does, takes a batch and returns; a batch is through when the next one has come."""
+
+    def __init__(self, encoder: Any, *, last: int, **members: Any) -> None:
+        super().__init__(encoder, **members)
+        self._last, self._started = last, [threading.Event()]
+
+    def start_images(self, pixels: torch.Tensor) -> Callable[[], NDArray[np.float32]]:
+        vectors, number = self.encode_images(pixels), len(self.batches)
+        self._started[-1].set()
+        following = threading.Event()
+        self._started.append(following)
+
+        def wait() -> NDArray[np.float32]:
+            assert number >= self._last or following.wait(30), "the next batch waits for the results of this one"
+            return vectors
+
+        return wait
 
 
 class Blind(Counting):

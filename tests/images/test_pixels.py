@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from lgca_plugin.engine.feeder import EngineStats
+from lgca_plugin.engine.stats import EngineStats
 from lgca_plugin.errors import ImageError
 from lgca_plugin.images.decoding import open_picture
 from tests.helpers.engine import encode

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...engine.embeddings import FailedImage
 from ...engine.engine import encode_images
-from ...engine.feeder import EngineStats
+from ...engine.stats import EngineStats
 from ...errors import ImageError, LgcaError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.app_layout import arrange_app

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...engine.embeddings import EncodedImage, FailedImage
-from ...engine.feeder import EngineStats
 from ...engine.memory import is_out_of_memory
+from ...engine.stats import EngineStats
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.documents import classification, detections, image_metadata, write_fields
 from ...fiftyone_io.samples import ids_where

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ...engine.feeder import EngineStats
+from ...engine.stats import EngineStats
 from ...errors import StoreError
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.database import dataset_id

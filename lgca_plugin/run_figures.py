@@ -41,7 +41,7 @@ class RunFigures(RunRecord):
         Args:
             folder: the folder, which need not exist
             max_suspects: maximum number of suspects with a picture, some 20 KB each
-            max_cases: maximum number of images with misleading crops, some 60 KB each
+            max_cases: maximum number of images with misleading crops, some 40 KB each
             overwrite: replace the files of an earlier report
             progress: as in :func:`lgca_plugin.classify`
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,6 +13,7 @@ from fiftyone.utils.labelstudio import import_label_studio_annotation
 
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.workflows.decisions.annotation_files import LOCAL_FILES, SuspectFile, common_folder, cvat_text
+from lgca_plugin.workflows.decisions.decisions import Decision
 from lgca_plugin.workflows.decisions.suspect_rows import SuspectRow
 
 ODD = 'a "<b>" & été\x07'
@@ -45,6 +47,22 @@ def odd_row(folder):
         "note": None,
     }
     return SuspectRow(**row)
+
+
+@pytest.mark.parametrize(
+    ("decision", "label"),
+    [
+        (None, "suggested"),
+        (Decision.ACCEPTED, "corrected"),
+        (Decision.LABEL_RIGHT, "given"),
+        (Decision.BAD_CROP, "given"),
+        (Decision.BAD_IMAGE, "suggested"),
+        (Decision.SKIPPED, "suggested"),
+    ],
+)
+def test_label__is_what_was_decided_else_the_suggestion(tmp_path, decision, label):
+    row = replace(odd_row(tmp_path), given="given", suggested="suggested", corrected="corrected", decision=decision)
+    assert row.label == label
 
 
 def test_table__has_every_suspect_with_its_decision_in_the_order_of_the_queue(decided, tmp_path):

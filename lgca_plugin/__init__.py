@@ -12,6 +12,7 @@ from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .api import classify, find_wrong_labels, fuse, load_run
+    from .api_job import collect_job, prepare_job
     from .api_predictions import triage
     from .config import RegionConfig
     from .descriptions.describe import Described
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         RunNotFoundError,
         StoreError,
     )
+    from .job.run import JobState, job_state, run_job
     from .method.comparison.evaluation import Evaluation
     from .method.core.methods import METHODS, Method
     from .method.explain.evidence import Evidence
@@ -57,6 +59,7 @@ _HOMES = {
     "Evaluation": "method.comparison.evaluation",
     "Evidence": "method.explain.evidence",
     "ImageError": "errors",
+    "JobState": "job.run",
     "LgcaError": "errors",
     "METHODS": "method.core.methods",
     "Method": "method.core.methods",
@@ -76,14 +79,18 @@ _HOMES = {
     "cancel_run": "runs.state",
     "classify": "api",
     "clean_store": "runs.clean_store",
+    "collect_job": "api_job",
     "delete_run": "runs.delete",
     "describe_classes": "workflows.describe",
     "find_wrong_labels": "api",
     "fuse": "api",
+    "job_state": "job.run",
     "list_runs": "runs.registry",
     "load_encoder": "encoder.loading",
     "load_model": "workflows.model.loading",
     "load_run": "api",
+    "prepare_job": "api_job",
+    "run_job": "job.run",
     "runs_at_work": "runs.state",
     "store_info": "runs.clean_store",
     "triage": "api_predictions",
@@ -101,6 +108,7 @@ __all__ = [
     "Evaluation",
     "Evidence",
     "ImageError",
+    "JobState",
     "LgcaError",
     "Method",
     "ModelUnavailableError",
@@ -119,14 +127,18 @@ __all__ = [
     "cancel_run",
     "classify",
     "clean_store",
+    "collect_job",
     "delete_run",
     "describe_classes",
     "find_wrong_labels",
     "fuse",
+    "job_state",
     "list_runs",
     "load_encoder",
     "load_model",
     "load_run",
+    "prepare_job",
+    "run_job",
     "runs_at_work",
     "store_info",
     "triage",

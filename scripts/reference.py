@@ -26,6 +26,7 @@ NOTE = "<!-- Written by scripts/reference.py; change the code instead. -->\n"
 GROUPS = {
     "Find wrong labels, classify, fuse": ("find_wrong_labels", "classify", "triage", "fuse", "describe_classes"),
     "Runs": ("Run", "RunState", "load_run", "list_runs", "runs_at_work", "cancel_run", "delete_run"),
+    "Jobs": ("prepare_job", "run_job", "job_state", "JobState", "collect_job"),
     "Triage and decisions": ("Triage", "Decision", "Case"),
     "Results": ("Evaluation", "Evidence", "SweepReport", "Described", "Progress"),
     "Models and settings": ("load_encoder", "load_model", "Encoder", "OpenClipEncoder", "Method", "RegionConfig"),

@@ -24,6 +24,7 @@ VERBS = {
     "review": "review",
     "export": "decisions",
     "report": "report",
+    "job": "job",
     "runs": "runs",
     "store": "store",
     "doctor": "doctor",

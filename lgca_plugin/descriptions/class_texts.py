@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -25,6 +25,24 @@ if TYPE_CHECKING:
     from ..method.core.methods import ClassVectors, Method
 
 __all__ = ["LABEL_PROMPT", "ClassTexts", "class_texts", "templates"]
+
+
+class ClassVectorSource(Protocol):
+    """What scoring needs of the texts of classes: :class:`ClassTexts` embeds them, others have their vectors."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Hash of the texts."""
+        ...
+
+    def by_method(self, encoder: TextEncoder, methods: Sequence[Method]) -> dict[str, NDArray[np.float32]]:
+        """Returns method name to its ``[C, dim]`` class vectors, float32 unit vectors in the order of ``classes``."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

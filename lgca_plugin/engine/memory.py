@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Item = TypeVar("Item")
+
 _SENTENCES = (
     "out of memory",  # CUDA, MPS
     "allocate memory",  # torch on the CPU: "can't allocate memory: you tried to allocate 39321600 bytes"
@@ -21,3 +28,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(sentence in str(error).lower() for sentence in _SENTENCES)
+
+
+def in_halves(work: Callable[[Sequence[Item]], None], items: Sequence[Item]) -> None:
+    """Does some work on items that can be repeated; if memory runs out, on one half of them after the other."""
+    try:
+        work(items)
+        return
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or len(items) == 1:
+            raise
+    half = len(items) // 2
+    in_halves(work, items[:half])
+    in_halves(work, items[half:])

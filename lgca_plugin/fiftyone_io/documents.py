@@ -6,12 +6,11 @@ as those classes would store them; a test compares the two.
 
 from __future__ import annotations
 
-import mimetypes
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from ..images.files import open_regular
+from ..images.header import image_header
 from .database import bulk_write, reload_samples
 from .fields import BEFORE_SHARES, REGION_ATTRIBUTES
 from .outages import waits_for_database
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     import fiftyone as fo
 
+    from ..images.header import ImageHeader
     from ..prediction.displayed_regions import DisplayedRegion
     from ..prediction.predictor import MethodPrediction
 
@@ -91,21 +91,16 @@ def detections(regions: Sequence[DisplayedRegion], classes: Sequence[str]) -> Do
 
 
 def image_metadata(path: str) -> Document | None:
-    """Returns the metadata of an image file as the document that FiftyOne stores; None if it can't be read.
+    """Returns the metadata of an image file as the document that FiftyOne stores; None if it can't be read."""
+    header = image_header(path)
+    return None if header is None else metadata_document(header)
 
-    Only the file's header is read, half a millisecond once the file is in the system's memory.
-    """
+
+def metadata_document(header: ImageHeader) -> Document:
+    """Returns what a file's header says as the document that FiftyOne stores."""
     import fiftyone as fo
-    from fiftyone.core.metadata import get_image_info
 
-    try:
-        with open_regular(path) as (file, size):
-            width, height, channels = get_image_info(file)
-        kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        found = fo.ImageMetadata(size_bytes=size, mime_type=kind, width=width, height=height, num_channels=channels)
-        return dict(found.to_dict())
-    except Exception:  # noqa: BLE001 (each format raises kinds of its own, and a prediction is worth more than this)
-        return None
+    return dict(fo.ImageMetadata(**header.to_json()).to_dict())
 
 
 @waits_for_database

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
@@ -42,7 +41,7 @@ class BoxedImage:
     problem: str | None = None
 
     def __str__(self) -> str:
-        return os.fspath(self.file) if not isinstance(self.file, bytes) else "an image in memory"
+        return "an image in memory" if isinstance(self.file, bytes) else str(self.file)
 
 
 @dataclass(eq=False)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -15,7 +16,21 @@ from .memory import FILES, MAX_FILE_BYTES, MemoryBudget
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ImageSource = str | os.PathLike[str] | bytes
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """An image file by its URL, such as ``s3://bucket/image.jpg``, as fsspec opens it. Only jobs have such files.
+
+    A path in a dataset is never taken for a URL: whoever may write paths could make a server open addresses.
+    """
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+ImageSource = str | os.PathLike[str] | bytes | RemoteFile
 
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 _KINDS = {
@@ -54,12 +69,16 @@ def file_bytes(source: ImageSource, *, memory: MemoryBudget = FILES) -> Iterator
     They count as memory that all threads share while the context lasts: it waits where others hold too much.
 
     Args:
-        source: the file's path, or its bytes
+        source: the file's path, its bytes, or its URL
         memory: what the threads share
 
     Raises:
         ImageError: if it can't be read; see :func:`open_regular`
     """
+    if isinstance(source, RemoteFile):
+        with _remote_bytes(source, memory) as data:
+            yield data
+        return
     if isinstance(source, bytes):
         if not source:
             raise ImageError("the file is empty")
@@ -70,6 +89,27 @@ def file_bytes(source: ImageSource, *, memory: MemoryBudget = FILES) -> Iterator
             data = file.read(size)
             if file.read(1):
                 raise ImageError("the file grew while it was read")
+        yield data
+
+
+@contextmanager
+def _remote_bytes(source: RemoteFile, memory: MemoryBudget) -> Iterator[bytes]:
+    """Returns the bytes of a file by its URL."""
+    from fsspec.core import url_to_fs
+
+    with _reasons():
+        try:
+            files, path = url_to_fs(source.url)
+        except ImportError as error:  # of the package for this kind of URL; the message names it
+            raise ValueError(str(error)) from error
+        size = int(files.size(path) or 0)
+    _check_size(size)
+    with memory.reserve(size):
+        with _reasons():
+            data = bytes(files.cat_file(path))
+        _check_size(len(data))
+        if not data:
+            raise ImageError("the file is empty")
         yield data
 
 
@@ -88,10 +128,14 @@ def _check_regular(state: os.stat_result) -> None:
     if not stat.S_ISREG(state.st_mode):
         kind = _KINDS.get(stat.S_IFMT(state.st_mode), "something else")
         raise ImageError(f"the path leads to {kind}, not to an image file")
-    if state.st_size > MAX_FILE_BYTES:
-        raise ImageError(f"the file has {state.st_size:,} bytes, more than {MAX_FILE_BYTES // 1024**3} GiB")
+    _check_size(state.st_size)
     if not state.st_size:
         raise ImageError("the file is empty")
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise ImageError(f"the file has {size:,} bytes, more than {MAX_FILE_BYTES // 1024**3} GiB")
 
 
 @contextmanager

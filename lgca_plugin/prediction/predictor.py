@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..config import RegionPlan
-    from ..descriptions.class_texts import ClassTexts
+    from ..descriptions.class_texts import ClassVectorSource
     from ..encoder.base import TextEncoder
     from ..engine.embeddings import EncodedImage
     from ..method.core.methods import Method
@@ -88,7 +88,7 @@ class Predictor:
     def __init__(
         self,
         methods: Sequence[Method],
-        texts: ClassTexts,
+        texts: ClassVectorSource,
         encoder: TextEncoder,
         plan: RegionPlan,
         *,
@@ -226,7 +226,7 @@ class Predictor:
 
 def run_scoring(
     methods: Sequence[Method],
-    texts: ClassTexts,
+    texts: ClassVectorSource,
     encoder: TextEncoder,
     plan: RegionPlan,
     offsets: Mapping[str, NDArray[np.float64]] | None = None,

@@ -106,7 +106,7 @@ class RunRecord:
             ``version``
         """
         state = self.state  # first, for it reads the results again if they are out of date
-        left_out = ("descriptions", "texts_of_former_classes", "triage_state", "text_warnings", "fused")
+        left_out = ("descriptions", "texts_of_former_classes", "triage_state", "text_warnings", "fused", "job")
         summary = {name: value for name, value in self.results.items() if name not in left_out}
         return {
             **summary,

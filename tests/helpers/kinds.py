@@ -9,7 +9,19 @@ from tests.helpers.paths import ROOT
 Kind = Literal["unit", "db", "app"]
 
 UNIT = {
-    *("benchmarks", "demo", "descriptions", "encoder", "engine", "figures", "images", "method", "prediction", "store"),
+    *(
+        "benchmarks",
+        "demo",
+        "descriptions",
+        "encoder",
+        "engine",
+        "figures",
+        "images",
+        "job",
+        "method",
+        "prediction",
+        "store",
+    ),
     *("test_cache.py", "test_config.py", "test_docs.py", "test_forbidden.py", "test_rooms.py", "test_setup_env.py"),
 }
 """Folders and files whose tests need no database: they must not import FiftyOne, which connects to one."""

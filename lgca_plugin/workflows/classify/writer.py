@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...engine.embeddings import EncodedImage, FailedImage
-from ...engine.memory import is_out_of_memory
+from ...engine.memory import in_halves
 from ...engine.stats import EngineStats
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.documents import classification, detections, image_metadata, write_fields
@@ -23,6 +23,7 @@ from ...version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ...config import RegionPlan
     from ...prediction.displayed_regions import DisplayedRegion
     from ...prediction.predictor import MethodPrediction
     from ...runs.record import RunRecord
@@ -84,7 +85,7 @@ class Writer:
         self._last_flush = time.perf_counter()
         if outcomes:
             # In this context, the thread waits for a database that is away as long as the run does.
-            self._writing = self._pool.submit(copy_context().run, self._write_halves, outcomes)
+            self._writing = self._pool.submit(copy_context().run, in_halves, self._write, outcomes)
 
     def is_writing(self, seconds: float) -> bool:
         """Returns whether a write is still in progress after so many seconds."""
@@ -103,18 +104,6 @@ class Writer:
     def close(self) -> None:
         """Ends the thread after the write in progress."""
         self._pool.shutdown()
-
-    def _write_halves(self, outcomes: Sequence[EncodedImage[str] | FailedImage[str]]) -> None:
-        """Writes outcomes; if memory runs out, one half of them after the other."""
-        try:
-            self._write(outcomes)
-            return
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or len(outcomes) == 1:
-                raise
-        half = len(outcomes) // 2
-        self._write_halves(outcomes[:half])
-        self._write_halves(outcomes[half:])
 
     def _write(self, outcomes: Sequence[EncodedImage[str] | FailedImage[str]]) -> None:
         check_current(self._run)
@@ -161,21 +150,38 @@ def record_outcome(
     device: str,
 ) -> None:
     """Writes counts and timings to the run's record; times and encodes are summed over the calls of a run."""
+    run.results["templates"] = list(plan.texts.from_templates)
+    outcome = _outcome_counts(run, plan)
+    record_counts(run, counts, stats, outcome=outcome, state=state, stored=stored, warnings=warnings, device=device)
+
+
+def record_counts(
+    run: RunRecord,
+    counts: Counts,
+    stats: EngineStats,
+    *,
+    outcome: Mapping[str, Any],
+    state: RunState,
+    stored: dict[str, object],
+    warnings: Sequence[str],
+    device: str,
+) -> None:
+    """Writes to the run's record what :func:`record_outcome` writes; ``outcome`` is how the samples have ended."""
     images, recalled, seconds = counts.images_encoded, counts.images_recalled, counts.seconds
     stopped = {crops: counts.stopped_after[crops] for crops in sorted(counts.stopped_after, key=int)}
+    plan = run.config.region_plan
     run.results.update(
-        _outcome_counts(run, plan),
+        outcome,
         **entries(state),
         images_encoded=images,
         images_recalled=recalled,
         encodes=counts.encodes,
         encodes_per_image=counts.encodes / images if images else 0.0,
-        **({"stopped_after": stopped} if crops_by_level(plan) else {}),
-        planned_encodes_per_image=plan.request.region_plan.encodes_per_image,
+        **({"stopped_after": stopped} if levels_of(plan) else {}),
+        planned_encodes_per_image=plan.encodes_per_image,
         seconds=seconds,
         images_per_second=(images + recalled) / seconds if seconds else 0.0,
         encodes_per_second=counts.encodes / seconds if seconds else 0.0,
-        templates=list(plan.texts.from_templates),
         warnings=list(warnings),
         stored=stored,
         device=device,
@@ -189,8 +195,12 @@ def record_outcome(
 
 def crops_by_level(plan: PreparedRun) -> list[str]:
     """Returns the number of crops of each budget level, as text; none under a full budget."""
-    levels = plan.request.region_plan.levels
-    return [str(max(level.n_crops, level.n_chains)) for level in levels] if len(levels) > 1 else []
+    return levels_of(plan.request.region_plan)
+
+
+def levels_of(plan: RegionPlan) -> list[str]:
+    """Returns the number of crops of each budget level of a plan, as text; none under a full budget."""
+    return [str(max(level.n_crops, level.n_chains)) for level in plan.levels] if len(plan.levels) > 1 else []
 
 
 def _outcome_counts(run: RunRecord, plan: PreparedRun) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from ...engine.embeddings import EncodedImage
 from ...errors import StoreError
 from ...job.part_writer import open_entry
-from ...prediction.predictor import WHOLE
+from ...prediction.vector_keys import WHOLE
 from ...store.limits import GIGABYTE
 from ...store.rows import StoredSample
 from ...store.store import Store

@@ -21,7 +21,7 @@ from .tables import PartCounts, RowResult, part_content, results_table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..engine.feeder import EngineStats
+    from ..engine.stats import EngineStats
     from ..prediction.predictor import Predictor
     from ..store.rows import StoredRun
     from .description import Job

@@ -41,7 +41,7 @@ class PartCounts:
         part: number of the part
         seconds: time between the ends of the part before it and of this one
         device: where the model ran
-        engine: counts of :class:`lgca_plugin.engine.feeder.EngineStats`
+        engine: counts of :class:`lgca_plugin.engine.stats.EngineStats`
     """
 
     job: str

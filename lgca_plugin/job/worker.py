@@ -14,7 +14,7 @@ from ..encoder.base import encoder_fingerprint
 from ..encoder.loading import load_encoder
 from ..engine.embeddings import FailedImage
 from ..engine.engine import encode_images
-from ..engine.feeder import EngineStats
+from ..engine.stats import EngineStats
 from ..errors import LgcaError
 from ..prediction.predictor import Predictor
 from .description import JobTexts, read_job

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from ...engine.feeder import EngineStats
+from ...engine.stats import EngineStats
 from ...errors import ConfigError
 from ..classify.counts import Counts
 
@@ -32,7 +32,7 @@ class JobEntry:
         done: number of images of these parts
         skipped: number of those that the dataset no longer held
         counts: what the run has encoded before the job, and in the collected parts
-        engine: sum of the counts of all processes, of :class:`~lgca_plugin.engine.feeder.EngineStats`
+        engine: sum of the counts of all processes, of :class:`~lgca_plugin.engine.stats.EngineStats`
         devices: where the model ran
     """
 

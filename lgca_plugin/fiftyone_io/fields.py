@@ -29,6 +29,11 @@ COMPUTED = (CASE, MISLEADING, STABILITY, LABEL_QUALITY, SUGGESTION, SUSPECT)
 
 ``SUSPECT`` is for people alone: the given and the suggested label in one text, as the grid shows it."""
 
+NEAR_DUPLICATE = "near_duplicate"
+"""Attribute of a suggestion: id of the sample with nearly the same picture whose label contradicts the given one."""
+UNLIKE = "unlike"
+"""Attribute of a suggestion: True where the picture is unlike all others."""
+
 CALIBRATED = "calibrated"
 """Attribute of a method's label that a triage writes, as ``LABEL_QUALITY`` is."""
 

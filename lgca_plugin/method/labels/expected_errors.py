@@ -87,11 +87,29 @@ def error_probabilities(
         classes: C, at least 1
         temperature: T of the ensemble, above 0
     """
-    q = 1 / (1 + np.exp(-_log_odds(quality) / temperature))
-    e = max(float(wrong_share), LEAST_WRONG_SHARE)
+    q, e = at_temperature(quality, temperature), random_share(wrong_share)
     of_class = e / classes
     found: NDArray[np.float64] = of_class * (1 - q) / ((1 - e) * q + of_class)
     return found
+
+
+def quality_of(probability: float, *, wrong_share: float, classes: int, temperature: float = 1.0) -> float:
+    """Returns the quality of a label that is wrong with a probability: the inverse of :func:`error_probabilities`."""
+    e = random_share(wrong_share)
+    of_class = e / classes
+    q = of_class * (1 - probability) / ((1 - e) * probability + of_class)
+    return float(at_temperature(np.array([q]), 1 / temperature)[0])
+
+
+def at_temperature(quality: FloatArray, temperature: float) -> NDArray[np.float64]:
+    """Returns ``[n]`` qualities at a temperature, as if the classes that are not given were one."""
+    found: NDArray[np.float64] = 1 / (1 + np.exp(-_log_odds(quality) / temperature))
+    return found
+
+
+def random_share(wrong_share: float) -> float:
+    """Returns e of a fit, at least :data:`LEAST_WRONG_SHARE`."""
+    return max(float(wrong_share), LEAST_WRONG_SHARE)
 
 
 def expected_errors(

@@ -91,6 +91,9 @@ class LabelErrors:
             labels
         warnings: sentences about limits of the result
         weights: method name to its weight in a pooled ensemble; empty for a mean
+        twin: ``[n]`` int64, the near duplicate with another label of a label that the ensemble contradicts, -1 without
+            one; None if neighbours were not looked for (:mod:`.neighbours`)
+        unlike: ``[n]`` bool, the suspects whose picture is unlike all others; likewise
     """
 
     quality: NDArray[np.float64]
@@ -105,6 +108,8 @@ class LabelErrors:
     fitted_errors: int
     warnings: tuple[str, ...]
     weights: dict[str, float] = field(default_factory=dict)
+    twin: NDArray[np.int64] | None = None
+    unlike: NDArray[np.bool_] | None = None
 
 
 def find_label_errors(
@@ -199,7 +204,6 @@ def find_label_errors(
     fitted = [calibration[name].wrong_share for name in judges if name not in fixed]
     wrong_share = sum(fitted) / len(fitted) if fitted else 0.0
     wrong_share = pooled_share if fitted and weights else wrong_share
-    pairs = Counter(zip(labels[suspect].tolist(), suggestion[suspect].tolist(), strict=True))
     return LabelErrors(
         quality=quality,
         by_method=by_method,
@@ -211,12 +215,18 @@ def find_label_errors(
         ensemble=_ensemble_temperature(ensemble, labels) if fitted else Temperature(value=1.0, wrong_share=0.0, n=0),
         joint=ConfidentJoint(
             estimated_errors=estimated_errors,
-            pairs=tuple((*pair, count) for pair, count in sorted(pairs.items(), key=lambda item: (-item[1], item[0]))),
+            pairs=suspect_pairs(labels, suggestion, suspect),
         ),
         fitted_errors=round(wrong_share * (classes - 1) / classes * len(labels)),
         warnings=tuple(_warnings(labels, classes, calibration, suspects=int(suspect.sum()))),
         weights=weights,
     )
+
+
+def suspect_pairs(labels: IntArray, suggestion: IntArray, suspect: BoolArray) -> tuple[tuple[int, int, int], ...]:
+    """Returns the pairs of :class:`ConfidentJoint`, of ``[n]`` given and suggested class indices."""
+    pairs = Counter(zip(labels[suspect].tolist(), suggestion[suspect].tolist(), strict=True))
+    return tuple((*pair, count) for pair, count in sorted(pairs.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _at(probabilities: NDArray[np.float32], there: BoolArray | None, sampled: IntArray) -> FloatArray:

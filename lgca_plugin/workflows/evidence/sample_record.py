@@ -60,6 +60,8 @@ class SampleRecord:
         predictions: method to prediction, of the methods that have one
         boxes: the boxes that the run has written, as stored
         suggested: the suggested class of a suspected label error
+        near_duplicate: id of the sample with nearly the same picture whose label contradicted the given one
+        unlike: whether the picture is unlike all others
         quality: quality of the given label, in [0, 1]
         case_size: size of the misleading-crop case
         corrected: the accepted class
@@ -76,12 +78,19 @@ class SampleRecord:
     given: str | None
     suggested: str | None
     suggested_confidence: float | None
+    near_duplicate: str | None
+    unlike: bool
     quality: float | None
     case: str | None
     case_size: float | None
     decision: str | None
     decided_by: str | None
     corrected: str | None
+
+    @property
+    def label(self) -> str | None:
+        """The label that stands: the accepted class, else the given one."""
+        return self.given if self.corrected is None else self.corrected
 
 
 def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
@@ -108,6 +117,8 @@ def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
         given=label_in(found, given_field(run) or ""),
         suggested=_label(suggestion),
         suggested_confidence=suggestion.get("confidence"),
+        near_duplicate=suggestion.get(f.NEAR_DUPLICATE),
+        unlike=bool(suggestion.get(f.UNLIKE)),
         quality=found.get(f.triage_field(key, f.LABEL_QUALITY)),
         case=found.get(f.triage_field(key, f.CASE)),
         case_size=found.get(f.triage_field(key, f.MISLEADING)),

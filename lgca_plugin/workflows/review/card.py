@@ -46,6 +46,7 @@ class ReviewCard:
             first; this one alone if there are no others, empty if it is no suspect
         outside: whether the given label is no class of the run
         nearest: the class with almost the same name as such a label
+        twin: the sample with nearly the same picture and another label
     """
 
     sample_id: str
@@ -63,6 +64,7 @@ class ReviewCard:
     look_alikes: tuple[str, ...]
     outside: bool = False
     nearest: str | None = None
+    twin: SampleRecord | None = None
 
 
 def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
@@ -98,6 +100,7 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
         look_alikes=look_alikes(run, suspects, sample_id),
         outside=why.outside,
         nearest=why.nearest,
+        twin=why.twin,
     )
 
 

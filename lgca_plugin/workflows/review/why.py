@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...errors import LgcaError
+from ...errors import ConfigError, LgcaError
 from ...method.core.methods import learned_method, without_controls
 from ...method.labels.left_out import nearest_class, outside_sentence
 from ...runs.record import stored_triage
-from ..evidence.sample_record import cached_evidence
+from ..evidence.sample_record import cached_evidence, read_sample_record
 from .reason import DecidingRegion, Kind, Seen, deciding_region, reason_sentence, seen_sentence
 from .voter_reason import voters_sentence
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NOT_SUSPECTED = "Nothing speaks against this label: no other class is seen by more of the methods."
 """The reason of a sample that is no suspect, or is none any more."""
+UNLIKE = "It is unlike every other picture, so it may show none of the classes."
 EDITED = "Somebody has changed the given label to the suggested one since the labels were checked."
 
 
@@ -35,6 +36,7 @@ class Why:
         region: the region that speaks most clearly for the suggestion; None if it is unknown
         outside: whether the given label is no class of the run
         nearest: the class with almost the same name as such a label
+        twin: the sample with nearly the same picture and another label
     """
 
     suggested: str | None
@@ -42,6 +44,7 @@ class Why:
     region: DecidingRegion | None
     outside: bool
     nearest: str | None
+    twin: SampleRecord | None
 
 
 def why_suspected(run: RunRecord, sample: SampleRecord) -> Why:
@@ -51,9 +54,11 @@ def why_suspected(run: RunRecord, sample: SampleRecord) -> Why:
     """
     suggested = sample.suggested if sample.suggested is not None else _seen_instead(run, sample)
     region, outside = _deciding_region(run, sample, suggested), _is_outside(run, sample)
+    twin = _twin(run, sample)
     return Why(
         suggested=suggested,
-        reason=_reason(run, sample, suggested, region),
+        reason=_reason(run, sample, suggested, region, twin),
+        twin=twin,
         region=region,
         outside=outside,
         nearest=nearest_class(sample.given, run.config.classes) if outside and sample.given else None,
@@ -74,7 +79,24 @@ def _is_outside(run: RunRecord, sample: SampleRecord) -> bool:
     return sample.given is not None and bool(sample.given.strip()) and sample.given not in run.config.classes
 
 
-def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, region: DecidingRegion | None) -> str:
+def _twin(run: RunRecord, sample: SampleRecord) -> SampleRecord | None:
+    """Returns the sample with nearly the same picture whose label is another one now; None without one."""
+    if sample.near_duplicate is None:
+        return None
+    try:
+        twin = read_sample_record(run, sample.near_duplicate)
+    except ConfigError:  # it was deleted
+        return None
+    return None if twin.label in (None, sample.given) else twin
+
+
+def _reason(
+    run: RunRecord,
+    sample: SampleRecord,
+    suggested: str | None,
+    region: DecidingRegion | None,
+    twin: SampleRecord | None,
+) -> str:
     seen, confidence = _seen(run, sample), sample.suggested_confidence
     said = _said(run, sample)
     if sample.given is not None and _is_outside(run, sample):
@@ -86,7 +108,14 @@ def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, region:
         return EDITED
     if said is not None:
         return voters_sentence(said, suggested, sample.given)
-    return reason_sentence(seen, sample.given, suggested, confidence=confidence, region=region)
+    sentences = [
+        "" if twin is None else f"Nearly the same picture is labelled “{twin.label}”: at most one of the two is right.",
+        seen_sentence(seen)
+        if twin is not None and suggested == twin.label and suggested not in {label for _, label in seen}
+        else reason_sentence(seen, sample.given, suggested, confidence=confidence, region=region),
+        UNLIKE if sample.unlike else "",
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _deciding_region(run: RunRecord, sample: SampleRecord, suggested: str | None) -> DecidingRegion | None:

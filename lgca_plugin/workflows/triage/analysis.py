@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ from ...errors import ConfigError
 from ...method.core.methods import learned_method, method_title
 from ...method.explain.region_findings import RegionAnalysis
 from ...method.labels.label_errors import find_label_errors
+from ...method.labels.neighbours import contradicted_rows, find_neighbours, with_neighbours
 from ...method.number_text import first_of, labels_text
 from ...prediction.predictor import run_scoring
 from ...prediction.share_entry import stored_offsets
@@ -179,6 +181,11 @@ def _judge(
         labels, judging = samples.truth[found.judged], [method.name for method in found.judging]
         found.errors = find_label_errors(logits, labels, classes=len(request.run.config.classes), judging=judging)
         found.warnings += found.errors.warnings
+        yield Progress(done, 2 * len(samples.ids), f"Looking for near duplicates of {len(found.judged):,} images")
+        neighbours = find_neighbours(
+            partial(scores.whole_images, found.judged), len(labels), contradicted_rows(found.errors, labels)
+        )
+        found.errors = with_neighbours(found.errors, labels, neighbours, classes=len(request.run.config.classes))
         if learned is not None:
             found.warnings += _of_unseen_classes(request, learned, labels)
 

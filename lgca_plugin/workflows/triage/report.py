@@ -49,12 +49,15 @@ def triage_report(
         ``stability`` (quantiles), ``judged`` (number of judged labels); if any, ``suspects``, and
         ``outside_suspects``, those of them whose label is no class of the run; if any are judged, ``calibration``,
         ``ensemble`` (the temperature and wrong share that forecasts use), ``fitted_errors`` and ``estimated_errors``
-        (estimated number of wrong labels, by calibration and by cleanlab's confident joint) and ``pairs`` (given,
-        suggested, how many); of a run with known shares of the classes, ``shares``: the ``field`` in which they were
-        counted, and method to number of labels that they have ``changed``; of predictions of other
-        origin, ``predictions``: name to its ``field``, what it is judged ``by`` (``"logits"``, ``"confidence"`` or
-        ``"label"``), the number of ``samples`` that have it, of those with a usable label (``labelled``) how many have
-        it as their label (``agree``), and, where several judge, its ``weight``; ``warnings``, ``seconds``, ``at`` and
+        (estimated number of wrong labels, by calibration and by cleanlab's confident joint) and ``pairs``
+        (given, suggested, how many); if image vectors are stored, the number of suspects with
+        ``near_duplicates`` of another label, and of those ``unlike`` all other images; of a run with known
+        shares of the classes, ``shares``: the ``field`` in which they were counted, and method to number of
+        labels that they have ``changed``; of predictions of other origin, ``predictions``: name to its
+        ``field``, what it is judged ``by`` (``"logits"``, ``"confidence"`` or ``"label"``), the number of
+        ``samples`` that have it, of those with a usable label (``labelled``) how many have it as their label
+        (``agree``), and, where several judge, its ``weight``;
+        ``warnings``, ``seconds``, ``at`` and
         ``version``
     """
     classes, errors = request.run.config.classes, found.errors
@@ -109,6 +112,9 @@ def triage_report(
     if errors is not None or found.outside:
         judged = 0 if errors is None else int(errors.suspect.sum())
         report |= {"suspects": judged + len(found.outside), "outside_suspects": len(found.outside)}
+    if errors is not None and errors.twin is not None and errors.unlike is not None:
+        report["near_duplicates"] = int((errors.suspect & (errors.twin >= 0)).sum())
+        report["unlike"] = int(errors.unlike.sum())
     if errors is not None:
         report["calibration"] = {name: _finite(made.to_json()) for name, made in errors.calibration.items()}
         report["ensemble"] = {"temperature": errors.ensemble.value, "wrong_share": errors.ensemble.wrong_share}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 CACHE_BYTES = 128 * 1024**2
 """Maximum size of the scores that are cached, rather than computed again from a second reading of the vectors."""
 
+_LEAST_LENGTH = np.float32(1e-12)  # of a vector that is 0
+
 MATCH_TOLERANCE = 1e-4
 """A label matches the stored embeddings if no class scores higher by more than this, which covers rounding and ties."""
 
@@ -110,6 +112,15 @@ class RunScores:
             return result
 
         return compute
+
+    def whole_images(self, chosen: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yields places among chosen rows, ascending ones, and their ``[b, d]`` unit vectors of the whole images."""
+        position = np.full(len(self.row_of), -1)
+        position[chosen] = np.arange(len(chosen))
+        for ids, vectors in self.store.image_vectors(self.stored, at_once=ROWS_AT_ONCE):
+            places = np.array([position[self.row_of[id_]] if id_ in self.row_of else -1 for id_ in ids])
+            own = vectors[places >= 0, 0]  # the whole image's are stored first
+            yield places[places >= 0], own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), _LEAST_LENGTH)
 
     def _make_arrays(self, methods: Sequence[Method]) -> None:
         """Makes arrays for the cached scores of methods, as many as fit; nan where a score is unknown."""

@@ -58,7 +58,13 @@ def declare_triage(request: TriageRequest) -> None:
         for method in request.judging
         for name in (f.CALIBRATED, f.LABEL_QUALITY)
     }
-    parts: dict[str, fo.Field] = {f"{f.triage_field(key, f.SUGGESTION)}.given": fo.StringField(), **judgements}
+    suggestion = f.triage_field(key, f.SUGGESTION)
+    parts: dict[str, fo.Field] = {
+        f"{suggestion}.given": fo.StringField(),
+        f"{suggestion}.{f.NEAR_DUPLICATE}": fo.StringField(),
+        f"{suggestion}.{f.UNLIKE}": fo.BooleanField(),
+        **judgements,
+    }
     # Recorded first, so that the run's deletion deletes them even if this is interrupted.
     update_record(run, triage_fields=[*request.fields, f.triage_field(key, f.DECISION)])
     for declared in (fields, parts):
@@ -145,6 +151,10 @@ def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAna
         row = int(found.judged[at])
         label, given = classes[errors.suggestion[at]], classes[samples.truth[row]]
         suggest(row, label, given, float(errors.suggestion_confidence[at]))
+        if errors.twin is not None and errors.twin[at] >= 0:
+            columns[suggestion][row][f.NEAR_DUPLICATE] = samples.ids[found.judged[errors.twin[at]]]
+        if errors.unlike is not None and errors.unlike[at]:
+            columns[suggestion][row][f.UNLIKE] = True
     for name in (method.name for method in found.calibrated):
         field = f.method_field(key, name)
         columns[f"{field}.{f.CALIBRATED}"] = _spread(errors.calibrated[name], found.judged, n)

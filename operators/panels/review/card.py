@@ -107,6 +107,8 @@ def _add_classes(head: Any, content: ReviewContent, shown: CardContent, panel: A
     for at, label in enumerate(shown.others[:3]):
         params = {**same, "label": label}
         title = f"One of the methods sees “{label}” in this picture"
+        if shown.card.twin is not None and label == shown.card.twin.label:
+            title = f"Nearly the same picture is labelled “{label}”"
         if label == shown.card.nearest:
             title = f"“{label}” has almost the same name as the given label"
         button(buttons, f"other_{at}", f"Change to {short(label)}", panel.decide, title=title, params=params)
@@ -128,6 +130,7 @@ def add_card(body: Any, content: ReviewContent, shown: CardContent, panel: Any) 
     _add_look_alikes(left, shown, panel)
     _add_facts(left, content, shown)
     right = column(columns, "right", gap="8px", **OVER)
+    _add_twin(right, shown, panel)
     for at, (label, pictures) in enumerate(shown.examples.items()):
         _add_examples(right, f"examples_{at}", label, pictures)
 
@@ -142,6 +145,27 @@ def _add_look_alikes(left: Any, shown: CardContent, panel: Any) -> None:
     title = "Suspects with the same two labels that look alike; decide about them together"
     params = {"screen": GROUP, "sample": shown.card.sample_id}
     button(line, "show", "Look at all", panel.show_screen, title=title, params=params)
+
+
+def _add_twin(right: Any, shown: CardContent, panel: Any) -> None:
+    """Adds the picture that is nearly the same and has another label."""
+    if shown.card.twin is None or shown.twin is None:
+        return
+    place = column(right, "twin", gap="4px", width="100%", **OVER)
+    text(place, "title", f"Nearly the same picture, labelled {shown.card.twin.label}", bold=True, size=SMALL)
+    look: dict[str, Any] = {"maxHeight": "160px", "objectFit": "contain"}
+    title = f"{shown.twin.name}\nClick to open it: its label can be changed there"
+    params = {"sample": shown.twin.sample_id}
+    picture(
+        place,
+        "picture",
+        shown.twin.uri,
+        shown.twin.name,
+        title=title,
+        on_click=panel.open_sample,
+        params=params,
+        image=look,
+    )
 
 
 def _add_examples(right: Any, name: str, label: str, pictures: tuple[Picture, ...]) -> None:

@@ -41,6 +41,7 @@ class CardContent:
     Attributes:
         record: what the run and the decisions have written on it
         picture: the picture with the deciding region marked; None where the file can't be read
+        twin: the one with nearly the same picture and another label
         examples: class to examples of it, the suggested class first
         place: place in the queue, from 1; None for a sample that is no suspect
         previous, following: ids of the neighbours in the queue, or below it; after another sample, the first undecided
@@ -52,6 +53,7 @@ class CardContent:
     record: SampleRecord
     reason: str
     picture: str | None
+    twin: Picture | None
     examples: dict[str, tuple[Picture, ...]]
     place: int | None
     previous: str | None
@@ -216,7 +218,7 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
     given = card.nearest if card.outside else card.given  # of a label that is no class there are no examples
     labels = list(dict.fromkeys(label for label in (card.suggested, given) if label is not None))
     seen = [label for answer in record.predictions.values() for label in (answer.label, answer.before)]
-    other = dict.fromkeys([card.nearest, *seen, card.deciding_vote])
+    other = dict.fromkeys([card.nearest, None if card.twin is None else card.twin.label, *seen, card.deciding_vote])
     others = tuple(label for label in other if label and label not in (card.suggested, card.given))
     if card.suggested is None:  # no suspect: what the methods see instead, if anything
         labels += others[:1]
@@ -225,7 +227,8 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
         record=record,
         reason=card.reason if record.predictions or card.suggested else NOT_CHECKED,
         picture=marked_picture(card.filepath, card.deciding_box, card.around),
-        examples={label: example_pictures(run, label, card.sample_id) for label in labels},
+        twin=next(iter(pictures_of(run.dataset, [] if card.twin is None else [card.twin.id])), None),
+        examples={label: _examples(run, label, card) for label in labels},
         place=place,
         previous=previous,
         following=following,
@@ -233,6 +236,12 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
         progress=queue.progress(),
         expectation=queue.expectation() if queue.first_undecided() else None,
     )
+
+
+def _examples(run: Run, label: str, card: ReviewCard) -> tuple[Picture, ...]:
+    """Returns examples of a class, without the twin, which is shown above them."""
+    twin = None if card.twin is None else card.twin.id
+    return tuple(one for one in example_pictures(run, label, card.sample_id) if one.sample_id != twin)
 
 
 def _neighbours(ids: list[str], sample_id: str) -> tuple[str | None, str | None]:

@@ -31,6 +31,8 @@ def triaged(run, ground_truth):
     dataset, count = run.dataset, len(run.dataset)
     dataset.add_sample_field("zs_suggestion", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
     dataset.add_sample_field("zs_suggestion.given", fo.StringField)
+    dataset.add_sample_field("zs_suggestion.near_duplicate", fo.StringField)
+    dataset.add_sample_field("zs_suggestion.unlike", fo.BooleanField)
     suggestions = [
         fo.Classification(label=SUGGESTED, confidence=0.9 - 0.01 * at, given=GIVEN) if at < SUSPECTS else None
         for at in range(count)

@@ -6,7 +6,7 @@ from math import exp, log, prod
 import numpy as np
 import pytest
 
-from lgca_plugin.method.labels.expected_errors import MAX_SAMPLES, error_probabilities, expected_errors
+from lgca_plugin.method.labels.expected_errors import MAX_SAMPLES, error_probabilities, expected_errors, quality_of
 from lgca_plugin.method.labels.label_errors import find_label_errors
 
 NONE, NEVER = np.zeros(0), np.zeros(0, dtype=bool)
@@ -40,6 +40,15 @@ def test_error_probabilities__at_a_temperature_below_one_the_ensemble_is_surer()
     found = error_probabilities(quality, wrong_share=0.05, classes=10, temperature=0.5)
     surer = quality**2 / (quality**2 + (1 - quality) ** 2)
     assert found == pytest.approx(error_probabilities(surer, wrong_share=0.05, classes=10))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2])
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 1.5])
+def test_quality_of__is_the_inverse(temperature, share):
+    fit = {"wrong_share": share, "classes": 12, "temperature": temperature}
+    for probability in (0.001, 0.2, 0.5, 0.9, 0.99):
+        quality = quality_of(probability, **fit)
+        assert error_probabilities(np.array([quality]), **fit)[0] == pytest.approx(probability, rel=1e-6)
 
 
 def test_error_probabilities__a_fit_without_wrong_labels_leaves_some_doubt():

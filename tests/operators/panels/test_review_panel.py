@@ -60,6 +60,24 @@ def test_card__of_a_label_outside_the_classes_shows_the_nearest_class(triage, pa
     assert decisions(triage) == {queue[0]: ("accepted", OTHER)}
 
 
+def test_card__shows_the_picture_that_is_nearly_the_same_and_its_label_as_it_is_now(triage, panel, queue):
+    dataset, twin = triage.run.dataset, ids_of(triage)[-1]
+    assert twin not in queue
+    for path, value in (("near_duplicate", twin), ("unlike", True)):
+        dataset.select(queue[0]).set_values(f"zs_suggestion.{path}", [value])
+    dataset.select(twin).set_values("labels.label", [OTHER])
+    shown = panel.load(EVENTS).shown
+    assert f"Nearly the same picture, labelled {OTHER}" in shown.texts
+    (reason,) = (text for text in shown.texts if text.startswith("Nearly the same picture is"))
+    assert f"labelled “{OTHER}”: at most one of the two is right." in reason and "unlike every other" in reason
+    assert file_of(triage, twin) in pictures(shown)
+    click_picture(panel, file_of(triage, twin))
+    assert panel.sent[0] == "open_sample"
+    Triage.of(triage.run).decide(twin, "accepted", label=GIVEN)
+    shown = panel.load(EVENTS).shown
+    assert not any("early the same picture" in text for text in shown.texts)
+
+
 def test_card__goes_forward_and_back_without_a_decision(triage, panel, queue):
     names = []
     for _ in range(SUSPECTS):

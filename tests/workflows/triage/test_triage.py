@@ -1,5 +1,7 @@
 """Triage of a run: what it writes on the samples, and what replaces or deletes it."""
 
+from pathlib import Path
+
 import fiftyone as fo
 import numpy as np
 import pytest
@@ -71,6 +73,25 @@ def test_triage__suspects_are_named_with_another_class_than_the_given_one(run, i
     assert len(wrong & found) >= len(wrong) / 2  # a ranking that finds nothing would be broken
     qualities = dict(zip(*run.dataset.values(["filepath", "zs_label_quality"]), strict=True))
     assert np.mean([qualities[path] for path in wrong]) < np.mean(list(qualities.values())) / 2
+
+
+def test_triage__a_copy_with_another_label_is_a_suspect_that_names_its_twin(make_run, images, tmp_path, dataset):
+    right = [image for image in images[:40] if not image.mislabelled][:3]
+    copies = []
+    for at, image in enumerate(right):
+        path = tmp_path / f"copy-{at}.jpg"
+        path.write_bytes(Path(image.path).read_bytes())
+        wrong = CLASSES[(CLASSES.index(image.truth) + 1 + at) % len(CLASSES)]
+        copies.append(fo.Sample(filepath=str(path), ground_truth=fo.Classification(label=wrong)))
+    dataset.add_samples(copies)
+    run = make_run(40)
+    triage = run.triage(progress=False)
+    twins = {run.dataset[copy.id].zs_suggestion.near_duplicate for copy in copies}
+    assert twins == {run.dataset[image.path].id for image in right}
+    first = triage.suspects().limit(len(copies) + 2).values("id")
+    assert {copy.id for copy in copies} <= set(first)
+    assert triage.report["near_duplicates"] >= len(copies)
+    assert run.dataset.count("zs_suggestion.near_duplicate") == triage.report["near_duplicates"]
 
 
 def test_triage__without_labels_sorts_by_disagreement(make_run):

@@ -82,6 +82,8 @@ class RunConfig:
     ``encoder_fingerprint`` is a hash of weights and preprocessing, ``ground_truth`` the label field from which the
     classes were taken, or with which they are compared, if any. With ``logits`` the labels have those of all classes.
     At most ``shown_chains`` chains of an image are written as boxes. Crops are resized ``"exact"`` or ``"fast"``.
+    ``device_kind`` is that of the device whose half precision, or crops, the embeddings are of; None where every device
+    computes the same, and in runs of earlier releases.
     ``fusion`` is that of a fused run, None for all others. ``shares`` is how often each class occurs, by which labels
     are moved; None moves none. ``voters`` are the fields whose predictions are the methods of a run that encodes
     nothing, None for all others; such a run has no encoder, descriptions and regions.
@@ -102,6 +104,7 @@ class RunConfig:
     fusion: FusionConfig | None = None
     shares: ClassShares | None = None
     voters: tuple[Voter, ...] | None = None
+    device_kind: str | None = None
 
     @classmethod
     def of_voters(cls, voters: tuple[Voter, ...], classes: tuple[str, ...], ground_truth: str) -> RunConfig:
@@ -131,7 +134,8 @@ class RunConfig:
     def to_json(self) -> dict[str, Any]:
         """Returns the config as a JSON-ready dict for :meth:`from_json`."""
         document = asdict(replace(self, fusion=None, shares=None, voters=None))
-        for name in ("fusion", "shares", "voters"):
+        unused = () if self.device_kind is not None else ("device_kind",)
+        for name in ("fusion", "shares", "voters", *unused):
             del document[name]  # so that the records of all other runs stay as they are
         for name in ("fusion", "shares"):
             if (own := getattr(self, name)) is not None:
@@ -165,6 +169,9 @@ class RunConfig:
             values.setdefault(name, only)
         values["fusion"] = FusionConfig.from_json(values["fusion"]) if values.get("fusion") is not None else None
         values["shares"] = ClassShares.from_json(values["shares"]) if values.get("shares") is not None else None
+        values.setdefault("device_kind", None)
+        if not isinstance(values["device_kind"], str | None):
+            raise ConfigError("this run's kind of device can't be read")
         voters = values.get("voters")
         values["voters"] = None if voters is None else tuple(Voter.from_json(voter) for voter in voters)
         expected = {field.name for field in fields(cls)}
@@ -187,5 +194,6 @@ class RunConfig:
         return cls(**values)
 
     def differences(self, other: RunConfig) -> list[str]:
-        """Returns the names of the settings in which two configs differ."""
-        return [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
+        """Returns the names of the settings in which two configs differ; an unknown kind of device is any."""
+        names = [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
+        return names if self.device_kind and other.device_kind else [name for name in names if name != "device_kind"]

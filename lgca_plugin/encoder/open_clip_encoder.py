@@ -123,6 +123,8 @@ class OpenClipEncoder(Encoder):
                 self._use(faster, self.precision)
                 overflow = f"{name} overflows in fp16, so its images are embedded in {self.precision}"
                 self.warnings += (overflow,)
+        chosen = candidates.index(self.precision) if precision == "auto" else len(candidates)
+        self.wider_precisions = candidates[chosen + 1 :]
         self.resize = resolve_resize(resize, self.precision)
         self.crops_on_device = self.device.type == "cuda" and self.resize == FAST
         self.pads = self.device.type != "cpu" and self.precision in DTYPES

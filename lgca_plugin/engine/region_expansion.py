@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from ..images.decoding import Picture
 
 
+NOT_FINITE = "the encoder returned values that are not finite numbers; try precision fp32"
+"""Why there is no result of an image whose embeddings overflowed."""
+
+
 class RegionExpansion:
     """An image on its way through the expansion steps of a plan.
 
@@ -126,7 +130,7 @@ class RegionExpansion:
         keys = [key for step_keys in self._keys for key in step_keys]
         regions = self._embeddings_of(keys) if keys else np.zeros((0, len(whole)), np.float32)
         if not (np.isfinite(whole).all() and np.isfinite(regions).all()):
-            return FailedImage(id_, "the encoder returned values that are not finite numbers; try precision fp32")
+            return FailedImage(id_, NOT_FINITE)
         present = frozenset(keys)
         return EncodedImage(
             id=id_,

@@ -33,9 +33,14 @@ SAMPLES_COMPARED = 200
 
 
 def shared_fingerprint(config: RunConfig) -> str:
-    """Returns the key of an encoder's embeddings that runs share: fingerprint, precision, and how crops are resized."""
+    """Returns the key of an encoder's embeddings that runs share: all that they depend on beside the images.
+
+    That is its fingerprint, the precision, how crops are resized, and the kind of device if it is not the CPU and its
+    half precision or crops are others.
+    """
     resize = "" if config.resize == "exact" else f"/{config.resize}"
-    return f"{config.encoder_fingerprint}/{config.precision}{resize}"
+    device = "" if config.device_kind in (None, "cpu") else f"/{config.device_kind}"
+    return f"{config.encoder_fingerprint}/{config.precision}{resize}{device}"
 
 
 def check_has_encoder(run: RunRecord) -> None:

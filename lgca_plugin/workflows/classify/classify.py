@@ -31,7 +31,7 @@ from ...runs.state import begun, entries
 from .counts import RunCounts
 from .embedding_writer import EmbeddingWriter
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
-from .trial import try_encoder
+from .trial import tried
 from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, crops_by_level, record_outcome
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def _classify(
     max_failures: int,
 ) -> Generator[Progress, None, RunRecord]:
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
-    plan = prepare_classify(request, encoder)
-    try_encoder(plan, max_failures)
+    plan = tried(prepare_classify(request, encoder), max_failures)
     lease.check()
     run, replaced = open_run(plan, lease, CLASSIFY)
     for warning in plan.warnings:

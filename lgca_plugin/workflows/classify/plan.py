@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...config import RunConfig, method_warnings
 from ...descriptions.class_names import ClassNames
 from ...descriptions.class_texts import ClassTexts, class_texts
-from ...encoder.base import Encoder, encoder_fingerprint
+from ...encoder.base import Encoder, device_kind, encoder_fingerprint
 from ...encoder.loading import given_encoder
 from ...errors import ConfigError
 from ...method.labels.left_out import left_out, left_out_warning
@@ -31,6 +31,7 @@ SETTING_WORDS = {
     "ground_truth": "label field",
     "shares": "shares of the classes",
     "shown_chains": "chains shown",
+    "device_kind": "kind of device",
 }
 """Names of settings of a :class:`RunConfig` that the App calls otherwise, to its words."""
 
@@ -94,7 +95,10 @@ def prepare_classify(
     had = None if existing is None else texts_of_release_0_1(existing)
     names = ClassNames().changed(classes, options.display_names, options.prompt)
     texts = class_texts(classes, options.descriptions, options.description_style, had=had, names=names)
-    encoder = given_encoder(encoder, device=options.device, precision=options.precision)
+    precision = options.precision
+    if existing is not None and precision == "auto":  # on this machine it may be another
+        precision = existing.config.precision
+    encoder = given_encoder(encoder, device=options.device, precision=precision)
     config = RunConfig(
         classes=classes,
         descriptions_hash=texts.digest,
@@ -109,6 +113,7 @@ def prepare_classify(
         shown_chains=options.shown_chains,
         budget=request.budget,
         shares=None if existing is None or existing.config.shares is None else shares,  # a rescoring adds them
+        device_kind=None if existing is not None and not existing.config.device_kind else device_kind(encoder),
     )
     _check_same_config(request, config)
     sources = request.target.sources()
@@ -167,6 +172,16 @@ def _check_same_config(request: ClassifyRequest, config: RunConfig) -> None:
         return
     different = request.existing.config.differences(config)
     if different:
+        if different == ["device_kind"]:
+            had, now = request.existing.config, config
+            made = (
+                f"run {request.run_key!r} was made on {had.device_kind} in {had.precision}, which rounds otherwise "
+                f"than {now.device_kind} here: go on with it on such a device"
+            )
+            raise ConfigError(
+                f"{made}, pass overwrite=True to replace it, or another run_key to keep both",
+                app=f"{made}, start over to replace it, or choose another run key to keep both",
+            )
         exists = f"run {request.run_key!r} exists with other settings"
         words = [SETTING_WORDS.get(name, name) for name in different]
         raise ConfigError(

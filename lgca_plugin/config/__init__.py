@@ -13,7 +13,14 @@ from .checks import (
 )
 from .default_methods import default_methods, method_warnings, run_methods
 from .regions import BUDGETS, DEFAULT_BUDGET, MAX_SEED, RegionConfig, RegionPlan
-from .run_config import CONFIG_VERSION, DEFAULT_SHOWN_CHAINS, FusedRunConfig, FusionConfig, RunConfig
+from .run_config import (
+    CONFIG_VERSION,
+    DEFAULT_SHOWN_CHAINS,
+    SEVERAL_KINDS,
+    FusedRunConfig,
+    FusionConfig,
+    RunConfig,
+)
 from .shares import BALANCED, NO_SHARES, ClassShares, check_shares
 from .voters import Voter, voters_of
 
@@ -36,6 +43,7 @@ __all__ = [
     "NOT_IN_NAMES",
     "NO_SHARES",
     "SAVED_DESCRIPTIONS",
+    "SEVERAL_KINDS",
     "ClassShares",
     "FusedRunConfig",
     "FusionConfig",

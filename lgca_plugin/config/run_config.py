@@ -75,6 +75,10 @@ class FusionConfig:
         return made
 
 
+SEVERAL_KINDS = "several"
+"""Kind of device of a run whose images were embedded on any."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """Everything needed to repeat a run on the same images; the class descriptions are in the run's results.
@@ -82,8 +86,8 @@ class RunConfig:
     ``encoder_fingerprint`` is a hash of weights and preprocessing, ``ground_truth`` the label field from which the
     classes were taken, or with which they are compared, if any. With ``logits`` the labels have those of all classes.
     At most ``shown_chains`` chains of an image are written as boxes. Crops are resized ``"exact"`` or ``"fast"``.
-    ``device_kind`` is that of the device whose half precision, or crops, the embeddings are of; None where every device
-    computes the same, and in runs of earlier releases.
+    ``device_kind`` is that of the device whose half precision or fast crops the embeddings are of; ``"several"`` for a
+    job, whose workers may have any; None where every device computes the same, and in runs of earlier releases.
     ``fusion`` is that of a fused run, None for all others. ``shares`` is how often each class occurs, by which labels
     are moved; None moves none. ``voters`` are the fields whose predictions are the methods of a run that encodes
     nothing, None for all others; such a run has no encoder, descriptions and regions.
@@ -194,6 +198,7 @@ class RunConfig:
         return cls(**values)
 
     def differences(self, other: RunConfig) -> list[str]:
-        """Returns the names of the settings in which two configs differ; an unknown kind of device is any."""
+        """Returns the names of the settings in which two configs differ; an unknown kind of device is as any other."""
         names = [field.name for field in fields(self) if getattr(self, field.name) != getattr(other, field.name)]
-        return names if self.device_kind and other.device_kind else [name for name in names if name != "device_kind"]
+        known = not {self.device_kind, other.device_kind} & {None, SEVERAL_KINDS}
+        return names if known else [name for name in names if name != "device_kind"]

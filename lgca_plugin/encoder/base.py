@@ -137,10 +137,10 @@ def device_kind(encoder: Encoder) -> str | None:
     """Returns the kind of device that an encoder's embeddings are of, such as ``"cuda"``.
 
     Returns:
-        None if they are the same on every device but for float32's rounding: in half precision, and with crops that the
-        device cuts, they are not
+        None if they are the same on every device but for float32's rounding: in half precision, and with fast crops,
+        which some devices cut themselves, they are not
     """
-    if encoder.precision == "fp32" and not encoder.crops_on_device:
+    if encoder.precision == "fp32" and encoder.resize == EXACT and not encoder.crops_on_device:
         return None
     return str(encoder.device or "cpu").partition(":")[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...config import RunConfig, method_warnings
+from ...config import SEVERAL_KINDS, RunConfig, method_warnings
 from ...descriptions.class_names import ClassNames
 from ...descriptions.class_texts import ClassTexts, class_texts
 from ...encoder.base import Encoder, device_kind, encoder_fingerprint
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ...config import ClassShares
     from ...images.boxed import BoxedImage
+    from ...runs.record import RunRecord
 
 SETTING_WORDS = {
     "descriptions_hash": "descriptions",
@@ -113,7 +114,7 @@ def prepare_classify(
         shown_chains=options.shown_chains,
         budget=request.budget,
         shares=None if existing is None or existing.config.shares is None else shares,  # a rescoring adds them
-        device_kind=None if existing is not None and not existing.config.device_kind else device_kind(encoder),
+        device_kind=_device_kind(existing, encoder),
     )
     _check_same_config(request, config)
     sources = request.target.sources()
@@ -150,6 +151,12 @@ def prepare_classify(
         todo=todo,
         failed=failed,
     )
+
+
+def _device_kind(existing: RunRecord | None, encoder: Encoder) -> str | None:
+    """Returns the kind of device that a run is filed under; one that was begun on an unknown kind, or any, stays so."""
+    had = None if existing is None else existing.config.device_kind
+    return had if existing is not None and had in (None, SEVERAL_KINDS) else device_kind(encoder)
 
 
 def _text_entries(request: ClassifyRequest, texts: ClassTexts, encoder: Encoder) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ...config import check_count
+from ...config import SEVERAL_KINDS, check_count
 from ...errors import ConfigError, shown
 from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.outages import patient
@@ -27,7 +27,7 @@ from ...store.limits import GIGABYTE, default_limit
 from ..classify.classify import CLASSIFY, MAX_FAILURES, open_run
 from ..classify.embedding_writer import EmbeddingWriter, stored_fingerprint
 from ..classify.plan import prepare_classify
-from ..classify.trial import try_encoder
+from ..classify.trial import tried
 from .entry import JobEntry
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def _prepare(
     lease: Lease,
 ) -> Generator[Progress, None, Job]:
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
-    plan = prepare_classify(request, encoder)
+    plan = tried(prepare_classify(request, encoder), MAX_FAILURES)
+    if plan.config.device_kind is not None:  # of this call, while the workers may be on others
+        plan = replace(plan, config=replace(plan.config, device_kind=SEVERAL_KINDS))
     if plan.encoder_source is None:
         raise ConfigError(
             "the workers of a job load the model by its name, so an encoder of your own can't be used: name an "
@@ -101,7 +103,6 @@ def _prepare(
         raise ConfigError(
             f"every sample has its predictions of run {request.run_key!r} already: there is nothing to do"
         )
-    try_encoder(plan, MAX_FAILURES)
     lease.check()
     run, replaced = open_run(plan, lease, CLASSIFY)
     with noting_failure(run, lease, CLASSIFY):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import lgca_plugin as lgca
-from lgca_plugin.config import RunConfig
+from lgca_plugin.config import SEVERAL_KINDS, RunConfig
 from lgca_plugin.encoder import open_clip_encoder
 from lgca_plugin.encoder.checkpoints import load_demo
 from lgca_plugin.errors import ConfigError
@@ -66,6 +66,9 @@ def test_kind_of_device__separates_what_is_stored_of_half_precision_and_is_unkno
     assert cuda.differences(RunConfig.from_json(config.to_json())) == [], "a run of an earlier release goes on anywhere"
     with pytest.raises(ConfigError, match="kind of device"):
         RunConfig.from_json({**config.to_json(), "device_kind": 7})
-    keys = [shared_fingerprint(replace(config, device_kind=kind)) for kind in (None, "cpu", "cuda", "mps")]
+    assert cuda.differences(replace(config, device_kind=SEVERAL_KINDS)) == [], "nor do workers of a job differ"
+    keys = [
+        shared_fingerprint(replace(config, device_kind=kind)) for kind in (None, "cpu", "cuda", "mps", SEVERAL_KINDS)
+    ]
     assert keys[0] == keys[1] == f"{config.encoder_fingerprint}/fp32", "as earlier releases have stored them"
-    assert len(set(keys)) == 3
+    assert len(set(keys)) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -98,7 +99,8 @@ def classify(dataset: str, **options: Any) -> Answer:
         run = api.classify(samples, encoder=encoder, progress=progress, **options)
     summary = run.summary()
     text = str(run).splitlines()[0]
-    after = f"lgca triage {dataset} --run {run.key}" if options["ground_truth"] else f"lgca runs {dataset}"
+    named = quote(run.dataset.name)
+    after = f"lgca triage {named} --run {run.key}" if options["ground_truth"] else f"lgca runs {named}"
     return Answer(
         text=f"{text}\nNext: {after}",
         data={"dataset": dataset, "run": run.key, "summary": summary, "next": [after]},
@@ -137,7 +139,8 @@ def found(triage: Triage) -> Answer:
     from ..workflows.find.summary import found_summary
 
     report, key, name = triage.report, triage.run.key, triage.run.dataset.name
-    after = [f"lgca review {name} --run {key}", f"lgca export {name} decisions.csv --run {key}"]
+    named = quote(name)
+    after = [f"lgca review {named} --run {key}", f"lgca export {named} decisions.csv --run {key}"]
     first = () if report.get("suspects") is None else found_summary(triage, count=SUSPECTS).first
     data = {
         "dataset": name,

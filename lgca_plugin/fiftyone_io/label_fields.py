@@ -139,7 +139,14 @@ def no_label_field(dataset: fo.Dataset, field: object) -> tuple[str, str] | None
         make = f"dataset.set_values('{name}_label', [next((t for t in texts or () if t in classes), None) for texts in "
         return f"{what}: {make}dataset.values({field!r})]) makes a field of labels", f"{what}: choose another field"
     kind = getattr(found, "document_type", type(found)).__name__
-    if BoxField.of(dataset, field) is not None:
+    labels = BoxField.of(dataset, field)
+    if labels is not None and not labels.has_boxes:
+        what = f"{field!r} holds several labels a sample"
+        return (
+            f"{what}: lgca.each_label(dataset, {field!r}) is a dataset with one for each",
+            f"{what}: “Find wrong labels” makes a dataset with one for each, and opens it",
+        )
+    if labels is not None:
         return (
             f"{field!r} is {kind}: for labels of boxes, pass dataset.to_patches({field!r})",
             f"{field!r} is {kind}: for labels of boxes, show their patches in the grid first",

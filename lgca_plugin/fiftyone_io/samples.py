@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, shown
 from ..images.boxed import BoxedImage
-from .boxes.companion import BOX, PROBLEM, is_companion, run_dataset, viewed_boxes
+from .boxes.companion import BOX, PROBLEM, is_companion, is_of_whole_pictures, run_dataset, viewed_boxes
+from .boxes.each_label import several_labels
 from .boxes.refresh import open_companion, refresh
 from .boxes.shapes import NO_BOX
 from .database import (
@@ -91,6 +92,11 @@ class ImageSamples:
             raise ConfigError("there are no samples to classify: the dataset or view is empty")
         return cls(dataset, flat, image_samples(dataset))
 
+    def with_labels(self, ground_truth: str) -> tuple[ImageSamples, str]:
+        """Returns the samples with one label each, and its field; of a field of several, those of its companion."""
+        found = several_labels(self.samples, ground_truth)
+        return (self, ground_truth) if found is None else (ImageSamples.of(found[0]), found[1])
+
     @classmethod
     def whole(cls, dataset: fo.Dataset) -> ImageSamples:
         """Returns all image samples of a dataset, those of every slice if it is grouped; there may be none."""
@@ -102,7 +108,9 @@ class ImageSamples:
         if not is_companion(self.dataset):
             return list(zip(*self.samples.values(["id", "filepath"]), strict=True))
         rows = sorted(zip(*self.samples.values(["filepath", "id", BOX, PROBLEM]), strict=True), key=itemgetter(0))
-        return [(id_, BoxedImage(path, tuple(box or NO_BOX), problem)) for path, id_, box, problem in rows]
+        boxes = ((id_, path, tuple(box or NO_BOX), problem) for path, id_, box, problem in rows)
+        whole = is_of_whole_pictures(self.dataset)
+        return [(id_, path if whole else BoxedImage(path, box, problem)) for id_, path, box, problem in boxes]
 
     def check_label_field(self, ground_truth: str) -> None:
         """Checks that a field holds a class label per sample.

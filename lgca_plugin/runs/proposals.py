@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import DEFAULT_RUN_KEY
 from ..errors import ConfigError, LgcaError
-from ..fiftyone_io.boxes.companion import box_fields, run_dataset
+from ..fiftyone_io.boxes.companion import box_fields, run_dataset, several_label_fields
 from ..fiftyone_io.fields import (
     COMPUTED,
     DECISION,
@@ -70,23 +70,26 @@ def _last(field: str) -> str:
     return field.rpartition(".")[2].lower()
 
 
-def given_label_fields(dataset: fo.Dataset) -> list[str]:
+def given_label_fields(dataset: fo.Dataset, *, several: bool = False) -> list[str]:
     """Returns the fields of given labels, the likeliest first: no field of a run, and no corrected copy of another.
 
     Those with a name of predictions are the last. Texts are left out where nothing but the values makes them labels and
-    there are boxes.
+    there are boxes. With ``several``, those of several labels a sample are among them, behind those of one.
     """
     corrected = {
         stored_triage(read_results(dataset, key)).get("corrected_field") for key in dataset.list_runs(package=PACKAGE)
     }
     fields = [name for name in label_fields(dataset) if name not in corrected and not is_corrected_copy(dataset, name)]
-    if not any(is_likely(dataset, name) for name in fields) and box_fields(dataset):
-        return []
+    lists = several_label_fields(dataset) if several else []
+    lists = [name for name in lists if name not in corrected and not is_corrected_copy(dataset, name)]
+    if not any(is_likely(dataset, name) for name in fields) and (lists or box_fields(dataset)):
+        fields = []
+    fields += lists
 
     def rank(name: str) -> tuple[Any, ...]:
         names = _usual_names(dataset, name)
         known = names.index(_last(name)) if _last(name) in names else len(names)
-        return not is_likely(dataset, name), is_predicted(name), is_text(dataset, name), known
+        return not is_likely(dataset, name), is_predicted(name), name in lists, is_text(dataset, name), known
 
     return sorted(fields, key=rank)
 
@@ -123,7 +126,7 @@ def given_label_field(dataset: fo.Dataset) -> str:
     Raises:
         ConfigError: if there is none, or there are several without a usual name
     """
-    fields = given_label_fields(dataset)
+    fields = given_label_fields(dataset, several=True)
     boxes = box_fields(dataset) if not fields else []
     if boxes:
         what = f"the labels of this dataset are on boxes, in {', '.join(boxes)}"
@@ -140,10 +143,11 @@ def given_label_field(dataset: fo.Dataset) -> str:
     first = fields[0]
     others = [name for name in fields if not is_predicted(name) and is_text(dataset, name) == is_text(dataset, first)]
     unusual = _last(first) not in _usual_names(dataset, first)
-    if not is_likely(dataset, first) or (len(others) != 1 and len(fields) > 1 and unusual):
-        verb = "hold" if is_likely(dataset, first) else "may hold"
-        which = f"several fields {verb} labels" if len(fields) > 1 else "a field of texts may hold labels"
-        raise ConfigError(f"{which}: {', '.join(fields)}; choose the one to check as ground_truth")
+    listed = ", ".join(fields)
+    if not is_likely(dataset, first):
+        raise ConfigError(f"only texts may hold labels, in {listed}; choose the one to check as ground_truth")
+    if len(others) != 1 and len(fields) > 1 and unusual:
+        raise ConfigError(f"several fields hold labels: {listed}; choose the one to check as ground_truth")
     return first
 
 

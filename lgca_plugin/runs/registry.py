@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import RunConfig
 from ..errors import ConfigError, LgcaError, RunNotFoundError
 from ..fiftyone_io.boxes.companion import run_dataset
+from ..fiftyone_io.boxes.each_label import runs_on_labels
 from ..fiftyone_io.database import reload_if_changed
 from ..fiftyone_io.fields import DECISION, decision_note, error_field, run_fields, triage_field
 from ..fiftyone_io.outages import stop_waiting, waits_for_database
@@ -132,6 +133,10 @@ def prediction_fields(dataset: fo.Dataset, run_key: str) -> list[str]:
     if run_key not in runs and is_left_over(dataset, run_key):
         return fields_left_over(dataset, run_key)
     if run_key not in runs:
+        labels = runs_on_labels(dataset, run_key)
+        if labels is not None:
+            what = f"run {run_key!r} is on the labels of {labels!r}, which are a dataset with a sample for each label"
+            raise RunNotFoundError(f"{what}: take lgca.each_label(dataset, {labels!r})", app=f"{what}: open that")
         known = f"its runs are {', '.join(runs)}" if runs else "it has none yet"
         raise RunNotFoundError(f"dataset {dataset.name!r} has no zero-shot run {run_key!r}; {known}")
     try:

@@ -66,12 +66,19 @@ class FindWrongLabels(StepOperator):
 
     def show(self, ctx: Any, triage: Any) -> Iterator[Any]:
         """Shows a finished search: the run's fields, the review beside the grid, and the answer in the dialog."""
-        yield from show_fields(ctx, triage.run)
+        name = triage.run.dataset.name
+        elsewhere = name != ctx.dataset.name  # several labels a picture: each is a sample of a dataset of their own
+        if elsewhere:
+            yield ctx.ops.open_dataset(name)
+        else:
+            yield from show_fields(ctx, triage.run)
         of_run = (warning for warning in triage.run.results.get("warnings", ()) if LEFT_OUT not in warning)
         answer, dialog = found_dialog(triage)
         dialog.warnings(dict.fromkeys((*of_run, *triage.report["warnings"])))  # which counts the labels anew
         yield ctx.ops.notify(answer, variant="success")
-        if triage.report.get("suspects"):
+        if elsewhere:
+            dialog.text(f"Each label is a sample of dataset “{name}”, which is open now.", muted=True)
+        elif triage.report.get("suspects"):
             yield from open_beside_grid(ctx, "lgca_review")
         yield dialog.show(ctx)
 

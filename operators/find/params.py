@@ -63,7 +63,7 @@ def more(params: Params) -> bool:
 @cached_while_open
 def label_choices(ctx: Any) -> list[str]:
     """Returns the fields of given labels, the likeliest first."""
-    return given_label_fields(ctx.dataset)
+    return given_label_fields(ctx.dataset, several=True)
 
 
 @cached_while_open

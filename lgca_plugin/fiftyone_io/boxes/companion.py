@@ -1,4 +1,4 @@
-"""The companion of a label field: a dataset with one sample for each of its boxes.
+"""The companion of a label field: a dataset with one sample for each of its boxes, or of several labels of a picture.
 
 A companion's samples have the ids of the labels, as those of a patches view have, so that runs, triage, decisions and
 panels work on boxes as on images. What they write is mirrored onto the labels, see :mod:`.mirror`. A companion is found
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, RunNotFoundError
 from ..database import dataset_id, dataset_names, is_generated, merge_schema, patches_field, root_dataset
-from .shapes import LISTS
+from ..fields import is_in_list
+from .shapes import LISTS, SEVERAL, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ BOX, PROBLEM, SAMPLE_ID = "box", "box_problem", "sample_id"
 
 @dataclass(frozen=True)
 class BoxField:
-    """A field of labels with boxes.
+    """A field of labels with boxes, or of several labels of the whole picture.
 
     Attributes:
         dataset: the dataset
@@ -45,13 +46,28 @@ class BoxField:
     labels: str
     given: str
 
+    @property
+    def has_boxes(self) -> bool:
+        """Whether the labels are about parts of the picture."""
+        return self.labels.rpartition(".")[2] in LISTS.values()
+
     @classmethod
     def of(cls, dataset: fo.Dataset, name: str) -> BoxField | None:
         """Returns a field of a dataset of images; None if it is missing, a run's own, or without labels of boxes."""
         kind = getattr(getattr(dataset.get_field(name), "document_type", None), "__name__", "")
-        if kind not in LISTS or any(name in run_fields_of(dataset, key) for key in dataset.list_runs()):
+        lists = LISTS | SEVERAL
+        if kind not in lists or any(name in run_fields_of(dataset, key) for key in dataset.list_runs()):
             return None
-        return cls(dataset, name, f"{name}.{LISTS[kind]}", name.replace(".", "_"))
+        return cls(dataset, name, f"{name}.{lists[kind]}", name.replace(".", "_"))
+
+
+def several_label_fields(dataset: fo.Dataset) -> list[str]:
+    """Returns the fields of a dataset that hold several labels a sample, without those that runs have written."""
+    import fiftyone as fo
+
+    kinds = {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": fo.Classifications}
+    schema = dataset.get_field_schema(flat=True, **kinds)
+    return [name for name in schema if not is_in_list(dataset, name) and BoxField.of(dataset, name) is not None]
 
 
 def box_fields(dataset: fo.Dataset) -> list[str]:
@@ -59,7 +75,8 @@ def box_fields(dataset: fo.Dataset) -> list[str]:
     import fiftyone as fo
 
     schema = dataset.get_field_schema(ftype=fo.EmbeddedDocumentField)
-    return [name for name in schema if BoxField.of(dataset, name) is not None]
+    fields = (BoxField.of(dataset, name) for name in schema)
+    return [field.name for field in fields if field is not None and field.has_boxes]
 
 
 def run_fields_of(dataset: fo.Dataset, run_key: str) -> list[str]:
@@ -71,6 +88,11 @@ def run_fields_of(dataset: fo.Dataset, run_key: str) -> list[str]:
 def is_companion(dataset: fo.Dataset) -> bool:
     """Returns True if a dataset is the companion of a label field."""
     return NOTE in (dataset.info or {})
+
+
+def is_of_whole_pictures(companion: fo.Dataset) -> bool:
+    """Returns True if a companion is of several labels of a picture, not of boxes."""
+    return bool(companion.info[NOTE].get("whole"))
 
 
 def box_field_of(companion: fo.Dataset) -> BoxField | None:
@@ -97,10 +119,11 @@ def make_companion(field: BoxField) -> fo.Dataset:
     import fiftyone as fo
 
     source = field.dataset
-    number, name = 1, f"{source.name} boxes of {field.given}"
+    what = "boxes" if field.has_boxes else "labels"
+    number, name = 1, f"{source.name} {what} of {field.given}"
     while fo.dataset_exists(name):
         number += 1
-        name = f"{source.name} boxes of {field.given} {number}"
+        name = f"{source.name} {what} of {field.given} {number}"
     dataset = fo.Dataset(name, persistent=source.persistent)
     dataset.media_type = "image"
     dataset.add_sample_field(SAMPLE_ID, fo.ObjectIdField)  # which stores it under another name than a merged schema
@@ -114,8 +137,9 @@ def make_companion(field: BoxField) -> fo.Dataset:
     )
     dataset.create_index(SAMPLE_ID)
     dataset.tags = [TAG]
-    dataset.info = {NOTE: {"source": dataset_id(source), "field": field.name}}
-    dataset.description = f"The boxes of {field.name} of dataset {source.name}, and all that was found about them"
+    note = {"source": dataset_id(source), "field": field.name}
+    dataset.info = {NOTE: note if field.has_boxes else {**note, "whole": True}}
+    dataset.description = f"The {what} of {field.name} of dataset {source.name}, and all that was found about them"
     dataset.save()
     return dataset
 
@@ -160,9 +184,9 @@ def around_columns(dataset: fo.Dataset) -> dict[str, int]:
 
 
 def around(dataset: fo.Dataset, document: Mapping[str, Any]) -> RelativeBox | None:
-    """Returns the box that a sample of a companion is about; None of any other dataset, and of a label without one."""
+    """Returns the box that a sample of a companion is about; None of the whole picture."""
     box = document.get(BOX) if is_companion(dataset) else None
-    if not box or min(box[2:]) <= 0:
+    if not box or min(box[2:]) <= 0 or tuple(box) == WHOLE:
         return None
     x, y, width, height = box
     return x, y, width, height
@@ -171,7 +195,7 @@ def around(dataset: fo.Dataset, document: Mapping[str, Any]) -> RelativeBox | No
 def as_patches(samples: Any) -> Any:
     """Returns samples of a companion as a view of patches of its source, in their order; any others as they are."""
     field = box_field_of(root_dataset(samples)) if is_companion(root_dataset(samples)) else None
-    if field is None:
+    if field is None or not field.has_boxes:
         return samples
     return field.dataset.to_patches(field.name).select(samples.values("id"), ordered=True)
 

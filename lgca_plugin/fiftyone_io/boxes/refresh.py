@@ -22,7 +22,7 @@ from .companion import (
     make_companion,
     run_fields_of,
 )
-from .shapes import box_around, labels_in
+from .shapes import WHOLE, box_around, labels_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -147,7 +147,7 @@ def _wanted(field: BoxField, copies: Sequence[str], sample_ids: Sequence[Any] | 
             name: {one["_id"]: one.get("label") for one in labels_in(document, f"{name}.{kind}")} for name in copies
         }
         for label in labels_in(document, field.labels):
-            box, problem = box_around(label)
+            box, problem = box_around(label) if field.has_boxes else (WHOLE, None)
             found.setdefault(
                 label["_id"],
                 SourceBox(

@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LISTS = {"Detections": "detections", "Polylines": "polylines", "Keypoints": "keypoints"}
-"""Kind of a label field to the name of the list in it."""
+"""Kind of a label field with boxes to the name of the list in it."""
+
+SEVERAL = {"Classifications": "classifications"}
+"""The same of labels that are about the whole picture."""
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 NO_BOX = (0.0, 0.0, 0.0, 0.0)
 CROWD = "the box is marked as a crowd, so it may hold several objects"

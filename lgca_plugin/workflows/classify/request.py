@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ...config import (
@@ -160,7 +160,9 @@ def check_classify(options: ClassifyOptions) -> ClassifyRequest:
     target = ImageSamples.of(options.samples)
     reload_if_changed(target.dataset)
     if options.ground_truth is not None:
-        target.check_label_field(options.ground_truth)
+        target, field_there = target.with_labels(options.ground_truth)
+        options = replace(options, ground_truth=field_there)
+        target.check_label_field(field_there)
     replaces = options.overwrite and is_stored(target.dataset, run_key)
     existing = None if replaces else existing_run(target.dataset, run_key)
     request = ClassifyRequest(

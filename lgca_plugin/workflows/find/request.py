@@ -139,6 +139,8 @@ def check_find(options: FindOptions) -> FindRequest:
     dataset = everything.dataset
     reload_if_changed(dataset)
     field = options.ground_truth or given_label_field(dataset)
+    everything, field = everything.with_labels(field)
+    dataset = everything.dataset
     everything.check_label_field(field)
     encoder, source, name = find_encoder(dataset, options.encoder)
     previous = find_previous(dataset, field, options, encoder, name)

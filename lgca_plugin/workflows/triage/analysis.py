@@ -24,7 +24,7 @@ from .region_pass import RegionPass
 from .scores import CACHE_BYTES, RunScores
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from .plan import TriageRequest
     from .samples import TriageSamples
 
+EXCLUDED = 1e4
+"""How much lower than all other logits those of a picture's other labels are set: a probability of 0, however hot."""
+
 MAX_NAMED = 6
 """Maximum number of classes that a sentence names."""
 
@@ -47,6 +50,7 @@ class TriageAnalysis:
 
     Attributes:
         case_size: ``[n]`` size of the misleading-crop case; nan where there is none
+        answers: the answers apart from the other labels of the picture, by method; empty where no picture has several
         unproven: number of these sizes that are not proven to be the smallest
         stability: ``[n]`` of the label of the method with chains, in [0, 1]; nan where it is unknown
         with_vectors: ``[n]`` whether the image vectors are stored, as far as they can be
@@ -69,6 +73,7 @@ class TriageAnalysis:
     judged: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     errors: LabelErrors | None = None
     outside: dict[int, int] = field(default_factory=dict)
+    answers: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     unproven: int = 0
     warnings: list[str] = field(default_factory=list)
 
@@ -178,6 +183,9 @@ def _judge(
     if len(found.judged):
         yield Progress(done, 2 * len(samples.ids), f"Judging {len(found.judged):,} labels")
         logits = {method.name: scores.logits(method, found.judged) for method in found.calibrated}
+        if samples.others:
+            logits = {name: without_others(compute, found.judged, samples.others) for name, compute in logits.items()}
+            found.answers = _answers_without_others(samples, found.judged, logits)
         labels, judging = samples.truth[found.judged], [method.name for method in found.judging]
         found.errors = find_label_errors(logits, labels, classes=len(request.run.config.classes), judging=judging)
         found.warnings += found.errors.warnings
@@ -188,6 +196,34 @@ def _judge(
         found.errors = with_neighbours(found.errors, labels, neighbours, classes=len(request.run.config.classes))
         if learned is not None:
             found.warnings += _of_unseen_classes(request, learned, labels)
+
+
+def without_others(
+    compute: Callable[[], NDArray[np.float32]], judged: NDArray[np.int64], others: Mapping[int, Sequence[int]]
+) -> Callable[[], NDArray[np.float32]]:
+    """Returns a function that computes ``[m, C]`` logits in which no picture shows one of its other labels."""
+    place = {row: at for at, row in enumerate(judged.tolist())}
+    pairs = [(place[row], name) for row, names in others.items() if row in place for name in names]
+    at, classes = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+
+    def computed() -> NDArray[np.float32]:
+        logits = compute()
+        logits[at, classes] = np.nanmin(logits) - EXCLUDED
+        return logits
+
+    return computed
+
+
+def _answers_without_others(
+    samples: TriageSamples, judged: NDArray[np.int64], logits: Mapping[str, Callable[[], NDArray[np.float32]]]
+) -> dict[str, NDArray[np.int64]]:
+    """Returns the answers, where one is another label of the picture the likeliest class that is none."""
+    answers = {name: column.copy() for name, column in samples.answers.items()}
+    for name, compute in logits.items():
+        rows = [at for at, row in enumerate(judged.tolist()) if answers[name][row] in samples.others.get(row, ())]
+        if rows:
+            answers[name][judged[rows]] = compute()[rows].argmax(axis=1)
+    return answers
 
 
 def _of_unseen_classes(request: TriageRequest, learned: Method, labels: NDArray[np.int64]) -> list[str]:

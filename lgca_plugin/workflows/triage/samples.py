@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...errors import ConfigError
+from ...fiftyone_io.boxes.each_label import other_labels
 from ...fiftyone_io.fields import BEFORE_SHARES, error_field, method_field
 from ...fiftyone_io.label_fields import label_path
 from ...fiftyone_io.outages import waits_for_database
@@ -41,6 +42,7 @@ class TriageSamples:
         labels: number of samples by the kind of their label; they sum to n
         outside: labels that are no classes of the run, by count, most frequent first
         left_out: the same, all of them, with the class that each probably means
+        others: row to the class indices of the other labels of the same picture, where it has several
         outside_rows: row to label of the samples that have such a label; empty if no label is a class, for then it is
             the field that does not fit the run
     """
@@ -54,6 +56,7 @@ class TriageSamples:
     outside: dict[str, int] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     outside_rows: dict[int, str] = field(default_factory=dict)
+    others: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def is_outside(self) -> NDArray[np.bool_]:
@@ -109,7 +112,7 @@ def read_samples(request: TriageRequest) -> TriageSamples:
         "with an edited prediction": int(edited.sum()),
         "total": len(ids),
     }
-    return labelled_samples(
+    found = labelled_samples(
         run.config.classes,
         [ids[row] for row in rows.tolist()],
         [columns[-1][row] if given else None for row in rows.tolist()],
@@ -117,6 +120,9 @@ def read_samples(request: TriageRequest) -> TriageSamples:
         own_answers={name: column[rows] for name, column in (answers | own).items()},
         counts=counts,
     )
+    several = other_labels(run.dataset) if given else {}
+    pairs = [(row, several[id_]) for row, id_ in enumerate(found.ids) if id_ in several]
+    return replace(found, others={row: [index[name] for name in names if name in index] for row, names in pairs})
 
 
 def labelled_samples(

@@ -82,7 +82,8 @@ def _triage(
         samples = read_samples(request)
         found = yield from _analyze(request, samples, encoder, cache_bytes)
         _check_keeps_judgements(request, samples, found)
-        clip, wca, lgca = (samples.answers[method.name] for method in request.compared)
+        answers = found.answers or samples.answers
+        clip, wca, lgca = (answers[method.name] for method in request.compared)
         crop_case = ~np.isnan(found.case_size) & samples.unmoved(request.compared[1:])
         cases = triage_cases(clip, wca, lgca, samples.truth, crop_case=crop_case, outside=samples.is_outside)
     judging = [method.name for method in found.judging or request.judging]

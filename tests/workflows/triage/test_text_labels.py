@@ -121,7 +121,7 @@ def test_fields_of_texts__are_chosen_by_name_and_refused_where_they_are_no_class
     texts.add_sample_field("class", fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification)
     assert given_label_field(texts) == "class"  # a Classification comes before any text
     texts.delete_sample_fields(["class", "data"])
-    with pytest.raises(ConfigError, match="a field of texts may hold labels: split; choose the one to check"):
+    with pytest.raises(ConfigError, match="only texts may hold labels, in split; choose the one to check"):
         given_label_field(texts)
     texts.add_samples([fo.Sample(filepath=f"{at}.png", caption=f"more about bird {at}") for at in range(120)])
     with pytest.raises(ConfigError, match=r"'caption' holds 150 different texts on 150 images.*no class labels"):

@@ -1,45 +1,35 @@
 """Packs the plugin for ``fiftyone plugins download``: what it needs, without tests, pictures and benchmarks.
 
-``make plugin`` writes the ZIP file to ``dist/``. Of a repository, FiftyOne would download and copy everything.
+``make plugin`` writes the ZIP file to ``dist/``. ``.gitattributes`` lists what is in it, and GitHub packs the
+archive that FiftyOne downloads of the repository by the same list.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ("__init__.py", "fiftyone.yml", "manifest.json", "requirements.txt", "README.md", "LICENSE", "CHANGELOG.md")
-FOLDERS = ("lgca_plugin", "operators", "skills")
 TOP = "lgca-zero-shot"
 """Folder in the file that holds all."""
 
 
-def packed() -> list[str]:
-    """Returns the paths of the files that the plugin needs, relative to the checkout."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", *FILES, *FOLDERS],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
-
-
 def write_zip(path: Path) -> Path:
-    """Writes the file and returns it."""
+    """Writes the tracked files as they are now, committed or not, and returns the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in packed():
-            archive.write(ROOT / name, f"{TOP}/{name}")
+    now = _git("stash", "create") or "HEAD"  # a commit of what is not committed, that no branch has
+    _git("archive", "--worktree-attributes", "--format=zip", f"--prefix={TOP}/", f"--output={path}", now)
     return path
 
 
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True, text=True)
+    return done.stdout.strip()
+
+
 def main() -> None:
-    """Writes ``dist/lgca-zero-shot-VERSION.zip``."""
+    """Writes the file."""
     sys.path.insert(0, str(ROOT))
     from lgca_plugin.version import __version__
 

@@ -4,11 +4,9 @@ import functools
 import http.server
 import json
 import threading
-from pathlib import Path
 
 import fiftyone as fo
 import fiftyone.brain as fob
-import fiftyone.plugins as fop
 import fiftyone.zoo as foz
 import numpy as np
 import pytest
@@ -18,7 +16,7 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.errors import ConfigError, ImageError
 from lgca_plugin.workflows.model.zoo import MODELS
-from scripts.plugin_zip import packed, write_zip
+from scripts.plugin_zip import write_zip
 from tests.helpers.paths import ROOT
 from tests.helpers.worlds.birds import SMALL, bird_dataset, classify_birds
 
@@ -130,19 +128,6 @@ def test_zoo__registers_the_repository_and_loads_a_model_of_it(source, run):
     run.dataset.apply_model(model, label_field="made", progress=False)
     assert run.dataset.values("made.label") == run.dataset.values("birds_clip.label")
     run.dataset.delete_sample_field("made")
-
-
-def test_plugin__is_downloaded_without_what_it_does_not_need(source, tmp_path, monkeypatch):
-    folder = tmp_path / "plugins"
-    monkeypatch.setattr(fo.config, "plugins_dir", str(folder))
-    fop.download_plugin(source)
-    (plugin,) = fop.list_plugins()
-    assert plugin.name == "@lgca/zero-shot" and plugin.operators
-    there = {path.relative_to(plugin.directory).parts[0] for path in Path(plugin.directory).rglob("*")}
-    assert {"__init__.py", "fiftyone.yml", "lgca_plugin", "operators", "requirements.txt"} <= there
-    assert not {"tests", "benchmarks", "docs", "scripts", ".ci"} & there
-    size = sum((ROOT / name).stat().st_size for name in packed())
-    assert size < 20e6
 
 
 def test_manifest__lists_the_models():

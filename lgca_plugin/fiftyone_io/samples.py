@@ -127,8 +127,10 @@ class ImageSamples:
             fields = [name for name in classification_fields(self.dataset) if name not in own] + texts
             known = ", ".join(fields) or "none"
             raise ConfigError(f"ground_truth {ground_truth!r} is no field of this dataset; its label fields: {known}")
-        must = "must hold one label a sample, a Classification or a text"
-        raise ConfigError(f"ground_truth {must}; {why[0]}", app=f"the label field {must}; {why[1]}")
+        raise ConfigError(
+            f"ground_truth must hold one label a sample, a Classification or a text; {why[0]}",
+            app=f"the label field must hold one label a sample, a Classification or a text; {why[1]}",
+        )
 
     def check_labels_as_stored(self, ground_truth: str) -> None:
         """Checks that a view shows no other labels than are stored, since all that follows reads the stored ones.

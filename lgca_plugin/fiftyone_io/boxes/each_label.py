@@ -78,5 +78,5 @@ def other_labels(dataset: fo.Dataset) -> dict[str, tuple[str, ...]]:
         id_: others
         for own in of_picture.values()
         for id_, label in own
-        if (others := tuple({name for _, name in own if name != label}))
+        if (others := tuple(dict.fromkeys(name for _, name in own if name != label)))
     }

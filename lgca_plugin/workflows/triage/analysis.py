@@ -189,11 +189,12 @@ def _judge(
         labels, judging = samples.truth[found.judged], [method.name for method in found.judging]
         found.errors = find_label_errors(logits, labels, classes=len(request.run.config.classes), judging=judging)
         found.warnings += found.errors.warnings
-        yield Progress(done, 2 * len(samples.ids), f"Looking for near duplicates of {len(found.judged):,} images")
-        neighbours = find_neighbours(
-            partial(scores.whole_images, found.judged), len(labels), contradicted_rows(found.errors, labels)
-        )
-        found.errors = with_neighbours(found.errors, labels, neighbours, classes=len(request.run.config.classes))
+        if not samples.others:  # else two labels of the same picture may both be right
+            yield Progress(done, 2 * len(samples.ids), f"Looking for near duplicates of {len(found.judged):,} images")
+            neighbours = find_neighbours(
+                partial(scores.whole_images, found.judged), len(labels), contradicted_rows(found.errors, labels)
+            )
+            found.errors = with_neighbours(found.errors, labels, neighbours, classes=len(request.run.config.classes))
         if learned is not None:
             found.warnings += _of_unseen_classes(request, learned, labels)
 

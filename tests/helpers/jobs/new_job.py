@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,6 @@ from lgca_plugin.prediction.predictor import Predictor
 from tests.helpers.paths import ROOT
 
 SMALL = RegionConfig(crops=8, steps=2, scale_min=0.1, scale_max=0.3)
-DEADLY = ROOT / "tests" / "helpers" / "jobs" / "deadly"
 
 
 def new_job(
@@ -33,6 +34,7 @@ def new_job(
     rows_per_part: int = 4,
     store_regions: bool = False,
     budget: str = "full",
+    regions: RegionConfig = SMALL,
     **changes: Any,
 ) -> Job:
     """Writes a job whose rows are called r0, r1 ... into a folder, and returns it."""
@@ -41,8 +43,8 @@ def new_job(
     config = RunConfig(
         classes=tuple(CLASSES),
         descriptions_hash=texts.digest,
-        methods=run_methods(None, SMALL),
-        regions=SMALL,
+        methods=run_methods(None, regions),
+        regions=regions,
         encoder=encoder.name,
         encoder_fingerprint=encoder.fingerprint,
         precision=encoder.precision,
@@ -105,16 +107,41 @@ def assert_same_results(found: dict[str, RowResult], expected: dict[str, RowResu
             np.testing.assert_allclose(own.vectors, one.vectors, atol=1e-5)
 
 
-def part_process(folder: Any, *parts: str, deadly: bool = False, **options: Any) -> subprocess.Popen[str]:
-    """Starts ``python -m lgca_plugin.job part``; with files that kill it, if ``deadly``."""
-    path = os.pathsep.join([str(ROOT), *([str(DEADLY)] if deadly else [])])
-    command = [sys.executable, "-m", "lgca_plugin.job", "part", str(folder), *parts]
+PYTHONPATH = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "helpers" / "jobs" / "deadly")])
+"""For processes that find the package in this checkout, and die of files called ``deadly://PATH``."""
+
+
+def command(module: str, *arguments: Any) -> subprocess.Popen[str]:
+    """Starts ``python -m MODULE ARGUMENTS``, which dies of deadly files."""
     return subprocess.Popen(
-        command,
+        [sys.executable, "-m", module, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=Path(folder).parent,
-        env={**os.environ, "PYTHONPATH": path},
-        **options,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH},
     )
+
+
+def ended(process: subprocess.Popen[str], *, seconds: float = 300) -> int:
+    """Waits for a process and returns its exit status; negative if a signal has ended it."""
+    process.communicate(timeout=seconds)
+    return process.returncode
+
+
+def worker_at(folder: Path, *, seconds: float = 120) -> int:
+    """Waits until a worker has begun a part, and returns the number of its process."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for mark in sorted((folder / "tries").glob("*.*")):
+            if found := re.match(r"process (\d+)", mark.read_text()):
+                return int(found[1])
+        time.sleep(0.01)
+    raise AssertionError(f"no worker has begun a part within {seconds:g} s")
+
+
+def parts_done(folder: Path, count: int, *, seconds: float = 120) -> None:
+    """Waits until so many parts are done."""
+    until = time.monotonic() + seconds
+    while len(list((folder / "parts").glob("0*.parquet"))) < count:
+        assert time.monotonic() < until, f"fewer than {count} parts are done after {seconds:g} s"
+        time.sleep(0.01)

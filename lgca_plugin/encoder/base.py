@@ -54,6 +54,7 @@ class Encoder:
         pads: whether a batch is filled up to the batch size, because embeddings depend on how many are in it
         source: name, and pretrained tag or path, under which ``load_encoder`` finds the model; None for one of your own
         context: number of tokens that the model reads of a text; None where that is unknown
+        tokenizer: differs between tokenizers that read texts differently, unless ``fingerprint`` does; may be empty
         wider_precisions: what to take, the first before the others, if images overflow in a precision that was chosen
             automatically
         warnings: sentences for the run's warnings
@@ -78,6 +79,7 @@ class Encoder:
     pads: bool = False
     source: tuple[str, str | None] | None = None
     context: int | None = None
+    tokenizer: str = ""
     wider_precisions: tuple[str, ...] = ()
     warnings: Sequence[str] = ()
 

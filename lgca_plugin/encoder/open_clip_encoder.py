@@ -90,6 +90,7 @@ class OpenClipEncoder(Encoder):
         self.source = source
         self._tokens = TextTokens(tokenizer)
         self.context = self._tokens.context
+        self.tokenizer = self._tokens.fingerprint
         self._by_tokens: dict[bytes, NDArray[np.float32]] = {}
         # A convolutional tower takes a third less time on the CPU where a pixel's channels lie side by side.
         channels_last = torch.channels_last

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +13,12 @@ if TYPE_CHECKING:
 
     import torch
 
+_SAMPLES = (
+    "a photo of a European goldfinch, a small songbird with a red face.",
+    "A PHOTO of Sphinx, of black quartz: judge my vow! (5,000 & 3.75%; #1, A-320/B_737 \u2014 it's \u201cquoted\u201d)",
+    "Ein Kätzchen, un été, niño, 写真の猫, кошка, قطة, \U0001f426",
+    " ".join(f"word{number} and" for number in range(200)),
+)
 _NEARLY_FULL = 4
 """A text with at most this many tokens of padding, which some tokenizers also use in texts, may have been cut."""
 
@@ -29,6 +37,12 @@ class TextTokens:
         self._padding = int(empty.mode().values)
         self._marks = self._count(empty[None])[0]
         self._full: dict[str, bool] = {}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of what the tokenizer makes of a few texts: tokenizers with the same one read texts alike."""
+        tokens = self._tokenizer(list(_SAMPLES))
+        return hashlib.blake2b(repr(tokens.tolist()).encode(), digest_size=8).hexdigest()
 
     def __call__(self, texts: Sequence[str]) -> torch.Tensor:
         """Returns ``[n, context]`` tokens."""

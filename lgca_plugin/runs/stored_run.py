@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from ..encoder.base import device_kind
 from ..errors import ConfigError
 from ..fiftyone_io.database import dataset_id, sample_collection
 from ..fiftyone_io.fields import error_field
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..config import RunConfig
+    from ..encoder.base import Encoder
     from ..store.rows import StoredRun
     from ..store.store import Store
     from .record import RunRecord
@@ -38,9 +40,19 @@ def shared_fingerprint(config: RunConfig) -> str:
     That is its fingerprint, the precision, how crops are resized, and the kind of device if it is not the CPU and its
     half precision or crops are others.
     """
-    resize = "" if config.resize == "exact" else f"/{config.resize}"
-    device = "" if config.device_kind in (None, "cpu") else f"/{config.device_kind}"
-    return f"{config.encoder_fingerprint}/{config.precision}{resize}{device}"
+    return _fingerprint(config.encoder_fingerprint, config.precision, config.resize, config.device_kind)
+
+
+def fingerprint_of(encoder: Encoder) -> str | None:
+    """Returns the same key of a loaded encoder; None if its embeddings can't be told from those of other versions."""
+    if encoder.fingerprint is None:
+        return None
+    return _fingerprint(encoder.fingerprint, encoder.precision, encoder.resize, device_kind(encoder))
+
+
+def _fingerprint(encoder: str, precision: str, resize: str, kind: str | None) -> str:
+    crops = "" if resize == "exact" else f"/{resize}"
+    return f"{encoder}/{precision}{crops}" + ("" if kind in (None, "cpu") else f"/{kind}")
 
 
 def check_has_encoder(run: RunRecord) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ from ..descriptions.style import AUTO, SENTENCES
 from ..encoder.base import encoder_fingerprint
 from ..encoder.loading import load_encoder
 from ..encoder.own_encoder import as_encoder
-from ..errors import ConfigError
+from ..errors import ConfigError, StoreError
+from ..store.store import Store, store_exists
+from .stored_run import fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +26,98 @@ if TYPE_CHECKING:
 
     from ..encoder.base import Encoder
     from ..store.rows import StoredRun
-    from ..store.store import Store
     from .record import RunRecord
 
 
-class StoredTexts:
+logger = logging.getLogger(__name__)
+
+TEXTS_AT_ONCE = 1000
+"""Number of texts that are embedded and stored together."""
+
+TOKENIZER = "tokenizer"
+"""Entry of a run's record: the tokenizer by which its texts are stored, see :attr:`.Encoder.tokenizer`."""
+
+
+class _Texts:
+    """Embeds texts: those that are stored are read, others are embedded and stored, so many at a time."""
+
+    def __init__(self, tokenizer: str) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[str, NDArray[np.float32]] = {}
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeds texts as ``[n, dim]`` unit vectors.
+
+        Raises:
+            ConfigError: if the model is needed, and the one loaded is another one
+            ModelUnavailableError: if it is needed and can't be loaded
+        """
+        if not len(texts):
+            return self._model().encode_texts(texts)
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        stored = self._read(new) if new else {}
+        self._known.update((text, vector) for text, vector in stored.items() if np.isfinite(vector).all())
+        missing = [text for text in new if text not in self._known]
+        for start in range(0, len(missing), TEXTS_AT_ONCE):
+            part = missing[start : start + TEXTS_AT_ONCE]
+            embeddings = dict(zip(part, self._model().encode_texts(part), strict=True))
+            self._write(embeddings)
+            self._known.update(embeddings)
+        return np.stack([self._known[text] for text in texts])
+
+    def _model(self) -> Encoder:
+        raise NotImplementedError
+
+    def _read(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        raise NotImplementedError
+
+    def _write(self, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
+        raise NotImplementedError
+
+
+class KnownTexts(_Texts):
+    """The text side of a loaded encoder, which embeds no text twice: of earlier runs, too, in whatever process.
+
+    Texts are stored for the fingerprint of the encoder, its precision and its tokenizer. If the store can't be used or
+    is full, they are embedded again.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__(encoder.tokenizer)
+        self.logit_scale = encoder.logit_scale
+        self._encoder = encoder
+        self._key = fingerprint_of(encoder)
+
+    def _model(self) -> Encoder:
+        return self._encoder
+
+    def _read(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        if self._key is None or not store_exists():
+            return {}
+        try:
+            with Store() as store:
+                row = store.encoder(self._key)
+                return {} if row is None else store.texts(row, texts, tokenizer=self._tokenizer)
+        except StoreError as error:
+            self._give_up(error)
+            return {}
+
+    def _write(self, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
+        if self._key is None:
+            return
+        try:
+            with Store() as store:
+                row = store.add_encoder(self._key, name=self._encoder.name, logit_scale=self.logit_scale)
+                store.write_texts(row, embeddings, tokenizer=self._tokenizer)
+        except StoreError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: StoreError) -> None:
+        logger.warning("%s; the texts of the classes are embedded without it", error)
+        self._key = None
+
+
+class StoredTexts(_Texts):
     """The text side of a run's encoder: returns stored embeddings, and embeds other texts with the model.
 
     Attributes:
@@ -39,33 +129,25 @@ class StoredTexts:
     """
 
     def __init__(self, store: Store, stored: StoredRun, run: RunRecord, encoder: Encoder | None = None) -> None:
+        super().__init__(run.results.get(TOKENIZER) or "")
         self.logit_scale = stored.logit_scale
         self.loaded: Encoder | None = None
         self._store = store
         self._stored = stored
         self._run = run
-        self._known: dict[str, NDArray[np.float32]] = {}
         if encoder is not None:
             self.loaded = self._checked(as_encoder(encoder))
 
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embeds texts as ``[n, dim]`` unit vectors.
+    def _model(self) -> Encoder:
+        if self.loaded is None:
+            self.loaded = self._checked(self._load())
+        return self.loaded
 
-        Raises:
-            ConfigError: if the model is needed, and the one loaded is not that of the run
-            ModelUnavailableError: if it is needed and can't be loaded
-        """
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        stored = self._store.texts(self._stored.encoder, new)
-        self._known.update((text, vector) for text, vector in stored.items() if np.isfinite(vector).all())
-        missing = [text for text in new if text not in self._known]
-        if missing:
-            if self.loaded is None:
-                self.loaded = self._checked(self._load())
-            embeddings = dict(zip(missing, self.loaded.encode_texts(missing), strict=True))
-            self._store.write_texts(self._stored.encoder, embeddings)
-            self._known.update(embeddings)
-        return np.stack([self._known[text] for text in texts])
+    def _read(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        return self._store.texts(self._stored.encoder, texts, tokenizer=self._tokenizer)
+
+    def _write(self, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
+        self._store.write_texts(self._stored.encoder, embeddings, tokenizer=self._tokenizer)
 
     def _load(self) -> Encoder:
         source = self._run.results.get("encoder_source")

@@ -35,7 +35,7 @@ def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], replaces: str |
 
     Of an entry that is there, the time of use alone is written. ``replaces`` is the token of the run that it replaces.
     """
-    rows.execute("INSERT OR IGNORE INTO encoders VALUES (NULL, :fingerprint, :name, :logit_scale)", entry)
+    write_encoder(rows, entry)
     rows.execute(
         """INSERT OR IGNORE INTO runs
                (token, geometry, signatures, database, dataset, run_key, used, encoder, checksum)
@@ -48,6 +48,11 @@ def write_entry(rows: sqlite3.Connection, entry: dict[str, Any], replaces: str |
     if replaces is not None:
         query = "UPDATE runs SET replaced_by = ?2 WHERE token = ?1 OR token GLOB ?1 || '-*' OR replaced_by = ?1"
         rows.execute(query, (replaces, entry["token"]))
+
+
+def write_encoder(rows: sqlite3.Connection, entry: dict[str, Any]) -> None:
+    """Writes the row of an encoder, by column, where it is new, inside a transaction."""
+    rows.execute("INSERT OR IGNORE INTO encoders VALUES (NULL, :fingerprint, :name, :logit_scale)", entry)
 
 
 def mark_used(rows: sqlite3.Connection, token: str, now: float) -> None:
@@ -99,9 +104,18 @@ def delete_entry(rows: sqlite3.Connection, token: str) -> None:
     """Deletes a run's entry, those of runs that it fuses, and what no other run references, inside a transaction."""
     images = "SELECT image FROM samples JOIN runs ON runs.id = run WHERE token = ?1 OR token GLOB ?1 || '-*'"
     referenced = [image for (image,) in rows.execute(images, (token,))]
+    own = rows.execute("SELECT encoder FROM runs WHERE token = ?1 OR token GLOB ?1 || '-*'", (token,)).fetchall()
     rows.execute("DELETE FROM runs WHERE token = ?1 OR token GLOB ?1 || '-*'", (token,))
     delete_unreferenced(rows, referenced)
-    rows.execute("DELETE FROM encoders WHERE id NOT IN (SELECT encoder FROM runs)")
+    unused = "DELETE FROM encoders WHERE id = ? AND id NOT IN (SELECT encoder FROM runs)"
+    rows.executemany(unused, own)
+
+
+def delete_encoders_of_nothing(rows: sqlite3.Connection) -> None:
+    """Deletes the encoders of which neither runs nor texts are left, inside a transaction."""
+    rows.execute(
+        "DELETE FROM encoders WHERE id NOT IN (SELECT encoder FROM runs) AND id NOT IN (SELECT encoder FROM texts)"
+    )
 
 
 def delete_samples(rows: sqlite3.Connection, run: StoredRun, sample_ids: Sequence[str]) -> None:

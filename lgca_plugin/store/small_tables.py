@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 def write_texts(
-    rows: sqlite3.Connection, encoder: int, embeddings: Mapping[str, NDArray[np.float32]], mark_after: float
+    rows: sqlite3.Connection,
+    encoder: int,
+    embeddings: Mapping[str, NDArray[np.float32]],
+    mark_after: float,
+    tokenizer: str,
 ) -> None:
     """Writes the ``[dim]`` embeddings of texts, inside a transaction.
 
@@ -34,7 +38,7 @@ def write_texts(
     ((fingerprint,),) = rows.execute("SELECT fingerprint FROM encoders WHERE id = ?", (encoder,)).fetchall()
     values = []
     for text, vector in embeddings.items():
-        digest, data = _digest(text), as_bytes(vector)
+        digest, data = _digest(text, tokenizer), as_bytes(vector)
         values.append((encoder, digest, data, seal(fingerprint, digest, crc(data)), now, fingerprint, mark_after))
     rows.executemany(
         """INSERT INTO texts VALUES (?, ?, ?, ?, ?) ON CONFLICT (encoder, digest) DO UPDATE
@@ -44,9 +48,11 @@ def write_texts(
     )
 
 
-def read_texts(file: StoreFile, encoder: int, fingerprint: str, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+def read_texts(
+    file: StoreFile, encoder: int, fingerprint: str, texts: Sequence[str], tokenizer: str
+) -> dict[str, NDArray[np.float32]]:
     """Returns the stored ``[dim]`` embeddings of at most a few hundred texts, by text; damaged ones are left out."""
-    by_digest = {_digest(text): text for text in texts}
+    by_digest = {_digest(text, tokenizer): text for text in texts}
     marks = ",".join("?" * len(by_digest))
     query = f"SELECT digest, embedding, checksum FROM texts WHERE encoder = ? AND digest IN ({marks})"  # noqa: S608
     return {
@@ -56,8 +62,8 @@ def read_texts(file: StoreFile, encoder: int, fingerprint: str, texts: Sequence[
     }
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+def _digest(text: str, tokenizer: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16, key=tokenizer.encode()).digest()
 
 
 def write_findings(

@@ -110,21 +110,34 @@ class Store:
             self._fingerprints[encoder] = found[0][0] if found else ""
         return self._fingerprints[encoder]
 
-    def write_texts(self, encoder: int, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
-        """Writes the ``[dim]`` embeddings of texts, or none if they do not fit under the limit."""
+    def add_encoder(self, fingerprint: str, *, name: str, logit_scale: float) -> int:
+        """Returns the row number of an encoder, whose row is made if it is new."""
+        with self._file.writing() as rows:
+            entries.write_encoder(rows, {"fingerprint": fingerprint, "name": name, "logit_scale": logit_scale})
+        if (found := self.encoder(fingerprint)) is None:
+            raise StoreError("the row of an encoder in the store of embeddings is damaged, or was deleted just now")
+        return found
+
+    def write_texts(self, encoder: int, embeddings: Mapping[str, NDArray[np.float32]], *, tokenizer: str = "") -> None:
+        """Writes the ``[dim]`` embeddings of texts, or none if they do not fit under the limit.
+
+        ``tokenizer`` is that of the encoder: the same text has one embedding for each. Of a run
+        of earlier releases it is empty.
+        """
         if self.used_bytes + sum(vector.nbytes for vector in embeddings.values()) <= self.limit_bytes:
             with self._file.writing() as rows:
-                small_tables.write_texts(rows, encoder, embeddings, SECONDS_BETWEEN_MARKS)
+                small_tables.write_texts(rows, encoder, embeddings, SECONDS_BETWEEN_MARKS, tokenizer)
 
     def delete_texts(self, *, before: float) -> None:
         """Deletes the embeddings of texts that no run has used since a time, in seconds since 1970."""
         with self._file.writing() as rows:
             rows.execute("DELETE FROM texts WHERE used <= ?", (before,))
+            entries.delete_encoders_of_nothing(rows)
 
-    def texts(self, encoder: int, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Returns the ``[dim]`` embeddings of those texts that are stored."""
+    def texts(self, encoder: int, texts: Sequence[str], *, tokenizer: str = "") -> dict[str, NDArray[np.float32]]:
+        """Returns the ``[dim]`` embeddings of those texts that are stored, read by a tokenizer."""
         own = self._fingerprint(encoder)
-        parts = (small_tables.read_texts(self._file, encoder, own, part) for part in _parts(texts))
+        parts = (small_tables.read_texts(self._file, encoder, own, part, tokenizer) for part in _parts(texts))
         return dict(pair for part in parts for pair in part.items())
 
     def recall(self, encoder: int, content_hash: str, geometry: str) -> KnownRegions | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,18 @@ def shrunk(path: Path, side: int = 240) -> bytes:
 
 
 class Counting(OwnEncoder):
-    """A real encoder, with some other members, that counts its batches and fails above a size that fits ``memory``."""
+    """A real encoder, with some other members, that counts what it encodes; fails above a size that fits ``memory``."""
 
     def __init__(self, encoder: Any, *, memory: int | None = None, **members: Any) -> None:
         super().__init__(encoder)
         self.__dict__.update(members)
         self._memory = memory
         self.batches: list[int] = []
+        self.texts = 0
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.texts += len(texts)
+        return super().encode_texts(texts)
 
     @property
     def encoded(self) -> int:

@@ -28,6 +28,7 @@ from ...runs.registry import (
     save_own_entries,
 )
 from ...runs.state import begun, entries
+from ...runs.stored_texts import TOKENIZER
 from .counts import RunCounts
 from .embedding_writer import EmbeddingWriter
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
@@ -230,6 +231,7 @@ def _text_entries(plan: PreparedRun) -> dict[str, Any]:
         "descriptions": {name: list(texts) for name, texts in plan.texts.descriptions.items()},
         "total": len(plan.sample_ids),
         "encoder_source": plan.encoder_source,
+        TOKENIZER: plan.tokenizer,
         "templates": list(plan.texts.from_templates),
         **plan.texts.names.to_results(),
         **plan.text_entries,

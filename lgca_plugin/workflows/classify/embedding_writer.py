@@ -14,6 +14,7 @@ from ...errors import StoreError
 from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.tokens import database_id
 from ...runs.stored_run import shared_fingerprint
+from ...runs.stored_texts import TEXTS_AT_ONCE
 from ...store.limits import GIGABYTE
 from ...store.rows import StoredSample
 from ...store.store import Store, geometry_of, store_exists
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from .plan import ClassifyPlan
 
 logger = logging.getLogger(__name__)
-
-TEXTS_AT_ONCE = 1000
-"""Number of texts that are embedded and stored together."""
 
 
 class EmbeddingWriter:
@@ -84,7 +82,8 @@ class EmbeddingWriter:
         texts = list(dict.fromkeys(plan.texts.all_texts()))
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             batch = texts[start : start + TEXTS_AT_ONCE]
-            store.write_texts(opened.encoder, dict(zip(batch, plan.encoder.encode_texts(batch), strict=True)))
+            embeddings = dict(zip(batch, plan.text_encoder.encode_texts(batch), strict=True))
+            store.write_texts(opened.encoder, embeddings, tokenizer=plan.tokenizer)
         return opened
 
     @property

@@ -14,7 +14,7 @@ from ...errors import ConfigError
 from ...method.labels.left_out import left_out, left_out_warning
 from ...prediction.predictor import Predictor
 from ...prediction.share_entry import stored_offsets
-from ...runs.stored_texts import texts_of_release_0_1
+from ...runs.stored_texts import KnownTexts, texts_of_release_0_1
 from .class_counts import check_given_shares, class_counts
 from .request import ClassifyRequest, RunRequest
 from .text_checks import equal_classes, text_warnings
@@ -42,6 +42,7 @@ class PreparedRun:
     """A checked run with its texts embedded.
 
     Attributes:
+        tokenizer: that of the encoder, by which its texts are stored
         encoder_source: the name and the pretrained tag or path with which ``load_encoder`` loads the encoder again;
             None for an encoder of the user's own
         sample_ids: all samples of the run
@@ -52,6 +53,7 @@ class PreparedRun:
     request: RunRequest
     config: RunConfig
     texts: ClassTexts
+    tokenizer: str
     encoder_source: Sequence[str | None] | None
     predictor: Predictor
     sample_ids: list[str]
@@ -67,10 +69,12 @@ class ClassifyPlan(PreparedRun):
         todo: ids and files, or boxes in files, of the samples without a prediction; the last are those that have failed
             before
         failed: the ids of those
+        text_encoder: embeds texts that are new, and reads others from the store
     """
 
     request: ClassifyRequest
     encoder: Encoder
+    text_encoder: KnownTexts
     todo: list[tuple[str, str | BoxedImage]]
     failed: set[str]
 
@@ -126,8 +130,9 @@ def prepare_classify(
     counted = None if shares is None else class_counts(shares, request.target.dataset, ids, classes)
     offsets = {} if existing is None else stored_offsets(existing.results)
     plan, shown = request.region_plan, options.shown_chains
-    predictor = Predictor(request.methods, texts, encoder, plan, shown_chains=shown, offsets=offsets)
-    equal = equal_classes(texts, predictor.class_vectors, encoder, model=encoder, name=encoder.name)
+    text_encoder = KnownTexts(encoder)
+    predictor = Predictor(request.methods, texts, text_encoder, plan, shown_chains=shown, offsets=offsets)
+    equal = equal_classes(texts, predictor.class_vectors, text_encoder, model=encoder, name=encoder.name)
     if equal is not None and request.existing is None:
         raise equal
     entries = _text_entries(request, texts, encoder)
@@ -135,6 +140,7 @@ def prepare_classify(
         request=request,
         config=config,
         texts=texts,
+        tokenizer=encoder.tokenizer,
         encoder_source=None if encoder.source is None else list(encoder.source),
         predictor=predictor,
         sample_ids=ids,
@@ -148,6 +154,7 @@ def prepare_classify(
         ],
         text_entries=entries,
         encoder=encoder,
+        text_encoder=text_encoder,
         todo=todo,
         failed=failed,
     )

@@ -17,6 +17,7 @@ from ...engine.embeddings import FailedImage
 from ...engine.engine import encode_images
 from ...errors import ConfigError, ImageError, shown
 from ...prediction.predictor import Predictor
+from ...runs.stored_texts import KnownTexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -86,7 +87,8 @@ class ZeroShotModel(
         self.config = SimpleNamespace(classes=list(self.classes))
         self._plan = RegionPlan.of((method,), regions, "full")
         texts = class_texts(self.classes, descriptions, description_style, names=names)
-        self._predictor = Predictor((method,), texts, encoder, self._plan, shown_chains=0)
+        self._texts = KnownTexts(encoder)
+        self._predictor = Predictor((method,), texts, self._texts, self._plan, shown_chains=0)
         self._batch_size = batch_size
         self._preprocess = True
         self._last: NDArray[np.float32] | None = None
@@ -195,7 +197,7 @@ class ZeroShotModel(
 
     def embed_prompts(self, args: Iterable[str]) -> NDArray[np.float32]:
         """Returns the ``[m, dim]`` unit vectors of texts."""
-        return self.encoder.encode_texts(list(args))
+        return self._texts.encode_texts(list(args))
 
     def _encoded(self, args: Iterable[Any]) -> list[EncodedImage[int]]:
         sources = [(at, as_source(arg)) for at, arg in enumerate(args)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...config import FusedRunConfig
 from ...runs.fused.fused_run import FusedRun, FusedSource
 from ...runs.fused.opening import REPORT, TEXTS, encoder_classes, fusion_for, other_plans
-from ...runs.stored_texts import StoredTexts, changed_texts, known_texts
+from ...runs.stored_texts import TOKENIZER, StoredTexts, changed_texts, known_texts
 from ...store.entries import part_token
 from ...store.weights_files import weights_path
 
@@ -115,6 +115,7 @@ def fused_part(
         texts.append(
             {
                 "encoder_source": record.results.get("encoder_source"),
+                TOKENIZER: record.results.get(TOKENIZER) or "",
                 "descriptions": {name: list(own.descriptions[name]) for name in own.classes},
                 "templates": list(own.from_templates),
                 **own.names.to_results(),

@@ -15,7 +15,7 @@ from ...prediction.vector_keys import vector_key
 from ...runs.fused.fused_run import FusedSource
 from ...runs.fused.opening import assigned_encoders, encoder_classes
 from ...runs.stored_run import stored_run
-from ...runs.stored_texts import StoredTexts, changed_texts
+from ...runs.stored_texts import TOKENIZER, StoredTexts, changed_texts
 from ...store.limits import GIGABYTE, LIMIT_VARIABLE
 from ..classify.class_counts import ClassCounts, class_counts
 from ..classify.plan import PreparedRun, class_warnings
@@ -164,6 +164,7 @@ def prepare_rescore(
         request=request,
         config=new,
         texts=texts,
+        tokenizer=run.results.get(TOKENIZER) or "",
         encoder_source=run.results.get("encoder_source"),
         predictor=predictor,
         sample_ids=[*ids, *failures],

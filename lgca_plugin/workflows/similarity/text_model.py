@@ -9,6 +9,7 @@ import fiftyone as fo
 from ...encoder.base import encoder_fingerprint
 from ...encoder.loading import load_encoder
 from ...errors import ConfigError
+from ...runs.stored_texts import KnownTexts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,6 +43,7 @@ class TextModel(fo.Model, fo.PromptMixin):  # type: ignore[misc]  # FiftyOne has
         self._precision = precision
         self._fingerprint = fingerprint
         self._encoder = encoder
+        self._texts: KnownTexts | None = None
 
     @property
     def media_type(self) -> str:
@@ -74,7 +76,9 @@ class TextModel(fo.Model, fo.PromptMixin):  # type: ignore[misc]  # FiftyOne has
             ConfigError: if the encoder is no longer the one that the run was made with
             ModelUnavailableError: if it can't be loaded
         """
-        return self._loaded().encode_texts([str(text).strip() for text in args])
+        if self._texts is None:
+            self._texts = KnownTexts(self._loaded())
+        return self._texts.encode_texts([str(text).strip() for text in args])
 
     def _loaded(self) -> Encoder:
         if self._encoder is None:

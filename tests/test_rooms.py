@@ -42,6 +42,7 @@ ROOMS = (
     "lgca_plugin.method",
     "lgca_plugin.progress",
     "lgca_plugin.cache",
+    "lgca_plugin.cores",
     "lgca_plugin.errors",
     "lgca_plugin.version",
 )

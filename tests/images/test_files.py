@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 import lgca_plugin
+from lgca_plugin.cores import core_count
 from lgca_plugin.errors import ImageError
 from lgca_plugin.fiftyone_io.documents import image_metadata
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize
@@ -158,7 +159,7 @@ def test_ahead__of_many_large_images_holds_what_fits_and_loads_each_once_its_tur
             id_, loaded = ahead.take()
             found.append((id_, str(loaded) if isinstance(loaded, ImageError) else loaded.nbytes))
     assert found == [(n, str(n) if n % 20 == 7 else 1 if n < 100 else 900) for n in range(140)]
-    workers = min(MAX_WORKERS, os.cpu_count() or 1)
+    workers = min(MAX_WORKERS, core_count())
     assert most[0] <= 1000 + 900 * (workers + 1), "those that wait, those being loaded, the one taken"
     assert loads.total() <= 140 + 8 * workers
 

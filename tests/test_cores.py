@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import pytest
 
 from lgca_plugin.cores import core_count, limit_cores
@@ -20,7 +21,8 @@ def one_core():
 @pytest.mark.usefixtures("one_core")
 def test_cores__are_those_of_the_affinity_and_so_are_the_threads_that_decode():
     assert core_count() == 1
-    with LoadAhead([], len, max_images=8, max_bytes=8) as ahead:
+    images: list[tuple[int, np.ndarray]] = []
+    with LoadAhead(images, np.copy, max_images=8, max_bytes=8) as ahead:
         assert ahead.workers == 1
 
 

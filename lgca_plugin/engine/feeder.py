@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from threading import Barrier, Lock
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
+from ..cores import core_count
 from ..errors import LgcaError
 from .cropper import CropBatch, Cropper, EncodeRequest, Owner
 from .memory import is_out_of_memory
@@ -60,12 +60,12 @@ class Feeder(Generic[Owner]):
         self._encoder = encoder
         self._stats = stats
         self._lock = Lock()
-        threads = torch.get_num_threads()
+        threads = min(torch.get_num_threads(), core_count())  # in a container, torch counts the cores of the machine
         self._side_by_side = encoder.concurrent and threads > 1 and not encoder.crops_on_device
         if self._side_by_side:
             self._workers = self.slots = min(threads, MAX_CONCURRENT)
         else:
-            self._workers, self.slots = min(MAX_CUTTERS, os.cpu_count() or 1), BATCHES_AHEAD
+            self._workers, self.slots = min(MAX_CUTTERS, core_count()), BATCHES_AHEAD
         self._cropper: Cropper[Owner] = Cropper(encoder, stats, workers=self._workers)
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="lgca-crop")
         self._results = ThreadPoolExecutor(1, thread_name_prefix="lgca-result")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..cores import limit_cores
 from ..errors import LgcaError
 from .worker import Worker
 
@@ -47,5 +48,6 @@ class PartCalls:
             import torch
 
             torch.set_num_threads(self._cpus)
+            limit_cores(self._cpus)
             self._worker = Worker(self._folder, device=self._device, batch_size=self._batch_size)
         yield from (counts.part for counts in self._worker.work(parts))

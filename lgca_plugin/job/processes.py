@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
+from ..cores import core_count
 from .calls import PartCalls
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Processes:
     def __init__(self, wished: Wished) -> None:
         import torch
 
-        cores = os.cpu_count() or 1
+        cores = core_count()
         self._gpus = torch.cuda.device_count() if wished.uses_gpus else 0
         self._wished = wished
         self.count = wished.count or self._gpus or max(1, cores // CORES_EACH)

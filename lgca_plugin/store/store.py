@@ -16,9 +16,10 @@ from ..errors import StoreError
 from . import entries, small_tables
 from .file import BUSY_SECONDS, FILE_NAME, StoreFile
 from .images import content_hashes, image_of_content, images_of_samples, write_image
-from .limits import EVICTED_AT_ONCE, default_folder, default_limit, evict_regions
+from .limits import EVICTED_AT_ONCE, default_folder, evict_regions
 from .rows import StoredRun, image_vectors, image_vectors_of, write_vectors
 from .rows import parts as _parts
+from .texts import SECONDS_BETWEEN_MARKS, TextStore
 from .weights_files import delete_weights
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 REGIONS_SHARE = 0.875  # of the limit that regions may fill; the rest is kept free for image vectors, which are small
 VECTORS_AT_ONCE = 4096
-SECONDS_BETWEEN_MARKS = 3600
 
 
 def store_exists() -> bool:
@@ -50,7 +50,7 @@ def geometry_of(regions: RegionConfig) -> str:
     return f"{regions.scale_min!r}-{regions.scale_max!r} seed {regions.seed}"
 
 
-class Store:
+class Store(TextStore):
     """The store in a folder; open it anew for each use, and close it.
 
     Without a folder or a limit it takes :func:`default_folder` and :func:`default_limit`. See :class:`StoreFile` for
@@ -65,11 +65,10 @@ class Store:
         busy_seconds: float = BUSY_SECONDS,
         evicted_at_once: int = EVICTED_AT_ONCE,
     ) -> None:
-        self._limit_bytes = limit_bytes
+        folder = default_folder() if folder is None else folder
+        super().__init__(StoreFile(folder, busy_seconds=busy_seconds), limit_bytes)
         self._evicted_at_once = evicted_at_once
         self._reported_full = False
-        self._fingerprints: dict[int, str] = {}
-        self._file = StoreFile(default_folder() if folder is None else folder, busy_seconds=busy_seconds)
 
     def __enter__(self) -> Store:
         return self
@@ -85,60 +84,6 @@ class Store:
     def path(self) -> Path:
         """The store's file."""
         return self._file.path
-
-    @property
-    def used_bytes(self) -> int:
-        """Size of the store's contents."""
-        return self._file.used_bytes
-
-    @property
-    def limit_bytes(self) -> int:
-        """Maximum size of the store."""
-        return default_limit() if self._limit_bytes is None else self._limit_bytes
-
-    # ------------------------------------------------------------------------------- encoders, texts and images
-
-    def encoder(self, fingerprint: str) -> int | None:
-        """Returns the row number of an encoder, None if no stored run has used it."""
-        found = self._file.read("SELECT id FROM encoders WHERE fingerprint = ?", (fingerprint,))
-        return int(found[0][0]) if found and self._fingerprint(found[0][0]) == fingerprint else None
-
-    def _fingerprint(self, encoder: int) -> str:
-        """Returns the fingerprint in an encoder's own row, which the checksums of its embeddings cover."""
-        if encoder not in self._fingerprints:
-            found = self._file.read("SELECT fingerprint FROM encoders NOT INDEXED WHERE id = ?", (encoder,))
-            self._fingerprints[encoder] = found[0][0] if found else ""
-        return self._fingerprints[encoder]
-
-    def add_encoder(self, fingerprint: str, *, name: str, logit_scale: float) -> int:
-        """Returns the row number of an encoder, whose row is made if it is new."""
-        with self._file.writing() as rows:
-            entries.write_encoder(rows, {"fingerprint": fingerprint, "name": name, "logit_scale": logit_scale})
-        if (found := self.encoder(fingerprint)) is None:
-            raise StoreError("the row of an encoder in the store of embeddings is damaged, or was deleted just now")
-        return found
-
-    def write_texts(self, encoder: int, embeddings: Mapping[str, NDArray[np.float32]], *, tokenizer: str = "") -> None:
-        """Writes the ``[dim]`` embeddings of texts, or none if they do not fit under the limit.
-
-        ``tokenizer`` is that of the encoder: the same text has one embedding for each. Of a run
-        of earlier releases it is empty.
-        """
-        if self.used_bytes + sum(vector.nbytes for vector in embeddings.values()) <= self.limit_bytes:
-            with self._file.writing() as rows:
-                small_tables.write_texts(rows, encoder, embeddings, SECONDS_BETWEEN_MARKS, tokenizer)
-
-    def delete_texts(self, *, before: float) -> None:
-        """Deletes the embeddings of texts that no run has used since a time, in seconds since 1970."""
-        with self._file.writing() as rows:
-            rows.execute("DELETE FROM texts WHERE used <= ?", (before,))
-            entries.delete_encoders_of_nothing(rows)
-
-    def texts(self, encoder: int, texts: Sequence[str], *, tokenizer: str = "") -> dict[str, NDArray[np.float32]]:
-        """Returns the ``[dim]`` embeddings of those texts that are stored, read by a tokenizer."""
-        own = self._fingerprint(encoder)
-        parts = (small_tables.read_texts(self._file, encoder, own, part, tokenizer) for part in _parts(texts))
-        return dict(pair for part in parts for pair in part.items())
 
     def recall(self, encoder: int, content_hash: str, geometry: str) -> KnownRegions | None:
         """Returns the stored embeddings of an image, without damaged ones; None if it has none."""

@@ -171,7 +171,7 @@ def has_encoded(plan: ClassifyPlan) -> bool:
         return False
     try:
         with Store() as store:
-            return store.encoder(stored_fingerprint(plan, "")) is not None
+            return store.has_images(stored_fingerprint(plan, ""))
     except StoreError:
         return False
 

@@ -34,6 +34,7 @@ class CancelRun(FormOperator):
     """Stops a run that is at work; what it has done is kept."""
 
     operator_name = "lgca_cancel_run"
+    icon = "cancel"
     title = "Cancel a run at work"
     description = "Stop a CLIP, WCA and LGCA run that is at work, wherever it was started; what it has done is kept"
     submit = "Stop the run"

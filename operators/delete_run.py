@@ -27,6 +27,7 @@ class DeleteRun(FormOperator):
     """Deletes a run and all that belongs to it, and nothing else."""
 
     operator_name = "lgca_delete_run"
+    icon = "delete"
     title = "Delete a zero-shot run"
     description = "Delete the fields, the record and the stored embeddings of a CLIP, WCA and LGCA run"
     submit = "Delete"

@@ -34,6 +34,7 @@ class Evaluate(RunOperator):
     """Has FiftyOne evaluate every method of a run on the same labelled samples, and compares them pair by pair."""
 
     operator_name = "lgca_evaluate"
+    icon = "analytics"
     title = "Evaluate a zero-shot run"
     description = "Accuracy of each method of a CLIP, WCA and LGCA run; which differences are more than chance"
     submit = "Evaluate"

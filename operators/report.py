@@ -67,6 +67,7 @@ class Report(RunOperator):
     """Writes a run as a page, or its suspects as a file."""
 
     operator_name = "lgca_report"
+    icon = "summarize"
     title = "Report on a run"
     description = "Wrong labels and changes as a page for people without the App; suspects for CVAT and Label Studio"
     submit = "Report"

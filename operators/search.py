@@ -50,6 +50,7 @@ class Search(RunOperator):
     """Registers a run's stored image vectors with FiftyOne, which searches and draws them; no image is encoded."""
 
     operator_name = "lgca_search"
+    icon = "image_search"
     title = "Search or map the pictures of a zero-shot run"
     description = "Find pictures by words or by a picture, or see them all on a map, from a run's stored vectors"
     submit = "Create"

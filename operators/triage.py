@@ -36,6 +36,7 @@ class Triage(RunOperator):
     """Finds disagreements, misleading crops and suspected label errors, from what a run has stored."""
 
     operator_name = "lgca_triage"
+    icon = "rule"
     title = "Triage a zero-shot run"
     description = "Check labels against a run: wrong labels and mistakes, disagreements, misleading crops"
     submit = "Triage"

@@ -114,6 +114,26 @@ def test_operators__names_labels_and_descriptions_are_distinct_and_risk_is_decla
     assert {operator.risk_level.value for operator in operators} <= {"low", "medium", "high"}
 
 
+def test_skills__name_every_operator_that_people_see():
+    text = (ROOT / "skills/zero-shot-triage/SKILL.md").read_text(encoding="utf-8")
+    operators = [one for one in foo.list_operators(builtin=False) if one.plugin_name == PLUGIN]
+    names = {one.name for one in operators if not isinstance(one, foo.Panel)}
+    seen = {one.name for one in operators if one.name in names and not one.config.unlisted}
+    assert set(re.findall(r"\blgca_(?!plugin\b)\w+", text)) <= names
+    assert [name for name in sorted(seen) if f"`{name}`" not in text] == []
+    assert [part for part in ("## Key Directives", "## Workflow", "## Troubleshooting") if part not in text] == []
+
+
+def test_icons__every_operator_that_people_see_has_one_of_its_own():
+    """A name without a point or a slash is a Material icon, which has the colour of the text in both themes."""
+    own = [one for one in foo.list_operators(builtin=False) if one.plugin_name == PLUGIN]
+    icons = {one.name: one.config.icon for one in own if isinstance(one, foo.Panel) or not one.config.unlisted}
+    assert [name for name, icon in icons.items() if not re.fullmatch("[a-z_]+", icon or "")] == []
+    assert icons["lgca_open_review"] == icons["lgca_review"] and icons["lgca_open_compare"] == icons["lgca_compare"]
+    operators = [icon for name, icon in icons.items() if name not in ("lgca_review", "lgca_compare")]
+    assert len(set(operators)) == len(operators)
+
+
 def test_skills__each_listed_skill_is_found(manifest):
     skills = fop.list_skills(plugin=PLUGIN)
     assert {skill.name for skill in skills} == set(manifest["skills"])

@@ -22,6 +22,7 @@ class Classify(StepOperator):
     """Classifies images zero-shot and writes labels, confidences and boxes onto the samples."""
 
     operator_name = "lgca_classify"
+    icon = "category"
     title = "Classify zero-shot"
     label = "Classify zero-shot (CLIP, WCA, LGCA)"
     description = "Predict a class for every image from class names alone, with the boxes behind each label"

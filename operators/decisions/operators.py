@@ -83,6 +83,7 @@ class Decide(DecisionOperator):
     """Records what a curator decides about the selected samples, or about the one that is open."""
 
     operator_name = "lgca_decide"
+    icon = "fact_check"
     title = "Decide on suspected labels"
     description = "Accept a suggestion, confirm the label, or set the image aside; given labels stay as they are"
     submit = "Decide"
@@ -157,6 +158,7 @@ class UndoDecision(DecisionOperator):
     """Undoes decisions."""
 
     operator_name = "lgca_undo_decision"
+    icon = "undo"
     title = "Undo decisions on labels"
     description = "Take a decision back: each sample gets its previous decision, corrected label and tag again"
     submit = "Undo"
@@ -209,6 +211,7 @@ class ExportDecisions(DecisionOperator):
     """Writes the decisions to a CSV file."""
 
     operator_name = "lgca_export_decisions"
+    icon = "file_download"
     title = "Export decisions on labels"
     description = "Write who decided what about which sample to a CSV file, or download it"
     submit = "Export"

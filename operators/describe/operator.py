@@ -38,6 +38,7 @@ class DescribeClasses(StepOperator):
     """Has a language model describe what the classes look like, and saves its texts on the dataset."""
 
     operator_name = "lgca_describe_classes"
+    icon = "edit_note"
     title = "Describe classes with a language model"
     description = "Send class names, and nothing else, to an OpenAI-compatible server; save its texts for LGCA"
     submit = "Describe"

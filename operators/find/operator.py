@@ -28,6 +28,7 @@ class FindWrongLabels(StepOperator):
     """Classifies what is new, judges all labels, and opens the review of those that look wrong."""
 
     operator_name = "lgca_find_wrong_labels"
+    icon = "find_in_page"
     title = "Find wrong labels"
     description = (
         "4 methods look for mistakes: label errors, mislabeled (mislabelled) pictures, label quality; zero-shot, "

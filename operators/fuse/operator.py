@@ -35,6 +35,7 @@ class Fuse(RunOperator):
     """Fuses runs of several models on the same pictures into a run with one more method, ``hada``."""
 
     operator_name = "lgca_fuse"
+    icon = "merge_type"
     title = "Fuse zero-shot runs"
     description = "One answer from the runs of several models: HADA, a graph over their crops; no image is encoded"
     submit = "Fuse"

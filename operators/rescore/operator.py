@@ -23,6 +23,7 @@ class Rescore(RunOperator):
     """Scores a run's images again from the store of embeddings, with other classes, texts or weights."""
 
     operator_name = "lgca_rescore"
+    icon = "tune"
     title = "Rescore a zero-shot run"
     description = "New classes, descriptions and weights for a CLIP, WCA and LGCA run; no image is encoded"
     submit = "Rescore"

@@ -31,6 +31,7 @@ class FormOperator(ReadableOperator):
     Attributes:
         title: heading of the form
         label: label in the operator browser; None for the title
+        icon: name of a Material icon, whose colour is the text's in the App's light and dark theme
         submit: label of the form's own button
         purpose: what it does with the open dataset, such as "classify it"
         on_view: whether the user may choose between the dataset, the view and the selection
@@ -39,6 +40,7 @@ class FormOperator(ReadableOperator):
     """
 
     operator_name: str
+    icon: str
     title: str
     label: str | None = None
     description: str
@@ -56,6 +58,7 @@ class FormOperator(ReadableOperator):
             name=self.operator_name,
             label=self.label or self.title,
             description=self.description,
+            icon=self.icon,
             dynamic=True,
             execute_as_generator=self.in_steps,
             allow_delegated_execution=self.in_steps,

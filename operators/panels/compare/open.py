@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...shared.grid.open_panel import OpenPanel
-from .panel import LABEL, NAME
+from .panel import ICON, LABEL, NAME
 
 
 class OpenCompare(OpenPanel):
@@ -11,5 +11,6 @@ class OpenCompare(OpenPanel):
 
     operator_name = "lgca_open_compare"
     panel = NAME
+    icon = ICON
     label = LABEL
     description = "Agreement, accuracy, misleading crops and suspected label errors of a run, beside the grid"

@@ -40,7 +40,9 @@ class ComparePanel(DeduplicatingPanel):
     @property
     def config(self) -> Any:
         """The entry in the App's list of panels."""
-        return foo.PanelConfig(name=NAME, label=LABEL, surfaces="grid", icon=ICON, help_markdown=HELP)
+        return foo.PanelConfig(
+            name=NAME, label=LABEL, surfaces="grid", icon=ICON, category=foo.Categories.ANALYZE, help_markdown=HELP
+        )
 
     def layout(self, ctx: Any, content: CompareContent) -> Any:
         """Returns the layout of an event's content."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...shared.grid.open_panel import OpenPanel
-from .panel import LABEL, NAME
+from .panel import ICON, LABEL, NAME
 
 
 class OpenReview(OpenPanel):
@@ -11,5 +11,6 @@ class OpenReview(OpenPanel):
 
     operator_name = "lgca_open_review"
     panel = NAME
+    icon = ICON
     label = LABEL
     description = "Wrong labels, mistakes: decide about one suspected label after the other, beside examples"

@@ -52,7 +52,9 @@ class ReviewPanel(DeduplicatingPanel):
     @property
     def config(self) -> Any:
         """The entry in the App's menus."""
-        return foo.PanelConfig(name=NAME, label=LABEL, icon=ICON, help_markdown=HELP, surfaces="grid modal")
+        return foo.PanelConfig(
+            name=NAME, label=LABEL, icon=ICON, help_markdown=HELP, surfaces="grid modal", category=foo.Categories.CURATE
+        )
 
     def layout(self, ctx: Any, content: ReviewContent) -> Any:
         """Returns the layout of an event's content."""

@@ -18,12 +18,14 @@ class OpenPanel(ReadableOperator):
     Attributes:
         operator_name: name of the operator
         panel: name of the panel
+        icon: name of its Material icon
         label: title of the panel
         description: what the panel shows
     """
 
     operator_name: str
     panel: str
+    icon: str
     label: str
     description: str
 
@@ -34,6 +36,7 @@ class OpenPanel(ReadableOperator):
             name=self.operator_name,
             label=self.label,
             description=self.description,
+            icon=self.icon,
             risk_level=types.RiskLevel.LOW,
             view_target=False,
         )

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sysconfig
 import venv
+from typing import Any
 
 import pytest
 import yaml
@@ -132,6 +134,25 @@ def test_server__lists_calls_and_reads_every_operator(tool, birds, tmp_path):
     assert "problem" in suggested or suggested["samples"] == 12  # which may be too few to choose by
     assert set(names) - set(done) == {"lgca_describe_classes", "lgca_cancel_run"}
     assert lgca.load_run(birds, "eight").config.classes == tuple(CLASSES[:8])
+
+
+def test_skill__its_calls_do_what_it_says(tool, birds):
+    """What an assistant is told to call, in this order, on a dataset of the name that the skill takes."""
+    skill = (ROOT / "skills/zero-shot-triage/SKILL.md").read_text()
+    blocks = [block for block in re.findall("```python\n(.*?)```", skill, re.DOTALL) if "execute_operator" in block]
+
+    def execute_operator(operator_uri, dataset_name, params):
+        assert dataset_name == "birds"
+        answer = tool("execute_operator", operator_uri=operator_uri, params=params, dataset_name=birds.name)
+        assert answer["success"], answer
+        return answer["data"]["result"]
+
+    names: dict[str, Any] = {"execute_operator": execute_operator}
+    for block in blocks:
+        exec(compile(block, "SKILL.md", "exec"), names)
+    birds.reload()
+    assert birds.count("zeroshot_label_quality") == 12 and birds.count("zeroshot_lgca_eval") == 12
+    assert lgca.load_run(birds, "zeroshot").last_triage().decisions() == []
 
 
 def test_server__is_given_the_sentence_of_an_error(tool, birds):

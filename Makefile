@@ -6,6 +6,7 @@
 # make test-faults   processes killed, the database away, disks full, corpora of damaged inputs: a table of what was lost
 # make lint          ruff and mypy only
 # make bench         the benchmarks, one line of JSON each
+# make gpu           checks the CUDA path on a machine with a GPU: rows for docs/speed.md, and whether they pass
 # make story         takes the pictures of docs/story.md anew, on drawings of their own
 # make pictures      takes the docs' other pictures of the App anew, by running the browser tests
 # make plugin        packs the plugin alone into dist/, for `fiftyone plugins download`
@@ -27,7 +28,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The demo's model is so small that threads waiting for each other cost more than they bring, above all on a busy machine.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test thorough test-faults lint bench story pictures docs reference plugin clean setup setup-dev
+.PHONY: demo test thorough test-faults lint bench gpu story pictures docs reference plugin clean setup setup-dev
 .DEFAULT_GOAL := demo
 
 setup setup-dev:
@@ -77,6 +78,9 @@ test-faults: setup-dev
 lint:
 	@$(MAKE) --no-print-directory setup-dev NO_BROWSER=1
 	@$(MAKE) --no-print-directory check
+
+gpu: setup
+	$(PY) -m benchmarks.gpu --out build/gpu
 
 bench: setup
 	@mkdir -p "$(DEMO)"

@@ -16,8 +16,8 @@ def with_rounded_products(model: Any, dtype: torch.dtype) -> Any:
     """Returns a model whose image tower has rounded weights in its products; it shares the rest with the one given.
 
     For use under autocast, which has nothing left to round but activations: it would round the weights anew for every
-    batch. Normalizations, and the sums between blocks, stay as autocast computes them, in float32 on CUDA. Weights that
-    parts of the tower share are still shared, and those that the text tower shares are not touched.
+    batch. Normalizations are computed in float32 on CUDA, as autocast has them. Weights that parts of the tower share
+    are still shared, and those that the text tower shares are not touched.
     """
     from torch import nn
     from torch.nn.modules.conv import _ConvNd

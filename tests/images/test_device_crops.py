@@ -217,7 +217,7 @@ def test_engine__memory_that_runs_out_while_cutting_counts_too(
     resize_windows = device_crops.resize_windows
     failed = []
 
-    def tight(images: Any, owners: Any, windows: Any, *others: Any, **options: Any) -> torch.Tensor:
+    def tight(images: Any, owners: Any, windows: Any, *others: Any, **options: Any) -> Any:
         if len(windows) > 4:
             failed.append(len(windows))
             raise torch.OutOfMemoryError("no room")

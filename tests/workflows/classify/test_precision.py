@@ -17,7 +17,7 @@ from lgca_plugin.runs.stored_run import shared_fingerprint
 from tests.helpers.engine import Counting
 from tests.helpers.runs import add_images
 
-FEW = {"methods": ("clip",), "ground_truth": "truth", "run_key": "zs", "progress": False}
+FEW: dict[str, Any] = {"methods": ("clip",), "ground_truth": "truth", "run_key": "zs", "progress": False}
 
 
 @pytest.fixture

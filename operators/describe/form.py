@@ -51,7 +51,8 @@ def add_form(inputs: Any, ctx: Any) -> None:
         view=text_field(2),
     )
     address = checked(prop, read_argument, params, "base_url")
-    prop = inputs.str("model", label="Model", description="Its name on the server", view=text_field(2))
+    note = "Its name on the server"
+    prop = inputs.str("model", required=True, label="Model", description=note, view=text_field(2))
     checked(prop, read_argument, params, "model")
     add_file(inputs, params)
     if address:
@@ -108,7 +109,7 @@ def add_consent(inputs: Any, ctx: Any, address: str, classes: Any, saved: dict[s
     wording = prompt_for(example, per_class=per_class, topic=topic or None)
     inputs.view("sent", types.Notice(label=line, description=f"The prompt for each class: {wording}"))
     add_key(inputs, ctx, address)
-    prop = inputs.bool(confirm_name(address), default=False, label=f"Send {contents} to {address}")
+    prop = inputs.bool(confirm_name(address), default=False, required=True, label=f"Send {contents} to {address}")
     if not is_confirmed(params, address):
         mark_invalid(prop, "tick to confirm")
 

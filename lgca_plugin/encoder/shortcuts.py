@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..images.products import exact_products
 from .private_names import class_token_blocks
 
 logger = logging.getLogger(__name__)
@@ -105,9 +106,10 @@ def with_modules(module: Any, **modules: nn.Module) -> Any:
 
 def _equal(block: nn.Module, shorter: nn.Module, width: int) -> bool:
     """True if both compute the same class token from random tokens; a later open_clip may compute something else."""
-    tokens = torch.randn((2, 3, width), generator=torch.Generator().manual_seed(0)).to(next(block.parameters()).device)
+    device = next(block.parameters()).device
+    tokens = torch.randn((2, 3, width), generator=torch.Generator().manual_seed(0)).to(device)
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), exact_products(device.type):
             expected, found = block(tokens)[:, :1], shorter(tokens)
             return bool((expected - found).abs().max() <= ROUNDING * expected.abs().max())
     except (AttributeError, IndexError, RuntimeError, TypeError):  # the block lacks what is used of it here

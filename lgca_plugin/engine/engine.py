@@ -67,6 +67,7 @@ def encode_images(
     recall: Recall | None = None,
     can_stop: EarlyStopping | None = None,
     wave_bytes: int = WAVE_BYTES,
+    fill_up: bool = True,
 ) -> Generator[EncodedImage[Id] | FailedImage[Id], None, None]:
     """Encodes images and the regions that a set of methods needs, in the order given.
 
@@ -83,6 +84,8 @@ def encode_images(
         can_stop: whether an image can stop at its budget level, needed if ``plan`` is adaptive; its result must depend
             on the image alone
         wave_bytes: maximum memory of the images in flight, and of those decoded ahead of them
+        fill_up: whether the last batches, which are partly empty, are filled up for an encoder whose embeddings depend
+            on the size of a batch; for images that come one by one, that takes several times as long
 
     Yields:
         an :class:`EncodedImage`, or a :class:`FailedImage` with the reason
@@ -98,7 +101,7 @@ def encode_images(
     stats = stats if stats is not None else EngineStats()
     stats.batch_size = batch_size or default_batch_size(encoder)
     load = _Loading(plan, can_stop, recall, _enough_pixels(encoder.preprocessing, plan))
-    feeder: Feeder[_InFlightImage] = Feeder(encoder, stats)
+    feeder: Feeder[_InFlightImage] = Feeder(encoder, stats, fill_up=fill_up)
     limits = {"max_images": wave_size or (feeder.slots + 1) * stats.batch_size, "max_bytes": wave_bytes}
     with feeder, LoadAhead(images, load, **limits) as ahead:
         yield from _Flow(ahead, feeder, stats, **limits).run()

@@ -51,14 +51,16 @@ class Feeder(Generic[Owner]):
     for crops. Any other encoder is called from the caller's thread, while other threads cut the next batch or, for an
     encoder with ``crops_on_device``, copy the next images to the device; one more thread waits for what the encoder has
     started, so that a device gets the next batch before the last one is through.
-    At most ``slots`` batches are under way at the same time.
+    At most ``slots`` batches are under way at the same time. With ``fill_up``, batches for an encoder that ``pads`` are
+    all of one size.
     """
 
-    def __init__(self, encoder: Encoder, stats: EngineStats) -> None:
+    def __init__(self, encoder: Encoder, stats: EngineStats, *, fill_up: bool = True) -> None:
         import torch
 
         self._encoder = encoder
         self._stats = stats
+        self._fills_up = fill_up and encoder.pads
         self._lock = Lock()
         threads = min(torch.get_num_threads(), core_count())  # in a container, torch counts the cores of the machine
         self._side_by_side = encoder.concurrent and threads > 1 and not encoder.crops_on_device
@@ -122,7 +124,7 @@ class Feeder(Generic[Owner]):
 
     def _rows(self, batch: Sequence[EncodeRequest[Owner]]) -> int:
         """Returns the number of rows that the encoder is given for a batch."""
-        return max(len(batch), self._stats.batch_size) if self._encoder.pads else len(batch)
+        return max(len(batch), self._stats.batch_size) if self._fills_up else len(batch)
 
     def _share_threads(self, all_threads: int, threads: int) -> None:
         """Starts the threads and limits the torch threads that each may use.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NEW = "fp32_precision"
-"""Setting of torch 2.9 and later; earlier releases have ``allow_tf32`` and the one for all float32 products."""
+"""Setting of each product since torch 2.9; earlier releases have ``allow_tf32`` and the one for all products."""
 
 _on_cuda = RLock()
 _lock = Lock()
@@ -31,18 +31,24 @@ def exact_products(kind: str, *, tf32: bool = False) -> Iterator[None]:
         kind: of the device that computes, such as ``"cuda"``
         tf32: lets CUDA use its units for TF32, which loses nothing where numbers have 11 significant bits at most
     """
+    from torch import backends
+
     global _users  # noqa: PLW0603 (the settings are the process's)
     if kind == "cuda":
         with _on_cuda:
-            before = _changed(_cuda_settings(tf32))
+            before = _of_cuda()
+            _set([(owner, name, False) for owner, name in _sums()])
+            backends.cuda.matmul.allow_tf32, backends.cudnn.allow_tf32 = tf32, False
             try:
                 yield
             finally:
-                _restore(before)
+                _set(before)
         return
     with _lock:
         if not _users:
-            _before[:] = _changed(_cpu_settings())
+            exact = _of_cpu()
+            _before[:] = [(owner, name, getattr(owner, name)) for owner, name, _ in exact]
+            _set(exact)
         _users += 1
     try:
         yield
@@ -50,22 +56,17 @@ def exact_products(kind: str, *, tf32: bool = False) -> Iterator[None]:
         with _lock:
             _users -= 1
             if not _users:
-                _restore(_before)
+                _set(_before)
 
 
-def _changed(settings: list[tuple[Any, str, Any]]) -> list[tuple[Any, str, Any]]:
-    """Changes settings, given as owner, name and value, and returns them as they were."""
-    before = [(owner, name, getattr(owner, name)) for owner, name, _ in settings]
-    _restore(settings)
-    return before
-
-
-def _restore(settings: list[tuple[Any, str, Any]]) -> None:
+def _set(settings: list[tuple[Any, str, Any]]) -> None:
+    """Sets attributes, given as owner, name and value."""
     for owner, name, value in settings:
         setattr(owner, name, value)
 
 
-def _cpu_settings() -> list[tuple[Any, str, Any]]:
+def _of_cpu() -> list[tuple[Any, str, Any]]:
+    """Returns the settings under which products on the CPU are exact."""
     from torch import backends
 
     if not hasattr(backends.mkldnn, "matmul"):
@@ -73,20 +74,39 @@ def _cpu_settings() -> list[tuple[Any, str, Any]]:
     return [(getattr(backends.mkldnn, kind), _NEW, "ieee") for kind in ("matmul", "conv")]
 
 
-def _cuda_settings(tf32: bool) -> list[tuple[Any, str, Any]]:
+def _of_cuda() -> list[tuple[Any, str, Any]]:
+    """Returns CUDA's settings as they are, in the order in which they are to be set again.
+
+    Each product has a new setting, and there are old ones for several, which have to agree with the new ones where
+    they are read, be it by torch's own kernels; so the old ones are changed, which changes the new ones, too. Old ones
+    that can't be read do not agree with the new ones, and whoever has set these reads no old ones.
+    """
     from torch import backends
 
-    products = backends.cuda.matmul
-    sums = [(products, f"allow_{kind}_reduced_precision_reduction", False) for kind in ("fp16", "bf16")]
-    if hasattr(products, "allow_fp16_accumulation"):
-        sums.append((products, "allow_fp16_accumulation", False))
-    if not hasattr(products, _NEW):
-        return [*sums, (products, "allow_tf32", tf32), (backends.cudnn, "allow_tf32", False)]
-    return [*sums, (products, _NEW, "tf32" if tf32 else "ieee"), (getattr(backends.cudnn, "conv"), _NEW, "ieee")]  # noqa: B009
+    products, convolutions = backends.cuda.matmul, backends.cudnn
+    before = []
+    for owner, name in _sums():
+        value, split = getattr(owner, name), getattr(owner, f"{name}_split_k", None)
+        before.append((owner, name, value if split is None else (value, split)))  # read apart, set together
+    for owner, name in ((_AllProducts(), "precision"), (convolutions, "allow_tf32")):
+        with suppress(RuntimeError):
+            before.append((owner, name, getattr(owner, name)))
+    new = ((backends.mkldnn, "matmul"), (backends.cuda, "matmul"), (convolutions, "conv"), (convolutions, "rnn"))
+    owners = [getattr(library, kind, None) for library, kind in new] if hasattr(products, _NEW) else []
+    return [*before, *((owner, _NEW, getattr(owner, _NEW)) for owner in owners if owner is not None)]
+
+
+def _sums() -> list[tuple[Any, str]]:
+    """Lists what lets CUDA make sums in half precision."""
+    from torch import backends
+
+    names = ("allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction")
+    optional = ("allow_fp16_accumulation",) if hasattr(backends.cuda.matmul, "allow_fp16_accumulation") else ()
+    return [(backends.cuda.matmul, name) for name in (*names, *optional)]
 
 
 class _AllProducts:
-    """The one setting of torch before 2.9 for all products of float32 numbers, as an attribute."""
+    """The old setting for all products of float32 numbers, as an attribute."""
 
     @property
     def precision(self) -> str:

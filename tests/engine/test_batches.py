@@ -181,6 +181,9 @@ def test_batches__are_filled_up_for_an_encoder_whose_vectors_depend_on_their_siz
     assert_same(encode(birds[:5], encoder, batch_size=16, stats=stats), expected)
     assert set(encoder.batches) == {16}
     assert (stats.encodes, stats.batches, stats.batch_fill) == (plain.encodes, plain.batches, plain.batch_fill)
+    one_by_one = Counting(demo_encoder, pads=True, **members)
+    assert_same(encode(birds[:5], one_by_one, batch_size=16, fill_up=False), expected)
+    assert sum(one_by_one.batches) == plain.encodes
     small = Counting(demo_encoder, pads=True, memory=5, **members)
     assert_same(encode(birds[:5], small, batch_size=16), expected)
     assert set(small.batches) == {4}

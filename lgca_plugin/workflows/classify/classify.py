@@ -137,7 +137,7 @@ def _encode(
         plan.todo,
         encoder=plan.encoder,
         plan=plan.request.region_plan,
-        batch_size=options.batch_size,
+        batch_size=options.batch_size or _batch_size_so_far(plan),
         stats=stats,
         recall=embeddings.recall,
         can_stop=plan.predictor.can_stop,
@@ -166,6 +166,15 @@ def _encode(
     writer.finish()
     if reported < total:
         yield Progress(total, total, _progress_label(total, total, time.perf_counter() - started))
+
+
+def _batch_size_so_far(plan: ClassifyPlan) -> int | None:
+    """Returns the batch size of a run that goes on, if embeddings depend on it; free memory may suggest another now."""
+    existing = plan.request.existing
+    if existing is None or not plan.encoder.pads:
+        return None
+    size = dict(existing.results.get("engine") or {}).get("batch_size")
+    return size if isinstance(size, int) and size > 0 else None
 
 
 def _until_written(writer: Writer, done: int, total: int) -> Generator[Progress, None, None]:

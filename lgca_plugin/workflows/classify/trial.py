@@ -48,7 +48,7 @@ def _without_overflow(plan: ClassifyPlan) -> ClassifyPlan:
     encoder = plan.encoder
     images = plan.todo[:FIRST_IMAGES]
     whole = replace(plan.request.region_plan, n_crops=0, n_chains=0, steps=0, budget=DEFAULT_BUDGET)
-    outcomes = list(encode_images(images, encoder=encoder, plan=whole))
+    outcomes = list(encode_images(images, encoder=encoder, plan=whole, fill_up=False))
     if not any(not isinstance(one, EncodedImage) and one.reason == NOT_FINITE for one in outcomes):
         return plan
     assert encoder.source is not None  # noqa: S101 (checked by the caller)

@@ -183,6 +183,7 @@ def _time(plan: ClassifyPlan, encoder: Encoder, images: Sequence[Source], recall
         batch_size=plan.request.options.batch_size,
         recall=recall,
         can_stop=plan.predictor.can_stop,
+        fill_up=False,  # as nearly all batches of a whole run are full
     )
     with closing(outcomes):
         encoded = [outcome for outcome in outcomes if isinstance(outcome, EncodedImage)]

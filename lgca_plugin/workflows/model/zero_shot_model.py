@@ -202,7 +202,8 @@ class ZeroShotModel(
     def _encoded(self, args: Iterable[Any]) -> list[EncodedImage[int]]:
         sources = [(at, as_source(arg)) for at, arg in enumerate(args)]
         images = []
-        for one in encode_images(sources, encoder=self.encoder, plan=self._plan, batch_size=self._batch_size):
+        encoder, plan, batch_size = self.encoder, self._plan, self._batch_size
+        for one in encode_images(sources, encoder=encoder, plan=plan, batch_size=batch_size, fill_up=False):
             if isinstance(one, FailedImage):
                 source = sources[one.id][1]
                 raise ImageError(f"an image in memory: {one.reason}" if isinstance(source, bytes) else one.reason)

@@ -56,6 +56,15 @@ def test_run__goes_on_in_its_own_precision_and_not_on_another_kind_of_device(few
     assert run.summary()["predicted"] == 3
 
 
+def test_run__that_goes_on_has_its_batch_size_where_embeddings_depend_on_it(few: Any) -> None:
+    encoder = lgca.load_encoder("demo", device="cpu", precision="bf16")
+    of_any_size = Counting(encoder, fingerprint=encoder.fingerprint)
+    lgca.classify(few.limit(1), encoder=of_any_size, batch_size=2, **FEW)
+    padded = Counting(encoder, fingerprint=encoder.fingerprint, pads=True)
+    lgca.classify(few, encoder=padded, **FEW)
+    assert padded.batches == [2]
+
+
 def test_kind_of_device__separates_what_is_stored_of_half_precision_and_is_unknown_of_earlier_runs(few: Any) -> None:
     config = lgca.classify(few, encoder=lgca.load_encoder("demo", device="cpu"), **FEW).config
     assert config.device_kind is None, "float32 is the same everywhere"

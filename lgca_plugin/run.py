@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .descriptions.style import AUTO, style_in_code
+from .errors import ConfigError
 from .progress import drive
 from .run_tuning import RunTuning
 from .runs.record import RunRecord
@@ -125,6 +126,7 @@ class Run(RunTuning):
         *,
         methods: Sequence[str] | None = None,
         corrected_field: str | None = None,
+        none_below: float | None = None,
         encoder: Encoder | Sequence[Encoder] | None = None,
         progress: bool | Callable[[Progress], object] | None = None,
     ) -> Triage:
@@ -139,6 +141,9 @@ class Run(RunTuning):
             methods: names of the three compared methods, one on the whole image, one on crops and one on crops that
                 grow; None takes ``clip``, ``wca`` and ``lgca``, or the run's methods in their place
             corrected_field: field for corrected labels; None takes the name of the label field with ``_corrected``
+            none_below: probability below which a judged picture shows none of the classes, such as 0.5: then
+                ``K_best_answer`` is written, the likeliest class of all methods together, or ``"none of these"``. None
+                takes that of the last triage, at first 0, which writes no such field
             encoder: as in :meth:`rescore`; of a fused run, one or several of its encoders
             progress: as in :meth:`rescore`
 
@@ -154,8 +159,29 @@ class Run(RunTuning):
         from .workflows.triage.plan import check_triage
         from .workflows.triage.triage import iter_triage
 
-        request = check_triage(self, ground_truth=ground_truth, methods=methods, corrected_field=corrected_field)
+        request = check_triage(
+            self,
+            ground_truth=ground_truth,
+            methods=methods,
+            corrected_field=corrected_field,
+            none_below=none_below,
+        )
         return drive(iter_triage(request, encoder=encoder), progress, unit="samples")
+
+    def none_of_these(self) -> Any:
+        """Returns a view of the samples that probably show none of the classes, the least likely first.
+
+        Raises:
+            ConfigError: if the last triage was made without ``none_below``
+        """
+        from .fiftyone_io.boxes.companion import as_patches
+        from .fiftyone_io.fields import BEST_ANSWER, NONE_OF_THESE, triage_field
+
+        best = triage_field(self.key, BEST_ANSWER)
+        if not self.last_triage().report.get("none_of_these"):
+            raise ConfigError(f"run {self.key!r} was triaged without such answers: triage it with none_below=0.5")
+        none = self.dataset.match({f"{best}.label": NONE_OF_THESE})
+        return as_patches(none.sort_by(f"{best}.confidence"))
 
     def last_triage(self) -> Triage:
         """Returns the last triage, with its queue and its decisions.

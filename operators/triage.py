@@ -16,7 +16,7 @@ from ..lgca_plugin.method.core.methods import learned_method, method_title
 from ..lgca_plugin.method.number_text import capitalized, samples_text
 from ..lgca_plugin.runs.record import stored_triage
 from ..lgca_plugin.workflows.decisions.corrected_field import default_corrected_field
-from ..lgca_plugin.workflows.triage.plan import TriageRequest, check_triage, moved_to
+from ..lgca_plugin.workflows.triage.plan import NONE_BELOW, TriageRequest, check_triage, moved_to
 from .shared.base import RunOperator
 from .shared.caller import from_page
 from .shared.classes import label_fields
@@ -49,7 +49,8 @@ class Triage(RunOperator):
         if run is None:
             return
         key, config = run
-        _add_labels(inputs, ctx, key, config)
+        if _add_labels(inputs, ctx, key, config):
+            _add_none(inputs, ctx, key)
         if not from_page(ctx):
             note = "Three of the run's: one on the whole image, one on crops and one on crops that grow"
             inputs.list("methods", types.String(), required=False, label="Methods to compare", description=note)
@@ -96,6 +97,7 @@ class Triage(RunOperator):
         *,
         methods: tuple[str, ...] | list[str] | None = None,
         corrected_field: str | None = None,
+        none_below: float | None = None,
         delegate: bool = False,
     ) -> Any:
         """Executes the operator from the SDK, or queues it with ``delegate``.
@@ -112,7 +114,13 @@ class Triage(RunOperator):
             LgcaError: as the library's method raises it
             fiftyone.operators.executor.ExecutionError: if the operation can't be queued
         """
-        params = {"run": run, "ground_truth": ground_truth, "methods": methods, "corrected_field": corrected_field}
+        params = {
+            "run": run,
+            "ground_truth": ground_truth,
+            "methods": methods,
+            "corrected_field": corrected_field,
+            "none_below": none_below,
+        }
         return call(self, sample_collection, params, delegate=delegate)
 
 
@@ -132,13 +140,16 @@ def triage_dialog(triage: Any) -> Dialog:
     lines = {case: samples_text(count) for case, count in report["cases"].items() if count}
     if not report.get("predictions"):
         lines["misled by a few crops"] = samples_text(sum(report["misleading"].values()))
+    none = report.get(NONE_BELOW)
+    if none:
+        lines[f"none of these, below {none['below']:g}"] = samples_text(none["samples"])
     left = {name: count for name, count in counts.items() if name not in ("triaged", "total") and count}
     dialog.lines(lines | {f"left out, {name}": samples_text(count) for name, count in left.items()})
     return dialog
 
 
-def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> None:
-    """Adds the field of the labels to check, and the field for corrected labels."""
+def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> bool:
+    """Adds the field of the labels to check, and the field for corrected labels; returns whether labels are checked."""
     own = config.ground_truth
     choices = label_fields(ctx.dataset, include=own)
     own = own if own in choices and ctx.dataset.has_field(own) else None
@@ -147,7 +158,7 @@ def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> None:
             "no_labels",
             types.Notice(label="This dataset has no field of labels: only disagreements of the methods can be found"),
         )
-        return
+        return False
     add_dropdown(
         inputs,
         run_param("ground_truth", key),
@@ -169,6 +180,16 @@ def _add_labels(inputs: Any, ctx: Any, key: str, config: RunConfig) -> None:
             label="Field for corrected labels",
             description=f"Empty: {name}, made at the first decision as a copy of {chosen}",
         )
+    return bool(chosen)
+
+
+def _add_none(inputs: Any, ctx: Any, key: str) -> None:
+    """Adds the probability below which a picture shows none of the classes."""
+    had = (stored_triage(load_run(ctx.dataset, key).results).get(NONE_BELOW) or {}).get("below")
+    note = "Such as 0.5: pictures whose likeliest class is less probable are answered so; 0: no such answers"
+    name = run_param("none_below", key)
+    default = initial_value(ctx.params, "none_below", had)
+    inputs.float(name, required=False, default=default, label="None of these below (optional)", description=note)
 
 
 def _arguments(params: Params, key: str) -> Params:
@@ -177,6 +198,7 @@ def _arguments(params: Params, key: str) -> Params:
         "ground_truth": read_param(params, "ground_truth", key) or None,
         "methods": params.get("methods") or None,
         "corrected_field": checked_text(read_param(params, "corrected_field", key), "corrected_field") or None,
+        "none_below": read_param(params, "none_below", key),
     }
 
 

@@ -121,17 +121,19 @@ def classify(dataset: str, **options: Any) -> Answer:
     text="judge by these fields of predictions, your own models' or runs', instead of by a run",
 )
 @argument(TRIAGE, "corrected_field", metavar="FIELD")
+@argument(TRIAGE, "none_below", type=float, metavar="P")
 def triage(dataset: str, run_key: str | None, predictions: list[str] | None, **options: Any) -> Answer:
     """Judges labels by a run, or by predictions that are there.
 
     No image of DATASET is encoded.
     """
-    samples, methods = open_dataset(dataset), options.pop("methods")
+    samples, methods, none_below = open_dataset(dataset), options.pop("methods"), options.pop("none_below")
     with progress_bar() as progress:
         if predictions is not None:
             options |= {"run_key": run_key, "progress": progress}
             return found(api_predictions.triage(samples, predictions=predictions, **options))
-        return found(open_run(samples, run_key).triage(methods=methods, progress=progress, **options))
+        options |= {"none_below": none_below, "progress": progress}
+        return found(open_run(samples, run_key).triage(methods=methods, **options))
 
 
 def found(triage: Triage) -> Answer:

@@ -29,6 +29,13 @@ COMPUTED = (CASE, MISLEADING, STABILITY, LABEL_QUALITY, SUGGESTION, SUSPECT)
 
 ``SUSPECT`` is for people alone: the given and the suggested label in one text, as the grid shows it."""
 
+BEST_ANSWER = "best_answer"
+"""Field that a triage writes where it is to say which pictures show none of the classes."""
+LIKELIEST = "likeliest"
+"""Attribute of the best answer: the likeliest class, also where that is not likely enough to be the answer."""
+NONE_OF_THESE = "none of these"
+"""Best answer on a picture that probably shows none of the classes; no class is called so."""
+
 NEAR_DUPLICATE = "near_duplicate"
 """Attribute of a suggestion: id of the sample with nearly the same picture whose label contradicts the given one."""
 UNLIKE = "unlike"
@@ -137,7 +144,7 @@ def triage_field(run_key: str, name: str) -> str:
 def usual_label_fields(run_key: str) -> set[str]:
     """Returns the names of a run's fields of labels and texts, if its methods have the names that the package gives."""
     own = {error_field(run_key), evaluated_field(run_key)}
-    own |= {triage_field(run_key, name) for name in (*COMPUTED, DECISION)}
+    own |= {triage_field(run_key, name) for name in (*COMPUTED, BEST_ANSWER, DECISION)}
     return own | {method_field(run_key, name) for name in METHOD_TABLE}
 
 

@@ -10,6 +10,7 @@ from ..config import DEFAULT_RUN_KEY
 from ..errors import ConfigError, LgcaError
 from ..fiftyone_io.boxes.companion import box_fields, run_dataset, several_label_fields
 from ..fiftyone_io.fields import (
+    BEST_ANSWER,
     COMPUTED,
     DECISION,
     classification_fields,
@@ -175,5 +176,5 @@ def _fields(run_key: str, methods: Sequence[Method]) -> list[str]:
     """Returns all fields that a run may write, those of its triage included."""
     return [
         *run_fields(run_key, methods, adaptive=True),
-        *(triage_field(run_key, name) for name in (*COMPUTED, DECISION)),
+        *(triage_field(run_key, name) for name in (*COMPUTED, BEST_ANSWER, DECISION)),
     ]

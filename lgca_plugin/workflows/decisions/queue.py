@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, shown
 from ...fiftyone_io.boxes.companion import as_patches
-from ...fiftyone_io.fields import CASE, LABEL_QUALITY, MISLEADING, method_field, triage_field
+from ...fiftyone_io.fields import (
+    CASE,
+    LABEL_QUALITY,
+    MISLEADING,
+    method_field,
+    triage_field,
+)
 from ...fiftyone_io.samples import image_samples
 from ...runs.record import check_loaded, stored_triage
 from ...runs.registry import update_record

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError
+from ...errors import ConfigError, shown
 from ...fiftyone_io.boxes.refresh import refresh
 from ...fiftyone_io.fields import (
+    BEST_ANSWER,
     COMPUTED,
     DECISION,
     MISLEADING,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from ...runs.record import RunRecord
 
 
+NONE_BELOW = "none_of_these"
+"""Entry of a triage's report: below which probability the answer is none of the classes, and on how many samples."""
+
 MOST_COMPARED = 3
 """Maximum number of predictions that are compared; all of them judge the labels."""
 
@@ -44,6 +48,7 @@ class TriageRequest:
         ground_truth: label field; None for a triage without labels
         compared: the three compared methods: on the whole image, on crops, and on crops that grow; of predictions of
             other origin up to three
+        none_below: probability below which the best answer is none of the classes; 0 writes no best answers
         judging: the methods whose probabilities judge the labels, or are compared with them: all but the controls
     """
 
@@ -53,12 +58,16 @@ class TriageRequest:
     judging: tuple[Method, ...]
     corrected_field: str
     warnings: tuple[str, ...]
+    none_below: float = 0.0
 
     @property
     def fields(self) -> list[str]:
         """The fields that the triage writes."""
         of_regions = () if self.run.config.voters is None else (MISLEADING, STABILITY)
-        return [triage_field(self.run.key, name) for name in COMPUTED if name not in of_regions]
+        best = triage_field(self.run.key, BEST_ANSWER)
+        had = best in self.run.results.get("triage_fields", ())
+        own = [triage_field(self.run.key, name) for name in COMPUTED if name not in of_regions]
+        return [*own, best] if self.none_below or had else own
 
     @property
     def decision_fields(self) -> DecisionFields:
@@ -72,6 +81,7 @@ def check_triage(
     ground_truth: str | None = None,
     methods: Sequence[str] | None = None,
     corrected_field: str | None = None,
+    none_below: float | None = None,
 ) -> TriageRequest:
     """Checks the arguments of :meth:`lgca_plugin.Run.triage`; raises ConfigError."""
     check_loaded(run)
@@ -104,7 +114,9 @@ def check_triage(
             "pass corrected_field=... to have them elsewhere"
         )
     _check_fields_are_free(run)
-    own_fields = [*run.fields, *(triage_field(run.key, name) for name in (*COMPUTED, DECISION))]
+    if none_below is None:
+        none_below = (stored_triage(run.results).get(NONE_BELOW) or {}).get("below") or 0.0
+    own_fields = [*run.fields, *(triage_field(run.key, name) for name in (*COMPUTED, BEST_ANSWER, DECISION))]
     check_not_read_only(run.dataset, own_fields, f"run {run.key!r} can't be triaged")
     return TriageRequest(
         run=run,
@@ -113,7 +125,17 @@ def check_triage(
         judging=tuple(method for method in run.config.methods if method.name not in CONTROLS) or run.config.methods,
         corrected_field=corrected,
         warnings=tuple(warnings),
+        none_below=_check_none_below(none_below),
     )
+
+
+def _check_none_below(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ConfigError(
+            f"none_below is a probability from 0 to below 1, such as 0.5, or 0 for no such answers; got {shown(value)}",
+            app=f"“none of these” takes a probability from 0 to below 1, such as 0.5, or 0; got {shown(value)}",
+        )
+    return float(value)
 
 
 def _compared(run: RunRecord, names: Sequence[str] | None) -> tuple[Method, ...]:
@@ -157,7 +179,7 @@ def _check_fields_are_free(run: RunRecord) -> None:
     if decision_note(run.dataset, triage_field(run.key, DECISION)).get("decisions_of") == run.key:
         own.add(triage_field(run.key, DECISION))
     schema = run.dataset.get_field_schema()
-    for name in (*COMPUTED, DECISION):
+    for name in (*COMPUTED, BEST_ANSWER, DECISION):
         field = triage_field(run.key, name)
         if field in schema and field not in own:
             raise ConfigError(

@@ -14,6 +14,7 @@ from ...method.labels.triage_cases import WITH_LABEL, WITHOUT_LABEL, changes
 from ...method.labels.vote_cases import WITH_LABEL as VOTES_WITH_LABEL
 from ...method.labels.vote_cases import WITHOUT_LABEL as VOTES_WITHOUT_LABEL
 from ...version import __version__
+from .plan import NONE_BELOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,6 +116,9 @@ def triage_report(
     if errors is not None and errors.twin is not None and errors.unlike is not None:
         report["near_duplicates"] = int((errors.suspect & (errors.twin >= 0)).sum())
         report["unlike"] = int(errors.unlike.sum())
+    if errors is not None and request.none_below:
+        none = int((errors.suggestion_confidence < request.none_below).sum())
+        report[NONE_BELOW] = {"below": request.none_below, "samples": none}
     if errors is not None:
         report["calibration"] = {name: _finite(made.to_json()) for name, made in errors.calibration.items()}
         report["ensemble"] = {"temperature": errors.ensemble.value, "wrong_share": errors.ensemble.wrong_share}

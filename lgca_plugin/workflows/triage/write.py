@@ -48,6 +48,7 @@ def declare_triage(request: TriageRequest) -> None:
         f.LABEL_QUALITY: fo.FloatField(),
         f.SUGGESTION: fo.EmbeddedDocumentField(fo.Classification),
         f.SUSPECT: fo.EmbeddedDocumentField(fo.Classification),
+        f.BEST_ANSWER: fo.EmbeddedDocumentField(fo.Classification),
     }
     schema = dataset.get_field_schema()
     existing = [field for field in request.fields if field in schema]
@@ -65,6 +66,8 @@ def declare_triage(request: TriageRequest) -> None:
         f"{suggestion}.{f.UNLIKE}": fo.BooleanField(),
         **judgements,
     }
+    if f.triage_field(key, f.BEST_ANSWER) in request.fields:
+        parts[f"{f.triage_field(key, f.BEST_ANSWER)}.{f.LIKELIEST}"] = fo.StringField()
     # Recorded first, so that the run's deletion deletes them even if this is interrupted.
     update_record(run, triage_fields=[*request.fields, f.triage_field(key, f.DECISION)])
     for declared in (fields, parts):
@@ -155,11 +158,30 @@ def _judgements(request: TriageRequest, samples: TriageSamples, found: TriageAna
             columns[suggestion][row][f.NEAR_DUPLICATE] = samples.ids[found.judged[errors.twin[at]]]
         if errors.unlike is not None and errors.unlike[at]:
             columns[suggestion][row][f.UNLIKE] = True
+    if request.none_below:
+        columns[f.triage_field(key, f.BEST_ANSWER)] = _best_answers(request, found, n)
     for name in (method.name for method in found.calibrated):
         field = f.method_field(key, name)
         columns[f"{field}.{f.CALIBRATED}"] = _spread(errors.calibrated[name], found.judged, n)
         columns[f"{field}.{f.LABEL_QUALITY}"] = _spread(errors.by_method[name], found.judged, n)
     return columns
+
+
+def _best_answers(request: TriageRequest, found: TriageAnalysis, n: int) -> list[Any]:
+    """Returns the likeliest class of each judged sample, or that it is none of them where that is not likely enough."""
+    from bson import ObjectId
+
+    column: list[Any] = [None] * n
+    errors, classes = found.errors, request.run.config.classes
+    if errors is None:
+        return column
+    for row, best, p in zip(
+        found.judged.tolist(), errors.suggestion.tolist(), errors.suggestion_confidence.tolist(), strict=True
+    ):
+        label = classes[best] if p >= request.none_below else f.NONE_OF_THESE
+        document = {"_id": ObjectId(), "_cls": "Classification", "tags": [], "label": label, "confidence": p}
+        column[row] = {**document, f.LIKELIEST: classes[best]}
+    return column
 
 
 def _put_copies(request: TriageRequest, columns: dict[str, list[Any]], votes: Votes) -> None:

@@ -1,11 +1,10 @@
 """Crops cut and resized on the encoder's device: each image is copied there once, crops of many are resized together.
 
 Pillow resizes a crop by two products with a matrix of filter weights, one along each side, each rounded to 8 bits. Here
-both are batched matrix products over crops of any sizes, padded to the largest. Pillow's weights are whole multiples of
-1 / 2**22, of which float32 can't sum products with 8-bit pixels without rounding. So they are split in two halves of 11
-bits: the sums of each are exact, in whatever order they are made and with whatever a crop is padded, on units for TF32,
-too. Results equal Pillow's, except where float32 rounds a weight to the next multiple; and a crop is the same whatever
-it is cut together with. Nothing here waits for the device: what it needs is copied there from pinned memory.
+both are batched matrix products over crops of any sizes, padded to the largest, whose sums are exact, see
+:mod:`~.filters`. So results equal Pillow's, except where float32 rounds a weight to the next multiple; and a crop is
+the same whatever it is cut together with. Nothing here waits for the device: what it needs is copied there from pinned
+memory.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from .crops import resize_whole
+from .filters import filters_of, halves_of, levels_of, sides_of
 from .products import exact_products
 
 if TYPE_CHECKING:
@@ -31,14 +31,8 @@ if TYPE_CHECKING:
 MIN_FILL = 0.7
 """Minimum share of the largest crop, along each side, of crops that are padded to it and resized together."""
 
-MAX_BYTES = 256 * 1024**2
+MAX_BYTES = 512 * 1024**2
 """Maximum memory of crops that are resized together; a single crop may take more."""
-
-_FRACTION = 2**22
-"""Pillow's filter weights are whole multiples of 1 / 2**22."""
-
-_UPPER = 2**10
-"""The upper half of a weight, which is at most 2, is a multiple of 1 / 2**10: 11 bits, as the lower half has."""
 
 
 @dataclass(frozen=True)
@@ -179,8 +173,9 @@ def resize_windows(
         for at, one in zip(order, chosen, strict=True)
     ]
     places = upload(torch.tensor(starts), device)
-    x = upload(_sides([(one.width, one.to_width, one.first_column) for one in chosen], size), device)
-    y = upload(_sides([(one.height, one.to_height, one.first_row) for one in chosen], size), device)
+    x = sides_of([(one.width, one.to_width, one.first_column) for one in chosen], size)
+    y = sides_of([(one.height, one.to_height, one.first_row) for one in chosen], size)
+    sides = upload(torch.stack([x, y]), device)
     resized = torch.empty((len(windows), size, 3, size), dtype=torch.uint8, device=device)
     begin = 0
     with torch.inference_mode(), exact_products(device.type, tf32=True):
@@ -188,93 +183,27 @@ def resize_windows(
             part = slice(begin, begin + len(together))
             begin = part.stop
             tallest, widest = (max(getattr(windows[at], side) for at in together) for side in ("height", "width"))
-            rows = _gathered(flat, places[part], tallest, widest)
-            across, down = _filter(x[part], widest, size, interpolation), _filter(y[part], tallest, size, interpolation)
-            narrow = _levels(torch.bmm(rows, _split(across).transpose(1, 2)), 2, size)
-            small = _levels(torch.bmm(_split(down), narrow.view(len(together), tallest, 3 * size)), 1, size)
-            resized[part] = small.view(len(together), size, 3, size)
+            resized[part] = _resized(flat, places[part], sides[:, part], (tallest, widest), size, interpolation)
     return resized.permute(0, 2, 1, 3), order
 
 
-def filter_weights(
-    lengths: Sequence[tuple[int, int, int]], size: int, interpolation: str, device: torch.device | None = None
+def _resized(
+    flat: torch.Tensor,
+    places: torch.Tensor,
+    sides: torch.Tensor,
+    largest: tuple[int, int],
+    size: int,
+    interpolation: str,
 ) -> torch.Tensor:
-    """Computes Pillow's filter weights, rounded as Pillow rounds them.
-
-    Args:
-        lengths: n sides: length, length after resizing, and the first pixel after resizing that the result begins with
-        size: number of pixels of the result
-        interpolation: ``"bicubic"`` or ``"bilinear"``
-        device: where the weights are computed
-
-    Returns:
-        ``[n, size, longest]`` float32, the weight of each pixel of a side in each pixel of the result; rows sum to 1,
-        and are 0 beyond the length
-    """
+    """Returns ``[n, size, 3, size]`` levels of n windows, of which the largest sides are ``(tallest, widest)``."""
     import torch
 
-    longest = max(length for length, _, _ in lengths)
-    return _filter(upload(_sides(lengths, size), device or torch.device("cpu")), longest, size, interpolation)
-
-
-def _sides(lengths: Sequence[tuple[int, int, int]], size: int) -> torch.Tensor:
-    """Returns ``[n, 2 * size + 2]`` float32: where each pixel of the result lies, the filter's width and the length.
-
-    Whole pixels and fractions are kept apart: float32 holds both, but not their sum.
-    """
-    import torch
-
-    length, to_length, first = np.array(lengths, dtype=np.float64).T
-    scale = length / to_length
-    center = (first[:, None] + np.arange(size) + 0.5) * scale[:, None]
-    whole = np.floor(center)
-    sides = np.concatenate([whole, whole + 0.5 - center, np.maximum(scale, 1.0)[:, None], length[:, None]], axis=1)
-    return torch.from_numpy(sides.astype(np.float32))
-
-
-def _filter(sides: torch.Tensor, longest: int, size: int, interpolation: str) -> torch.Tensor:
-    """Computes what :func:`filter_weights` returns, of sides on their device."""
-    import torch
-
-    steps, rest, wider, ends = torch.split(sides, [size, size, 1, 1], dim=1)
-    pixel = torch.arange(longest, dtype=torch.float32, device=sides.device)
-    away = (pixel - steps[..., None]).add_(rest[..., None]).div_(wider[..., None]).abs_()
-    weights = _bicubic(away) if interpolation == "bicubic" else (1 - away).clamp_(min=0)
-    weights.mul_((pixel < ends)[:, None])
-    # In float64, where it has it, so that a sum does not depend on how many zeros come after a length.
-    precise = torch.float32 if sides.device.type == "mps" else torch.float64
-    weights.div_(weights.sum(dim=-1, keepdim=True, dtype=precise).to(torch.float32))
-    return weights.mul_(_FRACTION).round_().div_(_FRACTION)
-
-
-def _split(weights: torch.Tensor) -> torch.Tensor:
-    """Returns ``[n, 2 * size, longest]``: the halves of 11 bits that ``[n, size, longest]`` weights are the sums of."""
-    import torch
-
-    upper = (weights * _UPPER).round_().div_(_UPPER)
-    return torch.cat([upper, weights - upper], dim=1)
-
-
-def _bicubic(away: torch.Tensor) -> torch.Tensor:
-    """Keys' cubic filter with a = -0.5, of distances of at least 0."""
-    import torch
-
-    near = (1.5 * away - 2.5) * away * away + 1
-    far = ((-0.5 * away + 2.5) * away - 4) * away + 2
-    return torch.where(away < 1, near, torch.where(away < 2, far, 0.0))
-
-
-def _levels(sums: torch.Tensor, dim: int, size: int) -> torch.Tensor:
-    """Rounds sums to whole levels from 0 to 255, halves up; along one dimension they come in two halves.
-
-    The upper half has 10 bits behind the point and the lower one 22. Where they are added, no bit is lost.
-    """
-    import torch
-
-    upper, lower = torch.split(sums, [size, size], dim=dim)
-    upper = upper + 0.5
-    whole = upper.floor()
-    return whole.add_(upper.sub_(whole).add_(lower).floor_()).clamp_(0, 255)
+    count, (tallest, widest) = len(places), largest
+    halves = halves_of(filters_of(sides.flatten(0, 1), max(largest), size, interpolation))
+    across, down = halves[:count, :, :widest], halves[count:, :, :tallest]
+    narrow = levels_of(torch.bmm(_gathered(flat, places, tallest, widest), across.transpose(1, 2)), 2, size)
+    small = levels_of(torch.bmm(down, narrow.view(count, tallest, 3 * size)), 1, size)
+    return small.view(count, size, 3, size)
 
 
 def _alike(windows: Sequence[Window], size: int, max_bytes: int) -> Iterator[list[int]]:
@@ -298,8 +227,8 @@ def _alike(windows: Sequence[Window], size: int, max_bytes: int) -> Iterator[lis
 
 
 def _window_bytes(height: int, width: int, size: int) -> int:
-    """Returns the memory that resizing a window takes at most: its pixels and their places, filters, and products."""
-    return 24 * height * width + 28 * size * (height + width) + 60 * size * (height + size)
+    """Returns the memory that resizing a window takes: its pixels, and their places, or then filters and products."""
+    return 12 * height * width + max(12 * height * width, size * (60 * height + 20 * width))
 
 
 def _gathered(flat: torch.Tensor, places: torch.Tensor, tallest: int, widest: int) -> torch.Tensor:

@@ -16,7 +16,8 @@ from lgca_plugin.config import RegionConfig
 from lgca_plugin.images import device_crops
 from lgca_plugin.images.crops import Preprocessing, crop_and_resize, resize_whole
 from lgca_plugin.images.decoding import Picture, open_picture
-from lgca_plugin.images.device_crops import DeviceCutter, filter_weights
+from lgca_plugin.images.device_crops import DeviceCutter
+from lgca_plugin.images.filters import filter_weights, halves_of
 from lgca_plugin.method.core.boxes import sample_boxes
 from tests.helpers.engine import Counting, assert_same, encode, plan_of
 
@@ -153,7 +154,7 @@ def test_sums__of_the_halves_of_weights_are_exact_in_eleven_bits_of_tf32() -> No
     """What TF32 keeps of pixels and weights is all of them, so that its units give the same crops."""
     for name in ("bicubic", "bilinear"):
         weights = filter_weights([(500, 64, 0), (31, 64, 0), (65, 64, 0), (1, 64, 0)], 64, name)
-        halves = device_crops._split(weights)
+        halves = halves_of(weights)
         np.testing.assert_array_equal(halves[:, :64].double() + halves[:, 64:].double(), weights.double())
         mantissa, _ = np.frexp(halves.numpy())
         np.testing.assert_array_equal(mantissa * 2**11, np.rint(mantissa * 2**11))

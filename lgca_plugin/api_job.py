@@ -146,8 +146,8 @@ def collect_job(
     Args:
         dataset: the dataset that the job was prepared from
         folder: the job's folder
-        merge: copy the embeddings of regions from the job's shards into the store; False leaves them where they are;
-            None copies them if they all fit under the store's limit
+        merge: copy the embeddings of regions from the job's shards into the store, also those of parts that are written
+            already; False leaves them where they are; None copies them if they all fit under the store's limit
         progress: as in :func:`classify`
 
     Returns:

@@ -89,19 +89,18 @@ def _collect(
     entry = JobEntry.of(run.results)
     assert entry is not None  # noqa: S101 (checked)
     shards = ShardReader(folder, job)
-    if job.store_regions and merge is None:
-        merge = shards.fit()
+    merge = job.store_regions and (bool(entry.merged) or shards.fit() if merge is None else merge)
     crops = levels_of(job.config.region_plan)
     with ExitStack() as stack:
         stack.enter_context(written_under(lease, run))
-        embeddings = stack.enter_context(closing(CollectedEmbeddings(job, with_regions=bool(merge))))
+        embeddings = stack.enter_context(closing(CollectedEmbeddings(job, with_regions=merge)))
 
         def record(state: RunState) -> None:
             _record(run, entry, embeddings, waiting(lease, entry) if _is_open(state, entry) else state)
 
         stack.enter_context(recording_end(run, lease, CLASSIFY, record))
         saved = time.monotonic()
-        todo = sorted(done_parts(folder, job).difference(entry.collected))
+        todo = sorted(done_parts(folder, job).difference(entry.merged if merge else entry.collected))
         for number, part in enumerate(todo):
             label = f"{number:,} of {len(todo):,} parts are written, of {job.parts:,} of the job"
             yield Progress(number, len(todo), label)
@@ -143,7 +142,8 @@ def _collect_part(
     check_current(run)
     found = [one for one in results if one.reason is None]
     embeddings.write(found, {} if shards is None else shards.regions(part, [one.id for one in found]))
-    values = {one.id: _values(run, one) for one in results}
+    adaptive = bool(crops)
+    values = {one.id: _values(run, one, adaptive=adaptive) for one in results}
     there = ids_where(run.dataset, expected, {})
     for one in results:
         if one.id not in there:
@@ -153,16 +153,17 @@ def _collect_part(
         if (header := headers.get(id_)) is not None:
             values[id_]["metadata"] = metadata_document(header)
     write_fields(run.dataset, values)
-    entry.add(counts, results, crops)
-    entry.skipped += len(results) - len(there)
+    entry.add(counts, results, crops, skipped=len(results) - len(there))
+    if shards is not None:
+        entry.merged = sorted({*entry.merged, part})
 
 
-def _values(run: RunRecord, one: RowResult) -> dict[str, Any]:
+def _values(run: RunRecord, one: RowResult, *, adaptive: bool) -> dict[str, Any]:
     """Returns the values of a run's fields on a sample."""
     if one.reason is not None:
         return {f.error_field(run.key): one.reason}
     values = sample_values(run, one.methods or {}, one.regions)
-    if run.config.region_plan.adaptive:
+    if adaptive:
         values[f.encodes_field(run.key)] = one.n_encoded
     return values
 

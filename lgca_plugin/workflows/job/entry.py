@@ -29,6 +29,7 @@ class JobEntry:
         rows: number of its images
         parts: number of its parts
         collected: numbers of the parts that are written to the samples
+        merged: numbers of those whose embeddings of regions are in the store, too
         done: number of images of these parts
         skipped: number of those that the dataset no longer held
         counts: what the run has encoded before the job, and in the collected parts
@@ -41,6 +42,7 @@ class JobEntry:
     rows: int
     parts: int
     collected: list[int] = field(default_factory=list)
+    merged: list[int] = field(default_factory=list)
     done: int = 0
     skipped: int = 0
     counts: dict[str, Any] = field(default_factory=dict)
@@ -71,14 +73,17 @@ class JobEntry:
         """Returns the entry as an item of a run's results."""
         return {ENTRY: asdict(self)}
 
-    def add(self, part: PartCounts, results: list[RowResult], crops: list[str]) -> None:
-        """Adds a part that is written to the samples.
+    def add(self, part: PartCounts, results: list[RowResult], crops: list[str], *, skipped: int) -> None:
+        """Adds a part that is written to the samples, unless it was before.
 
         Args:
             part: what its process has counted
             results: its rows
             crops: number of crops after which an image stopped, by its budget level; empty under a full budget
+            skipped: number of its images that the dataset no longer held
         """
+        if part.part in self.collected:
+            return
         counts = Counts.of(self.counts)
         for one in results:
             if one.reason is None:
@@ -89,6 +94,7 @@ class JobEntry:
         self.devices = sorted({*self.devices, part.device})
         self.collected = sorted({*self.collected, part.part})
         self.done += len(results)
+        self.skipped += skipped
 
     @property
     def stats(self) -> EngineStats:

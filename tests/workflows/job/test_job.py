@@ -152,6 +152,20 @@ def test_collect__on_another_dataset_is_refused(job, dataset):
         lgca.collect_job(dataset, job[1], progress=False)
 
 
+def test_collect__merges_later_what_it_has_left_in_the_shards(dataset, demo_images, tmp_path):
+    add_images(dataset, demo_images[:3])
+    options = {**SETTINGS, "rows_per_part": 2, "progress": False}
+    lgca.prepare_job(dataset, folder=tmp_path, encoder="demo", run_key="zs", **options)
+    list(do_parts(tmp_path, ["0/1"], device="cpu"))
+    run = lgca.collect_job(dataset, tmp_path, merge=False, progress=False)
+    assert run.summary()["stored"] == {"samples": 3, "regions": False, "complete": True}
+    encodes = run.summary()["encodes"]
+    run = lgca.collect_job(dataset, tmp_path, merge=True, progress=False)
+    assert run.summary()["stored"] == {"samples": 3, "regions": True, "complete": True}
+    assert run.summary()["encodes"] == encodes and run.summary()["predicted"] == 3
+    assert run.evidence(dataset.first().id).boxes.shape[1] == 4
+
+
 def test_prepare__in_a_folder_with_a_job_is_refused_before_anything_is_written(job):
     dataset, folder = job
     with pytest.raises(lgca.ConfigError, match="holds a job already"):

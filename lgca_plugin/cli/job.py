@@ -19,6 +19,7 @@ from .arguments import argument, dataset_argument, listed
 from .labels import MODEL, STYLE, encoder_of
 from .opening import open_dataset
 from .output import Answer, progress_bar, verb
+from .words import command_words
 
 if TYPE_CHECKING:
     from ..job.run import JobState
@@ -151,5 +152,5 @@ def collect(dataset: str, folder: str, merge: bool | None) -> Answer:
 
 def answer(state: JobState, text: str, after: list[str], warnings: tuple[str, ...] = ()) -> Answer:
     """Returns the answer about a job, and what comes next."""
-    lines = [text, *(f"Next: {line}" for line in after[:1])]
+    lines = [command_words(text), *(f"Next: {line}" for line in after[:1])]
     return Answer(text="\n".join(lines), data={**asdict(state), "next": after}, warnings=warnings)

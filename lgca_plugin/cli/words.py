@@ -8,6 +8,8 @@ _CALLS = {
     "lgca.classify": "lgca classify",
     "lgca.find_wrong_labels": "lgca find",
     "lgca.delete_run": "deleting the run",
+    "lgca.prepare_job": "lgca job prepare",
+    "lgca.collect_job": "lgca job collect",
 }
 _OPTIONS = {
     "run_key": "--run",
@@ -15,6 +17,8 @@ _OPTIONS = {
     "batch_size": "--batch-size",
     "description_style": "--description-style",
     "unused_days": "--unused-days",
+    "rows_per_part": "--rows-per-part",
+    "store_regions": "--store-regions",
 }
 _QUOTED = re.compile(r"((?<!\w)'[^'\n]*'(?!\w)|\"[^\"\n]*\")")
 _LIST = re.compile(r"\b(\w+)=\(([^()]*)\)")

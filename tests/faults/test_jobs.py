@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -33,7 +34,7 @@ def undisturbed(paths, demo_encoder, tmp_path_factory):
 @pytest.fixture
 def job(paths, demo_encoder, tmp_path):
     """A job of twelve parts, with shards."""
-    options = {"regions": lgca.RegionConfig(), "rows_per_part": 2, "store_regions": True}
+    options: dict[str, Any] = {"regions": lgca.RegionConfig(), "rows_per_part": 2, "store_regions": True}
     return jobs.new_job(tmp_path, paths, demo_encoder, **options)
 
 
@@ -67,11 +68,11 @@ def test_worker__terminated_leaves_no_mark_of_a_part_that_kills(job, tmp_path): 
 def test_image__that_kills_its_process_becomes_a_failed_sample(how, paths, demo_encoder, undisturbed, tmp_path):
     deadly = [f"deadly://{path}" if row == 9 else path for row, path in enumerate(paths)]
     job = jobs.new_job(tmp_path, deadly, demo_encoder, regions=lgca.RegionConfig(), rows_per_part=6)
-    calls = {
+    calls: dict[str, tuple[Any, ...]] = {
         "part": ("lgca_plugin.job", "part", tmp_path, "0/1"),
         "processes": ("lgca_plugin", "job", "run", tmp_path, "--workers", 2, "--cpus", 1),
     }
-    statuses = []
+    statuses: list[int] = []
     while not statuses or statuses[-1] == -signal.SIGKILL:
         statuses.append(jobs.ended(jobs.command(*calls[how])))
         assert len(statuses) <= 5

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import fiftyone as fo
 import pytest
@@ -20,7 +21,12 @@ from tests.helpers.runs import add_images, assert_same_predictions, assert_same_
 
 pytestmark = pytest.mark.usefixtures("module_store")
 
-SETTINGS = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "regions": SMALL, "ground_truth": "ground_truth"}
+SETTINGS: dict[str, Any] = {
+    "classes": CLASSES,
+    "descriptions": DESCRIPTIONS,
+    "regions": SMALL,
+    "ground_truth": "ground_truth",
+}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +111,13 @@ def job(demo_images, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     dataset.add_sample(fo.Sample(filepath=str(tmp_path / "broken.png")))
     folder = tmp_path / "job"
-    options = {**SETTINGS, "ground_truth": None, "rows_per_part": 2, "store_regions": "none", "budget": "adaptive"}
+    options: dict[str, Any] = {
+        **SETTINGS,
+        "ground_truth": None,
+        "rows_per_part": 2,
+        "store_regions": "none",
+        "budget": "adaptive",
+    }
     lgca.prepare_job(dataset, folder=folder, encoder="demo", run_key="zs", progress=False, **options)
     list(do_parts(folder, ["0/1"], device="cpu"))
     yield dataset, folder
@@ -141,7 +153,7 @@ def test_collect__leaves_out_samples_that_were_deleted_meanwhile(job):
 
 def test_collect__of_a_run_that_was_started_again_is_refused(job, demo_encoder):
     dataset, folder = job
-    options = {**SETTINGS, "ground_truth": None, "methods": ["clip"]}
+    options: dict[str, Any] = {**SETTINGS, "ground_truth": None, "methods": ["clip"]}
     lgca.classify(dataset, encoder=demo_encoder, run_key="zs", overwrite=True, progress=False, **options)
     with pytest.raises(lgca.ConfigError, match="was started again, rescored or given another job"):
         lgca.collect_job(dataset, folder, progress=False)
@@ -154,7 +166,7 @@ def test_collect__on_another_dataset_is_refused(job, dataset):
 
 def test_collect__merges_later_what_it_has_left_in_the_shards(dataset, demo_images, tmp_path):
     add_images(dataset, demo_images[:3])
-    options = {**SETTINGS, "rows_per_part": 2, "progress": False}
+    options: dict[str, Any] = {**SETTINGS, "rows_per_part": 2, "progress": False}
     lgca.prepare_job(dataset, folder=tmp_path, encoder="demo", run_key="zs", **options)
     list(do_parts(tmp_path, ["0/1"], device="cpu"))
     run = lgca.collect_job(dataset, tmp_path, merge=False, progress=False)
@@ -177,8 +189,9 @@ def test_prepare__of_an_encoder_without_a_name_is_refused(dataset, demo_images, 
     from tests.helpers.fusion.two_encoders import noisy_encoder
 
     add_images(dataset, demo_images[:2])
+    own: Any = noisy_encoder()
     with pytest.raises(lgca.ConfigError, match="the workers of a job load the model by its name"):
-        lgca.prepare_job(dataset, folder=tmp_path, encoder=noisy_encoder(), **SETTINGS)
+        lgca.prepare_job(dataset, folder=tmp_path, encoder=own, **SETTINGS)
     assert dataset.list_runs() == []
 
 

@@ -16,6 +16,7 @@ from .database import (
     can_repeat,
     is_dynamic_groups,
     only_selects,
+    raw_batches,
     root_dataset,
     sample_collection,
     shows_all_patches,
@@ -111,6 +112,17 @@ class ImageSamples:
         boxes = ((id_, path, tuple(box or NO_BOX), problem) for path, id_, box, problem in rows)
         whole = is_of_whole_pictures(self.dataset)
         return [(id_, path if whole else BoxedImage(path, box, problem)) for id_, path, box, problem in boxes]
+
+    def source_parts(self) -> Iterator[list[tuple[str, str | BoxedImage]]]:
+        """Yields what :meth:`sources` returns in parts, so that few samples are in memory; boxes are read at once."""
+        from bson import decode_all
+
+        if is_companion(self.dataset):
+            every = self.sources()
+            yield from (every[start : start + _MAX_IDS] for start in range(0, len(every), _MAX_IDS))
+            return
+        for batch in raw_batches(self.samples, [{"$project": {"filepath": True}}], at_once=_MAX_IDS):
+            yield [(str(sample["_id"]), sample["filepath"]) for sample in decode_all(batch)]
 
     def check_label_field(self, ground_truth: str) -> None:
         """Checks that a field holds a class label per sample.

@@ -17,6 +17,7 @@ from ...prediction.share_entry import stored_offsets
 from ...runs.stored_texts import KnownTexts, texts_of_release_0_1
 from .class_counts import check_given_shares, class_counts
 from .request import ClassifyRequest, RunRequest
+from .sample_ids import SampleIds
 from .text_checks import equal_classes, text_warnings
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class PreparedRun:
     tokenizer: str
     encoder_source: Sequence[str | None] | None
     predictor: Predictor
-    sample_ids: list[str]
+    sample_ids: SampleIds
     warnings: list[str]
     text_entries: Mapping[str, Any]
 
@@ -121,10 +122,7 @@ def prepare_classify(
         device_kind=_device_kind(existing, encoder),
     )
     _check_same_config(request, config)
-    sources = request.target.sources()
-    ids = [id_ for id_, _ in sources]
-    done = request.finished(ids) if request.existing is not None else set()
-    todo = [(id_, source) for id_, source in sources if id_ not in done]
+    ids, todo = _left(request)
     failed = request.failed([id_ for id_, _ in todo]) if request.existing is not None else set()
     todo.sort(key=lambda one: one[0] in failed)  # last, so that a run whose first images all failed gets to the others
     counted = None if shares is None else class_counts(shares, request.target.dataset, ids, classes)
@@ -158,6 +156,17 @@ def prepare_classify(
         todo=todo,
         failed=failed,
     )
+
+
+def _left(request: ClassifyRequest) -> tuple[SampleIds, list[tuple[str, str | BoxedImage]]]:
+    """Returns the ids of all samples, and ids and files of those without a prediction."""
+    ids, left = SampleIds(), []
+    for part in request.target.source_parts():
+        own = [id_ for id_, _ in part]
+        ids.extend(own)
+        done = request.finished(own) if request.existing is not None else set()
+        left += [(id_, source) for id_, source in part if id_ not in done]
+    return ids, left
 
 
 def _device_kind(existing: RunRecord | None, encoder: Encoder) -> str | None:

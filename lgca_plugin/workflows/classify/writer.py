@@ -151,7 +151,7 @@ def record_outcome(
 ) -> None:
     """Writes counts and timings to the run's record; times and encodes are summed over the calls of a run."""
     run.results["templates"] = list(plan.texts.from_templates)
-    outcome = _outcome_counts(run, plan)
+    outcome = outcome_counts(run, plan)
     record_counts(run, counts, stats, outcome=outcome, state=state, stored=stored, warnings=warnings, device=device)
 
 
@@ -203,18 +203,21 @@ def levels_of(plan: RegionPlan) -> list[str]:
     return [str(max(level.n_crops, level.n_chains)) for level in plan.levels] if len(plan.levels) > 1 else []
 
 
-def _outcome_counts(run: RunRecord, plan: PreparedRun) -> dict[str, Any]:
+def outcome_counts(run: RunRecord, plan: PreparedRun) -> dict[str, Any]:
     """Counts from the fields how the samples ended: predicted and failed of the whole run, the rest of this call."""
     target = plan.request.target
-    finished = plan.request.finished(plan.sample_ids)
-    stored = target.stored(plan.sample_ids, [f.error_field(run.key)])
-    failed = {id_ for id_, (reason,) in stored.items() if reason is not None} - finished
-    skipped = len(plan.sample_ids) - len(stored)
+    n_stored = pending = 0
+    for ids in plan.sample_ids.parts():
+        finished = plan.request.finished(ids)
+        stored = target.stored(ids, [f.error_field(run.key)])
+        n_stored += len(stored)
+        pending += sum(reason is None and id_ not in finished for id_, (reason,) in stored.items())
+    skipped = len(plan.sample_ids) - n_stored
     counts = {
         "predicted": target.count_filled([f.method_field(run.key, method.name) for method in plan.config.methods]),
         "failed": target.count_filled([f.error_field(run.key)]),
         "skipped": skipped,
-        "pending": len(stored) - len(finished) - len(failed),
+        "pending": pending,
     }
     reasons = {"deleted from the dataset during the run": skipped} if skipped else {}
     return {"total": sum(counts.values()), **counts, "skipped_reasons": reasons}

@@ -31,7 +31,7 @@ from .left import delete_stored, images_left
 from .timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from ...encoder.base import Encoder
     from ...runs.record import RunRecord
@@ -98,7 +98,7 @@ class _Search:
 
     def __init__(self, request: FindRequest, lease: Lease) -> None:
         self.run: RunRecord | None = request.previous
-        self.todo: list[str] = []
+        self.todo: Sequence[str] = ()
         self._request = replace(request, entry=replace(request.entry, at=time.time()))
         self._encoder: Encoder | None = request.encoder
         self._replaces = False

@@ -13,6 +13,7 @@ from ...images.files import content_hash, file_bytes
 from ...method.core.frames import file_hash
 from ...runs.stored_run import find_stored_run
 from ...store.store import Store, store_exists
+from ..classify.sample_ids import SampleIds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,24 +37,30 @@ class ImagesLeft:
     """
 
     total: int
-    todo: list[str]
+    todo: Sequence[str]
     changed: list[str]
 
 
 def images_left(request: FindRequest) -> ImagesLeft:
     """Finds the images that a search has to classify; reads files that were touched since, and writes nothing."""
-    sources = request.target.sources()
-    ids = [id_ for id_, _ in sources]
     run = request.previous
-    if run is None:
-        return ImagesLeft(total=len(ids), todo=ids, changed=[])
-    schema = run.dataset.get_field_schema()
-    fields = [field for field in run.fields if field != error_field(run.key)]
-    done = request.target.filled(ids, fields) if all(field in schema for field in fields) else set()
-    known = [(id_, source) for id_, source in sources if id_ in done]
-    changed = _changed(run, known, _classified_at(request, run))
-    done.difference_update(changed)
-    return ImagesLeft(total=len(ids), todo=[id_ for id_ in ids if id_ not in done], changed=changed)
+    fields = [] if run is None else [field for field in run.fields if field != error_field(run.key)]
+    schema = request.target.dataset.get_field_schema()
+    since = 0.0 if run is None else _classified_at(request, run)
+    total, todo = 0, SampleIds()
+    changed: list[str] = []
+    for part in request.target.source_parts():
+        total += len(part)
+        left = [id_ for id_, _ in part]
+        if run is not None and all(field in schema for field in fields):
+            done = request.target.filled(left, fields)
+            known = [(id_, source) for id_, source in part if id_ in done]
+            own = _changed(run, known, since)
+            done.difference_update(own)
+            changed += own
+            left = [id_ for id_ in left if id_ not in done]
+        todo.extend(left)
+    return ImagesLeft(total=total, todo=todo, changed=changed)
 
 
 def _classified_at(request: FindRequest, run: RunRecord) -> float:

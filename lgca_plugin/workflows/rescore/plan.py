@@ -19,6 +19,7 @@ from ...runs.stored_texts import TOKENIZER, StoredTexts, changed_texts
 from ...store.limits import GIGABYTE, LIMIT_VARIABLE
 from ..classify.class_counts import ClassCounts, class_counts
 from ..classify.plan import PreparedRun, class_warnings
+from ..classify.sample_ids import SampleIds
 from ..classify.text_checks import equal_classes, text_warnings
 from .fusion import FusedPart, fused_part
 from .request import Changes, RescoreRequest, method_names
@@ -167,7 +168,7 @@ def prepare_rescore(
         tokenizer=run.results.get(TOKENIZER) or "",
         encoder_source=run.results.get("encoder_source"),
         predictor=predictor,
-        sample_ids=[*ids, *failures],
+        sample_ids=SampleIds([*ids, *failures]),
         warnings=warnings,
         text_entries=entries,
     )

@@ -69,7 +69,7 @@ class EarlyStopping:
             vectors = self._scoring.exact_vectors[method.name]
             # Weights by class depend on all classes, so a subset of the classes bounds nothing.
             if len(vectors) >= self._many and not method.by_class:
-                near = vectors[self._best_classes(method, image.level, exact, vectors)]
+                near = vectors[self._best_classes(method, image.level, exact)]
                 if self._flip_probability(method, image.level, exact, near) > self._max_flip_probability:
                     return False
             if id(vectors) not in scores:
@@ -79,12 +79,14 @@ class EarlyStopping:
                 return False
         return True
 
-    def _best_classes(
-        self, method: Method, level: int, image: RegionEmbeddings, vectors: FloatArray
-    ) -> NDArray[np.int64]:
-        """Returns the indices of the classes that score highest, the label among them."""
+    def _best_classes(self, method: Method, level: int, image: RegionEmbeddings) -> NDArray[np.int64]:
+        """Returns the indices of the classes that score highest, the label among them.
+
+        In float32, for which of them these are decides nothing: all classes together are likelier to flip the label.
+        """
         weights = region_weights(method, image, self._plan.at(level).crop_counts)
-        found = class_scores(weighted_sum(image, weights), vectors)
+        whole = weighted_sum(image, weights).astype(np.float32)
+        found = class_scores(whole, self._scoring.class_vectors[method.name])
         return np.argpartition(-found, self._nearest)[: self._nearest]
 
     def _flip_probability(

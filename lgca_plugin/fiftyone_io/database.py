@@ -172,15 +172,11 @@ def execution_store_collection() -> Collection[Document]:
     return collection
 
 
-def raw_batches(samples: Any, stages: Sequence[Document], *, at_once: int | None = None) -> Iterator[bytes]:
-    """Runs aggregation stages after those of a dataset or view, and yields the documents as batches of BSON.
-
-    ``at_once`` is the number of documents in a batch; None takes as many as fit into 16 MB.
-    """
+def raw_batches(samples: Any, stages: Sequence[Document], *, at_once: int = 1_000_000) -> Iterator[bytes]:
+    """Runs aggregation stages after those of a dataset or view; yields batches of BSON, ``at_once`` or 16 MB."""
     pipeline = samples._pipeline(pipeline=list(stages))
     collection = samples._dataset._sample_collection
-    sizes = {} if at_once is None else {"batchSize": at_once}
-    yield from collection.aggregate_raw_batches(pipeline, allowDiskUse=True, **sizes)
+    yield from collection.aggregate_raw_batches(pipeline, allowDiskUse=True, batchSize=at_once)
 
 
 @waits_for_database

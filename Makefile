@@ -87,6 +87,7 @@ bench: setup
 	@FIFTYONE_DATABASE_VALIDATION=false FIFTYONE_DO_NOT_TRACK=true FIFTYONE_SHOW_PROGRESS_BARS=false OMP_NUM_THREADS=$(THREADS) \
 	 $(PY) scripts/mongod.py "$(DEMO)/bench" sh -c "$(PY) -m benchmarks.rescore && $(PY) -m benchmarks.evidence && $(PY) -m benchmarks.evidence_panel && $(PY) -m benchmarks.triage && $(PY) -m benchmarks.compare_panel && $(PY) -m benchmarks.review && $(PY) -m benchmarks.peers --resize fast && $(PY) -m benchmarks.reuse"
 	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.sweep
+	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.scale.scoring --seconds 1
 	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.engine --size 500x400 4000x3000 --resize fast --images 20
 	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.agreement --images 60
 	@OMP_NUM_THREADS=$(THREADS) $(PY) -m benchmarks.adaptive --what demo photographs --sets 0 1

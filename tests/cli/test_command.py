@@ -201,7 +201,9 @@ def test_ctrl_c__ends_a_search_with_130_and_keeps_what_is_done(dataset, demo_ima
     add_images(dataset, demo_images * 20)
     dataset.persistent = True
     command = [*COMMAND, "find", dataset.name, "--labels", "truth", "--model", "demo", "--budget", "full"]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    signal.signal(signal.SIGINT, before)
     until = time.monotonic() + 120
     while not (state := lgca.runs_at_work(dataset).get("zeroshot")) or state.name != "running":
         assert time.monotonic() < until and started.poll() is None

@@ -1,5 +1,6 @@
 """The evidence panel on runs that change: decisions, several runs, and samples or runs with less to show."""
 
+from itertools import islice, permutations
 from pathlib import Path
 
 import fiftyone as fo
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 import lgca_plugin as lgca
+from lgca_plugin.demo.captions import vocabulary
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.workflows.decisions.queue import Triage
 from tests.helpers.app.panels import PanelSession
@@ -79,7 +81,8 @@ def test_runs__that_look_at_whole_images_only(run):
 
 @pytest.mark.thorough
 def test_runs__of_two_hundred_classes_with_long_names(run):
-    many = [f"a bird of the species number {at} with a name that is rather long, as some are" for at in range(200)]
+    words = islice(permutations(vocabulary(), 2), 200)  # classes that are one text to the model are refused
+    many = [f"{first} {second}, a species of bird with a name that is rather long" for first, second in words]
     run.rescore(classes=many, descriptions={}, run_key="many", methods=("clip", "wca", "lgca"), progress=False)
     session, shown = opened(run)
     assert shown.lists["first"] == many and shown.plots["strip"] and shown.plots["descriptions"]

@@ -10,6 +10,7 @@ import lgca_plugin as lgca
 from lgca_plugin.demo.classes import CLASSES
 from lgca_plugin.fusion.answers import answer
 from lgca_plugin.method.labels.label_errors import find_label_errors
+from lgca_plugin.method.labels.neighbours import contradicted_rows, find_neighbours, with_neighbours
 from lgca_plugin.progress import drive
 from lgca_plugin.runs.fused.opening import MODELS, open_fused
 from lgca_plugin.store.store import Store
@@ -64,6 +65,10 @@ def test_triage__judges_labels_by_the_learned_method_alone_and_out_of_fold(run):
     labels = np.array([CLASSES.index(label) for label in given])
     logits = out_of_fold_logits(run, ids)
     expected = find_label_errors({"hada": logits.copy}, labels, classes=len(CLASSES))
+    found, vectors = run.vectors("clip")
+    rows = np.array([ids.index(id_) for id_ in found])
+    neighbours = find_neighbours(lambda: [(rows, vectors)], len(ids), contradicted_rows(expected, labels))
+    expected = with_neighbours(expected, labels, neighbours, classes=len(CLASSES))
     np.testing.assert_allclose(quality, expected.quality, atol=1e-5)
     np.testing.assert_allclose(own, expected.calibrated["hada"], atol=1e-5)
     assert [label is not None for label in suggested] == expected.suspect.tolist()

@@ -108,6 +108,7 @@ def test_with_neighbours__labels_are_as_often_wrong_as_it_says():
         spread = 3 * np.sqrt(0.25 / part.sum())
         assert part.sum() > 30 and wrong[part].mean() == pytest.approx(said[part].mean(), abs=spread)
     likely = lowered[said >= 0.5]
+    assert found.twin is not None
     assert found.suspect[likely].all() and (found.twin[likely] == likely ^ 1).all()
     assert sum(count for *_, count in found.joint.pairs) == found.suspect.sum()
     before, after = ((of.suggestion == truth)[likely].mean() for of in (errors, found))
@@ -127,7 +128,8 @@ def test_with_neighbours__labels_that_agree_say_nothing():
     errors, given = few([1, 1])
     pairs = Neighbours(row=np.array([40, 41]), other=np.array([41, 40]), sampled=np.ones(2, bool), unlike=NONE)
     found = with_neighbours(errors, given, pairs, classes=4)
-    assert found.quality.tolist() == errors.quality.tolist() and (found.twin == -1).all()
+    assert found.quality.tolist() == errors.quality.tolist()
+    assert found.twin is not None and found.twin.tolist() == [-1] * 42
 
 
 def test_with_neighbours__a_likely_label_of_the_copy_is_suggested_rather_than_the_ensembles():
@@ -135,7 +137,7 @@ def test_with_neighbours__a_likely_label_of_the_copy_is_suggested_rather_than_th
     assert contradicted_rows(errors, given).tolist() == [41, 40]
     pairs = Neighbours(row=np.array([40, 41]), other=np.array([41, 40]), sampled=np.zeros(2, bool), unlike=NONE)
     found = with_neighbours(errors, given, pairs, classes=4)
-    assert found.twin[40:].tolist() == [41, 40]
+    assert found.twin is not None and found.twin[40:].tolist() == [41, 40]
     assert found.quality[41] < errors.quality[41] and found.suspect[41]
     assert not found.suspect[:40].any()
     # without e: p(1) = 0.2, p(2) = 0.15 and nothing else

@@ -17,6 +17,8 @@ from .output import Answer, verb
 if TYPE_CHECKING:
     import fiftyone as fo
 
+SHARE = 0.4
+"""Share of the window's width that the review gets: beside a wider one the App hides the button above the grid."""
 REVIEW_PANEL = "lgca_review"
 PLUGIN = "@lgca/zero-shot"
 SOURCE = "https://github.com/fiftyone-lgca/fiftyone-lgca"
@@ -84,4 +86,5 @@ def review_beside_grid(run_key: str | None = None) -> fo.Space:
     panels = fo.Panel(type="Samples", pinned=True), fo.Panel(type=REVIEW_PANEL, **state)
     # A space without an active child shows nothing.
     spaces = [fo.Space(children=[panel], active_child=panel.component_id) for panel in panels]
-    return fo.Space(children=spaces, orientation="horizontal", active_child=spaces[0].component_id)
+    first, sizes = spaces[0].component_id, [1 - SHARE, SHARE]
+    return fo.Space(children=spaces, orientation="horizontal", sizes=sizes, active_child=first)

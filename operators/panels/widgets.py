@@ -19,7 +19,7 @@ BAR_COLOUR = "var(--fo-palette-background-level2)"
 SMALL, NORMAL, HEADING, LARGE = "0.8rem", "0.95rem", "1.1rem", "1.35rem"
 TABLE = {
     "container": {"sx": {"width": "100%", "overflowX": "auto"}},
-    "tableContainer": {"sx": {"maxWidth": "100%"}},
+    "tableContainer": {"sx": {"maxWidth": "100%", "overscrollBehavior": "auto"}},  # the wheel scrolls the panel
     "table": {"sx": {"& th, & td": {"padding": "3px 8px", "overflowWrap": "break-word"}}},
 }
 """``componentsProps`` of a table that stays inside the panel."""

@@ -43,7 +43,8 @@ class Timeline:
             left = None if expected is None else max(0.0, expected - spent)
             if step.done:
                 left = (step.total - step.done) * spent / step.done
-            return [self._progress(phase, f"{label}: {step.done:,} of {step.total:,}", left)]
+            total = min(step.total, self._total)  # a phase may go over its items more than once
+            return [self._progress(phase, f"{label}: {step.done * total // step.total:,} of {total:,}", left)]
 
         result = yield from translated(steps, timed)
         self._expected.pop(phase, None)

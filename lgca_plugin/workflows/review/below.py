@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from bson import ObjectId
 
 from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
+from ..decisions.decisions import Decision
 from ..decisions.queue import Triage
+from .forecast import forecast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...method.labels.expected_errors import Expectation
     from ...runs.record import RunRecord
+    from .suspects import Suspect
 
 
 def labels_below(run: RunRecord, n: int, *, after: str | None = None) -> dict[str, float]:
@@ -40,11 +48,43 @@ def labels_below(run: RunRecord, n: int, *, after: str | None = None) -> dict[st
     return {str(document["_id"]): float(document[quality]) for document in found}
 
 
-def count_below(run: RunRecord) -> int:
-    """Returns the number of labels that are no suspects and are decided."""
+@dataclass(frozen=True, kw_only=True)
+class BelowProgress:
+    """The decisions about labels that are no suspects.
+
+    Attributes:
+        reviewed: number of them
+        changed: number of those for which another class than the given one was accepted
+    """
+
+    reviewed: int
+    changed: int
+
+    def __str__(self) -> str:
+        return f"{self.reviewed:,} reviewed, {self.changed:,} changed"
+
+
+def progress_below(run: RunRecord) -> BelowProgress:
+    """Counts the decisions about labels that are no suspects."""
     fields = Triage.of(run).places
-    others = {f"{fields.decision}.action": {"$gt": ""}, f"{fields.suggestion}.label": None}
-    return int(sample_collection(run.dataset).count_documents(others))
+    decided = {f"{fields.decision}.action": {"$gt": ""}, f"{fields.suggestion}.label": None}
+    other = {"$ne": [f"${fields.decision}.given", f"${fields.decision}.corrected"]}
+    accepted = {"$eq": [f"${fields.decision}.label", Decision.ACCEPTED.value]}
+    changed = {"$sum": {"$cond": [{"$and": [accepted, other]}, 1, 0]}}
+    stages = [{"$match": decided}, {"$group": {"_id": None, "reviewed": {"$sum": 1}, "changed": changed}}]
+    found: dict[str, Any] = next(iter(sample_collection(run.dataset).aggregate(stages)), {})
+    return BelowProgress(reviewed=found.get("reviewed", 0), changed=found.get("changed", 0))
+
+
+def expected_below(run: RunRecord, suspects: Sequence[Suspect], n: int = 10) -> Expectation:
+    """Returns how many of the n labels that come after the last suspect are expected to be wrong.
+
+    Args:
+        run: a triaged run
+        suspects: all suspects with their decisions
+        n: number of labels, at least 1
+    """
+    return forecast(run, suspects, np.array([*labels_below(run, n).values()], dtype=np.float64))
 
 
 def _after(run: RunRecord, quality: str, id_: ObjectId) -> list[dict[str, Any]]:

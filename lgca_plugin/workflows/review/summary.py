@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.fields import method_field
 from ...fiftyone_io.label_copy import wait_for_copy
 from ...fiftyone_io.label_fields import label_path
-from ...method.core.methods import method_title
+from ...method.core.methods import method_title, without_controls
 from ..decisions.decisions import Decision
 from ..decisions.lost_labels import count_lost_labels, renamed_field
 from ..decisions.queue import Triage
-from .below import count_below, labels_below
-from .forecast import forecast
+from .below import BelowProgress, expected_below, progress_below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,12 +74,12 @@ class ReviewSummary:
         given_samples: number of samples that ``accuracy.given`` is measured on: those with a label and a prediction of
             every method, all of them classes of the run
         corrected_samples: the same for ``accuracy.corrected``
-        accuracy: the accuracies of the run's methods, in the run's order
+        accuracy: the accuracies of the run's methods without the controls, in the run's order
         blocks: the blocks of ten places of the queue, up to the last one with a decision
         last_find: place of the last suspect whose label was changed; None without
         beyond: how many are expected to be wrong of the ten labels that come after the last suspect: those of the
             lowest quality that are no suspects
-        below: number of decisions about labels that are no suspects
+        below: the decisions about labels that are no suspects
     """
 
     changes: tuple[tuple[str | None, str, int], ...]
@@ -96,7 +93,7 @@ class ReviewSummary:
     blocks: tuple[Block, ...]
     last_find: int | None
     beyond: Expectation
-    below: int = 0
+    below: BelowProgress
 
     @property
     def changed(self) -> int:
@@ -111,7 +108,7 @@ def review_summary(run: RunRecord, suspects: Sequence[Suspect]) -> ReviewSummary
     accuracies = _accuracies(run, there)
     given, of_given = accuracies.get(fields.ground_truth or "", (0, {}))
     corrected, of_corrected = accuracies.get(fields.corrected, (0, {}))
-    names = [method.name for method in run.config.methods]
+    names = without_controls(method.name for method in run.config.methods)
     lost = count_lost_labels(run.dataset, fields)
     return ReviewSummary(
         changes=_changes(run, fields),
@@ -132,8 +129,8 @@ def review_summary(run: RunRecord, suspects: Sequence[Suspect]) -> ReviewSummary
         ),
         blocks=review_blocks(suspects),
         last_find=max((place for place, one in enumerate(suspects, 1) if one.changed), default=None),
-        beyond=forecast(run, suspects, np.array([*labels_below(run, BLOCK).values()], dtype=np.float64)),
-        below=count_below(run),
+        beyond=expected_below(run, suspects),
+        below=progress_below(run),
     )
 
 

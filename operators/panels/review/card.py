@@ -229,7 +229,7 @@ def _add_facts(left: Any, content: ReviewContent, shown: CardContent) -> None:
     differ = len({*seen.values()}) > 1
     before = {name: own for name in without_controls(predictions) if (own := predictions[name].before) is not None}
     lines = [
-        "Yellow: the part of the picture that decides." if marked else "",
+        "Yellow: of all crops, the one that speaks most clearly." if marked else "",
         _ahead(shown),
         ", ".join(f"{title} sees {label}" for title, label in seen.items()) if differ else "",
         shares_sentence(before) or "",
@@ -242,7 +242,7 @@ def _add_facts(left: Any, content: ReviewContent, shown: CardContent) -> None:
 
 def _ahead(shown: CardContent) -> str:
     found = shown.expectation
-    if found is None or found.samples < FEW or shown.place is None or shown.card.outside:
+    if found is None or found.samples < FEW or (shown.place is None and shown.below is None) or shown.card.outside:
         return ""
     return f"Among the next {found.samples:,}, {expected_text(found)}."
 

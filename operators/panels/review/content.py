@@ -9,7 +9,7 @@ from ....lgca_plugin.api import load_run
 from ....lgca_plugin.errors import ConfigError, LgcaError
 from ....lgca_plugin.fiftyone_io.boxes.companion import box_fields
 from ....lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
-from ....lgca_plugin.method.core.methods import method_title
+from ....lgca_plugin.method.core.methods import method_title, without_controls
 from ....lgca_plugin.method.labels.expected_errors import Expectation
 from ....lgca_plugin.method.number_text import capitalized
 from ....lgca_plugin.run import Run
@@ -17,7 +17,7 @@ from ....lgca_plugin.runs.proposals import no_given_labels
 from ....lgca_plugin.workflows.decisions.queue import Triage
 from ....lgca_plugin.workflows.decisions.summary_text import checked_labels
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_sample_record
-from ....lgca_plugin.workflows.review.below import labels_below
+from ....lgca_plugin.workflows.review.below import BelowProgress, expected_below, labels_below, progress_below
 from ....lgca_plugin.workflows.review.card import ReviewCard, review_card
 from ....lgca_plugin.workflows.review.queue import ReviewProgress, ReviewQueue
 from ....lgca_plugin.workflows.review.summary import ReviewSummary
@@ -46,7 +46,8 @@ class CardContent:
         place: place in the queue, from 1; None for a sample that is no suspect
         previous, following: ids of the neighbours in the queue, or below it; after another sample, the first undecided
         others: classes that a method sees in it, beside the given and the suggested one
-        expectation: about the next ten suspects
+        expectation: about the next ten suspects, or below them the next ten labels
+        below: the decisions below the suspects, of a sample there
     """
 
     card: ReviewCard
@@ -61,6 +62,7 @@ class CardContent:
     others: tuple[str, ...]
     progress: ReviewProgress
     expectation: Expectation | None
+    below: BelowProgress | None = None
 
     @property
     def stands(self) -> str:
@@ -222,6 +224,11 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
     others = tuple(label for label in other if label and label not in (card.suggested, card.given))
     if card.suggested is None:  # no suspect: what the methods see instead, if anything
         labels += others[:1]
+    else:  # what else one of them sees, whose name stands in the reason
+        seen = [answer.label for answer in (record.predictions[name] for name in without_controls(record.predictions))]
+        labels += [label for label in others if label in seen][:1]
+    down = place is None and below
+    ahead = queue.expectation() if queue.first_undecided() else expected_below(run, queue.suspects) if down else None
     return CardContent(
         card=card,
         record=record,
@@ -234,7 +241,8 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
         following=following,
         others=others,
         progress=queue.progress(),
-        expectation=queue.expectation() if queue.first_undecided() else None,
+        expectation=ahead,
+        below=progress_below(run) if down else None,
     )
 
 

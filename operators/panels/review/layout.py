@@ -52,8 +52,8 @@ def _add_top(head: Any, content: ReviewContent, shown: CardContent | GroupConten
     """Adds the progress, and the buttons that move through the queue."""
     top = row(head, "top", gap="4px 8px")
     _add_runs(top, content, panel)
-    below = content.state.below and isinstance(shown, CardContent) and shown.place is None
-    words = "Below the suspects, least certain first" if below else str(shown.progress)
+    below = shown.below if isinstance(shown, CardContent) else None
+    words = str(shown.progress) if below is None else f"Other labels, the least certain first: {below}"
     text(top, "progress", words, bold=True, size=SMALL, flex="1 1 150px")
     if isinstance(shown, CardContent):
         for name, label, target, about in (

@@ -225,7 +225,8 @@ class ReviewPanel(DeduplicatingPanel):
             params["run"] = content.run.key
         if form == "decide":
             params["sample_ids"] = [content.state.sample]
-        then = self.on_load if form == "find_wrong_labels" else self.go_on
+        ends = {"find_wrong_labels": self.on_load, "decide": self.go_on}
+        then = ends.get(form, self.on_change_view)
         ctx.prompt(operator_uri(f"lgca_{form}"), params=params, on_success=then)
         return content
 

@@ -36,16 +36,18 @@ def _add_counts(body: Any, shown: SummaryContent) -> None:
     progress = shown.progress
     counts = row(body, "counts", gap="4px 26px")
     for name, number, caption in (
-        ("changed", shown.summary.changed, "changed"),
+        ("changed", progress.changed, "changed"),
         ("kept", progress.kept, "kept"),
         ("bad", progress.bad_images, "bad images"),
         ("unsure", progress.unsure, "can't tell"),
         ("left", progress.left, "not reviewed"),
-        ("below", shown.summary.below, "below the suspects"),
     ):
         if number or name in ("changed", "kept"):
             first = {"fontSize": LARGE, "fontWeight": 600, "color": "text.primary"}
             text(counts, name, f"{number:,}\n{caption}", size=SMALL, muted=True, first=first, minWidth="64px")
+    below = shown.summary.below
+    if below.reviewed:
+        text(body, "below_counts", f"Other labels, which are no suspects: {below}.", width="100%")
 
 
 def _add_buttons(body: Any, content: ReviewContent, shown: SummaryContent, panel: Any) -> None:
@@ -68,10 +70,10 @@ def _add_buttons(body: Any, content: ReviewContent, shown: SummaryContent, panel
     if ended:
         about = "Go on with the other labels, the least certain first: some wrong ones are no suspects"
         if shown.summary.beyond.samples:
-            button(buttons, "below", "Continue below the suspects", panel.go_below, title=about, large=True)
-        about = "See the decisions again, from the first one on"
-        params = {"sample": content.state.sample or ""}
-        button(buttons, "again", "Look at them again", panel.go_to_first, title=about, params=params, large=True)
+            button(buttons, "below", "Go on with other labels", panel.go_below, title=about, large=True)
+        about = "Go through the suspects and what was decided about them again, from the first one on"
+        params, label = {"sample": content.state.sample or ""}, "Look at the decisions again"
+        button(buttons, "again", label, panel.go_to_first, title=about, params=params, large=True)
 
 
 def _add_changes(body: Any, summary: ReviewSummary) -> None:

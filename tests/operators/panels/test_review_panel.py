@@ -232,18 +232,21 @@ def test_end__the_review_goes_on_below_the_suspects_with_the_least_certain_label
     dataset[[below[0]]].set_values("labels.label", [GIVEN])
     for _ in range(SUSPECTS):
         panel.press(KEEP)
-    shown = panel.press("Continue below the suspects")
+    shown = panel.press("Go on with other labels")
     assert pictures(shown)[0] == file_of(triage, below[0])
-    assert "Below the suspects, least certain first" in shown.words
+    assert "Other labels, the least certain first: 0 reviewed, 0 changed" in shown.words
     shown = panel.press(CHANGE)
     assert pictures(shown)[0] == file_of(triage, below[1])
+    assert "first: 1 reviewed, 1 changed" in shown.words
     dataset.reload()
     assert dataset[below[0]]["labels_corrected"].label == SUGGESTED
     assert pictures(panel.press("\u203a"))[0] == file_of(triage, below[2])
     for id_ in (*below[3:], below[1]):  # it goes on after a label that was passed over, and comes back to it at the end
         keep = next(label for label in panel.shown.buttons if label.startswith("Keep "))
         assert pictures(panel.press(keep))[0] == file_of(triage, id_)
-    assert f"1 | changed | {SUSPECTS} | kept | {len(below) - 1} | below the suspects" in panel.press("Summary").words
+    words = panel.press("Summary").words
+    assert f"0 | changed | {SUSPECTS} | kept" in words
+    assert f"Other labels, which are no suspects: {len(below) - 1} reviewed, 1 changed." in words
 
 
 # A sample that is open

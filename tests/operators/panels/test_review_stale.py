@@ -94,7 +94,7 @@ def test_below__where_no_label_is_left_nothing_is_offered(triage, panel):
     dataset.set_values("zs_label_quality", [None] * len(dataset))
     for _ in range(SUSPECTS):
         panel.press(f"Keep {GIVEN}")
-    assert "Continue below the suspects" not in panel.shown.buttons
+    assert "Go on with other labels" not in panel.shown.buttons
 
 
 def test_corrected_field__that_was_deleted_is_made_again_and_the_panel_says_so(triage, panel):

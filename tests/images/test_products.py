@@ -58,16 +58,16 @@ def test_products__are_exact_until_the_last_thread_has_left() -> None:
 def test_settings__of_cuda_are_as_before_afterwards(*, tf32: bool) -> None:
     """They can be read without a device."""
     products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+
+    def current() -> tuple[bool, bool, bool]:
+        return products.allow_tf32, convolutions.allow_tf32, products.allow_bf16_reduced_precision_reduction
+
     products.allow_fp16_reduced_precision_reduction = (False, False)
     convolutions.allow_tf32 = True
     try:
         with exact_products("cuda", tf32=tf32):
-            assert products.allow_tf32 is tf32
-            assert not convolutions.allow_tf32
-            assert not products.allow_bf16_reduced_precision_reduction
-        assert products.allow_tf32, "the fixture's setting is TF32 on CUDA"
-        assert convolutions.allow_tf32
-        assert products.allow_bf16_reduced_precision_reduction
+            assert current() == (tf32, False, False)
+        assert current() == (True, True, True), "the fixture's setting is TF32 on CUDA"
         assert not products.allow_fp16_reduced_precision_reduction_split_k
     finally:
         products.allow_fp16_reduced_precision_reduction = True

@@ -2,7 +2,7 @@
 # make demo APP=0    stops after the table
 # make demo FRESH=1  starts anew, without the decisions of earlier times
 # make test          lint, types and the whole test suite
-# make thorough      the long tests: every click in both panels, more of the operators' forms in a real browser
+# make thorough      the long tests: every click in both panels, the notebook, more of the operators' forms in a real browser
 # make test-faults   processes killed, the database away, disks full, corpora of damaged inputs: a table of what was lost
 # make lint          ruff and mypy only
 # make bench         the benchmarks, one line of JSON each

@@ -14,11 +14,13 @@ FROM_CODE_ALONE = (
     "engine/engine.py",
     "engine/region_expansion.py",
     "figures/",
+    "job/",
     "method/core/boxes.py",
     "method/core/scores.py",
     "method/tuning/scorer.py",
     "runs/clean_store.py",
     "workflows/fuse/captions.py",
+    "workflows/job/",
     "workflows/rescore/sweep.py",
     "workflows/similarity/",
 )

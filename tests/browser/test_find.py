@@ -24,6 +24,7 @@ def birds(tmp_path):
     fo.delete_dataset(dataset.name)
 
 
+@pytest.mark.thorough
 def test_find__from_the_operator_browser_to_the_review(app, birds):
     page = app.page
     app.open_dataset(birds.name)
@@ -108,6 +109,7 @@ def flocks(tmp_path):
         fo.delete_dataset(name)
 
 
+@pytest.mark.thorough
 def test_boxes__found_in_the_patches_view_reviewed_and_corrected(app, flocks):
     page = app.page
     app.open_dataset(flocks.name)

@@ -12,6 +12,8 @@ from nbclient import NotebookClient
 import lgca_plugin as lgca
 from tests.helpers.paths import ROOT
 
+pytestmark = pytest.mark.thorough
+
 NOTEBOOK = ROOT / "docs" / "notebooks" / "triage.ipynb"
 DATASET = "lgca-triage-notebook"
 LOADING = 'load_demo_dataset("lgca-triage-notebook", overwrite=True'

@@ -86,6 +86,7 @@ def test_demo__sentences_that_name_the_class_define_it(demo_encoder: Any):
     assert plain(shown[-1].text) == "a bird with a black beak." and shown[-1].font.color == MUTED
 
 
+@pytest.mark.thorough
 @pytest.mark.app
 def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(demo_encoder: Any, demo_votes: Any):
     many = [*DESCRIPTIONS["barn swallow"], LONG, "W" * 80, "x" * 300, "燕" * 90, "<b>markup</b> & $5 to $6"] * 5

@@ -200,6 +200,7 @@ def test_region_map__no_mark_hides_another(seen: Any):
         assert all(abs(x - left) >= size or abs(y - top) >= size for left, top in places[:at])
 
 
+@pytest.mark.thorough
 @pytest.mark.app
 def test_figures__in_a_browser_no_text_overlaps_another_or_leaves_the_picture(seen: Any, photo: str):
     shown = strip(seen, chains=4, out=[int(np.flatnonzero(seen.misleading)[0])])

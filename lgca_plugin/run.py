@@ -179,7 +179,9 @@ class Run(RunTuning):
 
         best = triage_field(self.key, BEST_ANSWER)
         if not self.last_triage().report.get("none_of_these"):
-            raise ConfigError(f"run {self.key!r} was triaged without such answers: triage it with none_below=0.5")
+            lacks = f"run {self.key!r} was triaged without such answers"
+            app = f"{lacks}: triage it again with a share below which none of the classes is likely enough"
+            raise ConfigError(f"{lacks}: triage it with none_below=0.5", app=app)
         none = self.dataset.match({f"{best}.label": NONE_OF_THESE})
         return as_patches(none.sort_by(f"{best}.confidence"))
 

@@ -112,6 +112,7 @@ def test_delete__from_the_menu(app, birds, demo_encoder):
     assert "zeroshot_clip" not in birds.get_field_schema()
 
 
+@pytest.mark.thorough
 def test_classify__from_the_operator_browser_to_labels_and_boxes(app, birds):
     page = app.page
     assert birds.list_runs() == []

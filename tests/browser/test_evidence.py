@@ -54,6 +54,7 @@ def leads(panel):
     return panel.numbers(1, 2)
 
 
+@pytest.mark.thorough
 def test_panel__shows_the_strip_beside_the_image_and_takes_a_region_out(panel, made):
     case = made[1]
     panel.open(case.sample_id, split=True)

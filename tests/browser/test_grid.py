@@ -30,6 +30,7 @@ def pills(page):
     return {tag.removeprefix("tag-") for tag in tags}
 
 
+@pytest.mark.thorough
 def test_grid__shows_suspects_as_a_question_and_groups_come_and_go_without_a_reload(app, run):
     page, dataset = app.page, run.dataset
     app.open_dataset(dataset.name)

@@ -101,6 +101,7 @@ def test_review__another_class_is_found_by_typing(app, triage, queue):
     assert [(row.sample_id, row.corrected) for row in triage.decisions()] == [(ids[0], "woodpecker")]
 
 
+@pytest.mark.thorough
 def test_review__beside_an_open_sample_the_next_suspect_is_opened(app, triage, queue):
     ids, files = queue
     panel = ReviewPage(app)

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 import lgca_plugin as lgca
@@ -101,6 +102,7 @@ def test_new_class__is_not_scored_on_what_a_changed_file_held_before(birds, find
     assert_same_predictions(predictions(birds, "zeroshot"), fresh)
 
 
+@pytest.mark.thorough
 def test_new_class__where_the_embeddings_are_gone_the_images_are_encoded_again(birds, find, counting, fresh_store):
     first = find(birds[:50])
     first.decide(first.suspects().values("id")[0], "label right")
@@ -129,6 +131,7 @@ def test_classes_and_descriptions_of_the_caller__stay_until_other_ones_are_given
     assert "swan" in find(birds).run.config.classes  # which follow the labels again
 
 
+@pytest.mark.thorough
 def test_rescored_run__keeps_what_the_user_has_chosen(birds, find):
     find(birds).run.rescore(descriptions={"redpoll": ["a small bird."]}, progress=False)
     run = find(birds).run
@@ -150,6 +153,7 @@ def test_run_of_a_classification__is_only_triaged_under_its_key(birds, find, cou
     assert find(birds).run.key == "mine", "it is the latest now"
 
 
+@pytest.mark.thorough
 def test_other_settings__make_another_run_and_each_is_found_again(birds, find):
     keys = [find(birds).run.key, find(birds, budget="full").run.key, find(birds).run.key]
     assert keys == ["zeroshot", "zeroshot_2", "zeroshot_2"], "the latest, where nothing is asked for"
@@ -170,6 +174,7 @@ def test_interrupted_search__goes_on(birds, counting):
     assert triage.report["counts"]["triaged"] == 60
 
 
+@pytest.mark.thorough
 def test_other_weights_under_the_same_name__make_a_new_run(birds, find, demo_encoder):
     find(birds)
     other = Counting(demo_encoder, fingerprint="other weights")

@@ -122,9 +122,12 @@ def read_job(folder: str | os.PathLike[str] | JobFolder) -> Job:
     if not opened.exists(JOB_FILE):
         raise ConfigError(f"{opened} holds no job: lgca.prepare_job makes one")
     try:
-        return Job.from_json(json.loads(opened.read(JOB_FILE)))
+        document = json.loads(opened.read(JOB_FILE))
     except ValueError as error:
         raise ConfigError(f"{JOB_FILE} of the job in {opened} is damaged") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{JOB_FILE} of the job in {opened} is damaged")
+    return Job.from_json(document)
 
 
 def write_job(folder: JobFolder, job: Job) -> None:

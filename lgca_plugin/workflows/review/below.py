@@ -15,11 +15,15 @@ from ..decisions.queue import Triage
 from .forecast import forecast
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...method.labels.expected_errors import Expectation
     from ...runs.record import RunRecord
     from .suspects import Suspect
+
+
+AHEAD = 10
+"""Number of labels of which it is said how many are expected to be wrong."""
 
 
 def labels_below(run: RunRecord, n: int, *, after: str | None = None) -> dict[str, float]:
@@ -76,15 +80,15 @@ def progress_below(run: RunRecord) -> BelowProgress:
     return BelowProgress(reviewed=found.get("reviewed", 0), changed=found.get("changed", 0))
 
 
-def expected_below(run: RunRecord, suspects: Sequence[Suspect], n: int = 10) -> Expectation:
-    """Returns how many of the n labels that come after the last suspect are expected to be wrong.
+def expected_below(run: RunRecord, suspects: Sequence[Suspect], labels: Mapping[str, float]) -> Expectation:
+    """Returns how many of the first ten labels that come after the last suspect are expected to be wrong.
 
     Args:
         run: a triaged run
         suspects: all suspects with their decisions
-        n: number of labels, at least 1
+        labels: at least ten labels, as :func:`labels_below` returns them, if there are so many
     """
-    return forecast(run, suspects, np.array([*labels_below(run, n).values()], dtype=np.float64))
+    return forecast(run, suspects, np.array([*labels.values()][:AHEAD], dtype=np.float64))
 
 
 def _after(run: RunRecord, quality: str, id_: ObjectId) -> list[dict[str, Any]]:

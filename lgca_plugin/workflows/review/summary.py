@@ -13,7 +13,7 @@ from ...method.core.methods import method_title, without_controls
 from ..decisions.decisions import Decision
 from ..decisions.lost_labels import count_lost_labels, renamed_field
 from ..decisions.queue import Triage
-from .below import BelowProgress, expected_below, progress_below
+from .below import AHEAD, BelowProgress, expected_below, labels_below, progress_below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +129,7 @@ def review_summary(run: RunRecord, suspects: Sequence[Suspect]) -> ReviewSummary
         ),
         blocks=review_blocks(suspects),
         last_find=max((place for place, one in enumerate(suspects, 1) if one.changed), default=None),
-        beyond=expected_below(run, suspects),
+        beyond=expected_below(run, suspects, labels_below(run, AHEAD)),
         below=progress_below(run),
     )
 

@@ -215,8 +215,11 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
     place, ids = queue.place(card.sample_id), queue.ids
     previous = ids[place - 2] if place is not None and place > 1 else None
     following = queue.first_undecided() if place is None else ids[place] if place < len(ids) else None
-    if place is None and below:
-        previous, following = _neighbours([*labels_below(run, BELOW)], card.sample_id)
+    down = labels_below(run, BELOW) if place is None and below else None
+    ahead = queue.expectation() if queue.first_undecided() else None
+    if down is not None:
+        previous, following = _neighbours([*down], card.sample_id)
+        ahead = ahead or expected_below(run, queue.suspects, down)
     given = card.nearest if card.outside else card.given  # of a label that is no class there are no examples
     labels = list(dict.fromkeys(label for label in (card.suggested, given) if label is not None))
     seen = [label for answer in record.predictions.values() for label in (answer.label, answer.before)]
@@ -225,10 +228,8 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
     if card.suggested is None:  # no suspect: what the methods see instead, if anything
         labels += others[:1]
     else:  # what else one of them sees, whose name stands in the reason
-        seen = [answer.label for answer in (record.predictions[name] for name in without_controls(record.predictions))]
-        labels += [label for label in others if label in seen][:1]
-    down = place is None and below
-    ahead = queue.expectation() if queue.first_undecided() else expected_below(run, queue.suspects) if down else None
+        named = {record.predictions[name].label for name in without_controls(record.predictions)}
+        labels += [label for label in others if label in named][:1]
     return CardContent(
         card=card,
         record=record,
@@ -242,7 +243,7 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
         others=others,
         progress=queue.progress(),
         expectation=ahead,
-        below=progress_below(run) if down else None,
+        below=None if down is None else progress_below(run),
     )
 
 

@@ -77,7 +77,8 @@ def classify(
         regions: which regions are encoded; None takes the published settings
         ground_truth: label field, of Classifications or texts, with the given labels, if any
         batch_size: crops in one call of the encoder; None chooses by device
-        device: device of a model that is loaded here; None takes the best one
+        device: device of a model that is loaded here; None takes the best one. Several get a process each, which loads
+            the model by its name: ``"cuda:0,1"``, or ``"all"`` for all CUDA GPUs of this machine
         precision: floating-point type of a model that is loaded here: ``"auto"``, ``"fp32"``, ``"bf16"``, ``"fp16"``
         overwrite: replace an existing run under the key, with its fields
         skip_failures: continue after an image that can't be used; False stops there and raises

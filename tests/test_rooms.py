@@ -29,6 +29,7 @@ ROOMS = (
     "lgca_plugin.workflows",
     "lgca_plugin.runs",
     "lgca_plugin.fiftyone_io",
+    "lgca_plugin.devices",
     "lgca_plugin.job",
     "lgca_plugin.prediction",
     "lgca_plugin.fusion",
@@ -43,6 +44,7 @@ ROOMS = (
     "lgca_plugin.progress",
     "lgca_plugin.cache",
     "lgca_plugin.cores",
+    "lgca_plugin.own_process",
     "lgca_plugin.errors",
     "lgca_plugin.version",
 )

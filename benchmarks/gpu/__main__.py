@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from . import fast, right
+from . import fast, right, several
 from .bench import Bench
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "speed": fast.speed,
     "memory": fast.memory,
     "towers": right.towers,
+    "devices": several.devices,
     "nvjpeg": fast.nvjpeg,
     "scoring": fast.scoring,
     "two": fast.two,

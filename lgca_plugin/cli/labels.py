@@ -26,6 +26,7 @@ SUSPECTS = 20
 """Maximum number of suspects in an answer; the field of suggestions has all of them."""
 
 MODEL = f"Open_clip model, or demo for the demo's drawn birds; without it, {DEFAULT_MODEL}"
+DEVICE = "Where the model runs, cuda:0,1 or all for several GPUs; without it, the best device that there is"
 SHARES = "How often each class occurs, where that is known: a field of labels in which they are counted, or balanced"
 STYLE = "How the descriptions are read: sentences, attributes, or auto, which looks at each"
 FIND, CLASSIFY, TRIAGE, VOTERS = api.find_wrong_labels, api.classify, Run.triage, api_predictions.triage
@@ -48,7 +49,7 @@ def model_options(function: Callable[..., Any]) -> Callable[[F], F]:
         argument(function, "methods", callback=listed, metavar="A,B,...", text=f"among {', '.join(METHODS)}"),
         argument(function, "budget", type=click.Choice(list(BUDGETS)), text="How many crops an image gets"),
         argument(function, "batch_size", type=click.IntRange(min=1)),
-        argument(function, "device"),
+        argument(function, "device", text=DEVICE),
         argument(function, "precision", type=click.Choice(PRECISIONS), text="floating-point type of the model"),
         argument(function, "shares", metavar="FIELD", text=SHARES),
     ]

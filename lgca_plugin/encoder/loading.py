@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from cachetools import LRUCache
 
+from ..errors import ConfigError
 from .architectures import DEFAULT_MODEL, DEFAULT_PRETRAINED, DEMO_MODELS, FOLDER_SCHEMA, display_name
-from .base import Encoder
+from .base import Encoder, device_kind
 from .open_clip_encoder import OpenClipEncoder
 from .own_encoder import as_encoder
 from .precision import PRECISIONS, RESIZES, check_choice, check_device, default_device, resolve_resize
@@ -102,6 +103,25 @@ def given_encoder(
     if isinstance(encoder, tuple):
         return load_encoder(*encoder, device=device, precision=precision)
     return as_encoder(encoder)
+
+
+def check_several(encoder: Encoder, devices: Sequence[str]) -> None:
+    """Checks that an encoder can be loaded on several devices, and computes there what it computes here.
+
+    Raises:
+        ConfigError: if it is one of the user's own, or was loaded on another kind of device, which rounds otherwise
+    """
+    if encoder.source is None:
+        raise ConfigError(
+            "several devices have a process each, which loads the model by its name, so an encoder of your own can't "
+            "be used: name one device, an open_clip model, or the path of a checkpoint"
+        )
+    kind, wanted = device_kind(encoder), devices[0].partition(":")[0]
+    if kind not in (None, wanted):
+        raise ConfigError(
+            f"the encoder was loaded on {kind} in {encoder.precision}, which rounds otherwise than {wanted}: load it "
+            f"on {devices[0]}, or pass its name"
+        )
 
 
 def load_cached_encoder(name: str, pretrained: str | None = None, **settings: Any) -> OpenClipEncoder:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 RESIZES = ("auto", EXACT, FAST)
+ALL_DEVICES = "all"
+"""Stands for all CUDA GPUs of this machine."""
+MAX_DEVICES = 16
+"""Maximum number of devices that are named, each of which gets a process."""
 
 LARGE_TOWER = 20_000_000
 """Number of parameters from which an image tower gains from bfloat16 on a CPU that multiplies it natively."""
@@ -54,12 +58,38 @@ def check_device(device: str) -> str:
     import torch
 
     try:
-        kind = torch.device(device).type
+        found = torch.device(device)
     except RuntimeError as error:
         raise ConfigError(f"torch has no device {device!r}; use cuda, cuda:N, mps or cpu") from error
-    if (kind == "cuda" and not torch.cuda.is_available()) or (kind == "mps" and not torch.backends.mps.is_available()):
+    cuda = torch.cuda.is_available() and (found.index or 0) < torch.cuda.device_count()
+    if (found.type == "cuda" and not cuda) or (found.type == "mps" and not torch.backends.mps.is_available()):
         raise ConfigError(f"device {device!r} is not available on this machine; leave it empty to choose automatically")
     return device
+
+
+def check_devices(devices: str) -> tuple[str, ...]:
+    """Returns the devices that a text names: one, several of a kind such as ``"cuda:0,1"``, or all GPUs: ``"all"``.
+
+    Raises:
+        ConfigError: if torch has no such device, this machine has none, or they are of several kinds
+    """
+    import torch
+
+    if devices == ALL_DEVICES:
+        if not torch.cuda.is_available():
+            raise ConfigError(
+                f"device {ALL_DEVICES!r} are all CUDA GPUs, and this machine has none; leave it empty to choose "
+                "automatically"
+            )
+        return tuple(f"cuda:{number}" for number in range(torch.cuda.device_count()))
+    names, found = [name.strip() for name in devices.split(",")], list[str]()
+    if len(names) > MAX_DEVICES:
+        raise ConfigError(f"device names {len(names):,} devices: name {MAX_DEVICES} at most, or {ALL_DEVICES!r}")
+    for name in names:
+        found.append(check_device(f"{found[-1].partition(':')[0]}:{name}" if found and name.isdecimal() else name))
+    if len({name.partition(":")[0] for name in found}) > 1:
+        raise ConfigError(f"device {devices!r} names several kinds of device, and each rounds otherwise: name one kind")
+    return tuple(found)
 
 
 def auto_precisions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 
 
 @dataclass
@@ -42,3 +42,23 @@ class EngineStats:
     def batch_fill(self) -> float:
         """Share of the batches' capacity that was used, in [0, 1]."""
         return self.encodes / self.batch_capacity if self.batch_capacity else 0.0
+
+    def since(self, before: EngineStats) -> EngineStats:
+        """Returns what was counted since an earlier state, a copy of which is passed."""
+        past = asdict(before)
+        own = {name: value - past[name] for name, value in asdict(self).items() if name not in ("levels", "batch_size")}
+        counted = {level: count - before.levels.get(level, 0) for level, count in self.levels.items()}
+        return EngineStats(**own, batch_size=self.batch_size, levels=counted)
+
+    def copy(self) -> EngineStats:
+        """Returns the state as it is now."""
+        return replace(self, levels=dict(self.levels))
+
+    def add(self, other: EngineStats) -> None:
+        """Adds what another engine has counted; of batch sizes the larger one counts."""
+        for one in fields(self):
+            if one.name not in ("levels", "batch_size"):
+                setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        self.batch_size = max(self.batch_size, other.batch_size)
+        for level, count in other.levels.items():
+            self.levels[level] = self.levels.get(level, 0) + count

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -140,7 +140,7 @@ class Worker:
                 taken, own.outcomes = own.outcomes, []
                 scored.append(pool.submit(own.writer.add, taken))
                 if not own.left:
-                    counted, before = _since(before, stats), replace(stats, levels=dict(stats.levels))
+                    counted, before = stats.since(before), stats.copy()
                     scored.append(pool.submit(self._finish, at_work, part, counted, watch.seconds()))
                 while scored and (scored[0].done() or len(scored) > SCORED_AHEAD):
                     if (counts := scored.popleft().result()) is not None:
@@ -195,11 +195,3 @@ class Worker:
             counts = writer.finish(stats, watch.seconds(), str(self.encoder.device or "unknown"))
         self._tries.forget(part)
         return counts
-
-
-def _since(before: EngineStats, now: EngineStats) -> EngineStats:
-    """Returns what was counted since an earlier look."""
-    past, levels = asdict(before), before.levels
-    own = {name: value - past[name] for name, value in asdict(now).items() if name not in ("levels", "batch_size")}
-    counted = {level: count - levels.get(level, 0) for level, count in now.levels.items()}
-    return EngineStats(**own, batch_size=now.batch_size, levels=counted)

@@ -93,7 +93,8 @@ def _add_advanced(
     checked(prop, READERS["shown_chains"], params)
     prop = inputs.int("batch_size", label="Batch size", description="empty: chosen for the device", view=text_field(4))
     checked(prop, READERS["batch_size"], params)
-    inputs.str("device", label="Device", description="empty: the best one there is", view=text_field(4))
+    note = "empty: the best one; several GPUs: cuda:0,1 or all"
+    inputs.str("device", label="Device", description=note, view=text_field(4))
     note = "of the encoder alone"
     prop = add_dropdown(inputs, "precision", PRECISIONS, default="auto", label="Precision", description=note, space=3)
     checked(prop, READERS["precision"], params)

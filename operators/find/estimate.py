@@ -121,12 +121,18 @@ def cost_text(found: Params) -> tuple[str, str]:
     if not todo:
         line = f"A few seconds: all {pictures(images)} are classified already, and their labels are judged again"
         return line, f"Your decisions stay{note}"
-    device = DEVICES.get(str(found["device"]).partition(":")[0], str(found["device"]))
+    device = device_text(str(found["device"]))
     line = f"About {duration_text(seconds)} for {pictures(todo)} on {device}"
     if todo < images:
         line = f"{line}: new or changed among {images:,}, of which the others are classified already"
     source = f"Measured on {found['measured']} of your pictures" if found["measured"] else "As fast as the last run"
     return line, f"{source}{'; your decisions stay' if found.get('run_key') else ''}{note}"
+
+
+def device_text(device: str) -> str:
+    """Returns where the model runs, in words; several devices are separated by commas."""
+    text, count = DEVICES.get(device.partition(":")[0], device), device.count(",") + 1
+    return text if count == 1 else f"{count} devices of this machine"
 
 
 def pictures(count: int) -> str:

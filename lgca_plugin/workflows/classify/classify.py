@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ...engine.embeddings import FailedImage
-from ...engine.engine import encode_images
 from ...engine.stats import EngineStats
 from ...errors import ImageError, LgcaError
 from ...fiftyone_io import fields as f
@@ -30,6 +29,7 @@ from ...runs.registry import (
 from ...runs.state import begun, entries
 from ...runs.stored_texts import TOKENIZER
 from .counts import RunCounts
+from .devices import loading, scored_images, start_devices
 from .embedding_writer import EmbeddingWriter
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
 from .trial import tried
@@ -38,6 +38,7 @@ from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, crops_by_level, record_
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from ...devices.processes import DeviceProcesses
     from ...encoder.base import Encoder
     from ...runs.state import RunState
     from .request import ClassifyRequest
@@ -85,12 +86,26 @@ def _classify(
     yield Progress(0, 0, "Loading the model and embedding the class descriptions")
     plan = tried(prepare_classify(request, encoder), max_failures)
     lease.check()
+    processes = start_devices(plan)
+    with processes or nullcontext():
+        yield from loading(processes)
+        return (yield from _run(plan, processes, lease, write_images, write_seconds, max_failures))
+
+
+def _run(
+    plan: ClassifyPlan,
+    processes: DeviceProcesses | None,
+    lease: Lease,
+    write_images: int,
+    write_seconds: float,
+    max_failures: int,
+) -> Generator[Progress, None, RunRecord]:
     run, replaced = open_run(plan, lease, CLASSIFY)
     for warning in plan.warnings:
         logger.warning(warning)
     with noting_failure(run, lease, CLASSIFY):
-        embeddings = EmbeddingWriter(plan, run, with_regions=request.options.store_regions, replaces=replaced)
-        counts = RunCounts(run, crops_by_level(plan), request.finished)
+        embeddings = EmbeddingWriter(plan, run, with_regions=plan.request.options.store_regions, replaces=replaced)
+        counts = RunCounts(run, crops_by_level(plan), plan.request.finished)
         writer = Writer(plan, run, embeddings, counts, max_images=write_images, max_seconds=write_seconds)
     stats = EngineStats()
 
@@ -106,7 +121,7 @@ def _classify(
                 state=state,
                 stored=embeddings.outcome(),
                 warnings=[*plan.warnings, *embeddings.warnings, *_image_warnings(stats)],
-                device=str(plan.encoder.device or "unknown"),
+                device=", ".join(processes.devices if processes else [str(plan.encoder.device or "unknown")]),
             )
             counts.close()
 
@@ -116,13 +131,14 @@ def _classify(
         closing(writer),
         recording_end(run, lease, CLASSIFY, record),
     ):
-        yield from _encode(plan, writer, embeddings, stats, lease, max_failures)
+        yield from _encode(plan, processes, writer, embeddings, stats, lease, max_failures)
         embeddings.release_replaced()
     return run
 
 
 def _encode(
     plan: ClassifyPlan,
+    processes: DeviceProcesses | None,
     writer: Writer,
     embeddings: EmbeddingWriter,
     stats: EngineStats,
@@ -133,19 +149,12 @@ def _encode(
     options, total = plan.request.options, len(plan.todo)
     started = time.perf_counter()
     yield Progress(0, total, _progress_label(0, total, 0))
-    outcomes = encode_images(
-        plan.todo,
-        encoder=plan.encoder,
-        plan=plan.request.region_plan,
-        batch_size=options.batch_size or _batch_size_so_far(plan),
-        stats=stats,
-        recall=embeddings.recall,
-        can_stop=plan.predictor.can_stop,
-    )
+    batch_size = options.batch_size or _batch_size_so_far(plan)
+    outcomes = scored_images(plan, processes, stats, batch_size=batch_size, recall=embeddings.recall)
     reported = 0
     with closing(outcomes):  # its threads read from the store, which is closed after them
-        for outcome in outcomes:
-            writer.add(outcome)
+        for outcome, prediction in outcomes:
+            writer.add(outcome, prediction)
             lease.check()
             if isinstance(outcome, FailedImage) and not options.skip_failures:
                 raise ImageError(f"{dict(plan.todo)[outcome.id]}: {outcome.reason}")

@@ -9,7 +9,8 @@ from ...config import SEVERAL_KINDS, RunConfig, method_warnings
 from ...descriptions.class_names import ClassNames
 from ...descriptions.class_texts import ClassTexts, class_texts
 from ...encoder.base import Encoder, device_kind, encoder_fingerprint
-from ...encoder.loading import given_encoder
+from ...encoder.loading import check_several, given_encoder
+from ...encoder.precision import check_devices
 from ...errors import ConfigError
 from ...method.labels.left_out import left_out, left_out_warning
 from ...prediction.predictor import Predictor
@@ -71,6 +72,7 @@ class ClassifyPlan(PreparedRun):
             before
         failed: the ids of those
         text_encoder: embeds texts that are new, and reads others from the store
+        devices: those that were named; with several, each has a process that encodes images
     """
 
     request: ClassifyRequest
@@ -78,6 +80,7 @@ class ClassifyPlan(PreparedRun):
     text_encoder: KnownTexts
     todo: list[tuple[str, str | BoxedImage]]
     failed: set[str]
+    devices: tuple[str, ...] = ()
 
 
 def prepare_classify(
@@ -104,7 +107,10 @@ def prepare_classify(
     precision = options.precision
     if existing is not None and precision == "auto":  # on this machine it may be another
         precision = existing.config.precision
-    encoder = given_encoder(encoder, device=options.device, precision=precision)
+    devices = () if options.device is None else check_devices(options.device)
+    encoder = given_encoder(encoder, device=devices[0] if devices else None, precision=precision)
+    if len(devices) > 1:
+        check_several(encoder, devices)
     config = RunConfig(
         classes=classes,
         descriptions_hash=texts.digest,
@@ -155,6 +161,7 @@ def prepare_classify(
         text_encoder=text_encoder,
         todo=todo,
         failed=failed,
+        devices=devices,
     )
 
 

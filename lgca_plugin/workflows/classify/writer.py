@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...config import RegionPlan
+    from ...devices.messages import Scored
     from ...prediction.displayed_regions import DisplayedRegion
-    from ...prediction.predictor import MethodPrediction
+    from ...prediction.predictor import MethodPrediction, Prediction
     from ...runs.record import RunRecord
     from ...runs.state import RunState
     from .counts import Counts, RunCounts
@@ -62,16 +63,16 @@ class Writer:
         self._paths = dict(plan.todo)
         self._max_images = max_images
         self._max_seconds = max_seconds
-        self._pending: list[EncodedImage[str] | FailedImage[str]] = []
+        self._pending: list[Scored] = []
         self._last_flush = time.perf_counter()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="lgca-write")
         self._writing: Future[None] | None = None
         self.written = 0
         """Number of outcomes that are written."""
 
-    def add(self, outcome: EncodedImage[str] | FailedImage[str]) -> None:
-        """Adds an outcome, which the next :meth:`flush` writes."""
-        self._pending.append(outcome)
+    def add(self, outcome: EncodedImage[str] | FailedImage[str], prediction: Prediction | None = None) -> None:
+        """Adds an outcome, which the next :meth:`flush` scores, unless it comes with its prediction, and writes."""
+        self._pending.append((outcome, prediction))
 
     def is_due(self) -> bool:
         """Returns whether there are outcomes enough, or time enough has passed, for a write."""
@@ -105,13 +106,15 @@ class Writer:
         """Ends the thread after the write in progress."""
         self._pool.shutdown()
 
-    def _write(self, outcomes: Sequence[EncodedImage[str] | FailedImage[str]]) -> None:
+    def _write(self, outcomes: Sequence[Scored]) -> None:
         check_current(self._run)
-        encoded = [outcome for outcome in outcomes if isinstance(outcome, EncodedImage)]
-        failed = {outcome.id: outcome.reason for outcome in outcomes if isinstance(outcome, FailedImage)}
-        # Beside an encoder a triage's findings cost next to nothing; where nothing is encoded, the triage makes them.
-        find = any(image.encodes for image in encoded)
-        predictions = self._plan.predictor.predict(encoded, find=find)
+        encoded = [outcome for outcome, _ in outcomes if isinstance(outcome, EncodedImage)]
+        failed = {outcome.id: outcome.reason for outcome, _ in outcomes if isinstance(outcome, FailedImage)}
+        predictions = [prediction for _, prediction in outcomes if prediction is not None]
+        if len(predictions) < len(encoded):
+            # Beside an encoder a triage's findings cost next to nothing; where none is at work, the triage makes them.
+            find = any(image.encodes for image in encoded)
+            predictions = self._plan.predictor.predict(encoded, find=find)
         self._embeddings.write(encoded, predictions)
         adaptive = self._run.config.region_plan.adaptive
         values: dict[str, dict[str, Any]] = {id_: {f.error_field(self._run.key): why} for id_, why in failed.items()}

@@ -43,6 +43,7 @@ def classification(request: FindRequest, run: RunRecord | None, *, replaces: boo
         regions=request.regions,
         budget=request.budget,
         batch_size=request.options.batch_size,
+        device=request.options.device,
         overwrite=replaces,
         **settings,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...encoder.loading import load_cached_encoder
+from ...encoder.precision import check_devices
 from ...engine.embeddings import EncodedImage
 from ...engine.engine import encode_images
 from ...errors import LgcaError, StoreError
@@ -20,7 +21,7 @@ from .classification import classification
 from .left import images_left
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Collection, Hashable, Iterator, Sequence
 
     from ...encoder.base import Encoder
     from ...engine.engine import Recall
@@ -134,6 +135,8 @@ def _speed_of_last_run(request: FindRequest) -> Speed | None:
         if (config.encoder, config.methods, config.regions, config.budget) != wanted:
             continue
         encoded, recalled = results.get("images_encoded", 0), results.get("images_recalled", 0)
+        if str(results.get("device")).count(",") != max(0, len(_devices(request)) - 1):
+            continue
         if encoded >= FEWEST_KNOWN and 10 * recalled <= encoded and _is_of_this_machine(run.token):
             return Speed(results["seconds"] / (encoded + recalled), str(results.get("device") or "cpu"))
     return None
@@ -152,13 +155,18 @@ def _is_of_this_machine(token: str) -> bool:
 
 def _measure(request: FindRequest, left: ImagesLeft) -> Speed:
     """Classifies a few of the images that are left, spread over all of them, and writes nothing."""
-    encoder = request.encoder
+    encoder, devices = request.encoder, _devices(request)
     if encoder is None and request.source is not None:
-        options = request.options
-        encoder = load_cached_encoder(*request.source, device=options.device, precision=options.precision)
+        precision = request.options.precision
+        encoder = load_cached_encoder(*request.source, device=devices[0] if devices else None, precision=precision)
     assert encoder is not None  # noqa: S101 (a request has the one or the other)
     plan = prepare_classify(classification(request.as_new_run(), None), encoder)
-    todo, device = set(left.todo), str(encoder.device or "cpu")
+    seconds, measured = _measured_on_one(plan, encoder, set(left.todo))
+    return Speed(seconds / max(1, len(devices)), ", ".join(devices) or str(encoder.device or "cpu"), measured)
+
+
+def _measured_on_one(plan: ClassifyPlan, encoder: Encoder, todo: Collection[str]) -> tuple[float, int]:
+    """Returns the seconds that an image takes on one device, and on how many images that was measured."""
     images = [image for image in plan.todo if image[0] in todo]
     first = _spread(images, FIRST_IMAGES)
     with _recalling(plan) as recall:
@@ -166,11 +174,16 @@ def _measure(request: FindRequest, left: ImagesLeft) -> Speed:
         others = [image for image in images if image not in first]
         others = _spread(others, max(FIRST_IMAGES, min(MOST_IMAGES, int(ENOUGH_SECONDS * len(first) / seconds))))
         if not others:
-            return Speed(seconds / len(first), device, len(first))
+            return seconds / len(first), len(first)
         count, more = len(others), _time(plan, encoder, others, recall)
     if seconds < ENOUGH_SECONDS:  # mostly warming up
-        return Speed(more / count, device, len(first) + count)
-    return Speed((seconds + more) / (len(first) + count), device, len(first) + count)
+        return more / count, len(first) + count
+    return (seconds + more) / (len(first) + count), len(first) + count
+
+
+def _devices(request: FindRequest) -> tuple[str, ...]:
+    """Returns the devices that the caller has named."""
+    return () if request.options.device is None else check_devices(request.options.device)
 
 
 def _time(plan: ClassifyPlan, encoder: Encoder, images: Sequence[Source], recall: Recall | None) -> float:

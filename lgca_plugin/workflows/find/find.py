@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ...encoder.base import encoder_fingerprint
 from ...encoder.loading import load_encoder
+from ...encoder.precision import check_devices
 from ...errors import ConfigError, LgcaError, StoreError
 from ...fiftyone_io.documents import write_fields
 from ...fiftyone_io.outages import patient
@@ -152,7 +153,7 @@ class _Search:
             self._encoder = load_encoder(
                 name,
                 pretrained,
-                device=options.device,
+                device=None if options.device is None else check_devices(options.device)[0],
                 precision=options.precision if config is None else config.precision,
                 resize="auto" if config is None else config.resize,
             )

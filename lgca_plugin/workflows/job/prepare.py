@@ -99,6 +99,10 @@ def _prepare(
             "the workers of a job load the model by its name, so an encoder of your own can't be used: name an "
             "open_clip model, or the path of a checkpoint that all machines have"
         )
+    if len(plan.devices) > 1:
+        raise ConfigError(
+            "device names several devices, and only texts are embedded here: name one, and the workers' in run_job"
+        )
     if not plan.todo:
         raise ConfigError(
             f"every sample has its predictions of run {request.run_key!r} already: there is nothing to do"

@@ -120,7 +120,7 @@ def check_several(encoder: Encoder, devices: Sequence[str]) -> None:
     if kind not in (None, wanted):
         raise ConfigError(
             f"the encoder was loaded on {kind} in {encoder.precision}, which rounds otherwise than {wanted}: load it "
-            f"on {devices[0]}, or pass its name"
+            f"on {devices[0]}, or give its name"
         )
 
 

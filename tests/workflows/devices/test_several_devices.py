@@ -10,13 +10,21 @@ import psutil
 import pytest
 
 import lgca_plugin as lgca
+from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.encoder.precision import check_devices
 from lgca_plugin.progress import drive
+from lgca_plugin.run import Run
 from lgca_plugin.store.store import Store
+from tests.helpers.jobs.new_job import SMALL
 from tests.helpers.paths import ROOT
 from tests.helpers.runs import add_images, assert_same_predictions, assert_same_results, predictions, steps_of
 
 TWO = "cpu,cpu"
+SETTINGS: dict[str, Any] = {"classes": CLASSES, "descriptions": DESCRIPTIONS, "encoder": "demo", "regions": SMALL}
+
+
+def classify(samples: Any, **options: Any) -> Run:
+    return lgca.classify(samples, **{"run_key": "zs", "progress": False, **SETTINGS, **options})
 
 
 @pytest.fixture
@@ -30,9 +38,8 @@ def birds(dataset, demo_images, tmp_path):
 
 
 @pytest.mark.thorough
-def test_two_devices__write_what_one_process_writes(birds, classify, tmp_path, monkeypatch):
-    options: dict[str, Any] = {"encoder": "demo", "budget": "adaptive"}
-    run = classify(birds, device=TWO, **options)
+def test_two_devices__write_what_one_process_writes(birds, tmp_path, monkeypatch):
+    run = classify(birds, device=TWO, budget="adaptive")
     with Store() as store:
         entry = store.run(run.token)
         assert entry is not None
@@ -40,7 +47,7 @@ def test_two_devices__write_what_one_process_writes(birds, classify, tmp_path, m
     own, found = run.summary(), predictions(birds)
     assert run.failures.keys() == {birds.last().id}
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "another"))  # nothing is known there
-    single = classify(birds, device="cpu", overwrite=True, **options)
+    single = classify(birds, device="cpu", budget="adaptive", overwrite=True)
     assert_same_predictions(found, predictions(birds))
     other = single.summary()
     same = (
@@ -62,9 +69,9 @@ def test_two_devices__write_what_one_process_writes(birds, classify, tmp_path, m
 
 
 @pytest.mark.thorough
-def test_cancelled__ends_the_processes_and_one_device_goes_on(birds, settings):
+def test_cancelled__ends_the_processes_and_one_device_goes_on(birds):
     before = set(psutil.Process().children())
-    steps = steps_of(birds, device=TWO, **{**settings, "encoder": "demo"})
+    steps = steps_of(birds, device=TWO, run_key="zs", **SETTINGS)
 
     def cancel(step):
         if step.done == 2:
@@ -75,19 +82,19 @@ def test_cancelled__ends_the_processes_and_one_device_goes_on(birds, settings):
     assert set(psutil.Process().children()) <= before
     done = birds.count("zs_lgca")
     assert 2 <= done < 24
-    run = lgca.classify(birds, device="cpu", progress=False, **{**settings, "encoder": "demo"})
+    run = classify(birds, device="cpu")
     assert (run.summary()["predicted"], run.summary()["images_encoded"]) == (24, 24)
     found, encodes = predictions(birds), run.summary()["encodes"]
-    again = lgca.classify(birds, device=TWO, progress=False, **{**settings, "encoder": "demo", "run_key": "again"})
+    again = classify(birds, device=TWO, run_key="again")
     assert_same_predictions(predictions(birds, "again"), found)
     assert (again.summary()["images_recalled"], again.summary()["encodes"]) == (24, 0)  # known from the store
     assert encodes
 
 
 @pytest.mark.thorough
-def test_killed_process__is_an_error_and_the_same_call_goes_on(birds, settings):
+def test_killed_process__is_an_error_and_the_same_call_goes_on(birds):
     before = set(psutil.Process().children())
-    steps = steps_of(birds, device=TWO, **{**settings, "encoder": "demo"})
+    steps = steps_of(birds, device=TWO, run_key="zs", **SETTINGS)
 
     def kill(step):
         if step.done == 1:
@@ -97,7 +104,7 @@ def test_killed_process__is_an_error_and_the_same_call_goes_on(birds, settings):
     with pytest.raises(lgca.LgcaError, match="the process on cpu was killed by signal 9, for lack of memory perhaps"):
         drive(steps, kill, unit="")
     assert lgca.load_run(birds, "zs").state.name == "failed"
-    run = lgca.classify(birds, device=TWO, progress=False, **{**settings, "encoder": "demo"})
+    run = classify(birds, device=TWO)
     assert (run.summary()["predicted"], run.summary()["failed"]) == (24, 1)
 
 
@@ -111,7 +118,7 @@ def test_boxes_shares_and_search__on_two_devices(tmp_path):
         options: dict[str, Any] = {"encoder": "demo", "device": device, "shares": "balanced", "progress": False}
         options["regions"] = lgca.RegionConfig(crops=14)
         triage = lgca.find_wrong_labels(flocks.to_patches("ground_truth"), **options)
-        found.append((triage.run, triage.report))
+        found.append((Run.of(triage.run), triage.report))
     (one, report), (two, other) = found
     assert_same_results(two, one)
     assert (report["suspects"], report["cases"]) == (other["suspects"], other["cases"])
@@ -135,18 +142,12 @@ run = lgca.classify(dataset, ["duck", "heron"], encoder="demo", methods=["clip"]
 print(run.summary()["predicted"], run.summary()["device"])
 dataset.delete()
 """)
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    found = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, cwd=ROOT, env=found)
     assert done.stdout.splitlines()[-2:] == ["begun", "24 cpu, cpu"], done.stderr
 
 
-def test_encoder_of_ones_own__is_refused_before_anything_is_written(birds, classify):
+def test_encoder_of_ones_own__is_refused_before_anything_is_written(birds):
     from tests.helpers.fusion.two_encoders import noisy_encoder
 
     with pytest.raises(lgca.ConfigError, match="have a process each, which loads the model by its name"):
@@ -154,8 +155,8 @@ def test_encoder_of_ones_own__is_refused_before_anything_is_written(birds, class
     assert birds.list_runs() == []
 
 
-def test_few_images__take_one_process(birds, classify):
-    run = classify(birds.limit(4), encoder="demo", device=TWO, methods=["clip"])
+def test_few_images__take_one_process(birds):
+    run = classify(birds.limit(4), device=TWO, methods=["clip"])
     assert run.summary()["device"] == "cpu"
 
 

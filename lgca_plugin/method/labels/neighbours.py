@@ -101,15 +101,19 @@ def find_neighbours(
     most = max(0, comparisons // max(1, n) - len(chosen))
     queries, vectors = _chosen(read, n, np.concatenate([chosen, rows[:most]]))
     is_sampled = np.isin(queries, chosen)
-    nearest = np.full((len(queries), NEAREST), np.inf, np.float32)
+    nearest = np.full((len(queries), MAX_NEAR), np.inf, np.float32)
     found: list[tuple[IntArray, IntArray, FloatArray]] = [(queries[:0], queries[:0], nearest[:0, 0])]
     limit = LEAST_LIMIT
     for others, own in _blocks(read, max(2, _BLOCK // max(1, len(queries)))):
         distances = 1 - vectors @ own.T
         distances[queries[:, None] == others] = np.inf
-        nearest = np.partition(np.hstack([nearest, distances]), NEAREST - 1, axis=1)[:, :NEAREST]
+        before = nearest.max(axis=1)
+        nearest = np.partition(np.hstack([nearest, distances]), MAX_NEAR - 1, axis=1)[:, :MAX_NEAR]
         limit = max(LEAST_LIMIT, NEAR * float(np.median(nearest[is_sampled].min(axis=1))))
-        at, column = np.nonzero(distances < limit)  # the next blocks can only lower the limit
+        # The next blocks can only lower limit and last distances: of thousands of copies few are kept.
+        at, column = np.nonzero(distances < np.minimum(limit, before)[:, None])
+        near = distances[at, column] <= nearest.max(axis=1)[at]
+        at, column = at[near], column[near]
         found.append((at, others[column], distances[at, column]))
     at, other, distance = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.lexsort((other, distance, at))
@@ -117,7 +121,7 @@ def find_neighbours(
     at, other = at[order], other[order]
     counted = np.arange(len(at)) - np.searchsorted(at, at) < MAX_NEAR
     at, other = at[counted], other[counted]
-    unlike = queries[_outlying(nearest.mean(axis=1), is_sampled)]
+    unlike = queries[_outlying(np.partition(nearest, NEAREST - 1, axis=1)[:, :NEAREST].mean(axis=1), is_sampled)]
     return Neighbours(row=queries[at], other=other, sampled=is_sampled[at], unlike=unlike)
 
 

@@ -1,5 +1,6 @@
 """Near duplicates and outliers: against loops over all pairs, and against labels drawn as the mixture says."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -73,6 +74,17 @@ def test_find_neighbours__exact_copies_of_all_pictures_are_found():
     vectors = np.repeat(pictures(4, 20, 0), 2, axis=0)
     found = find_neighbours(reader(vectors), 40, NONE)
     assert found.other.tolist() == [row ^ 1 for row in range(40)]
+
+
+@pytest.mark.thorough
+def test_find_neighbours__of_thousands_of_equal_pictures_few_pairs_are_kept_in_memory():
+    n = 60_000  # each is a near duplicate of all others: 12 million pairs with those of the choice, 240 MB
+    vectors = np.repeat(pictures(6, 1, 0), n, axis=0)
+    tracemalloc.start()
+    found = find_neighbours(lambda: [(np.arange(n), vectors)], n, NONE, sampled=200)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.bincount(found.row)[found.row].tolist() == [20] * 20 * 200 and peak < 350e6
 
 
 def test_find_neighbours__without_vectors_or_with_some_missing():

@@ -132,7 +132,7 @@ def prepare_job(
 
 
 def collect_job(
-    dataset: fo.Dataset,
+    dataset: fo.Dataset | fo.DatasetView,
     folder: str | os.PathLike[str],
     *,
     merge: bool | None = None,
@@ -144,7 +144,7 @@ def collect_job(
     changes nothing. Once all parts are written, the run is as :func:`classify` would have left it.
 
     Args:
-        dataset: the dataset that the job was prepared from
+        dataset: the dataset that the job was prepared from, or a view of it
         folder: the job's folder
         merge: copy the embeddings of regions from the job's shards into the store, also those of parts that are written
             already; False leaves them where they are; None copies them if they all fit under the store's limit

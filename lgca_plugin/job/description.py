@@ -135,6 +135,11 @@ def write_job(folder: JobFolder, job: Job) -> None:
     folder.write(JOB_FILE, json.dumps(job.to_json(), indent=1).encode())
 
 
+def has_results(folder: JobFolder) -> bool:
+    """Returns whether workers have written into a folder, whether or not it still holds the job."""
+    return any(folder.names(name) for name in (PARTS, SHARDS))
+
+
 @dataclass(frozen=True)
 class JobTexts:
     """The class vectors of a job, embedded once, when it was prepared.

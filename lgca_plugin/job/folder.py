@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, LgcaError
+from ..errors import ConfigError, LgcaError, shown
 from ..images.files import first_sentence
 
 if TYPE_CHECKING:
@@ -30,7 +30,10 @@ class JobFolder:
     """
 
     def __init__(self, location: str | os.PathLike[str]) -> None:
-        self.location = os.fspath(location)
+        path = os.fspath(location) if isinstance(location, (str, os.PathLike)) else location
+        if not isinstance(path, str) or not path.strip() or "\0" in path:
+            raise ConfigError(f"folder must be the path of a job's folder, or its URL, got {shown(location)}")
+        self.location = path
         self.local: Path | None = None
         if "://" not in self.location:
             self.local = Path(self.location).expanduser().absolute()

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,20 @@ def test_worker__killed_costs_its_parts_and_no_image(job, undisturbed, tmp_path)
         assert jobs.ended(process) == -signal.SIGKILL
     assert jobs.ended(jobs.command("lgca_plugin.job", "part", tmp_path, "0/1")) == 0
     assert_whole(tmp_path, job, undisturbed)
+
+
+def test_script__without_a_main_guard_is_run_once(paths, demo_encoder, tmp_path):
+    jobs.new_job(tmp_path / "job", paths[:4], demo_encoder)
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+from lgca_plugin.job.run import run_job
+
+print("begun", flush=True)
+run_job({str(tmp_path / "job")!r}, workers=2)
+""")
+    environment = {**os.environ, "PYTHONPATH": jobs.PYTHONPATH}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines().count("begun") == 1
 
 
 def test_worker__terminated_leaves_no_mark_of_a_part_that_kills(job, tmp_path):  # noqa: ARG001

@@ -114,6 +114,13 @@ def find_companion(dataset: fo.Dataset, field: str) -> fo.Dataset | None:
     return None
 
 
+def companions(dataset: fo.Dataset) -> list[fo.Dataset]:
+    """Returns the companions of all label fields of a dataset."""
+    import fiftyone as fo
+
+    return [fo.load_dataset(name) for name in dataset_names({f"info.{NOTE}.source": dataset_id(dataset)})]
+
+
 def make_companion(field: BoxField) -> fo.Dataset:
     """Makes an empty companion of a label field, which lasts as long as its source's settings say."""
     import fiftyone as fo

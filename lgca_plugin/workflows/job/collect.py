@@ -8,9 +8,10 @@ from collections import Counter
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ConfigError, LgcaError
+from ...errors import ConfigError, LgcaError, shown
 from ...fiftyone_io import fields as f
-from ...fiftyone_io.database import dataset_id
+from ...fiftyone_io.boxes.companion import companions
+from ...fiftyone_io.database import dataset_id, root_dataset
 from ...fiftyone_io.documents import metadata_document, write_fields
 from ...fiftyone_io.outages import patient
 from ...fiftyone_io.samples import ImageSamples, ids_where
@@ -34,8 +35,6 @@ from .stored import CollectedEmbeddings
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    import fiftyone as fo
-
     from ...job.description import Job
     from ...job.folder import JobFolder
     from ...job.tables import RowResult
@@ -49,17 +48,26 @@ SAVE_SECONDS = 10.0
 """Seconds after which the record says which parts are collected: those since are collected again after a kill."""
 
 
-def check_collect(dataset: fo.Dataset, folder: JobFolder) -> tuple[Job, RunRecord]:
+def check_collect(samples: Any, folder: JobFolder) -> tuple[Job, RunRecord]:
     """Returns the job in a folder and its run.
+
+    Args:
+        samples: a dataset or a view of it, also where the job is of its boxes, or of each of several labels a sample
+        folder: the job's folder
 
     Raises:
         ConfigError: if there is no job, or it is not that of a run of this dataset
         RunNotFoundError: if the run was deleted
     """
-    job = read_job(folder)
-    if dataset_id(dataset) != job.dataset_id:
+    import fiftyone as fo
+
+    if not isinstance(samples, (fo.Dataset, fo.DatasetView)):
+        raise ConfigError(f"dataset must be a FiftyOne dataset or view, got {shown(samples)}")
+    job, given = read_job(folder), root_dataset(samples)
+    dataset = next((one for one in (given, *companions(given)) if dataset_id(one) == job.dataset_id), None)
+    if dataset is None:
         raise ConfigError(
-            f"the job in {folder} was prepared from dataset {job.dataset!r}, and this is {dataset.name!r}, or another "
+            f"the job in {folder} was prepared from dataset {job.dataset!r}, and this is {given.name!r}, or another "
             "copy of it"
         )
     run = load_run(dataset, job.run_key)
@@ -72,11 +80,9 @@ def check_collect(dataset: fo.Dataset, folder: JobFolder) -> tuple[Job, RunRecor
     return job, run
 
 
-def iter_collect(
-    dataset: fo.Dataset, folder: JobFolder, *, merge: bool | None = None
-) -> Generator[Progress, None, RunRecord]:
+def iter_collect(samples: Any, folder: JobFolder, *, merge: bool | None = None) -> Generator[Progress, None, RunRecord]:
     """Does what :func:`lgca_plugin.collect_job` does, as a generator that yields progress and returns the run."""
-    job, run = check_collect(dataset, folder)
+    job, run = check_collect(samples, folder)
     with held_lease(None, run.dataset, run.key, CLASSIFY) as lease:
         return (yield from patient(steps_under(lease, _collect(folder, job, run, lease, merge))))
 

@@ -14,7 +14,7 @@ from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.outages import patient
 from ...fiftyone_io.tokens import database_id
 from ...images.boxed import BoxedImage
-from ...job.description import JOB_FILE, Job, JobTexts, write_job
+from ...job.description import JOB_FILE, Job, JobTexts, has_results, write_job
 from ...job.folder import JobFolder, need_arrow
 from ...job.part_writer import work_name
 from ...job.tables import work_table
@@ -70,6 +70,8 @@ def check_job(options: JobOptions) -> JobOptions:
     check_count("rows_per_part", options.rows_per_part, at_least=1)
     if options.folder.exists(JOB_FILE):
         raise ConfigError(f"the folder {options.folder} holds a job already: name another one, or delete it")
+    if has_results(options.folder):
+        raise ConfigError(f"the folder {options.folder} holds what is left of a job: name another one, or delete it")
     for old, new in (options.paths or {}).items():
         if not isinstance(old, str) or not isinstance(new, str) or not old:
             raise ConfigError(f"paths must map the beginning of a path to another one, got {shown(old)}: {shown(new)}")
@@ -107,13 +109,14 @@ def _prepare(
         raise ConfigError(
             f"every sample has its predictions of run {request.run_key!r} already: there is nothing to do"
         )
+    yield from _write_work(plan, options)  # first: where that fails, no run was made, and none was replaced
     lease.check()
     run, replaced = open_run(plan, lease, CLASSIFY)
     with noting_failure(run, lease, CLASSIFY):
         with closing(EmbeddingWriter(plan, run, with_regions=request.options.store_regions, replaces=replaced)) as own:
             problems = own.warnings  # the texts are stored now; of the images, nothing is
         job = _job(plan, run, options)
-        yield from _write_folder(plan, job, options)
+        write_job(options.folder, job)
         warnings = [*plan.warnings, *problems, *store_warnings(plan)]
         for warning in warnings:
             logger.warning(warning)
@@ -158,15 +161,14 @@ def _job(plan: ClassifyPlan, run: RunRecord, options: JobOptions) -> Job:
     )
 
 
-def _write_folder(plan: ClassifyPlan, job: Job, options: JobOptions) -> Generator[Progress, None, None]:
-    folder = options.folder
+def _write_work(plan: ClassifyPlan, options: JobOptions) -> Generator[Progress, None, None]:
+    """Writes what the workers read, which is no job yet."""
+    folder, total, size = options.folder, len(plan.todo), options.rows_per_part
     JobTexts(plan.config.classes, plan.texts.digest, plan.predictor.class_vectors).write(folder)
-    for part in range(job.parts):
-        start = part * job.rows_per_part
-        rows = [moved(row, options.paths or {}) for row in plan.todo[start : start + job.rows_per_part]]
+    for part, start in enumerate(range(0, total, size)):
+        rows = [moved(row, options.paths or {}) for row in plan.todo[start : start + size]]
         folder.write(work_name(part), work_table(rows))
-        yield Progress(start + len(rows), job.rows, f"{part + 1:,} of {job.parts:,} parts are written")
-    write_job(folder, job)
+        yield Progress(start + len(rows), total, f"{part + 1:,} of {-(-total // size):,} parts are written")
 
 
 def moved(row: Source, paths: Mapping[str, str]) -> Source:

@@ -162,6 +162,19 @@ def test_collect__of_a_run_that_was_started_again_is_refused(job, demo_encoder):
 def test_collect__on_another_dataset_is_refused(job, dataset):
     with pytest.raises(lgca.ConfigError, match="was prepared from dataset"):
         lgca.collect_job(dataset, job[1], progress=False)
+    with pytest.raises(lgca.ConfigError, match="dataset must be a FiftyOne dataset or view, got 'birds'"):
+        lgca.collect_job("birds", job[1], progress=False)  # type: ignore[arg-type]
+
+
+def test_collect__takes_a_view_and_the_dataset_whose_boxes_were_prepared(dataset, demo_images, tmp_path):
+    box = fo.Detection(label=demo_images[0].label, bounding_box=[0.1, 0.1, 0.8, 0.8])
+    dataset.add_sample(fo.Sample(filepath=demo_images[0].path, boxes=fo.Detections(detections=[box])))
+    patches, options = dataset.to_patches("boxes"), {**SETTINGS, "ground_truth": None}
+    lgca.prepare_job(patches, folder=tmp_path, encoder="demo", run_key="zs", progress=False, **options)
+    list(do_parts(tmp_path, ["0"], device="cpu"))
+    for samples in (patches, dataset, dataset.limit(1)):
+        assert lgca.collect_job(samples, tmp_path, progress=False).summary()["predicted"] == 1
+    assert dataset.first().boxes.detections[0]["zs_clip"] in CLASSES
 
 
 def test_collect__merges_later_what_it_has_left_in_the_shards(dataset, demo_images, tmp_path):
@@ -182,7 +195,23 @@ def test_prepare__in_a_folder_with_a_job_is_refused_before_anything_is_written(j
     dataset, folder = job
     with pytest.raises(lgca.ConfigError, match="holds a job already"):
         lgca.prepare_job(dataset, folder=folder, encoder="demo", run_key="other", **SETTINGS)
+    (folder / "job.json").unlink()
+    with pytest.raises(lgca.ConfigError, match="holds what is left of a job"):
+        lgca.prepare_job(dataset, folder=folder, encoder="demo", run_key="other", **SETTINGS)
     assert dataset.list_runs() == ["zs"]
+
+
+@pytest.mark.parametrize("folder", ["", " ", None, 3, b"job", "a\0b"])
+def test_folder__that_is_none_is_refused(folder):
+    with pytest.raises(lgca.ConfigError, match="folder must be the path of a job's folder, or its URL"):
+        lgca.job_state(folder)
+
+
+def test_prepare__in_a_folder_that_can_t_be_written_leaves_the_run_that_it_would_replace(single):
+    options: dict[str, Any] = {**SETTINGS, "overwrite": True}
+    with pytest.raises(lgca.LgcaError, match=r"texts\.safetensors can't be written"):
+        lgca.prepare_job(single.dataset, folder="/proc/lgca", encoder="demo", run_key="zs", **options)
+    assert lgca.load_run(single.dataset, "zs").token == single.token
 
 
 def test_prepare__of_an_encoder_without_a_name_is_refused(dataset, demo_images, tmp_path):

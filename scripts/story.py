@@ -89,13 +89,13 @@ def take_pictures(story: Story, sample: fo.Sample) -> None:
 
     page.get_by_role("button", name="that do it").click()
     story.wait_for("Without 2 regions")
-    button = page.get_by_role("button", name=f"Accept “{sample[f'{RUN}_suggestion'].label}”")
+    button = page.get_by_role("button", name=f"Change to “{sample[f'{RUN}_suggestion'].label}”")
     button.scroll_into_view_if_needed()
     story.picture("correction")
     button.click()
-    story.wait_for("Accepted: 1 sample")
+    story.wait_for("Changed: 1 sample")
     page.goto(f"{story.app.address}/datasets/{DATASET}?id={sample.id}", wait_until="domcontentloaded")
-    story.wait_for("Decided: accepted")
+    story.wait_for("Decided: changed to")
     story.fields("ground_truth", "ground_truth_corrected", within="[data-cy=modal]")
     story.picture("result")
 

@@ -29,8 +29,8 @@ def test_guide__has_every_case_once_with_its_meaning_in_the_half_it_belongs_to()
 
 def test_guide__has_every_decision_with_its_explanation_and_tag():
     for decision in Decision:
-        rows = [row[1:3] for row in ROWS if row[0] == f"`{decision.value}`"]
-        assert rows == [[decision.explanation, f"`{decision.tag}`"]]
+        rows = [row[1:4] for row in ROWS if row[0] == f"`{decision.value}`"]
+        assert rows == [[decision.word, decision.explanation, f"`{decision.tag}`"]]
 
 
 def test_guide__names_every_field_and_saved_view():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 from fiftyone.operators import types
@@ -22,6 +23,7 @@ from .queue import (
     candidates,
     chosen_samples,
     count_left,
+    count_rows,
     has_both,
     left_line,
     read_samples,
@@ -127,7 +129,25 @@ def add_export(inputs: Any, ctx: Any, key: str) -> None:
     inputs.bool(
         "history", default=False, label="Whole history", description="With decisions that were replaced or undone"
     )
-    inputs.view("left", types.Notice(label=left_line(count_left(ctx, key))))
+    inputs.view("left", types.Notice(label=_file_line(ctx, key), description=f"{left_line(count_left(ctx, key))}."))
+
+
+def file_name(key: str) -> str:
+    """Returns the name of the file that is downloaded."""
+    return f"{key}_decisions_{datetime.now(timezone.utc):%Y-%m-%d}.csv"
+
+
+def _file_line(ctx: Any, key: str) -> str:
+    """Returns what is written, how many rows, and where."""
+    history = bool(ctx.params.get("history"))
+    rows = count_rows(ctx, key, history)
+    what = "each decision, replaced and undone ones too" if history else "each picture that is decided about"
+    kind = f"A CSV file, for spreadsheets: {rows:,} {'row' if rows == 1 else 'rows'}, one for {what}"
+    if not rows:
+        kind = "Nothing is decided yet: the CSV file will have its heading alone"
+    if (text(ctx.params, "destination") or (DOWNLOAD if from_page(ctx) else SERVER)) == DOWNLOAD:
+        return f"{kind}. Your browser downloads it as {file_name(key)}"
+    return kind
 
 
 def _add_samples(inputs: Any, ctx: Any, key: str) -> Selection | None:
@@ -185,7 +205,7 @@ def _add_label(inputs: Any, params: Any, selection: Selection) -> None:
     lacking = "There is no suggestion: name the right class"
     if unsuggested and selection.count > 1:
         lacking = f"{unsuggested:,} of {selection.count:,} have no suggestion: name one class for all, or select others"
-    note = lacking if unsuggested else "Leave empty to accept the suggestion"
+    note = lacking if unsuggested else "Leave empty to take the suggestion"
     prop = inputs.str("label", required=bool(unsuggested), label="Right class", description=note, view=view)
     label = text(params, "label")
     if label is None and unsuggested:
@@ -193,4 +213,4 @@ def _add_label(inputs: Any, params: Any, selection: Selection) -> None:
     elif label is not None and label not in selection.classes:
         inputs.bool("allow_new_class", default=False, label=f"{label!r} is right, though it is no class of the run")
         if not params.get("allow_new_class"):
-            mark_invalid(prop, f"{label!r} is no class of the run: tick to accept it, or choose another")
+            mark_invalid(prop, f"{label!r} is no class of the run: tick to take it, or choose another")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
 from typing import Any
 
 from fiftyone.operators import types
@@ -26,6 +25,7 @@ from .form import (
     add_export,
     add_undo,
     destination,
+    file_name,
 )
 from .queue import (
     SELECTED,
@@ -85,7 +85,7 @@ class Decide(DecisionOperator):
     operator_name = "lgca_decide"
     icon = "fact_check"
     title = "Decide on suspected labels"
-    description = "Accept a suggestion, confirm the label, or set the image aside; given labels stay as they are"
+    description = "Change a suspected label, keep it, or set the image aside; given labels stay as they are"
     submit = "Decide"
     purpose = "decide about its samples"
     add_choices = staticmethod(add_decision)
@@ -234,7 +234,7 @@ class ExportDecisions(DecisionOperator):
             else:
                 place = str(write_export(path, ".csv", csv_text(rows, history=history), overwrite=overwrite))
         else:
-            place = f"{triage.run.key}_decisions_{datetime.now(timezone.utc):%Y-%m-%d}.csv"
+            place = file_name(triage.run.key)
             download(ctx, csv_text(rows, history=history), place, "text/csv")
         return exported_result(triage, len(rows), place)
 

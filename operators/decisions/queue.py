@@ -13,7 +13,7 @@ from ...lgca_plugin.fiftyone_io.holders import user_name
 from ...lgca_plugin.fiftyone_io.samples import read_ids
 from ...lgca_plugin.method.number_text import capitalized, samples_text
 from ...lgca_plugin.workflows.decisions.queue import Triage
-from ...lgca_plugin.workflows.decisions.rows import QueueItem, read_queue_items
+from ...lgca_plugin.workflows.decisions.rows import QueueItem, count_events, read_queue_items
 from ...lgca_plugin.workflows.decisions.undo import DecideAction
 from ..shared.caller import app_user
 from ..shared.form import read_text
@@ -158,7 +158,7 @@ def read_selection(ctx: Any, key: str, ids: list[str]) -> Selection:
             "file": PurePath(item.filepath).name,
             "given": item.given or "-",
             "suggested": _suggested(item),
-            "decided": item.decision.value if item.decision else "-",
+            "decided": item.decision.word if item.decision else "-",
         }
         for item in items[:MAX_ROWS]
     ]
@@ -176,6 +176,12 @@ def _suggested(item: QueueItem) -> str:
 def recent_actions(ctx: Any, key: str) -> list[DecideAction]:
     """Returns the actions that can be undone, the latest first."""
     return Triage.of(load_run(ctx.dataset, key)).actions()[:MAX_ACTIONS]
+
+
+@cached_while_open
+def count_rows(ctx: Any, key: str, history: bool) -> int:
+    """Returns the number of rows of an export."""
+    return count_events(ctx.dataset, Triage.of(load_run(ctx.dataset, key)).places, history=history)
 
 
 @cached_while_open

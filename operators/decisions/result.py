@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...lgca_plugin.workflows.decisions.decide import DecideResult
-from ...lgca_plugin.workflows.decisions.decisions import Decision
 from ...lgca_plugin.workflows.decisions.queue import Triage
+from ...lgca_plugin.workflows.decisions.rows import count_decided
 from ..shared.dialogs.dialog import Step
 from ..shared.results.result import Result, in_python, result
 from .queue import left_line, outcome_line
@@ -34,7 +34,8 @@ def decided_result(triage: Triage, done: Any, left: dict[str, int]) -> Result:
 def exported_result(triage: Triage, rows: int, place: str) -> Result:
     """Returns the result of an export: the number of rows and the file's path, or its name where it is downloaded."""
     left = triage.left()
-    decided = ", ".join(f"{left[kind.value]:,} {kind}" for kind in Decision if left[kind.value]) or "none"
+    counts = count_decided(triage.run.dataset, triage.places)
+    decided = "; ".join(f"{count:,} {word}" for word, count in counts.items()) or "none"
     return result(
         f"{rows:,} {'row' if rows == 1 else 'rows'} in {place}. {left_line(left)}",
         run=triage.run.key,

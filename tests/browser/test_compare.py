@@ -72,7 +72,7 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
         compare.has("Do the methods agree?")
         compare.plot(2).locator(".scatterlayer .trace .point").first.wait_for()
     assert compare.overflow() <= 0
-    assert page.get_by_role("button", name="Label is right").count() == 0
+    assert page.get_by_role("button", name="Keep the label").count() == 0
     page.get_by_text("Nobody has looked for them yet").first.scroll_into_view_if_needed()
     app.screenshot("compare_untriaged")
 
@@ -147,11 +147,11 @@ def test_compare__everything_that_can_be_clicked(compare, birds):
     compare.has("1 sample selected")
     compare.settled()
     app.screenshot("compare_selected")
-    compare.press("Label is right")
+    compare.press("Keep the label")
     assert compare.shown(f"{len(suspects) - 1} samples whose label looks wrong")[1] == len(suspects) - 1
     compare.has(f"Show the {len(suspects) - 1} undecided")
     assert [row.sample_id for row in triage.decisions()] == suspects[:1]
-    compare.press("Undo “label right” on 1")
+    compare.press("Undo “kept” on 1")
     compare.grid_has(len(suspects))
     assert triage.decisions() == []
     compare.select(1)

@@ -89,7 +89,7 @@ def test_queue__decided_samples_leave_it_come_back_and_are_downloaded(app, triag
     app.field("Your name").fill("anna")
     app.screenshot("decide_form")
     app.submit("Decide")
-    page.get_by_text(f"Accepted: 2 samples. {SUSPECTS - 2} of {SUSPECTS} suspects left to decide").wait_for()
+    page.get_by_text(f"Changed: 2 samples. {SUSPECTS - 2} of {SUSPECTS} suspects left to decide").wait_for()
     wait_for_tiles(app, SUSPECTS - 2)
     app.screenshot("decide_done")
     dataset.reload()
@@ -100,11 +100,12 @@ def test_queue__decided_samples_leave_it_come_back_and_are_downloaded(app, triag
     assert dataset.values("labels_corrected.label") == [*suggested, *dataset.values("labels.label")[2:]]
 
     app.open_operator(EXPORT)
-    page.get_by_text(f"{SUSPECTS - 2} of {SUSPECTS} suspects left to decide", exact=True).wait_for()
+    page.get_by_text(f"{SUSPECTS - 2} of {SUSPECTS} suspects left to decide.", exact=True).wait_for()
+    app.screenshot("decide_export")
     with page.expect_download() as download:
         app.submit("Export")
     page.get_by_text("Decisions exported").wait_for()
-    page.get_by_text("2 accepted").wait_for()
+    page.get_by_text("2 changed").wait_for()
     app.screenshot("decide_exported")
     download.value.save_as(tmp_path / "out.csv")
     assert download.value.suggested_filename.startswith("birds_decisions_")
@@ -113,7 +114,7 @@ def test_queue__decided_samples_leave_it_come_back_and_are_downloaded(app, triag
     app.close_dialog()
 
     app.open_operator(UNDO)
-    page.get_by_text("accepted: 2 samples, by anna").wait_for()
+    page.get_by_text("changed: 2 samples, by anna").wait_for()
     app.screenshot("decide_undo")
     app.submit("Undo")
     page.get_by_text(f"Undone: 2 samples. {SUSPECTS} of {SUSPECTS} suspects left to decide").wait_for()

@@ -6,6 +6,7 @@ import fiftyone as fo
 import pytest
 
 from lgca_plugin.demo.classes import CLASSES
+from lgca_plugin.workflows.decisions.decisions import Decision
 from tests.helpers.browser.app import NO_APP
 from tests.helpers.browser.evidence import EvidencePage
 from tests.helpers.worlds.birds import SMALL, bird_dataset, classify_birds, draw_misleading, misled
@@ -138,8 +139,8 @@ def decide_and_undo(panel, run, case, others):
         dataset.reload()
         return {row.sample_id: row.decision.value for row in triage.decisions()}
 
-    panel.press(re.compile("Accept"))
-    page.get_by_text(re.compile("Accepted: 1 sample")).first.wait_for(state="attached")
+    panel.press(re.compile("^Change to "))
+    page.get_by_text(re.compile("Changed: 1 sample")).first.wait_for(state="attached")
     page.wait_for_url(f"**id={others[0]}*")
     assert decided() == {case.sample_id: "accepted"}
     panel.says(dataset[others[0]].filepath.rpartition("/")[2])
@@ -147,13 +148,13 @@ def decide_and_undo(panel, run, case, others):
     with page.expect_response(lambda response: "operators/execute" in response.url):
         panel.body.locator("input[type=checkbox]").click(force=True)  # stay here from now on
     for label, decision in (
-        ("Label is right", "label right"),
-        ("Bad crop", "bad crop"),
+        (re.compile("^Keep “"), "label right"),
+        ("Keep it: bad crop", "bad crop"),
         ("Bad image", "bad image"),
         ("Can't tell", "skipped"),
     ):
         panel.press(label)
-        panel.says(f"Decided: {decision}")
+        panel.says(f"Decided: {Decision(decision).word}")
         assert decided()[others[0]] == decision
     assert others[0] in page.url
     panel.press("Undo")

@@ -172,7 +172,7 @@ def test_review__goes_on_or_says_why_not_when_others_change_what_it_is_about(app
 
     dataset.delete_sample_field("labels_v2")
     panel.press(KEEP)
-    panel.says("Field 'labels_corrected' was gone and was made again with the label accepted before")
+    panel.says("Field 'labels_corrected' was gone and was made again with the label changed before")
     panel.shows(files[2])
     panel.picture("field_made_again")
     dataset.reload()

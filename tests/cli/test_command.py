@@ -144,7 +144,7 @@ def test_runs_export_and_store__say_what_there_is(triage, lgca_command, tmp_path
     target = tmp_path / "out.csv"
     status, out, _ = lgca_command("export", dataset.name, target)
     assert status == 0 and out == f"2 decisions written to {target}\n"
-    assert target.read_text().count("label right") == 2
+    assert target.read_text().count(",kept,") == 2
     status, out, err = lgca_command("export", dataset.name, target, "--json")
     assert status == 1
     assert err == f"Error: {json.loads(out)['error']}\n" and "give --overwrite" in err

@@ -120,9 +120,9 @@ def test_notebook__exports_the_decisions_that_stand_and_the_history(executed):
     text = printed(executed)
     standing, history = text.split("decisions.csv\n")[1].split("\nhistory.csv\n")
     rows = [line.split(" | ") for line in standing.splitlines()]
-    assert [row[1] for row in rows] == ["accepted", "label right"]
+    assert [row[1] for row in rows] == ["changed", "kept"]
     events = [line.split(" | ")[1] for line in history.splitlines() if line.startswith("   bird-")]
-    assert sorted(events) == ["accepted", "accepted", "label right", "undone"]
+    assert sorted(events) == ["changed", "changed", "kept", "undone"]
 
 
 def test_notebook__evaluates_every_method_against_the_corrected_labels(dataset):

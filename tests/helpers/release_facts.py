@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lgca_plugin as lgca
+from lgca_plugin.workflows.decisions.decisions import Decision
 from tests.helpers.release import STORE_FILE, Mute, assert_same, plain
 
 KEYS = ("full", "rescored", "adaptive", "light")
@@ -155,12 +156,18 @@ def decisions_of(triage, tmp_path):
     return {
         "standing": [decision_of(row, names) for row in triage.decisions()],
         "history": [decision_of(row, names) for row in triage.decisions(history=True)],
-        "file": [titles, *([name_of(cell) if cell.endswith(".jpg") else cell for cell in row] for row in rows)],
+        "file": [titles, *([cell_of(cell) for cell in row] for row in rows)],
         "actions": [[action.id, action.decision.value, action.samples, action.by] for action in triage.actions()],
         "left": triage.left(),
         "corrected": values_of(triage.run.dataset, "ground_truth_corrected.label"),
         "tags": values_of(triage.run.dataset, "tags"),
     }
+
+
+def cell_of(text):
+    """A cell of the file; decisions by their stored name: the first release had those in its files."""
+    words = {decision.word: decision.value for decision in Decision}
+    return name_of(text) if text.endswith(".jpg") else words.get(text, text)
 
 
 def decision_of(row, names):

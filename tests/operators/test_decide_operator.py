@@ -51,7 +51,7 @@ def test_decide_form__shows_the_selected_samples(triage, ids):
 
 def test_decide_form__a_class_that_is_new_is_asked_about(triage, ids):
     for options, found in (
-        ({}, {"label": "'puffin' is no class of the run: tick to accept it, or choose another"}),
+        ({}, {"label": "'puffin' is no class of the run: tick to take it, or choose another"}),
         ({"allow_new_class": True}, {}),
     ):
         assert form(DECIDE, triage.run.dataset, {"selected": ids[:1]}, label="puffin", **options)[1] == found
@@ -91,7 +91,7 @@ def test_decide__writes_and_updates_the_app(triage, ids):
     result, messages = DECIDE.run_at_once(dataset, {"selected": ids[:2]}, **params)
     assert result["samples"] == 2 and result["left"]["undecided"] == 4
     assert [name for name, _ in messages] == ["clear_selected_samples", "reload_dataset", "notify"]
-    assert messages[-1][1]["message"] == "Accepted: 2 samples. 4 of 6 suspects left to decide"
+    assert messages[-1][1]["message"] == "Changed: 2 samples. 4 of 6 suspects left to decide"
     rows = triage.decisions()
     assert [(row.corrected, row.by, row.note) for row in rows] == [(SUGGESTED, "anna", "thin bill")] * 2
 
@@ -127,11 +127,11 @@ def test_undo__of_an_action_and_of_samples(triage, ids):
     properties, found = form(UNDO, dataset)
     assert found == {} and "what" not in properties
     assert choices(properties["action"])[1] == first.action
-    assert properties["action"].view.choices[1].label.startswith("accepted: 3 samples, by anna, ")
+    assert properties["action"].view.choices[1].label.startswith("changed: 3 samples, by anna, ")
     properties, _ = form(UNDO, dataset, action=first.action)
     assert properties[f"note_of_{first.action}"].view.label == "Note: all thin"
     properties, _ = form(UNDO, dataset, {"selected": ids[:1]}, what="selected")
-    assert [row["decided"] for row in properties["rows_of_zs_selected"].default] == ["accepted"]
+    assert [row["decided"] for row in properties["rows_of_zs_selected"].default] == ["changed"]
 
     result, _ = UNDO.run_at_once(dataset, {"selected": ids[:1]}, what="selected")
     assert result["outcome"] == "undone: 1 sample"
@@ -147,10 +147,16 @@ def test_export__downloads_or_writes(triage, ids, monkeypatch, tmp_path):
     dataset = triage.run.dataset
     triage.decide(ids[:2], "accepted", note="ünter")
     properties, found = form(EXPORT, dataset)
-    assert found == {} and properties["left"].view.label == "4 of 6 suspects left to decide"
+    left = properties["left"].view
+    assert found == {} and left.description == "4 of 6 suspects left to decide."
+    assert left.label.startswith(
+        "A CSV file, for spreadsheets: 2 rows, one for each picture that is decided about. Your"
+    )
+    assert form(EXPORT, dataset, history=True)[0]["left"].view.label.count("2 rows, one for each decision") == 1
     result, messages = EXPORT.run_at_once(dataset)
     ((name, params),) = messages
     assert name == "browser_download" and params["filename"] == result["path"]
+    assert left.label.endswith(f" as {result['path']}")
     assert result["path"].startswith("zs_decisions_") and result["path"].endswith(".csv")
     kind, _, content = params["url"].partition(",")
     assert kind == "data:text/csv;base64"
@@ -172,7 +178,7 @@ def test_export__downloads_or_writes(triage, ids, monkeypatch, tmp_path):
     assert {name: result[name] for name in outputs.type.properties} == {
         "rows": 2,
         "path": str(path),
-        "decided": "2 accepted",
+        "decided": "2 changed",
         "outlook": "4 of 6 suspects left to decide",
     }
 
@@ -202,7 +208,7 @@ def test_several_runs__the_latest_triage_comes_first(triage, ids, demo_encoder):
 def test_sdk__does_the_same(triage, ids, tmp_path):
     dataset = triage.run.dataset
     done = DECIDE.call(dataset, ids[:2], "accepted", label="puffin", allow_new_class=True, by="anna")
-    assert done.result["outcome"] == "accepted: 2 samples"
+    assert done.result["outcome"] == "changed: 2 samples"
     with pytest.raises(lgca.ConfigError, match="is no class of run 'zs'"):
         DECIDE.call(dataset, ids[:2], "accepted", label="penguin")
     done = EXPORT.call(dataset, tmp_path / "out.csv")

@@ -62,7 +62,7 @@ class DecideResult:
             "without a prediction of the run": self.without_prediction,
             "not decided: deleted or triaged again meanwhile": self.gone,
         }
-        text = sentence(f"{self.decision.value}: {samples_text(self.samples)}", reasons)
+        text = sentence(f"{self.decision.word}: {samples_text(self.samples)}", reasons)
         return "; ".join([text, *restored_note(self.corrected_field, self.restored)])
 
 
@@ -141,7 +141,7 @@ def restored_note(corrected_field: str, restored: int) -> list[str]:
     """Returns, in a list, that the field of corrected labels was made again; empty if it was not."""
     if not restored:
         return []
-    what = f"with the {labels_text(restored)} accepted before" if restored > 1 else "with the label accepted before"
+    what = f"with the {labels_text(restored)} changed before" if restored > 1 else "with the label changed before"
     return [f"field {corrected_field!r} was gone and was made again {what}; what was set there by hand is not in it"]
 
 

@@ -45,43 +45,73 @@ UNDONE = "undone"
 
 
 class Decision(str, Enum):
-    """What a curator may decide about a sample, with the texts that the App shows.
+    """What a curator may decide about a sample, with the texts that people read.
+
+    The values are those of the database and of code; the words below are understood as well.
 
     Attributes:
         tag: tag of the samples on which this is decided
+        word: what tables, files and sentences say about such a sample
         button: text of the button
         explanation: what it means, in a sentence
     """
 
     tag: str
+    word: str
     button: str
     explanation: str
 
     def __new__(cls, value: str, *texts: str) -> Decision:
-        """Makes a member: its value, tag, button and explanation."""
+        """Makes a member: its value, tag, word, button and explanation."""
         member = str.__new__(cls, value)
         member._value_ = value
-        member.tag, member.button, member.explanation = texts
+        member.tag, member.word, member.button, member.explanation = texts
         return member
 
     ACCEPTED = (
         "accepted",
         "lgca:corrected",
-        "Accept suggestion",
+        "changed",
+        "Change to the suggestion",
         "The suggested class, or another that you name, is right; it goes to the field of corrected labels",
     )
-    LABEL_RIGHT = ("label right", "lgca:confirmed", "Label is right", "The given label is right and stays")
-    BAD_CROP = ("bad crop", "lgca:bad crop", "Bad crop", "A region misled the method; the given label stays")
+    LABEL_RIGHT = ("label right", "lgca:confirmed", "kept", "Keep the label", "The given label is right and stays")
+    BAD_CROP = (
+        "bad crop",
+        "lgca:bad crop",
+        "kept, bad crop",
+        "Keep it: bad crop",
+        "The given label is right and stays; a crop misled the method",
+    )
     BAD_IMAGE = (
         "bad image",
         "lgca:bad image",
+        "bad image",
         "Bad image",
         "The image can't be classified, or does not belong in the dataset",
     )
-    SKIPPED = ("skipped", "lgca:skipped", "Can't tell", "Left for later, or for another person")
+    SKIPPED = ("skipped", "lgca:skipped", "can't tell", "Can't tell", "Left for later, or for another person")
 
     def __str__(self) -> str:
         return str(self.value)
+
+    @classmethod
+    def _missing_(cls, value: object) -> Decision | None:
+        return next((member for member in cls if member.word == value), None)
+
+
+def decision_word(decision: Decision | None, corrected: str | None, given: str | None) -> str:
+    """Returns what was decided about a sample as tables and files have it; a label that stays the same was kept.
+
+    Args:
+        decision: the decision; None for one that was undone
+        corrected: the class that was chosen, None without one
+        given: the given label at that time
+    """
+    if decision is None:
+        return UNDONE
+    same = decision is Decision.ACCEPTED and corrected is not None and corrected == given
+    return (Decision.LABEL_RIGHT if same else decision).word
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError, shown
 from ...fiftyone_io.boxes.companion import as_patches
-from ...fiftyone_io.fields import (
-    CASE,
-    LABEL_QUALITY,
-    MISLEADING,
-    method_field,
-    triage_field,
-)
+from ...fiftyone_io.fields import CASE, LABEL_QUALITY, MISLEADING, method_field, triage_field
 from ...fiftyone_io.samples import image_samples
 from ...runs.record import check_loaded, stored_triage
 from ...runs.registry import update_record
@@ -22,7 +16,7 @@ from .annotation_files import ENDINGS, FORMATS, SuspectFile, check_format, commo
 from .corrected_field import LARGE, decision_fields
 from .decide import decide
 from .decisions import Decision
-from .rows import count_left, csv_text, read_rows
+from .rows import count_decided, count_left, csv_text, read_rows
 from .summary_text import triage_text
 from .suspect_rows import read_suspects
 from .text_files import write_text
@@ -129,7 +123,8 @@ class Triage:
             sample_ids: ids, or a view of the dataset; they need not be suspects. Of a run on boxes, ids of labels, or a
                 view of patches
             decision: a :class:`Decision` or its value: ``"accepted"``, ``"label right"``, ``"bad crop"``,
-                ``"bad image"`` or ``"skipped"``
+                ``"bad image"`` or ``"skipped"``; or its word in files: ``"changed"``, ``"kept"``,
+                ``"kept, bad crop"``, ``"bad image"`` or ``"can't tell"``
             label: the right class, if it is not the suggested one
             note: a note for later readers
             by: name of the curator; None takes the login name
@@ -211,7 +206,8 @@ class Triage:
     def export(self, path: str | Path, *, history: bool = False, overwrite: bool = False) -> Path:
         """Writes the decisions to a CSV file.
 
-        Cells that a spreadsheet would take for a formula are preceded by an apostrophe.
+        Its decisions are ``changed``, ``kept``, ``kept, bad crop``, ``bad image`` and ``can't tell``. Cells that a
+        spreadsheet would take for a formula are preceded by an apostrophe.
 
         Args:
             path: the file, in a folder that exists
@@ -315,7 +311,8 @@ class Triage:
         return self.run.dataset
 
     def __str__(self) -> str:
-        return triage_text(self.run.key, self.report, self.left())
+        left = self.left()
+        return triage_text(self.run.key, self.report, left, count_decided(self.run.dataset, self.places))
 
     def __repr__(self) -> str:
         return f"<Triage of run {self.run.key!r} on {self.run.dataset.name!r}>"

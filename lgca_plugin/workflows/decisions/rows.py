@@ -10,7 +10,7 @@ from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.fields import LABEL_QUALITY, triage_field
 from ...fiftyone_io.samples import read_projections
-from .decisions import ATTRIBUTES, UNDONE, Decision
+from .decisions import ATTRIBUTES, Decision, decision_word
 from .text_files import table_text
 
 if TYPE_CHECKING:
@@ -81,6 +81,20 @@ def read_rows(dataset: fo.Dataset, fields: DecisionFields, *, history: bool) -> 
     return sorted(rows, key=lambda row: row.at)  # stable: a sample's events stay in the order of its history
 
 
+def count_events(dataset: fo.Dataset, fields: DecisionFields, *, history: bool) -> int:
+    """Returns the number of rows that :func:`read_rows` returns."""
+    samples = sample_collection(dataset)
+    if not history:
+        return int(samples.count_documents({f"{fields.decision}.action": {"$gt": ""}}))
+    size = {"$sum": {"$size": {"$ifNull": [f"${fields.decision}.history", []]}}}
+    found = list(
+        samples.aggregate(
+            [{"$match": {f"{fields.decision}.action": {"$exists": True}}}, {"$group": {"_id": None, "events": size}}]
+        )
+    )
+    return int(found[0]["events"]) if found else 0
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class QueueItem:
     """The state of a sample that may be decided about; ``confidence`` is that of the suggestion, in [0, 1]."""
@@ -119,31 +133,57 @@ def count_left(dataset: fo.Dataset, fields: DecisionFields) -> dict[str, int]:
     Returns:
         ``suspects``; ``undecided`` and one count a :class:`Decision`, which sum to it; ``other samples decided``
     """
-    suspect = {"$gt": [f"${fields.suggestion}.label", None]}
-    decided = {"$gt": [f"${fields.decision}.action", None]}
-    label = {"$cond": [decided, f"${fields.decision}.label", None]}
-    either = {"$or": [{path: {"$gt": ""}} for path in (f"{fields.suggestion}.label", f"{fields.decision}.action")]}
-    group = {"$group": {"_id": {"suspect": suspect, "decision": label}, "count": {"$sum": 1}}}
     counts = {"suspects": 0, "undecided": 0, **{decision.value: 0 for decision in Decision}, "other samples decided": 0}
-    for found in sample_collection(dataset).aggregate([{"$match": either}, group]):
-        key, count = found["_id"], found["count"]
-        if key["suspect"]:
-            counts["suspects"] += count
-            counts[key["decision"] or "undecided"] += count
+    for found in _tally(dataset, fields):
+        if found["suspect"]:
+            counts["suspects"] += found["count"]
+            counts[found["decision"] or "undecided"] += found["count"]
         else:
-            counts["other samples decided"] += count
+            counts["other samples decided"] += found["count"]
     return counts
 
 
+def count_decided(dataset: fo.Dataset, fields: DecisionFields) -> dict[str, int]:
+    """Counts the suspects by what was decided about them, as :func:`decision_word` has it; only words that occur."""
+    counts: dict[str, int] = {}
+    for found in _tally(dataset, fields):
+        if found["suspect"] and found["decision"]:
+            word = (Decision.LABEL_RIGHT if found["same"] else Decision(found["decision"])).word
+            counts[word] = counts.get(word, 0) + found["count"]
+    return {decision.word: counts[decision.word] for decision in Decision if decision.word in counts}
+
+
+def _tally(dataset: fo.Dataset, fields: DecisionFields) -> list[dict[str, Any]]:
+    """Returns the number of samples with a suggestion or a decision.
+
+    Returns:
+        ``count`` by ``suspect``, ``decision`` and ``same``, whether the class that was chosen is the given one
+    """
+    decision = f"${fields.decision}"
+    decided = {"$gt": [f"{decision}.action", None]}
+    chosen = {"$eq": [f"{decision}.label", Decision.ACCEPTED.value]}
+    of = {
+        "suspect": {"$gt": [f"${fields.suggestion}.label", None]},
+        "decision": {"$cond": [decided, f"{decision}.label", None]},
+        "same": {"$and": [decided, chosen, {"$eq": [f"{decision}.corrected", f"{decision}.given"]}]},
+    }
+    either = {"$or": [{path: {"$gt": ""}} for path in (f"{fields.suggestion}.label", f"{fields.decision}.action")]}
+    stages: list[dict[str, Any]] = [{"$match": either}, {"$group": {"_id": of, "count": {"$sum": 1}}}]
+    return [{**found["_id"], "count": found["count"]} for found in sample_collection(dataset).aggregate(stages)]
+
+
 def csv_text(rows: Iterable[DecisionRow], *, history: bool) -> str:
-    """Returns rows as CSV, with a column for each attribute; ``action`` and ``undoes`` only of a history."""
+    """Returns rows as CSV, with a column for each attribute; ``action`` and ``undoes`` only of a history.
+
+    Decisions are in the words of :class:`Decision`: ``changed``, ``kept``, ..., and ``undone`` in a history.
+    """
     columns = [column.name for column in dataclasses.fields(DecisionRow)][: None if history else -2]
     return table_text(columns, (_cells(row, columns) for row in rows))
 
 
 def _cells(row: DecisionRow, columns: Sequence[str]) -> list[Any]:
     values = {name: getattr(row, name) for name in columns}
-    values["decision"] = UNDONE if row.decision is None else row.decision.value
+    values["decision"] = decision_word(row.decision, row.corrected, row.given)
     values["at"] = time_text(row.at)
     return [values[name] for name in columns]
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]) -> str:
-    """Returns a triage in plain text: what was found, and tables of its report and of the counts of ``Triage.left``."""
+def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int], decided: Mapping[str, int]) -> str:
+    """Returns a triage in plain text: what was found, and tables of its report and of what is left and decided."""
     given = report.get("ground_truth")
     lines = [answer_text(report, left), ""] if given else []
     lines += [f"Triage of run {run_key!r}; {'labels in ' + repr(given) if given else 'no given labels'}"]
@@ -30,9 +30,11 @@ def triage_text(run_key: str, report: Mapping[str, Any], left: Mapping[str, int]
         rows = [(name, *_calibrated(found)) for name, found in calibration.items()]
         lines += ["", *_aligned([header, *rows])]
     if given:
-        decided = [("suspected label errors", f"{left['suspects']:,}")]
-        decided += [(f"  {name}", f"{count:,}") for name, count in left.items() if name != "suspects" and count]
-        lines += ["", *_aligned(decided)]
+        others = left["other samples decided"]
+        counts = {"not reviewed": left["undecided"], **decided, "other samples decided": others}
+        table = [("suspected label errors", f"{left['suspects']:,}")]
+        table += [(f"  {name}", f"{count:,}") for name, count in counts.items() if count]
+        lines += ["", *_aligned(table)]
     elif left["other samples decided"]:
         lines += ["", f"samples decided: {left['other samples decided']:,}"]
     return "\n".join(lines)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ...fiftyone_io.database import sample_collection
 from ...fiftyone_io.documents import as_utc
 from ...fiftyone_io.fields import CASE, LABEL_QUALITY, triage_field
-from .decisions import Decision
+from .decisions import Decision, decision_word
 from .rows import time_text
 from .text_files import table_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import fiftyone as fo
 
@@ -116,10 +116,11 @@ def _row(place: int, found: dict[str, Any]) -> SuspectRow:
 def suspects_csv(rows: Iterable[SuspectRow]) -> str:
     """Returns suspects as CSV, with a column for each attribute but the image's size."""
     columns = [column.name for column in dataclasses.fields(SuspectRow)][:-2]
-    return table_text(columns, ([_plain(getattr(row, name)) for name in columns] for row in rows))
+    return table_text(columns, (_cells(row, columns) for row in rows))
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return time_text(value)
-    return value.value if isinstance(value, Decision) else value
+def _cells(row: SuspectRow, columns: Sequence[str]) -> list[Any]:
+    values = {name: getattr(row, name) for name in columns}
+    values["decision"] = None if row.decision is None else decision_word(row.decision, row.corrected, row.given)
+    values["at"] = None if row.at is None else time_text(row.at)
+    return [values[name] for name in columns]

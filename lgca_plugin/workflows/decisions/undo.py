@@ -90,7 +90,7 @@ class DecideAction:
     note: str | None
 
     def __str__(self) -> str:
-        return f"{self.decision.value}: {samples_text(self.samples)}, by {self.by}, {self.at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"{self.decision.word}: {samples_text(self.samples)}, by {self.by}, {self.at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def undo(

@@ -13,7 +13,7 @@ from ...method.labels.left_out import visible
 from ...method.number_text import samples_text
 from ...progress import Progress
 from ...version import __version__
-from ..decisions.decisions import Decision
+from ..decisions.decisions import Decision, decision_word
 from ..decisions.queue import Triage
 from ..decisions.rows import read_rows
 from ..decisions.summary_text import answer_text
@@ -36,12 +36,6 @@ PICTURE_SIDE, EXAMPLE_SIDE = 300, 96
 """Longer sides of the pictures of suspects and of examples, in pixels."""
 MAX_CLASSES = 60
 """Maximum number of classes whose examples are shown."""
-DECIDED = {
-    Decision.LABEL_RIGHT: "label kept",
-    Decision.BAD_CROP: "label kept, a crop misled",
-    Decision.BAD_IMAGE: "bad image",
-    Decision.SKIPPED: "left open",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,9 +187,9 @@ def _card(run: RunRecord, row: SuspectRow) -> SuspectCard:
 def _status(row: SuspectRow) -> str | None:
     if row.decision is None:
         return None
-    what = DECIDED.get(row.decision)
-    if what is None:
-        what = f"changed to “{row.corrected}”" if row.changed else "label kept"
+    what = decision_word(row.decision, row.corrected, row.given)
+    if row.changed:
+        what = f"changed to “{row.corrected}”"
     when = "" if row.at is None else f", {row.at:%Y-%m-%d}"
     return f"{what} by {row.by or 'somebody'}{when}"
 
@@ -214,7 +208,7 @@ def _reviewed(rows: Sequence[SuspectRow]) -> str:
     kept = sum(row.label == row.given for row in decided)
     return (
         f"{len(decided):,} of {len(rows):,} are reviewed: {changed:,} labels were changed, {kept:,} kept, "
-        f"{len(decided) - changed - kept:,} left open or bad images."
+        f"{len(decided) - changed - kept:,} are bad images or can't be told."
     )
 
 

@@ -169,7 +169,7 @@ def _check_accepted_labels(run: RunRecord, previous: str | None, corrected: str)
     accepted = len(image_samples(run.dataset).exists(f"{field}.action").exists(f"{field}.corrected"))
     if accepted:
         raise ConfigError(
-            f"corrected_field is {corrected!r}, and {accepted} accepted labels of run {run.key!r} are in {previous!r}: "
+            f"corrected_field is {corrected!r}, and {accepted} changed labels of run {run.key!r} are in {previous!r}: "
             f"pass corrected_field={previous!r}, or undo those decisions first"
         )
 

@@ -139,7 +139,7 @@ def _add_row(panel: Any, line: Any, sample: SampleRow, first: str, second: str) 
     facts = [
         second,
         "  ·  ".join(_answers(sample)),
-        f"Decided: {sample.decision.value}" if sample.decision else "",
+        f"Decided: {sample.decision.word}" if sample.decision else "",
     ]
     text(line, "first", first, bold=True, title=sample.name)
     text(line, "more", "\n".join(filter(None, facts)), size=SMALL)

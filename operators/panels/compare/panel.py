@@ -163,7 +163,7 @@ class ComparePanel(DeduplicatingPanel):
 
         def write(triage: Triage) -> tuple[Any, str | None, str | None]:
             done = triage.decide(ids, decision, by=read_curator(ctx), wait=False)
-            return done, done.action, f"“{decision}” on {done.samples:,}"
+            return done, done.action, f"“{done.decision.word}” on {done.samples:,}"
 
         return _write(ctx, write, tuple(ids))
 

@@ -80,13 +80,14 @@ def _add_decision(page: Any, result: Result, panel: Any) -> None:
     if sample.suggested is not None:
         about = f"“{sample.suggested}” is the right label. It is written to the field of corrected labels"
         accepted = {**params, "decision": Decision.ACCEPTED.value}
-        label = f"Accept “{sample.suggested}”"
+        label = f"Change to “{sample.suggested}”"
         button(buttons, "accept", label, panel.decide, title=about, params=accepted, main=True)
     for decision in Decision:
         if decision is Decision.ACCEPTED or (decision is Decision.LABEL_RIGHT and sample.given is None):
             continue
         name, own_params = decision.value.replace(" ", "_"), {**params, "decision": decision.value}
-        button(buttons, name, decision.button, panel.decide, title=decision.explanation, params=own_params)
+        words = f"Keep “{sample.given}”" if decision is Decision.LABEL_RIGHT else decision.button
+        button(buttons, name, words, panel.decide, title=decision.explanation, params=own_params)
     another, about = {"form": "decide"}, "Name the right class, or leave a note"
     button(buttons, "another", "Another label …", panel.open_form, title=about, params=another)
     if sample.decision is not None:

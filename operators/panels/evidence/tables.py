@@ -11,6 +11,7 @@ from ....lgca_plugin.method.core.methods import method_title, without_controls
 from ....lgca_plugin.method.explain.film_strip import Chain, Frame, Strip
 from ....lgca_plugin.method.explain.sentences import MethodAnswer, evidence_sentences, method_answers
 from ....lgca_plugin.method.number_text import percent_text, signed_text
+from ....lgca_plugin.workflows.decisions.decisions import Decision, decision_word
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord
 from ..widgets import SMALL, TABLE, button, choice, heading, row, text
 from .content import Explanation, Result
@@ -141,6 +142,7 @@ def _facts(sample: SampleRecord) -> list[tuple[str, str, str]]:
             about = "This image's label was learned from, so weights answer for it that were learned without it"
             facts.append(("fold", f"{method_title(method)} answers without having seen this label", about))
     if sample.decision is not None:
-        what = f"{sample.decision} as {sample.corrected}" if sample.corrected else sample.decision
+        what = decision_word(Decision(sample.decision), sample.corrected, sample.given)
+        what = f"{what} to {sample.corrected}" if what == Decision.ACCEPTED.word else what
         facts.append(("decision", f"Decided: {what}, by {sample.decided_by}", "The current decision on this sample"))
     return facts

@@ -96,7 +96,7 @@ def _add_changes(body: Any, summary: ReviewSummary) -> None:
     elif summary.lost_labels:
         words = (
             f"Their field, “{summary.corrected_field}”, was deleted: the next decision makes it again, with "
-            f"{_all_labels(summary.lost_labels)} accepted so far."
+            f"{_all_labels(summary.lost_labels)} changed so far."
         )
     if others > 0:
         words = f"… and {others:,} more kinds of change. {words}"

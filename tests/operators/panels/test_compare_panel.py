@@ -249,7 +249,7 @@ def test_panel__pages_through_its_lists(panel):
 
 def test_panel__says_what_is_wrong_with_a_decision(panel, run):
     panel.select(run.dataset.match(F("zs_suggestion.label") == None).limit(1).values("id"))  # noqa: E711
-    panel.press("Accept suggestion")
+    panel.press("Change to the suggestion")
     kind, message = panel.notified[-1]
     assert kind == "error" and "suggestion" in message
     assert Triage.of(run).decisions() == []

@@ -8,6 +8,7 @@ import pytest
 from fiftyone import ViewField as F
 
 import lgca_plugin as lgca
+from lgca_plugin.workflows.decisions.decisions import Decision
 from lgca_plugin.workflows.decisions.queue import Triage
 from tests.helpers.app.panels import PanelSession, as_json, stages
 from tests.helpers.worlds.compared import CLASSES, URI, cells, compared, rows
@@ -75,7 +76,7 @@ def test_panel__an_event_with_an_old_state_forgets_nothing(panel, run):
 
 def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
     dataset, triage = run.dataset, Triage.of(run)
-    decisions = ("Accept suggestion", "Label is right", "Bad crop", "Bad image", "Can't tell", "Other…")
+    decisions = ("Change to the suggestion", "Keep the label", "Keep it: bad crop", "Bad image", "Can't tell", "Other…")
     assert "Or select samples in the grid" in panel.shown.words
     assert not set(decisions) & set(panel.shown.buttons)
     suspects = triage.suspects().values("id")
@@ -91,11 +92,11 @@ def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
         assert panel.notified[-1][0] == "success"
         assert {"clear_selected_samples", "reload_dataset"} <= set(panel.sent)
         listed = panel.shown.texts[: panel.shown.texts.index("Misleading crops")]
-        assert sum(f"Decided: {value}" in text for text in listed) == 2
+        assert sum(f"Decided: {Decision(value).word}" in text for text in listed) == 2
         assert f"Show the {len(suspects) - 2} undecided" in panel.shown.buttons
     panel.press(f"Show the {len(suspects) - 2} undecided")
     assert f"Showing {len(suspects) - 2} samples" in panel.shown.words
-    panel.press("Undo “skipped” on 2")  # before, something else was decided about them
+    panel.press("Undo “can't tell” on 2")  # before, something else was decided about them
     assert f"Showing {len(suspects) - 2} samples" in panel.shown.words
     assert {row.decision for row in triage.decisions()} == {"bad image"}
     assert not any(label.startswith("Undo") for label in panel.shown.buttons)
@@ -107,7 +108,7 @@ def test_panel__without_a_triage_shows_the_rest_and_how_to_get_it(made):
     add(run, [{key: value for key, value in row.items() if key != "truth"} for row in rows(20)])
     panel = PanelSession(URI, run.dataset).load()
     assert {"There is no field with labels here.", "Do the methods agree?"} <= set(panel.shown.texts)
-    assert "Label is right" not in panel.shown.buttons
+    assert "Keep the label" not in panel.shown.buttons
     panel.press("Triage this run")
     assert panel.prompted == [("lgca_triage", {"run": "zs"})]
 

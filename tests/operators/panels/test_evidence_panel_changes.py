@@ -109,12 +109,12 @@ def test_decide__an_accepted_suggestion_is_written_and_the_next_suspect_opens(tr
     suggested = triage.run.dataset[suspects[0]].zs_suggestion.label
     assert f"Suggested: {suggested} (90.0%)" in shown.texts
     assert any(text.startswith("Case: ") for text in shown.texts)
-    shown = session.press(f"Accept “{suggested}”")
+    shown = session.press(f"Change to “{suggested}”")
     (row,) = triage.decisions()
     assert (row.sample_id, row.decision, row.corrected) == (suspects[0], "accepted", suggested)
     assert shown.requests["open_sample"]["id"] == suspects[1]
     assert f"of {len(suspects)} suspects left" in shown.requests["notify"]["message"]
-    assert f"Decided: accepted as {suggested}, by {row.by}" in shown.texts
+    assert f"Decided: changed to {suggested}, by {row.by}" in shown.texts
     shown = session.press("Undo")
     assert triage.decisions() == []
     assert "open_sample" not in shown.requests and "Undo" not in shown.buttons
@@ -125,9 +125,10 @@ def test_decide__each_button_decides_what_it_says_and_stays_where_the_user_wants
     assert shown.switches == ["go_on"] and session.state["page"]["go_on"] is True
     session.state["page"]["go_on"] = False  # as the App does when the switch is pressed
     session.send("set_go_on", value=False)
+    given = triage.run.dataset[suspects[0]].labels.label
     labels = {
-        "Label is right": "label right",
-        "Bad crop": "bad crop",
+        f"Keep “{given}”": "label right",
+        "Keep it: bad crop": "bad crop",
         "Bad image": "bad image",
         "Can't tell": "skipped",
     }
@@ -140,7 +141,7 @@ def test_decide__a_sample_that_is_not_suspected_has_nothing_to_accept(triage, su
     ids = triage.run.dataset.exists("zs_wca").values("id")
     other = next(id_ for id_ in ids if id_ not in suspects)
     session, shown = opened(triage.run, other)
-    assert not [label for label in shown.buttons if label.startswith("Accept")]
+    assert not [label for label in shown.buttons if label.startswith("Change to")]
     shown = session.send("decide", decision="accepted", sample=other)  # as from a page that is out of date
     assert shown.requests["notify"]["variant"] == "error" and triage.decisions() == []
     assert form(session.press("Another label …")) == ("lgca_decide", {"run": "zs"})
@@ -151,7 +152,8 @@ def test_decide__a_sample_that_is_not_suspected_has_nothing_to_accept(triage, su
 
 def test_decide__nothing_about_a_sample_that_is_open_but_was_not_shown_yet(triage, suspects):
     session, _ = opened(triage.run, suspects[0])
-    for label in ("Label is right", "Bad image"):
+    given = triage.run.dataset[suspects[0]].labels.label
+    for label in (f"Keep “{given}”", "Bad image"):
         button = session.shown.buttons[label]
         session.sample = suspects[1]  # the user turns over, and presses before the panel has followed
         shown = session.send("decide", **button["params"])

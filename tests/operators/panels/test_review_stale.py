@@ -103,12 +103,12 @@ def test_corrected_field__that_was_deleted_is_made_again_and_the_panel_says_so(t
     panel.press(CHANGE)
     dataset.delete_sample_field("labels_corrected")
     assert (
-        "was deleted: the next decision makes it again, with all 2 labels accepted so far"
+        "was deleted: the next decision makes it again, with all 2 labels changed so far"
         in panel.press("Summary").words
     )
     panel.send("go_on")
     shown = panel.press(f"Keep {GIVEN}")
-    assert "Field 'labels_corrected' was gone and was made again with the 2 labels accepted before" in shown.words
+    assert "Field 'labels_corrected' was gone and was made again with the 2 labels changed before" in shown.words
     assert "was made again" in panel.send("on_change_view").words  # as the App fires it by itself
     assert dataset.values("labels_corrected.label").count(SUGGESTED) == 2
     assert "was made again" not in panel.press(f"Keep {GIVEN}").words

@@ -17,7 +17,7 @@ def test_decide__an_accepted_suggestion_goes_to_a_copy_of_the_labels(triage):
     given, before = dataset.values("labels"), datetime.now(timezone.utc)
     done = triage.decide(ids[:2], "accepted", by="anna", note="$both are redder")
     assert (done.samples, done.replaced, done.gone, done.without_prediction) == (2, 0, 0, 0)
-    assert str(done) == "accepted: 2 samples"
+    assert str(done) == "changed: 2 samples"
     assert dataset.values("labels") == given
     assert dataset.values("labels_corrected.label") == [SUGGESTED] * 2 + [GIVEN] * 10
     assert dataset.values("labels_corrected.origin") == [None] * 2 + ["web"] * 10
@@ -45,7 +45,7 @@ def test_decide__samples_in_memory_see_it_and_an_earlier_decision_is_counted(tri
     assert sample.last_modified_at > before
     assert sample.zs_decision.by == getpass.getuser()
     done = triage.decide(sample.id, "label right")
-    assert (done.replaced, str(done)) == (1, "label right: 1 sample; 1 with an earlier decision, now replaced")
+    assert (done.replaced, str(done)) == (1, "kept: 1 sample; 1 with an earlier decision, now replaced")
 
 
 def test_decide__tags_of_the_users_own_stay(triage):

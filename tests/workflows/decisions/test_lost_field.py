@@ -36,8 +36,8 @@ def test_deleted_field__is_made_again_from_the_decisions_and_the_result_says_so(
     dataset.delete_sample_field("labels_corrected")
     done = reloaded(decided).decide(ids[5], "accepted", label=CLASSES[7])
     assert done.restored == 3
-    note = "field 'labels_corrected' was gone and was made again with the 3 labels accepted before; "
-    assert str(done) == f"accepted: 1 sample; {note}what was set there by hand is not in it"
+    note = "field 'labels_corrected' was gone and was made again with the 3 labels changed before; "
+    assert str(done) == f"changed: 1 sample; {note}what was set there by hand is not in it"
     assert labels(decided) == [SUGGESTED, SUGGESTED, OTHER, GIVEN, GIVEN, CLASSES[7], *[GIVEN] * 6]
     assert stored(decided, ids[0])["labels_corrected"] == before
     assert decided.decide(ids[6], "skipped").restored == 0
@@ -48,7 +48,7 @@ def test_deleted_field__an_undo_makes_it_again_before_it_restores(decided):
     dataset.delete_sample_field("labels_corrected")
     done = reloaded(decided).undo(sample_ids=ids[0])
     assert (done.samples, done.labels_kept, done.restored) == (1, 0, 3)
-    assert "was made again with the 3 labels accepted before" in str(done)
+    assert "was made again with the 3 labels changed before" in str(done)
     assert labels(decided)[:4] == [GIVEN, SUGGESTED, OTHER, GIVEN]
 
 

@@ -43,7 +43,11 @@ def test_queue__views_counts_and_rows(triage):
     assert history[-1].undoes == history[-2].action
     text = str(triage)
     assert text.startswith("6 labels in 'labels' look wrong; 3 are not reviewed yet\n")
-    assert "suspected label errors   6" in text and "  undecided              3" in text
+    assert (
+        "suspected label errors   6" in text
+        and "  not reviewed           3" in text
+        and "  changed                2" in text
+    )
     assert "nobody right        4" in text and "all differ" not in text
     assert "clip            2.5              31.0%   2.0%" in text
     assert repr(triage).startswith("<Triage of run 'zs' on ")
@@ -63,7 +67,7 @@ def read_csv(path):
 def test_export__is_a_table_that_a_spreadsheet_can_open(triage, tmp_path):
     dataset, ids = triage.run.dataset, ids_of(triage)
     triage.decide(ids[0], "accepted", label="=1+1", by="@anna", note='ü, "x"\nz', allow_new_class=True)
-    triage.decide(ids[1], "skipped", by="ben")
+    triage.decide(ids[1], "can't tell", by="ben")  # the words of the file are understood as well
     triage.undo(by="ben")
     path = triage.export(tmp_path / "out.csv")
     (row,) = read_csv(path)
@@ -72,7 +76,7 @@ def test_export__is_a_table_that_a_spreadsheet_can_open(triage, tmp_path):
     assert row == {
         "sample_id": ids[0],
         "filepath": dataset[ids[0]].filepath,
-        "decision": "accepted",
+        "decision": "changed",
         "given": GIVEN,
         "suggested": SUGGESTED,
         "confidence": "0.9",
@@ -85,9 +89,12 @@ def test_export__is_a_table_that_a_spreadsheet_can_open(triage, tmp_path):
         triage.export(path)
     triage.export(path, history=True, overwrite=True)
     events = read_csv(path)
-    assert [event["decision"] for event in events] == ["accepted", "skipped", "undone"]
+    assert [event["decision"] for event in events] == ["changed", "can't tell", "undone"]
     assert events[2]["undoes"] == events[1]["action"]
     assert [item.name for item in tmp_path.iterdir()] == ["out.csv"]
+    triage.decide(ids[2], "changed", label=GIVEN)  # which it had already
+    assert [row["decision"] for row in read_csv(triage.export(path, overwrite=True))] == ["changed", "kept"]
+    assert "  changed               1\n  kept                  1" in str(triage)
     with pytest.raises(lgca.ConfigError, match="is no folder"):
         triage.export(tmp_path / "nowhere" / "out.csv")
     with pytest.raises(lgca.ConfigError, match="is a folder"):
@@ -148,4 +155,4 @@ def test_views__follow_the_decisions_and_leave_the_users_own(triage):
 )
 def test_print__begins_with_the_answer(judged, suspects, undecided, words):
     left = {"suspects": suspects, "undecided": undecided, "other samples decided": 0}
-    assert triage_text("zs", {"ground_truth": "labels", "judged": judged}, left).splitlines()[0] == words
+    assert triage_text("zs", {"ground_truth": "labels", "judged": judged}, left, {}).splitlines()[0] == words

@@ -74,9 +74,9 @@ def test_table__has_every_suspect_with_its_decision_in_the_order_of_the_queue(de
     assert [row["suggested"] for row in rows] == queue.values(f"{decided.places.suggestion}.label")
     assert [row["place"] for row in rows] == [str(place) for place in range(1, len(rows) + 1)]
     first, second, *others = rows
-    assert (first["decision"], first["by"], first["note"]) == ("accepted", "Ann", "'=1+1")
+    assert (first["decision"], first["by"], first["note"]) == ("changed", "Ann", "'=1+1")
     assert first["corrected"] not in ("", first["given"])
-    assert (second["decision"], second["corrected"]) == ("label right", "")
+    assert (second["decision"], second["corrected"]) == ("kept", "")
     assert others and not any(row["decision"] or row["by"] or row["at"] for row in others)
 
 

@@ -82,10 +82,10 @@ def test_page__says_what_was_changed_and_by_whom(triaged, tmp_path):
         for _ in range(3):
             triage.undo()
     assert "changed to “" + CLASSES[5] + "” by Ann <3" in page.words and "Note: a 'note'" in page.words
-    assert "label kept by Bob" in page.words and "left open by Bob" in page.words
+    assert "kept by Bob" in page.words and "can't tell by Bob" in page.words
     assert f"{given} {CLASSES[5]} 1" in page.words  # the table of changes
     assert "Bob 2 0" in page.words and "Ann <3 1 1" in page.words  # decisions, labels changed
-    assert "3 of " in page.words and "1 labels were changed, 1 kept, 1 left open or bad images" in page.words
+    assert "3 of " in page.words and "1 labels were changed, 1 kept, 1 are bad images or can't be told" in page.words
     assert "How often they give the label in “ labels_corrected ”" in page.words
     with (tmp_path / DECISIONS).open(encoding="utf-8", newline="") as file:
         assert {row["by"] for row in csv.DictReader(file)} == {"Ann <3", "Bob"}

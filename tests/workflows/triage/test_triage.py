@@ -219,7 +219,7 @@ def test_decisions__can_be_read_and_undone_after_rescoring_in_place(run):
     left = rescored.last_triage()
     assert {row.sample_id for row in left.decisions()} == set(ids)
     assert rescored.triage(progress=False).report["corrected_field"] == "better"  # where the accepted labels are
-    with pytest.raises(ConfigError, match="2 accepted labels of run 'zs' are in 'better'"):
+    with pytest.raises(ConfigError, match="2 changed labels of run 'zs' are in 'better'"):
         rescored.triage(corrected_field="elsewhere", progress=False)
     assert rescored.last_triage().undo(by="anna").samples == 2
     assert rescored.triage(corrected_field="elsewhere", progress=False).report["corrected_field"] == "elsewhere"

@@ -1,6 +1,7 @@
 """Ids of samples in little memory, and what is left of a run read in parts."""
 
 import sys
+from typing import Any
 
 import fiftyone as fo
 import pytest
@@ -8,7 +9,8 @@ from bson import ObjectId
 
 from lgca_plugin.fiftyone_io import samples as samples_module
 from lgca_plugin.fiftyone_io.samples import ImageSamples
-from lgca_plugin.workflows.classify.sample_ids import IDS_AT_ONCE, SampleIds
+from lgca_plugin.images.boxed import BoxedImage
+from lgca_plugin.workflows.classify.sample_ids import IDS_AT_ONCE, IMAGES_AT_ONCE, SampleIds, SampleImages
 
 
 def test_ids__are_those_that_were_added_in_a_sixth_of_the_memory():
@@ -23,6 +25,20 @@ def test_ids__are_those_that_were_added_in_a_sixth_of_the_memory():
     assert not SampleIds()
     with pytest.raises(IndexError):
         held[len(ids)]
+
+
+def test_sample_images__come_back_in_order_files_and_boxes_alike():
+    """Names of files that are no UTF-8 have surrogates in Python."""
+    images: list[Any] = [(f"{number:024x}", f"/birds/ä\udcff/{number}.png") for number in range(2 * IMAGES_AT_ONCE)]
+    images.insert(3, ("b" * 24, BoxedImage("/birds/1.png", (0.1, 1 / 3, 0.2, 0.4), None)))
+    images.append(("c" * 24, BoxedImage("/birds/1.png", (0.0, 0.0, 1.0, 1.0), "the box has no area")))
+    held = SampleImages(images[:5])
+    held.extend(images[5:])
+    assert len(held) == len(images) and list(held) == images
+    for places in (slice(2, 5), slice(IMAGES_AT_ONCE - 2, IMAGES_AT_ONCE + 2), slice(-3, None)):
+        assert held[places] == images[places]
+    assert (held[0], held[-1]) == (images[0], images[-1])
+    assert not SampleImages()
 
 
 def test_parts__of_a_view_are_its_samples_in_its_order(monkeypatch):

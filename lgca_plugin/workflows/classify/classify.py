@@ -150,14 +150,15 @@ def _encode(
     started = time.perf_counter()
     yield Progress(0, total, _progress_label(0, total, 0))
     batch_size = options.batch_size or _batch_size_so_far(plan)
-    outcomes = scored_images(plan, processes, stats, batch_size=batch_size, recall=embeddings.recall)
+    images = writer.noted(plan.todo)
+    outcomes = scored_images(plan, images, processes, stats, batch_size=batch_size, recall=embeddings.recall)
     reported = 0
     with closing(outcomes):  # its threads read from the store, which is closed after them
         for outcome, prediction in outcomes:
             writer.add(outcome, prediction)
             lease.check()
             if isinstance(outcome, FailedImage) and not options.skip_failures:
-                raise ImageError(f"{dict(plan.todo)[outcome.id]}: {outcome.reason}")
+                raise ImageError(f"{writer.file_of(outcome.id)}: {outcome.reason}")
             none_usable = stats.failed >= max_failures and not stats.images
             if isinstance(outcome, FailedImage) and none_usable and outcome.id not in plan.failed:
                 raise LgcaError(

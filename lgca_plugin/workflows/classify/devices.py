@@ -14,12 +14,13 @@ from ...runs.stored_run import shared_fingerprint
 from ...store.limits import default_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
     from ...devices.messages import Scored
     from ...engine.engine import Recall
     from ...engine.stats import EngineStats
     from .plan import ClassifyPlan
+    from .sample_ids import Image
 
 
 def start_devices(plan: ClassifyPlan) -> DeviceProcesses | None:
@@ -50,18 +51,19 @@ def loading(processes: DeviceProcesses | None) -> Generator[Progress, None, None
 
 def scored_images(
     plan: ClassifyPlan,
+    images: Iterable[Image],
     processes: DeviceProcesses | None,
     stats: EngineStats,
     *,
     batch_size: int | None,
     recall: Recall | None,
 ) -> Generator[Scored, None, None]:
-    """Encodes all images that are left, in processes or here, and yields each, with its prediction if it has one."""
+    """Encodes images, in processes or here, and yields each, with its prediction if it has one."""
     if processes is not None:
-        yield from processes.encode(plan.todo, stats, batch_size=batch_size)
+        yield from processes.encode(images, stats, batch_size=batch_size)
         return
     outcomes = encode_images(
-        plan.todo,
+        images,
         encoder=plan.encoder,
         plan=plan.request.region_plan,
         batch_size=batch_size,

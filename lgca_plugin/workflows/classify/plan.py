@@ -18,14 +18,13 @@ from ...prediction.share_entry import stored_offsets
 from ...runs.stored_texts import KnownTexts, texts_of_release_0_1
 from .class_counts import check_given_shares, class_counts
 from .request import ClassifyRequest, RunRequest
-from .sample_ids import SampleIds
+from .sample_ids import SampleIds, SampleImages
 from .text_checks import equal_classes, text_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ...config import ClassShares
-    from ...images.boxed import BoxedImage
     from ...runs.record import RunRecord
 
 SETTING_WORDS = {
@@ -78,7 +77,7 @@ class ClassifyPlan(PreparedRun):
     request: ClassifyRequest
     encoder: Encoder
     text_encoder: KnownTexts
-    todo: list[tuple[str, str | BoxedImage]]
+    todo: SampleImages
     failed: set[str]
     devices: tuple[str, ...] = ()
 
@@ -128,9 +127,7 @@ def prepare_classify(
         device_kind=_device_kind(existing, encoder),
     )
     _check_same_config(request, config)
-    ids, todo = _left(request)
-    failed = request.failed([id_ for id_, _ in todo]) if request.existing is not None else set()
-    todo.sort(key=lambda one: one[0] in failed)  # last, so that a run whose first images all failed gets to the others
+    ids, todo, failed = _left(request)
     counted = None if shares is None else class_counts(shares, request.target.dataset, ids, classes)
     offsets = {} if existing is None else stored_offsets(existing.results)
     plan, shown = request.region_plan, options.shown_chains
@@ -165,15 +162,26 @@ def prepare_classify(
     )
 
 
-def _left(request: ClassifyRequest) -> tuple[SampleIds, list[tuple[str, str | BoxedImage]]]:
-    """Returns the ids of all samples, and ids and files of those without a prediction."""
-    ids, left = SampleIds(), []
+def _left(request: ClassifyRequest) -> tuple[SampleIds, SampleImages, set[str]]:
+    """Returns the ids of all samples, those without a prediction with their files, and which of these have failed.
+
+    Failed ones come last, so that a run whose first images all failed gets to the others.
+    """
+    ids, left, again = SampleIds(), SampleImages(), SampleImages()
+    failed: set[str] = set()
     for part in request.target.source_parts():
         own = [id_ for id_, _ in part]
         ids.extend(own)
-        done = request.finished(own) if request.existing is not None else set()
-        left += [(id_, source) for id_, source in part if id_ not in done]
-    return ids, left
+        if request.existing is None:
+            left.extend(part)
+            continue
+        done = request.finished(own)
+        failed_here = request.failed([id_ for id_ in own if id_ not in done])
+        failed |= failed_here
+        left.extend(one for one in part if one[0] not in done and one[0] not in failed_here)
+        again.extend(one for one in part if one[0] in failed_here)
+    left.extend(again)
+    return ids, left, failed
 
 
 def _device_kind(existing: RunRecord | None, encoder: Encoder) -> str | None:

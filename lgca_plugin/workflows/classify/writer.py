@@ -21,7 +21,7 @@ from ...runs.state import entries
 from ...version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ...config import RegionPlan
     from ...devices.messages import Scored
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .counts import Counts, RunCounts
     from .embedding_writer import EmbeddingWriter
     from .plan import ClassifyPlan, PreparedRun
+    from .sample_ids import Image
 
 WRITE_IMAGES = 64
 """Number of images that are written together."""
@@ -60,7 +61,7 @@ class Writer:
         self._run = run
         self._embeddings = embeddings
         self._counts = counts
-        self._paths = dict(plan.todo)
+        self._files: dict[str, str] = {}
         self._max_images = max_images
         self._max_seconds = max_seconds
         self._pending: list[Scored] = []
@@ -69,6 +70,16 @@ class Writer:
         self._writing: Future[None] | None = None
         self.written = 0
         """Number of outcomes that are written."""
+
+    def noted(self, images: Iterable[Image]) -> Iterator[Image]:
+        """Yields images, whose files are remembered until they are written."""
+        for id_, source in images:
+            self._files[id_] = str(source)
+            yield id_, source
+
+    def file_of(self, id_: str) -> str:
+        """Returns the file of an image that is not written yet."""
+        return self._files[id_]
 
     def add(self, outcome: EncodedImage[str] | FailedImage[str], prediction: Prediction | None = None) -> None:
         """Adds an outcome, which the next :meth:`flush` scores, unless it comes with its prediction, and writes."""
@@ -123,9 +134,11 @@ class Writer:
             if adaptive:
                 values[image.id][f.encodes_field(self._run.key)] = image.n_encoded
         for id_ in ids_where(self._run.dataset, [image.id for image in encoded], {"metadata": None}):
-            values[id_]["metadata"] = image_metadata(str(self._paths[id_]))
+            values[id_]["metadata"] = image_metadata(self._files[id_])
         self._counts.write(encoded, partial(write_fields, self._run.dataset, values))
         self.written += len(outcomes)
+        for outcome, _ in outcomes:
+            self._files.pop(outcome.id, None)
 
 
 def sample_values(

@@ -43,10 +43,10 @@ class SuspectCard:
     """A suspect as the page shows it.
 
     Attributes:
-        picture: data URI of the image, the deciding region marked; None if the file can't be read
+        picture: data URI of the image, the deciding region framed if it is a part of it; None if the file can't be read
         file: name of the image file
         sure: how sure the suggestion is, in words; None if it is unknown
-        reason: why the label is suspected, one sentence
+        reason: why the label is suspected, and what is framed
         status: what was decided, and by whom; None while nothing is
     """
 
@@ -173,13 +173,13 @@ def report_content(run: RunRecord, *, max_suspects: int, max_cases: int) -> Gene
 def _card(run: RunRecord, row: SuspectRow) -> SuspectCard:
     record = read_sample_record(run, row.sample_id)
     why = why_suspected(run, record)
-    region = None if why.region is None else why.region.box
+    region = why.region.box if why.region is not None and why.region.is_part else None
     return SuspectCard(
         row=row,
         picture=marked_uri(row.filepath, box=region, side=PICTURE_SIDE, around=record.around),
         file=PurePath(row.filepath).name,
         sure=None if row.confidence is None else f"{row.confidence:.0%} sure",
-        reason=why.reason,
+        reason=f"{why.reason} {why.marked}".strip(),
         status=_status(row),
     )
 

@@ -38,12 +38,13 @@ class ReviewCard:
         quality: quality of the given label, in [0, 1]; low is suspicious
         reason: one sentence for users: what the methods see
         deciding_box: relative ``(x, y, width, height)`` of the region that speaks most clearly for the suggestion, in
-            the orientation that a viewer shows; None if it is unknown
+            the orientation that a viewer shows; None if it is unknown, or larger than a third of the picture
         deciding_vote: the class that this region itself is closest to
         decision: the current decision
         corrected: the accepted class
         look_alikes: ids of undecided suspects with the same given and suggested label that look alike, this sample
             first; this one alone if there are no others, empty if it is no suspect
+        marked: what the frame around that region marks, for users; empty where it is not drawn
         outside: whether the given label is no class of the run
         nearest: the class with almost the same name as such a label
         twin: the sample with nearly the same picture and another label
@@ -62,6 +63,7 @@ class ReviewCard:
     decision: Decision | None
     corrected: str | None
     look_alikes: tuple[str, ...]
+    marked: str = ""
     outside: bool = False
     nearest: str | None = None
     twin: SampleRecord | None = None
@@ -93,11 +95,12 @@ def review_card(run: RunRecord, sample_id: str) -> ReviewCard:
         confidence=sample.suggested_confidence,
         quality=sample.quality,
         reason=why.reason,
-        deciding_box=None if region is None else region.box,
+        deciding_box=region.box if region is not None and region.is_part else None,
         deciding_vote=None if region is None else region.vote,
         decision=None if sample.decision is None else Decision(sample.decision),
         corrected=sample.corrected,
         look_alikes=look_alikes(run, suspects, sample_id),
+        marked=why.marked,
         outside=why.outside,
         nearest=why.nearest,
         twin=why.twin,

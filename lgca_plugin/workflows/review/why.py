@@ -11,7 +11,7 @@ from ...method.core.methods import learned_method, without_controls
 from ...method.labels.left_out import nearest_class, outside_sentence
 from ...runs.record import stored_triage
 from ..evidence.sample_record import cached_evidence, read_sample_record
-from .reason import DecidingRegion, Kind, Seen, deciding_region, reason_sentence, seen_sentence
+from .reason import DecidingRegion, deciding_region, marked_sentence, reason_sentence, seen_sentence
 from .voter_reason import voters_sentence
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Why:
             is the given one
         reason: one sentence for users: what the methods see
         region: the region that speaks most clearly for the suggestion; None if it is unknown
+        marked: what the frame on the picture marks, for users; empty where the region is no part of the picture
         outside: whether the given label is no class of the run
         nearest: the class with almost the same name as such a label
         twin: the sample with nearly the same picture and another label
@@ -42,6 +43,7 @@ class Why:
     suggested: str | None
     reason: str
     region: DecidingRegion | None
+    marked: str
     outside: bool
     nearest: str | None
     twin: SampleRecord | None
@@ -57,9 +59,10 @@ def why_suspected(run: RunRecord, sample: SampleRecord) -> Why:
     twin = _twin(run, sample)
     return Why(
         suggested=suggested,
-        reason=_reason(run, sample, suggested, region, twin),
+        reason=_reason(run, sample, suggested, twin),
         twin=twin,
         region=region,
+        marked=marked_sentence(region, suggested, sample.given),
         outside=outside,
         nearest=nearest_class(sample.given, run.config.classes) if outside and sample.given else None,
     )
@@ -68,7 +71,9 @@ def why_suspected(run: RunRecord, sample: SampleRecord) -> Why:
 def _seen_instead(run: RunRecord, sample: SampleRecord) -> str | None:
     """Returns what most methods see in a sample that is no suspect; None if that is its label, or it has none."""
     said = _said(run, sample)
-    labels = [label for _, label in _seen(run, sample)] if said is None else [label for label, _ in said.values()]
+    methods, together = _seen(run, sample)
+    every = [*methods, *([] if together is None else [together])]
+    labels = every if said is None else [label for label, _ in said.values()]
     seen = Counter(label for label in labels if said is None or label in run.config.classes)
     if sample.given is None or not seen or seen[sample.given] == max(seen.values()):
         return None
@@ -90,17 +95,11 @@ def _twin(run: RunRecord, sample: SampleRecord) -> SampleRecord | None:
     return None if twin.label in (None, sample.given) else twin
 
 
-def _reason(
-    run: RunRecord,
-    sample: SampleRecord,
-    suggested: str | None,
-    region: DecidingRegion | None,
-    twin: SampleRecord | None,
-) -> str:
-    seen, confidence = _seen(run, sample), sample.suggested_confidence
-    said = _said(run, sample)
+def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, twin: SampleRecord | None) -> str:
+    (seen, together), said = _seen(run, sample), _said(run, sample)
+    every = [*seen, *([] if together is None else [together])]
     if sample.given is not None and _is_outside(run, sample):
-        words = seen_sentence(seen) if said is None else voters_sentence(said)
+        words = seen_sentence(every) if said is None else voters_sentence(said)
         return f"{outside_sentence(sample.given, run.config.classes)} {words}".strip()
     if suggested is None:
         return NOT_SUSPECTED
@@ -110,9 +109,11 @@ def _reason(
         return voters_sentence(said, suggested, sample.given)
     sentences = [
         "" if twin is None else f"Nearly the same picture is labelled “{twin.label}”: at most one of the two is right.",
-        seen_sentence(seen)
-        if twin is not None and suggested == twin.label and suggested not in {label for _, label in seen}
-        else reason_sentence(seen, sample.given, suggested, confidence=confidence, region=region),
+        seen_sentence(every)
+        if twin is not None and suggested == twin.label and suggested not in every
+        else reason_sentence(
+            seen, sample.given, suggested, together=together, confidence=sample.suggested_confidence
+        ),
         UNLIKE if sample.unlike else "",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
@@ -135,16 +136,12 @@ def _said(run: RunRecord, sample: SampleRecord) -> dict[str, Said] | None:
     return {field: (own.label, own.calibrated) for field, own in found if own is not None}
 
 
-def _seen(run: RunRecord, sample: SampleRecord) -> list[Seen]:
-    """Returns what the methods that compare and judge labels have predicted, each with what it looks at."""
+def _seen(run: RunRecord, sample: SampleRecord) -> tuple[list[str], str | None]:
+    """Returns what the methods that compare and judge labels see, and what a fused run sees with all its models."""
     learned, triage = learned_method(run.config.methods), stored_triage(run.results)
     compared = triage.get("methods") or without_controls(one.name for one in run.config.methods)
-    asked = {*compared, *(triage.get("judging") or ()), *(() if learned is None else (learned.name,))}
-    found: list[Seen] = []
-    for method in run.config.methods:
-        if method.name not in asked or method.name not in sample.predictions:
-            continue
-        more = method.by_class and method.name not in compared
-        kind: Kind = "learned" if method is learned else "decisive" if more else method.regions
-        found.append((kind, sample.predictions[method.name].label))
-    return found
+    asked = {*compared, *(triage.get("judging") or ())}
+    answers = {method: sample.predictions.get(method.name) for method in run.config.methods}
+    labels = [own.label for one, own in answers.items() if own is not None and one.name in asked and one is not learned]
+    together = None if learned is None else answers[learned]
+    return labels, None if together is None else together.label

@@ -175,7 +175,7 @@ def test_card__says_what_all_models_together_see_and_marks_what_they_go_by(triag
             small = seen.boxes[:, 2] * seen.boxes[:, 3] <= 0.75
             assert card.deciding_box == tuple(seen.boxes[np.argmax(np.where(small, shares, -np.inf))].tolist())
     assert reasons
-    assert all("all models together" in words.lower() or "All four methods" in words for words in reasons)
+    assert all("all models together" in words.lower() or "All 4 methods" in words for words in reasons)
 
 
 def test_overview__counts_the_learned_method_among_the_accuracies_but_compares_three(triaged):

@@ -139,9 +139,12 @@ def button(
     main: bool = False,
     large: bool = False,
     key: str | None = None,
+    wide: bool = False,
     **style: Any,
 ) -> None:
     """Adds a button that calls a method of the panel with ``params``; ``main`` fills it, ``style`` is its item's CSS.
+
+    A ``wide`` one fills its place, with its text in the middle.
 
     Its tooltip is the browser's: the App's own takes two more components. ``key`` presses it, together with the
     browser's keys for this (Alt in Chrome and Edge, Alt+Shift in Firefox, Ctrl+Option on a Mac); the App gives panels
@@ -149,6 +152,8 @@ def button(
     """
     padding = "6px 11px" if large else "2px 10px"
     look = {"minWidth": 0, "padding": padding, "textAlign": "left", "overflowWrap": "anywhere", "lineHeight": 1.3}
+    if wide:
+        look, style = look | {"width": "100%", "textAlign": "center"}, {"width": "100%", **style}
     props = aside(**style) | {"button": {"sx": look, **({"accessKey": key} if key else {})}}
     parent.btn(
         name,

@@ -38,7 +38,7 @@ class ReviewCard:
         quality: quality of the given label, in [0, 1]; low is suspicious
         reason: one sentence for users: what the methods see
         deciding_box: relative ``(x, y, width, height)`` of the region that speaks most clearly for the suggestion, in
-            the orientation that a viewer shows; None if it is unknown, or larger than a third of the picture
+            the orientation that a viewer shows; None if it is unknown, or more than a quarter of the picture
         deciding_vote: the class that this region itself is closest to
         decision: the current decision
         corrected: the accepted class

@@ -91,6 +91,11 @@ class ReviewQueue:
         rotated = (*self.suspects[start:], *self.suspects[:start])
         return next((one.sample_id for one in rotated if one.decision is None), None)
 
+    def first_unsure(self, after: str | None = None) -> str | None:
+        """Returns the first suspect that the reviewer could not tell, and of those after one the first; else None."""
+        start = self._places.get(after, 0) if after is not None else 0
+        return next((one.sample_id for one in self.suspects[start:] if one.decision is Decision.SKIPPED), None)
+
     def place(self, sample_id: str) -> int | None:
         """Returns a suspect's place in the queue, from 1; None if the sample is no suspect."""
         return self._places.get(sample_id)

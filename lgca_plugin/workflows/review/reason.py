@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 MAX_AREA = 0.75
 """Maximum area of a region that can decide, as a share of the image: a larger one is nearly the image."""
-MAX_MARKED = 1 / 3
-"""Maximum area of a region that is marked on the picture: the frame of a larger one shows a person nothing."""
+MAX_MARKED = 0.25
+"""Maximum area of a region that is marked on the picture: the frame of a larger one cuts what it is about in two."""
 UNSURE = 0.5
 """Confidence of a suggestion below which the methods lean towards it rather than see it."""
 

@@ -111,9 +111,7 @@ def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, twin: S
         "" if twin is None else f"Nearly the same picture is labelled “{twin.label}”: at most one of the two is right.",
         seen_sentence(every)
         if twin is not None and suggested == twin.label and suggested not in every
-        else reason_sentence(
-            seen, sample.given, suggested, together=together, confidence=sample.suggested_confidence
-        ),
+        else reason_sentence(seen, sample.given, suggested, together=together, confidence=sample.suggested_confidence),
         UNLIKE if sample.unlike else "",
     ]
     return " ".join(sentence for sentence in sentences if sentence)

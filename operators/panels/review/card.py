@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ....lgca_plugin.method.core.methods import method_title, without_controls
+from ....lgca_plugin.method.core.methods import without_controls
 from ....lgca_plugin.method.explain.sentences import shares_sentence
 from ....lgca_plugin.method.labels.expected_errors import Expectation
 from ....lgca_plugin.workflows.decisions.decisions import Decision
-from ..widgets import BAR_COLOUR, HEADING, SMALL, button, column, picture, row, search_list, text
+from ..widgets import HEADING, SMALL, button, column, picture, row, search_list, text
 from .content import CardContent, ReviewContent
 from .pictures import Picture, file_name
 from .state import CARD, CLASSES, GROUP
@@ -22,7 +22,17 @@ MOST = 44
 END = 16
 """Number of these that its end gets: long names often differ there."""
 NEAREST = "3px solid var(--fo-palette-primary-main)"
-KEYS = "Keys: Alt with C, K, A, T, B (in the order of the buttons), U undo, N next, P previous."
+KEYS = "Keys: Alt with C, K, A, T, B; U undo, N next, P previous."
+HEIGHT = "max(200px, calc(100vh - 430px))"
+"""Maximum height of the large pictures: so high that all of the card is seen without scrolling."""
+MOST_BLOCKS, FEWEST = 2, 2
+"""Number of blocks of examples above which each has few, and how many these are."""
+TWO = {"display": "grid", "gridTemplateColumns": "repeat(2, minmax(0, 1fr))", "gridAutoFlow": "row", "gap": "8px"}
+THREE = {**TWO, "gridTemplateColumns": "repeat(3, minmax(0, 1fr))", "paddingBottom": "6px"}
+GRID = {**TWO, "gap": "6px"}
+COLUMNS = {**TWO, "gridTemplateColumns": "minmax(0, 58fr) minmax(0, 42fr)", "gap": "12px", "alignItems": "start"}
+HALVES = {**COLUMNS, "gridTemplateColumns": "repeat(2, minmax(0, 1fr))"}
+"""CSS of the buttons, of the examples of a class, and of the picture beside the examples of both, or beside one."""
 
 
 def short(label: str) -> str:
@@ -40,7 +50,13 @@ def add_card_head(head: Any, content: ReviewContent, shown: CardContent, panel: 
         caption = "Seen instead" if shown.record.suggested is None else f"Suggested label{sure}"
         text(labels, "arrow", "→", size="1.4rem", muted=True, alignSelf="flex-end")
         _add_label(labels, "suggested", caption, card.suggested)
-    text(head, "reason", shown.reason, width="100%")
+    why = row(head, "why", gap="0 10px", flexWrap="nowrap")
+    text(why, "reason", shown.reason)
+    if shown.record.predictions and content.run is not None and content.run.config.voters is None:
+        title = "Open the picture and see what each method says, and which parts of the picture speak for it"
+        button(
+            why, "evidence", "Why?", panel.show_evidence, title=title, params={"sample": card.sample_id}, flexShrink=0
+        )
     if card.decision is not None:
         _add_decision(head, shown, panel)
     if content.state.screen == CLASSES:
@@ -75,7 +91,9 @@ def decision_text(decision: Decision | None, corrected: str | None, given: str |
 
 def _add_buttons(head: Any, shown: CardContent, panel: Any) -> None:
     """Adds the buttons of the decision."""
-    card, buttons = shown.card, row(head, "decide", gap="6px 8px", pb="6px")
+    card = shown.card
+    buttons = head.h_stack("decide", componentsProps={"grid": {"sx": TWO}, "item": {"sx": {"width": "100%"}}})
+    others = head.h_stack("others", componentsProps={"grid": {"sx": THREE}, "item": {"sx": {"width": "100%"}}})
     same: dict[str, Any] = {"sample": card.sample_id, "was": shown.stands}
     first = card.decision is None
     if card.suggested not in (None, card.given):
@@ -83,18 +101,29 @@ def _add_buttons(head: Any, shown: CardContent, panel: Any) -> None:
         label, params = f"Change to {short(card.suggested)}", {**same, "decision": Decision.ACCEPTED.value}
         if shown.record.suggested is None:  # no suspect: the class is not written on the sample
             params["label"] = card.suggested
-        button(buttons, "change", label, panel.decide, title=title, params=params, main=first, large=True, key="c")
+        button(
+            buttons,
+            "change",
+            label,
+            panel.decide,
+            title=title,
+            params=params,
+            main=first,
+            large=True,
+            key="c",
+            wide=True,
+        )
     if card.given is not None:
         title = f"“{card.given}” is right and stays (K)"
         label, params = f"Keep {short(card.given)}", {**same, "decision": Decision.LABEL_RIGHT.value}
-        button(buttons, "keep", label, panel.decide, title=title, params=params, large=True, key="k")
+        button(buttons, "keep", label, panel.decide, title=title, params=params, large=True, key="k", wide=True)
     title = "Both are wrong: name the right class (A)"
     params = {**same, "screen": CLASSES}
-    button(buttons, "another", "Another class …", panel.show_screen, title=title, params=params, large=True, key="a")
+    button(others, "another", "Another class …", panel.show_screen, title=title, params=params, key="a", wide=True)
     for decision, key in ((Decision.SKIPPED, "t"), (Decision.BAD_IMAGE, "b")):
         params = {**same, "decision": decision.value}
         title = f"{decision.explanation} ({key.upper()})"
-        button(buttons, f"button_{key}", decision.button, panel.decide, title=title, params=params, large=True, key=key)
+        button(others, f"button_{key}", decision.button, panel.decide, title=title, params=params, key=key, wide=True)
 
 
 def _add_classes(head: Any, content: ReviewContent, shown: CardContent, panel: Any) -> None:
@@ -118,21 +147,39 @@ def _add_classes(head: Any, content: ReviewContent, shown: CardContent, panel: A
 
 
 def add_card(body: Any, content: ReviewContent, shown: CardContent, panel: Any) -> None:
-    """Adds the picture beside examples of the two classes, and what lies ahead."""
+    """Adds the picture beside examples of the two classes, or beside one of them, and what lies ahead."""
     card = shown.card
-    columns = body.h_stack("columns", componentsProps={"grid": {"sx": COLUMNS}, "item": {"sx": OVER}})
+    columns = body.h_stack("columns", componentsProps={"grid": {"sx": HALVES if shown.enlarged else COLUMNS}})
     left = column(columns, "left", gap="6px")
-    name, look = file_name(card.filepath), {"maxHeight": "62vh", "objectFit": "contain"}
+    name, look = file_name(card.filepath), {"maxHeight": HEIGHT, "objectFit": "contain"}
     on_click = None if content.opened else panel.open_sample
     params = {"sample": card.sample_id}
     title = card.filepath if content.opened else f"{card.filepath}\nClick to open it in full size"
+    if shown.enlarged is not None:
+        text(left, "title", "The picture in question", bold=True, size=SMALL)
     picture(left, "picture", shown.picture, name, title=title, on_click=on_click, params=params, image=look)
     _add_look_alikes(left, shown, panel)
     _add_facts(left, content, shown)
-    right = column(columns, "right", gap="8px", **OVER)
-    _add_twin(right, shown, panel)
-    for at, (label, pictures) in enumerate(shown.examples.items()):
-        _add_examples(right, f"examples_{at}", label, pictures)
+    right = column(columns, "right", gap="8px")
+    if shown.enlarged is not None:
+        _add_enlarged(right, *shown.enlarged, panel)
+    else:
+        _add_twin(right, shown, panel)
+        blocks = len(shown.examples) + (shown.twin is not None)
+        for at, (label, pictures) in enumerate(shown.examples.items()):
+            _add_examples(right, f"examples_{at}", label, pictures, panel, few=blocks > MOST_BLOCKS)
+
+
+def _add_enlarged(right: Any, label: str, example: Picture, panel: Any) -> None:
+    """Adds one example as large as the picture in question, and the way back to all of them."""
+    text(right, "title", f"{label}: {example.name}", bold=True, size=SMALL)
+    look = {"maxHeight": HEIGHT, "objectFit": "contain"}
+    title, back = "Click to see all examples again", panel.show_example
+    picture(right, "example", example.uri, example.name, title=title, on_click=back, image=look)
+    buttons = row(right, "buttons", gap="6px 8px")
+    button(buttons, "back", "All examples", back, title=title)
+    params = {"sample": example.sample_id}
+    button(buttons, "open", "Open it", panel.open_sample, title="Open this example in full size", params=params)
 
 
 def _add_look_alikes(left: Any, shown: CardContent, panel: Any) -> None:
@@ -151,7 +198,7 @@ def _add_twin(right: Any, shown: CardContent, panel: Any) -> None:
     """Adds the picture that is nearly the same and has another label."""
     if shown.card.twin is None or shown.twin is None:
         return
-    place = column(right, "twin", gap="4px", width="100%", **OVER)
+    place = column(right, "twin", gap="4px", width="100%")
     text(place, "title", f"Nearly the same picture, labelled {shown.card.twin.label}", bold=True, size=SMALL)
     look: dict[str, Any] = {"maxHeight": "160px", "objectFit": "contain"}
     title = f"{shown.twin.name}\nClick to open it: its label can be changed there"
@@ -168,70 +215,38 @@ def _add_twin(right: Any, shown: CardContent, panel: Any) -> None:
     )
 
 
-def _add_examples(right: Any, name: str, label: str, pictures: tuple[Picture, ...]) -> None:
-    """Adds examples of a class."""
-    place = column(right, name, gap="4px", width="100%", **OVER)
+def _add_examples(right: Any, name: str, label: str, pictures: tuple[Picture, ...], panel: Any, *, few: bool) -> None:
+    """Adds examples of a class; a ``few`` of them are the most typical one and the nearest one."""
+    place = column(right, name, gap="4px", width="100%")
     text(place, "title", f"{label} looks like this", bold=True, size=SMALL)
     if not pictures:
         words = "There is no picture of this class whose label is beyond doubt."
         text(place, "none", words, size=SMALL, muted=True)
         return
-    grid = place.h_stack("grid", componentsProps={"grid": {"sx": GRID}, "item": {"sx": OVER}})
+    if few and len(pictures) > FEWEST:
+        pictures = (*pictures[: FEWEST - 1], pictures[-1])
+    grid = place.h_stack("grid", componentsProps={"grid": {"sx": GRID}})
     for at, example in enumerate(pictures):
         look: dict[str, Any] = {"aspectRatio": "1", "objectFit": "cover"}
-        title = example.name
-        if example.nearest:
-            look["outline"] = NEAREST
-            look["outlineOffset"] = "-3px"
-            title = f"{example.name}: of the pictures with this label, the one most like the picture in question"
+        title, params = f"{example.name}\nClick to see it large", {"example": example.sample_id}
+        options = {"on_click": panel.show_example, "params": params, "image": look}
         if not example.nearest:  # without a place of its own: the App processes every component
-            picture(grid, f"example_{at}", example.uri, example.name, title=title, image=look, **LARGER)
+            picture(grid, f"example_{at}", example.uri, example.name, title=title, **options)
             continue
-        cell = column(grid, f"example_{at}", gap="0px", **OVER)
-        picture(cell, "picture", example.uri, example.name, title=title, image=look, **LARGER)
+        look |= {"outline": NEAREST, "outlineOffset": "-3px"}
+        title = f"{example.name}: of the pictures with this label, the one most like the picture in question\n"
+        cell = column(grid, f"example_{at}", gap="0px")
+        picture(cell, "picture", example.uri, example.name, title=f"{title}Click to see it large", **options)
         text(cell, "nearest", "most like it", size="0.72rem", muted=True)
 
 
-GRID = {
-    "display": "grid",
-    "gridTemplateColumns": "repeat(2, minmax(0, 1fr))",
-    "gridAutoFlow": "row",
-    "gap": "6px",
-}
-OVER: dict[str, Any] = {"overflow": "visible"}
-LARGER: dict[str, Any] = {
-    **OVER,
-    "& img": {"position": "relative", "transition": "transform 150ms ease-out", "transformOrigin": "right center"},
-    "&:hover img": {
-        "transform": "scale(2.2)",
-        "zIndex": 5,
-        "boxShadow": "0 2px 14px rgba(0, 0, 0, 0.6)",
-        "objectFit": "contain !important",
-        "backgroundColor": BAR_COLOUR,
-    },
-}
-"""CSS of an example: while the pointer is on it, it is shown larger and whole, over what is around it."""
-COLUMNS = {
-    "display": "grid",
-    "gridTemplateColumns": "minmax(0, 62fr) minmax(0, 38fr)",
-    "gridAutoFlow": "row",
-    "gap": "14px",
-    "alignItems": "start",
-}
-"""CSS of the examples of a class, and of the picture beside the examples of both."""
-
-
 def _add_facts(left: Any, content: ReviewContent, shown: CardContent) -> None:
-    """Adds what is marked, what is expected of the next suspects, what each method sees, and the keys."""
-    card, predictions = shown.card, shown.record.predictions
-    marked = card.deciding_box is not None and shown.picture is not None
-    seen = {method_title(name): predictions[name].label for name in without_controls(predictions)}
-    differ = len({*seen.values()}) > 1
+    """Adds what is framed, what is expected of the next suspects, and the keys."""
+    predictions = shown.record.predictions
     before = {name: own for name in without_controls(predictions) if (own := predictions[name].before) is not None}
     lines = [
-        "Yellow: of all crops, the one that speaks most clearly." if marked else "",
+        shown.card.marked if shown.picture is not None else "",
         _ahead(shown),
-        ", ".join(f"{title} sees {label}" for title, label in seen.items()) if differ else "",
         shares_sentence(before) or "",
         KEYS if not content.opened else "",
     ]

@@ -7,7 +7,10 @@ from typing import Any
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ....lgca_plugin.workflows.decisions.queue import Triage
-from ...shared.grid.user_view import show_in_grid
+from ...shared.grid.user_view import show_in_grid, user_view
+
+CHANGED = "whose label was changed in the review"
+"""End of the sentence about such a grid."""
 
 
 def show_changed(ctx: Any, run: Run) -> None:
@@ -27,8 +30,14 @@ def show_changed(ctx: Any, run: Run) -> None:
     ]
     view = _view(ctx, stages)
     count = len(view)
-    words = f"Showing {count:,} {'picture' if count == 1 else 'pictures'} whose label was changed in the review"
+    words = f"Showing {count:,} {'picture' if count == 1 else 'pictures'} {CHANGED}"
     show_in_grid(ctx, view, words)
+
+
+def grid_shows_changes(ctx: Any) -> bool:
+    """Returns whether the grid shows these samples in the place of the user's view."""
+    found = user_view(ctx).grid_filter
+    return found is not None and found.sentence.endswith(CHANGED)
 
 
 def _view(ctx: Any, stages: list[Any]) -> Any:

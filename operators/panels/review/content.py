@@ -7,15 +7,11 @@ from typing import Any
 
 from ....lgca_plugin.api import load_run
 from ....lgca_plugin.errors import ConfigError, LgcaError
-from ....lgca_plugin.fiftyone_io.boxes.companion import box_fields
 from ....lgca_plugin.fiftyone_io.fields import SUGGESTION, triage_field
-from ....lgca_plugin.method.core.methods import method_title, without_controls
+from ....lgca_plugin.method.core.methods import without_controls
 from ....lgca_plugin.method.labels.expected_errors import Expectation
-from ....lgca_plugin.method.number_text import capitalized
 from ....lgca_plugin.run import Run
-from ....lgca_plugin.runs.proposals import no_given_labels
 from ....lgca_plugin.workflows.decisions.queue import Triage
-from ....lgca_plugin.workflows.decisions.summary_text import checked_labels
 from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_sample_record
 from ....lgca_plugin.workflows.review.below import BelowProgress, expected_below, labels_below, progress_below
 from ....lgca_plugin.workflows.review.card import ReviewCard, review_card
@@ -25,7 +21,9 @@ from ...decisions.queue import triaged_runs
 from ...shared.run_choice import run_keys
 from ..evidence.content import source_id
 from ..widgets import EmptyState
-from .pictures import Picture, example_pictures, marked_picture, pictures_of
+from .changes import grid_shows_changes
+from .nothing import no_run, no_suspects
+from .pictures import Picture, example_pictures, large_picture, marked_picture, pictures_of
 from .state import CARD, GROUP, SUMMARY, ReviewState
 
 BELOW = 60
@@ -43,6 +41,7 @@ class CardContent:
         picture: the picture with the deciding region marked; None where the file can't be read
         twin: the one with nearly the same picture and another label
         examples: class to examples of it, the suggested class first
+        enlarged: the example that is shown large, with its class; None while all are shown
         place: place in the queue, from 1; None for a sample that is no suspect
         previous, following: ids of the neighbours in the queue, or below it; after another sample, the first undecided
         others: classes that a method sees in it, beside the given and the suggested one
@@ -56,6 +55,7 @@ class CardContent:
     picture: str | None
     twin: Picture | None
     examples: dict[str, tuple[Picture, ...]]
+    enlarged: tuple[str, Picture] | None
     place: int | None
     previous: str | None
     following: str | None
@@ -109,6 +109,8 @@ class ReviewContent:
         run: the reviewed run, if there is one
         opened: id of the sample that is open in its own view
         wrote: whether the event has changed samples, so that the grid has to show them anew
+        written: ids of these samples; None where they are not known
+        changes: whether the grid shows what the review has changed, in the place of the user's view
         declared: whether it has declared a field, which the grid shows only once the dataset is loaded anew
     """
 
@@ -119,6 +121,8 @@ class ReviewContent:
     opened: str | None = None
     notes: list[str] = field(default_factory=list)
     wrote: bool = False
+    written: tuple[str, ...] | None = None
+    changes: bool = False
     declared: bool = False
 
 
@@ -167,11 +171,18 @@ def read_content(ctx: Any, state: ReviewState, *, opened: str | None = None) -> 
     notes += [state.note] if state.note is not None else []
     opened = opened or source_id(ctx)
     if run is None:
-        return ReviewContent(state=state, shown=_no_run(ctx), notes=notes, opened=opened)
+        return ReviewContent(state=state, shown=no_run(ctx), notes=notes, opened=opened)
     queue = ReviewQueue.of(run)
     state = _placed(replace(state, run=run.key), queue, opened)
-    content = ReviewContent(state=state, shown=_no_suspects(run), keys=keys, run=run, opened=opened, notes=notes)
-    return replace(content, shown=_screen(run, queue, state))
+    return ReviewContent(
+        state=state,
+        shown=_screen(run, queue, state),
+        keys=keys,
+        run=run,
+        opened=opened,
+        notes=notes,
+        changes=grid_shows_changes(ctx),
+    )
 
 
 def _placed(state: ReviewState, queue: ReviewQueue, opened: str | None) -> ReviewState:
@@ -195,7 +206,7 @@ def _screen(run: Run, queue: ReviewQueue, state: ReviewState) -> Screen:
             first=queue.first_undecided(),
         )
     if state.sample is None:
-        return _no_suspects(run)
+        return no_suspects(run)
     try:
         card = review_card(run, state.sample)
         record = read_sample_record(run, state.sample)
@@ -208,14 +219,14 @@ def _screen(run: Run, queue: ReviewQueue, state: ReviewState) -> Screen:
     if state.screen == GROUP and len(card.look_alikes) > 1:
         pictures = pictures_of(run.dataset, card.look_alikes)
         return GroupContent(card=card, pictures=pictures, progress=queue.progress())
-    return _card(run, queue, card, record, below=state.below)
+    return _card(run, queue, card, record, state)
 
 
-def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, *, below: bool) -> CardContent:
+def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, state: ReviewState) -> CardContent:
     place, ids = queue.place(card.sample_id), queue.ids
     previous = ids[place - 2] if place is not None and place > 1 else None
     following = queue.first_undecided() if place is None else ids[place] if place < len(ids) else None
-    down = labels_below(run, BELOW) if place is None and below else None
+    down = labels_below(run, BELOW) if place is None and state.below else None
     ahead = queue.expectation() if queue.first_undecided() else None
     if down is not None:
         previous, following = _neighbours([*down], card.sample_id)
@@ -230,13 +241,16 @@ def _card(run: Run, queue: ReviewQueue, card: ReviewCard, record: SampleRecord, 
     else:  # what else one of them sees, whose name stands in the reason
         named = {record.predictions[name].label for name in without_controls(record.predictions)}
         labels += [label for label in others if label in named][:1]
+    examples = {label: _examples(run, label, card) for label in labels}
+    large = ((label, one) for label, every in examples.items() for one in every if one.sample_id == state.example)
     return CardContent(
         card=card,
         record=record,
         reason=card.reason if record.predictions or card.suggested else NOT_CHECKED,
         picture=marked_picture(card.filepath, card.deciding_box, card.around),
         twin=next(iter(pictures_of(run.dataset, [] if card.twin is None else [card.twin.id])), None),
-        examples={label: _examples(run, label, card) for label in labels},
+        examples=examples,
+        enlarged=next(((label, large_picture(one)) for label, one in large), None),
         place=place,
         previous=previous,
         following=following,
@@ -259,62 +273,3 @@ def _neighbours(ids: list[str], sample_id: str) -> tuple[str | None, str | None]
         return None, ids[0] if ids else None
     at = ids.index(sample_id)
     return (ids[at - 1] if at else None), (ids[at + 1] if at + 1 < len(ids) else None)
-
-
-def _no_run(ctx: Any) -> EmptyState:
-    if ctx.dataset.media_type not in (None, "image", "group"):
-        sentence = f"This dataset holds samples of type {ctx.dataset.media_type}, not images."
-        return EmptyState("Only images can be checked", sentence)
-    sentence = (
-        "Find the labels that are probably wrong. They are shown here one at a time, each beside examples of the two "
-        "classes, for you to decide."
-    )
-    problem = _problem(ctx)
-    if problem is not None:
-        return EmptyState("The labels can't be reviewed", f"{capitalized(problem)}.")
-    without = no_given_labels(ctx.dataset)
-    if without is not None:
-        boxes = bool(box_fields(ctx.dataset))  # the sentence says where their labels are checked
-        return (EmptyState if boxes else EmptyState.classify)("Nothing to check", f"{capitalized(without)}.")
-    if run_keys(ctx.dataset):
-        sentence = f"The images are classified, but their labels are not checked against that yet. {sentence}"
-    return EmptyState.find("No labels have been checked yet", sentence)
-
-
-def _problem(ctx: Any) -> str | None:
-    """Returns why the latest run can't be loaded; None if it can be, or there is none."""
-    keys = run_keys(ctx.dataset)
-    try:
-        if keys:
-            load_run(ctx.dataset, keys[0])
-    except LgcaError as error:
-        return error.app
-    return None
-
-
-def _no_suspects(run: Run) -> EmptyState:
-    """Returns what was checked, where nothing was found."""
-    if not run.results.get("triage"):
-        sentence = (
-            f"The pictures of run “{run.key}” were scored again since the labels were checked, so nothing is known "
-            "about the labels. Check them again; what was decided stays."
-        )
-        return EmptyState.find("The labels have to be checked again", sentence)
-    report = Triage.of(run).report
-    field_name, found = report.get("ground_truth"), report.get("suspects") or 0
-    if not field_name:
-        sentence = f"Run “{run.key}” was made without labels, so none can be wrong. Choose the field with your labels."
-        return EmptyState.find("No labels were checked", sentence)
-    if found:
-        were = f"{found:,} {'label' if found == 1 else 'labels'} looked wrong when “{field_name}” was checked"
-        sentence = f"{were}, but the pictures or what was written on them are deleted since. Check the labels again."
-        return EmptyState.find("The suspects are gone", sentence)
-    titles = [method_title(name) for name in report.get("judging") or report.get("methods") or ()]
-    names = " and ".join([", ".join(titles[:-1]), titles[-1]] if len(titles) > 1 else titles) or "the methods"
-    judged = checked_labels(report)
-    labels = "the labels" if judged is None else f"{judged:,} {'label' if judged == 1 else 'labels'}"
-    sentence = (
-        f"This is what was checked: {labels} in “{field_name}”, against what {names} see in the pictures, for "
-        f"{len(run.config.classes):,} classes. No label is clearly less likely than another class."
-    )
-    return EmptyState("Nothing looks wrong", sentence, "Compare the methods", "open_panel", {"panel": "lgca_compare"})

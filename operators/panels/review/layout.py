@@ -29,6 +29,10 @@ def layout(content: ReviewContent, panel: Any) -> Any:
         return root
     head = dock(body, "dock")
     _add_top(head, content, shown, panel)
+    if content.changes:
+        line = row(head, "changes", gap="4px 10px")
+        text(line, "words", "The grid shows what you have changed.", size=SMALL)
+        button(line, "all", "Show all pictures", panel.show_all, title="Show in the grid what was there before")
     meter(head, "meter", shown.progress.reviewed / max(1, shown.progress.total))
     if isinstance(shown, CardContent):
         add_card_head(head, content, shown, panel)

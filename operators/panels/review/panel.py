@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,9 @@ from ....lgca_plugin.workflows.evidence.sample_record import SampleRecord, read_
 from ....lgca_plugin.workflows.review.queue import ReviewQueue
 from ...decisions.queue import read_curator
 from ...shared.dialogs.dialog import operator_uri
-from ..deduplicating_panel import DeduplicatingPanel
+from ...shared.grid.tiles import FOLLOW, show_written
+from ...shared.grid.user_view import restore_view, user_view
+from ..deduplicating_panel import DeduplicatingPanel, was_just_sent
 from ..evidence.content import source_id
 from .card import decision_text
 from .changes import show_changed
@@ -33,9 +36,10 @@ from .showing import (
     show_sample,
     with_restored,
 )
-from .state import CARD, SCREENS, Done, ReviewState
+from .state import CARD, CLASSES, SCREENS, SUMMARY, Done, ReviewState
 
 NAME = "lgca_review"
+EVIDENCE = "lgca_evidence"
 LABEL, ICON = "Review labels", "rate_review"
 """Title and icon of the panel, and of the operator that opens it."""
 HELP = (
@@ -62,10 +66,14 @@ class ReviewPanel(DeduplicatingPanel):
 
     def after(self, ctx: Any, content: ReviewContent) -> None:
         """Makes the App load what was changed, once it has the next suspect; the whole dataset only if needed: slow."""
+        screen, sample = content.state.screen, content.state.sample
         if content.declared:
             ctx.ops.reload_dataset()
-        elif content.wrote:
-            ctx.ops.reload_samples()
+        elif content.wrote or screen == SUMMARY:
+            show_written(ctx, content.written if content.wrote else (), now=screen == SUMMARY)
+        follow = {"sample": sample if screen != SUMMARY else None, "focus": screen == CLASSES}
+        if not was_just_sent(ctx.panel_id, "follow", [screen, follow], seconds=math.inf):
+            ctx.trigger(FOLLOW, follow)
 
     # Events of the App.
 
@@ -77,7 +85,15 @@ class ReviewPanel(DeduplicatingPanel):
         """Shows what others have decided meanwhile: the App fires this when it has loaded the samples anew."""
         return show(ctx, ReviewState.read(ctx))
 
-    on_change_current_sample = on_change_group_slice = on_change_view
+    on_change_group_slice = on_change_view
+
+    def on_change_current_sample(self, ctx: Any) -> ReviewContent:
+        """Follows the open sample; where it was opened for the evidence, brings that panel to the front."""
+        state = ReviewState.read(ctx)
+        if state.why and ctx.current_sample:
+            ctx.ops.open_panel(EVIDENCE, is_active=True, layout="horizontal")
+            state = replace(state, why=False)
+        return show(ctx, state)
 
     def on_change_dataset(self, ctx: Any) -> ReviewContent:
         """Drops the state, which is about another dataset."""
@@ -100,6 +116,10 @@ class ReviewPanel(DeduplicatingPanel):
         """Shows the first undecided suspect."""
         return show_next(ctx, ReviewState.read(ctx), None)
 
+    def go_again(self, ctx: Any) -> ReviewContent:
+        """Shows the first of the suspects that the reviewer could not tell; the others of them follow."""
+        return show_next(ctx, replace(ReviewState.read(ctx), again=True), None)
+
     def go_to_first(self, ctx: Any) -> ReviewContent:
         """Shows the first suspect, decided or not."""
         state = ReviewState.read(ctx)
@@ -117,6 +137,20 @@ class ReviewPanel(DeduplicatingPanel):
         """Opens a sample in its own view."""
         ctx.ops.open_sample(id=ctx.params["sample"])
         return show(ctx, ReviewState.read(ctx))
+
+    def show_evidence(self, ctx: Any) -> ReviewContent:
+        """Opens the sample with the panel that shows who says what, and where."""
+        state = ReviewState.read(ctx)
+        if ctx.current_sample:
+            ctx.ops.open_panel(EVIDENCE, is_active=True, layout="horizontal")
+            return show(ctx, state)
+        ctx.ops.open_sample(id=ctx.params["sample"])  # the panel can be opened once the sample is
+        return show(ctx, replace(state, why=True, turn=state.turn + 1))
+
+    def show_example(self, ctx: Any) -> ReviewContent:
+        """Shows an example as large as the picture in question, beside it; or all examples again."""
+        state = ReviewState.read(ctx)
+        return show(ctx, replace(state, example=ctx.params.get("example"), turn=state.turn + 1))
 
     # Decisions.
 
@@ -195,7 +229,7 @@ class ReviewPanel(DeduplicatingPanel):
         except LgcaError as error:
             return refused(ctx, state, "undone", error)
         state = replace(state, done=tuple(one for one in state.done if one.sample != sample))
-        return with_restored(ctx, show(ctx, state.at(sample), wrote=True), undone)
+        return with_restored(ctx, replace(show(ctx, state.at(sample), wrote=True), written=(sample,)), undone)
 
     # What comes next.
 
@@ -204,11 +238,17 @@ class ReviewPanel(DeduplicatingPanel):
         content = show_beside_the_grid(ctx)
         if content.run is not None:
             show_changed(ctx, content.run)
-        return content
+        return replace(content, changes=True)
+
+    def show_all(self, ctx: Any) -> ReviewContent:
+        """Shows in the grid what the user had there before the changes."""
+        content = show_beside_the_grid(ctx)
+        restore_view(ctx, user_view(ctx))
+        return replace(content, changes=False)
 
     def go_below(self, ctx: Any) -> ReviewContent:
         """Goes on with the least certain of the labels that are not suspected."""
-        return show_next(ctx, replace(ReviewState.read(ctx), below=True), None)
+        return show_next(ctx, replace(ReviewState.read(ctx), below=True, again=False), None)
 
     def open_panel(self, ctx: Any) -> ReviewContent:
         """Opens another panel."""
@@ -285,5 +325,5 @@ def _write(
         content = show(ctx, state.at(ids[0]), wrote=True)
     else:
         content = show_next(ctx, state, ids[0], wrote=True)
-    content = replace(content, declared=len(ctx.dataset.get_field_schema()) > known)
+    content = replace(content, written=tuple(ids), declared=len(ctx.dataset.get_field_schema()) > known)
     return with_restored(ctx, content, done)

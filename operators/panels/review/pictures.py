@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -30,12 +30,16 @@ class Picture:
         uri: None where the file can't be read
         name: the file's name
         nearest: whether it is the one most similar to the suspect
+        path: the file
+        around: the box that it is about; None for the whole picture
     """
 
     sample_id: str
     uri: str | None
     name: str
     nearest: bool = False
+    path: str = ""
+    around: Box | None = None
 
 
 def file_name(path: str) -> str:
@@ -49,6 +53,11 @@ def marked_picture(path: str, box: Box | None, around: Box | None = None) -> str
     None where the file can't be read.
     """
     return _cached(path, ("marked", box, around), lambda: marked_uri(path, box=box, side=LARGE, around=around))
+
+
+def large_picture(picture: Picture) -> Picture:
+    """Returns a picture as large as that of a suspect."""
+    return replace(picture, uri=marked_picture(picture.path, None, picture.around))
 
 
 def example_pictures(run: Run, label: str, near: str) -> tuple[Picture, ...]:
@@ -68,7 +77,7 @@ def pictures_of(dataset: Any, ids: Sequence[str]) -> tuple[Picture, ...]:
 
 def _picture(sample_id: str, path: str, box: Box | None, *, nearest: bool = False) -> Picture:
     uri = _cached(path, ("small", box), lambda: thumbnail_uri(path, side=SMALL, around=box))
-    return Picture(sample_id=sample_id, uri=uri, name=file_name(path), nearest=nearest)
+    return Picture(sample_id=sample_id, uri=uri, name=file_name(path), nearest=nearest, path=path, around=box)
 
 
 def _cached(path: str, kind: Any, make: Any) -> str | None:

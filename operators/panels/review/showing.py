@@ -43,13 +43,17 @@ def show_sample(ctx: Any, state: ReviewState, *, wrote: bool = False) -> ReviewC
 
 
 def show_next(ctx: Any, state: ReviewState, after: str | None, *, wrote: bool = False) -> ReviewContent:
-    """Shows the next undecided suspect after one; the summary where there is none."""
+    """Shows the next suspect after one that is undecided, or that is looked at again; the summary where none is."""
     run, _, _ = read_run(ctx, state)
-    following = ReviewQueue.of(run).first_undecided(after=after) if run is not None else None
+    queue = None if run is None else ReviewQueue.of(run)
+    following = None
+    if queue is not None:
+        following = queue.first_unsure(after=after) if state.again else queue.first_undecided(after=after)
     if following is None and run is not None and state.below:
         following = _following_below(run, after)
     if following is None:
-        return show(ctx, replace(state.at(after or state.sample, SUMMARY), below=False), wrote=wrote)
+        state = replace(state.at(after or state.sample, SUMMARY), below=False, again=False)
+        return show(ctx, state, wrote=wrote)
     return show_sample(ctx, state.at(following), wrote=wrote)
 
 

@@ -41,6 +41,9 @@ class ReviewState:
         note: what the user has to read about the last action, until the next one
         turn: number of the user's actions so far
         below: whether the review goes on below the suspects, with the least certain of the other labels
+        again: whether it goes through the suspects that the reviewer could not tell
+        example: the example that is shown large
+        why: whether the evidence panel is to be opened once the sample is
     """
 
     run: str | None = None
@@ -53,6 +56,9 @@ class ReviewState:
     note: str | None = None
     turn: int = 0
     below: bool = False
+    again: bool = False
+    example: str | None = None
+    why: bool = False
 
     @classmethod
     def read(cls, ctx: Any) -> ReviewState:
@@ -80,6 +86,9 @@ class ReviewState:
             note=_text(get("note")),
             turn=get("turn") if isinstance(get("turn"), int) else 0,
             below=get("below") is True,
+            again=get("again") is True,
+            example=_text(get("example")),
+            why=get("why") is True,
         )
 
     def write(self, ctx: Any, run: str | None) -> None:
@@ -95,6 +104,9 @@ class ReviewState:
             "note": self.note,
             "turn": self.turn,
             "below": self.below,
+            "again": self.again,
+            "example": self.example,
+            "why": self.why,
             RUN: run,
             CLASS: None,
         }
@@ -110,7 +122,8 @@ class ReviewState:
 
     def at(self, sample: str | None, screen: str = CARD, was: str | None = None) -> ReviewState:
         """Returns the state with another sample or screen."""
-        return replace(self, sample=sample, screen=screen, out=(), was=was, note=None, turn=self.turn + 1)
+        turn = self.turn + 1
+        return replace(self, sample=sample, screen=screen, out=(), was=was, note=None, example=None, turn=turn)
 
     def decided(self, done: Done, said: str) -> ReviewState:
         """Returns the state after a decision."""

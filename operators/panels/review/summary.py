@@ -34,7 +34,7 @@ def add_summary(body: Any, content: ReviewContent, shown: SummaryContent, panel:
 
 def _add_counts(body: Any, shown: SummaryContent) -> None:
     progress = shown.progress
-    counts = row(body, "counts", gap="4px 26px")
+    counts = row(body, "counts", gap="4px 18px")
     for name, number, caption in (
         ("changed", progress.changed, "changed"),
         ("kept", progress.kept, "kept"),
@@ -44,7 +44,7 @@ def _add_counts(body: Any, shown: SummaryContent) -> None:
     ):
         if number or name in ("changed", "kept"):
             first = {"fontSize": LARGE, "fontWeight": 600, "color": "text.primary"}
-            text(counts, name, f"{number:,}\n{caption}", size=SMALL, muted=True, first=first, minWidth="64px")
+            text(counts, name, f"{number:,}\n{caption}", size=SMALL, muted=True, first=first, minWidth="56px")
     below = shown.summary.below
     if below.reviewed:
         text(body, "below_counts", f"Other labels, which are no suspects: {below}.", width="100%")
@@ -58,9 +58,19 @@ def _add_buttons(body: Any, content: ReviewContent, shown: SummaryContent, panel
         label = f"Review the {shown.progress.left:,} left" if shown.progress.left > 1 else "Review the last one"
         params = {"sample": shown.first}
         button(buttons, "review", label, panel.go_to, params=params, main=True, large=True)
+    unsure = shown.progress.unsure
+    if unsure:
+        label = (
+            f"Look again at the {unsure:,} you could not tell"
+            if unsure > 1
+            else "Look again at the one you could not tell"
+        )
+        button(buttons, "unsure", label, panel.go_again, main=ended, large=True)
     about = "A CSV file: who decided what about which picture"
     params = {"form": "export_decisions"}
-    button(buttons, "export", "Export", panel.open_form, title=about, params=params, main=ended, large=True)
+    button(
+        buttons, "export", "Export", panel.open_form, title=about, params=params, main=ended and not unsure, large=True
+    )
     changed = shown.summary.changed
     about = "Show the pictures whose label was changed in the grid"
     button(buttons, "changes", "Show all changes", panel.show_changes, title=about, disabled=not changed, large=True)

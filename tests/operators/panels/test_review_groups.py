@@ -72,3 +72,13 @@ def test_group__a_picture_whose_suggestion_has_changed_since_is_left_out(triage,
     sample.save()
     press_again(panel, button)
     assert decisions(triage) == dict.fromkeys({*ids} - {ids[1]}, ("accepted", SUGGESTED))
+
+
+def test_card__an_example_is_shown_large_beside_the_picture_in_question(triage):
+    panel = PanelSession(URI, triage.run.dataset).load(EVENTS)
+    every = pictures(panel.shown)
+    shown = click_picture(panel, every[1])
+    assert pictures(shown) == every[:2]
+    assert pictures(panel.press("All examples")) == every
+    click_picture(panel, every[1])
+    assert len(pictures(panel.press(f"Keep {GIVEN}"))) > 2  # the next suspect has all of its own

@@ -11,6 +11,7 @@ from tests.helpers.app.panels import PanelSession
 from tests.helpers.app.review import EVENTS, URI, click_picture, decisions, file_of, pictures, press_again
 from tests.helpers.worlds.queue import GIVEN, OTHER, SUGGESTED, SUSPECTS, corrected, ids_of
 
+FOLLOW, WRITTEN = "@lgca/zero-shot/lgca_follow_review", "@lgca/zero-shot/lgca_show_written"
 CHANGE, KEEP = f"Change to {SUGGESTED}", f"Keep {GIVEN}"
 
 
@@ -110,12 +111,16 @@ def test_decide__each_button_writes_what_it_says_and_shows_the_next(triage, pane
     assert f"4 of {SUSPECTS} reviewed, 1 changed" in panel.shown.texts
 
 
-def test_decide__the_app_has_the_next_card_before_it_loads_the_grid_anew(panel):
+def test_decide__the_app_has_the_next_card_before_it_loads_what_has_changed(panel, queue):
     panel.press(CHANGE)
     assert panel.sent.index("show_panel_output") < panel.sent.index("reload_dataset")  # it has the new field then
-    panel.press(KEEP)
-    assert panel.sent.index("show_panel_output") < panel.sent.index("reload_samples")
-    assert "reload_dataset" not in panel.sent
+    shown = panel.press(KEEP)
+    assert panel.sent.index("show_panel_output") < panel.sent.index(WRITTEN)
+    assert not {"reload_dataset", "reload_samples"} & {*panel.sent}
+    assert shown.requests[WRITTEN] == {"samples": [queue[1]], "now": False}
+    assert shown.requests[FOLLOW] == {"sample": queue[2], "focus": False}
+    panel.filters = {"labels.label": {"values": [GIVEN]}}  # the grid may show other samples after a decision
+    assert panel.press("Can't tell").requests[WRITTEN]["now"]
 
 
 def test_decide__a_second_click_on_a_button_decides_nothing_more(triage, panel, queue):
@@ -219,8 +224,23 @@ def test_end__shows_the_changes_in_the_grid_and_leads_back(triage, panel, queue)
     compare.load()
     compare.press("Back to your view (12 samples)")
     assert compare.view == []
+    panel.press("Show all pictures")
+    assert panel.view == [] and "Show all pictures" not in panel.shown.buttons
     panel.press(f"Review the {SUSPECTS - 2} left")
     assert pictures(panel.shown)[0] == file_of(triage, queue[2])
+
+
+def test_end__what_could_not_be_told_is_looked_at_again_one_after_the_other(triage, panel, queue):
+    for at in range(SUSPECTS):
+        panel.press("Can't tell" if at in (1, 3, 4) else KEEP)
+    shown = panel.press("Look again at the 3 you could not tell")
+    for at, label in ((1, CHANGE), (3, "Can't tell"), (4, KEEP)):
+        assert pictures(shown)[0] == file_of(triage, queue[at])
+        shown = panel.press(label)
+    assert "All suspects are reviewed" in shown.texts
+    assert f"{SUSPECTS} of {SUSPECTS} reviewed, 1 changed" in shown.texts
+    shown = panel.press("Look again at the one you could not tell")
+    assert pictures(shown)[0] == file_of(triage, queue[3])
 
 
 def test_end__the_review_goes_on_below_the_suspects_with_the_least_certain_labels(triage, panel, queue):
@@ -274,6 +294,14 @@ def test_sample_view__a_sample_that_is_no_suspect_can_be_decided_too(triage, que
 def test_card__opens_the_sample_in_full_size(panel, triage, queue):
     shown = click_picture(panel, file_of(triage, queue[0]))
     assert shown.requests["open_sample"]["id"] == queue[0]
+
+
+def test_card__why_opens_the_sample_and_then_the_panel_with_the_evidence(panel, queue):
+    shown = panel.press("Why?")
+    assert shown.requests["open_sample"]["id"] == queue[0] and "open_panel" not in shown.requests
+    panel.sample = queue[0]
+    assert panel.send("on_change_current_sample").requests["open_panel"]["name"] == "lgca_evidence"
+    assert "open_panel" not in panel.send("on_change_current_sample").requests
 
 
 # Runs

@@ -68,7 +68,7 @@ def test_review_card__marks_the_region_that_contributes_most_to_the_suggestion(r
         shares = evidence.contributions("lgca", card.suggested, card.given).tolist()
         small = [n for n, (*_, width, height) in enumerate(evidence.boxes.tolist()) if width * height <= 0.75]
         best = max(small, key=shares.__getitem__)
-        part = bool(np.prod(evidence.boxes[best][2:]) <= 1 / 3)
+        part = bool(np.prod(evidence.boxes[best][2:]) <= 0.25)
         assert card.deciding_box == (pytest.approx(tuple(evidence.boxes[best])) if part else None)
         assert (card.deciding_vote, bool(card.marked)) == (evidence.classes[evidence.vote[best]], part)
         assert f"“{card.suggested}”" in card.reason

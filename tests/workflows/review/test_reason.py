@@ -4,12 +4,18 @@ import numpy as np
 import pytest
 
 from lgca_plugin.method.core.methods import METHODS
-from lgca_plugin.workflows.review.reason import MAX_AREA, DecidingRegion, deciding_region, marked_sentence, reason_sentence
+from lgca_plugin.workflows.review.reason import (
+    MAX_AREA,
+    DecidingRegion,
+    deciding_region,
+    marked_sentence,
+    reason_sentence,
+)
 from tests.helpers.worlds.evidence import CLASSES, evidence_of
 from tests.helpers.worlds.random_runs import World
 
 HERON, EGRET, TERN = "grey heron", "great egret", "tern"
-PART = (0.1, 0.1, 0.5, 0.6)
+PART = (0.1, 0.1, 0.5, 0.5)
 
 
 SENTENCES = [

@@ -15,7 +15,7 @@ from ..lgca_plugin.runs.registry import owned_fields
 from .shared.base import FormOperator
 from .shared.caller import from_page
 from .shared.execution import call
-from .shared.form import add_dropdown, mark_invalid, refuse
+from .shared.form import add_dropdown, add_missing, refuse
 from .shared.grid.shown_fields import arrange_app
 from .shared.plain_text import PlainProperty
 from .shared.prompt_cache import cached_while_open
@@ -40,8 +40,9 @@ class DeleteRun(FormOperator):
     def add_form(self, inputs: Any, ctx: Any) -> None:
         """Adds the run, what is deleted with it, and the confirmation."""
         keys = run_keys(ctx.dataset)
-        add_dropdown(inputs, "run_key", keys, required=True, label="Run")
-        key = ctx.params.get("run_key")
+        # With a run from the start: a required field that is empty greets with an error.
+        add_dropdown(inputs, "run_key", keys, default=keys[0], required=True, label="Run")
+        key = ctx.params.get("run_key") or keys[0]
         if key in keys:
             problem = obstacle(ctx, key)
             if problem is not None:
@@ -50,9 +51,10 @@ class DeleteRun(FormOperator):
             inputs.view("loss", types.Warning(label="This cannot be undone", description=loss(ctx, key)))
             # With the number that the form names: decisions that are made while it is open do not go unseen.
             inputs.int(f"decisions_of_{key}", default=count_decisions(ctx, key), view=types.HiddenView())
-            prop = inputs.bool("confirm", default=False, required=True, label=f"Delete run {key!r} for good")
+            label = f"Delete run {key!r} for good"
+            inputs.bool("confirm", default=False, required=True, label=label)
             if not ctx.params.get("confirm"):
-                mark_invalid(prop, "tick to confirm")
+                add_missing(inputs, "confirm", f"tick “{label}”")
 
     def act(self, ctx: Any) -> Result:
         """Deletes the run.

@@ -63,27 +63,24 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("lgca_find_wrong_labels", FIND, "Check every label, and list those that look wrong", "dataset"),
             Entry("lgca_open_review", "Review labels", "Decide about those that look wrong, one by one", "triage"),
+        ),
+    ),
+    ("At work", (Entry("lgca_cancel_run", "Cancel a run …", "How far each has come, and who started it", "work"),)),
+    (
+        "Look closer, and pass on",
+        (
             Entry("lgca_open_compare", "Compare methods", "Where the methods agree, and how often each is right"),
             Entry("lgca_search", "Search and map", "Find pictures by words or by a picture, or see all on a map"),
+            Entry("lgca_report", "Report", "A page for people without the App; suspects for CVAT and Label Studio"),
+            Entry("lgca_export_decisions", "Export decisions", "Who decided what, as a CSV file", "triage"),
         ),
     ),
     (
-        "At work",
+        "Step by step: what “Find wrong labels” does at once, and more",
         (
-            Entry(
-                "lgca_cancel_run",
-                "Cancel a run …",
-                "How far each has come, and who started it",
-                "work",
-            ),
-        ),
-    ),
-    (
-        "Step by step",
-        (
-            Entry("lgca_classify", "Classify", "Give every picture one of your classes, without training", "dataset"),
+            Entry("lgca_classify", "Classify", "First step: give every picture one of your classes", "dataset"),
+            Entry("lgca_triage", "Check labels", "Second step: check labels against a run that is there"),
             Entry("lgca_rescore", "Rescore", "Change a run's classes, texts or settings within seconds"),
-            Entry("lgca_triage", "Triage", "Check labels against a run, and list those that look wrong"),
             Entry("lgca_evaluate", "Evaluate", "Measure each method against labels that you trust"),
             Entry("lgca_fuse", "Fuse runs", "Make one answer of what several models have found", "models"),
             Entry(
@@ -95,16 +92,11 @@ GROUPS: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
-        "Decisions about labels",
+        "Take back",
         (
-            Entry("lgca_undo_decision", "Undo decisions", "Take decisions back, yours or somebody else's", "triage"),
-            Entry("lgca_export_decisions", "Export decisions", "Who decided what, as a CSV file", "triage"),
-            Entry("lgca_report", "Report", "A page for people without the App; suspects for CVAT and Label Studio"),
+            Entry("lgca_undo_decision", "Undo decisions …", "Take decisions back, yours or somebody else's", "triage"),
+            Entry("lgca_delete_run", "Delete a run …", "Shows what goes with it; nothing goes before you confirm"),
         ),
-    ),
-    (
-        "Clean up",
-        (Entry("lgca_delete_run", "Delete a run …", "Shows what goes with it; nothing goes before you confirm"),),
     ),
 )
 """The menu's groups, each with its heading; what matters most first, and what destroys last."""
@@ -149,7 +141,7 @@ class Menu(ReadableOperator):
                 main = entry.operator == ("lgca_open_review" if "triage" in offered else "lgca_find_wrong_labels")
                 self._add_entry(body, entry, main=main)
         if "run" not in offered:
-            words = "Review, Compare, Rescore, Triage, Evaluate and Delete are here once there is a run."
+            words = "Review, Compare, Report, Rescore, Evaluate and Delete are here once there is a run."
             text(body, "later", words, size=SMALL, muted=True, pt="10px")
         view = types.PromptView(label="Find, review and correct wrong labels", submit_button_label="Close")
         return PlainProperty(inputs, view=view)

@@ -15,10 +15,10 @@ from ...lgca_plugin.descriptions.describe import DEFAULT_BASE_URL, DEFAULT_PER_C
 from ...lgca_plugin.descriptions.endpoint import check_base_url, find_key, is_this_machine
 from ...lgca_plugin.descriptions.names import name_key
 from ...lgca_plugin.errors import ConfigError
-from ..shared.caller import is_own
+from ..shared.caller import from_page, is_own
 from ..shared.classes import add_classes, class_params, class_source, default_field, label_fields
 from ..shared.descriptions import saved_descriptions
-from ..shared.form import Params, checked, mark_invalid, read_text, refuse, text_field
+from ..shared.form import Params, add_missing, checked, read_text, refuse, text_field
 from ..shared.hosts import server_key_allowed
 from ..shared.server_files import check_export
 from ..shared.settings import export_folder
@@ -52,8 +52,12 @@ def add_form(inputs: Any, ctx: Any) -> None:
     )
     address = checked(prop, read_argument, params, "base_url")
     note = "Its name on the server"
-    prop = inputs.str("model", required=True, label="Model", description=note, view=text_field(2))
-    checked(prop, read_argument, params, "model")
+    named = bool(params.get("model")) or not from_page(ctx)
+    prop = inputs.str("model", required=named, label="Model", description=note, view=text_field(2))
+    if named:
+        checked(prop, read_argument, params, "model")
+    else:
+        add_missing(inputs, "model", "name the model")
     add_file(inputs, params)
     if address:
         from_field = choices and class_source(params) == "field"
@@ -109,9 +113,10 @@ def add_consent(inputs: Any, ctx: Any, address: str, classes: Any, saved: dict[s
     wording = prompt_for(example, per_class=per_class, topic=topic or None)
     inputs.view("sent", types.Notice(label=line, description=f"The prompt for each class: {wording}"))
     add_key(inputs, ctx, address)
-    prop = inputs.bool(confirm_name(address), default=False, required=True, label=f"Send {contents} to {address}")
+    label = f"Send {contents} to {address}"
+    inputs.bool(confirm_name(address), default=False, required=True, label=label)
     if not is_confirmed(params, address):
-        mark_invalid(prop, "tick to confirm")
+        add_missing(inputs, "confirm", f"tick “{label}”")
 
 
 def add_key(inputs: Any, ctx: Any, address: str) -> None:

@@ -54,14 +54,25 @@ def mark_invalid(prop: Any, message: str) -> None:
     prop.error_message = message
 
 
+def add_missing(inputs: Any, name: str, message: str) -> None:
+    """Keeps the form from being submitted as long as a field is empty, without an error under it.
+
+    So a form does not greet with errors before anything was done; :func:`add_blocked` says what is missing.
+    """
+    mark_invalid(inputs.str(f"{name}_is_missing", required=False, view=types.HiddenView()), message)
+
+
 def add_blocked(inputs: Any, submit: str) -> None:
     """Adds at the end of a form, beside its button, what keeps the button from being pressed, if anything does."""
     properties = list(inputs.properties.values())
     invalid = [prop for prop in properties if prop.invalid]
-    if not invalid or (len(invalid) == 1 and properties[-1] is invalid[0]):  # said there already
+    last = properties[-1] if properties else None
+    if not invalid or (invalid == [last] and not isinstance(last.view, types.HiddenView)):  # said there already
         return
     lines = [_named(prop) for prop in invalid if prop.error_message]
-    inputs.view("blocked", types.Warning(label=f"{submit} is not possible yet", description="; ".join(lines)))
+    inputs.view(
+        "blocked", types.Warning(label=f"{submit} is not possible yet", description=capitalized("; ".join(lines)))
+    )
 
 
 def _named(prop: Any) -> str:

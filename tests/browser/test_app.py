@@ -100,9 +100,8 @@ def test_delete__from_the_menu(app, birds, demo_encoder):
         progress=False,
     )
     app.open_operator("Delete a zero-shot run")
-    app.choose("Run", "zeroshot")
     app.page.get_by_text("The fields zeroshot_clip, zeroshot_error of 24 predicted samples").first.wait_for()
-    app.page.get_by_text("tick to confirm").first.wait_for()
+    app.page.get_by_text("Tick “Delete run 'zeroshot' for good”").first.wait_for()
     app.screenshot("delete_form")
     app.page.get_by_role("checkbox").last.check()
     app.submit("Delete")

@@ -31,11 +31,11 @@ def test_describe__from_the_form_to_texts_that_classify_offers(app, server, bird
         app.field("Topic (optional)").fill("birds")
         line = f"The distinct labels of 'ground_truth' and the topic are sent to {model.base_url}; images are not."
         page.get_by_text(line).first.wait_for()
-        page.get_by_text("tick to confirm", exact=True).first.wait_for()
+        page.get_by_text("Tick “Send the class names", exact=False).first.wait_for()
         app.wait_until_refused("Describe")
         app.screenshot("describe_form")
         page.get_by_role("checkbox").last.check()
-        page.get_by_text("tick to confirm", exact=True).first.wait_for(state="detached")
+        page.get_by_text("Tick “Send the class names", exact=False).first.wait_for(state="detached")
         assert model.requests == []
 
         model.replies["grey heron"] = llm.Reply(delay=1.0)
@@ -74,7 +74,7 @@ def test_describe__from_the_form_to_texts_that_classify_offers(app, server, bird
     page.get_by_text(f"Send the class names to {model.base_url}").first.wait_for()
     page.get_by_role("dialog").get_by_role("checkbox").first.check()
     page.get_by_role("dialog").get_by_role("checkbox").last.check()
-    page.get_by_text("tick to confirm", exact=True).first.wait_for(state="detached")
+    page.get_by_text("Tick “Send the class names", exact=False).first.wait_for(state="detached")
     app.submit("Describe")
     page.get_by_text("The descriptions were not finished").first.wait_for()
     page.get_by_text("no class has been answered yet").first.wait_for()

@@ -33,7 +33,8 @@ def refusal(birds):
 
 def test_form__lists_what_is_deleted_and_must_be_confirmed(birds):
     properties, found = DELETE.form(birds, run_key="one")
-    assert found == {"confirm": "tick to confirm"}
+    assert found == {"confirm_is_missing": "tick “Delete run 'one' for good”"}
+    assert properties["blocked"].view.description == "Tick “Delete run 'one' for good”"
     assert [choice.value for choice in properties["run_key"].view.choices] == ["two", "one"]
     assert loss(birds).startswith(
         "The fields one_clip, one_wca, one_lgca, one_wca_d, one_regions, one_error of 8 predicted"

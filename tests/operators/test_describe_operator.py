@@ -68,7 +68,7 @@ def texts(name):
 def test_form__starts_with_openais_address_and_unconfirmed(birds):
     properties, found = DESCRIBE.form(birds)
     assert properties["base_url"].default == "https://api.openai.com/v1"
-    assert set(found) == {"model", "confirm"}
+    assert set(found) == {"model_is_missing", "confirm_is_missing"}
     assert properties["sent"].view.label == (
         "The distinct labels of 'ground_truth' are sent to https://api.openai.com/v1; images are not."
     )
@@ -95,7 +95,7 @@ def test_form__says_exactly_what_is_sent_and_sends_nothing(birds, server):
         ({"base_url": "http://me:secret@host/v1"}, "base_url", "password"),
         ({"per_class": 0}, "per_class", "from 1 to 50"),
         ({"topic": "a\x00b"}, "topic", "control character"),
-        ({"confirm": False}, "confirm", "tick to confirm"),
+        ({"confirm": False}, "confirm_is_missing", "tick “Send the class names to "),
         ({"save_to": "/no/such/folder/a.json"}, "save_to", "without a folder"),
         ({"save_to": "texts.txt"}, "save_to", "must end in .json"),
     ],

@@ -12,9 +12,9 @@ MENU = AppOperator("lgca_menu")
 GRID = {"samples-grid-actions", "samples-grid-secondary-actions"}
 FIND, DELETE = "Find wrong labels", "Delete a run …"
 WITHOUT_A_RUN = [FIND, "Classify", "Describe classes"]
-OF_A_RUN = ["Compare methods", "Search and map", "Classify", "Rescore", "Triage", "Evaluate", "Describe classes"]
-DECISIONS = ["Undo decisions", "Export decisions"]
-REPORT = "Report"
+CLOSER = ["Compare methods", "Search and map", "Report"]
+STEPS = ["Classify", "Check labels", "Rescore", "Evaluate", "Describe classes"]
+EXPORT, UNDO = "Export decisions", "Undo decisions …"
 
 
 def buttons(dataset):
@@ -50,8 +50,22 @@ def test_menu__offers_what_makes_sense(dataset, triage):
     dataset.add_sample(fo.Sample(filepath="/images/a.jpg"))
     assert list(buttons(dataset)) == WITHOUT_A_RUN
     new_run(CLASSES, dataset=dataset)
-    assert list(buttons(dataset)) == [FIND, *OF_A_RUN, REPORT, DELETE]
-    assert list(buttons(triage.run.dataset)) == [FIND, "Review labels", *OF_A_RUN, *DECISIONS, REPORT, DELETE]
+    assert list(buttons(dataset)) == [FIND, *CLOSER, *STEPS, DELETE]
+    assert list(buttons(triage.run.dataset)) == [FIND, "Review labels", *CLOSER, EXPORT, *STEPS, UNDO, DELETE]
+
+
+def test_menu__no_form_greets_with_an_error(triage):
+    """A notice that says why there is nothing to do is none."""
+    notices, found = (types.Notice, types.Warning, types.Error, types.HiddenView), {}
+    for name in [name for name in (*buttons(triage.run.dataset).values(), "lgca_decide") if "_open_" not in name]:
+        properties, _ = AppOperator(name).form(triage.run.dataset)
+        red = {field: prop.error_message for field, prop in properties.items() if prop.invalid}
+        found[name] = {field: red[field] for field in red if not isinstance(properties[field].view, notices)}
+        empty = [field for field, prop in properties.items() if prop.required and prop.default is None]
+        found[name].update(dict.fromkeys(empty, "required"))
+    without = found.pop("lgca_rescore")  # the run of this fixture has no stored embeddings, which is said
+    assert list(without) == ["run"] and "are not stored on this machine" in without["run"]
+    assert {name: red for name, red in found.items() if red} == {}
 
 
 def test_menu__an_entry_opens_its_operator(triage):

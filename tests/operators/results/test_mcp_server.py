@@ -164,7 +164,9 @@ def test_server__is_given_the_sentence_of_an_error(tool, birds):
         return answer["error"].strip().splitlines()[-1]
 
     assert "there is nothing to cancel" in refused("lgca_cancel_run", run_key="one")
-    assert "tick to confirm" in refused("lgca_describe_classes", classes=["a", "b"], class_source="typed", model="m")
+    assert "tick “Send the class names to " in refused(
+        "lgca_describe_classes", classes=["a", "b"], class_source="typed", model="m"
+    )
     assert "has no zero-shot run to triage yet" in refused("lgca_triage", run="one")
     assert "run key must be a text, got 7" in refused("lgca_find_wrong_labels", run_key=7, more=True)
 

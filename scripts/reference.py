@@ -65,7 +65,9 @@ def operators_page() -> str:
         "",
         "In the App they are in the menu *Wrong labels* and in the operator browser (backquote key). From code:",
         "`foo.get_operator(uri)(dataset, ...)` with the parameters below, which mean what those of the",
-        "[library's functions](python.md) mean. Panels are opened from the `+` beside the tab *Samples*.",
+        "[library's functions](python.md) mean. `foo.execute_operator` and assistants take the fields of the form",
+        "instead: [results that programs read](../howto/results.md).",
+        "Panels are opened from the `+` beside the tab *Samples*.",
         "",
     ]
     plugin = load_plugin()

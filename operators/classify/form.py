@@ -10,6 +10,7 @@ from ...lgca_plugin.config import DEFAULT_BUDGET, DEFAULT_SHOWN_CHAINS, RegionCo
 from ...lgca_plugin.encoder.precision import PRECISIONS
 from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.method.core.methods import METHODS
+from ..shared.caller import from_page
 from ..shared.classes import add_classes, add_names, add_shares, class_params, label_fields
 from ..shared.descriptions import add_descriptions, add_text_notes, valid_style
 from ..shared.encoder import add_encoder
@@ -55,7 +56,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
     add_text_notes(inputs, chosen_classes(ctx, classes, valid.get("ground_truth")), descriptions, valid_style(params))
     chosen = {"classes": classes, "descriptions": descriptions, "encoder": encoder, "methods": methods, **valid}
     add_run_key(inputs, ctx, {"regions": None, **chosen})
-    chosen["regions"] = _add_advanced(inputs, params, choices, classes)
+    chosen["regions"] = _add_advanced(inputs, ctx, params, choices, classes)
     add_preview(inputs, ctx, chosen)
 
 
@@ -68,7 +69,7 @@ def _add_budget(inputs: Any, params: Params) -> None:
 
 
 def _add_advanced(
-    inputs: Any, params: Params, choices: list[str], classes: tuple[str, ...] | None
+    inputs: Any, ctx: Any, params: Params, choices: list[str], classes: tuple[str, ...] | None
 ) -> RegionConfig | None:
     """Adds the switch for the advanced settings and, when it is on, the settings; returns those of the regions."""
     switched_on = bool(params.get("advanced", advanced(params)))
@@ -80,7 +81,8 @@ def _add_advanced(
         "precision; switched off, the published defaults are used",
         view=types.SwitchView(),
     )
-    if not switched_on:
+    listed = "advanced" not in params and not from_page(ctx)  # a program reads the form as the list of all parameters
+    if not (listed or switched_on):
         return RegionConfig()
     regions = _add_regions(inputs, params)
     prop = inputs.int(

@@ -111,7 +111,8 @@ def add_consent(inputs: Any, ctx: Any, address: str, classes: Any, saved: dict[s
     line = f"{names}{' and the topic' if topic else ''} {verb} sent to {address}; images are not."
     contents = "the class names and the topic" if topic else "the class names"
     wording = prompt_for(example, per_class=per_class, topic=topic or None)
-    inputs.view("sent", types.Notice(label=line, description=f"The prompt for each class: {wording}"))
+    cost = "" if is_this_machine(address) else "One request for each class, which the server may charge for. "
+    inputs.view("sent", types.Notice(label=line, description=f"{cost}The prompt for each class: {wording}"))
     add_key(inputs, ctx, address)
     label = f"Send {contents} to {address}"
     inputs.bool(confirm_name(address), default=False, required=True, label=label)

@@ -40,7 +40,9 @@ class DescribeClasses(StepOperator):
     operator_name = "lgca_describe_classes"
     icon = "edit_note"
     title = "Describe classes with a language model"
-    description = "Send class names, and nothing else, to an OpenAI-compatible server; save its texts for LGCA"
+    description = (
+        "Send class names and a topic, nothing else, to an OpenAI-compatible server, which may charge; save its texts"
+    )
     submit = "Describe"
     purpose = "describe its classes"
     risk = types.RiskLevel.HIGH

@@ -23,6 +23,7 @@ from .params import (
     OTHER,
     chosen_model,
     class_choice,
+    has_all,
     label_choices,
     model_choices,
     more,
@@ -63,7 +64,7 @@ def add_form(inputs: Any, ctx: Any) -> None:
         description="Which pictures, classes and how often each occurs, descriptions, methods and the run's key",
         view=types.SwitchView(),
     )
-    valid = _add_more(inputs, ctx) if more(params) else True
+    valid = _add_more(inputs, ctx) if has_all(ctx) else True
     if model and valid:
         add_estimate(inputs, ctx)
 

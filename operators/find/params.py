@@ -13,6 +13,7 @@ from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.runs.proposals import given_label_field, given_label_fields, no_given_labels
 from ...lgca_plugin.workflows.find.labels import FOLLOW_LABELS
 from ...lgca_plugin.workflows.find.request import FindOptions
+from ..shared.caller import from_page
 from ..shared.classes import NAMES, SHARES, parse_classes, read_display_names, read_prompt, read_shares
 from ..shared.descriptions import description_source, read_descriptions, read_style
 from ..shared.encoder import read_encoder
@@ -58,6 +59,11 @@ ENCODER = ("encoder", "model", "pretrained", "checkpoint")
 def more(params: Params) -> bool:
     """Returns whether the rest of the form is shown; without the switch, whether code has passed any of it."""
     return bool(params.get("more", any(params.get(name) is not None for name in MORE)))
+
+
+def has_all(ctx: Any) -> bool:
+    """Returns whether all settings count: "More" is on, or a program calls, which has no form to switch it on in."""
+    return more(ctx.params) or ("more" not in ctx.params and not from_page(ctx))
 
 
 @cached_while_open
@@ -147,7 +153,7 @@ def read_options(ctx: Any) -> FindOptions:
     if params.get("of_run"):
         return FindOptions(samples=ctx.dataset, ground_truth=field, run_key=check_run_key(params["of_run"]))
     options: dict[str, Any] = {"samples": ctx.dataset}
-    if more(params):
+    if has_all(ctx):
         source = description_source(params, "automatic")
         methods, budget = params.get("methods"), params.get("budget")
         options = {

@@ -221,6 +221,8 @@ def test_next_step__closes_the_dialog_and_opens_a_panel_or_a_form(birds):
 
 
 def test_call__from_code_and_queued_for_a_worker(birds):
+    FIND.execute(birds, {"view": birds.limit(4)}, ground_truth="ground_truth")
+    assert lgca.load_run(birds, "zeroshot").summary()["predicted"] == 4
     FIND.call(birds.limit(8), "ground_truth", encoder="demo", run_key="mine")
     assert lgca.load_run(birds, "mine").summary()["predicted"] == 8
     queued = FIND.queue(birds, "ground_truth", encoder="demo", run_key="mine")

@@ -55,6 +55,8 @@ def test_schema_without_a_page__names_what_decisions_take(triage):
         del ctx.request_params["operator_uri"]
         return operator.operator.resolve_input(ctx).type.properties
 
+    assert {"more", "budget", "run_key", "methods"} <= set(schema(AppOperator("lgca_find_wrong_labels")))
+    assert {"advanced", "device", "store_regions", "scale_min"} <= set(schema(AppOperator("lgca_classify")))
     found = schema(DECIDE)
     assert {"run", "sample_ids", "decision", "label", "note", "by", "allow_new_class"} <= set(found)
     assert found["sample_ids"].required and not found["sample_ids"].invalid

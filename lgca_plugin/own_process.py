@@ -26,7 +26,7 @@ def start_process(module: str, *values: object) -> SpawnProcess:
 
     Values are numbers, texts, arrays, lists, tuples and dicts of such, and ends of a ``multiprocessing.Pipe``.
     """
-    with _starting, _without_main_module():
+    with _starting, without_main_module():
         run = import_module(f"{PACKAGE}.own_process").run_module
         process = get_context("spawn").Process(target=run, args=(module, *values), daemon=True)
         process.start()
@@ -39,7 +39,7 @@ def run_module(module: str, *values: object) -> None:
 
 
 @contextmanager
-def _without_main_module() -> Iterator[None]:
+def without_main_module() -> Iterator[None]:
     """Hides the main module from a process that is started, and lets it find this package.
 
     It would execute a script anew, up to the call that has started it, and import the App's server.

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import threading
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..cores import core_count
+from ..own_process import without_main_module
 from .calls import PartCalls
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ class Processes:
             for number in set(range(self.count)).difference(running.values()):
                 if waiting:
                     arguments = (folder, list(waiting.popleft()), self._cpus, self._device(number))
-                    with _without_main():  # a pool starts its process with its first task
+                    with without_main_module():  # a pool starts its process with its first task
                         running[self._pool(number).submit(_do, *arguments, self._wished.batch_size)] = number
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
@@ -86,20 +84,6 @@ def _do(folder: str, parts: Sequence[int], cpus: int, device: str | None, batch_
     if not _calls:
         _calls.append(PartCalls(folder, cpus=cpus, device=device, batch_size=batch_size))
     return _calls[0].do(parts)
-
-
-@contextmanager
-def _without_main() -> Iterator[None]:
-    """Starts processes that do not run the caller's script again, as they do where it has no ``__main__`` guard.
-
-    Workers need nothing of it, and would prepare and run the job themselves.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
 
 
 def _end_with_parent() -> None:

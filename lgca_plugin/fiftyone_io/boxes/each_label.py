@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ConfigError
-from ..database import root_dataset, sample_collection
+from ..database import only_selects, root_dataset, sample_collection
 from .companion import SAMPLE_ID, BoxField, box_field_of, find_companion, is_companion, several_label_fields
 from .refresh import open_companion
 
@@ -30,11 +30,15 @@ def each_label(samples: fo.Dataset | fo.DatasetView, field: str) -> Any:
         field: path of the field of Classifications
 
     Returns:
-        the dataset; of a view, the view of it with the labels of the view's samples
+        the dataset; of a view, the view of it with the labels that the view has
 
     Raises:
-        ConfigError: if the field holds no Classifications
+        ConfigError: if the field holds no Classifications, or the view leaves it out
     """
+    import fiftyone as fo
+
+    if not isinstance(samples, (fo.Dataset, fo.DatasetView)):
+        raise ConfigError(f"samples must be a FiftyOne dataset or view, got {type(samples).__name__}")
     found = several_labels(samples, field)
     if found is None:
         raise ConfigError(f"{field!r} is no field with several labels a sample (Classifications)")
@@ -52,7 +56,11 @@ def several_labels(samples: Any, field: str) -> tuple[Any, str] | None:
     companion = open_companion(labels)
     if isinstance(samples, fo.Dataset):
         return companion, labels.given
-    return companion.match({f"_{SAMPLE_ID}": {"$in": samples.values("_id")}}), labels.given
+    if not samples.has_field(field):
+        raise ConfigError(f"the view leaves out the field {field!r}; take one that has the labels to check")
+    if only_selects(samples):
+        return companion.match({f"_{SAMPLE_ID}": {"$in": samples.values("_id")}}), labels.given
+    return companion.select(samples.values(f"{labels.labels}.id", unwind=True)), labels.given
 
 
 def runs_on_labels(dataset: fo.Dataset, run_key: str) -> str | None:

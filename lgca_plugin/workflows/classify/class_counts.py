@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...config import BALANCED, ClassShares, check_shares
 from ...errors import ConfigError, shown
+from ...fiftyone_io.fields import usual_label_fields
 from ...fiftyone_io.label_fields import label_path, single_label_fields
 from ...fiftyone_io.samples import ImageSamples
 
@@ -46,6 +47,7 @@ def check_given_shares(shares: Any, classes: Sequence[str], dataset: fo.Dataset,
         return found
     fields = single_label_fields(dataset)
     if found.field not in fields:
+        own = set(own).union(*map(usual_label_fields, dataset.list_runs()))
         raise ConfigError(
             f"shares is {shown(found.field)}, which is neither {BALANCED!r} nor a label field of this dataset; its "
             f"label fields: {', '.join(name for name in fields if name not in own) or 'none'}",

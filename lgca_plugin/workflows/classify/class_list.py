@@ -30,7 +30,7 @@ def default_classes(dataset: fo.Dataset, ground_truth: str) -> tuple[str, ...]:
         except ConfigError as error:
             raise ConfigError(f"the dataset's own list of classes can't be used: {error}") from error
     counts = ImageSamples.whole(dataset).label_counts(ground_truth)
-    labels = sorted(counts)
+    labels = sorted({label.strip() for label in counts})
     if len(labels) < 2:
         found = f"one, {labels[0]!r}" if labels else "none"
         raise ConfigError(
@@ -38,10 +38,25 @@ def default_classes(dataset: fo.Dataset, ground_truth: str) -> tuple[str, ...]:
         )
     check_are_classes(dataset, ground_truth, counts)
     try:
-        check_classes(labels)
+        return classes_of(counts)
     except ConfigError as error:
         problem = f"labels in {ground_truth!r}: {error}, or"
         raise ConfigError(f"{problem} pass classes", app=f"{problem} type the classes") from error
+
+
+def classes_of(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Returns the labels in ``counts`` as classes, sorted and as they are, with the blanks around them.
+
+    Of labels that differ in nothing but such blanks, the most frequent one is a class, and the others mean it.
+
+    Raises:
+        ConfigError: if there are fewer than two, or they can't be classes
+    """
+    chosen: dict[str, str] = {}
+    for label in sorted(counts, key=lambda name: (-counts[name], name)):
+        chosen.setdefault(label.strip(), label)
+    labels = sorted(chosen.values())
+    check_classes(labels)
     return tuple(labels)
 
 

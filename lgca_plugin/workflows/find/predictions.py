@@ -34,7 +34,7 @@ from ...version import __version__
 from ..triage.plan import check_triage
 from ..triage.triage import TRIAGE, iter_triage
 from ..triage.vote_judges import nothing_new
-from .labels import default_classes
+from .labels import check_classes_fit, default_classes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -106,8 +106,7 @@ def check_predictions(options: PredictionOptions) -> PredictionRequest:
     own = None if options.classes is None else check_classes(options.classes)
     previous = _previous(dataset, field, fields, options.run_key)
     classes = own or default_classes(dataset, field, counts)
-    if counts.keys().isdisjoint(classes):
-        raise ConfigError(f"no label in {field!r} is one of the {len(classes):,} classes, so none can be checked")
+    check_classes_fit(field, counts, classes)
     config = RunConfig.of_voters(voters_of(fields, f.RESERVED_NAMES), classes, field)
     if previous is not None and own is None and set(previous.config.classes) == set(classes):
         config = RunConfig.of_voters(config.voters or (), previous.config.classes, field)

@@ -32,7 +32,7 @@ from ...runs.registry import existing_run
 from ...runs.stored_texts import known_texts
 from ..classify.class_counts import check_given_shares
 from ..classify.plan import class_warnings
-from .labels import FOLLOW_LABELS, default_classes
+from .labels import FOLLOW_LABELS, check_classes_fit, default_classes
 from .texts import SearchTexts, given_texts, kept_texts, saved_texts
 
 if TYPE_CHECKING:
@@ -156,8 +156,7 @@ def check_find(options: FindOptions) -> FindRequest:
     labelled = everything.samples.exists(label_path(dataset, field))
     if not counts or not len(labelled):
         raise ConfigError(f"none of these images has a label in {field!r}, so there is nothing to check")
-    if counts.keys().isdisjoint(classes):
-        raise ConfigError(f"no label in {field!r} is one of the {len(classes):,} classes, so none can be checked")
+    check_classes_fit(field, counts, classes)
     methods, regions, budget = _settings(options, previous)
     run_key = _run_key(options, dataset, methods, previous)
     named = ClassNames() if previous is None else ClassNames.of_results(previous.results)

@@ -116,6 +116,16 @@ def test_each_label__of_another_kind_of_field_is_refused(several):
     for field in ("truth", "nowhere", "filepath", ""):
         with pytest.raises(lgca.ConfigError, match="no field with several labels a sample"):
             lgca.each_label(several, field)
+    with pytest.raises(lgca.ConfigError, match="samples must be a FiftyOne dataset or view, got NoneType"):
+        lgca.each_label(None, "birds")  # type: ignore[arg-type]
+    with pytest.raises(lgca.ConfigError, match="the view leaves out the field 'birds'"):
+        lgca.each_label(several.exclude_fields("birds"), "birds")
+
+
+def test_each_label__of_a_view_are_the_labels_that_it_shows(several):
+    boats = several.filter_labels("birds", fo.ViewField("label") == "rowing boat")
+    assert lgca.each_label(boats, "birds").values("birds.label") == ["rowing boat"]
+    assert len(lgca.each_label(several.select(several.last().id), "birds")) == 3
 
 
 def test_logits__of_the_other_labels_of_a_picture_never_win():

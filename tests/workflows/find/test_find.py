@@ -6,6 +6,7 @@ import pytest
 import lgca_plugin as lgca
 from lgca_plugin.config import DEMO_MARKER, SAVED_DESCRIPTIONS
 from lgca_plugin.demo.classes import DESCRIPTIONS
+from lgca_plugin.workflows.classify.class_list import default_classes
 from lgca_plugin.workflows.find.request import FindOptions, check_find
 
 
@@ -97,6 +98,22 @@ def test_classes__that_no_label_names_are_those_of_another_field(birds):
     request = check_find(FindOptions(samples=birds))
     assert set(request.classes) == set(birds.distinct("ground_truth.label"))
     assert request.warnings == ()
+
+
+def test_classes__blanks_around_a_label_make_no_class_of_their_own(birds):
+    names = birds.distinct("ground_truth.label")
+    sample = birds.first()
+    sample["ground_truth"].label += " "
+    sample.save()
+    request = check_find(FindOptions(samples=birds))
+    assert list(request.classes) == names
+    assert f"did you mean {sample['ground_truth'].label.strip()!r}?" in request.warnings[0]
+    assert list(default_classes(birds, "ground_truth")) == names
+    birds.set_values("ground_truth.label", [f"{name.strip()} " for name in birds.values("ground_truth.label")])
+    with pytest.raises(
+        lgca.ConfigError, match=r"all labels in 'ground_truth' begin or end with blanks, such as '.* ':"
+    ):
+        check_find(FindOptions(samples=birds))
 
 
 def test_classes__that_are_one_text_to_the_model_are_refused_and_nothing_is_written(birds, find):

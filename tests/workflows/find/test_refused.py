@@ -48,6 +48,7 @@ def test_one_label(dataset):
 
 def test_classes_that_no_label_names(birds):
     refused(birds, "no label in 'ground_truth' is one of the 2 classes, so none can be checked", classes=["cat", "dog"])
+    refused(birds, "did you mean 'grey heron'", classes=["GREY HERON", "dog"])
     assert not birds.list_runs()
 
 

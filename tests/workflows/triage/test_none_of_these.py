@@ -40,7 +40,7 @@ def test_best_answers__are_none_of_the_classes_where_the_likeliest_is_not_likely
     assert not [name for name in run.dataset.get_field_schema() if name.startswith("zs")]
 
 
-def test_none_below__is_a_probability_in_code_and_in_the_form(make_run):
+def test_none_below__is_a_probability_in_code_and_in_the_form(make_run, demo_encoder):
     run = make_run(12)
     for value in (1, -0.1, "half", True, float("nan")):
         with pytest.raises(lgca.ConfigError, match="none_below is a probability from 0 to below 1"):
@@ -49,3 +49,6 @@ def test_none_below__is_a_probability_in_code_and_in_the_form(make_run):
     assert found == {} and properties["none_below_of_zs"].view.label.startswith("None of these below")
     _, found = TRIAGE.form(run.dataset, run="zs", none_below_of_zs=1.5)
     assert "takes a probability from 0 to below 1" in str(found)
+    run = run.rescore(["grey heron", NONE_OF_THESE], encoder=demo_encoder, progress=False)
+    with pytest.raises(lgca.ConfigError, match="a class of run 'zs' is called 'none of these'"):
+        run.triage(none_below=0.5)

@@ -30,7 +30,7 @@ def fill(samples: int) -> Any:
     """Makes a dataset of samples whose files do not exist, with paths of usual length."""
     from bson import ObjectId
 
-    made = new_run(CLASSES, METHODS)
+    made = new_run(list(CLASSES), METHODS)
     made.run.dataset.persistent = True  # it outlives this process
     folder = "/data/photographs/2026/camera-17/original"
     for start in range(0, samples, AT_ONCE):

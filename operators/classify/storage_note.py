@@ -64,11 +64,15 @@ def add_storage_warning(inputs: Any, chosen: dict[str, Any], images: int, storag
     if storage.problem or storage.used + nbytes <= storage.limit:
         return
     line = f"The store of embeddings may hold {size_text(storage.limit)}"
+    note = "LGCA_STORE_GB sets another limit, in gigabytes"
     if nbytes > storage.limit:
-        line += ": not all embeddings of this run can be stored"
+        fitting = int(images * storage.limit / nbytes)
+        line += f", which at least {fitting:,} of {images:,} images fill: not all embeddings of this run can be stored"
+        if chosen["store_regions"]:
+            note += "; or switch “Store embeddings of crops” off, under Advanced settings: then no image has evidence"
     else:
         line += ": embeddings of crops of the least recently used runs are deleted to make space"
-    inputs.view("storage", types.Warning(label=line, description="LGCA_STORE_GB sets another limit, in gigabytes"))
+    inputs.view("storage", types.Warning(label=line, description=note))
 
 
 def bytes_per_image(chosen: dict[str, Any]) -> int | None:

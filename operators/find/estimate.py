@@ -15,7 +15,9 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ...lgca_plugin.config import RegionPlan
 from ...lgca_plugin.descriptions.preview import TextPreview, name_warnings, preview_texts
+from ...lgca_plugin.encoder.architectures import embedding_dim
 from ...lgca_plugin.errors import LgcaError, ModelUnavailableError
 from ...lgca_plugin.method.number_text import capitalized
 from ...lgca_plugin.progress import duration_text
@@ -51,6 +53,7 @@ class EstimateSearch(ReadableOperator):
             ``problem``, a sentence, if there can be no search, or ``download``, one that says that the model comes
             first
         """
+        from ...lgca_plugin.workflows.classify.embedding_writer import space_warnings
         from ...lgca_plugin.workflows.find.cost import search_cost
         from ...lgca_plugin.workflows.find.request import check_find
 
@@ -66,7 +69,11 @@ class EstimateSearch(ReadableOperator):
         warnings = [*request.warnings, *name_warnings(request.classes), *texts.warnings]
         found = {"warnings": warnings, "texts": texts.line, "unlabelled": request.unlabelled}
         try:
-            return {**found, **asdict(search_cost(request))}
+            cost = search_cost(request)
+            plan = RegionPlan.of(request.methods, request.regions, request.budget)
+            dim = None if request.source is None else embedding_dim(request.source[0])
+            found["warnings"] = [*warnings, *space_warnings(cost.todo, plan, dim)]
+            return {**found, **asdict(cost)}
         except ModelUnavailableError as error:
             return {**found, **_unavailable(request.encoder_name, error)}
         except LgcaError as error:

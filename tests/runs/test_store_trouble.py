@@ -57,6 +57,7 @@ def test_limit__too_small_for_anything_is_a_warning_and_what_is_stored_is_counte
     summary = run.summary()
     assert (summary["status"], summary["predicted"]) == ("done", IMAGES)
     assert "reached its limit" in caplog.text
+    assert f"which hold the crops of at least 0 of the {IMAGES} images: others may get labels alone" in caplog.text
     vectors = stored_vectors(run)
     assert summary["stored"] == {"samples": len(vectors), "regions": True, "complete": False}
     assert any("limit" in warning for warning in summary["warnings"])

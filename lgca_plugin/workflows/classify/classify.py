@@ -30,7 +30,7 @@ from ...runs.state import begun, entries
 from ...runs.stored_texts import TOKENIZER
 from .counts import RunCounts
 from .devices import loading, scored_images, start_devices
-from .embedding_writer import EmbeddingWriter
+from .embedding_writer import EmbeddingWriter, space_warnings
 from .plan import ClassifyPlan, PreparedRun, prepare_classify
 from .trial import tried
 from .writer import WRITE_IMAGES, WRITE_SECONDS, Writer, crops_by_level, record_outcome
@@ -101,7 +101,8 @@ def _run(
     max_failures: int,
 ) -> Generator[Progress, None, RunRecord]:
     run, replaced = open_run(plan, lease, CLASSIFY)
-    for warning in plan.warnings:
+    stored = len(plan.todo) if plan.request.options.store_regions else 0
+    for warning in [*plan.warnings, *space_warnings(stored, plan.request.region_plan, plan.encoder.dim)]:
         logger.warning(warning)
     with noting_failure(run, lease, CLASSIFY):
         embeddings = EmbeddingWriter(plan, run, with_regions=plan.request.options.store_regions, replaces=replaced)

@@ -117,7 +117,7 @@ def _prepare(
             problems = own.warnings  # the texts are stored now; of the images, nothing is
         job = _job(plan, run, options)
         write_job(options.folder, job)
-        warnings = [*plan.warnings, *problems, *store_warnings(plan)]
+        warnings = [*plan.warnings, *problems, *precision_warnings(plan), *store_warnings(plan)]
         for warning in warnings:
             logger.warning(warning)
         entry = JobEntry.new(job, options.folder.location, run.results)
@@ -195,6 +195,18 @@ def store_warnings(plan: ClassifyPlan) -> list[str]:
     warning = (
         f"the embeddings of the regions of {len(plan.todo):,} images take about {need / GIGABYTE:,.0f} GB, and the "
         f"store may have {limit / GIGABYTE:g}, which about {fitting:,} images fill: set LGCA_STORE_GB, or store none"
+    )
+    return [warning]
+
+
+def precision_warnings(plan: ClassifyPlan) -> list[str]:
+    """Returns a sentence if the precision was chosen by a device that is no GPU, while the workers may have some."""
+    kind = str(plan.encoder.device or "cpu").partition(":")[0]
+    if kind == "cuda" or plan.request.options.precision != "auto":
+        return []
+    warning = (
+        f"the workers compute in {plan.config.precision}, which suits this machine's {kind.upper()}, whatever devices "
+        "they have: for workers with GPUs prepare the job anew with the precision fp16"
     )
     return [warning]
 

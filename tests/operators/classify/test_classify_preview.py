@@ -180,9 +180,10 @@ def test_disk__the_form_warns_where_the_store_has_no_space(birds, monkeypatch, f
     params = typed("goldfinch", "redpoll")
     assert "storage" not in CLASSIFY.form(birds, **params)[0]
     monkeypatch.setenv("LGCA_STORE_GB", "0.00001")
-    assert CLASSIFY.form(birds, **params)[0]["storage"].view.label == (
-        "The store of embeddings may hold 10 kB: not all embeddings of this run can be stored"
-    )
+    storage = CLASSIFY.form(birds, **params)[0]["storage"].view
+    assert storage.label.startswith("The store of embeddings may hold 10 kB, which at least 0 of ")
+    assert storage.label.endswith(" images fill: not all embeddings of this run can be stored")
+    assert "switch “Store embeddings of crops” off" in storage.description
     monkeypatch.delenv("LGCA_STORE_GB")
     CLASSIFY.run(birds, **params)
     following = params | {"run_key": "next"}

@@ -230,6 +230,7 @@ def test_prepare__says_that_the_store_is_too_small(dataset, demo_images, tmp_pat
     lgca.prepare_job(dataset, folder=tmp_path, encoder="demo", run_key="zs", progress=False, **SETTINGS)
     (warning,) = (one for one in lgca.load_run(dataset, "zs").results["warnings"] if "LGCA_STORE_GB" in one)
     assert warning.startswith("the embeddings of the regions of 4 images take about")
+    assert [one for one in lgca.load_run(dataset, "zs").results["warnings"] if "the workers compute in fp32" in one]
 
 
 def test_prepare__writes_other_beginnings_of_paths_for_the_workers(dataset, demo_images, tmp_path):

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 from ..cores import core_count
+from ..encoder.precision import check_devices
 from ..own_process import without_main_module
 from .calls import PartCalls
 
@@ -30,16 +31,24 @@ _calls: list[PartCalls] = []
 class Processes:
     """Worker processes, each a pool of its own: if one is killed, the others do not notice.
 
-    Without a number there is one for each GPU or, without any, one for two cores.
+    Without a number there is one for each device that is named, else one for each GPU or, without any, one for two
+    cores.
+
+    Raises:
+        ConfigError: if there is no such device
     """
 
     def __init__(self, wished: Wished) -> None:
         import torch
 
-        cores = core_count()
-        self._gpus = torch.cuda.device_count() if wished.uses_gpus else 0
+        cores, gpus = core_count(), torch.cuda.device_count() if wished.uses_gpus else 0
+        if wished.device not in (None, "cuda"):
+            self._devices: Sequence[str | None] = check_devices(str(wished.device))
+        else:
+            self._devices = [f"cuda:{number}" for number in range(gpus)] if gpus > 1 else [wished.device]
         self._wished = wished
-        self.count = wished.count or self._gpus or max(1, cores // CORES_EACH)
+        by_devices = len(self._devices) if gpus or len(self._devices) > 1 else 0
+        self.count = wished.count or by_devices or max(1, cores // CORES_EACH)
         self._cpus = wished.cpus or max(1, cores // self.count)
         self._pools: dict[int, ProcessPoolExecutor] = {}
 
@@ -75,9 +84,8 @@ class Processes:
         return self._pools[number]
 
     def _device(self, number: int) -> str | None:
-        """Returns the device of a worker: each has a GPU of its own, as far as there are enough."""
-        one_of_several = self._gpus > 1 and self._wished.device in (None, "cuda")
-        return f"cuda:{number % self._gpus}" if one_of_several else self._wished.device
+        """Returns the device of a worker: each has one of its own, as far as there are enough; None for the best."""
+        return self._devices[number % len(self._devices)]
 
 
 def _do(folder: str, parts: Sequence[int], cpus: int, device: str | None, batch_size: int | None) -> list[PartEnd]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from ..encoder.precision import ALL_DEVICES
 from ..errors import ConfigError, LgcaError
 from .calls import PartCalls
 
@@ -32,10 +33,13 @@ class RayActors:
     an actor that is not ready has no work, so nothing waits for a machine that is gone.
 
     Raises:
-        ConfigError: on entering, if Ray is not installed, or the cluster can't be reached or lacks what a worker needs
+        ConfigError: if several devices are named; on entering, if Ray is not installed, or the cluster can't be reached
+            or lacks what a worker needs
     """
 
     def __init__(self, wished: Wished) -> None:
+        if wished.device == ALL_DEVICES or "," in (wished.device or ""):
+            raise ConfigError(f"device is {wished.device!r}, but with ray each worker has GPUs of its own: set gpus")
         self._wished = wished
         self._own = False
         self._ray: Any = None

@@ -103,7 +103,8 @@ def run_job(
         workers: number of worker processes; None takes one for each GPU or, without any, one for two cores
         gpus: number of GPUs of each worker, for ``"ray"``, such as 0.5; None takes 1 where the cluster has any
         cpus: number of cores of each worker; None shares those that there are
-        device: where the model runs; None takes the best device that each worker has
+        device: where the model runs; None takes the best device that each worker has. For ``"processes"`` also several,
+            ``"cuda:0,1"`` or ``"all"``, which the workers share
         batch_size: crops in one call of the encoder; None takes the job's, which chooses by device unless it was named
         progress: a function of :class:`Progress`, such as ``print``
 

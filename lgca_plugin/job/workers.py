@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from ..encoder.precision import ALL_DEVICES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
@@ -20,7 +22,8 @@ class Wished:
         count: number of worker processes
         cpus: number of cores that each may use
         gpus: number of GPUs of each; fractions share one
-        device: where the model runs; None takes the best device that each worker has
+        device: where the model runs, in processes of this machine also several; None takes the best device that each
+            worker has
         batch_size: crops in one call of the encoder; None takes the job's
     """
 
@@ -33,7 +36,7 @@ class Wished:
     @property
     def uses_gpus(self) -> bool:
         """Whether the workers are to run on GPUs, where there are any."""
-        return self.device is None or self.device.startswith("cuda")
+        return self.device in (None, ALL_DEVICES) or str(self.device).startswith("cuda")
 
 
 class Engine(Protocol):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import lgca_plugin as lgca
+from lgca_plugin.cores import core_count
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.engine.engine import encode_images
@@ -16,8 +17,11 @@ from lgca_plugin.images.boxed import BoxedImage
 from lgca_plugin.job.folder import JobFolder
 from lgca_plugin.job.part_writer import part_name, shard_name
 from lgca_plugin.job.parts import do_parts, named_parts
+from lgca_plugin.job.processes import Processes
+from lgca_plugin.job.ray_engine import RayActors
 from lgca_plugin.job.tables import read_part
 from lgca_plugin.job.worker import Worker
+from lgca_plugin.job.workers import Wished
 from lgca_plugin.prediction.predictor import Predictor
 from lgca_plugin.store.store import Store
 from tests.helpers.jobs.new_job import new_job, results
@@ -101,6 +105,7 @@ import json, sys
 from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.job.worker import Worker
+from lgca_plugin.job.workers import Wished
 worker = Worker(sys.argv[1])
 counts = list(worker.work([0]))
 texts = class_texts(CLASSES, DESCRIPTIONS).all_texts()
@@ -182,3 +187,15 @@ def test_command__says_in_a_sentence_that_there_is_no_job(tmp_path):
     said = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (said.returncode, said.stdout) == (1, "")
     assert said.stderr == f"Error: {tmp_path} holds no job: lgca.prepare_job makes one\n"
+
+
+@pytest.mark.parametrize(("device", "count"), [("cpu,cpu,cpu", 3), ("cpu", max(1, core_count() // 2))])
+def test_processes__are_as_many_as_devices_that_are_named(device, count):
+    with Processes(Wished(device=device)) as engine:
+        assert engine.count == count
+        assert [engine._device(number) for number in range(4)] == ["cpu"] * 4
+
+
+def test_devices__are_refused_by_ray():
+    with pytest.raises(lgca.ConfigError, match="with ray each worker has GPUs of its own"):
+        RayActors(Wished(device="cuda:0,1"))

@@ -163,7 +163,7 @@ def test_collect__on_another_dataset_is_refused(job, dataset):
     with pytest.raises(lgca.ConfigError, match="was prepared from dataset"):
         lgca.collect_job(dataset, job[1], progress=False)
     with pytest.raises(lgca.ConfigError, match="dataset must be a FiftyOne dataset or view, got 'birds'"):
-        lgca.collect_job("birds", job[1], progress=False)  # type: ignore[arg-type]
+        lgca.collect_job("birds", job[1], progress=False)
 
 
 def test_collect__takes_a_view_and_the_dataset_whose_boxes_were_prepared(dataset, demo_images, tmp_path):

@@ -172,7 +172,7 @@ def show(run: Any, sample_id: str) -> int:
         pictures += [
             thumbnail_uri(one.filepath, side=SMALL) for one in class_examples(run, label or "", near=sample_id)
         ]
-    if card.deciding_box is None or None in pictures or len(pictures) != 9:
+    if card.deciding_vote is None or None in pictures or len(pictures) != 9:
         raise RuntimeError(f"the card of {sample_id} is not complete: {card}")
     return sum(len(picture or "") for picture in pictures) // 1000
 

@@ -37,8 +37,12 @@
   }
 
   // A grid that is still being drawn would keep the width that it has beside the sidebar.
+  let drawn = false;
+  document.addEventListener("grid-mount", () => {
+    drawn = true;
+  });
   async function gridIsDrawn(tries) {
-    for (let n = 0; n < tries && !document.querySelector("[data-cy=looker]"); n++) await wait(100);
+    for (let n = 0; n < tries && !drawn; n++) await wait(100);
   }
 
   function wait(milliseconds) {

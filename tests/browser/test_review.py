@@ -56,6 +56,8 @@ def test_review__three_suspects_an_undo_a_group_and_the_end(app, triage, queue):
     panel.shows(files[0])
     panel.says(f"0 of {SUSPECTS} reviewed, 0 changed")
     assert all(panel.visible_at_once(name) for name in BUTTONS)
+    assert panel.scrolled_by(400) == 0  # all of the card is seen at once
+    assert panel.marked() == [dataset.values("id").index(ids[0])]
     panel.picture("card")
 
     panel.press(CHANGE)
@@ -82,6 +84,8 @@ def test_review__three_suspects_an_undo_a_group_and_the_end(app, triage, queue):
     panel.picture("end")
     panel.press("Show all changes")
     app.page.locator("[data-cy=entry-counts]").get_by_text("5 samples").wait_for()
+    panel.press("Show all pictures")
+    app.page.locator("[data-cy=entry-counts]").get_by_text("12 samples").wait_for()
     panel.press("Export")
     app.page.get_by_role("dialog").get_by_text(f"0 of {SUSPECTS} suspects left to decide").first.wait_for()
 
@@ -92,8 +96,14 @@ def test_review__another_class_is_found_by_typing(app, triage, queue):
     panel = ReviewPage(app)
     app.open_dataset(triage.run.dataset.name)
     panel.open()
+    panel.shows(files[0])
+    app.page.set_viewport_size({"width": 1280, "height": 520})
+    assert panel.scrolled_by(400) > 0
     panel.press("Another class …")
-    panel.body.locator("input").last.fill("wood")
+    panel.focuses_the_list()
+    assert panel.scrolled_by(0) == 0
+    app.page.set_viewport_size({"width": 1280, "height": 800})
+    app.page.keyboard.type("wood")
     panel.picture("another")
     app.page.get_by_role("option", name="woodpecker").click()
     panel.shows(files[1])
@@ -107,7 +117,9 @@ def test_review__beside_an_open_sample_the_next_suspect_is_opened(app, triage, q
     panel = ReviewPage(app)
     app.open_dataset(triage.run.dataset.name)
     panel.open()
-    panel.body.locator("img").first.click()
+    panel.press("Why?")
+    evidence = app.page.locator("[data-cy=modal] [data-cy=panel-content-lgca_evidence]")
+    evidence.get_by_text("Given label: ").first.wait_for()
     tab = app.page.locator("[data-cy=modal] [data-cy=panel-tab-lgca_review]")
     tab.click()
     beside = ReviewPage(app, in_sample=True)

@@ -101,7 +101,7 @@ def reason_sentence(
     if suggested in seen:
         return f"{_counts(seen, len(seen), first=suggested)}."
     than = "the given label" if given is None else f"“{given}”"
-    counts = f"{_counts(seen, len(seen))}; taken" if seen else "Taken"
+    counts = f"{seen_sentence(seen)[:-1]}; taken" if seen else "Taken"
     return f"{counts} together, the methods find “{suggested}” more likely than {than}."
 
 
@@ -117,6 +117,8 @@ def _counts(seen: Iterable[str], of: int, *, first: str | None = None) -> str:
     labels = sorted(Counter(seen).items(), key=lambda item: item[0] != first)
     named = [f"{count} {'sees' if count == 1 else 'see'} “{label}”" for label, count in labels]
     label, count = labels[0]
+    if count == of > 2:
+        return f"all {of} methods see “{label}”"
     named[0] = f"{count} of {of} {'method' if of == 1 else 'methods'} {'sees' if count == 1 else 'see'} “{label}”"
     return ", ".join(named)
 

@@ -30,7 +30,7 @@ MOST_BLOCKS, FEWEST = 2, 2
 TWO = {"display": "grid", "gridTemplateColumns": "repeat(2, minmax(0, 1fr))", "gridAutoFlow": "row", "gap": "8px"}
 THREE = {**TWO, "gridTemplateColumns": "repeat(3, minmax(0, 1fr))", "paddingBottom": "6px"}
 GRID = {**TWO, "gap": "6px"}
-COLUMNS = {**TWO, "gridTemplateColumns": "minmax(0, 58fr) minmax(0, 42fr)", "gap": "12px", "alignItems": "start"}
+COLUMNS = {**TWO, "gridTemplateColumns": "minmax(0, 61fr) minmax(0, 39fr)", "gap": "12px", "alignItems": "start"}
 HALVES = {**COLUMNS, "gridTemplateColumns": "repeat(2, minmax(0, 1fr))"}
 """CSS of the buttons, of the examples of a class, and of the picture beside the examples of both, or beside one."""
 

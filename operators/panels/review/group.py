@@ -6,7 +6,7 @@ from typing import Any
 
 from ....lgca_plugin.workflows.decisions.decisions import Decision
 from ..widgets import HEADING, SMALL, button, column, picture, row, text
-from .card import short
+from .card import TWO, short
 from .content import GroupContent, ReviewContent
 from .state import CARD
 
@@ -26,7 +26,7 @@ def add_group_head(head: Any, content: ReviewContent, shown: GroupContent, panel
     text(head, "title", f"{len(shown.pictures):,} pictures look alike", size=HEADING, bold=True, width="100%")
     words = f"Given: {card.given}. Suggested: {card.suggested}.\nA click on a picture leaves it out for later."
     text(head, "about", words, width="100%")
-    buttons = row(head, "decide", gap="6px 8px", pb="6px")
+    buttons = head.h_stack("decide", componentsProps={"grid": {"sx": TWO}, "item": {"sx": {"width": "100%"}}})
     ids = [one.sample_id for one in shown.pictures if one.sample_id not in out]
     all_of = f"all {count:,}" if count > 1 else "this one"
     for name, label, decision, main in (
@@ -52,9 +52,11 @@ def add_group_head(head: Any, content: ReviewContent, shown: GroupContent, panel
             large=True,
             disabled=not count,
             key=key,
+            wide=True,
         )
     params = {"screen": CARD, "sample": card.sample_id}
-    button(buttons, "single", "One by one", panel.show_screen, title="Back to the card", params=params, large=True)
+    single = row(head, "single", pb="6px")
+    button(single, "single", "One by one", panel.show_screen, title="Back to the card", params=params)
 
 
 def add_group(body: Any, content: ReviewContent, shown: GroupContent, panel: Any) -> None:

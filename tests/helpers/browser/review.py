@@ -57,6 +57,20 @@ class ReviewPage:
         box = self.button(name).bounding_box()
         return box is not None and box["y"] + box["height"] <= self.page.viewport_size["height"]
 
+    def scrolled_by(self, pixels):
+        """Scrolls the panel down; returns how far down it is then."""
+        down = "(top, by) => [top, ...top.querySelectorAll('*')].map(one => (one.scrollTop += by, one.scrollTop))"
+        return max(self.body.evaluate(down, pixels))
+
+    def marked(self):
+        """Places of the pictures in the grid that are marked."""
+        tiles = "() => [...document.querySelectorAll('[data-cy=looker]')].map(one => one.matches('.lgca-reviewed'))"
+        return [place for place, marked in enumerate(self.page.evaluate(tiles)) if marked]
+
+    def focuses_the_list(self):
+        """Waits until what is typed goes to the list of classes."""
+        self.page.wait_for_function("document.activeElement.matches('input[role=combobox]')")
+
     def picture(self, name):
         """Saves a screenshot, once nothing changes any more and nothing reaches over the panel's edge."""
         self.app.picture_of(self.page.locator("body"))

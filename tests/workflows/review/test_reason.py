@@ -34,7 +34,7 @@ SENTENCES = [
     (
         [HERON, HERON, HERON],
         {"together": EGRET},
-        "All models together see “great egret”, but 3 of 3 methods see “grey heron”.",
+        "All models together see “great egret”, but all 3 methods see “grey heron”.",
     ),
     ([HERON, EGRET, EGRET], {"together": TERN}, "2 of 3 methods see “great egret”, 1 sees “grey heron”."),
     (
@@ -44,6 +44,11 @@ SENTENCES = [
             "1 of 3 methods sees “grey heron”, 2 see “tern”; taken together, the methods find “great egret” more "
             "likely than “grey heron”."
         ),
+    ),
+    (
+        [TERN] * 3,
+        {},
+        "All 3 methods see “tern”; taken together, the methods find “great egret” more likely than “grey heron”.",
     ),
     ([], {}, "Taken together, the methods find “great egret” more likely than “grey heron”."),
 ]

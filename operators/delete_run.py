@@ -40,8 +40,8 @@ class DeleteRun(FormOperator):
     def add_form(self, inputs: Any, ctx: Any) -> None:
         """Adds the run, what is deleted with it, and the confirmation."""
         keys = run_keys(ctx.dataset)
-        # With a run from the start: a required field that is empty greets with an error.
-        add_dropdown(inputs, "run_key", keys, default=keys[0], required=True, label="Run")
+        page = from_page(ctx)  # which shows a required field in red until its default is there
+        add_dropdown(inputs, "run_key", keys, default=keys[0], required=not page, label="Run")
         key = ctx.params.get("run_key") or keys[0]
         if key in keys:
             problem = obstacle(ctx, key)
@@ -52,7 +52,7 @@ class DeleteRun(FormOperator):
             # With the number that the form names: decisions that are made while it is open do not go unseen.
             inputs.int(f"decisions_of_{key}", default=count_decisions(ctx, key), view=types.HiddenView())
             label = f"Delete run {key!r} for good"
-            inputs.bool("confirm", default=False, required=True, label=label)
+            inputs.bool("confirm", default=False, required=not page, label=label)
             if not ctx.params.get("confirm"):
                 add_missing(inputs, "confirm", f"tick “{label}”")
 

@@ -48,7 +48,9 @@ def add_decision(inputs: Any, ctx: Any, key: str) -> None:
         view.add_choice(decision.value, label=decision.button, description=decision.explanation)
     none = 0 < selection.count == selection.unsuggested
     default = Decision.SKIPPED if none else Decision.ACCEPTED
-    inputs.enum("decision", view.values(), default=default.value, required=True, label="Decision", view=view)
+    inputs.enum(
+        "decision", view.values(), default=default.value, required=not from_page(ctx), label="Decision", view=view
+    )
     if (params.get("decision") or default.value) == Decision.ACCEPTED.value:
         _add_label(inputs, params, selection)
         if not from_page(ctx) and "allow_new_class" not in inputs.properties:

@@ -115,7 +115,7 @@ def add_consent(inputs: Any, ctx: Any, address: str, classes: Any, saved: dict[s
     inputs.view("sent", types.Notice(label=line, description=f"{cost}The prompt for each class: {wording}"))
     add_key(inputs, ctx, address)
     label = f"Send {contents} to {address}"
-    inputs.bool(confirm_name(address), default=False, required=True, label=label)
+    inputs.bool(confirm_name(address), default=False, required=not from_page(ctx), label=label)
     if not is_confirmed(params, address):
         add_missing(inputs, "confirm", f"tick “{label}”")
 

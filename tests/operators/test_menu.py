@@ -61,8 +61,7 @@ def test_menu__no_form_greets_with_an_error(triage):
         properties, _ = AppOperator(name).form(triage.run.dataset)
         red = {field: prop.error_message for field, prop in properties.items() if prop.invalid}
         found[name] = {field: red[field] for field in red if not isinstance(properties[field].view, notices)}
-        empty = [field for field, prop in properties.items() if prop.required and prop.default is None]
-        found[name].update(dict.fromkeys(empty, "required"))
+        found[name].update({field: "required" for field, prop in properties.items() if prop.required})
     without = found.pop("lgca_rescore")  # the run of this fixture has no stored embeddings, which is said
     assert list(without) == ["run"] and "are not stored on this machine" in without["run"]
     assert {name: red for name, red in found.items() if red} == {}

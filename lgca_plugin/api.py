@@ -162,6 +162,7 @@ def find_wrong_labels(
     shares: str | Mapping[str, float] | None = None,
     display_names: Mapping[str, str] | None = None,
     prompt: str | None = None,
+    none_below: float | None = None,
 ) -> Triage:
     """Finds the labels of a dataset that are likely wrong: classifies its images zero-shot, then triages the labels.
 
@@ -191,6 +192,8 @@ def find_wrong_labels(
             labels touch the answers by which they are judged, all labels of a class alike
         display_names: as in :func:`classify`; an empty dict drops those of the run
         prompt: as in :func:`classify`
+        none_below: probability below which a judged picture shows none of the classes, as in :meth:`Run.triage`; None
+            takes that of the last call, 0 for no such answers
 
     Returns:
         the triage: ``triage.suspects()`` is the queue, the most likely wrong label first, ``triage.decide()`` decides,
@@ -219,6 +222,7 @@ def find_wrong_labels(
         device=device,
         precision=precision,
         shares=shares,
+        none_below=none_below,
     )
     found = drive(iter_find_wrong_labels(check_find(options)), progress, unit="images")
     return Run.of(found.run).last_triage()

@@ -72,6 +72,7 @@ def encoder_of(options: dict[str, Any]) -> Any:
 @dataset_argument
 @argument(FIND, "ground_truth", "--labels", metavar="FIELD")
 @model_options(FIND)
+@argument(FIND, "none_below", type=float, metavar="P")
 def find(dataset: str, **options: Any) -> Answer:
     """Finds the labels that are likely wrong.
 

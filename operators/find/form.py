@@ -28,6 +28,7 @@ from .params import (
     model_choices,
     more,
     read_label_field,
+    read_none_below,
     read_options,
     read_run_key,
 )
@@ -97,6 +98,9 @@ def _add_more(inputs: Any, ctx: Any) -> bool:
     inputs.enum("budget", view.values(), default=DEFAULT_BUDGET, label="Crops", view=view)
     before = "As for the last search, else not known. "
     add_shares(inputs, params, label_choices(ctx), None, kept="Automatic", before=before)
+    note = "Such as 0.5: pictures whose likeliest class is less probable are answered so; empty: as for the last search"
+    prop = inputs.float("none_below", required=False, label="None of these below (optional)", description=note)
+    valid = checked(prop, _check_none, params) is not None and valid
     note = "Names the run and its fields; empty: the last search goes on, or a new one gets a free key"
     prop = inputs.str("run_key", label="Run key", required=False, description=note)
     checked(prop, read_run_key, params)
@@ -105,6 +109,11 @@ def _add_more(inputs: Any, ctx: Any) -> bool:
     except ConfigError:  # shown under its field
         return False
     return valid
+
+
+def _check_none(params: Params) -> bool:
+    read_none_below(params)
+    return True
 
 
 def _check_methods(names: list[str]) -> object:

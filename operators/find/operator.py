@@ -105,6 +105,7 @@ class FindWrongLabels(StepOperator):
         shares: str | dict[str, float] | None = None,
         display_names: dict[str, str] | None = None,
         prompt: str | None = None,
+        none_below: float | None = None,
         predictions: list[str] | None = None,
         delegate: bool = False,
     ) -> Any:
@@ -141,6 +142,7 @@ class FindWrongLabels(StepOperator):
             "shares": shares,
             "display_names": display_names,
             "prompt": prompt,
+            "none_below": none_below,
             "predictions": predictions,
         }
         return call(self, sample_collection, params, delegate=delegate)

@@ -13,6 +13,7 @@ from ...lgca_plugin.errors import ConfigError
 from ...lgca_plugin.runs.proposals import given_label_field, given_label_fields, no_given_labels
 from ...lgca_plugin.workflows.find.labels import FOLLOW_LABELS
 from ...lgca_plugin.workflows.find.request import FindOptions
+from ...lgca_plugin.workflows.triage.plan import check_none_below
 from ..shared.caller import from_page
 from ..shared.classes import NAMES, SHARES, parse_classes, read_display_names, read_prompt, read_shares
 from ..shared.descriptions import description_source, read_descriptions, read_style
@@ -47,6 +48,7 @@ MORE = (
     "budget",
     "view_target",
     "custom_view_target",
+    "none_below",
     *NAMES,
     *SHARES,
 )
@@ -123,6 +125,12 @@ def read_run_key(params: Params) -> str | None:
     return check_run_key(key) if key else None
 
 
+def read_none_below(params: Params) -> float | None:
+    """Reads the probability below which a picture shows none of the classes; None if it is left empty."""
+    value = params.get("none_below")
+    return None if value is None else check_none_below(value)
+
+
 def class_choice(params: Params) -> str:
     """Returns where the classes come from: ``"field"``, ``"labels"`` or ``"typed"``; code passes the classes alone."""
     given = params.get("classes")
@@ -167,6 +175,7 @@ def read_options(ctx: Any) -> FindOptions:
             "shares": read_shares(params, label_choices(ctx)),
             "display_names": read_display_names(params),
             "prompt": read_prompt(params),
+            "none_below": read_none_below(params),
         }
     return FindOptions(
         ground_truth=field,

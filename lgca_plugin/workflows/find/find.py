@@ -217,5 +217,6 @@ class _Search:
         assert self.run is not None  # noqa: S101 (it was found or classified)
         if SearchEntry.of(self.run.results) != self._request.entry:
             update_record(self.run, **self._request.entry.to_results())
-        checked = check_triage(self.run, ground_truth=self._request.ground_truth)
+        request = self._request
+        checked = check_triage(self.run, ground_truth=request.ground_truth, none_below=request.options.none_below)
         return iter_triage(checked, encoder=self._encoder, lease=self._lease)

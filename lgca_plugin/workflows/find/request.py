@@ -32,6 +32,7 @@ from ...runs.registry import existing_run
 from ...runs.stored_texts import known_texts
 from ..classify.class_counts import check_given_shares
 from ..classify.plan import class_warnings
+from ..triage.plan import check_none_below
 from .labels import FOLLOW_LABELS, check_classes_fit, default_classes
 from .texts import SearchTexts, given_texts, kept_texts, saved_texts
 
@@ -54,8 +55,7 @@ DEFAULT_BUDGET = "adaptive"
 class FindOptions:
     """The arguments of :func:`lgca_plugin.find_wrong_labels`, not checked yet.
 
-    ``classes`` may also be :data:`.labels.FOLLOW_LABELS`, and ``encoder`` a pair of the name and the pretrained tag or
-    path that ``load_encoder`` takes.
+    ``classes`` may also be :data:`.labels.FOLLOW_LABELS`, and ``encoder`` a pair that ``load_encoder`` takes.
     """
 
     samples: Any
@@ -74,6 +74,7 @@ class FindOptions:
     device: str | None = None
     precision: str = "auto"
     shares: Any = None
+    none_below: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +163,7 @@ def check_find(options: FindOptions) -> FindRequest:
     named = ClassNames() if previous is None else ClassNames.of_results(previous.results)
     names = named.changed(classes, options.display_names, options.prompt)
     compared_methods(methods, run_key=run_key)
+    check_none_below(options.none_below or 0.0, classes, run_key)
     return FindRequest(
         options=options,
         target=replace(everything, samples=labelled),
@@ -210,11 +212,7 @@ def find_encoder(
 def find_previous(
     dataset: fo.Dataset, ground_truth: str, options: FindOptions, encoder: Encoder | None, encoder_name: str
 ) -> RunRecord | None:
-    """Returns the run that a search goes on with: the one under the key, or the latest that such a search has made.
-
-    Raises:
-        ConfigError: if the run under the key has other settings
-    """
+    """Returns the run to go on with: under the key, else the latest; raises ConfigError if it has other settings."""
     if options.run_key is not None:
         run = existing_run(dataset, check_run_key(options.run_key))
         if run is not None and run.config.voters is not None:

@@ -126,18 +126,19 @@ def check_triage(
         judging=tuple(method for method in run.config.methods if method.name not in CONTROLS) or run.config.methods,
         corrected_field=corrected,
         warnings=tuple(warnings),
-        none_below=_check_none_below(none_below, run),
+        none_below=check_none_below(none_below, run.config.classes, run.key),
     )
 
 
-def _check_none_below(value: Any, run: RunRecord) -> float:
+def check_none_below(value: Any, classes: Sequence[str] = (), run_key: str = "") -> float:
+    """Returns a probability from 0 to below 1; raises ConfigError if it is none, or a class has the answer's name."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
         raise ConfigError(
             f"none_below is a probability from 0 to below 1, such as 0.5, or 0 for no such answers; got {shown(value)}",
             app=f"“none of these” takes a probability from 0 to below 1, such as 0.5, or 0; got {shown(value)}",
         )
-    if value and NONE_OF_THESE in run.config.classes:
-        problem = f"a class of run {run.key!r} is called {NONE_OF_THESE!r}, as pictures of no class would be"
+    if value and NONE_OF_THESE in classes:
+        problem = f"a class of run {run_key!r} is called {NONE_OF_THESE!r}, as pictures of no class would be"
         raise ConfigError(f"{problem}: rename that class, or pass none_below=0", app=f"{problem}: rename that class")
     return float(value)
 

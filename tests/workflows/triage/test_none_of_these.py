@@ -5,7 +5,7 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.fiftyone_io.fields import NONE_OF_THESE
-from tests.helpers.app.operators import TRIAGE
+from tests.helpers.app.operators import TRIAGE, AppOperator
 
 BELOW = 0.9
 
@@ -45,6 +45,11 @@ def test_none_below__is_a_probability_in_code_and_in_the_form(make_run, demo_enc
     for value in (1, -0.1, "half", True, float("nan")):
         with pytest.raises(lgca.ConfigError, match="none_below is a probability from 0 to below 1"):
             run.triage(none_below=value)
+        with pytest.raises(lgca.ConfigError, match="none_below is a probability from 0 to below 1"):
+            lgca.find_wrong_labels(run.dataset, none_below=value)
+    for passed, words in ((0.5, {}), (1.5, {"none_below"})):
+        properties, found = AppOperator("lgca_find_wrong_labels").form(run.dataset, more=True, none_below=passed)
+        assert properties["none_below"].view.label.startswith("None of these below") and set(found) == set(words)
     properties, found = TRIAGE.form(run.dataset, run="zs")
     assert found == {} and properties["none_below_of_zs"].view.label.startswith("None of these below")
     _, found = TRIAGE.form(run.dataset, run="zs", none_below_of_zs=1.5)

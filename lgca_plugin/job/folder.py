@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import uuid
@@ -70,6 +71,15 @@ class JobFolder:
                 file.flush()
                 os.fsync(file.fileno())
 
+    def mark(self, name: str, text: str) -> None:
+        """Creates a file whose name says all; what it says, for people, may be missing after a crash."""
+        with self._explained(f"{name} can't be written"):
+            if self.local is None:
+                self._files.pipe_file(self._path(name), text.encode())
+                return
+            (self.local / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.local / name).write_text(text)
+
     def put(self, path: Path, name: str) -> None:
         """Copies a file of this machine, in place of one of this name."""
         with self._explained(f"{name} can't be written"):
@@ -130,12 +140,21 @@ class JobFolder:
 
     @contextmanager
     def _appearing(self, path: Path) -> Iterator[Path]:
-        """Yields a name to write a file under, which then takes its own at once; nothing is left after an error."""
+        """Yields a name to write a file under, which then takes its own at once; nothing is left after an error.
+
+        What writers of the same file have left that were killed goes, too.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+        temporary = path.parent / f"{TEMPORARY}{path.name}.{uuid.uuid4().hex}"
         try:
             yield temporary
-            temporary.replace(path)
+            try:
+                temporary.replace(path)
+            except FileNotFoundError:
+                if not path.exists():  # else another writer of the same file was first
+                    raise
+            for left in path.parent.glob(f"{TEMPORARY}{glob.escape(path.name)}.*"):
+                left.unlink(missing_ok=True)
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -42,7 +42,7 @@ class Tries:
     def begin(self, part: int, row: int | None = None) -> str:
         """Leaves a mark at a part, or at one of its rows, and returns its name."""
         mark = f"{TRIES}/{part}{'' if row is None else f'-{row}'}.{uuid.uuid4().hex}"
-        self._folder.write(mark, f"process {os.getpid()} on {platform.node()}".encode())  # for people
+        self._folder.mark(mark, f"process {os.getpid()} on {platform.node()}")
         return mark
 
     def end(self, mark: str) -> None:

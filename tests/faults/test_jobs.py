@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -132,15 +133,16 @@ def test_error__of_a_part_is_said_by_whoever_runs_the_job(job, tmp_path):  # noq
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
+def cluster():
     """A Ray cluster with a head without cores for workers, and its address."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
-    with pytest.MonkeyPatch.context() as patch:
+    # The paths of its sockets may have 107 bytes: pytest's own folders are too deep.
+    with tempfile.TemporaryDirectory(prefix="r") as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", jobs.PYTHONPATH)
         patch.setenv("RAY_AUTH_MODE", "disabled")
-        patch.setenv("RAY_TMPDIR", str(tmp_path_factory.mktemp("r")))
+        patch.setenv("RAY_TMPDIR", folder)
         made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
         patch.setenv("RAY_ADDRESS", made.address)
         yield made

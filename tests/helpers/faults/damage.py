@@ -24,14 +24,23 @@ Values = dict[str, Any]
 
 
 def values_of(dataset: Any) -> Values:
-    """Every value that is stored of a dataset, by ``file name/path``; files that two samples have by ``name#2``."""
+    """Every value that is stored of a dataset, by ``file name/path``; files that two samples have by ``name#2``.
+
+    Where a value is the id of a sample, such as that of a near duplicate, its name stands in its place.
+    """
     found: Values = {}
     seen: Counter[str] = Counter()
-    for document in sample_collection(dataset).find({}).sort("_id", 1):
+    names: dict[str, str] = {}
+    documents = list(sample_collection(dataset).find({}).sort("_id", 1))
+    for document in documents:
         name = document.pop("filepath").rsplit("/", 1)[-1]
         seen[name] += 1
-        name += "" if seen[name] == 1 else f"#{seen[name]}"
-        found.update((f"{name}/{path}", value) for path, value in _leaves(document, "") if value is not None)
+        names[str(document["_id"])] = name + ("" if seen[name] == 1 else f"#{seen[name]}")
+    for document in documents:
+        name = names[str(document["_id"])]
+        for path, value in _leaves(document, ""):
+            if value is not None:
+                found[f"{name}/{path}"] = names.get(value, value) if isinstance(value, str) else value
     for key in dataset.list_runs():
         found.update((f"run {key}/{entry}", value) for entry, value in _stored(dataset, key).items())
     return found

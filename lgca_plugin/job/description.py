@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..config import RunConfig
+from ..config import RunConfig, check_count
 from ..errors import ConfigError, LgcaError, shown
 from ..version import __version__
 from .folder import as_folder
@@ -106,6 +106,9 @@ class Job:
                 "config": RunConfig.from_json(values["config"]),
                 "encoder_source": (name, pretrained),
                 "vector_keys": tuple(values["vector_keys"]),
+                "offsets": dict(values["offsets"]),
+                "rows": check_count("rows", values["rows"], at_least=1),
+                "rows_per_part": check_count("rows_per_part", values["rows_per_part"], at_least=1),
             }
             return cls(**made)
         except (KeyError, TypeError, ValueError) as error:

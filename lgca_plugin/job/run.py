@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from ..config import check_count
@@ -119,6 +120,8 @@ def run_job(
     for name, value in (("workers", workers), ("cpus", cpus), ("batch_size", batch_size)):
         if value is not None:
             check_count(name, value, at_least=1)
+    if gpus is not None and (isinstance(gpus, bool) or not isinstance(gpus, int | float) or not 0 <= gpus < inf):
+        raise ConfigError(f"gpus must be a number of at least 0, got {shown(gpus)}")
     opened = as_folder(folder)
     job = read_job(opened)
     wished = Wished(count=workers, cpus=cpus, gpus=gpus, device=device, batch_size=batch_size)

@@ -7,7 +7,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...lgca_plugin.config import DEMO_MARKER
-from ...lgca_plugin.errors import ConfigError
+from ...lgca_plugin.errors import ConfigError, shown
 from ...lgca_plugin.runs.proposals import is_predicted, prediction_choices
 from ...lgca_plugin.workflows.find.predictions import PredictionOptions
 from ..shared.form import Params, add_dropdown, add_tabs, checked
@@ -74,6 +74,12 @@ def read_fields(ctx: Any, ground_truth: str) -> list[str]:
     """Reads the fields of predictions; without any, those that the form proposes."""
     choices = choices_beside(ctx, ground_truth)
     given = ctx.params.get("predictions")
+    if isinstance(given, str):
+        given = [given]
+    elif given is not None and not isinstance(given, list | tuple):
+        raise ConfigError(
+            f"predictions must be a list of fields, got {shown(given)}", app="choose fields of predictions"
+        )
     fields = proposed_predictions(choices) if given is None else [str(name) for name in given]
     if not fields:
         raise ConfigError(

@@ -45,6 +45,7 @@ def test_form__offers_predictions_where_there_are_any_and_proposes_those_named_s
         ({"predictions": []}, "predictions", "choose at least one field of predictions"),
         ({"predictions": ["ground_truth"]}, "predictions", "holds the labels that are checked: choose another field"),
         ({"more": True, "run_key": "no key"}, "run_key", "letters, digits"),
+        ({"predictions": 3}, "predictions", "choose fields of predictions"),
     ],
 )
 def test_form__wrong_entries_are_marked(own, params, field, sentence):

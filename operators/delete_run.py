@@ -126,7 +126,11 @@ def loss(ctx: Any, run_key: str) -> str:
     decisions = count_decisions(ctx, run_key)
     if decisions:
         what = "decision about a label and its tag go" if decisions == 1 else "decisions about labels and their tags go"
-        sentence += f" {decisions:,} {what} with it: export them first. Corrected labels stay."
+        sentence += (
+            f" {decisions:,} {what} with it: export them first. Corrected labels stay in their field, but a new search "
+            "lists these pictures again. To go on with new pictures or classes, find wrong labels again instead: "
+            "that keeps what was decided."
+        )
     return sentence
 
 

@@ -116,8 +116,8 @@ class FindWrongLabels(StepOperator):
 
         ``encoder`` is ``"demo"`` or the name of an open_clip model, None for the demo's on the demo dataset, else for
         the default one; ``pretrained`` a tag, or the path of a checkpoint; with ``predictions``, fields that are on the
-        samples already, these judge the labels as in :func:`lgca_plugin.triage`, and of the others only the label field
-        and the key count; with ``delegate`` the search is queued. The other arguments are those of
+        samples already, these judge the labels as in :func:`lgca_plugin.triage`, and of the others only label
+        field, classes and key count; with ``delegate`` the search is queued. The other arguments are those of
         :func:`lgca_plugin.find_wrong_labels`.
 
         Returns:

@@ -9,7 +9,9 @@ from fiftyone.operators import types
 from ...lgca_plugin.config import DEMO_MARKER
 from ...lgca_plugin.errors import ConfigError, shown
 from ...lgca_plugin.runs.proposals import is_predicted, prediction_choices
+from ...lgca_plugin.workflows.find.labels import FOLLOW_LABELS
 from ...lgca_plugin.workflows.find.predictions import PredictionOptions
+from ..shared.classes import parse_classes
 from ..shared.form import Params, add_dropdown, add_tabs, checked
 from ..shared.prompt_cache import cached_while_open
 from .params import more, read_label_field, read_run_key
@@ -56,8 +58,17 @@ def add_predictions(inputs: Any, ctx: Any, ground_truth: str) -> None:
     )
     fields = checked(prop, read_fields, ctx, ground_truth)
     note = "Names the run and its fields; empty: the last search with these predictions goes on, or a free key is taken"
-    inputs.bool("more", default=more(ctx.params), label="More", description="The run's key", view=types.SwitchView())
+    about = "The classes, and the run's key"
+    inputs.bool("more", default=more(ctx.params), label="More", description=about, view=types.SwitchView())
     if more(ctx.params):
+        of_labels = "Empty: those that are set on the dataset, else all labels of the field"
+        view = types.TextFieldView(multiline=True, rows=5)
+        if isinstance(ctx.params.get("classes"), list):  # as code passes them
+            named = inputs.list("classes", types.String(), required=False, label="Class names")
+        else:
+            label = "Class names, one a line (optional)"
+            named = inputs.str("classes", required=False, label=label, description=of_labels, view=view)
+        checked(named, read_classes, ctx.params)
         own = inputs.str("run_key", label="Run key", required=False, description=note)
         checked(own, read_run_key, ctx.params)
     if fields:
@@ -92,6 +103,12 @@ def read_fields(ctx: Any, ground_truth: str) -> list[str]:
     return fields
 
 
+def read_classes(params: Params) -> tuple[str, ...] | None:
+    """Reads the classes; None takes those of the dataset or the labels."""
+    given = params.get("classes")
+    return None if given in (None, "", [], FOLLOW_LABELS) else parse_classes(given)
+
+
 def read_prediction_options(ctx: Any) -> PredictionOptions:
     """Reads all settings of a search by predictions."""
     ground_truth = read_label_field(ctx)
@@ -99,5 +116,6 @@ def read_prediction_options(ctx: Any) -> PredictionOptions:
         dataset=ctx.dataset,
         ground_truth=ground_truth,
         predictions=read_fields(ctx, ground_truth),
+        classes=read_classes(ctx.params) if more(ctx.params) else None,
         run_key=read_run_key(ctx.params) if more(ctx.params) else None,
     )

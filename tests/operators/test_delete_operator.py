@@ -104,6 +104,7 @@ def test_delete__is_refused_if_decisions_were_made_while_the_form_was_open(triag
     triage.decide(ids[0], "accepted")
     properties, _ = DELETE.form(dataset, run_key="zs")
     assert "1 decision about a label and its tag go with it" in properties["loss"].view.description
+    assert "a new search lists these pictures again" in properties["loss"].view.description
     named = properties["decisions_of_zs"].default
     triage.decide(ids[1:3], "skipped")
     with pytest.raises(Exception, match="2 decisions were made about run 'zs' while this form was open"):

@@ -72,6 +72,7 @@ def add_accuracy(panel: Any, body: Any, shown: Comparison) -> None:
         "where the share would lie in 19 of 20 other sets of such samples."
     )
     heading(body, "accuracy_head", "How often are they right?", about)
+    _add_corrections(panel, body, shown)
     if only_suspects(of):
         words = (
             "All labels here look wrong themselves, because the methods disagree with them: how often the methods "
@@ -96,6 +97,21 @@ def add_accuracy(panel: Any, body: Any, shown: Comparison) -> None:
     if found.excluded:
         left_out = ", ".join(f"{count:,} {why}" for why, count in found.excluded.items())
         text(body, "basis", f"Samples left out: {left_out}.", size=SMALL, muted=True)
+
+
+def _add_corrections(panel: Any, body: Any, shown: Comparison) -> None:
+    """Adds whether the labels are the given ones or the corrected ones, where there are both, and the way to these."""
+    report = shown.run.results.get("triage") or {}
+    given, corrected = report.get("ground_truth"), report.get("corrected_field")
+    if corrected not in shown.label_fields or shown.labels not in (given, corrected):
+        return
+    line = row(body, "corrections", gap="4px 10px")
+    if shown.labels == corrected:
+        text(line, "words", f"These are the labels of {given} with all corrections.", size=SMALL)
+        return
+    text(line, "words", "These are the labels as they were given, without the corrections.", size=SMALL)
+    params = {"value": corrected}
+    button(line, "corrected", f"Measure against {corrected}", panel.pick_labels, params=params)
 
 
 def _no_accuracy(shown: Comparison) -> str:

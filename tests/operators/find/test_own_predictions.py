@@ -35,6 +35,9 @@ def test_form__offers_predictions_where_there_are_any_and_proposes_those_named_s
     assert [choice.value for choice in properties["predictions"].view.choices] == ["resnet_predictions", "drawn"]
     assert properties["predictions"].default == ["resnet_predictions"]
     assert properties["cost"].view.label == "Seconds: no model is loaded, and no picture is looked at"
+    for typed, error in (("", {}), ("great egret", {"classes"})):
+        properties, errors = FIND.form(own, judged_by="predictions", more=True, classes=typed)
+        assert "classes" in properties and set(errors) == set(error)
     own.delete_sample_fields(["resnet_predictions", "drawn"])
     assert "judged_by" not in FIND.form(own)[0]
 

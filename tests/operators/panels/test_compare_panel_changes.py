@@ -100,6 +100,9 @@ def test_panel__decides_about_the_selected_and_takes_it_back(panel, run):
     assert f"Showing {len(suspects) - 2} samples" in panel.shown.words
     assert {row.decision for row in triage.decisions()} == {"bad image"}
     assert not any(label.startswith("Undo") for label in panel.shown.buttons)
+    assert "These are the labels as they were given, without the corrections." in panel.shown.words
+    panel.press("Measure against labels_corrected")
+    assert "These are the labels of labels with all corrections." in panel.shown.words
 
 
 def test_panel__without_a_triage_shows_the_rest_and_how_to_get_it(made):

@@ -117,7 +117,7 @@ def test_each_label__of_another_kind_of_field_is_refused(several):
         with pytest.raises(lgca.ConfigError, match="no field with several labels a sample"):
             lgca.each_label(several, field)
     with pytest.raises(lgca.ConfigError, match="samples must be a FiftyOne dataset or view, got NoneType"):
-        lgca.each_label(None, "birds")  # type: ignore[arg-type]
+        lgca.each_label(None, "birds")
     with pytest.raises(lgca.ConfigError, match="the view leaves out the field 'birds'"):
         lgca.each_label(several.exclude_fields("birds"), "birds")
 

@@ -1,5 +1,7 @@
 """The sentence about a suspect, and the region that is marked."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ HERON, EGRET, TERN = "grey heron", "great egret", "tern"
 PART = (0.1, 0.1, 0.5, 0.5)
 
 
-SENTENCES = [
+SENTENCES: list[tuple[list[str], dict[str, Any], str]] = [
     ([EGRET] * 3, {}, "All 3 methods see “great egret”."),
     ([EGRET] * 3, {"confidence": 0.4}, "All 3 methods lean towards “great egret”."),
     ([EGRET] * 3, {"together": EGRET}, "All 4 methods see “great egret”."),

@@ -66,8 +66,8 @@ def add_blocked(inputs: Any, submit: str) -> None:
     """Adds at the end of a form, beside its button, what keeps the button from being pressed, if anything does."""
     properties = list(inputs.properties.values())
     invalid = [prop for prop in properties if prop.invalid]
-    last = properties[-1] if properties else None
-    if not invalid or (invalid == [last] and not isinstance(last.view, types.HiddenView)):  # said there already
+    alone = len(invalid) == 1 and properties[-1] is invalid[0]
+    if not invalid or (alone and not isinstance(invalid[0].view, types.HiddenView)):  # said there already
         return
     lines = [_named(prop) for prop in invalid if prop.error_message]
     inputs.view(

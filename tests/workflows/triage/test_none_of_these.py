@@ -1,5 +1,7 @@
 """Best answers: the likeliest class of all methods together, or that a picture shows none of the classes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,8 @@ def test_best_answers__are_none_of_the_classes_where_the_likeliest_is_not_likely
 
 def test_none_below__is_a_probability_in_code_and_in_the_form(make_run, demo_encoder):
     run = make_run(12)
-    for value in (1, -0.1, "half", True, float("nan")):
+    values: list[Any] = [1, -0.1, "half", True, float("nan")]
+    for value in values:
         with pytest.raises(lgca.ConfigError, match="none_below is a probability from 0 to below 1"):
             run.triage(none_below=value)
         with pytest.raises(lgca.ConfigError, match="none_below is a probability from 0 to below 1"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from ..method.core.methods import METHOD_TABLE, explained_method
@@ -10,7 +10,7 @@ from .database import merge_schema
 from .outages import waits_for_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import fiftyone as fo
 
@@ -178,12 +178,12 @@ def declare_fields(
     # In one schema, nested fields included: for every schema FiftyOne reads and writes the whole dataset record.
     schema: dict[str, fo.Field] = {}
     for method in methods:
-        attributes = [_named("margin", fo.FloatField())]
+        parts: dict[str, fo.Field] = {"margin": fo.FloatField()}
         if method.weighting == "learned":
-            attributes.append(_named(FOLD, fo.IntField()))
+            parts[FOLD] = fo.IntField()
         if shares:
-            attributes.append(_named(BEFORE_SHARES, fo.StringField()))
-        schema[method_field(run_key, method.name)] = fo.EmbeddedDocumentField(fo.Classification, fields=attributes)
+            parts[BEFORE_SHARES] = fo.StringField()
+        schema[method_field(run_key, method.name)] = classification_field(parts)
     path = regions_field(run_key)
     if path in run_fields(run_key, methods):
         attributes = [_named(name, getattr(fo, kind)()) for name, kind in REGION_ATTRIBUTES.items()]
@@ -193,6 +193,21 @@ def declare_fields(
         schema[encodes_field(run_key)] = fo.IntField()
     schema[error_field(run_key)] = fo.StringField()
     merge_schema(dataset, schema)
+
+
+def classification_field(parts: Mapping[str, fo.Field], **notes: Any) -> fo.EmbeddedDocumentField:
+    """Returns a field of Classifications with further attributes.
+
+    Merged into a schema that has the field, it adds those that are missing there.
+
+    Args:
+        parts: the attributes by name
+        **notes: description and info
+    """
+    import fiftyone as fo
+
+    fields = [_named(name, part) for name, part in parts.items()]
+    return fo.EmbeddedDocumentField(fo.Classification, fields=fields, **notes)
 
 
 def _named(name: str, field: fo.Field) -> fo.Field:

@@ -19,10 +19,11 @@ def test_check__goes_through_all_parts_without_fiftyone_and_fails_for_other_labe
     for name in ("fiftyone", "pymongo"):
         monkeypatch.setitem(sys.modules, name, None)
     arguments = ["--out", str(tmp_path), "--device", "cpu", "--tiny"]
-    assert main(arguments) == 0
+    parts = sorted(set(PARTS) - {"devices"})
+    assert main([*arguments, "--only", *parts]) == 0
     lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     said = {line["part"] for line in lines}
-    assert set(PARTS) - {"towers"} <= said
+    assert set(parts) - {"towers"} <= said
     assert {"tower", "batch sizes", "resume", "decoding"} <= said
     assert not [line for line in lines if "problem" in line]
     table = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
@@ -33,6 +34,13 @@ def test_check__goes_through_all_parts_without_fiftyone_and_fails_for_other_labe
     np.savez(place, **{**reference, "l_lgca": np.roll(reference["l_lgca"], 1)})
     assert main([*arguments, "--only", "labels"]) == 1
     assert "**fails**" in capsys.readouterr().out
+
+
+@pytest.mark.thorough  # two processes load torch and the model
+def test_check__of_several_devices(tmp_path: Path) -> None:
+    assert main(["--out", str(tmp_path), "--device", "cpu", "--tiny", "--only", "devices"]) == 0
+    (line,) = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert line["passes"] and line["devices"] == "cpu, cpu"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device")

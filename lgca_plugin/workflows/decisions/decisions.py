@@ -26,10 +26,19 @@ from typing import TYPE_CHECKING
 
 from ...errors import ConfigError, LgcaError
 from ...fiftyone_io.database import merge_schema
-from ...fiftyone_io.fields import CORRECTED_INFO, DECISION, SUGGESTION, SUSPECT, decision_note, triage_field
+from ...fiftyone_io.fields import (
+    CORRECTED_INFO,
+    DECISION,
+    SUGGESTION,
+    SUSPECT,
+    classification_field,
+    decision_note,
+    triage_field,
+)
 from ...fiftyone_io.label_fields import is_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     import fiftyone as fo
@@ -194,26 +203,34 @@ class DecisionFields:
         return triage_field(self.run_key, SUSPECT)
 
 
-def declare_decisions(dataset: fo.Dataset, fields: DecisionFields) -> None:
+def declare_decisions(
+    dataset: fo.Dataset, fields: DecisionFields, others: Mapping[str, fo.Field] | None = None
+) -> None:
     """Declares the field of a run's decisions, if it is missing, and notes on it which fields it goes with.
 
     By this note the decisions are found again if the run's record is lost or the field is renamed.
+
+    Args:
+        dataset: the run's dataset
+        fields: the fields of the decisions
+        others: further sample fields by path, declared at once: each time FiftyOne writes the dataset's whole record
     """
     import fiftyone as fo
 
-    path = fields.decision
-    if f"{path}.action" not in dataset.get_field_schema(flat=True):
-        kinds = {name: fo.DateTimeField() if name == "at" else fo.StringField() for name in ATTRIBUTES}
-        merge_schema(dataset, {path: fo.EmbeddedDocumentField(fo.Classification)})
-        merge_schema(dataset, {f"{path}.{name}": kind for name, kind in kinds.items()})
-    field, note = dataset.get_field(path), {"decisions_of": fields.run_key, "corrected_field": fields.corrected}
+    path, before = fields.decision, decision_note(dataset, fields.decision)
+    note = {**before, "decisions_of": fields.run_key, "corrected_field": fields.corrected}
     if fields.ground_truth is not None:  # otherwise what is noted stays: the field may come back
         note["ground_truth"] = fields.ground_truth
     if fields.corrected_as_text:
         note["corrected_as"] = TEXT
-    before = decision_note(dataset, path)
-    if {**before, **note} != before:
-        field.info = {**(field.info or {}), CORRECTED_INFO: {**before, **note}}
+    declared = dict(others or {})
+    if f"{path}.action" not in dataset.get_field_schema(flat=True):
+        parts = {name: fo.DateTimeField() if name == "at" else fo.StringField() for name in ATTRIBUTES}
+        declared[path] = classification_field(parts, info={CORRECTED_INFO: note})
+    merge_schema(dataset, declared)
+    if decision_note(dataset, path) != note:
+        field = dataset.get_field(path)
+        field.info = {**(field.info or {}), CORRECTED_INFO: note}
         field.save()
 
 

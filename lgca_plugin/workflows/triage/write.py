@@ -9,7 +9,7 @@ import numpy as np
 
 from ...fiftyone_io import fields as f
 from ...fiftyone_io.app_layout import show_triage
-from ...fiftyone_io.database import bulk_write, merge_schema
+from ...fiftyone_io.database import bulk_write
 from ...fiftyone_io.documents import utc_now, write_fields
 from ...progress import Progress
 from ...runs.record import check_current
@@ -41,38 +41,32 @@ def declare_triage(request: TriageRequest) -> None:
     dataset, key = run.dataset, run.key
     if run.config.voters is not None:
         f.declare_fields(dataset, key, run.config.methods)
+    suggested: dict[str, fo.Field] = {
+        "given": fo.StringField(),
+        f.NEAR_DUPLICATE: fo.StringField(),
+        f.UNLIKE: fo.BooleanField(),
+    }
     kinds = {
         f.CASE: fo.StringField(),
         f.MISLEADING: fo.FloatField(),
         f.STABILITY: fo.FloatField(),
         f.LABEL_QUALITY: fo.FloatField(),
-        f.SUGGESTION: fo.EmbeddedDocumentField(fo.Classification),
-        f.SUSPECT: fo.EmbeddedDocumentField(fo.Classification),
-        f.BEST_ANSWER: fo.EmbeddedDocumentField(fo.Classification),
+        f.SUGGESTION: f.classification_field(suggested),
+        f.SUSPECT: f.classification_field({}),
+        f.BEST_ANSWER: f.classification_field({f.LIKELIEST: fo.StringField()}),
     }
     schema = dataset.get_field_schema()
     existing = [field for field in request.fields if field in schema]
     own = {f.triage_field(key, name): kind for name, kind in kinds.items()}
-    fields: dict[str, fo.Field] = {name: own[name] for name in request.fields}
     judgements: dict[str, fo.Field] = {
         f"{f.method_field(key, method.name)}.{name}": fo.FloatField()
         for method in request.judging
         for name in (f.CALIBRATED, f.LABEL_QUALITY)
     }
-    suggestion = f.triage_field(key, f.SUGGESTION)
-    parts: dict[str, fo.Field] = {
-        f"{suggestion}.given": fo.StringField(),
-        f"{suggestion}.{f.NEAR_DUPLICATE}": fo.StringField(),
-        f"{suggestion}.{f.UNLIKE}": fo.BooleanField(),
-        **judgements,
-    }
-    if f.triage_field(key, f.BEST_ANSWER) in request.fields:
-        parts[f"{f.triage_field(key, f.BEST_ANSWER)}.{f.LIKELIEST}"] = fo.StringField()
     # Recorded first, so that the run's deletion deletes them even if this is interrupted.
     update_record(run, triage_fields=[*request.fields, f.triage_field(key, f.DECISION)])
-    for declared in (fields, parts):
-        merge_schema(dataset, declared)
-    declare_decisions(dataset, request.decision_fields)
+    fields = {name: own[name] for name in request.fields}
+    declare_decisions(dataset, request.decision_fields, {**fields, **judgements})
     if existing:  # in one pass over the samples: MongoDB takes a second for 50,000
         copies = (
             [] if run.config.voters is None else [f.method_field(key, method.name) for method in run.config.methods]

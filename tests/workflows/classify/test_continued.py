@@ -109,6 +109,7 @@ def test_resume__two_runs_or_another_order_or_batch_give_the_same(birds, classif
         assert_same_predictions(expected, predictions(birds, key))
 
 
+@pytest.mark.thorough  # beside those of tests/faults
 def test_resume__after_a_kill_in_the_middle(birds, classify, monkeypatch, tmp_path, fresh_store):
     monkeypatch.setenv("LGCA_STORE_DIR", str(tmp_path / "elsewhere"))
     expected = predictions(classify(birds, regions=lgca.RegionConfig(), run_key="whole").dataset, "whole")

@@ -62,6 +62,7 @@ class SampleRecord:
         suggested: the suggested class of a suspected label error
         near_duplicate: id of the sample with nearly the same picture whose label contradicted the given one
         unlike: whether the picture is unlike all others
+        none_of_these: whether even the likeliest class is less likely than the triage took for an answer
         quality: quality of the given label, in [0, 1]
         case_size: size of the misleading-crop case
         corrected: the accepted class
@@ -80,6 +81,7 @@ class SampleRecord:
     suggested_confidence: float | None
     near_duplicate: str | None
     unlike: bool
+    none_of_these: bool
     quality: float | None
     case: str | None
     case_size: float | None
@@ -119,6 +121,7 @@ def read_sample_record(run: RunRecord, sample_id: str) -> SampleRecord:
         suggested_confidence=suggestion.get("confidence"),
         near_duplicate=suggestion.get(f.NEAR_DUPLICATE),
         unlike=bool(suggestion.get(f.UNLIKE)),
+        none_of_these=_label(found.get(f.triage_field(key, f.BEST_ANSWER)) or {}) == f.NONE_OF_THESE,
         quality=found.get(f.triage_field(key, f.LABEL_QUALITY)),
         case=found.get(f.triage_field(key, f.CASE)),
         case_size=found.get(f.triage_field(key, f.MISLEADING)),

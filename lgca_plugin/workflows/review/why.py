@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NOT_SUSPECTED = "Nothing speaks against this label: no other class is seen by more of the methods."
 """The reason of a sample that is no suspect, or is none any more."""
 UNLIKE = "It is unlike every other picture, so it may show none of the classes."
+NONE_LIKELY = "No class is likely enough for an answer, so it may show none of them."
 EDITED = "Somebody has changed the given label to the suggested one since the labels were checked."
 
 
@@ -112,7 +113,7 @@ def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, twin: S
         seen_sentence(every)
         if twin is not None and suggested == twin.label and suggested not in every
         else reason_sentence(seen, sample.given, suggested, together=together, confidence=sample.suggested_confidence),
-        UNLIKE if sample.unlike else "",
+        NONE_LIKELY if sample.none_of_these else UNLIKE if sample.unlike else "",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 

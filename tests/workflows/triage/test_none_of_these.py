@@ -7,6 +7,8 @@ import pytest
 
 import lgca_plugin as lgca
 from lgca_plugin.fiftyone_io.fields import NONE_OF_THESE
+from lgca_plugin.workflows.review.card import review_card
+from lgca_plugin.workflows.review.why import NONE_LIKELY
 from tests.helpers.app.operators import TRIAGE, AppOperator
 
 BELOW = 0.9
@@ -33,6 +35,10 @@ def test_best_answers__are_none_of_the_classes_where_the_likeliest_is_not_likely
     assert [name for name in suggested if name] == likeliest[[name is not None for name in suggested]].tolist()
     ids, none = np.array(run.dataset.values("id")), run.none_of_these()
     assert none.values("id") == ids[p < BELOW][np.argsort(p[p < BELOW], kind="stable")].tolist()
+    suspects = run.last_triage().suspects().values("id")
+    said = [id_ in none.values("id") for id_ in suspects]
+    assert 0 < sum(said) < len(said)
+    assert [NONE_LIKELY in review_card(run, id_).reason for id_ in suspects] == said
 
     again = run.triage(progress=False).report
     assert again["none_of_these"] == report["none_of_these"] and (column(run, "label") == labels).all()

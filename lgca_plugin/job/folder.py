@@ -183,5 +183,5 @@ def need_arrow() -> Any:
         import pyarrow as pa
         import pyarrow.parquet as _  # noqa: F401
     except ImportError as error:
-        raise ConfigError("jobs need the package pyarrow: pip install 'fiftyone-lgca[ray]'") from error
+        raise ConfigError("jobs need the package pyarrow: pip install pyarrow") from error
     return pa

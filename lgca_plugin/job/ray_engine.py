@@ -50,7 +50,7 @@ class RayActors:
         try:
             import ray
         except ImportError as error:
-            raise ConfigError("the engine ray needs the package ray: pip install 'fiftyone-lgca[ray]'") from error
+            raise ConfigError("the engine ray needs the package ray: pip install 'ray>=2.50,<3'") from error
         self._ray = ray
         self._own = not ray.is_initialized()
         if self._own:

@@ -31,8 +31,8 @@ class FindWrongLabels(StepOperator):
     icon = "find_in_page"
     title = "Find wrong labels"
     description = (
-        "4 zero-shot methods judge all labels and list mistakes: label errors, mislabeled (mislabelled) pictures, wrong "
-        "labels, poor label quality; a triage like cleanlab's"
+        "4 zero-shot methods judge all labels and list mistakes: label errors, mislabeled (mislabelled) pictures, "
+        "wrong labels, poor label quality; a triage like cleanlab's"
     )
     submit = "Find wrong labels"
     purpose = "look for wrong labels"

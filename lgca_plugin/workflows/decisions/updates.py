@@ -23,7 +23,8 @@ def decide_update(fields: DecisionFields, stamp: AuditStamp, decision: Decision,
     """Returns the stages that decide about samples.
 
     They replace a sample's previous decision: its tag, and its corrected label unless that was changed since. The
-    accepted label is ``label``, else the sample's suggestion.
+    accepted label is ``label``, else the sample's suggestion. A given label that is kept replaces a corrected one that
+    was there before any decision about the run, such as one of an earlier run.
     """
     accepted = decision is Decision.ACCEPTED
     own_id = None if fields.corrected_as_text else _new_id(stamp.id[:8])
@@ -35,6 +36,11 @@ def decide_update(fields: DecisionFields, stamp: AuditStamp, decision: Decision,
             fallback = _label_of_text(fallback, _id=own_id, tags=[])
     base = _if(_same_label(current, f"{state}.after"), f"{state}.base", current)
     corrected = (_literal(label) if label is not None else _or_null(suggested)) if accepted else None
+    kept: Expression = _work("base")
+    if decision in (Decision.LABEL_RIGHT, Decision.BAD_CROP):
+        is_first = {"$eq": [_or_null(f"${fields.decision}.action"), None]}
+        differs = {"$ne": [_or_null(_work("current.label")), _or_null(given)]}
+        kept = _if({"$and": [is_first, differs]}, _first(fallback, kept), kept)
     accepted_label: dict[str, Expression] = {"_id": own_id, "_cls": "Classification", "tags": [], "label": corrected}
     event = {
         **_event(stamp),
@@ -55,7 +61,8 @@ def decide_update(fields: DecisionFields, stamp: AuditStamp, decision: Decision,
         _set_work(
             current=current, own_tag=_or_null(f"{state}.tag"), tags=_or_empty("$tags"), base=_first(base, fallback)
         ),
-        _set_work(new=accepted_label if accepted else _with_class(_work("base")), rest=_tags_without_own()),
+        _set_work(kept=kept),
+        _set_work(new=accepted_label if accepted else _with_class(_work("kept")), rest=_tags_without_own()),
         _set_work(
             wrote={"$ne": [_label_key(_work("current")), _label_key(_work("new"))]},
             tagged={"$not": [{"$in": [decision.tag, _work("rest")]}]},

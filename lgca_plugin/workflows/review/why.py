@@ -109,7 +109,7 @@ def _reason(run: RunRecord, sample: SampleRecord, suggested: str | None, twin: S
     if said is not None:
         return voters_sentence(said, suggested, sample.given)
     sentences = [
-        "" if twin is None else f"Nearly the same picture is labelled “{twin.label}”: at most one of the two is right.",
+        "" if twin is None else f"Nearly the same picture is labelled “{twin.label}”: usually one of the two is wrong.",
         seen_sentence(every)
         if twin is not None and suggested == twin.label and suggested not in every
         else reason_sentence(seen, sample.given, suggested, together=together, confidence=sample.suggested_confidence),

@@ -37,7 +37,7 @@ def test_review__of_a_label_that_a_copy_contradicts_shows_the_copy_and_opens_it(
     app.open_dataset(dataset.name)
     panel.open()
     panel.shows(copy.filename)
-    panel.says(f"Nearly the same picture is labelled “{first['labels'].label}”: at most one of the two is right.")
+    panel.says(f"Nearly the same picture is labelled “{first['labels'].label}”: usually one of the two is wrong.")
     panel.says(f"Nearly the same picture, labelled {first['labels'].label}")
     panel.picture("near_duplicate")
     panel.body.get_by_alt_text(first.filename).first.click()

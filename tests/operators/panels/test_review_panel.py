@@ -70,7 +70,7 @@ def test_card__shows_the_picture_that_is_nearly_the_same_and_its_label_as_it_is_
     shown = panel.load(EVENTS).shown
     assert f"Nearly the same picture, labelled {OTHER}" in shown.texts
     (reason,) = (text for text in shown.texts if text.startswith("Nearly the same picture is"))
-    assert f"labelled “{OTHER}”: at most one of the two is right." in reason and "unlike every other" in reason
+    assert f"labelled “{OTHER}”: usually one of the two is wrong." in reason and "unlike every other" in reason
     assert file_of(triage, twin) in pictures(shown)
     click_picture(panel, file_of(triage, twin))
     assert panel.sent[0] == "open_sample"

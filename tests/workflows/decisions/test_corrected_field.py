@@ -191,3 +191,14 @@ def test_copy__that_fails_in_its_thread_is_made_by_the_next_decision(large, gate
     large.decide(ids[1], "skipped", wait=False)
     label_copy.wait_for_copy(dataset, "labels_corrected")
     assert labels(large) == ALL_COPIED
+
+
+@pytest.mark.parametrize("decision", ["label right", "bad crop", "skipped"])
+def test_kept_label__replaces_a_corrected_one_from_before_the_runs_decisions(decision, triage):
+    dataset, (first, other, *_) = triage.run.dataset, ids_of(triage)
+    triage.decide(other, "accepted")  # makes the field
+    dataset.set_values("labels_corrected.label", {first: OTHER}, key_field="id")
+    triage.decide(first, decision)
+    assert corrected(triage, first) == (OTHER if decision == "skipped" else GIVEN)
+    triage.undo(sample_ids=first)
+    assert (corrected(triage, first), corrected(triage, other)) == (OTHER, SUGGESTED)

@@ -127,6 +127,15 @@ def read_queue_items(dataset: fo.Dataset, fields: DecisionFields, ids: Sequence[
     ]
 
 
+def noted_actions(dataset: fo.Dataset, fields: DecisionFields, ids: Sequence[str]) -> set[str]:
+    """Returns the ids of all actions in the histories of samples, those that were undone included."""
+    from bson import ObjectId
+
+    valid = [id_ for id_ in ids if ObjectId.is_valid(id_)]
+    found = read_projections(dataset, valid, {"actions": f"${fields.decision}.history.action"})
+    return {action for one in found.values() for action in one.get("actions") or ()}
+
+
 def count_left(dataset: fo.Dataset, fields: DecisionFields) -> dict[str, int]:
     """Counts the suspects by decision, and other samples with a decision.
 

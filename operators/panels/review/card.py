@@ -22,7 +22,7 @@ MOST = 44
 END = 16
 """Number of these that its end gets: long names often differ there."""
 NEAREST = "3px solid var(--fo-palette-primary-main)"
-KEYS = "Keys: Alt with C, K, A, T, B; U undo, N next, P previous."
+KEYS = "Keys, each with Alt: C, K, A, T, B; U undo, N next, P previous."
 HEIGHT = "max(200px, calc(100vh - 430px))"
 """Maximum height of the large pictures: so high that all of the card is seen without scrolling."""
 MOST_BLOCKS, FEWEST = 2, 2

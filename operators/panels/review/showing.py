@@ -11,6 +11,7 @@ from ....lgca_plugin.method.number_text import capitalized
 from ....lgca_plugin.run import Run
 from ....lgca_plugin.workflows.decisions.decide import restored_note
 from ....lgca_plugin.workflows.decisions.queue import Triage
+from ....lgca_plugin.workflows.decisions.rows import noted_actions
 from ....lgca_plugin.workflows.review.below import labels_below
 from ....lgca_plugin.workflows.review.queue import ReviewQueue
 from ..evidence.content import source_id
@@ -21,6 +22,9 @@ from .state import SUMMARY, ReviewState
 def show(ctx: Any, state: ReviewState, *, opened: str | None = None, wrote: bool = False) -> ReviewContent:
     """Reads what the panel shows, and writes the state."""
     content = read_content(ctx, state, opened=opened)
+    if content.run is not None and content.state.done:
+        fields, ids = Triage.of(content.run).places, [one.sample for one in content.state.done]
+        content = replace(content, state=content.state.noted(noted_actions(content.run.dataset, fields, ids)))
     content.state.write(ctx, content.run.key if content.run else None)
     return replace(content, wrote=wrote)
 

@@ -129,6 +129,11 @@ class ReviewState:
         """Returns the state after a decision."""
         return replace(self, done=(*self.done, done)[-MAX_UNDO:], said=said)
 
+    def noted(self, actions: set[str]) -> ReviewState:
+        """Returns the state without the decisions that are none of some actions: they went with their run."""
+        done = tuple(one for one in self.done if one.action in actions)
+        return self if done == self.done else replace(self, done=done, said=None)
+
     def undone(self) -> ReviewState:
         """Returns the state after the latest decision was undone."""
         return replace(self, done=self.done[:-1], said=None)

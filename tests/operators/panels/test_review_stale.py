@@ -166,3 +166,10 @@ def test_run__that_was_renamed_is_named(triage, panel):
     assert "The labels can't be reviewed" in shown.words
     assert "its fields and decisions are still called 'zs': rename it back" in shown.words
     assert "zs_decision" not in dataset.get_field_schema()
+
+
+def test_undo__is_gone_with_the_decisions_of_a_run_that_was_deleted_and_made_again(triage, panel):
+    assert "Undo" in panel.press(CHANGE).buttons
+    triage.run.dataset.clear_sample_field("zs_decision")
+    assert "Undo" not in panel.load(EVENTS).shown.buttons
+    assert "Undo" in panel.press(CHANGE).buttons and "Undo" not in panel.press("Undo").buttons

@@ -141,7 +141,7 @@ def test_queue__a_decision_in_a_samples_own_view_opens_the_next(app, triage):
     page.get_by_text("Right class").wait_for(state="detached")
     app.screenshot("decide_sample_form")
     app.submit("Decide")
-    page.get_by_text(f"Label right: 1 sample. {SUSPECTS - 1} of {SUSPECTS} suspects left").wait_for(state="attached")
+    page.get_by_text(f"Kept: 1 sample. {SUSPECTS - 1} of {SUSPECTS} suspects left").wait_for(state="attached")
     page.wait_for_url(f"**id={ids[1]}*")
     modal.get_by_text("bird-001.jpg").wait_for()
     app.screenshot("decide_next_sample")

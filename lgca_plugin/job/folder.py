@@ -80,6 +80,15 @@ class JobFolder:
             (self.local / name).parent.mkdir(parents=True, exist_ok=True)
             (self.local / name).write_text(text)
 
+    def sweep(self, name: str) -> None:
+        """Removes what killed writers of a file that is there have left; lists the folder that it is in."""
+        if self.local is None:  # an object store shows no half files
+            return
+        path = self.local / name
+        with self._explained(f"what is left of {name} can't be deleted"):
+            for left in path.parent.glob(f"{TEMPORARY}{glob.escape(path.name)}.*"):
+                left.unlink(missing_ok=True)
+
     def put(self, path: Path, name: str) -> None:
         """Copies a file of this machine, in place of one of this name."""
         with self._explained(f"{name} can't be written"):
@@ -140,10 +149,7 @@ class JobFolder:
 
     @contextmanager
     def _appearing(self, path: Path) -> Iterator[Path]:
-        """Yields a name to write a file under, which then takes its own at once; nothing is left after an error.
-
-        What writers of the same file have left that were killed goes, too.
-        """
+        """Yields a name to write a file under, which then takes its own at once; nothing is left after an error."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.parent / f"{TEMPORARY}{path.name}.{uuid.uuid4().hex}"
         try:
@@ -151,10 +157,8 @@ class JobFolder:
             try:
                 temporary.replace(path)
             except FileNotFoundError:
-                if not path.exists():  # else another writer of the same file was first
+                if not path.exists():  # else another writer of the same file was first, and has swept
                     raise
-            for left in path.parent.glob(f"{TEMPORARY}{glob.escape(path.name)}.*"):
-                left.unlink(missing_ok=True)
         finally:
             temporary.unlink(missing_ok=True)
 

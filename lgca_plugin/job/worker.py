@@ -19,7 +19,7 @@ from ..errors import LgcaError
 from ..prediction.predictor import Predictor
 from .description import JobTexts, read_job
 from .folder import as_folder
-from .part_writer import PartWriter, StopWatch, part_name, work_name
+from .part_writer import PartWriter, StopWatch, part_name, shard_name, work_name
 from .tables import read_work
 from .tries import MAX_TRIES, Tries
 
@@ -95,6 +95,7 @@ class Worker:
             )
         self._batch_size = batch_size or job.batch_size
         self._tries = Tries(self.folder)
+        self._begun: set[int] = set()
 
     def work(self, parts: Sequence[int]) -> Generator[PartCounts, None, None]:
         """Does parts, one stream of images for all, and yields what was counted of each once it is in the folder.
@@ -104,6 +105,7 @@ class Worker:
         """
         missing = [part for part in parts if not self.folder.exists(part_name(part))]
         tries = self._tries.counts() if missing else {}
+        self._begun = {part for part, _ in tries}
         suspected = [part for part in missing if tries.get((part, None), 0) >= MAX_TRIES]
         yield from self._stream([part for part in missing if part not in suspected])
         for part in suspected:
@@ -161,7 +163,7 @@ class Worker:
 
     def _finish(self, at_work: dict[int, _OpenPart], part: int, stats: EngineStats, seconds: float) -> PartCounts:
         own = at_work[part]
-        counts = own.writer.finish(stats, seconds, str(self.encoder.device or "unknown"))
+        counts = self._finished(part, own.writer, stats, seconds)
         self._tries.end(own.mark)
         del at_work[part]
         return counts
@@ -192,6 +194,14 @@ class Worker:
                     continue
                 with self._tries.of(part, row):
                     writer.add(list(self._encoded(iter([(id_, source)]), stats)))
-            counts = writer.finish(stats, watch.seconds(), str(self.encoder.device or "unknown"))
+            counts = self._finished(part, writer, stats, watch.seconds())
         self._tries.forget(part)
+        return counts
+
+    def _finished(self, part: int, writer: PartWriter, stats: EngineStats, seconds: float) -> PartCounts:
+        """Writes a part into the folder, and removes what processes have left there that were killed at it."""
+        counts = writer.finish(stats, seconds, str(self.encoder.device or "unknown"))
+        if part in self._begun:
+            for name in (part_name(part), shard_name(part)):
+                self.folder.sweep(name)
         return counts

@@ -5,11 +5,13 @@ import pytest
 from lgca_plugin.job.folder import TEMPORARY, JobFolder
 
 
-def test_file__takes_along_what_killed_writers_of_it_have_left(tmp_path):
+def test_sweep__removes_what_killed_writers_of_a_file_have_left(tmp_path):
     (tmp_path / "results").mkdir()
     for name in ("7.parquet", "17.parquet"):
         (tmp_path / "results" / f"{TEMPORARY}{name}.0").write_bytes(b"half")
-    JobFolder(tmp_path).write("results/7.parquet", b"whole")
+    folder = JobFolder(tmp_path)
+    folder.write("results/7.parquet", b"whole")
+    folder.sweep("results/7.parquet")
     assert {path.name for path in (tmp_path / "results").iterdir()} == {"7.parquet", f"{TEMPORARY}17.parquet.0"}
 
 

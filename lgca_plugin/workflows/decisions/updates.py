@@ -61,8 +61,7 @@ def decide_update(fields: DecisionFields, stamp: AuditStamp, decision: Decision,
         _set_work(
             current=current, own_tag=_or_null(f"{state}.tag"), tags=_or_empty("$tags"), base=_first(base, fallback)
         ),
-        _set_work(kept=kept),
-        _set_work(new=accepted_label if accepted else _with_class(_work("kept")), rest=_tags_without_own()),
+        _set_work(new=accepted_label if accepted else _with_class(kept), rest=_tags_without_own()),
         _set_work(
             wrote={"$ne": [_label_key(_work("current")), _label_key(_work("new"))]},
             tagged={"$not": [{"$in": [decision.tag, _work("rest")]}]},
@@ -212,7 +211,7 @@ def _without_class(label: Expression) -> Expression:
     return {"$unsetField": {"field": "_cls", "input": label}}
 
 
-def _with_class(label: str) -> Expression:
+def _with_class(label: Expression) -> Expression:
     return _if({"$eq": [_or_null(label), None]}, None, {"$mergeObjects": [label, {"_cls": "Classification"}]})
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import LgcaError
+from ..fiftyone_io.app_layout import PANEL_SHARE
 from .arguments import dataset_argument
 from .opening import open_dataset, open_run
 from .output import Answer, verb
@@ -17,8 +18,6 @@ from .output import Answer, verb
 if TYPE_CHECKING:
     import fiftyone as fo
 
-SHARE = 0.4
-"""Share of the window's width that the review gets: beside a wider one the App hides the button above the grid."""
 REVIEW_PANEL = "lgca_review"
 PLUGIN = "@lgca/zero-shot"
 SOURCE = "https://github.com/fiftyone-lgca/fiftyone-lgca"
@@ -86,5 +85,5 @@ def review_beside_grid(run_key: str | None = None) -> fo.Space:
     panels = fo.Panel(type="Samples", pinned=True), fo.Panel(type=REVIEW_PANEL, **state)
     # A space without an active child shows nothing.
     spaces = [fo.Space(children=[panel], active_child=panel.component_id) for panel in panels]
-    first, sizes = spaces[0].component_id, [1 - SHARE, SHARE]
+    first, sizes = spaces[0].component_id, [1 - PANEL_SHARE, PANEL_SHARE]
     return fo.Space(children=spaces, orientation="horizontal", sizes=sizes, active_child=first)

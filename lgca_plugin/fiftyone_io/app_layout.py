@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
     from ..method.core.methods import Method
 
+PANEL_SHARE = 0.4
+"""Share of a window's width that a panel beside the grid gets.
+
+FiftyOne gives it half, which leaves thumbnails too small to judge, and hides the button above the grid.
+"""
+
 GIVEN_COLOR = "#5b8def"
 SUSPECT_COLOR = "#f2994a"
 SUGGESTION_COLOR = "#e2b93b"

@@ -15,6 +15,8 @@ FOLDER_VARIABLE = "LGCA_STORE_DIR"
 LIMIT_VARIABLE = "LGCA_STORE_GB"
 DEFAULT_LIMIT_GB = 20.0
 GIGABYTE = 1000**3
+REGIONS_SHARE = 0.875
+"""Share of the limit that regions may fill; the rest is kept free for image vectors, which are small."""
 EVICTED_AT_ONCE = 500
 """Number of images whose regions are evicted in one transaction."""
 
@@ -54,6 +56,25 @@ def default_limit() -> int:
     if not 0 < gigabytes < 1e9:
         raise ConfigError(f"{LIMIT_VARIABLE} must be a number of gigabytes above 0, got {chosen!r}")
     return int(gigabytes * GIGABYTE)
+
+
+def region_bytes(dim: int) -> int:
+    """Returns the bytes that a region takes: its embedding and its box, of four numbers, in single precision."""
+    return 4 * (dim + 4)
+
+
+def fitting_images(images: int, bytes_each: int) -> int | None:
+    """Returns how many of some images the store can hold with their regions; None if it can hold all.
+
+    Args:
+        images: number of images
+        bytes_each: bytes that the embeddings of an image take
+
+    Raises:
+        ConfigError: if the limit is not valid
+    """
+    fitting = int(REGIONS_SHARE * default_limit() / max(1, bytes_each))
+    return fitting if fitting < images else None
 
 
 def evict_regions(file: StoreFile, until_bytes: int, *, run: int, evicted_at_once: int) -> bool:

@@ -16,7 +16,7 @@ from ..errors import StoreError
 from . import entries, small_tables
 from .file import BUSY_SECONDS, FILE_NAME, StoreFile
 from .images import content_hashes, image_of_content, images_of_samples, write_image
-from .limits import EVICTED_AT_ONCE, default_folder, evict_regions
+from .limits import EVICTED_AT_ONCE, REGIONS_SHARE, default_folder, evict_regions
 from .rows import StoredRun, image_vectors, image_vectors_of, write_vectors
 from .rows import parts as _parts
 from .texts import SECONDS_BETWEEN_MARKS, TextStore
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-REGIONS_SHARE = 0.875  # of the limit that regions may fill; the rest is kept free for image vectors, which are small
 VECTORS_AT_ONCE = 4096
 
 

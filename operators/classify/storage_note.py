@@ -11,12 +11,12 @@ from ...lgca_plugin.config import DEFAULT_BUDGET, RegionPlan, check_methods
 from ...lgca_plugin.encoder.architectures import embedding_dim
 from ...lgca_plugin.errors import ConfigError, StoreError
 from ...lgca_plugin.prediction.vector_keys import vector_keys
-from ...lgca_plugin.store.limits import default_limit
+from ...lgca_plugin.store.limits import default_limit, fitting_images, region_bytes
 from ...lgca_plugin.store.store import Store, store_exists
 from ..shared.form import mark_invalid
 from ..shared.prompt_cache import cached_while_open
 
-BYTES_A_NUMBER = 4  # float32, and int32 in boxes
+BYTES_A_NUMBER = 4  # float32
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def add_storage_warning(inputs: Any, chosen: dict[str, Any], images: int, storag
     line = f"The store of embeddings may hold {size_text(storage.limit)}"
     note = "LGCA_STORE_GB sets another limit, in gigabytes"
     if nbytes > storage.limit:
-        fitting = int(images * storage.limit / nbytes)
+        fitting = fitting_images(images, nbytes // images) or 0
         line += f", which at least {fitting:,} of {images:,} images fill: not all embeddings of this run can be stored"
         if chosen["store_regions"]:
             note += "; or switch “Store embeddings of crops” off, under Advanced settings: then no image has evidence"
@@ -84,7 +84,7 @@ def bytes_per_image(chosen: dict[str, Any]) -> int | None:
     plan = RegionPlan.of(methods, chosen["regions"], chosen.get("budget") or DEFAULT_BUDGET)
     vectors = len(vector_keys(methods, plan, texts=""))
     regions = sum(plan.counts) if chosen["store_regions"] else 0
-    return BYTES_A_NUMBER * (dim * (1 + vectors + regions) + 4 * regions)
+    return BYTES_A_NUMBER * dim * (1 + vectors) + regions * region_bytes(dim)
 
 
 def size_text(nbytes: int) -> str:

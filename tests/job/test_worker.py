@@ -14,7 +14,7 @@ from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.engine.engine import encode_images
 from lgca_plugin.images.boxed import BoxedImage
-from lgca_plugin.job.folder import JobFolder
+from lgca_plugin.job.folder import TEMPORARY, JobFolder
 from lgca_plugin.job.part_writer import part_name, shard_name
 from lgca_plugin.job.parts import do_parts, named_parts
 from lgca_plugin.job.processes import Processes
@@ -199,3 +199,13 @@ def test_processes__are_as_many_as_devices_that_are_named(device, count):
 def test_devices__are_refused_by_ray():
     with pytest.raises(lgca.ConfigError, match="with ray each worker has GPUs of its own"):
         RayActors(Wished(device="cuda:0,1"))
+
+
+def test_part__at_which_a_process_was_killed_leaves_no_half_files(sources, demo_encoder, tmp_path):
+    new_job(tmp_path, sources[:4], demo_encoder, rows_per_part=2, store_regions=True)
+    half = (tmp_path / part_name(1)).with_name(f"{TEMPORARY}{Path(part_name(1)).name}.0")
+    for path in (tmp_path / "tries" / "1.0", half):
+        path.parent.mkdir()
+        path.write_bytes(b"half")
+    list(do_parts(tmp_path, ["0/1"], device="cpu"))
+    assert not list(tmp_path.rglob(f"{TEMPORARY}*")) and (tmp_path / part_name(1)).is_file()

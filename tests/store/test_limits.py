@@ -8,8 +8,8 @@ import pytest
 
 from lgca_plugin.errors import ConfigError
 from lgca_plugin.store.file import FILE_NAME, PAGE_BYTES
-from lgca_plugin.store.limits import default_folder, default_limit
-from lgca_plugin.store.store import REGIONS_SHARE, Store, store_exists
+from lgca_plugin.store.limits import REGIONS_SHARE, default_folder, default_limit
+from lgca_plugin.store.store import Store, store_exists
 from tests.helpers.worlds.store import check_store, open_run, vectors_of, write
 
 EMPTY = 18 * PAGE_BYTES

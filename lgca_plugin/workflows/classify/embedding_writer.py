@@ -13,9 +13,9 @@ from ...fiftyone_io.database import dataset_id
 from ...fiftyone_io.tokens import database_id
 from ...runs.stored_run import shared_fingerprint
 from ...runs.stored_texts import TEXTS_AT_ONCE
-from ...store.limits import GIGABYTE, default_limit
+from ...store.limits import GIGABYTE, default_limit, fitting_images, region_bytes
 from ...store.rows import StoredSample
-from ...store.store import REGIONS_SHARE, Store, geometry_of, store_exists
+from ...store.store import Store, geometry_of, store_exists
 from .run_entry import RunEntry
 
 if TYPE_CHECKING:
@@ -109,16 +109,6 @@ def has_encoded(plan: ClassifyPlan) -> bool:
         return False
 
 
-def fitting_images(images: int, bytes_each: int) -> int | None:
-    """Returns how many of some images the store can hold, by its limit and the bytes of each; None if it can hold all.
-
-    Raises:
-        ConfigError: if the limit is not valid
-    """
-    fitting = int(REGIONS_SHARE * default_limit() / max(1, bytes_each))
-    return fitting if fitting < images else None
-
-
 def space_warnings(images: int, plan: RegionPlan, dim: int | None) -> list[str]:
     """Returns a sentence if the embeddings of the crops of some images may be more than the store can hold.
 
@@ -127,7 +117,7 @@ def space_warnings(images: int, plan: RegionPlan, dim: int | None) -> list[str]:
         plan: which crops are encoded, at most
         dim: length of an embedding; None where it is not known, which warns of nothing
     """
-    fitting = None if dim is None else fitting_images(images, plan.encodes_per_image * (4 * dim + 16))
+    fitting = None if dim is None else fitting_images(images, plan.encodes_per_image * region_bytes(dim))
     if fitting is None:
         return []
     warning = (

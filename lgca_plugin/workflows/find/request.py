@@ -55,7 +55,8 @@ DEFAULT_BUDGET = "adaptive"
 class FindOptions:
     """The arguments of :func:`lgca_plugin.find_wrong_labels`, not checked yet.
 
-    ``classes`` may also be :data:`.labels.FOLLOW_LABELS`, and ``encoder`` a pair that ``load_encoder`` takes.
+    ``classes`` may also be :data:`.labels.FOLLOW_LABELS`, and ``encoder`` a pair of the name and the
+    pretrained tag or path that ``load_encoder`` takes.
     """
 
     samples: Any

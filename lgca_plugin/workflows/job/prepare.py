@@ -23,7 +23,7 @@ from ...progress import Progress
 from ...runs.lease import held_lease, steps_under
 from ...runs.registry import noting_failure, update_record
 from ...runs.state import INTERRUPTED, RunState, entries
-from ...store.limits import GIGABYTE, default_limit
+from ...store.limits import GIGABYTE, default_limit, fitting_images, region_bytes
 from ..classify.classify import CLASSIFY, MAX_FAILURES, open_run
 from ..classify.embedding_writer import EmbeddingWriter, stored_fingerprint
 from ..classify.plan import prepare_classify
@@ -187,14 +187,14 @@ def store_warnings(plan: ClassifyPlan) -> list[str]:
     request = plan.request
     if not request.options.store_regions:
         return []
-    need = len(plan.todo) * request.region_plan.encodes_per_image * (4 * plan.encoder.dim + 16)
-    limit = default_limit()
-    if need <= limit:
+    images, bytes_each = len(plan.todo), request.region_plan.encodes_per_image * region_bytes(plan.encoder.dim)
+    fitting = fitting_images(images, bytes_each)
+    if fitting is None:
         return []
-    fitting = int(limit / need * len(plan.todo))
     warning = (
-        f"the embeddings of the regions of {len(plan.todo):,} images take about {need / GIGABYTE:,.0f} GB, and the "
-        f"store may have {limit / GIGABYTE:g}, which about {fitting:,} images fill: set LGCA_STORE_GB, or store none"
+        f"the embeddings of the regions of {images:,} images take about {images * bytes_each / GIGABYTE:,.0f} GB, "
+        f"and the store may have {default_limit() / GIGABYTE:g}, which about {fitting:,} images fill: set "
+        "LGCA_STORE_GB, or store none"
     )
     return [warning]
 

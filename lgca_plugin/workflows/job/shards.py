@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ...job.description import SHARDS
 from ...job.part_writer import NO_LIMIT, shard_name
 from ...store.file import FILE_NAME
-from ...store.limits import default_limit
-from ...store.store import REGIONS_SHARE, Store
+from ...store.limits import REGIONS_SHARE, default_limit
+from ...store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,7 @@ from typing import Any
 
 import fiftyone as fo
 
-SHARE = 0.4
-"""Share of the width that a panel gets; FiftyOne gives it half, which leaves thumbnails too small to judge."""
+from ....lgca_plugin.fiftyone_io.app_layout import PANEL_SHARE
 
 SMALL_WINDOW = 1440
 """Width in pixels of a window in which the grid, a panel and the sidebar do not fit side by side."""
@@ -31,7 +30,7 @@ def open_beside_grid(ctx: Any, name: str) -> list[Any]:
         return [ctx.ops.open_panel(name, layout="horizontal", is_active=True)]
     if [getattr(child, "type", None) for child in root.children] == ["Samples"]:
         halves = [fo.Space(children=[one], active_child=one.component_id) for one in (root.children[0], panel)]
-        split = fo.Space(children=halves, orientation="horizontal", sizes=[1 - SHARE, SHARE])
+        split = fo.Space(children=halves, orientation="horizontal", sizes=[1 - PANEL_SHARE, PANEL_SHARE])
         # In this order: the grid does not follow the sidebar while it is drawn anew.
         return [make_room(ctx), ctx.ops.set_spaces(split)]
     if root.orientation == "horizontal" and _holds_panels(root.children[-1]):

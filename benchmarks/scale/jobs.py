@@ -33,7 +33,8 @@ from lgca_plugin.demo.classes import CLASSES, DESCRIPTIONS
 from lgca_plugin.demo.dataset import draw_images
 from lgca_plugin.descriptions.class_texts import class_texts
 from lgca_plugin.engine.engine import encode_images
-from lgca_plugin.job.worker import SCORE_IMAGES, Worker
+from lgca_plugin.job.worker import Worker
+from lgca_plugin.prediction.elsewhere import SCORE_IMAGES
 from lgca_plugin.prediction.predictor import Predictor
 from tests.helpers.jobs.new_job import new_job
 

@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import RunConfig
 from ..cores import limit_cores
-from ..encoder.base import encoder_fingerprint
-from ..encoder.loading import load_encoder
 from ..engine.embeddings import EncodedImage
 from ..engine.engine import default_batch_size, encode_images
 from ..engine.memory import in_halves
 from ..engine.stats import EngineStats
 from ..errors import LgcaError, StoreError
 from ..job.description import JobTexts
-from ..prediction.predictor import Predictor
+from ..prediction.elsewhere import SCORE_IMAGES, SCORED_AHEAD, load_predictor
 from ..store.store import Store, geometry_of
 from .messages import COUNTED, ENDED, FAILED, READY, SCORED, plain_outcome, read_sources
 
@@ -38,14 +36,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SCORE_IMAGES = 64
-"""Number of images that are scored and sent together."""
-
 SEND_SECONDS = 1.0
 """Seconds after which images are scored and sent although they are fewer."""
-
-SCORED_AHEAD = 2
-"""Number of such batches that may wait for the thread that scores, while the encoder goes on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,22 +88,17 @@ class _Process:
         torch.set_num_threads(given.cpus)
         limit_cores(given.cpus)
         self._config = config = RunConfig.from_json(given.config)
-        self._encoder = load_encoder(
-            *given.encoder_source, device=given.device, precision=config.precision, resize=config.resize
-        )
-        if encoder_fingerprint(self._encoder) != config.encoder_fingerprint:
-            raise LgcaError(
+        self._encoder, self._predictor = load_predictor(
+            config,
+            JobTexts(config.classes, config.descriptions_hash, given.class_vectors),
+            given.encoder_source,
+            device=given.device,
+            offsets=given.offsets,
+            other_weights=LgcaError(
                 f"the weights that load_encoder finds for {config.encoder} are not those of the encoder that was "
                 "passed, so other processes can't load it: name one device",
                 app=f"the weights of {config.encoder} have changed meanwhile: start again",
-            )
-        self._predictor = Predictor(
-            config.methods,
-            JobTexts(config.classes, config.descriptions_hash, given.class_vectors),
-            self._encoder,
-            config.region_plan,
-            shown_chains=config.shown_chains,
-            offsets=given.offsets,
+            ),
         )
         self._recall = None
         if given.store_fingerprint is not None:

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..encoder.base import encoder_fingerprint
-from ..encoder.loading import load_encoder
 from ..engine.embeddings import FailedImage
 from ..engine.engine import encode_images
 from ..engine.stats import EngineStats
 from ..errors import LgcaError
-from ..prediction.predictor import Predictor
+from ..prediction.elsewhere import SCORE_IMAGES, SCORED_AHEAD, load_predictor
 from .description import JobTexts, read_job
 from .folder import as_folder
 from .part_writer import PartWriter, StopWatch, part_name, shard_name, work_name
@@ -29,12 +27,6 @@ if TYPE_CHECKING:
 
     from .folder import JobFolder
     from .tables import PartCounts
-
-SCORE_IMAGES = 64
-"""Number of images that are scored together."""
-
-SCORED_AHEAD = 2
-"""Number of such batches that may wait for the thread that scores, while the encoder goes on."""
 
 
 @dataclass
@@ -71,22 +63,16 @@ class Worker:
         self.folder = as_folder(folder)
         self.job = job = read_job(self.folder)
         config = job.config
-        self.encoder = load_encoder(
-            *job.encoder_source, device=device, precision=config.precision, resize=config.resize
-        )
-        if encoder_fingerprint(self.encoder) != config.encoder_fingerprint:
-            raise LgcaError(
+        self.encoder, self.predictor = load_predictor(
+            config,
+            JobTexts.read(self.folder, config),
+            job.encoder_source,
+            device=device,
+            offsets={name: np.array(values) for name, values in job.offsets.items()},
+            other_weights=LgcaError(
                 f"the weights of {config.encoder} on this machine are not those that the job in {self.folder} was "
                 "prepared with: install the same ones on all machines"
-            )
-        offsets = {name: np.array(values) for name, values in job.offsets.items()}
-        self.predictor = Predictor(
-            config.methods,
-            JobTexts.read(self.folder, config),
-            self.encoder,
-            config.region_plan,
-            shown_chains=config.shown_chains,
-            offsets=offsets,
+            ),
         )
         if self.predictor.vector_keys != job.vector_keys:
             raise LgcaError(

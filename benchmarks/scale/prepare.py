@@ -7,9 +7,6 @@ job. The line of JSON has the growth of that process's peak memory, also in byte
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.reuse import peak_mb
+from benchmarks.scale.own_process import measure_samples
 from benchmarks.shared import new_run
 from lgca_plugin.demo.classes import CLASSES
 
@@ -67,29 +65,7 @@ def prepare(name: str) -> dict[str, float]:
 
 def main() -> int:
     """Runs the benchmark and prints one line of JSON."""
-    import fiftyone as fo
-
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--samples", type=int, default=200_000)
-    parser.add_argument("--name", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.name:
-        small = fill(FEW)
-        prepare(small.name)  # so that what is loaded once is not measured
-        small.delete()
-        print(json.dumps(prepare(options.name)))
-        return 0
-    dataset = fill(options.samples)
-    try:
-        command = [sys.executable, "-m", "benchmarks.scale.prepare", "--name", dataset.name]
-        ended = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 (this module)
-    finally:
-        fo.delete_dataset(dataset.name)
-    found = json.loads(ended.stdout.splitlines()[-1])
-    found["bytes_per_sample"] = found["peak_mb"] * 1024**2 / options.samples
-    rounded = {name: round(value, 1) for name, value in found.items()}
-    print(json.dumps({"benchmark": "prepare", "samples": options.samples, **rounded}))
-    return 0
+    return measure_samples("prepare", __doc__ or "", fill, prepare, few=FEW, many=200_000)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@ that process's peak memory, also in bytes a sample, and the seconds of both. ``p
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
 import sys
 import time
 from typing import Any
 
 from benchmarks.reuse import peak_mb
+from benchmarks.scale.own_process import measure_samples
 from benchmarks.shared import KEY, RandomTexts, new_run
 
 LEFT = 100
@@ -74,29 +72,7 @@ def resume(name: str) -> dict[str, float]:
 
 def main() -> int:
     """Runs the benchmark and prints one line of JSON."""
-    import fiftyone as fo
-
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--samples", type=int, default=1_000_000)
-    parser.add_argument("--name", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.name:
-        small = fill(10 * LEFT)
-        resume(small.name)  # so that what is loaded once is not measured
-        small.delete()
-        print(json.dumps(resume(options.name)))
-        return 0
-    dataset = fill(options.samples)
-    try:
-        command = [sys.executable, "-m", "benchmarks.scale.resume", "--name", dataset.name]
-        ended = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 (this module)
-    finally:
-        fo.delete_dataset(dataset.name)
-    found = json.loads(ended.stdout.splitlines()[-1])
-    found["bytes_per_sample"] = found["peak_mb"] * 1024**2 / options.samples
-    rounded = {name: round(value, 1) for name, value in found.items()}
-    print(json.dumps({"benchmark": "resume", "samples": options.samples, **rounded}))
-    return 0
+    return measure_samples("resume", __doc__ or "", fill, resume, few=10 * LEFT, many=1_000_000)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ HELP = (
     "for, its weight, and its part in the decision. Take regions out and see what changes."
 )
 
+NAME = "lgca_evidence"
+
 
 class EvidencePanel(DeduplicatingPanel):
     """Shows the regions of the open sample, how each contributes, and the methods' labels without some of them."""
@@ -31,7 +33,7 @@ class EvidencePanel(DeduplicatingPanel):
     def config(self) -> Any:
         """The entry in the App's menus."""
         return foo.PanelConfig(
-            name="lgca_evidence",
+            name=NAME,
             label=LABEL,
             icon="troubleshoot",
             help_markdown=HELP,

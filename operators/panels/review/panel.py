@@ -21,6 +21,7 @@ from ...shared.grid.tiles import FOLLOW, show_written
 from ...shared.grid.user_view import restore_view, user_view
 from ..deduplicating_panel import DeduplicatingPanel, was_just_sent
 from ..evidence.content import source_id
+from ..evidence.panel import NAME as EVIDENCE
 from .card import decision_text
 from .changes import show_changed
 from .content import ReviewContent, card_key, decision_key, read_run
@@ -39,7 +40,6 @@ from .showing import (
 from .state import CARD, CLASSES, SCREENS, SUMMARY, Done, ReviewState
 
 NAME = "lgca_review"
-EVIDENCE = "lgca_evidence"
 LABEL, ICON = "Review labels", "rate_review"
 """Title and icon of the panel, and of the operator that opens it."""
 HELP = (
